@@ -1,0 +1,87 @@
+"""What `describe` returns: the figures of one model."""
+
+import dataclasses
+import io
+
+from keras_gpt3.planning.memory import estimate_memory
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class ModelDescription:
+    """The figures of a GPT-3: parameters by part, memory, paper and recipe.
+
+    Printing it shows them as tables of at most 80 columns.
+
+    Args:
+        name: str. The name of the preset, folder or model.
+        config: dict. The arguments of `GPT3Backbone`.
+        parameters: dict. From part to number of parameters.
+        summary: str or None. One sentence on the preset.
+        printed: dict or None. The preset's row of Table 2.1, as printed.
+        resolution: str or None. Why `config` deviates from `printed`.
+        recipe: dict or None. Batch in tokens, learning rate, total tokens.
+        table_d1: dict or None. The preset's column of Table D.1.
+
+    Example:
+    ```python
+    import keras_gpt3
+
+    description = keras_gpt3.describe("gpt3_small_en")
+    description.num_parameters  # 125226240
+    description.memory("float32", "adamw")["total"]  # 2003619840
+    print(description)
+    ```
+    """
+
+    name: str
+    config: dict
+    parameters: dict
+    summary: str | None = None
+    printed: dict | None = None
+    resolution: str | None = None
+    recipe: dict | None = None
+    table_d1: dict | None = None
+
+    @property
+    def num_parameters(self):
+        """The number of parameters of all parts, an int."""
+        return sum(self.parameters.values())
+
+    def memory(self, dtype="float32", optimizer="adamw"):
+        """Computes the bytes of the variables; see `estimate_memory`.
+
+        Args:
+            dtype: str. A Keras dtype policy. Defaults to `"float32"`.
+            optimizer: str or None. `"adamw"`, `"adam"`, `"sgd"`, or `None`
+                for inference. Defaults to `"adamw"`.
+
+        Returns:
+            A dict from kind (`weights`, `gradients`, `optimizer`, `total`)
+            to int bytes.
+
+        Example:
+        ```python
+        import keras_gpt3
+
+        model = keras_gpt3.describe("gpt3_175b_en")
+        model.memory("bfloat16", None)["total"]  # 349208518656
+        ```
+        """
+        return estimate_memory(self.num_parameters, dtype, optimizer)
+
+    def __rich__(self):
+        # Inside: rich is needed only to print.
+        from keras_gpt3.planning.description_tables import description_tables
+
+        return description_tables(self)
+
+    def __str__(self):
+        from rich.console import Console
+
+        console = Console(file=io.StringIO(), width=80)
+        console.print(self)
+        lines = console.file.getvalue().splitlines()
+        return "\n".join(line.rstrip() for line in lines)
+
+    # A prompt shows the tables too: that is what one calls `describe` for.
+    __repr__ = __str__

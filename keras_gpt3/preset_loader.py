@@ -1,0 +1,188 @@
+"""Shipped presets: one JSON a size, read through `importlib.resources`.
+
+The paper published no weights, so a preset is an architecture, a vocabulary
+and a training recipe. Each file holds the values of Table 2.1 as printed and
+as resolved; a file with a missing or an unknown key is an error.
+"""
+
+import copy
+import difflib
+import functools
+import importlib.resources
+import json
+import pathlib
+
+BACKBONE_KEYS = (
+    "vocabulary_size",
+    "num_layers",
+    "num_heads",
+    "hidden_dim",
+    "intermediate_dim",
+    "dropout",
+    "max_sequence_length",
+    "attention_pattern",
+    "attention_window",
+    "layer_norm_epsilon",
+    "activation",
+)
+
+_PRINTED_KEYS = (
+    "n_params",
+    "n_layers",
+    "d_model",
+    "n_heads",
+    "d_head",
+    "batch_size",
+    "learning_rate",
+)
+
+# Section of a preset file -> its keys. None: a plain value.
+_SECTIONS = {
+    "name": None,
+    "description": None,
+    "source": None,
+    "printed": _PRINTED_KEYS,
+    "resolution": None,
+    "backbone": BACKBONE_KEYS,
+    "recipe": ("batch_tokens", "learning_rate", "total_tokens"),
+    "table_d1": ("parameters_millions", "petaflop_s_days", "flops"),
+}
+
+
+def shipped_presets():
+    """Lists the eight sizes of Table 2.1.
+
+    Returns:
+        A dict from preset name to its one-sentence description, in the order
+        of size.
+
+    Example:
+    ```python
+    from keras_gpt3.preset_loader import shipped_presets
+
+    names = list(shipped_presets())
+    # ["gpt3_small_en", "gpt3_medium_en", ..., "gpt3_175b_en"]
+    ```
+    """
+    return {n: p["description"] for n, p in _read_presets().items()}
+
+
+def is_shipped(name):
+    """Tells whether `name` is one of the shipped presets.
+
+    Args:
+        name: any object. A preset name or something else, such as a folder.
+
+    Returns:
+        A bool.
+
+    Example:
+    ```python
+    from keras_gpt3.preset_loader import is_shipped
+
+    is_shipped("gpt3_small_en")  # True
+    ```
+    """
+    return isinstance(name, str) and name in _read_presets()
+
+
+def load_shipped_preset(name):
+    """Reads one shipped preset.
+
+    Args:
+        name: str. One of `shipped_presets()`.
+
+    Returns:
+        A dict of the sections `name`, `description`, `source`, `printed` (the
+        values as in Table 2.1), `resolution` (a sentence where those
+        contradict each other, else `None`), `backbone` (the arguments of
+        `GPT3Backbone`), `recipe` and `table_d1`. It is a copy: change it
+        freely.
+
+    Raises:
+        ValueError: if no preset has this name.
+
+    Example:
+    ```python
+    from keras_gpt3.preset_loader import load_shipped_preset
+
+    preset = load_shipped_preset("gpt3_small_en")
+    preset["backbone"]["num_layers"]  # 12
+    ```
+    """
+    if not is_shipped(name):
+        raise ValueError(
+            "preset must be a shipped name, a local folder or "
+            f'"hf://org/name". Received: preset={name!r}. '
+            f"{_suggestion(name)}{', '.join(_read_presets())}."
+        )
+    return copy.deepcopy(_read_presets()[name])
+
+
+def vocabulary_paths():
+    """Locates GPT-2's vocabulary, which GPT-3 uses unchanged (section 2.1).
+
+    Returns:
+        A tuple of two `pathlib.Path`: `encoder.json` (token to id) and
+        `vocab.bpe` (the merge rules, in order).
+
+    Example:
+    ```python
+    from keras_gpt3.preset_loader import vocabulary_paths
+
+    encoder, merges = vocabulary_paths()
+    ```
+    """
+    folder = _preset_folder()
+    return (
+        pathlib.Path(str(folder / "encoder.json")),
+        pathlib.Path(str(folder / "vocab.bpe")),
+    )
+
+
+def _check_preset(name, preset):
+    _check_keys(name, "the file", preset, _SECTIONS)
+    for section, keys in _SECTIONS.items():
+        if keys is not None:
+            _check_keys(name, f'"{section}"', preset[section], keys)
+    if preset["name"] != name:
+        raise ValueError(
+            f"{name}.json must carry its own name. "
+            f"Received: name={preset['name']!r}. Rename the file or the preset."
+        )
+
+
+def _check_keys(name, where, section, keys):
+    unknown = [key for key in section if key not in keys]
+    missing = [key for key in keys if key not in section]
+    if unknown or missing:
+        raise ValueError(
+            f"{name}.json must hold exactly the known keys in {where}. "
+            f"Received: unknown={unknown}, missing={missing}. "
+            f"Use the keys {', '.join(keys)}."
+        )
+
+
+def _preset_folder():
+    return importlib.resources.files("keras_gpt3.presets")
+
+
+@functools.cache
+def _read_presets():
+    presets = {}
+    for file in _preset_folder().iterdir():
+        if file.name.startswith("gpt3_") and file.name.endswith(".json"):
+            name = file.name.removesuffix(".json")
+            presets[name] = json.loads(file.read_text(encoding="utf-8"))
+            _check_preset(name, presets[name])
+    return dict(sorted(presets.items(), key=lambda item: _size(item[1])))
+
+
+def _size(preset):
+    backbone = preset["backbone"]
+    return backbone["num_layers"] * backbone["hidden_dim"] ** 2
+
+
+def _suggestion(name):
+    close = difflib.get_close_matches(str(name), _read_presets(), n=1)
+    return f"Use {close[0]}, the closest of " if close else "Use one of "

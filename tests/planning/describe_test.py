@@ -1,0 +1,166 @@
+import json
+import re
+import subprocess
+import sys
+import types
+
+import pytest
+
+from keras_gpt3 import planning
+from keras_gpt3.planning import describe
+from keras_gpt3.preset_loader import load_shipped_preset
+from keras_gpt3.preset_loader import shipped_presets
+
+# Counted by hand from the resolved sizes, in millions.
+EXACT_MILLIONS = dict(
+    zip(
+        shipped_presets(),
+        (125.2, 355.9, 760.3, 1315.7, 2651.6, 6658.4, 12853.4, 174604.3),
+        strict=True,
+    )
+)
+
+# A fresh process in which the package's own __init__ does not run.
+LIGHT_IMPORT = """
+import sys, types
+package = types.ModuleType("keras_gpt3")
+package.__path__ = [sys.argv[1]]
+sys.modules["keras_gpt3"] = package
+from keras_gpt3.planning import describe
+str(describe("gpt3_175b_en"))
+heavy = {"tensorflow", "keras", "keras_hub", "numpy"}
+print(sorted(heavy & set(sys.modules)))
+"""
+
+
+def small_config():
+    config = load_shipped_preset("gpt3_small_en")["backbone"]
+    return config | {"num_layers": 2, "num_heads": 2, "hidden_dim": 8}
+
+
+def write_preset(folder, registered_name="keras_gpt3>GPT3Backbone"):
+    content = {
+        "class_name": "GPT3Backbone",
+        "config": small_config()
+        | {"name": "x", "trainable": True, "dtype": {}},
+        "registered_name": registered_name,
+    }
+    (folder / "config.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("name", shipped_presets())
+def test_parameters_are_within_half_a_percent_of_table_d1(name):
+    printed = load_shipped_preset(name)["table_d1"]["parameters_millions"]
+    counted = describe(name).num_parameters / 1e6
+    assert counted == pytest.approx(printed, rel=0.005)
+    assert round(counted, 1) == EXACT_MILLIONS[name]
+
+
+@pytest.mark.parametrize("name", shipped_presets())
+def test_training_compute_is_within_one_percent_of_table_d1(name):
+    description = describe(name)
+    tokens = description.recipe["total_tokens"]
+    flops = 6 * description.num_parameters * tokens
+    # Table D.1 rounds to three digits.
+    assert flops == pytest.approx(description.table_d1["flops"], rel=0.01)
+
+
+def test_a_shipped_preset_brings_recipe_and_tables():
+    preset = load_shipped_preset("gpt3_13b_en")
+    description = describe("gpt3_13b_en")
+    assert description.name == "gpt3_13b_en"
+    assert description.config == preset["backbone"]
+    assert description.recipe == preset["recipe"]
+    assert description.printed == preset["printed"]
+    assert description.table_d1 == preset["table_d1"]
+    assert description.resolution == preset["resolution"]
+
+
+@pytest.mark.parametrize("as_type", [str, lambda path: path])
+def test_a_saved_folder_is_described_by_its_config(tmp_path, as_type):
+    write_preset(tmp_path)
+    description = describe(as_type(tmp_path))
+    assert description.name == str(tmp_path)
+    assert description.config == small_config()
+    assert description.recipe is None
+
+
+def test_a_config_and_a_model_of_it_are_described_alike():
+    config = small_config()
+    backbone = types.SimpleNamespace(
+        name="mine", get_config=lambda: config | {"name": "mine"}
+    )
+    model = types.SimpleNamespace(
+        name="task", backbone=backbone, get_config=lambda: {"backbone": {}}
+    )
+    expected = describe(config)
+    assert expected.name == "GPT3Backbone"
+    for preset, name in ((backbone, "mine"), (model, "task")):
+        assert describe(preset).parameters == expected.parameters
+        assert describe(preset).name == name
+
+
+def test_a_real_backbone_has_as_many_parameters_as_described():
+    from keras_gpt3.models.gpt3_backbone import GPT3Backbone
+
+    sizes = {"vocabulary_size": 50, "max_sequence_length": 16}
+    backbone = GPT3Backbone(**small_config() | sizes)
+    assert describe(backbone).num_parameters == backbone.count_params()
+
+
+def test_an_unknown_name_raises_with_the_known():
+    with pytest.raises(ValueError, match=r"Use gpt3_13b_en, the closest of "):
+        describe("gpt3_13_en")
+
+
+@pytest.mark.parametrize("preset", [None, 0])
+def test_what_is_no_preset_raises(preset):
+    message = f"preset must be a shipped name, .* preset={preset}"
+    with pytest.raises(ValueError, match=message):
+        describe(preset)
+
+
+def test_a_preset_elsewhere_raises():
+    message = (
+        "preset must be on this machine to be described. "
+        "Received: preset='hf://org/name'. "
+        "Load it with GPT3.from_preset and describe the model."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        describe("hf://org/name")
+
+
+def test_an_unknown_key_raises():
+    message = (
+        "config must hold arguments of GPT3Backbone only. "
+        "Received: unknown=['num_layer']. Use vocabulary_size, "
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        describe(small_config() | {"num_layer": 3})
+
+
+@pytest.mark.parametrize("content", [None, "{", "other"])
+def test_a_folder_without_our_backbone_raises(tmp_path, content):
+    if content == "other":
+        write_preset(tmp_path, "keras_hub>GPT2Backbone")
+    elif content is not None:
+        (tmp_path / "config.json").write_text(content)
+    found = "'keras_hub>GPT2Backbone'" if content == "other" else "None"
+    message = (
+        "preset must be a folder whose config.json is of a "
+        f"keras_gpt3>GPT3Backbone. Received: preset={str(tmp_path)!r}, "
+        f"registered_name={found}. Write one with model.save_to_preset(folder)."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        describe(tmp_path)
+
+
+def test_describing_imports_neither_keras_nor_tensorflow():
+    package = planning.__path__[0].rpartition("planning")[0]
+    answer = subprocess.run(
+        [sys.executable, "-c", LIGHT_IMPORT, package],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout == "[]\n"

@@ -1,0 +1,37 @@
+import dataclasses
+
+import pytest
+
+from keras_gpt3.planning import ModelDescription
+from keras_gpt3.planning import describe
+from keras_gpt3.planning import estimate_memory
+
+PARTS = {"token_embedding": 30, "attention": 70}
+
+
+def test_number_of_parameters_is_the_sum_of_the_parts():
+    assert ModelDescription("x", {}, PARTS).num_parameters == 100
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", None])
+def test_memory_is_that_of_all_parameters(optimizer):
+    description = ModelDescription("x", {}, PARTS)
+    expected = estimate_memory(100, "bfloat16", optimizer)
+    assert description.memory("bfloat16", optimizer) == expected
+
+
+def test_memory_defaults_to_training_in_float32():
+    assert ModelDescription("x", {}, PARTS).memory()["total"] == 1600
+
+
+def test_a_description_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ModelDescription("x", {}, PARTS).name = "y"
+
+
+def test_str_and_repr_show_the_tables_without_trailing_spaces():
+    description = describe("gpt3_175b_en")
+    text = str(description)
+    assert repr(description) == text
+    assert "174,604,259,328" in text
+    assert all(line == line.rstrip() for line in text.splitlines())
