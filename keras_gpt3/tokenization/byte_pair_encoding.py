@@ -1,0 +1,205 @@
+"""GPT-2's byte-level byte-pair encoding, at the speed of tiktoken."""
+
+import functools
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from keras_gpt3.tokenization.merge_rules import check_merge_rules
+from keras_gpt3.tokenization.merge_rules import read_merge_rules
+from keras_gpt3.tokenization.text_check import check_text
+from keras_gpt3.tokenization.tiktoken_encoding import build_tiktoken_encoding
+from keras_gpt3.tokenization.vocabulary import check_vocabulary
+from keras_gpt3.tokenization.vocabulary import read_vocabulary
+from keras_gpt3.tokenization.vocabulary import spell_tokens
+from keras_gpt3.tokenization.whitespace_runs import LONG_RUN
+from keras_gpt3.tokenization.whitespace_runs import cut_long_whitespace
+
+# A batch of fewer characters is done before threads have started.
+_MIN_THREADED_CHARACTERS = 50_000
+
+
+class BytePairEncoding:
+    """Turns text into token ids and back, exactly as GPT-2 does.
+
+    GPT-3 keeps GPT-2's "reversible tokenization" (section 2.1). Text is split
+    into words, and in each word the pair of neighbours whose merge rule comes
+    first is joined until no rule applies. Decoding gives back every text.
+
+    Args:
+        vocabulary: dict, or path. Token -> id with tokens in GPT-2's byte
+            alphabet (a space is "Ġ"), or such a JSON file (`encoder.json`).
+        merges: list of str, or path. Rules "left right", the earliest first,
+            or a file with one rule a line (`vocab.bpe`).
+        special_tokens: tuple of str. Tokens of `vocabulary` that no merge
+            makes. Defaults to `("<|endoftext|>",)`.
+
+    Attributes:
+        vocabulary: dict. Token -> id. Not to be changed.
+        merges: list of str. The rules, without a version line.
+        special_tokens: tuple of str.
+        vocabulary_size: int. One more than the largest id.
+
+    Raises:
+        ValueError: The vocabulary and the merges do not fit together.
+
+    Example:
+    ```python
+    from keras_gpt3 import preset_loader
+    from keras_gpt3.tokenization import BytePairEncoding
+
+    encoding = BytePairEncoding(*preset_loader.vocabulary_paths())
+    encoding.encode("Hello world<|endoftext|>")  # [15496, 995, 50256]
+    encoding.decode([15496, 995])  # "Hello world"
+    encoding.token_to_id("Ġthe")  # 262
+    ```
+    """
+
+    def __init__(self, vocabulary, merges, special_tokens=("<|endoftext|>",)):
+        self.vocabulary = read_vocabulary(_content(vocabulary))
+        self.special_tokens = tuple(special_tokens)
+        self._id_to_token = {id: t for t, id in self.vocabulary.items()}
+        self.vocabulary_size = max(self._id_to_token, default=-1) + 1
+        rules = read_merge_rules(_content(merges))
+        self.merges = [f"{left} {right}" for left, right in rules]
+        check_vocabulary(self.vocabulary, self.special_tokens)
+        check_merge_rules(rules, self.vocabulary)
+        self._id_to_bytes = spell_tokens(self.vocabulary, self.special_tokens)
+        self._encoding, self._rank_to_id = build_tiktoken_encoding(
+            self.vocabulary, rules, self.special_tokens
+        )
+
+    def encode(self, text, split_special_tokens=False):
+        """Turns a text into token ids.
+
+        Args:
+            text: str.
+            split_special_tokens: bool. Whether "<|endoftext|>" in the text is
+                ordinary text, as it must be in documents that one does not
+                trust, and not the special token. Defaults to `False`.
+
+        Returns:
+            A list of int.
+
+        Raises:
+            ValueError: `text` is no str, or holds a lone surrogate.
+        """
+        check_text(text)
+        special = () if split_special_tokens else self.special_tokens
+        special = tuple(token for token in special if token in text)
+        parts = [text]
+        if len(text) >= LONG_RUN:
+            parts = cut_long_whitespace(text, special)
+        ids = self._encode(parts[0], special)
+        for part in parts[1:]:
+            ids += self._encode(part, special)
+        return ids
+
+    def _encode(self, text, special):
+        """Encodes a text that tiktoken's matcher can bear."""
+        if self._rank_to_id is not None:
+            ranks = self._encoding.encode_to_numpy(
+                text, allowed_special=set(special), disallowed_special=()
+            )
+            return self._rank_to_id[ranks].tolist()
+        if not special:
+            return self._encoding.encode_ordinary(text)
+        return self._encoding.encode(
+            text, allowed_special=set(special), disallowed_special=()
+        )
+
+    def encode_batch(self, texts, split_special_tokens=False, num_threads=None):
+        """Turns several texts into token ids, in several threads.
+
+        Args:
+            texts: list of str.
+            split_special_tokens: bool. See `encode`. Defaults to `False`.
+            num_threads: int. Defaults to the number of processors, or 1 where
+                the texts are too short to gain.
+
+        Returns:
+            A list with a list of int for each text, in the texts' order.
+
+        Raises:
+            ValueError: As `encode`.
+        """
+        encode = functools.partial(
+            self.encode, split_special_tokens=split_special_tokens
+        )
+        if num_threads is None:
+            short = sum(map(len, texts)) < _MIN_THREADED_CHARACTERS
+            num_threads = 1 if short else os.cpu_count()
+        if num_threads == 1 or len(texts) < 2:
+            return [encode(text) for text in texts]
+        with ThreadPoolExecutor(num_threads) as threads:
+            return list(threads.map(encode, texts))
+
+    def decode_bytes(self, ids):
+        """Turns token ids into the bytes that they stand for.
+
+        Args:
+            ids: list of int, or integer array `(length,)`.
+
+        Returns:
+            A bytes object; UTF-8 where the ids came from `encode`.
+
+        Raises:
+            ValueError: An id is outside the vocabulary.
+        """
+        ids = ids.tolist() if hasattr(ids, "tolist") else ids
+        try:
+            return b"".join([self._id_to_bytes[id] for id in ids])
+        except KeyError as error:
+            raise self._unknown_id(error.args[0]) from None
+        except TypeError:
+            raise ValueError(
+                f"`ids` must be a flat list of int. Received: ids={ids!r:.50}. "
+                "Decode one sequence at a time."
+            ) from None
+
+    def decode(self, ids, errors="replace"):
+        """Turns token ids into text.
+
+        Args:
+            ids: list of int, or integer array `(length,)`.
+            errors: str. What to do with bytes that are no UTF-8, as in
+                `bytes.decode`; a model may stop amid a character. Defaults to
+                `"replace"`.
+
+        Returns:
+            A str.
+
+        Raises:
+            ValueError: An id is outside the vocabulary.
+        """
+        return self.decode_bytes(ids).decode("utf-8", errors)
+
+    def token_to_id(self, token):
+        """Looks up the id of a token, spelled in the byte alphabet."""
+        if token not in self.vocabulary:
+            raise ValueError(
+                f"`token` must be in the vocabulary. Received: token={token!r}."
+                " Spell it in GPT-2's byte alphabet (a space is 'Ġ')."
+            )
+        return self.vocabulary[token]
+
+    def id_to_token(self, id):
+        """Looks up the token of an id, spelled in the byte alphabet."""
+        if id not in self._id_to_token:
+            raise self._unknown_id(id)
+        return self._id_to_token[id]
+
+    def _unknown_id(self, id):
+        return ValueError(
+            "Token ids must be in the vocabulary, from 0 to "
+            f"{self.vocabulary_size - 1}. Received: id={id}, "
+            f"vocabulary_size={self.vocabulary_size}. Use the tokenizer that "
+            "made the ids."
+        )
+
+
+def _content(source):
+    """Reads a path; anything else is content already."""
+    if not isinstance(source, (str, os.PathLike)):
+        return source
+    with open(source, encoding="utf-8") as file:
+        return file.read()

@@ -1,0 +1,81 @@
+"""Brings what users pass to a tokenizer, tensors included, to Python lists."""
+
+
+def to_texts(inputs):
+    """Brings strings in any form to a list of str.
+
+    Args:
+        inputs: str, list of str, or array or eager tensor of strings `()` or
+            `(batch,)`; bytes are read as UTF-8.
+
+    Returns:
+        A tuple of a list of str and a bool: whether `inputs` was a batch.
+
+    Raises:
+        ValueError: `inputs` holds something else than strings, or bytes that
+            are no UTF-8, or has more dimensions.
+
+    Example:
+    ```python
+    from keras_gpt3.tokenization.nested_inputs import to_texts
+
+    to_texts([b"a", "b"])  # ["a", "b"], True
+    ```
+    """
+    inputs = _to_list(inputs)
+    batched = isinstance(inputs, (list, tuple))
+    return [_to_text(x) for x in (inputs if batched else [inputs])], batched
+
+
+def _to_text(item):
+    """Reads one string."""
+    item = _to_list(item)
+    if isinstance(item, bytes):
+        try:
+            return item.decode()
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                "Texts must be valid UTF-8. Received: byte "
+                f"0x{item[error.start]:02X} at position {error.start}. Replace "
+                "it: data.decode(errors='replace')."
+            ) from None
+    if not isinstance(item, str):
+        raise ValueError(
+            "`inputs` must be a string or a flat list of strings. Received: "
+            f"inputs with {item!r:.50} ({type(item).__name__}). Pass one text "
+            "or a list of texts."
+        )
+    return item
+
+
+def to_id_sequences(inputs):
+    """Brings token ids in any form to a list of lists of int.
+
+    Args:
+        inputs: int, list of int, list of such lists, integer array or eager
+            tensor of rank 0 to 2, or eager ragged tensor.
+
+    Returns:
+        A tuple of a list of lists of int and a bool: whether `inputs` was a
+        batch.
+
+    Example:
+    ```python
+    from keras_gpt3.tokenization.nested_inputs import to_id_sequences
+
+    to_id_sequences([5, 6])  # [[5, 6]], False
+    ```
+    """
+    inputs = _to_list(inputs)
+    if not isinstance(inputs, (list, tuple)):
+        return [[inputs]], False
+    items = [_to_list(item) for item in inputs]
+    batched = bool(items) and isinstance(items[0], (list, tuple))
+    return (items if batched else [items]), batched
+
+
+def _to_list(values):
+    """Takes an array or an eager tensor apart; leaves the rest as it is."""
+    if hasattr(values, "numpy"):
+        values = values.numpy()
+    return values.tolist() if hasattr(values, "tolist") else values

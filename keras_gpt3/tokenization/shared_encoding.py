@@ -1,0 +1,46 @@
+"""One encoding for all who load the same vocabulary files."""
+
+import functools
+import pathlib
+
+from keras_gpt3.tokenization.byte_pair_encoding import BytePairEncoding
+from keras_gpt3.tokenization.vocabulary import read_vocabulary
+
+
+def shared_byte_pair_encoding(vocabulary_path, merges_path):
+    """Builds an encoding from two files, or returns the one built before.
+
+    Building takes 0.2 s and 50 MB, and eight presets share one vocabulary.
+    Looks at the files' content, so a file that changed is read anew.
+
+    Args:
+        vocabulary_path: path. An `encoder.json`.
+        merges_path: path. A `vocab.bpe`.
+
+    Returns:
+        A `BytePairEncoding`, not to be changed.
+
+    Raises:
+        ValueError: The vocabulary and the merges do not fit together.
+
+    Example:
+    ```python
+    from keras_gpt3 import preset_loader
+    from keras_gpt3.tokenization.shared_encoding import (
+        shared_byte_pair_encoding,
+    )
+
+    encoding = shared_byte_pair_encoding(*preset_loader.vocabulary_paths())
+    encoding.encode("Hello world")  # [15496, 995]
+    ```
+    """
+    paths = vocabulary_path, merges_path
+    return _build(*(pathlib.Path(path).read_text("utf-8") for path in paths))
+
+
+@functools.lru_cache(maxsize=4)
+def _build(vocabulary_json, merges_text):
+    """Builds an encoding from the content of its files."""
+    return BytePairEncoding(
+        read_vocabulary(vocabulary_json), merges_text.splitlines()
+    )

@@ -1,0 +1,137 @@
+"""Vocabularies of byte-pair encoding: reading and checking them."""
+
+import json
+
+from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
+from keras_gpt3.tokenization.byte_alphabet import symbols_to_bytes
+
+
+def read_vocabulary(vocabulary):
+    """Reads a vocabulary from a dict or from a JSON file's content.
+
+    Args:
+        vocabulary: dict, or str. Token in GPT-2's byte alphabet -> id; or
+            that as JSON, as in GPT-2's `encoder.json`.
+
+    Returns:
+        A new dict from str to int.
+
+    Raises:
+        ValueError: It is not a JSON object, or its ids are not distinct
+            integers of at least 0.
+
+    Example:
+    ```python
+    from keras_gpt3.tokenization.vocabulary import read_vocabulary
+
+    read_vocabulary('{"!": 0, "Ġthe": 262}')
+    ```
+    """
+    if not isinstance(vocabulary, dict):
+        vocabulary = _parse(vocabulary)
+    if len(set(vocabulary.values())) < len(vocabulary) or not all(
+        type(id) is int and id >= 0 for id in vocabulary.values()
+    ):
+        raise ValueError(
+            "A vocabulary's ids must be distinct integers of at least 0. "
+            f"Received: {_bad_entry(vocabulary)}. Renumber the tokens."
+        )
+    return dict(vocabulary)
+
+
+def _parse(text):
+    """Parses a JSON object."""
+    try:
+        parsed = json.loads(text)
+    except (TypeError, json.JSONDecodeError):
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise ValueError(
+            "A vocabulary must be a dict or a file with one JSON object, token "
+            f"to id. Received: {text!r:.50}. Pass the path of an encoder.json."
+        )
+    return parsed
+
+
+def _bad_entry(vocabulary):
+    """Describes the first id that is no natural number or comes again."""
+    seen = {}
+    for token, id in vocabulary.items():
+        if type(id) is not int or id < 0:
+            return f"{token!r}: {id!r}"
+        if id in seen:
+            return f"id={id} of both {seen[id]!r} and {token!r}"
+        seen[id] = token
+
+
+def check_vocabulary(vocabulary, special_tokens):
+    """Checks that a vocabulary can spell every text.
+
+    Args:
+        vocabulary: dict. Token -> id.
+        special_tokens: tuple of str. Tokens that stand for no text.
+
+    Raises:
+        ValueError: One of the 256 bytes or a special token is missing, or a
+            token is spelled outside GPT-2's byte alphabet.
+
+    Example:
+    ```python
+    from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
+    from keras_gpt3.tokenization.vocabulary import check_vocabulary
+
+    symbols = [*BYTE_SYMBOLS, "<|endoftext|>"]
+    vocabulary = {token: id for id, token in enumerate(symbols)}
+    check_vocabulary(vocabulary, ("<|endoftext|>",))
+    ```
+    """
+    missing = [s for s in BYTE_SYMBOLS if s not in vocabulary]
+    if missing:
+        raise ValueError(
+            "A vocabulary must hold all 256 bytes in GPT-2's byte alphabet. "
+            f"Received: {256 - len(missing)} of them, {missing[0]!r} (byte "
+            f"{BYTE_SYMBOLS.index(missing[0])}) is missing. Add the bytes."
+        )
+    for token in special_tokens:
+        if token not in vocabulary:
+            raise ValueError(
+                "Special tokens must be in the vocabulary. Received: "
+                f"special_tokens={tuple(special_tokens)!r}, {token!r} is "
+                "missing. Add it to `vocabulary`."
+            )
+
+
+def spell_tokens(vocabulary, special_tokens):
+    """Maps each id to the bytes that it decodes to.
+
+    Args:
+        vocabulary: dict. Token -> id.
+        special_tokens: tuple of str. Tokens that are plain text.
+
+    Returns:
+        A dict from int to bytes.
+
+    Raises:
+        ValueError: A token is not in GPT-2's byte alphabet.
+
+    Example:
+    ```python
+    from keras_gpt3.tokenization.vocabulary import spell_tokens
+
+    spell_tokens({"Ġthe": 262, "<end>": 7}, ("<end>",))[262]  # b" the"
+    ```
+    """
+    try:
+        spelled = {
+            id: token.encode()
+            if token in special_tokens
+            else symbols_to_bytes(token)
+            for token, id in vocabulary.items()
+        }
+    except KeyError as error:
+        raise ValueError(
+            "Tokens must be spelled in GPT-2's byte alphabet (a space is "
+            f"'Ġ'). Received: a token with {error.args[0]!r}. Respell it, or "
+            "list it in `special_tokens`."
+        ) from None
+    return spelled

@@ -1,0 +1,17 @@
+import pytest
+
+from keras_gpt3.tokenization.text_check import check_text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a\0", "\ud7ff\ue000\uffff", "\U0010ffff"]
+)
+def test_accepts_every_valid_string(text):
+    check_text(text)
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udfff", "\ude00\ud83d"])
+def test_refuses_lone_surrogates_with_a_remedy_that_works(text):
+    with pytest.raises(ValueError, match="a lone surrogate U"):
+        check_text(text)
+    check_text(text.encode(errors="replace").decode())
