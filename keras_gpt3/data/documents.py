@@ -1,0 +1,119 @@
+"""Documents from strings or from files, one at a time."""
+
+import itertools
+import os
+
+from keras_gpt3.data.document_files import SUFFIXES
+from keras_gpt3.data.document_files import read_documents
+
+
+class Documents:
+    """Iterates over the texts of a corpus, once.
+
+    Either all items are texts or all are paths. Paths are `os.PathLike`
+    objects, or strings where the first one is a single line that ends in one
+    of the known suffixes or names a file.
+
+    Args:
+        documents: iterable of str, iterable of paths, or one path. Paths end
+            in `.jsonl` or `.txt`, or these with `.gz`.
+
+    Raises:
+        FileNotFoundError: If a path does not exist.
+        ValueError: If a path has another suffix.
+
+    Example:
+
+    ```python
+    from keras_gpt3.data.documents import Documents
+
+    for text in Documents(["Once upon a time", "there was a model"]):
+        print(text)
+    ```
+    """
+
+    def __init__(self, documents):
+        self._texts, self._paths = (), ()
+        self._num_finished_bytes = 0
+        self._file = None
+        if isinstance(documents, (str, os.PathLike)):
+            self._paths = [os.fspath(documents)]
+        else:
+            items = iter(documents)
+            first = list(itertools.islice(items, 1))
+            items = itertools.chain(first, items)
+            if first and _is_path(first[0]):
+                self._paths = [os.fspath(path) for path in items]
+            else:
+                self._texts = items
+        for path in self._paths:
+            _check_path(path)
+
+    @property
+    def num_bytes(self):
+        """int or None. The size of all files, `None` for texts."""
+        if not self._paths:
+            return None
+        return sum(os.path.getsize(path) for path in self._paths)
+
+    @property
+    def num_bytes_read(self):
+        """int. How much of the files has been read."""
+        position = self._file.tell() if self._file else 0
+        return self._num_finished_bytes + position
+
+    def batches(self, num_documents, num_characters):
+        """Yield lists of texts that are worth a call of the tokenizer.
+
+        Args:
+            num_documents: int. A list ends at this many texts,
+            num_characters: int. or at this many characters.
+
+        Yields:
+            list of str, never empty.
+        """
+        texts, size = [], 0
+        for text in self:
+            texts.append(text)
+            size += len(text)
+            if len(texts) == num_documents or size >= num_characters:
+                yield texts
+                texts, size = [], 0
+        if texts:
+            yield texts
+
+    def __iter__(self):
+        for number, text in enumerate(self._texts):
+            if not isinstance(text, str):
+                raise TypeError(
+                    "Documents must be strings. Received: document number "
+                    f"{number} of type {type(text).__name__}. Pass str, or "
+                    "paths only."
+                )
+            yield text
+        for path in self._paths:
+            with open(path, "rb") as self._file:
+                yield from read_documents(self._file, path)
+                self._num_finished_bytes += os.path.getsize(path)
+                self._file = None
+
+
+def _is_path(item):
+    if isinstance(item, os.PathLike):
+        return True
+    if not isinstance(item, str) or "\n" in item:
+        return False
+    return item.lower().endswith(SUFFIXES) or os.path.isfile(item)
+
+
+def _check_path(path):
+    if not path.lower().endswith(SUFFIXES):
+        raise ValueError(
+            f"A path must end in one of {', '.join(SUFFIXES)}. Received: "
+            f"path='{path}'. Convert the file, or pass a list of texts."
+        )
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"A path must name a file. Received: path='{path}'. Correct it; "
+            "a text that looks like a path must not come first."
+        )

@@ -1,0 +1,134 @@
+"""The JSON manifest beside the token shards."""
+
+import dataclasses
+import json
+import os
+import pathlib
+
+from keras_gpt3.data.shard_record import ShardRecord
+
+MANIFEST_NAME = "manifest.json"
+FORMAT_VERSION = 1
+DTYPES = ("uint16", "uint32")
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardManifest:
+    """What a folder of token shards holds.
+
+    Args:
+        dtype: str. `"uint16"`, or `"uint32"` for more than 65536 ids.
+        end_token_id: int. The id that follows every document.
+        vocabulary_size: int. All ids lie below it.
+        shards: tuple of `ShardRecord`. The files, in order.
+
+    Example:
+
+    ```python
+    from keras_gpt3.data.shard_manifest import ShardManifest
+
+    manifest = ShardManifest("uint16", 50256, 50257, shards=())
+    print(manifest.num_tokens)  # 0
+    ```
+    """
+
+    dtype: str
+    end_token_id: int
+    vocabulary_size: int
+    shards: tuple
+
+    @property
+    def num_tokens(self):
+        """The number of tokens in all shards."""
+        return sum(shard.num_tokens for shard in self.shards)
+
+    @property
+    def num_documents(self):
+        """The number of documents in all shards."""
+        return sum(shard.num_documents for shard in self.shards)
+
+    def write(self, folder):
+        """Write `manifest.json`, whole or not at all.
+
+        Args:
+            folder: path. The folder of the shards.
+        """
+        fields = {
+            "format_version": FORMAT_VERSION,
+            **dataclasses.asdict(self),
+            "num_tokens": self.num_tokens,
+            "num_documents": self.num_documents,
+        }
+        path = pathlib.Path(folder, MANIFEST_NAME)
+        partial = path.with_name(path.name + ".partial")
+        with open(partial, "w", encoding="utf-8") as file:
+            json.dump(fields, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+
+    @classmethod
+    def read(cls, folder):
+        """Read and check `manifest.json`.
+
+        Args:
+            folder: path. The folder of the shards.
+
+        Returns:
+            A `ShardManifest`.
+
+        Raises:
+            FileNotFoundError: If there is no manifest.
+            ValueError: If it is not a manifest of this format, or its totals
+                disagree with its shards.
+        """
+        path = pathlib.Path(folder, MANIFEST_NAME)
+        fields = _load(path)
+        try:
+            manifest = cls(
+                dtype=DTYPES[DTYPES.index(fields["dtype"])],
+                end_token_id=int(fields["end_token_id"]),
+                vocabulary_size=int(fields["vocabulary_size"]),
+                shards=tuple(ShardRecord(**item) for item in fields["shards"]),
+            )
+            totals = fields["num_tokens"], fields["num_documents"]
+            found = manifest.num_tokens, manifest.num_documents
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(_malformed(path, repr(error))) from error
+        if totals != found:
+            raise ValueError(
+                "A manifest's totals must be the sums over its shards. "
+                f"Received: file='{path}', (num_tokens, num_documents)="
+                f"{totals} where the shards add up to {found}. Write the "
+                "shards again."
+            )
+        return manifest
+
+
+def _load(path):
+    """Return the manifest's fields, of the version that this code reads."""
+    try:
+        fields = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(
+            f"A folder of token shards must hold {MANIFEST_NAME}. Received: "
+            f"folder='{path.parent}'. Write it with "
+            "keras_gpt3.data.write_token_shards."
+        ) from error
+    except ValueError as error:
+        raise ValueError(_malformed(path, error)) from error
+    version = fields.get("format_version") if isinstance(fields, dict) else None
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"A manifest's format_version must be {FORMAT_VERSION}. Received: "
+            f"format_version={version!r} in file='{path}'. Update keras_gpt3 "
+            "or write the shards again."
+        )
+    return fields
+
+
+def _malformed(path, reason):
+    return (
+        "A manifest must be JSON with all of its fields. Received: "
+        f"file='{path}' ({reason}). Copy it again or write the shards again."
+    )

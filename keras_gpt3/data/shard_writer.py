@@ -1,0 +1,150 @@
+"""Writes token shards so that a folder holds all of them or none."""
+
+import hashlib
+import os
+import pathlib
+import shutil
+
+import numpy as np
+
+from keras_gpt3.data.shard_manifest import MANIFEST_NAME
+from keras_gpt3.data.shard_manifest import ShardManifest
+from keras_gpt3.data.shard_record import ShardRecord
+
+_PARTIAL = ".partial"
+
+
+class ShardWriter:
+    """Appends documents under temporary names, then commits all at once.
+
+    A context manager: without a `commit`, leaving it removes every trace. The
+    manifest is written last, so that a folder with a manifest is complete.
+
+    Args:
+        folder: path. Where to write; created if missing.
+        dtype: str. The type of the ids on disk.
+        tokens_per_shard: int. A document that would exceed it opens a new
+            shard; a longer document has a shard of its own.
+        overwrite: bool. Whether to replace shards that are there. They stay
+            intact until the commit. Defaults to `False`.
+
+    Raises:
+        FileExistsError: If the folder holds a manifest and `overwrite` is
+            `False`.
+
+    Example:
+
+    ```python
+    import tempfile
+
+    from keras_gpt3.data.shard_writer import ShardWriter
+
+    with ShardWriter(tempfile.mkdtemp(), "uint16", 2**27) as writer:
+        writer.append([11, 12, 50256])
+        writer.commit(end_token_id=50256, vocabulary_size=50257)
+    ```
+    """
+
+    def __init__(self, folder, dtype, tokens_per_shard, overwrite=False):
+        self._folder = pathlib.Path(folder)
+        if (self._folder / MANIFEST_NAME).exists() and not overwrite:
+            raise FileExistsError(
+                "The folder must not hold token shards already. Received: "
+                f"folder='{folder}'. Pass overwrite=True or another folder."
+            )
+        self._dtype = dtype
+        self._disk_dtype = np.dtype(dtype).newbyteorder("<")
+        self._tokens_per_shard = tokens_per_shard
+        self._records = []
+        self._shard = None
+        self._is_committed = False
+        self.num_tokens = 0
+        self.num_documents = 0
+
+    def __enter__(self):
+        self._is_new_folder = not self._folder.exists()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, *error):
+        if self._shard is not None:
+            self._shard.file.close()
+        self._remove_partial_files()
+        if self._is_new_folder and not self._is_committed:
+            shutil.rmtree(self._folder)
+
+    def append(self, tokens):
+        """Append one document.
+
+        Args:
+            tokens: array of ints. Its ids, the end-of-text id included.
+        """
+        limit = self._tokens_per_shard
+        if self._shard and self._shard.num_tokens + len(tokens) > limit:
+            self._close_shard()
+        if self._shard is None:
+            name = f"tokens-{len(self._records):05d}.{self._dtype}"
+            self._shard = _OpenShard(self._folder, name)
+        self._shard.append(np.asarray(tokens, self._disk_dtype))
+        self.num_tokens += len(tokens)
+        self.num_documents += 1
+
+    def commit(self, end_token_id, vocabulary_size):
+        """Give the shards their names and write the manifest.
+
+        Args:
+            end_token_id: int. The id that follows every document.
+            vocabulary_size: int. All ids lie below it.
+        """
+        if self._shard is not None:
+            self._close_shard()
+        # From here until the new manifest stands, the folder has none: a
+        # reader meets a clear error instead of a mixture of old and new.
+        (self._folder / MANIFEST_NAME).unlink(missing_ok=True)
+        for stale in self._folder.glob("tokens-*.uint??"):
+            stale.unlink()
+        for record in self._records:
+            path = self._folder / record.file_name
+            os.replace(path.with_name(path.name + _PARTIAL), path)
+        records = tuple(self._records)
+        ShardManifest(
+            self._dtype, end_token_id, vocabulary_size, records
+        ).write(self._folder)
+        self._is_committed = True
+
+    def _close_shard(self):
+        self._records.append(self._shard.finish())
+        self._shard = None
+
+    def _remove_partial_files(self):
+        for path in self._folder.glob("tokens-*" + _PARTIAL):
+            path.unlink()
+
+
+class _OpenShard:
+    """A shard on the way, under a temporary name."""
+
+    def __init__(self, folder, name):
+        self.num_tokens = 0
+        self.file = open(folder / (name + _PARTIAL), "wb")
+        self._name = name
+        self._num_documents = 0
+        self._digest = hashlib.sha256()
+
+    def append(self, tokens):
+        self.file.write(tokens)
+        self._digest.update(tokens)
+        self.num_tokens += len(tokens)
+        self._num_documents += 1
+
+    def finish(self):
+        """Close the file, safe on disk, and return its record."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+        return ShardRecord(
+            self._name,
+            self.num_tokens,
+            self._num_documents,
+            self._digest.hexdigest(),
+        )

@@ -1,0 +1,107 @@
+"""Tokenizes a corpus into token shards."""
+
+import numpy as np
+
+from keras_gpt3.data.documents import Documents
+from keras_gpt3.data.integer_argument import check_integer
+from keras_gpt3.data.shard_writer import ShardWriter
+from keras_gpt3.data.token_shards import TokenShards
+from keras_gpt3.data.write_progress import write_progress
+
+# One call of the tokenizer: enough for its threads, little enough for memory.
+_BATCH_DOCUMENTS = 1024
+_BATCH_CHARACTERS = 2**22
+
+
+def write_token_shards(
+    documents,
+    folder,
+    tokenizer,
+    *,
+    tokens_per_shard=2**27,
+    overwrite=False,
+    progress=None,
+):
+    """Tokenize documents into flat files of token ids and one manifest.
+
+    Every document, also an empty one, is followed by the end-of-text id
+    (section 2.2 of the paper packs them so). Special tokens in a text are
+    encoded as plain text. Files are little-endian uint16, or uint32 where the
+    vocabulary has more than 65536 ids: a file's size is two or four bytes a
+    token. An error on the way leaves nothing behind.
+
+    Args:
+        documents: iterable of str, iterable of paths, or one path. Paths end
+            in `.jsonl` (objects with a `"text"`) or `.txt` (one document), or
+            these with `.gz`.
+        folder: path. Where to write; created if missing.
+        tokenizer: `GPT3Tokenizer`. Or any object with its `encode_batch`,
+            `end_token_id` and `vocabulary_size`.
+        tokens_per_shard: int. A document that would exceed it opens a new
+            shard. Defaults to `2**27`, files of 256 MiB.
+        overwrite: bool. Whether to replace shards that are there. Defaults to
+            `False`.
+        progress: bool or None. Whether to show a progress bar; `None` does
+            where the standard output is a terminal. Defaults to `None`.
+
+    Returns:
+        The `TokenShards` written.
+
+    Raises:
+        FileExistsError: If the folder holds shards and `overwrite` is `False`.
+        FileNotFoundError: If a path does not exist.
+        TypeError: If a document is no string.
+        ValueError: If the corpus is empty, a path has another suffix, a file
+            is malformed, or the tokenizer emits an id beyond its vocabulary.
+
+    Example:
+
+    ```python
+    import tempfile
+
+    import keras_gpt3
+
+    tokenizer = keras_gpt3.GPT3Tokenizer.from_preset("gpt3_small_en")
+    shards = keras_gpt3.data.write_token_shards(
+        ["Once upon a time", "there was a model"], tempfile.mkdtemp(), tokenizer
+    )
+    print(shards.num_documents, shards.num_tokens)
+    ```
+    """
+    check_integer("tokens_per_shard", tokens_per_shard, minimum=1)
+    end_token_id = int(tokenizer.end_token_id)
+    vocabulary_size = int(tokenizer.vocabulary_size())
+    dtype = "uint16" if vocabulary_size <= 2**16 else "uint32"
+    source = Documents(documents)
+    with (
+        ShardWriter(folder, dtype, tokens_per_shard, overwrite) as writer,
+        write_progress(source, writer, progress) as update,
+    ):
+        for texts in source.batches(_BATCH_DOCUMENTS, _BATCH_CHARACTERS):
+            for ids in tokenizer.encode_batch(texts, split_special_tokens=True):
+                tokens = np.array([*ids, end_token_id])
+                _check_ids(tokens, vocabulary_size)
+                writer.append(tokens)
+            update()
+        _check_not_empty(writer)
+        writer.commit(end_token_id, vocabulary_size)
+    return TokenShards(folder)
+
+
+def _check_ids(tokens, vocabulary_size):
+    if tokens.min() < 0 or tokens.max() >= vocabulary_size:
+        raise ValueError(
+            "Token ids must lie from 0 to vocabulary_size - 1. Received: ids "
+            f"from {tokens.min()} to {tokens.max()}, vocabulary_size="
+            f"{vocabulary_size}. Pass a tokenizer that counts all of its ids."
+        )
+
+
+def _check_not_empty(writer):
+    # Each document has its end-of-text id: equal counts mean no text at all.
+    if writer.num_tokens == writer.num_documents:
+        raise ValueError(
+            "A corpus must hold at least one token of text. Received: "
+            f"{writer.num_documents} documents, all of them empty. Pass "
+            "documents with text."
+        )

@@ -1,0 +1,69 @@
+"""Tests of reading documents from one file."""
+
+import gzip
+import io
+import re
+
+import pytest
+
+from keras_gpt3.data.document_files import read_documents
+
+LINES = b'{"text": "one"}\n\n{"text": "two\\nlines", "id": 2}\r\n{"text": ""}'
+
+
+def read(content, path):
+    return list(read_documents(io.BytesIO(content), path))
+
+
+@pytest.mark.parametrize("path", ["a.jsonl", "A.JSONL"])
+def test_each_line_of_a_jsonl_file_is_a_document(path):
+    assert read(LINES, path) == ["one", "two\nlines", ""]
+
+
+def test_a_txt_file_is_one_document_without_its_byte_order_mark():
+    content = "\ufeffé\r\n".encode()
+    assert read(content, "a.txt") == ["é\r\n"]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".txt"])
+def test_a_gzipped_file_reads_as_the_plain_one(suffix):
+    gzipped = read(gzip.compress(LINES), "a" + suffix + ".gz")
+    assert gzipped == read(LINES, "a" + suffix)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"text": "tw', "Invalid control character"),
+        (b'{"txt": "two"}', "KeyError('text')"),
+        (b'{"text": null}', "its text is of type NoneType"),
+        (b'["text"]', "TypeError"),
+        (b'{"text": "\xff"}', "UnicodeDecodeError"),
+    ],
+)
+def test_a_bad_line_is_named_by_file_and_number(line, reason):
+    message = (
+        'Each line of a .jsonl file must be a JSON object with a "text" '
+        "string. Received: file='a.jsonl', line=2 ("
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}") as error:
+        read(b'{"text": "one"}\n' + line + b"\n", "a.jsonl")
+    assert reason in str(error.value)
+    assert str(error.value).endswith("). Correct or remove the line.")
+
+
+@pytest.mark.parametrize(
+    "content", [gzip.compress(LINES)[:-9], LINES, b"\x1f\x8b\x08" + b"\xff" * 9]
+)
+def test_a_damaged_gz_file_is_named(content):
+    message = (
+        "A .gz file must be complete and gzipped. Received: file='a.jsonl.gz'"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        read(content, "a.jsonl.gz")
+
+
+def test_a_txt_file_that_is_not_utf8_is_named():
+    message = "A .txt file must be UTF-8. Received: file='a.txt'"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        read(b"\xff", "a.txt")

@@ -1,0 +1,101 @@
+"""Tests of the manifest's file."""
+
+import json
+import re
+
+import pytest
+
+from keras_gpt3.data.shard_manifest import ShardManifest
+from keras_gpt3.data.shard_record import ShardRecord
+
+MANIFEST = ShardManifest(
+    "uint16",
+    50256,
+    50257,
+    (ShardRecord("a", 5, 2, "aa"), ShardRecord("b", 7, 1, "bb")),
+)
+
+
+def change_manifest(folder, **changes):
+    MANIFEST.write(folder)
+    path = folder / "manifest.json"
+    fields = json.loads(path.read_text()) | changes
+    fields = {name: value for name, value in fields.items() if value != "drop"}
+    path.write_text(json.dumps(fields))
+
+
+def test_reading_gives_back_what_was_written(tmp_path):
+    MANIFEST.write(tmp_path)
+    assert ShardManifest.read(tmp_path) == MANIFEST
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+
+
+def test_the_file_states_version_and_totals(tmp_path):
+    MANIFEST.write(tmp_path)
+    fields = json.loads((tmp_path / "manifest.json").read_text())
+    assert fields["format_version"] == 1
+    assert (fields["num_tokens"], fields["num_documents"]) == (12, 3)
+
+
+@pytest.mark.parametrize("folder", [".", "none", "file"])
+def test_a_folder_without_manifest_is_named(tmp_path, folder):
+    (tmp_path / "file").touch()
+    message = (
+        "A folder of token shards must hold manifest.json. Received: folder="
+        f"'{tmp_path / folder}'. Write it with "
+        "keras_gpt3.data.write_token_shards."
+    )
+    with pytest.raises(FileNotFoundError, match=f"^{re.escape(message)}$"):
+        ShardManifest.read(tmp_path / folder)
+
+
+@pytest.mark.parametrize("version", [2, "drop"])
+def test_another_format_version_is_named(tmp_path, version):
+    change_manifest(tmp_path, format_version=version)
+    received = None if version == "drop" else version
+    message = (
+        f"A manifest's format_version must be 1. Received: format_version="
+        f"{received} in file='{tmp_path}/manifest.json'. Update keras_gpt3 or "
+        "write the shards again."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        ShardManifest.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"end_token_id": "drop"},
+        {"dtype": "float32"},
+        {"vocabulary_size": "many"},
+        {"shards": [{"file_name": "a"}]},
+        {"num_tokens": "drop"},
+    ],
+)
+def test_a_malformed_manifest_is_named(tmp_path, changes):
+    change_manifest(tmp_path, **changes)
+    message = (
+        "A manifest must be JSON with all of its fields. Received: file="
+        f"'{tmp_path}/manifest.json' ("
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        ShardManifest.read(tmp_path)
+
+
+def test_a_manifest_cut_short_is_named(tmp_path):
+    MANIFEST.write(tmp_path)
+    path = tmp_path / "manifest.json"
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(ValueError, match="^A manifest must be JSON"):
+        ShardManifest.read(tmp_path)
+
+
+def test_totals_that_are_no_sums_are_named(tmp_path):
+    change_manifest(tmp_path, num_documents=4)
+    message = (
+        "A manifest's totals must be the sums over its shards. Received: file="
+        f"'{tmp_path}/manifest.json', (num_tokens, num_documents)=(12, 4) "
+        "where the shards add up to (12, 3). Write the shards again."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        ShardManifest.read(tmp_path)

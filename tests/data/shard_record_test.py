@@ -1,0 +1,81 @@
+"""Tests of one shard against its record."""
+
+import dataclasses
+import hashlib
+import re
+
+import numpy as np
+import pytest
+
+from keras_gpt3.data import shard_record
+from keras_gpt3.data.shard_record import ShardRecord
+
+END = 9
+TOKENS = np.array([1, 2, END, 3, END, 8, 7, END], "<u2")
+
+
+@pytest.fixture
+def record(tmp_path):
+    (tmp_path / "shard").write_bytes(TOKENS.tobytes())
+    checksum = hashlib.sha256(TOKENS.tobytes()).hexdigest()
+    return ShardRecord("shard", len(TOKENS), 3, checksum)
+
+
+def test_open_maps_the_tokens(record, tmp_path):
+    tokens = record.open(tmp_path, "uint16")
+    np.testing.assert_array_equal(tokens, TOKENS)
+    assert not tokens.flags.writeable
+
+
+def test_an_empty_shard_opens(tmp_path):
+    (tmp_path / "shard").touch()
+    assert len(ShardRecord("shard", 0, 0, "").open(tmp_path, "uint16")) == 0
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 8, 100])
+def test_verify_passes_whatever_the_chunk(record, tmp_path, monkeypatch, chunk):
+    monkeypatch.setattr(shard_record, "_CHUNK_TOKENS", chunk)
+    record.verify(tmp_path, "uint16", END, 10)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"sha256": "0" * 64}, "sha256"),
+        ({"num_documents": 4}, "num_documents"),
+        ({}, "vocabulary_size"),
+    ],
+)
+def test_verify_names_the_file_and_what_disagrees(
+    record, tmp_path, change, field
+):
+    record = dataclasses.replace(record, **change)
+    message = (
+        "A shard must agree with its manifest. Received: file="
+        f"'{tmp_path}/shard' with other contents than the manifest's {field}. "
+        "Copy it again or write the shards again."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        record.verify(tmp_path, "uint16", END, vocabulary_size=9)
+
+
+@pytest.mark.parametrize("size", [0, 15, 18])
+def test_a_file_of_another_size_is_named(record, tmp_path, size):
+    (tmp_path / "shard").write_bytes(bytes(size))
+    message = (
+        "A shard must be as long as its manifest states. Received: file="
+        f"'{tmp_path}/shard' of {size} bytes where the manifest states 16. "
+        "Copy it again or write the shards again."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        record.open(tmp_path, "uint16")
+
+
+def test_a_missing_file_is_named(record, tmp_path):
+    message = (
+        "Every shard named in the manifest must exist. Received: file="
+        f"'{tmp_path}/none/shard', which is missing. Copy it back or write "
+        "the shards again."
+    )
+    with pytest.raises(FileNotFoundError, match=f"^{re.escape(message)}$"):
+        record.open(tmp_path / "none", "uint16")
