@@ -1,0 +1,44 @@
+"""GPT-3 (Brown et al. 2020) for Keras: read it, train it, sample it, serve it.
+
+Example:
+
+```python
+import keras_gpt3
+
+model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=2)
+model.summary()
+```
+"""
+
+from keras_gpt3 import backend_check  # noqa: F401  Before Keras is imported.
+from keras_gpt3 import data
+from keras_gpt3 import generation
+from keras_gpt3 import layers
+from keras_gpt3 import ops
+from keras_gpt3 import parallel
+from keras_gpt3 import planning
+from keras_gpt3 import tokenization
+from keras_gpt3 import training
+from keras_gpt3.models import GPT3
+from keras_gpt3.models import GPT3Backbone
+from keras_gpt3.models import GPT3Preprocessor
+from keras_gpt3.models import GPT3Tokenizer
+from keras_gpt3.planning import describe
+from keras_gpt3.version import __version__
+
+__all__ = [
+    "GPT3",
+    "GPT3Backbone",
+    "GPT3Preprocessor",
+    "GPT3Tokenizer",
+    "__version__",
+    "data",
+    "describe",
+    "generation",
+    "layers",
+    "ops",
+    "parallel",
+    "planning",
+    "tokenization",
+    "training",
+]

@@ -1,0 +1,1 @@
+"""The command line: `keras-gpt3 SUBCOMMAND`, one file a subcommand."""

@@ -1,0 +1,86 @@
+"""`keras-gpt3 describe [PRESET]`: figures of one preset, or a table of all."""
+
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from keras_gpt3.cli.user_errors import user_errors
+from keras_gpt3.planning.describe import describe
+from keras_gpt3.preset_loader import shipped_presets
+
+_COLUMNS = (
+    "layers",
+    "width",
+    "heads",
+    "params",
+    "Table\nD.1",
+    "batch\ntokens",
+    "learn.\nrate",
+    "GB to\nload",
+    "GB to\ntrain",
+)
+
+_CAPTION = """
+Memory in float32, without activations: weights to load; weights, gradients
+and AdamW's moments to train. `keras-gpt3 describe PRESET` shows one size."""
+
+
+def describe_command(
+    preset: Annotated[
+        str | None,
+        typer.Argument(help="A preset's name or folder. Default: all sizes."),
+    ] = None,
+) -> None:
+    """Show sizes, parameters, memory and recipe; no weight is allocated."""
+    with user_errors():
+        shown = _all_presets() if preset is None else describe(preset)
+    Console().print(shown)
+
+
+def _all_presets():
+    """A table of all sizes that fits 80 columns without breaking a name."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        caption=_CAPTION,
+        caption_justify="left",
+        padding=0,
+        show_edge=False,
+    )
+    table.add_column("preset", no_wrap=True)
+    for column in _COLUMNS:
+        table.add_column(column, justify="right", no_wrap=True)
+    for name in shipped_presets():
+        table.add_row(*_row(describe(name)))
+    return table
+
+
+def _row(description):
+    config = description.config
+    paper_count = description.table_d1["parameters_millions"] * 10**6
+    return (
+        description.name,
+        str(config["num_layers"]),
+        str(config["hidden_dim"]),
+        str(config["num_heads"]),
+        _short(description.num_parameters),
+        _short(paper_count),
+        f"{description.recipe['batch_tokens'] / 1e6:.2f}M",
+        description.printed["learning_rate"],
+        _gigabytes(description.memory("float32", None)["total"]),
+        _gigabytes(description.memory("float32", "adamw")["total"]),
+    )
+
+
+def _short(count):
+    """A count in four digits: 125.2M, 12.85B."""
+    if count < 1e9:
+        return f"{count / 1e6:.4g}M"
+    return f"{count / 1e9:.4g}B"
+
+
+def _gigabytes(num_bytes):
+    size = num_bytes / 1e9
+    return f"{size:.1f}" if size < 1000 else f"{size:,.0f}"

@@ -1,0 +1,32 @@
+"""The `keras-gpt3` command: each subcommand is one file of this folder."""
+
+from typing import Annotated
+
+import typer
+
+from keras_gpt3.cli.describe import describe_command
+from keras_gpt3.version import __version__
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+app.command("describe")(describe_command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"keras-gpt3 {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version and exit.",
+        ),
+    ] = False,
+) -> None:
+    """GPT-3 for Keras: describe, and what later subcommands add."""

@@ -1,0 +1,103 @@
+"""The decode loop, of stock operations: live models and exports run it."""
+
+from keras import ops
+
+
+def decode(next_logits, choose, token_ids, padding_mask, cache, stop_token_ids):
+    """Continues a batch of right-padded prompts up to their full length.
+
+    A longer prompt of the batch keeps its tokens while shorter ones are
+    continued, so every row gives what it gives alone. The loop ends early when
+    all rows have stopped.
+
+    Args:
+        next_logits: callable. `next_logits(token_ids, cache, index)` returns
+            the scores for position `index`, shape
+            `(batch, vocabulary_size)`, and the updated cache.
+        choose: callable. `choose(logits, index)` returns the ids, shape
+            `(batch,)`, that go to position `index`.
+        token_ids: int tensor of shape `(batch, length)`.
+        padding_mask: bool tensor of shape `(batch, length)`, True on the
+            prompt.
+        cache: cache after the prompts, as `next_logits` takes it.
+        stop_token_ids: list of ints or int tensors. Ids at which a row ends;
+            a negative one never occurs.
+
+    Returns:
+        The token ids, shape `(batch, length)`. What stands behind the stop
+        token of a row means nothing: see `mask_up_to_stop`.
+
+    Example:
+
+    ```python
+    import keras
+    import numpy as np
+    from keras_gpt3.generation import decode
+
+    def count_up(token_ids, cache, index):
+        previous = keras.ops.take(token_ids, index - 1, axis=1)
+        return keras.ops.one_hot(previous + 1, 10), cache
+
+    answer = decode(
+        count_up,
+        choose=lambda logits, index: keras.ops.argmax(logits, axis=-1),
+        token_ids=np.array([[3, 4, 0, 0, 0]], "int32"),
+        padding_mask=np.array([[True, True, False, False, False]]),
+        cache=(),
+        stop_token_ids=[9],
+    )  # [[3, 4, 5, 6, 7]]
+    ```
+    """
+    length = ops.shape(token_ids)[1]
+    lengths = ops.sum(ops.cast(padding_mask, "int32"), axis=-1)
+    stopped = ops.zeros_like(padding_mask[:, 0])
+
+    def unfinished(index, token_ids, stopped, cache):
+        return (index < length) & ~ops.all(stopped)
+
+    def body(index, token_ids, stopped, cache):
+        logits, cache = next_logits(token_ids, cache, index)
+        chosen = ops.cast(choose(logits, index), token_ids.dtype)
+        previous = ops.take(token_ids, index - 1, axis=1)
+        chosen = ops.where(stopped, previous, chosen)  # (B,)
+        here = ops.arange(length) == index
+        token_ids = ops.where(here & ~padding_mask, chosen[:, None], token_ids)
+        stops = is_stop_token(chosen, stop_token_ids) & (index >= lengths)
+        return index + 1, token_ids, stopped | stops, cache
+
+    start = (ops.min(lengths), token_ids, stopped, cache)
+    return ops.while_loop(unfinished, body, start)[1]
+
+
+def is_stop_token(token_ids, stop_token_ids):
+    """Which ids are stop tokens.
+
+    Args:
+        token_ids: int tensor of any shape.
+        stop_token_ids: list of ints or int tensors.
+
+    Returns:
+        A bool tensor of the shape of `token_ids`.
+    """
+    stops = ops.zeros_like(token_ids, dtype="bool")
+    for stop_token_id in stop_token_ids:
+        stop_token_id = ops.cast(stop_token_id, token_ids.dtype)
+        stops = stops | (token_ids == stop_token_id)
+    return stops
+
+
+def mask_up_to_stop(token_ids, prompt_mask, stop_token_ids):
+    """Which positions belong to the answer: up to the first stop token.
+
+    Args:
+        token_ids: int tensor of shape `(batch, length)`.
+        prompt_mask: bool tensor of the same shape, True on the prompt; stop
+            tokens there do not count.
+        stop_token_ids: list of ints or int tensors.
+
+    Returns:
+        A bool tensor of the same shape; the stop token itself is True.
+    """
+    stops = is_stop_token(token_ids, stop_token_ids) & ~prompt_mask
+    stops = ops.cast(stops, "int32")
+    return ops.cumsum(stops, axis=-1) - stops == 0

@@ -1,0 +1,238 @@
+"""One block of the decoder: attention, then feed-forward."""
+
+import keras
+from keras import ops
+
+from keras_gpt3.ops import initial_deviations
+from keras_gpt3.ops.activations import get_activation
+from keras_gpt3.ops.attention_shapes import check_window
+from keras_gpt3.ops.banded_attention import banded_attention
+from keras_gpt3.ops.cached_attention import cached_attention
+from keras_gpt3.ops.causal_attention import causal_attention
+
+ATTENTION_KINDS = ("dense", "banded")
+
+
+@keras.saving.register_keras_serializable(package="keras_gpt3")
+class DecoderBlock(keras.layers.Layer):
+    """A pre-normalized GPT-3 decoder block (section 2.1 of the paper).
+
+    `x + attention(norm(x))`, then `x + feed_forward(norm(x))`. The attention
+    is dense causal or locally banded; every kernel belongs to a Keras
+    sublayer, so that `quantize()` and `enable_lora()` reach it.
+
+    Args:
+        num_heads: int. Number of attention heads.
+        intermediate_dim: int. Width of the feed-forward layer.
+        attention: string. `"dense"` or `"banded"`. Defaults to `"dense"`.
+        attention_window: int. Number of keys that a banded query sees, its own
+            included; ignored by dense attention. Defaults to `256`.
+        activation: string. A name of `keras_gpt3.ops.get_activation`. Defaults
+            to `"gelu_approximate"`.
+        layer_norm_epsilon: float. Defaults to `1e-5`.
+        dropout: float. Rate on both residual branches; the paper mentions
+            none. Defaults to `0.0`.
+        residual_deviation: float. Standard deviation of the initial kernels
+            that end on the residual stream. Defaults to `0.02`.
+        **kwargs: See `keras.layers.Layer`.
+
+    Call arguments:
+        hidden_states: tensor of shape `(batch, length, hidden_dim)`.
+        padding_mask: Optional. Bool tensor of shape `(batch, length)`, True
+            where the position is visible. Not used with a cache.
+        cache: Optional. A pair of keys and values, each of shape
+            `(batch, cache_length, num_heads, head_dim)`.
+        cache_index: Optional. Position of the first of `hidden_states` in the
+            cache. Required with `cache`.
+
+    Returns:
+        A tensor of the shape of `hidden_states`; with `cache` a pair of it and
+        the updated cache.
+
+    Raises:
+        ValueError: If `attention` is unknown, `attention_window` is below 1,
+            or `num_heads` does not divide the width.
+
+    Example:
+
+    ```python
+    import numpy as np
+    import keras_gpt3
+
+    block = keras_gpt3.layers.DecoderBlock(
+        num_heads=2, intermediate_dim=64, attention="banded", attention_window=4
+    )
+    y = block(np.ones((1, 10, 16), "float32"))  # (1, 10, 16)
+    ```
+    """
+
+    def __init__(
+        self,
+        num_heads,
+        intermediate_dim,
+        attention="dense",
+        attention_window=256,
+        activation="gelu_approximate",
+        layer_norm_epsilon=1e-5,
+        dropout=0.0,
+        residual_deviation=initial_deviations.KERNEL,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if attention not in ATTENTION_KINDS:
+            raise ValueError(
+                f"attention must be one of {ATTENTION_KINDS}. Received: "
+                f"attention={attention!r}. Use 'dense' to see every earlier "
+                "key, 'banded' for the last attention_window keys."
+            )
+        check_window(attention_window, "attention_window")
+        self.num_heads = num_heads
+        self.intermediate_dim = intermediate_dim
+        self.attention = attention
+        self.attention_window = attention_window
+        self.activation = activation
+        self.layer_norm_epsilon = layer_norm_epsilon
+        self.dropout = dropout
+        self.residual_deviation = residual_deviation
+        self._activate = get_activation(activation)
+
+    def build(self, input_shape):
+        hidden_dim = input_shape[-1]
+        if hidden_dim % self.num_heads:
+            raise ValueError(
+                "num_heads must divide hidden_dim. Received: num_heads="
+                f"{self.num_heads}, hidden_dim={hidden_dim}. Choose a width "
+                "that is a multiple of the number of heads."
+            )
+        hidden = (None, None, hidden_dim)
+        residual = self.residual_deviation
+
+        self.attention_norm = self._norm("attention_norm", hidden)
+        self.query_key_value = self._dense(
+            "query_key_value", hidden, 3 * hidden_dim
+        )
+        self.attention_output = self._dense(
+            "attention_output", hidden, hidden_dim, residual
+        )
+        self.feed_forward_norm = self._norm("feed_forward_norm", hidden)
+        self.feed_forward_intermediate = self._dense(
+            "feed_forward_intermediate", hidden, self.intermediate_dim
+        )
+        self.feed_forward_output = self._dense(
+            "feed_forward_output",
+            (None, None, self.intermediate_dim),
+            hidden_dim,
+            residual,
+        )
+        self.residual_dropout = keras.layers.Dropout(
+            self.dropout, dtype=self.dtype_policy, name="residual_dropout"
+        )
+        self.built = True
+
+    def call(
+        self,
+        hidden_states,
+        padding_mask=None,
+        cache=None,
+        cache_index=None,
+        training=None,
+    ):
+        x = hidden_states  # (B, T, M)
+        attended, cache = self._attend(
+            self.attention_norm(x), padding_mask, cache, cache_index
+        )
+        attended = self.attention_output(attended)
+        x = x + self.residual_dropout(attended, training=training)
+
+        fed = self.feed_forward_intermediate(self.feed_forward_norm(x))
+        fed = self.feed_forward_output(self._activate(fed))  # (B, T, M)
+        x = x + self.residual_dropout(fed, training=training)
+        return x if cache is None else (x, cache)
+
+    def _attend(self, x, padding_mask, cache, cache_index):
+        """Attention up to its output projection, and the updated cache."""
+        batch, length = ops.shape(x)[0], ops.shape(x)[1]
+        heads = (batch, length, self.num_heads, x.shape[-1] // self.num_heads)
+        # (B, T, 3 M) -> three of (B, T, H, D)
+        query, key, value = (
+            ops.reshape(part, heads)
+            for part in ops.split(self.query_key_value(x), 3, axis=-1)
+        )
+        banded = self.attention == "banded"
+        if cache is not None:
+            cache = (
+                _write(cache[0], key, cache_index),
+                _write(cache[1], value, cache_index),
+            )
+            window = self.attention_window if banded else None
+            attended = cached_attention(query, *cache, cache_index, window)
+        elif banded:
+            attended = banded_attention(
+                query,
+                key,
+                value,
+                self.attention_window,
+                padding_mask=padding_mask,
+            )
+        else:
+            attended = causal_attention(
+                query, key, value, padding_mask=padding_mask
+            )
+        # (B, T, H, D) -> (B, T, M)
+        return ops.reshape(attended, (batch, length, x.shape[-1])), cache
+
+    def _dense(
+        self, name, input_shape, units, deviation=initial_deviations.KERNEL
+    ):
+        """A built Dense sublayer with a normal kernel and a zero bias."""
+        layer = keras.layers.Dense(
+            units,
+            kernel_initializer=keras.initializers.RandomNormal(
+                stddev=deviation
+            ),
+            dtype=self.dtype_policy,
+            name=name,
+        )
+        layer.build(input_shape)
+        return layer
+
+    def _norm(self, name, input_shape):
+        """A built layer normalization over the width."""
+        layer = keras.layers.LayerNormalization(
+            epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name=name
+        )
+        layer.build(input_shape)
+        return layer
+
+    def compute_output_shape(self, hidden_states_shape):
+        # Spares Keras a trace of the whole block for each layer of the model.
+        return hidden_states_shape
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(
+            {
+                "num_heads": self.num_heads,
+                "intermediate_dim": self.intermediate_dim,
+                "attention": self.attention,
+                "attention_window": self.attention_window,
+                "activation": self.activation,
+                "layer_norm_epsilon": self.layer_norm_epsilon,
+                "dropout": self.dropout,
+                "residual_deviation": self.residual_deviation,
+            }
+        )
+        return config
+
+
+def _write(cache, update, index):
+    """Returns `cache` (B, L, H, D) with `update` (B, T, H, D) from `index` on.
+
+    Written as a gather and a select: a slice update becomes an XLA operation
+    on TensorFlow, which an exported graph must not hold.
+    """
+    offsets = ops.arange(ops.shape(cache)[1]) - index  # (L,)
+    length = ops.shape(update)[1]
+    written = (offsets >= 0) & (offsets < length)
+    update = ops.take(update, ops.clip(offsets, 0, length - 1), axis=1)
+    return ops.where(written[:, None, None], update, cache)

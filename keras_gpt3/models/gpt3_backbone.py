@@ -1,0 +1,393 @@
+"""GPT-3's decoder: token ids in, final hidden states out.
+
+The forward pass is this file, `layers/decoder_block.py` and one of the two
+attention operations. Letters in shape comments, there too:
+
+B batch, T length (positions), M hidden_dim, H num_heads, D head_dim,
+V vocabulary_size, L length of a cache.
+"""
+
+import inspect
+import types
+
+import keras
+import keras_hub
+from keras import ops
+
+from keras_gpt3 import preset_loader
+from keras_gpt3.layers.decoder_block import ATTENTION_KINDS
+from keras_gpt3.layers.decoder_block import DecoderBlock
+from keras_gpt3.layers.position_embedding import PositionEmbedding
+from keras_gpt3.ops import initial_deviations
+
+
+@keras.saving.register_keras_serializable(package="keras_gpt3")
+class GPT3Backbone(keras_hub.models.Backbone):
+    """The GPT-3 decoder with alternating dense and banded attention.
+
+    Section 2.1 of Brown et al. 2020: GPT-2's pre-normalized decoder with
+    learned positions and the tanh form of GELU, "except that we use
+    alternating dense and locally banded sparse attention patterns". The paper
+    gives neither the width of the band nor which layers are banded; the
+    defaults are those of GPT-Neo, the public replication: 256 keys, dense
+    first. The default size is GPT-3 Small (Table 2.1).
+
+    Args:
+        vocabulary_size: int. Number of token ids. Defaults to `50257`.
+        num_layers: int. Number of decoder blocks. Defaults to `12`.
+        num_heads: int. Number of attention heads. Defaults to `12`.
+        hidden_dim: int. Width of the model. Defaults to `768`.
+        intermediate_dim: int. Width of the feed-forward layers. Defaults to
+            `3072`.
+        dropout: float. Rate on the embeddings and the residual branches.
+            Defaults to `0.0`; the paper mentions none.
+        max_sequence_length: int. The context, in tokens. Defaults to `2048`.
+        attention_pattern: sequence of `"dense"` and `"banded"`, repeated over
+            the depth. Defaults to `("dense", "banded")`.
+        attention_window: int. Number of keys that a query of a banded layer
+            sees, its own included. Defaults to `256`.
+        layer_norm_epsilon: float. Defaults to `1e-5`.
+        activation: string. A name of `keras_gpt3.ops.get_activation`. Defaults
+            to `"gelu_approximate"`.
+        dtype: string or `keras.DTypePolicy`, such as `"mixed_bfloat16"`. The
+            softmax is float32 under every policy. Defaults to `None`, Keras'
+            global policy.
+        **kwargs: See `keras.Model`: `name`, `trainable`.
+
+    Call arguments:
+        inputs: dict of `"token_ids"`, an int tensor of shape
+            `(batch, length)`, and `"padding_mask"`, a bool tensor of the same
+            shape, True where there is a token.
+
+    Returns:
+        A tensor of shape `(batch, length, hidden_dim)`, after the final layer
+        normalization.
+
+    Raises:
+        ValueError: If an argument is out of its range, or a sequence is longer
+            than `max_sequence_length`.
+
+    Example:
+
+    ```python
+    import numpy as np
+    import keras_gpt3
+
+    backbone = keras_gpt3.GPT3Backbone(
+        vocabulary_size=100,
+        num_layers=2,
+        num_heads=2,
+        hidden_dim=16,
+        intermediate_dim=64,
+        max_sequence_length=32,
+        attention_window=8,
+    )
+    inputs = {
+        "token_ids": np.ones((1, 12), "int32"),
+        "padding_mask": np.ones((1, 12), "bool"),
+    }
+    hidden_states = backbone(inputs)  # (1, 12, 16)
+    ```
+    """
+
+    presets = preset_loader.shipped_presets()
+
+    def __init__(
+        self,
+        vocabulary_size=50257,
+        num_layers=12,
+        num_heads=12,
+        hidden_dim=768,
+        intermediate_dim=3072,
+        dropout=0.0,
+        max_sequence_length=2048,
+        attention_pattern=("dense", "banded"),
+        attention_window=256,
+        layer_norm_epsilon=1e-5,
+        activation="gelu_approximate",
+        dtype=None,
+        **kwargs,
+    ):
+        config = {
+            "vocabulary_size": vocabulary_size,
+            "num_layers": num_layers,
+            "num_heads": num_heads,
+            "hidden_dim": hidden_dim,
+            "intermediate_dim": intermediate_dim,
+            "dropout": dropout,
+            "max_sequence_length": max_sequence_length,
+            "attention_pattern": tuple(attention_pattern),
+            "attention_window": attention_window,
+            "layer_norm_epsilon": layer_norm_epsilon,
+            "activation": activation,
+        }
+        _check_config(config)
+
+        # === Layers ===
+        layers = _make_layers(dtype=dtype, **config)
+
+        # === Functional Model ===
+        inputs = {
+            "token_ids": keras.Input((None,), dtype="int32", name="token_ids"),
+            "padding_mask": keras.Input(
+                (None,), dtype="bool", name="padding_mask"
+            ),
+        }
+        hidden_states, _ = _forward(layers, **inputs)
+        super().__init__(
+            inputs=inputs, outputs=hidden_states, dtype=dtype, **kwargs
+        )
+
+        # === Config ===
+        for name, value in (vars(layers) | config).items():
+            setattr(self, name, value)
+
+    def call_with_cache(self, token_ids, cache, cache_index):
+        """The forward pass over some positions, given a cache of the earlier.
+
+        Args:
+            token_ids: int tensor of shape `(batch, length)`, the tokens at
+                positions `cache_index` and following.
+            cache: list with a pair of keys and values for each block, as
+                `make_cache` gives.
+            cache_index: int or int tensor. Position of the first token.
+
+        Returns:
+            A pair of the hidden states, shape `(batch, length, hidden_dim)`,
+            and the updated cache.
+
+        Example:
+
+        ```python
+        import numpy as np
+        import keras_gpt3
+
+        backbone = keras_gpt3.GPT3Backbone(
+            vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
+            intermediate_dim=64, max_sequence_length=32,
+        )
+        cache = backbone.make_cache(batch_size=1, length=32)
+        prompt = np.ones((1, 5), "int32")
+        hidden_states, cache = backbone.call_with_cache(prompt, cache, 0)
+        ```
+        """
+        return _forward(self, token_ids, cache=cache, start_index=cache_index)
+
+    def decode_position(self, token_ids, cache, index):
+        """The hidden state from which the token at `index` is predicted.
+
+        Args:
+            token_ids: int tensor of shape `(batch, length)`; the one before
+                `index` is read.
+            cache: cache of the positions before that one.
+            index: int or int tensor, at least 1.
+
+        Returns:
+            A pair of the hidden states, shape `(batch, hidden_dim)`, and the
+            updated cache.
+        """
+        previous = ops.take(token_ids, [index - 1], axis=1)  # (B, 1)
+        states, cache = self.call_with_cache(previous, cache, index - 1)
+        return states[:, 0], cache
+
+    def make_cache(self, batch_size, length):
+        """An empty cache of keys and values.
+
+        Args:
+            batch_size: int or int tensor.
+            length: int or int tensor. Number of positions it can hold.
+
+        Returns:
+            A list with a pair of zero tensors for each block, each of shape
+            `(batch_size, length, num_heads, head_dim)`.
+        """
+        shape = (
+            batch_size,
+            length,
+            self.num_heads,
+            self.hidden_dim // self.num_heads,
+        )
+        zeros = ops.zeros(shape, dtype=self.compute_dtype)
+        return [(zeros, zeros) for _ in self.decoder_blocks]
+
+    def logits(self, hidden_states):
+        """Scores of every token id: the output head, tied to the embedding.
+
+        Args:
+            hidden_states: tensor of shape `(batch, length, hidden_dim)`.
+
+        Returns:
+            A tensor of shape `(batch, length, vocabulary_size)`.
+        """
+        return self.token_embedding(hidden_states, reverse=True)
+
+    @classmethod
+    def from_preset(cls, preset, load_weights=None, **kwargs):
+        """Builds a backbone from a shipped preset or a saved one.
+
+        Args:
+            preset: string. A name of `GPT3.presets`, or what
+                `keras_hub.models.Backbone.from_preset` takes: a folder that
+                `save_to_preset` wrote, or a `"hf://"` or `"kaggle://"` handle.
+            load_weights: bool. `None` loads whatever weights there are; a
+                shipped preset has none. Defaults to `None`.
+            **kwargs: Overrides of constructor arguments, and `dtype`.
+
+        Returns:
+            A `GPT3Backbone`.
+
+        Raises:
+            ValueError: If the preset or an override is unknown, if weights are
+                asked of a shipped preset, or an override changes the shape of
+                a stored weight.
+            MemoryError: If the weights cannot fit into memory.
+        """
+        # Imported here: preset resolution needs classes that are defined in
+        # this module.
+        from keras_gpt3.models.preset_resolution import load_backbone
+
+        return load_backbone(cls, preset, load_weights, kwargs)
+
+    def default_lora_layer_names(self):
+        """The layers that `enable_lora` adapts by default."""
+        return ["query_key_value"]
+
+    def enable_lora(self, rank, target_layer_names=None):
+        """Freezes the backbone and adds low-rank adapters to some layers.
+
+        Args:
+            rank: int. Rank of the adapters.
+            target_layer_names: list of strings. Names of Dense sublayers of
+                the blocks. Defaults to `None`: `["query_key_value"]`.
+
+        Raises:
+            ValueError: If no layer has such a name.
+        """
+        names = target_layer_names or self.default_lora_layer_names()
+        adaptable = {
+            layer.name
+            for layer in self._flatten_layers()
+            if layer is not self and hasattr(layer, "enable_lora")
+        }
+        if not adaptable.intersection(names):
+            # The parent freezes everything, adapts nothing and says nothing.
+            raise ValueError(
+                "target_layer_names must name layers of the backbone. "
+                f"Received: target_layer_names={names}. Use some of "
+                "'query_key_value', 'attention_output', "
+                "'feed_forward_intermediate', 'feed_forward_output'."
+            )
+        super().enable_lora(rank, names)
+
+    def get_config(self):
+        config = super().get_config()
+        for name in inspect.signature(type(self).__init__).parameters:
+            if name not in ("self", "dtype", "kwargs"):
+                config[name] = getattr(self, name)
+        return config
+
+
+def _make_layers(
+    vocabulary_size,
+    num_layers,
+    hidden_dim,
+    max_sequence_length,
+    attention_pattern,
+    dropout,
+    layer_norm_epsilon,
+    dtype,
+    **block_arguments,
+):
+    """The sublayers of a backbone, under the names of its attributes."""
+
+    def normal(deviation):
+        return keras.initializers.RandomNormal(stddev=deviation)
+
+    return types.SimpleNamespace(
+        # Not keras-hub's subclass, which `quantize` passes over.
+        token_embedding=keras.layers.ReversibleEmbedding(
+            vocabulary_size,
+            hidden_dim,
+            embeddings_initializer=normal(initial_deviations.TOKEN_EMBEDDING),
+            dtype=dtype,
+            name="token_embedding",
+        ),
+        position_embedding=PositionEmbedding(
+            max_sequence_length,
+            hidden_dim,
+            initializer=normal(initial_deviations.POSITION_EMBEDDING),
+            dtype=dtype,
+            name="position_embedding",
+        ),
+        embedding_dropout=keras.layers.Dropout(
+            dropout, dtype=dtype, name="embedding_dropout"
+        ),
+        decoder_blocks=[
+            DecoderBlock(
+                attention=attention_pattern[i % len(attention_pattern)],
+                layer_norm_epsilon=layer_norm_epsilon,
+                dropout=dropout,
+                residual_deviation=initial_deviations.residual_kernel(
+                    num_layers
+                ),
+                dtype=dtype,
+                name=f"decoder_block_{i}",
+                **block_arguments,
+            )
+            for i in range(num_layers)
+        ],
+        final_norm=keras.layers.LayerNormalization(
+            epsilon=layer_norm_epsilon, dtype=dtype, name="final_norm"
+        ),
+    )
+
+
+def _forward(layers, token_ids, padding_mask=None, cache=None, start_index=0):
+    """Token ids (B, T) to hidden states (B, T, M): the only forward pass.
+
+    It builds the functional model, and runs again with a cache of the earlier
+    positions for decoding.
+    """
+    x = layers.token_embedding(token_ids)  # (B, T, M)
+    x = x + layers.position_embedding(token_ids, start_index=start_index)
+    x = layers.embedding_dropout(x)
+    if cache is None:
+        for block in layers.decoder_blocks:
+            x = block(x, padding_mask=padding_mask)
+        return layers.final_norm(x), None
+
+    new_cache = []
+    for block, block_cache in zip(layers.decoder_blocks, cache, strict=True):
+        x, block_cache = block(x, cache=block_cache, cache_index=start_index)
+        new_cache.append(block_cache)
+    return layers.final_norm(x), new_cache
+
+
+def _check_config(config):
+    """Raises unless the arguments of a backbone make sense together."""
+    for name in (
+        "vocabulary_size",
+        "num_layers",
+        "num_heads",
+        "hidden_dim",
+        "intermediate_dim",
+        "max_sequence_length",
+    ):
+        if config[name] < 1:
+            raise ValueError(
+                f"{name} must be at least 1. Received: {name}={config[name]}. "
+                "See keras_gpt3.GPT3.presets for sizes that work."
+            )
+    if config["hidden_dim"] % config["num_heads"]:
+        raise ValueError(
+            "num_heads must divide hidden_dim. Received: num_heads="
+            f"{config['num_heads']}, hidden_dim={config['hidden_dim']}. Choose "
+            "a width that is a multiple of the number of heads."
+        )
+    pattern = config["attention_pattern"]
+    if not pattern or set(pattern) - set(ATTENTION_KINDS):
+        raise ValueError(
+            "attention_pattern must be a sequence of "
+            f"{ATTENTION_KINDS}. Received: attention_pattern={pattern!r}. Use "
+            "('dense', 'banded') as the paper, or ('dense',) for GPT-2."
+        )

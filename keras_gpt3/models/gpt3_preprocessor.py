@@ -1,0 +1,135 @@
+"""GPT-3's preprocessor: strings to padded token ids, labels and weights."""
+
+import keras
+import numpy as np
+from keras_hub.models import CausalLMPreprocessor
+
+from keras_gpt3 import preset_loader
+from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
+
+
+@keras.saving.register_keras_serializable(package="keras_gpt3")
+class GPT3Preprocessor(CausalLMPreprocessor):
+    """Brings strings to the form that `GPT3` trains on and generates from.
+
+    A call gives `(x, y, sample_weight)`: `x` a dict of `token_ids` and
+    `padding_mask`, `y` the next token of each position, and weights that are
+    `False` on padding. Each training document ends with the end of text and
+    is cut to the length before that. There is no start token: GPT-3 reads
+    documents that follow each other, with the end of text between them
+    (section 2.2).
+
+    Args:
+        tokenizer: `GPT3Tokenizer`.
+        sequence_length: int. Length of what it gives, which should be the
+            model's context. Defaults to 2048.
+        add_start_token: bool. Whether to begin each text with the end of
+            text. Defaults to `False`.
+        add_end_token: bool. Whether to end each training document with the
+            end of text. Defaults to `True`.
+        **kwargs: See `keras_hub.models.CausalLMPreprocessor`.
+
+    Call arguments:
+        x: str, list of str, or string tensor `()` or `(batch,)`.
+        y: None. The labels come from `x`.
+        sample_weight: None. The weights come from `x`.
+        sequence_length: int. Overrides the constructor's.
+
+    Returns:
+        A tuple of a dict of `token_ids` int32 and `padding_mask` bool, the
+        labels int32 and the weights bool, all `(batch, sequence_length)`, or
+        `(sequence_length,)` for one string. `generate_preprocess` gives only
+        the dict, `generate_postprocess` turns it back into strings.
+
+    Raises:
+        ValueError: A prompt given to `generate_preprocess` has no token, or
+            more than `sequence_length`; inside a graph the latter is cut.
+
+    Example:
+    ```python
+    import keras_gpt3
+
+    preprocessor = keras_gpt3.GPT3Preprocessor.from_preset(
+        "gpt3_small_en", sequence_length=8
+    )
+    x, y, sample_weight = preprocessor(["Hello world", "Bye"])
+    prompt = preprocessor.generate_preprocess("Hello")
+    preprocessor.generate_postprocess(prompt)  # "Hello"
+    ```
+    """
+
+    backbone_cls = None
+    tokenizer_cls = GPT3Tokenizer
+
+    def __init__(
+        self,
+        tokenizer,
+        sequence_length=2048,
+        add_start_token=False,
+        add_end_token=True,
+        **kwargs,
+    ):
+        super().__init__(
+            tokenizer,
+            sequence_length=sequence_length,
+            add_start_token=add_start_token,
+            add_end_token=add_end_token,
+            **kwargs,
+        )
+
+    @classmethod
+    def from_preset(cls, preset, **kwargs):
+        """Loads the preprocessor of a preset.
+
+        Args:
+            preset: str. A shipped name, or what keras-hub takes, such as the
+                path of a folder.
+            **kwargs: See the constructor. For a shipped name
+                `sequence_length` defaults to the preset's context.
+
+        Returns:
+            A `GPT3Preprocessor`.
+        """
+        if not preset_loader.is_shipped(preset):
+            return super().from_preset(preset, **kwargs)
+        backbone = preset_loader.load_shipped_preset(preset)["backbone"]
+        return cls(
+            **{
+                "tokenizer": cls.tokenizer_cls.from_preset(preset),
+                "sequence_length": backbone["max_sequence_length"],
+                **kwargs,
+            }
+        )
+
+    def _generate_preprocess_python(self, x, sequence_length=None):
+        # The parent adds a start token here whatever `add_start_token` says,
+        # and cuts long prompts in silence.
+        if not self.built:
+            self.build(None)
+        sequence_length = sequence_length or self.sequence_length
+        ids = self.tokenizer.tokenize(x)
+        if isinstance(ids, (list, np.ndarray)):  # In a graph it is a tensor.
+            self._check_prompts(ids, sequence_length)
+        token_ids, padding_mask = self.packer(
+            ids,
+            sequence_length=sequence_length,
+            add_start_value=self.add_start_token,
+            add_end_value=False,
+        )
+        return {"token_ids": token_ids, "padding_mask": padding_mask}
+
+    def _check_prompts(self, ids, sequence_length):
+        """Checks that each prompt has at least one token and fits."""
+        prompts = ids if isinstance(ids, list) else [ids]
+        lengths = [len(prompt) + self.add_start_token for prompt in prompts]
+        if min(lengths, default=0) < 1:
+            raise ValueError(
+                "A prompt must have at least one token. Received: a prompt "
+                'with 0 tokens. Pass "<|endoftext|>" to start from nothing.'
+            )
+        if max(lengths) > sequence_length:
+            raise ValueError(
+                "A prompt must fit sequence_length. Received: a prompt of "
+                f"{max(lengths)} tokens, sequence_length={sequence_length}. "
+                "Shorten the prompt or raise `max_length` (`sequence_length`)."
+            )

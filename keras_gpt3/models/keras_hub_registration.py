@@ -1,0 +1,47 @@
+"""Makes the shipped presets known to keras-hub."""
+
+# There is no public way to register presets of another package.
+from keras_hub.src.utils.preset_utils import register_presets
+
+from keras_gpt3 import preset_loader
+from keras_gpt3.models.gpt3_backbone import GPT3Backbone
+from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
+from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
+
+
+class ShippedPreset(dict):
+    """The entry of a preset in keras-hub's registry.
+
+    keras-hub lists it by its metadata; where it looks for the address to
+    download from, this says what to call instead.
+
+    Args:
+        name: string. The preset.
+        description: string. What it is.
+    """
+
+    def __init__(self, name, description):
+        super().__init__(metadata={"description": description})
+        self.name = name
+
+    def __missing__(self, key):
+        raise ValueError(
+            "keras-hub must be given a preset that it can download. Received: "
+            f"preset={self.name!r}, which ships with keras_gpt3. Call "
+            f"keras_gpt3.GPT3.from_preset({self.name!r}) instead."
+        )
+
+
+def register_shipped_presets():
+    """Registers presets, and binds the preprocessing to the backbone.
+
+    keras-hub finds the tokenizer and preprocessor of a saved folder by their
+    `backbone_cls`.
+    """
+    GPT3Tokenizer.backbone_cls = GPT3Backbone
+    GPT3Preprocessor.backbone_cls = GPT3Backbone
+    presets = {
+        name: ShippedPreset(name, description)
+        for name, description in preset_loader.shipped_presets().items()
+    }
+    register_presets(presets, GPT3Backbone)

@@ -1,0 +1,21 @@
+"""Free functions of tensors: the arithmetic of GPT-3, on `keras.ops` alone."""
+
+from keras_gpt3.ops.activations import get_activation
+from keras_gpt3.ops.banded_attention import banded_attention
+from keras_gpt3.ops.cached_attention import cached_attention
+from keras_gpt3.ops.causal_attention import causal_attention
+from keras_gpt3.ops.masked_softmax import masked_softmax
+from keras_gpt3.ops.op_compilation import op_compilation
+from keras_gpt3.ops.token_cross_entropy import token_cross_entropy
+from keras_gpt3.ops.token_id_check import check_token_ids
+
+__all__ = [
+    "banded_attention",
+    "cached_attention",
+    "causal_attention",
+    "check_token_ids",
+    "get_activation",
+    "masked_softmax",
+    "op_compilation",
+    "token_cross_entropy",
+]

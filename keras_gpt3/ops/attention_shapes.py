@@ -1,0 +1,59 @@
+"""Checks of the shapes that every attention function takes."""
+
+import numbers
+
+
+def check_attention_shapes(query, key, value, padding_mask=None):
+    """Raises if the arguments of an attention function do not fit together.
+
+    Args:
+        query: tensor of shape `(batch, length, heads, head_dim)`.
+        key: tensor of the shape of `query`.
+        value: tensor of the shape of `query`.
+        padding_mask: Optional. Tensor of shape `(batch, length)`.
+
+    Raises:
+        ValueError: If a shape has the wrong rank or differs from the others.
+    """
+    shapes = [tuple(x.shape) for x in (query, key, value)]
+    if len(shapes[0]) != 4 or any(not _agree(shapes[0], s) for s in shapes[1:]):
+        raise ValueError(
+            "query, key and value must share one shape (batch, length, heads, "
+            f"head_dim). Received: shapes={shapes}. Reshape or project them "
+            "to the same shape."
+        )
+    if padding_mask is not None:
+        mask_shape = tuple(padding_mask.shape)
+        if not _agree(mask_shape, shapes[0][:2]):
+            raise ValueError(
+                "padding_mask must have shape (batch, length) = "
+                f"{shapes[0][:2]}. Received: padding_mask.shape={mask_shape}. "
+                "Pass one bool for each key, True where it is visible."
+            )
+
+
+def check_window(window, name="window"):
+    """Raises unless `window` is a whole number of keys, at least 1.
+
+    Args:
+        window: int. The number of keys that a query sees, its own included.
+        name: string. What the caller calls this argument. Defaults to
+            `"window"`.
+
+    Raises:
+        ValueError: If `window` is not an integer of at least 1.
+    """
+    whole = isinstance(window, numbers.Integral) and window is not True
+    if not whole or window < 1:
+        raise ValueError(
+            f"{name} must be an integer of at least 1. Received: "
+            f"{name}={window!r}. Use dense attention to see every earlier key."
+        )
+
+
+def _agree(first, second):
+    """Whether two shapes are equal where both are known."""
+    return len(first) == len(second) and all(
+        a is None or b is None or a == b
+        for a, b in zip(first, second, strict=True)
+    )

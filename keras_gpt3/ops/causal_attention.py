@@ -1,0 +1,64 @@
+"""Dense causal attention."""
+
+import math
+
+from keras import ops
+
+from keras_gpt3.ops.attention_shapes import check_attention_shapes
+from keras_gpt3.ops.masked_softmax import masked_softmax
+from keras_gpt3.ops.op_compilation import compiled_op
+
+
+def causal_attention(query, key, value, scale=None, padding_mask=None):
+    """Attention in which a query sees itself and everything before it.
+
+    The dense layers of GPT-3 (section 2.1 of Brown et al. 2020). Key `j` is
+    visible to query `i` iff `j <= i` and `padding_mask[j]`. The softmax is
+    computed in float32. A query that sees no key returns zeros.
+
+    Args:
+        query: tensor of shape `(batch, length, heads, head_dim)`.
+        key: tensor of the shape of `query`.
+        value: tensor of the shape of `query`.
+        scale: float. Factor on the scores. Defaults to
+            `1 / sqrt(head_dim)`.
+        padding_mask: Optional. Bool tensor of shape `(batch, length)`, True
+            where the key is visible. Defaults to `None`, all visible.
+
+    Returns:
+        A tensor of the shape and dtype of `query`.
+
+    Raises:
+        ValueError: If the shapes do not fit together.
+
+    Example:
+
+    ```python
+    import numpy as np
+    import keras_gpt3
+
+    x = np.random.normal(size=(1, 10, 2, 8)).astype("float32")
+    y = keras_gpt3.ops.causal_attention(x, x, x)  # (1, 10, 2, 8)
+    ```
+    """
+    query, key, value = map(ops.convert_to_tensor, (query, key, value))
+    tensors = (query, key, value)
+    if padding_mask is not None:
+        padding_mask = ops.convert_to_tensor(padding_mask, dtype="bool")
+        tensors += (padding_mask,)
+    check_attention_shapes(query, key, value, padding_mask)
+    if scale is None:
+        scale = 1.0 / math.sqrt(query.shape[-1])
+    return _causal_attention(*tensors, scale=float(scale))
+
+
+@compiled_op
+def _causal_attention(query, key, value, padding_mask=None, *, scale):
+    """The arithmetic of `causal_attention`; letters as in the backbone."""
+    scores = ops.einsum("bqhd,bkhd->bhqk", query * scale, key)
+    positions = ops.arange(ops.shape(query)[1])
+    visible = positions[None, :] <= positions[:, None]  # (T, T)
+    if padding_mask is not None:
+        visible = visible & padding_mask[:, None, None, :]  # (B, 1, T, T)
+    weights = ops.cast(masked_softmax(scores, visible), value.dtype)
+    return ops.einsum("bhqk,bkhd->bqhd", weights, value)

@@ -1,0 +1,5 @@
+"""How a model is spread over devices."""
+
+from keras_gpt3.parallel.replicas import mirrored_strategy
+
+__all__ = ["mirrored_strategy"]

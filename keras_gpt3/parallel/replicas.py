@@ -1,0 +1,101 @@
+"""Replicas of a model on the devices of one machine. TensorFlow only."""
+
+
+def mirrored_strategy(num_replicas=None, *, cpu_replicas=None):
+    """A `MirroredStrategy` over the GPUs, or over logical CPU devices.
+
+    Without a GPU, the CPU is split into logical devices, which must happen
+    before TensorFlow first uses it. Replicas on CPUs exchange through one
+    device: TensorFlow's collectives fail there as soon as a second strategy in
+    the process meets another shape.
+
+    Args:
+        num_replicas: int. Number of replicas. Defaults to `None`: all GPUs, or
+            else `cpu_replicas`.
+        cpu_replicas: int. Number of replicas where there is no GPU. Defaults
+            to `None`: as many CPU devices as TensorFlow already has.
+
+    Returns:
+        A `tf.distribute.MirroredStrategy`.
+
+    Raises:
+        ValueError: If there are fewer devices than replicas.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+
+    strategy = keras_gpt3.parallel.mirrored_strategy()
+    ```
+    """
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        names = _device_names("GPU", num_replicas)
+        return tf.distribute.MirroredStrategy(names)
+    num_replicas = num_replicas or cpu_replicas
+    _split_cpu(num_replicas)
+    return tf.distribute.MirroredStrategy(
+        _device_names("CPU", num_replicas),
+        cross_device_ops=tf.distribute.ReductionToOneDevice(),
+    )
+
+
+def check_batch_divides(dataset, num_replicas):
+    """Raises if a dataset's batches do not divide among the replicas.
+
+    Args:
+        dataset: any. Only a `tf.data.Dataset` with a known batch size is
+            checked.
+        num_replicas: int. Number of replicas.
+
+    Raises:
+        ValueError: If the batch size is known and `num_replicas` does not
+            divide it.
+    """
+    import tensorflow as tf
+
+    if not isinstance(dataset, tf.data.Dataset):
+        return
+    specs = tf.nest.flatten(dataset.element_spec)
+    shapes = [s.shape for s in specs if hasattr(s, "shape")]
+    for shape in shapes:
+        batch_size = shape[0] if shape.rank else None
+        if batch_size is not None and batch_size % num_replicas:
+            larger = num_replicas * (batch_size // num_replicas + 1)
+            raise ValueError(
+                "The number of replicas must divide the batch size. Received: "
+                f"batch_size={batch_size}, num_replicas={num_replicas}. Use a "
+                f"batch size of {larger}, or fewer replicas."
+            )
+
+
+def _split_cpu(num_replicas):
+    """Splits the CPU into logical devices, if that is still possible."""
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    configured = tf.config.get_logical_device_configuration(cpu)
+    if num_replicas and len(configured or [None]) < num_replicas:
+        try:
+            tf.config.set_logical_device_configuration(
+                cpu, [tf.config.LogicalDeviceConfiguration()] * num_replicas
+            )
+        except RuntimeError:
+            pass  # Too late; `_device_names` says so.
+
+
+def _device_names(kind, num_replicas):
+    """The first `num_replicas` logical devices of a kind, or all."""
+    import tensorflow as tf
+
+    names = [d.name for d in tf.config.list_logical_devices(kind)]
+    if num_replicas and len(names) < num_replicas:
+        raise ValueError(
+            f"num_replicas must be at most the number of {kind} devices. "
+            f"Received: num_replicas={num_replicas}, devices={len(names)}. Use "
+            "fewer replicas; CPU devices can only be split before TensorFlow "
+            "first uses them."
+        )
+    return names[:num_replicas]

@@ -1,0 +1,44 @@
+"""Tokens a second in the progress bar."""
+
+import time
+
+import keras
+
+
+class TrainingProgress(keras.callbacks.Callback):
+    """Adds `tokens_per_second` to the logs; `GPT3.fit` installs it.
+
+    Tokens are counted as the loss counts them: padding, with weight 0, does
+    not count. The first batch, which compiles, is left out of the rate as
+    soon as there is a second one.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+
+    callbacks = [keras_gpt3.training.TrainingProgress()]
+    ```
+    """
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._started = time.perf_counter()
+        self._tokens_at_start = 0.0
+
+    def on_train_batch_end(self, batch, logs=None):
+        now, tokens = time.perf_counter(), self._tokens()
+        elapsed = now - self._started
+        self._rate = (tokens - self._tokens_at_start) / max(elapsed, 1e-9)
+        if batch == 0:
+            self._started, self._tokens_at_start = now, tokens
+        if logs is not None:
+            logs["tokens_per_second"] = self._rate
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None and hasattr(self, "_rate"):
+            logs["tokens_per_second"] = self._rate
+
+    def _tokens(self):
+        """Weighted tokens of this epoch; every replica counted all of them."""
+        replicas = self.model.distribute_strategy.num_replicas_in_sync
+        return float(keras.ops.divide(self.model.loss_tracker.count, replicas))

@@ -1,0 +1,17 @@
+import pytest
+import typer
+
+from keras_gpt3.cli.user_errors import user_errors
+
+
+@pytest.mark.parametrize("kind", [ValueError, OSError, MemoryError])
+def test_an_error_of_the_user_becomes_one_line_and_code_2(kind, capsys):
+    with pytest.raises(typer.Exit) as stopped, user_errors():
+        raise kind("x must be y. Received: x=1. Use y.")
+    assert stopped.value.exit_code == 2
+    assert capsys.readouterr() == ("", "x must be y. Received: x=1. Use y.\n")
+
+
+def test_a_defect_keeps_its_traceback():
+    with pytest.raises(KeyError), user_errors():
+        raise KeyError("x")

@@ -1,0 +1,201 @@
+import contextlib
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import types
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gpt3 import export
+from keras_gpt3.generation import SeededSampler
+from tests.exported_models import CONTEXT
+from tests.exported_models import make_model
+from tests.exported_models import make_prompts
+from tests.exported_models import refused_functions
+from tests.exported_models import save_function
+
+SCRIPT = pathlib.Path(__file__).with_name("run_saved_model.py")
+GREEDY = {"temperature": 0.0, "top_k": 0, "seed": 0, "end_token_id": -1}
+WARM = GREEDY | {"temperature": 0.8, "seed": 7}
+CALLS = {
+    "logits": ("logits", {}),
+    "greedy": ("generate_tokens", GREEDY),
+    "best of one": ("generate_tokens", WARM | {"top_k": 1}),
+    "warm": ("generate_tokens", WARM),
+    "warm again": ("generate_tokens", WARM),
+    "another seed": ("generate_tokens", WARM | {"seed": 8}),
+    "best of five": ("generate_tokens", WARM | {"top_k": 5}),
+    "up to 20": ("generate_tokens", GREEDY | {"end_token_id": 20}),
+}
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A live model, its prompts, and what its export did in a new process."""
+    folder = tmp_path_factory.mktemp("export")
+    model, prompts = make_model(), make_prompts()
+    np.savez(folder / "inputs.npz", **prompts)
+    model.export(folder / "model", verbose=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "op_compilation", contextlib.nullcontext)
+        model.export(folder / "compiled", verbose=False)
+    functions = refused_functions()
+    for i, function in enumerate(functions.values()):
+        save_function(function, str(folder / str(i)))
+    names = ["model", "compiled", *map(str, range(len(functions)))]
+    report = run_script(
+        scan=[str(folder / name) for name in names],
+        folder=str(folder / "model"),
+        inputs=str(folder / "inputs.npz"),
+        outputs=str(folder / "outputs.npz"),
+        calls=list(CALLS.values()),
+    )
+    outputs = np.load(folder / "outputs.npz")
+    results = {name: {} for name in CALLS}
+    for key, value in outputs.items():
+        call, name = key.split("/")
+        results[list(CALLS)[int(call)]][name] = value
+    scans = list(report["refused"].values())
+    return types.SimpleNamespace(
+        model=model,
+        prompts=prompts,
+        results=results,
+        packages=report["packages"],
+        scans=dict(zip(["model", "compiled", *functions], scans, strict=True)),
+    )
+
+
+def run_script(**request):
+    command = [sys.executable, str(SCRIPT), json.dumps(request)]
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, cwd=SCRIPT.parent
+    )
+    return json.loads(done.stdout)
+
+
+def answer(exported, call):
+    return exported.results[call]["token_ids"]
+
+
+def live_answer(exported, sampler):
+    exported.model.compile(sampler=sampler, jit_compile=False)
+    return exported.model.generate(exported.prompts)["token_ids"]
+
+
+def test_the_graph_holds_nothing_that_stock_serving_refuses(exported):
+    assert exported.scans["model"] == []
+
+
+@pytest.mark.parametrize("name", refused_functions())
+def test_the_scan_finds_what_stock_serving_refuses(name, exported):
+    expected = [] if name == "nothing" else [name]
+    assert exported.scans[name] == expected
+
+
+def test_without_its_switch_the_export_would_be_refused(exported):
+    assert exported.scans["compiled"] == ["_XlaMustCompile"]
+
+
+def test_it_runs_where_only_tensorflow_is_imported(exported):
+    assert "tensorflow" in exported.packages
+    unwanted = {"keras_gpt3", "keras_hub", "tensorflow_text"}
+    assert not unwanted.intersection(exported.packages)
+
+
+def test_logits_equal_the_live_models(exported):
+    token_ids = exported.prompts["token_ids"]
+    mask = np.ones_like(token_ids, "bool")
+    live = exported.model({"token_ids": token_ids, "padding_mask": mask})
+    logits = exported.results["logits"]["logits"]
+    assert logits.dtype == "float32" and np.std(live) > 0.5
+    # float32 rounding of values up to 10, sums in another order.
+    np.testing.assert_allclose(logits, live, atol=1e-5)
+
+
+def test_greedy_tokens_equal_the_live_models(exported):
+    tokens = answer(exported, "greedy")
+    assert tokens.dtype == "int32"
+    np.testing.assert_array_equal(tokens, live_answer(exported, "greedy"))
+    assert exported.results["greedy"]["padding_mask"].all()
+
+
+def test_greedy_tokens_are_the_likeliest_of_a_full_forward_pass(exported):
+    tokens = answer(exported, "greedy")
+    mask = np.ones_like(tokens, "bool")
+    logits = exported.model({"token_ids": tokens, "padding_mask": mask})
+    likeliest = np.argmax(logits, axis=-1)[:, :-1]
+    generated = ~exported.prompts["padding_mask"][:, 1:]
+    np.testing.assert_array_equal(
+        tokens[:, 1:][generated], likeliest[generated]
+    )
+    assert len(set(tokens[:, 1:][generated])) > 5
+
+
+def test_prompts_come_back_as_they_are(exported):
+    mask = exported.prompts["padding_mask"]
+    for call in set(CALLS) - {"logits"}:
+        tokens = answer(exported, call)
+        np.testing.assert_array_equal(
+            tokens[mask], exported.prompts["token_ids"][mask]
+        )
+
+
+def test_drawing_from_one_token_is_greedy(exported):
+    np.testing.assert_array_equal(
+        answer(exported, "best of one"), answer(exported, "greedy")
+    )
+
+
+def test_the_seed_decides_what_is_drawn(exported):
+    warm = answer(exported, "warm")
+    np.testing.assert_array_equal(warm, answer(exported, "warm again"))
+    assert (warm != answer(exported, "another seed")).any()
+    assert (warm != answer(exported, "greedy")).any()
+
+
+def test_draws_equal_those_of_the_live_model(exported):
+    live = live_answer(exported, SeededSampler(0.8, top_k=5, seed=7))
+    np.testing.assert_array_equal(answer(exported, "best of five"), live)
+
+
+def test_a_row_stops_at_its_end_token(exported):
+    greedy = answer(exported, "greedy")
+    stopped = exported.results["up to 20"]
+    ends = (greedy == 20) & ~exported.prompts["padding_mask"]
+    assert ends.any() and not ends.any(axis=1).all()
+    for row in range(len(greedy)):
+        stops = [*np.flatnonzero(ends[row]), CONTEXT - 1]
+        mask = np.arange(CONTEXT) <= stops[0]
+        np.testing.assert_array_equal(stopped["padding_mask"][row], mask)
+        np.testing.assert_array_equal(
+            stopped["token_ids"][row][mask], greedy[row][mask]
+        )
+
+
+def test_says_what_it_wrote_unless_told_not_to(tmp_path, capsys, monkeypatch):
+    archive = types.SimpleNamespace(
+        track=lambda _: None,
+        add_endpoint=lambda **_: None,
+        write_out=lambda folder, **_: None,
+    )
+    monkeypatch.setattr(keras.export, "ExportArchive", lambda: archive)
+    model = types.SimpleNamespace(backbone=None)
+    folder = export.export_saved_model(model, str(tmp_path), verbose=False)
+    assert folder == tmp_path and capsys.readouterr().out == ""
+    export.export_saved_model(model, tmp_path)
+    assert str(tmp_path) in capsys.readouterr().out.replace("\n", "")
+
+
+def test_another_backend_raises(monkeypatch, tmp_path):
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    message = (
+        "A SavedModel can only be exported from the TensorFlow backend. "
+        "Received: backend='jax'. Save with save_to_preset, and load and "
+        "export under KERAS_BACKEND=tensorflow."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        export.export_saved_model(None, tmp_path)

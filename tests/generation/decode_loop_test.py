@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from keras_gpt3.generation import decode
+from keras_gpt3.generation.decode_loop import mask_up_to_stop
+from tests.generation.toy_model import LENGTH
+from tests.generation.toy_model import PROMPTS
+from tests.generation.toy_model import VOCABULARY_SIZE
+from tests.generation.toy_model import next_logits
+from tests.generation.toy_model import padded_prompts
+from tests.generation.toy_model import slow_continuation
+
+
+def greedy(logits, index):
+    return ops.argmax(logits, axis=-1)
+
+
+def run(token_ids, mask, stop_token_ids, choose=greedy):
+    answer = decode(
+        next_logits, choose, token_ids, mask, token_ids, stop_token_ids
+    )
+    return answer, mask_up_to_stop(answer, mask, stop_token_ids)
+
+
+traced = tf.function(
+    run,
+    input_signature=[
+        tf.TensorSpec((None, None), tf.int32),
+        tf.TensorSpec((None, None), tf.bool),
+        [tf.TensorSpec((), tf.int32)],
+    ],
+)
+
+
+@pytest.mark.parametrize("decode_all", [run, traced])
+@pytest.mark.parametrize("stop", range(-1, VOCABULARY_SIZE))
+def test_each_row_gives_what_a_plain_loop_gives_alone(stop, decode_all):
+    token_ids, mask = map(np.asarray, decode_all(*padded_prompts(), [stop]))
+    for row, prompt in enumerate(PROMPTS):
+        expected = slow_continuation(prompt, [stop])
+        answered = np.arange(LENGTH) < len(expected)
+        np.testing.assert_array_equal(mask[row], answered)
+        np.testing.assert_array_equal(token_ids[row][answered], expected)
+
+
+@pytest.mark.parametrize("stops", [[], [0, 3], [4, 1, 2]])
+def test_a_row_ends_at_the_first_of_several_stop_tokens(stops):
+    _, mask = run(*padded_prompts(), stops)
+    lengths = [len(slow_continuation(prompt, stops)) for prompt in PROMPTS]
+    np.testing.assert_array_equal(np.sum(mask, axis=-1), lengths)
+
+
+def test_the_toy_rows_end_at_different_places():
+    lengths = {
+        len(slow_continuation(prompt, [stop]))
+        for prompt in PROMPTS
+        for stop in range(VOCABULARY_SIZE)
+    }
+    assert len(lengths) > 4 and LENGTH in lengths
+
+
+def test_a_full_prompt_comes_back_as_it_is():
+    token_ids, _ = padded_prompts()
+    mask = np.ones_like(token_ids, "bool")
+    result, result_mask = run(token_ids, mask, [4])
+    np.testing.assert_array_equal(result, token_ids)
+    assert np.all(result_mask)
+
+
+def test_the_choice_is_told_the_position_it_fills():
+    token_ids, mask = padded_prompts()
+
+    def position(logits, index):
+        return ops.full_like(logits[:, 0], index)
+
+    result, _ = run(token_ids, mask, [], position)
+    expected = np.where(mask, token_ids, np.arange(LENGTH))
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_it_stops_stepping_when_every_row_has_stopped():
+    token_ids, mask = padded_prompts()
+    visited = []
+
+    def stop_at_once(logits, index):
+        visited.append(int(index))
+        return ops.full_like(logits[:, 0], 4)
+
+    run(token_ids, mask, [4], stop_at_once)
+    # The longest prompt has five tokens; its stop token stands at index 5.
+    assert visited == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("stop_token_ids", [[], [0], [3, 1]])
+def test_mask_reaches_the_first_stop_token_behind_the_prompt(stop_token_ids):
+    token_ids, prompt_mask = padded_prompts()
+    mask = np.asarray(mask_up_to_stop(token_ids, prompt_mask, stop_token_ids))
+    for row, prompt in enumerate(PROMPTS):
+        stops = (
+            i
+            for i in range(len(prompt), LENGTH)
+            if token_ids[row, i] in stop_token_ids
+        )
+        last = next(stops, LENGTH - 1)
+        np.testing.assert_array_equal(mask[row], np.arange(LENGTH) <= last)

@@ -1,0 +1,114 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+HEAVY = {
+    "apache_beam",
+    "fastapi",
+    "lm_eval",
+    "matplotlib",
+    "orbit",
+    "sklearn",
+    "starlette",
+    "tensorflow_datasets",
+    "tiktoken",
+    "torch",
+    "transformers",
+    "typer",
+}
+
+NEW_MODULES = """
+import json, sys
+import keras_hub
+before = set(sys.modules)
+import keras_gpt3
+json.dump(sorted(set(sys.modules) - before), sys.stdout)
+"""
+
+FORWARD = """
+import keras
+import numpy as np
+import keras_gpt3
+
+backbone = keras_gpt3.GPT3Backbone(
+    vocabulary_size=20, num_layers=2, num_heads=2, hidden_dim=8,
+    intermediate_dim=16, max_sequence_length=40, attention_window=3,
+)
+generator = np.random.default_rng(0)
+backbone.set_weights(
+    [generator.normal(size=weight.shape) for weight in backbone.weights]
+)
+hidden_states = backbone.predict(
+    {
+        "token_ids": generator.integers(0, 20, (2, 37)),
+        "padding_mask": np.ones((2, 37), "bool"),
+    },
+    verbose=0,
+)
+"""
+
+PRINT = """
+import json
+print(json.dumps([keras.config.backend(), hidden_states.tolist()]))
+"""
+
+
+def start(code, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | environment,
+        text=True,
+    )
+
+
+def finish(process):
+    """The JSON that a process printed."""
+    printed, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return json.loads(printed)
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """They take seconds to import what they need: side by side."""
+    with (
+        start(NEW_MODULES) as new_modules,
+        start(FORWARD + PRINT, KERAS_BACKEND="jax") as jax,
+    ):
+        yield {"new modules": new_modules, "jax": jax}
+
+
+def test_importing_loads_nothing_heavy_beyond_keras_hub(processes):
+    modules = finish(processes["new modules"])
+    packages = {name.partition(".")[0] for name in modules}
+    assert "keras_gpt3" in packages
+    assert not HEAVY.intersection(packages)
+    assert not [m for m in modules if m.startswith("tensorflow_text")]
+
+
+def test_jax_gives_what_tensorflow_gives(processes):
+    pytest.importorskip("jax", reason="the extra [jax] is not installed")
+    here = {}
+    exec(FORWARD, here)
+    backend, hidden_states = finish(processes["jax"])
+    assert backend == "jax"
+    # float32 rounding of values up to 5, sums in another order.
+    np.testing.assert_allclose(hidden_states, here["hidden_states"], atol=2e-5)
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino", "tensorflow2"])
+def test_another_backend_raises_one_sentence_before_keras_loads(backend):
+    process = start("import keras_gpt3", KERAS_BACKEND=backend)
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert errors.splitlines()[-1] == (
+        "ImportError: KERAS_BACKEND must be 'tensorflow' or 'jax' for "
+        f"keras_gpt3. Received: KERAS_BACKEND='{backend}'. Set "
+        "KERAS_BACKEND=tensorflow before Python starts."
+    )

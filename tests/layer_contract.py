@@ -1,0 +1,91 @@
+"""What every layer of the package promises."""
+
+import inspect
+import pathlib
+import tempfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+DTYPES = ("float32", "mixed_bfloat16", "bfloat16")
+
+
+def check_layer_contract(layer_factory, inputs):
+    """Asserts what users of Keras expect of a layer.
+
+    Its config makes an equal layer, its weights survive saving, it computes
+    and stores in the dtypes of its policy, it gives the shape and dtype that
+    it announces, and one training step changes every trainable weight.
+
+    Args:
+        layer_factory: callable. `layer_factory(dtype=...)` returns a new
+            layer, best with no argument at its default.
+        inputs: array, its first axis the batch, the second the length.
+    """
+    for dtype in DTYPES:
+        layer = layer_factory(dtype=dtype)
+        outputs = layer(inputs)
+        check_dtypes(layer, outputs, dtype)
+        check_symbolic_shapes(layer, inputs, outputs)
+        check_config(layer)
+        check_saving(layer, inputs, outputs)
+        check_training_step(layer, inputs)
+
+
+def check_dtypes(layer, outputs, dtype):
+    policy = keras.DTypePolicy(dtype)
+    assert outputs.dtype == policy.compute_dtype
+    assert layer.weights
+    for weight in layer.weights:
+        assert weight.dtype == policy.variable_dtype, weight.path
+
+
+def check_symbolic_shapes(layer, inputs, outputs):
+    for known in (inputs.shape[1:], (None, *inputs.shape[2:])):
+        symbol = layer(keras.Input(known, dtype=str(inputs.dtype)))
+        assert symbol.dtype == outputs.dtype
+        assert len(symbol.shape) == len(outputs.shape)
+        for announced, given in zip(symbol.shape, outputs.shape, strict=True):
+            assert announced in (None, given)
+
+
+def check_config(layer):
+    config = layer.get_config()
+    arguments = inspect.signature(type(layer).__init__).parameters
+    missing = set(arguments) - {"self", "kwargs"} - set(config)
+    assert not missing
+    again = type(layer).from_config(config)
+    assert again.get_config() == config
+
+
+def check_saving(layer, inputs, outputs):
+    # Other weights than a new layer has.
+    for weight in layer.weights:
+        weight.assign(weight + 0.25)
+    changed = layer(inputs)
+    assert ops.any(changed != outputs)
+    symbol = keras.Input(inputs.shape[1:], dtype=str(inputs.dtype))
+    model = keras.Model(symbol, layer(symbol))
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "model.keras"
+        model.save(path)
+        loaded = keras.models.load_model(path)
+    pairs = zip(loaded.weights, model.weights, strict=True)
+    assert all(ops.all(new == old) for new, old in pairs)
+    assert ops.all(loaded(inputs) == changed)
+
+
+def check_training_step(layer, inputs):
+    before = [np.array(weight) for weight in layer.trainable_weights]
+    with tf.GradientTape() as tape:
+        outputs = ops.cast(layer(inputs, training=True), "float32")
+        upstream = np.random.default_rng(0).normal(size=outputs.shape)
+        loss = ops.sum(outputs * upstream.astype("float32"))
+    variables = [weight.value for weight in layer.trainable_weights]
+    gradients = tape.gradient(loss, variables)
+    # A long step, which bfloat16's eight bits show.
+    keras.optimizers.SGD(10.0).apply(gradients, layer.trainable_weights)
+    for weight, old in zip(layer.trainable_weights, before, strict=True):
+        assert (np.array(weight) != old).any(), weight.path

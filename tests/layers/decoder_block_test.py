@@ -1,0 +1,188 @@
+import functools
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from keras_gpt3.layers import DecoderBlock
+from keras_gpt3.ops import op_compilation
+from tests.fixtures.numpy_forward import attention as slow_attention
+from tests.fixtures.numpy_forward import gelu_approximate
+from tests.fixtures.numpy_forward import layer_norm
+from tests.layer_contract import check_layer_contract
+from tests.layers.blocks import LENGTH
+from tests.layers.blocks import WINDOW
+from tests.layers.blocks import make_block
+from tests.layers.blocks import make_hidden_states
+from tests.layers.blocks import randomized
+
+both_kinds = pytest.mark.parametrize("attention", ["dense", "banded"])
+
+
+@pytest.fixture(autouse=True)
+def without_compilation():
+    """The operations' own tests compile them; here it would cost time."""
+    with op_compilation(False):
+        yield
+
+
+@pytest.fixture
+def hidden_states():
+    return make_hidden_states()
+
+
+@both_kinds
+def test_keeps_the_contract_of_layers(attention, hidden_states):
+    check_layer_contract(
+        functools.partial(
+            make_block,
+            attention,
+            activation="relu",
+            layer_norm_epsilon=1e-4,
+            dropout=0.1,
+            residual_deviation=0.01,
+        ),
+        hidden_states,
+    )
+
+
+@both_kinds
+def test_equals_the_block_in_numpy(attention, hidden_states):
+    block = randomized(make_block(attention), hidden_states)
+    weights = {w.path.split("/", 1)[1]: np.array(w) for w in block.weights}
+
+    def norm(x, name):
+        return layer_norm(
+            x, weights[f"{name}/gamma"], weights[f"{name}/beta"], 1e-5
+        )
+
+    def dense(x, name):
+        return x @ weights[f"{name}/kernel"] + weights[f"{name}/bias"]
+
+    x = hidden_states.astype("float64")
+    heads = dense(norm(x, "attention_norm"), "query_key_value")
+    heads = heads.reshape(2, LENGTH, 3, 3, 4).transpose(2, 0, 3, 1, 4)
+    window = WINDOW if attention == "banded" else LENGTH
+    attended = slow_attention(*heads, window).swapaxes(1, 2).reshape(x.shape)
+    x = x + dense(attended, "attention_output")
+    fed = dense(norm(x, "feed_forward_norm"), "feed_forward_intermediate")
+    x = x + dense(gelu_approximate(fed), "feed_forward_output")
+    # float32 rounding of values up to 10.
+    np.testing.assert_allclose(block(hidden_states), x, atol=1e-5)
+
+
+@both_kinds
+@pytest.mark.parametrize("chunk", [1, 3, 5, LENGTH])
+def test_with_a_cache_equals_without_chunk_by_chunk(
+    chunk, attention, hidden_states
+):
+    block = randomized(make_block(attention), hidden_states)
+    # The cache is longer than what will be in it, and holds garbage.
+    cache = (np.full((2, LENGTH + 3, 3, 4), 7, "float32"),) * 2
+    chunks = []
+    for start in range(0, LENGTH, chunk):
+        output, cache = block(
+            hidden_states[:, start : start + chunk],
+            cache=cache,
+            cache_index=start,
+        )
+        chunks.append(output)
+    # float32 rounding of values up to 10, sums in another order.
+    np.testing.assert_allclose(
+        ops.concatenate(chunks, axis=1), block(hidden_states), atol=1e-5
+    )
+    assert all(np.all(x[:, LENGTH:] == 7) for x in cache)
+
+
+@both_kinds
+def test_the_cache_index_may_be_a_tensor(attention, hidden_states):
+    block = randomized(make_block(attention), hidden_states)
+    cache = (tf.zeros((2, LENGTH, 3, 4)),) * 2
+
+    @tf.function(input_signature=[tf.TensorSpec((), tf.int32)])
+    def second_half(index):
+        _, filled = block(hidden_states[:, :6], cache=cache, cache_index=0)
+        return block(hidden_states[:, 6:], cache=filled, cache_index=index)[0]
+
+    np.testing.assert_allclose(
+        second_half(6), block(hidden_states)[:, 6:], atol=1e-5
+    )
+
+
+@both_kinds
+def test_a_position_sees_neither_padding_nor_the_future(
+    attention, hidden_states
+):
+    block = randomized(make_block(attention), hidden_states)
+    mask = np.ones((2, LENGTH), "bool")
+    mask[1, 3:5] = False
+    before = np.asarray(block(hidden_states, padding_mask=mask))
+    changed = hidden_states.copy()
+    changed[1, 3:5] += 1
+    changed[:, 10:] -= 1
+    after = np.asarray(block(changed, padding_mask=mask))
+    mask[:, 10:] = False
+    np.testing.assert_array_equal(after[mask], before[mask])
+    assert np.all(after[~mask] != before[~mask])
+
+
+def test_a_banded_position_sees_its_window_and_no_more(hidden_states):
+    block = randomized(make_block("banded"), hidden_states)
+    before = np.asarray(block(hidden_states))
+    hidden_states[:, 5] += 1
+    differs = (np.asarray(block(hidden_states)) != before).any(axis=(0, 2))
+    assert np.flatnonzero(differs).tolist() == list(range(5, 5 + WINDOW))
+
+
+def test_dropout_acts_in_training_only(hidden_states):
+    block = make_block("dense", dropout=0.5)
+    exact = make_block("dense")
+    exact(hidden_states)
+    inferred = block(hidden_states)
+    exact.set_weights(block.get_weights())
+    np.testing.assert_array_equal(inferred, exact(hidden_states))
+    first, second = (block(hidden_states, training=True) for _ in range(2))
+    assert np.any(first != inferred) and np.any(first != second)
+
+
+def test_dropout_acts_on_both_residual_branches(hidden_states):
+    block = make_block("dense", dropout=0.999)
+    trained = np.asarray(block(hidden_states, training=True))
+    # Nearly all of both branches is dropped: what is left is the residual.
+    assert np.mean(trained == hidden_states) > 0.95
+
+
+def test_an_unknown_kind_of_attention_raises():
+    message = (
+        "attention must be one of ('dense', 'banded'). Received: "
+        "attention='local'. Use 'dense' to see every earlier key, 'banded' "
+        "for the last attention_window keys."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        DecoderBlock(2, intermediate_dim=8, attention="local")
+
+
+def test_a_window_of_0_raises():
+    message = (
+        "attention_window must be an integer of at least 1. Received: "
+        "attention_window=0. Use dense attention to see every earlier key."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        DecoderBlock(2, intermediate_dim=8, attention_window=0)
+
+
+def test_an_unknown_activation_raises():
+    with pytest.raises(ValueError, match="activation must be one of"):
+        DecoderBlock(2, intermediate_dim=8, activation="swish")
+
+
+def test_heads_that_do_not_divide_the_width_raise():
+    message = (
+        "num_heads must divide hidden_dim. Received: num_heads=5, "
+        "hidden_dim=12. Choose a width that is a multiple of the number of "
+        "heads."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        DecoderBlock(5, intermediate_dim=8).build((None, None, 12))

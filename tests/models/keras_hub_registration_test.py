@@ -1,0 +1,58 @@
+import re
+
+import keras_hub
+import pytest
+
+import keras_gpt3
+
+NAMES = [
+    "gpt3_small_en",
+    "gpt3_medium_en",
+    "gpt3_large_en",
+    "gpt3_extra_large_en",
+    "gpt3_2.7b_en",
+    "gpt3_6.7b_en",
+    "gpt3_13b_en",
+    "gpt3_175b_en",
+]
+
+
+def test_the_model_lists_all_eight_presets_with_descriptions():
+    assert list(keras_gpt3.GPT3.presets) == NAMES
+    for name, description in keras_gpt3.GPT3.presets.items():
+        assert isinstance(description, str)
+        assert "million" in description or "billion" in description, name
+
+
+def test_keras_hub_lists_the_presets_with_its_own():
+    listed = keras_hub.models.CausalLM.presets
+    assert set(NAMES) < set(listed)
+    assert "gpt2_base_en" in listed
+    for name in NAMES:
+        description = listed[name]["metadata"]["description"]
+        assert description == keras_gpt3.GPT3.presets[name]
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [
+        keras_hub.models.CausalLM,
+        keras_hub.models.Backbone,
+        keras_hub.tokenizers.Tokenizer,
+        keras_hub.models.CausalLMPreprocessor,
+    ],
+)
+@pytest.mark.parametrize("name", ["gpt3_small_en", "gpt3_175b_en"])
+def test_keras_hub_says_what_to_call_for_a_shipped_preset(cls, name):
+    message = (
+        "keras-hub must be given a preset that it can download. Received: "
+        f"preset='{name}', which ships with keras_gpt3. Call "
+        f"keras_gpt3.GPT3.from_preset('{name}') instead."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        cls.from_preset(name)
+
+
+def test_the_preprocessing_belongs_to_the_backbone():
+    for cls in (keras_gpt3.GPT3Tokenizer, keras_gpt3.GPT3Preprocessor):
+        assert cls.backbone_cls is keras_gpt3.GPT3Backbone

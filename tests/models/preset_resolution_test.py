@@ -1,0 +1,305 @@
+import json
+import logging
+import re
+
+import keras_hub
+import numpy as np
+import pytest
+
+from keras_gpt3 import GPT3
+from keras_gpt3 import GPT3Backbone
+from keras_gpt3.planning import preflight
+from keras_gpt3.preset_loader import shipped_presets
+from tests.small_gpt3 import SMALL
+from tests.small_gpt3 import as_inputs
+from tests.small_gpt3 import quantize
+from tests.small_gpt3 import small_backbone
+from tests.small_gpt3 import small_batch
+from tests.small_gpt3 import small_model
+from tests.small_gpt3 import small_text_model
+
+PRESET = "gpt3_small_en"
+# A whole preset takes half a gigabyte.
+TINY = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "dtype": "float32"}
+
+
+def refusal(expected, preset, *args, error=ValueError, **kwargs):
+    """Asserts that a backbone is refused, with this text on one line."""
+    with pytest.raises(error, match=re.escape(expected)) as raised:
+        GPT3Backbone.from_preset(preset, *args, **kwargs)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A saved backbone."""
+    small_backbone(num_layers=1).save_to_preset(tmp_path)
+    return tmp_path
+
+
+def assert_equal_weights(received, expected):
+    pairs = zip(received.weights, expected.weights, strict=True)
+    for one, other in pairs:
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+# === Shipped presets ===
+
+
+def test_a_shipped_preset_is_its_config_with_overrides(caplog):
+    model = GPT3.from_preset(PRESET, max_sequence_length=64, **TINY)
+    config = model.backbone.get_config()
+    expected = {
+        "vocabulary_size": 50257,
+        "intermediate_dim": 3072,
+        "max_sequence_length": 64,
+        "attention_pattern": ("dense", "banded"),
+        "attention_window": 256,
+        "activation": "gelu_approximate",
+        "num_layers": 1,
+        "hidden_dim": 8,
+    }
+    assert {key: config[key] for key in expected} == expected
+    assert model.preprocessor.sequence_length == 64
+    assert model.preprocessor.tokenizer.vocabulary_size() == 50257
+    assert caplog.record_tuples == [
+        (
+            "keras_gpt3",
+            logging.WARNING,
+            "gpt3_small_en has no published weights; it is initialized as the "
+            "paper says.",
+        )
+    ]
+
+
+def test_the_preprocessor_can_be_left_out_or_given():
+    given = small_text_model().preprocessor
+    for preprocessor in (None, given):
+        model = GPT3.from_preset(PRESET, preprocessor=preprocessor, **TINY)
+        assert model.preprocessor is preprocessor
+
+
+def test_a_dtype_overrides_the_global_policy():
+    backbone = GPT3Backbone.from_preset(
+        PRESET, **(TINY | {"dtype": "mixed_bfloat16"})
+    )
+    assert backbone.dtype_policy.name == "mixed_bfloat16"
+
+
+@pytest.mark.parametrize("load_weights", [None, False])
+def test_a_shipped_preset_loads_without_weights(load_weights):
+    backbone = GPT3Backbone.from_preset(PRESET, load_weights, **TINY)
+    assert backbone.num_layers == 1
+
+
+def test_weights_of_a_shipped_preset_do_not_exist():
+    refusal(
+        "load_weights must be None or False for a shipped preset: GPT-3's "
+        "weights were never published. Received: preset='gpt3_small_en', "
+        "load_weights=True. Load a folder that save_to_preset wrote to get "
+        "trained weights.",
+        PRESET,
+        load_weights=True,
+    )
+
+
+def test_an_unknown_preset_is_answered_with_the_known():
+    refusal(
+        'preset must be a shipped name, a local folder or "hf://org/name". '
+        "Received: preset='gpt3_smal_en'. Use gpt3_small_en, the closest of "
+        f"{', '.join(shipped_presets())}.",
+        "gpt3_smal_en",
+    )
+
+
+@pytest.mark.parametrize(
+    "override, hint",
+    [
+        ({"max_seq_length": 9}, "Did you mean max_sequence_length?"),
+        ({"zzz": 9}, "Remove it."),
+    ],
+)
+@pytest.mark.parametrize("saved", [False, True])
+def test_an_unknown_override_raises(override, hint, saved, folder):
+    (name,) = override
+    with pytest.raises(ValueError, match="^Overrides must be arg") as error:
+        GPT3.from_preset(folder if saved else PRESET, **override)
+    message = str(error.value)
+    assert message.endswith(f"Received: {name}=9. {hint}")
+    assert set(SMALL) < set(re.findall(r"\w+", message))
+
+
+def test_a_model_that_cannot_fit_is_refused_before_it_is_built(
+    monkeypatch, folder
+):
+    monkeypatch.setattr(preflight, "available_memory", lambda: 10**4)
+    refusal(
+        "The weights of gpt3_175b_en must fit into memory: 698.4 GB in "
+        "float32 (2.8 TB with gradients and AdamW, to train). Received: "
+        'available=10.0 kB. Use keras_gpt3.describe("gpt3_175b_en") to plan.',
+        "gpt3_175b_en",
+        error=MemoryError,
+    )
+    refusal(
+        "349.2 GB in bfloat16",
+        "gpt3_175b_en",
+        dtype="bfloat16",
+        error=MemoryError,
+    )
+    refusal(
+        f"The weights of {folder} must fit into memory",
+        folder,
+        error=MemoryError,
+    )
+
+
+# === Saved presets ===
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_saved_model_comes_back_bitwise(dtype, tmp_path):
+    model = small_text_model(dtype=dtype)
+    model.preprocessor.sequence_length = 7
+    model.save_to_preset(tmp_path)
+    inputs = as_inputs(small_batch()[0]["token_ids"])
+    expected = np.asarray(model(inputs))
+    for copy in (
+        GPT3.from_preset(tmp_path, dtype=dtype),
+        keras_hub.models.CausalLM.from_preset(str(tmp_path), dtype=dtype),
+    ):
+        assert type(copy) is GPT3
+        assert copy.backbone.get_config() == model.backbone.get_config()
+        assert_equal_weights(copy.backbone, model.backbone)
+        np.testing.assert_array_equal(np.asarray(copy(inputs)), expected)
+        tokenizer = copy.preprocessor.tokenizer
+        assert tokenizer.merges == model.preprocessor.tokenizer.merges
+        texts = ["hello world", "the<|endoftext|>"]
+        assert tokenizer(texts) == model.preprocessor.tokenizer(texts)
+        assert copy.preprocessor.add_start_token is False
+    for cls in (GPT3Backbone, keras_hub.models.Backbone):
+        copy = cls.from_preset(str(tmp_path), dtype=dtype)
+        assert type(copy) is GPT3Backbone
+        assert_equal_weights(copy, model.backbone)
+
+
+def test_the_preprocessor_of_a_saved_model_fills_the_context(tmp_path):
+    model = small_text_model()
+    model.preprocessor.sequence_length = 7
+    model.save_to_preset(tmp_path)
+    assert GPT3.from_preset(tmp_path).preprocessor.sequence_length == 12
+    copy = keras_hub.models.CausalLM.from_preset(str(tmp_path))
+    assert copy.preprocessor.sequence_length == 7
+
+
+def test_a_model_without_preprocessor_is_saved_and_loaded(tmp_path):
+    model = small_model(num_layers=1)
+    model.save_to_preset(tmp_path)
+    copy = GPT3.from_preset(tmp_path, preprocessor=None)
+    assert copy.preprocessor is None
+    assert_equal_weights(copy.backbone, model.backbone)
+
+
+def test_weights_are_cast_to_the_global_policy_on_loading(tmp_path):
+    backbone = small_backbone(num_layers=1, dtype="bfloat16")
+    backbone.save_to_preset(tmp_path)
+    copy = GPT3Backbone.from_preset(tmp_path)
+    assert copy.dtype_policy.name == "float32"
+    for one, other in zip(copy.variables, backbone.variables, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy().astype("f"))
+
+
+def test_a_saved_preset_takes_overrides_that_keep_its_shapes(folder):
+    saved = GPT3Backbone.from_preset(folder)
+    backbone = GPT3Backbone.from_preset(
+        folder, attention_window=2, dropout=0.5, num_heads=4
+    )
+    assert_equal_weights(backbone, saved)
+    assert backbone.attention_window == 2
+    assert backbone.dropout == 0.5
+    assert backbone.num_heads == 4
+
+
+def test_an_override_that_changes_stored_shapes_raises(folder):
+    refusal(
+        "Overrides must not change the shape of stored weights. Received: "
+        "num_layers=3, max_sequence_length=99 where the preset has "
+        "num_layers=1, max_sequence_length=12. Pass load_weights=False to "
+        "start from new weights.",
+        folder,
+        max_sequence_length=99,
+        num_layers=3,
+        dropout=0.5,
+    )
+
+
+def test_without_weights_a_saved_preset_takes_any_override(folder):
+    backbone = GPT3Backbone.from_preset(
+        folder, load_weights=False, max_sequence_length=99
+    )
+    assert backbone.max_sequence_length == 99
+    assert backbone.num_layers == 1
+
+
+def test_a_folder_without_weights_gives_new_weights_unless_asked(folder):
+    (folder / "model.weights.h5").unlink()
+    assert GPT3Backbone.from_preset(folder).num_layers == 1
+    with pytest.raises(FileNotFoundError, match=r"model\.weights"):
+        GPT3Backbone.from_preset(folder, load_weights=True)
+
+
+def test_a_quantized_model_comes_back_quantized(tmp_path):
+    model = quantize(small_text_model(num_layers=1), mode="int8")
+    model.save_to_preset(tmp_path)
+    copy = GPT3.from_preset(tmp_path)
+    assert_equal_weights(copy.backbone, model.backbone)
+    inputs, _ = small_batch()
+    np.testing.assert_array_equal(copy(inputs), model(inputs))
+
+
+# === Folders that are no preset ===
+
+
+def test_a_folder_without_a_config_raises(tmp_path):
+    refusal(
+        "A preset folder must hold a config.json. Received: preset="
+        f"{str(tmp_path)!r}. Pass a folder that save_to_preset wrote.",
+        tmp_path,
+    )
+
+
+def test_a_config_that_is_not_json_raises(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text("{nonsense")
+    refusal(
+        f"config.json of a preset must be valid JSON. Received: {path} "
+        "(Expecting property name enclosed in double quotes: line 1 column 2 "
+        "(char 1)). Save the preset again.",
+        tmp_path,
+    )
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"model_type": "gpt2", "n_layer": 2}, {"architecture": "resnet"}, {}, []],
+    ids=["transformers", "timm", "empty", "list"],
+)
+def test_a_config_of_another_library_raises(config, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    refusal(
+        "preset must be in Keras' format, with a registered_name in its "
+        f"config.json. Received: preset={str(tmp_path)!r}. Load it in its own "
+        "library and save it with save_to_preset.",
+        tmp_path,
+    )
+
+
+def test_another_model_s_preset_raises(tmp_path):
+    keras_hub.models.GPT2Backbone(9, 1, 1, 4, 4, 0.0, 8).save_to_preset(
+        tmp_path
+    )
+    refusal(
+        f"preset must hold a GPT3Backbone. Received: preset={str(tmp_path)!r} "
+        "with a GPT2Backbone. Call GPT2Backbone.from_preset instead.",
+        tmp_path,
+    )

@@ -1,0 +1,163 @@
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gpt3.ops import banded_attention
+from keras_gpt3.ops import causal_attention
+from keras_gpt3.ops import op_compilation
+from keras_gpt3.ops.banded_attention import block_length
+from tests.ops.attention_check import check_attention
+from tests.ops.attention_check import compiled_functions
+from tests.ops.attention_check import element_counts
+from tests.ops.attention_check import random_inputs
+from tests.ops.attention_check import value_and_gradients
+
+LENGTHS = (1, 31, 45, 64, 100)
+DYNAMIC = tf.TensorSpec((None, None, 2, 4))
+
+
+def windows(length):
+    """Narrow, two blocks wide, all but one key, all keys, beyond."""
+    return sorted({1, 7, 33, length - 1, length, length + 20} - {0})
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("length", LENGTHS)
+def test_equals_slow_attention_at_every_window(length, masked, dtype):
+    with op_compilation(False):
+        for window in windows(length):
+            check_attention(
+                banded_attention, length, dtype, masked, window=window
+            )
+
+
+@pytest.mark.parametrize(
+    ("length", "window", "dtype", "masked"),
+    [
+        (1, 1, "float32", False),
+        (31, 1, "bfloat16", True),
+        (45, 7, "float32", True),
+        (64, 63, "float32", False),
+        (100, 33, "bfloat16", False),
+    ],
+)
+def test_compiled_equals_slow_attention(length, window, dtype, masked):
+    check_attention(banded_attention, length, dtype, masked, window=window)
+
+
+@pytest.mark.parametrize("window", [1, 7, 33, 120])
+def test_equals_slow_attention_where_the_length_is_not_known(window):
+    @functools.partial(tf.function, input_signature=[DYNAMIC] * 3)
+    def traced(query, key, value):
+        return banded_attention(query, key, value, window)
+
+    with op_compilation(False):
+        for length in LENGTHS:
+            check_attention(lambda *x, **_: traced(*x), length, window=window)
+
+
+def test_compiled_equals_slow_attention_where_the_length_is_not_known():
+    check_attention(
+        banded_attention,
+        45,
+        masked=True,
+        wrap=functools.partial(tf.function, input_signature=[DYNAMIC] * 3),
+        window=7,
+    )
+
+
+def test_equals_slow_attention_where_the_length_is_traced():
+    with op_compilation(False):
+        check_attention(
+            banded_attention, 45, masked=True, wrap=tf.function, window=7
+        )
+
+
+def test_takes_a_scale():
+    with op_compilation(False):
+        check_attention(banded_attention, 45, window=7, scale=0.2)
+
+
+@pytest.mark.parametrize("window", [1, 7])
+def test_queries_that_see_no_key_return_zeros(window):
+    tensors, upstream, _ = random_inputs(45)
+    mask = np.ones((2, 45), "bool")
+    mask[0, 20:40] = False
+    with op_compilation(False):
+        output, *gradients = value_and_gradients(
+            lambda *x: banded_attention(*x, window, padding_mask=mask),
+            tensors,
+            upstream,
+        )
+    blind = np.zeros((2, 45), "bool")
+    blind[0, 20 + window - 1 : 40] = True
+    assert not output.numpy()[blind].any()
+    assert output.numpy()[~blind].all()
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("shape", [(2, 45, 2, 4), (None, None, 2, 4)])
+def test_is_compiled_as_one_operation_unless_switched_off(shape):
+    def attention(query, key, value):
+        return banded_attention(query, key, value, 7)
+
+    specs = [tf.TensorSpec(shape)] * 3
+    assert len(compiled_functions(attention, *specs)) == 1
+    with op_compilation(False):
+        assert not compiled_functions(attention, *specs)
+
+
+def counts(attention, length):
+    """Elements of the tensors in a step on one head of width 4."""
+    with op_compilation(False):
+        return element_counts(
+            lambda q, k, v, u: value_and_gradients(attention, [q, k, v], u),
+            *[tf.TensorSpec((1, length, 1, 4))] * 4,
+        )
+
+
+def banded_16(query, key, value):
+    return banded_attention(query, key, value, window=16)
+
+
+def test_no_array_has_length_by_length_elements():
+    assert max(counts(banded_16, 512)) < 512 * 512 / 4
+    assert max(counts(causal_attention, 512)) >= 512 * 512
+
+
+def test_work_grows_with_the_length_and_not_with_its_square():
+    def growth(attention):
+        return sum(counts(attention, 1024)) / sum(counts(attention, 512))
+
+    assert growth(banded_16) == pytest.approx(2, abs=0.02)
+    assert growth(causal_attention) > 3.9
+
+
+@pytest.mark.parametrize(
+    ("window", "length"),
+    [(1, 32), (64, 32), (65, 64), (256, 128), (5000, 128)],
+)
+def test_block_is_half_a_window_within_bounds(window, length):
+    assert block_length(window) == length
+
+
+@pytest.mark.parametrize("window", [0, -3, 2.0, True, None])
+def test_a_window_that_is_no_count_of_keys_raises(window):
+    tensors, _, _ = random_inputs(3)
+    with pytest.raises(
+        ValueError,
+        match=r"^window must be an integer of at least 1\. Received: "
+        rf"window={window}\. Use dense attention to see every earlier key\.$",
+    ):
+        banded_attention(*tensors, window)
+
+
+def test_shapes_that_do_not_fit_raise():
+    (query, key, value), _, _ = random_inputs(5)
+    with pytest.raises(ValueError, match="must share one shape"):
+        banded_attention(query, key[:, 1:], value, 2)
+    with pytest.raises(ValueError, match="padding_mask must have shape"):
+        banded_attention(query, key, value, 2, padding_mask=np.ones((2, 4)))

@@ -1,0 +1,85 @@
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gpt3.parallel import mirrored_strategy
+from keras_gpt3.parallel.replicas import check_batch_divides
+
+
+def dataset_of(batch_size, drop_remainder=True):
+    """As `packed_dataset` gives: a batch size that is known, or not."""
+    rows = np.zeros((6, 2), "int32")
+    x = {"token_ids": rows, "padding_mask": rows == 0}
+    dataset = tf.data.Dataset.from_tensor_slices((x, rows))
+    return dataset.batch(batch_size, drop_remainder)
+
+
+def sum_over_replicas(strategy, length):
+    """All replicas add their numbers in an all-reduce, as gradients are."""
+
+    @tf.function
+    def run():
+        def replica():
+            context = tf.distribute.get_replica_context()
+            index = context.replica_id_in_sync_group
+            numbers = tf.cast(index, "float32") + tf.range(float(length))
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, numbers)
+
+        return strategy.run(replica)
+
+    return strategy.experimental_local_results(run())
+
+
+@pytest.mark.parametrize("num_replicas", [1, 2])
+def test_a_strategy_has_the_replicas_asked_for(num_replicas):
+    strategy = mirrored_strategy(num_replicas)
+    assert strategy.num_replicas_in_sync == num_replicas
+
+
+def test_a_strategy_takes_all_devices_by_default():
+    assert mirrored_strategy().num_replicas_in_sync == 2
+
+
+def test_more_replicas_than_devices_raise():
+    message = (
+        "num_replicas must be at most the number of CPU devices. Received: "
+        "num_replicas=3, devices=2. Use fewer replicas; CPU devices can only "
+        "be split before TensorFlow first uses them."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        mirrored_strategy(3)
+
+
+def test_a_second_strategy_may_meet_other_shapes():
+    for length in (3, 5):
+        results = sum_over_replicas(mirrored_strategy(2), length)
+        for result in results:
+            np.testing.assert_array_equal(result, 2 * np.arange(length) + 1)
+
+
+def test_a_batch_that_the_replicas_do_not_divide_raises():
+    message = (
+        "The number of replicas must divide the batch size. Received: "
+        "batch_size=3, num_replicas=2. Use a batch size of 4, or fewer "
+        "replicas."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        check_batch_divides(dataset_of(3), num_replicas=2)
+
+
+@pytest.mark.parametrize(
+    "make_data",
+    [
+        lambda: dataset_of(2),
+        lambda: dataset_of(3, drop_remainder=False),
+        lambda: tf.data.Dataset.range(3),
+        lambda: np.zeros((3, 2)),
+        lambda: ["three", "of", "them"],
+        lambda: None,
+    ],
+    ids=["even", "unknown", "scalars", "array", "strings", "none"],
+)
+def test_what_can_be_divided_or_is_no_batch_passes(make_data):
+    check_batch_divides(make_data(), num_replicas=2)

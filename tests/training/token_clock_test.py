@@ -1,0 +1,93 @@
+import math
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gpt3.training import TokenClock
+
+BATCH = 524_288
+
+
+def closed_form(tokens, peak):
+    """Appendix B in float64: 375M of warm-up, a cosine over 260B to 10%."""
+    warmed = min(1.0, tokens / 375e6)
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, tokens / 260e9)))
+    return peak * warmed * (0.1 + 0.9 * cosine)
+
+
+@pytest.mark.parametrize("batch_tokens", [BATCH, 3_145_728])
+def test_the_clock_is_the_paper_s_closed_form_over_the_whole_run(batch_tokens):
+    last = int(300e9 / batch_tokens)
+    steps = np.unique(np.geomspace(1, last, 300).astype("int64")) - 1
+    expected = [closed_form((n + 1) * batch_tokens, 6e-4) for n in steps]
+    received = TokenClock(6e-4, batch_tokens)(steps)
+    # Float32 rounds a cosine near -1 to 1e-7 of 1, hence 1e-6 of 10%.
+    np.testing.assert_allclose(received, expected, rtol=2e-6)
+
+
+def test_the_rate_rises_to_the_peak_then_falls_to_a_tenth_and_stays():
+    clock = TokenClock(1e-3, BATCH)
+    rates = keras.ops.convert_to_numpy(clock(np.arange(0, 572_000, 50)))
+    top = rates.argmax()
+    assert rates[0] > 0
+    assert top * 50 == pytest.approx(375e6 / BATCH, abs=50)
+    assert rates[top] == pytest.approx(1e-3, rel=1e-4)
+    assert (np.diff(rates[: top + 1]) > 0).all()
+    # Float32 cannot tell neighbours apart where the cosine is flat.
+    assert (np.diff(rates[top:]) <= 0).all()
+    constant = rates[int(260e9 / BATCH / 50) + 1 :]
+    assert len(constant) > 1000
+    assert set(constant) == {constant[0]}
+    assert constant[0] == pytest.approx(1e-4)
+
+
+def test_the_clock_without_a_warm_up_starts_at_the_peak():
+    clock = TokenClock(1e-3, 10, warmup_tokens=0, decay_tokens=1e6)
+    assert float(clock(0)) == pytest.approx(1e-3, rel=1e-6)
+
+
+def test_the_final_fraction_is_where_the_cosine_ends():
+    clock = TokenClock(1.0, 10, 0, decay_tokens=100, final_fraction=0.25)
+    halfway, end, later = (float(clock(step)) for step in (4, 9, 50))
+    assert halfway == pytest.approx(0.625)
+    assert end == later == pytest.approx(0.25)
+
+
+def test_the_clock_survives_serialization():
+    schedules = keras.optimizers.schedules
+    clock = TokenClock(2e-3, 512, 1e4, 1e6, final_fraction=0.2)
+    copy = schedules.deserialize(schedules.serialize(clock))
+    assert type(copy) is TokenClock
+    assert copy.get_config() == clock.get_config()
+    for step in (0, 10, 500, 3000):
+        assert float(copy(step)) == float(clock(step))
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "batch_tokens"])
+@pytest.mark.parametrize("value", [0, -1.0, math.nan])
+def test_a_number_that_must_be_above_0_is_checked(name, value):
+    message = (
+        f"{name} must be above 0. Received: {name}={value}. Appendix B of the "
+        "paper has values for every size."
+    )
+    arguments = {"learning_rate": 1e-3, "batch_tokens": 10, name: value}
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        TokenClock(**arguments)
+
+
+def test_a_decay_of_no_length_raises():
+    with pytest.raises(ValueError, match="^decay_tokens must be above 0"):
+        TokenClock(1e-3, 10, warmup_tokens=0, decay_tokens=0)
+
+
+@pytest.mark.parametrize("warmup_tokens", [-1, 100, 101])
+def test_a_warm_up_outside_the_decay_raises(warmup_tokens):
+    message = (
+        "warmup_tokens must be from 0 to below decay_tokens. Received: "
+        f"warmup_tokens={warmup_tokens}, decay_tokens=100. Shorten the "
+        "warm-up or lengthen the decay."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        TokenClock(1e-3, 10, warmup_tokens, decay_tokens=100)

@@ -1,0 +1,78 @@
+import types
+
+import pytest
+
+from keras_gpt3.training import TrainingProgress
+from keras_gpt3.training import training_progress
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that shows what `clock.now` is set to."""
+    clock = types.SimpleNamespace(now=0.0)
+    fake = types.SimpleNamespace(perf_counter=lambda: clock.now)
+    monkeypatch.setattr(training_progress, "time", fake)
+    return clock
+
+
+def progress(replicas=1):
+    """The callback on a stand-in of a model that has counted no token."""
+    callback = TrainingProgress()
+    callback.set_model(
+        types.SimpleNamespace(
+            loss_tracker=types.SimpleNamespace(count=0.0),
+            distribute_strategy=types.SimpleNamespace(
+                num_replicas_in_sync=replicas
+            ),
+        )
+    )
+    return callback
+
+
+def end_batch(callback, batch, tokens):
+    """Ends a batch; returns the rate in the logs."""
+    callback.model.loss_tracker.count = tokens
+    logs = {"loss": 1.0}
+    callback.on_train_batch_end(batch, logs)
+    assert logs["loss"] == 1.0
+    return logs["tokens_per_second"]
+
+
+def test_the_first_batch_counts_until_there_is_a_second(clock):
+    callback = progress()
+    callback.on_epoch_begin(0)
+    clock.now = 10.0  # It compiles.
+    assert end_batch(callback, 0, tokens=20.0) == 2.0
+    clock.now = 12.0
+    assert end_batch(callback, 1, tokens=60.0) == 20.0
+    clock.now = 20.0
+    assert end_batch(callback, 2, tokens=70.0) == 5.0
+
+
+def test_an_epoch_ends_with_its_last_rate_and_starts_afresh(clock):
+    callback = progress()
+    callback.on_epoch_begin(0)
+    for batch in range(2):
+        clock.now += 2.0
+        end_batch(callback, batch, tokens=100.0 * (batch + 1))
+    logs = {}
+    callback.on_epoch_end(0, logs)
+    assert logs == {"tokens_per_second": 50.0}
+    callback.on_epoch_begin(1)
+    clock.now += 1.0
+    assert end_batch(callback, 0, tokens=7.0) == 7.0
+
+
+def test_the_tokens_that_each_replica_counted_count_once(clock):
+    callback = progress(replicas=2)
+    callback.on_epoch_begin(0)
+    clock.now = 1.0
+    assert end_batch(callback, 0, tokens=80.0) == 40.0
+
+
+def test_an_epoch_without_a_batch_has_no_rate(clock):
+    logs = {}
+    callback = progress()
+    callback.on_epoch_begin(0)
+    callback.on_epoch_end(0, logs)
+    assert logs == {}
