@@ -3,7 +3,9 @@
 import dataclasses
 
 import keras
+import numpy as np
 
+from keras_gpt3.layers.position_embedding import check_sequence_length
 from keras_gpt3.ops.token_id_check import check_concrete_token_ids
 
 
@@ -65,13 +67,19 @@ class CompiledStep:
 
         Raises:
             ValueError: If a dataset's batches do not divide among the
-                replicas, or an array holds an id outside the vocabulary.
+                replicas, an array holds an id outside the vocabulary, or
+                sequences are longer than the context.
         """
-        if isinstance(x, tuple):  # Validation data with its labels.
-            x = x[0]
-        if isinstance(x, dict) and "token_ids" in x:
-            check_concrete_token_ids(
-                x["token_ids"], model.backbone.vocabulary_size
+        is_dataset = hasattr(x, "element_spec")
+        inputs = x.element_spec if is_dataset else x
+        if isinstance(inputs, tuple):  # Labels follow.
+            inputs = inputs[0]
+        if isinstance(inputs, dict) and "token_ids" in inputs:
+            token_ids, backbone = inputs["token_ids"], model.backbone
+            if not is_dataset:
+                check_concrete_token_ids(token_ids, backbone.vocabulary_size)
+            check_sequence_length(
+                np.shape(token_ids)[-1], backbone.max_sequence_length
             )
         if keras.config.backend() != "tensorflow":
             return

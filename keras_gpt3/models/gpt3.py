@@ -219,7 +219,10 @@ class GPT3(keras_hub.models.CausalLM):
     def metrics(self):
         """The loss, then what the step or the user's metrics track."""
         step = getattr(self, "_step", None)
-        return super().metrics + (step.metrics if step else [])
+        if step is None or not step.fused_loss:
+            return super().metrics
+        # The parent's list keeps the metrics of an earlier `compile`.
+        return [self._loss_tracker, *step.metrics]
 
     @property
     def loss_tracker(self):
@@ -279,6 +282,9 @@ class GPT3(keras_hub.models.CausalLM):
             return super().preprocess_samples(x, y, sample_weight)
         token_ids = check_token_ids(
             x["token_ids"], self.backbone.vocabulary_size
+        )
+        check_sequence_length(
+            np.shape(token_ids)[-1], self.backbone.max_sequence_length
         )
         x = x | {"token_ids": token_ids}
         return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)

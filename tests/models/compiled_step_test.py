@@ -1,0 +1,75 @@
+import keras
+import pytest
+import tensorflow as tf
+
+from keras_gpt3.models.compiled_step import CompiledStep
+from keras_gpt3.training import TrainingProgress
+from tests.small_gpt3 import small_model
+
+
+@pytest.mark.parametrize(
+    "loss, metrics, weighted_metrics, fused",
+    [
+        ("auto", None, "auto", True),
+        ("mse", None, "auto", False),
+        (None, None, "auto", False),
+        ("auto", ["accuracy"], "auto", False),
+        ("auto", None, ["accuracy"], False),
+        ("auto", None, None, False),
+    ],
+)
+def test_the_package_s_own_loss_is_used_unless_another_is_given(
+    loss, metrics, weighted_metrics, fused
+):
+    step = CompiledStep.choose(loss, metrics, weighted_metrics, "auto")
+    assert step.fused_loss is fused
+    assert ("loss" in step.compile_arguments()) is fused
+
+
+@pytest.mark.parametrize(
+    "jit_compile, gpus, expected",
+    [
+        (True, [], True),
+        (False, ["GPU:0"], False),
+        ("auto", [], False),
+        ("auto", ["GPU:0"], True),
+    ],
+)
+def test_xla_compiles_the_whole_step_on_a_gpu_or_when_asked(
+    jit_compile, gpus, expected, monkeypatch
+):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    step = CompiledStep.choose("auto", None, "auto", jit_compile)
+    assert step.whole_xla is expected
+    assert step.compile_arguments()["jit_compile"] == jit_compile
+
+
+def test_progress_comes_before_the_callbacks_of_the_user():
+    step = CompiledStep.choose("auto", None, "auto", "auto")
+    theirs = keras.callbacks.Callback()
+    for given, expected in (
+        (None, []),
+        (theirs, [theirs]),
+        ([theirs], [theirs]),
+        ((theirs,), [theirs]),
+    ):
+        first, *others = step.with_progress(given)
+        assert type(first) is TrainingProgress
+        assert others == expected
+
+
+def test_progress_is_left_out_where_nothing_counts_tokens():
+    step = CompiledStep.choose("mse", None, "auto", "auto")
+    assert step.with_progress(None) is None
+    step = CompiledStep.choose("auto", None, "auto", "auto")
+    callbacks = keras.callbacks.CallbackList([])
+    assert step.with_progress(callbacks) is callbacks
+
+
+@pytest.mark.parametrize("name", ["loss", "metrics", "weighted_metrics"])
+def test_a_model_compiled_with_its_own_has_no_tracker_of_the_step(name):
+    model = small_model(num_layers=1)
+    assert len(model._step.metrics) == 1
+    arguments = {name: "mse" if name == "loss" else ["mse"]}
+    model.compile("sgd", **arguments)
+    assert model._step.metrics == []

@@ -1,0 +1,305 @@
+import re
+
+import keras
+import keras_hub
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gpt3 import GPT3
+from keras_gpt3.parallel import mirrored_strategy
+from keras_gpt3.training import AdamW
+from tests.small_gpt3 import LENGTH
+from tests.small_gpt3 import SMALL
+from tests.small_gpt3 import as_inputs
+from tests.small_gpt3 import small_backbone
+from tests.small_gpt3 import small_batch
+from tests.small_gpt3 import small_model
+from tests.small_gpt3 import small_text_model
+
+OUTSIDE = (
+    "token_ids must be from 0 to below vocabulary_size=61. Received: {}. Use "
+    "the tokenizer that the model was made for, or a larger vocabulary_size."
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A compiled model that no test here trains."""
+    model = small_model(num_layers=1)
+    model.compile("sgd", sampler="greedy")
+    return model
+
+
+@pytest.fixture(scope="module")
+def text_model():
+    model = small_text_model(num_layers=1)
+    model.compile("sgd", sampler="greedy")
+    return model
+
+
+def dataset_of(x, y, batch_size=2, drop_remainder=True):
+    dataset = tf.data.Dataset.from_tensor_slices((x, y))
+    return dataset.batch(batch_size, drop_remainder)
+
+
+def fails(function, message, error=ValueError):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        function()
+
+
+# === Forward pass ===
+
+
+def test_the_logits_are_the_hidden_states_times_the_token_embedding(model):
+    x, _ = small_batch()
+    table = model.backbone.token_embedding.embeddings.numpy()
+    expected = model.backbone(x).numpy() @ table.T
+    logits = model(x).numpy()
+    assert logits.shape == (4, LENGTH, SMALL["vocabulary_size"])
+    np.testing.assert_allclose(logits, expected, atol=1e-6)
+    assert model.count_params() == model.backbone.count_params()
+
+
+def test_predict_gives_the_logits(model):
+    x, _ = small_batch()
+    predicted = model.predict(x, batch_size=4, verbose=0)
+    np.testing.assert_allclose(predicted, model(x), atol=1e-6)
+    np.testing.assert_allclose(
+        model.predict(dataset_of(x, x["token_ids"]), verbose=0),
+        predicted,
+        atol=1e-6,
+    )
+
+
+# === Input that is wrong ===
+
+ROUTES = {
+    "call": lambda model, x, y: model(x),
+    "fit": lambda model, x, y: model.fit(x, y, verbose=0),
+    "fit with validation": lambda model, x, y: model.fit(
+        *small_batch(), validation_data=(x, y), verbose=0
+    ),
+    "evaluate": lambda model, x, y: model.evaluate(x, y, verbose=0),
+    "train_on_batch": lambda model, x, y: model.train_on_batch(x, y),
+    "test_on_batch": lambda model, x, y: model.test_on_batch(x, y),
+    "predict_on_batch": lambda model, x, y: model.predict_on_batch(x),
+    "generate": lambda model, x, y: model.generate(x),
+}
+
+
+@pytest.mark.parametrize("wrong", [-1, 61])
+@pytest.mark.parametrize("route", ROUTES)
+def test_ids_outside_the_vocabulary_raise(route, wrong, model):
+    x, y = small_batch()
+    x["token_ids"][2, 5] = wrong
+    fails(lambda: ROUTES[route](model, x, y), OUTSIDE.format(wrong))
+
+
+@pytest.mark.parametrize("route", ["fit", "evaluate", "predict"])
+def test_ids_outside_the_vocabulary_in_a_dataset_raise(route, model):
+    x, y = small_batch()
+    x["token_ids"][2, 5] = 61
+    dataset = dataset_of(x, y)
+    message = re.escape(OUTSIDE.format("an id outside"))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        getattr(model, route)(dataset, verbose=0)
+
+
+@pytest.mark.parametrize("route", ["call", "fit", "generate"])
+def test_ids_that_are_no_integers_raise(route, model):
+    x, y = small_batch()
+    x["token_ids"] = x["token_ids"].astype("float32")
+    fails(
+        lambda: ROUTES[route](model, x, y),
+        "token_ids must be integers. Received: dtype=float32. Tokenize the "
+        "text, or cast the ids to int32.",
+    )
+
+
+TOO_LONG = (
+    "A sequence must not be longer than max_sequence_length=12. Received: "
+    "length={}. Shorten it, or build the model with a larger "
+    "max_sequence_length."
+)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_sequence_longer_than_the_context_raises(route, model):
+    # Another length first: TensorFlow then no longer traces each one.
+    model.predict_on_batch(small_batch()[0])
+    ids = np.ones((2, 13), "int32")
+    fails(
+        lambda: ROUTES[route](model, as_inputs(ids), ids), TOO_LONG.format(13)
+    )
+
+
+@pytest.mark.parametrize("route", ["fit", "evaluate"])
+def test_a_dataset_of_sequences_longer_than_the_context_raises(route, model):
+    ids = np.ones((2, 13), "int32")
+    dataset = dataset_of(as_inputs(ids), ids)
+    fails(
+        lambda: getattr(model, route)(dataset, verbose=0), TOO_LONG.format(13)
+    )
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        lambda model, dataset: model.fit(dataset),
+        lambda model, dataset: model.fit(
+            *small_batch(), validation_data=dataset
+        ),
+        lambda model, dataset: model.evaluate(dataset),
+    ],
+    ids=["fit", "validation", "evaluate"],
+)
+def test_batches_that_the_replicas_do_not_divide_raise(route):
+    with mirrored_strategy(2).scope():
+        model = small_model(num_layers=1)
+    fails(
+        lambda: route(model, dataset_of(*small_batch(), batch_size=3)),
+        "The number of replicas must divide the batch size. Received: "
+        "batch_size=3, num_replicas=2. Use a batch size of 4, or fewer "
+        "replicas.",
+    )
+
+
+def test_a_tokenizer_larger_than_the_backbone_raises():
+    preprocessor = small_text_model().preprocessor
+    fails(
+        lambda: GPT3(small_backbone(), preprocessor),
+        "vocabulary_size must be at least the tokenizer's 272. Received: "
+        "vocabulary_size=61. Enlarge the backbone's vocabulary, or pass "
+        "preprocessor=None.",
+    )
+
+
+# === Compile ===
+
+
+def test_accumulation_by_the_optimizer_raises():
+    fails(
+        lambda: small_model().compile(AdamW(gradient_accumulation_steps=2)),
+        "gradient_accumulation_steps must be None: under a distribution "
+        "strategy the optimizer cannot accumulate. Received: "
+        "gradient_accumulation_steps=2. Use a larger batch.",
+    )
+
+
+def test_mixed_float16_raises_when_compiled_to_train():
+    fails(
+        lambda: small_model(dtype="mixed_float16").compile(AdamW()),
+        "The optimizer must not scale the loss. Received: "
+        "optimizer=LossScaleOptimizer with dtype 'mixed_float16' or a "
+        "loss_scale_factor. Use dtype='mixed_bfloat16', which needs no "
+        "scaling.",
+    )
+
+
+def test_the_defaults_of_compile_are_for_fine_tuning():
+    model = small_model()
+    assert type(model.optimizer) is keras.optimizers.Adam
+    assert float(model.optimizer.learning_rate) == pytest.approx(2e-5)
+    assert type(model.sampler) is keras_hub.samplers.TopKSampler
+    assert [metric.name for metric in model.metrics] == ["loss", "accuracy"]
+
+
+def test_a_model_can_be_compiled_again_without_metrics_of_its_own():
+    model = small_model(num_layers=1)
+    model.compile("sgd", loss="mse", metrics=["mae"])
+    assert "compile_metrics" in [metric.name for metric in model.metrics]
+    model.compile("sgd")
+    assert [metric.name for metric in model.metrics] == ["loss", "accuracy"]
+    logs = model.test_on_batch(*small_batch(), return_dict=True)
+    assert set(logs) == {"loss", "accuracy"}
+
+
+def test_what_the_step_tracks_is_no_weight_of_the_model():
+    model = small_model()
+    assert len(model.weights) == len(model.backbone.weights)
+
+
+# === Generation ===
+
+
+def slow_greedy(model, ids, length):
+    """One token after the other, each from a whole forward pass."""
+    while ids.shape[1] < length:
+        logits = np.asarray(model(as_inputs(ids)))
+        ids = np.append(ids, logits[:, -1:].argmax(-1), axis=1)
+    return ids
+
+
+def test_greedy_answers_are_those_of_whole_forward_passes(model):
+    prompt = small_batch()[0]["token_ids"][:, :3]
+    answer = model.generate(as_inputs(prompt), max_length=10)
+    expected = slow_greedy(model, prompt, 10)
+    np.testing.assert_array_equal(answer["token_ids"], expected)
+    assert answer["padding_mask"].all()
+
+
+def test_prompts_of_unequal_length_are_continued_each_from_its_end(model):
+    ids = small_batch()[0]["token_ids"]
+    x = as_inputs(ids)
+    x["padding_mask"][1, 3:] = False
+    x["token_ids"][1, 3:] = 7
+    answer = model.generate(x, max_length=10)
+    for row, length in enumerate((8, 3, 8, 8)):
+        expected = slow_greedy(model, ids[row : row + 1, :length], 10)
+        np.testing.assert_array_equal(answer["token_ids"][row], expected[0])
+
+
+def test_an_answer_ends_with_the_first_stop_token(model):
+    prompt = small_batch()[0]["token_ids"][:1, :3]
+    full = slow_greedy(model, prompt, 10)[0]
+    stop = int(full[5])
+    end = 3 + list(full[3:]).index(stop)
+    x = as_inputs(prompt)
+    answer = model.generate(x, max_length=10, stop_token_ids=[stop])
+    (mask,), (ids,) = answer["padding_mask"], answer["token_ids"]
+    np.testing.assert_array_equal(mask, np.arange(10) <= end)
+    np.testing.assert_array_equal(ids[mask], full[mask])
+
+
+def test_the_end_of_text_ends_an_answer_though_it_is_the_padding(text_model):
+    tokenizer = text_model.preprocessor.tokenizer
+    assert tokenizer.pad_token_id == tokenizer.end_token_id
+    full = text_model.generate("hello", max_length=10, stop_token_ids=None)
+    assert full.startswith("hello")
+    assert len(tokenizer(full)) > 3
+    assert text_model.generate("hello", max_length=10) == full
+
+
+def test_a_prompt_can_be_stripped(text_model):
+    full = text_model.generate("hello", max_length=10)
+    answer = text_model.generate("hello", max_length=10, strip_prompt=True)
+    assert full == "hello" + answer
+
+
+@pytest.mark.parametrize("max_length", [13, 80])
+def test_a_maximal_length_beyond_the_context_raises(
+    max_length, model, text_model
+):
+    message = TOO_LONG.format(max_length)
+    fails(lambda: text_model.generate("hello", max_length), message)
+    x = as_inputs(np.ones((1, 2), "int32"))
+    fails(lambda: model.generate(x, max_length), message)
+
+
+def test_ids_where_strings_are_expected_raise(text_model):
+    fails(
+        lambda: text_model.generate(as_inputs(np.ones((1, 2), "int32"))),
+        "inputs must be strings where a preprocessor is attached. Received: "
+        "inputs=dict of ids. Set model.preprocessor = None to generate from "
+        "ids.",
+    )
+
+
+def test_a_prompt_that_is_too_long_raises(text_model):
+    fails(
+        lambda: text_model.generate("12 12 12", max_length=3),
+        "A prompt must fit sequence_length. Received: a prompt of 5 tokens, "
+        "sequence_length=3. Shorten the prompt or raise `max_length` "
+        "(`sequence_length`).",
+    )

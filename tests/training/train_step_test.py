@@ -1,0 +1,328 @@
+import contextlib
+import copy
+import logging
+import types
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gpt3.models import gpt3
+from keras_gpt3.ops import op_compilation
+from keras_gpt3.parallel import mirrored_strategy
+from keras_gpt3.training import AdamW
+from keras_gpt3.training import TokenClock
+from keras_gpt3.training import training_progress
+from keras_gpt3.training.train_step import token_weights
+from tests.small_gpt3 import LENGTH
+from tests.small_gpt3 import ROWS
+from tests.small_gpt3 import SMALL
+from tests.small_gpt3 import small_batch
+from tests.small_gpt3 import small_model
+from tests.training.slow_training import slow_training
+
+# Between the gradients' norms below: some steps are clipped, others are not.
+CLIP = {"adamw": 0.85, "momentum": 0.6}
+OPTIMIZERS = {
+    "adamw": lambda: AdamW(
+        TokenClock(5e-3, 32, warmup_tokens=100, decay_tokens=1000),
+        global_clipnorm=CLIP["adamw"],
+    ),
+    "momentum": lambda: keras.optimizers.SGD(
+        0.3, momentum=0.9, global_clipnorm=CLIP["momentum"]
+    ),
+}
+
+
+def new_model(replicas=1, optimizer=None, layers=2, arguments=dict):
+    """The same model each time, on some number of replicas.
+
+    `arguments` makes those of `compile`, inside the strategy's scope.
+    """
+    keras.utils.set_random_seed(0)
+    strategy = mirrored_strategy(2) if replicas == 2 else None
+    with strategy.scope() if strategy else contextlib.nullcontext():
+        model = small_model(num_layers=layers)
+        if optimizer:
+            model.compile(OPTIMIZERS[optimizer](), **arguments())
+    return model
+
+
+def assert_same_weights(received, expected):
+    """Each tensor differs by at most 1e-5 of its norm."""
+    pairs = zip(received.weights, expected.weights, strict=True)
+    for variable, other in pairs:
+        assert variable.path == other.path
+        value, target = variable.numpy(), other.numpy()
+        if variable.path.endswith("query_key_value/bias"):
+            # Softmax cancels the key bias: its gradient is rounding noise,
+            # which Adam amplifies.
+            value, target = (
+                np.delete(v.reshape(3, -1), 1, axis=0) for v in (value, target)
+            )
+        difference = np.linalg.norm(value - target)
+        assert difference <= 1e-5 * np.linalg.norm(target), variable.path
+
+
+def even_batches(number):
+    """Batches of one shape, as `slow_training` takes them."""
+    batches = [small_batch(seed=n) for n in range(number)]
+    return [(x, y, np.ones(y.shape)) for x, y in batches]
+
+
+def even_dataset(number):
+    """The same as a dataset without weights."""
+    batches = [batch[:2] for batch in even_batches(number)]
+    rows = keras.tree.map_structure(lambda *x: np.concatenate(x), *batches)
+    return tf.data.Dataset.from_tensor_slices(rows).batch(ROWS, True)
+
+
+def uneven_dataset(batches):
+    """A dataset of batches, which does not tell their sizes."""
+    spec = keras.tree.map_structure(
+        lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), batches[0]
+    )
+    # Copies: TensorFlow may compute in the memory of what a generator yields.
+    dataset = tf.data.Dataset.from_generator(
+        lambda: iter(copy.deepcopy(batches)), output_signature=spec
+    )
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))
+
+
+# === Equal to one device ===
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_twenty_steps_are_the_same_on_one_and_two_replicas(optimizer):
+    expected = new_model()
+    seen = slow_training(expected, OPTIMIZERS[optimizer](), even_batches(20))
+    assert np.sum(seen["norm"] > 1.01 * CLIP[optimizer]) >= 5
+    assert np.sum(seen["norm"] < 0.99 * CLIP[optimizer]) >= 5
+    models = []
+    for replicas in (1, 2):
+        model = new_model(replicas, optimizer)
+        history = model.fit(
+            even_dataset(20), epochs=20, steps_per_epoch=1, verbose=0
+        ).history
+        np.testing.assert_allclose(history["loss"], seen["loss"], rtol=1e-5)
+        np.testing.assert_allclose(
+            history["accuracy"], seen["accuracy"], atol=1e-6
+        )
+        assert_same_weights(model, expected)
+        models.append(model)
+    assert_same_weights(*models)
+
+
+def random_weights(kind, y, seed):
+    """Weights of tokens, some of them 0, or of rows."""
+    weights = np.random.default_rng(seed).uniform(size=y.shape)
+    weights = np.where(weights < 0.3, 0, weights).astype("float32")
+    return weights if kind == "tokens" else weights[:, 0]
+
+
+@pytest.mark.parametrize("kind", ["tokens", "rows"])
+def test_weights_and_uneven_batches_count_by_token(kind, monkeypatch):
+    """Five rows are three and two; the last one leaves a replica empty."""
+    now = iter(range(100))
+    clock = types.SimpleNamespace(perf_counter=lambda: next(now))
+    monkeypatch.setattr(training_progress, "time", clock)
+    batches = []
+    for seed, rows in enumerate((5, 5, 1)):
+        x, y = small_batch(rows, seed)
+        batches.append((x, y, random_weights(kind, y, seed + 4)))
+    full = [
+        (x, y, np.broadcast_to(w.T, y.T.shape).T if kind == "rows" else w)
+        for x, y, w in batches
+    ]
+    assert full[-1][-1].sum() > 0
+    expected = new_model(layers=1)
+    seen = slow_training(expected, OPTIMIZERS["adamw"](), full)
+    model = new_model(2, "adamw", layers=1)
+    with op_compilation(False):  # Quicker here: there are many shapes.
+        history = model.fit(uneven_dataset(batches), verbose=0).history
+    assert_same_weights(model, expected)
+    for name in ("loss", "accuracy"):
+        mean = np.average(seen[name], weights=seen["weight"])
+        assert history[name] == [pytest.approx(mean, rel=1e-5)]
+    last = float(model.optimizer._learning_rate(2))
+    assert history["learning_rate"] == [pytest.approx(last)]
+    # One second a batch by the clock above; the first batch does not count.
+    rate = seen["weight"][1:].sum() / 2
+    assert history["tokens_per_second"] == [pytest.approx(rate)]
+
+    with op_compilation(False):
+        evaluated = model.evaluate(
+            uneven_dataset(batches), return_dict=True, verbose=0
+        )
+    seen = slow_training(expected, keras.optimizers.SGD(0.0), full)
+    assert set(evaluated) == {"loss", "accuracy"}
+    for name, value in evaluated.items():
+        mean = np.average(seen[name], weights=seen["weight"])
+        assert value == pytest.approx(mean, rel=1e-5)
+
+
+def test_a_batch_given_by_hand_counts_once_though_each_replica_gets_it():
+    expected = new_model(layers=1)
+    seen = slow_training(expected, OPTIMIZERS["adamw"](), even_batches(1))
+    model = new_model(2, "adamw", layers=1)
+    x, y = small_batch()
+    for function in (model.test_on_batch, model.train_on_batch):
+        logs = function(x, y, return_dict=True)
+        for name in ("loss", "accuracy"):
+            assert logs[name] == pytest.approx(seen[name][0], rel=1e-5)
+    assert_same_weights(model, expected)
+
+
+def test_a_batch_without_weight_changes_nothing():
+    model = new_model(1, "momentum")
+    before = model.get_weights()
+    x, y = small_batch()
+    logs = model.train_on_batch(
+        x, y, sample_weight=np.zeros(y.shape), return_dict=True
+    )
+    assert logs["loss"] == 0
+    for value, other in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, other)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bool", "int32"])
+def test_weights_of_rows_and_tokens_become_weights_of_tokens(dtype):
+    y = tf.zeros((2, 3), "int32")
+    rows = np.array([1, 0], dtype)
+    tokens = np.array([[1, 0, 1], [0, 0, 1]], dtype)
+    for weights, expected in (
+        (None, np.ones((2, 3))),
+        (tf.constant(rows), [[1, 1, 1], [0, 0, 0]]),
+        (tf.constant(rows[:, None]), [[1, 1, 1], [0, 0, 0]]),
+        (tf.constant(tokens), tokens.astype("float32")),
+    ):
+        received = token_weights(y, weights)
+        assert received.dtype == "float32"
+        np.testing.assert_array_equal(received, expected)
+
+
+# === A loss of one's own ===
+
+
+def own_loss_and_metrics():
+    return {
+        "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        "weighted_metrics": [keras.metrics.SparseCategoricalAccuracy("right")],
+    }
+
+
+def test_keras_own_loss_and_metrics_give_the_same_model():
+    batches = even_batches(3)
+    expected = new_model()
+    seen = slow_training(expected, OPTIMIZERS["momentum"](), batches)
+    assert seen["norm"].max() > CLIP["momentum"]
+    model = new_model(2, "momentum", arguments=own_loss_and_metrics)
+    dataset = uneven_dataset([batch[:2] for batch in batches])
+    history = model.fit(dataset, verbose=0).history
+    assert_same_weights(model, expected)
+    assert history["loss"] == [pytest.approx(seen["loss"].mean(), rel=1e-5)]
+    assert history["right"] == [pytest.approx(seen["accuracy"].mean())]
+    assert history["learning_rate"] == [pytest.approx(0.3)]
+    assert "accuracy" not in history
+
+    # Of one row a replica gets nothing; the other one's mean is the mean.
+    x, y = small_batch(rows=1)
+    weights = np.ones(y.shape)
+    seen = slow_training(expected, keras.optimizers.SGD(0.0), [(x, y, weights)])
+    history = model.fit(uneven_dataset([(x, y)]), verbose=0).history
+    assert history["loss"] == [pytest.approx(seen["loss"][0], rel=1e-5)]
+    assert history["right"] == [pytest.approx(seen["accuracy"][0])]
+
+
+def test_a_loss_of_one_s_own_is_the_loss(caplog):
+    gpt3._log_once.cache_clear()
+    for _ in range(2):
+        model = new_model(
+            1,
+            "momentum",
+            layers=1,
+            arguments=lambda: {
+                "loss": lambda y, logits: keras.ops.square(logits - 1.0)
+            },
+        )
+    message = (
+        "A loss or metrics of your own need the logits of all tokens at once: "
+        "batch x length x vocabulary_size floats. Leave them out of compile() "
+        "to save that memory."
+    )
+    assert caplog.record_tuples == [("keras_gpt3", logging.WARNING, message)]
+    x, y = small_batch()
+    expected = np.mean((model.predict(x, verbose=0) - 1.0) ** 2)
+    history = model.fit(x, y, epochs=5, verbose=0).history
+    assert history["loss"][0] == pytest.approx(expected, rel=1e-5)
+    assert history["loss"][-1] < 0.9 * expected
+    evaluated = model.evaluate(x, y, verbose=0, return_dict=True)
+    expected = np.mean((model.predict(x, verbose=0) - 1.0) ** 2)
+    assert evaluated["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+# === Compilation ===
+
+
+def test_a_step_that_xla_compiles_as_a_whole_is_the_same_step():
+    expected = new_model(layers=1)
+    slow_training(expected, OPTIMIZERS["adamw"](), even_batches(3))
+    model = new_model(
+        2, "adamw", layers=1, arguments=lambda: {"jit_compile": True}
+    )
+    model.fit(even_dataset(3), verbose=0)
+    assert_same_weights(model, expected)
+
+
+def step_graph(model):
+    """The graph of a step, and the functions in it that XLA must compile."""
+    x, y = keras.tree.map_structure(tf.constant, small_batch())
+    step = tf.function(model.train_step, autograph=False)
+    graph = step.get_concrete_function((x, y)).graph.as_graph_def()
+    functions = graph.library.function
+    return graph, [f for f in functions if f.attr["_XlaMustCompile"].b]
+
+
+def test_on_a_cpu_xla_compiles_attention_and_nothing_else():
+    graph, functions = step_graph(new_model(1, "momentum"))
+    names = " ".join(f.signature.name for f in functions)
+    for attention in ("causal_attention", "banded_attention"):
+        for direction in ("forward", "backward"):
+            assert f"__{direction}__{attention}" in names
+    # The large products are left to oneDNN.
+    assert "MatMul" in {node.op for node in graph.node}
+    assert "MatMul" not in {n.op for f in functions for n in f.node_def}
+
+
+def test_on_demand_xla_compiles_the_products_too():
+    model = new_model(
+        1, "momentum", layers=1, arguments=lambda: {"jit_compile": True}
+    )
+    graph, functions = step_graph(model)
+    assert "MatMul" in {n.op for f in functions for n in f.node_def}
+    assert "MatMul" not in {node.op for node in graph.node}
+
+
+def test_what_is_switched_off_is_not_compiled():
+    with op_compilation(False):
+        assert step_graph(new_model(1, "momentum"))[1] == []
+
+
+# === Mixed precision ===
+
+
+def test_mixed_bfloat16_trains_with_a_float32_loss():
+    model = small_model(num_layers=1, dtype="mixed_bfloat16")
+    model.compile(AdamW(1e-2))
+    x, y = small_batch()
+    history = model.fit(x, y, epochs=20, verbose=0).history
+    first, last = history["loss"][0], history["loss"][-1]
+    assert last < first - 0.5
+    assert first == pytest.approx(np.log(SMALL["vocabulary_size"]), abs=0.1)
+    # Bfloat16 has 8 bits; that the loss has more is no accident.
+    short = tf.cast(tf.cast(history["loss"], "bfloat16"), "float32")
+    assert np.all(short.numpy() != np.float32(history["loss"]))
+    assert {v.dtype for v in model.weights} == {"float32"}
+    assert {v.dtype for v in model.optimizer.variables[2:]} == {"float32"}
+    assert model.loss_tracker.count == ROWS * LENGTH
