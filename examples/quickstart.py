@@ -26,6 +26,15 @@ import keras_gpt3
 CORPUS = pathlib.Path(__file__).parent / "data" / "speeches.jsonl.gz"
 OUT = pathlib.Path("runs/quickstart")
 PROMPT = "The people of the United States"
+WRITTEN = (
+    "shards/train",
+    "shards/validation",
+    "curves.png",
+    "preset",
+    "saved_model",
+    "prompt.npz",
+    "answer.npz",
+)
 CONTEXT = 128  # Tokens.
 BATCH_SIZE = 4  # Sequences.
 
@@ -122,11 +131,12 @@ def main():
     served = served_answer(model)
     print(f"\nFrom the model:      {answer}")
     print(f"\nFrom the SavedModel: {served}")
-    print(f"\nThe same text: {answer == served}")
-    print(f"Validation loss per token: {before:.3f} before, {after:.3f} after.")
+    print(f"\nValidation loss per token: {before:.3f} -> {after:.3f}")
     print("\nWritten:")
-    for path in sorted(OUT.iterdir()):
-        print(f"  {path}")
+    for name in WRITTEN:
+        print(f"  {OUT / name}")
+    if answer != served:
+        sys.exit("The exported model's answer differs from the live model's.")
 
 
 class Curve(keras.callbacks.Callback):

@@ -9,7 +9,10 @@ import tensorflow as tf
 from keras_gpt3.generation.decode_loop import decode
 from keras_gpt3.generation.decode_loop import mask_up_to_stop
 from keras_gpt3.generation.token_choice import choose_token
+from keras_gpt3.ops.graph_assertion import assert_in_graph
 from keras_gpt3.ops.op_compilation import op_compilation
+from keras_gpt3.ops.sequence_length_check import check_context
+from keras_gpt3.ops.token_id_check import check_token_ids
 
 
 def export_saved_model(model, filepath, verbose=True):
@@ -100,6 +103,8 @@ def _logits_function(backbone):
     """Token ids to logits."""
 
     def logits(token_ids):
+        token_ids = check_token_ids(token_ids, backbone.vocabulary_size)
+        token_ids = check_context(token_ids, backbone.max_sequence_length)
         mask = tf.ones_like(token_ids, tf.bool)
         hidden = backbone({"token_ids": token_ids, "padding_mask": mask})
         return {"logits": tf.cast(backbone.logits(hidden), tf.float32)}
@@ -120,6 +125,7 @@ def _generate_function(backbone):
         def choose(logits, index):
             return choose_token(logits, index, temperature, top_k, seed)
 
+        token_ids = _checked_prompt(token_ids, padding_mask, backbone)
         shape = tf.shape(token_ids)
         cache = backbone.make_cache(shape[0], shape[1])
         _, cache = backbone.call_with_cache(token_ids, cache, 0)
@@ -131,3 +137,27 @@ def _generate_function(backbone):
         return {"token_ids": answer, "padding_mask": mask}
 
     return generate_tokens
+
+
+def _checked_prompt(token_ids, padding_mask, backbone):
+    """The prompt behind its checks, with zeros for padding."""
+    token_ids = tf.where(padding_mask, token_ids, 0)
+    token_ids = check_token_ids(token_ids, backbone.vocabulary_size)
+    token_ids = check_context(token_ids, backbone.max_sequence_length)
+    length = tf.shape(padding_mask)[1]
+    prompt_lengths = tf.reduce_sum(tf.cast(padding_mask, tf.int32), axis=1)
+    token_ids = assert_in_graph(
+        token_ids,
+        tf.reduce_all(prompt_lengths > 0),
+        "A prompt must have at least one token. Received: length=",
+        tf.reduce_min(prompt_lengths),
+        ". Start with the end-of-text id to start from nothing.",
+    )
+    on_the_right = tf.sequence_mask(prompt_lengths, length)
+    return assert_in_graph(
+        token_ids,
+        tf.reduce_all(padding_mask == on_the_right),
+        "Padding must stand behind the prompt. Received: padding_mask=",
+        padding_mask,
+        ". Pad on the right.",
+    )

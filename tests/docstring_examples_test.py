@@ -30,10 +30,24 @@ EXAMPLES = [
 ]
 
 
+README_BLOCKS = [
+    code
+    for _, code in BLOCK.findall(
+        (FOLDER.parent / "README.md").read_text("utf-8")
+    )
+]
+
+
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_example_runs_by_itself(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "example", "exec"), {"__name__": "example"})
+
+
+@pytest.mark.parametrize("code", README_BLOCKS)
+def test_the_readme_s_blocks_run_as_printed(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README", "exec"), {"__name__": "README"})
 
 
 def test_no_block_of_python_is_passed_over():

@@ -9,9 +9,11 @@ import types
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_gpt3 import export
 from keras_gpt3.generation import SeededSampler
+from keras_gpt3.ops.graph_assertion import one_line_errors
 from tests.exported_models import CONTEXT
 from tests.exported_models import make_model
 from tests.exported_models import make_prompts
@@ -62,6 +64,7 @@ def exported(tmp_path_factory):
     scans = list(report["refused"].values())
     return types.SimpleNamespace(
         model=model,
+        served=tf.saved_model.load(str(folder / "model")),
         prompts=prompts,
         results=results,
         packages=report["packages"],
@@ -199,3 +202,42 @@ def test_another_backend_raises(monkeypatch, tmp_path):
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         export.export_saved_model(None, tmp_path)
+
+
+def served(exported, token_ids, padding_mask):
+    """Calls `generate_tokens` of the export in this process."""
+    return exported.served.signatures["generate_tokens"](
+        token_ids=tf.constant(token_ids, tf.int32),
+        padding_mask=tf.constant(padding_mask),
+        temperature=tf.constant(0.0),
+        top_k=tf.constant(0),
+        seed=tf.constant(0),
+        end_token_id=tf.constant(-1),
+    )
+
+
+@pytest.mark.parametrize(
+    "token_ids, padding_mask, message",
+    [
+        ([[1, 60]], [[True, True]], "Received: id=60. Use the tokenizer"),
+        ([[1, -1]], [[True, True]], "Received: id=-1. Use the tokenizer"),
+        ([[1, 1]], [[False, False]], "Received: length=0. Start with"),
+        ([[1, 1]], [[False, True]], "Padding must stand behind the prompt."),
+        ([[1] * 25], [[True] * 25], "Received: length=25. Shorten it"),
+    ],
+)
+def test_a_bad_prompt_is_refused_by_the_graph_itself(
+    token_ids, padding_mask, message, exported
+):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        with one_line_errors():
+            served(exported, token_ids, padding_mask)
+
+
+def test_ids_of_padding_do_not_matter(exported):
+    mask = [[True, False, False]]
+    answers = [
+        served(exported, [[1, padding, padding]], mask)["token_ids"]
+        for padding in (0, 99)
+    ]
+    np.testing.assert_array_equal(*answers)

@@ -51,6 +51,20 @@ hidden_states = backbone.predict(
 )
 """
 
+TRAIN = """
+model = keras_gpt3.GPT3(backbone)
+x = {
+    "token_ids": generator.integers(0, 20, (4, 37)),
+    "padding_mask": np.ones((4, 37), "bool"),
+}
+y = generator.integers(0, 20, (4, 37))
+model.compile(optimizer="sgd")
+before = model.evaluate(x, y, verbose=0, return_dict=True)["loss"]
+model.fit(x, y, verbose=0)
+after = model.evaluate(x, y, verbose=0, return_dict=True)["loss"]
+hidden_states = np.array([before, after])
+"""
+
 PRINT = """
 import json
 print(json.dumps([keras.config.backend(), hidden_states.tolist()]))
@@ -68,10 +82,11 @@ def start(code, **environment):
 
 
 def finish(process):
-    """The JSON that a process printed."""
+    """The JSON that a process printed, a list where it printed two lines."""
     printed, errors = process.communicate()
     assert process.returncode == 0, errors
-    return json.loads(printed)
+    lines = [json.loads(line) for line in printed.splitlines()]
+    return lines if len(lines) > 1 else lines[0]
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +94,7 @@ def processes():
     """They take seconds to import what they need: side by side."""
     with (
         start(NEW_MODULES) as new_modules,
-        start(FORWARD + PRINT, KERAS_BACKEND="jax") as jax,
+        start(FORWARD + PRINT + TRAIN + PRINT, KERAS_BACKEND="jax") as jax,
     ):
         yield {"new modules": new_modules, "jax": jax}
 
@@ -95,11 +110,14 @@ def test_importing_loads_nothing_heavy_beyond_keras_hub(processes):
 def test_jax_gives_what_tensorflow_gives(processes):
     pytest.importorskip("jax", reason="the extra [jax] is not installed")
     here = {}
+    forward, trained = finish(processes["jax"])
     exec(FORWARD, here)
-    backend, hidden_states = finish(processes["jax"])
-    assert backend == "jax"
+    assert forward[0] == trained[0] == "jax"
     # float32 rounding of values up to 5, sums in another order.
-    np.testing.assert_allclose(hidden_states, here["hidden_states"], atol=2e-5)
+    np.testing.assert_allclose(forward[1], here["hidden_states"], atol=2e-5)
+    exec(TRAIN, here)
+    # The same step of gradient descent on the same mean over tokens.
+    np.testing.assert_allclose(trained[1], here["hidden_states"], rtol=1e-4)
 
 
 @pytest.mark.parametrize("backend", ["torch", "openvino", "tensorflow2"])

@@ -56,7 +56,7 @@ def small_batch(rows=ROWS, seed=0):
     ids = np.random.default_rng(seed).integers(
         SMALL["vocabulary_size"], size=(rows, LENGTH + 1), dtype="int32"
     )
-    return as_inputs(ids[:, :-1]), ids[:, 1:]
+    return as_inputs(ids[:, :-1].copy()), ids[:, 1:].copy()
 
 
 def quantize(model, **arguments):

@@ -23,6 +23,7 @@ print(json.dumps({
     "where": preset_loader.__file__,
     "presets": list(preset_loader.shipped_presets()),
     "layers": largest["num_layers"],
+    "paths": [str(path) for path in paths],
     "vocabulary": [digest[:12] for digest in hashes],
 }))
 """
@@ -63,6 +64,8 @@ def test_wheel_finds_presets_and_vocabulary_from_another_folder(
     assert pathlib.Path(report["where"]).is_relative_to(wheel_folder)
     assert len(report["presets"]) == 8
     assert report["layers"] == 96
+    for path in report["paths"]:
+        assert pathlib.Path(path).is_relative_to(wheel_folder)
     # The hashes that tiktoken pins for GPT-2.
     assert report["vocabulary"] == ["196139668be6", "1ce1664773c5"]
 
@@ -71,11 +74,14 @@ def test_wheel_holds_every_module_and_licence(wheel_folder):
     held = {
         p.relative_to(wheel_folder).as_posix() for p in wheel_folder.rglob("*")
     }
+    data = {
+        f"keras_gpt3/presets/{p.name}" for p in (ROOT / "presets").glob("*.*")
+    }
     modules = {
         p.relative_to(ROOT).as_posix()
         for p in (ROOT / "keras_gpt3").rglob("*.py")
     }
-    assert modules <= held
+    assert modules | data <= held
     assert "keras_gpt3/presets/LICENSE.gpt2" in held
     assert any(name.endswith("licenses/LICENSE") for name in held)
 

@@ -29,4 +29,4 @@ def main(
         ),
     ] = False,
 ) -> None:
-    """GPT-3 for Keras: describe, and what later subcommands add."""
+    """GPT-3 for Keras: describe."""

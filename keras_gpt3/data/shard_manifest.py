@@ -95,6 +95,13 @@ class ShardManifest:
             found = manifest.num_tokens, manifest.num_documents
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(_malformed(path, repr(error))) from error
+        if not 0 <= manifest.end_token_id < manifest.vocabulary_size:
+            raise ValueError(
+                "A manifest's end_token_id must be from 0 to below its "
+                f"vocabulary_size. Received: file='{path}', end_token_id="
+                f"{manifest.end_token_id}, vocabulary_size="
+                f"{manifest.vocabulary_size}. Write the shards again."
+            )
         if totals != found:
             raise ValueError(
                 "A manifest's totals must be the sums over its shards. "

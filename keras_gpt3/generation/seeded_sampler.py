@@ -13,7 +13,8 @@ class SeededSampler(keras_hub.samplers.Sampler):
 
     keras-hub's samplers draw from a generator that moves on with each call.
     Here the draw for a position depends on seed and position alone: the same
-    call gives the same answer, live or from an exported model.
+    prompt gives the same answer, live or from an exported model, alone or in
+    a batch.
 
     Args:
         temperature: float. Divides the scores; 0 is greedy. Defaults to `1.0`.

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_gpt3.generation.logit_filters import keep_top_k
+from keras_gpt3.generation.seed_at_position import SeedAtPosition
 
 
 def choose_token(logits, index, temperature, top_k, seed):
@@ -33,33 +34,11 @@ def choose_token(logits, index, temperature, top_k, seed):
     """
     logits = ops.cast(logits, "float32")
     temperature = ops.cast(temperature, "float32")
+    # One draw for all rows: a row of a batch gets what it would get alone.
     uniform = keras.random.uniform(
-        ops.shape(logits), 1e-20, 1.0, seed=SeedAtPosition(seed, index)
+        (logits.shape[-1],), 1e-20, 1.0, seed=SeedAtPosition(seed, index)
     )
     # The maximum of scores with Gumbel noise is a draw from their softmax.
     noise = -ops.log(-ops.log(uniform))
     drawn = keep_top_k(logits, top_k) / ops.maximum(temperature, 1e-6) + noise
     return ops.argmax(ops.where(temperature > 0, drawn, logits), axis=-1)
-
-
-class SeedAtPosition(keras.random.SeedGenerator):
-    """The seed of one position.
-
-    `keras.random` draws from a generator with state or from a Python int; this
-    generator has no state and takes tensors.
-
-    Args:
-        seed: int or int tensor.
-        index: int or int tensor. The position.
-    """
-
-    def __init__(self, seed, index):
-        # The parent would create a variable.
-        self._pair = (seed, index)
-
-    def next(self, ordered=True):
-        """The seed as Keras' backends take it: two integers."""
-        # TensorFlow's stateless draws take int32, JAX's keys are uint32.
-        on_tensorflow = keras.config.backend() == "tensorflow"
-        dtype = "int32" if on_tensorflow else "uint32"
-        return ops.stack([ops.cast(x, dtype) for x in self._pair])

@@ -86,6 +86,11 @@ class DecoderBlock(keras.layers.Layer):
                 "key, 'banded' for the last attention_window keys."
             )
         check_window(attention_window, "attention_window")
+        if num_heads < 1:
+            raise ValueError(
+                "num_heads must be at least 1. Received: num_heads="
+                f"{num_heads}. Use a divisor of the width."
+            )
         self.num_heads = num_heads
         self.intermediate_dim = intermediate_dim
         self.attention = attention

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_gpt3.ops.sequence_length_check import check_sequence_length
+
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
 class PositionEmbedding(keras.layers.Layer):
@@ -76,24 +78,3 @@ class PositionEmbedding(keras.layers.Layer):
             }
         )
         return config
-
-
-def check_sequence_length(length, max_sequence_length):
-    """Raises if a sequence of known length exceeds the model's context.
-
-    Args:
-        length: int or `None`, where it is not known.
-        max_sequence_length: int. The context.
-
-    Raises:
-        ValueError: If `length` is known and exceeds the context.
-    """
-    if length is not None and length > max_sequence_length:
-        error = ValueError(
-            "A sequence must not be longer than max_sequence_length="
-            f"{max_sequence_length}. Received: length={length}. Shorten it, or "
-            "build the model with a larger max_sequence_length."
-        )
-        # Else Keras adds lines of arguments where a layer raises it.
-        error._keras_call_info_injected = True
-        raise error

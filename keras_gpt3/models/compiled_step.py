@@ -1,12 +1,8 @@
-"""What `GPT3.compile` decided about the step that TensorFlow runs."""
+"""What `GPT3.compile` decided about the step; TensorFlow, but for JAX' loss."""
 
 import dataclasses
 
 import keras
-import numpy as np
-
-from keras_gpt3.layers.position_embedding import check_sequence_length
-from keras_gpt3.ops.token_id_check import check_concrete_token_ids
 
 
 @dataclasses.dataclass
@@ -17,36 +13,57 @@ class CompiledStep:
     a part of the model and save it with the weights.
 
     Args:
-        fused_loss: bool. Whether the loss is the package's own.
+        own_loss: bool. Whether the loss is the package's own.
+        is_fused: bool. Whether nothing but the step's own loss and accuracy
+            is computed.
+        tracks_accuracy: bool. Whether the step itself tracks the accuracy.
         jit_compile: bool or `"auto"`, as given to `compile`.
         metrics: list of the metrics that the package's own step updates.
     """
 
-    fused_loss: bool
+    own_loss: bool
+    is_fused: bool
+    tracks_accuracy: bool
     jit_compile: bool | str
     metrics: list = dataclasses.field(default_factory=list)
 
     @classmethod
     def choose(cls, loss, metrics, weighted_metrics, jit_compile):
         """The step for the arguments of `compile`."""
-        fused = (
-            keras.config.backend() == "tensorflow"
-            and loss == "auto"
-            and metrics is None
-            and weighted_metrics == "auto"
-        )
-        return cls(fused, jit_compile)
+        own_loss = keras.config.backend() == "tensorflow" and loss == "auto"
+        tracks_accuracy = own_loss and weighted_metrics == "auto"
+        is_fused = tracks_accuracy and metrics is None
+        return cls(own_loss, is_fused, tracks_accuracy, jit_compile)
 
-    def prepare(self, model):
-        """Checks the optimizer and makes the trackers, in the model's scope."""
-        if keras.config.backend() != "tensorflow":
-            return
+    def keras_losses(self, loss, weighted_metrics):
+        """The loss and metrics that are left to Keras."""
+        if self.tracks_accuracy:
+            weighted_metrics = None
+        if self.own_loss:
+            loss = None
+        elif loss == "auto":  # Another backend: the same mean over tokens.
+            loss = keras.losses.SparseCategoricalCrossentropy(
+                from_logits=True, reduction="mean_with_sample_weight"
+            )
+        return {"loss": loss, "weighted_metrics": weighted_metrics}
+
+    def make_trackers(self, model):
+        """Makes the metrics of the step, in the model's scope."""
+        if self.tracks_accuracy:
+            with model.distribute_strategy.scope():
+                self.metrics.append(keras.metrics.Mean(name="accuracy"))
+
+    def prepare_optimizer(self, model):
+        """Checks the optimizer, and gives it its slots before the first trace.
+
+        With the slots in place the step is traced once, not twice.
+        """
         from keras_gpt3.training.apply_gradients import check_optimizer
 
         check_optimizer(model.optimizer)
-        if self.fused_loss:
+        if not model.optimizer.built:
             with model.distribute_strategy.scope():
-                self.metrics.append(keras.metrics.Mean(name="accuracy"))
+                model.optimizer.build(model.trainable_variables)
 
     @property
     def whole_xla(self):
@@ -58,38 +75,9 @@ class CompiledStep:
         # On a CPU, XLA's own matrix products reach half of oneDNN's rate.
         return bool(tf.config.list_physical_devices("GPU"))
 
-    def check_input(self, model, x):
-        """Raises early what would fail late and at length inside Keras.
-
-        Args:
-            model: the compiled `GPT3`.
-            x: as in `GPT3.fit`, or its `validation_data`.
-
-        Raises:
-            ValueError: If a dataset's batches do not divide among the
-                replicas, an array holds an id outside the vocabulary, or
-                sequences are longer than the context.
-        """
-        is_dataset = hasattr(x, "element_spec")
-        inputs = x.element_spec if is_dataset else x
-        if isinstance(inputs, tuple):  # Labels follow.
-            inputs = inputs[0]
-        if isinstance(inputs, dict) and "token_ids" in inputs:
-            token_ids, backbone = inputs["token_ids"], model.backbone
-            if not is_dataset:
-                check_concrete_token_ids(token_ids, backbone.vocabulary_size)
-            check_sequence_length(
-                np.shape(token_ids)[-1], backbone.max_sequence_length
-            )
-        if keras.config.backend() != "tensorflow":
-            return
-        from keras_gpt3.parallel.replicas import check_batch_divides
-
-        check_batch_divides(x, model.distribute_strategy.num_replicas_in_sync)
-
     def with_progress(self, callbacks):
         """The callbacks of `fit` with tokens per second before them."""
-        if not self.fused_loss or isinstance(
+        if not self.own_loss or isinstance(
             callbacks, keras.callbacks.CallbackList
         ):
             return callbacks
@@ -104,6 +92,8 @@ class CompiledStep:
     def compile_arguments(self):
         """The arguments of `compile` that Keras saw differently."""
         arguments = {"jit_compile": self.jit_compile}
-        if self.fused_loss:
-            arguments |= {"loss": "auto", "weighted_metrics": "auto"}
+        if self.own_loss:
+            arguments["loss"] = "auto"
+        if self.tracks_accuracy:
+            arguments["weighted_metrics"] = "auto"
         return arguments

@@ -8,6 +8,7 @@ V vocabulary_size, L length of a cache.
 """
 
 import inspect
+import numbers
 import types
 
 import keras
@@ -18,6 +19,7 @@ from keras_gpt3 import preset_loader
 from keras_gpt3.layers.decoder_block import ATTENTION_KINDS
 from keras_gpt3.layers.decoder_block import DecoderBlock
 from keras_gpt3.layers.position_embedding import PositionEmbedding
+from keras_gpt3.models.known_arguments import check_known_arguments
 from keras_gpt3.ops import initial_deviations
 
 
@@ -108,6 +110,7 @@ class GPT3Backbone(keras_hub.models.Backbone):
         dtype=None,
         **kwargs,
     ):
+        check_known_arguments(type(self), kwargs)
         config = {
             "vocabulary_size": vocabulary_size,
             "num_layers": num_layers,
@@ -373,10 +376,12 @@ def _check_config(config):
         "intermediate_dim",
         "max_sequence_length",
     ):
-        if config[name] < 1:
+        value = config[name]
+        if not isinstance(value, numbers.Integral) or value < 1:
             raise ValueError(
-                f"{name} must be at least 1. Received: {name}={config[name]}. "
-                "See keras_gpt3.GPT3.presets for sizes that work."
+                f"{name} must be an integer of at least 1. Received: "
+                f"{name}={value!r}. See keras_gpt3.GPT3.presets for sizes that "
+                "work."
             )
     if config["hidden_dim"] % config["num_heads"]:
         raise ValueError(

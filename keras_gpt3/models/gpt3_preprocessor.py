@@ -6,6 +6,7 @@ from keras_hub.models import CausalLMPreprocessor
 
 from keras_gpt3 import preset_loader
 from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
+from keras_gpt3.models.preset_resolution import check_preset
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
@@ -90,6 +91,8 @@ class GPT3Preprocessor(CausalLMPreprocessor):
         Returns:
             A `GPT3Preprocessor`.
         """
+        preset = str(preset)
+        check_preset(preset)
         if not preset_loader.is_shipped(preset):
             return super().from_preset(preset, **kwargs)
         backbone = preset_loader.load_shipped_preset(preset)["backbone"]
@@ -106,7 +109,8 @@ class GPT3Preprocessor(CausalLMPreprocessor):
         # and cuts long prompts in silence.
         if not self.built:
             self.build(None)
-        sequence_length = sequence_length or self.sequence_length
+        if sequence_length is None:
+            sequence_length = self.sequence_length
         ids = self.tokenizer.tokenize(x)
         if isinstance(ids, (list, np.ndarray)):  # In a graph it is a tensor.
             self._check_prompts(ids, sequence_length)

@@ -9,6 +9,7 @@ import numpy as np
 from keras_hub.tokenizers import Tokenizer
 
 from keras_gpt3 import preset_loader
+from keras_gpt3.models.preset_resolution import check_preset
 from keras_gpt3.tokenization.byte_pair_encoding import BytePairEncoding
 from keras_gpt3.tokenization.graph_encoding import decode_in_graph
 from keras_gpt3.tokenization.graph_encoding import encode_in_graph
@@ -94,6 +95,8 @@ class GPT3Tokenizer(Tokenizer):
         Returns:
             A `GPT3Tokenizer`.
         """
+        preset = str(preset)
+        check_preset(preset)
         if not preset_loader.is_shipped(preset):
             return super().from_preset(preset, **kwargs)
         vocabulary, merges = preset_loader.vocabulary_paths()

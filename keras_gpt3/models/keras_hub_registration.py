@@ -9,7 +9,7 @@ from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
 from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
 
 
-class ShippedPreset(dict):
+class _ShippedPreset(dict):
     """The entry of a preset in keras-hub's registry.
 
     keras-hub lists it by its metadata; where it looks for the address to
@@ -41,7 +41,7 @@ def register_shipped_presets():
     GPT3Tokenizer.backbone_cls = GPT3Backbone
     GPT3Preprocessor.backbone_cls = GPT3Backbone
     presets = {
-        name: ShippedPreset(name, description)
+        name: _ShippedPreset(name, description)
         for name, description in preset_loader.shipped_presets().items()
     }
     register_presets(presets, GPT3Backbone)

@@ -1,26 +1,20 @@
 """From the name of a preset to a backbone."""
 
-import difflib
-import inspect
 import json
 import logging
 import pathlib
+
+import keras
 
 # keras-hub's loader does the reading; it has no public name.
 from keras_hub.src.utils.preset_utils import KerasPresetLoader
 from keras_hub.src.utils.preset_utils import get_preset_loader
 
 from keras_gpt3 import preset_loader
+from keras_gpt3.models.known_arguments import check_known_arguments
+from keras_gpt3.planning.parameter_count import COUNTED_KEYS
 from keras_gpt3.planning.preflight import check_fits
 
-# Overrides of these change the shape of a stored weight.
-_SHAPES = (
-    "vocabulary_size",
-    "num_layers",
-    "hidden_dim",
-    "intermediate_dim",
-    "max_sequence_length",
-)
 _logger = logging.getLogger("keras_gpt3")
 
 
@@ -41,7 +35,7 @@ def load_backbone(cls, preset, load_weights, overrides):
         MemoryError: If the weights cannot fit into memory.
     """
     preset = str(preset)
-    _check_overrides(cls, overrides)
+    check_known_arguments(cls, overrides)
     if preset_loader.is_shipped(preset):
         return _build_shipped(cls, preset, load_weights, overrides)
     return _load_saved(cls, preset, load_weights, overrides)
@@ -58,16 +52,17 @@ def _build_shipped(cls, preset, load_weights, overrides):
         )
     config = preset_loader.load_shipped_preset(preset)["backbone"] | overrides
     check_fits(config, preset, overrides.get("dtype"))
+    backbone = cls(**config)
     _logger.warning(
         "%s has no published weights; it is initialized as the paper says.",
         preset,
     )
-    return cls(**config)
+    return backbone
 
 
 def _load_saved(cls, preset, load_weights, overrides):
     """A model that `save_to_preset` wrote, here or on a hub."""
-    _check_folder(preset)
+    check_preset(preset)
     loader = get_preset_loader(preset)
     if not isinstance(loader, KerasPresetLoader):
         raise _foreign_format(preset)
@@ -81,7 +76,9 @@ def _load_saved(cls, preset, load_weights, overrides):
     if load_weights is None:
         load_weights = _has_weights(preset)
     saved = loader.config["config"]
-    changed = [k for k in _SHAPES if overrides.get(k, saved[k]) != saved[k]]
+    changed = [
+        k for k in COUNTED_KEYS if overrides.get(k, saved[k]) != saved[k]
+    ]
     if load_weights and changed:
         raise ValueError(
             "Overrides must not change the shape of stored weights. Received: "
@@ -89,33 +86,35 @@ def _load_saved(cls, preset, load_weights, overrides):
             f"preset has {', '.join(f'{k}={saved[k]}' for k in changed)}. Pass "
             "load_weights=False to start from new weights."
         )
-    # keras-hub's loader would drop the types of quantized layers.
-    dtype = loader._resolve_dtype(loader.config, overrides)
-    overrides = overrides | {"dtype": dtype}
-    # Left to itself, the loader drops the policies of quantized layers.
-    dtype = loader._resolve_dtype(loader.config, overrides)
+    dtype = overrides.get("dtype") or _saved_dtype(saved)
     overrides = overrides | {"dtype": dtype}
     check_fits(saved | overrides, preset, dtype)
     return loader.load_backbone(cls, load_weights, **overrides)
 
 
-def _check_overrides(cls, overrides):
-    """Raises at an override that the constructor does not take."""
-    known = set(inspect.signature(cls.__init__).parameters)
-    known = known - {"self", "kwargs"} | {"name", "trainable"}
-    for name in sorted(set(overrides) - known):
-        # keras-hub's loader would drop it in silence.
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {close[0]}?" if close else "Remove it."
-        raise ValueError(
-            f"Overrides must be arguments of {cls.__name__}: {sorted(known)}. "
-            f"Received: {name}={overrides[name]!r}. {hint}"
-        )
+def _saved_dtype(saved):
+    """The policy to load in: as saved, unless a global one was set.
+
+    keras-hub's own rule drops the types of quantized layers, and fails at a
+    mixed policy.
+    """
+    set_globally = keras.config.dtype_policy()
+    is_plain = saved["dtype"]["class_name"] == "DTypePolicy"
+    if is_plain and set_globally.name != "float32":
+        return set_globally
+    return saved["dtype"]
 
 
-def _check_folder(preset):
-    """Raises unless `preset` is a handle, or a folder with a config."""
-    if "://" in preset:
+def check_preset(preset):
+    """Raises unless a preset is shipped, a handle, or a folder with a config.
+
+    Args:
+        preset: string.
+
+    Raises:
+        ValueError: If there is no such preset, or the folder has no config.
+    """
+    if "://" in preset or preset_loader.is_shipped(preset):
         return
     config = pathlib.Path(preset) / "config.json"
     if not config.exists():
@@ -143,6 +142,21 @@ def _foreign_format(preset):
         f"config.json. Received: preset={preset!r}. Load it in its own "
         "library and save it with save_to_preset."
     )
+
+
+def has_preprocessor(preset):
+    """Whether a preset holds a tokenizer; those on a hub always do.
+
+    Args:
+        preset: string or path. See `GPT3Backbone.from_preset`.
+
+    Returns:
+        A bool.
+    """
+    preset = str(preset)
+    if preset_loader.is_shipped(preset) or "://" in preset:
+        return True
+    return (pathlib.Path(preset) / "tokenizer.json").exists()
 
 
 def _has_weights(preset):

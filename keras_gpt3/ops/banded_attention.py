@@ -54,6 +54,7 @@ def banded_attention(query, key, value, window, scale=None, padding_mask=None):
     """
     check_window(window)
     query, key, value = map(ops.convert_to_tensor, (query, key, value))
+    check_attention_shapes(query, key, value)
     length = query.shape[1]
     if length is not None and window >= length:
         return causal_attention(query, key, value, scale, padding_mask)

@@ -8,12 +8,16 @@ compilation dissolves into the outer one.
 """
 
 import contextlib
-import contextvars
 import functools
 
 import keras
 
-_enabled = contextvars.ContextVar("op_compilation_enabled", default=True)
+# Not a context variable: the threads that trace a strategy's replicas would
+# not see it.
+_state = {"enabled": True}
+# Executables kept for each operation, so that calls with ever new lengths do
+# not pile them up.
+_MOST_EXECUTABLES = 64
 
 
 @contextlib.contextmanager
@@ -37,11 +41,12 @@ def op_compilation(enabled):
         y = ops.causal_attention(x, x, x)
     ```
     """
-    token = _enabled.set(bool(enabled))
+    before = _state["enabled"]
+    _state["enabled"] = bool(enabled)
     try:
         yield
     finally:
-        _enabled.reset(token)
+        _state["enabled"] = before
 
 
 def compiled_op(function):
@@ -67,6 +72,8 @@ def compiled_op(function):
         key = tuple((tuple(x.shape), x.dtype) for x in tensors)
         key += tuple(sorted(constants.items()))
         if key not in compiled:
+            if len(compiled) == _MOST_EXECUTABLES:
+                compiled.pop(next(iter(compiled)))  # The oldest.
             compiled[key] = _compile(function)
         return compiled[key](*tensors, **constants)
 
@@ -75,7 +82,7 @@ def compiled_op(function):
 
 def _applies_to(tensors):
     """Whether the call runs on TensorFlow tensors with compilation on."""
-    if keras.config.backend() != "tensorflow" or not _enabled.get():
+    if keras.config.backend() != "tensorflow" or not _state["enabled"]:
         return False
     return not any(isinstance(x, keras.KerasTensor) for x in tensors)
 

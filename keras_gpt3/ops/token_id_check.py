@@ -1,11 +1,16 @@
 """Checks of token ids, eagerly and in TensorFlow graphs."""
 
+import sys
+
 import keras
 import numpy as np
 from keras import ops
 
+from keras_gpt3.ops.graph_assertion import assert_in_graph
+from keras_gpt3.ops.graph_assertion import is_in_graph
 
-def check_token_ids(token_ids, vocabulary_size):
+
+def check_token_ids(token_ids, vocabulary_size, name="token_ids"):
     """Raises unless all ids are from 0 to below `vocabulary_size`.
 
     In a graph, as inside `tf.data`, the check becomes a part of it: a GPU would
@@ -14,6 +19,8 @@ def check_token_ids(token_ids, vocabulary_size):
     Args:
         token_ids: int array or tensor, any shape.
         vocabulary_size: int.
+        name: string. What the caller calls the ids. Defaults to
+            `"token_ids"`.
 
     Returns:
         `token_ids`; in a graph a tensor that carries the check.
@@ -29,17 +36,18 @@ def check_token_ids(token_ids, vocabulary_size):
     keras_gpt3.ops.check_token_ids([[1, 2]], vocabulary_size=3)
     ```
     """
-    if _in_graph(token_ids):
-        return _check_in_graph(token_ids, vocabulary_size)
+    if is_in_graph(token_ids):
+        return _check_in_graph(token_ids, vocabulary_size, name)
     values = np.asarray(
         ops.convert_to_numpy(token_ids)
         if ops.is_tensor(token_ids)
         else token_ids
     )
-    _check_integers(values.dtype, np.issubdtype(values.dtype, np.integer))
+    _check_integers(name, values.dtype, values.dtype.kind in "iu")
     outside = (values < 0) | (values >= vocabulary_size)
     if outside.any():
-        raise ValueError(_message(vocabulary_size, values[outside][0]))
+        before, after = _message(name, vocabulary_size)
+        raise ValueError(f"{before}{values[outside][0]}{after}")
     return token_ids
 
 
@@ -53,49 +61,47 @@ def check_concrete_token_ids(token_ids, vocabulary_size):
     Raises:
         ValueError: If an id is outside, or the ids are not integers.
     """
-    if isinstance(token_ids, keras.KerasTensor) or _in_graph(token_ids):
-        return
-    check_token_ids(token_ids, vocabulary_size)
+    symbolic = isinstance(token_ids, keras.KerasTensor)
+    if not (symbolic or is_in_graph(token_ids) or _is_jax_tracer(token_ids)):
+        check_token_ids(token_ids, vocabulary_size)
 
 
-def _in_graph(x):
-    """Whether `x` is a tensor of a TensorFlow graph under construction."""
-    if keras.config.backend() != "tensorflow":
-        return False
-    import tensorflow as tf
-
-    return tf.is_tensor(x) and tf.is_symbolic_tensor(x)
+def _is_jax_tracer(x):
+    """Whether JAX is tracing a function of `x`."""
+    jax = sys.modules.get("jax")
+    return jax is not None and isinstance(x, jax.core.Tracer)
 
 
-def _check_in_graph(token_ids, vocabulary_size):
+def _check_in_graph(token_ids, vocabulary_size, name):
     """The same check as operations of a TensorFlow graph."""
     import tensorflow as tf
 
-    _check_integers(token_ids.dtype.name, token_ids.dtype.is_integer)
+    _check_integers(name, token_ids.dtype.name, token_ids.dtype.is_integer)
     # In int64: a small type of ids need not hold the size of the vocabulary.
-    values = tf.cast(token_ids, "int64")
-    limit = tf.constant(vocabulary_size, "int64")
-    message = _message(vocabulary_size, "an id outside")
-    checks = [
-        tf.debugging.assert_less(values, limit, message=message),
-        tf.debugging.assert_non_negative(values, message=message),
-    ]
-    with tf.control_dependencies(checks):
-        return tf.identity(token_ids)
+    values = tf.reshape(tf.cast(token_ids, "int64"), [-1])
+    outside = values[(values < 0) | (values >= vocabulary_size)]
+    # The first one; the 0 stands in where there is none.
+    value = tf.concat([outside, tf.zeros(1, "int64")], axis=0)[0]
+    before, after = _message(name, vocabulary_size)
+    return assert_in_graph(
+        token_ids, tf.size(outside) == 0, before, value, after
+    )
 
 
-def _check_integers(dtype, are_integers):
+def _check_integers(name, dtype, are_integers):
     """Raises unless the ids, of this dtype, are integers."""
     if not are_integers:
         raise ValueError(
-            f"token_ids must be integers. Received: dtype={dtype}. "
+            f"{name} must be integers. Received: dtype={dtype}. "
             "Tokenize the text, or cast the ids to int32."
         )
 
 
-def _message(vocabulary_size, received):
+def _message(name, vocabulary_size):
+    """The error before and after the id."""
     return (
-        "token_ids must be from 0 to below vocabulary_size="
-        f"{vocabulary_size}. Received: {received}. Use the tokenizer that the "
-        "model was made for, or a larger vocabulary_size."
+        f"{name} must be from 0 to below vocabulary_size={vocabulary_size}. "
+        "Received: id=",
+        ". Use the tokenizer that the model was made for, or a larger "
+        "vocabulary_size.",
     )

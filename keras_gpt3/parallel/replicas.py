@@ -19,7 +19,7 @@ def mirrored_strategy(num_replicas=None, *, cpu_replicas=None):
         A `tf.distribute.MirroredStrategy`.
 
     Raises:
-        ValueError: If there are fewer devices than replicas.
+        ValueError: If a number is below 1, or there are fewer devices.
 
     Example:
 
@@ -31,10 +31,19 @@ def mirrored_strategy(num_replicas=None, *, cpu_replicas=None):
     """
     import tensorflow as tf
 
+    for name, value in (
+        ("num_replicas", num_replicas),
+        ("cpu_replicas", cpu_replicas),
+    ):
+        if value is not None and value < 1:
+            raise ValueError(
+                f"{name} must be at least 1. Received: {name}={value}. Leave "
+                "it out to use every device."
+            )
     if tf.config.list_physical_devices("GPU"):
         names = _device_names("GPU", num_replicas)
         return tf.distribute.MirroredStrategy(names)
-    num_replicas = num_replicas or cpu_replicas
+    num_replicas = num_replicas if num_replicas is not None else cpu_replicas
     _split_cpu(num_replicas)
     return tf.distribute.MirroredStrategy(
         _device_names("CPU", num_replicas),

@@ -4,6 +4,7 @@ import dataclasses
 
 from keras_gpt3 import preset_loader
 from keras_gpt3.training.adamw import AdamW
+from keras_gpt3.training.recipe_point import RecipePoint
 from keras_gpt3.training.token_clock import TokenClock
 
 # Appendix B, for the 300 billion tokens that every size was trained on.
@@ -28,6 +29,10 @@ class PretrainingRecipe:
         weight_decay: float. Defaults to `0.1`.
         clip_norm: float. Bound on the global norm of the gradient. Defaults
             to `1.0`.
+
+    Raises:
+        ValueError: If a number is out of its range, or the run is shorter than
+            one batch.
 
     Example:
 
@@ -58,6 +63,7 @@ class PretrainingRecipe:
         ):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, paper * scale)
+        _ = self.schedule  # Raises where a number is out of its range.
         if self.total_tokens < self.batch_tokens:
             raise ValueError(
                 "total_tokens must be at least one batch. Received: "
@@ -134,12 +140,3 @@ class PretrainingRecipe:
             batch_tokens=self.batch_tokens,
             learning_rate=float(self.schedule(step)),
         )
-
-
-@dataclasses.dataclass(frozen=True)
-class RecipePoint:
-    """One point of a recipe: see `PretrainingRecipe.at`."""
-
-    tokens_seen: int
-    batch_tokens: int
-    learning_rate: float

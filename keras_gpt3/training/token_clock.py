@@ -51,6 +51,11 @@ class TokenClock(keras.optimizers.schedules.LearningRateSchedule):
         _check_positive("learning_rate", learning_rate)
         _check_positive("batch_tokens", batch_tokens)
         _check_positive("decay_tokens", decay_tokens)
+        if not 0 <= final_fraction <= 1:
+            raise ValueError(
+                "final_fraction must be from 0 to 1. Received: final_fraction="
+                f"{final_fraction}. The paper ends at 0.1 of the peak."
+            )
         if not 0 <= warmup_tokens < decay_tokens:
             raise ValueError(
                 "warmup_tokens must be from 0 to below decay_tokens. Received: "

@@ -28,17 +28,16 @@ def train_step(model, data, compile_with_xla):
     Returns:
         A dict of scalars: the running metrics and the learning rate.
     """
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    x, y, sample_weight = _unpack(data)
     weights = token_weights(y, sample_weight)
     total_weight = _sum_over_replicas(tf.reduce_sum(weights))
     arithmetic = functools.partial(_loss_and_gradients, model)
     if compile_with_xla:
         arithmetic = tf.function(arithmetic, jit_compile=True, autograph=False)
-    sums, gradients = arithmetic(x, y, weights, total_weight)
-    # Read before the update: the rate that this update uses.
-    learning_rate = tf.convert_to_tensor(model.optimizer.learning_rate)
-    apply_gradients(model.optimizer, gradients, model.trainable_variables)
-    metrics = _update_metrics(model, sums, total_weight)
+    sums, gradients, logits = arithmetic(x, y, weights, total_weight)
+    learning_rate = _apply(model, gradients)
+    _update_trackers(model, sums, total_weight)
+    metrics = _metrics(model, y, logits, sample_weight)
     return metrics | {"learning_rate": learning_rate}
 
 
@@ -52,39 +51,44 @@ def test_step(model, data):
     Returns:
         A dict of scalars, the running metrics.
     """
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    x, y, sample_weight = _unpack(data)
     weights = token_weights(y, sample_weight)
     total_weight = _sum_over_replicas(tf.reduce_sum(weights))
-    sums = _loss_sums(y, model(x, training=False), weights)
-    return _update_metrics(model, sums, total_weight)
+    logits = model(x, training=False)
+    _update_trackers(model, _loss_sums(y, logits, weights), total_weight)
+    return _metrics(model, y, logits, sample_weight)
 
 
 def train_step_with_compiled_loss(model, data):
-    """The step for a user's own loss or metrics, through the full logits.
+    """The step for a user's own loss, through the full logits.
 
-    As Keras' own step, but for the order of averaging and clipping.
+    As Keras' own step, but for the order of averaging and clipping, and that a
+    replica counts by its share of the rows.
 
     Args:
-        model: a `GPT3` compiled with a loss or metrics.
+        model: a `GPT3` compiled with a loss.
         data: as in `train_step`.
 
     Returns:
         A dict of scalars: the running metrics and the learning rate.
     """
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    x, y, sample_weight = _unpack(data)
+    rows = tf.cast(tf.shape(y)[0], "float32")
+    share = tf.math.divide_no_nan(rows, _sum_over_replicas(rows))
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
     with tf.GradientTape() as tape:
         logits = model(x, training=True)
         loss = model._compute_loss(
             x=x, y=y, y_pred=logits, sample_weight=sample_weight, training=True
         )
-    gradients = tape.gradient(loss, model.trainable_variables)
-    learning_rate = tf.convert_to_tensor(model.optimizer.learning_rate)
-    apply_gradients(model.optimizer, gradients, model.trainable_variables)
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    model._loss_tracker.update_state(
-        loss * replicas, sample_weight=tf.shape(logits)[0]
-    )
-    metrics = model.compute_metrics(x, y, logits, sample_weight=sample_weight)
+        # Keras has divided by the number of replicas, as if all were alike. A
+        # replica without a row has no mean.
+        loss = tf.where(rows > 0, loss * replicas, 0.0)
+        scaled = loss * share
+    gradients = tape.gradient(scaled, model.trainable_variables)
+    learning_rate = _apply(model, gradients)
+    model._loss_tracker.update_state(loss, sample_weight=rows)
+    metrics = _metrics(model, y, logits, sample_weight)
     return metrics | {"learning_rate": learning_rate}
 
 
@@ -107,12 +111,36 @@ def token_weights(y, sample_weight):
     return tf.broadcast_to(sample_weight, tf.shape(y))
 
 
+def _unpack(data):
+    """Inputs, labels and weights of a batch; there must be labels."""
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    if y is None:
+        raise ValueError(
+            "y must be given with token ids. Received: y=None. Pass the ids "
+            "shifted by one, as packed_dataset gives them."
+        )
+    return x, y, sample_weight
+
+
 def _loss_and_gradients(model, x, y, weights, total_weight):
-    """This replica's sums, and its share of the gradient of the mean loss."""
+    """This replica's sums, its share of the mean loss' gradient, its logits.
+
+    The logits are `None` unless metrics of the user's need them.
+    """
     with tf.GradientTape() as tape:
-        sums = _loss_sums(y, model(x, training=True), weights)
+        logits = model(x, training=True)
+        sums = _loss_sums(y, logits, weights)
         loss = tf.math.divide_no_nan(sums[0], total_weight)
-    return sums, tape.gradient(loss, model.trainable_variables)
+    gradients = tape.gradient(loss, model.trainable_variables)
+    return sums, gradients, None if model._step.is_fused else logits
+
+
+def _apply(model, gradients):
+    """Updates the model; returns the learning rate of this update."""
+    learning_rate = tf.convert_to_tensor(model.optimizer.learning_rate)
+    if gradients:  # Else all weights are frozen.
+        apply_gradients(model.optimizer, gradients, model.trainable_variables)
+    return learning_rate
 
 
 def _loss_sums(y, logits, weights):
@@ -128,7 +156,7 @@ def _sum_over_replicas(x):
     return replica.all_reduce(tf.distribute.ReduceOp.SUM, x)
 
 
-def _update_metrics(model, sums, total_weight):
+def _update_trackers(model, sums, total_weight):
     """Adds the global batch to the running means, on every replica alike.
 
     Each replica holds the whole mean, so that the progress bar shows it; when
@@ -140,4 +168,10 @@ def _update_metrics(model, sums, total_weight):
     model._loss_tracker.update_state(loss, sample_weight=total_weight)
     for tracker in model._step.metrics:  # The accuracy.
         tracker.update_state(correct, sample_weight=total_weight)
-    return {m.name: m.result() for m in model.metrics}
+
+
+def _metrics(model, y, logits, sample_weight):
+    """All running metrics, after those of the user's have seen the batch."""
+    if model._step.is_fused:
+        return model.get_metrics_result()
+    return model.compute_metrics(None, y, logits, sample_weight=sample_weight)

@@ -24,13 +24,15 @@ class TrainingProgress(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self._started = time.perf_counter()
         self._tokens_at_start = 0.0
+        self._compiled = False
 
     def on_train_batch_end(self, batch, logs=None):
         now, tokens = time.perf_counter(), self._tokens()
         elapsed = now - self._started
         self._rate = (tokens - self._tokens_at_start) / max(elapsed, 1e-9)
-        if batch == 0:
+        if not self._compiled:
             self._started, self._tokens_at_start = now, tokens
+            self._compiled = True
         if logs is not None:
             logs["tokens_per_second"] = self._rate
 

@@ -12,9 +12,25 @@ def choose(index=0, temperature=1.0, top_k=0, seed=0, logits=LOGITS):
 
 
 def draws(logits, **settings):
-    """4000 draws from one row of scores."""
-    rows = np.tile(logits, (4000, 1))
-    return choose(logits=rows, **settings)
+    """4000 draws from one row of scores, each at a position of its own."""
+    row = tf.constant(logits[None])
+    temperature = settings.get("temperature", 1.0)
+    top_k = settings.get("top_k", 0)
+
+    @tf.function
+    def choose_at_each():
+        return tf.map_fn(
+            lambda index: choose_token(row, index, temperature, top_k, 0)[0],
+            tf.range(4000),
+        )
+
+    return np.asarray(choose_at_each())
+
+
+def test_a_row_of_a_batch_gets_what_it_gets_alone():
+    batch = choose(3, seed=5)
+    alone = [choose(3, seed=5, logits=LOGITS[i : i + 1])[0] for i in range(3)]
+    np.testing.assert_array_equal(batch, alone)
 
 
 @pytest.mark.parametrize("settings", [{"temperature": 0.0}, {"top_k": 1}])
@@ -44,11 +60,11 @@ def test_draws_are_among_the_k_highest():
 
 
 def test_seed_and_position_decide():
-    rows = np.zeros((50, 7), "float32")
-    first = choose(3, seed=5, logits=rows)
-    np.testing.assert_array_equal(first, choose(3, seed=5, logits=rows))
+    row = np.zeros((1, 5000), "float32")
+    first = choose(3, seed=5, logits=row)
+    np.testing.assert_array_equal(first, choose(3, seed=5, logits=row))
     for other in ({"index": 4, "seed": 5}, {"index": 3, "seed": 6}):
-        assert (first != choose(logits=rows, **other)).any()
+        assert first != choose(logits=row, **other)
 
 
 def test_settings_may_be_tensors():

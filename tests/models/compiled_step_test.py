@@ -8,22 +8,23 @@ from tests.small_gpt3 import small_model
 
 
 @pytest.mark.parametrize(
-    "loss, metrics, weighted_metrics, fused",
+    "loss, metrics, weighted_metrics, own_loss, fused",
     [
-        ("auto", None, "auto", True),
-        ("mse", None, "auto", False),
-        (None, None, "auto", False),
-        ("auto", ["accuracy"], "auto", False),
-        ("auto", None, ["accuracy"], False),
-        ("auto", None, None, False),
+        ("auto", None, "auto", True, True),
+        ("mse", None, "auto", False, False),
+        (None, None, "auto", False, False),
+        ("auto", ["accuracy"], "auto", True, False),
+        ("auto", None, ["accuracy"], True, False),
+        ("auto", None, None, True, False),
     ],
 )
 def test_the_package_s_own_loss_is_used_unless_another_is_given(
-    loss, metrics, weighted_metrics, fused
+    loss, metrics, weighted_metrics, own_loss, fused
 ):
     step = CompiledStep.choose(loss, metrics, weighted_metrics, "auto")
-    assert step.fused_loss is fused
-    assert ("loss" in step.compile_arguments()) is fused
+    assert step.own_loss is own_loss
+    assert step.is_fused is fused
+    assert ("loss" in step.compile_arguments()) is own_loss
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_progress_is_left_out_where_nothing_counts_tokens():
     assert step.with_progress(callbacks) is callbacks
 
 
-@pytest.mark.parametrize("name", ["loss", "metrics", "weighted_metrics"])
+@pytest.mark.parametrize("name", ["loss", "weighted_metrics"])
 def test_a_model_compiled_with_its_own_has_no_tracker_of_the_step(name):
     model = small_model(num_layers=1)
     assert len(model._step.metrics) == 1

@@ -157,11 +157,12 @@ SIZES = (
         *(
             (
                 {name: value},
-                f"{name} must be at least 1. Received: {name}={value}. See "
-                "keras_gpt3.GPT3.presets for sizes that work.",
+                f"{name} must be an integer of at least 1. Received: "
+                f"{name}={value!r}. See keras_gpt3.GPT3.presets for sizes that "
+                "work.",
             )
             for name in SIZES
-            for value in (0, -2)
+            for value in (0, -2, 2.5, None)
         ),
         (
             {"num_heads": 3},

@@ -18,8 +18,9 @@ from tests.small_gpt3 import small_model
 from tests.small_gpt3 import small_text_model
 
 OUTSIDE = (
-    "token_ids must be from 0 to below vocabulary_size=61. Received: {}. Use "
-    "the tokenizer that the model was made for, or a larger vocabulary_size."
+    "token_ids must be from 0 to below vocabulary_size=61. Received: id={}. "
+    "Use the tokenizer that the model was made for, or a larger "
+    "vocabulary_size."
 )
 
 
@@ -101,9 +102,7 @@ def test_ids_outside_the_vocabulary_in_a_dataset_raise(route, model):
     x, y = small_batch()
     x["token_ids"][2, 5] = 61
     dataset = dataset_of(x, y)
-    message = re.escape(OUTSIDE.format("an id outside"))
-    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-        getattr(model, route)(dataset, verbose=0)
+    fails(lambda: getattr(model, route)(dataset, verbose=0), OUTSIDE.format(61))
 
 
 @pytest.mark.parametrize("route", ["call", "fit", "generate"])
@@ -178,18 +177,26 @@ def test_a_tokenizer_larger_than_the_backbone_raises():
 # === Compile ===
 
 
+def trained(model, optimizer):
+    model.compile(optimizer)
+    return model.fit(*small_batch(), verbose=0)
+
+
 def test_accumulation_by_the_optimizer_raises():
     fails(
-        lambda: small_model().compile(AdamW(gradient_accumulation_steps=2)),
+        lambda: trained(
+            small_model(num_layers=1), AdamW(gradient_accumulation_steps=2)
+        ),
         "gradient_accumulation_steps must be None: under a distribution "
         "strategy the optimizer cannot accumulate. Received: "
         "gradient_accumulation_steps=2. Use a larger batch.",
     )
 
 
-def test_mixed_float16_raises_when_compiled_to_train():
+def test_mixed_float16_raises_when_it_is_to_be_trained():
+    model = small_model(num_layers=1, dtype="mixed_float16")
     fails(
-        lambda: small_model(dtype="mixed_float16").compile(AdamW()),
+        lambda: trained(model, AdamW()),
         "The optimizer must not scale the loss. Received: "
         "optimizer=LossScaleOptimizer with dtype 'mixed_float16' or a "
         "loss_scale_factor. Use dtype='mixed_bfloat16', which needs no "

@@ -2,6 +2,7 @@ import json
 import logging
 import re
 
+import keras
 import keras_hub
 import numpy as np
 import pytest
@@ -195,17 +196,29 @@ def test_the_preprocessor_of_a_saved_model_fills_the_context(tmp_path):
 def test_a_model_without_preprocessor_is_saved_and_loaded(tmp_path):
     model = small_model(num_layers=1)
     model.save_to_preset(tmp_path)
-    copy = GPT3.from_preset(tmp_path, preprocessor=None)
+    copy = GPT3.from_preset(tmp_path)
     assert copy.preprocessor is None
     assert_equal_weights(copy.backbone, model.backbone)
 
 
-def test_weights_are_cast_to_the_global_policy_on_loading(tmp_path):
-    backbone = small_backbone(num_layers=1, dtype="bfloat16")
+def test_weights_are_cast_to_a_global_policy_that_was_set(tmp_path):
+    backbone = small_backbone(num_layers=1)
+    backbone.save_to_preset(tmp_path)
+    keras.config.set_dtype_policy("bfloat16")
+    copy = GPT3Backbone.from_preset(tmp_path)
+    assert copy.dtype_policy.name == "bfloat16"
+
+
+@pytest.mark.parametrize("saved", ["bfloat16", "mixed_bfloat16"])
+def test_a_saved_dtype_is_kept_unless_another_is_given(saved, tmp_path):
+    backbone = small_backbone(num_layers=1, dtype=saved)
     backbone.save_to_preset(tmp_path)
     copy = GPT3Backbone.from_preset(tmp_path)
+    assert copy.dtype_policy.name == saved
+    assert_equal_weights(copy, backbone)
+    copy = GPT3Backbone.from_preset(tmp_path, dtype="float32")
     assert copy.dtype_policy.name == "float32"
-    for one, other in zip(copy.variables, backbone.variables, strict=True):
+    for one, other in zip(copy.weights, backbone.weights, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy().astype("f"))
 
 

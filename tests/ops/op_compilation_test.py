@@ -1,3 +1,5 @@
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ from keras import ops
 
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.ops.op_compilation import compiled_op
+from keras_gpt3.parallel import mirrored_strategy
 from tests.ops.attention_check import compiled_functions
 
 SPEC = tf.TensorSpec((2, 3))
@@ -32,6 +35,26 @@ def test_compilation_can_be_switched_off_and_comes_back():
             assert compiled_functions(double, SPEC)
         assert not compiled_functions(double, SPEC)
     assert compiled_functions(double, SPEC)
+
+
+def test_the_switch_reaches_the_threads_of_a_strategy_s_replicas():
+    strategy = mirrored_strategy(2)
+
+    def replicated(x):
+        return strategy.run(double, args=(x,)).values
+
+    with op_compilation(False):
+        assert not compiled_functions(replicated, SPEC)
+    assert compiled_functions(replicated, SPEC)
+
+
+def test_executables_do_not_pile_up(monkeypatch):
+    # The package shows the function of this name; the module is behind it.
+    module = sys.modules["keras_gpt3.ops.op_compilation"]
+    monkeypatch.setattr(module, "_MOST_EXECUTABLES", 2)
+    for length in (1, 2, 3, 1):
+        x = tf.ones((length,))
+        np.testing.assert_allclose(double(x), 2 * np.tanh(1.0), rtol=1e-6)
 
 
 def test_compilation_comes_back_after_an_error():

@@ -42,6 +42,22 @@ def test_a_strategy_takes_all_devices_by_default():
     assert mirrored_strategy().num_replicas_in_sync == 2
 
 
+def test_the_number_of_replicas_can_be_given_for_cpus_alone():
+    assert mirrored_strategy(cpu_replicas=1).num_replicas_in_sync == 1
+    strategy = mirrored_strategy(num_replicas=2, cpu_replicas=1)
+    assert strategy.num_replicas_in_sync == 2
+
+
+@pytest.mark.parametrize("name", ["num_replicas", "cpu_replicas"])
+def test_no_replica_raises(name):
+    message = (
+        f"{name} must be at least 1. Received: {name}=0. Leave it out to use "
+        "every device."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        mirrored_strategy(**{name: 0})
+
+
 def test_more_replicas_than_devices_raise():
     message = (
         "num_replicas must be at most the number of CPU devices. Received: "

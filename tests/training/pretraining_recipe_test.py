@@ -87,6 +87,16 @@ def test_a_run_shorter_than_a_batch_raises():
         PretrainingRecipe(10, 1e-3, total_tokens=9)
 
 
+@pytest.mark.parametrize(
+    "field, value",
+    [("learning_rate", 0), ("batch_tokens", -1), ("warmup_tokens", -5)],
+)
+def test_a_number_out_of_its_range_raises(field, value):
+    fields = {"batch_tokens": 10, "learning_rate": 1e-3, field: value}
+    with pytest.raises(ValueError, match=f"{field} must be .* {field}={value}"):
+        PretrainingRecipe(**fields, total_tokens=1e6)
+
+
 def test_an_unknown_preset_is_answered_with_the_known():
     with pytest.raises(ValueError, match="Use gpt3_small_en, the closest of"):
         PretrainingRecipe.for_preset("gpt3_smal_en")

@@ -82,6 +82,16 @@ def test_a_decay_of_no_length_raises():
         TokenClock(1e-3, 10, warmup_tokens=0, decay_tokens=0)
 
 
+@pytest.mark.parametrize("final_fraction", [-0.1, 1.1])
+def test_an_end_above_the_peak_or_below_0_raises(final_fraction):
+    message = (
+        "final_fraction must be from 0 to 1. Received: final_fraction="
+        f"{final_fraction}. The paper ends at 0.1 of the peak."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        TokenClock(1e-3, 10, final_fraction=final_fraction)
+
+
 @pytest.mark.parametrize("warmup_tokens", [-1, 100, 101])
 def test_a_warm_up_outside_the_decay_raises(warmup_tokens):
     message = (

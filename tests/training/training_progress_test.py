@@ -38,15 +38,16 @@ def end_batch(callback, batch, tokens):
     return logs["tokens_per_second"]
 
 
-def test_the_first_batch_counts_until_there_is_a_second(clock):
+@pytest.mark.parametrize("steps", [1, 2])
+def test_the_first_execution_counts_until_there_is_a_second(steps, clock):
     callback = progress()
     callback.on_epoch_begin(0)
     clock.now = 10.0  # It compiles.
-    assert end_batch(callback, 0, tokens=20.0) == 2.0
+    assert end_batch(callback, steps - 1, tokens=20.0) == 2.0
     clock.now = 12.0
-    assert end_batch(callback, 1, tokens=60.0) == 20.0
+    assert end_batch(callback, 2 * steps - 1, tokens=60.0) == 20.0
     clock.now = 20.0
-    assert end_batch(callback, 2, tokens=70.0) == 5.0
+    assert end_batch(callback, 3 * steps - 1, tokens=70.0) == 5.0
 
 
 def test_an_epoch_ends_with_its_last_rate_and_starts_afresh(clock):

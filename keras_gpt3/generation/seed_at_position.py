@@ -1,0 +1,27 @@
+"""A seed without state."""
+
+import keras
+from keras import ops
+
+
+class SeedAtPosition(keras.random.SeedGenerator):
+    """The seed of one position.
+
+    `keras.random` draws from a generator with state or from a Python int; this
+    generator has no state and takes tensors.
+
+    Args:
+        seed: int or int tensor.
+        index: int or int tensor. The position.
+    """
+
+    def __init__(self, seed, index):
+        # The parent would create a variable.
+        self._pair = (seed, index)
+
+    def next(self, ordered=True):
+        """The seed as Keras' backends take it: two integers."""
+        # TensorFlow's stateless draws take int32, JAX's keys are uint32.
+        on_tensorflow = keras.config.backend() == "tensorflow"
+        dtype = "int32" if on_tensorflow else "uint32"
+        return ops.stack([ops.cast(x, dtype) for x in self._pair])

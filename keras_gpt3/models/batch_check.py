@@ -1,0 +1,72 @@
+"""Checks of what `fit`, `evaluate` and `predict` are given."""
+
+import keras
+import numpy as np
+
+from keras_gpt3.ops.sequence_length_check import check_context
+from keras_gpt3.ops.sequence_length_check import check_sequence_length
+from keras_gpt3.ops.token_id_check import check_concrete_token_ids
+from keras_gpt3.ops.token_id_check import check_token_ids
+
+
+def check_input(model, x):
+    """Raises early what would fail late and at length inside Keras.
+
+    Args:
+        model: a compiled `GPT3`.
+        x: as in `GPT3.fit`, or its `validation_data`.
+
+    Raises:
+        ValueError: If a dataset's batches do not divide among the replicas, an
+            array holds an id outside the vocabulary, sequences are longer than
+            the context, or strings come without a preprocessor.
+    """
+    backbone, preprocessor = model.backbone, model.preprocessor
+    is_dataset = hasattr(x, "element_spec")
+    inputs = x.element_spec if is_dataset else x
+    if isinstance(inputs, tuple):  # Labels follow.
+        inputs = inputs[0]
+    if isinstance(inputs, dict) and "token_ids" in inputs:
+        token_ids = inputs["token_ids"]
+        if not is_dataset:
+            check_concrete_token_ids(token_ids, backbone.vocabulary_size)
+        length = np.shape(token_ids)[-1]
+        check_sequence_length(length, backbone.max_sequence_length)
+    elif isinstance(inputs, (str, list)) and preprocessor is None:
+        model.preprocess_samples(inputs)  # Raises.
+    elif preprocessor is not None and inputs is not None:
+        check_sequence_length(
+            getattr(preprocessor, "sequence_length", None),
+            backbone.max_sequence_length,
+        )
+    if keras.config.backend() == "tensorflow":
+        from keras_gpt3.parallel.replicas import check_batch_divides
+
+        check_batch_divides(x, model.distribute_strategy.num_replicas_in_sync)
+
+
+def check_batch(model, x, y, sample_weight):
+    """Checks a batch of token ids, eagerly or as a part of a graph.
+
+    Args:
+        model: a `GPT3`.
+        x: dict of `"token_ids"` and `"padding_mask"`.
+        y: int array or tensor of the shape of the ids, or `None`.
+        sample_weight: `None`, or of shape `(batch,)` or `(batch, length)`.
+
+    Returns:
+        A tuple of the three; weights of rows have a second axis of 1.
+
+    Raises:
+        ValueError: If an id or a label is outside the vocabulary, or the ids
+            are longer than the context.
+    """
+    backbone = model.backbone
+    token_ids = check_token_ids(x["token_ids"], backbone.vocabulary_size)
+    if hasattr(token_ids, "shape"):
+        token_ids = check_context(token_ids, backbone.max_sequence_length)
+    if y is not None and model._step.own_loss:
+        y = check_token_ids(y, backbone.vocabulary_size, name="y")
+    if len(getattr(sample_weight, "shape", ())) == 1:
+        sample_weight = sample_weight[:, None]
+    return x | {"token_ids": token_ids}, y, sample_weight

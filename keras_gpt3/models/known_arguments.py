@@ -1,0 +1,33 @@
+"""Refuses arguments that a constructor would swallow."""
+
+import difflib
+import inspect
+
+# What every keras.Model takes.
+_KERAS_ARGUMENTS = {"name", "trainable"}
+
+
+def check_known_arguments(cls, arguments, also=()):
+    """Raises at an argument that a constructor does not name.
+
+    Keras' functional models and keras-hub's loaders drop unknown arguments in
+    silence, a misspelt one too.
+
+    Args:
+        cls: class. Its constructor is asked.
+        arguments: dict. What would be passed.
+        also: iterable of strings. Further names that are known. Defaults to
+            `()`.
+
+    Raises:
+        ValueError: If an argument is unknown; offers the closest name.
+    """
+    known = set(inspect.signature(cls.__init__).parameters)
+    known = known - {"self", "kwargs"} | _KERAS_ARGUMENTS | set(also)
+    for name in sorted(set(arguments) - known):
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {close[0]}?" if close else "Remove it."
+        raise ValueError(
+            f"Overrides must be arguments of {cls.__name__}: {sorted(known)}. "
+            f"Received: {name}={arguments[name]!r}. {hint}"
+        )

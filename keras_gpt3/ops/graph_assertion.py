@@ -1,0 +1,72 @@
+"""Checks that are part of a TensorFlow graph, with a one-line error."""
+
+import contextlib
+import re
+import sys
+
+_ASSERTION = re.compile(
+    r"assertion failed: \[(.*?)\] \[(.*?)\] \[(.*?)\]", re.DOTALL
+)
+
+
+def is_in_graph(x):
+    """Whether `x` is a tensor of a TensorFlow graph under construction.
+
+    That may happen under any Keras backend: `tf.data` traces functions.
+
+    Args:
+        x: any.
+
+    Returns:
+        A bool.
+    """
+    tf = sys.modules.get("tensorflow")
+    return tf is not None and tf.is_tensor(x) and tf.is_symbolic_tensor(x)
+
+
+def assert_in_graph(x, condition, before, value, after):
+    """Makes a tensor carry a check.
+
+    Args:
+        x: tensor of a TensorFlow graph.
+        condition: scalar bool tensor. What must hold.
+        before: string. The first part of the error, up to the value.
+        value: scalar tensor. The value received.
+        after: string. The last part of the error.
+
+    Returns:
+        `x`, behind the check.
+    """
+    import tensorflow as tf
+
+    check = tf.debugging.Assert(condition, [before, value, after])
+    with tf.control_dependencies([check]):
+        return tf.identity(x)
+
+
+@contextlib.contextmanager
+def one_line_errors():
+    """Turns a failed `assert_in_graph` into a `ValueError` of one line.
+
+    TensorFlow wraps the text in the names of the graph's nodes.
+
+    Raises:
+        ValueError: In place of `tf.errors.InvalidArgumentError`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.ops.graph_assertion import one_line_errors
+
+    with one_line_errors():
+        pass  # Run a graph that holds checks.
+    ```
+    """
+    try:
+        yield
+    except Exception as error:
+        # By name: under another backend TensorFlow may not be there.
+        found = _ASSERTION.search(str(error))
+        if type(error).__name__ != "InvalidArgumentError" or not found:
+            raise
+        raise ValueError("".join(found.groups())) from None

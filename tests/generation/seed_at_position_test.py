@@ -1,0 +1,30 @@
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gpt3.generation.seed_at_position import SeedAtPosition
+
+
+def uniform(seed, index):
+    seed = SeedAtPosition(seed, index)
+    return np.asarray(keras.random.uniform((5,), seed=seed))
+
+
+def test_the_same_seed_and_position_draw_the_same():
+    np.testing.assert_array_equal(uniform(1, 2), uniform(1, 2))
+    assert (uniform(1, 2) != uniform(2, 1)).all()
+    assert (uniform(1, 2) != uniform(1, 3)).all()
+
+
+def test_seed_and_position_may_be_tensors_of_a_graph():
+    drawn = tf.function(
+        lambda seed, index: keras.random.uniform(
+            (5,), seed=SeedAtPosition(seed, index)
+        )
+    )(tf.constant(1), tf.constant(2))
+    np.testing.assert_array_equal(drawn, uniform(1, 2))
+
+
+def test_it_has_no_state():
+    seed = SeedAtPosition(1, 2)
+    np.testing.assert_array_equal(seed.next(), seed.next())

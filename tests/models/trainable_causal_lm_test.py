@@ -1,0 +1,62 @@
+import re
+
+import keras_hub
+import numpy as np
+import pytest
+
+from keras_gpt3.training import AdamW
+from tests.small_gpt3 import LENGTH
+from tests.small_gpt3 import small_batch
+from tests.small_gpt3 import small_model
+from tests.small_gpt3 import small_text_model
+
+
+def fails(message, function):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        function()
+
+
+@pytest.mark.parametrize("sampler", [3, "greedy", None])
+def test_a_sampler_is_an_object_or_a_name(sampler):
+    model = small_model(num_layers=1)
+    if sampler == "greedy":
+        model.compile(sampler=sampler)
+        assert type(model.sampler) is keras_hub.samplers.GreedySampler
+        model.compile(sampler=model.sampler)
+        return
+    with pytest.raises(ValueError, match="ampler"):
+        model.compile(sampler=sampler)
+
+
+def test_token_ids_without_labels_raise():
+    model = small_model(num_layers=1)
+    x, _ = small_batch()
+    message = (
+        "y must be given with token ids. Received: y=None. Pass the ids "
+        "shifted by one, as packed_dataset gives them."
+    )
+    for route in (model.train_on_batch, model.test_on_batch):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            route(x)
+
+
+def test_samples_of_strings_and_of_ids_become_the_same_triple():
+    model = small_text_model(num_layers=1)
+    texts = ["hello world", "the"]
+    x, y, weights = model.preprocess_samples(texts)
+    assert x["token_ids"].shape == y.shape == weights.shape == (2, LENGTH)
+    again = model.preprocess_samples(x, y, weights)
+    for one, other in zip(again[1:], (y, weights), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(again[0]["token_ids"], x["token_ids"])
+
+
+def test_a_model_whose_weights_are_all_frozen_can_be_fitted():
+    model = small_model(num_layers=1)
+    model.trainable = False
+    model.compile(AdamW())
+    before = model.get_weights()
+    logs = model.train_on_batch(*small_batch(), return_dict=True)
+    assert logs["loss"] > 0
+    for one, other in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
