@@ -63,57 +63,17 @@ np.savez(sys.argv[3], **{k: v.numpy() for k, v in answer.items()})
 
 def main():
     """Runs the whole example."""
-    # === Data: token shards, every 20th document held out ===
-    with gzip.open(CORPUS, "rt", encoding="utf-8") as lines:
-        documents = [json.loads(line)["text"] for line in lines]
-    held_out = documents[::20]
-    kept = [text for i, text in enumerate(documents) if i % 20]
-    tokenizer = keras_gpt3.GPT3Tokenizer.from_preset("gpt3_small_en")
-    train, validation = (
-        keras_gpt3.data.write_token_shards(
-            texts, OUT / "shards" / name, tokenizer, overwrite=True
-        )
-        for name, texts in (("train", kept), ("validation", held_out))
-    )
-    print(
-        f"{train.num_tokens:,} tokens to train, "
-        f"{validation.num_tokens:,} to validate."
-    )
-
-    # === Model, on two logical CPU devices or on all GPUs ===
-    strategy = keras_gpt3.parallel.mirrored_strategy(cpu_replicas=2)
+    train, validation = write_shards()
     recipe = keras_gpt3.training.PretrainingRecipe(
         batch_tokens=BATCH_SIZE * CONTEXT,
         learning_rate=4e-3,
         total_tokens=400_000,
         warmup_tokens=20_000,
     )
-    keras.utils.set_random_seed(1)
-    with strategy.scope():
-        model = keras_gpt3.GPT3.from_preset(
-            "gpt3_small_en",
-            num_layers=4,
-            num_heads=4,
-            hidden_dim=128,
-            intermediate_dim=512,
-            max_sequence_length=CONTEXT,
-            attention_window=32,
-        )
-        sampler = keras_gpt3.generation.SeededSampler(
-            temperature=0.8, top_k=40, seed=7
-        )
-        model.compile(optimizer=recipe.optimizer(), sampler=sampler)
+    model = build_model(recipe)
 
     # === Training ===
-    def validation_loss():
-        batches = keras_gpt3.data.packed_dataset(
-            validation, CONTEXT, batch_size=8, epochs=1
-        )
-        return model.evaluate(batches, verbose=VERBOSE, return_dict=True)[
-            "loss"
-        ]
-
-    before = validation_loss()
+    before = validation_loss(model, validation)
     curve = Curve()
     model.fit(
         keras_gpt3.data.packed_dataset(train, CONTEXT, BATCH_SIZE),
@@ -121,7 +81,7 @@ def main():
         callbacks=[curve],
         verbose=VERBOSE,
     )
-    after = validation_loss()
+    after = validation_loss(model, validation)
     curve.plot(OUT / "curves.png", recipe.batch_tokens)
 
     # === Sampling, saving, serving ===
@@ -137,6 +97,53 @@ def main():
         print(f"  {OUT / name}")
     if answer != served:
         sys.exit("The exported model's answer differs from the live model's.")
+
+
+def write_shards():
+    """Tokenizes the corpus; every 20th document is held out."""
+    with gzip.open(CORPUS, "rt", encoding="utf-8") as lines:
+        documents = [json.loads(line)["text"] for line in lines]
+    held_out = documents[::20]
+    kept = [text for i, text in enumerate(documents) if i % 20]
+    tokenizer = keras_gpt3.GPT3Tokenizer.from_preset("gpt3_small_en")
+    train, validation = (
+        keras_gpt3.data.write_token_shards(
+            texts, OUT / "shards" / name, tokenizer, overwrite=True
+        )
+        for name, texts in (("train", kept), ("validation", held_out))
+    )
+    print(
+        f"{train.num_tokens:,} tokens to train, "
+        f"{validation.num_tokens:,} to validate."
+    )
+    return train, validation
+
+
+def build_model(recipe):
+    """A small GPT-3 on two logical CPU devices, or on all GPUs."""
+    strategy = keras_gpt3.parallel.mirrored_strategy(cpu_replicas=2)
+    keras.utils.set_random_seed(1)
+    with strategy.scope():
+        model = keras_gpt3.GPT3.from_preset(
+            "gpt3_small_en",
+            num_layers=4,
+            num_heads=4,
+            hidden_dim=128,
+            intermediate_dim=512,
+            max_sequence_length=CONTEXT,
+            attention_window=32,
+        )
+        sampler = keras_gpt3.generation.SeededSampler(
+            temperature=0.8, top_k=40, seed=7
+        )
+        model.compile(optimizer=recipe.optimizer(), sampler=sampler)
+    return model
+
+
+def validation_loss(model, shards):
+    """Mean loss per token over all held-out documents."""
+    batches = keras_gpt3.data.packed_dataset(shards, CONTEXT, 8, epochs=1)
+    return model.evaluate(batches, verbose=VERBOSE, return_dict=True)["loss"]
 
 
 class Curve(keras.callbacks.Callback):
