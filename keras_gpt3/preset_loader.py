@@ -57,6 +57,7 @@ def shipped_presets():
         of size.
 
     Example:
+
     ```python
     from keras_gpt3.preset_loader import shipped_presets
 
@@ -77,6 +78,7 @@ def is_shipped(name):
         A bool.
 
     Example:
+
     ```python
     from keras_gpt3.preset_loader import is_shipped
 
@@ -90,7 +92,7 @@ def load_shipped_preset(name):
     """Reads one shipped preset.
 
     Args:
-        name: str. One of `shipped_presets()`.
+        name: string. One of `shipped_presets()`.
 
     Returns:
         A dict of the sections `name`, `description`, `source`, `printed` (the
@@ -100,9 +102,10 @@ def load_shipped_preset(name):
         freely.
 
     Raises:
-        ValueError: if no preset has this name.
+        ValueError: If no preset has this name.
 
     Example:
+
     ```python
     from keras_gpt3.preset_loader import load_shipped_preset
 
@@ -127,6 +130,7 @@ def vocabulary_paths():
         `vocab.bpe` (the merge rules, in order).
 
     Example:
+
     ```python
     from keras_gpt3.preset_loader import vocabulary_paths
 

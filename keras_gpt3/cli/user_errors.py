@@ -13,6 +13,7 @@ def user_errors():
     the message is all that a user of the command line needs.
 
     Example:
+
     ```python
     import keras_gpt3
     from keras_gpt3.cli.user_errors import user_errors

@@ -14,7 +14,7 @@ def read_documents(file, path):
 
     Args:
         file: binary file. The open file.
-        path: str. Its path: the suffix tells the format, messages name it. A
+        path: string. Its path: the suffix tells the format, messages name it. A
             `.txt` is one document; each line of a `.jsonl` is one, under the
             key `"text"`.
 

@@ -15,7 +15,7 @@ class Documents:
     of the known suffixes or names a file.
 
     Args:
-        documents: iterable of str, iterable of paths, or one path. Paths end
+        documents: iterable of strings or of paths, or one path. Paths end
             in `.jsonl` or `.txt`, or these with `.gz`.
 
     Raises:
@@ -70,7 +70,7 @@ class Documents:
             num_characters: int. or at this many characters.
 
         Yields:
-            list of str, never empty.
+            list of strings, never empty.
         """
         texts, size = [], 0
         for text in self:

@@ -7,7 +7,7 @@ def check_integer(name, value, minimum):
     """Raise unless an argument is an integer of at least a minimum.
 
     Args:
-        name: str. The argument's name, for the message.
+        name: string. The argument's name, for the message.
         value: The argument.
         minimum: int. The smallest value allowed.
 

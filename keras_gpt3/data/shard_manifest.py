@@ -17,7 +17,7 @@ class ShardManifest:
     """What a folder of token shards holds.
 
     Args:
-        dtype: str. `"uint16"`, or `"uint32"` for more than 65536 ids.
+        dtype: string. `"uint16"`, or `"uint32"` for more than 65536 ids.
         end_token_id: int. The id that follows every document.
         vocabulary_size: int. All ids lie below it.
         shards: tuple of `ShardRecord`. The files, in order.

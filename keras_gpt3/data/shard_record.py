@@ -19,10 +19,10 @@ class ShardRecord:
     shards can be dropped, reordered or joined with `cat`.
 
     Args:
-        file_name: str. The file's name inside the folder.
+        file_name: string. The file's name inside the folder.
         num_tokens: int. How many ids the file holds.
         num_documents: int. How many documents the file holds.
-        sha256: str. The checksum of the file's bytes, in hexadecimal.
+        sha256: string. The checksum of the file's bytes, in hexadecimal.
 
     Example:
 
@@ -43,7 +43,7 @@ class ShardRecord:
 
         Args:
             folder: path. The folder of the shard.
-            dtype: str. The type of the ids on disk.
+            dtype: string. The type of the ids on disk.
 
         Returns:
             A read-only numpy array `(num_tokens,)` of `dtype`.
@@ -65,7 +65,7 @@ class ShardRecord:
 
         Args:
             folder: path. The folder of the shard.
-            dtype: str. The type of the ids on disk.
+            dtype: string. The type of the ids on disk.
             end_token_id: int. The id that follows every document.
             vocabulary_size: int. All ids lie below it.
 

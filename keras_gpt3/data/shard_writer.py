@@ -22,7 +22,7 @@ class ShardWriter:
 
     Args:
         folder: path. Where to write; created if missing.
-        dtype: str. The type of the ids on disk.
+        dtype: string. The type of the ids on disk.
         tokens_per_shard: int. A document that would exceed it opens a new
             shard; a longer document has a shard of its own.
         overwrite: bool. Whether to replace shards that are there. They stay

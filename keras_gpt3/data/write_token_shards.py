@@ -31,7 +31,7 @@ def write_token_shards(
     token. An error on the way leaves nothing behind.
 
     Args:
-        documents: iterable of str, iterable of paths, or one path. Paths end
+        documents: iterable of strings or of paths, or one path. Paths end
             in `.jsonl` (objects with a `"text"`) or `.txt` (one document), or
             these with `.gz`.
         folder: path. Where to write; created if missing.

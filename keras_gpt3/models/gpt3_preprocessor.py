@@ -1,4 +1,4 @@
-"""GPT-3's preprocessor: strings to padded token ids, labels and weights."""
+"""GPT-3's preprocessor: strings to padded ids, in TensorFlow graphs too."""
 
 import keras
 import numpy as np
@@ -15,8 +15,8 @@ class GPT3Preprocessor(CausalLMPreprocessor):
 
     A call gives `(x, y, sample_weight)`: `x` a dict of `token_ids` and
     `padding_mask`, `y` the next token of each position, and weights that are
-    `False` on padding. Each training document ends with the end of text and
-    is cut to the length before that. There is no start token: GPT-3 reads
+    `False` on padding. Each training document ends with the end of text, unless
+    it is longer and cut. There is no start token: GPT-3 reads
     documents that follow each other, with the end of text between them
     (section 2.2).
 
@@ -31,7 +31,7 @@ class GPT3Preprocessor(CausalLMPreprocessor):
         **kwargs: See `keras_hub.models.CausalLMPreprocessor`.
 
     Call arguments:
-        x: str, list of str, or string tensor `()` or `(batch,)`.
+        x: string, list of strings, or string tensor `()` or `(batch,)`.
         y: None. The labels come from `x`.
         sample_weight: None. The weights come from `x`.
         sequence_length: int. Overrides the constructor's.
@@ -47,6 +47,7 @@ class GPT3Preprocessor(CausalLMPreprocessor):
             more than `sequence_length`; inside a graph the latter is cut.
 
     Example:
+
     ```python
     import keras_gpt3
 
@@ -83,7 +84,7 @@ class GPT3Preprocessor(CausalLMPreprocessor):
         """Loads the preprocessor of a preset.
 
         Args:
-            preset: str. A shipped name, or what keras-hub takes, such as the
+            preset: string. A shipped name, or what keras-hub takes, such as the
                 path of a folder.
             **kwargs: See the constructor. For a shipped name
                 `sequence_length` defaults to the preset's context.
@@ -102,6 +103,30 @@ class GPT3Preprocessor(CausalLMPreprocessor):
                 "sequence_length": backbone["max_sequence_length"],
                 **kwargs,
             }
+        )
+
+    def _call_python(self, x, y=None, sample_weight=None, sequence_length=None):
+        # The parent puts an end of text behind a document that it cuts, and
+        # would teach the model that documents end where the context does.
+        if not self.built:
+            self.build(None)
+        if sequence_length is None:
+            sequence_length = self.sequence_length
+        ids = self.tokenizer(x)
+        if self.add_end_token:
+            ids = _append(ids, self.tokenizer.end_token_id)
+        token_ids, padding_mask = self.packer(
+            ids,
+            sequence_length=sequence_length + 1,  # One more, for the labels.
+            add_start_value=self.add_start_token,
+            add_end_value=False,
+        )
+        inputs = {
+            "token_ids": token_ids[..., :-1],
+            "padding_mask": padding_mask[..., :-1],
+        }
+        return keras.utils.pack_x_y_sample_weight(
+            inputs, token_ids[..., 1:], padding_mask[..., 1:]
         )
 
     def _generate_preprocess_python(self, x, sequence_length=None):
@@ -137,3 +162,17 @@ class GPT3Preprocessor(CausalLMPreprocessor):
                 f"{max(lengths)} tokens, sequence_length={sequence_length}. "
                 "Shorten the prompt or raise `max_length` (`sequence_length`)."
             )
+
+
+def _append(ids, token_id):
+    """Puts an id behind each document, in whatever form the ids come."""
+    if isinstance(ids, list):
+        return [[*document, token_id] for document in ids]
+    if isinstance(ids, np.ndarray):
+        return np.append(ids, np.array(token_id, ids.dtype))
+    import tensorflow as tf  # In a graph.
+
+    token_id = tf.cast(token_id, ids.dtype)
+    if isinstance(ids, tf.RaggedTensor):
+        return tf.concat([ids, tf.fill((ids.nrows(), 1), token_id)], axis=1)
+    return tf.concat([ids, token_id[tf.newaxis]], axis=0)

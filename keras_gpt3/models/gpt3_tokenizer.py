@@ -35,21 +35,22 @@ class GPT3Tokenizer(Tokenizer):
     Args:
         vocabulary: dict, or path. Token -> id with tokens in GPT-2's byte
             alphabet, or such a JSON file. Defaults to `None`: to be loaded.
-        merges: list of str, or path. Merge rules, the earliest first, or a
+        merges: list of strings, or path. Merge rules, the earliest first, or a
             file with one a line. Defaults to `None`: to be loaded.
         split_special_tokens: bool. Whether "<|endoftext|>" in a text is
             ordinary text and not the special token. Defaults to `False`.
-        dtype: str. `"int32"` or `"int64"`. Defaults to `"int32"`.
+        dtype: string. `"int32"` or `"int64"`. Defaults to `"int32"`.
         **kwargs: See `keras_hub.tokenizers.Tokenizer`.
 
     Call arguments:
-        inputs: str, list of str, or array or tensor of strings `()` or
+        inputs: string, list of strings, or array or tensor of strings `()` or
             `(batch,)`.
 
     Raises:
         ValueError: The vocabulary and the merges do not fit together.
 
     Example:
+
     ```python
     import keras_gpt3
 
@@ -88,7 +89,7 @@ class GPT3Tokenizer(Tokenizer):
         """Loads the tokenizer of a preset.
 
         Args:
-            preset: str. A shipped name, or what keras-hub takes, such as the
+            preset: string. A shipped name, or what keras-hub takes, such as the
                 path of a folder.
             **kwargs: See the constructor.
 
@@ -152,7 +153,7 @@ class GPT3Tokenizer(Tokenizer):
 
     @property
     def merges(self):
-        """The merge rules, a list of str, or `None`. Not to be changed."""
+        """The merge rules, a list of strings, or `None`. Not to be changed."""
         return self._encoding and self._encoding.merges
 
     def get_vocabulary(self):
@@ -190,7 +191,7 @@ class GPT3Tokenizer(Tokenizer):
         """Turns many strings into lists of token ids, on all cores.
 
         Args:
-            texts: list of str.
+            texts: list of strings.
             split_special_tokens: bool or None. Whether `<|endoftext|>` in a
                 text is plain text. Defaults to `None`, as constructed.
 
@@ -211,7 +212,7 @@ class GPT3Tokenizer(Tokenizer):
                 tensor `(length,)` or `(batch, length)`, or ragged tensor.
 
         Returns:
-            A str, or a list of str for a batch; a string tensor in a graph.
+            A str, or a list of strings for a batch; a string tensor in a graph.
 
         Raises:
             ValueError: An id is outside the vocabulary.

@@ -123,6 +123,12 @@ def check_preset(preset):
                 "A preset folder must hold a config.json. Received: "
                 f"preset={preset!r}. Pass a folder that save_to_preset wrote."
             )
+        if "/" in preset or "\\" in preset:
+            raise ValueError(
+                f"A preset folder must exist. Received: preset={preset!r}. "
+                "Pass a folder that save_to_preset wrote, or a name of "
+                "keras_gpt3.GPT3.presets."
+            )
         preset_loader.load_shipped_preset(preset)  # Raises, with the names.
     try:
         content = json.loads(config.read_text(encoding="utf-8"))

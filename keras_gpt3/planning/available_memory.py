@@ -15,6 +15,7 @@ def available_memory():
         An int, bytes.
 
     Example:
+
     ```python
     from keras_gpt3.planning import available_memory
     from keras_gpt3.planning import format_bytes

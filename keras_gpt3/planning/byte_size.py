@@ -14,6 +14,7 @@ def format_bytes(num_bytes):
         1 kB.
 
     Example:
+
     ```python
     from keras_gpt3.planning import format_bytes
 

@@ -22,15 +22,16 @@ def container_memory(mount="/sys/fs/cgroup", membership="/proc/self/cgroup"):
     kernel kills it at the container's limit all the same.
 
     Args:
-        mount: str. The folder where the control groups are mounted. Defaults
+        mount: string. The folder where the control groups are mounted. Defaults
             to `"/sys/fs/cgroup"`.
-        membership: str. The file that names this process's groups. Defaults
+        membership: string. The file that names this process's groups. Defaults
             to `"/proc/self/cgroup"`.
 
     Returns:
         An int, bytes, or `None` where no limit is set.
 
     Example:
+
     ```python
     from keras_gpt3.planning import container_memory
 

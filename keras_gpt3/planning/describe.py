@@ -21,19 +21,20 @@ def describe(preset):
     """Counts parameters and memory of a GPT-3 without allocating them.
 
     Args:
-        preset: str, `pathlib.Path`, dict or model. A shipped preset, a folder
-            written by `save_to_preset`, the arguments of `GPT3Backbone`, or a
-            `GPT3` or `GPT3Backbone`.
+        preset: string, `pathlib.Path`, dict or model. A shipped preset, a
+            folder written by `save_to_preset`, the arguments of
+            `GPT3Backbone`, or a `GPT3` or `GPT3Backbone`.
 
     Returns:
         A `ModelDescription`, with `num_parameters`, `parameters` by part and
         `memory(dtype, optimizer)`; printing it shows them as tables.
 
     Raises:
-        ValueError: if there is no such preset, or if a config lacks a size or
+        ValueError: If there is no such preset, or if a config lacks a size or
             holds a key that `GPT3Backbone` does not have.
 
     Example:
+
     ```python
     import keras_gpt3
 

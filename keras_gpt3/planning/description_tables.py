@@ -19,6 +19,7 @@ def description_tables(description):
         A `rich.console.Group` to print on a `rich.console.Console`.
 
     Example:
+
     ```python
     from rich.console import Console
 

@@ -21,16 +21,17 @@ def bytes_per_weight(dtype=None):
     """Computes how many bytes a dtype policy stores for each weight.
 
     Args:
-        dtype: str, `keras.DTypePolicy` or its config. Defaults to Keras'
+        dtype: string, `keras.DTypePolicy` or its config. Defaults to Keras'
             global policy. In a map of policies the smallest one counts.
 
     Returns:
         A tuple of a str, the policy's name, and a number, the bytes.
 
     Raises:
-        ValueError: if Keras knows no such policy.
+        ValueError: If Keras knows no such policy.
 
     Example:
+
     ```python
     from keras_gpt3.planning import bytes_per_weight
 

@@ -16,6 +16,7 @@ def gpu_memory():
         cannot be read.
 
     Example:
+
     ```python
     from keras_gpt3.planning import gpu_memory
 

@@ -15,8 +15,8 @@ def estimate_memory(num_parameters, dtype="float32", optimizer="adamw"):
 
     Args:
         num_parameters: int. The number of weights.
-        dtype: str. A Keras dtype policy by name. Defaults to `"float32"`.
-        optimizer: str or None. `"adamw"`, `"adam"`, `"sgd"` (without
+        dtype: string. A Keras dtype policy by name. Defaults to `"float32"`.
+        optimizer: string or None. `"adamw"`, `"adam"`, `"sgd"` (without
             momentum), or `None` for inference, which needs no gradients.
             Defaults to `"adamw"`.
 
@@ -25,9 +25,10 @@ def estimate_memory(num_parameters, dtype="float32", optimizer="adamw"):
         and their `total`.
 
     Raises:
-        ValueError: if the dtype or the optimizer is not a known one.
+        ValueError: If the dtype or the optimizer is not a known one.
 
     Example:
+
     ```python
     from keras_gpt3.planning import estimate_memory
 

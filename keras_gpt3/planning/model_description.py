@@ -13,16 +13,17 @@ class ModelDescription:
     Printing it shows them as tables of at most 80 columns.
 
     Args:
-        name: str. The name of the preset, folder or model.
+        name: string. The name of the preset, folder or model.
         config: dict. The arguments of `GPT3Backbone`.
         parameters: dict. From part to number of parameters.
-        summary: str or None. One sentence on the preset.
+        summary: string or None. One sentence on the preset.
         printed: dict or None. The preset's row of Table 2.1, as printed.
-        resolution: str or None. Why `config` deviates from `printed`.
+        resolution: string or None. Why `config` deviates from `printed`.
         recipe: dict or None. Batch in tokens, learning rate, total tokens.
         table_d1: dict or None. The preset's column of Table D.1.
 
     Example:
+
     ```python
     import keras_gpt3
 
@@ -51,8 +52,8 @@ class ModelDescription:
         """Computes the bytes of the variables; see `estimate_memory`.
 
         Args:
-            dtype: str. A Keras dtype policy. Defaults to `"float32"`.
-            optimizer: str or None. `"adamw"`, `"adam"`, `"sgd"`, or `None`
+            dtype: string. A Keras dtype policy. Defaults to `"float32"`.
+            optimizer: string or None. `"adamw"`, `"adam"`, `"sgd"`, or `None`
                 for inference. Defaults to `"adamw"`.
 
         Returns:
@@ -60,6 +61,7 @@ class ModelDescription:
             to int bytes.
 
         Example:
+
         ```python
         import keras_gpt3
 

@@ -27,9 +27,10 @@ def count_parameters(config):
         `attention`, `feed_forward` and `layer_norms`, over all layers.
 
     Raises:
-        ValueError: if a size is missing or is not a positive integer.
+        ValueError: If a size is missing or is not a positive integer.
 
     Example:
+
     ```python
     from keras_gpt3.planning import count_parameters
     from keras_gpt3.preset_loader import load_shipped_preset

@@ -15,16 +15,17 @@ def check_fits(config, name, dtype=None, available=None):
 
     Args:
         config: dict. The arguments of `GPT3Backbone`, overrides included.
-        name: str. What to call the model: its preset's name or folder.
-        dtype: str, `keras.DTypePolicy` or its config. The policy to build
+        name: string. What to call the model: its preset's name or folder.
+        dtype: string, `keras.DTypePolicy` or its config. The policy to build
             the model with. Defaults to Keras' global policy.
         available: int. Bytes available. Defaults to `available_memory()`.
 
     Raises:
-        MemoryError: if the weights do not fit. The message says how much is
+        MemoryError: If the weights do not fit. The message says how much is
             needed, how much there is, and what would fit.
 
     Example:
+
     ```python
     from keras_gpt3.planning import check_fits
     from keras_gpt3.preset_loader import load_shipped_preset

@@ -22,7 +22,7 @@ def symbols_to_bytes(token):
     """Turns a token's spelling into the bytes that it stands for.
 
     Args:
-        token: str. A token in GPT-2's byte alphabet.
+        token: string. A token in GPT-2's byte alphabet.
 
     Returns:
         A bytes object, one byte a character of `token`.
@@ -31,6 +31,7 @@ def symbols_to_bytes(token):
         KeyError: A character is not in the alphabet.
 
     Example:
+
     ```python
     from keras_gpt3.tokenization.byte_alphabet import symbols_to_bytes
 

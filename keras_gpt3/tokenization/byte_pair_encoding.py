@@ -28,14 +28,14 @@ class BytePairEncoding:
     Args:
         vocabulary: dict, or path. Token -> id with tokens in GPT-2's byte
             alphabet (a space is "Ġ"), or such a JSON file (`encoder.json`).
-        merges: list of str, or path. Rules "left right", the earliest first,
-            or a file with one rule a line (`vocab.bpe`).
+        merges: list of strings, or path. Rules "left right", the earliest
+            first, or a file with one rule a line (`vocab.bpe`).
         special_tokens: tuple of str. Tokens of `vocabulary` that no merge
             makes. Defaults to `("<|endoftext|>",)`.
 
     Attributes:
         vocabulary: dict. Token -> id. Not to be changed.
-        merges: list of str. The rules, without a version line.
+        merges: list of strings. The rules, without a version line.
         special_tokens: tuple of str.
         vocabulary_size: int. One more than the largest id.
 
@@ -43,6 +43,7 @@ class BytePairEncoding:
         ValueError: The vocabulary and the merges do not fit together.
 
     Example:
+
     ```python
     from keras_gpt3 import preset_loader
     from keras_gpt3.tokenization import BytePairEncoding
@@ -72,7 +73,7 @@ class BytePairEncoding:
         """Turns a text into token ids.
 
         Args:
-            text: str.
+            text: string.
             split_special_tokens: bool. Whether "<|endoftext|>" in the text is
                 ordinary text, as it must be in documents that one does not
                 trust, and not the special token. Defaults to `False`.
@@ -111,7 +112,7 @@ class BytePairEncoding:
         """Turns several texts into token ids, in several threads.
 
         Args:
-            texts: list of str.
+            texts: list of strings.
             split_special_tokens: bool. See `encode`. Defaults to `False`.
             num_threads: int. Defaults to the number of processors, or 1 where
                 the texts are too short to gain.
@@ -161,7 +162,7 @@ class BytePairEncoding:
 
         Args:
             ids: list of int, or integer array `(length,)`.
-            errors: str. What to do with bytes that are no UTF-8, as in
+            errors: string. What to do with bytes that are no UTF-8, as in
                 `bytes.decode`; a model may stop amid a character. Defaults to
                 `"replace"`.
 

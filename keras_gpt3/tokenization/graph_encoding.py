@@ -12,6 +12,7 @@ def in_graph():
         A bool.
 
     Example:
+
     ```python
     from keras_gpt3.tokenization.graph_encoding import in_graph
 
@@ -29,7 +30,7 @@ def encode_in_graph(encode_batch, inputs, dtype="int32"):
     Args:
         encode_batch: callable. List of str -> list of lists of int.
         inputs: string tensor `()` or `(batch,)`.
-        dtype: str. An integer type. Defaults to `"int32"`.
+        dtype: string. An integer type. Defaults to `"int32"`.
 
     Returns:
         A tensor `(length,)` for a scalar, a `tf.RaggedTensor` `(batch, None)`
@@ -39,6 +40,7 @@ def encode_in_graph(encode_batch, inputs, dtype="int32"):
         ValueError: `inputs` has another rank.
 
     Example:
+
     ```python
     import tensorflow as tf
 
@@ -88,6 +90,7 @@ def decode_in_graph(decode, inputs):
         ValueError: `inputs` has another rank.
 
     Example:
+
     ```python
     import tensorflow as tf
 

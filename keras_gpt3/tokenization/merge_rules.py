@@ -10,7 +10,7 @@ def read_merge_rules(merges):
     other writers leave out, is skipped, and so are empty lines.
 
     Args:
-        merges: list of str, or str. Rules such as "Ġ t", the earliest merge
+        merges: list of strings, or str. Rules such as "Ġ t", the earliest merge
             first; or the content of a file with one rule a line.
 
     Returns:
@@ -20,6 +20,7 @@ def read_merge_rules(merges):
         ValueError: A rule is not two tokens with one space between.
 
     Example:
+
     ```python
     from keras_gpt3.tokenization.merge_rules import read_merge_rules
 
@@ -59,6 +60,7 @@ def check_merge_rules(rules, vocabulary):
         ValueError: A rule does not fit the vocabulary or the earlier rules.
 
     Example:
+
     ```python
     from keras_gpt3.tokenization.merge_rules import check_merge_rules
 

@@ -2,20 +2,21 @@
 
 
 def to_texts(inputs):
-    """Brings strings in any form to a list of str.
+    """Brings strings in any form to a list of strings.
 
     Args:
-        inputs: str, list of str, or array or eager tensor of strings `()` or
-            `(batch,)`; bytes are read as UTF-8.
+        inputs: string, list of strings, or array or eager tensor of strings
+            `()` or `(batch,)`; bytes are read as UTF-8.
 
     Returns:
-        A tuple of a list of str and a bool: whether `inputs` was a batch.
+        A tuple of a list of strings and a bool: whether `inputs` was a batch.
 
     Raises:
         ValueError: `inputs` holds something else than strings, or bytes that
             are no UTF-8, or has more dimensions.
 
     Example:
+
     ```python
     from keras_gpt3.tokenization.nested_inputs import to_texts
 
@@ -60,6 +61,7 @@ def to_id_sequences(inputs):
         batch.
 
     Example:
+
     ```python
     from keras_gpt3.tokenization.nested_inputs import to_id_sequences
 

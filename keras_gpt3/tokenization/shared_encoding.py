@@ -24,6 +24,7 @@ def shared_byte_pair_encoding(vocabulary_path, merges_path):
         ValueError: The vocabulary and the merges do not fit together.
 
     Example:
+
     ```python
     from keras_gpt3 import preset_loader
     from keras_gpt3.tokenization.shared_encoding import (

@@ -13,6 +13,7 @@ def check_text(text):
         ValueError: `text` is no str, or holds a lone surrogate.
 
     Example:
+
     ```python
     from keras_gpt3.tokenization.text_check import check_text
 

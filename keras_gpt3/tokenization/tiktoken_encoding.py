@@ -28,6 +28,7 @@ def build_tiktoken_encoding(vocabulary, rules, special_tokens):
         the same, as GPT-2's are.
 
     Example:
+
     ```python
     from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
     from keras_gpt3.tokenization.tiktoken_encoding import (

@@ -21,6 +21,7 @@ def read_vocabulary(vocabulary):
             integers of at least 0.
 
     Example:
+
     ```python
     from keras_gpt3.tokenization.vocabulary import read_vocabulary
 
@@ -76,6 +77,7 @@ def check_vocabulary(vocabulary, special_tokens):
             token is spelled outside GPT-2's byte alphabet.
 
     Example:
+
     ```python
     from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
     from keras_gpt3.tokenization.vocabulary import check_vocabulary
@@ -115,6 +117,7 @@ def spell_tokens(vocabulary, special_tokens):
         ValueError: A token is not in GPT-2's byte alphabet.
 
     Example:
+
     ```python
     from keras_gpt3.tokenization.vocabulary import spell_tokens
 

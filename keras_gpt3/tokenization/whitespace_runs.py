@@ -20,16 +20,17 @@ def cut_long_whitespace(text, special_tokens=(), long_run=LONG_RUN):
     of the whole.
 
     Args:
-        text: str.
+        text: string.
         special_tokens: tuple of str. Tokens that will be cut out of the text
             anyway; a run before one of them is taken whole.
         long_run: int. Length from which on every run is cut. Defaults to
             half of what the matcher can bear.
 
     Returns:
-        A list of str whose concatenation is `text`.
+        A list of strings whose concatenation is `text`.
 
     Example:
+
     ```python
     from keras_gpt3.tokenization.whitespace_runs import cut_long_whitespace
 

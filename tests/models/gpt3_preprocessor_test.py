@@ -29,7 +29,8 @@ EXPECTED = (
         "token_ids": [[A, B, END, END], [A, B, C, A]],
         "padding_mask": [[True, True, True, False], [True] * 4],
     },
-    [[B, END, END, END], [B, C, A, END]],
+    # The second document is cut: it has no end here.
+    [[B, END, END, END], [B, C, A, B]],
     [[True, True, False, False], [True] * 4],
 )
 
@@ -55,6 +56,13 @@ def test_one_string_gives_one_row(preprocessor):
     assert to_lists(x["token_ids"]) == EXPECTED[0]["token_ids"][0]
     assert to_lists(y) == EXPECTED[1][0]
     assert to_lists(sample_weight) == EXPECTED[2][0]
+
+
+@pytest.mark.parametrize("length", [3, 4, 5])
+def test_the_end_follows_a_document_exactly_where_it_fits(length, preprocessor):
+    _, labels, weights = preprocessor("a" * length)
+    ends = np.array(labels)[np.array(weights)] == END
+    assert ends.sum() == (length < 5)
 
 
 def test_sequence_length_can_be_overridden(preprocessor):

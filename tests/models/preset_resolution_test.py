@@ -316,3 +316,15 @@ def test_another_model_s_preset_raises(tmp_path):
         "with a GPT2Backbone. Call GPT2Backbone.from_preset instead.",
         tmp_path,
     )
+
+
+def test_a_folder_that_is_not_there_raises(tmp_path):
+    folder = str(tmp_path / "nothing")
+    message = (
+        f"A preset folder must exist. Received: preset={folder!r}. Pass a "
+        "folder that save_to_preset wrote, or a name of "
+        "keras_gpt3.GPT3.presets."
+    )
+    for cls in (GPT3, GPT3Backbone):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            cls.from_preset(folder)
