@@ -40,6 +40,18 @@ def test_imports_are_absolute():
     assert source_tree.relative_imports(TREES) == []
 
 
+def test_every_module_has_a_test_of_its_name():
+    tests = FOLDER.parent / "tests"
+    modules = (path.relative_to(FOLDER) for path in FOLDER.rglob("*.py"))
+    untested = [
+        str(path)
+        for path in modules
+        if path.name not in ("__init__.py", "version.py")
+        and not (tests / path.with_name(f"{path.stem}_test.py")).exists()
+    ]
+    assert untested == []
+
+
 # === What is public ===
 
 
