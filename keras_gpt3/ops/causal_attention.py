@@ -5,6 +5,7 @@ import math
 from keras import ops
 
 from keras_gpt3.ops.attention_shapes import check_attention_shapes
+from keras_gpt3.ops.blocked_attention import blocked_causal_attention
 from keras_gpt3.ops.masked_softmax import masked_softmax
 from keras_gpt3.ops.op_compilation import compiled_op
 
@@ -14,7 +15,9 @@ def causal_attention(query, key, value, scale=None, padding_mask=None):
 
     The dense layers of GPT-3 (section 2.1 of Brown et al. 2020). Key `j` is
     visible to query `i` iff `j <= i` and `padding_mask[j]`. The softmax is
-    computed in float32. A query that sees no key returns zeros.
+    computed in float32. A query that sees no key returns zeros. Where the
+    length is known, queries are taken in blocks that meet no later key, and
+    memory grows linearly with the length.
 
     Args:
         query: tensor of shape `(batch, length, heads, head_dim)`.
@@ -49,12 +52,19 @@ def causal_attention(query, key, value, scale=None, padding_mask=None):
     check_attention_shapes(query, key, value, padding_mask)
     if scale is None:
         scale = 1.0 / math.sqrt(query.shape[-1])
+    if query.shape[1] is not None:
+        return blocked_causal_attention(
+            query * float(scale), key, value, padding_mask
+        )
     return _causal_attention(*tensors, scale=float(scale))
 
 
 @compiled_op
 def _causal_attention(query, key, value, padding_mask=None, *, scale):
-    """The arithmetic of `causal_attention`; letters as in the backbone."""
+    """All scores at once, where the length is not known.
+
+    Letters as in the backbone.
+    """
     scores = ops.einsum("bqhd,bkhd->bhqk", query * scale, key)
     positions = ops.arange(ops.shape(query)[1])
     visible = positions[None, :] <= positions[:, None]  # (T, T)

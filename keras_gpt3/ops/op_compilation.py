@@ -17,7 +17,7 @@ import keras
 _state = {"enabled": True}
 # Executables kept for each operation, so that calls with ever new lengths do
 # not pile them up.
-_MOST_EXECUTABLES = 64
+_MOST_EXECUTABLES = 256
 
 
 @contextlib.contextmanager
