@@ -1,6 +1,9 @@
 """Checks of the shapes that every attention function takes."""
 
+import math
 import numbers
+
+from keras import ops
 
 
 def check_attention_shapes(query, key, value, padding_mask=None):
@@ -30,6 +33,34 @@ def check_attention_shapes(query, key, value, padding_mask=None):
                 f"{shapes[0][:2]}. Received: padding_mask.shape={mask_shape}. "
                 "Pass one bool for each key, True where it is visible."
             )
+
+
+def attention_arguments(query, key, value, scale, padding_mask):
+    """Brings the arguments of an attention function to tensors, checked.
+
+    Args:
+        query: tensor of shape `(batch, length, heads, head_dim)`.
+        key: tensor of the shape of `query`.
+        value: tensor of the shape of `query`.
+        scale: float, or `None` for `1 / sqrt(head_dim)`.
+        padding_mask: bool tensor of shape `(batch, length)`, or `None`.
+
+    Returns:
+        A tuple of the tensors, the mask last where there is one, and the
+        scale as a float.
+
+    Raises:
+        ValueError: If the shapes do not fit together.
+    """
+    query, key, value = map(ops.convert_to_tensor, (query, key, value))
+    tensors = (query, key, value)
+    if padding_mask is not None:
+        padding_mask = ops.convert_to_tensor(padding_mask, dtype="bool")
+        tensors += (padding_mask,)
+    check_attention_shapes(*tensors)
+    if scale is None:
+        scale = 1.0 / math.sqrt(query.shape[-1])
+    return tensors, float(scale)
 
 
 def check_window(window, name="window"):

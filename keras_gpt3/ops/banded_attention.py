@@ -4,7 +4,7 @@ import math
 
 from keras import ops
 
-from keras_gpt3.ops.attention_shapes import check_attention_shapes
+from keras_gpt3.ops.attention_shapes import attention_arguments
 from keras_gpt3.ops.attention_shapes import check_window
 from keras_gpt3.ops.causal_attention import causal_attention
 from keras_gpt3.ops.masked_softmax import masked_softmax
@@ -53,19 +53,11 @@ def banded_attention(query, key, value, window, scale=None, padding_mask=None):
     ```
     """
     check_window(window)
-    query, key, value = map(ops.convert_to_tensor, (query, key, value))
-    check_attention_shapes(query, key, value)
-    length = query.shape[1]
+    tensors, scale = attention_arguments(query, key, value, scale, padding_mask)
+    length = tensors[0].shape[1]
     if length is not None and window >= length:
-        return causal_attention(query, key, value, scale, padding_mask)
-    tensors = (query, key, value)
-    if padding_mask is not None:
-        padding_mask = ops.convert_to_tensor(padding_mask, dtype="bool")
-        tensors += (padding_mask,)
-    check_attention_shapes(query, key, value, padding_mask)
-    if scale is None:
-        scale = 1.0 / math.sqrt(query.shape[-1])
-    return _banded_attention(*tensors, window=int(window), scale=float(scale))
+        return causal_attention(*tensors[:3], scale, *tensors[3:])
+    return _banded_attention(*tensors, window=int(window), scale=scale)
 
 
 def block_length(window):

@@ -1,10 +1,8 @@
 """Dense causal attention."""
 
-import math
-
 from keras import ops
 
-from keras_gpt3.ops.attention_shapes import check_attention_shapes
+from keras_gpt3.ops.attention_shapes import attention_arguments
 from keras_gpt3.ops.blocked_attention import blocked_causal_attention
 from keras_gpt3.ops.masked_softmax import masked_softmax
 from keras_gpt3.ops.op_compilation import compiled_op
@@ -44,19 +42,11 @@ def causal_attention(query, key, value, scale=None, padding_mask=None):
     y = keras_gpt3.ops.causal_attention(x, x, x)  # (1, 10, 2, 8)
     ```
     """
-    query, key, value = map(ops.convert_to_tensor, (query, key, value))
-    tensors = (query, key, value)
-    if padding_mask is not None:
-        padding_mask = ops.convert_to_tensor(padding_mask, dtype="bool")
-        tensors += (padding_mask,)
-    check_attention_shapes(query, key, value, padding_mask)
-    if scale is None:
-        scale = 1.0 / math.sqrt(query.shape[-1])
+    tensors, scale = attention_arguments(query, key, value, scale, padding_mask)
+    query, *others = tensors
     if query.shape[1] is not None:
-        return blocked_causal_attention(
-            query * float(scale), key, value, padding_mask
-        )
-    return _causal_attention(*tensors, scale=float(scale))
+        return blocked_causal_attention(query * scale, *others)
+    return _causal_attention(*tensors, scale=scale)
 
 
 @compiled_op
