@@ -1,118 +1,142 @@
-"""Banded attention against dense attention over the same keys.
+"""The package's attention against Keras' own, in time and memory.
 
-    python benchmarks/attention.py [--lengths 512 1024 2048 4096]
+    python benchmarks/attention.py [--dtype bfloat16] [--lengths 512 1024]
 
-Forward and backward pass of one layer of GPT-3 Small (12 heads of 64, batch 1,
-float32), window 256: the package's banded and dense operations and
+Forward and backward pass of one layer of GPT-3 Small (12 heads of 64, batch 1)
+at growing lengths, in two pairs whose sides take turns, each in a process of
+its own: the package's banded attention (window 256) and
 `keras.ops.dot_product_attention` with the same band as a mask, which is what
-keras-hub's sliding windows do. Sides alternate; prints medians as JSON.
+keras-hub's sliding windows do; the package's causal attention and
+`keras.ops.dot_product_attention` with `is_causal=True`.
+
+Prints medians, ratios and the exponents of the growth from 2048 on as one JSON
+object. Memory is the peak of the process less what it held before the first
+call, compilation included. A side that would need more than the machine has
+left is not run: its memory is given by arithmetic, that of the length before
+times the square of the ratio of the lengths.
 """
 
 import argparse
+import contextlib
 import json
-import math
-import os
-import platform
-import statistics
-import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import keras
-import numpy as np
-import tensorflow as tf
-
-import keras_gpt3
+import psutil
+from harness.alternation import alternate
+from harness.alternation import ratio
+from harness.growth import slope
+from harness.progress import log
+from harness.side_process import SideProcess
+from harness.step_options import DTYPES
+from harness.versions import versions
 
 HEADS, HEAD_DIM, WINDOW = 12, 64, 256
+PAIRS = {"banded": "masked_dense", "blocked": "stock_causal"}
+SLOPES_FROM = 2048
+# Of the memory that the machine has left; the rest is for what moves.
+USABLE = 0.85
 
 
 def main():
     """Measures all lengths and prints one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--lengths", type=int, nargs="+", default=[512, 1024, 2048, 4096]
-    )
-    parser.add_argument("--repetitions", type=int, default=5)
-    arguments = parser.parse_args()
-    rows = [measure(n, arguments.repetitions) for n in arguments.lengths]
+    arguments = parse_arguments()
+    rows = []
+    for length in sorted(arguments.lengths):
+        previous = rows[-1] if rows else {}
+        rows.append(measure(length, arguments, previous))
     report = {
         "benchmark": "attention",
-        "versions": {
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-        },
-        "window": WINDOW,
+        "versions": versions("keras-gpt3", "keras", "tensorflow"),
+        "configuration": vars(arguments)
+        | {"heads": HEADS, "head_dim": HEAD_DIM, "window": WINDOW},
         "rows": rows,
-        "banded_slope": slope(rows, "banded_ms"),
-        "masked_dense_slope": slope(rows, "masked_dense_ms"),
+        "slopes": slopes(rows),
     }
     print(json.dumps(report, indent=2))
 
 
-def measure(length, repetitions):
-    """Median times of the three sides at one length, in milliseconds."""
-    rng = np.random.default_rng(0)
-    shape = (1, length, HEADS, HEAD_DIM)
-    inputs = [tf.constant(rng.normal(size=shape), tf.float32) for _ in range(3)]
-    sides = {
-        "banded_ms": gradient_of(
-            lambda q, k, v: keras_gpt3.ops.banded_attention(q, k, v, WINDOW)
-        ),
-        "dense_ms": gradient_of(keras_gpt3.ops.causal_attention),
-        "masked_dense_ms": gradient_of(masked_dense),
-    }
-    times = {name: [] for name in sides}
-    for repetition in range(repetitions + 1):
-        for name, side in sides.items():
-            start = time.perf_counter()
-            side(*inputs)
-            if repetition:  # The first one compiles.
-                times[name].append(1000 * (time.perf_counter() - start))
-    row = {name: round(statistics.median(t), 2) for name, t in times.items()}
-    ratio = row["masked_dense_ms"] / row["banded_ms"]
-    return {
+def parse_arguments():
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--lengths",
+        type=int,
+        nargs="+",
+        default=[512, 1024, 2048, 4096, 8192, 16384],
+    )
+    parser.add_argument("--dtype", choices=DTYPES, default="float32")
+    parser.add_argument("--repetitions", type=int, default=5)
+    return parser.parse_args()
+
+
+def measure(length, arguments, previous):
+    """Both pairs at one length."""
+    row = {"length": length}
+    for ours, stock in PAIRS.items():
+        needed = predicted_bytes(stock, length, previous)
+        fits = needed <= USABLE * psutil.virtual_memory().available
+        names = (ours, stock) if fits else (ours,)
+        row |= measure_by_turns(names, length, arguments)
+        if not fits:
+            log(f"{stock}, {length}: not run, it needs {needed:.3g} bytes")
+            row[stock] = {"not_run": True, "predicted_bytes": int(needed)}
+        name = f"{stock}_over_{ours}"
+        row[name] = ratio(row[stock], row[ours], "seconds")
+        row[f"{name}_memory"] = ratio(row[stock], row[ours], "bytes")
+    return row
+
+
+def measure_by_turns(names, length, arguments):
+    """Some sides at one length, each in its own process."""
+    options = {
         "length": length,
-        **row,
-        "masked_dense_over_banded": round(ratio, 2),
+        "dtype": arguments.dtype,
+        "heads": HEADS,
+        "head_dim": HEAD_DIM,
+        "window": WINDOW,
+    }
+    with contextlib.ExitStack() as stack:
+        sides = {
+            name: stack.enter_context(
+                SideProcess(
+                    f"{name}, {length}",
+                    "sides.attention_side",
+                    options | {"side": name},
+                )
+            )
+            for name in names
+        }
+        results = alternate(sides, arguments.repetitions)
+        return {name: entry(sides[name], results[name]) for name in names}
+
+
+def predicted_bytes(stock, length, previous):
+    """What a (T, T) side needs, from the length before; 0 where unknown."""
+    last = previous.get(stock, {})
+    known = last.get("bytes", last.get("predicted_bytes"))
+    return known * (length / previous["length"]) ** 2 if known else 0
+
+
+def entry(side, result):
+    """The report of one side at one length."""
+    if "error" in result:
+        return result
+    return {
+        "seconds": round(result["seconds"], 5),
+        "bytes": result["peak_bytes"] - side.ready["bytes_before"],
     }
 
 
-def masked_dense(query, key, value):
-    """The band as a mask on all scores."""
-    distance = (
-        tf.range(query.shape[1])[:, None] - tf.range(query.shape[1])[None, :]
-    )
-    band = (distance >= 0) & (distance < WINDOW)
-    return keras.ops.dot_product_attention(
-        query, key, value, mask=band[None, None]
-    )
-
-
-def gradient_of(attention):
-    """The gradients of an attention function, as one graph."""
-
-    @tf.function
-    def gradients(query, key, value):
-        with tf.GradientTape() as tape:
-            tape.watch((query, key, value))
-            output = attention(query, key, value)
-        return tape.gradient(output, (query, key, value))
-
-    return gradients
-
-
-def slope(rows, name):
-    """Exponent of the growth with length, from the two longest."""
-    if len(rows) < 2:
-        return None
-    (short, long) = rows[-2:]
-    return round(
-        math.log(long[name] / short[name])
-        / math.log(long["length"] / short["length"]),
-        2,
-    )
+def slopes(rows):
+    """Exponents of the growth of each side, in time and memory."""
+    rows = [row for row in rows if row["length"] >= SLOPES_FROM]
+    lengths = [row["length"] for row in rows]
+    return {
+        side: {
+            key: slope(lengths, [row[side].get(key) for row in rows])
+            for key in ("seconds", "bytes")
+        }
+        for side in (*PAIRS, *PAIRS.values())
+    }
 
 
 if __name__ == "__main__":

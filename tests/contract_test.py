@@ -175,7 +175,13 @@ def test_tensorboard_gets_the_curves(model, tmp_path):
 
 def test_the_history_has_a_number_for_each_epoch(model):
     history = fit(model, epochs=3)
-    names = {"loss", "accuracy", "learning_rate", "tokens_per_second"}
+    names = {
+        "loss",
+        "accuracy",
+        "perplexity",
+        "learning_rate",
+        "tokens_per_second",
+    }
     assert set(history) == names
     assert all(len(history[name]) == 3 for name in names)
     assert history["loss"][2] < history["loss"][0]
@@ -218,10 +224,12 @@ def test_rows_of_weight_0_are_as_if_absent(model):
 def test_a_batch_is_trained_and_tested_by_hand(model):
     x, y = small_batch()
     before = model.test_on_batch(x, y, return_dict=True)
-    assert model.test_on_batch(x, y) == [before["loss"], before["accuracy"]]
+    assert before["perplexity"] == pytest.approx(np.exp(before["loss"]))
+    names = ("loss", "accuracy", "perplexity")
+    assert model.test_on_batch(x, y) == [before[name] for name in names]
     logs = model.train_on_batch(x, y, return_dict=True)
     assert logs["loss"] == pytest.approx(before["loss"], rel=1e-5)
-    assert set(logs) == {"loss", "accuracy", "learning_rate"}
+    assert set(logs) == {*before, "learning_rate"}
     assert model.test_on_batch(x, y)[0] < before["loss"]
 
 

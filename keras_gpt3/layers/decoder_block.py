@@ -1,8 +1,12 @@
 """One block of the decoder: attention, then feed-forward."""
 
+import functools
+
 import keras
 from keras import ops
 
+from keras_gpt3.layers.layer_norm import LayerNorm
+from keras_gpt3.layers.repeatable_dropout import RepeatableDropout
 from keras_gpt3.ops import initial_deviations
 from keras_gpt3.ops.activations import get_activation
 from keras_gpt3.ops.attention_shapes import check_window
@@ -100,6 +104,8 @@ class DecoderBlock(keras.layers.Layer):
         self.dropout = dropout
         self.residual_deviation = residual_deviation
         self._activate = get_activation(activation)
+        # Set by `GPT3Backbone.rematerialize`: how to train, not what to be.
+        self.rematerialized = False
 
     def build(self, input_shape):
         hidden_dim = input_shape[-1]
@@ -129,7 +135,7 @@ class DecoderBlock(keras.layers.Layer):
             hidden_dim,
             residual,
         )
-        self.residual_dropout = keras.layers.Dropout(
+        self.residual_dropout = RepeatableDropout(
             self.dropout, dtype=self.dtype_policy, name="residual_dropout"
         )
         self.built = True
@@ -143,15 +149,35 @@ class DecoderBlock(keras.layers.Layer):
         training=None,
     ):
         x = hidden_states  # (B, T, M)
+        if cache is not None:
+            return self._transform(x, cache=cache, cache_index=cache_index)
+        transform = functools.partial(
+            self._transform, padding_mask=padding_mask, training=training
+        )
+        if self.rematerialized and training:
+            seeds = tuple(self.residual_dropout.draw_seed() for _ in range(2))
+            transform = keras.remat(functools.partial(transform, seeds=seeds))
+        return transform(x)
+
+    def _transform(
+        self,
+        x,
+        padding_mask=None,
+        cache=None,
+        cache_index=None,
+        training=None,
+        seeds=(None, None),
+    ):
+        """The block itself, (B, T, M) to (B, T, M)."""
         attended, cache = self._attend(
             self.attention_norm(x), padding_mask, cache, cache_index
         )
         attended = self.attention_output(attended)
-        x = x + self.residual_dropout(attended, training=training)
+        x = x + self.residual_dropout(attended, seeds[0], training=training)
 
         fed = self.feed_forward_intermediate(self.feed_forward_norm(x))
         fed = self.feed_forward_output(self._activate(fed))  # (B, T, M)
-        x = x + self.residual_dropout(fed, training=training)
+        x = x + self.residual_dropout(fed, seeds[1], training=training)
         return x if cache is None else (x, cache)
 
     def _attend(self, x, padding_mask, cache, cache_index):
@@ -203,7 +229,7 @@ class DecoderBlock(keras.layers.Layer):
 
     def _norm(self, name, input_shape):
         """A built layer normalization over the width."""
-        layer = keras.layers.LayerNormalization(
+        layer = LayerNorm(
             epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name=name
         )
         layer.build(input_shape)

@@ -45,6 +45,29 @@ def check_input(model, x):
         check_batch_divides(x, model.distribute_strategy.num_replicas_in_sync)
 
 
+def check_micro_batches(model, x):
+    """Raises where the micro-batches of `fit` cannot divide a dataset's batch.
+
+    Args:
+        model: a compiled `GPT3`.
+        x: as in `GPT3.fit`. Other inputs are checked in the step.
+
+    Raises:
+        ValueError: If the batch size is known, and the part of a replica is no
+            multiple of the `micro_batch_size` given to `compile`.
+    """
+    size = model._step.micro_batch_size
+    if size is None or not hasattr(x, "element_spec"):
+        return
+    from keras_gpt3.training.micro_batches import check_micro_batch_divides
+
+    for spec in keras.tree.flatten(x.element_spec)[:1]:
+        rows = spec.shape[0] if spec.shape.rank else None
+        if rows is not None:
+            replicas = model.distribute_strategy.num_replicas_in_sync
+            check_micro_batch_divides(size, rows // replicas)
+
+
 def check_batch(model, x, y, sample_weight):
     """Checks a batch of token ids, eagerly or as a part of a graph.
 

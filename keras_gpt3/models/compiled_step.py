@@ -4,20 +4,24 @@ import dataclasses
 
 import keras
 
+from keras_gpt3.data.integer_argument import check_integer
+
 
 @dataclasses.dataclass
 class CompiledStep:
     """How a compiled `GPT3` trains.
 
-    It holds the accuracy tracker, so that Keras does not take the tracker for
-    a part of the model and save it with the weights.
+    It holds the trackers of its metrics, so that Keras does not take them for
+    a part of the model and save them with the weights.
 
     Args:
         own_loss: bool. Whether the loss is the package's own.
-        is_fused: bool. Whether nothing but the step's own loss and accuracy
+        is_fused: bool. Whether nothing but the step's own loss and metrics
             is computed.
         tracks_accuracy: bool. Whether the step itself tracks the accuracy.
         jit_compile: bool or `"auto"`, as given to `compile`.
+        micro_batch_size: int or `None`, as given to `compile`.
+        rematerialization: string or int, as given to `compile`.
         metrics: list of the metrics that the package's own step updates.
     """
 
@@ -25,15 +29,38 @@ class CompiledStep:
     is_fused: bool
     tracks_accuracy: bool
     jit_compile: bool | str
+    micro_batch_size: int | None = None
+    rematerialization: str | int = "none"
     metrics: list = dataclasses.field(default_factory=list)
 
     @classmethod
-    def choose(cls, loss, metrics, weighted_metrics, jit_compile):
+    def choose(cls, loss, metrics, weighted_metrics, jit_compile, **choices):
         """The step for the arguments of `compile`."""
         own_loss = keras.config.backend() == "tensorflow" and loss == "auto"
         tracks_accuracy = own_loss and weighted_metrics == "auto"
         is_fused = tracks_accuracy and metrics is None
-        return cls(own_loss, is_fused, tracks_accuracy, jit_compile)
+        step = cls(own_loss, is_fused, tracks_accuracy, jit_compile, **choices)
+        step.check_micro_batch_size()
+        return step
+
+    def check_micro_batch_size(self):
+        """Raises unless the batch can be taken in micro-batches."""
+        if self.micro_batch_size is None:
+            return
+        check_integer("micro_batch_size", self.micro_batch_size, minimum=1)
+        if not self.is_fused:
+            raise ValueError(
+                "micro_batch_size must be None with a loss or metrics of your "
+                "own or on another backend than TensorFlow. Received: "
+                f"micro_batch_size={self.micro_batch_size}. Leave the loss and "
+                "metrics out of compile()."
+            )
+
+    def needs_logits(self, model):
+        """Whether the step has to compute the logits of all tokens."""
+        # A quantized head has no table to multiply with.
+        head = model.backbone.token_embedding
+        return not self.is_fused or head.quantization_mode is not None
 
     def keras_losses(self, loss, weighted_metrics):
         """The loss and metrics that are left to Keras."""
@@ -50,8 +77,16 @@ class CompiledStep:
     def make_trackers(self, model):
         """Makes the metrics of the step, in the model's scope."""
         if self.tracks_accuracy:
+            from keras_gpt3.training.perplexity import Perplexity
+
             with model.distribute_strategy.scope():
                 self.metrics.append(keras.metrics.Mean(name="accuracy"))
+                self.metrics.append(Perplexity())
+
+    def track(self, loss, accuracy, weight):
+        """Adds the means over a batch to the metrics of the step."""
+        for metric, value in zip(self.metrics, (accuracy, loss), strict=False):
+            metric.update_state(value, sample_weight=weight)
 
     def prepare_optimizer(self, model):
         """Checks the optimizer, and gives it its slots before the first trace.
@@ -91,7 +126,11 @@ class CompiledStep:
 
     def compile_arguments(self):
         """The arguments of `compile` that Keras saw differently."""
-        arguments = {"jit_compile": self.jit_compile}
+        arguments = {
+            "jit_compile": self.jit_compile,
+            "micro_batch_size": self.micro_batch_size,
+            "rematerialization": self.rematerialization,
+        }
         if self.own_loss:
             arguments["loss"] = "auto"
         if self.tracks_accuracy:

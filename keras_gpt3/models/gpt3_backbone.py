@@ -18,9 +18,11 @@ from keras import ops
 from keras_gpt3 import preset_loader
 from keras_gpt3.layers.decoder_block import ATTENTION_KINDS
 from keras_gpt3.layers.decoder_block import DecoderBlock
+from keras_gpt3.layers.layer_norm import LayerNorm
 from keras_gpt3.layers.position_embedding import PositionEmbedding
 from keras_gpt3.models.known_arguments import check_known_arguments
 from keras_gpt3.ops import initial_deviations
+from keras_gpt3.planning.rematerialization import rematerialized_layers
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
@@ -224,6 +226,24 @@ class GPT3Backbone(keras_hub.models.Backbone):
         """
         return self.token_embedding(hidden_states, reverse=True)
 
+    def rematerialize(self, policy):
+        """Chooses the blocks that run forward again in the backward pass.
+
+        `GPT3.compile(rematerialization=...)` calls it. Results do not change.
+
+        Args:
+            policy: string or int. `"none"`, `"block"`, or `k` for every
+                `k`-th block.
+
+        Raises:
+            ValueError: If the policy is unknown.
+        """
+        chosen = rematerialized_layers(policy, self.num_layers)
+        for block, rematerialized in zip(
+            self.decoder_blocks, chosen, strict=True
+        ):
+            block.rematerialized = rematerialized
+
     @classmethod
     def from_preset(cls, preset, load_weights=None, **kwargs):
         """Builds a backbone from a shipped preset or a saved one.
@@ -339,7 +359,7 @@ def _make_layers(
             )
             for i in range(num_layers)
         ],
-        final_norm=keras.layers.LayerNormalization(
+        final_norm=LayerNorm(
             epsilon=layer_norm_epsilon, dtype=dtype, name="final_norm"
         ),
     )

@@ -8,6 +8,7 @@ import keras_hub
 
 from keras_gpt3.models.batch_check import check_batch
 from keras_gpt3.models.batch_check import check_input
+from keras_gpt3.models.batch_check import check_micro_batches
 from keras_gpt3.models.compiled_step import CompiledStep
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from keras_gpt3.ops.token_id_check import check_concrete_token_ids
@@ -31,13 +32,17 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         weighted_metrics="auto",
         sampler="top_k",
         jit_compile="auto",
+        micro_batch_size=None,
+        rematerialization="none",
         **kwargs,
     ):
         """Configures training and sampling.
 
         Without a loss or metrics, the step computes the mean cross-entropy
-        over tokens and the accuracy in one pass; this is the path that is
-        fast. A loss or metrics of your own are honoured through full logits.
+        over tokens, its exponential (the perplexity) and the accuracy in one
+        pass over a few tokens' logits at a time; this is the path that is fast
+        and small. A loss or metrics of your own are honoured through full
+        logits.
 
         Args:
             optimizer: string or `keras.optimizers.Optimizer`, usually
@@ -50,13 +55,23 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             sampler: string or `keras_hub.samplers.Sampler`, used by
                 `generate`. Defaults to `"top_k"`.
             jit_compile: bool. Whether XLA compiles the whole step of a
-                replica. Defaults to `"auto"`: on GPUs only; attention alone is
-                compiled elsewhere.
+                replica. Defaults to `"auto"`: on GPUs only; single operations
+                are compiled elsewhere.
+            micro_batch_size: int. Rows of which a replica computes the
+                gradients at a time; they are added up to those of its whole
+                batch, which it must divide. Defaults to `None`, all rows.
+            rematerialization: string or int. Which decoder blocks keep nothing
+                but their input for the backward pass and run forward once more
+                there: `"none"`, `"block"` for all, or `k` for every `k`-th.
+                `keras_gpt3.describe` tells what each saves. Defaults to
+                `"none"`.
             **kwargs: See `keras.Model.compile`.
 
         Raises:
-            ValueError: If the optimizer accumulates gradients or scales the
-                loss.
+            ValueError: If the optimizer accumulates gradients or has an
+                `apply` of its own, `micro_batch_size` or `rematerialization`
+                is none of the above, or `micro_batch_size` comes with a loss
+                or metrics of your own.
 
         Example:
 
@@ -71,8 +86,14 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         ```
         """
         self._step = CompiledStep.choose(
-            loss, metrics, weighted_metrics, jit_compile
+            loss,
+            metrics,
+            weighted_metrics,
+            jit_compile,
+            micro_batch_size=micro_batch_size,
+            rematerialization=rematerialization,
         )
+        self.backbone.rematerialize(rematerialization)
         if not self._step.is_fused:
             _log_once(
                 "A loss or metrics of your own need the logits of all tokens "
@@ -125,16 +146,17 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
 
         Returns:
             A `keras.callbacks.History`, with the keys `loss`, `accuracy`,
-            `learning_rate` and `tokens_per_second`; with a loss of your own
-            without the second and the last.
+            `perplexity`, `learning_rate` and `tokens_per_second`; with a loss
+            of your own `loss` and `learning_rate` only.
 
         Raises:
             ValueError: If the replicas do not divide the batches of a dataset,
-                an id is outside the vocabulary, or a sequence is longer than
-                the context.
+                or micro-batches the part of a replica, an id is outside the
+                vocabulary, or a sequence is longer than the context.
         """
         check_input(self, x)
         check_input(self, kwargs.get("validation_data"))
+        check_micro_batches(self, x)
         callbacks = self._step.with_progress(callbacks)
         # keras-hub makes a dataset of everything, and Keras would warn at
         # each call that it does not shuffle datasets.
@@ -200,7 +222,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         from keras_gpt3.training import train_step
 
         if self._step.own_loss:
-            return train_step.train_step(self, *args, self._step.whole_xla)
+            return train_step.train_step(self, *args)
         return train_step.train_step_with_compiled_loss(self, *args)
 
     def test_step(self, *args):

@@ -4,6 +4,9 @@ from keras_gpt3.ops.activations import get_activation
 from keras_gpt3.ops.banded_attention import banded_attention
 from keras_gpt3.ops.cached_attention import cached_attention
 from keras_gpt3.ops.causal_attention import causal_attention
+from keras_gpt3.ops.chunked_cross_entropy import chunked_cross_entropy
+from keras_gpt3.ops.gelu_approximate import gelu_approximate
+from keras_gpt3.ops.layer_normalization import layer_normalization
 from keras_gpt3.ops.masked_softmax import masked_softmax
 from keras_gpt3.ops.op_compilation import op_compilation
 from keras_gpt3.ops.token_cross_entropy import token_cross_entropy
@@ -14,7 +17,10 @@ __all__ = [
     "cached_attention",
     "causal_attention",
     "check_token_ids",
+    "chunked_cross_entropy",
+    "gelu_approximate",
     "get_activation",
+    "layer_normalization",
     "masked_softmax",
     "op_compilation",
     "token_cross_entropy",

@@ -4,11 +4,11 @@ import functools
 
 import keras
 
+from keras_gpt3.ops.gelu_approximate import gelu_approximate
+
 # Keras' own registry has no name for the tanh form of GELU.
 _ACTIVATIONS = {
-    "gelu_approximate": functools.partial(
-        keras.activations.gelu, approximate=True
-    ),
+    "gelu_approximate": gelu_approximate,
     "gelu": functools.partial(keras.activations.gelu, approximate=False),
     "relu": keras.activations.relu,
 }

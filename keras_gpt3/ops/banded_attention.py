@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_gpt3.ops.attention_shapes import attention_arguments
 from keras_gpt3.ops.attention_shapes import check_window
+from keras_gpt3.ops.blocked_attention import blocked_attention
 from keras_gpt3.ops.causal_attention import causal_attention
 from keras_gpt3.ops.masked_softmax import masked_softmax
 from keras_gpt3.ops.op_compilation import compiled_op
@@ -20,10 +21,10 @@ def banded_attention(query, key, value, window, scale=None, padding_mask=None):
     convention of GPT-Neo and of OpenAI's sparse-attention code. The paper does
     not give the width.
 
-    Queries are taken in blocks and meet only the blocks of keys that their
-    band touches, so that time and memory grow with `length * window`; no
-    `(length, length)` array exists. The softmax is computed in float32. A
-    query that sees no key returns zeros.
+    Queries are taken in blocks and meet only the keys that their band touches,
+    so that time and memory grow with `length * window`; no `(length, length)`
+    array exists, and training keeps no weights. The softmax is computed in
+    float32. A query that sees no key returns zeros.
 
     Args:
         query: tensor of shape `(batch, length, heads, head_dim)`.
@@ -55,9 +56,12 @@ def banded_attention(query, key, value, window, scale=None, padding_mask=None):
     check_window(window)
     tensors, scale = attention_arguments(query, key, value, scale, padding_mask)
     length = tensors[0].shape[1]
-    if length is not None and window >= length:
+    if length is None:
+        return _banded_attention(*tensors, window=int(window), scale=scale)
+    if window >= length:
         return causal_attention(*tensors[:3], scale, *tensors[3:])
-    return _banded_attention(*tensors, window=int(window), scale=scale)
+    query, *others = tensors
+    return blocked_attention(query * scale, *others, window=int(window))
 
 
 def block_length(window):
@@ -77,7 +81,7 @@ def block_length(window):
 
 @compiled_op
 def _banded_attention(query, key, value, padding_mask=None, *, window, scale):
-    """The arithmetic of `banded_attention`.
+    """All blocks at once, where the length is not known.
 
     Letters as in the backbone, and: N blocks, Q queries a block, P earlier
     blocks that a band reaches into, K = (P + 1) Q keys that a block meets.

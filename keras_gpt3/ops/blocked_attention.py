@@ -1,20 +1,26 @@
 """Causal attention by blocks of queries, with a gradient of its own.
 
-A block of queries meets only the keys up to its last one, so the upper
-triangle of the scores is neither computed nor stored, and the backward pass
-computes the probabilities again from the log-sum-exp of each row: memory grows
-linearly with the length. The matrix products are left to the backend (oneDNN
-on a CPU); only what stands between them is compiled as single operations.
+A block of queries meets only the keys that it can see, so that no score
+outside the triangle or the band is computed, but for those at the edge of a
+block. The backward pass computes the probabilities again from the log-sum-exp
+of each row: memory grows linearly with the length. The matrix products are
+left to the backend (oneDNN on a CPU); only what stands between them is
+compiled, as single operations.
+
+Letters as in the backbone, and: Q queries of a block, K keys that it meets.
 """
 
 from keras import ops
 
 from keras_gpt3.ops.op_compilation import compiled_op
 
-BLOCK = 256
+# Queries in a block; measured at 12 heads of 64, length 2048. Smaller ones
+# make the products too thin, larger ones compute more that is not seen.
+DENSE_BLOCK = 256
+BANDED_BLOCK = 128
 
 
-def blocked_causal_attention(query, key, value, padding_mask=None):
+def blocked_attention(query, key, value, padding_mask=None, window=None):
     """Causal attention of scaled queries, one block of queries at a time.
 
     Args:
@@ -24,6 +30,8 @@ def blocked_causal_attention(query, key, value, padding_mask=None):
         value: tensor of the shape of `query`.
         padding_mask: Optional. Bool tensor of shape `(batch, length)`, True
             where the key is visible.
+        window: int. Number of keys that a query sees, its own included.
+            Defaults to `None`, all earlier ones.
 
     Returns:
         A tensor of the shape and dtype of `query`.
@@ -33,12 +41,12 @@ def blocked_causal_attention(query, key, value, padding_mask=None):
     def attend(query, key, value):
         # (B, T, H, D) -> (B, H, T, D)
         heads = [_swap(x) for x in (query, key, value)]
-        output, log_sums = _forward(*heads, padding_mask)
+        output, log_sums = _forward(*heads, padding_mask, window)
 
         def gradient(*args, upstream=None):
             upstream = _swap(args[0] if upstream is None else upstream)
             gradients = _backward(
-                *heads, output, log_sums, upstream, padding_mask
+                *heads, output, log_sums, upstream, padding_mask, window
             )
             return tuple(_swap(x) for x in gradients)
 
@@ -47,109 +55,174 @@ def blocked_causal_attention(query, key, value, padding_mask=None):
     return attend(query, key, value)
 
 
+def block_bounds(length, window=None):
+    """The blocks of queries, and the keys that each of them meets.
+
+    Args:
+        length: int. Number of positions.
+        window: int. As in `blocked_attention`. Defaults to `None`.
+
+    Returns:
+        A list of `(first_key, start, end)`: queries from `start` to `end`
+        meet keys from `first_key` to `end`, both exclusive.
+    """
+    size = DENSE_BLOCK if window is None else BANDED_BLOCK
+    return [
+        (
+            0 if window is None else max(0, start - window + 1),
+            start,
+            min(start + size, length),
+        )
+        for start in range(0, length, size)
+    ]
+
+
 def _swap(x):
     """Between (B, T, H, D) and (B, H, T, D)."""
     return ops.transpose(x, (0, 2, 1, 3))
 
 
-def _bounds(length):
-    """First and last position (exclusive) of each block of queries."""
-    starts = range(0, length, BLOCK)
-    return [(start, min(start + BLOCK, length)) for start in starts]
-
-
-def _forward(query, key, value, padding_mask):
+def _forward(query, key, value, padding_mask, window):
     """The output (B, H, T, D), and the log-sum-exp of each block's rows."""
     outputs, log_sums = [], []
-    for start, end in _bounds(query.shape[2]):
+    for first, start, end in block_bounds(query.shape[2], window):
         scores = ops.matmul(
-            query[:, :, start:end], ops.swapaxes(key[:, :, :end], 2, 3)
+            query[:, :, start:end], ops.swapaxes(key[:, :, first:end], 2, 3)
         )  # (B, H, Q, K)
-        weights, log_sum = _weights(
-            scores, *_mask_up_to(padding_mask, end), start=start
+        mask = _mask_between(padding_mask, first, end)
+        band = {"offset": start - first, "window": window}
+        highest = _highest(scores, *mask, **band)
+        weights = _weights(scores, highest, *mask, **band)
+        # Normalized after the product, where there are fewer numbers.
+        output, log_sum = _normalize(
+            ops.matmul(weights, value[:, :, first:end]),
+            _row_sums(weights),
+            highest,
         )
-        outputs.append(ops.matmul(weights, value[:, :, :end]))
+        outputs.append(output)
         log_sums.append(log_sum)
     return ops.concatenate(outputs, axis=2), log_sums
 
 
-def _backward(query, key, value, output, log_sums, upstream, padding_mask):
+def _backward(
+    query, key, value, output, log_sums, upstream, padding_mask, window
+):
     """Gradients with respect to query, key and value, each (B, H, T, D)."""
     # The softmax' gradient needs sum(weights x their gradient) of each row,
     # which is the output times its gradient.
-    rows = ops.sum(
-        ops.cast(output, "float32") * ops.cast(upstream, "float32"),
-        axis=-1,
-        keepdims=True,
-    )
-    d_query, d_key, d_value = [], None, None
-    for (start, end), log_sum in zip(
-        _bounds(query.shape[2]), log_sums, strict=True
+    rows = _row_products(output, upstream)
+    d_query, d_key, d_value = [], _Overlap(), _Overlap()
+    for (first, start, end), log_sum in zip(
+        block_bounds(query.shape[2], window), log_sums, strict=True
     ):
         block, up = query[:, :, start:end], upstream[:, :, start:end]
-        keys, values = key[:, :, :end], value[:, :, :end]
-        weights, d_scores = _score_gradients(
+        keys, values = key[:, :, first:end], value[:, :, first:end]
+        weights = _weights(
             ops.matmul(block, ops.swapaxes(keys, 2, 3)),
-            ops.matmul(up, ops.swapaxes(values, 2, 3)),
             log_sum,
+            *_mask_between(padding_mask, first, end),
+            offset=start - first,
+            window=window,
+        )
+        d_scores = _score_gradient(
+            weights,
+            ops.matmul(up, ops.swapaxes(values, 2, 3)),
             rows[:, :, start:end],
-            *_mask_up_to(padding_mask, end),
-            start=start,
         )
         d_query.append(ops.matmul(d_scores, keys))
-        d_key = _grow(d_key, ops.matmul(ops.swapaxes(d_scores, 2, 3), block))
-        d_value = _grow(d_value, ops.matmul(ops.swapaxes(weights, 2, 3), up))
-    return ops.concatenate(d_query, axis=2), d_key, d_value
+        d_key.add(first, ops.matmul(ops.swapaxes(d_scores, 2, 3), block))
+        d_value.add(first, ops.matmul(ops.swapaxes(weights, 2, 3), up))
+    return ops.concatenate(d_query, axis=2), d_key.total(), d_value.total()
 
 
-def _grow(total, update):
-    """Adds an update over more keys than the total has had so far."""
-    if total is None:
-        return update
-    known = total.shape[2]
-    return ops.concatenate(
-        [total + update[:, :, :known], update[:, :, known:]], axis=2
-    )
+class _Overlap:
+    """The sum of updates whose ranges of keys overlap, in rising order."""
+
+    def __init__(self):
+        self._complete, self._open, self._first = [], None, 0
+
+    def add(self, first, update):
+        """Adds an update (B, H, K, D) of the keys from `first` on."""
+        if self._open is not None:
+            passed = first - self._first
+            if passed:
+                self._complete.append(self._open[:, :, :passed])
+            rest = self._open[:, :, passed:]
+            known = rest.shape[2]
+            update = ops.concatenate(
+                [rest + update[:, :, :known], update[:, :, known:]], axis=2
+            )
+        self._open, self._first = update, first
+
+    def total(self):
+        return ops.concatenate([*self._complete, self._open], axis=2)
 
 
-def _mask_up_to(padding_mask, end):
-    """The mask of the first keys, as further arguments: one or none."""
-    return () if padding_mask is None else (padding_mask[:, :end],)
+def _mask_between(padding_mask, first, end):
+    """The mask of some keys, as further arguments: one or none."""
+    return () if padding_mask is None else (padding_mask[:, first:end],)
 
 
-def _visible(scores, padding_mask, start):
+def _visible(scores, padding_mask, offset, window):
     """Which keys the queries of a block see, (Q, K) or (B, 1, Q, K)."""
     queries, keys = scores.shape[2:]
-    visible = ops.arange(keys)[None, :] <= start + ops.arange(queries)[:, None]
+    distance = offset + ops.arange(queries)[:, None] - ops.arange(keys)[None, :]
+    visible = distance >= 0
+    if window is not None:
+        visible = visible & (distance < window)
     if padding_mask is not None:
         visible = visible & padding_mask[:, None, None, :]
     return visible
 
 
-@compiled_op
-def _weights(scores, padding_mask=None, *, start):
-    """Softmax over the visible keys in float32, and its log-sum-exp.
+# Stages of the softmax. They are compiled one by one: in one piece XLA would
+# compute the exponentials inside its sums, number by number, which takes four
+# times as long.
 
-    As `masked_softmax`: a row that sees nothing gets zeros.
-    """
-    dtype = scores.dtype
-    visible = _visible(scores, padding_mask, start)
+
+@compiled_op
+def _highest(scores, padding_mask=None, *, offset, window):
+    """The largest visible score of each row, (B, H, Q, 1) in float32."""
+    visible = _visible(scores, padding_mask, offset, window)
+    # Half of the lowest float32: subtracting a maximum cannot overflow.
     scores = ops.where(visible, ops.cast(scores, "float32"), -1.7e38)
-    highest = ops.max(scores, axis=-1, keepdims=True)
-    weights = ops.where(visible, ops.exp(scores - highest), 0.0)
-    total = ops.sum(weights, axis=-1, keepdims=True)
-    total = ops.where(total == 0.0, 1.0, total)
-    return ops.cast(weights / total, dtype), highest + ops.log(total)
+    return ops.max(scores, axis=-1, keepdims=True)
 
 
 @compiled_op
-def _score_gradients(
-    scores, d_weights, log_sum, rows, padding_mask=None, *, start
-):
-    """The weights once more, and the gradient of the scores."""
-    dtype = scores.dtype
-    visible = _visible(scores, padding_mask, start)
-    weights = ops.exp(ops.cast(scores, "float32") - log_sum)
-    weights = ops.where(visible, weights, 0.0)
-    d_scores = weights * (ops.cast(d_weights, "float32") - rows)
-    return ops.cast(weights, dtype), ops.cast(d_scores, dtype)
+def _weights(scores, shift, padding_mask=None, *, offset, window):
+    """`exp(scores - shift)` where visible, else 0."""
+    visible = _visible(scores, padding_mask, offset, window)
+    weights = ops.exp(ops.cast(scores, "float32") - shift)
+    return ops.cast(ops.where(visible, weights, 0.0), scores.dtype)
+
+
+@compiled_op
+def _row_sums(weights):
+    """(B, H, Q, K) to (B, H, Q, 1), in float32."""
+    return ops.sum(ops.cast(weights, "float32"), axis=-1, keepdims=True)
+
+
+@compiled_op
+def _normalize(output, total, highest):
+    """The output, and the log-sum-exp of its rows.
+
+    As `masked_softmax`: a row that sees nothing gives zeros.
+    """
+    total = ops.where(total == 0.0, 1.0, total)
+    normalized = ops.cast(output, "float32") / total
+    return ops.cast(normalized, output.dtype), highest + ops.log(total)
+
+
+@compiled_op
+def _row_products(output, upstream):
+    """The sum of each row of the product, (B, H, T, 1) in float32."""
+    product = ops.cast(output, "float32") * ops.cast(upstream, "float32")
+    return ops.sum(product, axis=-1, keepdims=True)
+
+
+@compiled_op
+def _score_gradient(weights, d_weights, rows):
+    """The gradient of the scores, given that of the weights."""
+    d_scores = ops.cast(d_weights, "float32") - rows
+    return ops.cast(ops.cast(weights, "float32") * d_scores, weights.dtype)

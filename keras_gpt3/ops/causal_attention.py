@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_gpt3.ops.attention_shapes import attention_arguments
-from keras_gpt3.ops.blocked_attention import blocked_causal_attention
+from keras_gpt3.ops.blocked_attention import blocked_attention
 from keras_gpt3.ops.masked_softmax import masked_softmax
 from keras_gpt3.ops.op_compilation import compiled_op
 
@@ -45,7 +45,7 @@ def causal_attention(query, key, value, scale=None, padding_mask=None):
     tensors, scale = attention_arguments(query, key, value, scale, padding_mask)
     query, *others = tensors
     if query.shape[1] is not None:
-        return blocked_causal_attention(query * scale, *others)
+        return blocked_attention(query * scale, *others)
     return _causal_attention(*tensors, scale=scale)
 
 

@@ -1,7 +1,16 @@
-"""Average, clip, update: the last part of a step. TensorFlow only."""
+"""Sum, clip, update: the last part of a step. TensorFlow only."""
 
+import keras
 import tensorflow as tf
-from keras.optimizers import LossScaleOptimizer
+
+from keras_gpt3.training.gradient_clipping import gradient_factors
+from keras_gpt3.training.loss_scaling import are_finite
+from keras_gpt3.training.loss_scaling import inner_optimizer
+from keras_gpt3.training.loss_scaling import is_dynamic
+from keras_gpt3.training.loss_scaling import unscaling_factor
+from keras_gpt3.training.loss_scaling import update_dynamic_scale
+from keras_gpt3.training.variable_update import step_scalars
+from keras_gpt3.training.variable_update import update_variables
 
 
 def check_optimizer(optimizer):
@@ -11,9 +20,10 @@ def check_optimizer(optimizer):
         optimizer: `keras.optimizers.Optimizer`.
 
     Raises:
-        ValueError: If it accumulates gradients, scales the loss by itself or
-            overwrites weights with their averages.
+        ValueError: If it accumulates gradients, overwrites weights with their
+            averages or has an `apply` of its own.
     """
+    optimizer = inner_optimizer(optimizer)
     if optimizer.gradient_accumulation_steps:
         raise ValueError(
             "gradient_accumulation_steps must be None: under a distribution "
@@ -28,12 +38,12 @@ def check_optimizer(optimizer):
             f"ema_overwrite_frequency={optimizer.ema_overwrite_frequency}. "
             "Leave it out: fit writes the averages at its end."
         )
-    if isinstance(optimizer, LossScaleOptimizer) or optimizer.loss_scale_factor:
+    if type(optimizer).apply is not keras.optimizers.Optimizer.apply:
         raise ValueError(
-            "The optimizer must not scale the loss. Received: "
-            f"optimizer={type(optimizer).__name__} with dtype 'mixed_float16' "
-            "or a loss_scale_factor. Use dtype='mixed_bfloat16', which needs "
-            "no scaling."
+            "The optimizer must not override apply, which clips before the "
+            "replicas' gradients are summed. Received: optimizer="
+            f"{type(optimizer).__name__}. Use one that overrides update_step "
+            "alone."
         )
 
 
@@ -43,33 +53,48 @@ def apply_gradients(optimizer, gradients, variables):
     Keras' own `apply_gradients` clips on each replica and sums after, so that
     two replicas differ from one device on the same batch as soon as clipping
     is active (keras defect, also tensorflow#33929). Here the gradients are
-    summed, then clipped, then applied, with the optimizer's own code for the
-    last two.
+    summed, freed of the loss scale, clipped, then applied. With a dynamic loss
+    scale, a sum that is not finite changes nothing but the scale.
 
     Args:
         optimizer: `keras.optimizers.Optimizer`.
-        gradients: list of tensors, this replica's share of the mean gradient.
+        gradients: list of tensors, this replica's share of the gradient of
+            the mean loss, which `scale_loss` has scaled.
         variables: list of `keras.Variable`, in the same order.
     """
     if not optimizer.built:
         optimizer.build(variables)
-    replica = tf.distribute.get_replica_context()
-    gradients = [tf.convert_to_tensor(g) for g in gradients]
-    gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-    gradients = optimizer._clip_gradients(gradients)
-    optimizer._apply_weight_decay(variables)
-    # `_backend_update_step` would sum over the replicas a second time; this
-    # is what it calls then.
-    values = [variable.value for variable in variables]
-    replica.merge_call(
-        optimizer._distributed_tf_update_step,
-        args=(list(zip(gradients, values, strict=True)),),
-        kwargs={"learning_rate": optimizer.learning_rate},
+    inner = inner_optimizer(optimizer)
+    gradients = _sum_over_replicas([tf.convert_to_tensor(g) for g in gradients])
+    factors = gradient_factors(inner, gradients, unscaling_factor(optimizer))
+    is_finite = are_finite(gradients) if is_dynamic(optimizer) else None
+
+    def update(strategy, gradients, factors, scalars):
+        update_variables(
+            inner, strategy, variables, gradients, factors, scalars
+        )
+        # Last: the moving average asks whether this is the first step.
+        inner._iterations.assign_add(1)
+
+    def update_if_finite(strategy, is_finite, *args):
+        if is_finite is None:
+            return update(strategy, *args)
+        # Equal on all replicas, as the sums are.
+        is_finite = strategy.experimental_local_results(is_finite)[0]
+        tf.cond(is_finite, lambda: update(strategy, *args), lambda: None)
+        update_dynamic_scale(optimizer, is_finite)
+
+    # The condition must stand inside the merged function: TensorFlow cannot
+    # merge inside a condition.
+    tf.distribute.get_replica_context().merge_call(
+        update_if_finite,
+        args=(is_finite, gradients, factors, step_scalars(inner)),
     )
-    if optimizer.use_ema:
-        optimizer._update_model_variables_moving_average(variables)
-    for variable in variables:
-        if variable.constraint is not None:
-            variable.assign(variable.constraint(variable))
-    # Last: the moving average asks whether this is the first step.
-    optimizer._iterations.assign_add(1)
+
+
+def _sum_over_replicas(tensors):
+    """The sums on every replica; what there is where there is but one."""
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        return tensors
+    replica = tf.distribute.get_replica_context()
+    return replica.all_reduce(tf.distribute.ReduceOp.SUM, tensors)

@@ -11,30 +11,31 @@ import functools
 import keras
 import tensorflow as tf
 
-from keras_gpt3.ops.token_cross_entropy import token_cross_entropy
 from keras_gpt3.training.apply_gradients import apply_gradients
+from keras_gpt3.training.loss_and_gradients import chunked_gradients
+from keras_gpt3.training.loss_and_gradients import chunked_sums
+from keras_gpt3.training.loss_and_gradients import whole_gradients
+from keras_gpt3.training.loss_and_gradients import whole_sums
+from keras_gpt3.training.loss_scaling import scale_loss
+from keras_gpt3.training.micro_batches import in_micro_batches
 
 
-def train_step(model, data, compile_with_xla):
+def train_step(model, data):
     """Trains a model on one batch; runs in each replica of the strategy.
 
     Args:
         model: a compiled `GPT3`.
         data: `(x, y)` or `(x, y, sample_weight)`: the replica's part of the
             batch, as in `keras.Model.fit`.
-        compile_with_xla: bool. Whether the arithmetic of the replica, all but
-            the exchange between replicas, is compiled as a whole.
 
     Returns:
         A dict of scalars: the running metrics and the learning rate.
     """
     x, y, sample_weight = _unpack(data)
-    weights = token_weights(y, sample_weight)
-    total_weight = _sum_over_replicas(tf.reduce_sum(weights))
-    arithmetic = functools.partial(_loss_and_gradients, model)
-    if compile_with_xla:
-        arithmetic = tf.function(arithmetic, jit_compile=True, autograph=False)
-    sums, gradients, logits = arithmetic(x, y, weights, total_weight)
+    shares, total_weight = _shares(y, sample_weight)
+    arithmetic = _arithmetic(model)
+    gradient_scale = scale_loss(model.optimizer, tf.ones(()))
+    sums, gradients, logits = arithmetic(x, y, shares, gradient_scale)
     learning_rate = _apply(model, gradients)
     _update_trackers(model, sums, total_weight)
     metrics = _metrics(model, y, logits, sample_weight)
@@ -52,10 +53,14 @@ def test_step(model, data):
         A dict of scalars, the running metrics.
     """
     x, y, sample_weight = _unpack(data)
-    weights = token_weights(y, sample_weight)
-    total_weight = _sum_over_replicas(tf.reduce_sum(weights))
-    logits = model(x, training=False)
-    _update_trackers(model, _loss_sums(y, logits, weights), total_weight)
+    shares, total_weight = _shares(y, sample_weight)
+    logits = None
+    if model._step.needs_logits(model):
+        logits = model(x, training=False)
+        sums = whole_sums(logits, y, shares)
+    else:
+        sums = chunked_sums(model, x, y, shares)
+    _update_trackers(model, sums, total_weight)
     return _metrics(model, y, logits, sample_weight)
 
 
@@ -84,7 +89,7 @@ def train_step_with_compiled_loss(model, data):
         # Keras has divided by the number of replicas, as if all were alike. A
         # replica without a row has no mean.
         loss = tf.where(rows > 0, loss * replicas, 0.0)
-        scaled = loss * share
+        scaled = scale_loss(model.optimizer, loss * share)
     gradients = tape.gradient(scaled, model.trainable_variables)
     learning_rate = _apply(model, gradients)
     model._loss_tracker.update_state(loss, sample_weight=rows)
@@ -122,17 +127,29 @@ def _unpack(data):
     return x, y, sample_weight
 
 
-def _loss_and_gradients(model, x, y, weights, total_weight):
-    """This replica's sums, its share of the mean loss' gradient, its logits.
+def _shares(y, sample_weight):
+    """Weights of tokens that sum to 1 over all replicas, and their sum."""
+    weights = token_weights(y, sample_weight)
+    total_weight = _sum_over_replicas(tf.reduce_sum(weights))
+    return tf.math.divide_no_nan(weights, total_weight), total_weight
 
-    The logits are `None` unless metrics of the user's need them.
+
+def _arithmetic(model):
+    """The function that computes this replica's sums and gradients.
+
+    All but the exchange between replicas, as XLA compiles no exchange.
     """
-    with tf.GradientTape() as tape:
-        logits = model(x, training=True)
-        sums = _loss_sums(y, logits, weights)
-        loss = tf.math.divide_no_nan(sums[0], total_weight)
-    gradients = tape.gradient(loss, model.trainable_variables)
-    return sums, gradients, None if model._step.is_fused else logits
+    step = model._step
+    whole = step.needs_logits(model)
+    gradients = whole_gradients if whole else chunked_gradients
+    arithmetic = functools.partial(gradients, model)
+    if step.micro_batch_size is not None:
+        arithmetic = in_micro_batches(
+            arithmetic, model.trainable_variables, step.micro_batch_size
+        )
+    if step.whole_xla:
+        arithmetic = tf.function(arithmetic, jit_compile=True, autograph=False)
+    return arithmetic
 
 
 def _apply(model, gradients):
@@ -141,14 +158,6 @@ def _apply(model, gradients):
     if gradients:  # Else all weights are frozen.
         apply_gradients(model.optimizer, gradients, model.trainable_variables)
     return learning_rate
-
-
-def _loss_sums(y, logits, weights):
-    """Sums over this replica's tokens of the loss and of correct guesses."""
-    loss = tf.reduce_sum(token_cross_entropy(y, logits) * weights)
-    guesses = tf.argmax(logits, axis=-1, output_type=y.dtype)
-    correct = tf.reduce_sum(tf.cast(guesses == y, "float32") * weights)
-    return tf.stack([loss, correct])
 
 
 def _sum_over_replicas(x):
@@ -162,12 +171,9 @@ def _update_trackers(model, sums, total_weight):
     Each replica holds the whole mean, so that the progress bar shows it; when
     Keras sums the trackers over replicas, the factor cancels in the mean.
     """
-    loss, correct = tf.unstack(
-        tf.math.divide_no_nan(_sum_over_replicas(sums), total_weight)
-    )
+    loss, correct = tf.unstack(_sum_over_replicas(sums))
     model._loss_tracker.update_state(loss, sample_weight=total_weight)
-    for tracker in model._step.metrics:  # The accuracy.
-        tracker.update_state(correct, sample_weight=total_weight)
+    model._step.track(loss, correct, total_weight)
 
 
 def _metrics(model, y, logits, sample_weight):

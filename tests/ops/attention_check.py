@@ -88,10 +88,24 @@ def compiled_functions(function, *specs):
     ]
 
 
-def element_counts(function, *specs):
-    """The number of elements of every tensor in a traced function."""
+def element_counts(function, *specs, unknown=False):
+    """The number of elements of every tensor in a traced function.
+
+    Args:
+        function: callable on tensors.
+        *specs: `tf.TensorSpec` of each of them.
+        unknown: bool. Whether shapes may be unknown, of which nothing is said;
+            then tensors within loops are counted too.
+    """
     graph = tf.function(function).get_concrete_function(*specs).graph
+    library = graph.as_graph_def(add_shapes=True).library.function
     tensors = [t for op in graph.get_operations() for t in op.outputs]
+    shapes = [t.shape for t in tensors]
     # An unknown shape would hide an array.
-    assert all(t.shape.is_fully_defined() for t in tensors)
-    return [t.shape.num_elements() for t in tensors]
+    assert unknown or all(shape.is_fully_defined() for shape in shapes)
+    for function in library if unknown else ():
+        for node in function.node_def:
+            shapes += map(
+                tf.TensorShape, node.attr["_output_shapes"].list.shape
+            )
+    return [s.num_elements() for s in shapes if s.is_fully_defined()]

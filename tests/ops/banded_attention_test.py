@@ -99,15 +99,13 @@ def test_queries_that_see_no_key_return_zeros(window):
     assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
-@pytest.mark.parametrize("shape", [(2, 45, 2, 4), (None, None, 2, 4)])
-def test_is_compiled_as_one_operation_unless_switched_off(shape):
+def test_is_one_compiled_operation_where_the_length_is_not_known():
     def attention(query, key, value):
         return banded_attention(query, key, value, 7)
 
-    specs = [tf.TensorSpec(shape)] * 3
-    assert len(compiled_functions(attention, *specs)) == 1
+    assert len(compiled_functions(attention, *[DYNAMIC] * 3)) == 1
     with op_compilation(False):
-        assert not compiled_functions(attention, *specs)
+        assert not compiled_functions(attention, *[DYNAMIC] * 3)
 
 
 def counts(attention, length):
@@ -134,7 +132,8 @@ def masked_dense(query, key, value):
 
 
 def test_no_array_has_length_by_length_elements():
-    assert max(counts(banded_16, 512)) < 512 * 512 / 4
+    # A block: 128 queries and the 143 keys that they see.
+    assert max(counts(banded_16, 512)) == 128 * 143
     assert max(counts(masked_dense, 512)) >= 512 * 512
 
 
@@ -142,7 +141,8 @@ def test_work_grows_with_the_length_and_not_with_its_square():
     def growth(attention):
         return sum(counts(attention, 1024)) / sum(counts(attention, 512))
 
-    assert growth(banded_16) == pytest.approx(2, abs=0.02)
+    # The first block sees less than the others.
+    assert growth(banded_16) == pytest.approx(2, abs=0.05)
     assert growth(masked_dense) > 3.9
 
 

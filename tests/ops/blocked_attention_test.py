@@ -1,19 +1,26 @@
+import functools
+
 import keras
 import pytest
 import tensorflow as tf
 
+from keras_gpt3.ops import banded_attention
 from keras_gpt3.ops import blocked_attention
 from keras_gpt3.ops import causal_attention
 from keras_gpt3.ops import op_compilation
+from keras_gpt3.ops.blocked_attention import block_bounds
 from tests.ops.attention_check import check_attention
 from tests.ops.attention_check import compiled_functions
 from tests.ops.attention_check import element_counts
 from tests.ops.attention_check import value_and_gradients
 
+banded_20 = functools.partial(banded_attention, window=20)
+
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(blocked_attention, "BLOCK", 16)
+    monkeypatch.setattr(blocked_attention, "DENSE_BLOCK", 16)
+    monkeypatch.setattr(blocked_attention, "BANDED_BLOCK", 16)
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -25,18 +32,45 @@ def test_blocks_equal_slow_attention_in_value_and_gradient(
     check_attention(causal_attention, length, dtype, masked)
 
 
-def test_blocks_equal_slow_attention_inside_a_whole_graph(small_blocks):
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("window", [1, 7, 16, 17, 40, 44])
+def test_banded_blocks_equal_slow_attention(window, masked, small_blocks):
+    """Windows within a block, of a block, over two, and of all but one key."""
+    with op_compilation(False):
+        check_attention(banded_attention, 45, masked=masked, window=window)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_compiled_banded_blocks_equal_slow_attention(dtype, small_blocks):
+    check_attention(banded_attention, 45, dtype, masked=True, window=20)
+
+
+@pytest.mark.parametrize("window", [None, 20])
+def test_blocks_equal_slow_attention_inside_a_whole_graph(window, small_blocks):
     def compiled(function):
         return tf.function(function, jit_compile=True)
 
-    check_attention(causal_attention, 45, wrap=compiled)
+    if window is None:
+        check_attention(causal_attention, 45, wrap=compiled)
+    else:
+        check_attention(banded_attention, 45, wrap=compiled, window=window)
 
 
-def test_each_block_is_compiled_between_its_products(small_blocks):
+@pytest.mark.parametrize("attention", [causal_attention, banded_20])
+def test_stages_are_compiled_between_the_products(attention, small_blocks):
     specs = [tf.TensorSpec((2, 45, 2, 4))] * 3
-    assert len(compiled_functions(causal_attention, *specs)) == 3
+    names = compiled_functions(attention, *specs)
+    # Three blocks of different shapes; the results have but two.
+    for stage, number in (("highest", 3), ("weights", 3), ("normalize", 2)):
+        assert sum(f"_{stage}_" in name for name in names) == number
     with op_compilation(False):
-        assert not compiled_functions(causal_attention, *specs)
+        assert not compiled_functions(attention, *specs)
+
+
+def test_every_visible_key_is_met_and_few_others(small_blocks):
+    assert block_bounds(40) == [(0, 0, 16), (0, 16, 32), (0, 32, 40)]
+    assert block_bounds(40, 20) == [(0, 0, 16), (0, 16, 32), (13, 32, 40)]
+    assert block_bounds(40, 1) == [(0, 0, 16), (16, 16, 32), (32, 32, 40)]
 
 
 def most_elements(attention, length):
@@ -53,4 +87,6 @@ def most_elements(attention, length):
 def test_no_array_has_length_by_length_elements(small_blocks):
     # The last block: 16 queries and all keys.
     assert most_elements(causal_attention, 256) == 16 * 256
+    # The keys themselves, 4 numbers each; a block has 16 queries and 35 keys.
+    assert most_elements(banded_20, 256) == 4 * 256
     assert most_elements(keras.ops.dot_product_attention, 256) >= 256 * 256

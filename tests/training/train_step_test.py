@@ -1,5 +1,3 @@
-import contextlib
-import copy
 import logging
 import types
 
@@ -11,9 +9,7 @@ import tensorflow as tf
 from keras_gpt3 import GPT3
 from keras_gpt3.models import trainable_causal_lm
 from keras_gpt3.ops import op_compilation
-from keras_gpt3.parallel import mirrored_strategy
 from keras_gpt3.training import AdamW
-from keras_gpt3.training import TokenClock
 from keras_gpt3.training import training_progress
 from keras_gpt3.training.train_step import token_weights
 from tests.small_gpt3 import LENGTH
@@ -22,80 +18,13 @@ from tests.small_gpt3 import SMALL
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
 from tests.training.slow_training import slow_training
-
-# Between the gradients' norms below: some steps are clipped, others are not.
-CLIP = {"adamw": 0.85, "momentum": 0.65}
-OPTIMIZERS = {
-    "adamw": lambda: AdamW(
-        TokenClock(5e-3, 32, warmup_tokens=100, decay_tokens=1000),
-        global_clipnorm=CLIP["adamw"],
-    ),
-    "momentum": lambda: keras.optimizers.SGD(
-        0.3, momentum=0.9, global_clipnorm=CLIP["momentum"]
-    ),
-}
-
-
-def new_model(
-    replicas=1,
-    optimizer=None,
-    pattern=("dense", "banded"),
-    arguments=dict,
-):
-    """The same model each time, on some number of replicas.
-
-    It has a layer for each attention in `pattern`. `arguments` makes those of
-    `compile`, inside the strategy's scope.
-    """
-    keras.utils.set_random_seed(0)
-    strategy = mirrored_strategy(2) if replicas == 2 else None
-    with strategy.scope() if strategy else contextlib.nullcontext():
-        model = small_model(num_layers=len(pattern), attention_pattern=pattern)
-        if optimizer:
-            model.compile(OPTIMIZERS[optimizer](), **arguments())
-    return model
-
-
-def assert_same_weights(received, expected):
-    """Each tensor differs by at most 1e-5 of its norm."""
-    pairs = zip(received.weights, expected.weights, strict=True)
-    for variable, other in pairs:
-        assert variable.path == other.path
-        value, target = variable.numpy(), other.numpy()
-        if variable.path.endswith("query_key_value/bias"):
-            # Softmax cancels the key bias: its gradient is rounding noise,
-            # which Adam amplifies.
-            value, target = (
-                np.delete(v.reshape(3, -1), 1, axis=0) for v in (value, target)
-            )
-        difference = np.linalg.norm(value - target)
-        assert difference <= 1e-5 * np.linalg.norm(target), variable.path
-
-
-def even_batches(number):
-    """Batches of one shape, as `slow_training` takes them."""
-    batches = [small_batch(seed=n) for n in range(number)]
-    return [(x, y, np.ones(y.shape)) for x, y in batches]
-
-
-def even_dataset(number):
-    """The same as a dataset without weights."""
-    batches = [batch[:2] for batch in even_batches(number)]
-    rows = keras.tree.map_structure(lambda *x: np.concatenate(x), *batches)
-    return tf.data.Dataset.from_tensor_slices(rows).batch(ROWS, True)
-
-
-def uneven_dataset(batches):
-    """A dataset of batches, which does not tell their sizes."""
-    spec = keras.tree.map_structure(
-        lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), batches[0]
-    )
-    # Copies: TensorFlow may compute in the memory of what a generator yields.
-    dataset = tf.data.Dataset.from_generator(
-        lambda: iter(copy.deepcopy(batches)), output_signature=spec
-    )
-    return dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))
-
+from tests.training.small_training import CLIP
+from tests.training.small_training import OPTIMIZERS
+from tests.training.small_training import assert_same_weights
+from tests.training.small_training import even_batches
+from tests.training.small_training import even_dataset
+from tests.training.small_training import new_model
+from tests.training.small_training import uneven_dataset
 
 # === Equal to one device ===
 
@@ -182,10 +111,13 @@ def test_evaluation_counts_by_token_too():
         evaluated = model.evaluate(
             uneven_dataset(batches), return_dict=True, verbose=0
         )
-    assert set(evaluated) == {"loss", "accuracy"}
-    for name, value in evaluated.items():
+    assert set(evaluated) == {"loss", "accuracy", "perplexity"}
+    for name in ("loss", "accuracy"):
         mean = np.average(seen[name], weights=seen["weight"])
-        assert value == pytest.approx(mean, rel=1e-5)
+        assert evaluated[name] == pytest.approx(mean, rel=1e-5)
+    # Of all tokens, not the mean of the perplexities of the batches.
+    perplexity = np.exp(evaluated["loss"])
+    assert evaluated["perplexity"] == pytest.approx(perplexity, rel=1e-5)
 
 
 def test_a_batch_given_by_hand_counts_once_though_each_replica_gets_it():
@@ -335,14 +267,14 @@ def step_graph(model):
     return graph, [f for f in functions if f.attr["_XlaMustCompile"].b]
 
 
-def test_on_a_cpu_xla_compiles_attention_and_nothing_else():
+def test_on_a_cpu_xla_compiles_what_stands_between_the_products():
     graph, functions = step_graph(new_model(1, "momentum"))
     names = " ".join(f.signature.name for f in functions)
-    for direction in ("forward", "backward"):
-        assert f"__{direction}__banded_attention" in names
-    # Dense attention: what stands between its products, both ways.
-    assert "__weights" in names
-    assert "__score_gradients" in names
+    # Attention and loss: what stands between their products, both ways.
+    for stage in ("weights", "score_gradient", "exponentials"):
+        assert f"__{stage}" in names
+    for stage in ("logit_gradient", "normalize", "gradient", "value"):
+        assert f"__{stage}" in names
     # The large products are left to oneDNN.
     assert "MatMul" in {node.op for node in graph.node}
     assert "MatMul" not in {n.op for f in functions for n in f.node_def}
@@ -392,3 +324,37 @@ def test_mixed_bfloat16_trains_with_a_float32_loss():
     assert {v.dtype for v in model.weights} == {"float32"}
     assert {v.dtype for v in model.optimizer.variables[2:]} == {"float32"}
     assert model.loss_tracker.count == ROWS * LENGTH
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_mixed_float16_trains_as_float32_does(replicas):
+    expected = new_model(1, "adamw")
+    model = new_model(replicas, "adamw", dtype="mixed_float16")
+    assert type(model.optimizer) is keras.optimizers.LossScaleOptimizer
+    history, other = (
+        each.fit(even_dataset(5), epochs=5, steps_per_epoch=1, verbose=0)
+        for each in (model, expected)
+    )
+    # Float16 has 11 bits.
+    np.testing.assert_allclose(
+        history.history["loss"], other.history["loss"], rtol=2e-3
+    )
+    assert model.optimizer.step_counter.numpy() == 5
+
+
+def test_a_step_that_overflows_is_left_out_on_all_replicas():
+    model = new_model(
+        2,
+        "momentum",
+        dtype="mixed_float16",
+        pattern=("dense",),
+    )
+    model.fit(even_dataset(1), verbose=0)
+    before = model.get_weights()
+    model.optimizer.dynamic_scale.assign(2.0**40)
+    history = model.fit(even_dataset(1), verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    assert model.optimizer.dynamic_scale.numpy() == 2.0**39
+    assert model.optimizer.iterations.numpy() == 1
+    for weight, other in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, other)

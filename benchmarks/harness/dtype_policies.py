@@ -1,0 +1,3 @@
+"""The Keras policy behind each dtype that a benchmark takes."""
+
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}

@@ -1,0 +1,1 @@
+"""The programs that the benchmarks compare, each run as its own process."""

@@ -1,0 +1,47 @@
+"""Keras' layer normalization on the package's own operation."""
+
+import keras
+from keras import ops
+
+from keras_gpt3.ops.layer_normalization import layer_normalization
+
+
+@keras.saving.register_keras_serializable(package="keras_gpt3")
+class LayerNorm(keras.layers.LayerNormalization):
+    """`keras.layers.LayerNormalization` of the last axis, in one operation.
+
+    Keras' own takes eight operations and keeps their results for the backward
+    pass; see `keras_gpt3.ops.layer_normalization`. The weights are the same.
+
+    Args:
+        epsilon: float. Added to the variance. Defaults to `1e-5`.
+        **kwargs: See `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: tensor of shape `(batch, length, hidden_dim)`.
+
+    Returns:
+        A tensor of the shape of `inputs`.
+
+    Example:
+
+    ```python
+    import numpy as np
+    import keras_gpt3
+
+    layer = keras_gpt3.layers.LayerNorm()
+    y = layer(np.ones((1, 3, 4), "float32"))  # (1, 3, 4), zeros
+    ```
+    """
+
+    def __init__(self, epsilon=1e-5, **kwargs):
+        super().__init__(epsilon=epsilon, **kwargs)
+
+    def call(self, inputs):
+        # Keras does not cast for this layer, so that its weights stay float32.
+        inputs = ops.cast(inputs, self.compute_dtype)
+        return layer_normalization(inputs, self.gamma, self.beta, self.epsilon)
+
+    def compute_output_shape(self, inputs_shape):
+        # Spares Keras a trace, which the operation's own gradient forbids.
+        return inputs_shape

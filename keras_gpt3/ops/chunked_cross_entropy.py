@@ -1,0 +1,238 @@
+"""The loss of a tied output head, without the logits of all tokens.
+
+The logits of a batch are its largest array by far: 50257 numbers a token.
+Here a chunk of tokens goes through the head, its loss and its gradients are
+taken, and its logits are dropped before the next chunk comes.
+
+Letters as in the backbone, and: N tokens, C tokens of a chunk.
+"""
+
+import math
+
+from keras import ops
+
+from keras_gpt3.ops.op_compilation import compiled_op
+from keras_gpt3.ops.row_sums import row_sums
+from keras_gpt3.ops.scan_in_order import scan_in_order
+
+# Bytes of the logits of a chunk, of which up to three such arrays exist at a
+# time. Fewer bytes cost time: each chunk adds to the gradient of all V rows.
+_CHUNK_BYTES = 2**27
+
+
+def chunked_cross_entropy(hidden_states, embeddings, labels, weights=None):
+    """Summed cross-entropy of tokens under a head tied to the embeddings.
+
+    Equal to `token_cross_entropy` of `hidden_states @ transpose(embeddings)`,
+    weighted and summed, but the logits of all tokens never exist at once: the
+    gradients are taken along with the loss, chunk by chunk.
+
+    Args:
+        hidden_states: tensor of shape `(batch, length, hidden_dim)`.
+        embeddings: tensor of shape `(vocabulary_size, hidden_dim)`.
+        labels: int tensor of shape `(batch, length)`.
+        weights: Optional. Tensor of shape `(batch, length)`, such as 0 for
+            padding and prompts. Defaults to `None`, all 1.
+
+    Returns:
+        A pair of float32 scalars: the sum over tokens of the weighted losses,
+        in nats, and the weighted number of tokens whose label has the highest
+        logit. The gradient of the first one is defined.
+
+    Example:
+
+    ```python
+    import numpy as np
+    import keras_gpt3
+
+    states = np.zeros((1, 2, 8), "float32")
+    embeddings = np.ones((4, 8), "float32")
+    loss, correct = keras_gpt3.ops.chunked_cross_entropy(
+        states, embeddings, np.array([[0, 3]])
+    )
+    loss  # 2.7726, 2 log 4
+    ```
+    """
+    labels = ops.convert_to_tensor(labels)
+    if weights is None:
+        weights = ops.ones(ops.shape(labels))
+    weights = ops.convert_to_tensor(weights, "float32")
+
+    @ops.custom_gradient
+    def sums(hidden_states, embeddings):
+        loss, correct, *gradients = loss_and_gradients(
+            hidden_states, embeddings, labels, weights
+        )
+
+        def gradient(*args, upstream=None):
+            # That of `correct` is of no use: it counts.
+            (upstream, _) = args if upstream is None else upstream
+            return tuple(g * ops.cast(upstream, g.dtype) for g in gradients)
+
+        return (loss, correct), gradient
+
+    # A copy, as TensorFlow asks for more where it is given a variable.
+    return sums(ops.convert_to_tensor(hidden_states), ops.copy(embeddings))
+
+
+def loss_and_gradients(
+    hidden_states, embeddings, labels, weights, gradient_scale=1.0
+):
+    """What `chunked_cross_entropy` computes, with its gradients, in one pass.
+
+    Args:
+        hidden_states: tensor of shape `(batch, length, hidden_dim)`.
+        embeddings: tensor of shape `(vocabulary_size, hidden_dim)`, of any
+            float dtype; the products are taken in that of `hidden_states`.
+        labels: int tensor of shape `(batch, length)`.
+        weights: float32 tensor of shape `(batch, length)`.
+        gradient_scale: float or scalar tensor. Factor on the gradients, to
+            which half precision rounds after. Defaults to `1.0`.
+
+    Returns:
+        A tuple of the two sums, and the gradients of the first with respect to
+        `hidden_states` and `embeddings`, of their shapes and dtypes.
+    """
+    dtype, width = hidden_states.dtype, hidden_states.shape[-1]
+    table = ops.cast(embeddings, dtype)
+
+    def step(carry, chunk):
+        loss, correct, d_table = carry
+        states, labels, weights = chunk
+        logits = ops.matmul(states, ops.transpose(table))  # (C, V)
+        exponentials, total, losses, right = _token_losses(logits, labels)
+        weights = weights[:, None]  # (C, 1)
+        d_logits = _logit_gradient(
+            exponentials,
+            gradient_scale * weights / total,
+            gradient_scale * weights,
+            labels[:, None],
+        )  # (C, V)
+        update = ops.matmul(ops.transpose(d_logits), states)  # (V, M)
+        d_table = d_table + ops.cast(update, d_table.dtype)
+        loss = loss + ops.sum(losses * weights)
+        correct = correct + ops.sum(right * weights)
+        return (loss, correct, d_table), ops.matmul(d_logits, table)
+
+    zero = ops.zeros((), "float32")
+    (loss, correct, d_table), d_states = scan_in_order(
+        step,
+        (zero, zero, ops.zeros_like(embeddings)),
+        _chunks(hidden_states, labels, weights, table.shape[0]),
+        dtype,
+    )
+    d_states = ops.reshape(d_states, (-1, width))[: _count(labels)]
+    d_states = ops.reshape(d_states, ops.shape(hidden_states))
+    return loss, correct, d_states, d_table
+
+
+def loss_sums(hidden_states, embeddings, labels, weights):
+    """The two sums of `chunked_cross_entropy` alone, to evaluate.
+
+    Args:
+        hidden_states: tensor of shape `(batch, length, hidden_dim)`.
+        embeddings: tensor of shape `(vocabulary_size, hidden_dim)`.
+        labels: int tensor of shape `(batch, length)`.
+        weights: float32 tensor of shape `(batch, length)`.
+
+    Returns:
+        A pair of float32 scalars.
+    """
+    table = ops.cast(embeddings, hidden_states.dtype)
+
+    def step(carry, chunk):
+        states, labels, weights = chunk
+        logits = ops.matmul(states, ops.transpose(table))  # (C, V)
+        _, _, losses, right = _token_losses(logits, labels)
+        weights = weights[:, None]
+        loss, correct = ops.sum(losses * weights), ops.sum(right * weights)
+        return (carry[0] + loss, carry[1] + correct), None
+
+    zero = ops.zeros((), "float32")
+    sums, _ = scan_in_order(
+        step,
+        (zero, zero),
+        _chunks(hidden_states, labels, weights, table.shape[0]),
+    )
+    return sums
+
+
+def chunk_tokens(vocabulary_size, dtype):
+    """The most tokens whose logits are computed at once.
+
+    Args:
+        vocabulary_size: int.
+        dtype: string. The dtype of the logits.
+
+    Returns:
+        An int, a power of two.
+    """
+    bytes_of_token = vocabulary_size * (4 if dtype == "float32" else 2)
+    return 2 ** max(0, (_CHUNK_BYTES // bytes_of_token).bit_length() - 1)
+
+
+def _token_losses(logits, labels):
+    """Exponentials (C, V), their sums, losses and right guesses, (C, 1)."""
+    vocabulary_size = logits.shape[-1]
+    rows = ops.arange(ops.shape(labels)[0], dtype="int32") * vocabulary_size
+
+    def pick(indices):
+        # Keras' own `take_along_axis` makes arrays of the size of the logits.
+        flat = ops.take(ops.reshape(logits, (-1,)), rows + indices)
+        return ops.cast(flat, "float32")[:, None]
+
+    labels = ops.cast(labels, "int32")
+    guesses = ops.cast(ops.argmax(logits, axis=-1), "int32")
+    highest = pick(guesses)
+    exponentials = _exponentials(logits, highest)
+    total = row_sums(exponentials)
+    losses = highest + ops.log(total) - pick(labels)
+    right = ops.cast(guesses == labels, "float32")[:, None]
+    return exponentials, total, losses, right
+
+
+@compiled_op
+def _exponentials(logits, shift):
+    exponentials = ops.exp(ops.cast(logits, "float32") - shift)
+    return ops.cast(exponentials, logits.dtype)
+
+
+@compiled_op
+def _logit_gradient(exponentials, factors, weights, labels):
+    """Weighted probabilities, less the weight where the label is, (C, V)."""
+    ids = ops.arange(exponentials.shape[-1], dtype=labels.dtype)[None, :]
+    chosen = ops.where(ids == labels, weights, 0.0)
+    d_logits = ops.cast(exponentials, "float32") * factors - chosen
+    return ops.cast(d_logits, exponentials.dtype)
+
+
+def _count(x):
+    """The number of elements, an int where it is known."""
+    known = None not in x.shape
+    return math.prod(x.shape) if known else ops.size(x)
+
+
+def _chunks(hidden_states, labels, weights, vocabulary_size):
+    """Chunks of tokens that are equally long, the last one padded.
+
+    (B, T, M), (B, T), (B, T) to (N / C, C, M), (N / C, C), (N / C, C).
+    """
+    most = chunk_tokens(vocabulary_size, hidden_states.dtype)
+    count = _count(labels)
+    static = isinstance(count, int)
+    number = -(-count // most)
+    number = max(number, 1) if static else ops.maximum(number, 1)
+    size = -(-count // number)
+    padding = number * size - count
+
+    def split(x, shape):
+        x = ops.reshape(x, (-1, *shape))
+        if not static or padding:
+            x = ops.pad(x, [[0, padding]] + [[0, 0]] * len(shape))
+        return ops.reshape(x, (number, size, *shape))
+
+    return (
+        split(hidden_states, hidden_states.shape[-1:]),
+        split(labels, ()),
+        split(weights, ()),
+    )

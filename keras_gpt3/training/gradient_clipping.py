@@ -1,0 +1,77 @@
+"""Clipping as Keras does it, folded into one factor. TensorFlow only.
+
+Keras squares a gradient into a temporary of its size, and makes all clipped
+gradients before it applies the first. Here each gradient gets one factor, made
+from sums of squares that are never stored, and is multiplied by it just before
+its use, in place where nobody else holds it.
+"""
+
+import tensorflow as tf
+
+
+def gradient_factors(optimizer, gradients, unscaling=None):
+    """What each gradient must be multiplied by, for its scale and its norm.
+
+    Args:
+        optimizer: `keras.optimizers.Optimizer`, with `clipnorm`,
+            `global_clipnorm`, `clipvalue` or none of them.
+        gradients: list of tensors, summed over the replicas.
+        unscaling: float32 scalar, the inverse of the loss scale. Defaults to
+            `None`.
+
+    Returns:
+        A list of float32 scalars, or of `None` where there is nothing to do.
+    """
+    if optimizer.clipnorm and optimizer.clipnorm > 0:
+        return [
+            _times(_norm_factor([g], optimizer.clipnorm, unscaling), unscaling)
+            for g in gradients
+        ]
+    factor = unscaling
+    if optimizer.global_clipnorm and optimizer.global_clipnorm > 0:
+        factor = _norm_factor(gradients, optimizer.global_clipnorm, unscaling)
+        factor = _times(factor, unscaling)
+    return [factor] * len(gradients)
+
+
+def clip_gradient(optimizer, gradient, factor):
+    """A gradient times its factor, within the bounds of `clipvalue`.
+
+    Args:
+        optimizer: `keras.optimizers.Optimizer`.
+        gradient: tensor.
+        factor: the gradient's entry in `gradient_factors`.
+
+    Returns:
+        A tensor of the gradient's shape; in float32 if 16 bits were multiplied.
+    """
+    if factor is not None:
+        gradient = _at_least_32_bits(gradient)
+        gradient *= tf.cast(factor, gradient.dtype)
+    if optimizer.clipvalue and optimizer.clipvalue > 0:
+        bound = tf.cast(optimizer.clipvalue, gradient.dtype)
+        gradient = tf.clip_by_value(gradient, -bound, bound)
+    return gradient
+
+
+def _norm_factor(gradients, bound, unscaling):
+    """What brings the common norm of gradients down to a bound."""
+    # l2_loss is half the sum of squares.
+    halves = [
+        tf.cast(tf.nn.l2_loss(_at_least_32_bits(g)), "float32")
+        for g in gradients
+    ]
+    norm = _times(tf.sqrt(2.0 * tf.add_n(halves)), unscaling)
+    factor = bound * tf.minimum(1.0 / norm, 1.0 / bound)
+    # A norm that is not finite makes everything NaN, as in Keras: better than
+    # an update with half of the gradients.
+    return factor + (norm - norm)
+
+
+def _at_least_32_bits(x):
+    """Squares and inverse scales do not fit into float16."""
+    return tf.cast(x, "float32") if x.dtype.size < 4 else x
+
+
+def _times(x, factor):
+    return x if factor is None else x * factor

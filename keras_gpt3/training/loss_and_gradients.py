@@ -1,0 +1,80 @@
+"""The arithmetic of a step: loss and gradients on one replica. TensorFlow only.
+
+All functions take weights that sum to 1 over the global batch, so that sums
+are means and gradients are those of the mean loss, however the batch is split
+over replicas and micro-batches.
+"""
+
+import tensorflow as tf
+
+from keras_gpt3.ops.chunked_cross_entropy import loss_and_gradients
+from keras_gpt3.ops.chunked_cross_entropy import loss_sums
+from keras_gpt3.ops.token_cross_entropy import token_cross_entropy
+
+
+def chunked_gradients(model, x, y, weights, gradient_scale):
+    """Loss and gradients without the logits of all tokens.
+
+    Args:
+        model: a `GPT3`.
+        x: dict of `"token_ids"` and `"padding_mask"`.
+        y: int tensor of shape `(batch, length)`, the labels.
+        weights: float32 tensor of shape `(batch, length)`.
+        gradient_scale: float32 scalar. Factor on the gradients.
+
+    Returns:
+        A tuple of the sums (a tensor of loss and weight of right guesses), the
+        gradients of the trainable variables, and `None` for the logits.
+    """
+    with tf.GradientTape() as tape:
+        hidden_states = model.backbone(x, training=True)
+        table = output_table(model)
+    loss, correct, *upstream = loss_and_gradients(
+        hidden_states, table, y, weights, gradient_scale
+    )
+    gradients = tape.gradient(
+        [hidden_states, table],
+        model.trainable_variables,
+        output_gradients=upstream,
+    )
+    return tf.stack([loss, correct]), gradients, None
+
+
+def whole_gradients(model, x, y, weights, gradient_scale):
+    """The same through the logits of all tokens, where someone needs them.
+
+    Args:
+        model: a `GPT3`.
+        x: as in `chunked_gradients`.
+        y: as in `chunked_gradients`.
+        weights: as in `chunked_gradients`.
+        gradient_scale: as in `chunked_gradients`.
+
+    Returns:
+        A tuple as that of `chunked_gradients`, with the logits.
+    """
+    with tf.GradientTape() as tape:
+        logits = model(x, training=True)
+        sums = whole_sums(logits, y, weights)
+        loss = sums[0] * gradient_scale
+    gradients = tape.gradient(loss, model.trainable_variables)
+    return sums, gradients, logits
+
+
+def chunked_sums(model, x, y, weights):
+    """Loss and weight of right guesses, without gradients and logits."""
+    hidden_states = model.backbone(x, training=False)
+    return tf.stack(loss_sums(hidden_states, output_table(model), y, weights))
+
+
+def whole_sums(logits, y, weights):
+    """Loss and weight of right guesses, given all logits."""
+    loss = tf.reduce_sum(token_cross_entropy(y, logits) * weights)
+    guesses = tf.argmax(logits, axis=-1, output_type=y.dtype)
+    correct = tf.reduce_sum(tf.cast(guesses == y, "float32") * weights)
+    return tf.stack([loss, correct])
+
+
+def output_table(model):
+    """The weights of the tied output head, (vocabulary_size, hidden_dim)."""
+    return tf.convert_to_tensor(model.backbone.token_embedding.embeddings)

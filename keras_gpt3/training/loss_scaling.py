@@ -1,0 +1,83 @@
+"""Loss scaling for float16, the same under every strategy. TensorFlow only.
+
+Small gradients vanish in float16. The loss is therefore multiplied before the
+gradient is taken, and the gradient divided after: by a constant, the
+optimizer's `loss_scale_factor`, or by the dynamic scale of
+`keras.optimizers.LossScaleOptimizer`, which `compile` puts around the optimizer
+of a mixed_float16 model. The latter's own `apply` looks for overflow on the
+first replica alone and before the sum, so that an infinity on another reaches
+the weights; under XLA it fails (keras#21366). Here only its variables are used,
+which Keras saves.
+"""
+
+import tensorflow as tf
+from keras.optimizers import LossScaleOptimizer
+
+
+def is_dynamic(optimizer):
+    """Whether an optimizer adapts its loss scale, and skips on overflow."""
+    return isinstance(optimizer, LossScaleOptimizer)
+
+
+def inner_optimizer(optimizer):
+    """The optimizer that updates the weights."""
+    return optimizer.inner_optimizer if is_dynamic(optimizer) else optimizer
+
+
+def scale_loss(optimizer, loss):
+    """Multiplies a loss by the optimizer's scale, if it has one.
+
+    Args:
+        optimizer: `keras.optimizers.Optimizer`.
+        loss: scalar tensor.
+
+    Returns:
+        A scalar tensor whose gradient `apply_gradients` takes; float32 if it
+        was scaled, as a float16 would overflow.
+    """
+    scale = _loss_scale(optimizer)
+    if scale is None:
+        return loss
+    return tf.cast(loss, "float32") * scale
+
+
+def unscaling_factor(optimizer):
+    """What takes the scale off a gradient: a float32 scalar, or `None`."""
+    scale = _loss_scale(optimizer)
+    return None if scale is None else 1.0 / scale
+
+
+def are_finite(gradients):
+    """A bool scalar: whether no gradient holds an infinity or a NaN."""
+    return tf.reduce_all(
+        [tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients]
+    )
+
+
+def update_dynamic_scale(optimizer, is_finite):
+    """Halves the scale after an overflow, doubles it after enough good steps.
+
+    To be called once for all replicas, in cross-replica context.
+
+    Args:
+        optimizer: a built `keras.optimizers.LossScaleOptimizer`.
+        is_finite: bool scalar, whether this step's gradients were finite.
+    """
+    scale, count = optimizer.dynamic_scale, optimizer.step_counter
+    good_steps = tf.convert_to_tensor(count) + 1
+    grows = is_finite & (good_steps == optimizer.dynamic_growth_steps)
+    starts_anew = grows | ~is_finite
+    count.assign(tf.where(starts_anew, tf.zeros_like(good_steps), good_steps))
+    change = tf.where(grows, 2.0, tf.where(is_finite, 1.0, 0.5))
+    scale.assign(tf.convert_to_tensor(scale) * change)
+
+
+def _loss_scale(optimizer):
+    """The scale as a float32 scalar, or `None`."""
+    if not is_dynamic(optimizer):
+        factor = optimizer.loss_scale_factor
+        return None if factor is None else tf.constant(factor, "float32")
+    scale = optimizer.dynamic_scale if optimizer.built else None
+    return tf.convert_to_tensor(
+        optimizer.initial_scale if scale is None else scale, "float32"
+    )

@@ -1,0 +1,98 @@
+"""Gradients of a batch, computed a few rows at a time. TensorFlow only.
+
+Keras accumulates inside the optimizer, over several calls of the step, which
+raises under a distribution strategy. Here the loop stands inside the step, on
+each replica, before the replicas exchange anything.
+"""
+
+import functools
+
+import tensorflow as tf
+
+from keras_gpt3.ops.graph_assertion import assert_in_graph
+
+_BEFORE = (
+    "micro_batch_size must divide the rows of a batch on each replica. "
+    "Received: rows="
+)
+
+
+def in_micro_batches(function, variables, micro_batch_size):
+    """Makes a function of a batch take it in micro-batches.
+
+    Args:
+        function: callable as `chunked_gradients`, without the model.
+        variables: list of `keras.Variable`. What it gives gradients of.
+        micro_batch_size: int. Rows of a micro-batch.
+
+    Returns:
+        A callable as `function`, which gives the sums over micro-batches.
+    """
+    return functools.partial(
+        _accumulate, function, variables, int(micro_batch_size)
+    )
+
+
+def check_micro_batch_divides(micro_batch_size, rows):
+    """Raises unless micro-batches divide the rows of a replica's batch.
+
+    Args:
+        micro_batch_size: int. Rows of a micro-batch.
+        rows: int. Rows of the batch of one replica.
+
+    Raises:
+        ValueError: If `rows` is no multiple of `micro_batch_size`.
+    """
+    if rows % micro_batch_size:
+        raise ValueError(f"{_BEFORE}{rows}{_after(micro_batch_size)}")
+
+
+def _accumulate(function, variables, size, x, y, weights, gradient_scale):
+    rows = _checked_rows(y, size)
+    batch = tf.nest.map_structure(
+        functools.partial(_split, rows=rows, size=size), (x, y, weights)
+    )
+
+    def step(index, sums, totals):
+        parts = tf.nest.map_structure(lambda tensor: tensor[index], batch)
+        part_sums, gradients, _ = function(*parts, gradient_scale)
+        totals = [
+            total + tf.convert_to_tensor(gradient)
+            for total, gradient in zip(totals, gradients, strict=True)
+        ]
+        return index + 1, sums + part_sums, totals
+
+    zeros = [tf.zeros(v.shape, v.dtype) for v in variables]
+    _, sums, totals = tf.while_loop(
+        lambda index, *_: index < rows // size,
+        step,
+        (tf.constant(0), tf.zeros(2), zeros),
+        # One after the other: that is what saves the memory.
+        parallel_iterations=1,
+    )
+    return sums, totals, None
+
+
+def _checked_rows(y, size):
+    """The rows of a batch, an int where it is known."""
+    rows = y.shape[0]
+    if rows is not None:
+        check_micro_batch_divides(size, rows)
+        return rows
+    rows = tf.shape(y)[0]
+    return assert_in_graph(rows, rows % size == 0, _BEFORE, rows, _after(size))
+
+
+def _after(size):
+    return (
+        f", micro_batch_size={size}. Use a divisor, or drop the batch that "
+        "is not full."
+    )
+
+
+def _split(tensor, rows, size):
+    """(B, ...) to (B / size, size, ...)."""
+    shape = tf.concat([[rows // size, size], tf.shape(tensor)[1:]], axis=0)
+    return tf.ensure_shape(
+        tf.reshape(tensor, shape), (None, size, *tensor.shape[1:])
+    )

@@ -1,0 +1,33 @@
+"""Perplexity: the exponential of the mean loss."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_gpt3")
+class Perplexity(keras.metrics.Mean):
+    """The exponential of a mean cross-entropy in nats over tokens.
+
+    The measure of section 3.1 of the paper. Unlike the mean of the
+    exponentials of batches, it does not depend on how tokens are batched.
+
+    Args:
+        name: string. Defaults to `"perplexity"`.
+        **kwargs: See `keras.metrics.Mean`.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+
+    metric = keras_gpt3.training.Perplexity()
+    metric.update_state([0.0, 2.0])
+    metric.result()  # 2.7183
+    ```
+    """
+
+    def __init__(self, name="perplexity", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def result(self):
+        return ops.exp(super().result())

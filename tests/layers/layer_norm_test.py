@@ -1,0 +1,24 @@
+import keras
+import numpy as np
+
+from keras_gpt3.layers import LayerNorm
+from tests.layer_contract import check_layer_contract
+
+
+def test_keeps_the_contract_of_layers():
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
+    check_layer_contract(lambda **kwargs: LayerNorm(1e-3, **kwargs), x)
+
+
+def test_has_keras_weights_and_gives_its_results():
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
+    layer, stock = LayerNorm(), keras.layers.LayerNormalization(epsilon=1e-5)
+    layer.build(x.shape)
+    stock.build(x.shape)
+    weights = [np.linspace(1.0, 2.0, 4), np.linspace(-1.0, 1.0, 4)]
+    for each in (layer, stock):
+        each.set_weights(weights)
+    names = [[w.name for w in each.weights] for each in (layer, stock)]
+    assert names[0] == names[1]
+    # float32 rounding of values up to 4.
+    np.testing.assert_allclose(layer(x), stock(x), atol=2e-6)

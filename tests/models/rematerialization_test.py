@@ -1,0 +1,71 @@
+"""`compile(rematerialization=...)`, from the model down to its blocks."""
+
+import keras
+import pytest
+import tensorflow as tf
+
+from tests.small_gpt3 import SMALL
+from tests.small_gpt3 import small_batch
+from tests.training.small_training import assert_same_weights
+from tests.training.small_training import even_dataset
+from tests.training.small_training import new_model
+
+POLICIES = ("block", 2)
+
+
+def trained(policy, replicas=1, **overrides):
+    model = new_model(
+        replicas,
+        "momentum",
+        arguments=lambda: {"rematerialization": policy},
+        **overrides,
+    )
+    model.fit(even_dataset(2), verbose=0)
+    return model
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_gives_the_same_model(policy, dropout):
+    """With dropout only if the second pass drops what the first one did."""
+    assert_same_weights(
+        trained(policy, dropout=dropout), trained("none", dropout=dropout)
+    )
+
+
+def test_gives_the_same_model_on_two_replicas():
+    assert_same_weights(trained("block", replicas=2), trained("none"))
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [("none", [False, False]), ("block", [True, True]), (2, [True, False])],
+)
+def test_reaches_the_blocks_and_is_not_part_of_the_architecture(
+    policy, expected
+):
+    model = new_model(1, "momentum")
+    config = model.backbone.get_config()
+    model.compile("sgd", rematerialization=policy)
+    blocks = model.backbone.decoder_blocks
+    assert [block.rematerialized for block in blocks] == expected
+    assert model.backbone.get_config() == config
+    assert model.get_compile_config()["rematerialization"] == policy
+
+
+def products(policy):
+    """The number of matrix products in a step."""
+    model = new_model(
+        1, "momentum", arguments=lambda: {"rematerialization": policy}
+    )
+    batch = keras.tree.map_structure(tf.constant, small_batch())
+    step = tf.function(model.train_step, autograph=False)
+    nodes = step.get_concrete_function(batch).graph.as_graph_def().node
+    return sum("MatMul" in node.op for node in nodes)
+
+
+def test_chosen_blocks_run_forward_twice():
+    # A block: its four projections, and scores and output of one block of
+    # queries.
+    assert products("block") == products("none") + SMALL["num_layers"] * 6
+    assert products(2) == products("none") + 6

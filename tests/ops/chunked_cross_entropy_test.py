@@ -1,0 +1,175 @@
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gpt3.ops import chunked_cross_entropy
+from keras_gpt3.ops import op_compilation
+from keras_gpt3.ops.chunked_cross_entropy import chunk_tokens
+from keras_gpt3.ops.chunked_cross_entropy import loss_sums
+from tests.ops.attention_check import compiled_functions
+from tests.ops.attention_check import element_counts
+
+VOCABULARY, WIDTH = 11, 6
+# float32 sums over up to 34 tokens; bfloat16 rounds logits and results to 8
+# bits.
+TOLERANCES = {"float32": 1e-5, "bfloat16": 3e-2}
+
+
+@pytest.fixture
+def chunks_of_eight(monkeypatch):
+    monkeypatch.setattr(
+        chunked_cross_entropy_module(), "_CHUNK_BYTES", 8 * VOCABULARY * 4
+    )
+
+
+def chunked_cross_entropy_module():
+    import importlib
+
+    return importlib.import_module("keras_gpt3.ops.chunked_cross_entropy")
+
+
+def random_inputs(length, dtype="float32"):
+    generator = np.random.default_rng(length)
+    return (
+        tf.cast(generator.normal(size=(2, length, WIDTH)), dtype),
+        tf.cast(generator.normal(size=(VOCABULARY, WIDTH)), "float32"),
+        tf.constant(generator.integers(VOCABULARY, size=(2, length)), "int32"),
+        # Some of the tokens do not count.
+        tf.constant(
+            np.maximum(generator.normal(size=(2, length)), 0.0), "float32"
+        ),
+    )
+
+
+def whole(states, table, labels, weights):
+    """All logits at once, and a softmax spelled out."""
+    logits = tf.cast(states, "float32") @ tf.transpose(table)
+    chosen = tf.one_hot(labels, VOCABULARY)
+    losses = -tf.reduce_sum(tf.nn.log_softmax(logits) * chosen, axis=-1)
+    right = tf.argmax(logits, -1, output_type="int32") == labels
+    right = tf.cast(right, "float32")
+    return tf.reduce_sum(losses * weights), tf.reduce_sum(right * weights)
+
+
+def sums_and_gradients(function, states, table, labels, weights, upstream=2.0):
+    with tf.GradientTape() as tape:
+        tape.watch((states, table))
+        loss, correct = function(states, table, labels, weights)
+        scaled = loss * upstream
+    return loss, correct, *tape.gradient(scaled, (states, table))
+
+
+def assert_equal(received, expected, dtype="float32"):
+    for value, other in zip(received, expected, strict=True):
+        value, other = tf.cast(value, "float32"), tf.cast(other, "float32")
+        assert tf.norm(value - other) <= TOLERANCES[dtype] * tf.norm(other)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("length", [1, 4, 5, 12, 17])
+def test_chunks_equal_all_logits_at_once(length, dtype, chunks_of_eight):
+    """Lengths of one chunk, of whole chunks, and of chunks with padding."""
+    inputs = random_inputs(length, dtype)
+    received = sums_and_gradients(chunked_cross_entropy, *inputs)
+    assert [x.dtype for x in received] == ["float32"] * 2 + [dtype, "float32"]
+    assert_equal(received, sums_and_gradients(whole, *inputs), dtype)
+
+
+@pytest.mark.parametrize("shape", [(None, 5), (2, None), (None, None)])
+def test_shapes_that_are_not_known_give_the_same(shape, chunks_of_eight):
+    inputs = random_inputs(5)
+    specs = [
+        tf.TensorSpec((*shape, WIDTH)),
+        tf.TensorSpec((VOCABULARY, WIDTH)),
+        tf.TensorSpec(shape, "int32"),
+        tf.TensorSpec(shape),
+    ]
+    traced = tf.function(
+        functools.partial(sums_and_gradients, chunked_cross_entropy),
+        input_signature=specs,
+    )
+    expected = sums_and_gradients(whole, *inputs)
+    assert_equal(traced(*inputs), expected)
+
+
+def test_no_tokens_give_zeros():
+    states, table, labels, weights = random_inputs(5)
+    traced = tf.function(
+        functools.partial(sums_and_gradients, chunked_cross_entropy),
+        reduce_retracing=True,
+    )
+    for rows in (2, 1, 0):
+        results = traced(states[:rows], table, labels[:rows], weights[:rows])
+    assert [float(tf.reduce_sum(tf.abs(x))) for x in results] == [0.0] * 4
+
+
+def test_the_sums_alone_are_the_same(chunks_of_eight):
+    states, table, labels, weights = random_inputs(17)
+    received = loss_sums(states, table, labels, weights)
+    assert_equal(received, whole(states, table, labels, weights))
+
+
+def test_without_weights_every_token_counts_once():
+    states, table, labels, _ = random_inputs(5)
+    loss, correct = chunked_cross_entropy(states, table, labels)
+    assert_equal(
+        (loss, correct), whole(states, table, labels, tf.ones(labels.shape))
+    )
+
+
+def test_of_equal_logits_the_first_is_the_guess():
+    states, table = tf.zeros((1, 3, WIDTH)), tf.ones((VOCABULARY, WIDTH))
+    _, correct = chunked_cross_entropy(states, table, [[0, 1, 10]])
+    assert correct == 1.0
+
+
+def test_logits_beyond_the_range_of_exp_give_a_finite_loss():
+    states = tf.fill((1, 1, 1), 100.0)
+    table = tf.constant([[3.0], [-3.0]])
+    loss, _, *gradients = sums_and_gradients(
+        chunked_cross_entropy, states, table, [[1]], [[1.0]], upstream=1.0
+    )
+    assert loss == 600.0
+    np.testing.assert_array_equal(gradients[0], [[[6.0]]])
+
+
+def test_half_precision_rounds_gradients_after_they_are_scaled():
+    states, table, labels, weights = random_inputs(3, "float16")
+    of = chunked_cross_entropy_module().loss_and_gradients
+    # Below the smallest float16, 6e-8, unless scaled.
+    tiny = weights * 1e-9
+    plain, scaled = (
+        of(states, table, labels, tiny, scale)[2] for scale in (1.0, 2.0**15)
+    )
+    assert not np.any(plain)
+    assert np.all(np.any(scaled != 0, axis=-1) == (weights > 0))
+
+
+def test_the_logits_of_all_tokens_never_exist(chunks_of_eight):
+    specs = [
+        tf.TensorSpec((2, 64, WIDTH)),
+        tf.TensorSpec((VOCABULARY, WIDTH)),
+        tf.TensorSpec((2, 64), "int32"),
+        tf.TensorSpec((2, 64)),
+    ]
+
+    def most(function):
+        step = functools.partial(sums_and_gradients, function)
+        with op_compilation(False):
+            return max(element_counts(step, *specs, unknown=True))
+
+    assert most(whole) == 128 * VOCABULARY
+    assert most(chunked_cross_entropy) == 128 * WIDTH
+    assert compiled_functions(chunked_cross_entropy, *specs)
+
+
+@pytest.mark.parametrize(
+    ("vocabulary_size", "dtype", "tokens"),
+    [(50257, "float32", 512), (50257, "bfloat16", 1024), (2**28, "float32", 1)],
+)
+def test_a_chunk_is_a_power_of_two_of_bounded_size(
+    vocabulary_size, dtype, tokens
+):
+    assert chunk_tokens(vocabulary_size, dtype) == tokens
