@@ -179,7 +179,7 @@ def head_products(config, rows, dtype):
         A list of `MatrixProduct`.
     """
     hidden, vocabulary = config["hidden_dim"], config["vocabulary_size"]
-    chunks = -(-rows // chunk_tokens(vocabulary, dtype))
+    chunks = -(-rows // chunk_tokens(vocabulary))
     size = -(-rows // chunks)
     make = functools.partial(MatrixProduct, part=HEAD, count=chunks)
     return [

@@ -166,28 +166,44 @@ class DecoderBlock(keras.layers.Layer):
         cache=None,
         cache_index=None,
         training=None,
-        seeds=(None, None),
+        seeds=None,
     ):
         """The block itself, (B, T, M) to (B, T, M)."""
+        # Norms and activation are computed again in the backward pass in any
+        # case: they are three arrays out of nine, and cost no product.
+        again = keras.remat if training and seeds is None else _as_it_is
+        dropped = seeds or (None, None)
+
+        projected = again(self._project)(x)  # (B, T, 3 M)
         attended, cache = self._attend(
-            self.attention_norm(x), padding_mask, cache, cache_index
+            projected, padding_mask, cache, cache_index
         )
         attended = self.attention_output(attended)
-        x = x + self.residual_dropout(attended, seeds[0], training=training)
+        x = x + self.residual_dropout(attended, dropped[0], training=training)
 
-        fed = self.feed_forward_intermediate(self.feed_forward_norm(x))
-        fed = self.feed_forward_output(self._activate(fed))  # (B, T, M)
-        x = x + self.residual_dropout(fed, seeds[1], training=training)
+        fed = again(self._widen)(x)  # (B, T, intermediate_dim)
+        fed = again(self._narrow)(fed)  # (B, T, M)
+        x = x + self.residual_dropout(fed, dropped[1], training=training)
         return x if cache is None else (x, cache)
 
-    def _attend(self, x, padding_mask, cache, cache_index):
+    def _project(self, x):
+        return self.query_key_value(self.attention_norm(x))
+
+    def _widen(self, x):
+        return self.feed_forward_intermediate(self.feed_forward_norm(x))
+
+    def _narrow(self, x):
+        return self.feed_forward_output(self._activate(x))
+
+    def _attend(self, projected, padding_mask, cache, cache_index):
         """Attention up to its output projection, and the updated cache."""
-        batch, length = ops.shape(x)[0], ops.shape(x)[1]
-        heads = (batch, length, self.num_heads, x.shape[-1] // self.num_heads)
+        batch, length = ops.shape(projected)[0], ops.shape(projected)[1]
+        width = projected.shape[-1] // 3
+        heads = (batch, length, self.num_heads, width // self.num_heads)
         # (B, T, 3 M) -> three of (B, T, H, D)
         query, key, value = (
             ops.reshape(part, heads)
-            for part in ops.split(self.query_key_value(x), 3, axis=-1)
+            for part in ops.split(projected, 3, axis=-1)
         )
         banded = self.attention == "banded"
         if cache is not None:
@@ -210,7 +226,7 @@ class DecoderBlock(keras.layers.Layer):
                 query, key, value, padding_mask=padding_mask
             )
         # (B, T, H, D) -> (B, T, M)
-        return ops.reshape(attended, (batch, length, x.shape[-1])), cache
+        return ops.reshape(attended, (batch, length, width)), cache
 
     def _dense(
         self, name, input_shape, units, deviation=initial_deviations.KERNEL
@@ -254,6 +270,10 @@ class DecoderBlock(keras.layers.Layer):
             }
         )
         return config
+
+
+def _as_it_is(function):
+    return function
 
 
 def _write(cache, update, index):

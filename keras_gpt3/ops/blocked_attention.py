@@ -13,6 +13,7 @@ Letters as in the backbone, and: Q queries of a block, K keys that it meets.
 from keras import ops
 
 from keras_gpt3.ops.op_compilation import compiled_op
+from keras_gpt3.ops.run_after import run_after
 
 # Queries in a block; measured at 12 heads of 64, length 2048. Smaller ones
 # make the products too thin, larger ones compute more that is not seen.
@@ -42,15 +43,21 @@ def blocked_attention(query, key, value, padding_mask=None, window=None):
         # (B, T, H, D) -> (B, H, T, D)
         heads = [_swap(x) for x in (query, key, value)]
         output, log_sums = _forward(*heads, padding_mask, window)
+        output = _swap(output)
 
         def gradient(*args, upstream=None):
-            upstream = _swap(args[0] if upstream is None else upstream)
+            upstream = args[0] if upstream is None else upstream
+            # The softmax' gradient needs sum(weights x their gradient) of each
+            # row, which is the output times its gradient.
+            rows = _swap(_row_products(output, upstream))  # (B, H, T, 1)
+            # Else TensorFlow computes the weights again before it is time.
+            inputs = [run_after(x, upstream) for x in heads]
             gradients = _backward(
-                *heads, output, log_sums, upstream, padding_mask, window
+                *inputs, log_sums, _swap(upstream), rows, padding_mask, window
             )
             return tuple(_swap(x) for x in gradients)
 
-        return _swap(output), gradient
+        return output, gradient
 
     return attend(query, key, value)
 
@@ -105,12 +112,9 @@ def _forward(query, key, value, padding_mask, window):
 
 
 def _backward(
-    query, key, value, output, log_sums, upstream, padding_mask, window
+    query, key, value, log_sums, upstream, rows, padding_mask, window
 ):
     """Gradients with respect to query, key and value, each (B, H, T, D)."""
-    # The softmax' gradient needs sum(weights x their gradient) of each row,
-    # which is the output times its gradient.
-    rows = _row_products(output, upstream)
     d_query, d_key, d_value = [], _Overlap(), _Overlap()
     for (first, start, end), log_sum in zip(
         block_bounds(query.shape[2], window), log_sums, strict=True
@@ -216,7 +220,7 @@ def _normalize(output, total, highest):
 
 @compiled_op
 def _row_products(output, upstream):
-    """The sum of each row of the product, (B, H, T, 1) in float32."""
+    """The sum of each row of the product, (B, T, H, 1) in float32."""
     product = ops.cast(output, "float32") * ops.cast(upstream, "float32")
     return ops.sum(product, axis=-1, keepdims=True)
 

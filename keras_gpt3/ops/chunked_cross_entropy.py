@@ -9,15 +9,17 @@ Letters as in the backbone, and: N tokens, C tokens of a chunk.
 
 import math
 
+import keras
 from keras import ops
 
 from keras_gpt3.ops.op_compilation import compiled_op
 from keras_gpt3.ops.row_sums import row_sums
 from keras_gpt3.ops.scan_in_order import scan_in_order
 
-# Bytes of the logits of a chunk, of which up to three such arrays exist at a
-# time. Fewer bytes cost time: each chunk adds to the gradient of all V rows.
-_CHUNK_BYTES = 2**27
+# Numbers in the logits of a chunk. Up to three such arrays exist at a time, of
+# which XLA makes some in float32 whatever the dtype. Smaller chunks cost time:
+# each one adds to the gradient of all V rows.
+_CHUNK_LOGITS = 2**25
 
 
 def chunked_cross_entropy(hidden_states, embeddings, labels, weights=None):
@@ -95,33 +97,34 @@ def loss_and_gradients(
     """
     dtype, width = hidden_states.dtype, hidden_states.shape[-1]
     table = ops.cast(embeddings, dtype)
+    chunks = _chunks(hidden_states, labels, weights, table.shape[0])
 
-    def step(carry, chunk):
-        loss, correct, d_table = carry
-        states, labels, weights = chunk
+    def gradients(states, labels, weights):
+        """The two sums, the gradient of the table, and of the states."""
         logits = ops.matmul(states, ops.transpose(table))  # (C, V)
-        exponentials, total, losses, right = _token_losses(logits, labels)
-        weights = weights[:, None]  # (C, 1)
+        exponentials, total, *sums = _token_losses(logits, labels, weights)
+        weights = gradient_scale * weights[:, None]  # (C, 1)
         d_logits = _logit_gradient(
-            exponentials,
-            gradient_scale * weights / total,
-            gradient_scale * weights,
-            labels[:, None],
+            exponentials, weights / total, weights, labels[:, None]
         )  # (C, V)
-        update = ops.matmul(ops.transpose(d_logits), states)  # (V, M)
-        d_table = d_table + ops.cast(update, d_table.dtype)
-        loss = loss + ops.sum(losses * weights)
-        correct = correct + ops.sum(right * weights)
-        return (loss, correct, d_table), ops.matmul(d_logits, table)
+        d_table = ops.matmul(ops.transpose(d_logits), states)  # (V, M)
+        d_table = ops.cast(d_table, embeddings.dtype)
+        return (*sums, d_table), ops.matmul(d_logits, table)
 
-    zero = ops.zeros((), "float32")
-    (loss, correct, d_table), d_states = scan_in_order(
+    def step(sums, chunk):
+        more, d_states = gradients(*chunk)
+        return tuple(map(ops.add, sums, more)), d_states
+
+    # The first chunk begins the sums: zeros in the shape of the table would
+    # take memory, and time to add to.
+    sums, d_first = gradients(*(x[0] for x in chunks))
+    (loss, correct, d_table), d_others = scan_in_order(
         step,
-        (zero, zero, ops.zeros_like(embeddings)),
-        _chunks(hidden_states, labels, weights, table.shape[0]),
-        dtype,
+        sums,
+        tuple(x[1:] for x in chunks),
+        keras.KerasTensor((None, width), dtype),
     )
-    d_states = ops.reshape(d_states, (-1, width))[: _count(labels)]
+    d_states = ops.concatenate([d_first, d_others])[: _count(labels)]
     d_states = ops.reshape(d_states, ops.shape(hidden_states))
     return loss, correct, d_states, d_table
 
@@ -143,10 +146,8 @@ def loss_sums(hidden_states, embeddings, labels, weights):
     def step(carry, chunk):
         states, labels, weights = chunk
         logits = ops.matmul(states, ops.transpose(table))  # (C, V)
-        _, _, losses, right = _token_losses(logits, labels)
-        weights = weights[:, None]
-        loss, correct = ops.sum(losses * weights), ops.sum(right * weights)
-        return (carry[0] + loss, carry[1] + correct), None
+        _, _, *sums = _token_losses(logits, labels, weights)
+        return tuple(map(ops.add, carry, sums)), None
 
     zero = ops.zeros((), "float32")
     sums, _ = scan_in_order(
@@ -157,22 +158,20 @@ def loss_sums(hidden_states, embeddings, labels, weights):
     return sums
 
 
-def chunk_tokens(vocabulary_size, dtype):
+def chunk_tokens(vocabulary_size):
     """The most tokens whose logits are computed at once.
 
     Args:
         vocabulary_size: int.
-        dtype: string. The dtype of the logits.
 
     Returns:
         An int, a power of two.
     """
-    bytes_of_token = vocabulary_size * (4 if dtype == "float32" else 2)
-    return 2 ** max(0, (_CHUNK_BYTES // bytes_of_token).bit_length() - 1)
+    return 2 ** max(0, (_CHUNK_LOGITS // vocabulary_size).bit_length() - 1)
 
 
-def _token_losses(logits, labels):
-    """Exponentials (C, V), their sums, losses and right guesses, (C, 1)."""
+def _token_losses(logits, labels, weights):
+    """Exponentials (C, V), their sums (C, 1), and the two weighted sums."""
     vocabulary_size = logits.shape[-1]
     rows = ops.arange(ops.shape(labels)[0], dtype="int32") * vocabulary_size
 
@@ -186,9 +185,10 @@ def _token_losses(logits, labels):
     highest = pick(guesses)
     exponentials = _exponentials(logits, highest)
     total = row_sums(exponentials)
-    losses = highest + ops.log(total) - pick(labels)
-    right = ops.cast(guesses == labels, "float32")[:, None]
-    return exponentials, total, losses, right
+    losses = (highest + ops.log(total) - pick(labels))[:, 0]
+    right = ops.cast(guesses == labels, "float32")
+    loss, correct = ops.sum(losses * weights), ops.sum(right * weights)
+    return exponentials, total, loss, correct
 
 
 @compiled_op
@@ -217,7 +217,7 @@ def _chunks(hidden_states, labels, weights, vocabulary_size):
 
     (B, T, M), (B, T), (B, T) to (N / C, C, M), (N / C, C), (N / C, C).
     """
-    most = chunk_tokens(vocabulary_size, hidden_states.dtype)
+    most = chunk_tokens(vocabulary_size)
     count = _count(labels)
     static = isinstance(count, int)
     number = -(-count // most)

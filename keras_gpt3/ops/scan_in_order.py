@@ -4,58 +4,72 @@ import keras
 from keras import ops
 
 
-def scan_in_order(function, carry, xs, dtype=None):
+def scan_in_order(function, carry, xs, kept=None):
     """Calls a function on one slice after the other, never on two at once.
 
-    As `keras.ops.scan`. On TensorFlow that one gives the kept results the
-    shapes and dtypes of the carried tensors, and so raises for others.
+    As `keras.ops.scan`, but that it joins the results that it keeps. On
+    TensorFlow `scan` gives those the shapes and dtypes of the carried tensors,
+    and so raises for others.
 
     Args:
         function: callable. Takes the carried tensors and a tuple of slices;
             returns the new carried tensors and a tensor to keep, or `None`.
         carry: tuple of tensors. What the first call is given.
         xs: tuple of tensors. All have the same first axis, the steps.
-        dtype: string. The dtype of the tensors to keep. Defaults to `None`,
-            there are none.
+        kept: `keras.KerasTensor`. The shape and dtype of a tensor to keep, its
+            first axis `None`. Defaults to `None`, there are none.
 
     Returns:
-        A pair of the last carried tensors, and the kept ones in a new first
-        axis, or `None`.
+        A pair of the last carried tensors, and the kept ones joined on their
+        first axis, or `None`.
 
     Example:
 
     ```python
+    import keras
     import numpy as np
     from keras_gpt3.ops.scan_in_order import scan_in_order
 
     def add(carry, slices):
         total = carry[0] + slices[0]
-        return (total,), total
+        return (total,), total[None]
 
     xs = np.array([1, 2, 3], "int32")
-    carry, sums = scan_in_order(add, (0,), (xs,), "int32")
+    kept = keras.KerasTensor((None,), "int32")
+    carry, sums = scan_in_order(add, (0,), (xs,), kept)
     # carry: (6,), sums: [1, 3, 6]
     ```
     """
     xs = tuple(ops.convert_to_tensor(x) for x in xs)
     carry = tuple(ops.convert_to_tensor(x) for x in carry)
+    if xs[0].shape[0] == 0:
+        if kept is not None:
+            kept = ops.zeros((0, *kept.shape[1:]), kept.dtype)
+        return carry, kept
     if keras.config.backend() != "tensorflow":
-        return ops.scan(function, carry, xs)
+        carry, results = ops.scan(function, carry, xs)
+        if kept is not None:
+            results = ops.reshape(results, (-1, *kept.shape[1:]))
+        return carry, results
     import tensorflow as tf
 
     steps = tf.shape(xs[0])[0]
 
-    def step(index, carry, kept):
+    def step(index, carry, results):
         carry, result = function(carry, tuple(x[index] for x in xs))
         if result is not None:
-            kept = kept.write(index, result)
-        return index + 1, carry, kept
+            results = results.write(index, result)
+        return index + 1, carry, results
 
-    kept = () if dtype is None else tf.TensorArray(dtype, steps)
-    _, carry, kept = tf.while_loop(
+    results = ()
+    if kept is not None:
+        results = tf.TensorArray(
+            kept.dtype, steps, element_shape=kept.shape, infer_shape=False
+        )
+    _, carry, results = tf.while_loop(
         lambda index, *_: index < steps,
         step,
-        (tf.constant(0), carry, kept),
+        (tf.constant(0), carry, results),
         parallel_iterations=1,
     )
-    return carry, None if dtype is None else kept.stack()
+    return carry, None if kept is None else results.concat()
