@@ -65,6 +65,19 @@ after = model.evaluate(x, y, verbose=0, return_dict=True)["loss"]
 hidden_states = np.array([before, after])
 """
 
+CHUNKED_LOSS = """
+import importlib
+chunked = importlib.import_module("keras_gpt3.ops.chunked_cross_entropy")
+chunked._CHUNK_LOGITS = 20 * 8  # Chunks of eight tokens.
+results = chunked.loss_and_gradients(
+    keras.ops.array(generator.normal(size=(2, 17, 8)), "float32"),
+    keras.ops.array(generator.normal(size=(20, 8)), "float32"),
+    keras.ops.array(generator.integers(0, 20, (2, 17)), "int32"),
+    keras.ops.array(generator.uniform(size=(2, 17)), "float32"),
+)
+hidden_states = np.concatenate([np.ravel(result) for result in results])
+"""
+
 PRINT = """
 import json
 print(json.dumps([keras.config.backend(), hidden_states.tolist()]))
@@ -94,7 +107,10 @@ def processes():
     """They take seconds to import what they need: side by side."""
     with (
         start(NEW_MODULES) as new_modules,
-        start(FORWARD + PRINT + TRAIN + PRINT, KERAS_BACKEND="jax") as jax,
+        start(
+            FORWARD + PRINT + TRAIN + PRINT + CHUNKED_LOSS + PRINT,
+            KERAS_BACKEND="jax",
+        ) as jax,
     ):
         yield {"new modules": new_modules, "jax": jax}
 
@@ -110,7 +126,7 @@ def test_importing_loads_nothing_heavy_beyond_keras_hub(processes):
 def test_jax_gives_what_tensorflow_gives(processes):
     pytest.importorskip("jax", reason="the extra [jax] is not installed")
     here = {}
-    forward, trained = finish(processes["jax"])
+    forward, trained, chunked = finish(processes["jax"])
     exec(FORWARD, here)
     assert forward[0] == trained[0] == "jax"
     # float32 rounding of values up to 5, sums in another order.
@@ -118,6 +134,11 @@ def test_jax_gives_what_tensorflow_gives(processes):
     exec(TRAIN, here)
     # The same step of gradient descent on the same mean over tokens.
     np.testing.assert_allclose(trained[1], here["hidden_states"], rtol=1e-4)
+    before = sys.modules["keras_gpt3.ops.chunked_cross_entropy"]._CHUNK_LOGITS
+    exec(CHUNKED_LOSS, here)
+    here["chunked"]._CHUNK_LOGITS = before
+    # float32 rounding of sums of 34 tokens.
+    np.testing.assert_allclose(chunked[1], here["hidden_states"], atol=1e-4)
 
 
 @pytest.mark.parametrize("backend", ["torch", "openvino", "tensorflow2"])

@@ -9,12 +9,11 @@ Letters as in the backbone, and: N tokens, C tokens of a chunk.
 
 import math
 
-import keras
 from keras import ops
 
 from keras_gpt3.ops.op_compilation import compiled_op
 from keras_gpt3.ops.row_sums import row_sums
-from keras_gpt3.ops.scan_in_order import scan_in_order
+from keras_gpt3.ops.sum_over_slices import sum_over_slices
 
 # Numbers in the logits of a chunk. Up to three such arrays exist at a time, of
 # which XLA makes some in float32 whatever the dtype. Smaller chunks cost time:
@@ -111,20 +110,8 @@ def loss_and_gradients(
         d_table = ops.cast(d_table, embeddings.dtype)
         return (*sums, d_table), ops.matmul(d_logits, table)
 
-    def step(sums, chunk):
-        more, d_states = gradients(*chunk)
-        return tuple(map(ops.add, sums, more)), d_states
-
-    # The first chunk begins the sums: zeros in the shape of the table would
-    # take memory, and time to add to.
-    sums, d_first = gradients(*(x[0] for x in chunks))
-    (loss, correct, d_table), d_others = scan_in_order(
-        step,
-        sums,
-        tuple(x[1:] for x in chunks),
-        keras.KerasTensor((None, width), dtype),
-    )
-    d_states = ops.concatenate([d_first, d_others])[: _count(labels)]
+    (loss, correct, d_table), d_states = sum_over_slices(gradients, chunks)
+    d_states = ops.reshape(d_states, (-1, width))[: _count(labels)]
     d_states = ops.reshape(d_states, ops.shape(hidden_states))
     return loss, correct, d_states, d_table
 
@@ -143,19 +130,13 @@ def loss_sums(hidden_states, embeddings, labels, weights):
     """
     table = ops.cast(embeddings, hidden_states.dtype)
 
-    def step(carry, chunk):
-        states, labels, weights = chunk
+    def sums(states, labels, weights):
         logits = ops.matmul(states, ops.transpose(table))  # (C, V)
         _, _, *sums = _token_losses(logits, labels, weights)
-        return tuple(map(ops.add, carry, sums)), None
+        return tuple(sums), None
 
-    zero = ops.zeros((), "float32")
-    sums, _ = scan_in_order(
-        step,
-        (zero, zero),
-        _chunks(hidden_states, labels, weights, table.shape[0]),
-    )
-    return sums
+    chunks = _chunks(hidden_states, labels, weights, table.shape[0])
+    return sum_over_slices(sums, chunks)[0]
 
 
 def chunk_tokens(vocabulary_size):

@@ -26,17 +26,20 @@ def chunked_gradients(model, x, y, weights, gradient_scale):
         A tuple of the sums (a tensor of loss and weight of right guesses), the
         gradients of the trainable variables, and `None` for the logits.
     """
+    variables = model.trainable_variables
     with tf.GradientTape() as tape:
         hidden_states = model.backbone(x, training=True)
         table = output_table(model)
-    loss, correct, *upstream = loss_and_gradients(
+    loss, correct, d_states, d_table = loss_and_gradients(
         hidden_states, table, y, weights, gradient_scale
     )
-    gradients = tape.gradient(
-        [hidden_states, table],
-        model.trainable_variables,
-        output_gradients=upstream,
-    )
+    sources, upstream = [hidden_states], [d_states]
+    place = _place_of_table(model, variables)
+    if place is None:  # Adapters make the table, or it is frozen.
+        sources, upstream = sources + [table], upstream + [d_table]
+    gradients = tape.gradient(sources, variables, output_gradients=upstream)
+    if place is not None:
+        gradients[place] = _add_rows(d_table, gradients[place])
     return tf.stack([loss, correct]), gradients, None
 
 
@@ -78,3 +81,28 @@ def whole_sums(logits, y, weights):
 def output_table(model):
     """The weights of the tied output head, (vocabulary_size, hidden_dim)."""
     return tf.convert_to_tensor(model.backbone.token_embedding.embeddings)
+
+
+def _place_of_table(model, variables):
+    """The index of the head's weights among variables, if it is one."""
+    embedding = model.backbone.token_embedding
+    places = [
+        index
+        for index, variable in enumerate(variables)
+        if variable is embedding.embeddings
+    ]
+    return places[0] if places else None
+
+
+def _add_rows(dense, slices):
+    """The gradient of a table from its two uses, as output and as input.
+
+    The tape would make the rows that were looked up into a table of their own
+    and add the two: as large an array once more, and passes over both.
+    """
+    if not isinstance(slices, tf.IndexedSlices):
+        return dense + slices
+    values = tf.cast(slices.values, dense.dtype)
+    return tf.tensor_scatter_nd_add(
+        dense, slices.indices[:, tf.newaxis], values
+    )

@@ -1,3 +1,4 @@
+import importlib
 import logging
 import types
 
@@ -248,13 +249,30 @@ def test_a_loss_of_one_s_own_is_the_loss(caplog):
 # === Compilation ===
 
 
-def test_a_step_that_xla_compiles_as_a_whole_is_the_same_step():
+@pytest.mark.parametrize("micro_batch_size", [None, 1])
+def test_a_step_that_xla_compiles_as_a_whole_is_the_same_step(
+    micro_batch_size, monkeypatch
+):
+    """With several chunks of the loss, and a batch of unknown size."""
+    module = importlib.import_module("keras_gpt3.ops.chunked_cross_entropy")
+    monkeypatch.setattr(module, "_CHUNK_LOGITS", 61 * 8)
+    batches = [small_batch(rows, seed=rows) for rows in (4, 4, 2)]
     expected = new_model(pattern=("dense",))
-    slow_training(expected, OPTIMIZERS["adamw"](), even_batches(3))
-    model = new_model(
-        2, "adamw", pattern=("dense",), arguments=lambda: {"jit_compile": True}
+    slow_training(
+        expected,
+        OPTIMIZERS["adamw"](),
+        [(x, y, np.ones(y.shape)) for x, y in batches],
     )
-    model.fit(even_dataset(3), verbose=0)
+    model = new_model(
+        2,
+        "adamw",
+        pattern=("dense",),
+        arguments=lambda: {
+            "jit_compile": True,
+            "micro_batch_size": micro_batch_size,
+        },
+    )
+    model.fit(uneven_dataset(batches), verbose=0)
     assert_same_weights(model, expected)
 
 
