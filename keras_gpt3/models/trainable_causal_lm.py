@@ -10,6 +10,7 @@ from keras_gpt3.models.batch_check import check_batch
 from keras_gpt3.models.batch_check import check_input
 from keras_gpt3.models.batch_check import check_micro_batches
 from keras_gpt3.models.compiled_step import CompiledStep
+from keras_gpt3.models.memory_check import check_memory
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from keras_gpt3.ops.token_id_check import check_concrete_token_ids
 
@@ -153,10 +154,12 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             ValueError: If the replicas do not divide the batches of a dataset,
                 or micro-batches the part of a replica, an id is outside the
                 vocabulary, or a sequence is longer than the context.
+            MemoryError: If a step needs more memory than there is.
         """
         check_input(self, x)
         check_input(self, kwargs.get("validation_data"))
         check_micro_batches(self, x)
+        check_memory(self, x, batch_size)
         callbacks = self._step.with_progress(callbacks)
         # keras-hub makes a dataset of everything, and Keras would warn at
         # each call that it does not shuffle datasets.

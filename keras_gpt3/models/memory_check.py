@@ -1,0 +1,84 @@
+"""Refusal of a `fit` that would run out of memory."""
+
+import math
+
+import numpy as np
+
+from keras_gpt3.planning.available_memory import available_memory
+from keras_gpt3.planning.gpu_memory import gpu_memory
+from keras_gpt3.planning.memory import SLOTS_PER_WEIGHT
+from keras_gpt3.planning.training_preflight import check_training_fits
+
+
+def check_memory(model, x, batch_size=None):
+    """Raises if a step of `fit` cannot fit, as far as that can be foretold.
+
+    The planner knows the package's own loss, with all weights trained by Adam
+    or SGD on TensorFlow. Of other steps, and of batches of a size that is not
+    known, nothing is said.
+
+    Args:
+        model: a compiled `GPT3`.
+        x: as in `GPT3.fit`.
+        batch_size: int. As in `GPT3.fit`. Defaults to `None`, 32.
+
+    Raises:
+        MemoryError: If the step needs more memory than there is. The message
+            says which `micro_batch_size` and `rematerialization` would fit.
+    """
+    rows, length = _batch_shape(model, x, batch_size or 32)
+    optimizer = _optimizer_name(model.optimizer)
+    foretold = (
+        model._step.is_fused
+        and optimizer in SLOTS_PER_WEIGHT
+        and len(model.trainable_weights) == len(model.weights)
+    )
+    if not foretold or not rows or not length:
+        return
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    check_training_fits(
+        model.backbone.get_config(),
+        model.name,
+        dtype=model.backbone.dtype_policy.name,
+        optimizer=optimizer,
+        batch_size=max(1, rows // replicas),
+        length=length,
+        micro_batch_size=model._step.micro_batch_size,
+        rematerialization=model._step.rematerialization,
+        **_memory(model, replicas),
+    )
+
+
+def _batch_shape(model, x, batch_size):
+    """Rows and length of a batch of all replicas; `None` where not known."""
+    if hasattr(x, "element_spec"):
+        inputs = x.element_spec
+        inputs = inputs[0] if isinstance(inputs, tuple) else inputs
+        if isinstance(inputs, dict) and "token_ids" in inputs:
+            return tuple(inputs["token_ids"].shape)
+        return None, None
+    if isinstance(x, dict) and "token_ids" in x:
+        rows, length = np.shape(x["token_ids"])
+        return min(rows, batch_size), length
+    if isinstance(x, (list, tuple)) and model.preprocessor is not None:
+        return min(len(x), batch_size), model.preprocessor.sequence_length
+    return None, None
+
+
+def _optimizer_name(optimizer):
+    """The name by which the planner knows an optimizer."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    name = type(optimizer).__name__.lower()
+    # Momentum takes a slot of which the planner does not know.
+    return "momentum" if getattr(optimizer, "momentum", 0) else name
+
+
+def _memory(model, replicas):
+    """What is left, and what the model takes of what there was."""
+    if gpu_memory() is not None:  # Counted as a whole, taken or not.
+        return {"available": available_memory(), "allocated": 0}
+    variables = model.variables + model.optimizer.variables
+    allocated = sum(
+        math.prod(v.shape) * np.dtype(v.dtype).itemsize for v in variables
+    )
+    return {"available": available_memory() // replicas, "allocated": allocated}

@@ -1,0 +1,105 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_gpt3.models import memory_check
+from keras_gpt3.models.memory_check import check_memory
+from keras_gpt3.planning import estimate_training_memory
+from keras_gpt3.training import AdamW
+from tests.small_gpt3 import LENGTH
+from tests.small_gpt3 import small_batch
+from tests.small_gpt3 import small_model
+from tests.small_gpt3 import small_text_model
+from tests.training.small_training import even_dataset
+from tests.training.small_training import new_model
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the planner is asked, instead of its answer."""
+    seen = []
+    monkeypatch.setattr(
+        memory_check,
+        "check_training_fits",
+        lambda config, name, **options: seen.append(options),
+    )
+    return seen
+
+
+def compiled(**arguments):
+    model = small_model(num_layers=1)
+    model.compile(AdamW(), **arguments)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("x", "batch_size", "rows"),
+    [
+        (small_batch(rows=6)[0], 4, 4),
+        (small_batch(rows=6)[0], None, 6),
+        (small_batch(rows=40)[0], None, 32),
+        (even_dataset(2), None, 4),
+    ],
+)
+def test_asks_for_the_batch_that_is_trained_on(x, batch_size, rows, asked):
+    model = compiled(micro_batch_size=2, rematerialization="block")
+    check_memory(model, x, batch_size)
+    (options,) = asked
+    assert (options["batch_size"], options["length"]) == (rows, LENGTH)
+    assert options["micro_batch_size"] == 2
+    assert options["rematerialization"] == "block"
+    assert options["optimizer"] == "adamw"
+    weights = 4 * model.count_params()
+    # Without the slots, which the optimizer does not have yet.
+    assert weights < options["allocated"] < 1.1 * weights
+
+
+def test_asks_for_the_share_of_a_replica(asked):
+    model = new_model(2, "adamw", dtype="mixed_float16")
+    check_memory(model, even_dataset(1))
+    assert (asked[0]["batch_size"], asked[0]["dtype"]) == (2, "mixed_float16")
+    assert asked[0]["optimizer"] == "adamw"
+
+
+def test_asks_for_strings_as_the_preprocessor_cuts_them(asked):
+    model = small_text_model()
+    model.compile(AdamW())
+    check_memory(model, ["a", "b", "c"], batch_size=2)
+    assert (asked[0]["batch_size"], asked[0]["length"]) == (2, LENGTH)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"optimizer": keras.optimizers.SGD(0.1, momentum=0.9)},
+        {"optimizer": "lion"},
+        {"optimizer": "adam", "loss": "mse"},
+    ],
+)
+def test_says_nothing_of_steps_that_the_planner_does_not_know(arguments, asked):
+    model = small_model(num_layers=1)
+    model.compile(**arguments)
+    check_memory(model, small_batch()[0])
+    assert asked == []
+
+
+def test_says_nothing_of_frozen_models_and_unknown_batches(asked):
+    model = compiled()
+    dataset = even_dataset(1).unbatch().batch(3)
+    check_memory(model, dataset)
+    model.backbone.enable_lora(2)
+    check_memory(model, small_batch()[0])
+    assert asked == []
+
+
+def test_fit_raises_before_it_trains(monkeypatch):
+    model = compiled()
+    before = model.get_weights()
+    monkeypatch.setattr(memory_check, "available_memory", lambda: 10**6)
+    config = model.backbone.get_config()
+    needed = estimate_training_memory(config, batch_size=4, length=LENGTH)
+    assert needed["total"] > 10**7
+    with pytest.raises(MemoryError, match="^A training step of gpt3"):
+        model.fit(*small_batch(), verbose=0)
+    for weight, other in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, other)
