@@ -24,6 +24,7 @@ from keras_gpt3.models import GPT3Backbone
 from keras_gpt3.models import GPT3Preprocessor
 from keras_gpt3.models import GPT3Tokenizer
 from keras_gpt3.planning import describe
+from keras_gpt3.planning import plan
 from keras_gpt3.version import __version__
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "layers",
     "ops",
     "parallel",
+    "plan",
     "planning",
     "tokenization",
     "training",

@@ -5,10 +5,12 @@ from typing import Annotated
 import typer
 
 from keras_gpt3.cli.describe import describe_command
+from keras_gpt3.cli.plan import plan_command
 from keras_gpt3.version import __version__
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 app.command("describe")(describe_command)
+app.command("plan")(plan_command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -29,4 +31,4 @@ def main(
         ),
     ] = False,
 ) -> None:
-    """GPT-3 for Keras: describe."""
+    """GPT-3 for Keras: describe a size, plan its training."""

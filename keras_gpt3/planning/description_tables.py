@@ -37,6 +37,7 @@ def description_tables(description):
     parts.append(_architecture_table(description.config))
     parts.append(_parameter_table(description))
     parts.append(_memory_table(description))
+    parts.append(_training_table(description))
     if description.table_d1:
         parts.append(_compute_table(description))
     return Group(*parts)
@@ -119,6 +120,33 @@ def _memory_table(description):
             for optimizer in (None, "sgd", "adamw")
         )
         table.add_row(dtype, *(format_bytes(total) for total in totals))
+    return table
+
+
+def _training_table(description):
+    """What a step takes at the whole context, and what saves how much."""
+    dtypes = ("float32", "mixed_bfloat16")
+    table = _table(
+        f"Memory to train with AdamW, batch 1 x "
+        f"{description.config['max_sequence_length']}",
+        "rematerialization",
+        *(column for dtype in dtypes for column in (dtype, "saves")),
+    )
+    totals = {
+        policy: [
+            description.training_memory(dtype, rematerialization=policy)[
+                "total"
+            ]
+            for dtype in dtypes
+        ]
+        for policy in ("none", 2, "block")
+    }
+    labels = {"none": "none", 2: "2 (every 2nd block)", "block": "block"}
+    for policy, sizes in totals.items():
+        cells = []
+        for before, size in zip(totals["none"], sizes, strict=True):
+            cells += [format_bytes(size), format_bytes(before - size)]
+        table.add_row(labels[policy], *cells)
     return table
 
 

@@ -13,6 +13,16 @@ BYTES_PER_WEIGHT = {
     "float64": 8,
 }
 
+# What layers compute in, and activations are kept in.
+_BYTES_PER_ACTIVATION = {
+    "float32": 4,
+    "mixed_bfloat16": 2,
+    "mixed_float16": 2,
+    "bfloat16": 2,
+    "float16": 2,
+    "float64": 8,
+}
+
 # Kernels and embeddings, nearly all of the weights; float8 stores its source.
 _BYTES_QUANTIZED = {"int8": 1, "int4": 0.5}
 
@@ -46,6 +56,34 @@ def bytes_per_weight(dtype=None):
     if isinstance(policy, Mapping):
         policies += policy.values()
     return policy.name, min(_bytes_of_policy(p) for p in policies)
+
+
+def bytes_per_activation(dtype):
+    """Computes how many bytes a dtype policy takes for each activation.
+
+    Args:
+        dtype: string. A Keras dtype policy, by name.
+
+    Returns:
+        An int, bytes.
+
+    Raises:
+        ValueError: If it is none that models are trained in.
+
+    Example:
+
+    ```python
+    from keras_gpt3.planning import bytes_per_activation
+
+    bytes_per_activation("mixed_bfloat16")  # 2
+    ```
+    """
+    if dtype not in _BYTES_PER_ACTIVATION:
+        raise ValueError(
+            f"dtype must be a known one. Received: dtype={dtype!r}. "
+            f"Use one of {', '.join(map(repr, _BYTES_PER_ACTIVATION))}."
+        )
+    return _BYTES_PER_ACTIVATION[dtype]
 
 
 def _get_policy(dtype):

@@ -4,6 +4,7 @@ import dataclasses
 import io
 
 from keras_gpt3.planning.memory import estimate_memory
+from keras_gpt3.planning.training_memory import estimate_training_memory
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -30,6 +31,7 @@ class ModelDescription:
     description = keras_gpt3.describe("gpt3_small_en")
     description.num_parameters  # 125226240
     description.memory("float32", "adamw")["total"]  # 2003619840
+    description.training_memory("float32", batch_size=2)["total"]
     print(description)
     ```
     """
@@ -70,6 +72,32 @@ class ModelDescription:
         ```
         """
         return estimate_memory(self.num_parameters, dtype, optimizer)
+
+    def training_memory(self, dtype="float32", optimizer="adamw", **options):
+        """Computes the bytes that a training step takes, activations included.
+
+        Args:
+            dtype: string. A Keras dtype policy. Defaults to `"float32"`.
+            optimizer: string. `"adamw"`, `"adam"` or `"sgd"`. Defaults to
+                `"adamw"`.
+            **options: `batch_size`, `length`, `micro_batch_size` and
+                `rematerialization`; see `estimate_training_memory`.
+
+        Returns:
+            A dict from part to int bytes, and the `total` at the peak.
+
+        Example:
+
+        ```python
+        import keras_gpt3
+
+        model = keras_gpt3.describe("gpt3_small_en")
+        model.training_memory(rematerialization="block")["loss_chunk"]
+        ```
+        """
+        return estimate_training_memory(
+            self.config, dtype=dtype, optimizer=optimizer, **options
+        )
 
     def __rich__(self):
         # Inside: rich is needed only to print.

@@ -16,6 +16,7 @@ def test_help_lists_the_subcommands():
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
     assert "describe" in result.stdout
+    assert "plan" in result.stdout
 
 
 def test_an_unknown_subcommand_fails():

@@ -1,6 +1,7 @@
 import pytest
 
 from keras_gpt3.planning import describe
+from keras_gpt3.planning import format_bytes
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.preset_loader import shipped_presets
 
@@ -58,3 +59,23 @@ def test_a_bare_config_shows_no_paper():
     assert text.startswith("GPT3Backbone\n")
     assert "Table" not in text
     assert "dense, banded" in text
+
+
+def test_memory_to_train_is_shown_by_rematerialization_with_what_it_saves():
+    description = describe("gpt3_small_en")
+    text = str(description)
+    assert "Memory to train with AdamW, batch 1 x 2048" in text
+
+    def total(policy):
+        return description.training_memory("float32", rematerialization=policy)[
+            "total"
+        ]
+
+    table = text[text.index("Memory to train with") :]
+    by_word = rows(table)
+    none, block = total("none"), total("block")
+    assert by_word["none"][1:3] == format_bytes(none).split()
+    assert by_word["none"][3:5] == ["0", "B"]
+    assert by_word["block"][1:3] == format_bytes(block).split()
+    assert by_word["block"][3:5] == format_bytes(none - block).split()
+    assert format_bytes(total(2)) in table

@@ -4,6 +4,7 @@ import keras
 import pytest
 import tensorflow as tf
 
+from keras_gpt3.planning import bytes_per_activation
 from keras_gpt3.planning import bytes_per_weight
 
 
@@ -68,3 +69,22 @@ def test_an_unknown_policy_raises():
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         bytes_per_weight("float31")
+
+
+@pytest.mark.parametrize(
+    "policy",
+    ["float32", "mixed_bfloat16", "mixed_float16", "bfloat16", "float16"]
+    + ["float64"],
+)
+def test_activations_take_what_keras_layers_compute_in(policy):
+    computed = keras.DTypePolicy(policy).compute_dtype
+    assert bytes_per_activation(policy) == tf.as_dtype(computed).size
+
+
+def test_a_policy_that_nobody_trains_in_has_no_activations():
+    message = (
+        "dtype must be a known one. Received: dtype='int8_from_float32'. Use "
+        "one of 'float32', 'mixed_bfloat16', "
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        bytes_per_activation("int8_from_float32")

@@ -1,0 +1,109 @@
+"""The sizes of one pass through a model, from which its memory follows."""
+
+import dataclasses
+import numbers
+
+from keras_gpt3.planning.attention_blocks import attention_windows
+from keras_gpt3.planning.dtype_bytes import bytes_per_activation
+from keras_gpt3.planning.dtype_bytes import bytes_per_weight
+from keras_gpt3.planning.parameter_count import count_parameters
+from keras_gpt3.planning.rematerialization import rematerialized_layers
+
+
+@dataclasses.dataclass(frozen=True)
+class PassSizes:
+    """What goes through the model at once, and in which numbers.
+
+    Args:
+        rows: int. Sequences.
+        length: int. Tokens in a sequence.
+        width: int. `hidden_dim`.
+        inner: int. `intermediate_dim`.
+        heads: int. `num_heads`.
+        vocabulary: int. `vocabulary_size`.
+        windows: tuple. For each layer the window, `None` if it is dense.
+        recomputed: tuple of bools. The layers that are rematerialized.
+        drops: bool. Whether there is dropout.
+        activation_bytes: int. Bytes of a number that layers compute.
+        weight_bytes: int. Bytes of a number that a variable holds.
+
+    Example:
+
+    ```python
+    from keras_gpt3.planning.pass_sizes import PassSizes
+    from keras_gpt3.preset_loader import load_shipped_preset
+
+    config = load_shipped_preset("gpt3_small_en")["backbone"]
+    PassSizes.of(config, "mixed_bfloat16", rows=2).tokens  # 4096
+    ```
+    """
+
+    rows: int
+    length: int
+    width: int
+    inner: int
+    heads: int
+    vocabulary: int
+    windows: tuple
+    recomputed: tuple
+    drops: bool
+    activation_bytes: int
+    weight_bytes: int
+
+    @classmethod
+    def of(cls, config, dtype, rows, length=None, rematerialization="none"):
+        """The sizes for the arguments of a backbone and of `compile`."""
+        count_parameters(config)  # Checks the sizes.
+        context = config["max_sequence_length"]
+        length = context if length is None else length
+        check_positive("length", length)
+        if length > context:
+            raise ValueError(
+                f"length must be at most max_sequence_length={context}. "
+                f"Received: length={length}. Override max_sequence_length to "
+                "train on longer sequences."
+            )
+        return cls(
+            rows=rows,
+            length=length,
+            width=config["hidden_dim"],
+            inner=config["intermediate_dim"],
+            heads=config.get("num_heads", 12),
+            vocabulary=config["vocabulary_size"],
+            windows=attention_windows(config),
+            recomputed=rematerialized_layers(
+                rematerialization, config["num_layers"]
+            ),
+            drops=bool(config.get("dropout")),
+            activation_bytes=bytes_per_activation(dtype),
+            weight_bytes=bytes_per_weight(dtype)[1],
+        )
+
+    @property
+    def tokens(self):
+        """Tokens that are in the model at once."""
+        return self.rows * self.length
+
+    @property
+    def is_mixed(self):
+        """Whether the layers compute in another dtype than they store."""
+        return self.activation_bytes != self.weight_bytes
+
+    @property
+    def table_weights(self):
+        """Weights of the token embedding, which is the output head too."""
+        return self.vocabulary * self.width
+
+    @property
+    def kernel_weights(self):
+        """Weights of the kernels of one block."""
+        return 4 * self.width**2 + 2 * self.width * self.inner
+
+
+def check_positive(name, value):
+    """Raises unless a number of rows, tokens or devices is one."""
+    if not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(
+            f"{name} must be an integer of at least 1. Received: "
+            f"{name}={value!r}. Leave it out for the default."
+        )

@@ -1,0 +1,101 @@
+"""Which micro-batch and rematerialization to train with in a given memory."""
+
+import dataclasses
+import functools
+
+from keras_gpt3.planning.training_memory import estimate_training_memory
+
+# Of the memory that is there, left free: the estimate is within 15% of what
+# was measured, most of it within 10%.
+MARGIN = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingChoice:
+    """Arguments of `GPT3.compile`, and what they take.
+
+    Args:
+        micro_batch_size: int or `None`.
+        rematerialization: string or int.
+        memory: dict. Of `estimate_training_memory`.
+    """
+
+    micro_batch_size: int | None
+    rematerialization: str | int
+    memory: dict
+
+    @property
+    def arguments(self):
+        """The arguments as they are written."""
+        return (
+            f"micro_batch_size={self.micro_batch_size}, "
+            f"rematerialization={self.rematerialization!r}"
+        )
+
+
+def training_choices(config, batch_size, **options):
+    """All choices, the one that computes least first.
+
+    Without rematerialization, then every k-th block by falling k, then all
+    blocks; each with micro-batches by falling size, which are the divisors of
+    the rows.
+
+    Args:
+        config: dict. The arguments of `GPT3Backbone`.
+        batch_size: int. Rows of one replica.
+        **options: `dtype`, `optimizer` and `length`, as in
+            `estimate_training_memory`.
+
+    Yields:
+        `TrainingChoice` objects.
+    """
+    estimate = functools.partial(
+        estimate_training_memory, config, batch_size=batch_size, **options
+    )
+    for policy in ("none", *range(config["num_layers"], 1, -1), "block"):
+        for size in divisors(batch_size):
+            micro = None if size == batch_size else size
+            memory = estimate(micro_batch_size=micro, rematerialization=policy)
+            yield TrainingChoice(micro, policy, memory)
+
+
+def choose_training(config, batch_size, budget, **options):
+    """The first of `training_choices` that takes no more than the budget.
+
+    Args:
+        config: dict. The arguments of `GPT3Backbone`.
+        batch_size: int. Rows of one replica.
+        budget: int. Bytes.
+        **options: As in `training_choices`.
+
+    Returns:
+        A pair: a `TrainingChoice`, the one that takes least if none fits; and
+        whether it fits, a bool.
+
+    Example:
+
+    ```python
+    from keras_gpt3.planning.training_choice import choose_training
+    from keras_gpt3.preset_loader import load_shipped_preset
+
+    config = load_shipped_preset("gpt3_small_en")["backbone"]
+    choice, fits = choose_training(config, 8, 12 * 10**9, dtype="float32")
+    choice.micro_batch_size  # 2
+    ```
+    """
+    smallest = None
+    for choice in training_choices(config, batch_size, **options):
+        if choice.memory["total"] <= budget:
+            return choice, True
+        if smallest is None or _total(choice) < _total(smallest):
+            smallest = choice
+    return smallest, False
+
+
+def divisors(number):
+    """The divisors of a number, the largest first."""
+    return [d for d in range(number, 0, -1) if number % d == 0]
+
+
+def _total(choice):
+    return choice.memory["total"]

@@ -1,0 +1,44 @@
+import pytest
+
+from keras_gpt3.planning.block_workspace import block_workspace_bytes
+from keras_gpt3.planning.pass_sizes import PassSizes
+from tests.planning.toy_config import TOY
+
+# One head of one number: scores are most of a block.
+MANY_SCORES = TOY | {
+    "num_heads": 1,
+    "hidden_dim": 1,
+    "intermediate_dim": 1,
+    "max_sequence_length": 4096,
+}
+
+
+def workspace(config, window, dtype="float32", rows=1):
+    return block_workspace_bytes(PassSizes.of(config, dtype, rows), window)
+
+
+def test_feed_forward_arrays_are_counted_by_hand():
+    # 16 tokens, 8 and 3 times 32 numbers each.
+    assert workspace(TOY, None) == 4 * 16 * (8 + 3 * 32)
+    assert workspace(TOY, None, "bfloat16") == 2 * 16 * (8 + 3 * 32)
+
+
+def test_a_mixed_policy_adds_copies_of_a_kernel_and_of_its_gradient():
+    half = workspace(TOY, None, "bfloat16")
+    assert workspace(TOY, None, "mixed_bfloat16") == half + 2 * 2 * 8 * 32
+
+
+def test_scores_of_a_long_row_are_counted_by_hand():
+    blocks = range(256, 4097, 256)
+    scores = sum(256 * keys for keys in blocks)
+    arrays = 4096 * (8 - 2)
+    assert workspace(MANY_SCORES, None) == 4 * (1.5 * scores + arrays)
+
+
+def test_a_banded_layer_needs_less_for_long_rows():
+    assert workspace(MANY_SCORES, 256) < workspace(MANY_SCORES, None) / 4
+
+
+@pytest.mark.parametrize("window", [None, 4])
+def test_rows_count_in_proportion(window):
+    assert workspace(TOY, window, rows=3) == 3 * workspace(TOY, window)

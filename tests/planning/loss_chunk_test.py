@@ -1,0 +1,53 @@
+import sys
+
+import pytest
+
+import keras_gpt3  # noqa: F401  Loads the operation.
+from keras_gpt3.planning import loss_chunk
+from keras_gpt3.planning.loss_chunk import loss_chunk_bytes
+from keras_gpt3.planning.pass_sizes import PassSizes
+from tests.planning.toy_config import TOY
+
+# The package's attribute of this name is the function.
+OPERATION = sys.modules["keras_gpt3.ops.chunked_cross_entropy"]
+
+
+@pytest.fixture
+def chunks_of_8_tokens(monkeypatch):
+    """At 10 logits a token."""
+    monkeypatch.setattr(loss_chunk, "_CHUNK_LOGITS", 100)
+
+
+@pytest.mark.parametrize("vocabulary_size", [1, 10, 50257, 2**25, 2**30])
+def test_a_chunk_has_the_tokens_that_the_operation_takes(vocabulary_size):
+    planned = loss_chunk.chunk_tokens(vocabulary_size)
+    assert planned == OPERATION.chunk_tokens(vocabulary_size)
+
+
+def test_one_chunk_needs_the_search_for_the_highest_logit_alone():
+    sizes = PassSizes.of(TOY, "float32", rows=1)
+    assert loss_chunk_bytes(sizes) == 11 * 16 * 10
+
+
+@pytest.mark.usefixtures("chunks_of_8_tokens")
+def test_the_gradient_of_a_later_chunk_counts_by_hand():
+    # 10 x 8 weights of the head beside two arrays of 8 x 10 logits: less than
+    # the search in half precision, more than it with a wider head.
+    wide = TOY | {"hidden_dim": 32}
+    narrow = PassSizes.of(TOY, "bfloat16", rows=1)
+    assert loss_chunk_bytes(narrow) == 11 * 8 * 10
+    sizes = PassSizes.of(wide, "float32", rows=1)
+    assert loss_chunk_bytes(sizes) == 4 * (2 * 80 + 320)
+
+
+@pytest.mark.usefixtures("chunks_of_8_tokens")
+def test_a_mixed_policy_adds_a_copy_of_the_head_and_of_its_gradient():
+    sizes = PassSizes.of(TOY | {"hidden_dim": 32}, "mixed_bfloat16", rows=1)
+    assert loss_chunk_bytes(sizes) == 2 * 320 + 2 * 2 * 80 + 4 * 320 + 2 * 320
+
+
+@pytest.mark.usefixtures("chunks_of_8_tokens")
+def test_more_tokens_are_more_chunks_of_the_same_size():
+    few = PassSizes.of(TOY, "float32", rows=1)
+    many = PassSizes.of(TOY, "float32", rows=100)
+    assert loss_chunk_bytes(few) == loss_chunk_bytes(many)
