@@ -170,7 +170,7 @@ class DecoderBlock(keras.layers.Layer):
     ):
         """The block itself, (B, T, M) to (B, T, M)."""
         # Norms and activation are computed again in the backward pass in any
-        # case: they are three arrays out of nine, and cost no product.
+        # case: they are a third of the arrays, and cost no product.
         again = keras.remat if training and seeds is None else _as_it_is
         dropped = seeds or (None, None)
 

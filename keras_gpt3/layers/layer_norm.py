@@ -23,6 +23,9 @@ class LayerNorm(keras.layers.LayerNormalization):
     Returns:
         A tensor of the shape of `inputs`.
 
+    Raises:
+        ValueError: If an argument asks for another normalization.
+
     Example:
 
     ```python
@@ -36,6 +39,14 @@ class LayerNorm(keras.layers.LayerNormalization):
 
     def __init__(self, epsilon=1e-5, **kwargs):
         super().__init__(epsilon=epsilon, **kwargs)
+        plain = self.axis in (-1, [-1]) and self.scale and self.center
+        if not plain or self.rms_scaling:
+            raise ValueError(
+                "LayerNorm must normalize the last axis, with a scale and an "
+                f"offset. Received: axis={self.axis}, scale={self.scale}, "
+                f"center={self.center}, rms_scaling={self.rms_scaling}. Use "
+                "keras.layers.LayerNormalization for others."
+            )
 
     def call(self, inputs):
         # Keras does not cast for this layer, so that its weights stay float32.

@@ -43,7 +43,9 @@ class RepeatableDropout(keras.layers.Dropout):
     def call(self, inputs, seed=None, training=False):
         if seed is None or not training:
             return super().call(inputs, training=training)
-        return keras.random.dropout(inputs, self.rate, seed=_Drawn(seed))
+        return keras.random.dropout(
+            inputs, self.rate, noise_shape=self.noise_shape, seed=_Drawn(seed)
+        )
 
 
 class _Drawn(keras.random.SeedGenerator):

@@ -38,7 +38,8 @@ class CompiledStep:
         """The step for the arguments of `compile`."""
         own_loss = keras.config.backend() == "tensorflow" and loss == "auto"
         tracks_accuracy = own_loss and weighted_metrics == "auto"
-        is_fused = tracks_accuracy and metrics is None
+        their_metrics = metrics or (not tracks_accuracy and weighted_metrics)
+        is_fused = own_loss and not their_metrics
         step = cls(own_loss, is_fused, tracks_accuracy, jit_compile, **choices)
         step.check_micro_batch_size()
         return step

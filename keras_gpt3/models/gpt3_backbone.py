@@ -1,7 +1,8 @@
 """GPT-3's decoder: token ids in, final hidden states out.
 
-The forward pass is this file, `layers/decoder_block.py` and one of the two
-attention operations. Letters in shape comments, there too:
+The forward pass is this file, `layers/decoder_block.py` and
+`ops/blocked_attention.py`, which both attention operations use. Letters in
+shape comments, there too:
 
 B batch, T length (positions), M hidden_dim, H num_heads, D head_dim,
 V vocabulary_size, L length of a cache.

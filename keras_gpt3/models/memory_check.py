@@ -3,8 +3,10 @@
 import math
 
 import numpy as np
+import psutil
 
 from keras_gpt3.planning.available_memory import available_memory
+from keras_gpt3.planning.dtype_bytes import BYTES_PER_WEIGHT
 from keras_gpt3.planning.gpu_memory import gpu_memory
 from keras_gpt3.planning.memory import SLOTS_PER_WEIGHT
 from keras_gpt3.planning.training_preflight import check_training_fits
@@ -26,20 +28,24 @@ def check_memory(model, x, batch_size=None):
         MemoryError: If the step needs more memory than there is. The message
             says which `micro_batch_size` and `rematerialization` would fit.
     """
-    rows, length = _batch_shape(model, x, batch_size or 32)
     optimizer = _optimizer_name(model.optimizer)
+    dtype = model.backbone.dtype_policy.name
     foretold = (
         model._step.is_fused
         and optimizer in SLOTS_PER_WEIGHT
+        and dtype in BYTES_PER_WEIGHT
         and len(model.trainable_weights) == len(model.weights)
     )
-    if not foretold or not rows or not length:
+    if not foretold:
+        return
+    rows, length = _batch_shape(model, x, batch_size or 32)
+    if not rows or not length:
         return
     replicas = model.distribute_strategy.num_replicas_in_sync
     check_training_fits(
         model.backbone.get_config(),
         model.name,
-        dtype=model.backbone.dtype_policy.name,
+        dtype=dtype,
         optimizer=optimizer,
         batch_size=max(1, rows // replicas),
         length=length,
@@ -55,9 +61,10 @@ def _batch_shape(model, x, batch_size):
         inputs = x.element_spec
         inputs = inputs[0] if isinstance(inputs, tuple) else inputs
         if isinstance(inputs, dict) and "token_ids" in inputs:
-            return tuple(inputs["token_ids"].shape)
+            shape = inputs["token_ids"].shape
+            return tuple(shape) if shape.rank == 2 else (None, None)
         return None, None
-    if isinstance(x, dict) and "token_ids" in x:
+    if isinstance(x, dict) and np.ndim(x.get("token_ids")) == 2:
         rows, length = np.shape(x["token_ids"])
         return min(rows, batch_size), length
     if isinstance(x, (list, tuple)) and model.preprocessor is not None:
@@ -81,4 +88,10 @@ def _memory(model, replicas):
     allocated = sum(
         math.prod(v.shape) * np.dtype(v.dtype).itemsize for v in variables
     )
-    return {"available": available_memory() // replicas, "allocated": allocated}
+    # TensorFlow keeps what an earlier step has freed, for the next one.
+    held = psutil.Process().memory_info().rss
+    kept = max(0, held - replicas * allocated)
+    return {
+        "available": (available_memory() + kept) // replicas,
+        "allocated": allocated,
+    }

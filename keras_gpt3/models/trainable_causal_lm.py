@@ -86,7 +86,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         model.compile(optimizer=recipe.optimizer(), sampler="greedy")
         ```
         """
-        self._step = CompiledStep.choose(
+        step = CompiledStep.choose(
             loss,
             metrics,
             weighted_metrics,
@@ -95,6 +95,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             rematerialization=rematerialization,
         )
         self.backbone.rematerialize(rematerialization)
+        self._step = step
         if not self._step.is_fused:
             _log_once(
                 "A loss or metrics of your own need the logits of all tokens "

@@ -13,6 +13,7 @@ Letters as in the backbone, and: Q queries of a block, K keys that it meets.
 from keras import ops
 
 from keras_gpt3.ops.op_compilation import compiled_op
+from keras_gpt3.ops.row_sums import row_sums
 from keras_gpt3.ops.run_after import run_after
 
 # Queries in a block; measured at 12 heads of 64, length 2048. Smaller ones
@@ -30,7 +31,7 @@ def blocked_attention(query, key, value, padding_mask=None, window=None):
         key: tensor of the shape of `query`.
         value: tensor of the shape of `query`.
         padding_mask: Optional. Bool tensor of shape `(batch, length)`, True
-            where the key is visible.
+            where the key is visible. Defaults to `None`, all visible.
         window: int. Number of keys that a query sees, its own included.
             Defaults to `None`, all earlier ones.
 
@@ -103,7 +104,7 @@ def _forward(query, key, value, padding_mask, window):
         # Normalized after the product, where there are fewer numbers.
         output, log_sum = _normalize(
             ops.matmul(weights, value[:, :, first:end]),
-            _row_sums(weights),
+            row_sums(weights),
             highest,
         )
         outputs.append(output)
@@ -179,9 +180,7 @@ def _visible(scores, padding_mask, offset, window):
     return visible
 
 
-# Stages of the softmax. They are compiled one by one: in one piece XLA would
-# compute the exponentials inside its sums, number by number, which takes four
-# times as long.
+# Stages of the softmax, compiled one by one for the reason that `row_sums` has.
 
 
 @compiled_op
@@ -199,12 +198,6 @@ def _weights(scores, shift, padding_mask=None, *, offset, window):
     visible = _visible(scores, padding_mask, offset, window)
     weights = ops.exp(ops.cast(scores, "float32") - shift)
     return ops.cast(ops.where(visible, weights, 0.0), scores.dtype)
-
-
-@compiled_op
-def _row_sums(weights):
-    """(B, H, Q, K) to (B, H, Q, 1), in float32."""
-    return ops.sum(ops.cast(weights, "float32"), axis=-1, keepdims=True)
 
 
 @compiled_op

@@ -77,7 +77,12 @@ def chunked_cross_entropy(hidden_states, embeddings, labels, weights=None):
 
 
 def loss_and_gradients(
-    hidden_states, embeddings, labels, weights, gradient_scale=1.0
+    hidden_states,
+    embeddings,
+    labels,
+    weights,
+    gradient_scale=1.0,
+    frozen=False,
 ):
     """What `chunked_cross_entropy` computes, with its gradients, in one pass.
 
@@ -89,10 +94,13 @@ def loss_and_gradients(
         weights: float32 tensor of shape `(batch, length)`.
         gradient_scale: float or scalar tensor. Factor on the gradients, to
             which half precision rounds after. Defaults to `1.0`.
+        frozen: bool. Whether `embeddings` need no gradient, which is a third
+            of the work. Defaults to `False`.
 
     Returns:
         A tuple of the two sums, and the gradients of the first with respect to
-        `hidden_states` and `embeddings`, of their shapes and dtypes.
+        `hidden_states` and `embeddings`, of their shapes and dtypes; of the
+        latter `None` if they are frozen.
     """
     dtype, width = hidden_states.dtype, hidden_states.shape[-1]
     table = ops.cast(embeddings, dtype)
@@ -106,14 +114,18 @@ def loss_and_gradients(
         d_logits = _logit_gradient(
             exponentials, weights / total, weights, labels[:, None]
         )  # (C, V)
+        d_states = ops.matmul(d_logits, table)  # (C, M)
+        if frozen:
+            return tuple(sums), d_states
         d_table = ops.matmul(ops.transpose(d_logits), states)  # (V, M)
-        d_table = ops.cast(d_table, embeddings.dtype)
-        return (*sums, d_table), ops.matmul(d_logits, table)
+        return (*sums, ops.cast(d_table, embeddings.dtype)), d_states
 
-    (loss, correct, d_table), d_states = sum_over_slices(gradients, chunks)
+    (loss, correct, *table_gradient), d_states = sum_over_slices(
+        gradients, chunks
+    )
     d_states = ops.reshape(d_states, (-1, width))[: _count(labels)]
     d_states = ops.reshape(d_states, ops.shape(hidden_states))
-    return loss, correct, d_states, d_table
+    return loss, correct, d_states, *(table_gradient or [None])
 
 
 def loss_sums(hidden_states, embeddings, labels, weights):
@@ -161,7 +173,6 @@ def _token_losses(logits, labels, weights):
         flat = ops.take(ops.reshape(logits, (-1,)), rows + indices)
         return ops.cast(flat, "float32")[:, None]
 
-    labels = ops.cast(labels, "int32")
     highest = ops.cast(ops.max(logits, axis=-1, keepdims=True), "float32")
     exponentials = _exponentials(logits, highest)
     total, chosen = row_sums(exponentials), pick(labels)
@@ -179,7 +190,7 @@ def _token_losses(logits, labels, weights):
 @compiled_op
 def _ties_before(logits, highest, labels):
     """Whether an id before the label has the highest logit, (C, 1)."""
-    ids = ops.arange(logits.shape[-1], dtype=labels.dtype)[None, :]
+    ids = ops.arange(logits.shape[-1], dtype="int32")[None, :]
     ties = (ops.cast(logits, "float32") == highest) & (ids < labels)
     return ops.any(ties, axis=-1, keepdims=True)
 
@@ -193,7 +204,7 @@ def _exponentials(logits, shift):
 @compiled_op
 def _logit_gradient(exponentials, factors, weights, labels):
     """Weighted probabilities, less the weight where the label is, (C, V)."""
-    ids = ops.arange(exponentials.shape[-1], dtype=labels.dtype)[None, :]
+    ids = ops.arange(exponentials.shape[-1], dtype="int32")[None, :]
     chosen = ops.where(ids == labels, weights, 0.0)
     d_logits = ops.cast(exponentials, "float32") * factors - chosen
     return ops.cast(d_logits, exponentials.dtype)
@@ -226,6 +237,6 @@ def _chunks(hidden_states, labels, weights, vocabulary_size):
 
     return (
         split(hidden_states, hidden_states.shape[-1:]),
-        split(labels, ()),
+        split(ops.cast(labels, "int32"), ()),
         split(weights, ()),
     )

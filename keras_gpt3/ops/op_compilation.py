@@ -1,10 +1,10 @@
 """Compiles single operations with XLA; TensorFlow only, elsewhere a no-op.
 
-On a CPU, XLA fuses the small steps of attention well but reaches about half
-of oneDNN's rate on the large matrix products around it. So attention alone is
-compiled, operation by operation, and the rest of the model is left to
-TensorFlow. Within a step that XLA compiles as a whole (on a GPU) the inner
-compilation dissolves into the outer one.
+On a CPU, XLA fuses small steps well but reaches about half of oneDNN's rate on
+large matrix products. So what stands between the products is compiled,
+operation by operation, and they are left to TensorFlow. Within a step that XLA
+compiles as a whole (on a GPU) the inner compilation dissolves into the outer
+one.
 """
 
 import contextlib

@@ -9,8 +9,8 @@ def sum_over_slices(function, xs):
 
     The slices are never taken two at a time, so that but one is in memory.
     The first one begins the sums: zeros in their shapes would take memory, and
-    time to add to. (`keras.ops.scan` gives what a step keeps the shapes of
-    what it carries on TensorFlow, and so raises.)
+    time to add to. On TensorFlow, `keras.ops.scan` gives the outputs the
+    shapes of the carry, and raises where they differ.
 
     Args:
         function: callable. Takes a slice of each tensor; returns a tuple of

@@ -67,7 +67,7 @@ def parse_bytes(size):
     if isinstance(size, bool) or not num_bytes or num_bytes < 0:
         raise ValueError(
             "A size of memory must be a number of bytes above 0, with or "
-            f"without a unit. Received: {size!r}. Write it as '80GB' or "
+            f"without a unit. Received: size={size!r}. Write it as '80GB' or "
             "'74.5GiB'."
         )
     return num_bytes

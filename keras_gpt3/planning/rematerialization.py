@@ -31,9 +31,11 @@ def rematerialized_layers(rematerialization, num_layers):
     rematerialized_layers(2, num_layers=4)  # (True, False, True, False)
     ```
     """
-    step = _STEPS.get(rematerialization, rematerialization)
+    step = rematerialization
+    if isinstance(step, str):
+        step = _STEPS.get(step)
     whole = isinstance(step, numbers.Integral) and step is not True
-    if rematerialization not in _STEPS and (not whole or step < 1):
+    if not whole or step < (rematerialization != "none"):
         raise ValueError(
             "rematerialization must be 'none', 'block' or an integer of at "
             f"least 1. Received: rematerialization={rematerialization!r}. Use "

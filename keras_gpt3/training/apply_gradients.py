@@ -29,7 +29,8 @@ def check_optimizer(optimizer):
             "gradient_accumulation_steps must be None: under a distribution "
             "strategy the optimizer cannot accumulate. Received: "
             "gradient_accumulation_steps="
-            f"{optimizer.gradient_accumulation_steps}. Use a larger batch."
+            f"{optimizer.gradient_accumulation_steps}. Leave it out, and use "
+            "micro_batch_size of GPT3.compile."
         )
     if optimizer.ema_overwrite_frequency:
         raise ValueError(

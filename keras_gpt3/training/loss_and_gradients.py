@@ -30,12 +30,13 @@ def chunked_gradients(model, x, y, weights, gradient_scale):
     with tf.GradientTape() as tape:
         hidden_states = model.backbone(x, training=True)
         table = output_table(model)
+    frozen = not model.backbone.token_embedding.trainable_variables
     loss, correct, d_states, d_table = loss_and_gradients(
-        hidden_states, table, y, weights, gradient_scale
+        hidden_states, table, y, weights, gradient_scale, frozen
     )
     sources, upstream = [hidden_states], [d_states]
     place = _place_of_table(model, variables)
-    if place is None:  # Adapters make the table, or it is frozen.
+    if place is None and not frozen:  # Adapters make the table.
         sources, upstream = sources + [table], upstream + [d_table]
     gradients = tape.gradient(sources, variables, output_gradients=upstream)
     if place is not None:

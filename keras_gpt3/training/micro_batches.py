@@ -48,7 +48,7 @@ def check_micro_batch_divides(micro_batch_size, rows):
 
 
 def _accumulate(function, variables, size, x, y, weights, gradient_scale):
-    rows = _checked_rows(y, size)
+    rows = tf.shape(y)[0]
     batch = tf.nest.map_structure(
         functools.partial(_split, rows=rows, size=size), (x, y, weights)
     )
@@ -57,12 +57,12 @@ def _accumulate(function, variables, size, x, y, weights, gradient_scale):
         parts = tf.nest.map_structure(lambda tensor: tensor[index], batch)
         part_sums, gradients, _ = function(*parts, gradient_scale)
         totals = [
-            total + tf.convert_to_tensor(gradient)
+            total + tf.cast(tf.convert_to_tensor(gradient), total.dtype)
             for total, gradient in zip(totals, gradients, strict=True)
         ]
         return index + 1, sums + part_sums, totals
 
-    zeros = [tf.zeros(v.shape, v.dtype) for v in variables]
+    zeros = [tf.zeros(v.shape, _sum_dtype(v.dtype)) for v in variables]
     _, sums, totals = tf.while_loop(
         lambda index, *_: index < rows // size,
         step,
@@ -73,14 +73,32 @@ def _accumulate(function, variables, size, x, y, weights, gradient_scale):
     return sums, totals, None
 
 
-def _checked_rows(y, size):
-    """The rows of a batch, an int where it is known."""
-    rows = y.shape[0]
-    if rows is not None:
-        check_micro_batch_divides(size, rows)
-        return rows
+def with_checked_rows(y, size):
+    """Makes labels carry the check that micro-batches divide them.
+
+    To be called outside of what XLA compiles, which drops such checks.
+
+    Args:
+        y: tensor of shape `(batch, length)`.
+        size: int. Rows of a micro-batch.
+
+    Returns:
+        `y`.
+
+    Raises:
+        ValueError: If the rows are known and no multiple of `size`.
+    """
+    if y.shape[0] is not None:
+        check_micro_batch_divides(size, y.shape[0])
+        return y
     rows = tf.shape(y)[0]
-    return assert_in_graph(rows, rows % size == 0, _BEFORE, rows, _after(size))
+    return assert_in_graph(y, rows % size == 0, _BEFORE, rows, _after(size))
+
+
+def _sum_dtype(dtype):
+    """At least float32: 16 bits would soon round what is added to nothing."""
+    dtype = tf.as_dtype(dtype)
+    return dtype if dtype.size >= 4 else tf.float32
 
 
 def _after(size):

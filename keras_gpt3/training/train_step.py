@@ -18,6 +18,7 @@ from keras_gpt3.training.loss_and_gradients import whole_gradients
 from keras_gpt3.training.loss_and_gradients import whole_sums
 from keras_gpt3.training.loss_scaling import scale_loss
 from keras_gpt3.training.micro_batches import in_micro_batches
+from keras_gpt3.training.micro_batches import with_checked_rows
 
 
 def train_step(model, data):
@@ -32,6 +33,8 @@ def train_step(model, data):
         A dict of scalars: the running metrics and the learning rate.
     """
     x, y, sample_weight = _unpack(data)
+    if model._step.micro_batch_size is not None:
+        y = with_checked_rows(y, model._step.micro_batch_size)
     shares, total_weight = _shares(y, sample_weight)
     arithmetic = _arithmetic(model)
     gradient_scale = scale_loss(model.optimizer, tf.ones(()))

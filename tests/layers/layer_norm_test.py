@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 
 from keras_gpt3.layers import LayerNorm
 from tests.layer_contract import check_layer_contract
@@ -22,3 +23,17 @@ def test_has_keras_weights_and_gives_its_results():
     assert names[0] == names[1]
     # float32 rounding of values up to 4.
     np.testing.assert_allclose(layer(x), stock(x), atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [{"axis": 1}, {"scale": False}, {"center": False}],
+)
+def test_another_normalization_raises(argument):
+    with pytest.raises(
+        ValueError,
+        match=r"^LayerNorm must normalize the last axis, with a scale and an "
+        r"offset\. Received: axis=.*\. Use keras.layers.LayerNormalization for "
+        r"others\.$",
+    ):
+        LayerNorm(**argument)

@@ -15,7 +15,8 @@ from tests.small_gpt3 import small_model
         (None, None, "auto", False, False),
         ("auto", ["accuracy"], "auto", True, False),
         ("auto", None, ["accuracy"], True, False),
-        ("auto", None, None, True, False),
+        ("auto", None, None, True, True),
+        ("auto", [], [], True, True),
     ],
 )
 def test_the_package_s_own_loss_is_used_unless_another_is_given(

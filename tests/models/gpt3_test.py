@@ -191,7 +191,8 @@ def test_accumulation_by_the_optimizer_raises():
         ),
         "gradient_accumulation_steps must be None: under a distribution "
         "strategy the optimizer cannot accumulate. Received: "
-        "gradient_accumulation_steps=2. Use a larger batch.",
+        "gradient_accumulation_steps=2. Leave it out, and use "
+        "micro_batch_size of GPT3.compile.",
     )
 
 

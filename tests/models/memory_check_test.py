@@ -1,6 +1,10 @@
+import types
+
 import keras
 import numpy as np
+import psutil
 import pytest
+import tensorflow as tf
 
 from keras_gpt3.models import memory_check
 from keras_gpt3.models.memory_check import check_memory
@@ -12,6 +16,14 @@ from tests.small_gpt3 import small_model
 from tests.small_gpt3 import small_text_model
 from tests.training.small_training import even_dataset
 from tests.training.small_training import new_model
+
+
+class no_process_memory:
+    """A process that holds nothing that it could use again."""
+
+    class Process:
+        def memory_info(self):
+            return types.SimpleNamespace(rss=0)
 
 
 @pytest.fixture
@@ -92,6 +104,22 @@ def test_says_nothing_of_frozen_models_and_unknown_batches(asked):
     assert asked == []
 
 
+def test_says_nothing_of_batches_without_rows(asked):
+    rows = small_batch()[0]
+    check_memory(compiled(), tf.data.Dataset.from_tensor_slices(rows))
+    assert asked == []
+
+
+def test_memory_that_tensorflow_has_kept_counts_as_available(
+    monkeypatch, asked
+):
+    monkeypatch.setattr(memory_check, "available_memory", lambda: 5)
+    held = psutil.Process().memory_info().rss
+    check_memory(compiled(), small_batch()[0])
+    # All that the process holds, but for the weights.
+    assert asked[0]["available"] > 5 + 0.9 * held
+
+
 def test_fit_raises_before_it_trains(monkeypatch):
     model = compiled()
     before = model.get_weights()
@@ -99,6 +127,7 @@ def test_fit_raises_before_it_trains(monkeypatch):
     config = model.backbone.get_config()
     needed = estimate_training_memory(config, batch_size=4, length=LENGTH)
     assert needed["total"] > 10**7
+    monkeypatch.setattr(memory_check, "psutil", no_process_memory)
     with pytest.raises(MemoryError, match="^A training step of gpt3"):
         model.fit(*small_batch(), verbose=0)
     for weight, other in zip(model.get_weights(), before, strict=True):

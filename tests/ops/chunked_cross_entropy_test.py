@@ -111,6 +111,26 @@ def test_the_sums_alone_are_the_same(chunks_of_eight):
     assert_equal(received, whole(states, table, labels, weights))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int64"])
+def test_labels_may_be_of_any_integer_dtype(dtype, chunks_of_eight):
+    states, table, labels, weights = random_inputs(5)
+    received = sums_and_gradients(
+        chunked_cross_entropy, states, table, tf.cast(labels, dtype), weights
+    )
+    assert_equal(
+        received, sums_and_gradients(whole, states, table, labels, weights)
+    )
+
+
+def test_frozen_embeddings_get_no_gradient(chunks_of_eight):
+    of = chunked_cross_entropy_module().loss_and_gradients
+    *expected, d_table = of(*random_inputs(17))
+    *received, nothing = of(*random_inputs(17), frozen=True)
+    assert d_table is not None
+    assert nothing is None
+    assert_equal(received, expected)
+
+
 def test_without_weights_every_token_counts_once():
     states, table, labels, _ = random_inputs(5)
     loss, correct = chunked_cross_entropy(states, table, labels)

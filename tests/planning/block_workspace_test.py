@@ -1,6 +1,7 @@
 import pytest
 
 from keras_gpt3.planning.block_workspace import block_workspace_bytes
+from keras_gpt3.planning.block_workspace import largest_workspace
 from keras_gpt3.planning.pass_sizes import PassSizes
 from tests.planning.toy_config import TOY
 
@@ -42,3 +43,8 @@ def test_a_banded_layer_needs_less_for_long_rows():
 @pytest.mark.parametrize("window", [None, 4])
 def test_rows_count_in_proportion(window):
     assert workspace(TOY, window, rows=3) == 3 * workspace(TOY, window)
+
+
+def test_the_layer_that_takes_most_counts():
+    sizes = PassSizes.of(MANY_SCORES, "float32", rows=1)
+    assert largest_workspace(sizes) == workspace(MANY_SCORES, None)

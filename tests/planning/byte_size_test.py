@@ -59,7 +59,7 @@ def test_what_is_written_is_read_again(num_bytes):
 def test_what_is_no_size_raises(size):
     message = (
         "A size of memory must be a number of bytes above 0, with or without "
-        f"a unit. Received: {size!r}. Write it as '80GB' or '74.5GiB'."
+        f"a unit. Received: size={size!r}. Write it as '80GB' or '74.5GiB'."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         parse_bytes(size)

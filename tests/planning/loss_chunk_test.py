@@ -24,27 +24,24 @@ def test_a_chunk_has_the_tokens_that_the_operation_takes(vocabulary_size):
     assert planned == OPERATION.chunk_tokens(vocabulary_size)
 
 
-def test_one_chunk_needs_its_logits_and_their_exponentials_alone():
-    sizes = PassSizes.of(TOY, "float32", rows=1)
-    assert loss_chunk_bytes(sizes) == 8 * 16 * 10
+def test_one_chunk_is_its_logits_and_their_exponentials():
+    for dtype in ("float32", "bfloat16"):
+        sizes = PassSizes.of(TOY, dtype, rows=1)
+        assert loss_chunk_bytes(sizes) == 8 * 16 * 10
 
 
 @pytest.mark.usefixtures("chunks_of_8_tokens")
-def test_the_gradient_of_a_later_chunk_counts_by_hand():
-    # 10 x 8 weights of the head beside two arrays of 8 x 10 logits: in half
-    # precision less than the exponentials, more with a wider head.
-    wide = TOY | {"hidden_dim": 32}
-    narrow = PassSizes.of(TOY, "bfloat16", rows=1)
-    assert loss_chunk_bytes(narrow) == 8 * 8 * 10
-    sizes = PassSizes.of(wide, "float32", rows=1)
-    assert loss_chunk_bytes(sizes) == 4 * (2 * 80 + 320)
+@pytest.mark.parametrize(("dtype", "size"), [("float32", 4), ("bfloat16", 2)])
+def test_the_gradient_of_a_later_chunk_counts_by_hand(dtype, size):
+    # Two arrays of 8 x 10 logits, and 10 x 32 weights of the head.
+    sizes = PassSizes.of(TOY | {"hidden_dim": 32}, dtype, rows=1)
+    assert loss_chunk_bytes(sizes) == size * (2 * 80 + 320)
 
 
 @pytest.mark.usefixtures("chunks_of_8_tokens")
-def test_a_mixed_policy_adds_a_copy_of_the_head_and_of_its_gradient():
+def test_a_mixed_policy_adds_copies_of_the_head_and_of_its_gradients():
     sizes = PassSizes.of(TOY | {"hidden_dim": 32}, "mixed_bfloat16", rows=1)
-    copy, gradient = 2 * 320, 4 * 320
-    assert loss_chunk_bytes(sizes) == copy + 2 * 2 * 80 + gradient + 2 * copy
+    assert loss_chunk_bytes(sizes) == 2 * 2 * 80 + 4 * 320 + 3 * 2 * 320
 
 
 @pytest.mark.usefixtures("chunks_of_8_tokens")

@@ -15,9 +15,9 @@ TABLE = 4 * 10 * 8
 KERNELS = 4 * (8 * 24 + 8 * 8 + 2 * 8 * 32)
 
 
-def moments(policy="none", gradients=10**6, dtype="float32", **changes):
+def moments(policy="none", dtype="float32", accumulates=False, **changes):
     sizes = PassSizes.of(TOY | changes, dtype, 3, rematerialization=policy)
-    return sizes, step_moments(sizes, gradients)
+    return sizes, step_moments(sizes, 10**6, accumulates)
 
 
 def test_at_the_loss_all_activations_and_a_chunk_are_there():
@@ -60,17 +60,39 @@ def test_a_rematerialized_block_is_whole_in_its_own_backward_pass():
     assert whole["loss"] - at["loss"] == kept
 
 
-def test_at_the_update_there_are_all_gradients_and_what_a_kernel_takes():
-    _, at = moments(gradients=10**6)
-    assert at["update"] == 10**6 + 4 * 8 * 32
-    _, at = moments(gradients=10**6, dtype="bfloat16")
-    assert at["update"] == 10**6 + 3 * 2 * 8 * 32
+@pytest.mark.parametrize(("dtype", "arrays"), [("float32", 1), ("bfloat16", 3)])
+def test_at_the_update_all_gradients_and_a_kernel_s_temporaries_are_there(
+    dtype, arrays
+):
+    sizes, at = moments(dtype=dtype)
+    assert at["update"] == 10**6 + arrays * sizes.weight_bytes * 8 * 32
 
 
 @pytest.mark.parametrize(("dtype", "arrays"), [("float32", 2), ("bfloat16", 4)])
-def test_a_large_head_is_updated_with_temporary_arrays(dtype, arrays):
-    sizes, at = moments(dtype=dtype, gradients=0, vocabulary_size=1000)
-    assert at["update"] == arrays * sizes.weight_bytes * 1000 * 8
+def test_a_large_head_is_updated_last_with_temporaries(dtype, arrays):
+    sizes = PassSizes.of(TOY, dtype, rows=3)
+    head = sizes.weight_bytes * 10 * 8
+    assert step_moments(sizes, 0)["update"] == max(
+        arrays * head, (arrays - 1) * sizes.weight_bytes * 8 * 32
+    )
+    wide = PassSizes.of(TOY | {"vocabulary_size": 1000}, dtype, rows=3)
+    assert step_moments(wide, 0)["update"] == arrays * head * 100
+
+
+@pytest.mark.parametrize("length", [1, 100])
+def test_sums_of_micro_batches_take_up_the_gradients_of_blocks(length):
+    sizes, at = moments(accumulates=True, max_sequence_length=length)
+    _, whole = moments(max_sequence_length=length)
+    assert at["loss"] == whole["loss"] + 10**6
+    assert at["update"] == whole["update"]
+    # One block's gradients at a time, so that the last one is the worst.
+    assert at["backward"] == (
+        4 * block_bytes(sizes)
+        + block_workspace_bytes(sizes, None)
+        + KERNELS
+        + TABLE
+        + 10**6
+    )
 
 
 def test_no_order_of_blocks_is_forgotten():

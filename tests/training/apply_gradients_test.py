@@ -96,7 +96,8 @@ def test_accumulation_by_the_optimizer_raises(wrap):
     message = (
         "gradient_accumulation_steps must be None: under a distribution "
         "strategy the optimizer cannot accumulate. Received: "
-        "gradient_accumulation_steps=4. Use a larger batch."
+        "gradient_accumulation_steps=4. Leave it out, and use "
+        "micro_batch_size of GPT3.compile."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         check_optimizer(wrap(AdamW(gradient_accumulation_steps=4)))

@@ -95,6 +95,19 @@ def test_gives_the_sums_over_micro_batches(rows, known):
     assert calls == [(2, 3)]
 
 
+def test_sums_of_half_precision_gradients_are_float32():
+    variable = tf.Variable(1.0, dtype="bfloat16")
+
+    def function(x, y, weights, scale):
+        return tf.zeros(2), [tf.constant(1.0, "bfloat16")], None
+
+    divided = in_micro_batches(function, [variable], 1)
+    rows = tf.zeros((300, 1))
+    _, (total,), _ = divided({"a": rows}, rows, rows, 1.0)
+    # In bfloat16, 256 + 1 is 256.
+    assert total == 300.0
+
+
 MESSAGE = (
     "micro_batch_size must divide the rows of a batch on each replica. "
     "Received: rows={rows}, micro_batch_size={size}. Use a divisor, or drop "
@@ -109,8 +122,10 @@ def test_rows_that_it_does_not_divide_raise():
         check_micro_batch_divides(3, 7)
 
 
-def test_a_last_batch_that_it_does_not_divide_raises_one_line():
-    model = new_model(1, "momentum", ("dense",), in_twos)
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_last_batch_that_it_does_not_divide_raises_one_line(jit_compile):
+    arguments = in_twos() | {"jit_compile": jit_compile}
+    model = new_model(1, "momentum", ("dense",), lambda: arguments)
     x, y = small_batch(rows=3)
     with pytest.raises(ValueError) as caught:
         model.fit(x, y, batch_size=2, verbose=0)
