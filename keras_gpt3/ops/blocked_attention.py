@@ -94,6 +94,8 @@ def _forward(query, key, value, padding_mask, window):
     """The output (B, H, T, D), and the log-sum-exp of each block's rows."""
     outputs, log_sums = [], []
     for first, start, end in block_bounds(query.shape[2], window):
+        # One block after the other: TensorFlow would begin with all of them.
+        query, key, value = _after((query, key, value), outputs[-1:])
         scores = ops.matmul(
             query[:, :, start:end], ops.swapaxes(key[:, :, first:end], 2, 3)
         )  # (B, H, Q, K)
@@ -120,6 +122,8 @@ def _backward(
     for (first, start, end), log_sum in zip(
         block_bounds(query.shape[2], window), log_sums, strict=True
     ):
+        done = [*d_query[-1:], *d_key.open(), *d_value.open()]
+        query, key, value = _after((query, key, value), done)
         block, up = query[:, :, start:end], upstream[:, :, start:end]
         keys, values = key[:, :, first:end], value[:, :, first:end]
         weights = _weights(
@@ -159,8 +163,17 @@ class _Overlap:
             )
         self._open, self._first = update, first
 
+    def open(self):
+        """The part of the sum that is not complete, in a list or none."""
+        return [] if self._open is None else [self._open]
+
     def total(self):
         return ops.concatenate([*self._complete, self._open], axis=2)
+
+
+def _after(tensors, others):
+    """Makes tensors wait for others, if there are any."""
+    return [run_after(x, others) if others else x for x in tensors]
 
 
 def _mask_between(padding_mask, first, end):

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_gpt3.ops.run_after import run_after
+
 
 def sum_over_slices(function, xs):
     """Adds up what a function gives for one slice after the other.
@@ -42,6 +44,8 @@ def sum_over_slices(function, xs):
         return _scan(function, sums, kept, xs)
     import tensorflow as tf
 
+    # Else the loop would begin beside the first slice.
+    xs = tuple(run_after(x, list(sums)) for x in xs)
     steps = tf.shape(xs[0])[0]
     if kept is not None:
         shape = tf.concat([[steps - 1], tf.shape(first)], axis=0)

@@ -20,14 +20,14 @@ _UPDATE_ARRAYS = 2
 _UPDATE_ARRAYS_HALF = 4
 
 
-def step_moments(sizes, gradients, accumulates=False):
+def step_moments(sizes, gradients, summed=0):
     """Bytes at each moment.
 
     Args:
         sizes: `PassSizes`.
         gradients: int. Bytes of the gradients of all weights.
-        accumulates: bool. Whether there are micro-batches. Defaults to
-            `False`.
+        summed: int. Bytes of the sums of micro-batches. Defaults to `0`, there
+            are none.
 
     Returns:
         A dict: `loss`, `backward` (of the block that takes most) and `update`.
@@ -45,11 +45,10 @@ def step_moments(sizes, gradients, accumulates=False):
     ```
     """
     head = sizes.weight_bytes * sizes.table_weights
-    summed = gradients if accumulates else 0
     return {
         "loss": _at_loss(sizes) + head + summed,
-        "backward": max(_at_blocks(sizes, accumulates)) + head + summed,
-        "update": _at_update(sizes, gradients),
+        "backward": max(_at_blocks(sizes, summed > 0)) + head + summed,
+        "update": _at_update(sizes, max(gradients, summed)),
     }
 
 

@@ -12,6 +12,9 @@ from keras_gpt3.planning.pass_sizes import PassSizes
 from keras_gpt3.planning.pass_sizes import check_positive
 from keras_gpt3.planning.step_moments import step_moments
 
+# Micro-batches are summed in float32 at least.
+_BYTES_OF_SUM = 4
+
 
 def estimate_training_memory(
     config,
@@ -77,9 +80,10 @@ def estimate_training_memory(
     sizes = PassSizes.of(config, dtype, rows, length, rematerialization)
     num_parameters = sum(count_parameters(config).values())
     variables = estimate_memory(num_parameters, dtype, optimizer)
-    accumulates = micro_batch_size is not None
-    moments = step_moments(sizes, variables["gradients"], accumulates)
-    arrays = max(moments.values())
+    gradients, summed = variables["gradients"], 0
+    if micro_batch_size is not None:
+        summed = num_parameters * max(sizes.weight_bytes, _BYTES_OF_SUM)
+    arrays = max(step_moments(sizes, gradients, summed).values())
     overhead = {
         "program": program_bytes(sizes.length, sizes.windows),
         "fragmentation": fragmentation_bytes(sizes, arrays),
@@ -88,7 +92,7 @@ def estimate_training_memory(
     return {
         "weights": variables["weights"],
         "optimizer": variables["optimizer"],
-        "gradients": variables["gradients"],
+        "gradients": max(gradients, summed),
         **_activations(sizes),
         "loss_chunk": loss_chunk_bytes(sizes),
         "workspace": largest_workspace(sizes),

@@ -62,7 +62,12 @@ def _accumulate(function, variables, size, x, y, weights, gradient_scale):
         ]
         return index + 1, sums + part_sums, totals
 
-    zeros = [tf.zeros(v.shape, _sum_dtype(v.dtype)) for v in variables]
+    # Not `tf.zeros`, which TensorFlow folds into constants that stay in memory
+    # as long as the graph.
+    zeros = [
+        tf.raw_ops.Empty(shape=v.shape, dtype=_sum_dtype(v.dtype), init=True)
+        for v in variables
+    ]
     _, sums, totals = tf.while_loop(
         lambda index, *_: index < rows // size,
         step,

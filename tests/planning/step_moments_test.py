@@ -15,9 +15,9 @@ TABLE = 4 * 10 * 8
 KERNELS = 4 * (8 * 24 + 8 * 8 + 2 * 8 * 32)
 
 
-def moments(policy="none", dtype="float32", accumulates=False, **changes):
+def moments(policy="none", dtype="float32", summed=0, **changes):
     sizes = PassSizes.of(TOY | changes, dtype, 3, rematerialization=policy)
-    return sizes, step_moments(sizes, 10**6, accumulates)
+    return sizes, step_moments(sizes, 10**6, summed)
 
 
 def test_at_the_loss_all_activations_and_a_chunk_are_there():
@@ -81,10 +81,12 @@ def test_a_large_head_is_updated_last_with_temporaries(dtype, arrays):
 
 @pytest.mark.parametrize("length", [1, 100])
 def test_sums_of_micro_batches_take_up_the_gradients_of_blocks(length):
-    sizes, at = moments(accumulates=True, max_sequence_length=length)
+    sizes, at = moments(summed=10**6, max_sequence_length=length)
     _, whole = moments(max_sequence_length=length)
     assert at["loss"] == whole["loss"] + 10**6
     assert at["update"] == whole["update"]
+    _, wider = moments(summed=2 * 10**6, max_sequence_length=length)
+    assert wider["update"] == whole["update"] + 10**6
     # One block's gradients at a time, so that the last one is the worst.
     assert at["backward"] == (
         4 * block_bytes(sizes)

@@ -46,8 +46,9 @@ def test_the_total_is_what_lasts_and_the_worst_moment(micro_batch_size):
         TOY, batch_size=6, micro_batch_size=micro_batch_size
     )
     sizes = PassSizes.of(TOY, "float32", micro_batch_size or 6)
-    accumulates = micro_batch_size is not None
-    arrays = max(step_moments(sizes, 4 * PARAMETERS, accumulates).values())
+    gradients = 4 * PARAMETERS
+    summed = gradients if micro_batch_size else 0
+    arrays = max(step_moments(sizes, gradients, summed).values())
     assert memory["program"] == program_bytes(16, (None, 4, None, 4))
     assert memory["fragmentation"] == fragmentation_bytes(sizes, arrays)
     lasting = memory["weights"] + memory["optimizer"]
@@ -63,6 +64,14 @@ def test_micro_batches_keep_the_activations_of_one():
         assert memory[part] == whole[part]
     # But all gradients are there from the beginning.
     assert memory["total"] > whole["total"]
+
+
+def test_micro_batches_are_summed_in_float32():
+    options = {"dtype": "bfloat16", "batch_size": 2}
+    whole = estimate_training_memory(TOY, **options)
+    parts = estimate_training_memory(TOY, micro_batch_size=1, **options)
+    assert whole["gradients"] == 2 * PARAMETERS
+    assert parts["gradients"] == 4 * PARAMETERS
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 16])
