@@ -1,13 +1,14 @@
 """What the backward pass of one block takes beside what was kept for it."""
 
-from keras_gpt3.planning.attention_blocks import num_scores
+from keras_gpt3.planning.attention_blocks import largest_block
 
 # Of `hidden_dim` numbers a token, in attention: gradients of the sum after it,
 # of its output in both orders, of query, key and value, and two that grow with
 # the blocks.
 _ATTENTION_ARRAYS = 8
-# Of all scores that are computed: the blocks wait for each other's products.
-_SCORE_ARRAYS = 1.3
+# Of the scores of the largest block, as they come one after the other: the
+# weights, their gradient and that of the scores.
+_SCORE_ARRAYS = 3
 
 
 def block_workspace_bytes(sizes, window):
@@ -48,8 +49,8 @@ def _feed_forward(sizes):
 
 
 def _attention(sizes, window):
-    scores = sizes.rows * sizes.heads * num_scores(sizes.length, window)
+    scores = sizes.rows * sizes.heads * largest_block(sizes.length, window)
     arrays = sizes.tokens * _ATTENTION_ARRAYS * sizes.width
     gone = sizes.tokens * (sizes.width + sizes.inner)
-    numbers = int(_SCORE_ARRAYS * scores) + arrays - gone
+    numbers = _SCORE_ARRAYS * scores + arrays - gone
     return sizes.activation_bytes * numbers

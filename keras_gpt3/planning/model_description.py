@@ -1,14 +1,14 @@
 """What `describe` returns: the figures of one model."""
 
 import dataclasses
-import io
 
 from keras_gpt3.planning.memory import estimate_memory
+from keras_gpt3.planning.printed_tables import PrintedTables
 from keras_gpt3.planning.training_memory import estimate_training_memory
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class ModelDescription:
+class ModelDescription(PrintedTables):
     """The figures of a GPT-3: parameters by part, memory, paper and recipe.
 
     Printing it shows them as tables of at most 80 columns.
@@ -104,14 +104,3 @@ class ModelDescription:
         from keras_gpt3.planning.description_tables import description_tables
 
         return description_tables(self)
-
-    def __str__(self):
-        from rich.console import Console
-
-        console = Console(file=io.StringIO(), width=80)
-        console.print(self)
-        lines = console.file.getvalue().splitlines()
-        return "\n".join(line.rstrip() for line in lines)
-
-    # A prompt shows the tables too: that is what one calls `describe` for.
-    __repr__ = __str__

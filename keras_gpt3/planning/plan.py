@@ -1,21 +1,22 @@
 """`plan`: whether a model can be trained on given devices, and how."""
 
 import dataclasses
-import io
 import json
+import os
 
 from keras_gpt3.planning.available_memory import available_memory
 from keras_gpt3.planning.byte_size import parse_bytes
 from keras_gpt3.planning.describe import describe
 from keras_gpt3.planning.pass_sizes import check_positive
 from keras_gpt3.planning.plan_reason import plan_reason
+from keras_gpt3.planning.printed_tables import PrintedTables
 from keras_gpt3.planning.recomputation import recomputation_share
 from keras_gpt3.planning.training_choice import MARGIN
 from keras_gpt3.planning.training_choice import choose_training
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Plan:
+class Plan(PrintedTables):
     """How to train a model on some devices; what `plan` returns.
 
     Printing it shows a table of at most 80 columns and the code to use.
@@ -77,16 +78,6 @@ class Plan:
 
         return plan_table(self)
 
-    def __str__(self):
-        from rich.console import Console
-
-        console = Console(file=io.StringIO(), width=80)
-        console.print(self)
-        lines = console.file.getvalue().splitlines()
-        return "\n".join(line.rstrip() for line in lines)
-
-    __repr__ = __str__
-
 
 def plan(
     preset,
@@ -147,7 +138,7 @@ def plan(
         name=description.name,
         fits=fits,
         reason=plan_reason(config, rows, choice, budget, **options),
-        code=_code(description.name, choice, dtype, length, context),
+        code=_code(preset, choice, dtype, length, context),
         devices=devices,
         device_memory=memory,
         dtype=dtype,
@@ -172,7 +163,14 @@ def _rows_of_replica(description, batch_tokens, length, devices):
         batch_tokens = description.recipe["batch_tokens"]
     check_positive("batch_tokens", batch_tokens)
     rows = batch_tokens // length
-    if rows == 0 or rows % devices:
+    if rows == 0 or batch_tokens % length:
+        whole = max(1, round(batch_tokens / length)) * length
+        raise ValueError(
+            "batch_tokens must be a multiple of length. Received: "
+            f"batch_tokens={batch_tokens}, length={length}. Use batch_tokens="
+            f"{whole}."
+        )
+    if rows % devices:
         nearest = max(1, round(rows / devices)) * devices
         raise ValueError(
             "devices must divide the rows of the batch. Received: devices="
@@ -183,14 +181,18 @@ def _rows_of_replica(description, batch_tokens, length, devices):
     return rows // devices
 
 
-def _code(name, choice, dtype, length, context):
-    """The lines that make and compile the model."""
+def _code(preset, choice, dtype, length, context):
+    """The lines that make the model, unless it is there, and compile it."""
     context = f", max_sequence_length={length}" if length > context else ""
     policy = json.dumps(choice.rematerialization)
-    return (
-        "model = keras_gpt3.GPT3.from_preset(\n"
-        f'    {json.dumps(name)}, dtype="{dtype}"{context}\n'
-        ")\n"
+    compiled = (
         f"model.compile(..., micro_batch_size={choice.micro_batch_size}, "
         f"rematerialization={policy})"
+    )
+    if not isinstance(preset, (str, os.PathLike)):
+        return compiled
+    return (
+        "model = keras_gpt3.GPT3.from_preset(\n"
+        f'    {json.dumps(str(preset))}, dtype="{dtype}"{context}\n'
+        f")\n{compiled}"
     )

@@ -5,6 +5,8 @@ from keras_gpt3.planning.block_workspace import largest_workspace
 from keras_gpt3.planning.pass_sizes import PassSizes
 from tests.planning.toy_config import TOY
 
+# The feed-forward layer is most of a block.
+WIDE = TOY | {"intermediate_dim": 128}
 # One head of one number: scores are most of a block.
 MANY_SCORES = TOY | {
     "num_heads": 1,
@@ -19,21 +21,21 @@ def workspace(config, window, dtype="float32", rows=1):
 
 
 def test_feed_forward_arrays_are_counted_by_hand():
-    # 16 tokens, 8 and 3 times 32 numbers each.
-    assert workspace(TOY, None) == 4 * 16 * (8 + 3 * 32)
-    assert workspace(TOY, None, "bfloat16") == 2 * 16 * (8 + 3 * 32)
+    # 16 tokens, 8 and 3 times 128 numbers each.
+    assert workspace(WIDE, None) == 4 * 16 * (8 + 3 * 128)
+    assert workspace(WIDE, None, "bfloat16") == 2 * 16 * (8 + 3 * 128)
 
 
 def test_a_mixed_policy_adds_copies_of_a_kernel_and_of_its_gradient():
-    half = workspace(TOY, None, "bfloat16")
-    assert workspace(TOY, None, "mixed_bfloat16") == half + 2 * 2 * 8 * 32
+    half = workspace(WIDE, None, "bfloat16")
+    assert workspace(WIDE, None, "mixed_bfloat16") == half + 2 * 2 * 8 * 128
 
 
 def test_scores_of_a_long_row_are_counted_by_hand():
-    blocks = range(256, 4097, 256)
-    scores = sum(256 * keys for keys in blocks)
+    # The last block, of 256 queries: three arrays, whatever came before.
+    scores = 256 * 4096
     arrays = 4096 * (8 - 2)
-    assert workspace(MANY_SCORES, None) == (4 * (int(1.3 * scores) + arrays))
+    assert workspace(MANY_SCORES, None) == 4 * (3 * scores + arrays)
 
 
 def test_a_banded_layer_needs_less_for_long_rows():

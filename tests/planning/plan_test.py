@@ -122,7 +122,7 @@ def test_a_config_without_a_recipe_needs_a_batch():
 @pytest.mark.parametrize(
     ("devices", "batch_tokens", "rows", "nearest"),
     [(7, 524288, 256, 259), (6, 524288, 256, 258), (8, 2048, 1, 8)]
-    + [(3, 100, 0, 3), (5, 9 * 2048, 9, 10), (5, 7 * 2048 + 5, 7, 5)],
+    + [(3, 2048, 1, 3), (5, 9 * 2048, 9, 10), (5, 7 * 2048, 7, 5)],
 )
 def test_devices_that_do_not_divide_the_rows_raise_with_the_nearest(
     devices, batch_tokens, rows, nearest
@@ -159,3 +159,20 @@ def test_a_wrong_argument_raises(arguments, message):
     arguments = {"preset": "gpt3_small_en", "memory": "24GB"} | arguments
     with pytest.raises(ValueError, match=re.escape(message)):
         keras_gpt3.plan(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("batch_tokens", "whole"), [(100, 2048), (3000, 2048), (6000, 6144)]
+)
+def test_tokens_that_make_no_whole_rows_raise(batch_tokens, whole):
+    message = (
+        "batch_tokens must be a multiple of length. Received: batch_tokens="
+        f"{batch_tokens}, length=2048. Use batch_tokens={whole}."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        keras_gpt3.plan("gpt3_small_en", "24GB", batch_tokens=batch_tokens)
+
+
+def test_a_config_gets_no_code_that_loads_a_preset():
+    plan = keras_gpt3.plan(TOY, "4GB", batch_tokens=64)
+    assert plan.code.startswith("model.compile(..., micro_batch_size=None, ")
