@@ -1,6 +1,6 @@
 """Packing of tokenized documents inside a tf.data graph (TensorFlow)."""
 
-from keras_gpt3.data.integer_argument import check_integer
+from keras_gpt3.integer_argument import check_integer
 
 # Documents that go through the graph together. One at a time, the overhead
 # of a graph call would dominate short documents.

@@ -1,8 +1,8 @@
 """Training batches from token shards, as a tf.data pipeline (TensorFlow)."""
 
 from keras_gpt3.data.context_order import context_order
-from keras_gpt3.data.integer_argument import check_integer
 from keras_gpt3.data.token_shards import TokenShards
+from keras_gpt3.integer_argument import check_integer
 
 
 def packed_dataset(

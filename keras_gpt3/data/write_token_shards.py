@@ -3,10 +3,10 @@
 import numpy as np
 
 from keras_gpt3.data.documents import Documents
-from keras_gpt3.data.integer_argument import check_integer
 from keras_gpt3.data.shard_writer import ShardWriter
 from keras_gpt3.data.token_shards import TokenShards
 from keras_gpt3.data.write_progress import write_progress
+from keras_gpt3.integer_argument import check_integer
 
 # One call of the tokenizer: enough for its threads, little enough for memory.
 _BATCH_DOCUMENTS = 1024

@@ -7,6 +7,7 @@ from keras_gpt3.ops.sequence_length_check import check_context
 from keras_gpt3.ops.sequence_length_check import check_sequence_length
 from keras_gpt3.ops.token_id_check import check_concrete_token_ids
 from keras_gpt3.ops.token_id_check import check_token_ids
+from keras_gpt3.planning.micro_batch_division import check_micro_batch_divides
 
 
 def check_input(model, x):
@@ -59,8 +60,6 @@ def check_micro_batches(model, x):
     size = model._step.micro_batch_size
     if size is None or not hasattr(x, "element_spec"):
         return
-    from keras_gpt3.training.micro_batches import check_micro_batch_divides
-
     for spec in keras.tree.flatten(x.element_spec)[:1]:
         rows = spec.shape[0] if spec.shape.rank else None
         if rows is not None:

@@ -4,7 +4,7 @@ import dataclasses
 
 import keras
 
-from keras_gpt3.data.integer_argument import check_integer
+from keras_gpt3.integer_argument import check_integer
 
 
 @dataclasses.dataclass
@@ -35,7 +35,22 @@ class CompiledStep:
 
     @classmethod
     def choose(cls, loss, metrics, weighted_metrics, jit_compile, **choices):
-        """The step for the arguments of `compile`."""
+        """Chooses the step for the arguments of `compile`.
+
+        Args:
+            loss: as in `GPT3.compile`.
+            metrics: as in `GPT3.compile`.
+            weighted_metrics: as in `GPT3.compile`.
+            jit_compile: as in `GPT3.compile`.
+            **choices: `micro_batch_size` and `rematerialization`.
+
+        Returns:
+            A `CompiledStep`.
+
+        Raises:
+            ValueError: If `micro_batch_size` is no positive integer, or comes
+                with a loss or metrics of the user's own.
+        """
         own_loss = keras.config.backend() == "tensorflow" and loss == "auto"
         tracks_accuracy = own_loss and weighted_metrics == "auto"
         their_metrics = metrics or (not tracks_accuracy and weighted_metrics)
@@ -58,13 +73,28 @@ class CompiledStep:
             )
 
     def needs_logits(self, model):
-        """Whether the step has to compute the logits of all tokens."""
+        """Whether the step has to compute the logits of all tokens.
+
+        Args:
+            model: a `GPT3`.
+
+        Returns:
+            A bool.
+        """
         # A quantized head has no table to multiply with.
         head = model.backbone.token_embedding
         return not self.is_fused or head.quantization_mode is not None
 
     def keras_losses(self, loss, weighted_metrics):
-        """The loss and metrics that are left to Keras."""
+        """Chooses the loss and metrics that are left to Keras.
+
+        Args:
+            loss: as in `GPT3.compile`.
+            weighted_metrics: as in `GPT3.compile`.
+
+        Returns:
+            A dict of two arguments of `keras.Model.compile`.
+        """
         if self.tracks_accuracy:
             weighted_metrics = None
         if self.own_loss:
@@ -76,7 +106,11 @@ class CompiledStep:
         return {"loss": loss, "weighted_metrics": weighted_metrics}
 
     def make_trackers(self, model):
-        """Makes the metrics of the step, in the model's scope."""
+        """Makes the metrics of the step, in the model's scope.
+
+        Args:
+            model: a `GPT3`.
+        """
         if self.tracks_accuracy:
             from keras_gpt3.training.perplexity import Perplexity
 
@@ -85,7 +119,13 @@ class CompiledStep:
                 self.metrics.append(Perplexity())
 
     def track(self, loss, accuracy, weight):
-        """Adds the means over a batch to the metrics of the step."""
+        """Adds the means over a batch to the metrics of the step.
+
+        Args:
+            loss: float32 scalar, the mean over tokens.
+            accuracy: float32 scalar, the mean over tokens.
+            weight: float32 scalar, the sum of the tokens' weights.
+        """
         for metric, value in zip(self.metrics, (accuracy, loss), strict=False):
             metric.update_state(value, sample_weight=weight)
 
@@ -93,6 +133,12 @@ class CompiledStep:
         """Checks the optimizer, and gives it its slots before the first trace.
 
         With the slots in place the step is traced once, not twice.
+
+        Args:
+            model: a compiled `GPT3`.
+
+        Raises:
+            ValueError: If the step cannot apply the optimizer.
         """
         from keras_gpt3.training.apply_gradients import check_optimizer
 
@@ -112,7 +158,14 @@ class CompiledStep:
         return bool(tf.config.list_physical_devices("GPU"))
 
     def with_progress(self, callbacks):
-        """The callbacks of `fit` with tokens per second before them."""
+        """Puts tokens per second before the callbacks of `fit`.
+
+        Args:
+            callbacks: as in `GPT3.fit`.
+
+        Returns:
+            A list, or a `CallbackList` as it came.
+        """
         if not self.own_loss or isinstance(
             callbacks, keras.callbacks.CallbackList
         ):

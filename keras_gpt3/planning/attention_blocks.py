@@ -67,10 +67,26 @@ def key_ranges(length, window=None):
 
 
 def largest_block(length, window=None):
-    """The most scores that a block has, for one head of one sequence."""
+    """The most scores that a block has, for one head of one sequence.
+
+    Args:
+        length: int. Tokens in a sequence.
+        window: int. As in `key_ranges`. Defaults to `None`, a dense layer.
+
+    Returns:
+        An int.
+    """
     return max(queries * keys for queries, keys in key_ranges(length, window))
 
 
 def num_scores(length, window=None):
-    """All scores that are computed, for one head of one sequence."""
+    """All scores that are computed, for one head of one sequence.
+
+    Args:
+        length: int. Tokens in a sequence.
+        window: int. As in `key_ranges`. Defaults to `None`, a dense layer.
+
+    Returns:
+        An int, above the scores that are visible: blocks are whole.
+    """
     return sum(queries * keys for queries, keys in key_ranges(length, window))

@@ -1,5 +1,6 @@
 """Bytes of the keys and values that decoding keeps."""
 
+from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.planning.dtype_bytes import bytes_per_activation
 from keras_gpt3.planning.parameter_count import count_parameters
 
@@ -22,7 +23,8 @@ def cache_bytes(config, dtype="float32", batch_size=1, length=None):
         An int, bytes.
 
     Raises:
-        ValueError: If a size is missing or the dtype is not a known one.
+        ValueError: If a size is missing or wrong, or the dtype is not a known
+            one.
 
     Example:
 
@@ -36,5 +38,7 @@ def cache_bytes(config, dtype="float32", batch_size=1, length=None):
     """
     count_parameters(config)  # Checks the sizes.
     length = config["max_sequence_length"] if length is None else length
+    check_integer("batch_size", batch_size, minimum=1)
+    check_integer("length", length, minimum=1)
     numbers = 2 * batch_size * length * config["hidden_dim"]
     return int(config["num_layers"]) * numbers * bytes_per_activation(dtype)

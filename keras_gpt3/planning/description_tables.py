@@ -113,13 +113,15 @@ def _memory_table(description):
         "weights",
         "to train, SGD",
         "to train, AdamW",
+        "cache, 1 row",
     )
     for dtype in BYTES_PER_WEIGHT:
         totals = (
             description.memory(dtype, optimizer)["total"]
             for optimizer in (None, "sgd", "adamw")
         )
-        table.add_row(dtype, *(format_bytes(total) for total in totals))
+        sizes = (*totals, description.cache(dtype))
+        table.add_row(dtype, *(format_bytes(size) for size in sizes))
     return table
 
 

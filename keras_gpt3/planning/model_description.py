@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from keras_gpt3.planning.cache_memory import cache_bytes
 from keras_gpt3.planning.memory import estimate_memory
 from keras_gpt3.planning.printed_tables import PrintedTables
 from keras_gpt3.planning.training_memory import estimate_training_memory
@@ -98,6 +99,29 @@ class ModelDescription(PrintedTables):
         return estimate_training_memory(
             self.config, dtype=dtype, optimizer=optimizer, **options
         )
+
+    def cache(self, dtype="float32", batch_size=1, length=None):
+        """Computes the bytes of the cache for generation; see `cache_bytes`.
+
+        Args:
+            dtype: string. A Keras dtype policy. Defaults to `"float32"`.
+            batch_size: int. Sequences that are continued at a time. Defaults
+                to `1`.
+            length: int. Positions, prompt and continuation. Defaults to
+                `None`, the whole context.
+
+        Returns:
+            An int, bytes.
+
+        Example:
+
+        ```python
+        import keras_gpt3
+
+        keras_gpt3.describe("gpt3_175b_en").cache("bfloat16")  # 9663676416
+        ```
+        """
+        return cache_bytes(self.config, dtype, batch_size, length)
 
     def __rich__(self):
         # Inside: rich is needed only to print.

@@ -1,8 +1,8 @@
 """The sizes of one pass through a model, from which its memory follows."""
 
 import dataclasses
-import numbers
 
+from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.planning.attention_blocks import attention_windows
 from keras_gpt3.planning.dtype_bytes import bytes_per_activation
 from keras_gpt3.planning.dtype_bytes import bytes_per_weight
@@ -52,11 +52,28 @@ class PassSizes:
 
     @classmethod
     def of(cls, config, dtype, rows, length=None, rematerialization="none"):
-        """The sizes for the arguments of a backbone and of `compile`."""
+        """Takes the sizes from the arguments of a backbone and of `compile`.
+
+        Args:
+            config: dict. The arguments of `GPT3Backbone`.
+            dtype: string. A Keras dtype policy.
+            rows: int. Sequences that are in the model at once.
+            length: int. Tokens in a sequence. Defaults to `None`, the config's
+                `max_sequence_length`.
+            rematerialization: string or int. As in `GPT3.compile`. Defaults to
+                `"none"`.
+
+        Returns:
+            A `PassSizes`.
+
+        Raises:
+            ValueError: If a size is missing or wrong, or the dtype or the
+                policy is unknown.
+        """
         count_parameters(config)  # Checks the sizes.
         context = config["max_sequence_length"]
         length = context if length is None else length
-        check_positive("length", length)
+        check_integer("length", length, minimum=1)
         if length > context:
             raise ValueError(
                 f"length must be at most max_sequence_length={context}. "
@@ -98,12 +115,3 @@ class PassSizes:
     def kernel_weights(self):
         """Weights of the kernels of one block."""
         return 4 * self.width**2 + 2 * self.width * self.inner
-
-
-def check_positive(name, value):
-    """Raises unless a number of rows, tokens or devices is one."""
-    if not isinstance(value, numbers.Integral) or value < 1:
-        raise ValueError(
-            f"{name} must be an integer of at least 1. Received: "
-            f"{name}={value!r}. Leave it out for the default."
-        )

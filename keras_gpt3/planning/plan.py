@@ -4,10 +4,11 @@ import dataclasses
 import json
 import os
 
+from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.planning.available_memory import available_memory
 from keras_gpt3.planning.byte_size import parse_bytes
+from keras_gpt3.planning.cache_memory import cache_bytes
 from keras_gpt3.planning.describe import describe
-from keras_gpt3.planning.pass_sizes import check_positive
 from keras_gpt3.planning.plan_reason import plan_reason
 from keras_gpt3.planning.printed_tables import PrintedTables
 from keras_gpt3.planning.recomputation import recomputation_share
@@ -36,6 +37,8 @@ class Plan(PrintedTables):
         memory: dict. From part to bytes; see `estimate_training_memory`.
         recomputation: float. FLOPs that rematerialization adds, over those of
             a step.
+        cache: int. Bytes of keys and values to continue one sequence of
+            `length` tokens; see `cache_bytes`.
 
     Example:
 
@@ -61,6 +64,7 @@ class Plan(PrintedTables):
     rematerialization: str | int
     memory: dict
     recomputation: float
+    cache: int
 
     @property
     def batch_tokens(self):
@@ -125,8 +129,8 @@ def plan(
     description = describe(preset)
     context = description.config["max_sequence_length"]
     length = context if length is None else length
-    check_positive("length", length)
-    check_positive("devices", devices)
+    check_integer("length", length, minimum=1)
+    check_integer("devices", devices, minimum=1)
     config = description.config | {"max_sequence_length": max(length, context)}
     rows = _rows_of_replica(description, batch_tokens, length, devices)
     memory = available_memory() if memory is None else parse_bytes(memory)
@@ -148,6 +152,7 @@ def plan(
         rematerialization=policy,
         memory=choice.memory,
         recomputation=recomputation_share(config, policy, length),
+        cache=cache_bytes(config, dtype, length=length),
     )
 
 
@@ -161,7 +166,7 @@ def _rows_of_replica(description, batch_tokens, length, devices):
         )
     if batch_tokens is None:
         batch_tokens = description.recipe["batch_tokens"]
-    check_positive("batch_tokens", batch_tokens)
+    check_integer("batch_tokens", batch_tokens, minimum=1)
     rows = batch_tokens // length
     if rows == 0 or batch_tokens % length:
         whole = max(1, round(batch_tokens / length)) * length

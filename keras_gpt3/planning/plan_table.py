@@ -80,4 +80,6 @@ def _memory(plan):
     table.add_row("most at a time", format_bytes(plan.memory["total"]))
     left = "free" if plan.headroom >= 0 else "missing"
     table.add_row(left, format_bytes(abs(plan.headroom)))
+    table.add_section()
+    table.add_row("to generate: cache of a sequence", format_bytes(plan.cache))
     return table

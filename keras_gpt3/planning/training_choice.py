@@ -93,7 +93,14 @@ def choose_training(config, batch_size, budget, **options):
 
 
 def divisors(number):
-    """The divisors of a number, the largest first."""
+    """Finds the divisors of a number.
+
+    Args:
+        number: int, at least 1.
+
+    Returns:
+        A list of ints, the largest first.
+    """
     return [d for d in range(number, 0, -1) if number % d == 0]
 
 

@@ -1,5 +1,6 @@
 """Bytes of a training step: its parts, and the most there is at a time."""
 
+from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.planning.block_workspace import largest_workspace
 from keras_gpt3.planning.kept_activations import bytes_after_blocks
 from keras_gpt3.planning.kept_activations import kept_by_layer
@@ -7,9 +8,9 @@ from keras_gpt3.planning.loss_chunk import loss_chunk_bytes
 from keras_gpt3.planning.measured_overhead import fragmentation_bytes
 from keras_gpt3.planning.measured_overhead import program_bytes
 from keras_gpt3.planning.memory import estimate_memory
+from keras_gpt3.planning.micro_batch_division import check_micro_batch_divides
 from keras_gpt3.planning.parameter_count import count_parameters
 from keras_gpt3.planning.pass_sizes import PassSizes
-from keras_gpt3.planning.pass_sizes import check_positive
 from keras_gpt3.planning.step_moments import step_moments
 
 # Micro-batches are summed in float32 at least.
@@ -103,16 +104,11 @@ def estimate_training_memory(
 
 def _rows_at_once(batch_size, micro_batch_size):
     """The rows that go through the model at once."""
-    check_positive("batch_size", batch_size)
+    check_integer("batch_size", batch_size, minimum=1)
     if micro_batch_size is None:
         return int(batch_size)
-    check_positive("micro_batch_size", micro_batch_size)
-    if batch_size % micro_batch_size:
-        raise ValueError(
-            "micro_batch_size must divide the rows of a replica's batch. "
-            f"Received: micro_batch_size={micro_batch_size}, "
-            f"batch_size={batch_size}. Use a divisor."
-        )
+    check_integer("micro_batch_size", micro_batch_size, minimum=1)
+    check_micro_batch_divides(micro_batch_size, batch_size)
     return int(micro_batch_size)
 
 

@@ -66,13 +66,33 @@ def whole_gradients(model, x, y, weights, gradient_scale):
 
 
 def chunked_sums(model, x, y, weights):
-    """Loss and weight of right guesses, without gradients and logits."""
+    """Sums the loss and the right guesses, without gradients and logits.
+
+    Args:
+        model: a `GPT3`.
+        x: dict of `token_ids` and `padding_mask`, `(batch, length)`.
+        y: int tensor of shape `(batch, length)`. The labels.
+        weights: float32 tensor of shape `(batch, length)`.
+
+    Returns:
+        A float32 tensor of shape `(2,)`: the weighted sums over tokens of the
+        loss and of the right guesses.
+    """
     hidden_states = model.backbone(x, training=False)
     return tf.stack(loss_sums(hidden_states, output_table(model), y, weights))
 
 
 def whole_sums(logits, y, weights):
-    """Loss and weight of right guesses, given all logits."""
+    """Sums the loss and the right guesses, given all logits.
+
+    Args:
+        logits: float tensor of shape `(batch, length, vocabulary_size)`.
+        y: int tensor of shape `(batch, length)`. The labels.
+        weights: float32 tensor of shape `(batch, length)`.
+
+    Returns:
+        As `chunked_sums`.
+    """
     loss = tf.reduce_sum(token_cross_entropy(y, logits) * weights)
     guesses = tf.argmax(logits, axis=-1, output_type=y.dtype)
     correct = tf.reduce_sum(tf.cast(guesses == y, "float32") * weights)
@@ -80,7 +100,14 @@ def whole_sums(logits, y, weights):
 
 
 def output_table(model):
-    """The weights of the tied output head, (vocabulary_size, hidden_dim)."""
+    """Reads the weights of the tied output head.
+
+    Args:
+        model: a `GPT3`.
+
+    Returns:
+        A tensor of shape `(vocabulary_size, hidden_dim)`.
+    """
     return tf.convert_to_tensor(model.backbone.token_embedding.embeddings)
 
 

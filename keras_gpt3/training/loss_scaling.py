@@ -15,12 +15,26 @@ from keras.optimizers import LossScaleOptimizer
 
 
 def is_dynamic(optimizer):
-    """Whether an optimizer adapts its loss scale, and skips on overflow."""
+    """Whether an optimizer adapts its loss scale, and skips on overflow.
+
+    Args:
+        optimizer: `keras.optimizers.Optimizer`.
+
+    Returns:
+        A bool.
+    """
     return isinstance(optimizer, LossScaleOptimizer)
 
 
 def inner_optimizer(optimizer):
-    """The optimizer that updates the weights."""
+    """Finds the optimizer that updates the weights.
+
+    Args:
+        optimizer: `keras.optimizers.Optimizer`.
+
+    Returns:
+        What a `LossScaleOptimizer` wraps, or the optimizer itself.
+    """
     return optimizer.inner_optimizer if is_dynamic(optimizer) else optimizer
 
 
@@ -42,13 +56,27 @@ def scale_loss(optimizer, loss):
 
 
 def unscaling_factor(optimizer):
-    """What takes the scale off a gradient: a float32 scalar, or `None`."""
+    """Computes what takes the scale off a gradient.
+
+    Args:
+        optimizer: `keras.optimizers.Optimizer`.
+
+    Returns:
+        A float32 scalar to multiply with, or `None` without a scale.
+    """
     scale = _loss_scale(optimizer)
     return None if scale is None else 1.0 / scale
 
 
 def are_finite(gradients):
-    """A bool scalar: whether no gradient holds an infinity or a NaN."""
+    """Whether no gradient holds an infinity or a NaN.
+
+    Args:
+        gradients: list of float tensors.
+
+    Returns:
+        A bool scalar.
+    """
     return tf.reduce_all(
         [tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients]
     )

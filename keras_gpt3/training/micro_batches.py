@@ -10,11 +10,8 @@ import functools
 import tensorflow as tf
 
 from keras_gpt3.ops.graph_assertion import assert_in_graph
-
-_BEFORE = (
-    "micro_batch_size must divide the rows of a batch on each replica. "
-    "Received: rows="
-)
+from keras_gpt3.planning.micro_batch_division import check_micro_batch_divides
+from keras_gpt3.planning.micro_batch_division import division_error
 
 
 def in_micro_batches(function, variables, micro_batch_size):
@@ -31,20 +28,6 @@ def in_micro_batches(function, variables, micro_batch_size):
     return functools.partial(
         _accumulate, function, variables, int(micro_batch_size)
     )
-
-
-def check_micro_batch_divides(micro_batch_size, rows):
-    """Raises unless micro-batches divide the rows of a replica's batch.
-
-    Args:
-        micro_batch_size: int. Rows of a micro-batch.
-        rows: int. Rows of the batch of one replica.
-
-    Raises:
-        ValueError: If `rows` is no multiple of `micro_batch_size`.
-    """
-    if rows % micro_batch_size:
-        raise ValueError(f"{_BEFORE}{rows}{_after(micro_batch_size)}")
 
 
 def _accumulate(function, variables, size, x, y, weights, gradient_scale):
@@ -97,20 +80,14 @@ def with_checked_rows(y, size):
         check_micro_batch_divides(size, y.shape[0])
         return y
     rows = tf.shape(y)[0]
-    return assert_in_graph(y, rows % size == 0, _BEFORE, rows, _after(size))
+    before, after = division_error(size)
+    return assert_in_graph(y, rows % size == 0, before, rows, after)
 
 
 def _sum_dtype(dtype):
     """At least float32: 16 bits would soon round what is added to nothing."""
     dtype = tf.as_dtype(dtype)
     return dtype if dtype.size >= 4 else tf.float32
-
-
-def _after(size):
-    return (
-        f", micro_batch_size={size}. Use a divisor, or drop the batch that "
-        "is not full."
-    )
 
 
 def _split(tensor, rows, size):

@@ -28,3 +28,10 @@ def test_the_whole_context_is_the_default():
 def test_an_unknown_dtype_raises():
     with pytest.raises(ValueError, match="dtype='int8'. Use one of 'float32'"):
         cache_bytes(TOY, "int8")
+
+
+@pytest.mark.parametrize("name", ["batch_size", "length"])
+def test_a_size_that_is_none_raises(name):
+    message = f"{name} must be an integer of at least 1. Received: {name}=0."
+    with pytest.raises(ValueError, match=message):
+        cache_bytes(TOY, **{name: 0})

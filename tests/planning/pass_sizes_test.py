@@ -5,7 +5,6 @@ import pytest
 
 from keras_gpt3 import GPT3Backbone
 from keras_gpt3.planning.pass_sizes import PassSizes
-from keras_gpt3.planning.pass_sizes import check_positive
 from tests.planning.toy_config import TOY
 
 
@@ -67,13 +66,3 @@ def test_a_row_longer_than_the_context_raises():
 def test_a_config_that_lacks_a_size_raises():
     with pytest.raises(ValueError, match="hidden_dim must be a positive"):
         PassSizes.of({"vocabulary_size": 5, "num_layers": 1}, "float32", 1)
-
-
-@pytest.mark.parametrize("value", [0, -1, 1.0, "2", None])
-def test_what_is_no_number_of_rows_raises(value):
-    message = (
-        "batch_size must be an integer of at least 1. Received: "
-        f"batch_size={value!r}. Leave it out for the default."
-    )
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        check_positive("batch_size", value)

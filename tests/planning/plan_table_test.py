@@ -44,6 +44,8 @@ def test_settings_and_memory_are_shown_part_by_part():
     assert f"dense activations {dense}" in shown
     assert f"most at a time {format_bytes(plan.memory['total'])}" in shown
     assert f"free {format_bytes(plan.headroom)}" in shown
+    cache = format_bytes(plan.cache)
+    assert f"to generate: cache of a sequence {cache}" in shown
 
 
 def test_recomputation_is_shown_as_a_share():

@@ -126,8 +126,8 @@ def test_a_number_that_is_none_raises(name):
     [
         (
             {"batch_size": 8, "micro_batch_size": 3},
-            "micro_batch_size must divide the rows of a replica's batch. "
-            "Received: micro_batch_size=3, batch_size=8. Use a divisor.",
+            "micro_batch_size must divide the rows of a batch on each "
+            "replica. Received: rows=8, micro_batch_size=3. Use a divisor, ",
         ),
         (
             {"optimizer": None},

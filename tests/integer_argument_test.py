@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from keras_gpt3.data.integer_argument import check_integer
+from keras_gpt3.integer_argument import check_integer
 
 
 @pytest.mark.parametrize("value", [3, 4, np.int64(3)])

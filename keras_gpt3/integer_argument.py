@@ -1,4 +1,4 @@
-"""The check that all sizes, steps and seeds of this folder go through."""
+"""The check that sizes, steps and seeds go through."""
 
 import numbers
 
@@ -17,7 +17,7 @@ def check_integer(name, value, minimum):
     Example:
 
     ```python
-    from keras_gpt3.data.integer_argument import check_integer
+    from keras_gpt3.integer_argument import check_integer
 
     check_integer("batch_size", 8, minimum=1)
     ```

@@ -1,0 +1,28 @@
+import re
+
+import pytest
+
+from keras_gpt3.planning.micro_batch_division import check_micro_batch_divides
+from keras_gpt3.planning.micro_batch_division import division_error
+
+
+@pytest.mark.parametrize(("size", "rows"), [(3, 6), (1, 7), (7, 7)])
+def test_a_divisor_passes(size, rows):
+    check_micro_batch_divides(size, rows)
+
+
+@pytest.mark.parametrize(("size", "rows"), [(3, 7), (8, 4)])
+def test_any_other_size_raises(size, rows):
+    message = (
+        "micro_batch_size must divide the rows of a batch on each replica. "
+        f"Received: rows={rows}, micro_batch_size={size}. Use a divisor, or "
+        "drop the batch that is not full."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        check_micro_batch_divides(size, rows)
+
+
+def test_the_text_leaves_room_for_the_rows():
+    before, after = division_error(3)
+    assert before.endswith("Received: rows=")
+    assert after.startswith(", micro_batch_size=3. Use ")
