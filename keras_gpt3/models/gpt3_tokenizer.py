@@ -204,6 +204,23 @@ class GPT3Tokenizer(Tokenizer):
             texts, split_special_tokens=split_special_tokens
         )
 
+    def encode_to_numpy(self, text, split_special_tokens=None):
+        """Turns one text into an array of token ids, fit for many threads.
+
+        Args:
+            text: string.
+            split_special_tokens: bool or None. See `encode_batch`. Defaults to
+                `None`, as constructed.
+
+        Returns:
+            An integer array `(length,)`. Not to be written to.
+        """
+        if split_special_tokens is None:
+            split_special_tokens = self.split_special_tokens
+        return self.encoding.encode_to_numpy(
+            text, split_special_tokens=split_special_tokens
+        )
+
     def detokenize(self, inputs):
         """Turns token ids into strings.
 

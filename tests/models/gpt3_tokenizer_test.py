@@ -41,6 +41,18 @@ def test_a_batch_gives_lists(tokenizer, inputs):
     assert tokenizer.tokenize(inputs) == TEXT_IDS
 
 
+@pytest.mark.parametrize("split", [None, False, True])
+@pytest.mark.parametrize("default", [False, True])
+def test_an_array_holds_what_a_batch_holds(default, split):
+    tokenizer = GPT3Tokenizer(*small_vocabulary(), split_special_tokens=default)
+    for text, ids in zip(
+        TEXTS, tokenizer.encode_batch(TEXTS, split), strict=True
+    ):
+        array = tokenizer.encode_to_numpy(text, split)
+        assert np.issubdtype(array.dtype, np.integer)
+        assert array.tolist() == ids
+
+
 def test_gives_the_types_that_keras_hub_gives(tokenizer):
     peer = keras_hub.models.GPT2Tokenizer(*small_vocabulary())
     for inputs in ("hello world", ["hello"], [], tf.constant(["hello"])):

@@ -41,6 +41,8 @@ def test_equals_the_slow_oracle_on_random_unicode(
     for text in fuzz_texts(4000, seed=0):
         ids = gpt2.encode(text, split_special_tokens)
         assert ids == oracle(text, split_special_tokens), repr(text)
+        array = gpt2.encode_to_numpy(text, split_special_tokens)
+        assert array.tolist() == ids, repr(text)
         assert gpt2.decode(ids) == text
 
 
@@ -80,6 +82,8 @@ def test_permuted_ids_are_the_plain_ids_permuted(split_special_tokens):
         got = permuted.encode(text, split_special_tokens)
         assert got == [ids[id] for id in plain]
         assert all(type(id) is int for id in got)
+        array = permuted.encode_to_numpy(text, split_special_tokens)
+        assert array.tolist() == got
         assert permuted.decode(got) == text
 
 
@@ -124,6 +128,7 @@ def test_batch_equals_one_by_one(gpt2, num_threads, monkeypatch):
 def test_long_whitespace_is_no_harder_than_any_text(gpt2):
     text = "x" + " \n" * 600_000 + f"y\n{END}"
     assert gpt2.decode(gpt2.encode(text)) == text
+    assert gpt2.encode_to_numpy(text).tolist() == gpt2.encode(text)
 
 
 def test_decodes_arrays_and_bytes(gpt2):
