@@ -1,5 +1,7 @@
 """The order of contexts, a pure function of seed and sample (TensorFlow)."""
 
+import numpy as np
+
 # The op behind tf.random.experimental.index_shuffle is a block cipher. That
 # function runs 4 rounds of it, and of its two key words uses as many bits as
 # half an index has: the permutations of two epochs then correlate by 0.3 at
@@ -14,18 +16,23 @@ _MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 _SEED_STRIDE = 0xD1342543DE82EF95
 
 
-def context_order(samples, num_contexts, seed):
+def context_order(samples, num_contexts, seed, corpora=None):
     """Return the context that each sample of the training run reads.
 
     Sample `i` belongs to epoch `i // num_contexts`. Every epoch is a
     permutation of all contexts, so that sampling is without replacement until
     an epoch ends (appendix B of the paper). Nothing is stored and nothing is
-    computed but the samples asked for.
+    computed but the samples asked for. Several corpora may be asked at once,
+    at the price of one: each sample is then a position in its own corpus.
 
     Args:
         samples: int64 tensor `(count,)`. Positions in the training run.
-        num_contexts: int. The number of contexts in the corpus.
-        seed: int. Each seed gives orders of its own.
+        num_contexts: int, or list of ints with `corpora`. The number of
+            contexts in the corpus, or in each.
+        seed: int, or list of ints with `corpora`. Each seed gives orders of
+            its own.
+        corpora: int tensor `(count,)` or None. The corpus of each sample, a
+            position in the two lists. Defaults to `None`, one corpus.
 
     Returns:
         An int64 tensor `(count,)` of contexts below `num_contexts`.
@@ -43,40 +50,62 @@ def context_order(samples, num_contexts, seed):
     """
     import tensorflow as tf
 
-    keys = _epoch_keys(samples // num_contexts, seed)
-    max_index = _max_index(num_contexts)
+    if samples.shape[0]:
+        return _order(samples, num_contexts, seed, corpora)
+    # There may be no sample at all, which the op refuses: ask for one more.
+    samples = tf.pad(samples, [[0, 1]])
+    corpora = None if corpora is None else tf.pad(corpora, [[0, 1]])
+    return _order(samples, num_contexts, seed, corpora)[:-1]
+
+
+def _order(samples, num_contexts, seed, corpora):
+    import tensorflow as tf
+
+    sizes, limits, starts = _by_sample(num_contexts, seed, corpora)
+    keys = _epoch_keys(samples // sizes, starts)
 
     def permute(index):
         return tf.raw_ops.RandomIndexShuffle(
-            index=index,
-            seed=keys,
-            max_index=tf.constant(max_index, samples.dtype),
-            rounds=_ROUNDS,
+            index=index, seed=keys, max_index=limits, rounds=_ROUNDS
         )
 
-    contexts = permute(samples % num_contexts)
-    if max_index < num_contexts:
+    contexts = permute(samples % sizes)
+    if not np.any(_max_index(num_contexts) == num_contexts):
         return contexts
     # Walk past the spare index, of which there is one.
-    return tf.where(contexts < num_contexts, contexts, permute(contexts))
+    return tf.where(contexts < sizes, contexts, permute(contexts))
+
+
+def _by_sample(num_contexts, seed, corpora):
+    """Return size, largest index and key of one corpus or of each sample's."""
+    import tensorflow as tf
+
+    seeds = [seed] if corpora is None else seed
+    starts = [int(seed) * _SEED_STRIDE % 2**64 for seed in seeds]
+    tables = (
+        np.atleast_1d(np.asarray(num_contexts, np.int64)),
+        np.atleast_1d(_max_index(num_contexts)),
+        np.array(starts, np.uint64),
+    )
+    if corpora is None:
+        return [tf.constant(table[0]) for table in tables]
+    return [tf.gather(table, corpora) for table in tables]
 
 
 def _max_index(num_contexts):
     # The op takes a bit too few for a largest index of 2**16, 2**18, ...: it
     # would map two indices to one. There, permute one index more.
-    largest = num_contexts - 1
-    is_power_of_two = largest & (largest - 1) == 0
-    return largest + 1 if is_power_of_two else largest
+    largest = np.asarray(num_contexts, np.int64) - 1
+    return np.where(largest & (largest - 1) == 0, largest + 1, largest)
 
 
-def _epoch_keys(epochs, seed):
+def _epoch_keys(epochs, starts):
     """Return a uint32 key `(count, 3)` for each epoch, by splitmix64."""
     import tensorflow as tf
 
     words = tf.range(_KEY_WORDS, dtype=tf.int64)
     counters = tf.cast(epochs[:, None] * _KEY_WORDS + words, tf.uint64)
-    start = tf.constant(int(seed) * _SEED_STRIDE % 2**64, tf.uint64)
-    bits = start + counters * tf.constant(_INCREMENT, tf.uint64)
+    bits = starts[..., None] + counters * tf.constant(_INCREMENT, tf.uint64)
     for shift, multiplier in zip((30, 27), _MULTIPLIERS, strict=True):
         bits = _xor_shifted(bits, shift) * tf.constant(multiplier, tf.uint64)
     return tf.cast(_xor_shifted(bits, 31), tf.uint32)

@@ -66,19 +66,21 @@ class Documents:
         """Yield lists of texts that are worth a call of the tokenizer.
 
         Args:
-            num_documents: int. A list ends at this many texts,
-            num_characters: int. or at this many characters.
+            num_documents: int. The most texts in a list.
+            num_characters: int. The most characters in a list of more than
+                one text.
 
         Yields:
             list of strings, never empty.
         """
         texts, size = [], 0
         for text in self:
-            texts.append(text)
-            size += len(text)
-            if len(texts) == num_documents or size >= num_characters:
+            is_full = size + len(text) > num_characters
+            if texts and (is_full or len(texts) == num_documents):
                 yield texts
                 texts, size = [], 0
+            texts.append(text)
+            size += len(text)
         if texts:
             yield texts
 

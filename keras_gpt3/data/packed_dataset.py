@@ -1,6 +1,10 @@
 """Training batches from token shards, as a tf.data pipeline (TensorFlow)."""
 
-from keras_gpt3.data.context_order import context_order
+import os
+
+import numpy as np
+
+from keras_gpt3.data.batch_ramp import BatchRamp
 from keras_gpt3.data.token_shards import TokenShards
 from keras_gpt3.integer_argument import check_integer
 
@@ -13,6 +17,9 @@ def packed_dataset(
     start_step=0,
     *,
     epochs=None,
+    num_parts=1,
+    parts=None,
+    skip_steps=(),
 ):
     """Read batches of full contexts in an order that the step determines.
 
@@ -24,25 +31,38 @@ def packed_dataset(
     batches, and costs the same for every `n`.
 
     Args:
-        shards: `TokenShards` or path. The corpus.
+        shards: `TokenShards`, `Mixture` or path. The corpus.
         sequence_length: int. The number of tokens in an input.
-        batch_size: int. The number of contexts in a batch.
+        batch_size: int or `BatchRamp`. The number of contexts in a batch. With
+            a ramp it is unknown in the element's shape.
         seed: int. Determines the order. Defaults to `0`.
         start_step: int. The first batch. Defaults to `0`.
-        epochs: int or None. The number of passes, `None` for no end. The last
-            batch of a finite dataset may be smaller, so that every context
-            is seen; the batch size is then unknown in the element's shape.
-            Defaults to `None`.
+        epochs: int or None. The number of passes, `None` for no end and with a
+            `Mixture`. The last batch of a finite dataset may be smaller, so
+            that every context is seen; the batch size is then unknown in the
+            element's shape. Defaults to `None`.
+        num_parts: int. How many replicas share a batch: part `p` of a batch
+            is `1 / num_parts` of its rows, from row `p * size / num_parts`
+            on. Where the last batch of a finite dataset does not divide,
+            parts differ by one row and may be empty. Defaults to `1`.
+        parts: iterable of ints or None. The parts that are read. Each step
+            yields them as elements of their own, in turn, as
+            `tf.distribute.Strategy.distribute_datasets_from_function` hands
+            them to a worker's replicas. Defaults to `None`, all parts.
+        skip_steps: iterable of ints. Batches that are never yielded, such as
+            those that spoilt a run. All others stay what they are, with the
+            number that they have. Defaults to `()`.
 
     Returns:
         A `tf.data.Dataset` of `({"token_ids", "padding_mask"}, labels)`, each
-        `(batch_size, sequence_length)`. Token ids and labels are int32, labels
-        shifted by one; the mask is bool and all `True`.
+        `(batch_size / num_parts, sequence_length)`. Token ids and labels are
+        int32, labels shifted by one; the mask is bool and all `True`.
 
     Raises:
         FileNotFoundError: If the folder holds no shards.
-        ValueError: If a number is out of range, the shards are damaged, or the
-            corpus is shorter than one context.
+        ValueError: If a number is out of range, a batch does not divide into
+            parts, the shards are damaged, or the corpus is shorter than one
+            context.
 
     Example:
 
@@ -63,54 +83,149 @@ def packed_dataset(
     import tensorflow as tf
 
     check_integer("sequence_length", sequence_length, minimum=1)
-    check_integer("batch_size", batch_size, minimum=1)
     check_integer("seed", seed, minimum=0)
     check_integer("start_step", start_step, minimum=0)
     if epochs is not None:
         check_integer("epochs", epochs, minimum=1)
-    if not isinstance(shards, TokenShards):
+    parts = _checked_parts(batch_size, num_parts, parts)
+    skip_steps = _checked_skips(skip_steps, start_step)
+    if isinstance(shards, str | os.PathLike):
         shards = TokenShards(shards)
-    num_contexts = shards.num_contexts(sequence_length)
-    num_samples = None if epochs is None else epochs * num_contexts
+    # Also without epochs, this raises now where a context does not fit.
+    shards.num_contexts(sequence_length)
+    num_samples = end = None
+    if epochs is not None:
+        num_samples = shards.num_samples(epochs, sequence_length)
+        end = _num_batches(batch_size, num_samples)
+        end -= int(np.count_nonzero(skip_steps < end))
 
-    # TensorFlow refers to Python functions weakly. This one lives, and with it
-    # the memory maps, as long as the dataset, which holds `read_batch`.
+    # TensorFlow refers to Python functions weakly. These live, and with them
+    # the open shards, as long as the dataset, which holds `read_part`.
     def read_contexts(contexts):
-        return shards.read(contexts * sequence_length, sequence_length + 1)
+        return shards.read_contexts(contexts, sequence_length)
 
-    def read_batch(step):
-        samples = _samples(step, batch_size, num_samples)
-        contexts = context_order(samples, num_contexts, seed)
+    batch_bounds = _batch_bounds(batch_size)
+
+    def read_part(element):
+        batch, part = _batch_and_part(element, parts, skip_steps)
+        first, size = batch_bounds(batch)
+        if num_samples is not None:
+            size = tf.minimum(num_samples - first, size)
+        rows = [p * size // num_parts for p in (part, part + 1)]
+        samples = first + tf.range(*rows, dtype=tf.int64)
+        if isinstance(size, int):
+            samples.set_shape(size // num_parts)
+        contexts = shards.order(samples, sequence_length, seed)
         tokens = tf.numpy_function(
             read_contexts, [contexts], tf.int32, stateful=False
         )
         tokens.set_shape((samples.shape[0], sequence_length + 1))
-        labels = tokens[:, 1:]
-        inputs = {
-            "token_ids": tokens[:, :-1],
-            "padding_mask": tf.ones_like(labels, dtype="bool"),
-        }
-        return inputs, labels
+        return _inputs_and_labels(tokens)
 
-    steps = _steps(start_step, batch_size, num_samples)
-    dataset = steps.map(read_batch).prefetch(tf.data.AUTOTUNE)
+    elements = _elements(start_step, end, len(parts))
+    dataset = elements.map(read_part).prefetch(tf.data.AUTOTUNE)
     return dataset.with_options(_options())
 
 
-def _steps(start_step, batch_size, num_samples):
+def _checked_parts(batch_size, num_parts, parts):
+    """Return the parts to read, a list of ints."""
+    check_integer("num_parts", num_parts, minimum=1)
+    is_ramp = isinstance(batch_size, BatchRamp)
+    name = "batch_size.multiple" if is_ramp else "batch_size"
+    rows = batch_size.multiple if is_ramp else batch_size
+    check_integer(name, rows, minimum=1)
+    if rows % num_parts:
+        raise ValueError(
+            f"{name} must be divisible by num_parts. Received: {name}={rows}, "
+            f"num_parts={num_parts}. Pass a multiple of {num_parts}."
+        )
+    parts = list(range(num_parts) if parts is None else parts)
+    for position, part in enumerate(parts):
+        check_integer(f"parts[{position}]", part, minimum=0)
+    if not parts or max(parts) >= num_parts or len({*parts}) < len(parts):
+        raise ValueError(
+            "parts must be different numbers below num_parts, at least one. "
+            f"Received: parts={parts}, num_parts={num_parts}. Pass None for "
+            "all parts."
+        )
+    return [int(part) for part in parts]
+
+
+def _checked_skips(skip_steps, start_step):
+    """Return the batches from `start_step` on to skip, int64 and sorted."""
+    skip_steps = list(skip_steps)
+    for position, step in enumerate(skip_steps):
+        check_integer(f"skip_steps[{position}]", step, minimum=0)
+    ahead = {int(step) for step in skip_steps if step >= start_step}
+    return np.array(sorted(ahead), np.int64)
+
+
+def _elements(start_step, end, num_parts):
     import tensorflow as tf
 
-    if num_samples is None:
-        return tf.data.Dataset.counter(start_step)
-    return tf.data.Dataset.range(start_step, -(-num_samples // batch_size))
+    start = int(start_step) * num_parts
+    if end is None:
+        return tf.data.Dataset.counter(start)
+    return tf.data.Dataset.range(start, end * num_parts)
 
 
-def _samples(step, batch_size, num_samples):
-    """Return the positions in the run, int64 `(batch_size,)`, of a step."""
+def _batch_and_part(element, parts, skip_steps):
+    """Return the numbers of an element's batch and part."""
     import tensorflow as tf
 
-    samples = step * batch_size + tf.range(batch_size, dtype=tf.int64)
-    return samples if num_samples is None else samples[samples < num_samples]
+    step, part = element, parts[0]
+    if len(parts) > 1:
+        step = element // len(parts)
+        part = tf.gather(tf.constant(parts, tf.int64), element % len(parts))
+    if len(skip_steps):
+        # As many batches are left before the k-th that is skipped.
+        left = skip_steps - np.arange(len(skip_steps))
+        step += tf.searchsorted(left, [step], "right", out_type=tf.int64)[0]
+    return step, part
+
+
+def _batch_bounds(batch_size):
+    """Return a function of a batch: its first sample and its size, in graph."""
+    import tensorflow as tf
+
+    if not isinstance(batch_size, BatchRamp):
+        return lambda batch: (batch * batch_size, int(batch_size))
+
+    def sequences_before(batch):
+        return batch_size.sequences_before(np.array([batch, batch + 1]))
+
+    def bounds(batch):
+        # The ramp itself, so that graph and Python agree to the last bit.
+        first, last = tf.unstack(
+            tf.ensure_shape(
+                tf.numpy_function(
+                    sequences_before, [batch], tf.int64, stateful=False
+                ),
+                2,
+            )
+        )
+        return first, last - first
+
+    return bounds
+
+
+def _num_batches(batch_size, num_samples):
+    """Count the batches that hold all samples, a smaller last one included."""
+    if not isinstance(batch_size, BatchRamp):
+        return -(-num_samples // int(batch_size))
+    whole = batch_size.steps_within(num_samples)
+    return whole + (batch_size.sequences_before(whole) < num_samples)
+
+
+def _inputs_and_labels(tokens):
+    import tensorflow as tf
+
+    labels = tokens[:, 1:]
+    inputs = {
+        "token_ids": tokens[:, :-1],
+        "padding_mask": tf.ones_like(labels, dtype="bool"),
+    }
+    return inputs, labels
 
 
 def _options():
@@ -119,7 +234,7 @@ def _options():
     options = tf.data.Options()
     options.deterministic = True
     # There are no files for tf.distribute to shard by: each worker reads all
-    # batches and keeps its own rows.
+    # batches and keeps its own rows, unless it asks for its own parts only.
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.DATA
     )

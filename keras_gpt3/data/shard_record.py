@@ -39,26 +39,32 @@ class ShardRecord:
     sha256: str
 
     def open(self, folder, dtype):
-        """Map the shard into memory, without reading it.
+        """Open the shard, without reading it.
 
         Args:
             folder: path. The folder of the shard.
             dtype: string. The type of the ids on disk.
 
         Returns:
-            A read-only numpy array `(num_tokens,)` of `dtype`.
+            An int, the descriptor of the open file. The caller closes it.
 
         Raises:
             FileNotFoundError: If the file is missing.
+            OSError: If the file cannot be opened.
             ValueError: If its size is not what the manifest states.
         """
         path = pathlib.Path(folder, self.file_name)
-        dtype = np.dtype(dtype).newbyteorder("<")
-        self._check_size(path, self.num_tokens * dtype.itemsize)
-        if self.num_tokens == 0:  # An empty file cannot be mapped.
-            return np.empty(0, dtype)
-        # A plain view: each slice of a np.memmap costs a Python call more.
-        return np.asarray(np.memmap(path, dtype, mode="r"))
+        descriptor = _open(path)
+        found = os.fstat(descriptor).st_size
+        stated = self.num_tokens * np.dtype(dtype).itemsize
+        if found != stated:
+            os.close(descriptor)
+            raise ValueError(
+                "A shard must be as long as its manifest states. Received: "
+                f"file='{path}' of {found} bytes where the manifest states "
+                f"{stated}. Copy it again or write the shards again."
+            )
+        return descriptor
 
     def verify(self, folder, dtype, end_token_id, vocabulary_size):
         """Read the whole shard and compare it with the record.
@@ -74,32 +80,17 @@ class ShardRecord:
             ValueError: If size, checksum, number of documents or ids
                 disagree with the manifest.
         """
-        tokens = self.open(folder, dtype)
         digest, num_ends, largest = hashlib.sha256(), 0, 0
-        for start in range(0, len(tokens), _CHUNK_TOKENS):
-            chunk = tokens[start : start + _CHUNK_TOKENS]
-            digest.update(chunk)
-            num_ends += int(np.count_nonzero(chunk == end_token_id))
-            largest = max(largest, int(chunk.max()))
+        dtype = np.dtype(dtype).newbyteorder("<")
+        with os.fdopen(self.open(folder, dtype), "rb") as file:
+            while len(chunk := np.fromfile(file, dtype, _CHUNK_TOKENS)):
+                digest.update(chunk)
+                num_ends += int(np.count_nonzero(chunk == end_token_id))
+                largest = max(largest, int(chunk.max()))
         self._check("sha256", digest.hexdigest() == self.sha256, folder)
         # A tokenizer of one's own may put the end id inside a document.
         self._check("num_documents", num_ends >= self.num_documents, folder)
         self._check("vocabulary_size", largest < vocabulary_size, folder)
-
-    def _check_size(self, path, num_bytes):
-        if not path.exists():
-            raise FileNotFoundError(
-                "Every shard named in the manifest must exist. Received: "
-                f"file='{path}', which is missing. Copy it back or write the "
-                "shards again."
-            )
-        found = os.path.getsize(path)
-        if found != num_bytes:
-            raise ValueError(
-                "A shard must be as long as its manifest states. Received: "
-                f"file='{path}' of {found} bytes where the manifest states "
-                f"{num_bytes}. Copy it again or write the shards again."
-            )
 
     def _check(self, field, agrees, folder):
         if not agrees:
@@ -109,3 +100,20 @@ class ShardRecord:
                 f"contents than the manifest's {field}. Copy it again or "
                 "write the shards again."
             )
+
+
+def _open(path):
+    try:
+        return os.open(path, os.O_RDONLY)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            "Every shard named in the manifest must exist. Received: "
+            f"file='{path}', which is missing. Copy it back or write the "
+            "shards again."
+        ) from error
+    except OSError as error:
+        raise OSError(
+            "Every shard must open, and stays open while its corpus is in "
+            f"use. Received: file='{path}' ({error.strerror}). Permit reading "
+            "it, and as many open files as there are shards (ulimit -n)."
+        ) from error

@@ -1,9 +1,10 @@
 """Writes token shards so that a folder holds all of them or none."""
 
+import contextlib
+import errno
 import hashlib
 import os
 import pathlib
-import shutil
 
 import numpy as np
 
@@ -31,6 +32,8 @@ class ShardWriter:
     Raises:
         FileExistsError: If the folder holds a manifest and `overwrite` is
             `False`.
+        NotADirectoryError: If the folder is a file.
+        OSError: If the disk is full.
 
     Example:
 
@@ -56,22 +59,38 @@ class ShardWriter:
         self._disk_dtype = np.dtype(dtype).newbyteorder("<")
         self._tokens_per_shard = tokens_per_shard
         self._records = []
+        self._renamed = []
         self._shard = None
         self._is_committed = False
         self.num_tokens = 0
         self.num_documents = 0
 
     def __enter__(self):
-        self._is_new_folder = not self._folder.exists()
+        if self._folder.exists() and not self._folder.is_dir():
+            raise NotADirectoryError(
+                "The folder of token shards must be a folder or not exist yet."
+                f" Received: folder='{self._folder}', which is a file. Pass "
+                "another path."
+            )
+        lineage = (self._folder, *self._folder.parents)
+        self._new_folders = [path for path in lineage if not path.exists()]
         self._folder.mkdir(parents=True, exist_ok=True)
         return self
 
-    def __exit__(self, *error):
-        if self._shard is not None:
-            self._shard.file.close()
-        self._remove_partial_files()
-        if self._is_new_folder and not self._is_committed:
-            shutil.rmtree(self._folder)
+    def __exit__(self, kind, error, traceback):
+        self._close_file()
+        # Not those of others, whose folder this may be as well.
+        for name in ("tokens-*", MANIFEST_NAME):
+            for path in self._folder.glob(name + _PARTIAL):
+                path.unlink()
+        if not self._is_committed:
+            self._remove_what_is_new()
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(
+                "The disk must have room for all token shards. Received: "
+                f"folder='{self._folder}', full after {self.num_tokens} tokens "
+                f"({error}). Free some space or pass another folder."
+            ) from error
 
     def append(self, tokens):
         """Append one document.
@@ -89,6 +108,11 @@ class ShardWriter:
         self.num_tokens += len(tokens)
         self.num_documents += 1
 
+    def finish(self):
+        """Bring everything safely to disk, still under temporary names."""
+        if self._shard is not None:
+            self._close_shard()
+
     def commit(self, end_token_id, vocabulary_size):
         """Give the shards their names and write the manifest.
 
@@ -96,8 +120,7 @@ class ShardWriter:
             end_token_id: int. The id that follows every document.
             vocabulary_size: int. All ids lie below it.
         """
-        if self._shard is not None:
-            self._close_shard()
+        self.finish()
         # From here until the new manifest stands, the folder has none: a
         # reader meets a clear error instead of a mixture of old and new.
         (self._folder / MANIFEST_NAME).unlink(missing_ok=True)
@@ -106,6 +129,7 @@ class ShardWriter:
         for record in self._records:
             path = self._folder / record.file_name
             os.replace(path.with_name(path.name + _PARTIAL), path)
+            self._renamed.append(path)
         records = tuple(self._records)
         ShardManifest(
             self._dtype, end_token_id, vocabulary_size, records
@@ -116,9 +140,19 @@ class ShardWriter:
         self._records.append(self._shard.finish())
         self._shard = None
 
-    def _remove_partial_files(self):
-        for path in self._folder.glob("tokens-*" + _PARTIAL):
+    def _close_file(self):
+        if self._shard is not None:
+            # On a full disk, closing fails at what is left to be written.
+            with contextlib.suppress(OSError):
+                self._shard.file.close()
+
+    def _remove_what_is_new(self):
+        for path in self._renamed:
             path.unlink()
+        # Innermost first; a folder into which somebody else put files stays.
+        with contextlib.suppress(OSError):
+            for folder in self._new_folders:
+                folder.rmdir()
 
 
 class _OpenShard:

@@ -1,16 +1,11 @@
 """Tokenizes a corpus into token shards."""
 
-import numpy as np
-
+from keras_gpt3.data.document_encoder import DocumentEncoder
 from keras_gpt3.data.documents import Documents
 from keras_gpt3.data.shard_writer import ShardWriter
 from keras_gpt3.data.token_shards import TokenShards
-from keras_gpt3.data.write_progress import write_progress
+from keras_gpt3.data.write_documents import write_documents
 from keras_gpt3.integer_argument import check_integer
-
-# One call of the tokenizer: enough for its threads, little enough for memory.
-_BATCH_DOCUMENTS = 1024
-_BATCH_CHARACTERS = 2**22
 
 
 def write_token_shards(
@@ -21,6 +16,7 @@ def write_token_shards(
     tokens_per_shard=2**27,
     overwrite=False,
     progress=None,
+    workers=None,
 ):
     """Tokenize documents into flat files of token ids and one manifest.
 
@@ -28,7 +24,8 @@ def write_token_shards(
     (section 2.2 of the paper packs them so). Special tokens in a text are
     encoded as plain text. Files are little-endian uint16, or uint32 where the
     vocabulary has more than 65536 ids: a file's size is two or four bytes a
-    token. An error on the way leaves nothing behind.
+    token, and their content does not depend on `workers`. An error on the way
+    leaves nothing behind.
 
     Args:
         documents: iterable of strings or of paths, or one path. Paths end
@@ -36,13 +33,18 @@ def write_token_shards(
             these with `.gz`.
         folder: path. Where to write; created if missing.
         tokenizer: `GPT3Tokenizer`. Or any object with its `encode_batch`,
-            `end_token_id` and `vocabulary_size`.
+            `end_token_id` and `vocabulary_size`, which `workers` threads may
+            call at once. See `DocumentEncoder`.
         tokens_per_shard: int. A document that would exceed it opens a new
             shard. Defaults to `2**27`, files of 256 MiB.
         overwrite: bool. Whether to replace shards that are there. Defaults to
             `False`.
-        progress: bool or None. Whether to show a progress bar; `None` does
-            where the standard output is a terminal. Defaults to `None`.
+        progress: bool or None. Whether to show how far it is: a bar where the
+            standard output is a terminal, elsewhere a line every ten seconds.
+            `None` shows the bar, but no lines. Defaults to `None`.
+        workers: int or None. How many threads encode, while this one reads
+            and writes. `None` is one for each processor that this process may
+            use. Defaults to `None`.
 
     Returns:
         The `TokenShards` written.
@@ -69,32 +71,17 @@ def write_token_shards(
     ```
     """
     check_integer("tokens_per_shard", tokens_per_shard, minimum=1)
-    end_token_id = int(tokenizer.end_token_id)
-    vocabulary_size = int(tokenizer.vocabulary_size())
-    dtype = "uint16" if vocabulary_size <= 2**16 else "uint32"
+    encoder = DocumentEncoder(tokenizer)
     source = Documents(documents)
-    with (
-        ShardWriter(folder, dtype, tokens_per_shard, overwrite) as writer,
-        write_progress(source, writer, progress) as update,
-    ):
-        for texts in source.batches(_BATCH_DOCUMENTS, _BATCH_CHARACTERS):
-            for ids in tokenizer.encode_batch(texts, split_special_tokens=True):
-                tokens = np.array([*ids, end_token_id])
-                _check_ids(tokens, vocabulary_size)
-                writer.append(tokens)
-            update()
-        _check_not_empty(writer)
-        writer.commit(end_token_id, vocabulary_size)
-    return TokenShards(folder)
-
-
-def _check_ids(tokens, vocabulary_size):
-    if tokens.min() < 0 or tokens.max() >= vocabulary_size:
-        raise ValueError(
-            "Token ids must lie from 0 to vocabulary_size - 1. Received: ids "
-            f"from {tokens.min()} to {tokens.max()}, vocabulary_size="
-            f"{vocabulary_size}. Pass a tokenizer that counts all of its ids."
+    with ShardWriter(
+        folder, encoder.dtype, tokens_per_shard, overwrite
+    ) as writer:
+        write_documents(
+            source, encoder, [writer], lambda text: 0, workers, progress
         )
+        _check_not_empty(writer)
+        writer.commit(encoder.end_token_id, encoder.vocabulary_size)
+    return TokenShards(folder)
 
 
 def _check_not_empty(writer):

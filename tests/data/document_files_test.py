@@ -38,7 +38,8 @@ def test_a_gzipped_file_reads_as_the_plain_one(suffix):
         (b'{"txt": "two"}', "KeyError('text')"),
         (b'{"text": null}', "its text is of type NoneType"),
         (b'["text"]', "TypeError"),
-        (b'{"text": "\xff"}', "UnicodeDecodeError"),
+        (b'{"text": "\xff"}', "UnicodeDecodeError: 'utf-8' codec can't "),
+        (b'{"text": "a\\ud83d"}', "UnicodeEncodeError: 'utf-8' codec can't "),
     ],
 )
 def test_a_bad_line_is_named_by_file_and_number(line, reason):
@@ -50,6 +51,18 @@ def test_a_bad_line_is_named_by_file_and_number(line, reason):
         read(b'{"text": "one"}\n' + line + b"\n", "a.jsonl")
     assert reason in str(error.value)
     assert str(error.value).endswith("). Correct or remove the line.")
+
+
+def test_escaped_characters_are_read():
+    line = b'{"text": "\\u00e9 \\ud83d\\ude00 \\\\ud83d"}'
+    assert read(line, "a.jsonl") == ["é 😀 \\ud83d"]
+
+
+def test_the_message_does_not_quote_a_long_line():
+    line = b'{"text": "' + b"a" * 10_000 + b'\xff"}'
+    with pytest.raises(ValueError, match="line=1") as error:
+        read(line, "a.jsonl")
+    assert len(str(error.value)) < 300
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,21 @@
 """Tests of training batches, against the corpus cut by hand."""
 
+import functools
 import itertools
+import re
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_gpt3.data import BatchRamp
+from keras_gpt3.data import Mixture
+from keras_gpt3.data import TokenShards
+from keras_gpt3.data import contexts_of_step
 from keras_gpt3.data import packed_dataset
+
+RAMP = BatchRamp(8, 2, 40, multiple=2)
 
 
 def contexts_of(shards, sequence_length):
@@ -58,12 +66,14 @@ def test_batches_cut_one_order_whatever_their_size(make_shards, batch_size):
     assert rows_of(batched) == rows[: 120 // batch_size * batch_size]
 
 
+@pytest.mark.parametrize("batch_size", [4, RAMP])
 @pytest.mark.parametrize("start_step", [1, 5, 40])
-def test_start_step_equals_skipping(make_shards, start_step):
-    shards = make_shards(200)
-    skipped = packed_dataset(shards, 7, 4, seed=3).skip(start_step).take(9)
-    started = packed_dataset(shards, 7, 4, seed=3, start_step=start_step)
-    assert rows_of(started.take(9)) == rows_of(skipped)
+def test_start_step_equals_skipping(make_shards, batch_size, start_step):
+    data = functools.partial(
+        packed_dataset, make_shards(200), 7, batch_size, seed=3
+    )
+    skipped = data().skip(start_step).take(9)
+    assert rows_of(data(start_step=start_step).take(9)) == rows_of(skipped)
 
 
 def test_a_late_step_is_reached_at_once(make_shards):
@@ -142,6 +152,103 @@ def test_replicas_share_the_rows_of_a_batch(make_shards, epochs):
     assert rows == [row for row, _ in rows_of(dataset.take(3))]
 
 
+# === Ramps, parts and skipped batches ===
+
+
+class CountedShards(TokenShards):
+    """Shards that count what is built and what is read."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.orders, self.contexts = 0, []
+
+    def order(self, *arguments):
+        self.orders += 1
+        return super().order(*arguments)
+
+    def read_contexts(self, contexts, sequence_length):
+        self.contexts.extend(contexts.tolist())
+        return super().read_contexts(contexts, sequence_length)
+
+
+def test_a_ramp_cuts_the_same_order_into_batches_that_grow(make_shards):
+    shards = CountedShards(make_shards(200).folder)
+    dataset = packed_dataset(shards, 7, RAMP).take(12)
+    sizes = [RAMP.size_at(step) for step in range(12)]
+    assert [len(labels) for _, labels in dataset] == sizes
+    assert (sizes[0], sizes[-1]) == (2, 8)
+    assert rows_of(dataset) == rows_of(
+        packed_dataset(shards, 7, 1).take(sum(sizes))
+    )
+    assert dataset.element_spec[1].shape.as_list() == [None, 7]
+    # One trace serves all sizes: two datasets, two graphs.
+    assert shards.orders == 2
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_a_ramp_ends_after_its_epochs(make_shards, epochs):
+    shards = make_shards(200)
+    dataset = packed_dataset(shards, 7, RAMP, epochs=epochs)
+    assert sorted(rows_of(dataset)) == sorted(contexts_of(shards, 7) * epochs)
+    sizes = [len(labels) for _, labels in dataset]
+    assert dataset.cardinality() == len(sizes)
+    assert sizes[:-1] == [RAMP.size_at(n) for n in range(len(sizes) - 1)]
+    assert 0 < sizes[-1] <= RAMP.size_at(len(sizes) - 1)
+
+
+@pytest.mark.parametrize("epochs", [None, 2])
+@pytest.mark.parametrize("batch_size", [8, BatchRamp(16, 4, 40, multiple=4)])
+@pytest.mark.parametrize("num_parts", [2, 4])
+def test_parts_join_to_the_batches(make_shards, epochs, batch_size, num_parts):
+    options = {"epochs": epochs, "skip_steps": [1, 3]}
+    data = functools.partial(
+        packed_dataset, make_shards(200), 7, batch_size, **options
+    )
+    whole, parts = data().take(9), data(num_parts=num_parts).take(9 * num_parts)
+    assert rows_of(parts) == rows_of(whole)
+    sizes = np.reshape([len(y) for _, y in parts], (-1, num_parts))
+    assert sizes.sum(axis=1).tolist() == [len(y) for _, y in whole]
+    assert np.all(np.ptp(sizes, axis=1) == 0)
+
+
+def test_parts_of_the_last_batch_differ_by_one_row_and_may_be_empty(
+    make_shards,
+):
+    shards = make_shards(72)  # 10 contexts.
+    dataset = packed_dataset(shards, 7, 8, epochs=1, num_parts=4)
+    assert [len(labels) for _, labels in dataset] == [2, 2, 2, 2, 0, 1, 0, 1]
+    assert rows_of(dataset) == rows_of(packed_dataset(shards, 7, 8, epochs=1))
+
+
+def test_a_worker_reads_its_own_parts_only_and_in_turn(make_shards):
+    shards = CountedShards(make_shards(200).folder)
+    options = {"epochs": 1, "num_parts": 4, "parts": (3, 1)}
+    rows = rows_of(packed_dataset(shards, 7, 4, **options))
+    mine = [
+        contexts_of_step(shards, 7, 4, 0, step)[part]
+        for step in range(28 // 4)
+        for part in (3, 1)
+    ]
+    assert rows == [contexts_of(shards, 7)[context] for context in mine]
+    assert sorted(shards.contexts) == sorted(mine)
+
+
+@pytest.mark.parametrize("epochs", [None, 2])
+@pytest.mark.parametrize("start_step", [0, 3, 4, 6])
+@pytest.mark.parametrize("skip_steps", [(4,), [0, 3, 4, 5, 9], {8, 1}, (99,)])
+def test_skipped_batches_never_come_and_the_others_stay(
+    make_shards, epochs, start_step, skip_steps
+):
+    data = functools.partial(packed_dataset, make_shards(200), 7, 4)
+    kept = [n for n in range(start_step, 14) if n not in skip_steps]
+    batches = list(data().take(14))
+    dataset = data(start_step=start_step, skip_steps=skip_steps, epochs=epochs)
+    if epochs:
+        assert dataset.cardinality() == len(kept)
+    for (_, labels), n in zip(dataset, kept, strict=epochs is not None):
+        np.testing.assert_array_equal(labels, batches[n][1])
+
+
 def test_the_dataset_outlives_the_shards_and_a_cleared_session(make_shards):
     iterator = iter(packed_dataset(make_shards(200), 7, 4))
     first, _ = next(iterator)
@@ -158,12 +265,49 @@ def test_the_dataset_outlives_the_shards_and_a_cleared_session(make_shards):
         ("seed", -1),
         ("start_step", -1),
         ("epochs", 0),
+        ("num_parts", 0),
+        ("parts", [-1]),
+        ("skip_steps", [-1]),
     ],
 )
 def test_a_number_out_of_range_is_named(make_shards, name, value):
     numbers = {"sequence_length": 7, "batch_size": 4} | {name: value}
-    with pytest.raises(ValueError, match=f"Received: {name}={value}. Pass"):
+    received = f"{name}[0]=-1" if isinstance(value, list) else f"{name}={value}"
+    message = f"Received: {re.escape(received)}. Pass"
+    with pytest.raises(ValueError, match=message):
         packed_dataset(make_shards(100), **numbers)
+
+
+@pytest.mark.parametrize(("name", "size"), [("", 4), (".multiple", RAMP)])
+def test_a_batch_that_does_not_divide_is_an_error(make_shards, name, size):
+    message = (
+        f"batch_size{name} must be divisible by num_parts. Received: "
+        f"batch_size{name}={getattr(size, 'multiple', 4)}, num_parts=3. Pass "
+        "a multiple of 3."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        packed_dataset(make_shards(100), 7, size, num_parts=3)
+
+
+@pytest.mark.parametrize("parts", [[], [2], [1, 1]])
+def test_parts_that_a_batch_does_not_have_are_an_error(make_shards, parts):
+    message = (
+        "parts must be different numbers below num_parts, at least one. "
+        f"Received: parts={parts}, num_parts=2. Pass None for all parts."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        packed_dataset(make_shards(100), 7, 4, num_parts=2, parts=parts)
+
+
+def test_a_mixture_has_no_epochs_of_its_own(make_shards):
+    message = (
+        "epochs must be None with a mixture, whose sets are each seen another "
+        "number of times. Received: epochs=2. Count batches instead, as with "
+        "dataset.take(num_steps)."
+    )
+    mixture = Mixture({"a": make_shards(100)}, {"a": 1})
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        packed_dataset(mixture, 7, 4, epochs=2)
 
 
 def test_a_corpus_shorter_than_a_context_is_an_error(make_shards):

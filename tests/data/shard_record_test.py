@@ -2,7 +2,9 @@
 
 import dataclasses
 import hashlib
+import os
 import re
+import resource
 
 import numpy as np
 import pytest
@@ -21,15 +23,15 @@ def record(tmp_path):
     return ShardRecord("shard", len(TOKENS), 3, checksum)
 
 
-def test_open_maps_the_tokens(record, tmp_path):
-    tokens = record.open(tmp_path, "uint16")
-    np.testing.assert_array_equal(tokens, TOKENS)
-    assert not tokens.flags.writeable
+def test_open_gives_a_descriptor_to_read_from(record, tmp_path):
+    descriptor = record.open(tmp_path, "uint16")
+    assert os.pread(descriptor, 100, 0) == TOKENS.tobytes()
+    os.close(descriptor)
 
 
 def test_an_empty_shard_opens(tmp_path):
     (tmp_path / "shard").touch()
-    assert len(ShardRecord("shard", 0, 0, "").open(tmp_path, "uint16")) == 0
+    os.close(ShardRecord("shard", 0, 0, "").open(tmp_path, "uint16"))
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 8, 100])
@@ -79,3 +81,18 @@ def test_a_missing_file_is_named(record, tmp_path):
     )
     with pytest.raises(FileNotFoundError, match=f"^{re.escape(message)}$"):
         record.open(tmp_path / "none", "uint16")
+
+
+def test_too_many_open_files_are_an_error_with_a_remedy(record, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    message = (
+        "Every shard must open, and stays open while its corpus is in use. "
+        f"Received: file='{tmp_path}/shard' (Too many open files). Permit "
+        "reading it, and as many open files as there are shards (ulimit -n)."
+    )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(OSError, match=f"^{re.escape(message)}$"):
+            record.open(tmp_path, "uint16")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

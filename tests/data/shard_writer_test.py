@@ -1,9 +1,12 @@
 """Tests of the names and the moment at which shards appear."""
 
+import errno
+import os
 import re
 
 import pytest
 
+from keras_gpt3.data.shard_manifest import ShardManifest
 from keras_gpt3.data.shard_writer import ShardWriter
 
 
@@ -45,8 +48,80 @@ def test_overwriting_removes_the_shards_that_are_no_more(tmp_path):
 
 def test_remains_of_a_killed_writer_are_removed(tmp_path):
     (tmp_path / "tokens-00007.uint16.partial").touch()
+    (tmp_path / "download.partial").touch()
     write(tmp_path, [[1, 9]])
     assert sizes(tmp_path) == {"tokens-00000.uint16": 4}
+    assert (tmp_path / "download.partial").exists()
+
+
+def test_folders_made_on_the_way_are_removed_after_an_error(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        write(tmp_path / "a" / "b", (1 / 0 for _ in range(2)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_somebody_else_uses_stays_after_an_error(tmp_path):
+    def documents():
+        (tmp_path / "a" / "theirs.txt").touch()
+        raise ZeroDivisionError
+        yield
+
+    with pytest.raises(ZeroDivisionError):
+        write(tmp_path / "a" / "b", documents())
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "theirs.txt"]
+
+
+@pytest.mark.skipif(
+    not os.path.exists("/dev/full"), reason="needs Linux' full device"
+)
+@pytest.mark.parametrize("num_tokens", [2, 100_000])
+def test_a_full_disk_is_named_and_nothing_stays(tmp_path, num_tokens):
+    # Everything written to this device meets a full disk, at once or at last.
+    (tmp_path / "tokens-00000.uint16.partial").symlink_to("/dev/full")
+    message = (
+        "The disk must have room for all token shards. Received: folder="
+        f"'{tmp_path}', full after "
+    )
+    with pytest.raises(OSError, match=f"^{re.escape(message)}") as error:
+        write(tmp_path, [[9] * num_tokens])
+    assert str(error.value).endswith(
+        "([Errno 28] No space left on device). Free some space or pass another "
+        "folder."
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_at_the_manifest_is_named_and_nothing_stays(
+    tmp_path, monkeypatch
+):
+    def full(manifest, folder):
+        (folder / "manifest.json.partial").touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ShardManifest, "write", full)
+    with pytest.raises(OSError, match="full after 2 tokens"):
+        write(tmp_path / "new", [[1, 9]])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_another_kind_stays_as_it_is(tmp_path):
+    def documents():
+        raise PermissionError(errno.EACCES, "Permission denied")
+        yield
+
+    with pytest.raises(PermissionError, match="^.Errno 13. Permission denied$"):
+        write(tmp_path, documents())
+
+
+def test_shards_cannot_go_to_a_file(tmp_path):
+    path = tmp_path / "file"
+    path.touch()
+    message = (
+        "The folder of token shards must be a folder or not exist yet. "
+        f"Received: folder='{path}', which is a file. Pass another path."
+    )
+    with pytest.raises(NotADirectoryError, match=f"^{re.escape(message)}$"):
+        write(path, [[1, 9]])
 
 
 def test_shards_are_not_overwritten_unasked(tmp_path):

@@ -3,12 +3,12 @@
 import gzip
 import json
 import re
-import sys
 
 import numpy as np
 import pytest
 
 from keras_gpt3.data import TokenShards
+from keras_gpt3.data import write_documents
 from keras_gpt3.data import write_token_shards
 
 TEXTS = ["Once", "", "upon a time", "é", "there was " * 9, "<|endoftext|>"]
@@ -85,8 +85,7 @@ def test_files_and_strings_give_the_same_shards(tmp_path, tokenizer):
 def test_the_tokenizer_gets_documents_in_batches(
     tmp_path, tokenizer, monkeypatch
 ):
-    module = sys.modules["keras_gpt3.data.write_token_shards"]
-    monkeypatch.setattr(module, "_BATCH_DOCUMENTS", 4)
+    monkeypatch.setattr(write_documents, "_BATCH_DOCUMENTS", 4)
     sizes, encode_batch = [], tokenizer.encode_batch
 
     def counting(texts, **options):
@@ -94,7 +93,7 @@ def test_the_tokenizer_gets_documents_in_batches(
         return encode_batch(texts, **options)
 
     monkeypatch.setattr(tokenizer, "encode_batch", counting)
-    shards = write_token_shards(TEXTS, tmp_path, tokenizer)
+    shards = write_token_shards(TEXTS, tmp_path, tokenizer, workers=1)
     assert sizes == [4, 2]
     assert all_tokens(shards) == joined(TEXTS)
 
@@ -149,6 +148,20 @@ def test_shards_are_replaced_only_when_asked_to(tmp_path, tokenizer):
     assert all_tokens(TokenShards(tmp_path)) == joined(["after"])
 
 
+@pytest.mark.parametrize("workers", [2, 5, None])
+def test_the_shards_do_not_depend_on_the_number_of_workers(
+    tmp_path, tokenizer, monkeypatch, workers
+):
+    monkeypatch.setattr(write_documents, "_BATCH_CHARACTERS", 20)
+    texts = [chr(40 + i) * (i % 13) for i in range(200)]
+    options = {"tokens_per_shard": 97}
+    one, many = tmp_path / "one", tmp_path / "many"
+    write_token_shards(texts, one, tokenizer, workers=1, **options)
+    write_token_shards(texts, many, tokenizer, workers=workers, **options)
+    assert snapshot(one) == snapshot(many)
+    assert all_tokens(TokenShards(many)) == joined(texts)
+
+
 @pytest.mark.parametrize("documents", [[], ["", ""]])
 def test_an_empty_corpus_is_an_error(tmp_path, tokenizer, documents):
     message = (
@@ -169,6 +182,21 @@ def test_an_id_beyond_the_vocabulary_is_an_error(tmp_path, tokenizer):
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         write_token_shards(["a" + chr(300)], tmp_path, tokenizer)
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1.5])
+def test_a_number_of_workers_that_is_none_is_an_error(
+    tmp_path, tokenizer, workers
+):
+    message = (
+        "workers must be an integer of at least 1. Received: workers="
+        f"{workers}. Pass 1 or more."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        write_token_shards(
+            TEXTS, tmp_path / "shards", tokenizer, workers=workers
+        )
+    assert not (tmp_path / "shards").exists()
 
 
 def test_a_shard_of_no_tokens_is_an_error(tmp_path, tokenizer):

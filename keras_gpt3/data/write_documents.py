@@ -1,0 +1,75 @@
+"""Reads, encodes and writes documents, all three at the same time."""
+
+import contextlib
+import os
+
+from keras_gpt3.data.ordered_map import ordered_map
+from keras_gpt3.data.write_progress import write_progress
+from keras_gpt3.integer_argument import check_integer
+
+# What a thread encodes at a time: enough to be worth the way to it, little
+# enough for memory.
+_BATCH_DOCUMENTS = 1024
+_BATCH_CHARACTERS = 2**17
+
+
+def write_documents(source, encoder, writers, choose, workers, progress):
+    """Encode documents in threads and append them in their order.
+
+    The caller's thread reads and writes while `workers` threads encode. What
+    is written does not depend on the number of threads.
+
+    Args:
+        source: `Documents`. Where the texts come from.
+        encoder: `DocumentEncoder`. From texts to arrays of ids.
+        writers: list of `ShardWriter`. Where the arrays go; they are not
+            committed here.
+        choose: callable. From a text to the index of its writer.
+        workers: int or None. The number of threads; `None` is one for each
+            processor that this process may use.
+        progress: bool or None. See `write_progress`.
+
+    Raises:
+        ValueError: If `workers` is no integer of at least 1.
+
+    Example:
+
+    ```python
+    import tempfile
+
+    import keras_gpt3
+    from keras_gpt3.data.document_encoder import DocumentEncoder
+    from keras_gpt3.data.documents import Documents
+    from keras_gpt3.data.shard_writer import ShardWriter
+    from keras_gpt3.data.write_documents import write_documents
+
+    tokenizer = keras_gpt3.GPT3Tokenizer.from_preset("gpt3_small_en")
+    encoder = DocumentEncoder(tokenizer)
+    source = Documents(["Once upon a time", "there was a model"])
+    with ShardWriter(tempfile.mkdtemp(), encoder.dtype, 2**27) as writer:
+        write_documents(source, encoder, [writer], lambda text: 0, 2, False)
+        print(writer.num_documents, writer.num_tokens)
+    ```
+    """
+    if workers is None:
+        workers = _usable_processors()
+    check_integer("workers", workers, minimum=1)
+
+    def encode(texts):
+        return encoder.encode(texts), [choose(text) for text in texts]
+
+    batches = source.batches(_BATCH_DOCUMENTS, _BATCH_CHARACTERS)
+    with (
+        write_progress(source, writers, progress) as update,
+        contextlib.closing(ordered_map(encode, batches, workers)) as encoded,
+    ):
+        for documents, indices in encoded:
+            for tokens, index in zip(documents, indices, strict=True):
+                writers[index].append(tokens)
+            update()
+
+
+def _usable_processors():
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()

@@ -1,0 +1,41 @@
+"""Tests of naming the contexts of a batch, against the batches."""
+
+import numpy as np
+import pytest
+
+from keras_gpt3.data import BatchRamp
+from keras_gpt3.data import Mixture
+from keras_gpt3.data import contexts_of_step
+from keras_gpt3.data import packed_dataset
+
+
+@pytest.mark.parametrize("is_mixture", [False, True])
+@pytest.mark.parametrize("batch_size", [5, BatchRamp(8, 2, 40, multiple=2)])
+def test_the_contexts_are_those_of_the_batch(
+    make_shards, batch_size, is_mixture
+):
+    shards = make_shards(200)
+    if is_mixture:
+        shards = Mixture({"a": shards, "b": make_shards(99)}, {"a": 1, "b": 2})
+    dataset = packed_dataset(shards, 7, batch_size, seed=4).take(9)
+    for step, (inputs, _) in enumerate(dataset):
+        contexts = contexts_of_step(shards, 7, batch_size, seed=4, step=step)
+        assert contexts.dtype == np.int64
+        np.testing.assert_array_equal(
+            shards.read_contexts(contexts, 7)[:, :-1], inputs["token_ids"]
+        )
+
+
+def test_a_late_step_is_named_at_once(make_shards):
+    contexts = contexts_of_step(make_shards(200), 7, 4, seed=0, step=10**12)
+    assert contexts.shape == (4,)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("sequence_length", 0), ("batch_size", 0), ("seed", -1), ("step", -1)],
+)
+def test_a_number_out_of_range_is_named(make_shards, name, value):
+    numbers = {"sequence_length": 7, "batch_size": 4, "seed": 0, "step": 0}
+    with pytest.raises(ValueError, match=f"Received: {name}={value}. Pass"):
+        contexts_of_step(make_shards(100), **numbers | {name: value})
