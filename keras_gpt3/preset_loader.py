@@ -36,6 +36,16 @@ _PRINTED_KEYS = (
     "learning_rate",
 )
 
+# `ramp_note` says where the length of the ramp is from.
+_RECIPE_KEYS = (
+    "batch_tokens",
+    "learning_rate",
+    "total_tokens",
+    "start_batch_tokens",
+    "ramp_tokens",
+    "ramp_note",
+)
+
 # Section of a preset file -> its keys. None: a plain value.
 _SECTIONS = {
     "name": None,
@@ -44,7 +54,7 @@ _SECTIONS = {
     "printed": _PRINTED_KEYS,
     "resolution": None,
     "backbone": BACKBONE_KEYS,
-    "recipe": ("batch_tokens", "learning_rate", "total_tokens"),
+    "recipe": _RECIPE_KEYS,
     "table_d1": ("parameters_millions", "petaflop_s_days", "flops"),
 }
 

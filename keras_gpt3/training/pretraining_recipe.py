@@ -1,9 +1,13 @@
 """The training recipe of Appendix B as one object."""
 
 import dataclasses
+import functools
 
 from keras_gpt3 import preset_loader
+from keras_gpt3.data.batch_ramp import BatchRamp
+from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.training.adamw import AdamW
+from keras_gpt3.training.recipe_plot import recipe_plot
 from keras_gpt3.training.recipe_point import RecipePoint
 from keras_gpt3.training.token_clock import TokenClock
 
@@ -15,13 +19,13 @@ PAPER_DECAY_TOKENS = 260e9
 
 @dataclasses.dataclass(frozen=True)
 class PretrainingRecipe:
-    """Schedule and optimizer of a pretraining run (Appendix B).
+    """Schedule, batches and optimizer of a pretraining run (Appendix B).
 
     The clocks count tokens. For a run shorter than the paper's 300 billion
-    tokens they shrink in proportion.
+    tokens, the warm-up and the decay shrink in proportion.
 
     Args:
-        batch_tokens: int. Tokens in a batch.
+        batch_tokens: int. Tokens in a batch, in a full one where it grows.
         learning_rate: float. The peak learning rate.
         total_tokens: float. Length of the run. Defaults to `300e9`.
         warmup_tokens: float. Defaults to `None`: 375M of 300B, in proportion.
@@ -29,10 +33,20 @@ class PretrainingRecipe:
         weight_decay: float. Defaults to `0.1`.
         clip_norm: float. Bound on the global norm of the gradient. Defaults
             to `1.0`.
+        start_batch_tokens: int. Tokens in the first batch, 32k in the paper.
+            Defaults to `None`, a constant batch.
+        ramp_tokens: float. Tokens over which the batch grows, to be given with
+            `start_batch_tokens`; `0` for a constant batch. Defaults to `None`.
+        sequence_length: int. Tokens in a context, of which a batch holds a
+            whole number. Needed where the batch grows. Defaults to `None`,
+            not known.
+        batch_multiple: int. Contexts that a batch holds a multiple of, such as
+            replicas times rows that a replica takes at once. Defaults to `1`.
 
     Raises:
-        ValueError: If a number is out of its range, or the run is shorter than
-            one batch.
+        ValueError: If a number is out of its range, the run is shorter than
+            one batch, or a batch does not fill a multiple of `batch_multiple`
+            contexts.
 
     Example:
 
@@ -54,6 +68,10 @@ class PretrainingRecipe:
     decay_tokens: float | None = None
     weight_decay: float = 0.1
     clip_norm: float = 1.0
+    start_batch_tokens: int | None = None
+    ramp_tokens: float | None = None
+    sequence_length: int | None = None
+    batch_multiple: int = 1
 
     def __post_init__(self):
         scale = self.total_tokens / PAPER_TOTAL_TOKENS
@@ -63,6 +81,13 @@ class PretrainingRecipe:
         ):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, paper * scale)
+        if (self.start_batch_tokens is None) != (self.ramp_tokens is None):
+            raise ValueError(
+                "start_batch_tokens and ramp_tokens must be given together. "
+                f"Received: start_batch_tokens={self.start_batch_tokens}, "
+                f"ramp_tokens={self.ramp_tokens}. Leave out both for a "
+                "constant batch."
+            )
         _ = self.schedule  # Raises where a number is out of its range.
         if self.total_tokens < self.batch_tokens:
             raise ValueError(
@@ -70,15 +95,21 @@ class PretrainingRecipe:
                 f"total_tokens={self.total_tokens}, batch_tokens="
                 f"{self.batch_tokens}. Train longer or on smaller batches."
             )
+        self._check_contexts()
 
     @classmethod
     def for_preset(cls, preset, total_tokens=PAPER_TOTAL_TOKENS, **overrides):
-        """The recipe of a shipped preset: its batch and learning rate.
+        """The recipe of a shipped preset: its batches and learning rate.
+
+        The ramp of the batch shrinks in proportion with the run. A smaller
+        `batch_tokens` of yours starts no larger than it ends: at or below the
+        paper's 32k tokens it is constant.
 
         Args:
             preset: string. A name of `GPT3.presets`.
             total_tokens: float. Length of the run. Defaults to `300e9`.
-            **overrides: Fields of `PretrainingRecipe`.
+            **overrides: Fields of `PretrainingRecipe`. `sequence_length` is
+                that of the preset, 2048, unless given.
 
         Returns:
             A `PretrainingRecipe`.
@@ -94,27 +125,57 @@ class PretrainingRecipe:
         recipe.batch_tokens  # 524288
         ```
         """
-        recipe = preset_loader.load_shipped_preset(preset)["recipe"]
+        preset = preset_loader.load_shipped_preset(preset)
+        recipe = preset["recipe"]
         fields = {
             "batch_tokens": recipe["batch_tokens"],
             "learning_rate": recipe["learning_rate"],
             "total_tokens": total_tokens,
+            "sequence_length": preset["backbone"]["max_sequence_length"],
         }
-        return cls(**(fields | overrides))
+        fields |= overrides
+        return cls(**(_ramp_fields(recipe, fields) | fields))
+
+    @functools.cached_property
+    def batch_ramp(self):
+        """Contexts in each batch, a `keras_gpt3.data.BatchRamp`."""
+        if self.sequence_length is None:
+            raise ValueError(
+                "sequence_length must be known to count a batch in contexts. "
+                "Received: sequence_length=None. Pass the length of the "
+                "model's contexts, 2048 in the paper."
+            )
+        start, ramp = self.batch_tokens, 0
+        if self._grows:
+            start, ramp = self.start_batch_tokens, self.ramp_tokens
+        return BatchRamp(
+            int(self.batch_tokens // self.sequence_length),
+            int(start // self.sequence_length),
+            ramp / self.sequence_length,
+            multiple=self.batch_multiple,
+        )
 
     @property
     def num_steps(self):
         """Number of whole batches in the run."""
-        return int(self.total_tokens // self.batch_tokens)
+        if not self._grows:
+            return int(self.total_tokens // self.batch_tokens)
+        ramp = self.batch_ramp
+        return ramp.steps_within(int(self.total_tokens // self.sequence_length))
 
     @property
     def schedule(self):
         """The learning rate as a function of the step, a `TokenClock`."""
+        start, ramp = None, 0.0
+        if self._grows:
+            start, ramp = self.start_batch_tokens, self.ramp_tokens
         return TokenClock(
             self.learning_rate,
             self.batch_tokens,
             warmup_tokens=self.warmup_tokens,
             decay_tokens=self.decay_tokens,
+            start_batch_tokens=start,
+            ramp_tokens=ramp,
         )
 
     def optimizer(self):
@@ -125,6 +186,22 @@ class PretrainingRecipe:
             global_clipnorm=self.clip_norm,
         )
 
+    def tokens_before(self, step):
+        """Tokens in all batches before a step.
+
+        Args:
+            step: int or numpy array of ints. Number of updates made so far.
+
+        Returns:
+            An int, or an int64 array of the shape of `step`.
+
+        Raises:
+            ValueError: If the batch grows and `sequence_length` is not known.
+        """
+        if not self._grows:
+            return step * self.batch_tokens
+        return self.batch_ramp.sequences_before(step) * self.sequence_length
+
     def at(self, step):
         """Where the run stands at a step, in closed form.
 
@@ -134,9 +211,87 @@ class PretrainingRecipe:
         Returns:
             A `RecipePoint` of the tokens seen so far, and the tokens and the
             learning rate of the next update.
+
+        Raises:
+            ValueError: If `step` is no integer or below 0, or the batch grows
+                and `sequence_length` is not known.
         """
+        check_integer("step", step, minimum=0)
+        before = self.tokens_before(step)
         return RecipePoint(
-            tokens_seen=step * self.batch_tokens,
-            batch_tokens=self.batch_tokens,
+            tokens_seen=before,
+            batch_tokens=self.tokens_before(step + 1) - before,
             learning_rate=float(self.schedule(step)),
         )
+
+    def plot(self, path=None):
+        """Draws learning rate, batch and updates over the tokens seen.
+
+        Args:
+            path: path. Where to save the figure; its ending is the format.
+                Defaults to `None`, nowhere.
+
+        Returns:
+            A `matplotlib.figure.Figure` of three panels.
+
+        Raises:
+            ValueError: If the batch grows and `sequence_length` is not known.
+
+        Example:
+
+        ```python
+        import keras_gpt3
+
+        recipe = keras_gpt3.training.PretrainingRecipe.for_preset(
+            "gpt3_small_en"
+        )
+        figure = recipe.plot("recipe.png")
+        ```
+        """
+        return recipe_plot(self, path)
+
+    @property
+    def _grows(self):
+        """Whether there is a ramp, and one that leads anywhere."""
+        return (
+            self.ramp_tokens not in (None, 0)
+            and self.start_batch_tokens != self.batch_tokens
+        )
+
+    def _check_contexts(self):
+        """Raises unless batches hold whole numbers of contexts, if known."""
+        check_integer("batch_multiple", self.batch_multiple, minimum=1)
+        if self.sequence_length is None:
+            if self.batch_multiple > 1:
+                raise ValueError(
+                    "sequence_length must be given with batch_multiple, which "
+                    "counts contexts. Received: sequence_length=None, "
+                    f"batch_multiple={self.batch_multiple}. Pass the length "
+                    "of the model's contexts."
+                )
+            return
+        check_integer("sequence_length", self.sequence_length, minimum=1)
+        unit = self.sequence_length * self.batch_multiple
+        for name in ("batch_tokens", "start_batch_tokens"):
+            tokens = getattr(self, name)
+            if tokens is not None and tokens % unit:
+                raise ValueError(
+                    f"{name} must fill a multiple of batch_multiple contexts. "
+                    f"Received: {name}={tokens}, sequence_length="
+                    f"{self.sequence_length}, batch_multiple="
+                    f"{self.batch_multiple}. Pass a multiple of {unit}, or "
+                    "your own sequence_length."
+                )
+
+
+def _ramp_fields(recipe, fields):
+    """The ramp of a preset's recipe, fitted to the other fields of a run."""
+    share = fields["total_tokens"] / PAPER_TOTAL_TOKENS
+    start = min(recipe["start_batch_tokens"], fields["batch_tokens"])
+    ramp = {
+        "start_batch_tokens": start,
+        "ramp_tokens": recipe["ramp_tokens"] * share,
+    }
+    # A caller who passes `None` for one of the two asks for no ramp.
+    is_off = any(fields.get(name, 0) is None for name in ramp)
+    return {} if is_off else ramp

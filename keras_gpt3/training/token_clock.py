@@ -18,16 +18,24 @@ class TokenClock(keras.optimizers.schedules.LearningRateSchedule):
     update already has a learning rate above 0. The cosine runs over the whole
     of `decay_tokens`; where the two overlap, the warm-up scales it.
 
+    Where the batch grows, tokens are counted along the line of
+    `keras_gpt3.data.BatchRamp`, not cut to whole contexts.
+
     Args:
         learning_rate: float. The peak.
-        batch_tokens: int. Tokens in a batch.
+        batch_tokens: int. Tokens in a batch, in a full one where it grows.
         warmup_tokens: float. Length of the warm-up. Defaults to `375e6`.
         decay_tokens: float. Where the cosine ends. Defaults to `260e9`.
         final_fraction: float. Last learning rate over the peak. Defaults to
             `0.1`.
+        start_batch_tokens: int. Tokens in a batch where the ramp starts.
+            Defaults to `None`, a constant batch.
+        ramp_tokens: float. Tokens over which the batch grows, `0.0` for a
+            constant batch. Defaults to `0.0`.
 
     Raises:
-        ValueError: If a number is out of its range.
+        ValueError: If a number is out of its range, or one of
+            `start_batch_tokens` and `ramp_tokens` is given alone.
 
     Example:
 
@@ -46,6 +54,8 @@ class TokenClock(keras.optimizers.schedules.LearningRateSchedule):
         warmup_tokens=375e6,
         decay_tokens=260e9,
         final_fraction=0.1,
+        start_batch_tokens=None,
+        ramp_tokens=0.0,
     ):
         super().__init__()
         _check_positive("learning_rate", learning_rate)
@@ -62,27 +72,42 @@ class TokenClock(keras.optimizers.schedules.LearningRateSchedule):
                 f"warmup_tokens={warmup_tokens}, decay_tokens={decay_tokens}. "
                 "Shorten the warm-up or lengthen the decay."
             )
+        _check_ramp(start_batch_tokens, ramp_tokens, batch_tokens)
         self.learning_rate = learning_rate
         self.batch_tokens = batch_tokens
         self.warmup_tokens = warmup_tokens
         self.decay_tokens = decay_tokens
         self.final_fraction = final_fraction
+        self.start_batch_tokens = start_batch_tokens
+        self.ramp_tokens = ramp_tokens
 
     def __call__(self, step):
-        # Divide before multiplying: 260e9 tokens are beyond what float32
-        # counts one by one, a step number is not.
         batches = ops.cast(step, "float32") + 1.0
         warmed = 1.0
         if self.warmup_tokens:
-            warmed = ops.minimum(
-                1.0, batches * (self.batch_tokens / self.warmup_tokens)
-            )
-        decayed = ops.minimum(
-            1.0, batches * (self.batch_tokens / self.decay_tokens)
-        )
+            warmed = ops.minimum(1.0, self._seen(batches, self.warmup_tokens))
+        decayed = ops.minimum(1.0, self._seen(batches, self.decay_tokens))
         cosine = 0.5 * (1.0 + ops.cos(math.pi * decayed))
         fraction = self.final_fraction + (1.0 - self.final_fraction) * cosine
         return self.learning_rate * warmed * fraction
+
+    def _seen(self, batches, length):
+        """Tokens of a number of batches, as a fraction of a length in tokens.
+
+        Divides before it multiplies: 260e9 tokens are beyond what float32
+        counts one by one, a step number is not.
+        """
+        full = self.batch_tokens / length
+        start = self.start_batch_tokens
+        if start is None or start == self.batch_tokens:
+            return batches * full
+        growth = (self.batch_tokens - start) / self.ramp_tokens
+        ramp_steps = math.log(self.batch_tokens / start) / growth
+        # Both ends are clipped, so neither the exponential nor the rounding
+        # of `ramp_steps` reaches past the ramp.
+        on_ramp = ops.expm1(growth * ops.minimum(batches, ramp_steps))
+        past_ramp = ops.maximum(batches - ramp_steps, 0.0)
+        return on_ramp * (start / growth / length) + past_ramp * full
 
     def get_config(self):
         return {
@@ -91,6 +116,8 @@ class TokenClock(keras.optimizers.schedules.LearningRateSchedule):
             "warmup_tokens": self.warmup_tokens,
             "decay_tokens": self.decay_tokens,
             "final_fraction": self.final_fraction,
+            "start_batch_tokens": self.start_batch_tokens,
+            "ramp_tokens": self.ramp_tokens,
         }
 
 
@@ -100,4 +127,29 @@ def _check_positive(name, value):
         raise ValueError(
             f"{name} must be above 0. Received: {name}={value}. Appendix B of "
             "the paper has values for every size."
+        )
+
+
+def _check_ramp(start_batch_tokens, ramp_tokens, batch_tokens):
+    """Raises unless both ends of a ramp are given, in order, or neither."""
+    received = (
+        f"Received: start_batch_tokens={start_batch_tokens}, "
+        f"ramp_tokens={ramp_tokens}, batch_tokens={batch_tokens}."
+    )
+    if not 0 <= ramp_tokens < math.inf:
+        raise ValueError(
+            f"ramp_tokens must be from 0 on and finite. {received} Appendix B "
+            "grows the batch over 4 to 12 billion tokens."
+        )
+    if (start_batch_tokens is None) != (ramp_tokens == 0):
+        raise ValueError(
+            "start_batch_tokens and ramp_tokens must be given together. "
+            f"{received} Leave out both for a constant batch."
+        )
+    if start_batch_tokens is not None and not (
+        0 < start_batch_tokens <= batch_tokens
+    ):
+        raise ValueError(
+            "start_batch_tokens must be above 0 and at most batch_tokens. "
+            f"{received} Appendix B starts at 32k tokens."
         )

@@ -1,5 +1,7 @@
 """The preset files against the paper's tables, typed in again by hand."""
 
+import math
+
 import pytest
 
 from keras_gpt3.preset_loader import load_shipped_preset
@@ -43,6 +45,19 @@ BATCH_SEQUENCES = {
     "gpt3_6.7b_en": 1024,
     "gpt3_13b_en": 1024,
     "gpt3_175b_en": 1536,
+}
+
+# Appendix B: "32k tokens", then a ramp over "4-12 billion tokens". What lies
+# between these ends is ours, in billions.
+RAMP_BILLIONS = {
+    "gpt3_small_en": 4,
+    "gpt3_medium_en": 5,
+    "gpt3_large_en": 6,
+    "gpt3_extra_large_en": 7,
+    "gpt3_2.7b_en": 7,
+    "gpt3_6.7b_en": 8,
+    "gpt3_13b_en": 9,
+    "gpt3_175b_en": 12,
 }
 
 each_preset = pytest.mark.parametrize("name", TABLE_2_1)
@@ -100,12 +115,32 @@ def test_a_resolution_is_given_exactly_where_the_print_is_inconsistent(name):
 
 
 @each_preset
-def test_recipe_is_that_of_table_2_1_in_whole_sequences(name):
-    assert load_shipped_preset(name)["recipe"] == {
+def test_recipe_is_that_of_the_paper_in_whole_sequences(name):
+    recipe = load_shipped_preset(name)["recipe"]
+    assert recipe.pop("ramp_note").startswith("Appendix B prints ")
+    assert recipe == {
         "batch_tokens": BATCH_SEQUENCES[name] * 2048,
         "learning_rate": float(TABLE_2_1[name][-1]),
         "total_tokens": 300_000_000_000,
+        "start_batch_tokens": 16 * 2048,
+        "ramp_tokens": RAMP_BILLIONS[name] * 1_000_000_000,
     }
+
+
+@each_preset
+def test_batch_is_the_printed_one_to_a_part_in_twenty(name):
+    printed = float(TABLE_2_1[name][-2].removesuffix("M")) * 1e6
+    recipe = load_shipped_preset(name)["recipe"]
+    # "0.5M" is 2**19; the printed 3.2M is no whole number of contexts.
+    assert recipe["batch_tokens"] == pytest.approx(printed, rel=0.05)
+
+
+@each_preset
+def test_ramp_grows_with_the_logarithm_of_the_size(name):
+    sizes = [row[0] for row in TABLE_D_1.values()]
+    share = math.log(TABLE_D_1[name][0] / sizes[0])
+    share /= math.log(sizes[-1] / sizes[0])
+    assert RAMP_BILLIONS[name] == round(4 + 8 * share)
 
 
 @each_preset

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_gpt3.data import BatchRamp
 from keras_gpt3.training import TokenClock
 
 BATCH = 524_288
@@ -25,6 +26,44 @@ def test_the_clock_is_the_paper_s_closed_form_over_the_whole_run(batch_tokens):
     received = TokenClock(6e-4, batch_tokens)(steps)
     # Float32 rounds a cosine near -1 to 1e-7 of 1, hence 1e-6 of 10%.
     np.testing.assert_allclose(received, expected, rtol=2e-6)
+
+
+@pytest.mark.parametrize(
+    "batch_tokens, ramp_tokens", [(BATCH, 4e9), (3_145_728, 12e9)]
+)
+def test_the_clock_of_a_growing_batch_counts_along_its_line(
+    batch_tokens, ramp_tokens
+):
+    contexts = BatchRamp(batch_tokens // 2048, 16, ramp_tokens / 2048)
+    last = contexts.steps_within(int(300e9 / 2048))
+    steps = np.geomspace(1, last, 300).astype("int64") - 1
+    # Steps about the end of the ramp and of the warm-up, too.
+    end = contexts.steps_within(int(ramp_tokens / 2048))
+    warm = contexts.steps_within(int(375e6 / 2048))
+    steps = np.unique([*steps, *range(end - 3, end + 3), warm - 1, warm])
+    tokens = contexts.continuous(steps + 1) * 2048
+    expected = [closed_form(seen, 6e-4) for seen in tokens]
+    clock = TokenClock(
+        6e-4, batch_tokens, start_batch_tokens=32768, ramp_tokens=ramp_tokens
+    )
+    # Float32 rounds the exponent, at most 5, and a cosine near -1 to 1e-7.
+    np.testing.assert_allclose(clock(steps), expected, rtol=1e-6)
+
+
+def test_a_ramp_that_grows_nothing_is_a_constant_batch():
+    clock = TokenClock(1e-3, 512, 1e4, 1e6)
+    flat = TokenClock(
+        1e-3, 512, 1e4, 1e6, start_batch_tokens=512, ramp_tokens=3e4
+    )
+    steps = np.arange(0, 3000, 7)
+    np.testing.assert_array_equal(flat(steps), clock(steps))
+
+
+def test_the_clock_of_a_growing_batch_never_overflows():
+    clock = TokenClock(1e-3, 512, 1e4, 1e6, start_batch_tokens=1, ramp_tokens=2)
+    # 2 tokens of ramp: e**k is far beyond float32.
+    assert float(clock(0)) == pytest.approx(5e-5, rel=0.1)
+    assert float(clock(100_000)) == pytest.approx(1e-4)
 
 
 def test_the_rate_rises_to_the_peak_then_falls_to_a_tenth_and_stays():
@@ -55,9 +94,13 @@ def test_the_final_fraction_is_where_the_cosine_ends():
     assert end == later == pytest.approx(0.25)
 
 
-def test_the_clock_survives_serialization():
+@pytest.mark.parametrize(
+    "ramp", [{}, {"start_batch_tokens": 64, "ramp_tokens": 5e4}]
+)
+def test_the_clock_survives_serialization(ramp):
     schedules = keras.optimizers.schedules
-    clock = TokenClock(2e-3, 512, 1e4, 1e6, final_fraction=0.2)
+    clock = TokenClock(2e-3, 512, 1e4, 1e6, final_fraction=0.2, **ramp)
+    assert clock.get_config().items() >= ramp.items()
     copy = schedules.deserialize(schedules.serialize(clock))
     assert type(copy) is TokenClock
     assert copy.get_config() == clock.get_config()
@@ -101,3 +144,46 @@ def test_a_warm_up_outside_the_decay_raises(warmup_tokens):
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         TokenClock(1e-3, 10, warmup_tokens, decay_tokens=100)
+
+
+@pytest.mark.parametrize(
+    "start, ramp, invariant, remedy",
+    [
+        *(
+            (
+                start,
+                ramp,
+                "start_batch_tokens and ramp_tokens must be given together.",
+                "Leave out both for a constant batch.",
+            )
+            for start, ramp in [(5, 0.0), (None, 80.0)]
+        ),
+        *(
+            (
+                5,
+                ramp,
+                "ramp_tokens must be from 0 on and finite.",
+                "Appendix B grows the batch over 4 to 12 billion tokens.",
+            )
+            for ramp in (-1, math.nan, math.inf)
+        ),
+        *(
+            (
+                start,
+                80.0,
+                "start_batch_tokens must be above 0 and at most batch_tokens.",
+                "Appendix B starts at 32k tokens.",
+            )
+            for start in (0, 11, math.nan)
+        ),
+    ],
+)
+def test_a_ramp_without_both_ends_in_order_raises(
+    start, ramp, invariant, remedy
+):
+    message = (
+        f"{invariant} Received: start_batch_tokens={start}, ramp_tokens="
+        f"{ramp}, batch_tokens=10. {remedy}"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        TokenClock(1e-3, 10, start_batch_tokens=start, ramp_tokens=ramp)
