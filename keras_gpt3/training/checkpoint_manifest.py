@@ -1,0 +1,148 @@
+"""The JSON manifest that makes a folder a checkpoint (TensorFlow's version)."""
+
+import dataclasses
+import datetime
+import hashlib
+import json
+import os
+import pathlib
+import platform
+
+from keras_gpt3.version import __version__
+
+MANIFEST_NAME = "manifest.json"
+FORMAT_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckpointManifest:
+    """What a checkpoint's folder holds; it carries a checksum of itself.
+
+    Args:
+        step: int. The number of steps that the run has done.
+        metric: float or None. What the best checkpoint has the lowest of.
+        facts: dict. What the caller wants back, as JSON holds it.
+        arrays: dict. Name to a dict of `"dtype"` and `"shape"`.
+        files: dict. File name to a dict of `"num_bytes"` and `"sha256"`.
+        versions: dict. Package name to version, of who wrote it.
+        written: string. When, in UTC, as ISO 8601 writes it.
+
+    Example:
+
+    ```python
+    import tempfile
+
+    from keras_gpt3.training.checkpoint_manifest import CheckpointManifest
+
+    folder = tempfile.mkdtemp()
+    CheckpointManifest.of_now(100, 2.5, {"seed": 0}, {}, {}).write(folder)
+    print(CheckpointManifest.read(folder).step)  # 100
+    ```
+    """
+
+    step: int
+    metric: float | None
+    facts: dict
+    arrays: dict
+    files: dict
+    versions: dict
+    written: str
+
+    @classmethod
+    def of_now(cls, step, metric, facts, arrays, files):
+        """Return the manifest of a checkpoint that is being written.
+
+        Args:
+            step: int. The number of steps that the run has done.
+            metric: float or None. What the best has the lowest of.
+            facts: dict. JSON-able.
+            arrays: dict. Name to numpy array.
+            files: dict. File name to its size and sha256.
+
+        Returns:
+            A `CheckpointManifest` with the time and the versions of now.
+        """
+        described = {
+            name: {"dtype": array.dtype.name, "shape": list(array.shape)}
+            for name, array in arrays.items()
+        }
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        return cls(step, metric, facts, described, files, _versions(), now)
+
+    def write(self, folder):
+        """Write `manifest.json`, and make it and its name last on the disk.
+
+        Args:
+            folder: path. The folder of the arrays, not yet a checkpoint.
+        """
+        fields = {
+            "format_version": FORMAT_VERSION,
+            **dataclasses.asdict(self),
+        }
+        fields["sha256"] = _digest(fields)
+        path = pathlib.Path(folder, MANIFEST_NAME)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(fields, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+
+    @classmethod
+    def read(cls, folder):
+        """Read and check `manifest.json`.
+
+        Args:
+            folder: path. The checkpoint's folder.
+
+        Returns:
+            A `CheckpointManifest`.
+
+        Raises:
+            FileNotFoundError: If there is no manifest.
+            ValueError: If it was cut short or changed, or if its format is of
+                another version than this code reads.
+        """
+        path = pathlib.Path(folder, MANIFEST_NAME)
+        try:
+            fields = json.loads(path.read_bytes())
+            found = fields.pop("sha256")
+            version = fields["format_version"]
+            is_whole = found == _digest(fields)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(_changed(path, repr(error))) from error
+        if version != FORMAT_VERSION:
+            raise ValueError(
+                f"A checkpoint's format_version must be {FORMAT_VERSION}. "
+                f"Received: format_version={version!r} in file='{path}'. "
+                "Update keras_gpt3 or restore another checkpoint."
+            )
+        if not is_whole:
+            raise ValueError(_changed(path, "another sha256 than it states"))
+        del fields["format_version"]
+        return cls(**fields)
+
+
+def _digest(fields):
+    """Return the sha256 of fields, whatever the layout of the file."""
+    text = json.dumps(fields, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _versions():
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    return {
+        "keras": keras.__version__,
+        "keras_gpt3": __version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+    }
+
+
+def _changed(path, reason):
+    return (
+        "A checkpoint's manifest must be as it was written. Received: "
+        f"file='{path}' ({reason}). Restore another checkpoint."
+    )
