@@ -7,6 +7,8 @@ import sys
 _ASSERTION = re.compile(
     r"assertion failed: \[(.*?)\] \[(.*?)\] \[(.*?)\]", re.DOTALL
 )
+# What a Python function inside a graph raised, such as one that reads data.
+_RAISED = re.compile(r"\b(?:ValueError|OSError): (.* Received: .*)")
 
 
 def is_in_graph(x):
@@ -46,12 +48,14 @@ def assert_in_graph(x, condition, before, value, after):
 
 @contextlib.contextmanager
 def one_line_errors():
-    """Turns a failed `assert_in_graph` into a `ValueError` of one line.
+    """Turns errors of a graph's checks and functions into one line.
 
-    TensorFlow wraps the text in the names of the graph's nodes.
+    TensorFlow wraps the text of a failed `assert_in_graph`, and of what a
+    Python function in a data pipeline raised, in the names of the graph's
+    nodes.
 
     Raises:
-        ValueError: In place of `tf.errors.InvalidArgumentError`.
+        ValueError: In place of an error of TensorFlow's.
 
     Example:
 
@@ -66,7 +70,10 @@ def one_line_errors():
         yield
     except Exception as error:
         # By name: under another backend TensorFlow may not be there.
-        found = _ASSERTION.search(str(error))
-        if type(error).__name__ != "InvalidArgumentError" or not found:
+        found = None
+        if type(error).__module__.startswith("tensorflow."):
+            text = str(error)
+            found = _ASSERTION.search(text) or _RAISED.search(text)
+        if not found:
             raise
         raise ValueError("".join(found.groups())) from None

@@ -3,12 +3,14 @@
 import keras
 import tensorflow as tf
 
+from keras_gpt3.training.gradient_clipping import global_norm
 from keras_gpt3.training.gradient_clipping import gradient_factors
 from keras_gpt3.training.loss_scaling import are_finite
 from keras_gpt3.training.loss_scaling import inner_optimizer
 from keras_gpt3.training.loss_scaling import is_dynamic
 from keras_gpt3.training.loss_scaling import unscaling_factor
 from keras_gpt3.training.loss_scaling import update_dynamic_scale
+from keras_gpt3.training.replica_sum import sum_over_replicas
 from keras_gpt3.training.variable_update import step_scalars
 from keras_gpt3.training.variable_update import update_variables
 
@@ -48,27 +50,42 @@ def check_optimizer(optimizer):
         )
 
 
-def apply_gradients(optimizer, gradients, variables):
+def apply_gradients(optimizer, gradients, variables, only_if=None):
     """Updates the variables with the sum of all replicas' gradients.
 
     Keras' own `apply_gradients` clips on each replica and sums after, so that
     two replicas differ from one device on the same batch as soon as clipping
     is active (keras defect, also tensorflow#33929). Here the gradients are
     summed, freed of the loss scale, clipped, then applied. With a dynamic loss
-    scale, a sum that is not finite changes nothing but the scale.
+    scale, a sum that is not finite changes nothing but the scale; with
+    `only_if` it changes nothing in any case.
 
     Args:
         optimizer: `keras.optimizers.Optimizer`.
         gradients: list of tensors, this replica's share of the gradient of
             the mean loss, which `scale_loss` has scaled.
         variables: list of `keras.Variable`, in the same order.
+        only_if: bool scalar, equal on all replicas. Updates only where it
+            holds and the norm of the sum is finite. Defaults to `None`:
+            unguarded, as Keras is.
+
+    Returns:
+        A pair of scalars, equal on all replicas: the norm of the sum before
+        it is clipped, and whether the update was made; `None` for what was not
+        asked for.
     """
     if not optimizer.built:
         optimizer.build(variables)
     inner = inner_optimizer(optimizer)
-    gradients = _sum_over_replicas([tf.convert_to_tensor(g) for g in gradients])
-    factors = gradient_factors(inner, gradients, unscaling_factor(optimizer))
-    is_finite = are_finite(gradients) if is_dynamic(optimizer) else None
+    gradients = sum_over_replicas([tf.convert_to_tensor(g) for g in gradients])
+    unscaling = unscaling_factor(optimizer)
+    norm, is_finite = None, None
+    if is_dynamic(optimizer):
+        is_finite = are_finite(gradients)
+    if only_if is not None:
+        norm = global_norm(gradients, unscaling)
+        is_finite = only_if & tf.math.is_finite(norm)
+    factors = gradient_factors(inner, gradients, unscaling, norm)
 
     def update(strategy, gradients, factors, scalars):
         update_variables(
@@ -83,7 +100,8 @@ def apply_gradients(optimizer, gradients, variables):
         # Equal on all replicas, as the sums are.
         is_finite = strategy.experimental_local_results(is_finite)[0]
         tf.cond(is_finite, lambda: update(strategy, *args), lambda: None)
-        update_dynamic_scale(optimizer, is_finite)
+        if is_dynamic(optimizer):
+            update_dynamic_scale(optimizer, is_finite)
 
     # The condition must stand inside the merged function: TensorFlow cannot
     # merge inside a condition.
@@ -91,11 +109,4 @@ def apply_gradients(optimizer, gradients, variables):
         update_if_finite,
         args=(is_finite, gradients, factors, step_scalars(inner)),
     )
-
-
-def _sum_over_replicas(tensors):
-    """The sums on every replica; what there is where there is but one."""
-    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
-        return tensors
-    replica = tf.distribute.get_replica_context()
-    return replica.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
+    return norm, is_finite

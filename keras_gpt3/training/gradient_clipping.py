@@ -9,7 +9,7 @@ its use, in place where nobody else holds it.
 import tensorflow as tf
 
 
-def gradient_factors(optimizer, gradients, unscaling=None):
+def gradient_factors(optimizer, gradients, unscaling=None, norm=None):
     """What each gradient must be multiplied by, for its scale and its norm.
 
     Args:
@@ -18,19 +18,25 @@ def gradient_factors(optimizer, gradients, unscaling=None):
         gradients: list of tensors, summed over the replicas.
         unscaling: float32 scalar, the inverse of the loss scale. Defaults to
             `None`.
+        norm: float32 scalar, their `global_norm` if it is known. Defaults to
+            `None`.
 
     Returns:
         A list of float32 scalars, or of `None` where there is nothing to do.
     """
     if optimizer.clipnorm and optimizer.clipnorm > 0:
         return [
-            _times(_norm_factor([g], optimizer.clipnorm, unscaling), unscaling)
+            _times(
+                _factor(global_norm([g], unscaling), optimizer.clipnorm),
+                unscaling,
+            )
             for g in gradients
         ]
     factor = unscaling
     if optimizer.global_clipnorm and optimizer.global_clipnorm > 0:
-        factor = _norm_factor(gradients, optimizer.global_clipnorm, unscaling)
-        factor = _times(factor, unscaling)
+        if norm is None:
+            norm = global_norm(gradients, unscaling)
+        factor = _times(_factor(norm, optimizer.global_clipnorm), unscaling)
     return [factor] * len(gradients)
 
 
@@ -54,14 +60,27 @@ def clip_gradient(optimizer, gradient, factor):
     return gradient
 
 
-def _norm_factor(gradients, bound, unscaling):
-    """What brings the common norm of gradients down to a bound."""
+def global_norm(gradients, unscaling=None):
+    """The common norm of gradients, free of the loss scale.
+
+    Args:
+        gradients: list of tensors.
+        unscaling: as in `gradient_factors`. Defaults to `None`.
+
+    Returns:
+        A float32 scalar; not finite if a gradient is not, or if it is too
+        large for the sum of its squares.
+    """
     # l2_loss is half the sum of squares.
     halves = [
         tf.cast(tf.nn.l2_loss(_at_least_32_bits(g)), "float32")
         for g in gradients
     ]
-    norm = _times(tf.sqrt(2.0 * tf.add_n(halves)), unscaling)
+    return _times(tf.sqrt(2.0 * tf.add_n(halves)), unscaling)
+
+
+def _factor(norm, bound):
+    """What brings gradients of a norm down to a bound."""
     factor = bound * tf.minimum(1.0 / norm, 1.0 / bound)
     # A norm that is not finite makes everything NaN, as in Keras: better than
     # an update with half of the gradients.

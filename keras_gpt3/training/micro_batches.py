@@ -14,23 +14,26 @@ from keras_gpt3.planning.micro_batch_division import check_micro_batch_divides
 from keras_gpt3.planning.micro_batch_division import division_error
 
 
-def in_micro_batches(function, variables, micro_batch_size):
+def in_micro_batches(function, variables, micro_batch_size, num_sums=2):
     """Makes a function of a batch take it in micro-batches.
 
     Args:
         function: callable as `chunked_gradients`, without the model.
         variables: list of `keras.Variable`. What it gives gradients of.
         micro_batch_size: int. Rows of a micro-batch.
+        num_sums: int. How many sums `function` gives. Defaults to `2`.
 
     Returns:
         A callable as `function`, which gives the sums over micro-batches.
     """
     return functools.partial(
-        _accumulate, function, variables, int(micro_batch_size)
+        _accumulate, function, variables, int(micro_batch_size), num_sums
     )
 
 
-def _accumulate(function, variables, size, x, y, weights, gradient_scale):
+def _accumulate(
+    function, variables, size, num_sums, x, y, weights, gradient_scale
+):
     rows = tf.shape(y)[0]
     batch = tf.nest.map_structure(
         functools.partial(_split, rows=rows, size=size), (x, y, weights)
@@ -54,7 +57,7 @@ def _accumulate(function, variables, size, x, y, weights, gradient_scale):
     _, sums, totals = tf.while_loop(
         lambda index, *_: index < rows // size,
         step,
-        (tf.constant(0), tf.zeros(2), zeros),
+        (tf.constant(0), tf.zeros(num_sums), zeros),
         # One after the other: that is what saves the memory.
         parallel_iterations=1,
     )

@@ -6,19 +6,17 @@ unequal shares, an uneven last batch included, still give the one-device
 result.
 """
 
-import functools
-
-import keras
 import tensorflow as tf
 
 from keras_gpt3.training.apply_gradients import apply_gradients
-from keras_gpt3.training.loss_and_gradients import chunked_gradients
 from keras_gpt3.training.loss_and_gradients import chunked_sums
-from keras_gpt3.training.loss_and_gradients import whole_gradients
 from keras_gpt3.training.loss_and_gradients import whole_sums
 from keras_gpt3.training.loss_scaling import scale_loss
-from keras_gpt3.training.micro_batches import in_micro_batches
 from keras_gpt3.training.micro_batches import with_checked_rows
+from keras_gpt3.training.replica_gradients import replica_gradients
+from keras_gpt3.training.replica_sum import sum_over_replicas
+from keras_gpt3.training.token_shares import token_shares
+from keras_gpt3.training.token_shares import unpack_batch
 
 
 def train_step(model, data):
@@ -32,13 +30,13 @@ def train_step(model, data):
     Returns:
         A dict of scalars: the running metrics and the learning rate.
     """
-    x, y, sample_weight = _unpack(data)
+    x, y, sample_weight = unpack_batch(data)
     if model._step.micro_batch_size is not None:
         y = with_checked_rows(y, model._step.micro_batch_size)
-    shares, total_weight = _shares(y, sample_weight)
-    arithmetic = _arithmetic(model)
+    shares, total_weight = token_shares(y, sample_weight)
+    compute = replica_gradients(model)
     gradient_scale = scale_loss(model.optimizer, tf.ones(()))
-    sums, gradients, logits = arithmetic(x, y, shares, gradient_scale)
+    sums, gradients, logits = compute(x, y, shares, gradient_scale)
     learning_rate = _apply(model, gradients)
     _update_trackers(model, sums, total_weight)
     metrics = _metrics(model, y, logits, sample_weight)
@@ -55,8 +53,8 @@ def test_step(model, data):
     Returns:
         A dict of scalars, the running metrics.
     """
-    x, y, sample_weight = _unpack(data)
-    shares, total_weight = _shares(y, sample_weight)
+    x, y, sample_weight = unpack_batch(data)
+    shares, total_weight = token_shares(y, sample_weight)
     logits = None
     if model._step.needs_logits(model):
         logits = model(x, training=False)
@@ -80,9 +78,9 @@ def train_step_with_compiled_loss(model, data):
     Returns:
         A dict of scalars: the running metrics and the learning rate.
     """
-    x, y, sample_weight = _unpack(data)
+    x, y, sample_weight = unpack_batch(data)
     rows = tf.cast(tf.shape(y)[0], "float32")
-    share = tf.math.divide_no_nan(rows, _sum_over_replicas(rows))
+    share = tf.math.divide_no_nan(rows, sum_over_replicas(rows))
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     with tf.GradientTape() as tape:
         logits = model(x, training=True)
@@ -100,61 +98,6 @@ def train_step_with_compiled_loss(model, data):
     return metrics | {"learning_rate": learning_rate}
 
 
-def token_weights(y, sample_weight):
-    """The weight of every token in the loss.
-
-    Args:
-        y: int tensor of shape `(batch, length)`, the labels.
-        sample_weight: `None`, or a tensor of shape `(batch,)` or
-            `(batch, length)` of any dtype.
-
-    Returns:
-        A float32 tensor of shape `(batch, length)`.
-    """
-    if sample_weight is None:
-        return tf.ones(tf.shape(y), "float32")
-    sample_weight = tf.cast(sample_weight, "float32")
-    if sample_weight.shape.rank == 1:
-        sample_weight = sample_weight[:, tf.newaxis]
-    return tf.broadcast_to(sample_weight, tf.shape(y))
-
-
-def _unpack(data):
-    """Inputs, labels and weights of a batch; there must be labels."""
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    if y is None:
-        raise ValueError(
-            "y must be given with token ids. Received: y=None. Pass the ids "
-            "shifted by one, as packed_dataset gives them."
-        )
-    return x, y, sample_weight
-
-
-def _shares(y, sample_weight):
-    """Weights of tokens that sum to 1 over all replicas, and their sum."""
-    weights = token_weights(y, sample_weight)
-    total_weight = _sum_over_replicas(tf.reduce_sum(weights))
-    return tf.math.divide_no_nan(weights, total_weight), total_weight
-
-
-def _arithmetic(model):
-    """The function that computes this replica's sums and gradients.
-
-    All but the exchange between replicas, as XLA compiles no exchange.
-    """
-    step = model._step
-    whole = step.needs_logits(model)
-    gradients = whole_gradients if whole else chunked_gradients
-    arithmetic = functools.partial(gradients, model)
-    if step.micro_batch_size is not None:
-        arithmetic = in_micro_batches(
-            arithmetic, model.trainable_variables, step.micro_batch_size
-        )
-    if step.whole_xla:
-        arithmetic = tf.function(arithmetic, jit_compile=True, autograph=False)
-    return arithmetic
-
-
 def _apply(model, gradients):
     """Updates the model; returns the learning rate of this update."""
     learning_rate = tf.convert_to_tensor(model.optimizer.learning_rate)
@@ -163,18 +106,13 @@ def _apply(model, gradients):
     return learning_rate
 
 
-def _sum_over_replicas(x):
-    replica = tf.distribute.get_replica_context()
-    return replica.all_reduce(tf.distribute.ReduceOp.SUM, x)
-
-
 def _update_trackers(model, sums, total_weight):
     """Adds the global batch to the running means, on every replica alike.
 
     Each replica holds the whole mean, so that the progress bar shows it; when
     Keras sums the trackers over replicas, the factor cancels in the mean.
     """
-    loss, correct = tf.unstack(_sum_over_replicas(sums))
+    loss, correct = tf.unstack(sum_over_replicas(sums))
     model._loss_tracker.update_state(loss, sample_weight=total_weight)
     model._step.track(loss, correct, total_weight)
 

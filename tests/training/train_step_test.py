@@ -12,7 +12,6 @@ from keras_gpt3.models import trainable_causal_lm
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.training import AdamW
 from keras_gpt3.training import training_progress
-from keras_gpt3.training.train_step import token_weights
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import ROWS
 from tests.small_gpt3 import SMALL
@@ -143,22 +142,6 @@ def test_a_batch_without_weight_changes_nothing():
     assert logs["loss"] == 0
     for value, other in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(value, other)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bool", "int32"])
-def test_weights_of_rows_and_tokens_become_weights_of_tokens(dtype):
-    y = tf.zeros((2, 3), "int32")
-    rows = np.array([1, 0], dtype)
-    tokens = np.array([[1, 0, 1], [0, 0, 1]], dtype)
-    for weights, expected in (
-        (None, np.ones((2, 3))),
-        (tf.constant(rows), [[1, 1, 1], [0, 0, 0]]),
-        (tf.constant(rows[:, None]), [[1, 1, 1], [0, 0, 0]]),
-        (tf.constant(tokens), tokens.astype("float32")),
-    ):
-        received = token_weights(y, weights)
-        assert received.dtype == "float32"
-        np.testing.assert_array_equal(received, expected)
 
 
 # === A loss of one's own ===

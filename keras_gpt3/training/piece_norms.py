@@ -1,0 +1,48 @@
+"""Norms of the gradients of single pieces of a batch. TensorFlow only.
+
+What the gradient noise scale (section 2.3) is computed from: a piece is a
+micro-batch, or the part of a replica where there are none. Its gradient is
+there anyway.
+"""
+
+import tensorflow as tf
+
+# Added to the sums of `chunked_gradients`, summed over pieces: the squared
+# norm of the piece's mean gradient, 1, and the inverse of its share of the
+# weights.
+NUM_PIECE_SUMS = 3
+
+
+def with_piece_norms(function):
+    """Makes a function of a piece add its gradient's norm to its sums.
+
+    Args:
+        function: callable as `chunked_gradients`, without the model.
+
+    Returns:
+        A callable as `function`, whose sums have `NUM_PIECE_SUMS` more
+        entries. A piece without weight adds zeros.
+    """
+
+    def observed(x, y, weights, gradient_scale):
+        sums, gradients, logits = function(x, y, weights, gradient_scale)
+        share = tf.reduce_sum(weights)
+        # The share of a piece in the gradient of the mean loss, made the
+        # gradient of the piece's own mean loss.
+        squared = _squared_norm(gradients) / tf.square(gradient_scale)
+        more = [
+            tf.math.divide_no_nan(squared, tf.square(share)),
+            tf.cast(share > 0, "float32"),
+            tf.math.divide_no_nan(1.0, share),
+        ]
+        return tf.concat([sums, tf.stack(more)], 0), gradients, logits
+
+    return observed
+
+
+def _squared_norm(gradients):
+    halves = [
+        tf.nn.l2_loss(tf.cast(tf.convert_to_tensor(gradient), "float32"))
+        for gradient in gradients
+    ]
+    return 2.0 * tf.add_n(halves)

@@ -1,0 +1,44 @@
+"""The function of a step that computes one replica's gradients. TensorFlow."""
+
+import functools
+
+import tensorflow as tf
+
+from keras_gpt3.training.loss_and_gradients import chunked_gradients
+from keras_gpt3.training.loss_and_gradients import whole_gradients
+from keras_gpt3.training.micro_batches import in_micro_batches
+
+# The loss and the weight of right guesses.
+NUM_SUMS = 2
+
+
+def replica_gradients(model, observe=None, num_sums=NUM_SUMS):
+    """Makes the function that computes sums and gradients of a part of a batch.
+
+    All of a step but the exchange between replicas, which XLA cannot compile.
+    Where XLA compiles the whole step it compiles the piece that one
+    micro-batch is: a batch that grows only adds runs of it.
+
+    Args:
+        model: a compiled `GPT3`.
+        observe: callable. Wraps the function of one piece, a micro-batch or
+            the whole part, and may add to its sums. Defaults to `None`.
+        num_sums: int. How many sums the wrapped function gives. Defaults to
+            `2`.
+
+    Returns:
+        A callable as `chunked_gradients`, without the model.
+    """
+    step = model._step
+    whole = step.needs_logits(model)
+    gradients = whole_gradients if whole else chunked_gradients
+    piece = functools.partial(gradients, model)
+    if observe is not None:
+        piece = observe(piece)
+    if step.whole_xla:
+        piece = tf.function(piece, jit_compile=True, autograph=False)
+    if step.micro_batch_size is None:
+        return piece
+    return in_micro_batches(
+        piece, model.trainable_variables, step.micro_batch_size, num_sums
+    )

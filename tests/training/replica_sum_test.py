@@ -1,0 +1,36 @@
+import pytest
+import tensorflow as tf
+
+from keras_gpt3.parallel import mirrored_strategy
+from keras_gpt3.training.replica_sum import sum_over_replicas
+
+
+def summed(strategy, make_tensors):
+    """What each replica gets, as numbers and nested as it came."""
+
+    @tf.function
+    def step():
+        replica = tf.distribute.get_replica_context()
+        number = tf.cast(replica.replica_id_in_sync_group, "float32")
+        return sum_over_replicas(make_tensors(number))
+
+    results = strategy.run(step)
+    return tf.nest.map_structure(
+        lambda x: [float(v) for v in strategy.experimental_local_results(x)],
+        results,
+    )
+
+
+@pytest.mark.parametrize(
+    "replicas, one, two", [(1, [1], [3]), (2, [3, 3], [7, 7])]
+)
+def test_every_replica_gets_the_sums(replicas, one, two):
+    strategy = mirrored_strategy(replicas)
+    # Of 1 and 2, and of 3 and 4.
+    assert summed(strategy, lambda n: n + 1) == one
+    assert summed(strategy, lambda n: [n + 1, n + 3]) == [one, two]
+
+
+def test_without_a_strategy_tensors_stay_what_they_are():
+    tensor = tf.constant(1.0)
+    assert sum_over_replicas(tensor) is tensor
