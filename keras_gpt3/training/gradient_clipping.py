@@ -76,7 +76,9 @@ def global_norm(gradients, unscaling=None):
         tf.cast(tf.nn.l2_loss(_at_least_32_bits(g)), "float32")
         for g in gradients
     ]
-    return _times(tf.sqrt(2.0 * tf.add_n(halves)), unscaling)
+    # Not add_n: TensorFlow orders its terms anew in each process, and a
+    # resumed run would differ in the last bit.
+    return _times(tf.sqrt(2.0 * tf.reduce_sum(tf.stack(halves))), unscaling)
 
 
 def _factor(norm, bound):

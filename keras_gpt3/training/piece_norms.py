@@ -45,4 +45,5 @@ def _squared_norm(gradients):
         tf.nn.l2_loss(tf.cast(tf.convert_to_tensor(gradient), "float32"))
         for gradient in gradients
     ]
-    return 2.0 * tf.add_n(halves)
+    # Not add_n, for the reason that `global_norm` has.
+    return 2.0 * tf.reduce_sum(tf.stack(halves))

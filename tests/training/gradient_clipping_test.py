@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.training.gradient_clipping import clip_gradient
+from keras_gpt3.training.gradient_clipping import global_norm
 from keras_gpt3.training.gradient_clipping import gradient_factors
 
 KINDS = ("clipnorm", "global_clipnorm", "clipvalue", None)
@@ -97,3 +98,14 @@ def test_no_square_of_a_gradient_is_kept():
         if op.outputs and op.outputs[0].shape == shape
     ]
     assert large == ["Placeholder"]
+
+
+def test_the_norm_is_summed_in_the_same_order_in_every_process():
+    """TensorFlow orders the terms of an AddN by names that it makes up."""
+    specs = [tf.TensorSpec((n,), "float32") for n in range(2, 9)]
+    norm = tf.function(lambda *gradients: global_norm(list(gradients)))
+    graph = norm.get_concrete_function(*specs).graph.as_graph_def()
+    assert "AddN" not in {node.op for node in graph.node}
+    gradients = [np.full(spec.shape, 2.0, "float32") for spec in specs]
+    expected = 2.0 * np.sqrt(sum(range(2, 9)))
+    assert float(norm(*gradients)) == pytest.approx(expected)
