@@ -6,11 +6,15 @@ import typer
 
 from keras_gpt3.cli.describe import describe_command
 from keras_gpt3.cli.plan import plan_command
+from keras_gpt3.cli.prepare import prepare_command
+from keras_gpt3.cli.pretrain import pretrain_command
 from keras_gpt3.version import __version__
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 app.command("describe")(describe_command)
 app.command("plan")(plan_command)
+app.command("prepare")(prepare_command)
+app.command("pretrain")(pretrain_command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -31,4 +35,4 @@ def main(
         ),
     ] = False,
 ) -> None:
-    """GPT-3 for Keras: describe a size, plan its training."""
+    """GPT-3 for Keras: describe a size, plan its training, pretrain it."""

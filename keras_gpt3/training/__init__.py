@@ -1,15 +1,29 @@
-"""The paper's training recipe, and the step that `GPT3.fit` runs."""
+"""The paper's training recipe, the step of `GPT3.fit`, and pretraining runs."""
 
 from keras_gpt3.training.adamw import AdamW
+from keras_gpt3.training.gradient_noise_scale import GradientNoiseScale
 from keras_gpt3.training.perplexity import Perplexity
+from keras_gpt3.training.pretrain import pretrain
+from keras_gpt3.training.pretraining_config import PretrainingConfig
 from keras_gpt3.training.pretraining_recipe import PretrainingRecipe
+from keras_gpt3.training.restored_checkpoint import RestoredCheckpoint
+from keras_gpt3.training.run_checkpoints import RunCheckpoints
+from keras_gpt3.training.run_plot import plot_run
 from keras_gpt3.training.token_clock import TokenClock
 from keras_gpt3.training.training_progress import TrainingProgress
+from keras_gpt3.training.wandb_callback import WandbCallback
 
 __all__ = [
     "AdamW",
+    "GradientNoiseScale",
     "Perplexity",
+    "PretrainingConfig",
     "PretrainingRecipe",
+    "RestoredCheckpoint",
+    "RunCheckpoints",
     "TokenClock",
     "TrainingProgress",
+    "WandbCallback",
+    "plot_run",
+    "pretrain",
 ]

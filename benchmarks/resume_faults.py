@@ -1,0 +1,229 @@
+"""Kills a pretraining run again and again, and compares it with a whole one.
+
+    python benchmarks/resume_faults.py [--kills 10] [--seed 0]
+
+Trains a small GPT-3 with dropout through `keras-gpt3 pretrain`, once
+undisturbed and once with kill -9 at random moments, some of them inside a
+save. Each time the same command starts it again. Prints one JSON object:
+whether the final arrays are bitwise equal, and how many contexts were seen
+twice or skipped, by the batches that the log names.
+"""
+
+import argparse
+import collections
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+from harness.progress import log
+from harness.versions import versions
+
+import keras_gpt3
+
+LENGTH, VOCABULARY = 32, 500
+ROWS = 4
+# Every third kill waits for a save.
+IN_SAVE = 3
+
+
+def main():
+    """Runs both and prints one JSON object."""
+    arguments = parse_arguments()
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        write_shards(folder / "shards", arguments.seed)
+        whole = write_config(folder, "whole", arguments.steps)
+        disturbed = write_config(folder, "disturbed", arguments.steps)
+        log("undisturbed run")
+        subprocess.run(command(whole), check=True, capture_output=True)
+        kills = disturb(folder / "disturbed", disturbed, arguments)
+        report = {
+            "benchmark": "resume_faults",
+            "versions": versions("keras-gpt3", "keras", "tensorflow"),
+            "configuration": vars(arguments),
+            "kills": kills,
+            "bitwise_equal": same_arrays(folder, "whole", "disturbed"),
+            **seen_contexts(folder, arguments.steps),
+        }
+    print(json.dumps(report, indent=2))
+
+
+def parse_arguments():
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+class RandomTokenizer:
+    """Turns any text into random ids."""
+
+    end_token_id = VOCABULARY - 1
+
+    def __init__(self, seed):
+        self._generator = np.random.default_rng(seed)
+
+    def vocabulary_size(self):
+        """Small, for a small model."""
+        return VOCABULARY
+
+    def encode_batch(self, texts, split_special_tokens):
+        """A list of ids for each text."""
+        shape = (len(texts), 199)
+        return self._generator.integers(VOCABULARY - 1, size=shape).tolist()
+
+
+def write_shards(folder, seed):
+    """Random ids: 200,000 tokens."""
+    keras_gpt3.data.write_token_shards(
+        ("text" for _ in range(1000)), folder, RandomTokenizer(seed)
+    )
+
+
+def write_config(folder, name, steps):
+    """The config of one run, in JSON, which is YAML."""
+    config = {
+        "folder": str(folder / name),
+        "model": {
+            "preset": "gpt3_small_en",
+            "overrides": {
+                "vocabulary_size": VOCABULARY,
+                "num_layers": 2,
+                "num_heads": 2,
+                "hidden_dim": 64,
+                "intermediate_dim": 128,
+                "attention_window": 16,
+                "dropout": 0.1,
+            },
+            "preprocessor": False,
+        },
+        "data": {
+            "shards": {"random": str(folder / "shards")},
+            "sequence_length": LENGTH,
+        },
+        "recipe": {
+            "batch_tokens": ROWS * LENGTH,
+            "total_tokens": steps * ROWS * LENGTH,
+            "learning_rate": 1e-3,
+        },
+        "checkpoints": {"every_steps": 20},
+        "validation": {"every_steps": None},
+        "log": {
+            "every_steps": 1,
+            "plot": False,
+            "tensorboard": False,
+            "peak_flops": None,
+        },
+    }
+    path = folder / f"{name}.yaml"
+    path.write_text(json.dumps(config))
+    return path
+
+
+def command(config):
+    """The command line that starts a run, or goes on with it."""
+    program = "from keras_gpt3.cli.main import app; app()"
+    return [sys.executable, "-c", program, "pretrain", "--config", str(config)]
+
+
+def disturb(run, config, arguments):
+    """Kills the run as often as asked, then lets it end: a list of kills."""
+    chance = random.Random(arguments.seed)
+    kills = []
+    while True:
+        process = subprocess.Popen(
+            command(config), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        if len(kills) == arguments.kills:
+            _, errors = process.communicate()
+            if process.returncode:
+                sys.exit(errors.decode())
+            return kills
+        in_save = len(kills) % IN_SAVE == IN_SAVE - 1
+        if not wait_for_moment(process, run, in_save, chance):
+            _, errors = process.communicate()
+            sys.exit(f"The run ended before its kills: {errors.decode()}")
+        inside = saves_under_way(run)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills.append({"logged_steps": logged_steps(run), "in_save": inside})
+        log(f"kill {len(kills)} of {arguments.kills}: {kills[-1]}")
+
+
+def wait_for_moment(process, run, in_save, chance):
+    """Waits until the run trains, then some time; whether it still lives."""
+    before = logged_steps(run)
+    moment = None
+    while process.poll() is None:
+        if in_save and moment is None and logged_steps(run) > before + 2:
+            if saves_under_way(run):
+                return True
+        elif moment is None and logged_steps(run) != before:
+            moment = time.monotonic() + chance.uniform(0.0, 2.0)
+        elif moment is not None and time.monotonic() > moment:
+            return True
+        time.sleep(0.0005 if in_save else 0.01)
+    return False
+
+
+def saves_under_way(run):
+    """Whether a checkpoint is being written."""
+    return any((run / "checkpoints").glob(".step_*"))
+
+
+def logged_steps(run):
+    """Steps in the log."""
+    path = run / "log.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def same_arrays(folder, *names):
+    """Whether the last checkpoints hold the same bits."""
+    arrays = []
+    for name in names:
+        with keras_gpt3.training.RunCheckpoints(
+            folder / name / "checkpoints"
+        ) as checkpoints:
+            arrays.append(checkpoints.restore().arrays)
+    first, second = arrays
+    return first.keys() == second.keys() and all(
+        first[name].tobytes() == second[name].tobytes() for name in first
+    )
+
+
+def seen_contexts(folder, steps):
+    """Contexts seen twice or skipped, against one pass of the data order."""
+    shards = keras_gpt3.data.TokenShards(folder / "shards")
+
+    def contexts(batch):
+        return keras_gpt3.data.contexts_of_step(
+            shards, LENGTH, ROWS, seed=0, step=batch
+        ).tolist()
+
+    lines = (folder / "disturbed" / "log.jsonl").read_text().splitlines()
+    seen = collections.Counter()
+    for line in lines:
+        seen.update(contexts(json.loads(line)["batch"]))
+    expected = collections.Counter()
+    for step in range(steps):
+        expected.update(contexts(step))
+    return {
+        "steps": len(lines),
+        "contexts_seen_twice": (seen - expected).total(),
+        "contexts_skipped": (expected - seen).total(),
+    }
+
+
+if __name__ == "__main__":
+    main()

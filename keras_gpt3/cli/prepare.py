@@ -1,0 +1,97 @@
+"""`keras-gpt3 prepare CORPUS... --out FOLDER`: from text to token shards."""
+
+import pathlib
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from keras_gpt3.cli.user_errors import user_errors
+from keras_gpt3.data.corpus_files import corpus_files
+from keras_gpt3.data.shard_manifest import ShardManifest
+from keras_gpt3.data.write_split_shards import write_split_shards
+from keras_gpt3.data.write_token_shards import write_token_shards
+from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
+from keras_gpt3.planning.byte_size import format_bytes
+
+
+def prepare_command(
+    corpora: Annotated[
+        list[pathlib.Path],
+        typer.Argument(
+            metavar="CORPUS...",
+            help="Files that end in .jsonl, .jsonl.gz, .txt or .txt.gz, or "
+            "folders of such files. A line of a .jsonl is one JSON object with "
+            'a "text", one document; a .txt is one document.',
+        ),
+    ],
+    out: Annotated[
+        pathlib.Path, typer.Option(help="The folder to write the shards to.")
+    ],
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="Whose tokenizer: a preset's name or the folder of a model."
+        ),
+    ] = "gpt3_small_en",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Threads that tokenize. Default: one for each processor."
+        ),
+    ] = None,
+    tokens_per_shard: Annotated[
+        int,
+        typer.Option(help="A document that would exceed it opens a new file."),
+    ] = 2**27,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace shards that are there."),
+    ] = False,
+    validation_fraction: Annotated[
+        float,
+        typer.Option(
+            help="Share of the documents for validation, chosen by a hash of "
+            "their text. Above 0, the shards go to FOLDER/train and "
+            "FOLDER/validation."
+        ),
+    ] = 0.0,
+) -> None:
+    """Tokenize text files into shards to train on.
+
+    The shards are the same for any number of workers. An error on the way
+    names its file and line and leaves nothing behind. Exits with 0, or with 2
+    if an argument or a file is wrong.
+    """
+    options = {
+        "tokens_per_shard": tokens_per_shard,
+        "overwrite": overwrite,
+        "progress": True,
+        "workers": workers,
+    }
+    with user_errors():
+        files = corpus_files(corpora)
+        tokenizer = GPT3Tokenizer.from_preset(preset)
+        if validation_fraction == 0:
+            sets = [write_token_shards(files, out, tokenizer, **options)]
+        else:
+            sets = write_split_shards(
+                files, out, tokenizer, validation_fraction, **options
+            )
+    for shards in sets:
+        typer.echo(_summary(shards))
+
+
+def _summary(shards):
+    num_files = len(ShardManifest.read(shards.folder).shards)
+    num_bytes = shards.num_tokens * np.dtype(shards.dtype).itemsize
+    return (
+        f"{_count(shards.num_tokens, 'token')} in "
+        f"{_count(shards.num_documents, 'document')} written to "
+        f"{shards.folder} ({_count(num_files, 'shard')}, "
+        f"{format_bytes(num_bytes)})"
+    )
+
+
+def _count(number, noun):
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,102 @@
+"""`keras-gpt3 pretrain --config run.yaml`: a pretraining run, whole."""
+
+import logging
+import os
+import pathlib
+import sys
+from typing import Annotated
+
+import typer
+
+from keras_gpt3.cli.user_errors import user_errors
+
+# What the process exits with when the run was told to stop before its end.
+STOPPED = 75
+# Counts how often this process began anew, as another worker had gone.
+_RESTARTS = "KERAS_GPT3_RESTARTS"
+_MOST_RESTARTS = 100
+
+
+def pretrain_command(
+    config: Annotated[
+        pathlib.Path, typer.Option(help="A YAML file; see the README.")
+    ],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="A field's new value, such as recipe.clip_norm=0.5."
+        ),
+    ] = None,
+) -> None:
+    """Train a model from scratch, or go on with a run that stopped.
+
+    A run folder with a checkpoint is resumed. SIGTERM and Ctrl-C save, then
+    stop. Exits with 0 at the end of the recipe, 75 if stopped before it, 2 if
+    an argument or the config is wrong, 1 if the run went wrong.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.basicConfig(format="%(levelname)s %(message)s")
+    logging.getLogger("keras_gpt3").setLevel(logging.INFO)
+    with user_errors():
+        finished = _run(config, set_ or [])
+    if not finished:
+        typer.echo("Stopped and saved; the same command goes on.", err=True)
+        raise typer.Exit(code=STOPPED)
+
+
+def _run(path, overrides):
+    from keras_gpt3.parallel.pretraining_strategy import num_workers
+    from keras_gpt3.training.config_file import read_config
+    from keras_gpt3.training.pretrain import pretrain
+    from keras_gpt3.training.pretraining_config import PretrainingConfig
+    from keras_gpt3.training.worker_failure import is_worker_failure
+
+    config = read_config(PretrainingConfig, path, overrides)
+    try:
+        return pretrain(config, make_model)
+    except Exception as error:
+        if num_workers() > 1 and is_worker_failure(error):
+            _begin_anew(error)
+        if not isinstance(error, RuntimeError):
+            raise
+        typer.echo(str(error), err=True)
+        raise typer.Exit(code=1) from error
+
+
+def make_model(section, sequence_length):
+    """Makes the model of a config.
+
+    Args:
+        section: `ModelSection`.
+        sequence_length: int, or `None` for the preset's context.
+
+    Returns:
+        A `GPT3`.
+    """
+    from keras_gpt3.models.gpt3 import GPT3
+
+    overrides = dict(section.overrides)
+    if sequence_length is not None:
+        overrides.setdefault("max_sequence_length", sequence_length)
+    return GPT3.from_preset(
+        section.preset,
+        dtype=section.dtype,
+        preprocessor="auto" if section.preprocessor else None,
+        **overrides,
+    )
+
+
+def _begin_anew(error):
+    """Replaces this process by one that waits for all workers again."""
+    restarts = int(os.environ.get(_RESTARTS, "0"))
+    first_line = str(error).splitlines()[0][:200]
+    if restarts >= _MOST_RESTARTS:
+        typer.echo(f"Another worker has gone, again: {first_line}", err=True)
+        raise typer.Exit(code=1) from error
+    typer.echo(
+        f"Another worker has gone: {first_line} Beginning anew from the last "
+        "checkpoint.",
+        err=True,
+    )
+    os.environ[_RESTARTS] = str(restarts + 1)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

@@ -1,0 +1,252 @@
+"""Reads a config from a YAML file and `a.b=c` overrides; writes it back."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+import re
+import types
+import typing
+
+
+def read_config(kind, path, overrides=()):
+    """Reads a file into a dataclass; what it does not know is an error.
+
+    Args:
+        kind: dataclass. Its fields may be dataclasses themselves.
+        path: path. A YAML file.
+        overrides: iterable of strings `"a.b=c"`, `c` in YAML. Later ones win.
+            Defaults to none.
+
+    Returns:
+        A `kind`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is no YAML, a key is unknown or missing, or a
+            value has another type.
+        ImportError: If PyYAML is not installed.
+
+    Example:
+
+    ```python
+    import pathlib
+    import tempfile
+
+    from keras_gpt3.training.config_file import read_config
+    from keras_gpt3.training.pretraining_config import CheckpointSection
+
+    path = pathlib.Path(tempfile.mkdtemp()) / "checkpoints.yaml"
+    path.write_text("every_steps: 5")
+    read_config(CheckpointSection, path, ["keep_last=2"])
+    ```
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            "A config must be a file that exists. Received: "
+            f"config='{path}'. Write one, or mend the path."
+        )
+    # Bytes: PyYAML says by itself what is no text.
+    values = _parse(path.read_bytes(), f"The config file {path}")
+    values = {} if values is None else values
+    for override in overrides:
+        _override(values, override)
+    return make_config(kind, values)
+
+
+def make_config(kind, values, prefix=""):
+    """Makes a dataclass of a dict of values, checked.
+
+    Args:
+        kind: dataclass. As in `read_config`.
+        values: dict of field name to value, nested as `kind` is.
+        prefix: string. What stands before a key in messages. Defaults to
+            `""`.
+
+    Returns:
+        A `kind`.
+
+    Raises:
+        ValueError: If a key is unknown or missing, or a value has another
+            type.
+
+    Example:
+
+    ```python
+    from keras_gpt3.training.config_file import make_config
+    from keras_gpt3.training.pretraining_config import LogSection
+
+    make_config(LogSection, {"every_steps": 5})
+    ```
+    """
+    if not isinstance(values, dict):
+        name = prefix[:-1] or "config"
+        raise ValueError(
+            f"{name} must hold keys and values. Received: {name}={values!r}. "
+            "Write one `key: value` a line."
+        )
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    for key, value in values.items():
+        if key not in fields:
+            raise ValueError(
+                "A config must hold known keys only. Received: "
+                f"{prefix}{key}={value!r}. Use one of {', '.join(fields)}."
+            )
+    hints = typing.get_type_hints(kind)
+    arguments = {
+        key: _checked(hints[key], value, f"{prefix}{key}")
+        for key, value in values.items()
+    }
+    for name, field in fields.items():
+        if name not in arguments and _is_required(field):
+            raise ValueError(
+                f"A config must hold {prefix}{name}. Received: no such key. "
+                f"Add it, or pass --set {prefix}{name}=..."
+            )
+    return kind(**arguments)
+
+
+def write_config(config, path):
+    """Writes a config as YAML, whole or not at all.
+
+    Args:
+        config: dataclass.
+        path: path. An existing file is replaced.
+
+    Raises:
+        ImportError: If PyYAML is not installed.
+    """
+    yaml, _, dumper = _yaml()
+    text = yaml.dump(dataclasses.asdict(config), Dumper=dumper, sort_keys=False)
+    path = pathlib.Path(path)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new.write_text(text, "utf-8")
+    new.replace(path)
+
+
+# === YAML ===
+
+
+@functools.cache
+def _yaml():
+    """PyYAML, and a loader and a dumper that know `1e9` for a number."""
+    try:
+        import yaml
+    except ImportError as error:
+        raise ImportError(
+            "A config file must be read with PyYAML. Received: no module "
+            "yaml. Install it with pip install 'keras-gpt3[pretrain]'."
+        ) from error
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    class Dumper(yaml.SafeDumper):
+        pass  # It quotes the string "1e9", which would else come back a float.
+
+    # PyYAML reads YAML 1.1, where an exponent needs both a point and a sign.
+    exponent = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$")
+    for side in (Loader, Dumper):
+        side.add_implicit_resolver(
+            "tag:yaml.org,2002:float", exponent, list("-+0123456789")
+        )
+    return yaml, Loader, Dumper
+
+
+def _parse(text, what):
+    yaml, loader, _ = _yaml()
+    try:
+        return yaml.load(text, Loader=loader)
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise ValueError(
+            f"{what} must be YAML. Received: {reason}. Mend that place."
+        ) from error
+
+
+def _override(values, override):
+    """Puts one `a.b=c` into nested dicts."""
+    path, equals, text = override.partition("=")
+    *sections, key = path.split(".")
+    if not (equals and key and all(sections)):
+        raise ValueError(
+            "An override must have the form a.b=c. Received: "
+            f"{override!r}. Write for example recipe.total_tokens=1e9."
+        )
+    for section in sections:
+        if not isinstance(values, dict):
+            break
+        if values.get(section) is None:
+            values[section] = {}
+        values = values[section]
+    if not isinstance(values, dict):
+        raise ValueError(
+            "An override must name a field inside sections. Received: "
+            f"{override!r}, where {path.rpartition('.')[0] or 'the config'} "
+            "holds no keys. Shorten it, or mend the file."
+        )
+    values[key] = _parse(text, f"The value of {path}")
+
+
+# === Types ===
+
+
+def _is_required(field):
+    missing = dataclasses.MISSING
+    return field.default is missing and field.default_factory is missing
+
+
+def _checked(hint, value, name):
+    """The value in the type that a field has."""
+    if dataclasses.is_dataclass(hint):
+        # A section whose lines are all comments holds its defaults.
+        return make_config(hint, {} if value is None else value, f"{name}.")
+    union = isinstance(hint, types.UnionType)
+    kinds = typing.get_args(hint) if union else (hint,)
+    for kind in kinds:
+        if _is_a(kind, value):
+            return _converted(kind, value, name)
+    known = " or ".join(_called(kind) for kind in kinds)
+    raise ValueError(
+        f"{name} must be of type {known}. Received: {name}={value!r}. Change "
+        "the config."
+    )
+
+
+def _is_a(kind, value):
+    """Whether a value can stand where a kind is asked for."""
+    if kind in (int, float):
+        # To Python a bool is an int. YAML may hold 1 for a float, and 1e9 for
+        # an int.
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return False
+        return kind is float or value == value // 1
+    return isinstance(value, typing.get_origin(kind) or kind)
+
+
+def _converted(kind, value, name):
+    """The value as that kind, and so what it holds."""
+    if kind in (int, float):
+        return kind(value)
+    items = typing.get_args(kind)
+    if typing.get_origin(kind) is dict:
+        return {
+            _checked(items[0], key, f"Key {key} of {name}"): _checked(
+                items[1], item, f"{name}.{key}"
+            )
+            for key, item in value.items()
+        }
+    if typing.get_origin(kind) is list:
+        return [
+            _checked(items[0], item, f"{name}[{index}]")
+            for index, item in enumerate(value)
+        ]
+    return value
+
+
+def _called(kind):
+    """How a kind is called in a message."""
+    if kind is type(None):
+        return "None"
+    return kind.__name__ if isinstance(kind, type) else str(kind)

@@ -1,0 +1,123 @@
+"""Shows how far a run is: a bar on a terminal, else plain lines."""
+
+import datetime
+import sys
+
+
+class ConsoleSink:
+    """Takes records; to be given to a run.
+
+    On a terminal a bar moves at every step, and only validations make lines;
+    elsewhere every record that is due makes one.
+
+    Args:
+        num_steps: int. Steps of the whole run.
+        file: text file. Defaults to `None`, the standard error stream.
+
+    Example:
+
+    ```python
+    from keras_gpt3.training.console_sink import ConsoleSink
+
+    console = ConsoleSink(num_steps=1000)
+    record = {"kind": "validation", "step": 500, "books/loss": 3.2}
+    console(record, is_due=True)  # step 500, held-out loss: books 3.2000
+    console.close()
+    ```
+    """
+
+    def __init__(self, num_steps, file=None):
+        self._num_steps = num_steps
+        self._file = sys.stderr if file is None else file
+        self._bar = self._task = None
+        if self._file.isatty():
+            self._bar, self._task = _bar(num_steps, self._file)
+
+    def __call__(self, record, is_due):
+        """Shows one record.
+
+        Args:
+            record: dict, with `"kind"` and `"step"`.
+            is_due: bool. Whether it is one of the steps to log; a bar moves at
+                every step.
+        """
+        if record["kind"] == "validation":
+            self._print(_validation_line(record))
+        elif self._bar is not None:
+            self._bar.update(
+                self._task,
+                completed=record["step"],
+                loss=record["loss"],
+                rate=record["tokens_per_second"] or 0.0,
+                left=_duration(record["seconds_left"]),
+            )
+        elif is_due:
+            self._print(_train_line(record, self._num_steps))
+
+    def close(self):
+        """Leaves the terminal as it was."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _print(self, line):
+        if self._bar is not None:
+            # As it is: a name in brackets is no markup, and a line no table.
+            self._bar.console.print(
+                line, highlight=False, markup=False, soft_wrap=True
+            )
+        else:
+            print(line, file=self._file, flush=True)
+
+
+def _bar(num_steps, file):
+    """A bar that shows, and its task."""
+    import rich.console
+    from rich import progress
+
+    bar = progress.Progress(
+        progress.TextColumn("step {task.completed:.0f} of {task.total:.0f}"),
+        progress.BarColumn(),
+        progress.TextColumn(
+            "loss {task.fields[loss]:.4f}, {task.fields[rate]:,.0f} tokens/s, "
+            "left: {task.fields[left]}"
+        ),
+        console=rich.console.Console(file=file),
+    )
+    task = bar.add_task("", total=num_steps, loss=0.0, rate=0.0, left="?")
+    bar.start()
+    return bar, task
+
+
+def _train_line(record, num_steps):
+    parts = [
+        f"step {record['step']}/{num_steps}",
+        f"tokens {record['tokens_seen']:,}",
+        f"loss {record['loss']:.4f}",
+        f"norm {record['gradient_norm']:.3g}",
+        f"rate {record['learning_rate']:.3g}",
+        f"batch {record['batch_tokens']:,}",
+    ]
+    if record["tokens_per_second"]:
+        parts.append(f"{record['tokens_per_second']:,.0f} tokens/s")
+    if record.get("model_flops_utilisation"):
+        parts.append(f"utilisation {record['model_flops_utilisation']:.0%}")
+    if record["recommended_batch_tokens"]:
+        recommended = record["recommended_batch_tokens"]
+        parts.append(f"noise scale recommends {recommended:,}")
+    parts.append(f"left {_duration(record['seconds_left'])}")
+    return ", ".join(parts)
+
+
+def _validation_line(record):
+    sets = [
+        f"{name.rpartition('/')[0]} {value:.4f}"
+        for name, value in record.items()
+        if name.endswith("/loss")
+    ]
+    return f"step {record['step']}, held-out loss: {', '.join(sets)}"
+
+
+def _duration(seconds):
+    if seconds is None:
+        return "?"
+    return str(datetime.timedelta(seconds=round(seconds)))

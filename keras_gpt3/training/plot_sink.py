@@ -1,0 +1,78 @@
+"""Keeps a picture of a run's curves beside its log."""
+
+import logging
+import os
+
+from keras_gpt3.training.run_folder import RunFolder
+from keras_gpt3.training.run_plot import plot_run
+
+logger = logging.getLogger("keras_gpt3")
+
+
+class PlotSink:
+    """Takes records; to be given to a run, after what writes its log.
+
+    It draws the log of the folder into `curves.png` after each validation and
+    at the end. What goes wrong with that is logged, not raised: the run goes
+    on.
+
+    Args:
+        folder: path. The run folder.
+
+    Attributes:
+        path: path. The picture.
+
+    Example:
+
+    ```python
+    import tempfile
+
+    from keras_gpt3.training.plot_sink import PlotSink
+    from keras_gpt3.training.run_folder import RunFolder
+    from keras_gpt3.training.run_log import RunLog
+
+    folder = tempfile.mkdtemp()
+    record = {"kind": "validation", "step": 0, "tokens_seen": 0}
+    record["books/loss"] = 10.8
+    RunLog(RunFolder(folder).log).write(record)
+    plot = PlotSink(folder)
+    plot(record, is_due=True)  # Draws.
+    plot.close()
+    ```
+    """
+
+    def __init__(self, folder):
+        self._folder = RunFolder(folder).path
+        self.path = self._folder / "curves.png"
+        self._is_behind = False
+
+    def __call__(self, record, is_due):
+        """Draws after a validation, whose record is in the log by then.
+
+        Args:
+            record: dict, with `"kind"`.
+            is_due: bool. Whether it is one of the steps to log.
+        """
+        self._is_behind |= is_due
+        if record["kind"] == "validation":
+            self._draw()
+
+    def close(self):
+        """Draws what came after the last validation."""
+        if self._is_behind:
+            self._draw()
+
+    def _draw(self):
+        # Renamed when it is whole: somebody may look at it, and a kill come.
+        new = self._folder / f".{os.getpid()}.{self.path.name}"
+        try:
+            plot_run(self._folder, new)
+            new.replace(self.path)
+            self._is_behind = False
+        # Whatever it is, the run is worth more than its picture.
+        except Exception as error:
+            logger.warning(
+                "The curves could not be drawn to %s: %s The run goes on.",
+                self.path,
+                error,
+            )

@@ -1,0 +1,211 @@
+"""Runs a pretraining config: makes all that a run needs, then trains."""
+
+import contextlib
+import dataclasses
+import functools
+
+from keras_gpt3.training.run_folder import RunFolder
+
+
+def pretrain(config, make_model):
+    """Trains a model as a config says, from the start or from where it stopped.
+
+    A run folder that holds a checkpoint is gone on from: no flag is needed.
+    The order of the data, the recipe and the seed are functions of the
+    config, so that a run which is killed and resumed ends with the weights,
+    bit for bit, of one that is not. Started with `TF_CONFIG` on several
+    machines, all of them train one model.
+
+    Args:
+        config: `PretrainingConfig`.
+        make_model: callable. Takes `config.model` and `sequence_length` (int
+            or `None`), is called in the strategy's scope and returns a `GPT3`
+            that is not compiled.
+
+    Returns:
+        Whether the run reached its end; it may have been told to stop before.
+
+    Raises:
+        ValueError: If the config or the run folder is wrong.
+        RuntimeError: If too many updates were not finite.
+        ImportError: If the extra `[pretrain]` is not installed.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.training import pretraining_config
+
+    def make_model(section, sequence_length):
+        return keras_gpt3.GPT3.from_preset(section.preset, **section.overrides)
+
+    config = pretraining_config.PretrainingConfig(
+        folder="runs/small",
+        model=pretraining_config.ModelSection("gpt3_small_en"),
+        data=pretraining_config.DataSection({"books": "shards/books"}),
+    )
+    # keras_gpt3.training.pretrain(config, make_model) trains for days.
+    ```
+    """
+    _check_installed()
+    import keras
+
+    from keras_gpt3.parallel import pretraining_strategy
+
+    devices = config.devices
+    strategy = pretraining_strategy(devices.replicas, devices.cpu_replicas)
+    keras.utils.set_random_seed(config.seed)
+    folder = RunFolder(config.folder)
+    config = _with_saved_multiple(config, folder, strategy)
+    with strategy.scope():
+        model = make_model(config.model, config.data.sequence_length)
+    with contextlib.ExitStack() as stack:
+        run = _make_run(config, model, strategy, folder, stack)
+        return run()
+
+
+def _check_installed():
+    try:
+        import orbit  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "Pretraining runs must have Orbit. Received: no module orbit. "
+            "Install it with pip install 'keras-gpt3[pretrain]'."
+        ) from error
+
+
+def _with_saved_multiple(config, folder, strategy):
+    """The config with the batch multiple of the run's first start."""
+    from keras_gpt3.training.run_recipe import batch_multiple
+
+    section = config.recipe
+    saved = folder.saved_config(type(config))
+    if saved is not None and section.batch_multiple is None:
+        section = dataclasses.replace(
+            section, batch_multiple=saved.recipe.batch_multiple
+        )
+    multiple = batch_multiple(
+        section, config.model.micro_batch_size, strategy.num_replicas_in_sync
+    )
+    section = dataclasses.replace(section, batch_multiple=multiple)
+    return dataclasses.replace(config, recipe=section)
+
+
+def _make_run(config, model, strategy, folder, stack):
+    """All parts of a run, put together: a function that trains."""
+    from keras_gpt3.parallel.pretraining_strategy import is_chief
+    from keras_gpt3.training.pretraining_run import PretrainingRun
+    from keras_gpt3.training.run_checkpoints import RunCheckpoints
+    from keras_gpt3.training.run_data import RunData
+    from keras_gpt3.training.run_log import RunLog
+    from keras_gpt3.training.run_recipe import run_recipe
+    from keras_gpt3.training.run_requests import RunRequests
+
+    length = config.data.sequence_length or model.backbone.max_sequence_length
+    recipe = run_recipe(config.recipe, config.model.preset, length)
+    data = RunData(config, length, strategy)
+    _check_vocabulary(data, model)
+    with strategy.scope():
+        _compile(model, config.model, recipe)
+    writes, saves = is_chief(strategy), config.checkpoints
+    if writes:
+        folder.claim(config)
+    checkpoints = RunCheckpoints(
+        folder.checkpoints,
+        keep_last=saves.keep_last,
+        keep_every=saves.keep_every,
+        keep_best=saves.keep_best,
+    )
+    requests = RunRequests(config.stop_after_minutes, saves.every_minutes)
+    log = RunLog(folder.log)
+    run = PretrainingRun(
+        config,
+        model,
+        strategy,
+        recipe,
+        data,
+        checkpoints=stack.enter_context(checkpoints),
+        requests=stack.enter_context(requests),
+        report=_report(config, model, recipe, length, strategy),
+        sinks=_sinks(config, recipe, folder, log, stack) if writes else [],
+        writes=writes,
+    )
+    forget = log.forget_after if writes else lambda step: None
+    return functools.partial(_finish, run, forget, model, folder, writes)
+
+
+def _finish(run, forget_after, model, folder, writes):
+    """Trains, and at the end writes the model for everybody to load."""
+    finished = run.run(forget_after)
+    if finished and writes:
+        model.save_to_preset(str(folder.preset))
+    return finished
+
+
+def _compile(model, section, recipe):
+    model.compile(
+        optimizer=recipe.optimizer(),
+        micro_batch_size=section.micro_batch_size,
+        rematerialization=section.rematerialization,
+        jit_compile=section.jit_compile,
+    )
+    model.optimizer.build(model.trainable_variables)
+
+
+def _check_vocabulary(data, model):
+    if data.vocabulary_size > model.backbone.vocabulary_size:
+        raise ValueError(
+            "The shards' vocabulary must be at most the model's. Received: "
+            f"{data.vocabulary_size} ids in data.shards, vocabulary_size="
+            f"{model.backbone.vocabulary_size}. Write the shards with the "
+            "model's tokenizer."
+        )
+
+
+def _report(config, model, recipe, length, strategy):
+    from keras_gpt3.planning.model_flops import model_flops_per_token
+    from keras_gpt3.training.run_report import RunReport
+
+    flops = model_flops_per_token(model.backbone.get_config(), length)
+    return RunReport(recipe, length, flops, _peak(config, model, strategy))
+
+
+def _peak(config, model, strategy):
+    """FLOP/s of all devices, as given or as measured."""
+    from keras_gpt3.parallel.pretraining_strategy import num_workers
+    from keras_gpt3.training.peak_flops import measure_peak_flops
+
+    peak = config.log.peak_flops
+    if peak != "measure":
+        return peak
+    workers = num_workers()
+    here = strategy.num_replicas_in_sync // workers
+    return workers * measure_peak_flops(model.backbone.compute_dtype, here)
+
+
+def _sinks(config, recipe, folder, log, stack):
+    """Where the records go."""
+    from keras_gpt3.training.console_sink import ConsoleSink
+
+    console = ConsoleSink(recipe.num_steps)
+    stack.callback(console.close)
+    sinks = [lambda record, is_due: is_due and log.write(record), console]
+    if config.log.plot:
+        from keras_gpt3.training.plot_sink import PlotSink
+
+        plot = PlotSink(folder.path)
+        stack.callback(plot.close)
+        sinks.append(plot)
+    if config.log.tensorboard:
+        from keras_gpt3.training.tensorboard_sink import TensorBoardSink
+
+        sinks.append(TensorBoardSink(folder.tensorboard))
+    if config.log.wandb_project:
+        from keras_gpt3.training.wandb_sink import WandbSink
+
+        wandb = WandbSink(
+            config.log.wandb_project, folder.path, dataclasses.asdict(config)
+        )
+        stack.callback(wandb.close)
+        sinks.append(wandb)
+    return sinks

@@ -1,0 +1,125 @@
+"""The batches of a pretraining run, for every replica its part."""
+
+from keras_gpt3.data import Mixture
+from keras_gpt3.data import TokenShards
+from keras_gpt3.data import packed_dataset
+from keras_gpt3.integer_argument import check_integer
+
+
+class RunData:
+    """Opens a run's shards and makes the batches of any step.
+
+    Args:
+        config: `PretrainingConfig`.
+        sequence_length: int. Tokens of a context.
+        strategy: `tf.distribute.Strategy`.
+
+    Raises:
+        FileNotFoundError: If a folder holds no shards.
+        ValueError: If weights or shards are wrong.
+    """
+
+    def __init__(self, config, sequence_length, strategy):
+        data = config.data
+        self._seed, self._strategy = config.seed, strategy
+        self._length = sequence_length
+        self._batch_size = config.validation.batch_size
+        self._max_batches = config.validation.max_batches
+        for name, value in (
+            ("validation.batch_size", self._batch_size),
+            ("validation.max_batches", self._max_batches or 1),
+        ):
+            check_integer(name, value, minimum=1)
+        self.shards = _open(data.shards, data.weights)
+        self._held_out = {
+            name: TokenShards(folder)
+            for name, folder in data.validation.items()
+        }
+        for name, shards in self._held_out.items():
+            self._num_batches(name, shards)
+
+    @property
+    def held_out_sets(self):
+        """Names of the held-out sets, a list of strings."""
+        return list(self._held_out)
+
+    @property
+    def vocabulary_size(self):
+        """int. All ids lie below it."""
+        return self.shards.vocabulary_size
+
+    def training_dataset(self, batch_size, batch, skip_batches):
+        """Makes the batches from some batch on, distributed.
+
+        Args:
+            batch_size: int or `BatchRamp`. Contexts of all replicas.
+            batch: int. The first batch.
+            skip_batches: iterable of ints. Batches to pass over.
+
+        Returns:
+            A dataset of the strategy's: each replica gets its rows.
+        """
+        return self._distributed(
+            self.shards,
+            batch_size,
+            start_step=batch,
+            skip_steps=sorted(skip_batches),
+        )
+
+    def held_out_dataset(self, name):
+        """Makes the batches of one held-out set, distributed.
+
+        Args:
+            name: string. One of `held_out_sets`.
+
+        Returns:
+            A pair: the dataset, from its start, and how many of its batches
+            are to be read. Contexts short of a full batch are left out.
+        """
+        shards = self._held_out[name]
+        dataset = self._distributed(shards, self._batch_size)
+        return dataset, self._num_batches(name, shards)
+
+    def _num_batches(self, name, shards):
+        contexts = shards.num_contexts(self._length)
+        if contexts < self._batch_size:
+            raise ValueError(
+                "A held-out set must fill a batch. Received: "
+                f"data.validation.{name} with {contexts} contexts, "
+                f"validation.batch_size={self._batch_size}. Hold out more, or "
+                "use a smaller batch."
+            )
+        batches = contexts // self._batch_size
+        return min(batches, self._max_batches or batches)
+
+    def _distributed(self, shards, batch_size, **options):
+        def make(context):
+            replicas = context.num_replicas_in_sync
+            here = replicas // context.num_input_pipelines
+            first = context.input_pipeline_id * here
+            return packed_dataset(
+                shards,
+                self._length,
+                batch_size,
+                seed=self._seed,
+                num_parts=replicas,
+                parts=range(first, first + here),
+                **options,
+            )
+
+        return self._strategy.distribute_datasets_from_function(make)
+
+
+def _open(folders, weights):
+    """One set of shards, or a mixture of several."""
+    if not folders:
+        raise ValueError(
+            "data.shards must name at least one folder. Received: "
+            "data.shards={}. Write shards with `keras-gpt3 prepare`."
+        )
+    if len(folders) == 1 and weights is None:
+        return TokenShards(*folders.values())
+    sets = {name: TokenShards(folder) for name, folder in folders.items()}
+    if weights is None:
+        weights = {name: shards.num_tokens for name, shards in sets.items()}
+    return Mixture(sets, weights)

@@ -1,0 +1,90 @@
+"""The JSONL log of a run, one object a line."""
+
+import json
+import os
+import pathlib
+
+
+class RunLog:
+    """Appends records to a file, and takes back those of steps to be redone.
+
+    A run that was killed has logged steps after its last checkpoint. They will
+    be made again, so their lines go when it resumes: every step is there once.
+    What is not finite, such as the loss of a skipped update, is written as
+    Python's JSON does: `NaN`, `Infinity`.
+
+    Args:
+        path: path. The file; it is made when first written to.
+
+    Example:
+
+    ```python
+    import pathlib
+    import tempfile
+
+    from keras_gpt3.training.run_log import RunLog
+
+    log = RunLog(pathlib.Path(tempfile.mkdtemp()) / "log.jsonl")
+    log.write({"step": 1, "loss": 10.8})
+    log.read()  # [{"step": 1, "loss": 10.8}]
+    ```
+    """
+
+    def __init__(self, path):
+        self._path = pathlib.Path(path)
+
+    def write(self, record):
+        """Appends one record.
+
+        Args:
+            record: dict of what JSON can hold, with the key `"step"`.
+        """
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(_line(record))
+
+    def read(self):
+        """Reads the records, without a last line that a kill cut off.
+
+        Returns:
+            A list of dicts.
+
+        Raises:
+            ValueError: If another line is damaged.
+        """
+        if not self._path.exists():
+            return []
+        lines = self._path.read_text("utf-8").split("\n")
+        # After the last newline stands nothing, or what was cut off.
+        return [
+            self._record(number, line)
+            for number, line in enumerate(lines[:-1], start=1)
+        ]
+
+    def forget_after(self, step):
+        """Removes the records of all later steps, and a line that was cut off.
+
+        Args:
+            step: int. The step that the run goes on from; -1 for its start.
+
+        Raises:
+            ValueError: If a line is damaged.
+        """
+        if not self._path.exists():
+            return
+        kept = [record for record in self.read() if record["step"] <= step]
+        new = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        new.write_text("".join(map(_line, kept)), "utf-8")
+        new.replace(self._path)
+
+    def _record(self, number, line):
+        try:
+            return json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ValueError(
+                "Each line of a log must be JSON. Received: line "
+                f"{number} of '{self._path}', {line[:40]!r}. Delete that line."
+            ) from error
+
+
+def _line(record):
+    return json.dumps(record) + "\n"

@@ -1,0 +1,88 @@
+"""What a run tells: a record of each step to log, and where it goes."""
+
+import math
+import time
+
+
+class RunReport:
+    """Makes records of steps: losses, rates, time left.
+
+    Args:
+        recipe: `PretrainingRecipe`.
+        sequence_length: int. Tokens of a context.
+        flops_per_token: float. See `model_flops_per_token`.
+        peak_flops: float. FLOP/s of all devices, or `None` for no utilisation.
+        now: callable. The time in seconds. Defaults to `time.monotonic`.
+    """
+
+    def __init__(
+        self,
+        recipe,
+        sequence_length,
+        flops_per_token,
+        peak_flops,
+        now=time.monotonic,
+    ):
+        self._recipe, self._length = recipe, sequence_length
+        self._flops, self._peak, self._now = flops_per_token, peak_flops, now
+        self._seconds = self._tokens = 0.0
+        self._last = None
+
+    def step_started(self):
+        """Starts the clock of a step: what is between them does not count."""
+        self._last = self._now()
+
+    def step_ended(self, tokens, counts):
+        """Stops the clock of a step.
+
+        Args:
+            tokens: float. Tokens of its batch.
+            counts: bool. Whether it counts: the first one compiles.
+        """
+        seconds = self._now() - self._last
+        if not counts:
+            return
+        # The last 50 steps or so, by weights that halve every 35.
+        self._seconds = 0.98 * self._seconds + seconds
+        self._tokens = 0.98 * self._tokens + tokens
+
+    def record(self, step, state, report, noise):
+        """Makes the record of a step.
+
+        Args:
+            step: int. Steps made, this one included: 1 is the first.
+            state: `RunState`, after the step.
+            report: dict, from the trainer.
+            noise: `GradientNoiseScale`.
+
+        Returns:
+            A dict of what JSON holds.
+        """
+        rate = self._tokens / self._seconds if self._seconds else None
+        left = self._recipe.total_tokens - state.tokens_seen
+        loss = report["loss"]
+        record = {
+            "kind": "train",
+            "step": step,
+            "batch": state.last_batch,
+            "tokens_seen": state.tokens_seen,
+            "batch_tokens": int(report["tokens"]),
+            "loss": loss,
+            # Above, a float overflows; what is NaN stays it.
+            "perplexity": math.inf if loss >= 700 else math.exp(loss),
+            "accuracy": report["accuracy"],
+            "gradient_norm": report["gradient_norm"],
+            "learning_rate": report["learning_rate"],
+            "applied": bool(report["applied"]),
+            "skipped_updates": state.skipped_updates,
+            "noise_scale_tokens": noise.tokens,
+            "recommended_batch_tokens": noise.recommended_batch_tokens(
+                self._length
+            ),
+            "recipe_batch_tokens": int(self._recipe.at(step - 1).batch_tokens),
+            "tokens_per_second": rate,
+            "seconds_left": max(0.0, left / rate) if rate else None,
+        }
+        if self._peak and rate:
+            record["model_flops_utilisation"] = rate * self._flops / self._peak
+        return record

@@ -1,0 +1,86 @@
+"""Where a run stands, besides its arrays."""
+
+import dataclasses
+
+
+@dataclasses.dataclass
+class RunState:
+    """Counters that a checkpoint holds beside the arrays.
+
+    The next batch is never one of those that are passed over.
+
+    Args:
+        step: int. Batches that were trained on.
+        batch: int. The next batch; batches that were skipped count.
+        tokens_seen: int. Tokens that were trained on.
+        skip_batches: set of ints. Batches that are passed over.
+        skipped_updates: int. Updates that were not made, as they were not
+            finite.
+        skipped_in_a_row: int. Those of the last steps.
+        rollbacks: int. How often the run went back after a spike.
+
+    Example:
+
+    ```python
+    from keras_gpt3.training.run_state import RunState
+
+    state = RunState(skip_batches={1})
+    state.advance(tokens=64, applied=True)
+    state.batch  # 2
+    ```
+    """
+
+    step: int = 0
+    batch: int = 0
+    tokens_seen: int = 0
+    skip_batches: set = dataclasses.field(default_factory=set)
+    skipped_updates: int = 0
+    skipped_in_a_row: int = 0
+    rollbacks: int = 0
+
+    def __post_init__(self):
+        self.skip_batches = set(self.skip_batches)
+        self._last = None
+        self._pass_over()
+
+    @property
+    def last_batch(self):
+        """The batch of the last step, or `None` before the first one."""
+        return self._last
+
+    def skip(self, batches):
+        """Adds batches to be passed over; those of the past stay as they were.
+
+        Args:
+            batches: iterable of ints.
+        """
+        self.skip_batches |= {b for b in batches if b >= self.batch}
+        self._pass_over()
+
+    def advance(self, tokens, applied):
+        """Counts a step.
+
+        Args:
+            tokens: int. Tokens of its batch.
+            applied: bool. Whether its update was made.
+        """
+        self._last = self.batch
+        self.step += 1
+        self.batch += 1
+        self.tokens_seen += tokens
+        self.skipped_updates += not applied
+        self.skipped_in_a_row = 0 if applied else self.skipped_in_a_row + 1
+        self._pass_over()
+
+    def as_facts(self):
+        """Gives what JSON can hold of it.
+
+        Returns:
+            A dict of the arguments of `RunState`.
+        """
+        facts = dataclasses.asdict(self)
+        return facts | {"skip_batches": sorted(self.skip_batches)}
+
+    def _pass_over(self):
+        while self.batch in self.skip_batches:
+            self.batch += 1

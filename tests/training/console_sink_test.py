@@ -1,0 +1,119 @@
+import io
+import re
+import sys
+
+import pytest
+
+from keras_gpt3.training.console_sink import ConsoleSink
+
+TRAIN = {
+    "kind": "train",
+    "step": 7,
+    "tokens_seen": 123456,
+    "loss": 3.25,
+    "gradient_norm": 0.51234,
+    "learning_rate": 6e-4,
+    "batch_tokens": 32768,
+    "tokens_per_second": 1234.5,
+    "recommended_batch_tokens": 40960,
+    "seconds_left": 3725.4,
+    "model_flops_utilisation": 0.456,
+}
+VALIDATION = {
+    "kind": "validation",
+    "step": 7,
+    "tokens_seen": 123456,
+    "books/loss": 3.5,
+    "books/accuracy": 0.3,
+    "web/en[1]/loss": 4.0,
+    "loss": 3.75,
+}
+VALIDATION_LINE = "step 7, held-out loss: books 3.5000, web/en[1] 4.0000"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def lines(*records, is_due=True):
+    file = io.StringIO()
+    console = ConsoleSink(100, file)
+    for record in records:
+        console(record, is_due)
+    console.close()
+    return file.getvalue().splitlines()
+
+
+def test_a_record_makes_a_line_where_there_is_no_terminal():
+    assert lines(TRAIN) == [
+        "step 7/100, tokens 123,456, loss 3.2500, norm 0.512, rate 0.0006, "
+        "batch 32,768, 1,234 tokens/s, utilisation 46%, noise scale "
+        "recommends 40,960, left 1:02:05"
+    ]
+
+
+def test_what_is_not_known_yet_is_left_out():
+    unknown = ("tokens_per_second", "recommended_batch_tokens", "seconds_left")
+    record = TRAIN | dict.fromkeys(unknown)
+    del record["model_flops_utilisation"]
+    assert lines(record) == [
+        "step 7/100, tokens 123,456, loss 3.2500, norm 0.512, rate 0.0006, "
+        "batch 32,768, left ?"
+    ]
+
+
+def test_steps_that_are_not_due_make_no_line():
+    assert lines(TRAIN, is_due=False) == []
+
+
+def test_a_validation_makes_a_line_of_its_sets():
+    assert lines(VALIDATION) == [VALIDATION_LINE]
+
+
+@pytest.mark.parametrize(
+    "seconds, text",
+    [(0.0, "0:00:00"), (59.6, "0:01:00"), (90061.0, "1 day, 1:01:01")],
+)
+def test_the_time_that_is_left_is_told_in_hours(seconds, text):
+    (line,) = lines(TRAIN | {"seconds_left": seconds})
+    assert line.endswith(f", left {text}")
+
+
+def on_terminal(monkeypatch, *records, columns=200):
+    """What is shown on a terminal, without its control sequences."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    file = Terminal()
+    console = ConsoleSink(100, file)
+    for record in records:
+        console(record, is_due=False)
+    console.close()
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue())
+
+
+def test_a_terminal_shows_a_bar_that_moves_at_every_step(monkeypatch):
+    shown = on_terminal(monkeypatch, TRAIN)
+    assert "step 7 of 100" in shown
+    # Halves round to even: 1234.5 is 1,234.
+    assert "loss 3.2500, 1,234 tokens/s, left: 1:02:05" in shown
+    assert "tokens 123,456" not in shown
+
+
+def test_a_bar_shows_before_there_is_a_rate(monkeypatch):
+    unknown = ("tokens_per_second", "seconds_left")
+    shown = on_terminal(monkeypatch, TRAIN | dict.fromkeys(unknown))
+    assert "loss 3.2500, 0 tokens/s, left: ?" in shown
+
+
+@pytest.mark.parametrize("columns", [200, 30])
+def test_a_terminal_gets_the_validation_s_line_whole(columns, monkeypatch):
+    shown = on_terminal(monkeypatch, TRAIN, VALIDATION, columns=columns)
+    assert VALIDATION_LINE in [line.strip() for line in shown.splitlines()]
+
+
+def test_it_writes_to_standard_error_by_default(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    ConsoleSink(100)(VALIDATION, True)
+    assert sys.stderr.getvalue() == VALIDATION_LINE + "\n"
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,130 @@
+import errno
+import logging
+import os
+import pathlib
+import re
+import sys
+
+import pytest
+
+from keras_gpt3.training import checkpoint_files
+from keras_gpt3.training import run_checkpoints
+from tests.training.pretraining_run_test import assert_bitwise_equal
+from tests.training.pretraining_run_test import records_of
+from tests.training.pretraining_run_test import small_recipe
+from tests.training.pretraining_run_test import stop_before
+from tests.training.small_run import NUM_STEPS
+from tests.training.small_run import small_config
+from tests.training.small_run import train
+
+
+def test_a_folder_of_another_run_is_refused_and_stays(tmp_path, monkeypatch):
+    config = small_config(tmp_path)
+    with monkeypatch.context() as patch:
+        stop_before(patch, 2)
+        assert not train(config)
+    saved = pathlib.Path(config.folder, "config.yaml").read_bytes()
+    other = small_config(
+        tmp_path, seed=1, recipe=small_recipe(learning_rate=1e-3)
+    )
+    message = (
+        f"A run folder must hold one run. Received: folder='{config.folder}', "
+        "whose config has other values: recipe.learning_rate=0.005 there, "
+        "0.001 here; seed=0 there, 1 here. Use another folder, or the values "
+        "of the run."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        train(other)
+    assert pathlib.Path(config.folder, "config.yaml").read_bytes() == saved
+    # How often is saved, and the devices, may change.
+    assert train(small_config(tmp_path, checkpoints={"every_steps": 5}))
+
+
+def test_a_vocabulary_larger_than_the_models_raises(tmp_path):
+    message = (
+        "The shards' vocabulary must be at most the model's. Received: 61 ids "
+        "in data.shards, vocabulary_size=60. Write the shards with the model's "
+        "tokenizer."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        train(small_config(tmp_path), vocabulary_size=60)
+    assert not pathlib.Path(tmp_path, "run").exists()
+
+
+def test_a_missing_orbit_is_one_sentence(tmp_path, monkeypatch):
+    config = small_config(tmp_path)
+    monkeypatch.setitem(sys.modules, "orbit", None)
+    message = (
+        "Pretraining runs must have Orbit. Received: no module orbit. Install "
+        "it with pip install 'keras-gpt3[pretrain]'."
+    )
+    with pytest.raises(ImportError, match=f"^{re.escape(message)}$"):
+        train(config)
+
+
+def test_a_full_disk_costs_a_checkpoint_and_not_the_run(
+    tmp_path, monkeypatch, caplog
+):
+    config = small_config(tmp_path)
+    real = checkpoint_files.write_arrays
+
+    def write_arrays(folder, arrays):
+        if "step_000000008" in str(folder):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(folder, arrays)
+
+    monkeypatch.setattr(run_checkpoints, "write_arrays", write_arrays)
+    with caplog.at_level(logging.ERROR, "keras_gpt3"):
+        assert train(config)
+    assert "The checkpoint of step 8 could not be written" in caplog.text
+    folders = sorted(os.listdir(f"{config.folder}/checkpoints"))
+    assert [f for f in folders if f.startswith("step")] == [
+        "step_000000000",
+        "step_000000004",
+        "step_000000012",
+    ]
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_used(
+    tmp_path, monkeypatch, caplog
+):
+    whole, config = (small_config(tmp_path, name) for name in ("whole", "run"))
+    train(whole)
+    with monkeypatch.context() as patch:
+        stop_before(patch, 10)
+        train(config)
+    (data,) = pathlib.Path(config.folder, "checkpoints", "step_000000010").glob(
+        "arrays.data*"
+    )
+    damaged = bytearray(data.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    data.write_bytes(damaged)
+    with caplog.at_level(logging.INFO, "keras_gpt3"):
+        assert train(config)
+    assert "Checkpoint step_000000010 is damaged: arrays.data" in caplog.text
+    assert "Resumed at step 8." in caplog.text
+    assert_bitwise_equal(config, whole)
+    assert len(records_of(config)) == NUM_STEPS
+
+
+def test_a_shard_that_breaks_in_mid_run_loses_nothing(tmp_path, monkeypatch):
+    whole, config = (small_config(tmp_path, name) for name in ("whole", "run"))
+    train(whole)
+    (shard,) = pathlib.Path(config.data.shards["news"]).glob("*.uint16")
+    contents = shard.read_bytes()
+    with monkeypatch.context() as patch:
+        real = run_checkpoints.RunCheckpoints.save
+
+        def save(self, step, *args):
+            if step == 4:
+                shard.write_bytes(contents[:100])
+            real(self, step, *args)
+
+        patch.setattr(run_checkpoints.RunCheckpoints, "save", save)
+        message = f"^A shard must hold .* Received: .*{re.escape(str(shard))}"
+        with pytest.raises(ValueError, match=message) as error:
+            train(config)
+        assert "\n" not in str(error.value)
+    shard.write_bytes(contents)
+    assert train(config)
+    assert_bitwise_equal(config, whole)

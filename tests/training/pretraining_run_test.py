@@ -1,0 +1,258 @@
+import json
+import logging
+import os
+import re
+import signal
+
+import numpy as np
+import pytest
+
+from keras_gpt3.data import Mixture
+from keras_gpt3.data import contexts_of_step
+from keras_gpt3.training import pretraining_run
+from keras_gpt3.training.pretraining_run import is_due
+from keras_gpt3.training.run_checkpoints import RunCheckpoints
+from tests.small_gpt3 import LENGTH
+from tests.training.small_run import NUM_STEPS
+from tests.training.small_run import small_config
+from tests.training.small_run import train
+
+
+def records_of(config, kind="train"):
+    with open(f"{config.folder}/log.jsonl", encoding="utf-8") as lines:
+        records = [json.loads(line) for line in lines]
+    return [record for record in records if record["kind"] == kind]
+
+
+def last_arrays(config):
+    with RunCheckpoints(f"{config.folder}/checkpoints") as checkpoints:
+        return checkpoints.restore().arrays
+
+
+def assert_bitwise_equal(config, other):
+    received, expected = last_arrays(config), last_arrays(other)
+    assert received.keys() == expected.keys()
+    for name, array in received.items():
+        np.testing.assert_array_equal(array, expected[name], err_msg=name)
+
+
+def stop_before(monkeypatch, step):
+    """Makes a run get SIGTERM before some step."""
+    real = pretraining_run.PretrainingRun._step
+
+    def interrupted(self):
+        if self.state.step + 1 == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+        real(self)
+
+    monkeypatch.setattr(pretraining_run.PretrainingRun, "_step", interrupted)
+
+
+class Killed(Exception):
+    """Stands for a kill: nothing in the run catches it."""
+
+
+def kill_before(monkeypatch, step):
+    """Makes a run end before some step as if it were killed."""
+    real = pretraining_run.PretrainingRun._step
+
+    def killed(self):
+        if self.state.step + 1 == step:
+            raise Killed
+        real(self)
+
+    monkeypatch.setattr(pretraining_run.PretrainingRun, "_step", killed)
+
+
+@pytest.fixture
+def spoilt_steps(monkeypatch):
+    """A set of global steps whose loss the run sees as not finite."""
+    spoilt = set()
+    real = pretraining_run.PretrainingRun._train_one
+
+    def train_one(self):
+        if self.state.step + 1 in spoilt:
+            variable = self._model.backbone.token_embedding.embeddings
+            before = variable.numpy()
+            variable.assign(np.full_like(before, np.nan))
+            report = real(self)
+            variable.assign(before)
+            return report
+        return real(self)
+
+    monkeypatch.setattr(pretraining_run.PretrainingRun, "_train_one", train_one)
+    return spoilt
+
+
+def test_a_run_logs_every_step_and_validates_and_saves(tmp_path):
+    config = small_config(tmp_path)
+    assert train(config)
+    records = records_of(config)
+    assert [r["step"] for r in records] == list(range(1, NUM_STEPS + 1))
+    assert [r["batch"] for r in records] == list(range(NUM_STEPS))
+    assert records[-1]["tokens_seen"] == config.recipe.total_tokens
+    assert all(r["applied"] and np.isfinite(r["loss"]) for r in records)
+    assert records[-1]["noise_scale_tokens"] is None or (
+        records[-1]["recommended_batch_tokens"] % LENGTH == 0
+    )
+    held_out = records_of(config, "validation")
+    assert [r["step"] for r in held_out] == [0, 6, 12]
+    assert held_out[0]["held/loss"] == pytest.approx(np.log(61), abs=0.2)
+    steps = RunCheckpoints(f"{config.folder}/checkpoints").steps()
+    assert steps[-3:] == [4, 8, 12]
+    assert os.path.exists(f"{config.folder}/preset/config.json")
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_killed_run_ends_bit_for_bit_as_an_undisturbed_one(
+    tmp_path, monkeypatch, replicas
+):
+    devices = {"devices": {"cpu_replicas": replicas}}
+    whole = small_config(tmp_path, "whole", **devices)
+    train(whole, dropout=0.1)
+    config = small_config(tmp_path, "killed", **devices)
+    for step in (2, 7, 11):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            kill_before(patch, step)
+            train(config, dropout=0.1)
+    assert train(config, dropout=0.1)
+    assert_bitwise_equal(config, whole)
+    keys = ("step", "batch", "tokens_seen", "loss", "noise_scale_tokens")
+    assert [[r[k] for k in keys] for r in records_of(config)] == [
+        [r[k] for k in keys] for r in records_of(whole)
+    ]
+
+
+def test_sigterm_saves_at_once_and_the_run_goes_on(tmp_path, monkeypatch):
+    whole, config = (small_config(tmp_path, name) for name in ("whole", "a"))
+    train(whole)
+    with monkeypatch.context() as patch:
+        stop_before(patch, 6)
+        assert not train(config)
+    assert records_of(config)[-1]["step"] == 6
+    assert train(config)
+    assert_bitwise_equal(config, whole)
+
+
+def test_another_number_of_replicas_follows_the_same_curve(
+    tmp_path, monkeypatch
+):
+    multiple = {"recipe": small_recipe(batch_multiple=2)}
+    whole = small_config(tmp_path, "whole", **multiple)
+    train(whole)
+    config = small_config(tmp_path, "moved", **multiple)
+    with monkeypatch.context() as patch:
+        stop_before(patch, 5)
+        assert not train(config)
+    moved = small_config(
+        tmp_path, "moved", devices={"cpu_replicas": 2}, **multiple
+    )
+    assert train(moved)
+    losses = [[r["loss"] for r in records_of(c)] for c in (moved, whole)]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+
+
+def small_recipe(**changes):
+    return {
+        "total_tokens": NUM_STEPS * 4 * LENGTH,
+        "batch_tokens": 4 * LENGTH,
+        "learning_rate": 5e-3,
+    } | changes
+
+
+def test_the_batch_grows_with_the_ramp_in_one_trace(tmp_path, monkeypatch):
+    runs = []
+    real = pretraining_run.PretrainingRun._prepare_loops
+    monkeypatch.setattr(
+        pretraining_run.PretrainingRun,
+        "_prepare_loops",
+        lambda self: (runs.append(self), real(self)),
+    )
+    config = small_config(
+        tmp_path,
+        recipe=small_recipe(start_batch_tokens=LENGTH, ramp_tokens=20 * LENGTH),
+    )
+    assert train(config)
+    sizes = [r["batch_tokens"] // LENGTH for r in records_of(config)]
+    ramp = runs[0]._recipe.batch_ramp
+    assert sizes == [ramp.size_at(step) for step in range(len(sizes))]
+    assert set(sizes) >= {1, 2, 3, 4}
+    assert runs[0]._trainer.num_traces == 1
+
+
+def test_updates_that_are_not_finite_are_skipped_and_named(
+    tmp_path, spoilt_steps, caplog
+):
+    spoilt_steps |= {3, 7}
+    config = small_config(tmp_path)
+    with caplog.at_level(logging.WARNING, "keras_gpt3"):
+        assert train(config)
+    records = records_of(config)
+    assert [r["step"] for r in records if not r["applied"]] == [3, 7]
+    assert records[-1]["skipped_updates"] == 2
+    folders = config.data.shards
+    mixture = Mixture(folders, config.data.weights)
+    ids = contexts_of_step(mixture, LENGTH, 4, config.seed, 2)
+    names = [mixture.describe_context(i, LENGTH) for i in ids]
+    assert f"Batch 2 holds the contexts {names}" in caplog.text
+
+
+def test_a_run_stops_after_too_many_bad_updates_in_a_row(
+    tmp_path, spoilt_steps
+):
+    spoilt_steps |= {3, 5, 6, 7}
+    config = small_config(tmp_path, health={"max_skipped_in_a_row": 3})
+    message = (
+        "Updates must be finite. Received: 3 in a row that were not, up to "
+        "step 7. The log names their batches; lower the learning rate, or list "
+        "them in data.skip_batches, and resume."
+    )
+    with pytest.raises(RuntimeError, match=f"^{re.escape(message)}$"):
+        train(config)
+
+
+def test_batches_to_skip_are_passed_over(tmp_path):
+    config = small_config(tmp_path)
+    shards = config.data.shards
+    skipping = small_config(
+        tmp_path,
+        data={"skip_batches": [0, 3, 4, 90]},
+    )
+    assert skipping.data.shards == shards
+    assert train(skipping)
+    batches = [r["batch"] for r in records_of(skipping)]
+    expected = [b for b in range(20) if b not in (0, 3, 4)]
+    assert batches == expected[:NUM_STEPS]
+
+
+def test_a_spike_rolls_the_run_back_and_skips_its_batches(
+    tmp_path, monkeypatch, caplog
+):
+    config = small_config(
+        tmp_path, health={"spike_deviations": 3.0, "spike_window": 4}
+    )
+    spiked = []
+    real = pretraining_run.PretrainingRun._train_one
+
+    def train_one(self):
+        report = real(self)
+        if self.state.batch == 9:  # The ninth batch is bad whenever it comes.
+            spiked.append(self.state.step)
+            report["loss"] += 100
+        return report
+
+    monkeypatch.setattr(pretraining_run.PretrainingRun, "_train_one", train_one)
+    with caplog.at_level(logging.WARNING, "keras_gpt3"):
+        assert train(config)
+    # The last checkpoint was that of step 8.
+    assert spiked == [9]
+    assert "The run goes on from step 8, past batches 8 to 9." in caplog.text
+    records = records_of(config)
+    assert [r["step"] for r in records] == list(range(1, NUM_STEPS + 1))
+    batches = [r["batch"] for r in records]
+    assert batches == [*range(8), *range(10, 14)]
+
+
+def test_steps_are_due_at_multiples():
+    assert [step for step in range(1, 10) if is_due(3, step)] == [3, 6, 9]
+    assert not is_due(None, 3)

@@ -1,0 +1,223 @@
+import math
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from keras_gpt3.training.run_folder import RunFolder
+from keras_gpt3.training.run_log import RunLog
+from keras_gpt3.training.run_plot import drawn_points
+from keras_gpt3.training.run_plot import plot_run
+from keras_gpt3.training.run_plot import smoothed
+
+LOSSES = [10.5, 9.0, math.nan, 8.5, 8.0]
+SKIPPED = [0, 0, 1, 1, 3]
+RECOMMENDED = [None, None, 256, 512, 384]
+LABELS = ["Loss (nats per token)", "Learning rate", "Batch (tokens)"]
+LABELS += ["Gradient norm"]
+
+
+def training_records():
+    """Five records of a run, every tenth step; the third was skipped."""
+    for index, loss in enumerate(LOSSES):
+        yield {
+            "kind": "train",
+            "step": 10 * (index + 1),
+            "tokens_seen": 1000 * (index + 1),
+            "loss": loss,
+            "learning_rate": 1e-3 * (5 - index),
+            "batch_tokens": 64 * (index + 1),
+            "recommended_batch_tokens": RECOMMENDED[index],
+            "gradient_norm": math.inf if math.isnan(loss) else loss / 10,
+            "skipped_updates": SKIPPED[index],
+        }
+
+
+def held_out_records():
+    """Two validations; of the set that is new in the second, one loss."""
+    first = {"books/loss": 10.8, "books/accuracy": 0.0, "loss": 10.8}
+    second = {"books/loss": 8.6, "web/en/loss": 8.8, "loss": 8.7}
+    yield {"kind": "validation", "step": 0, "tokens_seen": 0} | first
+    yield {"kind": "validation", "step": 40, "tokens_seen": 4000} | second
+
+
+def figure_of(folder, records, path=None):
+    log = RunLog(RunFolder(folder).log)
+    for record in records:
+        log.write(record)
+    return plot_run(folder, path)
+
+
+def curves(axis):
+    """Label, or "" without one, to the points of each line of a panel."""
+    found = {}
+    for line in axis.get_lines():
+        label = line.get_label()
+        label = "" if label.startswith("_") else label
+        found[label] = line.get_xydata().tolist()
+    return found
+
+
+def test_panels_hold_the_records_over_the_tokens_seen(tmp_path):
+    figure = figure_of(tmp_path, [*held_out_records(), *training_records()])
+    assert type(figure) is Figure
+    assert [axis.get_ylabel() for axis in figure.axes] == LABELS
+    assert figure.axes[-1].get_xlabel() == "Tokens seen"
+    nan = math.nan
+    tokens = [1000, 2000, 3000, 4000, 5000]
+    expected = [
+        {
+            "": LOSSES,
+            # Of so few records no neighbours are smoothed.
+            "training, smoothed": LOSSES,
+        },
+        {"": [5e-3, 4e-3, 3e-3, 2e-3, 1e-3]},
+        {
+            "of the run": [64, 128, 192, 256, 320],
+            "recommended by the noise scale": [nan, nan, 256, 512, 384],
+        },
+        {"": [1.05, 0.9, nan, 0.85, 0.8]},
+    ]
+    for axis, lines in zip(figure.axes, expected, strict=True):
+        received = curves(axis)
+        for label, values in lines.items():
+            points = np.column_stack([tokens, values])
+            np.testing.assert_allclose(received[label], points, rtol=1e-15)
+
+
+def test_each_held_out_set_has_dots_where_it_was_validated(tmp_path):
+    loss, *_ = figure_of(tmp_path, held_out_records()).axes
+    received = curves(loss)
+    assert set(received) == {
+        "",
+        "training, smoothed",
+        "held out: books",
+        "held out: web/en",
+    }
+    assert received["held out: books"] == [[0, 10.8], [4000, 8.6]]
+    np.testing.assert_array_equal(
+        received["held out: web/en"], [[0, math.nan], [4000, 8.8]]
+    )
+    assert {line.get_marker() for line in loss.get_lines()[2:]} == {"o"}
+
+
+def test_the_raw_loss_is_lighter_than_the_smoothed_one(tmp_path):
+    loss, *_ = figure_of(tmp_path, training_records()).axes
+    raw, smooth = (float(line.get_color()) for line in loss.get_lines())
+    assert raw > smooth
+
+
+def test_updates_that_were_skipped_are_marked_where_the_log_tells(tmp_path):
+    *_, norm = figure_of(tmp_path, training_records()).axes
+    marks = curves(norm)["updates skipped"]
+    assert [tokens for tokens, _ in marks] == [3000, 5000]
+
+
+def test_a_run_without_skips_or_an_estimate_has_neither_curve(tmp_path):
+    whole = {"skipped_updates": 0, "recommended_batch_tokens": None}
+    records = [record | whole for record in training_records()]
+    *_, batch, norm = figure_of(tmp_path, records).axes
+    assert set(curves(batch)) == {"of the run"}
+    assert set(curves(norm)) == {""}
+
+
+def test_the_recommended_batch_is_dashed_on_a_logarithmic_scale(tmp_path):
+    *_, batch, _ = figure_of(tmp_path, training_records()).axes
+    assert batch.get_yscale() == "log"
+    assert [line.get_linestyle() for line in batch.get_lines()] == ["-", "--"]
+
+
+@pytest.mark.parametrize("records", [training_records, held_out_records])
+@pytest.mark.parametrize(
+    "name, start", [("a.png", b"\x89PNG"), ("a.svg", b"<?xml")]
+)
+def test_a_figure_of_either_kind_of_record_is_saved(
+    records, name, start, tmp_path, monkeypatch
+):
+    # An import of pyplot would fail.
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    figure_of(tmp_path, records(), tmp_path / name)
+    assert (tmp_path / name).read_bytes().startswith(start)
+
+
+def test_without_a_path_nothing_is_saved(tmp_path):
+    figure_of(tmp_path, training_records())
+    assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
+
+
+def test_a_long_run_is_drawn_by_few_points_with_its_spike(tmp_path):
+    record = next(training_records())
+    records = [record | {"tokens_seen": step} for step in range(4001)]
+    records[1234] |= {"loss": 99.0}
+    figure = figure_of(tmp_path, records)
+    raw = curves(figure.axes[0])[""]
+    assert len(raw) <= 2002
+    assert [1234, 99.0] in raw
+    assert raw[0][0] == 0
+    assert raw[-1][0] == 4000
+
+
+@pytest.mark.parametrize("written", [None, "", '{"kind": "tr'])
+def test_a_folder_without_a_record_raises(written, tmp_path):
+    if written is not None:
+        (tmp_path / "log.jsonl").write_text(written)
+    with pytest.raises(FileNotFoundError) as caught:
+        plot_run(tmp_path)
+    assert str(caught.value) == (
+        "A run folder must hold a log with records. Received: folder="
+        f"'{tmp_path}', without a whole line in log.jsonl. Pass the folder of "
+        "a run that has begun to log."
+    )
+
+
+# === Numbers ===
+
+
+def slow_extremes(values, size):
+    """First and last, and of each piece the first of both extremes."""
+    kept = {0, len(values) - 1}
+    for start in range(0, len(values), size):
+        piece = values[start : start + size].tolist()
+        known = [v for v in piece if not math.isnan(v)]
+        for extreme in (min(known), max(known)) if known else ():
+            kept.add(start + piece.index(extreme))
+    return sorted(kept)
+
+
+@pytest.mark.parametrize(
+    "count, num_pieces, size", [(41, 4, 11), (64, 8, 8), (65, 8, 9), (5, 1, 5)]
+)
+def test_the_drawn_points_are_extremes_of_pieces(count, num_pieces, size):
+    values = np.random.default_rng(count).normal(size=count)
+    values[3:6] = np.nan
+    points = drawn_points(values, num_pieces)
+    assert points.tolist() == slow_extremes(values, size)
+    assert len(points) <= 2 * num_pieces + 2
+
+
+def test_a_piece_of_gaps_stays_a_gap():
+    values = np.arange(40.0)
+    values[10:20] = np.nan
+    points = drawn_points(values, 4)
+    assert points.tolist() == [0, 9, 10, 20, 29, 30, 39]
+
+
+def test_few_points_are_all_drawn():
+    assert drawn_points(np.ones(6), 2).tolist() == list(range(6))
+
+
+@pytest.mark.parametrize("half_width", [0, 1, 3, 100])
+def test_smoothing_takes_as_many_neighbours_on_either_side(half_width):
+    values = np.random.default_rng(0).normal(size=21)
+    values[[0, 7, 8, 9, 20]] = np.nan
+    expected = []
+    for i in range(21):
+        half = min(half_width, i, 20 - i)
+        window = values[i - half : i + half + 1]
+        known = window[~np.isnan(window)]
+        expected.append(known.mean() if len(known) else math.nan)
+    # Differences of running sums of 21 numbers of order 1.
+    np.testing.assert_allclose(
+        smoothed(values, half_width), expected, rtol=1e-12, atol=1e-14
+    )

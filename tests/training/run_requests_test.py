@@ -1,0 +1,132 @@
+import os
+import re
+import signal
+import threading
+
+import pytest
+
+from keras_gpt3.training.run_requests import RunRequests
+
+STOP, SAVE, NOTHING = [1.0, 0.0], [0.0, 1.0], [0.0, 0.0]
+
+
+class Clock:
+    """A clock that stands until it is set."""
+
+    minutes = 7.0  # No clock starts at 0.
+
+    def __call__(self):
+        return 60 * self.minutes
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def send(number):
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_asks_to_stop(number):
+    with RunRequests(None, None) as requests:
+        assert requests.votes() == NOTHING
+        send(number)
+        assert requests.votes() == STOP
+        assert requests.votes() == STOP
+
+
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
+def test_ctrl_c_once_more_stops_at_once(first):
+    with RunRequests(None, None) as requests:
+        send(first)
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGINT)
+        assert requests.votes() == STOP
+
+
+def test_a_scheduler_may_ask_twice():
+    with RunRequests(None, None) as requests:
+        send(signal.SIGTERM)
+        send(signal.SIGTERM)
+        assert requests.votes() == STOP
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError])
+def test_handlers_are_put_back(error):
+    def own(number, frame):
+        seen.append(number)
+
+    seen = []
+    before = signal.signal(signal.SIGTERM, own)
+    try:
+        with RunRequests(None, None):
+            assert signal.getsignal(signal.SIGTERM) != own
+            if error:
+                raise error
+    except RuntimeError:
+        pass
+    finally:
+        assert signal.getsignal(signal.SIGTERM) == own
+        send(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, before)
+    assert seen == [signal.SIGTERM]
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
+def test_a_handler_that_python_did_not_set_becomes_the_default(monkeypatch):
+    requests = RunRequests(None, None)
+    requests._handlers = {signal.SIGUSR1: None}
+    requests.__exit__()
+    assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+
+
+def test_another_thread_takes_no_signals():
+    before = signal.getsignal(signal.SIGTERM)
+    seen = []
+
+    def enter():
+        with RunRequests(None, None) as requests:
+            seen.append(signal.getsignal(signal.SIGTERM))
+            seen.append(requests.votes())
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert seen == [before, NOTHING]
+
+
+def test_it_asks_to_stop_after_a_time(clock):
+    requests = RunRequests(2.0, None, now=clock)
+    clock.minutes += 1.99
+    requests.saved()  # Does not put off the end.
+    assert requests.votes() == NOTHING
+    clock.minutes += 0.01
+    assert requests.votes() == STOP
+
+
+def test_it_asks_to_save_as_long_after_each_checkpoint(clock):
+    requests = RunRequests(None, 0.5, now=clock)
+    for _ in range(2):
+        assert requests.votes() == NOTHING
+        clock.minutes += 0.5
+        assert requests.votes() == SAVE
+        clock.minutes += 3.0
+        assert requests.votes() == SAVE
+        requests.saved()
+
+
+@pytest.mark.parametrize("minutes", [0, -1.0, float("nan")])
+@pytest.mark.parametrize(
+    "name, place", [("stop_after_minutes", 0), ("checkpoints.every_minutes", 1)]
+)
+def test_a_time_that_is_not_above_0_raises(name, place, minutes):
+    arguments = [None, None]
+    arguments[place] = minutes
+    message = (
+        f"{name} must be above 0. Received: {name}={minutes}. Use None to do "
+        "without."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        RunRequests(*arguments)
