@@ -31,9 +31,10 @@ class Mixture:
     a run are cut into blocks. Where the weights have a common denominator of at
     most 65536, every block holds exactly each set's share. Otherwise shares
     are rounded to multiples of 2**-32, and after every block each set is less
-    than one sample from its share of all samples so far. Within a block the
-    sets come in an order of their own for each block and seed, and within a
-    set the contexts come without replacement until all were seen.
+    than one sample from its share of all samples so far. The samples of a block
+    are shuffled over the sets. A set's contexts are dealt out without
+    replacement until all of them were, so that within a block, whose samples
+    come in any order, one may come again a little before the last of them.
 
     Which context a sample reads is a closed form of seed and sample. It
     depends on the names of the sets and on their order in `shards`. A context

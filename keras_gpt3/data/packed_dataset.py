@@ -1,6 +1,8 @@
 """Training batches from token shards, as a tf.data pipeline (TensorFlow)."""
 
+import atexit
 import os
+import time
 
 import numpy as np
 
@@ -101,6 +103,7 @@ def packed_dataset(
 
     # TensorFlow refers to Python functions weakly. These live, and with them
     # the open shards, as long as the dataset, which holds `read_part`.
+    @_counted
     def read_contexts(contexts):
         return shards.read_contexts(contexts, sequence_length)
 
@@ -191,6 +194,7 @@ def _batch_bounds(batch_size):
     if not isinstance(batch_size, BatchRamp):
         return lambda batch: (batch * batch_size, int(batch_size))
 
+    @_counted
     def sequences_before(batch):
         return batch_size.sequences_before(np.array([batch, batch + 1]))
 
@@ -239,3 +243,39 @@ def _options():
         tf.data.experimental.AutoShardPolicy.DATA
     )
     return options
+
+
+# === Exit ===
+
+# A thread that wants the interpreter while it is shut down ends on the spot.
+# If that is a thread of tf.data, the process waits for it for ever as soon as
+# the iterator goes. So at exit, wait until the buffers are full: then nothing
+# is read any more.
+_CALM_SECONDS = 0.05
+_MAX_WAIT_SECONDS = 5.0
+
+_calls_under_way = []
+_last_return = [-np.inf]
+
+
+def _counted(function):
+    """Let `_wait_for_calm` know of a function that tf.data calls."""
+
+    def call(argument):
+        _calls_under_way.append(None)
+        try:
+            return function(argument)
+        finally:
+            _last_return[0] = time.monotonic()
+            _calls_under_way.pop()
+
+    return call
+
+
+@atexit.register
+def _wait_for_calm():
+    deadline = time.monotonic() + _MAX_WAIT_SECONDS
+    while (now := time.monotonic()) < deadline:
+        if not _calls_under_way and now > _last_return[0] + _CALM_SECONDS:
+            return
+        time.sleep(_CALM_SECONDS / 10)

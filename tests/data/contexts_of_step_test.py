@@ -26,6 +26,25 @@ def test_the_contexts_are_those_of_the_batch(
         )
 
 
+@pytest.mark.parametrize("epochs", [None, 2])
+@pytest.mark.parametrize("start_step", [0, 3, 4, 6])
+@pytest.mark.parametrize("skip_steps", [(4,), [0, 3, 4, 5, 9], {8, 1}, (99,)])
+def test_skipped_batches_never_come_and_the_others_keep_their_step(
+    make_shards, epochs, start_step, skip_steps
+):
+    shards = make_shards(200)
+    options = {"start_step": start_step, "skip_steps": skip_steps}
+    dataset = packed_dataset(shards, 7, 4, epochs=epochs, **options)
+    # There are 28 contexts: 14 batches in 2 epochs.
+    kept = [n for n in range(start_step, 14) if n not in skip_steps]
+    if epochs:
+        assert dataset.cardinality() == len(kept)
+    for (_, labels), step in zip(dataset, kept, strict=epochs is not None):
+        contexts = contexts_of_step(shards, 7, 4, seed=0, step=step)
+        tokens = shards.read_contexts(contexts, 7)
+        np.testing.assert_array_equal(labels, tokens[:, 1:])
+
+
 def test_a_late_step_is_named_at_once(make_shards):
     contexts = contexts_of_step(make_shards(200), 7, 4, seed=0, step=10**12)
     assert contexts.shape == (4,)
