@@ -21,6 +21,7 @@ from keras_gpt3.training.run_recipe import batch_multiple
 from keras_gpt3.training.run_recipe import run_recipe
 
 ROOT = pathlib.Path(__file__).parents[1]
+DATA = ROOT / "examples" / "data"
 PRETRAIN = ROOT / "examples" / "pretrain"
 WORKERS = ROOT / "examples" / "multi_worker"
 READMES = [PRETRAIN / "README.md", WORKERS / "README.md"]
@@ -37,21 +38,19 @@ exit "${CODE:-0}"
     # Two tasks, to which it hands SIGTERM on; ends with the highest code.
     "srun": r"""
 while [[ $1 == --* ]]; do shift; done
-trap 'kill -TERM "${tasks[@]}"' TERM
+trap 'kill -TERM $(jobs -p)' TERM
 for task in 0 1; do SLURM_PROCID=$task "$@" & tasks+=($!); done
-wait
 for task in "${tasks[@]}"; do
-  wait "$task"
-  codes+=($?)
+  wait "$task"; code=$?
+  # The signal has interrupted it.
+  ((code == 143)) && { wait "$task"; code=$?; }
+  codes+=("$code")
 done
 exit $((codes[0] > codes[1] ? codes[0] : codes[1]))
 """,
     "scontrol": r"""
-if [[ "$1 $2" == "show hostnames" ]]; then
-  [[ $3 == "node[7-8]" ]] && printf 'node7\nnode8\n'
-else
-  echo "$*" >> "$RECORDS/scontrol"
-fi
+[[ $* == "show hostnames node[7-8]" ]] && printf 'node7\nnode8\n'
+[[ $1 == requeue ]] && echo "$2" >> "$RECORDS/requeued"
 """,
 }
 
@@ -82,14 +81,13 @@ class StandIns:
 
     def check_cluster(self, addresses, arguments):
         """Raises unless each of two workers was told so, and its index."""
-        pairs = (line.split("|") for line in self.told("keras-gpt3"))
-        found = [(json.loads(text), words) for text, words in pairs]
-        found.sort(key=lambda pair: pair[0]["task"]["index"])
-        tasks = [{"type": "worker", "index": index} for index in (0, 1)]
-        workers = {"worker": addresses}
-        assert found == [
-            ({"cluster": workers, "task": task}, arguments) for task in tasks
-        ]
+        told = sorted(self.told("keras-gpt3"))
+        assert len(told) == 2
+        for index, (text, words) in enumerate(t.split("|") for t in told):
+            task = {"type": "worker", "index": index}
+            cluster = {"worker": addresses}
+            assert json.loads(text) == {"cluster": cluster, "task": task}
+            assert words == arguments
 
 
 @pytest.fixture
@@ -109,20 +107,17 @@ def check_arguments(words):
 
 def test_the_run_trains_on_what_is_prepared(stand_ins):
     assert stand_ins.run("bash", "examples/pretrain/prepare.sh") == 0
-    told = [line.split("|")[1].split() for line in stand_ins.told("keras-gpt3")]
-    written = {}
-    for words, name in zip(told, CORPORA, strict=True):
+    for line, name in zip(stand_ins.told("keras-gpt3"), CORPORA, strict=True):
+        words = line.removeprefix("|").split()
         check_arguments(words)
-        assert (ROOT / words[1]).is_file()
-        assert words[1] == f"examples/data/{name}.jsonl.gz"
-        written[name] = words[words.index("--out") + 1]
-        assert words[-2:] == ["--validation-fraction", "0.05"]
+        corpus, *options = words[1:]
+        assert (ROOT / corpus).samefile(DATA / f"{name}.jsonl.gz")
+        share = ["--validation-fraction", "0.05"]
+        assert options == ["--out", f"runs/shards/{name}", *share]
     data = read_config(PretrainingConfig, PRETRAIN / "run.yaml").data
-    for side, folders in (
-        ("train", data.shards),
-        ("validation", data.validation),
-    ):
-        assert folders == {n: f"{written[n]}/{side}" for n in CORPORA}
+    assert data.shards == {n: f"runs/shards/{n}/train" for n in CORPORA}
+    held_out = {n: f"runs/shards/{n}/validation" for n in CORPORA}
+    assert data.validation == held_out
     assert list(data.weights) == CORPORA
     assert sum(data.weights.values()) == pytest.approx(1)
 
@@ -163,17 +158,15 @@ def container(pod):
 
 
 @pytest.fixture
-def variables(container):
+def env(container):
     return {each["name"]: each["value"] for each in container["env"]}
 
 
-def test_the_manifest_s_parts_name_each_other(
-    manifests, pod, container, variables
-):
+def test_the_manifest_s_parts_name_each_other(manifests, pod, container, env):
     claim, service = manifests["PersistentVolumeClaim"], manifests["Service"]
     job = manifests["Job"]
     (port,) = service["spec"]["ports"]
-    assert variables == {
+    assert env == {
         "NUM_WORKERS": str(job["spec"]["completions"]),
         "JOB": job["metadata"]["name"],
         "SERVICE": service["metadata"]["name"],
@@ -206,14 +199,12 @@ def test_a_lost_pod_comes_back_and_a_stopped_one_has_time(manifests, pod):
     assert pod["terminationGracePeriodSeconds"] >= 300
 
 
-def test_pods_make_their_cluster_of_index_and_service(
-    container, variables, stand_ins
-):
+def test_pods_make_a_cluster_of_index_and_service(container, env, stand_ins):
     assert container["resources"]["limits"] == {"nvidia.com/gpu": 1}
     command = [*container["command"], *container["args"]]
     for index in "01":
-        variables["JOB_COMPLETION_INDEX"] = index
-        assert stand_ins.run(*command, **variables) == 0
+        env["JOB_COMPLETION_INDEX"] = index
+        assert stand_ins.run(*command, **env) == 0
     stand_ins.check_cluster(
         ["pretrain-0.pretrain:12345", "pretrain-1.pretrain:12345"],
         "pretrain --config run.yaml",
@@ -235,13 +226,8 @@ def test_the_batch_script_parses_and_has_its_options_first():
     end = next(i for i, line in enumerate(lines) if line[:1] not in ("#", ""))
     options = [s[8:] for s in lines if s.startswith("#SBATCH ")]
     assert options == [s[8:] for s in lines[:end] if s.startswith("#SBATCH ")]
-    assert {
-        "--nodes=2",
-        "--ntasks-per-node=1",
-        "--gpus-per-node=1",
-        "--requeue",
-        "--signal=B:TERM@300",
-    } <= set(options)
+    wanted = "--nodes=2 --ntasks-per-node=1 --requeue --signal=B:TERM@300"
+    assert set(wanted.split()) <= set(options)
 
 
 def test_nodes_make_their_cluster_of_the_job_s_list(stand_ins):
@@ -251,25 +237,21 @@ def test_nodes_make_their_cluster_of_the_job_s_list(stand_ins):
     )
 
 
-@pytest.mark.parametrize(
-    "code, restarts, is_requeued",
-    [
-        (0, "0", False),
-        (1, "0", False),
-        (2, "0", False),
-        (75, "0", True),
-        (75, "999", True),
-        (137, "19", True),
-        (137, "20", False),
-    ],
-)
-def test_a_job_that_can_go_on_is_queued_again(
-    code, restarts, is_requeued, stand_ins
-):
-    variables = JOB | {"CODE": str(code), "SLURM_RESTART_COUNT": restarts}
+def requeued_after(code, restarts, stand_ins):
+    """What a job whose workers end with a code queues again."""
+    variables = JOB | {"CODE": str(code), "SLURM_RESTART_COUNT": str(restarts)}
     assert stand_ins.run(*BATCH, **variables) == code
-    expected = ["requeue 1234567"] if is_requeued else []
-    assert stand_ins.told("scontrol") == expected
+    return stand_ins.told("requeued")
+
+
+@pytest.mark.parametrize("code, restarts", [(75, 0), (75, 999), (137, 19)])
+def test_a_job_that_can_go_on_is_queued_again(code, restarts, stand_ins):
+    assert requeued_after(code, restarts, stand_ins) == ["1234567"]
+
+
+@pytest.mark.parametrize("code, restarts", [(0, 0), (1, 0), (2, 0), (137, 20)])
+def test_a_job_that_cannot_go_on_ends(code, restarts, stand_ins):
+    assert requeued_after(code, restarts, stand_ins) == []
 
 
 def test_a_job_near_its_end_has_its_workers_save_and_queues_again(stand_ins):
@@ -279,7 +261,7 @@ def test_a_job_near_its_end_has_its_workers_save_and_queues_again(stand_ins):
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=20) == 75
-    assert stand_ins.told("scontrol") == ["requeue 1234567"]
+    assert stand_ins.told("requeued") == ["1234567"]
 
 
 # === What the READMEs say ===
@@ -300,8 +282,7 @@ def test_a_readme_s_commands_and_links_name_what_exists(path):
         check_arguments([word for word in words[1:] if word != "&"])
     named = [w for words in commands for w in words if "examples/" in w]
     links = re.findall(r"(?<!!)\[[^\]]*\]\(([^)]*)\)", path.read_text("utf-8"))
-    assert named
-    assert links
+    assert named and links
     files = [ROOT / name for name in named]
     files += [path.parent / link for link in links]
     assert [str(file) for file in files if not file.is_file()] == []
