@@ -6,7 +6,8 @@ Trains a small GPT-3 with dropout through `keras-gpt3 pretrain`, once
 undisturbed and once with kill -9 at random moments, some of them inside a
 save. Each time the same command starts it again. Prints one JSON object:
 whether the final arrays are bitwise equal, and how many contexts were seen
-twice or skipped, by the batches that the log names.
+twice or skipped by the steps that count: what a kill took away is made again,
+and the log has each step once.
 """
 
 import argparse
@@ -142,19 +143,19 @@ def disturb(run, config, arguments):
     chance = random.Random(arguments.seed)
     kills = []
     while True:
-        process = subprocess.Popen(
-            command(config), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
+        output = run.with_suffix(".log")
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                command(config), stdout=subprocess.DEVNULL, stderr=file
+            )
         if len(kills) == arguments.kills:
-            _, errors = process.communicate()
-            if process.returncode:
-                sys.exit(errors.decode())
+            if process.wait():
+                sys.exit(output.read_text())
             return kills
         in_save = len(kills) % IN_SAVE == IN_SAVE - 1
         if not wait_for_moment(process, run, in_save, chance):
-            _, errors = process.communicate()
-            sys.exit(f"The run ended before its kills: {errors.decode()}")
-        inside = saves_under_way(run)
+            sys.exit(f"The run ended before its kills: {output.read_text()}")
+        inside = is_saving(process, run)
         process.send_signal(signal.SIGKILL)
         process.wait()
         kills.append({"logged_steps": logged_steps(run), "in_save": inside})
@@ -167,7 +168,7 @@ def wait_for_moment(process, run, in_save, chance):
     moment = None
     while process.poll() is None:
         if in_save and moment is None and logged_steps(run) > before + 2:
-            if saves_under_way(run):
+            if is_saving(process, run):
                 return True
         elif moment is None and logged_steps(run) != before:
             moment = time.monotonic() + chance.uniform(0.0, 2.0)
@@ -177,9 +178,9 @@ def wait_for_moment(process, run, in_save, chance):
     return False
 
 
-def saves_under_way(run):
-    """Whether a checkpoint is being written."""
-    return any((run / "checkpoints").glob(".step_*"))
+def is_saving(process, run):
+    """Whether this process is writing a checkpoint."""
+    return any((run / "checkpoints").glob(f".step_*.tmp-{process.pid}"))
 
 
 def logged_steps(run):

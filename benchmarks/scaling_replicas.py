@@ -11,9 +11,11 @@ from that of one device, and the time of a step over that of one device.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
+import socket
 import statistics
 import subprocess
 import sys
@@ -83,25 +85,18 @@ def measure(run, devices, arguments):
     replicas, workers = devices
     config = run.with_suffix(".yaml")
     config.write_text(json.dumps(run_config(run, replicas, arguments)))
+    ports = free_ports(workers)
     processes = [
-        subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                "from keras_gpt3.cli.main import app; app()",
-                "pretrain",
-                "--config",
-                str(config),
-            ],
-            env=environment(workers, index),
-            stderr=subprocess.PIPE,
-        )
+        start(config, run.with_suffix(f".{index}.log"), ports, index)
         for index in range(workers)
     ]
-    for process in processes:
-        _, errors = process.communicate()
-        if process.returncode:
-            sys.exit(errors.decode())
+    try:
+        for index, process in enumerate(processes):
+            if process.wait():
+                sys.exit(run.with_suffix(f".{index}.log").read_text())
+    finally:
+        for process in processes:
+            process.kill()
     records = [json.loads(x) for x in (run / "log.jsonl").open()]
     records = [x for x in records if x["kind"] == "train"]
     return {
@@ -149,14 +144,29 @@ def run_config(run, replicas, arguments):
     }
 
 
-def environment(workers, index):
-    """Variables of a process, with `TF_CONFIG` for one of several workers."""
+def free_ports(number):
+    """Ports that nobody listens at."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for each in sockets:
+            each.bind(("localhost", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def start(config, output, ports, index):
+    """One process of a run; its errors go to a file."""
     variables = {k: v for k, v in os.environ.items() if k != "TF_CONFIG"}
-    if workers > 1:
-        cluster = {"worker": [f"localhost:{23450 + i}" for i in range(workers)]}
+    if len(ports) > 1:
+        cluster = {"worker": [f"localhost:{port}" for port in ports]}
         task = {"type": "worker", "index": index}
         variables["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
-    return variables
+    program = "from keras_gpt3.cli.main import app; app()"
+    with output.open("wb") as file:
+        return subprocess.Popen(
+            [sys.executable, "-c", program, "pretrain", "--config", config],
+            env=variables,
+            stderr=file,
+        )
 
 
 def compare(name, results):

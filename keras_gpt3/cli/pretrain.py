@@ -4,6 +4,7 @@ import logging
 import os
 import pathlib
 import sys
+import time
 from typing import Annotated
 
 import typer
@@ -12,8 +13,10 @@ from keras_gpt3.cli.user_errors import user_errors
 
 # What the process exits with when the run was told to stop before its end.
 STOPPED = 75
-# Counts how often this process began anew, as another worker had gone.
+# Counts how often this process began anew, as another worker had gone, and
+# says when it first began, in seconds since 1970.
 _RESTARTS = "KERAS_GPT3_RESTARTS"
+_STARTED = "KERAS_GPT3_STARTED"
 _MOST_RESTARTS = 100
 
 
@@ -37,14 +40,15 @@ def pretrain_command(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.basicConfig(format="%(levelname)s %(message)s")
     logging.getLogger("keras_gpt3").setLevel(logging.INFO)
+    started = float(os.environ.setdefault(_STARTED, str(time.time())))
     with user_errors():
-        finished = _run(config, set_ or [])
+        finished = _run(config, set_ or [], time.time() - started)
     if not finished:
         typer.echo("Stopped and saved; the same command goes on.", err=True)
         raise typer.Exit(code=STOPPED)
 
 
-def _run(path, overrides):
+def _run(path, overrides, elapsed_seconds):
     from keras_gpt3.parallel.pretraining_strategy import num_workers
     from keras_gpt3.training.config_file import read_config
     from keras_gpt3.training.pretrain import pretrain
@@ -53,7 +57,7 @@ def _run(path, overrides):
 
     config = read_config(PretrainingConfig, path, overrides)
     try:
-        return pretrain(config, make_model)
+        return pretrain(config, make_model, elapsed_seconds)
     except Exception as error:
         if num_workers() > 1 and is_worker_failure(error):
             _begin_anew(error)
@@ -74,9 +78,11 @@ def make_model(section, sequence_length):
         A `GPT3`.
     """
     from keras_gpt3.models.gpt3 import GPT3
+    from keras_gpt3.preset_loader import is_shipped
 
     overrides = dict(section.overrides)
-    if sequence_length is not None:
+    # A model that was trained keeps the positions that it has.
+    if sequence_length is not None and is_shipped(section.preset):
         overrides.setdefault("max_sequence_length", sequence_length)
     return GPT3.from_preset(
         section.preset,

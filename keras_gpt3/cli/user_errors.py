@@ -24,6 +24,6 @@ def user_errors():
     """
     try:
         yield
-    except (ValueError, OSError, MemoryError) as error:
+    except (ValueError, OSError, MemoryError, ImportError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(code=2) from error

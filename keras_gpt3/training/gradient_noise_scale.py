@@ -57,7 +57,9 @@ class GradientNoiseScale:
             piece_squared_norm: float. The mean over pieces.
             piece_tokens: float. Tokens of a piece, the harmonic mean.
         """
-        if not piece_tokens < tokens:
+        # Two pieces have a harmonic mean of at most half. One piece may come
+        # out a little short of the batch, by rounding.
+        if not piece_tokens < 0.75 * tokens:
             return
         trace = (piece_squared_norm - squared_norm) / (
             1 / piece_tokens - 1 / tokens

@@ -2,12 +2,12 @@
 
 import contextlib
 import dataclasses
-import functools
 
 from keras_gpt3.training.run_folder import RunFolder
+from keras_gpt3.training.run_folder import fingerprint
 
 
-def pretrain(config, make_model):
+def pretrain(config, make_model, elapsed_seconds=0.0):
     """Trains a model as a config says, from the start or from where it stopped.
 
     A run folder that holds a checkpoint is gone on from: no flag is needed.
@@ -21,13 +21,17 @@ def pretrain(config, make_model):
         make_model: callable. Takes `config.model` and `sequence_length` (int
             or `None`), is called in the strategy's scope and returns a `GPT3`
             that is not compiled.
+        elapsed_seconds: float. What of `stop_after_minutes` has passed.
+            Defaults to `0.0`.
 
     Returns:
         Whether the run reached its end; it may have been told to stop before.
 
     Raises:
-        ValueError: If the config or the run folder is wrong.
-        RuntimeError: If too many updates were not finite.
+        ValueError: If the config, the run folder or the shards are wrong.
+        RuntimeError: If something goes wrong in mid-run: too many updates
+            are not finite, a shard cannot be read any more, or the last
+            checkpoint cannot be written.
         ImportError: If the extra `[pretrain]` is not installed.
 
     Example:
@@ -55,13 +59,16 @@ def pretrain(config, make_model):
     devices = config.devices
     strategy = pretraining_strategy(devices.replicas, devices.cpu_replicas)
     keras.utils.set_random_seed(config.seed)
+    # Also on workers that do not write: all must refuse the same folder.
     folder = RunFolder(config.folder)
-    config = _with_saved_multiple(config, folder, strategy)
+    config = folder.with_saved(_with_multiple(config, folder, strategy))
     with strategy.scope():
         model = make_model(config.model, config.data.sequence_length)
     with contextlib.ExitStack() as stack:
-        run = _make_run(config, model, strategy, folder, stack)
-        return run()
+        run = _make_run(config, model, strategy, folder, elapsed_seconds, stack)
+        finished = run.run()
+    _finish(finished, model, strategy, folder)
+    return finished
 
 
 def _check_installed():
@@ -74,7 +81,7 @@ def _check_installed():
         ) from error
 
 
-def _with_saved_multiple(config, folder, strategy):
+def _with_multiple(config, folder, strategy):
     """The config with the batch multiple of the run's first start."""
     from keras_gpt3.training.run_recipe import batch_multiple
 
@@ -91,55 +98,96 @@ def _with_saved_multiple(config, folder, strategy):
     return dataclasses.replace(config, recipe=section)
 
 
-def _make_run(config, model, strategy, folder, stack):
-    """All parts of a run, put together: a function that trains."""
+def _make_run(config, model, strategy, folder, elapsed_seconds, stack):
+    """All parts of a run, put together: a `PretrainingRun`."""
     from keras_gpt3.parallel.pretraining_strategy import is_chief
     from keras_gpt3.training.pretraining_run import PretrainingRun
-    from keras_gpt3.training.run_checkpoints import RunCheckpoints
     from keras_gpt3.training.run_data import RunData
     from keras_gpt3.training.run_log import RunLog
+    from keras_gpt3.training.run_recipe import resolved_section
     from keras_gpt3.training.run_recipe import run_recipe
     from keras_gpt3.training.run_requests import RunRequests
 
-    length = config.data.sequence_length or model.backbone.max_sequence_length
+    length = _sequence_length(config, model)
     recipe = run_recipe(config.recipe, config.model.preset, length)
+    section = resolved_section(config.recipe, recipe)
+    config = dataclasses.replace(config, recipe=section)
     data = RunData(config, length, strategy)
     _check_vocabulary(data, model)
+    _check_workers(config, strategy)
     with strategy.scope():
         _compile(model, config.model, recipe)
-    writes, saves = is_chief(strategy), config.checkpoints
-    if writes:
-        folder.claim(config)
-    checkpoints = RunCheckpoints(
-        folder.checkpoints,
-        keep_last=saves.keep_last,
-        keep_every=saves.keep_every,
-        keep_best=saves.keep_best,
-    )
-    requests = RunRequests(config.stop_after_minutes, saves.every_minutes)
+    chief = is_chief(strategy)
+    if chief:
+        folder.write(config)
     log = RunLog(folder.log)
-    run = PretrainingRun(
+    requests = RunRequests(
+        config.stop_after_minutes,
+        config.checkpoints.every_minutes,
+        elapsed_seconds=elapsed_seconds,
+    )
+    return PretrainingRun(
         config,
         model,
         strategy,
         recipe,
         data,
-        checkpoints=stack.enter_context(checkpoints),
+        saves=_saves(config, model, strategy, folder, data, stack),
         requests=stack.enter_context(requests),
         report=_report(config, model, recipe, length, strategy),
-        sinks=_sinks(config, recipe, folder, log, stack) if writes else [],
-        writes=writes,
+        sinks=_sinks(config, recipe, folder, log, stack) if chief else [],
+        forget_after=log.forget_after if chief else lambda step: None,
     )
-    forget = log.forget_after if writes else lambda step: None
-    return functools.partial(_finish, run, forget, model, folder, writes)
 
 
-def _finish(run, forget_after, model, folder, writes):
-    """Trains, and at the end writes the model for everybody to load."""
-    finished = run.run(forget_after)
-    if finished and writes:
+def _finish(finished, model, strategy, folder):
+    """At the end, writes the model for everybody to load."""
+    from keras_gpt3.parallel.pretraining_strategy import is_chief
+    from keras_gpt3.training.worker_barrier import wait_for_all
+
+    if finished and is_chief(strategy):
         model.save_to_preset(str(folder.preset))
-    return finished
+    # A worker that ended before would look lost to the one that writes.
+    wait_for_all(strategy)
+
+
+def _sequence_length(config, model):
+    """Tokens of a context: the config's, or the model's."""
+    longest = model.backbone.max_sequence_length
+    length = config.data.sequence_length or longest
+    if length > longest:
+        raise ValueError(
+            "data.sequence_length must be at most the model's context. "
+            f"Received: data.sequence_length={length}, max_sequence_length="
+            f"{longest}. Use shorter contexts, or override the model's."
+        )
+    return length
+
+
+def _saves(config, model, strategy, folder, data, stack):
+    from keras_gpt3.parallel.pretraining_strategy import is_chief
+    from keras_gpt3.training.run_checkpoints import RunCheckpoints
+    from keras_gpt3.training.run_saves import RunSaves
+
+    section = config.checkpoints
+    checkpoints = RunCheckpoints(
+        folder.checkpoints,
+        keep_last=section.keep_last,
+        keep_every=section.keep_every,
+        keep_best=section.keep_best,
+    )
+    identity = {
+        "seed": config.seed,
+        "recipe": dataclasses.asdict(config.recipe),
+        "tokens of the shards": data.identity(),
+    }
+    return RunSaves(
+        model,
+        strategy,
+        stack.enter_context(checkpoints),
+        identity,
+        is_chief(strategy),
+    )
 
 
 def _compile(model, section, recipe):
@@ -156,9 +204,22 @@ def _check_vocabulary(data, model):
     if data.vocabulary_size > model.backbone.vocabulary_size:
         raise ValueError(
             "The shards' vocabulary must be at most the model's. Received: "
-            f"{data.vocabulary_size} ids in data.shards, vocabulary_size="
+            f"{data.vocabulary_size} ids in the shards, vocabulary_size="
             f"{model.backbone.vocabulary_size}. Write the shards with the "
             "model's tokenizer."
+        )
+
+
+def _check_workers(config, strategy):
+    """Raises unless all workers were given the same run."""
+    from keras_gpt3.training.worker_barrier import from_first_worker
+
+    number = fingerprint(config)
+    if from_first_worker(strategy, number) != number:
+        raise ValueError(
+            "All workers must have the config of one run. Received: one that "
+            "differs from the first worker's. Start all with the same file and "
+            "the same --set."
         )
 
 
@@ -189,7 +250,7 @@ def _sinks(config, recipe, folder, log, stack):
 
     console = ConsoleSink(recipe.num_steps)
     stack.callback(console.close)
-    sinks = [lambda record, is_due: is_due and log.write(record), console]
+    sinks = [log.sink, console]
     if config.log.plot:
         from keras_gpt3.training.plot_sink import PlotSink
 

@@ -3,7 +3,6 @@
 from keras_gpt3.data import Mixture
 from keras_gpt3.data import TokenShards
 from keras_gpt3.data import packed_dataset
-from keras_gpt3.integer_argument import check_integer
 
 
 class RunData:
@@ -25,11 +24,14 @@ class RunData:
         self._length = sequence_length
         self._batch_size = config.validation.batch_size
         self._max_batches = config.validation.max_batches
-        for name, value in (
-            ("validation.batch_size", self._batch_size),
-            ("validation.max_batches", self._max_batches or 1),
-        ):
-            check_integer(name, value, minimum=1)
+        replicas = strategy.num_replicas_in_sync
+        if self._batch_size % replicas:
+            raise ValueError(
+                "The replicas must divide validation.batch_size. Received: "
+                f"validation.batch_size={self._batch_size}, replicas="
+                f"{replicas}. Use a multiple of {replicas}."
+            )
+        self._folders = list(data.shards.items())
         self.shards = _open(data.shards, data.weights)
         self._held_out = {
             name: TokenShards(folder)
@@ -45,8 +47,17 @@ class RunData:
 
     @property
     def vocabulary_size(self):
-        """int. All ids lie below it."""
-        return self.shards.vocabulary_size
+        """int. All ids of all sets lie below it."""
+        sets = [self.shards, *self._held_out.values()]
+        return max(shards.vocabulary_size for shards in sets)
+
+    def identity(self):
+        """What the order of the data depends on, besides the config.
+
+        Returns:
+            A dict of name to the number of tokens of the set.
+        """
+        return {name: TokenShards(f).num_tokens for name, f in self._folders}
 
     def training_dataset(self, batch_size, batch, skip_batches):
         """Makes the batches from some batch on, distributed.

@@ -1,6 +1,8 @@
 """The folder of a run: one config for good, and what lies where."""
 
 import dataclasses
+import hashlib
+import json
 import pathlib
 
 from keras_gpt3.training.config_file import read_config
@@ -77,28 +79,67 @@ class RunFolder:
                 "Put the run's config back there, or use another folder."
             ) from error
 
-    def claim(self, config):
-        """Writes the config, unless another run lives here.
+    def with_saved(self, config):
+        """Fills in what a config leaves open and the run that lives here has.
 
         Args:
-            config: `PretrainingConfig`, resolved.
+            config: `PretrainingConfig`.
+
+        Returns:
+            A `PretrainingConfig`: fields of the recipe that are `None` have
+            the values of the run's first start.
 
         Raises:
             ValueError: If the folder holds a run that computes other things,
                 or its config is damaged.
         """
         saved = self.saved_config(type(config))
-        if saved is not None:
-            differences = _differences(saved, config)
-            if differences:
-                raise ValueError(
-                    "A run folder must hold one run. Received: folder="
-                    f"'{self.path}', whose config has other values: "
-                    f"{'; '.join(differences)}. Use another folder, or the "
-                    "values of the run."
-                )
+        if saved is None:
+            return config
+        recipe = dataclasses.asdict(saved.recipe) | {
+            name: value
+            for name, value in dataclasses.asdict(config.recipe).items()
+            if value is not None
+        }
+        config = dataclasses.replace(
+            config, recipe=dataclasses.replace(config.recipe, **recipe)
+        )
+        differences = _differences(saved, config)
+        if differences:
+            raise ValueError(
+                "A run folder must hold one run. Received: folder="
+                f"'{self.path}', whose config has other values: "
+                f"{'; '.join(differences)}. Use another folder, or the values "
+                "of the run."
+            )
+        return config
+
+    def write(self, config):
+        """Writes the config of the run that is to live here.
+
+        Args:
+            config: `PretrainingConfig`, resolved.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         write_config(config, self.config)
+
+
+def fingerprint(config):
+    """A number that two configs share if they compute the same.
+
+    Args:
+        config: `PretrainingConfig`.
+
+    Returns:
+        An int of 48 bits.
+    """
+    fixed = {
+        name: value
+        for name, value in _flat(config).items()
+        if not _is_changeable(name)
+    }
+    text = json.dumps(fixed, sort_keys=True)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
 
 
 def _differences(saved, config):

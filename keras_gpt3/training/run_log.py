@@ -38,9 +38,28 @@ class RunLog:
 
         Args:
             record: dict of what JSON can hold, with the key `"step"`.
+
+        Raises:
+            OSError: If it cannot be written; the log is as it was before.
         """
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(_line(record))
+        before = self._path.stat().st_size if self._path.exists() else 0
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(_line(record))
+        except OSError:
+            # Else the next record would join a half line.
+            os.truncate(self._path, before)
+            raise
+
+    def sink(self, record, is_due):
+        """Appends a record that is due; see `PretrainingRun`.
+
+        Args:
+            record: as in `write`.
+            is_due: bool.
+        """
+        if is_due:
+            self.write(record)
 
     def read(self):
         """Reads the records, without a last line that a kill cut off.

@@ -38,6 +38,29 @@ def run_recipe(section, preset, sequence_length):
     return PretrainingRecipe(**fields)
 
 
+def resolved_section(section, recipe):
+    """Writes down what a recipe came out as, for the config of its run.
+
+    Args:
+        section: `RecipeSection`, from which it was made.
+        recipe: `PretrainingRecipe`.
+
+    Returns:
+        A `RecipeSection` without `None`. A constant batch is a ramp of no
+        tokens.
+    """
+    fields = {
+        field.name: getattr(recipe, field.name)
+        for field in dataclasses.fields(section)
+    }
+    if recipe.start_batch_tokens is None:
+        fields |= {
+            "start_batch_tokens": recipe.batch_tokens,
+            "ramp_tokens": 0.0,
+        }
+    return dataclasses.replace(section, **fields)
+
+
 def batch_multiple(section, micro_batch_size, num_replicas):
     """Chooses what every batch of a run is a multiple of.
 

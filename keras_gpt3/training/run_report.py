@@ -79,10 +79,15 @@ class RunReport:
             "recommended_batch_tokens": noise.recommended_batch_tokens(
                 self._length
             ),
-            "recipe_batch_tokens": int(self._recipe.at(step - 1).batch_tokens),
+            "recipe_batch_tokens": self._batch_tokens(step),
             "tokens_per_second": rate,
             "seconds_left": max(0.0, left / rate) if rate else None,
         }
         if self._peak and rate:
             record["model_flops_utilisation"] = rate * self._flops / self._peak
         return record
+
+    def _batch_tokens(self, step):
+        """Tokens of the batch of a step, 1 the first, by the recipe."""
+        before = self._recipe.tokens_before
+        return int(before(step) - before(step - 1))

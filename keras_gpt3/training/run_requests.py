@@ -18,6 +18,8 @@ class RunRequests:
         stop_after_minutes: float, or `None` for no end.
         save_every_minutes: float, or `None` for no clock.
         now: callable. The time in seconds. Defaults to `time.monotonic`.
+        elapsed_seconds: float. What of `stop_after_minutes` has passed before.
+            Defaults to `0.0`.
 
     Raises:
         ValueError: If a time is not above 0.
@@ -33,7 +35,11 @@ class RunRequests:
     """
 
     def __init__(
-        self, stop_after_minutes, save_every_minutes, now=time.monotonic
+        self,
+        stop_after_minutes,
+        save_every_minutes,
+        now=time.monotonic,
+        elapsed_seconds=0.0,
     ):
         for name, minutes in (
             ("stop_after_minutes", stop_after_minutes),
@@ -47,7 +53,8 @@ class RunRequests:
         self._now = now
         self._stop_after = stop_after_minutes
         self._save_every = save_every_minutes
-        self._started = self._saved = now()
+        self._saved = now()
+        self._started = self._saved - elapsed_seconds
         self._terminated = False
         self._handlers = {}
 

@@ -1,6 +1,7 @@
 """Where a run stands, besides its arrays."""
 
 import dataclasses
+import math
 
 
 @dataclasses.dataclass
@@ -18,6 +19,7 @@ class RunState:
             finite.
         skipped_in_a_row: int. Those of the last steps.
         rollbacks: int. How often the run went back after a spike.
+        best_loss: float or `None`. The lowest held-out loss so far.
 
     Example:
 
@@ -37,6 +39,7 @@ class RunState:
     skipped_updates: int = 0
     skipped_in_a_row: int = 0
     rollbacks: int = 0
+    best_loss: float | None = None
 
     def __post_init__(self):
         self.skip_batches = set(self.skip_batches)
@@ -71,6 +74,22 @@ class RunState:
         self.skipped_updates += not applied
         self.skipped_in_a_row = 0 if applied else self.skipped_in_a_row + 1
         self._pass_over()
+
+    def is_best(self, loss):
+        """Takes in a held-out loss.
+
+        Args:
+            loss: float, or `None` for none.
+
+        Returns:
+            Whether it is the lowest so far.
+        """
+        if loss is None or not math.isfinite(loss):
+            return False
+        is_best = self.best_loss is None or loss < self.best_loss
+        if is_best:
+            self.best_loss = loss
+        return is_best
 
     def as_facts(self):
         """Gives what JSON can hold of it.

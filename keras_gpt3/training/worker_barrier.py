@@ -1,4 +1,35 @@
-"""Where the workers of a run wait for each other. TensorFlow only."""
+"""What the workers of a run tell each other between steps. TensorFlow only."""
+
+
+def from_first_worker(strategy, number):
+    """Gives every worker the number that the first one has.
+
+    All workers must call it; each returns when all have. With one worker
+    nothing is waited for.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+        number: int, of at most 53 bits.
+
+    Returns:
+        The first worker's `number`, an int.
+    """
+    import tensorflow as tf
+
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return number
+
+    def exchange(number):
+        replica = tf.distribute.get_replica_context()
+        is_first = replica.replica_id_in_sync_group == 0
+        return replica.all_reduce(
+            tf.distribute.ReduceOp.SUM,
+            tf.where(is_first, number, tf.zeros_like(number)),
+        )
+
+    share = tf.function(lambda x: strategy.run(exchange, args=(x,)))
+    total = share(tf.constant(number, "float64"))
+    return int(strategy.experimental_local_results(total)[0])
 
 
 def wait_for_all(strategy):
@@ -7,26 +38,5 @@ def wait_for_all(strategy):
     Args:
         strategy: `tf.distribute.Strategy`. With one worker nothing is waited
             for.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-
-    from keras_gpt3.training.worker_barrier import wait_for_all
-
-    wait_for_all(tf.distribute.get_strategy())
-    ```
     """
-    import tensorflow as tf
-
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        return
-
-    def exchange():
-        replica = tf.distribute.get_replica_context()
-        return replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.ones(()))
-
-    # A sum over all replicas is there when the last one has come.
-    total = tf.function(lambda: strategy.run(exchange))()
-    strategy.experimental_local_results(total)[0].numpy()
+    from_first_worker(strategy, 0)

@@ -17,7 +17,7 @@ def fake_pretrain(monkeypatch):
     """Replaces the run itself: a list of configs, and what comes out."""
     calls, outcome = [], {"finished": True}
 
-    def run(config, make_model):
+    def run(config, make_model, elapsed_seconds):
         calls.append(config)
         if "error" in outcome:
             raise outcome["error"]

@@ -41,6 +41,7 @@ def test_it_finds_the_noise_that_gradients_were_made_with(pieces):
     "change",
     [
         {"piece_tokens": 4096},
+        {"piece_tokens": 4096 * (1 - 1e-6)},
         {"piece_squared_norm": float("nan")},
         {"squared_norm": float("inf")},
     ],

@@ -110,6 +110,35 @@ def test_an_update_that_is_not_finite_changes_nothing(replicas, bad):
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
+def test_an_overflow_in_float16_is_skipped_and_halves_the_scale(replicas):
+    model = new_model(replicas, "adamw", ("dense",), dtype="mixed_float16")
+    x, y = small_batch()
+    assert run_step(model, (x, y))["applied"] == 1
+    weights = np.ones(y.shape, "float32")
+    weights[0, 0] = np.inf
+    scale = model.optimizer.dynamic_scale.numpy()
+    before = model.get_weights()
+    result = run_step(model, (x, y, weights))
+    assert result["applied"] == 0
+    assert model.optimizer.dynamic_scale.numpy() == scale / 2
+    for value, other in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, other)
+    # The norms are free of the scale.
+    expected = new_model(1, "adamw", ("dense",))
+    expected.set_weights(before)
+    result = run_step(model, (x, y))
+    unscaled = run_step(expected, (x, y))
+    # Gradients through float16 differ by about its precision.
+    assert result["gradient_norm"] == pytest.approx(
+        unscaled["gradient_norm"], rel=0.01
+    )
+    # Replicas are the pieces where there are no micro-batches.
+    if replicas == 1:
+        squared = unscaled["gradient_norm"] ** 2
+        assert result["piece_squared_norm"] == pytest.approx(squared, rel=0.02)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
 def test_evaluation_gives_sums_over_tokens(replicas):
     (batch,) = even_batches(1)
     seen = slow_training(

@@ -1,3 +1,4 @@
+import errno
 import json
 import logging
 import os
@@ -12,6 +13,7 @@ from keras_gpt3.data import contexts_of_step
 from keras_gpt3.training import pretraining_run
 from keras_gpt3.training.pretraining_run import is_due
 from keras_gpt3.training.run_checkpoints import RunCheckpoints
+from keras_gpt3.training.run_log import RunLog
 from tests.small_gpt3 import LENGTH
 from tests.training.small_run import NUM_STEPS
 from tests.training.small_run import small_config
@@ -41,7 +43,7 @@ def stop_before(monkeypatch, step):
     real = pretraining_run.PretrainingRun._step
 
     def interrupted(self):
-        if self.state.step + 1 == step:
+        if self._state.step + 1 == step:
             os.kill(os.getpid(), signal.SIGTERM)
         real(self)
 
@@ -57,7 +59,7 @@ def kill_before(monkeypatch, step):
     real = pretraining_run.PretrainingRun._step
 
     def killed(self):
-        if self.state.step + 1 == step:
+        if self._state.step + 1 == step:
             raise Killed
         real(self)
 
@@ -71,7 +73,7 @@ def spoilt_steps(monkeypatch):
     real = pretraining_run.PretrainingRun._train_one
 
     def train_one(self):
-        if self.state.step + 1 in spoilt:
+        if self._state.step + 1 in spoilt:
             variable = self._model.backbone.token_embedding.embeddings
             before = variable.numpy()
             variable.assign(np.full_like(before, np.nan))
@@ -92,14 +94,19 @@ def test_a_run_logs_every_step_and_validates_and_saves(tmp_path):
     assert [r["batch"] for r in records] == list(range(NUM_STEPS))
     assert records[-1]["tokens_seen"] == config.recipe.total_tokens
     assert all(r["applied"] and np.isfinite(r["loss"]) for r in records)
-    assert records[-1]["noise_scale_tokens"] is None or (
-        records[-1]["recommended_batch_tokens"] % LENGTH == 0
-    )
+    estimated = [r for r in records if r["noise_scale_tokens"] is not None]
+    assert estimated
+    for record in estimated:
+        assert record["recommended_batch_tokens"] % LENGTH == 0
     held_out = records_of(config, "validation")
     assert [r["step"] for r in held_out] == [0, 6, 12]
     assert held_out[0]["held/loss"] == pytest.approx(np.log(61), abs=0.2)
-    steps = RunCheckpoints(f"{config.folder}/checkpoints").steps()
-    assert steps[-3:] == [4, 8, 12]
+    checkpoints = RunCheckpoints(f"{config.folder}/checkpoints")
+    assert checkpoints.steps()[-3:] == [6, 8, 12]
+    losses = {r["step"]: r["loss"] for r in held_out}
+    for step, metric in ((6, losses[6]), (8, None), (12, losses[12])):
+        assert checkpoints.restore(step).facts["metric"] == metric
+    assert checkpoints.best_step == min((6, 12), key=losses.get)
     assert os.path.exists(f"{config.folder}/preset/config.json")
 
 
@@ -204,8 +211,8 @@ def test_a_run_stops_after_too_many_bad_updates_in_a_row(
     config = small_config(tmp_path, health={"max_skipped_in_a_row": 3})
     message = (
         "Updates must be finite. Received: 3 in a row that were not, up to "
-        "step 7. The log names their batches; lower the learning rate, or list "
-        "them in data.skip_batches, and resume."
+        "step 7. The log names their batches: list them in data.skip_batches "
+        "and resume, or begin another run with a lower learning rate."
     )
     with pytest.raises(RuntimeError, match=f"^{re.escape(message)}$"):
         train(config)
@@ -225,32 +232,87 @@ def test_batches_to_skip_are_passed_over(tmp_path):
     assert batches == expected[:NUM_STEPS]
 
 
-def test_a_spike_rolls_the_run_back_and_skips_its_batches(
-    tmp_path, monkeypatch, caplog
-):
-    config = small_config(
-        tmp_path, health={"spike_deviations": 3.0, "spike_window": 4}
-    )
+@pytest.fixture
+def spikes(monkeypatch):
+    """Makes the loss of batch 8 jump, whenever it comes: a list of steps."""
     spiked = []
     real = pretraining_run.PretrainingRun._train_one
 
     def train_one(self):
         report = real(self)
-        if self.state.batch == 9:  # The ninth batch is bad whenever it comes.
-            spiked.append(self.state.step)
+        if self._state.batch == 8:
+            spiked.append(self._state.step)
             report["loss"] += 100
         return report
 
     monkeypatch.setattr(pretraining_run.PretrainingRun, "_train_one", train_one)
+    return spiked
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_spike_rolls_the_run_back_and_skips_its_batches(
+    tmp_path, monkeypatch, caplog, spikes, replicas
+):
+    changes = {
+        "health": {"spike_deviations": 3.0, "spike_window": 4},
+        "devices": {"cpu_replicas": replicas},
+    }
+    with monkeypatch.context() as patch:
+        stop_before(patch, 7)
+        assert not train(small_config(tmp_path, **changes))
+    # Batch 10 is listed after the checkpoint that the run goes back to.
+    config = small_config(tmp_path, data={"skip_batches": [10]}, **changes)
     with caplog.at_level(logging.WARNING, "keras_gpt3"):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            kill_before(patch, 8)
+            train(config)
         assert train(config)
-    # The last checkpoint was that of step 8.
-    assert spiked == [9]
-    assert "The run goes on from step 8, past batches 8 to 9." in caplog.text
+    # The last checkpoint was that of step 8, the stop's; batch 8 came ninth.
+    assert spikes == [8]
+    assert "The run goes on from step 8, past batches 8 to 8." in caplog.text
     records = records_of(config)
     assert [r["step"] for r in records] == list(range(1, NUM_STEPS + 1))
     batches = [r["batch"] for r in records]
-    assert batches == [*range(8), *range(10, 14)]
+    assert batches == [*range(8), 9, 11, 12, 13]
+
+
+def test_a_run_that_goes_back_too_often_ends(tmp_path, spikes):
+    health = {
+        "spike_deviations": 3.0,
+        "spike_window": 4,
+        "max_rollbacks": 0,
+    }
+    message = (
+        "A run must not go back more often than health.max_rollbacks. "
+        "Received: max_rollbacks=0, and a loss of 104.1 at step 9. Raise it, "
+        "or health.spike_deviations, and resume."
+    )
+    with pytest.raises(RuntimeError, match=f"^{re.escape(message)}$"):
+        train(small_config(tmp_path, health=health))
+
+
+def test_a_disk_too_full_for_the_log_does_not_end_the_run(
+    tmp_path, monkeypatch, caplog
+):
+    config = small_config(tmp_path)
+    real = RunLog.write
+
+    def write(self, record):
+        if record["step"] == 5:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(self, record)
+
+    monkeypatch.setattr(RunLog, "write", write)
+    with caplog.at_level(logging.ERROR, "keras_gpt3"):
+        assert train(config)
+    assert "Step 5 could not be logged: [Errno 28]" in caplog.text
+    assert [r["step"] for r in records_of(config)] == [
+        1,
+        2,
+        3,
+        4,
+        *range(6, 13),
+    ]
 
 
 def test_steps_are_due_at_multiples():

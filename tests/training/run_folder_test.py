@@ -6,7 +6,9 @@ import pytest
 from keras_gpt3.training.pretraining_config import DataSection
 from keras_gpt3.training.pretraining_config import ModelSection
 from keras_gpt3.training.pretraining_config import PretrainingConfig
+from keras_gpt3.training.pretraining_config import RecipeSection
 from keras_gpt3.training.run_folder import RunFolder
+from keras_gpt3.training.run_folder import fingerprint
 
 
 def make_config(**changes):
@@ -36,7 +38,8 @@ def folder(tmp_path):
 def test_a_new_folder_is_made_and_holds_the_config(folder):
     assert folder.saved_config(PretrainingConfig) is None
     assert not folder.path.exists()
-    folder.claim(make_config())
+    assert folder.with_saved(make_config()) == make_config()
+    folder.write(make_config())
     assert folder.saved_config(PretrainingConfig) == make_config()
 
 
@@ -64,9 +67,16 @@ def test_all_of_a_run_lies_in_its_folder(folder):
     ],
 )
 def test_what_is_not_computed_may_change(changes, folder):
-    folder.claim(make_config())
-    folder.claim(make_config(**changes))
-    assert folder.saved_config(PretrainingConfig) == make_config(**changes)
+    folder.write(make_config())
+    changed = make_config(**changes)
+    assert folder.with_saved(changed) == changed
+    assert fingerprint(changed) == fingerprint(make_config())
+
+
+def test_what_the_recipe_leaves_open_stays_what_it_was(folder):
+    resolved = RecipeSection(batch_tokens=1024, clip_norm=0.5)
+    folder.write(make_config(recipe=resolved))
+    assert folder.with_saved(make_config()).recipe == resolved
 
 
 BOOKS = {"books": "there/books"}
@@ -128,26 +138,28 @@ SWAPPED = {"web": "there/web", "books": "there/books"}
     ],
 )
 def test_what_is_computed_must_not_change(name, value, differences, folder):
-    folder.claim(make_config())
+    folder.write(make_config())
     message = (
         "A run folder must hold one run. Received: folder="
         f"'{folder.path}', whose config has other values: {differences}. Use "
         "another folder, or the values of the run."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        folder.claim(make_config(**{name: value}))
+        folder.with_saved(make_config(**{name: value}))
     assert folder.saved_config(PretrainingConfig) == make_config()
+    changed = fingerprint(make_config(**{name: value}))
+    assert changed != fingerprint(make_config())
 
 
 def test_a_damaged_config_raises_and_is_not_written_over(folder):
-    folder.claim(make_config())
+    folder.write(make_config())
     folder.config.write_text("folder: [", "utf-8")
     message = (
         "A run folder must hold the config of its run, unchanged. Received: "
         f"'{folder.config}', of which reading says: The config file "
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}") as raised:
-        folder.claim(make_config())
+        folder.with_saved(make_config())
     remedy = "Put the run's config back there, or use another folder."
     assert str(raised.value).endswith(remedy)
     assert folder.config.read_text("utf-8") == "folder: ["

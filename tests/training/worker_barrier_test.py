@@ -2,6 +2,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.parallel import mirrored_strategy
+from keras_gpt3.training.worker_barrier import from_first_worker
 from keras_gpt3.training.worker_barrier import wait_for_all
 
 
@@ -27,15 +28,18 @@ def exchanged(monkeypatch):
 )
 def test_one_worker_waits_for_nobody(strategy, exchanged):
     wait_for_all(strategy())
+    assert from_first_worker(strategy(), 7) == 7
     assert exchanged == []
 
 
-def test_workers_wait_for_a_sum_that_all_of_them_add_to(monkeypatch, exchanged):
+def test_workers_get_the_number_of_the_first_one(monkeypatch, exchanged):
     # Two replicas stand for two workers: they exchange in the same way.
     monkeypatch.setattr(
         tf.distribute,
         "MultiWorkerMirroredStrategy",
         tf.distribute.MirroredStrategy,
     )
+    # Only the first one's number goes into the sum.
+    assert from_first_worker(mirrored_strategy(2), 2**48 + 1) == 2**48 + 1
     wait_for_all(mirrored_strategy(2))
-    assert exchanged == [[2.0, 2.0]]
+    assert exchanged == [[2.0**48 + 1] * 2, [0.0, 0.0]]

@@ -6,6 +6,7 @@ import signal
 import time
 
 import numpy as np
+import pytest
 
 from keras_gpt3.training import RunCheckpoints
 from keras_gpt3.training.config_file import write_config
@@ -68,22 +69,70 @@ def assert_same_by_norm(received, expected):
         assert difference <= 1e-5 * np.linalg.norm(expected[name]), name
 
 
-def test_a_killed_worker_comes_back_and_all_end_as_one_process_would(tmp_path):
+class Cluster:
+    """Two workers of one run, on this machine."""
+
+    def __init__(self, tmp_path, file):
+        self.file, self.ports = file, free_ports(2)
+        self.logs = [tmp_path / f"worker-{i}.log" for i in range(2)]
+        self.workers = [self.start(index) for index in range(2)]
+
+    def start(self, index):
+        return start_worker(self.file, self.logs[index], self.ports, index)
+
+    def wait_for_steps(self, config, steps):
+        """Waits until so many are logged."""
+        deadline = time.monotonic() + 300
+        while len(logged(config)) < steps:
+            alive = all(worker.poll() is None for worker in self.workers)
+            assert alive and time.monotonic() < deadline, self.text()
+            time.sleep(0.02)
+
+    def end(self):
+        """Waits for both; their exit codes."""
+        return [worker.wait(timeout=300) for worker in self.workers]
+
+    def text(self):
+        """What both have printed."""
+        return "".join(log.read_text() for log in self.logs)
+
+    def kill(self):
+        """Leaves nothing behind, whatever a test found."""
+        for worker in self.workers:
+            worker.kill()
+            worker.wait()
+
+
+@pytest.fixture
+def clusters():
+    """A list of clusters, which are killed at the end."""
+    started = []
+    yield started
+    for cluster in started:
+        cluster.kill()
+
+
+def test_workers_stop_together_and_outlive_each_other(tmp_path, clusters):
+    """All end with what one process would: stopped, killed and resumed."""
     alone, alone_file = run_file(tmp_path, "alone")
     config, file = run_file(tmp_path, "cluster")
-    ports = free_ports(2)
-    logs = [tmp_path / f"worker-{i}.log" for i in range(2)]
-    workers = [start_worker(file, logs[i], ports, i) for i in range(2)]
-    while len(logged(config)) < 6:
-        assert all(w.poll() is None for w in workers), logs[0].read_text()
-        time.sleep(0.02)
-    workers[1].send_signal(signal.SIGKILL)
-    workers[1].wait()
-    workers[1] = start_worker(file, logs[1], ports, 1)
-    for worker in workers:
-        assert worker.wait() == 0, logs[0].read_text() + logs[1].read_text()
-    assert "Another worker has gone" in logs[0].read_text()
-    assert "Resumed at step" in logs[1].read_text()
+    # One of them is told to stop: both do, after the same step.
+    clusters.append(Cluster(tmp_path, file))
+    clusters[0].wait_for_steps(config, 3)
+    clusters[0].workers[1].send_signal(signal.SIGTERM)
+    assert clusters[0].end() == [75, 75], clusters[0].text()
+    stopped = logged(config)[-1]["step"]
+    assert RunCheckpoints(f"{config.folder}/checkpoints").latest_step == stopped
+    # One of them is killed: the other begins anew, and waits for it.
+    cluster = Cluster(tmp_path, file)
+    clusters.append(cluster)
+    cluster.wait_for_steps(config, stopped + 3)
+    cluster.workers[1].kill()
+    cluster.workers[1].wait()
+    cluster.workers[1] = cluster.start(1)
+    assert cluster.end() == [0, 0], cluster.text()
+    assert "Another worker has gone" in cluster.logs[0].read_text()
+    assert f"Resumed at step {stopped}" in cluster.logs[1].read_text()
     assert start_worker(alone_file, tmp_path / "alone.log").wait() == 0
     steps = list(range(1, NUM_STEPS + 1))
     losses = []
