@@ -165,16 +165,15 @@ def disturb(run, config, arguments):
 def wait_for_moment(process, run, in_save, chance):
     """Waits until the run trains, then some time; whether it still lives."""
     before = logged_steps(run)
-    moment = None
+    while process.poll() is None and logged_steps(run) == before:
+        time.sleep(0.01)
+    moment = time.monotonic() + chance.uniform(0.0, 2.0)
     while process.poll() is None:
-        if in_save and moment is None and logged_steps(run) > before + 2:
-            if is_saving(process, run):
-                return True
-        elif moment is None and logged_steps(run) != before:
-            moment = time.monotonic() + chance.uniform(0.0, 2.0)
-        elif moment is not None and time.monotonic() > moment:
+        # Inside of a save that begins after the moment, or at the moment.
+        due = time.monotonic() > moment
+        if due and (not in_save or is_saving(process, run)):
             return True
-        time.sleep(0.0005 if in_save else 0.01)
+        time.sleep(0.0005 if due else 0.01)
     return False
 
 
