@@ -20,6 +20,7 @@ from keras_gpt3 import planning
 from keras_gpt3 import tokenization
 from keras_gpt3 import training
 from keras_gpt3.models import GPT3
+from keras_gpt3.models import ContinuationScore
 from keras_gpt3.models import GPT3Backbone
 from keras_gpt3.models import GPT3Preprocessor
 from keras_gpt3.models import GPT3Tokenizer
@@ -28,6 +29,7 @@ from keras_gpt3.planning import plan
 from keras_gpt3.version import __version__
 
 __all__ = [
+    "ContinuationScore",
     "GPT3",
     "GPT3Backbone",
     "GPT3Preprocessor",

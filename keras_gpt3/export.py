@@ -127,8 +127,9 @@ def _generate_function(backbone):
 
         token_ids = _checked_prompt(token_ids, padding_mask, backbone)
         shape = tf.shape(token_ids)
-        cache = backbone.make_cache(shape[0], shape[1])
-        _, cache = backbone.call_with_cache(token_ids, cache, 0)
+        lengths = tf.reduce_sum(tf.cast(padding_mask, tf.int32), axis=1)
+        start = tf.reduce_min(lengths)
+        _, cache = backbone.prefill(token_ids, shape[1], start)
         stops = [end_token_id]
         answer = decode(
             next_logits, choose, token_ids, padding_mask, cache, stops

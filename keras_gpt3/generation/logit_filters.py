@@ -1,6 +1,13 @@
 """Filters on the scores of the next token."""
 
+import numbers
+
+import keras
 from keras import ops
+
+from keras_gpt3.generation.per_row_setting import per_row
+from keras_gpt3.generation.score_threshold import score_threshold
+from keras_gpt3.ops.op_compilation import is_whole_xla
 
 NEVER = -1e30
 
@@ -12,7 +19,8 @@ def keep_top_k(logits, k):
 
     Args:
         logits: tensor of shape `(batch, vocabulary_size)`, any float dtype.
-        k: int or int tensor. Number of tokens to keep; 0 keeps all.
+        k: int, or int tensor of shape `()` or `(batch,)`. Number of tokens to
+            keep; 0 keeps all.
 
     Returns:
         A tensor of the shape and dtype of `logits`; removed scores are
@@ -27,10 +35,152 @@ def keep_top_k(logits, k):
     keep_top_k(np.array([[1.0, 3.0, 2.0]]), 2)  # [[-1e30, 3.0, 2.0]]
     ```
     """
+    logits = ops.convert_to_tensor(logits)
     vocabulary_size = logits.shape[-1]
+    if isinstance(k, numbers.Integral):
+        if not 0 < k < vocabulary_size:
+            return logits
+        if not _sorts_slowly():
+            # Of a number known beforehand only so many are sorted.
+            highest, _ = ops.top_k(logits, int(k))
+            return _keep(logits, logits >= highest[:, -1:])
+    k = per_row(k, "int32")
     k = ops.where(k > 0, ops.minimum(k, vocabulary_size), vocabulary_size)
-    ascending = ops.sort(logits, axis=-1)
-    lowest_kept = ops.take(ascending, [vocabulary_size - k], axis=-1)
-    return ops.where(
-        logits >= lowest_kept, logits, ops.cast(NEVER, logits.dtype)
+    return ops.cond(
+        ops.any(k < vocabulary_size),
+        lambda: _keep_each_top_k(logits, k),
+        lambda: logits,
     )
+
+
+def _keep_each_top_k(logits, k):
+    """Like `keep_top_k`; `k` of shape (1, 1) or (B, 1), from 1."""
+    if _sorts_slowly():
+        scores = ops.cast(logits, "float32")
+        ones = ops.ones_like(scores, "int32")
+        return _keep(logits, scores >= score_threshold(scores, ones, k))
+    ascending = ops.sort(logits, axis=-1)
+    lowest_kept = ops.take_along_axis(ascending, logits.shape[-1] - k, axis=-1)
+    return _keep(logits, logits >= lowest_kept)
+
+
+def keep_top_p(logits, p):
+    """Removes all but the likeliest tokens that together reach `p`.
+
+    Nucleus sampling: each row keeps the smallest set of tokens whose
+    probability is at least `p`. Among tokens of one score the lower ids are
+    taken first, so that the set is the same on every device.
+
+    Args:
+        logits: tensor of shape `(batch, vocabulary_size)`, any float dtype.
+        p: float, or float tensor of shape `()` or `(batch,)`. From 0, which
+            keeps the likeliest token alone, to 1, which keeps all.
+
+    Returns:
+        A tensor of the shape and dtype of `logits`; removed scores are
+        `-1e30`.
+
+    Example:
+
+    ```python
+    import numpy as np
+    from keras_gpt3.generation import keep_top_p
+
+    logits = np.log([[0.2, 0.7, 0.1]])
+    keep_top_p(logits, 0.8)  # [[-1.609, -0.357, -1e30]]
+    ```
+    """
+    logits = ops.convert_to_tensor(logits)
+    if isinstance(p, numbers.Real) and p >= 1:
+        return logits
+    p = per_row(p, "float32")
+    return ops.cond(
+        ops.any(p < 1), lambda: _keep_each_top_p(logits, p), lambda: logits
+    )
+
+
+def _keep_each_top_p(logits, p):
+    """Like `keep_top_p`; `p` of shape (1, 1) or (B, 1)."""
+    scores = ops.cast(logits, "float32")
+    if _sorts_slowly():
+        lowest_kept, last_kept = _nucleus_by_threshold(scores, p)
+    else:
+        lowest_kept, last_kept = _nucleus_by_sort(scores, p)
+    ties = (scores == lowest_kept) & (_ids(scores) <= last_kept)
+    # At 1 the sum of fewer may have rounded to 1.
+    return _keep(logits, (scores > lowest_kept) | ties | (p >= 1))
+
+
+def _nucleus_by_sort(scores, p):
+    """The lowest score that is kept and the last id with it, each (B, 1)."""
+    # Of equal scores the lower id comes first.
+    descending, ids = ops.top_k(scores, scores.shape[-1])
+    probabilities = ops.softmax(descending, axis=-1)
+    before = ops.cumsum(probabilities, axis=-1) - probabilities
+    count = ops.sum(ops.cast(before < p, "int32"), axis=-1, keepdims=True)
+    last = ops.maximum(count, 1) - 1
+    return [ops.take_along_axis(x, last, axis=-1) for x in (descending, ids)]
+
+
+def _nucleus_by_threshold(scores, p):
+    """The same without a sort."""
+    probabilities = ops.softmax(scores, axis=-1)
+    none = ops.zeros_like(probabilities)
+    lowest_kept = score_threshold(scores, probabilities, p)
+    above = ops.where(scores > lowest_kept, probabilities, none)
+    missing = p - ops.sum(above, axis=-1, keepdims=True)
+    ties = scores == lowest_kept
+    # Lower ids rank higher; a float32 holds any id up to 2 ** 24.
+    ranks = ops.where(ties, -_ids(scores), -scores.shape[-1])
+    ranks = ops.cast(ranks, "float32")
+    tied = ops.where(ties, probabilities, none)
+    last_kept = -score_threshold(ranks, tied, missing)
+    return lowest_kept, ops.cast(last_kept, "int32")
+
+
+def keep_min_p(logits, min_p):
+    """Removes tokens much less likely than the likeliest of their row.
+
+    Kept are the tokens of at least `min_p` times the highest probability.
+
+    Args:
+        logits: tensor of shape `(batch, vocabulary_size)`, any float dtype.
+        min_p: float, or float tensor of shape `()` or `(batch,)`. From 0,
+            which keeps all, to 1, which keeps the likeliest token and those
+            that tie with it.
+
+    Returns:
+        A tensor of the shape and dtype of `logits`; removed scores are
+        `-1e30`.
+
+    Example:
+
+    ```python
+    import numpy as np
+    from keras_gpt3.generation import keep_min_p
+
+    logits = np.log([[0.2, 0.7, 0.1]])
+    keep_min_p(logits, 0.25)  # [[-1.609, -0.357, -1e30]]
+    ```
+    """
+    logits = ops.convert_to_tensor(logits)
+    if isinstance(min_p, numbers.Real) and min_p <= 0:
+        return logits
+    scores = ops.cast(logits, "float32")
+    # The ratio of two probabilities needs no softmax.
+    ratio = ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))
+    return _keep(logits, ratio >= per_row(min_p, "float32"))
+
+
+def _ids(scores):
+    """The ids of the vocabulary, of shape (V,)."""
+    return ops.arange(scores.shape[-1], dtype="int32")
+
+
+def _keep(logits, kept):
+    return ops.where(kept, logits, ops.cast(NEVER, logits.dtype))
+
+
+def _sorts_slowly():
+    """Whether XLA would sort: on a CPU many times slower than the rest."""
+    return keras.config.backend() != "tensorflow" or is_whole_xla()

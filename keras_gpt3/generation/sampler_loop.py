@@ -33,6 +33,9 @@ def sample(
         A dict of `"token_ids"` and `"padding_mask"`, shape `(batch, length)`;
         the mask ends with the first stop token that was generated.
 
+    Raises:
+        ValueError: If the sampler gives several answers for a prompt.
+
     Example:
 
     ```python
@@ -71,6 +74,12 @@ def sample(
         stop_token_ids=stop_token_ids,
         **context,
     )
+    if isinstance(generated, tuple):
+        raise ValueError(
+            "sampler must give one answer for each prompt. Received: "
+            f"sampler={type(sampler).__name__} with return_all_beams=True. "
+            "Use keras_gpt3.generation.beam_search for all answers."
+        )
     mask = mask_up_to_stop(generated, padding_mask, stop_token_ids or ())
     return {
         "token_ids": ops.where(mask, generated, token_ids),

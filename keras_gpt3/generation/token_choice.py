@@ -1,23 +1,42 @@
 """The choice of the next token, a pure function of seed and position."""
 
-import keras
+import numbers
+
 from keras import ops
 
+from keras_gpt3.generation.gumbel_noise import gumbel_noise
+from keras_gpt3.generation.logit_filters import keep_min_p
 from keras_gpt3.generation.logit_filters import keep_top_k
-from keras_gpt3.generation.seed_at_position import SeedAtPosition
+from keras_gpt3.generation.logit_filters import keep_top_p
+from keras_gpt3.generation.per_row_setting import per_row
 
 
-def choose_token(logits, index, temperature, top_k, seed):
+def choose_token(logits, index, temperature, top_k, seed, top_p=1.0, min_p=0.0):
     """Greedy at temperature 0, otherwise a draw that `(seed, index)` decides.
 
-    All settings may be tensors: one compiled graph serves every request.
+    Biases and penalties on the scores come before this. Then, in Hugging
+    Face's order: temperature, top-k, top-p among what top-k keeps, min-p, and
+    the draw. (vLLM takes min-p before top-k and top-p.)
+
+    All settings may be tensors, one value for all rows or one for each: one
+    compiled graph serves every request. Filters that no row uses cost nothing.
 
     Args:
         logits: tensor of shape `(batch, vocabulary_size)`, any float dtype.
         index: int or int tensor. Position of the token to choose.
-        temperature: float or float tensor. Divides the scores; 0 is greedy.
-        top_k: int or int tensor. Number of tokens to draw among; 0 is all.
-        seed: int or int tensor.
+        temperature: float, or float tensor of shape `()` or `(batch,)`.
+            Divides the scores; 0 is greedy.
+        top_k: int, or int tensor of shape `()` or `(batch,)`. Number of tokens
+            to draw among; 0 is all.
+        seed: int, or int tensor of shape `()` or `(batch,)`. A row's draw
+            depends on its own seed and on `index` alone: rows of one seed
+            share their randomness.
+        top_p: float, or float tensor of shape `()` or `(batch,)`. Probability
+            that the tokens to draw among reach together, see `keep_top_p`.
+            Defaults to `1.0`, all.
+        min_p: float, or float tensor of shape `()` or `(batch,)`. Least
+            probability, as a share of the highest, see `keep_min_p`. Defaults
+            to `0.0`, all.
 
     Returns:
         An int32 tensor of shape `(batch,)`.
@@ -33,12 +52,15 @@ def choose_token(logits, index, temperature, top_k, seed):
     ```
     """
     logits = ops.cast(logits, "float32")
-    temperature = ops.cast(temperature, "float32")
-    # One draw for all rows: a row of a batch gets what it would get alone.
-    uniform = keras.random.uniform(
-        (logits.shape[-1],), 1e-20, 1.0, seed=SeedAtPosition(seed, index)
-    )
+    if isinstance(temperature, numbers.Real) and temperature <= 0:
+        return ops.argmax(logits, axis=-1)
+    temperature = per_row(temperature, "float32")
+    # Top-k is the same on both sides of the division, and before it no two
+    # scores have been rounded into a tie.
+    scores = keep_top_k(logits, top_k)
+    # Within limits at which a removed score can never win.
+    scores = scores / ops.clip(temperature, 1e-6, 1e20)
+    scores = keep_min_p(keep_top_p(scores, top_p), min_p)
     # The maximum of scores with Gumbel noise is a draw from their softmax.
-    noise = -ops.log(-ops.log(uniform))
-    drawn = keep_top_k(logits, top_k) / ops.maximum(temperature, 1e-6) + noise
+    drawn = scores + gumbel_noise(seed, index, logits.shape[-1])
     return ops.argmax(ops.where(temperature > 0, drawn, logits), axis=-1)

@@ -13,6 +13,10 @@ from keras_gpt3.ops.attention_shapes import check_window
 from keras_gpt3.ops.banded_attention import banded_attention
 from keras_gpt3.ops.cached_attention import cached_attention
 from keras_gpt3.ops.causal_attention import causal_attention
+from keras_gpt3.ops.key_value_cache import fill_ring
+from keras_gpt3.ops.key_value_cache import ring_positions
+from keras_gpt3.ops.key_value_cache import ring_size
+from keras_gpt3.ops.key_value_cache import write_ring
 
 ATTENTION_KINDS = ("dense", "banded")
 
@@ -44,14 +48,17 @@ class DecoderBlock(keras.layers.Layer):
         hidden_states: tensor of shape `(batch, length, hidden_dim)`.
         padding_mask: Optional. Bool tensor of shape `(batch, length)`, True
             where the position is visible. Not used with a cache.
-        cache: Optional. A pair of keys and values, each of shape
-            `(batch, cache_length, num_heads, head_dim)`.
-        cache_index: Optional. Position of the first of `hidden_states` in the
-            cache. Required with `cache`.
+        cache: Optional. A pair of rings of keys and values of the earlier
+            positions, each of shape `(batch, num_heads, slots, head_dim)`; see
+            `keras_gpt3.ops.key_value_cache`.
+        cache_index: Optional. With `cache`, the position of the first of
+            `hidden_states`; with `cache_length`, how many of them count.
+        cache_length: Optional. Makes a cache for so many positions, after
+            `hidden_states` from position 0 on.
 
     Returns:
-        A tensor of the shape of `hidden_states`; with `cache` a pair of it and
-        the updated cache.
+        A tensor of the shape of `hidden_states`; with `cache` or
+        `cache_length` a pair of it and the cache after them.
 
     Raises:
         ValueError: If `attention` is unknown, `attention_window` is below 1,
@@ -146,11 +153,17 @@ class DecoderBlock(keras.layers.Layer):
         padding_mask=None,
         cache=None,
         cache_index=None,
+        cache_length=None,
         training=None,
     ):
         x = hidden_states  # (B, T, M)
-        if cache is not None:
-            return self._transform(x, cache=cache, cache_index=cache_index)
+        if cache is not None or cache_length is not None:
+            return self._transform(
+                x,
+                cache=cache,
+                cache_index=cache_index,
+                cache_length=cache_length,
+            )
         transform = functools.partial(
             self._transform, padding_mask=padding_mask, training=training
         )
@@ -165,6 +178,7 @@ class DecoderBlock(keras.layers.Layer):
         padding_mask=None,
         cache=None,
         cache_index=None,
+        cache_length=None,
         training=None,
         seeds=None,
     ):
@@ -176,7 +190,7 @@ class DecoderBlock(keras.layers.Layer):
 
         projected = again(self._project)(x)  # (B, T, 3 M)
         attended, cache = self._attend(
-            projected, padding_mask, cache, cache_index
+            projected, padding_mask, cache, cache_index, cache_length
         )
         attended = self.attention_output(attended)
         x = x + self.residual_dropout(attended, dropped[0], training=training)
@@ -195,8 +209,10 @@ class DecoderBlock(keras.layers.Layer):
     def _narrow(self, x):
         return self.feed_forward_output(self._activate(x))
 
-    def _attend(self, projected, padding_mask, cache, cache_index):
-        """Attention up to its output projection, and the updated cache."""
+    def _attend(
+        self, projected, padding_mask, cache, cache_index, cache_length
+    ):
+        """Attention up to its output projection, and the cache after it."""
         batch, length = ops.shape(projected)[0], ops.shape(projected)[1]
         width = projected.shape[-1] // 3
         heads = (batch, length, self.num_heads, width // self.num_heads)
@@ -205,26 +221,18 @@ class DecoderBlock(keras.layers.Layer):
             ops.reshape(part, heads)
             for part in ops.split(projected, 3, axis=-1)
         )
-        banded = self.attention == "banded"
+        window = self.attention_window if self.attention == "banded" else None
         if cache is not None:
-            cache = (
-                _write(cache[0], key, cache_index),
-                _write(cache[1], value, cache_index),
-            )
-            window = self.attention_window if banded else None
-            attended = cached_attention(query, *cache, cache_index, window)
-        elif banded:
-            attended = banded_attention(
-                query,
-                key,
-                value,
-                self.attention_window,
-                padding_mask=padding_mask,
+            attended, cache = _attend_cached(
+                query, key, value, cache, cache_index, window
             )
         else:
-            attended = causal_attention(
-                query, key, value, padding_mask=padding_mask
-            )
+            attended = _attend_all(query, key, value, padding_mask, window)
+            if cache_length is not None:
+                size = ring_size(cache_length, window)
+                cache = tuple(
+                    fill_ring(x, size, cache_index) for x in (key, value)
+                )
         # (B, T, H, D) -> (B, T, M)
         return ops.reshape(attended, (batch, length, width)), cache
 
@@ -276,14 +284,33 @@ def _as_it_is(function):
     return function
 
 
-def _write(cache, update, index):
-    """Returns `cache` (B, L, H, D) with `update` (B, T, H, D) from `index` on.
+def _attend_all(query, key, value, padding_mask, window):
+    """Attention among some positions, all (B, T, H, D)."""
+    if window is None:
+        return causal_attention(query, key, value, padding_mask=padding_mask)
+    return banded_attention(
+        query, key, value, window, padding_mask=padding_mask
+    )
 
-    Written as a gather and a select: a slice update becomes an XLA operation
-    on TensorFlow, which an exported graph must not hold.
-    """
-    offsets = ops.arange(ops.shape(cache)[1]) - index  # (L,)
-    length = ops.shape(update)[1]
-    written = (offsets >= 0) & (offsets < length)
-    update = ops.take(update, ops.clip(offsets, 0, length - 1), axis=1)
-    return ops.where(written[:, None, None], update, cache)
+
+def _attend_cached(query, key, value, cache, start, window):
+    """Attention to earlier positions too, and the rings after it."""
+    after = tuple(
+        write_ring(ring, update, start)
+        for ring, update in zip(cache, (key, value), strict=True)
+    )
+    size, length = ops.shape(cache[0])[2], ops.shape(query)[1]
+    if query.shape[1] == 1:
+        # What the new position has pushed out of a ring it does not see.
+        positions = ring_positions(size, start + 1)
+        keys, values = after
+    else:
+        positions = ops.concatenate(
+            [ring_positions(size, start), start + ops.arange(length)]
+        )
+        keys, values = (
+            ops.concatenate([ring, ops.transpose(update, (0, 2, 1, 3))], axis=2)
+            for ring, update in zip(cache, (key, value), strict=True)
+        )
+    attended = cached_attention(query, keys, values, start, positions, window)
+    return attended, after

@@ -1,11 +1,18 @@
 """The models: what joins the other folders and what users call."""
 
+from keras_gpt3.models.continuation_score import ContinuationScore
 from keras_gpt3.models.gpt3 import GPT3
 from keras_gpt3.models.gpt3_backbone import GPT3Backbone
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
 from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
 from keras_gpt3.models.keras_hub_registration import register_shipped_presets
 
-__all__ = ["GPT3", "GPT3Backbone", "GPT3Preprocessor", "GPT3Tokenizer"]
+__all__ = [
+    "ContinuationScore",
+    "GPT3",
+    "GPT3Backbone",
+    "GPT3Preprocessor",
+    "GPT3Tokenizer",
+]
 
 register_shipped_presets()

@@ -23,6 +23,7 @@ from keras_gpt3.layers.layer_norm import LayerNorm
 from keras_gpt3.layers.position_embedding import PositionEmbedding
 from keras_gpt3.models.known_arguments import check_known_arguments
 from keras_gpt3.ops import initial_deviations
+from keras_gpt3.ops.key_value_cache import ring_size
 from keras_gpt3.planning.rematerialization import rematerialized_layers
 
 
@@ -139,7 +140,7 @@ class GPT3Backbone(keras_hub.models.Backbone):
                 (None,), dtype="bool", name="padding_mask"
             ),
         }
-        hidden_states, _ = _forward(layers, **inputs)
+        hidden_states, _ = forward(layers, **inputs)
         super().__init__(
             inputs=inputs, outputs=hidden_states, dtype=dtype, **kwargs
         )
@@ -147,6 +148,41 @@ class GPT3Backbone(keras_hub.models.Backbone):
         # === Config ===
         for name, value in (vars(layers) | config).items():
             setattr(self, name, value)
+
+    def prefill(self, token_ids, cache_length, end=None):
+        """The forward pass over prompts, which makes their cache.
+
+        Args:
+            token_ids: int tensor of shape `(batch, length)`, padded on the
+                right.
+            cache_length: int or int tensor. Positions that the cache is to
+                hold, prompt and continuation.
+            end: int or int tensor. Positions that count, for all rows; later
+                ones can be given again to `call_with_cache`. Defaults to
+                `None`, all.
+
+        Returns:
+            A pair of the hidden states, shape `(batch, length, hidden_dim)`,
+            and the cache.
+
+        Example:
+
+        ```python
+        import numpy as np
+        import keras_gpt3
+
+        backbone = keras_gpt3.GPT3Backbone(
+            vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
+            intermediate_dim=64, max_sequence_length=32,
+        )
+        prompt = np.ones((1, 5), "int32")
+        hidden_states, cache = backbone.prefill(prompt, cache_length=32)
+        ```
+        """
+        end = ops.shape(token_ids)[1] if end is None else end
+        return forward(
+            self, token_ids, cache_length=cache_length, cache_end=end
+        )
 
     def call_with_cache(self, token_ids, cache, cache_index):
         """The forward pass over some positions, given a cache of the earlier.
@@ -177,7 +213,7 @@ class GPT3Backbone(keras_hub.models.Backbone):
         hidden_states, cache = backbone.call_with_cache(prompt, cache, 0)
         ```
         """
-        return _forward(self, token_ids, cache=cache, start_index=cache_index)
+        return forward(self, token_ids, cache=cache, start_index=cache_index)
 
     def decode_position(self, token_ids, cache, index):
         """The hidden state from which the token at `index` is predicted.
@@ -205,16 +241,21 @@ class GPT3Backbone(keras_hub.models.Backbone):
 
         Returns:
             A list with a pair of zero tensors for each block, each of shape
-            `(batch_size, length, num_heads, head_dim)`.
+            `(batch_size, num_heads, slots, head_dim)`: a dense block has
+            `length` slots, a banded one at most its window.
         """
-        shape = (
-            batch_size,
-            length,
-            self.num_heads,
-            self.hidden_dim // self.num_heads,
-        )
-        zeros = ops.zeros(shape, dtype=self.compute_dtype)
-        return [(zeros, zeros) for _ in self.decoder_blocks]
+        head_dim = self.hidden_dim // self.num_heads
+        cache = []
+        for block in self.decoder_blocks:
+            banded = block.attention == "banded"
+            window = block.attention_window if banded else None
+            slots = ring_size(length, window)
+            zeros = ops.zeros(
+                (batch_size, self.num_heads, slots, head_dim),
+                dtype=self.compute_dtype,
+            )
+            cache.append((zeros, zeros))
+        return cache
 
     def logits(self, hidden_states):
         """Scores of every token id: the output head, tied to the embedding.
@@ -366,23 +407,36 @@ def _make_layers(
     )
 
 
-def _forward(layers, token_ids, padding_mask=None, cache=None, start_index=0):
+def forward(
+    layers,
+    token_ids,
+    padding_mask=None,
+    cache=None,
+    start_index=0,
+    cache_length=None,
+    cache_end=None,
+):
     """Token ids (B, T) to hidden states (B, T, M): the only forward pass.
 
-    It builds the functional model, and runs again with a cache of the earlier
-    positions for decoding.
+    It builds the functional model, makes a cache of prompts, and runs again
+    with it for decoding.
     """
     x = layers.token_embedding(token_ids)  # (B, T, M)
     x = x + layers.position_embedding(token_ids, start_index=start_index)
     x = layers.embedding_dropout(x)
-    if cache is None:
+    if cache is None and cache_length is None:
         for block in layers.decoder_blocks:
             x = block(x, padding_mask=padding_mask)
         return layers.final_norm(x), None
 
     new_cache = []
-    for block, block_cache in zip(layers.decoder_blocks, cache, strict=True):
-        x, block_cache = block(x, cache=block_cache, cache_index=start_index)
+    for i, block in enumerate(layers.decoder_blocks):
+        x, block_cache = block(
+            x,
+            cache=None if cache is None else cache[i],
+            cache_index=cache_end if cache is None else start_index,
+            cache_length=cache_length,
+        )
         new_cache.append(block_cache)
     return layers.final_norm(x), new_cache
 

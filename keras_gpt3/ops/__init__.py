@@ -11,6 +11,7 @@ from keras_gpt3.ops.masked_softmax import masked_softmax
 from keras_gpt3.ops.op_compilation import op_compilation
 from keras_gpt3.ops.token_cross_entropy import token_cross_entropy
 from keras_gpt3.ops.token_id_check import check_token_ids
+from keras_gpt3.ops.token_log_probabilities import token_log_probabilities
 
 __all__ = [
     "banded_attention",
@@ -24,4 +25,5 @@ __all__ = [
     "masked_softmax",
     "op_compilation",
     "token_cross_entropy",
+    "token_log_probabilities",
 ]

@@ -1,4 +1,4 @@
-"""Attention of new queries over a cache of keys and values."""
+"""Attention of new queries over a ring of keys and values."""
 
 import math
 
@@ -7,18 +7,21 @@ from keras import ops
 from keras_gpt3.ops.masked_softmax import masked_softmax
 
 
-def cached_attention(query, key, value, start_index, window=None, scale=None):
-    """Causal attention of consecutive queries over all cached positions.
+def cached_attention(
+    query, key, value, start_index, key_positions, window=None, scale=None
+):
+    """Causal attention of consecutive queries over cached positions.
 
-    Query `i` stands at position `start_index + i` and sees the cached keys at
-    positions `j` with `0 <= start_index + i - j < window`. What the cache
-    holds beyond the query's own position is never seen.
+    Query `i` stands at position `start_index + i` and sees the keys whose
+    positions `p` are at least 0 with `0 <= start_index + i - p < window`.
 
     Args:
         query: tensor of shape `(batch, queries, heads, head_dim)`.
-        key: tensor of shape `(batch, length, heads, head_dim)`, the cache.
-        value: tensor of the shape of `key`, the cache.
+        key: tensor of shape `(batch, heads, slots, head_dim)`.
+        value: tensor of the shape of `key`.
         start_index: int or int tensor. Position of the first query.
+        key_positions: int tensor of shape `(slots,)`. The position of each
+            key; below 0 where there is none.
         window: int. Number of visible keys, as in `banded_attention`. Defaults
             to `None`, every earlier key.
         scale: float. Factor on the scores. Defaults to
@@ -33,19 +36,23 @@ def cached_attention(query, key, value, start_index, window=None, scale=None):
     import numpy as np
     import keras_gpt3
 
-    cache = np.random.normal(size=(1, 10, 2, 8)).astype("float32")
+    cache = np.random.normal(size=(1, 2, 10, 8)).astype("float32")
     query = np.random.normal(size=(1, 1, 2, 8)).astype("float32")
-    y = keras_gpt3.ops.cached_attention(query, cache, cache, start_index=4)
+    y = keras_gpt3.ops.cached_attention(
+        query, cache, cache, start_index=4, key_positions=np.arange(10)
+    )
     ```
     """
     query, key, value = map(ops.convert_to_tensor, (query, key, value))
     if scale is None:
         scale = 1.0 / math.sqrt(query.shape[-1])
-    positions = start_index + ops.arange(ops.shape(query)[1])
-    distance = positions[:, None] - ops.arange(ops.shape(key)[1])[None, :]
-    visible = distance >= 0
+    key_positions = ops.cast(key_positions, "int32")
+    positions = ops.cast(start_index, "int32") + ops.arange(ops.shape(query)[1])
+    distance = positions[:, None] - key_positions[None, :]  # (Q, S)
+    visible = (distance >= 0) & (key_positions >= 0)
     if window is not None:
         visible = visible & (distance < window)
-    scores = ops.einsum("bqhd,bkhd->bhqk", query * scale, key)
+    query = ops.transpose(query * scale, (0, 2, 1, 3))  # (B, H, Q, D)
+    scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, Q, S)
     weights = ops.cast(masked_softmax(scores, visible), value.dtype)
-    return ops.einsum("bhqk,bkhd->bqhd", weights, value)
+    return ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))

@@ -14,7 +14,7 @@ import keras
 
 # Not a context variable: the threads that trace a strategy's replicas would
 # not see it.
-_state = {"enabled": True}
+_state = {"enabled": True, "whole_xla": False}
 # Executables kept for each operation, so that calls with ever new lengths do
 # not pile them up.
 _MOST_EXECUTABLES = 256
@@ -47,6 +47,42 @@ def op_compilation(enabled):
         yield
     finally:
         _state["enabled"] = before
+
+
+def whole_xla(function):
+    """Makes XLA compile a function of tensors as a whole; TensorFlow only.
+
+    For what runs often and has little arithmetic, such as a decode loop. With
+    compilation switched off, and on other backends, it is called as it is.
+
+    Args:
+        function: callable. Takes tensors and nests of them, by position.
+
+    Returns:
+        A callable with the arguments of `function`.
+    """
+    if keras.config.backend() != "tensorflow" or not _state["enabled"]:
+        return function
+    import tensorflow as tf
+
+    def traced(*tensors):
+        before = _state["whole_xla"]
+        _state["whole_xla"] = True
+        try:
+            return function(*tensors)
+        finally:
+            _state["whole_xla"] = before
+
+    return tf.function(traced, jit_compile=True, autograph=False)
+
+
+def is_whole_xla():
+    """Whether what is traced now goes into a `whole_xla` function.
+
+    Returns:
+        A bool.
+    """
+    return _state["whole_xla"]
 
 
 def compiled_op(function):

@@ -118,7 +118,7 @@ class ModelDescription(PrintedTables):
         ```python
         import keras_gpt3
 
-        keras_gpt3.describe("gpt3_175b_en").cache("bfloat16")  # 9663676416
+        keras_gpt3.describe("gpt3_175b_en").cache("bfloat16")  # 5435817984
         ```
         """
         return cache_bytes(self.config, dtype, batch_size, length)

@@ -1,9 +1,11 @@
 import itertools
+import re
 
 import keras_hub
 import numpy as np
 import pytest
 
+from keras_gpt3.generation import BeamSampler
 from keras_gpt3.generation import sample
 from tests.generation.toy_model import LENGTH
 from tests.generation.toy_model import PROMPTS
@@ -94,3 +96,14 @@ def test_a_beam_as_wide_as_all_answers_finds_the_likeliest():
             key=lambda tokens: log_likelihood(tokens, prompt),
         )
         np.testing.assert_array_equal(result[row], best)
+
+
+@pytest.mark.parametrize("sampler", [samplers.BeamSampler, BeamSampler])
+def test_several_answers_for_a_prompt_raise(sampler):
+    message = (
+        "sampler must give one answer for each prompt. Received: "
+        "sampler=BeamSampler with return_all_beams=True. Use "
+        "keras_gpt3.generation.beam_search for all answers."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        run(sampler(num_beams=2, return_all_beams=True))

@@ -1,26 +1,118 @@
+import json
 import re
 
 import keras_hub
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_gpt3.generation import SeededSampler
 from keras_gpt3.generation import sample
+from keras_gpt3.ops.op_compilation import whole_xla
+from tests.generation.slow_choice import slow_choose_token
+from tests.generation.slow_choice import slow_frequency
+from tests.generation.slow_choice import slow_presence
+from tests.generation.slow_choice import slow_repetition
+from tests.generation.toy_model import LENGTH
 from tests.generation.toy_model import PROMPTS
 from tests.generation.toy_model import next_logits
 from tests.generation.toy_model import padded_prompts
 from tests.generation.toy_model import slow_continuation
+from tests.generation.toy_model import slow_logits
+
+SETTINGS = [
+    {},
+    {"temperature": 0.5, "top_k": 3},
+    {"top_p": 0.6, "seed": 1},
+    {"min_p": 0.3, "seed": 2},
+    {"repetition_penalty": 3.0},
+    {"temperature": 0.0, "repetition_penalty": 3.0},
+    {"temperature": 0.0, "presence_penalty": 1.5},
+    {"temperature": 0.0, "frequency_penalty": 0.7},
+    {"temperature": 0.0, "frequency_penalty": -2.0},
+    {"temperature": 0.0, "logit_bias": {1: -1e9, 3: 0.5}},
+    {
+        "temperature": 1.2,
+        "top_k": 4,
+        "seed": 3,
+        "top_p": 0.9,
+        "min_p": 0.05,
+        "repetition_penalty": 1.5,
+        "presence_penalty": 0.3,
+        "frequency_penalty": 0.2,
+        "logit_bias": {0: 1.0},
+    },
+]
 
 
-def run(sampler):
+def run_on(sampler, token_ids, mask):
     def step(token_ids, cache, index):
         logits, cache = next_logits(token_ids, cache, index)
         return logits, logits, cache
 
-    token_ids, mask = padded_prompts()
-    return np.asarray(
-        sample(sampler, step, token_ids, mask, token_ids, None)["token_ids"]
-    )
+    return sample(sampler, step, token_ids, mask, token_ids, None)["token_ids"]
+
+
+def run(sampler):
+    return np.asarray(run_on(sampler, *padded_prompts()))
+
+
+def slow_answer(prompt, sampler):
+    """Biases, penalties and the choice, token after token."""
+    tokens = list(prompt)
+    while len(tokens) < LENGTH:
+        scores = slow_logits(tokens).copy()
+        for token_id, bias in (sampler.logit_bias or {}).items():
+            scores[token_id] += bias
+        for penalize, penalty in (
+            (slow_repetition, sampler.repetition_penalty),
+            (slow_frequency, sampler.frequency_penalty),
+            (slow_presence, sampler.presence_penalty),
+        ):
+            scores = penalize(scores, tokens, len(prompt), penalty)
+        token = slow_choose_token(
+            scores,
+            len(tokens),
+            sampler.temperature,
+            sampler.top_k,
+            sampler.seed,
+            sampler.top_p,
+            sampler.min_p,
+        )
+        tokens.append(token)
+    return tokens
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_answers_as_a_plain_loop_does(settings):
+    sampler = SeededSampler(**settings)
+    expected = [slow_answer(prompt, sampler) for prompt in PROMPTS]
+    np.testing.assert_array_equal(run(sampler), expected)
+
+
+@pytest.mark.parametrize("compiled", [tf.function, whole_xla])
+def test_a_graph_answers_the_same(compiled):
+    sampler = SeededSampler(**SETTINGS[-1])
+
+    def answer(token_ids, mask):
+        return run_on(sampler, token_ids, mask)
+
+    prompts = map(tf.constant, padded_prompts())
+    np.testing.assert_array_equal(compiled(answer)(*prompts), run(sampler))
+
+
+def test_the_settings_of_these_tests_all_matter():
+    answers = {run(SeededSampler(**s)).tobytes() for s in SETTINGS}
+    greedy = run(SeededSampler(temperature=0.0)).tobytes()
+    assert len(answers | {greedy}) == len(SETTINGS) + 1
+
+
+def test_a_token_ruled_out_is_in_no_answer():
+    _, mask = padded_prompts()
+    for seed in range(3):
+        sampler = SeededSampler(seed=seed, logit_bias={2: -1e9})
+        assert 2 not in run(sampler)[~mask]
+    assert 2 in run(SeededSampler())[~mask]
 
 
 @pytest.mark.parametrize("settings", [{"temperature": 0.0}, {"top_k": 1}])
@@ -37,13 +129,14 @@ def test_the_same_seed_gives_the_same_answer_call_after_call():
     assert (run(SeededSampler(seed=2)) != first).any()
 
 
-def test_survives_serialization():
-    sampler = SeededSampler(temperature=0.3, top_k=4, seed=9)
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_survives_serialization_as_json(settings):
+    sampler = SeededSampler(**settings)
     config = keras_hub.samplers.serialize(sampler)
-    loaded = keras_hub.samplers.deserialize(config)
+    loaded = keras_hub.samplers.deserialize(json.loads(json.dumps(config)))
     assert isinstance(loaded, SeededSampler)
     assert loaded.get_config() == sampler.get_config()
-    assert sampler.get_config() == {"temperature": 0.3, "top_k": 4, "seed": 9}
+    assert loaded.get_config().items() >= settings.items()
 
 
 @pytest.mark.parametrize(
@@ -51,16 +144,63 @@ def test_survives_serialization():
     [
         (
             {"temperature": -0.5},
-            "temperature must be at least 0. Received: temperature=-0.5. Use "
-            "0 for greedy decoding.",
+            "temperature must be a finite number of at least 0. Received: "
+            "temperature=-0.5. Use 0 for greedy decoding.",
         ),
         (
             {"top_k": -1},
-            "top_k must be at least 0. Received: top_k=-1. Use 0 to draw among "
-            "all tokens.",
+            "top_k must be an integer of at least 0. Received: top_k=-1. Pass "
+            "0 or more.",
+        ),
+        (
+            {"seed": 0.5},
+            "seed must be an integer of at least -2147483648. Received: "
+            "seed=0.5. Pass -2147483648 or more.",
+        ),
+        (
+            {"top_p": 0.0},
+            "top_p must be a finite number above 0 and at most 1. Received: "
+            "top_p=0.0. Use 1.0 to draw among all tokens.",
+        ),
+        (
+            {"min_p": 1.0},
+            "min_p must be a finite number of at least 0 and below 1. "
+            "Received: min_p=1.0. Use 0.0 to draw among all tokens.",
+        ),
+        (
+            {"repetition_penalty": 0.0},
+            "repetition_penalty must be a finite number above 0. Received: "
+            "repetition_penalty=0.0. Use 1.0 for no penalty.",
+        ),
+        (
+            {"presence_penalty": 2.5},
+            "presence_penalty must be a finite number from -2 to 2. Received: "
+            "presence_penalty=2.5. Use 0.0 for no penalty.",
+        ),
+        (
+            {"frequency_penalty": -2.5},
+            "frequency_penalty must be a finite number from -2 to 2. Received: "
+            "frequency_penalty=-2.5. Use 0.0 for no penalty.",
+        ),
+        (
+            {"logit_bias": {-1: 0.5}},
+            "The ids of logit_bias must be integers of at least 0. Received: "
+            "id=-1. Take ids from the tokenizer.",
         ),
     ],
 )
-def test_a_negative_setting_raises(argument, message):
+def test_a_setting_out_of_its_range_raises(argument, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         SeededSampler(**argument)
+
+
+@pytest.mark.parametrize("compiled", [lambda function: function, whole_xla])
+def test_a_bias_on_an_id_that_the_model_lacks_raises(compiled):
+    sampler = SeededSampler(logit_bias={5: 1.0})
+    answer = compiled(lambda *prompts: run_on(sampler, *prompts))
+    message = (
+        "The ids of logit_bias must be below vocabulary_size=5. Received: "
+        "id=5. Take ids from the model's own tokenizer."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        answer(*map(tf.constant, padded_prompts()))

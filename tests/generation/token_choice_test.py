@@ -1,30 +1,66 @@
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_gpt3.generation import choose_token
+from keras_gpt3.ops.op_compilation import whole_xla
+from tests.generation.slow_choice import slow_choose_token
+from tests.generation.slow_choice import slow_distribution
 
-LOGITS = np.random.default_rng(0).normal(size=(3, 7)).astype("float32")
+VOCABULARY_SIZE = 11
+LOGITS = np.random.default_rng(0).normal(size=(3, VOCABULARY_SIZE))
+LOGITS = LOGITS.astype("float32")
+# Temperature, top-k, seed, top-p, min-p.
+SETTINGS = [
+    (1.0, 0, 0, 1.0, 0.0),
+    (0.0, 0, 1, 1.0, 0.0),
+    (0.7, 3, 2, 1.0, 0.0),
+    (2.0, 0, -3, 0.6, 0.0),
+    (1.3, 0, 4, 1.0, 0.2),
+    (1.5, 6, 2**31 - 1, 0.8, 0.1),
+]
+DTYPES = ("float32", "int32", "int32", "float32", "float32")
 
 
-def choose(index=0, temperature=1.0, top_k=0, seed=0, logits=LOGITS):
-    return np.asarray(choose_token(logits, index, temperature, top_k, seed))
+def choose(
+    index=0, temperature=1.0, top_k=0, seed=0, *limits, logits=LOGITS, **kwargs
+):
+    return np.asarray(
+        choose_token(logits, index, temperature, top_k, seed, *limits, **kwargs)
+    )
 
 
-def draws(logits, **settings):
-    """4000 draws from one row of scores, each at a position of its own."""
-    row = tf.constant(logits[None])
-    temperature = settings.get("temperature", 1.0)
-    top_k = settings.get("top_k", 0)
+def slow(index, *settings, logits=LOGITS):
+    """Row by row; settings may be of one value for each row."""
+    rows = zip(
+        *(np.broadcast_to(s, len(logits)) for s in settings), strict=True
+    )
+    rows = zip(logits, rows, strict=True)
+    return [
+        slow_choose_token(row, index, *(s.item() for s in setting))
+        for row, setting in rows
+    ]
 
-    @tf.function
-    def choose_at_each():
-        return tf.map_fn(
-            lambda index: choose_token(row, index, temperature, top_k, 0)[0],
-            tf.range(4000),
-        )
 
-    return np.asarray(choose_at_each())
+# === One token ===
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_equals_the_definition_row_by_row(settings):
+    for index in range(12):
+        chosen = choose(index, *settings)
+        assert chosen.dtype == "int32"
+        np.testing.assert_array_equal(chosen, slow(index, *settings))
+
+
+def test_the_settings_of_these_tests_all_matter():
+    chosen = {
+        tuple(choose(index, *settings)[0] for index in range(12))
+        for settings in SETTINGS
+    }
+    assert len(chosen) == len(SETTINGS)
 
 
 def test_a_row_of_a_batch_gets_what_it_gets_alone():
@@ -33,7 +69,16 @@ def test_a_row_of_a_batch_gets_what_it_gets_alone():
     np.testing.assert_array_equal(batch, alone)
 
 
-@pytest.mark.parametrize("settings", [{"temperature": 0.0}, {"top_k": 1}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"temperature": 0.0},
+        {"temperature": tf.constant(0.0)},
+        {"top_k": 1},
+        {"top_p": 1e-6},
+        {"min_p": 1.0},
+    ],
+)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_temperature_0_and_one_token_are_greedy(settings, dtype):
     logits = tf.cast(LOGITS, dtype)
@@ -43,20 +88,26 @@ def test_temperature_0_and_one_token_are_greedy(settings, dtype):
         np.testing.assert_array_equal(chosen, LOGITS.argmax(-1))
 
 
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_draws_follow_the_softmax(temperature):
-    exponents = np.exp(LOGITS[0].astype("float64") / temperature)
-    chosen = draws(LOGITS[0], temperature=temperature)
-    shares = np.bincount(chosen, minlength=7) / len(chosen)
-    # Four standard deviations of a share of 4000 draws.
-    np.testing.assert_allclose(
-        shares, exponents / exponents.sum(), atol=4 * 0.5 / 4000**0.5
-    )
+def test_scores_of_bfloat16_are_drawn_from_in_float32():
+    logits = tf.cast(LOGITS, "bfloat16")
+    exact = tf.cast(logits, "float32").numpy()
+    for index, settings in enumerate(SETTINGS):
+        chosen = choose(index, *settings, logits=logits)
+        np.testing.assert_array_equal(
+            chosen, slow(index, *settings, logits=exact)
+        )
 
 
-def test_draws_are_among_the_k_highest():
-    highest = np.argsort(LOGITS[0])[-3:]
-    assert set(draws(LOGITS[0], top_k=3)) == set(highest)
+def test_what_is_removed_is_never_drawn_however_hot():
+    seeds = np.arange(60)
+    for settings in ({"top_k": 2}, {"top_k": tf.constant(2)}):
+        chosen = choose(
+            temperature=tf.constant(np.inf),
+            seed=seeds,
+            logits=np.tile(LOGITS[:1], (60, 1)),
+            **settings,
+        )
+        assert set(chosen) == set(np.argsort(LOGITS[0])[-2:])
 
 
 def test_seed_and_position_decide():
@@ -67,19 +118,111 @@ def test_seed_and_position_decide():
         assert first != choose(logits=row, **other)
 
 
-def test_settings_may_be_tensors():
-    integer = tf.TensorSpec((), tf.int32)
+# === Rows of different settings ===
+
+
+def test_each_row_goes_by_its_own_settings():
+    for start in range(len(SETTINGS) - 2):
+        columns = zip(*SETTINGS[start : start + 3], strict=True)
+        settings = [
+            np.array(column, dtype)
+            for column, dtype in zip(columns, DTYPES, strict=True)
+        ]
+        for index in range(6):
+            np.testing.assert_array_equal(
+                choose(index, *settings), slow(index, *settings)
+            )
+
+
+def test_rows_of_one_seed_share_their_draw():
+    row = np.zeros((1, 5000), "float32")
+    rows = np.repeat(row, 4, axis=0)
+    chosen = choose(2, seed=np.array([7, 8, 7, 9]), logits=rows)
+    assert chosen[0] == chosen[2] and len(set(chosen)) == 3
+    for seed, token in zip((7, 8, 7, 9), chosen, strict=True):
+        assert choose(2, seed=seed, logits=row) == token
+
+
+# === Graphs ===
+
+
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_one_graph_serves_all_settings_and_batches(shape):
     traced = tf.function(
         choose_token,
         input_signature=[
-            tf.TensorSpec((None, 7)),
-            integer,
-            tf.TensorSpec(()),
-            integer,
-            integer,
+            tf.TensorSpec((None, VOCABULARY_SIZE)),
+            tf.TensorSpec((), tf.int32),
+            *(tf.TensorSpec(shape, dtype) for dtype in DTYPES),
         ],
     )
-    for settings in ((0, 0.0, 0, 0), (1, 0.7, 2, 3), (2, 1.5, 0, 4)):
+    for index, settings in enumerate(SETTINGS):
+        tensors = [
+            np.full(shape, setting, dtype)
+            for setting, dtype in zip(settings, DTYPES, strict=True)
+        ]
         np.testing.assert_array_equal(
-            traced(LOGITS, *settings), choose(*settings)
+            traced(LOGITS, index, *tensors), slow(index, *settings)
         )
+
+
+@pytest.mark.parametrize(
+    "compiled", [functools.partial(tf.function, jit_compile=True), whole_xla]
+)
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_xla_chooses_the_same(shape, compiled):
+    compiled = compiled(choose_token)
+    for index, settings in enumerate(SETTINGS):
+        tensors = [
+            tf.fill(shape, tf.constant(setting, dtype))
+            for setting, dtype in zip(settings, DTYPES, strict=True)
+        ]
+        np.testing.assert_array_equal(
+            compiled(tf.constant(LOGITS), tf.constant(index), *tensors),
+            slow(index, *settings),
+        )
+
+
+# === Many tokens ===
+
+DRAWS = 4000
+
+
+@tf.function
+def over_positions(row, settings):
+    return tf.map_fn(
+        lambda index: choose_token(row, index, seed=0, **settings)[0],
+        tf.range(DRAWS),
+    )
+
+
+@tf.function
+def over_seeds(row, settings):
+    rows = tf.repeat(row, DRAWS, axis=0)
+    return choose_token(rows, 7, seed=tf.range(DRAWS), **settings)
+
+
+@pytest.mark.parametrize("draw", [over_positions, over_seeds])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"temperature": 1.0, "top_k": 0},
+        {"temperature": 0.5, "top_k": 0},
+        {"temperature": 3.0, "top_k": 4},
+        {"temperature": 1.0, "top_k": 0, "top_p": 0.8},
+        {"temperature": 1.0, "top_k": 0, "min_p": 0.2},
+        {"temperature": 2.0, "top_k": 9, "top_p": 0.9, "min_p": 0.25},
+    ],
+)
+def test_draws_follow_the_softmax_of_what_is_kept(settings, draw):
+    tensors = {name: tf.constant(value) for name, value in settings.items()}
+    chosen = np.asarray(draw(tf.constant(LOGITS[:1]), tensors))
+    counts = np.bincount(chosen, minlength=VOCABULARY_SIZE)
+    _, probabilities = slow_distribution(LOGITS[0], **settings)
+    kept = probabilities > 0
+    assert counts[~kept].sum() == 0
+    expected = DRAWS * probabilities[kept]
+    distance = np.sum((counts[kept] - expected) ** 2 / expected)
+    # Chi-square: its mean is the degrees of freedom, its variance twice that.
+    freedom = np.count_nonzero(kept) - 1
+    assert distance < freedom + 4 * (2 * freedom) ** 0.5

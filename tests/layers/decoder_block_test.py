@@ -8,6 +8,8 @@ from keras import ops
 
 from keras_gpt3.layers import DecoderBlock
 from keras_gpt3.ops import op_compilation
+from keras_gpt3.ops.key_value_cache import ring_size
+from keras_gpt3.ops.op_compilation import whole_xla
 from tests.fixtures.numpy_forward import attention as slow_attention
 from tests.fixtures.numpy_forward import gelu_approximate
 from tests.fixtures.numpy_forward import layer_norm
@@ -79,8 +81,9 @@ def test_with_a_cache_equals_without_chunk_by_chunk(
     chunk, attention, hidden_states
 ):
     block = randomized(make_block(attention), hidden_states)
-    # The cache is longer than what will be in it, and holds garbage.
-    cache = (np.full((2, LENGTH + 3, 3, 4), 7, "float32"),) * 2
+    # The cache has more slots than what will be in it, and holds garbage.
+    size = ring_size(LENGTH + 3, WINDOW if attention == "banded" else None)
+    cache = (np.full((2, 3, size, 4), 7, "float32"),) * 2
     chunks = []
     for start in range(0, LENGTH, chunk):
         output, cache = block(
@@ -93,13 +96,46 @@ def test_with_a_cache_equals_without_chunk_by_chunk(
     np.testing.assert_allclose(
         ops.concatenate(chunks, axis=1), block(hidden_states), atol=1e-5
     )
-    assert all(np.all(x[:, LENGTH:] == 7) for x in cache)
+    if attention == "dense":
+        assert all(np.all(x[:, :, LENGTH:] == 7) for x in cache)
+
+
+@both_kinds
+@pytest.mark.parametrize("end", [1, 4, 9])
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_prompt_makes_the_cache_that_decoding_goes_on_from(
+    end, whole, attention, hidden_states
+):
+    """Position by position, past more than three windows."""
+    block = randomized(make_block(attention), hidden_states)
+    expected = block(hidden_states)
+    prompt, cache = block(
+        hidden_states[:, : end + 2], cache_index=end, cache_length=LENGTH
+    )
+    np.testing.assert_allclose(prompt, expected[:, : end + 2], atol=1e-5)
+    size = WINDOW if attention == "banded" else LENGTH
+    assert [tuple(x.shape) for x in cache] == [(2, 3, size, 4)] * 2
+
+    def step(x, cache, index):
+        return block(x, cache=cache, cache_index=index)
+
+    if whole:
+        with op_compilation(True):
+            step = whole_xla(step)
+    for index in range(end, LENGTH):
+        output, cache = step(
+            hidden_states[:, index : index + 1], cache, tf.constant(index)
+        )
+        np.testing.assert_allclose(
+            output, expected[:, index : index + 1], atol=1e-5
+        )
 
 
 @both_kinds
 def test_the_cache_index_may_be_a_tensor(attention, hidden_states):
     block = randomized(make_block(attention), hidden_states)
-    cache = (tf.zeros((2, LENGTH, 3, 4)),) * 2
+    size = WINDOW if attention == "banded" else LENGTH
+    cache = (tf.zeros((2, 3, size, 4)),) * 2
 
     @tf.function(input_signature=[tf.TensorSpec((), tf.int32)])
     def second_half(index):

@@ -12,6 +12,11 @@ from tests.ops.attention_check import random_inputs
 LENGTH = 13
 
 
+def by_head(x):
+    """(B, T, H, D) as a cache holds it, (B, H, T, D)."""
+    return ops.transpose(x, (0, 2, 1, 3))
+
+
 def full_attention(tensors, window):
     with op_compilation(False):
         if window is None:
@@ -24,11 +29,16 @@ def full_attention(tensors, window):
 def test_equals_the_rows_of_full_attention_at_every_start(window, dtype):
     tensors, _, _ = random_inputs(LENGTH, dtype)
     exact = ops.cast(full_attention(tensors, window), "float32")
-    query, *cache = tensors
+    query, *cache = tensors[0], *map(by_head, tensors[1:])
     for start in range(LENGTH):
         for stop in {start + 1, LENGTH}:
             rows = cached_attention(
-                query[:, start:stop], *cache, start, window, scale=0.4
+                query[:, start:stop],
+                *cache,
+                start,
+                np.arange(LENGTH),
+                window,
+                scale=0.4,
             )
             assert rows.dtype == dtype
             # One rounding of values around 1 apart, from another order of
@@ -40,15 +50,21 @@ def test_equals_the_rows_of_full_attention_at_every_start(window, dtype):
             )
 
 
-def test_never_sees_what_the_cache_holds_behind_the_queries():
+def test_sees_positions_and_neither_later_ones_nor_empty_slots():
     (query, key, value), _, _ = random_inputs(LENGTH)
-    rows = cached_attention(query[:, 3:5], key, value, 3)
-    garbage = np.full((2, LENGTH - 5, 2, 4), 1e9, "float32")
-    key, value = (
-        ops.concatenate([x[:, :5], garbage], axis=1) for x in (key, value)
-    )
-    again = cached_attention(query[:, 3:5], key, value, 3)
-    np.testing.assert_array_equal(rows, again)
+    key, value = by_head(key), by_head(value)
+    rows = cached_attention(query[:, 3:5], key, value, 3, np.arange(LENGTH))
+    order = np.random.default_rng(0).permutation(LENGTH)
+    shuffled = [np.take(x, order, axis=2) for x in (key, value)]
+    again = cached_attention(query[:, 3:5], *shuffled, 3, order)
+    # The same sums in another order.
+    np.testing.assert_allclose(rows, again, atol=5e-7)
+    positions = np.where(order < 5, order, -1)
+    garbage = [
+        np.where(positions[:, None] < 0, np.float32(1e9), x) for x in shuffled
+    ]
+    again = cached_attention(query[:, 3:5], *garbage, 3, positions)
+    np.testing.assert_allclose(rows, again, atol=5e-7)
 
 
 def test_takes_the_start_as_a_tensor_and_scales_by_the_root_of_the_width():
@@ -57,7 +73,9 @@ def test_takes_the_start_as_a_tensor_and_scales_by_the_root_of_the_width():
 
     @tf.function(input_signature=[tf.TensorSpec((), tf.int32)])
     def last_row(start):
-        return cached_attention(query[:, -1:], *cache, start)
+        return cached_attention(
+            query[:, -1:], *map(by_head, cache), start, tf.range(LENGTH)
+        )
 
     with op_compilation(False):
         exact = causal_attention(*tensors)[:, -1:]

@@ -44,9 +44,9 @@ def test_parameters_are_shown_by_part_with_shares():
 def test_memory_is_shown_by_dtype_and_optimizer_with_the_cache():
     table = rows(str(describe("gpt3_175b_en")))
     assert (
-        table["mixed_bfloat16"][1:] == "698.4 GB 1.4 TB 2.8 TB 9.7 GB".split()
+        table["mixed_bfloat16"][1:] == "698.4 GB 1.4 TB 2.8 TB 5.4 GB".split()
     )
-    assert table["bfloat16"][1:] == "349.2 GB 698.4 GB 1.4 TB 9.7 GB".split()
+    assert table["bfloat16"][1:] == "349.2 GB 698.4 GB 1.4 TB 5.4 GB".split()
 
 
 def test_compute_stands_beside_table_d1():

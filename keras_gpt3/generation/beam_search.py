@@ -1,0 +1,233 @@
+"""Beam search, of stock operations: live models and exports run it."""
+
+import math
+
+import keras
+from keras import ops
+
+from keras_gpt3.generation.decode_loop import is_stop_token
+from keras_gpt3.integer_argument import check_integer
+
+# The score of a beam that is not there.
+NEVER = -math.inf
+
+
+def beam_search(
+    next_logits,
+    token_ids,
+    padding_mask,
+    cache,
+    stop_token_ids,
+    num_beams=4,
+    length_penalty=0.6,
+):
+    """Looks for the likeliest continuations of a batch of prompts.
+
+    Brown et al. 2020, section 2.4, with the same settings. Of all extensions
+    of a prompt's beams by one token, the `num_beams` likeliest are kept. Those
+    that end with a stop token leave the beams for a pool, which keeps the
+    `num_beams` best; those cut off at the full length join it last. One beam
+    is greedy decoding.
+
+    What is compared in the pool is the sum of a continuation's
+    log-probabilities divided by `((5 + n) / 6) ** length_penalty` (Wu et al.
+    2016, section 7), where `n` is its number of tokens, the stop token
+    included. A prompt's search ends early when its best beam, divided as if
+    it were of full length already, is no better than the worst of a full
+    pool: sums only fall, and no divisor is larger.
+
+    Of equal scores the earlier beam comes first, then the lower token id.
+    Every prompt gets what it gets alone.
+
+    Args:
+        next_logits: callable. `next_logits(token_ids, cache, index)` returns
+            the scores for position `index`, shape
+            `(batch * num_beams, vocabulary_size)`, and the updated cache.
+        token_ids: int tensor of shape `(batch, length)`, padded on the right.
+        padding_mask: bool tensor of shape `(batch, length)`, True on the
+            prompt.
+        cache: nest of tensors of shape `(batch, ...)`, after the prompts. Each
+            row is repeated for its beams, whose rows follow each other.
+        stop_token_ids: list of ints or int tensors. Ids at which a
+            continuation ends; a negative one never occurs.
+        num_beams: int. Beams of a prompt. Defaults to `4`.
+        length_penalty: float or float tensor, at least 0. The larger, the
+            better long continuations fare; 0 compares plain sums. Defaults to
+            `0.6`.
+
+    Returns:
+        A dict, the best continuation of each prompt first: `"token_ids"` and
+        `"padding_mask"`, shape `(batch, num_beams, length)`, prompts included,
+        and `"scores"`, float32 of shape `(batch, num_beams)`. The mask ends
+        with the stop token; behind it stands what was given. Where there are
+        fewer continuations than beams, the rest are the prompt with a score
+        of `-inf`.
+
+    Raises:
+        ValueError: If `num_beams` is no integer from 1 to the vocabulary's
+            size, or `length_penalty` is negative or not finite.
+
+    Example:
+
+    ```python
+    import keras
+    import numpy as np
+    from keras_gpt3.generation import beam_search
+
+    def count_up(token_ids, cache, index):
+        previous = keras.ops.take(token_ids, index - 1, axis=1)
+        return keras.ops.one_hot(previous + 1, 10), cache
+
+    answers = beam_search(
+        count_up,
+        token_ids=np.array([[3, 4, 0, 0, 0]], "int32"),
+        padding_mask=np.array([[True, True, False, False, False]]),
+        cache=(),
+        stop_token_ids=[9],
+        num_beams=2,
+    )
+    answers["token_ids"][0, 0]  # [3, 4, 5, 6, 7]
+    ```
+    """
+    check_beam_settings(num_beams, length_penalty)
+    length = ops.shape(token_ids)[1]
+    prompt_lengths = ops.sum(
+        ops.cast(padding_mask, "int32"), axis=-1, keepdims=True
+    )  # (B, 1)
+
+    def penalized(scores, ends):
+        generated = ops.cast(ops.maximum(ends - prompt_lengths, 0), "float32")
+        exponent = ops.cast(length_penalty, "float32")
+        return scores / ops.power((5 + generated) / 6, exponent)
+
+    def unfinished(index, token_ids, scores, pool, cache):
+        return (index < length) & ops.any(scores > NEVER)
+
+    def body(index, token_ids, scores, pool, cache):
+        flat = ops.reshape(token_ids, (-1, length))  # (B * K, T)
+        logits, cache = next_logits(flat, cache, index)
+        in_prompt = index < prompt_lengths
+        parents, token_ids, scores = _extend(
+            logits, token_ids, scores, index, in_prompt
+        )
+        cache = _reorder_cache(cache, parents)
+        chosen = ops.take(token_ids, index, axis=2)  # (B, K)
+        stops = is_stop_token(chosen, stop_token_ids) & ~in_prompt
+        ended = penalized(ops.where(stops, scores, NEVER), index + 1)
+        pool = _best_of(pool, token_ids, index + 1, ended)
+        scores = ops.where(stops, NEVER, scores)
+        scores = _drop_settled(scores, pool, penalized(scores, length))
+        return index + 1, token_ids, scores, pool, cache
+
+    token_ids, scores, pool, cache = _first_beams(
+        token_ids, prompt_lengths, cache, num_beams
+    )
+    start = (ops.min(prompt_lengths), token_ids, scores, pool, cache)
+    _, token_ids, scores, pool, _ = ops.while_loop(unfinished, body, start)
+    cut_off = penalized(scores, length)
+    token_ids, ends, scores = _best_of(pool, token_ids, length, cut_off)
+    mask = ops.arange(length) < ends[..., None]
+    return {"token_ids": token_ids, "padding_mask": mask, "scores": scores}
+
+
+def check_beam_settings(num_beams, length_penalty):
+    """Raises unless a search can run with these settings.
+
+    Args:
+        num_beams: int.
+        length_penalty: float, or a tensor, whose value is not looked at.
+
+    Raises:
+        ValueError: If `num_beams` is no integer of at least 1, or
+            `length_penalty` is negative or not finite.
+    """
+    check_integer("num_beams", num_beams, minimum=1)
+    if ops.is_tensor(length_penalty):
+        return
+    if not (math.isfinite(length_penalty) and length_penalty >= 0):
+        raise ValueError(
+            "length_penalty must be finite and at least 0. Received: "
+            f"length_penalty={length_penalty}. Use 0 to compare sums of "
+            "log-probabilities."
+        )
+
+
+# B: batch, K: beams, T: length, V: vocabulary.
+
+
+def _first_beams(token_ids, prompt_lengths, cache, num_beams):
+    """Each prompt as its first beam, and a pool that is empty."""
+    token_ids = ops.convert_to_tensor(token_ids)[:, None]
+    token_ids = ops.repeat(token_ids, num_beams, axis=1)  # (B, K, T)
+    ends = ops.repeat(prompt_lengths, num_beams, axis=1)  # (B, K)
+    # Equal beams would be extended equally: the others come from the first.
+    is_first = ops.arange(num_beams) == 0
+    scores = ops.zeros_like(ends, dtype="float32")
+    pool = (token_ids, ends, ops.full_like(scores, NEVER))
+    cache = keras.tree.map_structure(
+        lambda x: ops.repeat(x, num_beams, axis=0), cache
+    )
+    return token_ids, ops.where(is_first, scores, NEVER), pool, cache
+
+
+def _extend(logits, token_ids, scores, index, in_prompt):
+    """The likeliest extensions; where a prompt still goes on, the prompt.
+
+    Returns:
+        The beams that are extended, shape `(B, K)`, the extended ids, shape
+        `(B, K, T)`, and their sums of log-probabilities, shape `(B, K)`.
+    """
+    num_beams, vocabulary_size = token_ids.shape[1], logits.shape[-1]
+    if num_beams > vocabulary_size:
+        raise ValueError(
+            f"num_beams must be at most the vocabulary's {vocabulary_size} "
+            f"tokens. Received: num_beams={num_beams}. Use fewer beams."
+        )
+    log_probabilities = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+    sums = ops.reshape(scores, (-1, 1)) + log_probabilities  # (B * K, V)
+    sums = ops.reshape(sums, (-1, num_beams * vocabulary_size))
+    best, indices = ops.top_k(sums, num_beams)
+    parents, chosen = indices // vocabulary_size, indices % vocabulary_size
+    # Within a prompt all beams are the same, so that any parent will do.
+    given = ops.take(token_ids, index, axis=2)
+    chosen = ops.where(in_prompt, given, ops.cast(chosen, token_ids.dtype))
+    here = ops.arange(ops.shape(token_ids)[2]) == index
+    token_ids = ops.where(
+        here, chosen[..., None], _take_beams(token_ids, parents)
+    )
+    return parents, token_ids, ops.where(in_prompt, scores, best)
+
+
+def _best_of(pool, token_ids, end, scores):
+    """The pool after beams that end have been offered to it."""
+    more = (token_ids, ops.full_like(pool[1], end), scores)
+    both = [
+        ops.concatenate(pair, axis=1) for pair in zip(pool, more, strict=True)
+    ]
+    _, best = ops.top_k(both[-1], token_ids.shape[1])
+    return tuple(_take_beams(x, best) for x in both)
+
+
+def _drop_settled(scores, pool, best_possible):
+    """Ends the search of prompts whose beams cannot better their pool."""
+    best_possible = ops.max(best_possible, axis=1, keepdims=True)
+    settled = ops.min(pool[-1], axis=1, keepdims=True) >= best_possible
+    return ops.where(settled, NEVER, scores)
+
+
+def _flat_rows(beams, num_beams):
+    """Rows of `(B * num_beams, ...)` for beams counted in each prompt."""
+    return ops.arange(ops.shape(beams)[0])[:, None] * num_beams + beams
+
+
+def _take_beams(x, beams):
+    """Beams of a tensor of shape `(B, any number, ...)`."""
+    shape = ops.shape(x)
+    flat = ops.reshape(x, (-1, *shape[2:]))
+    return ops.take(flat, _flat_rows(beams, shape[1]), axis=0)
+
+
+def _reorder_cache(cache, parents):
+    """Gives each beam the cache of the beam that it extends."""
+    rows = ops.reshape(_flat_rows(parents, parents.shape[1]), (-1,))
+    return keras.tree.map_structure(lambda x: ops.take(x, rows, axis=0), cache)

@@ -1,0 +1,52 @@
+"""Random numbers that seed and position decide. Philox on TensorFlow."""
+
+import keras
+from keras import ops
+
+from keras_gpt3.generation.seed_at_position import SeedAtPosition
+
+
+def gumbel_noise(seed, index, vocabulary_size):
+    """Noise by which the highest score becomes a draw from the softmax.
+
+    Args:
+        seed: int, or int tensor of shape `()` or `(batch,)`.
+        index: int or int tensor. The position that is drawn for.
+        vocabulary_size: int.
+
+    Returns:
+        A float32 tensor of shape `(vocabulary_size,)`, or of shape
+        `(batch, vocabulary_size)` if each row has a seed of its own.
+
+    Example:
+
+    ```python
+    from keras_gpt3.generation.gumbel_noise import gumbel_noise
+
+    gumbel_noise(seed=7, index=3, vocabulary_size=5).shape  # (5,)
+    ```
+    """
+
+    def draw(seed):
+        uniform = _uniform(SeedAtPosition(seed, index), vocabulary_size)
+        return -ops.log(-ops.log(uniform))
+
+    seed = ops.convert_to_tensor(seed)
+    # One draw for all rows: a row of a batch gets what it would get alone.
+    return ops.map(draw, seed) if len(seed.shape) else draw(seed)
+
+
+def _uniform(seed, size):
+    """Numbers above 0 and below 1."""
+    if keras.config.backend() != "tensorflow":
+        return keras.random.uniform((size,), 1e-20, 1.0, "float32", seed)
+    import tensorflow as tf
+
+    # Philox gives the same bits on every device and under XLA, but XLA makes
+    # other fractions of them: hence integers, and the fraction that the plain
+    # kernel makes, of the last 23 bits.
+    bits = tf.random.stateless_uniform(
+        (size,), seed.next(), None, None, tf.int32, alg="philox"
+    )
+    mantissa = ops.bitwise_and(bits, 2**23 - 1)
+    return ops.cast(mantissa, "float32") * 2**-23 + 1e-20

@@ -1,0 +1,87 @@
+"""Biases on the scores of single tokens."""
+
+import numbers
+
+import numpy as np
+
+# Far above any score, and far below what removes one in the filters.
+LARGEST = 1e9
+
+
+def check_logit_bias(logit_bias):
+    """Raises unless a bias maps token ids to numbers.
+
+    Args:
+        logit_bias: dict of int to float, or `None`.
+
+    Returns:
+        The dict with Python's own ints and floats, or `None`.
+
+    Raises:
+        ValueError: If it is no dict, an id is no integer of at least 0, or a
+            bias is no number from -1e9 to 1e9.
+
+    Example:
+
+    ```python
+    from keras_gpt3.generation.logit_bias import check_logit_bias
+
+    check_logit_bias({50256: -100})  # {50256: -100.0}
+    ```
+    """
+    if logit_bias is None:
+        return None
+    if not isinstance(logit_bias, dict):
+        raise ValueError(
+            "logit_bias must be a dict of token ids to numbers. Received: "
+            f"logit_bias={logit_bias!r}. Pass {{50256: -100.0}}, say."
+        )
+    for token_id, bias in logit_bias.items():
+        if not _is(token_id, numbers.Integral) or token_id < 0:
+            raise ValueError(
+                "The ids of logit_bias must be integers of at least 0. "
+                f"Received: id={token_id!r}. Take ids from the tokenizer."
+            )
+        if not _is(bias, numbers.Real) or not abs(bias) <= LARGEST:
+            raise ValueError(
+                "The biases of logit_bias must be numbers from -1e9 to 1e9. "
+                f"Received: bias={bias!r}. Use -1e9 to rule a token out."
+            )
+    return {int(i): float(bias) for i, bias in logit_bias.items()}
+
+
+def _is(x, kind):
+    return isinstance(x, kind) and not isinstance(x, bool)
+
+
+def logit_bias_vector(logit_bias, vocabulary_size):
+    """The biases as a vector to add to the scores.
+
+    Args:
+        logit_bias: dict of int to float.
+        vocabulary_size: int.
+
+    Returns:
+        A float32 array of shape `(vocabulary_size,)`.
+
+    Raises:
+        ValueError: If the vocabulary has no such id.
+
+    Example:
+
+    ```python
+    from keras_gpt3.generation.logit_bias import logit_bias_vector
+
+    logit_bias_vector({1: 0.5}, 3)  # [0.0, 0.5, 0.0]
+    ```
+    """
+    vector = np.zeros(vocabulary_size, "float32")
+    for token_id, bias in logit_bias.items():
+        if token_id >= vocabulary_size:
+            raise ValueError(
+                "The ids of logit_bias must be below vocabulary_size="
+                f"{vocabulary_size}. Received: id={token_id}. Take ids from "
+                "the model's own tokenizer."
+            )
+        vector[token_id] = bias
+    return vector

@@ -1,0 +1,66 @@
+"""The score down to which the highest scores weigh enough, without a sort."""
+
+import numpy as np
+from keras import ops
+
+_LOWEST = -(2**31)
+# From the highest on, each as the int32 of its pattern.
+_BITS = (1 << np.arange(31, -1, -1, "uint32")).view("int32")
+
+
+def score_threshold(scores, weights, total):
+    """Finds the highest score from which on upwards all weigh a total.
+
+    XLA sorts a vocabulary slowly on a CPU. Here 32 sums over it decide the
+    bits of the threshold, one each. B = batch, V = vocabulary.
+
+    Args:
+        scores: float32 tensor of shape `(batch, vocabulary_size)`.
+        weights: int32 or float32 tensor of the same shape, at least 0.
+        total: tensor of the dtype of `weights`, of shape `(1, 1)` or
+            `(batch, 1)`.
+
+    Returns:
+        A float32 tensor of shape `(batch, 1)`: one of the row's scores. It is
+        the lowest if all together weigh less than the total.
+
+    Example:
+
+    ```python
+    import numpy as np
+    from keras_gpt3.generation.score_threshold import score_threshold
+
+    scores = np.array([[1.0, 3.0, 2.0]], "float32")
+    weights = np.array([[5, 6, 7]], "int32")
+    score_threshold(scores, weights, np.array([[8]], "int32"))  # [[2.0]]
+    ```
+    """
+    keys = _ordered_keys(scores)
+    no_weight = ops.zeros_like(weights)
+
+    def decide_bit(i, pattern):
+        candidate = ops.bitwise_or(pattern, ops.take(_BITS, i))
+        reached = keys >= ops.bitwise_xor(candidate, _LOWEST)
+        weight = ops.sum(ops.where(reached, weights, no_weight), -1, True)
+        return ops.where(weight >= total, candidate, pattern)
+
+    pattern = ops.zeros_like(keys[:, :1])
+    pattern = ops.fori_loop(0, 32, decide_bit, pattern)
+    key = ops.bitwise_xor(pattern, _LOWEST)
+    # Too much was asked for, or nothing.
+    key = ops.maximum(key, ops.min(keys, axis=-1, keepdims=True))
+    key = ops.minimum(key, ops.max(keys, axis=-1, keepdims=True))
+    return ops.view(_flip_negative(key), "float32")
+
+
+def _ordered_keys(scores):
+    """Integers in the order of the scores, of shape (B, V)."""
+    # Both zeros are one score.
+    scores = ops.where(scores == 0, ops.zeros_like(scores), scores)
+    return _flip_negative(ops.view(scores, "int32"))
+
+
+def _flip_negative(bits):
+    """Reverses the order of negative floats' bits, and back."""
+    negative = ops.right_shift(bits, 31)
+    return ops.bitwise_xor(bits, ops.bitwise_and(negative, 2**31 - 1))

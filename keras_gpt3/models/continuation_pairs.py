@@ -1,0 +1,164 @@
+"""From texts or ids to pairs of context and continuation, as token ids."""
+
+import itertools
+import numbers
+
+import numpy as np
+from keras import ops
+
+from keras_gpt3.ops.token_id_check import check_token_ids
+
+
+def continuation_pairs(model, context, continuation):
+    """Brings what `GPT3.score` takes to pairs of lists of ids.
+
+    Both sides are encoded apart. An empty context becomes the end of text,
+    which stands before each document in training; a preprocessor that adds a
+    start token adds it to texts here, too.
+
+    Args:
+        model: a `GPT3`.
+        context: string or list of ints, or a list of either.
+        continuation: as `context`; as many, or more for one context.
+
+    Returns:
+        A pair of the list of pairs, and whether it is a single one that came
+        without a list around it.
+
+    Raises:
+        ValueError: If there are texts but no preprocessor, an id is outside
+            the vocabulary, the numbers differ, a continuation is empty, or a
+            context is and there is no tokenizer.
+    """
+    contexts, one_context = _entries("context", context)
+    continuations, is_single = _entries("continuation", continuation)
+    if one_context:
+        contexts = contexts * len(continuations)
+    if len(contexts) != len(continuations):
+        raise ValueError(
+            "context must have one entry for each continuation. Received: "
+            f"contexts={len(contexts)}, continuations={len(continuations)}. "
+            "Pass lists of equal length, or a single context."
+        )
+    contexts = _encode("context", contexts, model)
+    continuations = _encode("continuation", continuations, model)
+    if not all(continuations):
+        raise ValueError(
+            "continuation must have at least one token. Received: continuation "
+            f"{continuations.index([])} with 0 tokens. Move the end of its "
+            "context to it."
+        )
+    contexts = [ids or _empty_context(model) for ids in contexts]
+    return list(zip(contexts, continuations, strict=True)), is_single
+
+
+def fit_to_window(pairs, max_sequence_length, truncate=None):
+    """Checks that pairs fit into the context window, or makes them fit.
+
+    The last token is only predicted, never read, so that a pair may have one
+    token more than the window.
+
+    Args:
+        pairs: list of pairs, as `continuation_pairs` gives.
+        max_sequence_length: int. The window.
+        truncate: `None` to raise, or `"left"` to drop the first tokens of a
+            context that is too long. Defaults to `None`.
+
+    Returns:
+        A list of pairs.
+
+    Raises:
+        ValueError: If a pair is too long, or a continuation alone.
+    """
+    if truncate not in (None, "left"):
+        raise ValueError(
+            "truncate must be None or 'left'. Received: "
+            f"truncate={truncate!r}. Use 'left' to drop the first tokens of a "
+            "long context."
+        )
+    return [_fit(*pair, max_sequence_length, truncate) for pair in pairs]
+
+
+def _fit(context, continuation, window, truncate):
+    if len(continuation) > window:
+        raise ValueError(
+            f"continuation must have at most max_sequence_length={window} "
+            f"tokens. Received: {len(continuation)} tokens. Score it in parts."
+        )
+    room = window + 1 - len(continuation)
+    if len(context) > room and truncate is None:
+        raise ValueError(
+            "context and continuation must have at most "
+            f"max_sequence_length + 1 = {window + 1} tokens. Received: "
+            f"{len(context)} + {len(continuation)} tokens. Shorten the context "
+            "or pass truncate='left'."
+        )
+    return context[-room:], continuation
+
+
+def _entries(name, value):
+    """A list of strings and lists of ids, and whether it was only one."""
+    value = _as_lists(value)
+    is_single = _is_entry(value)
+    entries = [value]
+    if not is_single and isinstance(value, (list, tuple)):
+        entries = [_as_lists(entry) for entry in value]
+    for entry in entries:
+        if not _is_entry(entry):
+            raise ValueError(
+                f"{name} must be a string or a list of token ids, or a list "
+                f"of either. Received: type={type(entry).__name__}. Pass a "
+                "string."
+            )
+    return entries, is_single
+
+
+def _is_entry(value):
+    """Whether it is a string or the ids of one sequence."""
+    if isinstance(value, (list, tuple)):
+        return all(isinstance(id, numbers.Number) for id in value)
+    return isinstance(value, str)
+
+
+def _as_lists(value):
+    if ops.is_tensor(value):
+        value = ops.convert_to_numpy(value)
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _encode(name, entries, model):
+    """A list of ids for each entry, checked."""
+    preprocessor = model.preprocessor
+    # Each text once: a context is often that of several continuations.
+    texts = list(dict.fromkeys(e for e in entries if isinstance(e, str)))
+    if texts and preprocessor is None:
+        raise ValueError(
+            f"{name} must be token ids where no preprocessor is attached. "
+            "Received: type=str. Attach a GPT3Preprocessor, or tokenize first."
+        )
+    encoded = {}
+    if texts:
+        encoded = dict(
+            zip(texts, preprocessor.tokenizer.tokenize(texts), strict=True)
+        )
+        if name == "context" and preprocessor.add_start_token:
+            start = preprocessor.tokenizer.start_token_id
+            encoded = {text: [start, *ids] for text, ids in encoded.items()}
+    ids = [
+        encoded[entry] if isinstance(entry, str) else list(entry)
+        for entry in entries
+    ]
+    flat = list(itertools.chain.from_iterable(ids))
+    if flat:
+        check_token_ids(flat, model.backbone.vocabulary_size, name)
+    return [list(map(int, row)) for row in ids]
+
+
+def _empty_context(model):
+    if model.preprocessor is None:
+        raise ValueError(
+            "context must have at least one token where no preprocessor is "
+            "attached. Received: context with 0 tokens. Pass the id of the "
+            "end of text to start from nothing."
+        )
+    return [model.preprocessor.tokenizer.end_token_id]

@@ -1,0 +1,73 @@
+"""The backbone's pass in graphs, one a shape; TensorFlow, elsewhere eager."""
+
+import functools
+
+import keras
+from keras import ops
+
+from keras_gpt3.models.traced_variables import TracedVariables
+
+
+class ForwardGraphs:
+    """Runs a backbone in graphs that last as long as its variables do.
+
+    Each shape is traced once, and anew for a model that was quantized or given
+    adapters since.
+
+    Call arguments:
+        backbone: a `GPT3Backbone`.
+        inputs: dict of `"token_ids"`, an int array of shape
+            `(batch, length)`, and `"padding_mask"`, a bool one of the same
+            shape.
+
+    Returns:
+        The hidden states, of shape `(batch, length, hidden_dim)`.
+
+    Example:
+
+    ```python
+    import numpy as np
+    import keras_gpt3
+    from keras_gpt3.models.forward_graphs import ForwardGraphs
+
+    backbone = keras_gpt3.GPT3Backbone(
+        vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
+        intermediate_dim=64, max_sequence_length=32,
+    )
+    inputs = {
+        "token_ids": np.ones((1, 16), "int32"),
+        "padding_mask": np.ones((1, 16), "bool"),
+    }
+    ForwardGraphs()(backbone, inputs)  # (1, 16, 16)
+    ```
+    """
+
+    def __init__(self):
+        self._graphs = {}
+        self._traced = TracedVariables()
+
+    def __call__(self, backbone, inputs):
+        if keras.config.backend() != "tensorflow":
+            return backbone(inputs, training=False)
+        if self._traced.have_changed(backbone.variables):
+            self._graphs = {}
+        shape = tuple(inputs["token_ids"].shape)
+        if shape not in self._graphs:
+            self._graphs[shape] = _graph(backbone)
+        # As tensors: a graph would be traced for each array.
+        return self._graphs[shape](
+            ops.convert_to_tensor(inputs["token_ids"], "int32"),
+            ops.convert_to_tensor(inputs["padding_mask"], "bool"),
+        )
+
+
+def _graph(backbone):
+    """A `tf.function` of its own, which is meant for one shape."""
+    import tensorflow as tf
+
+    @functools.partial(tf.function, autograph=False)
+    def forward(token_ids, padding_mask):
+        inputs = {"token_ids": token_ids, "padding_mask": padding_mask}
+        return backbone(inputs, training=False)
+
+    return forward

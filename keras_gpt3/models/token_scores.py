@@ -1,0 +1,110 @@
+"""keras-hub's `score`: logits or losses of token ids, open to a probe."""
+
+import types
+
+from keras import ops
+
+from keras_gpt3.models.gpt3_backbone import forward
+from keras_gpt3.ops.token_cross_entropy import token_cross_entropy
+from keras_gpt3.ops.token_id_check import check_concrete_token_ids
+
+
+def score_tokens(
+    model,
+    token_ids,
+    padding_mask=None,
+    scoring_mode="logits",
+    layer_intercept_fn=None,
+    target_ids=None,
+):
+    """Scores token ids as `keras_hub.models.GPT2CausalLM.score` does.
+
+    Args:
+        model: a `GPT3`.
+        token_ids: int array or tensor of shape `(batch, length)`.
+        padding_mask: bool array or tensor of the same shape, True where there
+            is a token. Defaults to `None`, all True.
+        scoring_mode: string. `"logits"` or `"loss"`. Defaults to `"logits"`.
+        layer_intercept_fn: callable. Takes hidden states of shape
+            `(batch, length, hidden_dim)` and the index of the decoder block
+            that gave them, -1 for the embeddings; what it returns goes on to
+            the next block. Defaults to `None`.
+        target_ids: int array or tensor of the shape of `token_ids`: the next
+            tokens, for the loss. Defaults to `None`.
+
+    Returns:
+        The logits, of shape `(batch, length, vocabulary_size)`, or the losses,
+        float32 of shape `(batch, length)`.
+
+    Raises:
+        ValueError: If `scoring_mode` is unknown, the loss has no targets, or
+            `token_ids` are not of two axes.
+    """
+    if scoring_mode not in ("logits", "loss"):
+        raise ValueError(
+            "scoring_mode must be 'logits' or 'loss'. Received: "
+            f"scoring_mode={scoring_mode!r}. Leave it out for logits."
+        )
+    if scoring_mode == "loss" and target_ids is None:
+        raise ValueError(
+            "target_ids must be given with scoring_mode='loss'. Received: "
+            "target_ids=None. Pass the next token of each position."
+        )
+    inputs = _inputs(token_ids, padding_mask)
+    vocabulary_size = model.backbone.vocabulary_size
+    if layer_intercept_fn is None:
+        logits = model(inputs)
+    else:
+        check_concrete_token_ids(inputs["token_ids"], vocabulary_size)
+        layers = _intercepted(model.backbone, layer_intercept_fn)
+        hidden_states, _ = forward(layers, **inputs)
+        logits = model.backbone.logits(hidden_states)
+    if scoring_mode == "logits":
+        return logits
+    target_ids = ops.convert_to_tensor(target_ids)
+    check_concrete_token_ids(target_ids, vocabulary_size)
+    return token_cross_entropy(target_ids, logits)
+
+
+def _inputs(token_ids, padding_mask):
+    """The model's input, of tensors."""
+    if token_ids is None or isinstance(token_ids, str):
+        raise ValueError(
+            "token_ids must have shape (batch, length). Received: "
+            f"type={type(token_ids).__name__}. Pass a continuation, too, to "
+            "score texts."
+        )
+    token_ids = ops.convert_to_tensor(token_ids)
+    if len(token_ids.shape) != 2:
+        raise ValueError(
+            "token_ids must have shape (batch, length). Received: "
+            f"shape={tuple(token_ids.shape)}. Add an axis for the batch, or "
+            "pass a continuation."
+        )
+    if padding_mask is None:
+        padding_mask = ops.ones_like(token_ids)
+    return {
+        "token_ids": token_ids,
+        "padding_mask": ops.cast(padding_mask, "bool"),
+    }
+
+
+def _intercepted(backbone, intercept):
+    """The backbone's layers, with a function behind each of them."""
+
+    def behind(layer, index):
+        return lambda *args, **kwargs: intercept(layer(*args, **kwargs), index)
+
+    return types.SimpleNamespace(
+        token_embedding=backbone.token_embedding,
+        position_embedding=backbone.position_embedding,
+        # As in keras-hub, the embeddings are shown before their dropout.
+        embedding_dropout=lambda x: backbone.embedding_dropout(
+            intercept(x, -1)
+        ),
+        decoder_blocks=[
+            behind(block, index)
+            for index, block in enumerate(backbone.decoder_blocks)
+        ],
+        final_norm=backbone.final_norm,
+    )

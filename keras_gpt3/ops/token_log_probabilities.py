@@ -1,0 +1,183 @@
+"""How likely given tokens are, without the logits of all positions.
+
+Letters as in the backbone, and: N positions, C positions of a chunk, K the
+number of alternatives.
+"""
+
+import math
+
+from keras import ops
+
+from keras_gpt3.ops.chunked_cross_entropy import chunk_tokens
+from keras_gpt3.ops.run_after import run_after
+
+
+def token_log_probabilities(hidden_states, table, token_ids, top_n=0):
+    """Log-probabilities of tokens under a head tied to the embeddings.
+
+    Equal to what `log_softmax(hidden_states @ transpose(table))` holds at the
+    tokens, but the logits exist for a chunk of positions at a time. The product
+    is taken in the dtype of `hidden_states`, as the model's own, and the
+    softmax in float32.
+
+    Args:
+        hidden_states: tensor of shape `(batch, length, hidden_dim)`, of which
+            each one predicts the token at its place in `token_ids`.
+        table: tensor of shape `(vocabulary_size, hidden_dim)`.
+        token_ids: int tensor of shape `(batch, length)`.
+        top_n: int. Number of the most likely ids to give for each position.
+            Defaults to `0`.
+
+    Returns:
+        A pair of the log-probabilities in nats, float32 of shape
+        `(batch, length)`, and whether the token is the first of those with the
+        highest logit, bool of the same shape. With `top_n` two more tensors of
+        shape `(batch, length, top_n)`: the ids, int32, the most likely first,
+        and their log-probabilities, float32.
+
+    Example:
+
+    ```python
+    import numpy as np
+    from keras_gpt3.ops.token_log_probabilities import (
+        token_log_probabilities,
+    )
+
+    states = np.ones((1, 2, 1), "float32")
+    table = np.log([[0.5], [0.25], [0.25]]).astype("float32")
+    log_probabilities, is_highest = token_log_probabilities(
+        states, table, np.array([[0, 2]])
+    )
+    np.exp(log_probabilities)  # [[0.5, 0.25]]
+    is_highest  # [[True, False]]
+    ```
+    """
+    hidden_states = ops.convert_to_tensor(hidden_states)
+    kernel = ops.transpose(ops.cast(table, hidden_states.dtype))  # (M, V)
+
+    def head(states):
+        return ops.matmul(states, kernel)
+
+    return log_probabilities_under_head(
+        hidden_states, head, kernel.shape[-1], token_ids, top_n
+    )
+
+
+def log_probabilities_under_head(
+    hidden_states, head, vocabulary_size, token_ids, top_n=0
+):
+    """The same for a head that is no table, such as a quantized one.
+
+    Args:
+        hidden_states: tensor of shape `(batch, length, hidden_dim)`.
+        head: callable. Takes hidden states `(positions, hidden_dim)` and
+            returns logits `(positions, vocabulary_size)`.
+        vocabulary_size: int.
+        token_ids: int tensor of shape `(batch, length)`.
+        top_n: int. As in `token_log_probabilities`. Defaults to `0`.
+
+    Returns:
+        A tuple as that of `token_log_probabilities`.
+
+    Example:
+
+    ```python
+    import numpy as np
+    from keras_gpt3.ops.token_log_probabilities import (
+        log_probabilities_under_head,
+    )
+
+    states = np.log([[[0.75, 0.25]]]).astype("float32")
+    log_probabilities, _ = log_probabilities_under_head(
+        states, lambda states: states, 2, np.array([[1]])
+    )
+    np.exp(log_probabilities)  # [[0.25]]
+    ```
+    """
+    hidden_states = ops.convert_to_tensor(hidden_states)
+    token_ids = ops.cast(token_ids, "int32")
+    shape = ops.shape(token_ids)
+    count = _count(token_ids)
+    chunks, number, size = _chunks(
+        hidden_states, token_ids, count, chunk_tokens(vocabulary_size)
+    )
+
+    def score(states, token_ids):
+        return _chunk_scores(head(states), token_ids, top_n)
+
+    # The flags are floats here: not every device can scatter bools.
+    found = [ops.zeros((number, size)), ops.zeros((number, size))]
+    if top_n:
+        found.append(ops.zeros((number, size, top_n), "int32"))
+        found.append(ops.zeros((number, size, top_n)))
+    found = _for_each_chunk(score, chunks, number, found)
+
+    def whole(x):
+        x = ops.reshape(x, (-1, *x.shape[2:]))[:count]  # (N,) or (N, K)
+        return ops.reshape(x, (*shape, *x.shape[1:]))
+
+    log_probabilities, is_highest, *alternatives = map(whole, found)
+    return log_probabilities, ops.cast(is_highest, "bool"), *alternatives
+
+
+def _chunk_scores(logits, token_ids, top_n):
+    """The results for logits (C, V) and ids (C,)."""
+    logits = ops.cast(logits, "float32")
+    total = ops.logsumexp(logits, axis=-1, keepdims=True)  # (C, 1)
+    # Keras' own `take_along_axis` makes arrays of the size of the logits.
+    vocabulary_size = logits.shape[-1]
+    places = ops.arange(ops.shape(logits)[0], dtype="int32") * vocabulary_size
+    chosen = ops.take(ops.reshape(logits, (-1,)), places + token_ids)
+    highest = ops.cast(ops.argmax(logits, axis=-1), "int32")
+    is_highest = ops.cast(highest == token_ids, "float32")
+    scores = [chosen - total[:, 0], is_highest]
+    if top_n:
+        values, ids = ops.top_k(logits, top_n)  # (C, K)
+        scores += [ops.cast(ids, "int32"), values - total]
+    return scores
+
+
+def _for_each_chunk(function, chunks, number, found):
+    """Writes what a function gives for a chunk to its place in `found`."""
+
+    def step(index, *found):
+        # Else a TensorFlow graph would take several chunks at a time.
+        states, token_ids = (run_after(x, found)[index] for x in chunks)
+        place = ops.reshape(index, (1, 1))
+        written = (
+            ops.scatter_update(x, place, new[None])
+            for x, new in zip(found, function(states, token_ids), strict=True)
+        )
+        return (index + 1, *written)
+
+    _, *found = ops.while_loop(
+        lambda index, *_: index < number,
+        step,
+        (ops.zeros((), "int32"), *found),
+    )
+    return found
+
+
+def _count(token_ids):
+    """The number of positions, an int where it is known."""
+    known = None not in token_ids.shape
+    return math.prod(token_ids.shape) if known else ops.size(token_ids)
+
+
+def _chunks(hidden_states, token_ids, count, most):
+    """Equal chunks: a pair of (N / C, C, M) and (N / C, C), N / C, and C."""
+    static = isinstance(count, int)
+    number = -(-count // most)
+    number = max(number, 1) if static else ops.maximum(number, 1)
+    size = -(-count // number)
+    padding = number * size - count
+    width = hidden_states.shape[-1]
+
+    states = ops.reshape(hidden_states, (-1, width))
+    states = ops.pad(states, [[0, padding], [0, 0]])
+    token_ids = ops.pad(ops.reshape(token_ids, (-1,)), [[0, padding]])
+    chunks = (
+        ops.reshape(states, (number, size, width)),
+        ops.reshape(token_ids, (number, size)),
+    )
+    return chunks, number, size

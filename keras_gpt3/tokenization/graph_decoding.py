@@ -1,0 +1,133 @@
+"""Token ids to texts, inside a graph."""
+
+from keras_gpt3.ops.graph_assertion import assert_in_graph
+from keras_gpt3.tokenization.graph_tables import NO_TOKEN
+
+
+def check_decode_arguments(ids, lengths, errors):
+    """Raises unless ids, lengths and errors fit together.
+
+    Args:
+        ids: tensor or `tf.RaggedTensor`.
+        lengths: tensor `(batch,)` or `None`.
+        errors: object. What should be `None`, `"replace"` or `"ignore"`.
+
+    Raises:
+        ValueError: They do not.
+
+    Example:
+
+    ```python
+    import tensorflow as tf
+
+    from keras_gpt3.tokenization.graph_decoding import check_decode_arguments
+
+    check_decode_arguments(tf.constant([[1, 2]]), lengths=None, errors=None)
+    ```
+    """
+    import tensorflow as tf
+
+    if errors not in (None, "replace", "ignore"):
+        raise ValueError(
+            "`errors` must be None, 'replace' or 'ignore'. Received: "
+            f"errors={errors!r}. Use None to keep the bytes as they are."
+        )
+    if ids.shape.rank != 2 or not ids.dtype.is_integer:
+        raise ValueError(
+            "`ids` must be an integer tensor of rank 2. Received: "
+            f"ids.shape={ids.shape}, ids.dtype={ids.dtype.name}. "
+            "Pass a batch of token ids."
+        )
+    if lengths is not None and isinstance(ids, tf.RaggedTensor):
+        raise ValueError(
+            "Ragged `ids` have lengths of their own. Received: "
+            f"lengths={lengths}. Leave `lengths` out."
+        )
+
+
+def to_ragged(ids, lengths):
+    """Takes the first ids of each row, as many as its length says.
+
+    Args:
+        ids: int64 tensor `(batch, length)` of a TensorFlow graph.
+        lengths: int64 tensor `(batch,)`.
+
+    Returns:
+        A `tf.RaggedTensor` `(batch, None)`, behind a check of the lengths.
+
+    Example:
+
+    ```python
+    import tensorflow as tf
+
+    from keras_gpt3.tokenization.graph_decoding import to_ragged
+
+    ids, lengths = tf.constant([[1, 2], [3, 0]]), tf.constant([2, 1])
+    tf.function(to_ragged)(tf.cast(ids, tf.int64), tf.cast(lengths, tf.int64))
+    # [[1, 2], [3]]
+    ```
+    """
+    import tensorflow as tf
+
+    ids = assert_in_graph(
+        ids,
+        tf.size(lengths) == tf.shape(ids)[0],
+        "`lengths` must have one entry for each row of `ids`. Received: ",
+        tf.size(lengths),
+        " of them. Count the ids of each row.",
+    )
+    width = tf.shape(ids, tf.int64)[1]
+    wrong = tf.boolean_mask(lengths, (lengths < 0) | (lengths > width))
+    ids = assert_in_graph(
+        ids,
+        tf.size(wrong) == 0,
+        "Lengths must be from 0 to the width of `ids`. Received: length=",
+        # The -1 stands in where there is none.
+        tf.pad(wrong, [[0, 1]], constant_values=-1)[0],
+        ". Count the ids of each row.",
+    )
+    return tf.RaggedTensor.from_tensor(ids, lengths=lengths)
+
+
+def join_tokens(ids, token_table, vocabulary_size):
+    """Joins the bytes that ids stand for.
+
+    Args:
+        ids: `tf.RaggedTensor` `(batch, None)` int64 of a TensorFlow graph.
+        token_table: lookup table, as from `token_table`.
+        vocabulary_size: int. One more than the largest id.
+
+    Returns:
+        A string tensor `(batch,)`, behind a check of the ids. Not always valid
+        UTF-8, as a token may end amid a character.
+
+    Example:
+
+    ```python
+    import tensorflow as tf
+
+    from keras_gpt3.tokenization.graph_decoding import join_tokens
+    from keras_gpt3.tokenization.graph_tables import token_table
+
+    table = token_table({0: b"Hello", 1: b" world"}, ".")
+    ids = tf.ragged.constant([[0, 1], [0]], dtype=tf.int64)
+    tf.function(lambda ids: join_tokens(ids, table, 2))(ids)
+    # [b"Hello world", b"Hello"]
+    ```
+    """
+    import tensorflow as tf
+
+    spelled = token_table.lookup(ids.flat_values)
+    unknown = tf.boolean_mask(ids.flat_values, spelled == NO_TOKEN)
+    spelled = assert_in_graph(
+        spelled,
+        tf.size(unknown) == 0,
+        "Token ids must be in the vocabulary, from 0 to "
+        f"{vocabulary_size - 1}. Received: id=",
+        # The -1 stands in where there is none.
+        tf.pad(unknown, [[0, 1]], constant_values=-1)[0],
+        ". Use the tokenizer that made the ids.",
+    )
+    return tf.strings.unsorted_segment_join(
+        tf.io.decode_base64(spelled), ids.value_rowids(), ids.nrows()
+    )

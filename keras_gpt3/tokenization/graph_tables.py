@@ -1,0 +1,142 @@
+"""Lookup tables of byte-pair encoding that a SavedModel keeps as assets."""
+
+import base64
+import pathlib
+
+import numpy as np
+
+from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
+
+# What the table of tokens answers to ids outside it; no base64.
+NO_TOKEN = "!"
+
+
+def pair_table(rules, folder):
+    """Builds the table of what two neighbouring symbols merge to.
+
+    Symbols are numbered in merge order: the bytes from 0 to 255, then the
+    results of the rules.
+
+    Args:
+        rules: list of (left, right) tuples of str, the earliest first.
+        folder: path. Where to write `merge_pairs.txt`, which becomes an asset
+            and must stay until the SavedModel is written.
+
+    Returns:
+        A `tf.lookup.StaticHashTable` of int64: `left * num_symbols + right` ->
+        the result, or `num_symbols` where there is no rule.
+
+    Raises:
+        ValueError: `folder` holds such a file.
+
+    Example:
+
+    ```python
+    import tensorflow as tf
+
+    from keras_gpt3.tokenization.graph_tables import pair_table
+
+    table = pair_table([("a", "b")], ".")
+    table.lookup(tf.constant(97 * 257 + 98, tf.int64))  # 256
+    ```
+    """
+    import tensorflow as tf
+
+    tokens = [*BYTE_SYMBOLS, *(left + right for left, right in rules)]
+    symbols = {token: symbol for symbol, token in enumerate(tokens)}
+    lines = [
+        symbols[left] * len(tokens) + symbols[right] for left, right in rules
+    ]
+    # A table must not be empty. No pair has the key of this line.
+    return tf.lookup.StaticHashTable(
+        tf.lookup.TextFileInitializer(
+            _write_lines(folder, "merge_pairs.txt", [-2, *lines]),
+            key_dtype=tf.int64,
+            key_index=0,
+            value_dtype=tf.int64,
+            value_index=tf.lookup.TextFileIndex.LINE_NUMBER,
+            value_index_offset=len(BYTE_SYMBOLS) - 1,
+        ),
+        default_value=len(tokens),
+    )
+
+
+def token_table(id_to_bytes, folder):
+    """Builds the table of what ids stand for.
+
+    Args:
+        id_to_bytes: dict from int to bytes.
+        folder: path. As in `pair_table`; the file is `token_bytes.txt`.
+
+    Returns:
+        A `tf.lookup.StaticHashTable`: int64 id -> web-safe base64 of its
+        bytes, since a line of a file cannot hold a line break; `NO_TOKEN` for
+        other ids.
+
+    Raises:
+        ValueError: `folder` holds such a file.
+
+    Example:
+
+    ```python
+    import tensorflow as tf
+
+    from keras_gpt3.tokenization.graph_tables import token_table
+
+    table = token_table({262: b" the"}, ".")
+    tf.io.decode_base64(table.lookup(tf.constant(262, tf.int64)))  # b" the"
+    ```
+    """
+    import tensorflow as tf
+
+    lines = [
+        f"{id}\t{base64.urlsafe_b64encode(text).decode()}"
+        for id, text in id_to_bytes.items()
+    ]
+    return tf.lookup.StaticHashTable(
+        tf.lookup.TextFileInitializer(
+            _write_lines(folder, "token_bytes.txt", lines),
+            key_dtype=tf.int64,
+            key_index=0,
+            value_dtype=tf.string,
+            value_index=1,
+        ),
+        default_value=NO_TOKEN,
+    )
+
+
+def symbol_ids(vocabulary, rules):
+    """Lists the ids of the symbols, which are numbered in merge order.
+
+    Args:
+        vocabulary: dict. Token -> id.
+        rules: list of (left, right) tuples of str, the earliest first.
+
+    Returns:
+        An int32 array `(num_symbols,)`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
+    from keras_gpt3.tokenization.graph_tables import symbol_ids
+
+    vocabulary = {token: 256 - id for id, token in enumerate(BYTE_SYMBOLS)}
+    symbol_ids({**vocabulary, "ab": 0}, [("a", "b")])[256]  # 0
+    ```
+    """
+    tokens = [*BYTE_SYMBOLS, *(left + right for left, right in rules)]
+    return np.array([vocabulary[token] for token in tokens], "int32")
+
+
+def _write_lines(folder, name, lines):
+    """Writes a new file of lines; returns its path as a string."""
+    path = pathlib.Path(folder).absolute() / name
+    if path.exists():
+        raise ValueError(
+            "A table must have a file of its own, as TensorFlow takes tables "
+            f"of one path for one table. Received: folder={str(folder)!r}, "
+            f"which holds {name}. Pass an empty folder."
+        )
+    path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    return str(path)

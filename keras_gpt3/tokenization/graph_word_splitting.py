@@ -1,0 +1,138 @@
+"""GPT-2's splitting of texts into words, without a regular expression.
+
+TensorFlow's have no look-ahead. The pattern
+
+    's|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+
+    |\\s+(?!\\S)|\\s+
+
+says where words start in terms of each character and three neighbours: at the
+start of each run of a class, but a run takes the plain space before it along,
+so the last whitespace of a run is cut off from the others; and a contraction
+takes the one or two letters behind its apostrophe.
+"""
+
+from keras_gpt3.tokenization.graph_character_classes import END_OF_TEXT
+from keras_gpt3.tokenization.graph_character_classes import NOTHING
+from keras_gpt3.tokenization.graph_character_classes import OTHER
+from keras_gpt3.tokenization.graph_character_classes import WHITESPACE
+from keras_gpt3.tokenization.graph_character_classes import character_classes
+
+_SPACE = ord(" ")
+_APOSTROPHE = ord("'")
+_SHORT_CONTRACTIONS = "stmd"
+_LONG_CONTRACTIONS = ("re", "ve", "ll")
+
+
+def split_words(texts):
+    """Splits texts into words.
+
+    Args:
+        texts: string tensor `(batch,)`. Valid UTF-8.
+
+    Returns:
+        A tuple of a `tf.RaggedTensor` `(num_words, None)` int32, the bytes of
+        the words of all texts, and an int64 tensor `(batch,)`, the number of
+        words of each text.
+
+    Example:
+
+    ```python
+    import tensorflow as tf
+
+    from keras_gpt3.tokenization.graph_word_splitting import split_words
+
+    words, counts = split_words(tf.constant(["It's me"]))
+    counts  # [3]: "It", "'s", " me"
+    ```
+    """
+    import tensorflow as tf
+
+    code_points = tf.strings.unicode_decode(texts, "UTF-8")
+    starts = word_starts(code_points)
+    text_bytes = tf.io.decode_raw(tf.strings.reduce_join(texts), tf.uint8)
+    # In UTF-8 every byte but 0b10xxxxxx starts a character.
+    character_starts = tf.where(text_bytes & 0xC0 != 0x80)[:, 0]
+    splits = tf.concat(
+        [
+            tf.boolean_mask(character_starts, starts.flat_values),
+            tf.size(text_bytes, tf.int64)[tf.newaxis],
+        ],
+        axis=0,
+    )
+    words = tf.RaggedTensor.from_row_splits(
+        tf.cast(text_bytes, tf.int32), splits, validate=False
+    )
+    return words, tf.reduce_sum(tf.cast(starts, tf.int64), axis=1)
+
+
+def word_starts(code_points):
+    """Tells which characters start a word.
+
+    Args:
+        code_points: `tf.RaggedTensor` `(batch, None)` int32.
+
+    Returns:
+        A `tf.RaggedTensor` `(batch, None)` bool of the same row lengths.
+
+    Example:
+
+    ```python
+    import tensorflow as tf
+
+    from keras_gpt3.tokenization.graph_word_splitting import word_starts
+
+    word_starts(tf.strings.unicode_decode(["a  b"], "UTF-8"))
+    # [[True, True, True, False]]: "a", " ", " b"
+    ```
+    """
+    import tensorflow as tf
+
+    ends = tf.fill([code_points.nrows(), 1], END_OF_TEXT)
+    ended = tf.concat([code_points, ends], axis=1)
+    # One before the first, and two past the last, whose neighbours they are.
+    padded = tf.pad(ended.flat_values, [[1, 2]], constant_values=END_OF_TEXT)
+    classes = character_classes(padded)
+    starts = _run_starts(padded, classes)
+    short, long = _contractions(padded, classes)
+    starts &= ~_moved(short | long, 1)
+    starts |= _moved(short, 2) | _moved(long, 3)
+    return ended.with_flat_values(starts)[:, :-1]
+
+
+def _run_starts(padded, classes):
+    """Where words start, contractions aside."""
+    import tensorflow as tf
+
+    before, here, after = classes[:-3], classes[1:-2], classes[2:-1]
+    starts_run = here != before
+    ends_whitespace = (after != WHITESPACE) & (after != NOTHING)
+    return tf.where(
+        here == WHITESPACE,
+        starts_run | ends_whitespace,
+        starts_run & (padded[:-3] != _SPACE),
+    )
+
+
+def _contractions(padded, classes):
+    """Apostrophes that take one letter along, and those that take two."""
+    import tensorflow as tf
+
+    before, here = padded[:-3], padded[1:-2]
+    after, second = padded[2:-1], padded[3:]
+    # Elsewhere the apostrophe belongs to the run, or to the space, before it.
+    starts_word = (before != _SPACE) & (classes[:-3] != OTHER)
+    apostrophe = (here == _APOSTROPHE) & starts_word
+    short = tf.zeros_like(apostrophe)
+    for letter in _SHORT_CONTRACTIONS:
+        short |= after == ord(letter)
+    long = tf.zeros_like(apostrophe)
+    for first, last in _LONG_CONTRACTIONS:
+        long |= (after == ord(first)) & (second == ord(last))
+    return apostrophe & short, apostrophe & long
+
+
+def _moved(flags, steps):
+    """Flags that many characters further on."""
+    import tensorflow as tf
+
+    return tf.pad(flags, [[steps, 0]])[: tf.size(flags)]

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from keras_gpt3.generation import SeededSampler
+from keras_gpt3.models import generate_function
+from keras_gpt3.models.generate_function import bucket
+from keras_gpt3.ops import op_compilation
+from tests.small_gpt3 import as_inputs
+from tests.small_gpt3 import quantize
+from tests.small_gpt3 import small_model
+
+LENGTH = 40  # Ten windows of the small model's banded layer.
+
+
+def long_model(sampler="greedy", **overrides):
+    model = small_model(max_sequence_length=LENGTH, **overrides)
+    # Larger weights, so that what is generated varies.
+    rng = np.random.default_rng(0)
+    model.set_weights(
+        [w + rng.normal(0, 0.3, w.shape) for w in model.get_weights()]
+    )
+    model.compile(sampler=sampler)
+    return model
+
+
+def prompts(*lengths):
+    """Right-padded random prompts of some lengths."""
+    ids = np.random.default_rng(1).integers(1, 60, (len(lengths), LENGTH))
+    mask = np.arange(LENGTH) < np.array(lengths)[:, None]
+    return {"token_ids": np.where(mask, ids, 0), "padding_mask": mask}
+
+
+def slow_greedy(model, inputs):
+    """Every position by a full forward pass over all that stands before it."""
+    ids, mask = np.array(inputs["token_ids"]), inputs["padding_mask"]
+    for index in range(1, LENGTH):
+        with op_compilation(False):  # Each length would be compiled.
+            logits = np.asarray(model(as_inputs(ids[:, :index])))[:, -1]
+        ids[:, index] = np.where(
+            mask[:, index], ids[:, index], logits.argmax(-1)
+        )
+    return ids
+
+
+@pytest.mark.parametrize("lengths", [(1,), (7,), (3, 30, 33)])
+def test_greedy_tokens_are_those_of_full_forward_passes(lengths):
+    model, inputs = long_model(), prompts(*lengths)
+    answer = model.generate(inputs, stop_token_ids=None)
+    np.testing.assert_array_equal(
+        answer["token_ids"], slow_greedy(model, inputs)
+    )
+    assert len(np.unique(answer["token_ids"])) > 5
+
+
+@pytest.mark.parametrize(
+    "sampler", ["greedy", "top_k", "top_p", "random", "beam", "contrastive"]
+)
+def test_all_samplers_of_keras_hub_run_in_the_loop(sampler):
+    model, inputs = long_model(sampler), prompts(2, 5)
+    answer = model.generate(inputs, stop_token_ids=None)["token_ids"]
+    mask = inputs["padding_mask"]
+    np.testing.assert_array_equal(answer[mask], inputs["token_ids"][mask])
+
+
+def test_prompts_of_one_bucket_are_traced_and_compiled_once(monkeypatch):
+    traces = []
+    real = generate_function.continue_prompts
+    monkeypatch.setattr(
+        generate_function,
+        "continue_prompts",
+        lambda *args: (traces.append("loop"), real(*args))[1],
+    )
+    model = long_model(SeededSampler())
+    prefill = model.backbone.prefill
+    monkeypatch.setattr(
+        model.backbone,
+        "prefill",
+        lambda *args, **kwargs: (
+            traces.append("prefill"),
+            prefill(*args, **kwargs),
+        )[1],
+    )
+    for length in (3, 9, 32, 1):
+        model.generate(prompts(length), stop_token_ids=None)
+    assert traces == ["prefill", "loop"]
+    # Beyond the bucket the prompts' pass is traced again, the loop is not.
+    model.generate(prompts(35), stop_token_ids=None)
+    assert traces == ["prefill", "loop", "prefill"]
+
+
+def test_a_quantized_model_is_traced_anew():
+    model, inputs = long_model(), prompts(4)
+    model.generate(inputs, stop_token_ids=None)
+    quantize(model, mode="int8")
+    received = model.generate(inputs, stop_token_ids=None)["token_ids"]
+    fresh = model.generate_step(
+        {k: np.asarray(v) for k, v in inputs.items()}, None
+    )["token_ids"]
+    np.testing.assert_array_equal(received, fresh)
+
+
+def test_buckets_hold_prompts_and_do_not_pass_the_end():
+    for total in (10, 100, 2048):
+        for length in (1, 9, 31, 32, 33, 100, 300, 2048):
+            if length <= total:
+                assert length <= bucket(length, total) <= total
+    assert [bucket(n, 2048) for n in (1, 33, 65, 129, 257, 1500)] == [
+        *(32, 64, 128, 256, 512, 1536)
+    ]

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gpt3.ops.key_value_cache import fill_ring
+from keras_gpt3.ops.key_value_cache import ring_positions
+from keras_gpt3.ops.key_value_cache import ring_size
+from keras_gpt3.ops.key_value_cache import write_ring
+from keras_gpt3.ops.op_compilation import whole_xla
+
+SHAPE = (2, 3, 4)  # Batch, heads, width.
+LENGTH = 11
+
+
+def slow_positions(size, end):
+    """Writes position after position into its slot."""
+    slots = [-1] * size
+    for position in range(end):
+        slots[position % size] = position
+    return slots
+
+
+def slow_ring(update, size, end):
+    """The same with what belongs to the positions."""
+    batch, _, heads, width = update.shape
+    ring = np.zeros((batch, heads, size, width), update.dtype)
+    for position in range(end):
+        ring[:, :, position % size] = update[:, position]
+    return ring
+
+
+def random_update(length=LENGTH):
+    batch, heads, width = SHAPE
+    shape = (batch, length, heads, width)
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, LENGTH, 20])
+@pytest.mark.parametrize("end", [0, 1, 3, 4, 7, LENGTH])
+def test_slots_hold_the_last_positions(size, end):
+    positions = np.asarray(ring_positions(size, end))
+    received = np.where(positions < 0, -1, positions)
+    assert received.tolist() == slow_positions(size, end)
+    update = random_update()
+    np.testing.assert_array_equal(
+        fill_ring(update, size, end), slow_ring(update, size, end)
+    )
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 20])
+@pytest.mark.parametrize("chunk", [1, 2, 5])
+@pytest.mark.parametrize("xla", [True, False])
+def test_chunks_are_written_as_one_prompt_would_be(size, chunk, xla):
+    update = random_update()
+    write = whole_xla(write_ring) if xla else write_ring
+    ring = tf.zeros((2, 3, size, 4))
+    for start in range(0, LENGTH, chunk):
+        part = update[:, start : start + chunk]
+        ring = write(ring, tf.constant(part), tf.constant(start))
+        np.testing.assert_array_equal(
+            ring, slow_ring(update, size, start + part.shape[1])
+        )
+
+
+def test_outside_of_xla_there_are_stock_operations_only():
+    graph = (
+        tf.function(write_ring)
+        .get_concrete_function(
+            tf.TensorSpec((None, 3, None, 4)),
+            tf.TensorSpec((None, 1, 3, 4)),
+            tf.TensorSpec((), "int32"),
+        )
+        .graph.as_graph_def()
+    )
+    operations = {node.op for node in graph.node}
+    assert "TensorScatterUpdate" in operations
+    assert not [name for name in operations if name.startswith("Xla")]
+
+
+@pytest.mark.parametrize(
+    "length, window, expected", [(10, None, 10), (10, 4, 4), (3, 4, 3)]
+)
+def test_a_banded_layer_has_its_windows_slots(length, window, expected):
+    assert ring_size(length, window) == expected
+    assert int(ring_size(tf.constant(length), window)) == expected

@@ -1,0 +1,137 @@
+import importlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gpt3.ops import op_compilation
+from keras_gpt3.ops.token_log_probabilities import log_probabilities_under_head
+from keras_gpt3.ops.token_log_probabilities import token_log_probabilities
+from tests.ops.attention_check import element_counts
+
+VOCABULARY, WIDTH = 11, 6
+
+
+@pytest.fixture
+def chunks_of_eight(monkeypatch):
+    module = importlib.import_module("keras_gpt3.ops.chunked_cross_entropy")
+    monkeypatch.setattr(module, "_CHUNK_LOGITS", 8 * VOCABULARY)
+
+
+def random_inputs(length, dtype="float32"):
+    generator = np.random.default_rng(length)
+    return (
+        tf.cast(generator.normal(size=(2, length, WIDTH)), dtype),
+        tf.cast(generator.normal(size=(VOCABULARY, WIDTH)), "float32"),
+        generator.integers(VOCABULARY, size=(2, length)),
+    )
+
+
+def all_logits(states, table):
+    """All of them at once, in the dtype of the states."""
+    return tf.matmul(states, tf.cast(table, states.dtype), transpose_b=True)
+
+
+def slow_scores(logits, token_ids, top_n):
+    """Position by position, from all logits, in float64."""
+    logits = np.asarray(tf.cast(logits, "float64"))
+    shape = token_ids.shape
+    found = np.zeros(shape), np.zeros(shape, "bool")
+    top = np.zeros((*shape, top_n), "int32"), np.zeros((*shape, top_n))
+    for place in np.ndindex(shape):
+        row, token_id = logits[place], token_ids[place]
+        log_softmax = row - np.log(np.sum(np.exp(row)))
+        best = np.argsort(-row, kind="stable")
+        found[0][place] = log_softmax[token_id]
+        found[1][place] = best[0] == token_id
+        top[0][place] = best[:top_n]
+        top[1][place] = log_softmax[best[:top_n]]
+    return (*found, *top)
+
+
+def assert_equal(received, expected):
+    kinds = ["float32", "bool", "int32", "float32"][: len(received)]
+    assert [x.dtype for x in received] == kinds
+    for x, y in zip(received, expected, strict=True):
+        # float32 sums over 11 exponentials.
+        np.testing.assert_allclose(x, y, rtol=1e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("top_n", [0, 3])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("length", [1, 4, 13])
+def test_equals_the_softmax_of_all_logits(
+    length, dtype, top_n, chunks_of_eight
+):
+    states, table, token_ids = random_inputs(length, dtype)
+    received = token_log_probabilities(states, table, token_ids, top_n)
+    expected = slow_scores(all_logits(states, table), token_ids, top_n)
+    # The fewest of the results go without alternatives.
+    assert_equal(received, expected[: len(received)])
+    assert len(received) == (4 if top_n else 2)
+
+
+def test_a_head_that_is_no_table_gives_its_own_logits(chunks_of_eight):
+    states, table, token_ids = random_inputs(13)
+
+    def head(states):
+        assert states.shape == (7, WIDTH)  # 26 positions, at most 8 at a time.
+        return 3.0 * all_logits(states, table)
+
+    received = log_probabilities_under_head(
+        states, head, VOCABULARY, token_ids, top_n=2
+    )
+    logits = 3.0 * all_logits(states, table)
+    assert_equal(received, slow_scores(logits, token_ids, 2))
+
+
+def test_of_equal_logits_the_first_is_the_highest():
+    states, table = tf.zeros((1, 3, WIDTH)), tf.ones((VOCABULARY, WIDTH))
+    _, is_highest, ids, _ = token_log_probabilities(
+        states, table, [[0, 1, 10]], top_n=2
+    )
+    np.testing.assert_array_equal(is_highest, [[True, False, False]])
+    np.testing.assert_array_equal(ids, [[[0, 1]] * 3])
+
+
+def test_logits_beyond_the_range_of_exp_give_finite_log_probabilities():
+    states = tf.fill((1, 2, 1), 100.0)
+    table = tf.constant([[3.0], [-3.0]])
+    received, _ = token_log_probabilities(states, table, [[0, 1]])
+    np.testing.assert_array_equal(received, [[0.0, -600.0]])
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_graph_gives_the_same(jit_compile, chunks_of_eight):
+    states, table, token_ids = random_inputs(13)
+    in_graph = tf.function(token_log_probabilities, jit_compile=jit_compile)
+    received = in_graph(states, table, tf.constant(token_ids), top_n=2)
+    expected = token_log_probabilities(states, table, token_ids, top_n=2)
+    assert_equal(received, expected)
+
+
+def test_a_graph_of_unknown_shape_gives_the_same(chunks_of_eight):
+    states, table, token_ids = random_inputs(13)
+    specs = (
+        tf.TensorSpec((None, None, WIDTH)),
+        tf.TensorSpec((VOCABULARY, WIDTH)),
+        tf.TensorSpec((None, None), "int64"),
+    )
+    in_graph = tf.function(token_log_probabilities, input_signature=specs)
+    received = in_graph(states, table, tf.constant(token_ids))
+    assert_equal(received, token_log_probabilities(states, table, token_ids))
+
+
+def test_the_logits_of_all_positions_never_exist(chunks_of_eight):
+    specs = [
+        tf.TensorSpec((2, 64, WIDTH)),
+        tf.TensorSpec((VOCABULARY, WIDTH)),
+        tf.TensorSpec((2, 64), "int32"),
+    ]
+
+    def most(function):
+        with op_compilation(False):
+            return max(element_counts(function, *specs, unknown=True))
+
+    assert most(lambda s, t, i: all_logits(s, t)) == 128 * VOCABULARY
+    assert most(token_log_probabilities) == 128 * WIDTH

@@ -1,0 +1,229 @@
+import gc
+import random
+
+import pytest
+import tensorflow as tf
+
+from keras_gpt3 import preset_loader
+from keras_gpt3.tokenization import BytePairEncoding
+from keras_gpt3.tokenization import graph_byte_pair_encoding
+from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
+from keras_gpt3.tokenization.graph_byte_pair_encoding import (
+    GraphBytePairEncoding,
+)
+from keras_gpt3.tokenization.shared_encoding import shared_byte_pair_encoding
+from tests.tokenization.any_unicode_texts import any_unicode_texts
+from tests.tokenization.any_unicode_texts import whitespace
+from tests.tokenization.make_character_classes import all_characters
+from tests.tokenization.small_vocabulary import small_vocabulary
+
+END = "<|endoftext|>"
+# The first and last of each kind of byte in UTF-8, and some never in it.
+AWKWARD_BYTES = b"a\x7f\x80\x8f\x90\x9f\xa0\xbf\xc1\xc2\xe0\xed\xef\xf0\xf4\xf5"
+TEXTS = ["hello world", "", "é\n\n", f"a{END}", "  the \u2003 world 12"]
+
+
+@pytest.fixture(scope="module")
+def small():
+    vocabulary, merges = small_vocabulary()
+    return (
+        GraphBytePairEncoding(vocabulary, merges),
+        BytePairEncoding(vocabulary, merges),
+    )
+
+
+@pytest.fixture(scope="module")
+def gpt2():
+    paths = preset_loader.vocabulary_paths()
+    return GraphBytePairEncoding(*paths), shared_byte_pair_encoding(*paths)
+
+
+def expected_ids(encoding, texts):
+    return encoding.encode_batch(texts, split_special_tokens=True)
+
+
+def assert_equal(encodings, texts):
+    """Compares a batch's ids with tiktoken's, and its texts on the way back."""
+    graph, eager = encodings
+    ids = graph.encode(tf.constant(texts, tf.string))
+    assert ids.dtype == tf.int32
+    for text, got, expected in zip(
+        texts, ids.to_list(), expected_ids(eager, texts), strict=True
+    ):
+        assert got == expected, repr(text)
+    decoded = graph.decode(ids).numpy().tolist()
+    assert decoded == [text.encode() for text in texts]
+
+
+# === Texts to ids ===
+
+
+@pytest.mark.parametrize("which", ["small", "gpt2"])
+def test_equals_tiktoken_on_random_unicode(which, request):
+    texts = list(any_unicode_texts(500, seed=4))
+    assert_equal(request.getfixturevalue(which), texts)
+
+
+def test_equals_tiktoken_on_every_character(gpt2):
+    text = all_characters()
+    step = 4096
+    texts = [text[i : i + step] for i in range(0, len(text), 16 * step)]
+    assert_equal(gpt2, texts)
+
+
+def test_equals_tiktoken_around_every_whitespace(gpt2):
+    texts = [
+        f"{before}{space}{after}"
+        for space in whitespace()
+        for before in ("", "a", " ", "'", space)
+        for after in ("", "s", "'s", " b", space + "1")
+    ]
+    assert_equal(gpt2, texts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [" " * 1000 + "x", "a" * 999, "\n \n" * 300, "'ll" * 300, "x1" * 300],
+)
+def test_equals_tiktoken_on_long_runs(gpt2, text):
+    assert_equal(gpt2, [text, "short", text[:-1]])
+
+
+def test_gives_the_known_ids_of_the_arithmetic_prompt(gpt2):
+    ids = gpt2[0].encode(["\n\nQ: What is 98 plus 45?\n\nA:"]).to_list()[0]
+    assert ids == [198, 198, 48, 25, 1867, 318, 9661, 5556, 4153, 30] + [
+        198,
+        198,
+        32,
+        25,
+    ]
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["", "", ""], ["", "a", ""]])
+def test_empty_texts(small, texts):
+    assert_equal(small, texts)
+
+
+def test_ids_need_not_follow_the_order_of_merges():
+    vocabulary, merges = small_vocabulary()
+    vocabulary = {token: 3 * (300 - id) for token, id in vocabulary.items()}
+    arguments = vocabulary | {"<pad é>": 5}, merges, (END, "<pad é>")
+    graph, eager = (
+        GraphBytePairEncoding(*arguments),
+        BytePairEncoding(*arguments),
+    )
+    assert graph.vocabulary_size == eager.vocabulary_size == 901
+    assert_equal((graph, eager), TEXTS)
+    assert graph.decode([[5]]).numpy().tolist() == ["<pad é>".encode()]
+
+
+# === Ids to texts ===
+
+
+def test_decodes_dense_ids_up_to_their_lengths(small):
+    graph, eager = small
+    ids = eager.encode("hello world")
+    batch = tf.constant([ids, ids, ids])
+    texts = graph.decode(batch, lengths=[len(ids), 1, 0]).numpy().tolist()
+    assert texts == [b"hello world", b"hello", b""]
+    assert graph.decode(batch).numpy().tolist() == [b"hello world"] * 3
+    assert graph.decode(tf.zeros([0, 3], tf.int64)).shape == [0]
+
+
+@pytest.mark.parametrize("errors", ["replace", "ignore"])
+def test_decodes_pieces_of_characters_as_python_does(gpt2, errors):
+    graph, eager = gpt2
+    pieces = [eager.encode(text)[:-1] for text in ("\U0001f9a6", "中文é", "ﷺ")]
+    pieces += [eager.encode("é")[:1] + eager.encode("é!")]
+    pieces += [pieces[0][:1] + eager.encode("a"), eager.encode("\uffff")]
+    ids = tf.ragged.constant(pieces, dtype=tf.int32)
+    exact = [eager.decode_bytes(piece) for piece in pieces]
+    assert graph.decode(ids).numpy().tolist() == exact
+    assert [t.decode() for t in graph.decode(ids, errors=errors).numpy()] == [
+        eager.decode(piece, errors) for piece in pieces
+    ]
+
+
+@pytest.mark.parametrize("errors", ["replace", "ignore"])
+def test_decodes_random_bytes_as_python_does(small, errors):
+    graph, eager = small
+    choices = random.Random(6)
+    awkward = [eager.vocabulary[BYTE_SYMBOLS[byte]] for byte in AWKWARD_BYTES]
+    rows = [choices.choices(awkward, k=5) for _ in range(2000)]
+    shown = graph.decode(tf.constant(rows), errors=errors).numpy().tolist()
+    for row, text in zip(rows, shown, strict=True):
+        assert text.decode() == eager.decode(row, errors), row
+
+
+# === In graphs ===
+
+
+def test_works_inside_a_dataset(small):
+    graph, eager = small
+    batches = (
+        tf.data.Dataset.from_tensor_slices(TEXTS).batch(2).map(graph.encode)
+    )
+    assert batches.element_spec.dtype == tf.int32
+    rows = [row for batch in batches for row in batch.to_list()]
+    assert rows == expected_ids(eager, TEXTS)
+
+
+def test_files_go_with_the_encoding(monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        graph_byte_pair_encoding.tempfile, "mkdtemp", lambda prefix: tmp_path
+    )
+    encoding = GraphBytePairEncoding(*small_vocabulary())
+    assert encoding.encode(["hello"]).to_list()
+    assert len([*tmp_path.iterdir()]) == 2
+    del encoding
+    gc.collect()
+    assert not tmp_path.exists()
+
+
+# === What is refused ===
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda e: e.encode(tf.constant([["a"]])),
+            r"`texts` must be a string tensor of rank 1\. Received: "
+            r"texts\.shape=\(1, 1\), texts\.dtype=string\. Pass a batch",
+        ),
+        (
+            lambda e: e.encode(tf.constant([1])),
+            r"Received: texts\.shape=\(1,\), texts\.dtype=int32\. Pass",
+        ),
+        (
+            lambda e: e.encode(tf.constant([b"a", b"\xff"])),
+            r"Texts must be valid UTF-8\. Received: invalid bytes in the text "
+            r"at index=1\. Replace",
+        ),
+        (
+            lambda e: e.decode([[5, 272], [-1, 3]]),
+            r"from 0 to 271\. Received: id=272\. Use the tokenizer",
+        ),
+        (lambda e: e.decode([[5, 3], [-1, 3]]), r"Received: id=-1\."),
+        (lambda e: e.decode([[5]], lengths=[2]), r"Received: length=2\."),
+        (lambda e: e.decode([[5]], errors=""), r"Received: errors=''\."),
+    ],
+)
+def test_bad_input_raises_one_line(small, call, message):
+    with pytest.raises(ValueError, match=message) as error:
+        call(small[0])
+    assert "\n" not in str(error.value)
+
+
+def test_a_hole_in_the_vocabulary_is_no_id():
+    vocabulary, merges = small_vocabulary()
+    graph = GraphBytePairEncoding(
+        vocabulary | {"<end>": 400}, merges, ("<end>",)
+    )
+    with pytest.raises(ValueError, match=r"from 0 to 400\. Received: id=399\."):
+        graph.decode([[399]])
+
+
+def test_a_vocabulary_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="all 256 bytes"):
+        GraphBytePairEncoding({"a": 0}, [], ())

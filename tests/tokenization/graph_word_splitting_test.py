@@ -1,0 +1,78 @@
+import itertools
+
+import pytest
+import tensorflow as tf
+
+from keras_gpt3.tokenization.graph_word_splitting import split_words
+from keras_gpt3.tokenization.graph_word_splitting import word_starts
+from tests.tokenization.fuzz_texts import fuzz_texts
+from tests.tokenization.slow_byte_pair_encoding import PATTERN
+
+
+def split(texts):
+    """The words of each text, as lists of str."""
+    words, counts = split_words(tf.constant(texts, tf.string))
+    words = iter([bytes(word).decode() for word in words.to_list()])
+    return [list(itertools.islice(words, count)) for count in counts.numpy()]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", []),
+        ("Hello world", ["Hello", " world"]),
+        ("I'm we'd don't", ["I", "'m", " we", "'d", " don", "'t"]),
+        ("'SHE'S", ["'", "SHE", "'", "S"]),
+        ("'shell's", ["'s", "hell", "'s"]),
+        ("'lll'l 'll", ["'ll", "l", "'", "l", " '", "ll"]),
+        ("''s \n's", ["''", "s", " ", "\n", "'s"]),
+        ("'r", ["'", "r"]),
+        ("a   b\n\n c  ", ["a", "  ", " b", "\n\n", " c", "  "]),
+        ("\u3000x \u3000", ["\u3000", "x", " \u3000"]),
+        ("98 plus45!? é", ["98", " plus", "45", "!?", " é"]),
+    ],
+)
+def test_splits_as_gpt_2_does(text, words):
+    assert split([text]) == [words]
+    assert PATTERN.findall(text) == words
+
+
+def test_equals_the_pattern_on_all_short_texts_of_awkward_characters():
+    characters = "'slrex1. \n"
+    texts = [
+        "".join(some)
+        for length in range(5)
+        for some in itertools.product(characters, repeat=length)
+    ]
+    assert split(texts) == [PATTERN.findall(text) for text in texts]
+
+
+def test_equals_the_pattern_on_random_unicode():
+    texts = list(fuzz_texts(300, seed=3))
+    assert split(texts) == [PATTERN.findall(text) for text in texts]
+
+
+def test_neighbouring_texts_do_not_touch():
+    assert split(["a'", "s", " ", "b", "", "'", "re"]) == [
+        ["a", "'"],
+        ["s"],
+        [" "],
+        ["b"],
+        [],
+        ["'"],
+        ["re"],
+    ]
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["", "", ""]])
+def test_no_text_has_no_words(texts):
+    assert split(texts) == [[] for _ in texts]
+
+
+def test_starts_are_those_of_characters():
+    code_points = tf.strings.unicode_decode(["é  b", "", "'s"], "UTF-8")
+    assert word_starts(code_points).to_list() == [
+        [True, True, True, False],
+        [],
+        [True, False],
+    ]
