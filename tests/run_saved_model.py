@@ -3,6 +3,9 @@
 Called with a JSON of what to do, it prints a JSON of what it found:
 
 - `scan`: folders, each answered by what stock TensorFlow Serving refuses.
+
+And where they are given:
+
 - `folder`, `inputs`, `outputs`, `calls`: each call, a signature and its
   scalars, is run on the arrays in `inputs`; the results go to `outputs`.
 """
@@ -62,7 +65,8 @@ def run(folder, inputs, outputs, calls):
 def main():
     request = json.loads(sys.argv[1])
     found = {folder: refused(folder) for folder in request.pop("scan")}
-    run(**request)
+    if request:
+        run(**request)
     packages = {name.partition(".")[0] for name in sys.modules}
     json.dump({"refused": found, "packages": sorted(packages)}, sys.stdout)
 

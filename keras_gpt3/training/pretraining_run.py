@@ -121,6 +121,7 @@ class PretrainingRun:
         self._stops = stop > 0
         if self._sinks:
             record = self._report.record(step, self._state, report, self._noise)
+            record |= self._epochs()
             due = is_due(config.log.every_steps, step) or self._is_finished
             self._tell(record, due)
         if self._stops:
@@ -136,6 +137,12 @@ class PretrainingRun:
             or self._is_finished
         ):
             self._save(metric)
+
+    def _epochs(self):
+        """How often each set was seen, by `"epochs/<name>"`."""
+        contexts = self._state.tokens_seen // self._recipe.sequence_length
+        epochs = self._data.epochs(contexts)
+        return {f"epochs/{name}": value for name, value in epochs.items()}
 
     def _tell(self, record, due):
         """Gives a record to all sinks; a full disk costs the line alone."""

@@ -51,6 +51,20 @@ class RunData:
         sets = [self.shards, *self._held_out.values()]
         return max(shards.vocabulary_size for shards in sets)
 
+    def epochs(self, num_contexts):
+        """How often each set was seen, as the last column of Table 2.2 says.
+
+        Args:
+            num_contexts: int. Contexts that were trained on.
+
+        Returns:
+            A dict of name to float.
+        """
+        if isinstance(self.shards, Mixture):
+            return self.shards.epochs(num_contexts, self._length)
+        ((name, _),) = self._folders
+        return {name: num_contexts / self.shards.num_contexts(self._length)}
+
     def identity(self):
         """What the order of the data depends on, besides the config.
 

@@ -98,6 +98,12 @@ def test_a_run_logs_every_step_and_validates_and_saves(tmp_path):
     assert estimated
     for record in estimated:
         assert record["recommended_batch_tokens"] % LENGTH == 0
+    contexts = config.recipe.total_tokens // LENGTH
+    mixture = Mixture(config.data.shards, config.data.weights)
+    epochs = mixture.epochs(contexts, LENGTH)
+    assert [records[-1][f"epochs/{name}"] for name in epochs] == [
+        *epochs.values()
+    ]
     held_out = records_of(config, "validation")
     assert [r["step"] for r in held_out] == [0, 6, 12]
     assert held_out[0]["held/loss"] == pytest.approx(np.log(61), abs=0.2)

@@ -70,13 +70,16 @@ def test_without_weights_sets_count_by_their_tokens(tmp_path):
         for name, folder in config.data.shards.items()
     }
     mixture = Mixture(config.data.shards, tokens)
-    assert data.shards.epochs(1000, LENGTH) == mixture.epochs(1000, LENGTH)
+    assert data.epochs(1000) == mixture.epochs(1000, LENGTH)
 
 
 def test_one_set_is_no_mixture(tmp_path):
     shards = {"books": str(tmp_path / "shards" / "books")}
     config = small_config(tmp_path, data={"weights": None, "shards": shards})
-    assert isinstance(run_data(config).shards, TokenShards)
+    data = run_data(config)
+    assert isinstance(data.shards, TokenShards)
+    contexts = data.shards.num_contexts(LENGTH)
+    assert data.epochs(3 * contexts) == {"books": 3.0}
 
 
 def test_shards_tell_their_vocabulary(tmp_path):

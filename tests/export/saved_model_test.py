@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3 import export
+from keras_gpt3.export import saved_model
 from keras_gpt3.generation import SeededSampler
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from tests.exported_models import CONTEXT
@@ -20,7 +20,7 @@ from tests.exported_models import make_prompts
 from tests.exported_models import refused_functions
 from tests.exported_models import save_function
 
-SCRIPT = pathlib.Path(__file__).with_name("run_saved_model.py")
+SCRIPT = pathlib.Path(__file__).parents[1] / "run_saved_model.py"
 GREEDY = {"temperature": 0.0, "top_k": 0, "seed": 0, "end_token_id": -1}
 WARM = GREEDY | {"temperature": 0.8, "seed": 7}
 CALLS = {
@@ -43,7 +43,7 @@ def exported(tmp_path_factory):
     np.savez(folder / "inputs.npz", **prompts)
     model.export(folder / "model", verbose=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "op_compilation", contextlib.nullcontext)
+        patch.setattr(saved_model, "op_compilation", contextlib.nullcontext)
         model.export(folder / "compiled", verbose=False)
     functions = refused_functions()
     for i, function in enumerate(functions.values()):
@@ -186,10 +186,10 @@ def test_says_what_it_wrote_unless_told_not_to(tmp_path, capsys, monkeypatch):
         write_out=lambda folder, **_: None,
     )
     monkeypatch.setattr(keras.export, "ExportArchive", lambda: archive)
-    model = types.SimpleNamespace(backbone=None)
-    folder = export.export_saved_model(model, str(tmp_path), verbose=False)
+    model = types.SimpleNamespace(backbone=None, preprocessor=None)
+    folder = saved_model.export_saved_model(model, str(tmp_path), verbose=False)
     assert folder == tmp_path and capsys.readouterr().out == ""
-    export.export_saved_model(model, tmp_path)
+    saved_model.export_saved_model(model, tmp_path)
     assert str(tmp_path) in capsys.readouterr().out.replace("\n", "")
 
 
@@ -201,7 +201,7 @@ def test_another_backend_raises(monkeypatch, tmp_path):
         "export under KERAS_BACKEND=tensorflow."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        export.export_saved_model(None, tmp_path)
+        saved_model.export_saved_model(None, tmp_path)
 
 
 def served(exported, token_ids, padding_mask):

@@ -1,0 +1,115 @@
+"""What an export does with token ids. TensorFlow only."""
+
+import tensorflow as tf
+
+from keras_gpt3.generation.decode_loop import decode
+from keras_gpt3.generation.decode_loop import mask_up_to_stop
+from keras_gpt3.generation.token_choice import choose_token
+from keras_gpt3.ops.graph_assertion import assert_in_graph
+from keras_gpt3.ops.sequence_length_check import check_context
+from keras_gpt3.ops.token_id_check import check_token_ids
+
+
+def logits_function(backbone):
+    """Makes the function from token ids to logits.
+
+    Args:
+        backbone: `GPT3Backbone`.
+
+    Returns:
+        A callable of `token_ids`, int32 `(batch, length)`, that gives a dict
+        of `logits`, float32 `(batch, length, vocabulary_size)`.
+    """
+
+    def logits(token_ids):
+        token_ids = check_token_ids(token_ids, backbone.vocabulary_size)
+        token_ids = check_context(token_ids, backbone.max_sequence_length)
+        mask = tf.ones_like(token_ids, tf.bool)
+        hidden = backbone({"token_ids": token_ids, "padding_mask": mask})
+        return {"logits": tf.cast(backbone.logits(hidden), tf.float32)}
+
+    return logits
+
+
+def generate_function(backbone):
+    """Makes the function from token ids to token ids.
+
+    Args:
+        backbone: `GPT3Backbone`.
+
+    Returns:
+        A callable, see `export_saved_model`.
+    """
+
+    def generate_tokens(
+        token_ids, padding_mask, temperature, top_k, seed, end_token_id
+    ):
+        token_ids = _checked_prompt(token_ids, padding_mask, backbone)
+        token_ids, padding_mask = continue_tokens(
+            backbone,
+            token_ids,
+            padding_mask,
+            end_token_id,
+            temperature=temperature,
+            top_k=top_k,
+            seed=seed,
+        )
+        return {"token_ids": token_ids, "padding_mask": padding_mask}
+
+    return generate_tokens
+
+
+def continue_tokens(
+    backbone, token_ids, padding_mask, end_token_id, **settings
+):
+    """Continues right-padded prompts, through the cache.
+
+    Args:
+        backbone: `GPT3Backbone`.
+        token_ids: int32 tensor of shape `(batch, length)`.
+        padding_mask: bool tensor of that shape, True on the prompt.
+        end_token_id: int32 scalar. Ends an answer.
+        **settings: Arguments of `choose_token`.
+
+    Returns:
+        A pair of the token ids and the mask up to the end of each answer.
+    """
+
+    def next_logits(token_ids, cache, index):
+        states, cache = backbone.decode_position(token_ids, cache, index)
+        return backbone.logits(states), cache
+
+    def choose(logits, index):
+        return choose_token(logits, index, **settings)
+
+    lengths = tf.reduce_sum(tf.cast(padding_mask, tf.int32), axis=1)
+    _, cache = backbone.prefill(
+        token_ids, tf.shape(token_ids)[1], tf.reduce_min(lengths)
+    )
+    stops = [end_token_id]
+    answer = decode(next_logits, choose, token_ids, padding_mask, cache, stops)
+    return answer, mask_up_to_stop(answer, padding_mask, stops)
+
+
+def _checked_prompt(token_ids, padding_mask, backbone):
+    """The prompt behind its checks, with zeros for padding."""
+    token_ids = tf.where(padding_mask, token_ids, 0)
+    token_ids = check_token_ids(token_ids, backbone.vocabulary_size)
+    token_ids = check_context(token_ids, backbone.max_sequence_length)
+    length = tf.shape(padding_mask)[1]
+    prompt_lengths = tf.reduce_sum(tf.cast(padding_mask, tf.int32), axis=1)
+    token_ids = assert_in_graph(
+        token_ids,
+        tf.reduce_all(prompt_lengths > 0),
+        "A prompt must have at least one token. Received: length=",
+        tf.reduce_min(prompt_lengths),
+        ". Start with the end-of-text id to start from nothing.",
+    )
+    on_the_right = tf.sequence_mask(prompt_lengths, length)
+    return assert_in_graph(
+        token_ids,
+        tf.reduce_all(padding_mask == on_the_right),
+        "Padding must stand behind the prompt. Received: padding_mask=",
+        padding_mask,
+        ". Pad on the right.",
+    )
