@@ -3,7 +3,7 @@
 import pathlib
 
 import keras
-import rich
+import rich.console
 import tensorflow as tf
 
 from keras_gpt3.export.text_signatures import TextSignatures
@@ -108,7 +108,12 @@ def export_saved_model(model, filepath, verbose=True):
         # Keras would list every captured variable.
         archive.write_out(str(filepath), verbose=False)
     if verbose:
-        rich.print(f"Wrote the SavedModel ({', '.join(names)}): {filepath}")
+        # Not rich's own console, which keeps what its first output was like.
+        rich.console.Console(soft_wrap=True).print(
+            f"Wrote the SavedModel ({', '.join(names)}): {filepath}",
+            markup=False,
+            highlight=False,
+        )
     return filepath
 
 
