@@ -30,6 +30,13 @@ def pretrain_command(
             "--set", help="A field's new value, such as recipe.clip_norm=0.5."
         ),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            help="Go on with the run that lives in the folder; with "
+            "--no-resume one there is an error."
+        ),
+    ] = True,
 ) -> None:
     """Train a model from scratch, or go on with a run that stopped.
 
@@ -42,20 +49,24 @@ def pretrain_command(
     logging.getLogger("keras_gpt3").setLevel(logging.INFO)
     started = float(os.environ.setdefault(_STARTED, str(time.time())))
     with user_errors():
-        finished = _run(config, set_ or [], time.time() - started)
+        finished = _run(config, set_ or [], resume, time.time() - started)
     if not finished:
         typer.echo("Stopped and saved; the same command goes on.", err=True)
         raise typer.Exit(code=STOPPED)
 
 
-def _run(path, overrides, elapsed_seconds):
+def _run(path, overrides, resume, elapsed_seconds):
     from keras_gpt3.parallel.pretraining_strategy import num_workers
     from keras_gpt3.training.config_file import read_config
     from keras_gpt3.training.pretrain import pretrain
     from keras_gpt3.training.pretraining_config import PretrainingConfig
+    from keras_gpt3.training.run_folder import RunFolder
     from keras_gpt3.training.worker_failure import is_worker_failure
 
     config = read_config(PretrainingConfig, path, overrides)
+    # Begun anew after another worker's end, it is this command's own run.
+    if not resume and _RESTARTS not in os.environ:
+        RunFolder(config.folder).check_is_new()
     try:
         return pretrain(config, make_model, elapsed_seconds)
     except Exception as error:

@@ -66,7 +66,8 @@ class TextSignatures:
         max_new_tokens = _at_least_one(max_new_tokens)
         ids = self.encoding.encode(prompts)
         lengths = _not_empty(tf.cast(ids.row_lengths(), tf.int32))
-        room = self._checked_room(tf.reduce_max(lengths), max_new_tokens)
+        longest = tf.reduce_max(lengths) + max_new_tokens
+        room = self._if_it_fits(max_new_tokens, longest)
         token_ids = tf.pad(ids.to_tensor(0), ((0, 0), (0, room)))
         total = tf.shape(token_ids)[1]
         token_ids, mask = continue_tokens(
@@ -107,8 +108,9 @@ class TextSignatures:
         new = _not_empty(tf.cast(continuations.row_lengths(), tf.int32))
         ids = tf.concat([contexts, continuations], axis=1)
         lengths = tf.cast(ids.row_lengths(), tf.int32)
-        self._checked_room(tf.reduce_max(lengths), tf.constant(-1))
-        token_ids = ids.to_tensor(0)
+        # The last token is predicted, not read.
+        longest = tf.reduce_max(lengths) - 1
+        token_ids = self._if_it_fits(ids.to_tensor(0), longest)
         inputs = {
             "token_ids": token_ids[:, :-1],
             "padding_mask": tf.sequence_mask(
@@ -129,16 +131,16 @@ class TextSignatures:
             "is_greedy": tf.reduce_all(is_highest | ~is_new, axis=1),
         }
 
-    def _checked_room(self, length, room):
-        """The room behind prompts, behind a check that the context has it."""
+    def _if_it_fits(self, x, length):
+        """A tensor behind the check that the context holds a length."""
         context = self._backbone.max_sequence_length
         return assert_in_graph(
-            room,
-            length + room <= context,
+            x,
+            length <= context,
             # An apostrophe would be printed with a backslash.
             "Prompt and answer must fit the context of "
             f"{context} tokens. Received: tokens=",
-            length + room,
+            length,
             ". Shorten the prompt, or ask for fewer.",
         )
 

@@ -71,6 +71,18 @@ def global_norm(gradients, unscaling=None):
         A float32 scalar; not finite if a gradient is not, or if it is too
         large for the sum of its squares.
     """
+    return _times(tf.sqrt(squared_norm(gradients)), unscaling)
+
+
+def squared_norm(gradients):
+    """The sum of all squares of gradients, without a temporary of their size.
+
+    Args:
+        gradients: list of tensors.
+
+    Returns:
+        A float32 scalar.
+    """
     # l2_loss is half the sum of squares.
     halves = [
         tf.cast(tf.nn.l2_loss(_at_least_32_bits(g)), "float32")
@@ -78,7 +90,7 @@ def global_norm(gradients, unscaling=None):
     ]
     # Not add_n: TensorFlow orders its terms anew in each process, and a
     # resumed run would differ in the last bit.
-    return _times(tf.sqrt(2.0 * tf.reduce_sum(tf.stack(halves))), unscaling)
+    return 2.0 * tf.reduce_sum(tf.stack(halves))
 
 
 def _factor(norm, bound):

@@ -24,7 +24,12 @@ def in_micro_batches(function, variables, micro_batch_size, num_sums=2):
         num_sums: int. How many sums `function` gives. Defaults to `2`.
 
     Returns:
-        A callable as `function`, which gives the sums over micro-batches.
+        A callable as `function`, which gives the sums over micro-batches. It
+        is not for XLA, which drops its check of the rows: compile `function`.
+
+    Raises:
+        ValueError: When called, if the rows are no multiple of
+            `micro_batch_size`; in a graph when that runs.
     """
     return functools.partial(
         _accumulate, function, variables, int(micro_batch_size), num_sums
@@ -34,6 +39,7 @@ def in_micro_batches(function, variables, micro_batch_size, num_sums=2):
 def _accumulate(
     function, variables, size, num_sums, x, y, weights, gradient_scale
 ):
+    y = _with_checked_rows(y, size)
     rows = tf.shape(y)[0]
     batch = tf.nest.map_structure(
         functools.partial(_split, rows=rows, size=size), (x, y, weights)
@@ -64,21 +70,8 @@ def _accumulate(
     return sums, totals, None
 
 
-def with_checked_rows(y, size):
-    """Makes labels carry the check that micro-batches divide them.
-
-    To be called outside of what XLA compiles, which drops such checks.
-
-    Args:
-        y: tensor of shape `(batch, length)`.
-        size: int. Rows of a micro-batch.
-
-    Returns:
-        `y`.
-
-    Raises:
-        ValueError: If the rows are known and no multiple of `size`.
-    """
+def _with_checked_rows(y, size):
+    """Makes labels carry the check that micro-batches divide them."""
     if y.shape[0] is not None:
         check_micro_batch_divides(size, y.shape[0])
         return y

@@ -11,7 +11,6 @@ import tensorflow as tf
 from keras_gpt3.training.apply_gradients import apply_gradients
 from keras_gpt3.training.loss_and_gradients import chunked_sums
 from keras_gpt3.training.loss_scaling import scale_loss
-from keras_gpt3.training.micro_batches import with_checked_rows
 from keras_gpt3.training.piece_norms import NUM_PIECE_SUMS
 from keras_gpt3.training.piece_norms import with_piece_norms
 from keras_gpt3.training.replica_gradients import NUM_SUMS
@@ -38,8 +37,6 @@ def monitored_step(model, data, votes):
         `GradientNoiseScale`; and the sum of the `"votes"`.
     """
     x, y, sample_weight = unpack_batch(data)
-    if model._step.micro_batch_size is not None:
-        y = with_checked_rows(y, model._step.micro_batch_size)
     shares, total_weight = token_shares(y, sample_weight)
     compute = replica_gradients(
         model, with_piece_norms, NUM_SUMS + NUM_PIECE_SUMS

@@ -7,6 +7,8 @@ there anyway.
 
 import tensorflow as tf
 
+from keras_gpt3.training.gradient_clipping import squared_norm
+
 # Added to the sums of `chunked_gradients`, summed over pieces: the squared
 # norm of the piece's mean gradient, 1, and the inverse of its share of the
 # weights.
@@ -29,7 +31,8 @@ def with_piece_norms(function):
         share = tf.reduce_sum(weights)
         # The share of a piece in the gradient of the mean loss, made the
         # gradient of the piece's own mean loss.
-        squared = _squared_norm(gradients) / tf.square(gradient_scale)
+        squared = squared_norm([tf.convert_to_tensor(g) for g in gradients])
+        squared /= tf.square(gradient_scale)
         more = [
             tf.math.divide_no_nan(squared, tf.square(share)),
             tf.cast(share > 0, "float32"),
@@ -38,12 +41,3 @@ def with_piece_norms(function):
         return tf.concat([sums, tf.stack(more)], 0), gradients, logits
 
     return observed
-
-
-def _squared_norm(gradients):
-    halves = [
-        tf.nn.l2_loss(tf.cast(tf.convert_to_tensor(gradient), "float32"))
-        for gradient in gradients
-    ]
-    # Not add_n, for the reason that `global_norm` has.
-    return 2.0 * tf.reduce_sum(tf.stack(halves))

@@ -61,7 +61,7 @@ def pretrain(config, make_model, elapsed_seconds=0.0):
     keras.utils.set_random_seed(config.seed)
     # Also on workers that do not write: all must refuse the same folder.
     folder = RunFolder(config.folder)
-    config = folder.with_saved(_with_multiple(config, folder, strategy))
+    config = _with_multiple(folder.with_saved(config), strategy)
     with strategy.scope():
         model = make_model(config.model, config.data.sequence_length)
     with contextlib.ExitStack() as stack:
@@ -81,20 +81,16 @@ def _check_installed():
         ) from error
 
 
-def _with_multiple(config, folder, strategy):
-    """The config with the batch multiple of the run's first start."""
+def _with_multiple(config, strategy):
+    """The config with a batch multiple: the run's, or one for these devices."""
     from keras_gpt3.training.run_recipe import batch_multiple
 
-    section = config.recipe
-    saved = folder.saved_config(type(config))
-    if saved is not None and section.batch_multiple is None:
-        section = dataclasses.replace(
-            section, batch_multiple=saved.recipe.batch_multiple
-        )
     multiple = batch_multiple(
-        section, config.model.micro_batch_size, strategy.num_replicas_in_sync
+        config.recipe,
+        config.model.micro_batch_size,
+        strategy.num_replicas_in_sync,
     )
-    section = dataclasses.replace(section, batch_multiple=multiple)
+    section = dataclasses.replace(config.recipe, batch_multiple=multiple)
     return dataclasses.replace(config, recipe=section)
 
 

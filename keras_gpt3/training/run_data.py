@@ -31,8 +31,10 @@ class RunData:
                 f"validation.batch_size={self._batch_size}, replicas="
                 f"{replicas}. Use a multiple of {replicas}."
             )
-        self._folders = list(data.shards.items())
-        self.shards = _open(data.shards, data.weights)
+        self._sets = {
+            name: TokenShards(folder) for name, folder in data.shards.items()
+        }
+        self.shards = _joined(self._sets, data.weights)
         self._held_out = {
             name: TokenShards(folder)
             for name, folder in data.validation.items()
@@ -62,7 +64,7 @@ class RunData:
         """
         if isinstance(self.shards, Mixture):
             return self.shards.epochs(num_contexts, self._length)
-        ((name, _),) = self._folders
+        (name,) = self._sets
         return {name: num_contexts / self.shards.num_contexts(self._length)}
 
     def identity(self):
@@ -71,7 +73,7 @@ class RunData:
         Returns:
             A dict of name to the number of tokens of the set.
         """
-        return {name: TokenShards(f).num_tokens for name, f in self._folders}
+        return {name: shards.num_tokens for name, shards in self._sets.items()}
 
     def training_dataset(self, batch_size, batch, skip_batches):
         """Makes the batches from some batch on, distributed.
@@ -135,16 +137,15 @@ class RunData:
         return self._strategy.distribute_datasets_from_function(make)
 
 
-def _open(folders, weights):
+def _joined(sets, weights):
     """One set of shards, or a mixture of several."""
-    if not folders:
+    if not sets:
         raise ValueError(
             "data.shards must name at least one folder. Received: "
             "data.shards={}. Write shards with `keras-gpt3 prepare`."
         )
-    if len(folders) == 1 and weights is None:
-        return TokenShards(*folders.values())
-    sets = {name: TokenShards(folder) for name, folder in folders.items()}
+    if weights is None and len(sets) == 1:
+        return next(iter(sets.values()))
     if weights is None:
         weights = {name: shards.num_tokens for name, shards in sets.items()}
     return Mixture(sets, weights)

@@ -79,6 +79,19 @@ class RunFolder:
                 "Put the run's config back there, or use another folder."
             ) from error
 
+    def check_is_new(self):
+        """Raises if a run lives here.
+
+        Raises:
+            ValueError: If there is a config.
+        """
+        if self.config.exists():
+            raise ValueError(
+                "The folder must hold no run with --no-resume. Received: "
+                f"folder='{self.path}', which holds one. Use another folder, "
+                "or leave --no-resume out to go on with it."
+            )
+
     def with_saved(self, config):
         """Fills in what a config leaves open and the run that lives here has.
 

@@ -104,13 +104,13 @@ class RunSaves:
                     "an error there. Its log says which."
                 )
             return None if step == _NONE else self._checkpoints.restore(step)
+        step = _FAILED
         try:
             checkpoint = self._checkpoints.restore()
-        except Exception:
-            from_first_worker(self._strategy, _FAILED)
-            raise
-        step = _NONE if checkpoint is None else checkpoint.step
-        from_first_worker(self._strategy, step)
+            step = _NONE if checkpoint is None else checkpoint.step
+        finally:
+            # The others wait for it, whatever went wrong here.
+            from_first_worker(self._strategy, step)
         return checkpoint
 
     def _check_identity(self, saved):

@@ -12,7 +12,6 @@ from keras_gpt3.training.apply_gradients import apply_gradients
 from keras_gpt3.training.loss_and_gradients import chunked_sums
 from keras_gpt3.training.loss_and_gradients import whole_sums
 from keras_gpt3.training.loss_scaling import scale_loss
-from keras_gpt3.training.micro_batches import with_checked_rows
 from keras_gpt3.training.replica_gradients import replica_gradients
 from keras_gpt3.training.replica_sum import sum_over_replicas
 from keras_gpt3.training.token_shares import token_shares
@@ -31,8 +30,6 @@ def train_step(model, data):
         A dict of scalars: the running metrics and the learning rate.
     """
     x, y, sample_weight = unpack_batch(data)
-    if model._step.micro_batch_size is not None:
-        y = with_checked_rows(y, model._step.micro_batch_size)
     shares, total_weight = token_shares(y, sample_weight)
     compute = replica_gradients(model)
     gradient_scale = scale_loss(model.optimizer, tf.ones(()))

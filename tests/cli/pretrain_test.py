@@ -1,5 +1,6 @@
 import importlib
 import os
+import shutil
 import sys
 
 import pytest
@@ -50,6 +51,20 @@ def test_a_run_that_was_stopped_exits_with_75(tmp_path, fake_pretrain):
     result = run(path)
     assert result.exit_code == pretrain.STOPPED == 75
     assert "Stopped and saved; the same command goes on." in result.stderr
+
+
+def test_a_run_is_resumed_unless_that_is_refused(tmp_path, fake_pretrain):
+    calls, _ = fake_pretrain
+    config, path = workers_test.run_file(tmp_path, "a")
+    assert run(path, "--no-resume").exit_code == 0
+    os.makedirs(config.folder)
+    shutil.copy(path, f"{config.folder}/config.yaml")
+    for arguments in ((), ("--resume",)):
+        assert run(path, *arguments).exit_code == 0
+    result = run(path, "--no-resume")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("The folder must hold no run with")
+    assert len(calls) == 3
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,24 @@ def test_a_bad_request_is_one_line(exported, prompts, changes, message):
         generate(exported, prompts, **changes)
 
 
+def test_a_text_too_long_to_score_is_one_line(exported):
+    # Every letter is a token here; the last one is predicted, not read.
+    def score(length):
+        with one_line_errors():
+            return exported.signatures["score"](
+                contexts=tf.constant(["q"]),
+                continuations=tf.constant(["z?" * (length // 2)]),
+            )
+
+    assert score(CONTEXT)["log_likelihood"].shape == (1,)
+    message = (
+        "Prompt and answer must fit the context of 40 tokens. Received: "
+        "tokens=42. Shorten the prompt, or ask for fewer."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        score(CONTEXT + 2)
+
+
 def test_an_empty_stop_string_is_refused(exported):
     with pytest.raises(ValueError, match="^Stop strings must not be empty."):
         generate(exported, ["a"], stop=["b", ""])

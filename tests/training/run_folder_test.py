@@ -43,6 +43,18 @@ def test_a_new_folder_is_made_and_holds_the_config(folder):
     assert folder.saved_config(PretrainingConfig) == make_config()
 
 
+def test_a_folder_with_a_run_is_not_new(folder):
+    folder.check_is_new()
+    folder.write(make_config())
+    message = (
+        "The folder must hold no run with --no-resume. Received: folder="
+        f"'{folder.path}', which holds one. Use another folder, or leave "
+        "--no-resume out to go on with it."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        folder.check_is_new()
+
+
 def test_all_of_a_run_lies_in_its_folder(folder):
     places = ("config", "checkpoints", "log", "tensorboard", "preset")
     paths = [getattr(folder, name) for name in places]
