@@ -1,6 +1,26 @@
 """The decode loop, of stock operations: live models and exports run it."""
 
+import typing
+
 from keras import ops
+
+
+class DecodeState(typing.NamedTuple):
+    """Where decoding stands, between two positions.
+
+    Args:
+        index: int tensor. The next position.
+        token_ids: int tensor of shape `(batch, length)`, known before `index`.
+        stopped: bool tensor of shape `(batch,)`. Rows that have ended.
+        cache: cache of the positions before `index - 1`.
+        watched: nest of tensors, what a watch remembers of the answers.
+    """
+
+    index: typing.Any
+    token_ids: typing.Any
+    stopped: typing.Any
+    cache: typing.Any
+    watched: typing.Any = ()
 
 
 def decode(next_logits, choose, token_ids, padding_mask, cache, stop_token_ids):
@@ -48,25 +68,80 @@ def decode(next_logits, choose, token_ids, padding_mask, cache, stop_token_ids):
     )  # [[3, 4, 5, 6, 7]]
     ```
     """
+    state = start_decoding(token_ids, padding_mask, cache)
     length = ops.shape(token_ids)[1]
+    return decode_until(
+        length, next_logits, choose, state, padding_mask, stop_token_ids
+    ).token_ids
+
+
+def start_decoding(token_ids, padding_mask, cache, watched=()):
+    """The state in front of the first position after the shortest prompt.
+
+    Args:
+        token_ids: int tensor of shape `(batch, length)`.
+        padding_mask: bool tensor of shape `(batch, length)`, True on the
+            prompt.
+        cache: cache after the prompts.
+        watched: what a watch starts with. Defaults to `()`.
+
+    Returns:
+        A `DecodeState`.
+    """
     lengths = ops.sum(ops.cast(padding_mask, "int32"), axis=-1)
     stopped = ops.zeros_like(padding_mask[:, 0])
+    return DecodeState(ops.min(lengths), token_ids, stopped, cache, watched)
 
-    def unfinished(index, token_ids, stopped, cache):
-        return (index < length) & ~ops.all(stopped)
 
-    def body(index, token_ids, stopped, cache):
+def decode_until(
+    end, next_logits, choose, state, padding_mask, stop_token_ids, watch=None
+):
+    """Goes on with decoding up to a position, or until all rows have stopped.
+
+    Args:
+        end: int or int tensor, at most the length of the ids.
+        next_logits: as `decode` takes it.
+        choose: as `decode` takes it.
+        state: a `DecodeState`.
+        padding_mask: bool tensor of shape `(batch, length)`, True on the
+            prompt.
+        stop_token_ids: as `decode` takes it.
+        watch: callable. `watch(watched, chosen, is_answer)` takes in the ids
+            of a position, shape `(batch,)`, and which of them were generated
+            by rows that go on; it returns `watched` after them and the rows
+            that end with them, shape `(batch,)`. Defaults to `None`, stop
+            tokens only.
+
+    Returns:
+        A `DecodeState`.
+    """
+    length = ops.shape(state.token_ids)[1]
+    lengths = ops.sum(ops.cast(padding_mask, "int32"), axis=-1)
+
+    def unfinished(index, token_ids, stopped, cache, watched):
+        return (index < end) & ~ops.all(stopped)
+
+    def body(index, token_ids, stopped, cache, watched):
         logits, cache = next_logits(token_ids, cache, index)
         chosen = ops.cast(choose(logits, index), token_ids.dtype)
         previous = ops.take(token_ids, index - 1, axis=1)
         chosen = ops.where(stopped, previous, chosen)  # (B,)
         here = ops.arange(length) == index
         token_ids = ops.where(here & ~padding_mask, chosen[:, None], token_ids)
-        stops = is_stop_token(chosen, stop_token_ids) & (index >= lengths)
-        return index + 1, token_ids, stopped | stops, cache
+        is_answer = (index >= lengths) & ~stopped
+        stops = is_stop_token(chosen, stop_token_ids)
+        if watch is not None:
+            watched, ends = watch(watched, chosen, is_answer)
+            stops = stops | ends
+        return (
+            index + 1,
+            token_ids,
+            stopped | (stops & is_answer),
+            cache,
+            watched,
+        )
 
-    start = (ops.min(lengths), token_ids, stopped, cache)
-    return ops.while_loop(unfinished, body, start)[1]
+    return DecodeState(*ops.while_loop(unfinished, body, tuple(state)))
 
 
 def is_stop_token(token_ids, stop_token_ids):

@@ -1,43 +1,97 @@
-"""What a sampler's settings may be."""
+"""What a sampler's settings may be, wherever they are checked.
 
+Python, the signatures of an export and a server refuse the same values with
+the same words: the texts come in two parts, before and behind the value.
+"""
+
+import dataclasses
 import math
 import numbers
 
 from keras_gpt3.integer_argument import check_integer
 
-# Name to: whether a number is allowed, which ones are, what turns it off.
-_RANGES = {
-    "temperature": (
-        lambda x: x >= 0,
-        "of at least 0",
-        "Use 0 for greedy decoding.",
+
+@dataclasses.dataclass(frozen=True)
+class SettingRange:
+    """The numbers that a setting may be.
+
+    Args:
+        low: float. The lower bound.
+        high: float. The upper bound.
+        includes_low: bool. Whether the lower bound itself is allowed.
+        includes_high: bool. Whether the upper bound itself is allowed.
+        rule: string. The range in words.
+        remedy: string. What turns the setting off.
+    """
+
+    low: float
+    high: float
+    includes_low: bool
+    includes_high: bool
+    rule: str
+    remedy: str
+
+    def contains(self, x):
+        """Whether numbers lie in the range.
+
+        Args:
+            x: number or tensor.
+
+        Returns:
+            A bool or a bool tensor of the shape of `x`; False for NaN.
+        """
+        above = x >= self.low if self.includes_low else x > self.low
+        below = x <= self.high if self.includes_high else x < self.high
+        return above & below
+
+
+SETTING_RANGES = {
+    "temperature": SettingRange(
+        0, math.inf, True, False, "of at least 0", "Use 0 for greedy decoding."
     ),
-    "top_p": (
-        lambda x: 0 < x <= 1,
+    "top_p": SettingRange(
+        0,
+        1,
+        False,
+        True,
         "above 0 and at most 1",
         "Use 1.0 to draw among all tokens.",
     ),
-    "min_p": (
-        lambda x: 0 <= x < 1,
+    "min_p": SettingRange(
+        0,
+        1,
+        True,
+        False,
         "of at least 0 and below 1",
         "Use 0.0 to draw among all tokens.",
     ),
-    "repetition_penalty": (
-        lambda x: x > 0,
-        "above 0",
-        "Use 1.0 for no penalty.",
+    "repetition_penalty": SettingRange(
+        0, math.inf, False, False, "above 0", "Use 1.0 for no penalty."
     ),
-    "presence_penalty": (
-        lambda x: -2 <= x <= 2,
-        "from -2 to 2",
-        "Use 0.0 for no penalty.",
+    # OpenAI's range.
+    "presence_penalty": SettingRange(
+        -2, 2, True, True, "from -2 to 2", "Use 0.0 for no penalty."
     ),
-    "frequency_penalty": (
-        lambda x: -2 <= x <= 2,
-        "from -2 to 2",
-        "Use 0.0 for no penalty.",
+    "frequency_penalty": SettingRange(
+        -2, 2, True, True, "from -2 to 2", "Use 0.0 for no penalty."
     ),
 }
+
+
+def setting_message(name):
+    """The error for a setting out of its range, around the value.
+
+    Args:
+        name: string. A key of `SETTING_RANGES`.
+
+    Returns:
+        A pair of strings: what comes before the value, and behind it.
+    """
+    setting = SETTING_RANGES[name]
+    return (
+        f"{name} must be a finite number {setting.rule}. Received: {name}=",
+        f". {setting.remedy}",
+    )
 
 
 def check_sampling_number(name, value):
@@ -63,13 +117,12 @@ def check_sampling_number(name, value):
     check_sampling_number("top_p", 0.9)  # 0.9
     ```
     """
-    is_allowed, allowed, remedy = _RANGES[name]
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not is_allowed(value):
-        raise ValueError(
-            f"{name} must be a finite number {allowed}. Received: "
-            f"{name}={value!r}. {remedy}"
-        )
+    if not is_number or not SETTING_RANGES[name].contains(value):
+        before, after = setting_message(name)
+        # As a graph prints it: -1, not -1.0.
+        printed = f"{value:g}" if is_number else repr(value)
+        raise ValueError(f"{before}{printed}{after}")
     return float(value)
 
 

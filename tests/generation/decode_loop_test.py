@@ -4,7 +4,9 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gpt3.generation import decode
+from keras_gpt3.generation.decode_loop import decode_until
 from keras_gpt3.generation.decode_loop import mask_up_to_stop
+from keras_gpt3.generation.decode_loop import start_decoding
 from tests.generation.toy_model import LENGTH
 from tests.generation.toy_model import PROMPTS
 from tests.generation.toy_model import VOCABULARY_SIZE
@@ -105,3 +107,38 @@ def test_mask_reaches_the_first_stop_token_behind_the_prompt(stop_token_ids):
         )
         last = next(stops, LENGTH - 1)
         np.testing.assert_array_equal(mask[row], np.arange(LENGTH) <= last)
+
+
+def test_decoding_in_parts_gives_what_one_run_gives():
+    token_ids, mask = padded_prompts()
+    state = start_decoding(token_ids, mask, token_ids)
+    for end in (3, 4, 4, LENGTH):
+        state = decode_until(end, next_logits, greedy, state, mask, [2])
+    expected, _ = run(token_ids, mask, [2])
+    np.testing.assert_array_equal(state.token_ids, expected)
+
+
+def test_a_part_ends_where_it_is_told_to():
+    token_ids, mask = padded_prompts()
+    state = start_decoding(token_ids, mask, token_ids)
+    state = decode_until(4, next_logits, greedy, state, mask, [])
+    assert int(state.index) == 4
+
+
+def test_a_watch_ends_rows_and_sees_their_answers_only():
+    token_ids, mask = padded_prompts()
+    prompt_lengths = [len(prompt) for prompt in PROMPTS]
+
+    def watch(counts, chosen, is_answer):
+        counts += ops.cast(is_answer, "int32")
+        return counts, counts >= 2
+
+    counts = ops.zeros((len(PROMPTS),), "int32")
+    state = start_decoding(token_ids, mask, token_ids, counts)
+    state = decode_until(LENGTH, next_logits, greedy, state, mask, [], watch)
+    expected, _ = run(token_ids, mask, [])
+    np.testing.assert_array_equal(state.watched, [2] * len(PROMPTS))
+    for row, length in enumerate(prompt_lengths):
+        np.testing.assert_array_equal(
+            state.token_ids[row][: length + 2], expected[row][: length + 2]
+        )

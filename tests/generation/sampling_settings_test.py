@@ -2,7 +2,9 @@ import re
 
 import numpy as np
 import pytest
+from keras import ops
 
+from keras_gpt3.generation.sampling_settings import SETTING_RANGES
 from keras_gpt3.generation.sampling_settings import check_sampling_number
 from keras_gpt3.generation.sampling_settings import check_seed
 
@@ -48,6 +50,11 @@ RANGES = {
 NO_NUMBERS = [float("nan"), float("inf"), "1", None, True]
 
 
+def printed(value):
+    """A number as a graph prints it."""
+    return f"{value:g}" if type(value) in (int, float) else repr(value)
+
+
 @pytest.mark.parametrize("name", RANGES)
 def test_a_number_in_its_range_comes_back_as_a_float(name):
     for value in (*RANGES[name][2], np.float32(0.5)):
@@ -61,10 +68,20 @@ def test_what_is_out_of_its_range_raises(name):
     for value in (*wrong, *NO_NUMBERS):
         message = (
             f"{name} must be a finite number {allowed}. Received: "
-            f"{name}={value!r}. {remedy}"
+            f"{name}={printed(value)}. {remedy}"
         )
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
             check_sampling_number(name, value)
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_a_range_is_asked_about_a_whole_batch(name):
+    right, wrong = RANGES[name][2:]
+    x = ops.convert_to_tensor([*right, *wrong, float("nan")], "float32")
+    contained = np.asarray(SETTING_RANGES[name].contains(x))
+    assert contained.tolist() == [True] * len(right) + [False] * (
+        len(wrong) + 1
+    )
 
 
 @pytest.mark.parametrize("seed", [0, -1, 2**31 - 1, -(2**31), np.int64(7)])

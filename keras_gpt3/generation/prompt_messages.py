@@ -1,0 +1,44 @@
+"""What is said of prompts and stop strings that cannot be served.
+
+Each error comes in two parts, before and behind the value, so that a graph can
+say it too; a graph prints quotes with backslashes, hence there are none.
+"""
+
+EMPTY_PROMPT = (
+    "A prompt must have at least one token. Received: tokens=",
+    ". Pass <|endoftext|> to start from nothing.",
+)
+MAX_NEW_TOKENS = (
+    "max_new_tokens must be an integer of at least 1. Received: "
+    "max_new_tokens=",
+    ". Pass 1 or more.",
+)
+TOP_K = (
+    "top_k must be an integer of at least 0. Received: top_k=",
+    ". Pass 0 or more.",
+)
+STOP_STRINGS = (
+    "stop must be a string or a list of strings, none of them empty. "
+    "Received: stop=",
+    ". Leave it out to stop at the end of text only.",
+)
+TRUNCATE = (
+    "truncate must be left, or left out. Received: truncate=",
+    ". Use left to drop the first tokens of a long prompt.",
+)
+
+
+def too_long_message(context):
+    """The error for a prompt that leaves no room for its answer.
+
+    Args:
+        context: int. The model's `max_sequence_length`.
+
+    Returns:
+        A pair of strings: what comes before the number of tokens, and behind.
+    """
+    return (
+        "prompt and max_new_tokens must fit the context of "
+        f"{context} tokens. Received: tokens=",
+        ". Shorten the prompt, ask for fewer tokens, or set truncate to left.",
+    )
