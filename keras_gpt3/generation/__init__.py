@@ -8,6 +8,7 @@ from keras_gpt3.generation.logit_filters import keep_top_k
 from keras_gpt3.generation.logit_filters import keep_top_p
 from keras_gpt3.generation.sampler_loop import sample
 from keras_gpt3.generation.seeded_sampler import SeededSampler
+from keras_gpt3.generation.text_pieces import TextPieces
 from keras_gpt3.generation.token_choice import choose_token
 from keras_gpt3.generation.token_penalties import penalize_frequency
 from keras_gpt3.generation.token_penalties import penalize_presence
@@ -16,6 +17,7 @@ from keras_gpt3.generation.token_penalties import penalize_repetition
 __all__ = [
     "BeamSampler",
     "SeededSampler",
+    "TextPieces",
     "beam_search",
     "choose_token",
     "decode",

@@ -160,17 +160,17 @@ def test_survives_serialization_as_json(settings):
         (
             {"top_p": 0.0},
             "top_p must be a finite number above 0 and at most 1. Received: "
-            "top_p=0.0. Use 1.0 to draw among all tokens.",
+            "top_p=0. Use 1.0 to draw among all tokens.",
         ),
         (
             {"min_p": 1.0},
             "min_p must be a finite number of at least 0 and below 1. "
-            "Received: min_p=1.0. Use 0.0 to draw among all tokens.",
+            "Received: min_p=1. Use 0.0 to draw among all tokens.",
         ),
         (
             {"repetition_penalty": 0.0},
             "repetition_penalty must be a finite number above 0. Received: "
-            "repetition_penalty=0.0. Use 1.0 for no penalty.",
+            "repetition_penalty=0. Use 1.0 for no penalty.",
         ),
         (
             {"presence_penalty": 2.5},
