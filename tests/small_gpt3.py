@@ -1,5 +1,6 @@
 """A GPT-3 that builds in milliseconds, and batches for it."""
 
+import functools
 import gc
 
 import numpy as np
@@ -23,6 +24,7 @@ SMALL = {
 }
 # The same shape in most tests: each new one costs a compilation.
 ROWS, LENGTH = 4, 8
+TALKING_CONTEXT = 40
 
 
 def small_backbone(**overrides):
@@ -41,6 +43,31 @@ def small_text_model(**overrides):
         vocabulary_size=tokenizer.vocabulary_size(), **overrides
     )
     return GPT3(backbone, GPT3Preprocessor(tokenizer, sequence_length=LENGTH))
+
+
+@functools.cache
+def talking_model():
+    """A model for strings whose answers vary, with room for 40 tokens.
+
+    Greedy; shared among tests, for each new one compiles its loops again.
+    """
+    model = small_text_model(max_sequence_length=TALKING_CONTEXT)
+    generator = np.random.default_rng(2)
+    for weight in model.weights:
+        # A new model, its head tied, repeats itself; strong positions do not.
+        scale = 2.5 if "position" in weight.path else 0.4
+        noise = generator.normal(size=weight.shape, scale=scale)
+        weight.assign(noise + ("gamma" in weight.path))
+    # It says plain letters more often than bytes amid a character.
+    encoding = model.preprocessor.tokenizer.encoding
+    tokens = [
+        encoding.decode_bytes([i]) for i in range(encoding.vocabulary_size)
+    ]
+    is_plain = np.array([token.isalnum() for token in tokens])
+    embeddings = model.backbone.token_embedding.embeddings
+    embeddings.assign(np.array(embeddings) * (1 + is_plain[:, None]))
+    model.compile(sampler="greedy")
+    return model
 
 
 def as_inputs(token_ids):

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from keras_gpt3.cli.describe import describe_command
+from keras_gpt3.cli.generate import generate_command
 from keras_gpt3.cli.plan import plan_command
 from keras_gpt3.cli.prepare import prepare_command
 from keras_gpt3.cli.pretrain import pretrain_command
@@ -12,6 +13,7 @@ from keras_gpt3.version import __version__
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 app.command("describe")(describe_command)
+app.command("generate")(generate_command)
 app.command("plan")(plan_command)
 app.command("prepare")(prepare_command)
 app.command("pretrain")(pretrain_command)

@@ -20,13 +20,14 @@ def beam_search(
     stop_token_ids,
     num_beams=4,
     length_penalty=0.6,
+    end=None,
 ):
     """Looks for the likeliest continuations of a batch of prompts.
 
     Brown et al. 2020, section 2.4, with the same settings. Of all extensions
     of a prompt's beams by one token, the `num_beams` likeliest are kept. Those
     that end with a stop token leave the beams for a pool, which keeps the
-    `num_beams` best; those cut off at the full length join it last. One beam
+    `num_beams` best; those cut off at the end join it last. One beam
     is greedy decoding.
 
     What is compared in the pool is the sum of a continuation's
@@ -54,6 +55,9 @@ def beam_search(
         length_penalty: float or float tensor, at least 0. The larger, the
             better long continuations fare; 0 compares plain sums. Defaults to
             `0.6`.
+        end: int, or int tensor of shape `()` or `(batch,)`. Position at which
+            continuations are cut off. Defaults to `None`, the length of the
+            ids.
 
     Returns:
         A dict, the best continuation of each prompt first: `"token_ids"` and
@@ -91,6 +95,7 @@ def beam_search(
     """
     check_beam_settings(num_beams, length_penalty)
     length = ops.shape(token_ids)[1]
+    end = ops.reshape(length if end is None else end, (-1, 1))  # (B or 1, 1)
     prompt_lengths = ops.sum(
         ops.cast(padding_mask, "int32"), axis=-1, keepdims=True
     )  # (B, 1)
@@ -101,7 +106,7 @@ def beam_search(
         return scores / ops.power((5 + generated) / 6, exponent)
 
     def unfinished(index, token_ids, scores, pool, cache):
-        return (index < length) & ops.any(scores > NEVER)
+        return ops.any((index < end) & (scores > NEVER))
 
     def body(index, token_ids, scores, pool, cache):
         flat = ops.reshape(token_ids, (-1, length))  # (B * K, T)
@@ -112,11 +117,13 @@ def beam_search(
         )
         cache = _reorder_cache(cache, parents)
         chosen = ops.take(token_ids, index, axis=2)  # (B, K)
-        stops = is_stop_token(chosen, stop_token_ids) & ~in_prompt
-        ended = penalized(ops.where(stops, scores, NEVER), index + 1)
-        pool = _best_of(pool, token_ids, index + 1, ended)
-        scores = ops.where(stops, NEVER, scores)
-        scores = _drop_settled(scores, pool, penalized(scores, length))
+        stops = is_stop_token(chosen, stop_token_ids)
+        # Of equal scores the one that stopped by itself comes first.
+        for ends in (stops & ~in_prompt, (index + 1 >= end) & ~in_prompt):
+            ended = penalized(ops.where(ends, scores, NEVER), index + 1)
+            pool = _best_of(pool, token_ids, index + 1, ended)
+            scores = ops.where(ends, NEVER, scores)
+        scores = _drop_settled(scores, pool, penalized(scores, end))
         return index + 1, token_ids, scores, pool, cache
 
     token_ids, scores, pool, cache = _first_beams(
@@ -124,8 +131,9 @@ def beam_search(
     )
     start = (ops.min(prompt_lengths), token_ids, scores, pool, cache)
     _, token_ids, scores, pool, _ = ops.while_loop(unfinished, body, start)
-    cut_off = penalized(scores, length)
-    token_ids, ends, scores = _best_of(pool, token_ids, length, cut_off)
+    cut_off = penalized(scores, end)
+    # Prompts that left no room for an answer are still to come.
+    token_ids, ends, scores = _best_of(pool, token_ids, end, cut_off)
     mask = ops.arange(length) < ends[..., None]
     return {"token_ids": token_ids, "padding_mask": mask, "scores": scores}
 
@@ -200,7 +208,7 @@ def _extend(logits, token_ids, scores, index, in_prompt):
 
 def _best_of(pool, token_ids, end, scores):
     """The pool after beams that end have been offered to it."""
-    more = (token_ids, ops.full_like(pool[1], end), scores)
+    more = (token_ids, ops.zeros_like(pool[1]) + end, scores)
     both = [
         ops.concatenate(pair, axis=1) for pair in zip(pool, more, strict=True)
     ]

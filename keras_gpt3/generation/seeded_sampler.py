@@ -6,13 +6,10 @@ from keras import ops
 
 from keras_gpt3.generation.decode_loop import decode
 from keras_gpt3.generation.logit_bias import check_logit_bias
-from keras_gpt3.generation.logit_bias import logit_bias_vector
 from keras_gpt3.generation.sampling_settings import check_sampling_number
 from keras_gpt3.generation.sampling_settings import check_seed
-from keras_gpt3.generation.token_choice import choose_token
-from keras_gpt3.generation.token_penalties import penalize_frequency
-from keras_gpt3.generation.token_penalties import penalize_presence
-from keras_gpt3.generation.token_penalties import penalize_repetition
+from keras_gpt3.generation.sampling_steps import active_settings
+from keras_gpt3.generation.sampling_steps import settings_steps
 from keras_gpt3.integer_argument import check_integer
 
 
@@ -107,40 +104,12 @@ class SeededSampler(keras_hub.samplers.Sampler):
 
         def next_logits(token_ids, cache, index):
             logits, _, cache = next(token_ids, cache, index)
-            logits = self._penalized(logits, token_ids, index, prompt_lengths)
             return logits, cache
 
-        def choose(logits, index):
-            return choose_token(
-                logits,
-                index,
-                self.temperature,
-                self.top_k,
-                self.seed,
-                self.top_p,
-                self.min_p,
-            )
-
-        return decode(
-            next_logits, choose, prompt, mask, cache, stop_token_ids or ()
+        steps = settings_steps(
+            active_settings(self.get_config()), next_logits, prompt_lengths
         )
-
-    def _penalized(self, logits, token_ids, index, prompt_lengths):
-        """The scores in float32 with biases and penalties."""
-        logits = ops.cast(logits, "float32")
-        if self.logit_bias:
-            vocabulary_size = logits.shape[-1]
-            logits += logit_bias_vector(self.logit_bias, vocabulary_size)
-        if self.repetition_penalty != 1:
-            logits = penalize_repetition(
-                logits, token_ids, index, self.repetition_penalty
-            )
-        answer = (token_ids, index, prompt_lengths)
-        if self.frequency_penalty != 0:
-            logits = penalize_frequency(logits, *answer, self.frequency_penalty)
-        if self.presence_penalty != 0:
-            logits = penalize_presence(logits, *answer, self.presence_penalty)
-        return logits
+        return decode(*steps, prompt, mask, cache, stop_token_ids or ())
 
     @classmethod
     def from_config(cls, config):

@@ -6,10 +6,11 @@ import numbers
 import numpy as np
 from keras import ops
 
+from keras_gpt3.generation.prompt_messages import TRUNCATE
 from keras_gpt3.ops.token_id_check import check_token_ids
 
 
-def continuation_pairs(model, context, continuation):
+def continuation_pairs(model, context, continuation, follows_prefix=False):
     """Brings what `GPT3.score` takes to pairs of lists of ids.
 
     Both sides are encoded apart. An empty context becomes the end of text,
@@ -20,6 +21,9 @@ def continuation_pairs(model, context, continuation):
         model: a `GPT3`.
         context: string or list of ints, or a list of either.
         continuation: as `context`; as many, or more for one context.
+        follows_prefix: bool. Whether a prefix stands before the contexts, so
+            that they may be empty and need no start token. Defaults to
+            `False`.
 
     Returns:
         A pair of the list of pairs, and whether it is a single one that came
@@ -40,7 +44,8 @@ def continuation_pairs(model, context, continuation):
             f"contexts={len(contexts)}, continuations={len(continuations)}. "
             "Pass lists of equal length, or a single context."
         )
-    contexts = _encode("context", contexts, model)
+    add_start_token = not follows_prefix
+    contexts = _encode("context", contexts, model, add_start_token)
     continuations = _encode("continuation", continuations, model)
     if not all(continuations):
         raise ValueError(
@@ -48,7 +53,8 @@ def continuation_pairs(model, context, continuation):
             f"{continuations.index([])} with 0 tokens. Move the end of its "
             "context to it."
         )
-    contexts = [ids or _empty_context(model) for ids in contexts]
+    if not follows_prefix:
+        contexts = [ids or _empty_context(model) for ids in contexts]
     return list(zip(contexts, continuations, strict=True)), is_single
 
 
@@ -71,11 +77,7 @@ def fit_to_window(pairs, max_sequence_length, truncate=None):
         ValueError: If a pair is too long, or a continuation alone.
     """
     if truncate not in (None, "left"):
-        raise ValueError(
-            "truncate must be None or 'left'. Received: "
-            f"truncate={truncate!r}. Use 'left' to drop the first tokens of a "
-            "long context."
-        )
+        raise ValueError(f"{truncate}".join(TRUNCATE))
     return [_fit(*pair, max_sequence_length, truncate) for pair in pairs]
 
 
@@ -126,7 +128,7 @@ def _as_lists(value):
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
-def _encode(name, entries, model):
+def _encode(name, entries, model, add_start_token=False):
     """A list of ids for each entry, checked."""
     preprocessor = model.preprocessor
     # Each text once: a context is often that of several continuations.
@@ -138,12 +140,8 @@ def _encode(name, entries, model):
         )
     encoded = {}
     if texts:
-        encoded = dict(
-            zip(texts, preprocessor.tokenizer.tokenize(texts), strict=True)
-        )
-        if name == "context" and preprocessor.add_start_token:
-            start = preprocessor.tokenizer.start_token_id
-            encoded = {text: [start, *ids] for text, ids in encoded.items()}
+        encoded = preprocessor.prompt_ids(texts, add_start_token)
+        encoded = dict(zip(texts, encoded, strict=True))
     ids = [
         encoded[entry] if isinstance(entry, str) else list(entry)
         for entry in entries

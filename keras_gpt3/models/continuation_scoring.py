@@ -21,7 +21,13 @@ _SHORTEST = 16
 
 
 def score_continuations(
-    model, context, continuation, top_n=0, batch_size=8, truncate=None
+    model,
+    context,
+    continuation,
+    top_n=0,
+    batch_size=8,
+    truncate=None,
+    prefix=None,
 ):
     """Scores continuations; the arguments are those of `GPT3.score`.
 
@@ -35,6 +41,7 @@ def score_continuations(
         top_n: int. Defaults to `0`.
         batch_size: int. Defaults to `8`.
         truncate: `None` or `"left"`. Defaults to `None`.
+        prefix: a `PromptPrefix` or `None`. Defaults to `None`.
 
     Returns:
         A `ContinuationScore`, or a list of them in the order of the
@@ -51,8 +58,12 @@ def score_continuations(
             f"top_n must be at most vocabulary_size={backbone.vocabulary_size}"
             f". Received: top_n={top_n}. Ask for fewer alternatives."
         )
-    pairs, is_single = continuation_pairs(model, context, continuation)
-    pairs = fit_to_window(pairs, backbone.max_sequence_length, truncate)
+    read = 0 if prefix is None else prefix.num_tokens
+    pairs, is_single = continuation_pairs(
+        model, context, continuation, follows_prefix=read > 0
+    )
+    window = backbone.max_sequence_length - read
+    pairs = fit_to_window(pairs, window, truncate)
     # Pairs of like lengths together, to pad little. The longest come first: if
     # memory is short, it is at once.
     order = sorted(range(len(pairs)), key=lambda i: -_input_length(pairs[i]))
@@ -61,7 +72,7 @@ def score_continuations(
         chosen = order[start : start + batch_size]
         batch = [pairs[i] for i in chosen]
         rows = min(batch_size, _power_of_two(len(batch)))
-        found = _score_batch(model, batch, rows, top_n)
+        found = _score_batch(model, batch, rows, top_n, prefix)
         scores |= zip(chosen, found, strict=True)
     scores = [scores[i] for i in range(len(pairs))]
     return scores[0] if is_single else scores
@@ -106,14 +117,19 @@ def _input_length(pair):
     return len(context) + len(continuation) - 1
 
 
-def _score_batch(model, pairs, rows, top_n):
+def _score_batch(model, pairs, rows, top_n, prefix):
     """A list of scores for a few pairs, padded to a number of rows."""
     backbone = model.backbone
-    length = bucketed_length(
-        max(map(_input_length, pairs)), backbone.max_sequence_length
-    )
-    inputs, places = _padded(pairs, rows, length)
-    states = _forward_graphs(model)(backbone, inputs)  # (B, T, M)
+    longest = max(map(_input_length, pairs))
+    if prefix is None:
+        length = bucketed_length(longest, backbone.max_sequence_length)
+        inputs, places = _padded(pairs, rows, length)
+        states = _forward_graphs(model)(backbone, inputs)  # (B, T, M)
+    else:
+        window = backbone.max_sequence_length - prefix.num_tokens
+        length = bucketed_length(longest, window)
+        inputs, places = _padded(pairs, rows, length, num_before=1)
+        states = prefix.states_after(inputs["token_ids"])  # (B, 1 + T, M)
     states = ops.reshape(states, (-1, states.shape[-1]))
     states = ops.take(states, places, axis=0)[None]  # (1, N, M)
     token_ids = np.concatenate([continuation for _, continuation in pairs])
@@ -134,8 +150,11 @@ def _forward_graphs(model):
     return model._forward_graphs
 
 
-def _padded(pairs, rows, length):
-    """Model inputs (B, T), and the places (N,) in B T that predict tokens."""
+def _padded(pairs, rows, length, num_before=0):
+    """Model inputs (B, T), and which states (N,) predict tokens.
+
+    A number of states come before those of each row's inputs.
+    """
     token_ids = np.zeros((rows, length), "int32")
     padding_mask = np.zeros((rows, length), "bool")
     places = []
@@ -144,7 +163,7 @@ def _padded(pairs, rows, length):
         end = _input_length(pair)
         token_ids[row, :end] = (context + continuation)[:-1]
         padding_mask[row, :end] = True
-        first = row * length + len(context) - 1
+        first = row * (num_before + length) + num_before + len(context) - 1
         places.append(np.arange(first, first + len(continuation)))
     inputs = {"token_ids": token_ids, "padding_mask": padding_mask}
     return inputs, np.concatenate(places).astype("int32")

@@ -1,15 +1,21 @@
-"""The compiled function of `GPT3.generate`, for TensorFlow."""
+"""The compiled parts of `GPT3.generate`; eager on other backends."""
 
+import keras
 import numpy as np
 from keras import ops
 
-from keras_gpt3.generation.sampler_loop import sample
+from keras_gpt3.generation.logit_bias import logit_bias_vector
+from keras_gpt3.models.decode_loops import beam_loop
+from keras_gpt3.models.decode_loops import sampler_loop
+from keras_gpt3.models.decode_loops import step_loop
+from keras_gpt3.models.generation_request import GenerationRequest
+from keras_gpt3.models.length_buckets import bucket
+from keras_gpt3.models.prompt_batch import PromptBatch
+from keras_gpt3.models.token_answers import answer_tokens
 from keras_gpt3.models.traced_variables import TracedVariables
 from keras_gpt3.ops.op_compilation import whole_xla
 
-# Lengths that the prompts of a batch are cut to before the first pass: a new
-# one costs a trace of that pass. Above the last, multiples of it.
-_BUCKETS = (32, 64, 128, 256)
+_GREEDY = ("temperature", 0)
 
 
 class GenerateFunction:
@@ -19,7 +25,7 @@ class GenerateFunction:
     large products above all, at the prompts' own length or little more. The
     loop that follows reads all weights for a single position: there XLA
     compiles the whole of it, once for each batch and full length, whatever
-    the prompts' lengths.
+    the prompts' lengths and the settings of the sampling.
 
     Args:
         model: a `GPT3`, compiled with a sampler.
@@ -34,98 +40,161 @@ class GenerateFunction:
     """
 
     def __init__(self, model):
-        self._model = model
+        self.model = model
         self._traced = TracedVariables()
+        self._manner = None
 
     def __call__(self, inputs, stop_token_ids=None):
-        if self._traced.have_changed(self._model.backbone.variables):
-            self._prefill, self._loops = _graph(self._prefill_step), {}
-        token_ids = ops.convert_to_tensor(inputs["token_ids"], "int32")
-        padding_mask = ops.convert_to_tensor(inputs["padding_mask"], "bool")
-        lengths = np.sum(ops.convert_to_numpy(padding_mask), axis=-1)
-        total = token_ids.shape[1]
-        prompts = token_ids[:, : bucket(int(lengths.max()), total)]
-        start = ops.convert_to_tensor(int(lengths.min()), "int32")
-        hidden_states, cache = self._prefill(prompts, start, total)
-        loop = self._loop(stop_token_ids)
-        return loop(token_ids, padding_mask, hidden_states, cache)
-
-    def _prefill_step(self, prompts, start, total):
-        """The cache of the prompts, and hidden states (B, total, M)."""
-        hidden_states, cache = self._model.backbone.prefill(
-            prompts, cache_length=total, end=start
+        mask = ops.convert_to_numpy(inputs["padding_mask"]).astype("bool")
+        rows, length = mask.shape
+        batch = PromptBatch(
+            ops.convert_to_numpy(inputs["token_ids"]).astype("int32"),
+            mask,
+            np.full(rows, length, "int32"),
         )
-        # Samplers that look at hidden states write the later ones there.
-        room = total - prompts.shape[1]
-        return ops.pad(hidden_states, ((0, 0), (0, room), (0, 0))), cache
+        request = GenerationRequest.checked(
+            self.model, stop_token_ids=stop_token_ids
+        )
+        answers = answer_tokens(self, batch, request)
+        return {
+            "token_ids": ops.convert_to_tensor(answers.token_ids),
+            "padding_mask": ops.convert_to_tensor(answers.padding_mask),
+        }
 
-    def _loop(self, stop_token_ids):
-        """The loop for some stop tokens, which are a part of its code."""
-        stops = None if stop_token_ids is None else tuple(stop_token_ids)
-        if stops not in self._loops:
-            model = self._model
+    def prefill(self, token_ids, end, cache_length):
+        """The first pass over prompts.
 
-            def loop(token_ids, padding_mask, hidden_states, cache):
-                return continue_prompts(
-                    model, token_ids, padding_mask, hidden_states, cache, stops
-                )
+        Args:
+            token_ids: int array of shape `(batch, length)`.
+            end: int. Positions that count: those of the shortest prompt.
+            cache_length: int. Positions that the cache is to hold.
 
-            self._loops[stops] = whole_xla(loop)
-        return self._loops[stops]
+        Returns:
+            A pair of hidden states, shape `(batch, some length, hidden_dim)`,
+            and the cache.
+        """
+        self._forget_old_traces()
+        length = token_ids.shape[1]
+        room = bucket(length, cache_length) - length
+        token_ids = np.pad(token_ids, ((0, 0), (0, room)))
+        return self._prefill(
+            ops.convert_to_tensor(token_ids, "int32"),
+            ops.convert_to_tensor(end, "int32"),
+            cache_length,
+        )
 
+    def extend(self, token_ids, cache, start):
+        """A later pass, over tokens that follow those of a cache.
 
-def continue_prompts(
-    model, token_ids, padding_mask, hidden_states, cache, stop_token_ids
-):
-    """Samples what follows prompts, given their cache.
+        Args:
+            token_ids: int array of shape `(batch, length)`.
+            cache: the cache of the tokens before.
+            start: int. Position of the first token.
 
-    Args:
-        model: a `GPT3`, compiled with a sampler.
-        token_ids: int tensor of shape `(batch, length)`.
-        padding_mask: bool tensor of shape `(batch, length)`.
-        hidden_states: tensor of shape `(batch, length, hidden_dim)`.
-        cache: as `GPT3Backbone.prefill` gives it.
-        stop_token_ids: list of ints, or `None`.
+        Returns:
+            A pair of hidden states, shape `(batch, length, hidden_dim)`, and
+            the cache after them.
+        """
+        states = []
+        while token_ids.shape[1]:
+            # Powers of two: few shapes to trace.
+            count = 2 ** (token_ids.shape[1].bit_length() - 1)
+            new, cache = self.forward(token_ids[:, :count], cache, start)
+            states.append(new)
+            token_ids, start = token_ids[:, count:], start + count
+        return ops.concatenate(states, axis=1), cache
 
-    Returns:
-        A dict of `"token_ids"` and `"padding_mask"`.
-    """
-    backbone = model.backbone
+    def forward(self, token_ids, cache, start):
+        """As `extend`, in one pass, which is traced for each length."""
+        self._forget_old_traces()
+        return self._extend(
+            ops.convert_to_tensor(token_ids, "int32"),
+            cache,
+            ops.convert_to_tensor(start, "int32"),
+        )
 
-    def next_logits(token_ids, cache, index):
-        states, cache = backbone.decode_position(token_ids, cache, index)
-        return backbone.logits(states), states, cache
+    def steps(self, stop_token_ids, settings):
+        """The loop that chooses token after token.
 
-    return sample(
-        model.sampler,
-        next_logits,
-        token_ids,
-        padding_mask,
-        cache,
-        stop_token_ids,
-        hidden_states=hidden_states,
-        model=model,
-    )
+        Args:
+            stop_token_ids: tuple of ints, a part of the code.
+            settings: dict of active sampling settings, or `None` for the
+                sampler's own choice.
 
+        Returns:
+            A callable of the end, a `DecodeState` and the prompts' mask; see
+            `step_loop`.
+        """
+        tensors, fixed = settings or {}, None
+        if settings is not None:
+            # Greedy is another code: nothing is drawn.
+            fixed = {k: v for k, v in settings.items() if (k, v) == _GREEDY}
+            tensors = {k: v for k, v in settings.items() if k not in fixed}
+        loop = self._loop(
+            ("steps", stop_token_ids, fixed is None, *sorted(tensors)),
+            lambda: step_loop(self.model, stop_token_ids, fixed),
+        )
+        tensors = self._as_tensors(tensors)
+        return lambda end, state, mask: loop(
+            ops.convert_to_tensor(end, "int32"), state, mask, tensors
+        )
 
-def bucket(length, total):
-    """The length that prompts are cut to.
+    def beams(self, stop_token_ids, sampler):
+        """The loop of the paper's beam search; see `beam_loop`."""
+        settings = (sampler.num_beams, sampler.length_penalty)
+        return self._loop(
+            ("beams", stop_token_ids, *settings),
+            lambda: beam_loop(self.model, stop_token_ids, *settings),
+        )
 
-    Args:
-        length: int. Tokens of the longest prompt.
-        total: int. Tokens that there is room for, at least `length`.
+    def whole(self, stop_token_ids):
+        """The loop of a sampler that brings its own; see `sampler_loop`."""
+        return self._loop(
+            ("whole", stop_token_ids),
+            lambda: sampler_loop(self.model, stop_token_ids),
+        )
 
-    Returns:
-        An int from `length` to `total`.
-    """
-    largest = _BUCKETS[-1]
-    for size in _BUCKETS:
-        if length <= size:
-            return min(size, total)
-    return min(-(-length // largest) * largest, total)
+    def _loop(self, key, make):
+        self._forget_old_traces()
+        if key not in self.loops:
+            loop = make()
+            eager = self.model.run_eagerly
+            self.loops[key] = loop if eager else whole_xla(loop)
+        return self.loops[key]
 
+    def _as_tensors(self, settings):
+        """Settings as inputs of a graph, which serves all their values."""
+        settings = dict(settings)
+        if "logit_bias" in settings:
+            settings["logit_bias"] = logit_bias_vector(
+                settings["logit_bias"], self.model.backbone.vocabulary_size
+            )
+        return {
+            name: ops.convert_to_tensor(
+                value, "int32" if name in ("seed", "top_k") else "float32"
+            )
+            for name, value in settings.items()
+        }
 
-def _graph(function):
-    import tensorflow as tf
+    def _forget_old_traces(self):
+        """Drops what was traced of another model than the present one."""
+        backbone = self.model.backbone
+        manner = (self.model.sampler, bool(self.model.run_eagerly))
+        is_new = self._traced.have_changed(backbone.variables)
+        if not is_new and manner == self._manner:
+            return
+        self._manner, self.loops = manner, {}
 
-    return tf.function(function, autograph=False)
+        def prefill(token_ids, end, cache_length):
+            return backbone.prefill(token_ids, cache_length, end)
+
+        self._prefill = self._graph(prefill)
+        self._extend = self._graph(backbone.call_with_cache)
+
+    def _graph(self, function):
+        is_tensorflow = keras.config.backend() == "tensorflow"
+        if not is_tensorflow or self.model.run_eagerly:
+            return function
+        import tensorflow as tf
+
+        return tf.function(function, autograph=False)

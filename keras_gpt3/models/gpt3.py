@@ -1,32 +1,24 @@
 """GPT-3 as a Keras task: train, evaluate, sample, save and export."""
 
 import keras
-import numpy as np
-from keras import ops
 
 from keras_gpt3 import preset_loader
 from keras_gpt3.models.continuation_scoring import score_continuations
-from keras_gpt3.models.generate_function import GenerateFunction
-from keras_gpt3.models.generate_function import continue_prompts
+from keras_gpt3.models.generating_causal_lm import GeneratingCausalLM
 from keras_gpt3.models.gpt3_backbone import GPT3Backbone
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
 from keras_gpt3.models.known_arguments import check_known_arguments
 from keras_gpt3.models.preset_resolution import has_preprocessor
-from keras_gpt3.models.prompt_check import check_max_length
-from keras_gpt3.models.prompt_check import check_prompt
 from keras_gpt3.models.score_arguments import CONTINUATION_ARGUMENTS
 from keras_gpt3.models.score_arguments import TOKEN_ARGUMENTS
 from keras_gpt3.models.score_arguments import check_left_out
 from keras_gpt3.models.score_arguments import token_form
 from keras_gpt3.models.token_scores import score_tokens
-from keras_gpt3.models.trainable_causal_lm import TrainableCausalLM
-from keras_gpt3.ops.sequence_length_check import check_context
 from keras_gpt3.ops.sequence_length_check import check_sequence_length
-from keras_gpt3.ops.token_id_check import check_token_ids
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
-class GPT3(TrainableCausalLM):
+class GPT3(GeneratingCausalLM):
     """GPT-3 (Brown et al. 2020), a language model for `fit` and `generate`.
 
     A `keras_hub.models.CausalLM`: a `GPT3Backbone` with its output head tied
@@ -57,8 +49,7 @@ class GPT3(TrainableCausalLM):
     Example:
 
     ```python
-    import numpy as np
-    import keras_gpt3
+        import keras_gpt3
 
     model = keras_gpt3.GPT3(
         keras_gpt3.GPT3Backbone(
@@ -150,116 +141,6 @@ class GPT3(TrainableCausalLM):
                 )
         return cls(backbone=backbone, preprocessor=preprocessor)
 
-    # === Generation ===
-
-    def generate(
-        self,
-        inputs,
-        max_length=None,
-        stop_token_ids="auto",
-        strip_prompt=False,
-    ):
-        """Continues prompts with the sampler given to `compile`.
-
-        Args:
-            inputs: string or list of strings; without a preprocessor a dict
-                of `"token_ids"` and `"padding_mask"`, each of shape
-                `(batch, length)`, padded on the right.
-            max_length: int. Length of prompt and answer, in tokens. Defaults
-                to `None`: the preprocessor's `sequence_length`, or the length
-                of the ids.
-            stop_token_ids: list of ints, or `None` to go on to `max_length`.
-                Defaults to `"auto"`: the tokenizer's end of text, if there is
-                one.
-            strip_prompt: bool. Whether only the answer is returned. Defaults
-                to `False`.
-
-        Returns:
-            A string or list of strings; without a preprocessor a dict of
-            arrays like `inputs`.
-
-        Raises:
-            ValueError: If a prompt is empty or too long, or an id is outside
-                the vocabulary.
-
-        Example:
-
-        ```python
-        import numpy as np
-        import keras_gpt3
-
-        model = keras_gpt3.GPT3.from_preset(
-            "gpt3_small_en", num_layers=1, preprocessor=None
-        )
-        model.compile(sampler="greedy")
-        prompt = {
-            "token_ids": np.array([[464, 3139]]),
-            "padding_mask": np.array([[True, True]]),
-        }
-        answer = model.generate(prompt, max_length=4)
-        answer["token_ids"].shape  # (1, 4)
-        ```
-        """
-        check_max_length(max_length, self.backbone.max_sequence_length)
-        if self.preprocessor is not None and isinstance(inputs, dict):
-            raise ValueError(
-                "inputs must be strings where a preprocessor is attached. "
-                "Received: inputs=dict of ids. Set model.preprocessor = None "
-                "to generate from ids."
-            )
-        if self.preprocessor is None:
-            inputs = self._padded_prompt(inputs, max_length)
-            stop_token_ids = (
-                None if stop_token_ids == "auto" else stop_token_ids
-            )
-        if stop_token_ids is not None and stop_token_ids != "auto":
-            stop_token_ids = [int(i) for i in np.atleast_1d(stop_token_ids)]
-        return super().generate(
-            inputs, max_length, stop_token_ids, strip_prompt
-        )
-
-    def _padded_prompt(self, inputs, max_length):
-        """Prompts as arrays with room up to `max_length`."""
-        inputs = check_prompt(inputs)
-        token_ids = inputs["token_ids"]
-        check_token_ids(token_ids, self.backbone.vocabulary_size)
-        check_context(token_ids, self.backbone.max_sequence_length)
-        room = max(0, (max_length or 0) - token_ids.shape[1])
-        padding = ((0, 0), (0, room))
-        return {
-            "token_ids": np.pad(token_ids.astype("int32"), padding),
-            "padding_mask": np.pad(inputs["padding_mask"], padding),
-        }
-
-    def generate_step(self, inputs, stop_token_ids=None):
-        """Continues one batch of padded prompts, in one graph.
-
-        Args:
-            inputs: dict of `"token_ids"` and `"padding_mask"`, each of shape
-                `(batch, length)`.
-            stop_token_ids: list of ints, or `None`. Defaults to `None`.
-
-        Returns:
-            A dict like `inputs`.
-        """
-        token_ids, padding_mask = inputs["token_ids"], inputs["padding_mask"]
-        lengths = ops.sum(ops.cast(padding_mask, "int32"), axis=-1)
-        hidden_states, cache = self.backbone.prefill(
-            token_ids, ops.shape(token_ids)[1], ops.min(lengths)
-        )
-        return continue_prompts(
-            self, token_ids, padding_mask, hidden_states, cache, stop_token_ids
-        )
-
-    def make_generate_function(self):
-        """Makes the function that `generate` calls for each batch."""
-        is_tensorflow = keras.config.backend() == "tensorflow"
-        if not is_tensorflow or self.run_eagerly:
-            return super().make_generate_function()
-        if self.generate_function is None:
-            self.generate_function = GenerateFunction(self)
-        return self.generate_function
-
     # === Scoring ===
 
     def score(
@@ -275,6 +156,7 @@ class GPT3(TrainableCausalLM):
         top_n=0,
         batch_size=8,
         truncate=None,
+        prefix=None,
     ):
         """Log-likelihoods of continuations, each after its context.
 
@@ -314,6 +196,8 @@ class GPT3(TrainableCausalLM):
             truncate: `None` to raise where context and continuation are longer
                 than `max_sequence_length + 1`, or `"left"` to drop the
                 context's first tokens. Defaults to `None`.
+            prefix: what `model.prefix` made, to stand before each context.
+                Defaults to `None`.
 
         Returns:
             A `ContinuationScore` with `log_likelihood`, `is_greedy`,
@@ -347,6 +231,7 @@ class GPT3(TrainableCausalLM):
             "top_n": top_n,
             "batch_size": batch_size,
             "truncate": truncate,
+            "prefix": prefix,
         }
         tokens = token_form(context, continuation, token_ids, padding_mask)
         if tokens is None:

@@ -24,6 +24,8 @@ from keras_gpt3.layers.position_embedding import PositionEmbedding
 from keras_gpt3.models.known_arguments import check_known_arguments
 from keras_gpt3.ops import initial_deviations
 from keras_gpt3.ops.key_value_cache import ring_size
+from keras_gpt3.ops.row_product import is_single_row
+from keras_gpt3.ops.row_product import table_product
 from keras_gpt3.planning.rematerialization import rematerialized_layers
 
 
@@ -266,7 +268,11 @@ class GPT3Backbone(keras_hub.models.Backbone):
         Returns:
             A tensor of shape `(batch, length, vocabulary_size)`.
         """
-        return self.token_embedding(hidden_states, reverse=True)
+        head = self.token_embedding
+        changed = head.quantization_mode is not None or head.lora_enabled
+        if changed or not is_single_row(hidden_states):
+            return head(hidden_states, reverse=True)
+        return table_product(hidden_states, head.embeddings)
 
     def rematerialize(self, policy):
         """Chooses the blocks that run forward again in the backward pass.

@@ -5,6 +5,7 @@ import numpy as np
 from keras_hub.models import CausalLMPreprocessor
 
 from keras_gpt3 import preset_loader
+from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
 from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
 from keras_gpt3.models.preset_resolution import check_preset
 
@@ -147,15 +148,31 @@ class GPT3Preprocessor(CausalLMPreprocessor):
         )
         return {"token_ids": token_ids, "padding_mask": padding_mask}
 
+    def prompt_ids(self, texts, add_start_token=True):
+        """Encodes prompts for `generate`.
+
+        Args:
+            texts: list of strings.
+            add_start_token: bool. Whether to put the start token before each,
+                if the preprocessor adds one at all. Defaults to `True`.
+
+        Returns:
+            A list with a list of ints for each text.
+
+        Raises:
+            ValueError: If a text is no string, or no valid Unicode.
+        """
+        ids = self.tokenizer.tokenize(texts)
+        if not (self.add_start_token and add_start_token):
+            return ids
+        return [[self.tokenizer.start_token_id, *prompt] for prompt in ids]
+
     def _check_prompts(self, ids, sequence_length):
         """Checks that each prompt has at least one token and fits."""
         prompts = ids if isinstance(ids, list) else [ids]
         lengths = [len(prompt) + self.add_start_token for prompt in prompts]
         if min(lengths, default=0) < 1:
-            raise ValueError(
-                "A prompt must have at least one token. Received: a prompt "
-                'with 0 tokens. Pass "<|endoftext|>" to start from nothing.'
-            )
+            raise ValueError("0".join(EMPTY_PROMPT))
         if max(lengths) > sequence_length:
             raise ValueError(
                 "A prompt must fit sequence_length. Received: a prompt of "

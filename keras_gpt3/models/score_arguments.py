@@ -6,7 +6,12 @@ TOKEN_ARGUMENTS = {
     "layer_intercept_fn": None,
     "target_ids": None,
 }
-CONTINUATION_ARGUMENTS = {"top_n": 0, "batch_size": 8, "truncate": None}
+CONTINUATION_ARGUMENTS = {
+    "top_n": 0,
+    "batch_size": 8,
+    "truncate": None,
+    "prefix": None,
+}
 
 
 def token_form(context, continuation, token_ids, padding_mask):

@@ -186,8 +186,8 @@ def test_a_continuation_longer_than_the_window_raises(truncate):
 
 def test_another_way_to_truncate_raises():
     fails(
-        "truncate must be None or 'left'. Received: truncate='right'. Use "
-        "'left' to drop the first tokens of a long context.",
+        "truncate must be left, or left out. Received: truncate=right. Use "
+        "left to drop the first tokens of a long prompt.",
         fit_to_window,
         [],
         4,

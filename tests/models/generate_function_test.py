@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from keras_gpt3.generation import SeededSampler
-from keras_gpt3.models import generate_function
-from keras_gpt3.models.generate_function import bucket
+from keras_gpt3.models import decode_loops
 from keras_gpt3.ops import op_compilation
 from tests.small_gpt3 import as_inputs
 from tests.small_gpt3 import quantize
@@ -64,10 +63,10 @@ def test_all_samplers_of_keras_hub_run_in_the_loop(sampler):
 
 def test_prompts_of_one_bucket_are_traced_and_compiled_once(monkeypatch):
     traces = []
-    real = generate_function.continue_prompts
+    real = decode_loops.decode_until
     monkeypatch.setattr(
-        generate_function,
-        "continue_prompts",
+        decode_loops,
+        "decode_until",
         lambda *args: (traces.append("loop"), real(*args))[1],
     )
     model = long_model(SeededSampler())
@@ -97,13 +96,3 @@ def test_a_quantized_model_is_traced_anew():
         {k: np.asarray(v) for k, v in inputs.items()}, None
     )["token_ids"]
     np.testing.assert_array_equal(received, fresh)
-
-
-def test_buckets_hold_prompts_and_do_not_pass_the_end():
-    for total in (10, 100, 2048):
-        for length in (1, 9, 31, 32, 33, 100, 300, 2048):
-            if length <= total:
-                assert length <= bucket(length, total) <= total
-    assert [bucket(n, 2048) for n in (1, 33, 65, 129, 257, 1500)] == [
-        *(32, 64, 128, 256, 512, 1536)
-    ]

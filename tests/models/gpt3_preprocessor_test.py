@@ -117,8 +117,8 @@ def test_the_start_token_counts(preprocessor):
 @pytest.mark.parametrize("prompts", ["", ["a", ""], []])
 def test_an_empty_prompt_raises(preprocessor, prompts):
     message = (
-        r"A prompt must have at least one token\. Received: a prompt with 0 "
-        r'tokens\. Pass "<\|endoftext\|>" to start from nothing\.'
+        r"A prompt must have at least one token\. Received: tokens=0\. "
+        r"Pass <\|endoftext\|> to start from nothing\."
     )
     with pytest.raises(ValueError, match=message):
         preprocessor.generate_preprocess(prompts)

@@ -1,0 +1,49 @@
+"""Loads a model for a command, as its options say."""
+
+import warnings
+
+
+def load_model(preset, dtype=None, quantize=None):
+    """Loads a model with its preprocessor.
+
+    Args:
+        preset: string. A shipped preset's name, the folder of a model, or a
+            handle, as `GPT3.from_preset` takes it.
+        dtype: string. A Keras dtype policy. Defaults to `None`, the model's
+            own.
+        quantize: string. `"int8"` or `"int4"` for weights of so many bits.
+            Defaults to `None`, as they are.
+
+    Returns:
+        A `GPT3`.
+
+    Raises:
+        ValueError: If there is no such model or dtype, or `quantize` is
+            neither.
+    """
+    from keras_gpt3.models.gpt3 import GPT3
+
+    config = _quantization(quantize)
+    model = GPT3.from_preset(preset, dtype=dtype)
+    if config is not None:
+        with warnings.catch_warnings():
+            # Keras warns of each layer that has no matrix.
+            warnings.filterwarnings("ignore", ".* does not have a `quantize`")
+            model.quantize(config=config)
+    return model
+
+
+def _quantization(bits):
+    """Keras' own config for weights alone: activations stay as they are."""
+    from keras.quantizers import Int4QuantizationConfig
+    from keras.quantizers import Int8QuantizationConfig
+
+    configs = {"int8": Int8QuantizationConfig, "int4": Int4QuantizationConfig}
+    if bits is None:
+        return None
+    if bits not in configs:
+        raise ValueError(
+            "What to quantize to must be int8 or int4. Received: "
+            f"quantize={bits}. Leave it out to keep the weights as they are."
+        )
+    return configs[bits](activation_quantizer=None)

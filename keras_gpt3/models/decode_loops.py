@@ -1,0 +1,127 @@
+"""The loops that continue prompts, as functions of tensors to compile."""
+
+from keras import ops
+
+from keras_gpt3.generation.beam_search import beam_search
+from keras_gpt3.generation.decode_loop import decode_until
+from keras_gpt3.generation.sampler_loop import sample
+from keras_gpt3.generation.sampling_steps import sampler_steps
+from keras_gpt3.generation.sampling_steps import settings_steps
+
+
+def step_loop(model, stop_token_ids, fixed_settings=None):
+    """The loop that chooses token after token, up to some position.
+
+    Args:
+        model: a `GPT3`, compiled with a sampler.
+        stop_token_ids: tuple of ints.
+        fixed_settings: dict of sampling settings that are known when the loop
+            is compiled. `None` leaves the choice to the sampler. Defaults to
+            `None`.
+
+    Returns:
+        A callable of the end, a `DecodeState` whose `watched` holds the number
+        of tokens that each row may still have, the prompts' mask, and a dict
+        of further settings. It returns a `DecodeState`.
+    """
+
+    def loop(end, state, padding_mask, settings):
+        next_logits = _next_logits(model)
+        if fixed_settings is None:
+            choose = sampler_steps(model.sampler)
+        else:
+            lengths = ops.sum(ops.cast(padding_mask, "int32"), axis=-1)
+            next_logits, choose = settings_steps(
+                settings | fixed_settings, next_logits, lengths
+            )
+        return decode_until(
+            end,
+            next_logits,
+            choose,
+            state,
+            padding_mask,
+            stop_token_ids,
+            _count_down,
+        )
+
+    return loop
+
+
+def beam_loop(model, stop_token_ids, num_beams, length_penalty):
+    """The paper's beam search.
+
+    Args:
+        model: a `GPT3`.
+        stop_token_ids: tuple of ints.
+        num_beams: int.
+        length_penalty: float.
+
+    Returns:
+        A callable of token ids, padding mask, cache and the position at which
+        each row is cut off; it returns what `beam_search` does.
+    """
+
+    def loop(token_ids, padding_mask, cache, ends):
+        return beam_search(
+            _next_logits(model),
+            token_ids,
+            padding_mask,
+            cache,
+            stop_token_ids,
+            num_beams,
+            length_penalty,
+            ends,
+        )
+
+    return loop
+
+
+def sampler_loop(model, stop_token_ids):
+    """The loop of any sampler of keras-hub, up to the full length.
+
+    Args:
+        model: a `GPT3`, compiled with a sampler.
+        stop_token_ids: tuple of ints.
+
+    Returns:
+        A callable of token ids, padding mask, hidden states of shape
+        `(batch, length, hidden_dim)` and cache, which returns a dict of
+        `"token_ids"` and `"padding_mask"`.
+    """
+
+    def loop(token_ids, padding_mask, hidden_states, cache):
+        backbone = model.backbone
+
+        def next_logits(token_ids, cache, index):
+            states, cache = backbone.decode_position(token_ids, cache, index)
+            return backbone.logits(states), states, cache
+
+        return sample(
+            model.sampler,
+            next_logits,
+            token_ids,
+            padding_mask,
+            cache,
+            stop_token_ids or None,
+            hidden_states=hidden_states,
+            model=model,
+        )
+
+    return loop
+
+
+def _next_logits(model):
+    """The scores of a position, as `decode` takes them."""
+    backbone = model.backbone
+
+    def next_logits(token_ids, cache, index):
+        states, cache = backbone.decode_position(token_ids, cache, index)
+        return backbone.logits(states), cache
+
+    return next_logits
+
+
+def _count_down(left, chosen, is_answer):
+    """A watch that ends rows which have had all their tokens."""
+    left = left - ops.cast(is_answer, left.dtype)
+    return left, left <= 0

@@ -1,0 +1,145 @@
+"""A batch of prompts while its answers grow."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_gpt3.generation.decode_loop import mask_up_to_stop
+from keras_gpt3.generation.decode_loop import start_decoding
+from keras_gpt3.models.length_buckets import bucket
+
+
+class Decoding:
+    """A batch whose answers are chosen token after token, part by part.
+
+    Args:
+        graphs: a `GenerateFunction`.
+        batch: a `PromptBatch`.
+        request: a `GenerationRequest`.
+        prefix: a `PromptPrefix` that all prompts start with. Defaults to
+            `None`.
+    """
+
+    def __init__(self, graphs, batch, request, prefix=None):
+        copies = request.num_return_sequences
+        length = cache_length(graphs, batch, request)
+        _, cache = first_pass(graphs, batch, length, prefix)
+        cache = keras.tree.map_structure(
+            lambda x: ops.repeat(x, copies, axis=0) if copies > 1 else x, cache
+        )
+        self.batch = batch.repeated(copies)
+        self.end = int(batch.ends.max())
+        self._stop_token_ids = request.stop_token_ids
+        self._loop = graphs.steps(
+            request.stop_token_ids,
+            _settings_of_rows(request.settings, len(batch.ends), copies),
+        )
+        wide = self.batch.widened(length)
+        self._mask = ops.convert_to_tensor(wide.padding_mask, "bool")
+        room = self.batch.ends - self.batch.lengths
+        state = start_decoding(
+            ops.convert_to_tensor(wide.token_ids, "int32"),
+            self._mask,
+            cache,
+            ops.convert_to_tensor(room, "int32"),
+        )
+        # A prompt that fills its row is answered already.
+        self._state = state._replace(stopped=state.watched <= 0)
+
+    @property
+    def index(self):
+        """The first position that is not decided yet, an int."""
+        return int(self._state.index)
+
+    @property
+    def is_finished(self):
+        """Whether no row goes on, a bool."""
+        return self.index >= self.end or bool(ops.all(self._state.stopped))
+
+    def advance(self, count):
+        """Decides some more positions.
+
+        Args:
+            count: int. How many at most.
+        """
+        end = min(self.index + count, self.end)
+        self._state = self._loop(end, self._state, self._mask)
+
+    def stop_rows(self, rows):
+        """Ends rows.
+
+        Args:
+            rows: bool array of shape `(batch,)`, True for those that end.
+        """
+        stopped = self._state.stopped | ops.convert_to_tensor(rows, "bool")
+        self._state = self._state._replace(stopped=stopped)
+
+    def answers(self):
+        """What is decided.
+
+        Returns:
+            A pair of arrays of shape `(batch, length)`: token ids, and where
+            prompt and answer stand, each up to its end.
+        """
+        token_ids, mask = self._state.token_ids, self._mask
+        mask = mask_up_to_stop(token_ids, mask, self._stop_token_ids)
+        mask = ops.convert_to_numpy(mask)[:, : self.end]
+        positions = np.arange(self.end)
+        ends = np.minimum(self.batch.ends, max(self.index, 0))
+        ends = np.maximum(ends, self.batch.lengths)
+        mask = mask & (positions < ends[:, None])
+        token_ids = ops.convert_to_numpy(token_ids)[:, : self.end]
+        return np.where(mask, token_ids, self.batch.token_ids), mask
+
+
+def cache_length(graphs, batch, request):
+    """Positions that a cache is made for.
+
+    A limit on the new tokens gives each length of prompt another sum: those
+    are rounded up, so that the loop is compiled for few.
+
+    Args:
+        graphs: a `GenerateFunction`.
+        batch: a `PromptBatch`.
+        request: a `GenerationRequest`.
+
+    Returns:
+        An int.
+    """
+    length = batch.token_ids.shape[1]
+    if request.max_new_tokens is None:
+        return length
+    return bucket(length, graphs.model.backbone.max_sequence_length)
+
+
+def first_pass(graphs, batch, length, prefix=None):
+    """Reads prompts as far as the shortest goes.
+
+    Args:
+        graphs: a `GenerateFunction`.
+        batch: a `PromptBatch`.
+        length: int. Positions that the cache is to hold.
+        prefix: a `PromptPrefix` or `None`. Defaults to `None`.
+
+    Returns:
+        A pair of hidden states, shape `(batch, some length, hidden_dim)`, and
+        the cache.
+    """
+    shortest, longest = int(batch.lengths.min()), int(batch.lengths.max())
+    if prefix is None:
+        return graphs.prefill(batch.token_ids[:, :longest], shortest, length)
+    states, cache = prefix.repeated(len(batch.ends), length)
+    read = prefix.num_tokens
+    if shortest == read:
+        return states, cache
+    more, cache = graphs.extend(batch.token_ids[:, read:shortest], cache, read)
+    return ops.concatenate([states, more], axis=1), cache
+
+
+def _settings_of_rows(settings, rows, copies):
+    """Settings by which a prompt's copies draw each with a seed of its own."""
+    if settings is None or copies == 1:
+        return settings
+    seeds = settings["seed"] + np.tile(np.arange(copies), rows)
+    # As int32 holds them.
+    return settings | {"seed": seeds.astype("int32")}

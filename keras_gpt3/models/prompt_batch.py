@@ -1,0 +1,135 @@
+"""Prompts as arrays with room for their answers."""
+
+import typing
+
+import numpy as np
+
+from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
+from keras_gpt3.generation.prompt_messages import too_long_message
+from keras_gpt3.models.prompt_check import check_prompt
+from keras_gpt3.ops.sequence_length_check import check_context
+from keras_gpt3.ops.token_id_check import check_token_ids
+
+
+class PromptBatch(typing.NamedTuple):
+    """Prompts, and where their answers must end.
+
+    Args:
+        token_ids: int32 array of shape `(batch, length)`, padded on the right
+            up to the longest answer's end.
+        padding_mask: bool array of that shape, True on the prompts.
+        ends: int32 array of shape `(batch,)`. Tokens that prompt and answer
+            may have.
+    """
+
+    token_ids: np.ndarray
+    padding_mask: np.ndarray
+    ends: np.ndarray
+
+    @property
+    def lengths(self):
+        """The prompts' numbers of tokens, an int array."""
+        return self.padding_mask.sum(axis=1)
+
+    def widened(self, length):
+        """The batch with more padding, up to a length."""
+        room = ((0, 0), (0, length - self.token_ids.shape[1]))
+        return PromptBatch(
+            np.pad(self.token_ids, room),
+            np.pad(self.padding_mask, room),
+            self.ends,
+        )
+
+    def repeated(self, count):
+        """Each prompt so many times, one after the other."""
+        return PromptBatch(*(np.repeat(x, count, axis=0) for x in self))
+
+
+def batch_of_texts(model, texts, request, prefix=()):
+    """Encodes prompts.
+
+    Args:
+        model: a `GPT3` with a preprocessor.
+        texts: list of strings.
+        request: a `GenerationRequest`.
+        prefix: sequence of ints. Tokens that stand before each prompt and are
+            not cut. Defaults to none.
+
+    Returns:
+        A `PromptBatch`.
+
+    Raises:
+        ValueError: If a prompt is empty, or leaves no room for its answer.
+    """
+    preprocessor = model.preprocessor
+    prompts = preprocessor.prompt_ids(texts, add_start_token=not prefix)
+    prompts = [[*prefix, *ids] for ids in prompts]
+    if not prompts or not all(prompts):
+        raise ValueError("0".join(EMPTY_PROMPT))
+    length = request.max_length or preprocessor.sequence_length
+    pad_token_id = preprocessor.tokenizer.pad_token_id
+    return _padded(model, prompts, request, length, pad_token_id, len(prefix))
+
+
+def batch_of_ids(model, inputs, request, prefix=()):
+    """Checks prompts that are given as token ids.
+
+    Args:
+        model: a `GPT3`.
+        inputs: dict of `"token_ids"` and `"padding_mask"`, each of shape
+            `(batch, length)`, padded on the right.
+        request: a `GenerationRequest`.
+        prefix: as in `batch_of_texts`.
+
+    Returns:
+        A `PromptBatch`.
+
+    Raises:
+        ValueError: As `check_prompt`, or if an id is outside the vocabulary or
+            there is no room for an answer.
+    """
+    inputs = check_prompt(inputs)
+    token_ids, padding_mask = inputs["token_ids"], inputs["padding_mask"]
+    check_token_ids(token_ids, model.backbone.vocabulary_size)
+    check_context(token_ids, model.backbone.max_sequence_length)
+    rows = zip(token_ids, padding_mask, strict=True)
+    prompts = [[*prefix, *ids[mask].tolist()] for ids, mask in rows]
+    length = max(request.max_length or 0, len(prefix) + token_ids.shape[1])
+    return _padded(model, prompts, request, length, 0, len(prefix))
+
+
+def _padded(model, prompts, request, max_length, pad_token_id, num_kept):
+    """Lists of ids as a batch, each cut to what leaves room if asked for."""
+    context, new = model.backbone.max_sequence_length, request.max_new_tokens
+    # An answer has at least one token.
+    longest_prompt = context - new if new else max_length - 1
+    if request.truncate == "left" and longest_prompt > num_kept:
+        prompts = [
+            ids
+            if len(ids) <= longest_prompt
+            else _cut(ids, longest_prompt, num_kept)
+            for ids in prompts
+        ]
+    lengths = np.array([len(ids) for ids in prompts], "int32")
+    ends = lengths + new if new else np.full_like(lengths, max_length)
+    if new and ends.max() > context:
+        before, after = too_long_message(context)
+        raise ValueError(f"{before}{ends.max()}{after}")
+    if lengths.max() > ends.max():
+        raise ValueError(
+            "A prompt must fit sequence_length. Received: a prompt of "
+            f"{lengths.max()} tokens, sequence_length={ends.max()}. Shorten "
+            "the prompt, raise `max_length` (`sequence_length`), or pass "
+            "truncate='left'."
+        )
+    padding_mask = np.arange(ends.max()) < lengths[:, None]
+    token_ids = np.full(padding_mask.shape, pad_token_id, "int32")
+    token_ids[padding_mask] = np.concatenate(prompts)
+    return PromptBatch(token_ids, padding_mask, ends)
+
+
+def _cut(ids, length, num_kept):
+    """At most so many ids: those that are kept, and the last others."""
+    if len(ids) <= length:
+        return ids
+    return ids[:num_kept] + ids[len(ids) - (length - num_kept) :]

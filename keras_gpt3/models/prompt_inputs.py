@@ -1,0 +1,71 @@
+"""What users pass as prompts, brought to lists."""
+
+import numpy as np
+from keras import ops
+
+from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
+from keras_gpt3.ops.sequence_length_check import check_sequence_length
+from keras_gpt3.ops.token_id_check import check_token_ids
+
+
+def prompt_texts(inputs):
+    """Brings prompts to a list of strings.
+
+    Args:
+        inputs: string, or list, array or tensor of strings.
+
+    Returns:
+        A pair of the list, and whether it was a single string.
+
+    Raises:
+        ValueError: If there are ids where strings are expected.
+    """
+    if isinstance(inputs, dict):
+        raise ValueError(
+            "inputs must be strings where a preprocessor is attached. "
+            "Received: inputs=dict of ids. Set model.preprocessor = None "
+            "to generate from ids."
+        )
+    if ops.is_tensor(inputs) or isinstance(inputs, np.ndarray):
+        inputs = np.asarray(inputs).tolist()
+    is_single = isinstance(inputs, (str, bytes))
+    texts = [inputs] if is_single else list(inputs)
+    # Tensors hold bytes; what is no UTF-8 among them the tokenizer refuses.
+    texts = [
+        text.decode("utf-8", "surrogateescape")
+        if isinstance(text, bytes)
+        else text
+        for text in texts
+    ]
+    return texts, is_single
+
+
+def prefix_ids(model, prefix):
+    """Brings a prefix to token ids.
+
+    Args:
+        model: a `GPT3`.
+        prefix: string, or list of ints.
+
+    Returns:
+        A list of ints, with the start token if the preprocessor adds one.
+
+    Raises:
+        ValueError: If it is empty, leaves no room in the context, holds an id
+            outside the vocabulary, or is a text without a preprocessor.
+    """
+    ids = prefix
+    if isinstance(prefix, str):
+        if model.preprocessor is None:
+            raise ValueError(
+                "prefix must be token ids where no preprocessor is attached. "
+                "Received: type=str. Attach a GPT3Preprocessor, or tokenize "
+                "first."
+            )
+        (ids,) = model.preprocessor.prompt_ids([prefix])
+    if not len(ids):
+        raise ValueError("0".join(EMPTY_PROMPT))
+    check_token_ids(ids, model.backbone.vocabulary_size, "prefix")
+    # One position is left for an answer.
+    check_sequence_length(len(ids) + 1, model.backbone.max_sequence_length)
+    return list(ids)

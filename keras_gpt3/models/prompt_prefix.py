@@ -1,0 +1,126 @@
+"""The cache of what many prompts start with, computed once."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_gpt3.ops.key_value_cache import ring_size
+from keras_gpt3.ops.ring_growth import grow_ring
+
+
+class PromptPrefix:
+    """A beginning that prompts share, such as the examples of a few-shot task.
+
+    `GPT3.prefix` makes it. Its keys and values are computed once; `generate`,
+    `stream` and `score` go on from there with what each prompt adds. Prefix
+    and prompt are encoded apart, so that no token spans the boundary: the
+    space before a word belongs to the prompt. Weights that are trained, loaded
+    or quantized later do not reach it.
+
+    Args:
+        model: a `GPT3`.
+        token_ids: list of ints. The prefix.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+
+    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
+    model.compile(sampler="greedy")
+    shots = model.prefix("Translate:\\nsea otter => loutre de mer\\n")
+    shots.generate(["cheese =>", "water =>"], max_new_tokens=4)
+    ```
+    """
+
+    def __init__(self, model, token_ids):
+        self._model = model
+        self.token_ids = tuple(int(i) for i in token_ids)
+        length = self.num_tokens
+        states, self._cache = model.decode_graphs().prefill(
+            np.array([self.token_ids], "int32"), length, length
+        )
+        self._states = states[:, :length]
+
+    @property
+    def num_tokens(self):
+        """Tokens of the prefix, an int."""
+        return len(self.token_ids)
+
+    def generate(self, inputs, *args, **kwargs):
+        """Continues prompts that start with the prefix.
+
+        Args:
+            inputs: As in `GPT3.generate`, what follows the prefix.
+            *args: See `GPT3.generate`, which counts the prefix to the prompt.
+            **kwargs: See `GPT3.generate`.
+
+        Returns:
+            As `GPT3.generate`, the prefix included unless `strip_prompt`.
+        """
+        return self._model.generate(inputs, *args, prefix=self, **kwargs)
+
+    def stream(self, inputs, *args, **kwargs):
+        """Continues a prompt that starts with the prefix, piece by piece.
+
+        Args:
+            inputs: As in `GPT3.stream`, what follows the prefix.
+            *args: See `GPT3.stream`.
+            **kwargs: See `GPT3.stream`.
+
+        Returns:
+            As `GPT3.stream`.
+        """
+        return self._model.stream(inputs, *args, prefix=self, **kwargs)
+
+    def score(self, context, continuation, **kwargs):
+        """Log-likelihoods of continuations of prefix and context.
+
+        Args:
+            context: As in `GPT3.score`, what follows the prefix; may be empty.
+            continuation: See `GPT3.score`.
+            **kwargs: `top_n`, `batch_size` and `truncate` of `GPT3.score`.
+
+        Returns:
+            As `GPT3.score`.
+        """
+        return self._model.score(context, continuation, prefix=self, **kwargs)
+
+    def repeated(self, rows, cache_length):
+        """What the prefix leaves behind, for a batch and with room.
+
+        Args:
+            rows: int. Rows of the batch.
+            cache_length: int. Positions that the cache is to hold.
+
+        Returns:
+            A pair of hidden states of shape `(rows, num_tokens, hidden_dim)`,
+            and the cache.
+        """
+        blocks = self._model.backbone.decoder_blocks
+        grown = []
+        for block, pair in zip(blocks, self._cache, strict=True):
+            banded = block.attention == "banded"
+            window = block.attention_window if banded else None
+            size = ring_size(cache_length, window)
+            grown.append(tuple(grow_ring(ring, size) for ring in pair))
+        return keras.tree.map_structure(
+            lambda x: ops.repeat(x, rows, axis=0), (self._states, grown)
+        )
+
+    def states_after(self, token_ids):
+        """The hidden states of tokens that follow, and of the one before.
+
+        Args:
+            token_ids: int array of shape `(batch, length)`.
+
+        Returns:
+            A tensor of shape `(batch, 1 + length, hidden_dim)`: first that of
+            the prefix' last token.
+        """
+        rows, length = token_ids.shape
+        states, cache = self.repeated(rows, self.num_tokens + length)
+        after, _ = self._model.decode_graphs().forward(
+            token_ids, cache, self.num_tokens
+        )
+        return ops.concatenate([states[:, -1:], after], axis=1)

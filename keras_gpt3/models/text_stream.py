@@ -1,0 +1,76 @@
+"""An answer as it comes."""
+
+import numpy as np
+
+from keras_gpt3.generation.text_pieces import TextPieces
+from keras_gpt3.models.decoding import Decoding
+from keras_gpt3.models.token_answers import chooses_stepwise
+
+# Tokens of a piece: the first is there as soon as it can be, later ones are
+# worth the copy of the cache that each costs.
+_FIRST, _LATER = 1, 4
+
+
+def check_stream(model, inputs, request):
+    """Raises if an answer cannot be given piece by piece.
+
+    Args:
+        model: a `GPT3`.
+        inputs: what should be one string.
+        request: a `GenerationRequest`.
+
+    Raises:
+        ValueError: If there is no preprocessor, not one string, or a sampler
+            that decides no token before all.
+    """
+    if model.preprocessor is None:
+        raise ValueError(
+            "stream needs a preprocessor, which makes text of tokens. "
+            "Received: preprocessor=None. Attach a GPT3Preprocessor."
+        )
+    if not isinstance(inputs, str):
+        raise ValueError(
+            "stream must be given one prompt, a string. Received: type="
+            f"{type(inputs).__name__}. Stream each prompt by itself, or use "
+            "generate."
+        )
+    if not chooses_stepwise(request):
+        raise ValueError(
+            "sampler must choose token after token to be streamed. Received: "
+            f"sampler={type(request.sampler).__name__}. Use generate, or pass "
+            "a temperature."
+        )
+
+
+def text_pieces(model, batch, request, prefix=None):
+    """Yields the answer to one prompt while it is generated.
+
+    Args:
+        model: a `GPT3` with a preprocessor.
+        batch: a `PromptBatch` of one prompt.
+        request: a `GenerationRequest`.
+        prefix: a `PromptPrefix` or `None`. Defaults to `None`.
+
+    Yields:
+        Strings that are not empty.
+    """
+    tokenizer = model.preprocessor.tokenizer
+    pieces = TextPieces(request.stop)
+    decoding = Decoding(model.decode_graphs(), batch, request, prefix)
+    shown, count = int(batch.lengths[0]), _FIRST
+    while not (decoding.is_finished or pieces.stopped):
+        decoding.advance(count)
+        (token_ids,), (mask,) = decoding.answers()
+        end = int(mask.sum())
+        text = pieces.feed(_bytes(tokenizer, token_ids[shown:end]))
+        if text:
+            yield text
+        shown, count = end, _LATER
+    if text := pieces.finish():
+        yield text
+
+
+def _bytes(tokenizer, token_ids):
+    """The bytes of tokens, special ones left out."""
+    special = np.isin(token_ids, tokenizer.special_token_ids)
+    return tokenizer.encoding.decode_bytes(token_ids[~special])

@@ -1,0 +1,41 @@
+import gc
+import re
+
+import keras
+import pytest
+
+from keras_gpt3.cli.model_loading import load_model
+from tests.small_gpt3 import small_text_model
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    small_text_model().save_to_preset(folder)
+    return folder
+
+
+def test_a_model_comes_with_its_preprocessor_and_dtype(folder):
+    model = load_model(folder, dtype="bfloat16")
+    assert model.preprocessor is not None
+    assert model.backbone.compute_dtype == "bfloat16"
+
+
+@pytest.mark.parametrize("bits", ["int8", "int4"])
+def test_weights_are_quantized_and_activations_are_not(folder, bits):
+    # Keras collects garbage for each layer that it quantizes.
+    gc.freeze()
+    block = load_model(folder, quantize=bits).backbone.decoder_blocks[0]
+    gc.unfreeze()
+    kernel = keras.ops.convert_to_numpy(block.query_key_value._kernel)
+    assert kernel.dtype == "int8"  # int4 packs two into one.
+    assert block.query_key_value.quantization_mode == bits
+
+
+def test_other_bits_raise(folder):
+    message = (
+        "What to quantize to must be int8 or int4. Received: quantize=int3. "
+        "Leave it out to keep the weights as they are."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        load_model(folder, quantize="int3")

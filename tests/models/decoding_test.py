@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from keras_gpt3.models.decoding import Decoding
+from keras_gpt3.models.generation_request import GenerationRequest
+from keras_gpt3.models.prompt_batch import batch_of_texts
+from tests.small_gpt3 import talking_model
+
+PROMPTS = ["the cat", "a", "!"]
+
+
+def decoding(**arguments):
+    model = talking_model()
+    request = GenerationRequest.checked(
+        model, max_new_tokens=9, stop_token_ids=None, **arguments
+    )
+    batch = batch_of_texts(model, PROMPTS, request)
+    return Decoding(model.decode_graphs(), batch, request)
+
+
+@pytest.mark.parametrize("parts", [[1, 1, 30], [4, 2, 4, 30], [30]])
+def test_parts_make_the_answers_that_one_run_makes(parts):
+    whole, by_parts = decoding(), decoding()
+    whole.advance(30)
+    for count in parts:
+        by_parts.advance(count)
+    assert by_parts.is_finished and whole.is_finished
+    for one, other in zip(whole.answers(), by_parts.answers(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_unfinished_answers_end_where_decoding_stands():
+    part = decoding()
+    part.advance(3)
+    _, mask = part.answers()
+    lengths = part.batch.lengths
+    assert part.index == lengths.min() + 3
+    np.testing.assert_array_equal(
+        mask.sum(axis=1), np.maximum(lengths, part.index)
+    )
+
+
+def test_decoding_ends_when_all_rows_were_stopped():
+    part = decoding()
+    part.advance(2)
+    part.stop_rows(np.array([True, True, True]))
+    assert part.is_finished
+
+
+def test_copies_draw_each_with_its_own_seed():
+    several = decoding(num_return_sequences=2, temperature=1.0)
+    several.advance(30)
+    token_ids, _ = several.answers()
+    assert token_ids.shape[0] == 2 * len(PROMPTS)
+    assert (token_ids[0] != token_ids[1]).any()

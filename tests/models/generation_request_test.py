@@ -1,0 +1,99 @@
+import re
+
+import pytest
+
+from keras_gpt3.generation import BeamSampler
+from keras_gpt3.generation import SeededSampler
+from keras_gpt3.models.generation_request import GenerationRequest
+from tests.small_gpt3 import small_model
+from tests.small_gpt3 import talking_model
+
+
+def checked(**arguments):
+    return GenerationRequest.checked(talking_model(), **arguments)
+
+
+def test_the_defaults_leave_the_choice_to_the_sampler():
+    request = checked()
+    end = talking_model().preprocessor.tokenizer.end_token_id
+    assert request == GenerationRequest(
+        talking_model().sampler, stop_token_ids=(end,)
+    )
+    assert request.settings is None
+
+
+def test_options_complete_each_other_by_defaults_that_act():
+    request = checked(top_p=0.5, top_k=0)
+    assert request.settings == {"temperature": 1.0, "seed": 0, "top_p": 0.5}
+
+
+def test_options_change_a_seeded_sampler():
+    request = checked(
+        sampler=SeededSampler(temperature=0.5, top_k=4, seed=3), seed=8
+    )
+    assert request.settings == {"temperature": 0.5, "top_k": 4, "seed": 8}
+
+
+@pytest.mark.parametrize(
+    ("stop_token_ids", "expected"), [(None, ()), ([3, 4], (3, 4)), (7, (7,))]
+)
+def test_stop_tokens_become_a_tuple(stop_token_ids, expected):
+    assert checked(stop_token_ids=stop_token_ids).stop_token_ids == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"max_length": 9, "max_new_tokens": 3},
+            "Only one of max_length and max_new_tokens may be given. Received: "
+            "max_length=9, max_new_tokens=3. Leave one out.",
+        ),
+        (
+            {"max_new_tokens": 1.5},
+            "max_new_tokens must be an integer of at least 1. Received: "
+            "max_new_tokens=1.5. Pass 1 or more.",
+        ),
+        (
+            {"truncate": "right"},
+            "truncate must be left, or left out. Received: truncate=right. Use "
+            "left to drop the first tokens of a long prompt.",
+        ),
+        (
+            {"num_return_sequences": 0},
+            "num_return_sequences must be an integer of at least 1. Received: "
+            "num_return_sequences=0. Pass 1 or more.",
+        ),
+        (
+            {"num_return_sequences": 2},
+            "num_return_sequences must be 1 where all answers would be the "
+            "same. Received: num_return_sequences=2. Pass a temperature above "
+            "0, or compile with a keras_gpt3.generation.BeamSampler.",
+        ),
+        (
+            {"num_return_sequences": 5, "sampler": BeamSampler(4)},
+            "num_return_sequences must be at most the sampler's num_beams=4. "
+            "Received: num_return_sequences=5. Search with more beams.",
+        ),
+        (
+            {"temprature": 1},
+            "Sampling options must be among temperature, top_k, top_p, min_p, "
+            "repetition_penalty, presence_penalty, frequency_penalty, "
+            "logit_bias, seed. Received: temprature. Check the spelling.",
+        ),
+    ],
+)
+def test_what_makes_no_request_raises(arguments, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        checked(**arguments)
+
+
+def test_stop_strings_need_a_preprocessor():
+    model = small_model()
+    model.compile(sampler="greedy")
+    message = (
+        "stop must be left out where no preprocessor is attached. Received: "
+        "stop=['x']. Use stop_token_ids."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        GenerationRequest.checked(model, stop="x")

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from keras_gpt3.models.generation_request import GenerationRequest
+from keras_gpt3.models.prompt_batch import batch_of_ids
+from keras_gpt3.models.prompt_batch import batch_of_texts
+from tests.small_gpt3 import as_inputs
+from tests.small_gpt3 import talking_model
+
+
+def request(**arguments):
+    return GenerationRequest.checked(talking_model(), **arguments)
+
+
+def texts(prompts, prefix=(), **arguments):
+    return batch_of_texts(
+        talking_model(), prompts, request(**arguments), prefix
+    )
+
+
+def test_each_prompt_ends_where_its_new_tokens_do():
+    batch = texts(["!?", "!"], max_new_tokens=3)
+    assert batch.token_ids.shape == (2, 5)
+    assert batch.lengths.tolist() == [2, 1]
+    assert batch.ends.tolist() == [5, 4]
+
+
+def test_with_a_length_all_prompts_end_there():
+    batch = texts(["!?", "!"], max_length=7)
+    assert batch.token_ids.shape == (2, 7)
+    assert batch.ends.tolist() == [7, 7]
+
+
+@pytest.mark.parametrize("limit", [{"max_new_tokens": 35}, {"max_length": 6}])
+def test_truncation_drops_first_tokens_but_not_the_prefix(limit):
+    batch = texts(["!?:;!?"], (1, 2), truncate="left", **limit)
+    (prompt,) = batch.token_ids[:, : batch.lengths[0]].tolist()
+    whole = [int(i) for i in talking_model().preprocessor.tokenizer("!?:;!?")]
+    assert prompt == [1, 2, *whole[-3:]]
+
+
+def test_ids_keep_their_room():
+    inputs = as_inputs(np.array([[5, 6, 7]]))
+    inputs["padding_mask"][0, 2] = False
+    batch = batch_of_ids(talking_model(), inputs, request())
+    assert batch.token_ids.tolist() == [[5, 6, 0]]
+    assert batch.ends.tolist() == [3]
+
+
+def test_more_padding_and_more_copies():
+    batch = texts(["!?", "!"], max_new_tokens=2)
+    wide = batch.widened(9).repeated(2)
+    assert wide.token_ids.shape == wide.padding_mask.shape == (4, 9)
+    assert wide.lengths.tolist() == [2, 2, 1, 1]
+    assert wide.ends.tolist() == [4, 4, 3, 3]

@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gpt3.models.prompt_inputs import prefix_ids
+from keras_gpt3.models.prompt_inputs import prompt_texts
+from tests.small_gpt3 import small_model
+from tests.small_gpt3 import talking_model
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        ("ä", (["ä"], True)),
+        (["ä", "b"], (["ä", "b"], False)),
+        (("ä",), (["ä"], False)),
+        (np.array(["ä", "b"]), (["ä", "b"], False)),
+        (np.array("ä"), (["ä"], True)),
+        (tf.constant(["ä", "b"]), (["ä", "b"], False)),
+        (tf.constant("ä"), (["ä"], True)),
+    ],
+)
+def test_prompts_become_a_list_of_strings(inputs, expected):
+    assert prompt_texts(inputs) == expected
+
+
+def test_bytes_that_are_no_text_stay_recognizable():
+    ((text,), _) = prompt_texts(tf.constant([b"a\xff"]))
+    with pytest.raises(UnicodeEncodeError):
+        text.encode()
+
+
+def test_a_prefix_becomes_ids():
+    ids = talking_model().preprocessor.tokenizer("the cat")
+    assert prefix_ids(talking_model(), "the cat") == [int(i) for i in ids]
+    assert prefix_ids(small_model(), [3, 4]) == [3, 4]
+
+
+def test_a_prefix_outside_the_vocabulary_raises():
+    with pytest.raises(ValueError, match="prefix"):
+        prefix_ids(small_model(), [3, 61])
