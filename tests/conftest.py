@@ -1,12 +1,14 @@
 """Set up before the first test: two logical CPU devices, a quiet log."""
 
 import os
+import random
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # No test may depend on what the machine has.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import keras
+import numpy as np
 import pytest
 
 if keras.config.backend() == "tensorflow":
@@ -19,9 +21,16 @@ if keras.config.backend() == "tensorflow":
     )
 
 
+keras.utils.set_random_seed(0)
+
+
 @pytest.fixture(autouse=True)
 def fixed_seed():
-    """Every test starts from the same seed and leaves no Keras state."""
-    keras.utils.set_random_seed(0)
+    """Every test starts from the same seeds and leaves no Keras state."""
+    # Layers take their seeds from Python's generator. TensorFlow's own seed is
+    # set once: setting it drops all kernels, those of compiled functions, too,
+    # which would be made again in each test.
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
     yield
     keras.config.set_dtype_policy("float32")

@@ -2,8 +2,23 @@
 
 import tensorflow as tf
 
-from keras_gpt3.export.token_signatures import continue_tokens
-from keras_gpt3.ops.graph_assertion import assert_in_graph
+from keras_gpt3.export.answer_watch import AnswerWatch
+from keras_gpt3.export.answer_watch import WatchedAnswers
+from keras_gpt3.export.graph_stop_strings import stop_rows
+from keras_gpt3.export.per_row_options import integer_rows
+from keras_gpt3.export.per_row_options import option_defaults
+from keras_gpt3.export.per_row_options import option_specs
+from keras_gpt3.export.per_row_options import truncates_left
+from keras_gpt3.export.prompt_window import fit_contexts
+from keras_gpt3.export.prompt_window import fit_prompts
+from keras_gpt3.export.row_choice import choose_for_rows
+from keras_gpt3.export.row_choice import draw_rows
+from keras_gpt3.export.text_checks import check_as_many
+from keras_gpt3.export.text_checks import check_some_texts
+from keras_gpt3.export.text_checks import continuation_lengths
+from keras_gpt3.export.text_checks import prompt_lengths
+from keras_gpt3.export.token_signatures import decode_prompts
+from keras_gpt3.generation.prompt_messages import MAX_NEW_TOKENS
 from keras_gpt3.ops.token_log_probabilities import log_probabilities_under_head
 from keras_gpt3.tokenization.graph_byte_pair_encoding import (
     GraphBytePairEncoding,
@@ -13,8 +28,15 @@ from keras_gpt3.tokenization.graph_byte_pair_encoding import (
 class TextSignatures:
     """Functions of strings, to be traced into a SavedModel.
 
+    All options are one value for all rows, or one for each. A row's answer is
+    what it would get alone.
+
     Args:
         model: a `GPT3` with a preprocessor.
+
+    Attributes:
+        encoding: `GraphBytePairEncoding`. An export must track it.
+        end_token_id: int.
     """
 
     def __init__(self, model):
@@ -22,33 +44,23 @@ class TextSignatures:
         self.encoding = GraphBytePairEncoding(
             own.vocabulary, own.merges, own.special_tokens
         )
+        self.end_token_id = model.preprocessor.tokenizer.end_token_id
         self._backbone = model.backbone
-        self._end_token_id = model.preprocessor.tokenizer.end_token_id
 
     def endpoints(self):
         """Lists the functions and what they take.
 
         Returns:
             A dict of name to a pair of callable and list of `tf.TensorSpec`.
+            Default values are in the signatures of the callables.
         """
+        ids = tf.TensorSpec((None, None), tf.int32, name="token_ids")
+        lengths = tf.TensorSpec((None,), tf.int32, name="lengths")
         return {
+            "generate": self._generate_endpoint(),
+            "score": self._score_endpoint(),
             "tokenize": (self.tokenize, [_texts("texts")]),
-            "generate": (
-                self.generate,
-                [
-                    _texts("prompts"),
-                    _scalar("max_new_tokens", tf.int32),
-                    _scalar("temperature", tf.float32),
-                    _scalar("top_k", tf.int32),
-                    _scalar("top_p", tf.float32),
-                    _scalar("seed", tf.int32),
-                    _texts("stop"),
-                ],
-            ),
-            "score": (
-                self.score,
-                [_texts("contexts"), _texts("continuations")],
-            ),
+            "detokenize": (self.detokenize, [ids, lengths]),
         }
 
     def tokenize(self, texts):
@@ -59,142 +71,164 @@ class TextSignatures:
             "lengths": tf.cast(ids.row_lengths(), tf.int32),
         }
 
-    def generate(
-        self, prompts, max_new_tokens, temperature, top_k, top_p, seed, stop
-    ):
-        """Prompts to what follows them; see `export_saved_model`."""
-        max_new_tokens = _at_least_one(max_new_tokens)
-        ids = self.encoding.encode(prompts)
-        lengths = _not_empty(tf.cast(ids.row_lengths(), tf.int32))
-        longest = tf.reduce_max(lengths) + max_new_tokens
-        room = self._if_it_fits(max_new_tokens, longest)
-        token_ids = tf.pad(ids.to_tensor(0), ((0, 0), (0, room)))
-        total = tf.shape(token_ids)[1]
-        token_ids, mask = continue_tokens(
-            self._backbone,
-            token_ids,
-            tf.sequence_mask(lengths, total),
-            self._end_token_id,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            seed=seed,
+    def detokenize(self, token_ids, lengths):
+        """Token ids to their bytes; see `export_saved_model`."""
+        return {"texts": self.encoding.decode(token_ids, lengths)}
+
+    def generate(self, prompts, max_new_tokens, truncate, stop, **settings):
+        """Prompts to what follows them; see `export_saved_model`.
+
+        An answer ends with the token that completes a stop string: it counts
+        in `num_tokens`, which the end of text does not, while the text ends
+        where the string begins. `num_prompt_tokens` are those read, not those
+        that `truncate` dropped.
+        """
+        state, lengths = self.decode(
+            prompts, max_new_tokens, truncate, stop, **settings
         )
-        # Shorter prompts were continued as far as the longest.
-        ends = (lengths + max_new_tokens)[:, tf.newaxis]
-        positions = tf.range(total)[tf.newaxis]
-        is_answer = mask & (positions >= lengths[:, tf.newaxis])
-        is_answer &= positions < ends
-        is_end = is_answer & (token_ids == self._end_token_id)
-        answers = tf.ragged.boolean_mask(token_ids, is_answer & ~is_end)
-        texts = self.encoding.decode(answers, errors="replace")
-        texts, was_cut = _cut_at(texts, stop)
+        watched = WatchedAnswers(*state.watched)
+        positions = tf.range(tf.shape(state.token_ids)[1])
+        is_answer = positions >= lengths[:, tf.newaxis]
+        is_answer &= positions < (lengths + watched.num_tokens)[:, tf.newaxis]
+        is_end = is_answer & (state.token_ids == self.end_token_id)
+        answers = tf.ragged.boolean_mask(state.token_ids, is_answer & ~is_end)
+        texts = self.encoding.decode(answers)
+        was_cut = watched.cuts >= 0
+        sizes = tf.where(was_cut, watched.cuts, tf.strings.length(texts))
+        texts = tf.strings.substr(texts, tf.zeros_like(sizes), sizes)
         has_stopped = was_cut | tf.reduce_any(is_end, axis=1)
         return {
-            "texts": texts,
+            # A model may end amid a character.
+            "texts": tf.strings.unicode_transcode(
+                texts, "UTF-8", "UTF-8", "replace"
+            ),
             "num_tokens": tf.cast(answers.row_lengths(), tf.int32),
+            "num_prompt_tokens": lengths,
             "finish_reason": tf.where(has_stopped, "stop", "length"),
         }
 
-    def score(self, contexts, continuations):
+    def decode(self, prompts, max_new_tokens, truncate, stop, **settings):
+        """Runs the loop of `generate`.
+
+        Args:
+            prompts: string tensor of shape `(batch,)`.
+            max_new_tokens: see `export_saved_model`; so are the others.
+            truncate: string tensor.
+            stop: string tensor.
+            **settings: tensors: `temperature`, `top_k`, `top_p`, `seed`.
+
+        Returns:
+            A pair of the `DecodeState`, which has watched the answers, and the
+            lengths of the prompts as they were read.
+        """
+        ids = self.encoding.encode(check_some_texts(prompts))
+        batch_size = tf.shape(prompts)[0]
+        max_new_tokens = integer_rows(
+            "max_new_tokens", max_new_tokens, batch_size, 1, MAX_NEW_TOKENS
+        )
+        settings = draw_rows(settings, batch_size)
+        token_ids, lengths = fit_prompts(
+            ids.to_tensor(0),
+            prompt_lengths(ids),
+            max_new_tokens,
+            truncates_left(truncate, batch_size),
+            self._backbone.max_sequence_length,
+        )
+        total = tf.reduce_max(lengths + max_new_tokens)
+        room = total - tf.shape(token_ids)[1]
+        watch = AnswerWatch(
+            self.encoding, stop_rows(stop, batch_size), max_new_tokens
+        )
+        state = decode_prompts(
+            self._backbone,
+            tf.pad(token_ids, [[0, 0], [0, room]]),
+            tf.sequence_mask(lengths, total),
+            self.end_token_id,
+            lambda logits, index: choose_for_rows(logits, index, **settings),
+            watch,
+            watch.start(),
+        )
+        return state, lengths
+
+    def score(self, contexts, continuations, truncate):
         """Log-likelihoods of continuations; see `export_saved_model`."""
-        contexts = self.encoding.encode(contexts)
-        # From nothing, a text follows the end of another.
-        is_empty = contexts.row_lengths() == 0
-        ends = tf.fill((tf.size(is_empty), 1), self._end_token_id)
-        starts = tf.ragged.boolean_mask(ends, is_empty[:, tf.newaxis])
-        contexts = tf.concat([starts, contexts], axis=1)
-        continuations = self.encoding.encode(continuations)
-        new = _not_empty(tf.cast(continuations.row_lengths(), tf.int32))
+        continuations = self.encoding.encode(check_some_texts(continuations))
+        new = continuation_lengths(continuations)
+        batch_size = tf.shape(new)[0]
+        contexts = fit_contexts(
+            self._contexts(contexts, batch_size),
+            continuations,
+            truncates_left(truncate, batch_size),
+            self._backbone.max_sequence_length,
+        )
         ids = tf.concat([contexts, continuations], axis=1)
-        lengths = tf.cast(ids.row_lengths(), tf.int32)
         # The last token is predicted, not read.
-        longest = tf.reduce_max(lengths) - 1
-        token_ids = self._if_it_fits(ids.to_tensor(0), longest)
-        inputs = {
-            "token_ids": token_ids[:, :-1],
-            "padding_mask": tf.sequence_mask(
-                lengths - 1, tf.shape(token_ids)[1] - 1
-            ),
-        }
+        last = tf.cast(ids.row_lengths(), tf.int32) - 1
+        token_ids = ids.to_tensor(0)
+        mask = tf.sequence_mask(last, tf.shape(token_ids)[1] - 1)
+        inputs = {"token_ids": token_ids[:, :-1], "padding_mask": mask}
         logs, is_highest = log_probabilities_under_head(
             self._backbone(inputs, training=False),
             self._backbone.logits,
             self._backbone.vocabulary_size,
             token_ids[:, 1:],
         )
-        positions = tf.range(tf.shape(token_ids)[1] - 1)[tf.newaxis]
-        last = (lengths - 1)[:, tf.newaxis]
-        is_new = (positions < last) & (positions >= last - new[:, tf.newaxis])
+        is_new = tf.range(tf.shape(mask)[1]) >= (last - new)[:, tf.newaxis]
+        is_new &= mask
         return {
             "log_likelihood": tf.reduce_sum(tf.where(is_new, logs, 0.0), 1),
             "is_greedy": tf.reduce_all(is_highest | ~is_new, axis=1),
+            "num_tokens": new,
         }
 
-    def _if_it_fits(self, x, length):
-        """A tensor behind the check that the context holds a length."""
-        context = self._backbone.max_sequence_length
-        return assert_in_graph(
-            x,
-            length <= context,
-            # An apostrophe would be printed with a backslash.
-            "Prompt and answer must fit the context of "
-            f"{context} tokens. Received: tokens=",
-            length,
-            ". Shorten the prompt, or ask for fewer.",
-        )
+    def _contexts(self, texts, batch_size):
+        """Ids of contexts; from nothing, a text follows the end of another."""
+        contexts = self.encoding.encode(check_as_many(texts, batch_size))
+        is_empty = contexts.row_lengths() == 0
+        ends = tf.fill((tf.size(is_empty), 1), self.end_token_id)
+        starts = tf.ragged.boolean_mask(ends, is_empty[:, tf.newaxis])
+        return tf.concat([starts, contexts], axis=1)
 
+    def _generate_endpoint(self):
+        """`generate` with the options that a request may leave out."""
+        defaults = option_defaults()
 
-def _at_least_one(max_new_tokens):
-    return assert_in_graph(
-        max_new_tokens,
-        max_new_tokens >= 1,
-        "max_new_tokens must be at least 1. Received: max_new_tokens=",
-        max_new_tokens,
-        ". Use the signature tokenize to generate nothing.",
-    )
+        def generate(
+            prompts,
+            max_new_tokens=defaults["max_new_tokens"],
+            temperature=defaults["temperature"],
+            top_k=defaults["top_k"],
+            top_p=defaults["top_p"],
+            seed=defaults["seed"],
+            truncate=defaults["truncate"],
+            stop=defaults["stop"],
+        ):
+            return self.generate(
+                prompts,
+                max_new_tokens,
+                truncate,
+                stop,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                seed=seed,
+            )
 
+        return generate, [_texts("prompts"), *option_specs(*defaults)]
 
-def _not_empty(lengths):
-    return assert_in_graph(
-        lengths,
-        tf.reduce_all(lengths > 0),
-        "A text must have at least one token. Received: length=",
-        tf.reduce_min(lengths),
-        ". Leave empty ones out.",
-    )
+    def _score_endpoint(self):
+        """`score` with the option that a request may leave out."""
+        defaults = option_defaults()
 
+        def score(contexts, continuations, truncate=defaults["truncate"]):
+            return self.score(contexts, continuations, truncate)
 
-def _cut_at(texts, stop):
-    """Texts up to the first of the stop strings, and which were cut."""
-
-    def cut(index, shortest, was_cut):
-        # From the whole text: another stop string may have cut this one apart.
-        pieces = tf.strings.split(texts, stop[index])
-        first = tf.reshape(pieces.to_tensor("")[:, :1], tf.shape(texts))
-        is_shorter = tf.strings.length(first) < tf.strings.length(shortest)
-        shortest = tf.where(is_shorter, first, shortest)
-        return index + 1, shortest, was_cut | (pieces.row_lengths() > 1)
-
-    stop = assert_in_graph(
-        stop,
-        tf.reduce_all(tf.strings.length(stop) > 0),
-        "Stop strings must not be empty. Received: stop=",
-        stop,
-        ". Leave the empty one out.",
-    )
-    was_cut = tf.zeros(tf.shape(texts), tf.bool)
-    _, shortest, was_cut = tf.while_loop(
-        lambda index, *_: index < tf.size(stop),
-        cut,
-        (tf.constant(0), texts, was_cut),
-    )
-    return shortest, was_cut
+        return score, [
+            _texts("contexts"),
+            _texts("continuations"),
+            *option_specs("truncate"),
+        ]
 
 
 def _texts(name):
     return tf.TensorSpec((None,), tf.string, name=name)
-
-
-def _scalar(name, dtype):
-    return tf.TensorSpec((), dtype, name=name)

@@ -2,12 +2,39 @@
 
 import tensorflow as tf
 
-from keras_gpt3.generation.decode_loop import decode
+from keras_gpt3.generation.decode_loop import decode_until
 from keras_gpt3.generation.decode_loop import mask_up_to_stop
+from keras_gpt3.generation.decode_loop import start_decoding
 from keras_gpt3.generation.token_choice import choose_token
 from keras_gpt3.ops.graph_assertion import assert_in_graph
 from keras_gpt3.ops.sequence_length_check import check_context
 from keras_gpt3.ops.token_id_check import check_token_ids
+
+
+def token_endpoints(backbone):
+    """Lists the functions of token ids and what they take.
+
+    Args:
+        backbone: `GPT3Backbone`.
+
+    Returns:
+        A dict of name to a pair of callable and list of `tf.TensorSpec`.
+    """
+    token_ids = tf.TensorSpec((None, None), tf.int32, name="token_ids")
+    return {
+        "logits": (logits_function(backbone), [token_ids]),
+        "generate_tokens": (
+            generate_function(backbone),
+            [
+                token_ids,
+                tf.TensorSpec((None, None), tf.bool, name="padding_mask"),
+                tf.TensorSpec((), tf.float32, name="temperature"),
+                tf.TensorSpec((), tf.int32, name="top_k"),
+                tf.TensorSpec((), tf.int32, name="seed"),
+                tf.TensorSpec((), tf.int32, name="end_token_id"),
+            ],
+        ),
+    }
 
 
 def logits_function(backbone):
@@ -75,20 +102,68 @@ def continue_tokens(
         A pair of the token ids and the mask up to the end of each answer.
     """
 
+    def choose(logits, index):
+        return choose_token(logits, index, **settings)
+
+    state = decode_prompts(
+        backbone, token_ids, padding_mask, end_token_id, choose
+    )
+    answer = state.token_ids
+    return answer, mask_up_to_stop(answer, padding_mask, [end_token_id])
+
+
+def decode_prompts(
+    backbone,
+    token_ids,
+    padding_mask,
+    end_token_id,
+    choose,
+    watch=None,
+    watched=(),
+):
+    """Continues right-padded prompts until all rows have ended.
+
+    Args:
+        backbone: `GPT3Backbone`.
+        token_ids: int32 tensor of shape `(batch, length)`.
+        padding_mask: bool tensor of that shape, True on the prompt.
+        end_token_id: int32 scalar. Ends an answer.
+        choose: callable, as `decode_until` takes it.
+        watch: callable, as `decode_until` takes it. Defaults to `None`.
+        watched: nest of tensors, what the watch starts with. Defaults to `()`.
+
+    Returns:
+        A `DecodeState`.
+    """
+    length = tf.shape(token_ids)[1]
+    lengths = tf.reduce_sum(tf.cast(padding_mask, tf.int32), axis=1)
+    _, cache = backbone.prefill(token_ids, length, tf.reduce_min(lengths))
+    return decode_until(
+        length,
+        scores_function(backbone),
+        choose,
+        start_decoding(token_ids, padding_mask, cache, watched),
+        padding_mask,
+        [end_token_id],
+        watch,
+    )
+
+
+def scores_function(backbone):
+    """Makes the function from a position to its scores, through a cache.
+
+    Args:
+        backbone: `GPT3Backbone`.
+
+    Returns:
+        A callable, the `next_logits` of `decode_until`.
+    """
+
     def next_logits(token_ids, cache, index):
         states, cache = backbone.decode_position(token_ids, cache, index)
         return backbone.logits(states), cache
 
-    def choose(logits, index):
-        return choose_token(logits, index, **settings)
-
-    lengths = tf.reduce_sum(tf.cast(padding_mask, tf.int32), axis=1)
-    _, cache = backbone.prefill(
-        token_ids, tf.shape(token_ids)[1], tf.reduce_min(lengths)
-    )
-    stops = [end_token_id]
-    answer = decode(next_logits, choose, token_ids, padding_mask, cache, stops)
-    return answer, mask_up_to_stop(answer, padding_mask, stops)
+    return next_logits
 
 
 def _checked_prompt(token_ids, padding_mask, backbone):

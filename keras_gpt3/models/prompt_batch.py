@@ -119,8 +119,8 @@ def _padded(model, prompts, request, max_length, pad_token_id, num_kept):
         raise ValueError(
             "A prompt must fit sequence_length. Received: a prompt of "
             f"{lengths.max()} tokens, sequence_length={ends.max()}. Shorten "
-            "the prompt, raise `max_length` (`sequence_length`), or pass "
-            "truncate='left'."
+            "the prompt, raise `max_length` (`sequence_length`), or set "
+            "truncate to left."
         )
     padding_mask = np.arange(ends.max()) < lengths[:, None]
     token_ids = np.full(padding_mask.shape, pad_token_id, "int32")

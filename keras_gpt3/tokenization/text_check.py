@@ -29,7 +29,7 @@ def check_text(text):
         text.encode()
     except UnicodeEncodeError as error:
         raise ValueError(
-            "Texts must be valid Unicode. Received: a lone surrogate "
+            "Texts must be valid UTF-8. Received: a lone surrogate "
             f"U+{ord(text[error.start]):04X} at position {error.start}. Replace"
             " it: text.encode(errors='replace').decode()."
         ) from None

@@ -164,8 +164,8 @@ def test_a_longer_pair_loses_the_first_tokens_of_its_context():
     assert fit_to_window(pairs, 4, "left") == expected
     fails(
         "context and continuation must have at most max_sequence_length + 1 = "
-        "5 tokens. Received: 4 + 2 tokens. Shorten the context or pass "
-        "truncate='left'.",
+        "5 tokens. Received: 4 + 2 tokens. Shorten the context, or "
+        "set truncate to left.",
         fit_to_window,
         pairs,
         4,

@@ -300,5 +300,5 @@ def test_a_prompt_that_is_too_long_raises(text_model):
         lambda: text_model.generate("12 12 12", max_length=3),
         "A prompt must fit sequence_length. Received: a prompt of 5 tokens, "
         "sequence_length=3. Shorten the prompt, raise `max_length` "
-        "(`sequence_length`), or pass truncate='left'.",
+        "(`sequence_length`), or set truncate to left.",
     )

@@ -159,7 +159,7 @@ def test_survives_pickling():
     [
         (
             lambda e: e.encode("ab\ud800"),
-            r"Texts must be valid Unicode\. Received: a lone surrogate U\+D800 "
+            r"Texts must be valid UTF-8\. Received: a lone surrogate U\+D800 "
             r"at position 2\. Replace it",
         ),
         (

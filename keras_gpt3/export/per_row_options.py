@@ -1,0 +1,169 @@
+"""Options of a request, one for all rows or one for each. TensorFlow only."""
+
+import tensorflow as tf
+
+from keras_gpt3.generation.prompt_messages import TRUNCATE
+from keras_gpt3.generation.sampling_settings import SETTING_RANGES
+from keras_gpt3.generation.sampling_settings import setting_message
+from keras_gpt3.ops.graph_assertion import assert_in_graph
+
+
+def option_defaults():
+    """What a request gets that leaves options out.
+
+    Rows rather than scalars: where TensorFlow Serving adds the rows of a
+    request to those of others, it takes no scalars.
+
+    Returns:
+        A dict of option to eager tensor of shape `(1,)`; `stop` `(1, 1)`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.export.per_row_options import option_defaults
+
+    option_defaults()["max_new_tokens"]  # [64]
+    ```
+    """
+    return {
+        "max_new_tokens": tf.constant([64]),
+        "temperature": tf.constant([1.0]),
+        "top_k": tf.constant([0]),
+        "top_p": tf.constant([1.0]),
+        "seed": tf.constant([0]),
+        "truncate": tf.constant([""]),
+        # One column of padding: it can be joined to other requests' columns.
+        "stop": tf.constant([[""]]),
+    }
+
+
+def option_specs(*names):
+    """What a signature takes for options.
+
+    Args:
+        *names: strings. Keys of `option_defaults`.
+
+    Returns:
+        A list of `tf.TensorSpec` of unknown rank: an option may be one for all
+        rows, or one for each.
+    """
+    defaults = option_defaults()
+    return [tf.TensorSpec(None, defaults[name].dtype, name) for name in names]
+
+
+def option_rows(name, option, batch_size):
+    """Brings an option to one value for each row.
+
+    Args:
+        name: string. For the error.
+        option: tensor of shape `()`, `(1,)` or `(batch,)`, of unknown rank.
+        batch_size: int32 scalar.
+
+    Returns:
+        A tensor of shape `(batch,)`, behind a check of the option's shape.
+
+    Example:
+
+    ```python
+    import tensorflow as tf
+    from keras_gpt3.export.per_row_options import option_rows
+
+    @tf.function
+    def seeds(seed):
+        return option_rows("seed", seed, batch_size=3)
+
+    seeds(tf.constant(7))  # [7, 7, 7]
+    ```
+    """
+    count = tf.size(option)
+    is_column = (tf.rank(option) < 2) & ((count == 1) | (count == batch_size))
+    option = assert_in_graph(
+        option, is_column, *shape_message(name, tf.shape(option))
+    )
+    return tf.broadcast_to(tf.reshape(option, [-1]), [batch_size])
+
+
+def shape_message(name, shape):
+    """The error for an option of a wrong shape, around the shape.
+
+    Args:
+        name: string.
+        shape: int32 vector, the shape received.
+
+    Returns:
+        A triple: what comes before the shape, the shape, and what comes behind.
+    """
+    sizes = tf.strings.reduce_join(tf.strings.as_string(shape), separator=", ")
+    return (
+        f"{name} must be one for all rows, or one for each. Received: shape=",
+        tf.strings.join(["[", sizes, "]"]),
+        ". Pass a single value, or as many as there are texts.",
+    )
+
+
+def number_rows(name, option, batch_size):
+    """Like `option_rows`, for a setting with a range.
+
+    Args:
+        name: string. A key of `SETTING_RANGES`.
+        option: float tensor, as `option_rows` takes it.
+        batch_size: int32 scalar.
+
+    Returns:
+        A tensor of shape `(batch,)`, behind checks of shape and values.
+    """
+    rows = option_rows(name, option, batch_size)
+    is_right = SETTING_RANGES[name].contains(rows)
+    return check_rows(rows, is_right, rows, setting_message(name))
+
+
+def integer_rows(name, option, batch_size, minimum, message):
+    """Like `option_rows`, for an integer with a lower bound.
+
+    Args:
+        name: string.
+        option: int tensor, as `option_rows` takes it.
+        batch_size: int32 scalar.
+        minimum: int. The least value allowed.
+        message: pair of strings, around a value below.
+
+    Returns:
+        A tensor of shape `(batch,)`, behind checks of shape and values.
+    """
+    rows = option_rows(name, option, batch_size)
+    return check_rows(rows, rows >= minimum, rows, message)
+
+
+def truncates_left(truncate, batch_size):
+    """Which rows drop the first tokens of what is too long.
+
+    Args:
+        truncate: string tensor, as `option_rows` takes it: `"left"` or `""`.
+        batch_size: int32 scalar.
+
+    Returns:
+        A bool tensor of shape `(batch,)`, behind checks of shape and values.
+    """
+    rows = option_rows("truncate", truncate, batch_size)
+    is_right = (rows == "left") | (rows == "")
+    return check_rows(rows, is_right, rows, TRUNCATE) == "left"
+
+
+def check_rows(x, is_right, values, message):
+    """Makes a tensor carry a check of each row.
+
+    Args:
+        x: tensor of a graph.
+        is_right: bool tensor of shape `(batch,)`.
+        values: tensor of shape `(batch,)`. What the error names of the first
+            row that is not right.
+        message: pair of strings, around the value.
+
+    Returns:
+        `x`, behind the check.
+    """
+    before, after = message
+    wrong = tf.boolean_mask(values, ~is_right)
+    # The last one stands in where none is wrong.
+    value = tf.concat([wrong, tf.zeros([1], values.dtype)], axis=0)[0]
+    return assert_in_graph(x, tf.reduce_all(is_right), before, value, after)

@@ -1,0 +1,100 @@
+"""Texts that fit the context, or are made to fit. TensorFlow only."""
+
+import tensorflow as tf
+
+from keras_gpt3.export.per_row_options import check_rows
+from keras_gpt3.generation.prompt_messages import too_long_message
+
+
+def fit_prompts(token_ids, lengths, max_new_tokens, truncates, context):
+    """Leaves room for the answers of prompts.
+
+    Args:
+        token_ids: int32 tensor of shape `(batch, length)`, padded on the right.
+        lengths: int32 tensor of shape `(batch,)`, at least 1.
+        max_new_tokens: int32 tensor of shape `(batch,)`.
+        truncates: bool tensor of shape `(batch,)`. Whose first tokens may be
+            dropped.
+        context: int. Tokens that prompt and answer may have together.
+
+    Returns:
+        A pair of token ids and lengths, behind a check that they fit. A prompt
+        that may be cut keeps its last tokens, at least one.
+    """
+    # A request for very many tokens must not come round to few.
+    room = context - tf.cast(max_new_tokens, tf.int64)
+    wanted = tf.cast(lengths, tf.int64)
+    kept = tf.minimum(wanted, tf.maximum(room, 1))
+    kept = tf.where(truncates, kept, wanted)
+    total = kept + context - room
+    kept = check_rows(kept, kept <= room, total, too_long_message(context))
+    kept = tf.cast(kept, tf.int32)
+    return last_tokens(token_ids, lengths, kept), kept
+
+
+def fit_contexts(contexts, continuations, truncates, window):
+    """Leaves room for the continuations of contexts, which are scored.
+
+    The last token is predicted, not read: both may have one token more than
+    the window.
+
+    Args:
+        contexts: int32 `tf.RaggedTensor` of shape `(batch, None)`.
+        continuations: int32 `tf.RaggedTensor` of shape `(batch, None)`.
+        truncates: bool tensor of shape `(batch,)`. Whose first tokens may be
+            dropped.
+        window: int. The model's `max_sequence_length`.
+
+    Returns:
+        A `tf.RaggedTensor` of each context's last tokens, behind checks.
+    """
+    new = tf.cast(continuations.row_lengths(), tf.int32)
+    lengths = tf.cast(contexts.row_lengths(), tf.int32)
+    too_long = (
+        f"continuation must have at most max_sequence_length={window} tokens. "
+        "Received: ",
+        " tokens. Score it in parts.",
+    )
+    room = check_rows(window + 1 - new, new <= window, new, too_long)
+    kept = tf.where(truncates, tf.minimum(lengths, room), lengths)
+    both = tf.strings.as_string(lengths), tf.strings.as_string(new)
+    kept = check_rows(
+        kept,
+        kept <= room,
+        tf.strings.join(both, separator=" + "),
+        (
+            "context and continuation must have at most "
+            f"max_sequence_length + 1 = {window + 1} tokens. Received: ",
+            " tokens. Shorten the context, or set truncate to left.",
+        ),
+    )
+    token_ids = last_tokens(contexts.to_tensor(0), lengths, kept)
+    return tf.RaggedTensor.from_tensor(token_ids, lengths=kept)
+
+
+def last_tokens(token_ids, lengths, kept):
+    """Drops the first tokens of rows.
+
+    Args:
+        token_ids: int32 tensor of shape `(batch, length)`, padded on the right.
+        lengths: int32 tensor of shape `(batch,)`.
+        kept: int32 tensor of shape `(batch,)`. How many to keep of each row.
+
+    Returns:
+        An int32 tensor as wide as the longest row is then, padded with 0.
+
+    Example:
+
+    ```python
+    import tensorflow as tf
+    from keras_gpt3.export.prompt_window import last_tokens
+
+    token_ids = tf.constant([[5, 6, 7], [8, 0, 0]])
+    last_tokens(token_ids, tf.constant([3, 1]), tf.constant([2, 1]))
+    # [[6, 7], [8, 0]]
+    ```
+    """
+    mask = tf.sequence_mask(kept)
+    places = (lengths - kept)[:, tf.newaxis] + tf.range(tf.shape(mask)[1])
+    moved = tf.gather(token_ids, tf.where(mask, places, 0), batch_dims=1)
+    return tf.where(mask, moved, 0)

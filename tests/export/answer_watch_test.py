@@ -1,0 +1,80 @@
+"""Answers watched token by token, against their whole texts."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gpt3.export.answer_watch import AnswerWatch
+from keras_gpt3.generation.stop_strings import cut_at_stop
+
+PIECES = [b"a", b"b", b"ab", b"", b"ba", "é".encode()[:1], "é".encode()[1:]]
+
+
+class Spelling:
+    """Stands in for the encoding: ids are places in `PIECES`."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def decode(self, ids):
+        self.calls += 1
+        return tf.constant(PIECES, tf.string)[ids[0, 0]][tf.newaxis]
+
+
+def watch_answer(ids, stop, max_new_tokens=100, encoding=None):
+    """Feeds one answer; what is remembered when it has ended."""
+    watch = AnswerWatch(
+        encoding or Spelling(),
+        tf.constant(stop, tf.string, [1, len(stop)]),
+        tf.constant([max_new_tokens]),
+    )
+    watched = watch.start()
+    for id in ids:
+        watched, ends = watch(watched, tf.constant([id]), tf.constant([True]))
+        if ends[0]:
+            break
+    return watched
+
+
+def test_a_stop_string_is_found_across_tokens():
+    generator = np.random.default_rng(0)
+    straddled = 0
+    for _ in range(25):
+        ids = generator.integers(len(PIECES), size=8)
+        stop = [b"".join(PIECES[i] for i in generator.integers(7, size=3))]
+        stop += ["é".encode()]
+        watched = watch_answer(ids, stop)
+        stop = tuple(s for s in stop if s)
+        for number in range(1, len(ids) + 1):
+            text = b"".join(PIECES[i] for i in ids[:number])
+            kept, was_cut = cut_at_stop(text, stop)
+            if was_cut:
+                break
+        assert watched.num_tokens[0] == number
+        assert watched.cuts[0] == (len(kept) if was_cut else -1)
+        straddled += was_cut and number > 2
+    assert straddled > 5
+
+
+def test_an_answer_ends_at_its_number_of_tokens():
+    watched = watch_answer([0] * 9, [b"b"], max_new_tokens=4)
+    assert watched.num_tokens[0] == 4 and watched.cuts[0] == -1
+
+
+def test_no_token_is_spelled_where_there_is_no_stop_string():
+    for stop, calls in (([], 0), ([b""], 0), ([b"b"], 9)):
+        encoding = Spelling()
+        watch_answer([0] * 9, stop, encoding=encoding)
+        assert encoding.calls == calls
+
+
+@pytest.mark.parametrize("is_answer", [True, False])
+def test_tokens_of_prompts_do_not_count(is_answer):
+    stop = tf.constant([["a"]])
+    watch = AnswerWatch(Spelling(), stop, tf.constant([1]))
+    # An id of a prompt may be one that the tokenizer does not know.
+    chosen = tf.constant([0 if is_answer else 99])
+    watched, ends = watch(watch.start(), chosen, tf.constant([is_answer]))
+    assert ends.numpy().tolist() == [is_answer]
+    assert watched.num_tokens.numpy().tolist() == [int(is_answer)]
+    assert watched.cuts.numpy().tolist() == [0 if is_answer else -1]
