@@ -19,7 +19,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import matplotlib.pyplot as plt
-import numpy as np
 
 import keras_gpt3
 
@@ -32,8 +31,6 @@ WRITTEN = (
     "curves.png",
     "preset",
     "saved_model",
-    "prompt.npz",
-    "answer.npz",
 )
 CONTEXT = 128  # Tokens.
 BATCH_SIZE = 4  # Sequences.
@@ -44,20 +41,17 @@ VERBOSE = 1 if sys.stdout.isatty() else 2
 # What a process without this package does with the exported model.
 SERVE = """
 import sys
-import numpy as np
 import tensorflow as tf
 
-prompt = np.load(sys.argv[2])
 model = tf.saved_model.load(sys.argv[1])
-answer = model.signatures["generate_tokens"](
-    token_ids=tf.constant(prompt["token_ids"]),
-    padding_mask=tf.constant(prompt["padding_mask"]),
+answer = model.generate(
+    tf.constant([sys.argv[2]]),
+    max_new_tokens=tf.constant(64),
     temperature=tf.constant(0.8),
     top_k=tf.constant(40),
     seed=tf.constant(7),
-    end_token_id=tf.constant(50256),
 )
-np.savez(sys.argv[3], **{k: v.numpy() for k, v in answer.items()})
+sys.stdout.buffer.write(answer["texts"].numpy()[0])
 """
 
 
@@ -85,10 +79,9 @@ def main():
     curve.plot(OUT / "curves.png", recipe.batch_tokens)
 
     # === Sampling, saving, serving ===
-    answer = model.generate(PROMPT)
+    answer = model.generate(PROMPT, max_new_tokens=64)
     model.save_to_preset(OUT / "preset")
-    model.export(OUT / "saved_model")
-    served = served_answer(model)
+    served = served_answer(model.export(OUT / "saved_model"))
     print(f"\nFrom the model:      {answer}")
     print(f"\nFrom the SavedModel: {served}")
     print(f"\nValidation loss per token: {before:.3f} -> {after:.3f}")
@@ -174,16 +167,11 @@ class Curve(keras.callbacks.Callback):
         plt.close(figure)
 
 
-def served_answer(model):
+def served_answer(folder):
     """Asks the exported model, in a process of its own."""
-    prompt = model.preprocessor.generate_preprocess([PROMPT])
-    prompt_file, answer_file = OUT / "prompt.npz", OUT / "answer.npz"
-    np.savez(prompt_file, **{k: np.asarray(v) for k, v in prompt.items()})
-    command = [sys.executable, "-c", SERVE]
-    command += [str(OUT / "saved_model"), str(prompt_file), str(answer_file)]
-    subprocess.run(command, check=True)
-    answer = dict(np.load(answer_file))
-    return model.preprocessor.generate_postprocess(answer)[0]
+    command = [sys.executable, "-c", SERVE, str(folder), PROMPT]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    return PROMPT + done.stdout.decode()
 
 
 if __name__ == "__main__":

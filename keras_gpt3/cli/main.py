@@ -5,10 +5,12 @@ from typing import Annotated
 import typer
 
 from keras_gpt3.cli.describe import describe_command
+from keras_gpt3.cli.export import export_command
 from keras_gpt3.cli.generate import generate_command
 from keras_gpt3.cli.plan import plan_command
 from keras_gpt3.cli.prepare import prepare_command
 from keras_gpt3.cli.pretrain import pretrain_command
+from keras_gpt3.cli.serve import serve_command
 from keras_gpt3.version import __version__
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -17,6 +19,8 @@ app.command("generate")(generate_command)
 app.command("plan")(plan_command)
 app.command("prepare")(prepare_command)
 app.command("pretrain")(pretrain_command)
+app.command("export")(export_command)
+app.command("serve")(serve_command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -37,4 +41,4 @@ def main(
         ),
     ] = False,
 ) -> None:
-    """GPT-3 for Keras: describe a size, plan its training, pretrain it."""
+    """GPT-3 for Keras: plan, pretrain, generate, export and serve."""

@@ -51,14 +51,15 @@ class Endpoints:
     def __init__(self, model):
         self.tracked = []
         self._functions = {}
-        end_token_id = -1
+        end_token_id, num_known = -1, None
         if model.preprocessor is not None:
             texts = TextSignatures(model)
             end_token_id = texts.end_token_id
+            num_known = texts.encoding.vocabulary_size
             self.tracked.append(texts.encoding)
             self._functions |= texts.endpoints()
         self._functions |= token_endpoints(model.backbone)
-        stream = StreamSignatures(model.backbone, end_token_id)
+        stream = StreamSignatures(model.backbone, end_token_id, num_known)
         self._functions |= stream.endpoints()
 
     def functions(self):

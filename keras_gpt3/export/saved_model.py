@@ -1,22 +1,42 @@
 """A SavedModel of stock TensorFlow operations. TensorFlow only."""
 
-import pathlib
-
 import keras
 import rich.console
 import tensorflow as tf
 
-from keras_gpt3.export.text_signatures import TextSignatures
-from keras_gpt3.export.token_signatures import generate_function
-from keras_gpt3.export.token_signatures import logits_function
+from keras_gpt3.export.batching_parameters import BatchingParameters
+from keras_gpt3.export.endpoints import Endpoints
+from keras_gpt3.export.serving_bundle import check_served_as
+from keras_gpt3.export.serving_bundle import write_serving_bundle
+from keras_gpt3.export.version_folder import write_version
+from keras_gpt3.export.warmup_requests import write_warmup_requests
 from keras_gpt3.ops.op_compilation import op_compilation
 
 
-def export_saved_model(model, filepath, verbose=True):
+def export_saved_model(
+    model, filepath, version=None, name="gpt3", base_path=None, verbose=True
+):
     """Writes a model as a SavedModel with signatures for ids and texts.
 
     The graph holds no XLA operation, no operation of another package and no
-    Python function, so that stock TensorFlow Serving runs it. The signatures:
+    Python function, so that stock TensorFlow Serving runs it. Weights are
+    stored as they are in memory: bfloat16, and int8 after `quantize`, halve
+    and quarter the file.
+
+    The SavedModel is `filepath/1`, that of the next call `filepath/2`, and so
+    on: `filepath` is what TensorFlow Serving calls a base path. A version is
+    written under a hidden name and renamed once, so a server that watches
+    the folder never sees half a model, and a killed export leaves none. There
+    is no form without a number: what this returns is what
+    `tf.saved_model.load` takes, and one form is one thing to serve.
+
+    Beside the versions stand a server's `models.config`, `batching.config` and
+    `monitoring.config`; see `write_serving_bundle`. Batches are sized by
+    `BatchingParameters.for_model`. In each version,
+    `assets.extra/tf_serving_warmup_requests` has the server answer a request
+    of every batch size before it offers the version.
+
+    The signatures on ids:
 
     - `logits`: `token_ids` int32 `(batch, length)`, padded on the right, to
       `logits` float32 `(batch, length, vocabulary_size)`.
@@ -27,29 +47,47 @@ def export_saved_model(model, filepath, verbose=True):
       on to the full length). Returns `token_ids` and `padding_mask`, the mask
       up to the end of each answer.
 
+    - `prefill` and `extend`: an answer in parts, through caches that the
+      client keeps; any parts give the tokens that `generate` gives.
+
     With a preprocessor also, all of them on string vectors `(batch,)`:
 
+    - `generate`: `prompts`, and options that have default values: a scalar for
+      all rows or a vector with one for each. `max_new_tokens` int32 (64),
+      `temperature` float32 (1), `top_k` int32 (0), `top_p` float32 (1), `seed`
+      int32 (0), `truncate` string (`""`, or `"left"` drops the first tokens of
+      a prompt that is too long), and `stop` strings, none by default:
+      `(number,)` for all rows or `(batch, number)`, where `""` is padding.
+      Returns `texts`, `num_tokens`, `num_prompt_tokens` and `finish_reason`,
+      `"stop"` or `"length"`.
+    - `score`: `contexts`, `continuations` and `truncate` to `log_likelihood`
+      float32, `is_greedy` bool and `num_tokens` int32; see `GPT3.score`.
     - `tokenize`: `texts` to `token_ids` int32 `(batch, length)`, padded with 0,
-      and `lengths` int32 `(batch,)`.
-    - `generate`: `prompts`; `max_new_tokens` int32, `temperature` float32,
-      `top_k` int32, `top_p` float32 (1 is all), `seed` int32, scalars; `stop`,
-      a string vector, empty for none. Returns `texts`, what follows each
-      prompt up to the end of text or the first stop string, which is cut off
-      once the answer is there; `num_tokens` int32, those generated; and
-      `finish_reason`, `"stop"` or `"length"`.
-    - `score`: `contexts` and `continuations`, encoded apart, to
-      `log_likelihood` float32 and `is_greedy` bool; see `GPT3.score`.
+      and `lengths` int32 `(batch,)`; `detokenize`: the reverse, to bytes.
+
+    A server that forms batches takes no scalars and fills in no defaults: send
+    every option with a row for each prompt, and `stop` as `(batch, number)`.
 
     Args:
         model: `GPT3`.
-        filepath: string or path. The folder to write.
+        filepath: string or path. The folder of the versions; made if missing.
+        version: int. The number to write. Defaults to `None`: one more than
+            the highest there, or 1.
+        name: string. What clients of a server call the model. Defaults to
+            `"gpt3"`.
+        base_path: string. The folder of the versions as a server sees it.
+            Defaults to `None`, `"/models/NAME"`.
         verbose: bool. Whether to say what was written. Defaults to `True`.
 
     Returns:
-        The folder, as a `pathlib.Path`.
+        The folder of the version, as a `pathlib.Path`.
 
     Raises:
-        ValueError: If the backend is not TensorFlow.
+        FileExistsError: If the version is there already, or `filepath` is a
+            SavedModel itself.
+        NotADirectoryError: If `filepath` is a file.
+        ValueError: If the backend is not TensorFlow, or the version, name,
+            or base path is none that a server takes.
 
     Example:
 
@@ -65,7 +103,7 @@ def export_saved_model(model, filepath, verbose=True):
         intermediate_dim=64,
         max_sequence_length=32,
     )
-    export_saved_model(keras_gpt3.GPT3(backbone), "exported")
+    export_saved_model(keras_gpt3.GPT3(backbone), "exported")  # exported/1
     ```
     """
     if keras.config.backend() != "tensorflow":
@@ -75,47 +113,58 @@ def export_saved_model(model, filepath, verbose=True):
             "save_to_preset, and load and export under KERAS_BACKEND="
             "tensorflow."
         )
-    filepath = pathlib.Path(filepath)
-    archive = keras.export.ExportArchive()
-    archive.track(model.backbone)
-    with op_compilation(False):
-        archive.add_endpoint(
-            name="logits",
-            fn=logits_function(model.backbone),
-            input_signature=[_ids("token_ids")],
-        )
-        archive.add_endpoint(
-            name="generate_tokens",
-            fn=generate_function(model.backbone),
-            input_signature=[
-                _ids("token_ids"),
-                tf.TensorSpec((None, None), tf.bool, name="padding_mask"),
-                tf.TensorSpec((), tf.float32, name="temperature"),
-                tf.TensorSpec((), tf.int32, name="top_k"),
-                tf.TensorSpec((), tf.int32, name="seed"),
-                tf.TensorSpec((), tf.int32, name="end_token_id"),
-            ],
-        )
-        names = ["logits", "generate_tokens"]
+    check_served_as(name, base_path)
+    signatures = []
+
+    def write(folder):
+        signatures.extend(_write_graph(model, folder))
+        batching = _batching_parameters(model.backbone)
         if model.preprocessor is not None:
-            texts = TextSignatures(model)
-            archive.track(texts.encoding)
-            for name, (function, signature) in texts.endpoints().items():
-                archive.add_endpoint(
-                    name=name, fn=function, input_signature=signature
-                )
-                names.append(name)
-        # Keras would list every captured variable.
-        archive.write_out(str(filepath), verbose=False)
+            write_warmup_requests(
+                folder,
+                batching.allowed_batch_sizes,
+                model.backbone.max_sequence_length,
+                name,
+            )
+        write_serving_bundle(folder.parent, batching, name, base_path)
+
+    folder = write_version(filepath, write, version)
     if verbose:
         # Not rich's own console, which keeps what its first output was like.
         rich.console.Console(soft_wrap=True).print(
-            f"Wrote the SavedModel ({', '.join(names)}): {filepath}",
+            f"Wrote the SavedModel ({', '.join(signatures)}): {folder}",
             markup=False,
             highlight=False,
         )
-    return filepath
+    return folder
 
 
-def _ids(name):
-    return tf.TensorSpec((None, None), tf.int32, name=name)
+def _write_graph(model, folder):
+    """Writes what `tf.saved_model.save` does; the signatures' names."""
+    endpoints = Endpoints(model)
+    # Not Keras' ExportArchive, which stores, and loads, every weight twice:
+    # as Keras' variable and as TensorFlow's inside it.
+    root = tf.Module()
+    root.weights = [v.value for v in model.backbone.variables]
+    root.resources = endpoints.tracked
+    signatures = {
+        name: tf.function(function, input_signature=specs, autograph=False)
+        for name, (function, specs) in endpoints.functions().items()
+    }
+    for name, function in signatures.items():
+        setattr(root, name, function)
+    names = list(signatures)
+    signatures["serving_default"] = signatures[names[0]]
+    with op_compilation(False):
+        tf.saved_model.save(root, str(folder), signatures=signatures)
+    return names
+
+
+def _batching_parameters(backbone):
+    weight_bytes = sum(
+        v.value.shape.num_elements() * tf.as_dtype(v.dtype).size
+        for v in backbone.variables
+    )
+    return BatchingParameters.for_model(
+        backbone.get_config(), backbone.compute_dtype, weight_bytes
+    )

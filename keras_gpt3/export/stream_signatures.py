@@ -28,10 +28,12 @@ class StreamSignatures:
     Args:
         backbone: `GPT3Backbone`.
         end_token_id: int. Ends an answer; a negative one never occurs.
+        num_known: int. Ids that may be chosen. Defaults to `None`, all.
     """
 
-    def __init__(self, backbone, end_token_id):
+    def __init__(self, backbone, end_token_id, num_known=None):
         self._backbone = backbone
+        self._num_known = num_known
         self._end_token_id = end_token_id
 
     def endpoints(self):
@@ -91,7 +93,7 @@ class StreamSignatures:
         known = tf.fill(tf.shape(token_ids[:, 0]), index)
         state = decode_until(
             end,
-            scores_function(self._backbone),
+            scores_function(self._backbone, self._num_known),
             lambda logits, index: choose_for_rows(logits, index, **settings),
             DecodeState(
                 index,

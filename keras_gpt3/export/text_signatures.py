@@ -147,6 +147,7 @@ class TextSignatures:
             lambda logits, index: choose_for_rows(logits, index, **settings),
             watch,
             watch.start(),
+            self.encoding.vocabulary_size,
         )
         return state, lengths
 

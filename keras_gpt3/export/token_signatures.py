@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras_gpt3.generation.decode_loop import decode_until
 from keras_gpt3.generation.decode_loop import mask_up_to_stop
 from keras_gpt3.generation.decode_loop import start_decoding
+from keras_gpt3.generation.known_tokens import rule_out_unknown
 from keras_gpt3.generation.token_choice import choose_token
 from keras_gpt3.ops.graph_assertion import assert_in_graph
 from keras_gpt3.ops.sequence_length_check import check_context
@@ -120,6 +121,7 @@ def decode_prompts(
     choose,
     watch=None,
     watched=(),
+    num_known=None,
 ):
     """Continues right-padded prompts until all rows have ended.
 
@@ -131,6 +133,7 @@ def decode_prompts(
         choose: callable, as `decode_until` takes it.
         watch: callable, as `decode_until` takes it. Defaults to `None`.
         watched: nest of tensors, what the watch starts with. Defaults to `()`.
+        num_known: int. Ids that may be chosen. Defaults to `None`, all.
 
     Returns:
         A `DecodeState`.
@@ -140,7 +143,7 @@ def decode_prompts(
     _, cache = backbone.prefill(token_ids, length, tf.reduce_min(lengths))
     return decode_until(
         length,
-        scores_function(backbone),
+        scores_function(backbone, num_known),
         choose,
         start_decoding(token_ids, padding_mask, cache, watched),
         padding_mask,
@@ -149,11 +152,12 @@ def decode_prompts(
     )
 
 
-def scores_function(backbone):
+def scores_function(backbone, num_known=None):
     """Makes the function from a position to its scores, through a cache.
 
     Args:
         backbone: `GPT3Backbone`.
+        num_known: int. Ids that may be chosen. Defaults to `None`, all.
 
     Returns:
         A callable, the `next_logits` of `decode_until`.
@@ -161,7 +165,7 @@ def scores_function(backbone):
 
     def next_logits(token_ids, cache, index):
         states, cache = backbone.decode_position(token_ids, cache, index)
-        return backbone.logits(states), cache
+        return rule_out_unknown(backbone.logits(states), num_known), cache
 
     return next_logits
 

@@ -31,9 +31,9 @@ class TextPieces:
 
     def __init__(self, stop=()):
         self.stopped = False
-        self._stop = tuple(stop)
+        self._stop = tuple(string.encode() for string in stop)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._waiting = ""
+        self._waiting = b""
 
     def feed(self, new):
         """Takes in bytes.
@@ -44,7 +44,15 @@ class TextPieces:
         Returns:
             A string, what can be shown now; empty once a stop string was met.
         """
-        return self._show(self._decoder.decode(new), is_end=False)
+        if self.stopped:
+            return ""
+        # As bytes: an exported graph compares them, too.
+        found, self.stopped = cut_at_stop(self._waiting + new, self._stop)
+        if self.stopped:
+            return self._decoder.decode(found, final=True)
+        shown = found[: len(found) - held_back(found, self._stop)]
+        self._waiting = found[len(shown) :]
+        return self._decoder.decode(shown)
 
     def finish(self):
         """Says that no more bytes come.
@@ -53,13 +61,5 @@ class TextPieces:
             A string, what was held back; a character that was never completed
             is U+FFFD.
         """
-        return self._show(self._decoder.decode(b"", final=True), is_end=True)
-
-    def _show(self, text, is_end):
-        if self.stopped:
-            return ""
-        text, self.stopped = cut_at_stop(self._waiting + text, self._stop)
-        back = 0 if self.stopped or is_end else held_back(text, self._stop)
-        shown = text[: len(text) - back]
-        self._waiting = text[len(shown) :]
-        return shown
+        waiting = b"" if self.stopped else self._waiting
+        return self._decoder.decode(waiting, final=True)

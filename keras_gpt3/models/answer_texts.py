@@ -9,16 +9,17 @@ class AnswerTexts:
     """The texts of answers, cut at stop strings.
 
     Args:
-        preprocessor: `GPT3Preprocessor`.
+        tokenizer: `GPT3Tokenizer`.
         prompt_mask: bool array of shape `(answers, length)`, True on the
             prompts.
         stop: tuple of strings. Defaults to `()`.
     """
 
-    def __init__(self, preprocessor, prompt_mask, stop=()):
-        self._preprocessor = preprocessor
+    def __init__(self, tokenizer, prompt_mask, stop=()):
+        self._tokenizer = tokenizer
         self._prompt_mask = prompt_mask
-        self._stop = stop
+        # As bytes: an exported graph compares them, too.
+        self._stop = tuple(string.encode() for string in stop)
 
     def decode(self, answers, strip_prompt=False):
         """Decodes answers.
@@ -31,14 +32,11 @@ class AnswerTexts:
         Returns:
             A list of strings.
         """
-        prompts, whole = self._parts(answers)
-        texts = [
-            cut_at_stop(text[len(prompt) :], self._stop)[0]
-            for prompt, text in zip(prompts, whole, strict=True)
-        ]
-        if strip_prompt:
-            return texts
-        return [a + b for a, b in zip(prompts, texts, strict=True)]
+        texts = [found for found, _ in self._cut(answers)]
+        if not strip_prompt:
+            prompts = self._rows(answers.token_ids, self._prompt_mask)
+            texts = [a + b for a, b in zip(prompts, texts, strict=True)]
+        return [text.decode("utf-8", "replace") for text in texts]
 
     def have_stopped(self, answers):
         """Which answers hold a stop string.
@@ -49,18 +47,28 @@ class AnswerTexts:
         Returns:
             A bool array of shape `(answers,)`.
         """
-        return np.array(
-            [
-                cut_at_stop(text[len(prompt) :], self._stop)[1]
-                for prompt, text in zip(*self._parts(answers), strict=True)
-            ]
-        )
+        return np.array([stopped for _, stopped in self._cut(answers)])
 
-    def _parts(self, answers):
-        """The prompts' texts, and with the answers behind them."""
-        return [
-            self._preprocessor.generate_postprocess(
-                {"token_ids": answers.token_ids, "padding_mask": mask}
-            )
-            for mask in (self._prompt_mask, answers.padding_mask)
-        ]
+    def _cut(self, answers):
+        """Pairs of an answer's bytes and whether a stop string cut them."""
+        mask = answers.padding_mask & ~self._prompt_mask
+        rows = self._rows(answers.token_ids, mask)
+        return [cut_at_stop(row, self._stop) for row in rows]
+
+    def _rows(self, token_ids, mask):
+        rows = zip(token_ids, mask, strict=True)
+        return [spell(self._tokenizer, ids[is_in]) for ids, is_in in rows]
+
+
+def spell(tokenizer, token_ids):
+    """The bytes of tokens, special ones left out.
+
+    Args:
+        tokenizer: `GPT3Tokenizer`.
+        token_ids: int array of shape `(length,)`.
+
+    Returns:
+        A bytes object.
+    """
+    is_special = np.isin(token_ids, tokenizer.special_token_ids)
+    return tokenizer.encoding.decode_bytes(token_ids[~is_special])

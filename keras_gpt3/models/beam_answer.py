@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from keras_gpt3.models.answer_texts import spell
+
 
 @dataclasses.dataclass(frozen=True)
 class BeamAnswer:
@@ -30,11 +32,11 @@ class BeamAnswer:
     score: float
 
 
-def beam_answers(preprocessor, batch, found):
+def beam_answers(tokenizer, batch, found):
     """The answers of a beam search, prompt by prompt.
 
     Args:
-        preprocessor: `GPT3Preprocessor` or `None`.
+        tokenizer: `GPT3Tokenizer`, or `None` where there are ids only.
         batch: a `PromptBatch`.
         found: a `TokenAnswers` with scores, as many for each prompt.
 
@@ -51,7 +53,7 @@ def beam_answers(preprocessor, batch, found):
         if np.isfinite(found.scores[row]):
             answers[-1].append(
                 BeamAnswer(
-                    _text(preprocessor, token_ids),
+                    _text(tokenizer, token_ids),
                     tuple(token_ids.tolist()),
                     float(found.scores[row]),
                 )
@@ -59,10 +61,7 @@ def beam_answers(preprocessor, batch, found):
     return answers
 
 
-def _text(preprocessor, token_ids):
-    if preprocessor is None:
+def _text(tokenizer, token_ids):
+    if tokenizer is None:
         return None
-    row = token_ids[None]
-    return preprocessor.generate_postprocess(
-        {"token_ids": row, "padding_mask": np.ones(row.shape, "bool")}
-    )[0]
+    return spell(tokenizer, token_ids).decode("utf-8", "replace")

@@ -92,8 +92,8 @@ def _fit(context, continuation, window, truncate):
         raise ValueError(
             "context and continuation must have at most "
             f"max_sequence_length + 1 = {window + 1} tokens. Received: "
-            f"{len(context)} + {len(continuation)} tokens. Shorten the context, "
-            "or set truncate to left."
+            f"{len(context)} + {len(continuation)} tokens. Shorten the "
+            "context, or set truncate to left."
         )
     return context[-room:], continuation
 

@@ -1,9 +1,12 @@
 """The loops that continue prompts, as functions of tensors to compile."""
 
+import functools
+
 from keras import ops
 
 from keras_gpt3.generation.beam_search import beam_search
 from keras_gpt3.generation.decode_loop import decode_until
+from keras_gpt3.generation.known_tokens import rule_out_unknown
 from keras_gpt3.generation.sampler_loop import sample
 from keras_gpt3.generation.sampling_steps import sampler_steps
 from keras_gpt3.generation.sampling_steps import settings_steps
@@ -90,15 +93,9 @@ def sampler_loop(model, stop_token_ids):
     """
 
     def loop(token_ids, padding_mask, hidden_states, cache):
-        backbone = model.backbone
-
-        def next_logits(token_ids, cache, index):
-            states, cache = backbone.decode_position(token_ids, cache, index)
-            return backbone.logits(states), states, cache
-
         return sample(
             model.sampler,
-            next_logits,
+            functools.partial(_logits_and_states, model),
             token_ids,
             padding_mask,
             cache,
@@ -112,13 +109,21 @@ def sampler_loop(model, stop_token_ids):
 
 def _next_logits(model):
     """The scores of a position, as `decode` takes them."""
-    backbone = model.backbone
 
     def next_logits(token_ids, cache, index):
-        states, cache = backbone.decode_position(token_ids, cache, index)
-        return backbone.logits(states), cache
+        logits, _, cache = _logits_and_states(model, token_ids, cache, index)
+        return logits, cache
 
     return next_logits
+
+
+def _logits_and_states(model, token_ids, cache, index):
+    """The scores of a position, the states they come from, and the cache."""
+    backbone, preprocessor = model.backbone, model.preprocessor
+    states, cache = backbone.decode_position(token_ids, cache, index)
+    num_known = preprocessor and preprocessor.tokenizer.vocabulary_size()
+    logits = rule_out_unknown(backbone.logits(states), num_known)
+    return logits, states, cache
 
 
 def _count_down(left, chosen, is_answer):

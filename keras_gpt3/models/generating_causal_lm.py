@@ -240,7 +240,8 @@ class GeneratingCausalLM(TrainableCausalLM):
         )
         batch, is_single = self._batch(inputs, request, prefix)
         found = self._answer_tokens(batch, request, prefix)
-        answers = beam_answers(self.preprocessor, batch, found)
+        tokenizer = self.preprocessor and self.preprocessor.tokenizer
+        answers = beam_answers(tokenizer, batch, found)
         return answers[0] if is_single else answers
 
     def prefix(self, text):
@@ -269,7 +270,7 @@ class GeneratingCausalLM(TrainableCausalLM):
                 answers = without_prompts(answers, copies.lengths)
             return answer_arrays(answers, request.num_return_sequences)
         texts = AnswerTexts(
-            self.preprocessor, copies.padding_mask, request.stop
+            self.preprocessor.tokenizer, copies.padding_mask, request.stop
         )
         answers = self._answer_tokens(
             batch, request, prefix, texts.have_stopped if request.stop else None

@@ -245,17 +245,33 @@ class GPT3(GeneratingCausalLM):
     # === Export ===
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
-        """Writes a SavedModel that stock TensorFlow runs.
+        """Writes a version of a SavedModel that stock TensorFlow runs.
 
-        Its signatures are `logits` (token ids to logits) and `generate_tokens`
-        (token ids to token ids); it needs neither this package nor Keras. See
-        `keras_gpt3.export.export_saved_model`.
+        With a preprocessor it takes text in and gives text out; it needs
+        neither this package nor Keras. `filepath` holds numbered versions, as
+        TensorFlow Serving's base path does, and that server's config files.
+        `keras_gpt3.export.export_saved_model` says what the signatures are.
 
         Args:
-            filepath: string or path. The folder to write.
+            filepath: string or path. The folder of the versions.
             format: string. Another format of `keras.Model.export` goes to
                 Keras. Defaults to `"tf_saved_model"`.
-            **kwargs: See `keras.Model.export`.
+            **kwargs: `version`, `name`, `base_path` and `verbose` of
+                `export_saved_model`; for another format see
+                `keras.Model.export`.
+
+        Returns:
+            The folder of the version, `filepath/1` the first time, for
+            `tf.saved_model.load`.
+
+        Example:
+
+        ```python
+        import keras_gpt3
+
+        model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
+        folder = model.export("exported")  # exported/1
+        ```
         """
         if format != "tf_saved_model":
             return super().export(filepath, format=format, **kwargs)

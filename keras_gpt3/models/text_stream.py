@@ -1,8 +1,7 @@
 """An answer as it comes."""
 
-import numpy as np
-
 from keras_gpt3.generation.text_pieces import TextPieces
+from keras_gpt3.models.answer_texts import spell
 from keras_gpt3.models.decoding import Decoding
 from keras_gpt3.models.token_answers import chooses_stepwise
 
@@ -62,15 +61,9 @@ def text_pieces(model, batch, request, prefix=None):
         decoding.advance(count)
         (token_ids,), (mask,) = decoding.answers()
         end = int(mask.sum())
-        text = pieces.feed(_bytes(tokenizer, token_ids[shown:end]))
+        text = pieces.feed(spell(tokenizer, token_ids[shown:end]))
         if text:
             yield text
         shown, count = end, _LATER
     if text := pieces.finish():
         yield text
-
-
-def _bytes(tokenizer, token_ids):
-    """The bytes of tokens, special ones left out."""
-    special = np.isin(token_ids, tokenizer.special_token_ids)
-    return tokenizer.encoding.decode_bytes(token_ids[~special])

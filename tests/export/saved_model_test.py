@@ -1,9 +1,6 @@
 import contextlib
-import json
 import pathlib
 import re
-import subprocess
-import sys
 import types
 
 import keras
@@ -12,15 +9,19 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.export import saved_model
+from keras_gpt3.export.batching_parameters import BatchingParameters
 from keras_gpt3.generation import SeededSampler
 from keras_gpt3.ops.graph_assertion import one_line_errors
+from tests.export.serving_config import read_batching
+from tests.export.serving_config import read_models
+from tests.export.stock_tensorflow import run_script
 from tests.exported_models import CONTEXT
 from tests.exported_models import make_model
 from tests.exported_models import make_prompts
 from tests.exported_models import refused_functions
 from tests.exported_models import save_function
+from tests.small_gpt3 import small_model
 
-SCRIPT = pathlib.Path(__file__).parents[1] / "run_saved_model.py"
 GREEDY = {"temperature": 0.0, "top_k": 0, "seed": 0, "end_token_id": -1}
 WARM = GREEDY | {"temperature": 0.8, "seed": 7}
 CALLS = {
@@ -41,17 +42,18 @@ def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     model, prompts = make_model(), make_prompts()
     np.savez(folder / "inputs.npz", **prompts)
-    model.export(folder / "model", verbose=False)
+    version = model.export(folder / "model", verbose=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(saved_model, "op_compilation", contextlib.nullcontext)
-        model.export(folder / "compiled", verbose=False)
+        compiled = model.export(folder / "model", verbose=False)
     functions = refused_functions()
     for i, function in enumerate(functions.values()):
         save_function(function, str(folder / str(i)))
-    names = ["model", "compiled", *map(str, range(len(functions)))]
+    names = ["model/1", "model/2", *map(str, range(len(functions)))]
+    assert [version, compiled] == [folder / name for name in names[:2]]
     report = run_script(
         scan=[str(folder / name) for name in names],
-        folder=str(folder / "model"),
+        folder=str(version),
         inputs=str(folder / "inputs.npz"),
         outputs=str(folder / "outputs.npz"),
         calls=list(CALLS.values()),
@@ -64,20 +66,12 @@ def exported(tmp_path_factory):
     scans = list(report["refused"].values())
     return types.SimpleNamespace(
         model=model,
-        served=tf.saved_model.load(str(folder / "model")),
+        served=tf.saved_model.load(str(version)),
         prompts=prompts,
         results=results,
         packages=report["packages"],
         scans=dict(zip(["model", "compiled", *functions], scans, strict=True)),
     )
-
-
-def run_script(**request):
-    command = [sys.executable, str(SCRIPT), json.dumps(request)]
-    done = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, cwd=SCRIPT.parent
-    )
-    return json.loads(done.stdout)
 
 
 def answer(exported, call):
@@ -179,18 +173,92 @@ def test_a_row_stops_at_its_end_token(exported):
         )
 
 
-def test_says_what_it_wrote_unless_told_not_to(tmp_path, capsys, monkeypatch):
-    archive = types.SimpleNamespace(
-        track=lambda _: None,
-        add_endpoint=lambda **_: None,
-        write_out=lambda folder, **_: None,
-    )
-    monkeypatch.setattr(keras.export, "ExportArchive", lambda: archive)
-    model = types.SimpleNamespace(backbone=None, preprocessor=None)
-    folder = saved_model.export_saved_model(model, str(tmp_path), verbose=False)
-    assert folder == tmp_path and capsys.readouterr().out == ""
-    saved_model.export_saved_model(model, tmp_path)
-    assert str(tmp_path) in capsys.readouterr().out.replace("\n", "")
+@pytest.fixture
+def quick(monkeypatch):
+    """An export that writes all but the graph; it can be told to fail."""
+    state = types.SimpleNamespace(failure=None)
+
+    def save(root, folder, **_):
+        pathlib.Path(folder, "saved_model.pb").touch()
+        if state.failure is not None:
+            raise state.failure
+
+    monkeypatch.setattr(tf.saved_model, "save", save)
+    return state
+
+
+def test_says_what_it_wrote_unless_told_not_to(tmp_path, capsys, quick):
+    model = small_model()
+    model.export(tmp_path, verbose=False)
+    assert capsys.readouterr().out == ""
+    model.export(tmp_path)
+    said = capsys.readouterr().out.replace("\n", "")
+    assert said.startswith("Wrote the SavedModel (logits, generate_tokens")
+    assert said.endswith(str(tmp_path / "2"))
+
+
+def test_each_export_is_one_more_version(tmp_path, quick):
+    model = small_model()
+    folders = [model.export(tmp_path / "a", verbose=False) for _ in range(3)]
+    assert folders == [tmp_path / "a" / number for number in "123"]
+    chosen = model.export(str(tmp_path / "a"), version=9, verbose=False)
+    assert chosen == tmp_path / "a" / "9"
+
+
+@pytest.mark.parametrize("failure", [OSError("full"), KeyboardInterrupt()])
+def test_a_failure_in_the_middle_leaves_nothing(failure, tmp_path, quick):
+    quick.failure = failure
+    with pytest.raises(type(failure)):
+        small_model().export(tmp_path / "new", verbose=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"version": 0}, {"name": "a b"}, {"base_path": "here"}],
+)
+def test_a_wrong_argument_leaves_nothing(arguments, tmp_path, quick):
+    with pytest.raises(ValueError, match=" Received: "):
+        small_model().export(tmp_path / "new", verbose=False, **arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_bundle_is_that_of_the_name_and_the_place(tmp_path, quick):
+    small_model().export(tmp_path, name="paul", base_path="/srv/paul")
+    (model,) = read_models((tmp_path / "models.config").read_text())
+    assert (model.name, model.base_path) == ("paul", "/srv/paul")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "1",
+        "batching.config",
+        "models.config",
+        "monitoring.config",
+    }
+
+
+@pytest.mark.parametrize(
+    "dtype, width, computed",
+    [
+        ("float32", 4, "float32"),
+        ("bfloat16", 2, "bfloat16"),
+        ("mixed_bfloat16", 4, "bfloat16"),
+    ],
+)
+def test_batches_are_sized_to_the_weights_as_they_are(
+    dtype, width, computed, tmp_path, quick, monkeypatch
+):
+    sizes = []
+
+    def for_model(*arguments):
+        sizes.append(arguments)
+        return BatchingParameters(2)
+
+    monkeypatch.setattr(BatchingParameters, "for_model", for_model)
+    model = small_model(dtype=dtype)
+    model.export(tmp_path, verbose=False)
+    config = model.backbone.get_config()
+    assert sizes == [(config, computed, width * model.count_params())]
+    written = (tmp_path / "batching.config").read_text()
+    assert read_batching(written)["allowed_batch_sizes"] == [1, 2]
 
 
 def test_another_backend_raises(monkeypatch, tmp_path):

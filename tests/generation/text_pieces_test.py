@@ -54,6 +54,11 @@ def test_what_may_begin_a_stop_string_waits_and_then_comes():
     assert pieces.feed(b"uite") == "\nQuite"
 
 
+def test_a_stop_string_is_met_as_bytes_before_any_are_mended():
+    shown, stopped = pieces_of([b"a\xff", b"b"], ("\ufffd",))
+    assert ("".join(shown), stopped) == ("a\ufffdb", False)
+
+
 def test_nothing_comes_behind_a_stop_string():
     pieces = TextPieces(("b",))
     assert [pieces.feed(b"ab"), pieces.feed(b"c"), pieces.finish()] == [

@@ -25,7 +25,9 @@ def answers(prompt, answer):
 )
 def test_answers_are_cut_and_prompts_are_not(stop, expected, stopped):
     found, prompt_mask = answers("the ", "wörld. a")
-    texts = AnswerTexts(talking_model().preprocessor, prompt_mask, stop)
+    texts = AnswerTexts(
+        talking_model().preprocessor.tokenizer, prompt_mask, stop
+    )
     assert texts.decode(found, strip_prompt=True) == [expected]
     assert texts.decode(found) == ["the " + expected]
     assert texts.have_stopped(found).tolist() == [stopped]

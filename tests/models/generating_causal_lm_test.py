@@ -8,8 +8,10 @@ import tensorflow as tf
 
 from keras_gpt3.generation import BeamSampler
 from keras_gpt3.generation import SeededSampler
+from keras_gpt3.models import GPT3
 from keras_gpt3.ops import op_compilation
 from tests.small_gpt3 import as_inputs
+from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import talking_model
 
@@ -72,6 +74,20 @@ def test_datasets_are_answered_batch_by_batch():
     dataset = tf.data.Dataset.from_tensor_slices(PROMPTS).batch(2)
     answers = model.generate(dataset, max_new_tokens=NEW)
     assert answers == model.generate(PROMPTS, max_new_tokens=NEW)
+
+
+def test_ids_that_the_tokenizer_lacks_are_never_chosen():
+    tokenizer = talking_model().preprocessor.tokenizer
+    backbone = small_backbone(
+        vocabulary_size=tokenizer.vocabulary_size() + 200,
+        max_sequence_length=40,
+    )
+    model = GPT3(backbone, talking_model().preprocessor)
+    model.compile(sampler="greedy")
+    prompts = ["a", "the", "12"]
+    drawn = model.generate(prompts, max_new_tokens=30, temperature=2.0)
+    assert len(set(drawn)) == 3
+    assert model.generate(prompts, max_new_tokens=30)
 
 
 # === Stop strings ===

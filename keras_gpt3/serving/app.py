@@ -1,0 +1,183 @@
+"""The routes of a server, as an ASGI application."""
+
+import asyncio
+import contextlib
+import importlib.resources
+import json
+
+from starlette.applications import Starlette
+from starlette.convertors import Convertor  # codespell:ignore
+from starlette.convertors import register_url_convertor  # codespell:ignore
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.responses import Response
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+
+from keras_gpt3.serving.request_body import read_body
+from keras_gpt3.serving.request_body import unless_gone
+from keras_gpt3.serving.request_error import RequestError
+
+_PAGE = {
+    "/": ("page.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+}
+# The page loads nothing from elsewhere, and nobody may frame it.
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; "
+    "style-src 'self'; connect-src 'self'; img-src data:; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+}
+# As others write it; nobody reads it.
+_CLIENT_GONE = 499
+
+
+class _Name(Convertor):  # codespell:ignore
+    """A part of a path, up to the colon before its verb."""
+
+    regex = "[^/:]+"
+
+    def convert(self, value):
+        return value
+
+    def to_string(self, value):
+        return value
+
+
+register_url_convertor("model", _Name())
+
+
+def make_app(server):
+    """Makes the application.
+
+    Args:
+        server: `ModelServer`. It is closed with the application.
+
+    Returns:
+        A `starlette.applications.Starlette`.
+    """
+    routes = _Routes(server)
+    listed = [Route(path, routes.page) for path in _PAGE]
+    listed += [
+        Route("/healthz", routes.health),
+        Route("/metrics", routes.metrics),
+    ]
+    model = "/v1/models/{name:model}"
+    for path in (model, model + "/versions/{version:model}"):
+        listed += [
+            Route(path, routes.status),
+            Route(f"{path}/metadata", routes.metadata),
+            Route(f"{path}:predict", routes.predict, methods=["POST"]),
+            Route(f"{path}:stream", routes.stream, methods=["POST"]),
+        ]
+    handlers = {HTTPException: _refused, RequestError: _told}
+    return Starlette(
+        routes=listed,
+        exception_handlers=handlers,
+        lifespan=routes.lifespan,
+    )
+
+
+class _Routes:
+    """What each path does."""
+
+    def __init__(self, server):
+        self._server = server
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app):
+        watch = asyncio.create_task(self._server.watch())
+        yield
+        watch.cancel()
+        self._server.close()
+
+    async def page(self, request):
+        file, media_type = _PAGE[request.url.path]
+        folder = importlib.resources.files("keras_gpt3.serving")
+        text = folder.joinpath(file).read_text("utf-8")
+        text = text.replace("MODEL_NAME", self._server.settings.name)
+        return Response(text, media_type=media_type, headers=_PAGE_HEADERS)
+
+    async def health(self, request):
+        return JSONResponse({"status": "ok", "version": self._server.version})
+
+    async def metrics(self, request):
+        text, content_type = self._server.metrics.text()
+        return Response(text, headers={"Content-Type": content_type})
+
+    async def status(self, request):
+        return JSONResponse(self._server.status(*_model(request)))
+
+    async def metadata(self, request):
+        return JSONResponse(self._server.metadata(*_model(request)))
+
+    async def predict(self, request):
+        body = await read_body(request, self._server.settings.max_body_bytes)
+        work = self._server.predict(*_model(request), body)
+        answer = await unless_gone(request, work)
+        if answer is None:
+            return Response(status_code=_CLIENT_GONE)
+        # NaN and infinity as TensorFlow Serving writes them.
+        return Response(_json(answer), media_type="application/json")
+
+    async def stream(self, request):
+        body = await read_body(request, self._server.settings.max_body_bytes)
+        events = self._server.stream(*_model(request), body)
+        # What is refused has a status of its own: before the first event.
+        first = await unless_gone(request, anext(events))
+        if first is None:
+            return Response(status_code=_CLIENT_GONE)
+        return StreamingResponse(
+            _written(first, events),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+
+async def _written(first, events):
+    """Events as text; an error on the way is the last one."""
+    async with contextlib.aclosing(events):
+        try:
+            yield _event(first)
+            async for event in events:
+                yield _event(event)
+        except RequestError as error:
+            yield _event({"error": str(error)})
+
+
+def _event(event):
+    return f"data: {_json(event)}\n\n"
+
+
+def _json(value):
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _model(request):
+    return request.path_params["name"], request.path_params.get("version")
+
+
+async def _told(request, error):
+    body = {"error": str(error)}
+    return JSONResponse(body, error.status, headers=error.headers)
+
+
+async def _refused(request, error):
+    """A path or method that there is not, in the form of all errors."""
+    path = f"{request.method} {request.url.path!a:.80}"
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        message = (
+            f"The method must be one that the path has. Received: {path}. Use "
+            f"{allowed}."
+        )
+    else:
+        message = (
+            f"The path must be one of this server's. Received: {path}. Use "
+            "/v1/models/NAME:predict, or / for the page."
+        )
+    body = {"error": message}
+    return JSONResponse(body, error.status_code, headers=error.headers)

@@ -1,0 +1,146 @@
+"""Rows of several requests that are run together."""
+
+import asyncio
+import collections
+import contextlib
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class _Waiting:
+    """A request that waits for its batch."""
+
+    rows: list
+    longest: int
+    arrived: float
+    answer: asyncio.Future
+
+
+class BatchCollector:
+    """Collects requests for a moment and runs their rows as one batch.
+
+    Requests keep their order. While a batch runs, the next one gathers. A
+    batch that fails is run again request by request, so that a bad one fails
+    alone. A request that nobody waits for any more is left out.
+
+    Args:
+        run: callable. `run(rows)` takes a list of rows and returns a dict of
+            name to array with one value a row. It is called in a thread.
+        executor: `concurrent.futures.Executor`. Where it is called.
+        max_rows: int. The most rows of a batch; a single request may not have
+            more.
+        max_tokens: int. The most tokens of a batch of several requests: rows
+            times the longest.
+        timeout: float. Seconds from the arrival of a batch's first request
+            after which it is run, full or not.
+
+    Example:
+
+    ```python
+    import asyncio
+    import concurrent.futures
+
+    import numpy as np
+
+    from keras_gpt3.serving.batch_collector import BatchCollector
+
+
+    def double(rows):
+        return {"y": 2 * np.array(rows)}
+
+
+    async def main():
+        with concurrent.futures.ThreadPoolExecutor(1) as executor:
+            collector = BatchCollector(double, executor, 8, 1000, 0.005)
+            answers = [collector.answer([i], longest=1) for i in range(3)]
+            return await asyncio.gather(*answers)
+
+
+    asyncio.run(main())
+    ```
+    """
+
+    def __init__(self, run, executor, max_rows, max_tokens, timeout):
+        self._run = run
+        self._executor = executor
+        self._max_rows = max_rows
+        self._max_tokens = max_tokens
+        self._timeout = timeout
+        self._waiting = collections.deque()
+        self._has_come = asyncio.Event()
+        self._task = None
+
+    async def answer(self, rows, longest):
+        """Waits for the answer to a request.
+
+        Args:
+            rows: list. The rows of the request.
+            longest: int. The most tokens that one of them may come to.
+
+        Returns:
+            A dict of name to array with one value a row.
+        """
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(rows, longest, loop.time(), loop.create_future())
+        self._waiting.append(waiting)
+        self._has_come.set()
+        if self._task is None or self._task.done():
+            self._task = loop.create_task(self._work())
+        return await waiting.answer
+
+    async def _work(self):
+        """Runs batches until nobody waits."""
+        while self._waiting:
+            await self._until_full_or_due()
+            batch = self._take()
+            if batch:
+                await self._answer(batch)
+
+    async def _until_full_or_due(self):
+        loop = asyncio.get_running_loop()
+        due = self._waiting[0].arrived + self._timeout
+        while sum(len(w.rows) for w in self._waiting) < self._max_rows:
+            left = due - loop.time()
+            if left <= 0:
+                return
+            self._has_come.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._has_come.wait(), left)
+
+    def _take(self):
+        """The next batch: those who came first, as far as they fit."""
+        batch, num_rows, longest = [], 0, 0
+        while self._waiting:
+            first = self._waiting[0]
+            if not first.answer.done():
+                num_rows += len(first.rows)
+                longest = max(longest, first.longest)
+                is_over = num_rows > self._max_rows
+                is_over |= num_rows * longest > self._max_tokens
+                if batch and is_over:
+                    break
+                batch.append(first)
+            self._waiting.popleft()
+        return batch
+
+    async def _answer(self, batch):
+        loop = asyncio.get_running_loop()
+        rows = [row for waiting in batch for row in waiting.rows]
+        try:
+            columns = await loop.run_in_executor(
+                self._executor, self._run, rows
+            )
+        except Exception as error:
+            if len(batch) > 1:
+                for waiting in batch:
+                    await self._answer([waiting])
+            elif not batch[0].answer.done():
+                batch[0].answer.set_exception(error)
+            return
+        start = 0
+        for waiting in batch:
+            stop = start + len(waiting.rows)
+            own = {name: array[start:stop] for name, array in columns.items()}
+            if not waiting.answer.done():
+                waiting.answer.set_result(own)
+            start = stop

@@ -1,0 +1,67 @@
+"""Uvicorn, told to say where it is and to end quietly."""
+
+import contextlib
+import signal
+import threading
+
+import rich.console
+import uvicorn
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Besides the time that a request may take.
+_MORE_SECONDS = 5
+
+
+class HttpServer(uvicorn.Server):
+    """Runs an ASGI application until a signal.
+
+    Args:
+        app: ASGI application.
+        settings: `ServerSettings`.
+        message: string. What is printed once it is ready.
+    """
+
+    def __init__(self, app, settings, message):
+        super().__init__(
+            uvicorn.Config(
+                app,
+                # The same on every machine, whatever else is installed.
+                loop="asyncio",
+                http="h11",
+                ws="none",
+                lifespan="on",
+                # Python's own logging, as the rest of the package.
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=int(settings.request_timeout)
+                + _MORE_SECONDS,
+            )
+        )
+        self._message = message
+
+    async def startup(self, sockets=None):
+        """Listens, and says so.
+
+        Args:
+            sockets: list of sockets. Defaults to `None`.
+        """
+        await super().startup(sockets)
+        # Not rich's own console, which keeps what its first output was like.
+        rich.console.Console(soft_wrap=True).print(
+            self._message, markup=False, highlight=False
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self):
+        """Ends on a signal, once: uvicorn would raise it again at the end."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # Python allows no handlers here.
+            return
+        before = {s: signal.signal(s, self.handle_exit) for s in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

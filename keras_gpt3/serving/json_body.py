@@ -1,0 +1,79 @@
+"""The body of a request: one JSON object, and nothing that is unknown."""
+
+import json
+
+
+def parse_body(body, known):
+    """Reads a body.
+
+    Args:
+        body: bytes.
+        known: tuple of strings. The keys that it may have.
+
+    Returns:
+        A dict.
+
+    Raises:
+        ValueError: If the body is no UTF-8, no JSON, no object, or has another
+            key.
+
+    Example:
+
+    ```python
+    from keras_gpt3.serving.json_body import parse_body
+
+    parse_body(b'{"inputs": ["a"]}', known=("inputs", "instances"))
+    ```
+    """
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            "Texts must be valid UTF-8. Received: invalid bytes in the body "
+            f"at index={error.start}. Encode it as UTF-8."
+        ) from None
+    try:
+        request = json.loads(text)
+    # Numbers of thousands of digits, and lists thousands deep.
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"The body must be JSON. Received: {_reason(error)}. Check its "
+            "quotes and brackets."
+        ) from None
+    if not isinstance(request, dict):
+        raise ValueError(
+            "The body must be a JSON object. Received: "
+            f"{type(request).__name__}. Put it in braces, under one of "
+            f"{', '.join(known)}."
+        )
+    check_keys("The body's keys", request, known)
+    return request
+
+
+def check_keys(what, keys, known):
+    """Raises if there is a key that is not known.
+
+    Args:
+        what: string. What has keys, for the message.
+        keys: iterable of strings.
+        known: iterable of strings.
+
+    Raises:
+        ValueError: If there is another key.
+    """
+    unknown = [key for key in keys if key not in known]
+    if unknown:
+        # Not as it came: a lone surrogate could not be sent back.
+        received = ", ".join(ascii(key)[1:-1] for key in unknown)
+        raise ValueError(
+            f"{what} must be among {', '.join(known)}. Received: "
+            f"{received:.80}. Check the spelling."
+        )
+
+
+def _reason(error):
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at index={error.pos}"
+    if isinstance(error, RecursionError):
+        return "lists or objects too deep"
+    return "a number of too many digits"

@@ -1,0 +1,46 @@
+"""The socket that a server listens on."""
+
+import socket
+
+
+def listening_socket(host, port):
+    """Opens a socket.
+
+    Args:
+        host: string. A name or address of this machine.
+        port: int. 0 picks one that is free.
+
+    Returns:
+        A `socket.socket`, bound.
+
+    Raises:
+        OSError: If the address cannot be had.
+
+    Example:
+
+    ```python
+    from keras_gpt3.serving.listening_socket import listening_socket
+
+    with listening_socket("127.0.0.1", 0) as listener:
+        listener.getsockname()  # ("127.0.0.1", 40123)
+    ```
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            # A port is free again as soon as its server has gone.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except BaseException:
+            listener.close()
+            raise
+    except (OSError, OverflowError) as error:
+        raise OSError(
+            "host and port must be an address of this machine that is free. "
+            f"Received: {host}:{port} ({error}). Pass another --port, or 0 for "
+            "any."
+        ) from None
+    return listener

@@ -1,0 +1,266 @@
+"""What is served under one name: the newest version, and its limits."""
+
+import asyncio
+import contextlib
+import logging
+import time
+
+import tensorflow as tf
+
+from keras_gpt3.serving.admission import Admission
+from keras_gpt3.serving.exported_model import ExportedModel
+from keras_gpt3.serving.predict_request import parse_predict
+from keras_gpt3.serving.request_error import RequestError
+from keras_gpt3.serving.served_model import ServedModel
+from keras_gpt3.serving.server_metrics import ServerMetrics
+from keras_gpt3.serving.serving_threads import ServingThreads
+from keras_gpt3.serving.version_folders import newest_version
+
+_LOG = logging.getLogger(__name__)
+
+
+class ModelServer:
+    """Serves the newest version of a folder, and the next one when it comes.
+
+    Args:
+        folder: path. One SavedModel, or a base folder with versions.
+        settings: `ServerSettings`.
+
+    Attributes:
+        settings: `ServerSettings`.
+        metrics: `ServerMetrics`.
+        version: int. What is served.
+
+    Raises:
+        ValueError: If there is no SavedModel.
+    """
+
+    def __init__(self, folder, settings):
+        self.settings = settings
+        self.metrics = ServerMetrics()
+        self._folder = folder
+        self._threads = ServingThreads()
+        self._queue = Admission(settings.max_queue, "prompts", "--max-queue")
+        self._streams = Admission(
+            settings.max_streams, "streams", "--max-streams"
+        )
+        self._failed = None
+        version, path = newest_version(folder)
+        self._served = self._load(version, path)
+        for name, text, read in (
+            ("prompts_waiting", "Prompts.", lambda: self._queue.inside),
+            ("streams_open", "Streams.", lambda: self._streams.inside),
+            ("version", "The version served.", lambda: self.version),
+        ):
+            self.metrics.watch(f"keras_gpt3_{name}", text, read)
+
+    @property
+    def version(self):
+        return self._served.model.version
+
+    async def predict(self, name, version, body):
+        """Answers a `:predict` request.
+
+        Args:
+            name: string. The model in the path.
+            version: string or `None`. The version in the path.
+            body: bytes.
+
+        Returns:
+            A dict for JSON.
+
+        Raises:
+            RequestError: If the request is not answered.
+        """
+        start, signature = time.monotonic(), "unknown"
+        with self._counted(start, lambda: signature):
+            served = self._find(name, version)
+            request = parse_predict(body, served.model, self.settings)
+            signature = request.signature_name
+            with self._queue.admit(request.num_rows):
+                async with asyncio.timeout(self.settings.request_timeout):
+                    return await served.predict(request)
+
+    async def stream(self, name, version, body):
+        """Answers a `:stream` request.
+
+        Args:
+            name: string. The model in the path.
+            version: string or `None`. The version in the path.
+            body: bytes.
+
+        Yields:
+            Dicts for JSON: `{"text": ...}`, and at last one of
+            `finish_reason`, `num_tokens` and `num_prompt_tokens`.
+
+        Raises:
+            RequestError: If the request is not answered.
+        """
+        start, is_first = time.monotonic(), True
+        with self._counted(start, lambda: "stream"):
+            served = self._find(name, version)
+            row = served.stream_row(body)
+            with self._streams.admit():
+                async for piece in self._in_time(served.stream(row)):
+                    if is_first:
+                        seconds = time.monotonic() - start
+                        self.metrics.first_piece_seconds.observe(seconds)
+                        is_first = False
+                    yield piece
+
+    def status(self, name, version):
+        """The versions that are served, in TensorFlow Serving's form.
+
+        Args:
+            name: string. The model in the path.
+            version: string or `None`. The version in the path.
+
+        Returns:
+            A dict for JSON.
+
+        Raises:
+            RequestError: If there is no such model or version.
+        """
+        served = self._find(name, version)
+        status = {"error_code": "OK", "error_message": ""}
+        return {
+            "model_version_status": [
+                {
+                    "version": str(served.model.version),
+                    "state": "AVAILABLE",
+                    "status": status,
+                }
+            ]
+        }
+
+    def metadata(self, name, version):
+        """The signatures, in TensorFlow Serving's form.
+
+        Args:
+            name: string. The model in the path.
+            version: string or `None`. The version in the path.
+
+        Returns:
+            A dict for JSON.
+
+        Raises:
+            RequestError: If there is no such model or version.
+        """
+        served = self._find(name, version)
+        return {
+            "model_spec": {
+                "name": name,
+                "signature_name": "",
+                "version": str(served.model.version),
+            },
+            "metadata": {
+                "signature_def": {"signature_def": served.model.definitions()}
+            },
+        }
+
+    async def watch(self):
+        """Loads newer versions as they come, for ever."""
+        while True:
+            await asyncio.sleep(self.settings.watch_seconds)
+            await self.look_for_newer()
+
+    async def look_for_newer(self):
+        """Loads the newest version, if it is newer than the one served.
+
+        What runs on the old one is answered from it. One that cannot be loaded
+        is logged and passed over.
+        """
+        try:
+            version, path = newest_version(self._folder)
+        except (ValueError, OSError):
+            return  # Removed: what is loaded is served on.
+        if version <= self.version or version == self._failed:
+            return
+        try:
+            self._served = await asyncio.to_thread(self._load, version, path)
+            _LOG.info("Serving version %d.", version)
+        except Exception:
+            self._failed = version
+            _LOG.exception("Version %d could not be loaded.", version)
+
+    def close(self):
+        """Waits for what runs, and stops the threads."""
+        self._threads.close()
+
+    def _load(self, version, path):
+        model = ExportedModel(path, version)
+        return ServedModel(model, self.settings, self._threads, self.metrics)
+
+    def _find(self, name, version):
+        served = self._served
+        if name != self.settings.name:
+            raise RequestError(
+                404,
+                f"The model must be {self.settings.name}. Received: "
+                f"name={name!a:.50}. Ask for /v1/models/{self.settings.name}.",
+            )
+        if version is not None and version != str(served.model.version):
+            raise RequestError(
+                404,
+                f"The version must be {served.model.version}, the one served. "
+                f"Received: version={version!a:.50}. Leave it out.",
+            )
+        return served
+
+    async def _in_time(self, pieces):
+        """Pieces of a stream, as long as its time has not run out."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.settings.request_timeout
+        async with contextlib.aclosing(pieces):
+            while True:
+                try:
+                    async with asyncio.timeout_at(end):
+                        piece = await anext(pieces)
+                except StopAsyncIteration:
+                    return
+                yield piece
+
+    @contextlib.contextmanager
+    def _counted(self, start, signature):
+        """Counts a request, and gives each error its HTTP status."""
+        code = 500
+        try:
+            yield
+            code = 200
+        except (asyncio.CancelledError, GeneratorExit):
+            code = 499  # As others write it: the client went away.
+            self.metrics.disconnected.inc()
+            raise
+        except Exception as error:
+            translated = self._translated(error)
+            code = translated.status
+            raise translated from error
+        finally:
+            seconds = time.monotonic() - start
+            self.metrics.request(signature(), code, seconds)
+
+    def _translated(self, error):
+        if isinstance(error, RequestError):
+            return error
+        if isinstance(error, ValueError):
+            return RequestError(400, str(error))
+        if isinstance(error, TimeoutError):
+            seconds = f"{self.settings.request_timeout:g}"
+            return RequestError(
+                504,
+                f"A request must be answered within {seconds} seconds. "
+                "Received: no answer yet. Ask for fewer tokens, or start the "
+                "server with a longer --request-timeout.",
+            )
+        if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
+            return RequestError(
+                503,
+                "An answer must fit the memory. Received: out of memory. Send "
+                "fewer or shorter prompts.",
+            )
+        _LOG.error("A request failed.", exc_info=error)
+        return RequestError(
+            500,
+            "A request must not fail. Received: "
+            f"{type(error).__name__}. See the server's log.",
+        )

@@ -1,0 +1,126 @@
+// The page: sends a prompt to :stream and shows the answer as it comes.
+"use strict";
+
+const NUMBERS = ["max_new_tokens", "temperature", "top_k", "top_p", "seed"];
+const model = document.body.dataset.model;
+const element = (id) => document.getElementById(id);
+let running = null;
+
+function stopStrings() {
+  const lines = element("stop").value.split("\n");
+  return lines
+    .filter((line) => line !== "")
+    .map((line) => line.replaceAll("\\n", "\n").replaceAll("\\t", "\t"));
+}
+
+function request() {
+  const body = { prompt: element("prompt").value, stop: stopStrings() };
+  for (const name of NUMBERS) {
+    body[name] = Number(element(name).value);
+  }
+  if (element("truncate").checked) {
+    body.truncate = "left";
+  }
+  return body;
+}
+
+function show(event) {
+  if (event.error !== undefined) {
+    throw new Error(event.error);
+  }
+  if (event.text !== undefined) {
+    element("answer").append(event.text);
+    return;
+  }
+  const why =
+    event.finish_reason === "stop" ? "ended by itself" : "as many as asked for";
+  element("status").textContent =
+    `${event.num_tokens} tokens after ${event.num_prompt_tokens}, ${why}.`;
+}
+
+// Whether the last event came: a server that dies ends its answer, too.
+async function showAll(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  let ended = false;
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) {
+      return ended;
+    }
+    const events = (rest + value).split("\n\n");
+    rest = events.pop();
+    for (const text of events) {
+      const event = JSON.parse(text.slice("data: ".length));
+      show(event);
+      ended = event.finish_reason !== undefined;
+    }
+  }
+}
+
+function setRunning(controller) {
+  running = controller;
+  element("generate").disabled = controller !== null;
+  element("cancel").disabled = controller === null;
+  element("answer").setAttribute("aria-busy", String(controller !== null));
+}
+
+function fail(message) {
+  element("error").textContent = message;
+  element("error").hidden = false;
+  element("status").textContent = "";
+}
+
+async function generate() {
+  const controller = new AbortController();
+  setRunning(controller);
+  element("answer").textContent = "";
+  element("error").hidden = true;
+  element("status").textContent = "Generating\u2026";
+  try {
+    const response = await fetch(`v1/models/${model}:stream`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(request()),
+      signal: controller.signal,
+    });
+    if (!response.ok) {
+      throw new Error((await response.json()).error);
+    }
+    if (!(await showAll(response.body))) {
+      throw new Error("The answer broke off. Try again.");
+    }
+  } catch (error) {
+    if (error.name === "AbortError") {
+      element("status").textContent = "Stopped.";
+    } else if (error instanceof TypeError) {
+      fail("The server cannot be reached. Is it running?");
+    } else {
+      fail(error.message);
+    }
+  } finally {
+    setRunning(null);
+  }
+}
+
+element("request").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (running === null) {
+    generate();
+  }
+});
+element("cancel").addEventListener("click", () => running?.abort());
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    element("request").requestSubmit();
+  } else if (event.key === "Escape") {
+    running?.abort();
+  }
+});
+
+fetch("healthz")
+  .then((response) => response.json())
+  .then((health) => {
+    element("version").textContent = `Version ${health.version}`;
+  })
+  .catch(() => fail("The server cannot be reached. Is it running?"));

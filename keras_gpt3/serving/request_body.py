@@ -1,0 +1,65 @@
+"""Reads a body up to a limit, and notices a client that goes away."""
+
+import asyncio
+
+from keras_gpt3.serving.request_error import RequestError
+
+
+async def read_body(request, limit):
+    """Reads the body of a request.
+
+    Args:
+        request: Starlette's `Request`.
+        limit: int. The most bytes.
+
+    Returns:
+        Bytes.
+
+    Raises:
+        RequestError: With status 413, if there are more; as soon as that is
+            known.
+    """
+    said = request.headers.get("content-length", "0")
+    if said.isdecimal() and int(said) > limit:
+        raise _too_long(said, limit)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise _too_long(f"{len(body)} or more", limit)
+    return bytes(body)
+
+
+async def unless_gone(request, work):
+    """Waits for an answer as long as the client does.
+
+    Args:
+        request: Starlette's `Request`, its body read.
+        work: coroutine. Gives the answer; cancelled when the client goes.
+
+    Returns:
+        The answer, or `None` if the client went away.
+    """
+    answer = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return answer.result() if answer.done() else None
+    finally:
+        for task in (answer, gone):
+            task.cancel()
+        # Cancelled, it still has to leave what it was counted in.
+        await asyncio.gather(answer, gone, return_exceptions=True)
+
+
+async def _disconnected(request):
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _too_long(received, limit):
+    return RequestError(
+        413,
+        f"The body must be at most {limit} bytes. Received: bytes={received}. "
+        "Split it, or start the server with a higher --max-body-bytes.",
+    )

@@ -1,0 +1,69 @@
+"""Serves an export over HTTP until it is told to stop."""
+
+from keras_gpt3.serving.listening_socket import listening_socket
+from keras_gpt3.serving.server_settings import ServerSettings
+
+
+def serve(folder, host="127.0.0.1", port=8501, settings=None):
+    """Serves an export over HTTP, in TensorFlow Serving's REST form.
+
+    `POST /v1/models/NAME:predict` takes and gives what TensorFlow Serving
+    does; `POST /v1/models/NAME:stream` answers one prompt in pieces, as
+    server-sent events; `/` is a page to try prompts on, `/metrics` what
+    Prometheus reads, and `/healthz` says that all is well. Requests that come
+    together are run together. On SIGINT and SIGTERM new connections are
+    refused, running requests are answered, and the function returns.
+
+    There is no encryption and no password: `host` should be another than the
+    machine's own only behind something that has both.
+
+    Args:
+        folder: path. One SavedModel, or a base folder with numbered versions,
+            of which the highest is served, and a higher one when it comes.
+        host: string. The address to listen at. Defaults to `"127.0.0.1"`,
+            this machine only.
+        port: int. The port; 0 picks one that is free. Defaults to `8501`,
+            that of TensorFlow Serving.
+        settings: `ServerSettings`. Defaults to `None`, its defaults.
+
+    Raises:
+        ValueError: If there is no SavedModel in the folder.
+        ImportError: If the extra `[serving]` is not installed.
+        OSError: If the address cannot be listened at.
+
+    Example:
+
+    ```python
+    from keras_gpt3.serving import serve
+
+    if __name__ == "__main__":
+        serve("exported")  # Goes on until it is interrupted.
+    ```
+    """
+    settings = settings or ServerSettings()
+    make_app, model_class, server_class = _imported()
+    with listening_socket(host, port) as listener:
+        model = model_class(folder, settings)
+        host, port = listener.getsockname()[:2]
+        host = f"[{host}]" if ":" in host else host
+        message = (
+            f"Serving {settings.name}, version {model.version}: "
+            f"http://{host}:{port}"
+        )
+        server = server_class(make_app(model), settings, message)
+        server.run(sockets=[listener])
+
+
+def _imported():
+    """What needs the extra."""
+    try:
+        from keras_gpt3.serving.app import make_app
+        from keras_gpt3.serving.http_server import HttpServer
+        from keras_gpt3.serving.model_server import ModelServer
+    except ImportError as error:
+        raise ImportError(
+            "The server needs starlette, uvicorn and prometheus_client. "
+            f"Received: {error}. Install them with pip install "
+            "'keras-gpt3[serving]'."
+        ) from error
+    return make_app, ModelServer, HttpServer

@@ -1,0 +1,146 @@
+"""A loaded export with its batches: one version of what is served."""
+
+import asyncio
+import functools
+
+from keras_gpt3.serving.batch_collector import BatchCollector
+from keras_gpt3.serving.json_body import parse_body
+from keras_gpt3.serving.predict_request import check_row
+from keras_gpt3.serving.predict_request import takes_rows
+from keras_gpt3.serving.text_rows import arrays_from_rows
+from keras_gpt3.serving.text_rows import check_lengths
+from keras_gpt3.serving.text_stream import TextStream
+
+_STREAM_NEEDS = ("generate", "tokenize", "detokenize", "prefill", "extend")
+
+
+class ServedModel:
+    """Runs requests on an export.
+
+    Args:
+        model: `ExportedModel`.
+        settings: `ServerSettings`.
+        threads: `ServingThreads`.
+        metrics: `ServerMetrics`.
+    """
+
+    def __init__(self, model, settings, threads, metrics):
+        self.model = model
+        self._settings = settings
+        self._threads = threads
+        self._metrics = metrics
+        self._collectors = {
+            name: BatchCollector(
+                functools.partial(self._run_rows, name),
+                threads.running,
+                settings.max_batch_size,
+                settings.max_batch_tokens,
+                settings.batch_timeout_ms / 1000,
+            )
+            for name, signature in model.signatures.items()
+            if takes_rows(name, signature)
+        }
+        if "generate" in self._collectors:
+            # Asks the model once: now, not at the first request.
+            model.context  # noqa: B018
+
+    async def predict(self, request):
+        """Answers a request.
+
+        Args:
+            request: `PredictRequest`.
+
+        Returns:
+            A dict for JSON.
+
+        Raises:
+            ValueError: If the request is refused.
+        """
+        name = request.signature_name
+        if request.rows is None:
+            outputs = await self._in(
+                self._threads.running, self.model.call, name, request.arrays
+            )
+        else:
+            # In a thread of its own: not behind the batch that is running.
+            longest = await self._in(
+                self._threads.checking,
+                check_lengths,
+                self.model,
+                name,
+                request.rows,
+            )
+            collector = self._collectors[name]
+            outputs = await collector.answer(request.rows, longest)
+        return request.answer(outputs)
+
+    def stream_row(self, body):
+        """Reads and checks the request for a stream.
+
+        Args:
+            body: bytes. A JSON object of `prompt` and options of `generate`.
+
+        Returns:
+            A dict of every input of `generate` to its checked value.
+
+        Raises:
+            ValueError: If it cannot be served.
+        """
+        missing = set(_STREAM_NEEDS) - set(self.model.signatures)
+        if missing:
+            raise ValueError(
+                "A stream needs the signatures of an export with a "
+                f"preprocessor. Received: none of {', '.join(sorted(missing))}."
+                " Attach one and export again."
+            )
+        signature = self.model.signatures["generate"]
+        options = sorted(set(signature.inputs) - {"prompts"})
+        row = parse_body(body, ("prompt", *options))
+        if "prompt" not in row:
+            raise ValueError(
+                "A stream needs a prompt. Received: no prompt. Add what is "
+                "missing."
+            )
+        row["prompts"] = row.pop("prompt")
+        return check_row(signature, row, self._settings)
+
+    async def stream(self, row):
+        """Generates an answer in pieces.
+
+        Args:
+            row: dict, of `stream_row`.
+
+        Yields:
+            Dicts: `{"text": piece}`, and at last one of `finish_reason`,
+            `num_tokens` and `num_prompt_tokens`.
+
+        Raises:
+            ValueError: If the prompt is refused; before the first piece.
+        """
+        stream = await self._in(
+            self._threads.running, TextStream, self.model, row
+        )
+        while stream.finish_reason is None:
+            before = stream.num_tokens
+            text = await self._in(self._threads.running, stream.advance)
+            self._metrics.generated_tokens.inc(stream.num_tokens - before)
+            if text:
+                yield {"text": text}
+        yield {
+            "finish_reason": stream.finish_reason,
+            "num_tokens": stream.num_tokens,
+            "num_prompt_tokens": stream.num_prompt_tokens,
+        }
+
+    def _run_rows(self, name, rows):
+        """Runs a batch; called in the running thread."""
+        self._metrics.batch_rows.labels(name).observe(len(rows))
+        inputs = arrays_from_rows(self.model.signatures[name], rows)
+        outputs = self.model.call(name, inputs)
+        if name == "generate":
+            self._metrics.generated_tokens.inc(int(outputs["num_tokens"].sum()))
+        return outputs
+
+    async def _in(self, executor, function, *arguments):
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(executor, function, *arguments)

@@ -1,0 +1,95 @@
+"""What Prometheus reads: counts and times of a server."""
+
+import prometheus_client
+
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class ServerMetrics:
+    """Counters of one server, in a registry of their own.
+
+    Example:
+
+    ```python
+    from keras_gpt3.serving.server_metrics import ServerMetrics
+
+    metrics = ServerMetrics()
+    metrics.request("generate", 200, seconds=0.1)
+    metrics.text()
+    ```
+    """
+
+    def __init__(self):
+        self._registry = registry = prometheus_client.CollectorRegistry()
+        prometheus_client.ProcessCollector(registry=registry)
+        self._requests = prometheus_client.Counter(
+            "keras_gpt3_requests",
+            "Requests answered, by signature and HTTP status.",
+            ("signature", "code"),
+            registry=registry,
+        )
+        self._seconds = prometheus_client.Histogram(
+            "keras_gpt3_request_seconds",
+            "Time from the first byte of a request to its answer.",
+            ("signature",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.first_piece_seconds = prometheus_client.Histogram(
+            "keras_gpt3_first_piece_seconds",
+            "Time to the first piece of a stream.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.batch_rows = prometheus_client.Histogram(
+            "keras_gpt3_batch_rows",
+            "Rows that were run together.",
+            ("signature",),
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+            registry=registry,
+        )
+        self.generated_tokens = prometheus_client.Counter(
+            "keras_gpt3_generated_tokens",
+            "Tokens generated.",
+            registry=registry,
+        )
+        self.disconnected = prometheus_client.Counter(
+            "keras_gpt3_disconnected",
+            "Requests whose client went away before the answer.",
+            registry=registry,
+        )
+
+    def request(self, signature, code, seconds):
+        """Counts a request.
+
+        Args:
+            signature: string. The name of a signature, `stream` or `unknown`.
+            code: int. The HTTP status.
+            seconds: float. How long it took.
+        """
+        self._requests.labels(signature, str(code)).inc()
+        self._seconds.labels(signature).observe(seconds)
+
+    def watch(self, name, documentation, read):
+        """Shows a number that is read when Prometheus asks.
+
+        Args:
+            name: string. The metric.
+            documentation: string.
+            read: callable without arguments that returns a number.
+        """
+        gauge = prometheus_client.Gauge(
+            name, documentation, registry=self._registry
+        )
+        gauge.set_function(read)
+
+    def text(self):
+        """All of it, in Prometheus' text format.
+
+        Returns:
+            A pair of bytes and their content type.
+        """
+        return (
+            prometheus_client.generate_latest(self._registry),
+            prometheus_client.CONTENT_TYPE_LATEST,
+        )

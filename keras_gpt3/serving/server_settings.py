@@ -1,0 +1,84 @@
+"""What a server may be told: its limits, and the model's name."""
+
+import dataclasses
+import math
+import numbers
+import re
+
+from keras_gpt3.integer_argument import check_integer
+
+
+@dataclasses.dataclass(frozen=True)
+class ServerSettings:
+    """The limits of a server.
+
+    Args:
+        name: string. The model's name in the paths. Defaults to `"gpt3"`.
+        max_batch_size: int. The most prompts that are run together, and the
+            most that one request may hold. Defaults to `8`.
+        batch_timeout_ms: float. How long a request waits for others to share
+            its batch. Defaults to `5.0`.
+        max_batch_tokens: int. The most tokens of a batch of several requests:
+            its rows times its longest prompt with its answer. Defaults to
+            `16384`.
+        max_new_tokens: int. The most new tokens that a prompt may ask for, or
+            `None` for as many as the context holds. Defaults to `None`.
+        request_timeout: float. Seconds after which a request is given up.
+            Defaults to `60.0`.
+        max_body_bytes: int. The longest body of a request. Defaults to 1 MiB.
+        max_queue: int. The most prompts that are waited for at a time.
+            Defaults to `1024`.
+        max_streams: int. The most streams at a time; each keeps a cache of its
+            own. Defaults to `16`.
+        watch_seconds: float. How often a base folder is looked at for a newer
+            version. Defaults to `5.0`.
+
+    Raises:
+        ValueError: If a number is out of its range, or the name cannot stand
+            in a path.
+
+    Example:
+
+    ```python
+    from keras_gpt3.serving import ServerSettings
+
+    ServerSettings(max_batch_size=4, max_new_tokens=256)
+    ```
+    """
+
+    name: str = "gpt3"
+    max_batch_size: int = 8
+    batch_timeout_ms: float = 5.0
+    max_batch_tokens: int = 16384
+    max_new_tokens: int | None = None
+    request_timeout: float = 60.0
+    max_body_bytes: int = 2**20
+    max_queue: int = 1024
+    max_streams: int = 16
+    watch_seconds: float = 5.0
+
+    def __post_init__(self):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name):
+            raise ValueError(
+                "name must be of letters, digits, dots, dashes and "
+                f"underscores. Received: name={self.name!r}. Pass one such as "
+                "gpt3."
+            )
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.type in (int, int | None) and value is not None:
+                check_integer(field.name, value, minimum=1)
+        _check_seconds("batch_timeout_ms", self.batch_timeout_ms, zero=True)
+        _check_seconds("request_timeout", self.request_timeout, zero=False)
+        _check_seconds("watch_seconds", self.watch_seconds, zero=False)
+
+
+def _check_seconds(name, value, zero):
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    low_enough = is_number and (value >= 0 if zero else value > 0)
+    if not low_enough or math.isinf(value):
+        raise ValueError(
+            f"{name} must be a finite number "
+            f"{'of at least' if zero else 'above'} 0. Received: "
+            f"{name}={value!r}. Pass {'0 or more' if zero else 'more'}."
+        )

@@ -1,0 +1,75 @@
+import logging
+import sys
+
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
+
+from keras_gpt3.export.warmup_requests import write_warmup_requests
+
+
+def requests(folder):
+    """The requests that a server finds, in their order."""
+    path = folder / "assets.extra" / "tf_serving_warmup_requests"
+    for record in tf.data.TFRecordDataset(str(path)):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        assert log.WhichOneof("log_type") == "predict_log"
+        yield log.predict_log.request
+
+
+def values(request):
+    """A request's inputs as arrays."""
+    return {k: tf.make_ndarray(v) for k, v in request.inputs.items()}
+
+
+def test_each_batch_size_has_a_request_for_each_signature(tmp_path):
+    path = write_warmup_requests(tmp_path, (1, 2, 4), 32)
+    assert path.is_file()
+    found = [
+        (request.model_spec.signature_name, len(value))
+        for request in requests(tmp_path)
+        for key, value in values(request).items()
+        if key in ("prompts", "contexts")
+    ]
+    sizes = (1, 2, 4)
+    assert found == [(s, n) for n in sizes for s in ("generate", "score")]
+
+
+def test_every_input_has_a_row_for_each_text(tmp_path):
+    write_warmup_requests(tmp_path, (3,), 32)
+    for request in requests(tmp_path):
+        for value in values(request).values():
+            assert value.shape[0] == 3
+
+
+def test_the_requests_name_the_model_of_the_server(tmp_path):
+    write_warmup_requests(tmp_path, (1,), 32, name="paul")
+    names = {request.model_spec.name for request in requests(tmp_path)}
+    assert names == {"paul"}
+
+
+@pytest.mark.parametrize("context, new", [(2048, 4), (3, 2), (2, 1)])
+def test_the_answers_are_short_and_fit_the_context(context, new, tmp_path):
+    write_warmup_requests(tmp_path, (1,), context)
+    generate, _ = requests(tmp_path)
+    assert values(generate)["max_new_tokens"].tolist() == [new]
+    assert values(generate)["prompts"].tolist() == [b"a"]
+
+
+def test_a_context_of_one_token_is_only_scored(tmp_path):
+    write_warmup_requests(tmp_path, (1,), 1)
+    (request,) = requests(tmp_path)
+    assert request.model_spec.signature_name == "score"
+
+
+def test_without_the_extra_the_log_says_so(tmp_path, caplog, monkeypatch):
+    # None makes Python raise ImportError.
+    monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
+    with caplog.at_level(logging.WARNING, "keras_gpt3"):
+        assert write_warmup_requests(tmp_path, (1,), 32) is None
+    assert caplog.messages == [
+        "No warm-up requests were written, as tensorflow-serving-api is not "
+        "installed; a server's first answers will be slower. Install it with: "
+        "pip install 'keras-gpt3[serving]'"
+    ]
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,202 @@
+import asyncio
+import json
+import re
+import shutil
+import threading
+
+import pytest
+
+from keras_gpt3.serving import model_server
+from keras_gpt3.serving.exported_model import ExportedModel
+from keras_gpt3.serving.model_server import ModelServer
+from keras_gpt3.serving.request_error import RequestError
+from keras_gpt3.serving.server_settings import ServerSettings
+
+BODY = json.dumps({"instances": [{"prompts": "a", "max_new_tokens": 3}]})
+STREAM = json.dumps({"prompt": "a", "max_new_tokens": 20})
+
+
+@pytest.fixture
+def make_server(export_folder, model, monkeypatch):
+    """Makes servers that are closed at the end."""
+    servers = []
+
+    def load(path, version):
+        # Loaded once for all tests: it takes seconds.
+        is_shared = path == export_folder / "1"
+        return model if is_shared else ExportedModel(path, version)
+
+    monkeypatch.setattr(model_server, "ExportedModel", load)
+
+    def make(folder=export_folder, **settings):
+        servers.append(ModelServer(folder, ServerSettings(**settings)))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+def predict(server, body=BODY):
+    return server.predict("gpt3", None, body.encode())
+
+
+async def pieces_of(server):
+    return [p async for p in server.stream("gpt3", None, STREAM.encode())]
+
+
+def refused(status, message):
+    """Expects a refusal, and checks its status."""
+    return _Refused(status, message)
+
+
+class _Refused:
+    def __init__(self, status, message):
+        self.status = status
+        self.context = pytest.raises(RequestError, match=f"^{message}")
+
+    def __enter__(self):
+        self.error = self.context.__enter__()
+
+    def __exit__(self, *details):
+        result = self.context.__exit__(*details)
+        assert self.error.value.status == self.status
+        return result
+
+
+@pytest.mark.parametrize("kind", ["predict", "stream"])
+def test_time_that_runs_out_is_said(make_server, kind):
+    server, go_on = make_server(request_timeout=0.05), threading.Event()
+    server._threads.running.submit(go_on.wait)
+    try:
+        work = predict(server) if kind == "predict" else pieces_of(server)
+        with refused(
+            504,
+            "A request must be answered within 0.05 seconds. Received: no "
+            "answer yet. Ask for fewer tokens, or start the server with a "
+            "longer --request-timeout.$",
+        ):
+            asyncio.run(work)
+    finally:
+        go_on.set()
+    assert server._queue.inside == server._streams.inside == 0
+
+
+def test_more_than_the_queue_holds_is_sent_away(make_server):
+    server, go_on = make_server(max_queue=2), threading.Event()
+
+    async def main():
+        server._threads.running.submit(go_on.wait)
+        first = [asyncio.create_task(predict(server)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with refused(429, "The server takes at most 2 prompts at a time."):
+            await predict(server)
+        go_on.set()
+        return await asyncio.gather(*first)
+
+    one, other = asyncio.run(main())
+    assert one == other
+
+
+def test_more_streams_than_allowed_are_sent_away(make_server):
+    server, go_on = make_server(max_streams=1), threading.Event()
+
+    async def main():
+        server._threads.running.submit(go_on.wait)
+        first = asyncio.create_task(pieces_of(server))
+        await asyncio.sleep(0)
+        with refused(429, "The server takes at most 1 streams at a time."):
+            await pieces_of(server)
+        go_on.set()
+        return await first
+
+    assert asyncio.run(main())[-1]["num_tokens"] == 20
+
+
+def test_a_stream_that_nobody_reads_stops(make_server):
+    server = make_server()
+
+    async def main():
+        stream = server.stream("gpt3", None, STREAM.encode())
+        await anext(stream)
+        await stream.aclose()
+
+    asyncio.run(main())
+    text = server.metrics.text()[0].decode()
+    tokens = re.search(r"(?m)^keras_gpt3_generated_tokens_total (.*)$", text)
+    # A first piece may need more than a token, but not all of them.
+    assert 1 <= float(tokens[1]) < 20
+    assert "keras_gpt3_disconnected_total 1.0" in text
+    assert server._streams.inside == 0
+
+
+@pytest.mark.parametrize(
+    "error, status, message",
+    [
+        (
+            MemoryError(),
+            503,
+            "An answer must fit the memory. Received: out of memory. Send "
+            "fewer or shorter prompts.$",
+        ),
+        (
+            KeyError("secret"),
+            500,
+            "A request must not fail. Received: KeyError. See the server's "
+            "log.$",
+        ),
+    ],
+)
+def test_what_goes_wrong_inside_is_one_sentence(
+    make_server, monkeypatch, error, status, message
+):
+    server = make_server()
+
+    def fail(name, inputs):
+        raise error
+
+    monkeypatch.setattr(server._served.model, "call", fail)
+    with refused(status, message):
+        asyncio.run(predict(server))
+
+
+def test_a_newer_version_takes_over_and_a_broken_one_does_not(
+    make_server, export_folder, tmp_path
+):
+    folder = tmp_path / "versions"
+    shutil.copytree(export_folder / "1", folder / "3")
+    server = make_server(folder)
+
+    async def main():
+        before = await predict(server)
+        assert server.version == 3
+        shutil.copytree(export_folder / "1", folder / "12")
+        await server.look_for_newer()
+        assert server.version == 12
+        assert await predict(server) == before
+        with refused(404, "The version must be 12, the one served."):
+            server.status("gpt3", "3")
+        (folder / "20").mkdir()
+        (folder / "20" / "saved_model.pb").write_bytes(b"broken")
+        await server.look_for_newer()
+        await server.look_for_newer()
+        assert server.version == 12
+        shutil.rmtree(folder)
+        await server.look_for_newer()
+        return await predict(server) == before
+
+    assert asyncio.run(main())
+
+
+def test_the_watch_looks_again_and_again(make_server, monkeypatch):
+    server, seen = make_server(watch_seconds=0.001), []
+
+    async def look():
+        seen.append(True)
+        if len(seen) == 3:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(server, "look_for_newer", look)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(server.watch())
+    assert len(seen) == 3

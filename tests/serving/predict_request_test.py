@@ -1,0 +1,135 @@
+import json
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gpt3.serving.exported_model import Signature
+from keras_gpt3.serving.predict_request import PredictRequest
+from keras_gpt3.serving.predict_request import parse_predict
+from keras_gpt3.serving.predict_request import takes_rows
+from keras_gpt3.serving.server_settings import ServerSettings
+
+SETTINGS = ServerSettings(max_batch_size=3, max_new_tokens=50)
+
+
+def parse(model, **request):
+    return parse_predict(json.dumps(request).encode(), model, SETTINGS)
+
+
+@pytest.mark.parametrize("name", [None, "", "serving_default", "generate"])
+def test_generate_is_what_is_meant_by_default(model, name):
+    request = {} if name is None else {"signature_name": name}
+    parsed = parse(model, inputs=["a"], **request)
+    assert parsed.signature_name == "generate"
+    assert parsed.rows == [
+        {
+            "prompts": b"a",
+            # The server's limit, which is below the signature's default.
+            "max_new_tokens": 50,
+            "temperature": 1.0,
+            "top_k": 0,
+            "top_p": 1.0,
+            "seed": 0,
+            "truncate": b"",
+            "stop": (),
+        }
+    ]
+
+
+def test_other_signatures_take_arrays_in_both_forms(model):
+    rows = parse(model, signature_name="logits", instances=[[1, 2], [3, 4]])
+    columns = parse(model, signature_name="logits", inputs=[[1, 2], [3, 4]])
+    for request in (rows, columns):
+        assert request.arrays["token_ids"].tolist() == [[1, 2], [3, 4]]
+        assert request.arrays["token_ids"].dtype == "int32"
+        assert request.num_rows == 2
+    assert (rows.is_row_form, columns.is_row_form) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "request_body, message",
+    [
+        (
+            {},
+            "The body must have one of instances and inputs. Received: "
+            "neither. Put rows under instances, columns under inputs.",
+        ),
+        (
+            {"inputs": ["a"], "instances": ["a"]},
+            "The body must have one of instances and inputs. Received: both.",
+        ),
+        (
+            {"inputs": ["a"], "signature_name": "generation"},
+            "signature_name must be among detokenize, extend, generate, ",
+        ),
+        (
+            {"inputs": ["a"], "signature_name": 3},
+            "signature_name must be among",
+        ),
+        (
+            {"inputs": ["a"], "signature_name": ["generate"]},
+            "signature_name must be among",
+        ),
+        (
+            {"inputs": ["a"] * 4},
+            "A request must have at most 3 rows. Received: rows=4. Split it, "
+            "or start the server with a higher --max-batch-size.",
+        ),
+        (
+            {"inputs": [[1]] * 4, "signature_name": "logits"},
+            "A request must have at most 3 rows. Received: rows=4.",
+        ),
+        (
+            {"instances": ["a", "a"], "temperature": 1.0},
+            "The body's keys must be among signature_name, instances, inputs. "
+            "Received: temperature. Check the spelling.",
+        ),
+    ],
+)
+def test_a_wrong_request_is_one_sentence(model, request_body, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        parse(model, **request_body)
+
+
+def test_answers_have_the_form_of_the_request():
+    rows = PredictRequest("x", is_row_form=True, num_rows=2)
+    columns = PredictRequest("x", is_row_form=False, num_rows=2)
+    y, n = np.array([[1, 2], [3, 4]]), np.array([True, False])
+    assert rows.answer({"y": y}) == {"predictions": [[1, 2], [3, 4]]}
+    assert rows.answer({"y": y, "n": n}) == {
+        "predictions": [{"y": [1, 2], "n": True}, {"y": [3, 4], "n": False}]
+    }
+    assert columns.answer({"y": y}) == {"outputs": [[1, 2], [3, 4]]}
+    assert columns.answer({"y": y, "n": n}) == {
+        "outputs": {"y": [[1, 2], [3, 4]], "n": [True, False]}
+    }
+
+
+def test_an_output_that_is_not_by_row_has_no_row_form():
+    request = PredictRequest("x", is_row_form=True, num_rows=2)
+    message = (
+        "The row form needs one value a row of each output. Received: "
+        "index.shape=(). Send inputs in place of instances."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        request.answer({"index": np.array(3)})
+
+
+@pytest.mark.parametrize(
+    "name, shape, answer",
+    [
+        ("generate", None, True),
+        ("generate", (), False),
+        ("logits", None, False),
+    ],
+)
+def test_rows_share_a_batch_where_each_may_have_its_options(
+    name, shape, answer
+):
+    inputs = {
+        "prompts": tf.TensorSpec((None,), tf.string),
+        "seed": tf.TensorSpec(shape, tf.int32),
+    }
+    assert takes_rows(name, Signature(inputs, {}, {})) is answer

@@ -1,0 +1,172 @@
+"""A real process on a real socket: many clients, good, bad and impatient."""
+
+import asyncio
+import builtins
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+
+import aiohttp
+import psutil
+import pytest
+
+from keras_gpt3.serving.serve import serve
+
+PROMPTS = ("the cat", "a", "Hello, Wörld 12", "the the the", "z? z? z?", "b")
+NUM_REQUESTS = 200
+# What a second round of the same requests may add to the process: pages that
+# the allocator keeps. A batch's cache alone, leaked each time, would be more.
+MAX_GROWTH = 16 * 2**20
+COMMAND = "import typer; from keras_gpt3.cli.serve import serve_command as f; "
+
+
+@pytest.fixture(scope="module")
+def process(export_folder):
+    """The command, and the address that it prints."""
+    arguments = [str(export_folder), "--port", "0", "--max-streams", "100"]
+    with subprocess.Popen(
+        [sys.executable, "-c", COMMAND + "typer.run(f)", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        said = process.stdout.readline()
+        found = re.fullmatch(r"Serving gpt3, version 1: (http://\S+)\n", said)
+        process.url = found[1]
+        yield process
+        process.kill()
+
+
+def make_requests(alone):
+    """Requests of all kinds, with what is to be answered."""
+    draw = random.Random(0)
+    requests = []
+    for index in range(NUM_REQUESTS):
+        kind = ("bad", "gone", "stream", "many")[index % 20 // 2 % 4]
+        if index % 20 >= 8:
+            kind = "one"
+        rows = [_row(draw) for _ in range(3 if kind == "many" else 1)]
+        body = {"instances": rows}
+        if kind == "bad":
+            rows[0]["temperature"] = -1
+        elif kind == "stream":
+            body = {"prompt": rows[0]["prompts"]} | rows[0]
+            del body["prompts"]
+        expected = None
+        if kind not in ("bad", "gone"):
+            expected = [_expected(alone, row) for row in rows]
+        requests.append((kind, body, expected))
+    return requests
+
+
+def _row(draw):
+    # Few enough combinations for the answers to be found one by one.
+    seed = draw.randrange(4)
+    return {
+        "prompts": draw.choice(PROMPTS),
+        "max_new_tokens": (1, 5, 12, 20)[seed],
+        "temperature": (0.0, 1.0, 0.7, 1.5)[seed],
+        "seed": seed,
+        "stop": ([], ["e"], [], ["a", "th"])[seed],
+    }
+
+
+_ANSWERS = {}
+
+
+def _expected(alone, row):
+    key = json.dumps(row)
+    if key not in _ANSWERS:
+        options = dict(row)
+        _ANSWERS[key] = alone(options.pop("prompts"), **options)
+    return _ANSWERS[key]
+
+
+async def send(session, kind, body):
+    """What a client hears: the rows of the answer, or status and error."""
+    verb = "stream" if kind == "stream" else "predict"
+    path = f"/v1/models/gpt3:{verb}"
+    if kind == "gone":
+        patience = aiohttp.ClientTimeout(total=0.02)
+        try:
+            async with session.post(path, json=body, timeout=patience):
+                return None
+        except TimeoutError:
+            return None
+    async with session.post(path, json=body) as answer:
+        text = await answer.text()
+    if answer.status != 200:
+        return answer.status, json.loads(text)["error"]
+    if kind != "stream":
+        return json.loads(text)["predictions"]
+    events = [
+        json.loads(event.removeprefix("data: "))
+        for event in text.strip().split("\n\n")
+    ]
+    texts = "".join(event["text"] for event in events[:-1])
+    return [events[-1] | {"texts": texts}]
+
+
+async def send_all(url, requests):
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(url, connector=connector) as session:
+        return await asyncio.gather(
+            *(send(session, kind, body) for kind, body, _ in requests)
+        )
+
+
+def test_hundreds_at_once_are_answered_as_each_one_alone(process, alone):
+    requests = make_requests(alone)
+    memory = []
+    for _ in range(3):
+        answers = asyncio.run(send_all(process.url, requests))
+        memory.append(psutil.Process(process.pid).memory_info().rss)
+        for (kind, _, expected), answer in zip(requests, answers, strict=True):
+            if kind == "bad":
+                assert answer[0] == 400
+                assert answer[1].startswith("temperature must be a finite")
+            elif kind != "gone":
+                assert answer == expected
+    assert memory[2] - memory[1] < MAX_GROWTH
+
+
+def test_a_signal_ends_the_process_when_the_stream_has_ended(process, alone):
+    options = {"max_new_tokens": 30, "temperature": 1.0, "seed": 1}
+
+    async def main():
+        async with aiohttp.ClientSession(process.url) as session:
+            body = {"prompt": "the cat"} | options
+            async with session.post("/v1/models/gpt3:stream", json=body) as s:
+                first = await s.content.readuntil(b"\n\n")
+                process.send_signal(signal.SIGTERM)
+                rest = await s.content.read()
+        return [
+            json.loads(event.removeprefix("data: "))
+            for event in (first + rest).decode().strip().split("\n\n")
+        ]
+
+    *pieces, last = asyncio.run(main())
+    expected = alone("the cat", **options)
+    assert "".join(piece["text"] for piece in pieces) == expected["texts"]
+    assert last["finish_reason"] == expected["finish_reason"]
+    assert process.wait() == 0
+
+
+def test_a_missing_extra_is_one_sentence(monkeypatch, tmp_path):
+    real_import = builtins.__import__
+
+    def without_starlette(name, *arguments):
+        if name == "keras_gpt3.serving.app":
+            raise ImportError("No module named 'starlette'")
+        return real_import(name, *arguments)
+
+    monkeypatch.setattr(builtins, "__import__", without_starlette)
+    message = (
+        "The server needs starlette, uvicorn and prometheus_client. Received: "
+        "No module named 'starlette'. Install them with pip install "
+        "'keras-gpt3[serving]'."
+    )
+    with pytest.raises(ImportError, match=f"^{re.escape(message)}$"):
+        serve(tmp_path)

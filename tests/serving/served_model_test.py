@@ -1,0 +1,114 @@
+import asyncio
+import json
+import re
+
+import numpy as np
+import pytest
+
+from keras_gpt3.serving.predict_request import parse_predict
+from keras_gpt3.serving.served_model import ServedModel
+from keras_gpt3.serving.server_metrics import ServerMetrics
+from keras_gpt3.serving.server_settings import ServerSettings
+from keras_gpt3.serving.serving_threads import ServingThreads
+
+SETTINGS = ServerSettings(batch_timeout_ms=50.0)
+
+
+@pytest.fixture
+def served_model(model):
+    threads = ServingThreads()
+    yield ServedModel(model, SETTINGS, threads, ServerMetrics())
+    threads.close()
+
+
+def test_requests_with_other_options_share_a_batch(
+    served_model, model, alone, monkeypatch
+):
+    sizes, call = [], model.call
+
+    def count(name, inputs):
+        if name == "generate":
+            sizes.append(len(inputs["prompts"]))
+        return call(name, inputs)
+
+    monkeypatch.setattr(model, "call", count)
+    rows = [
+        ("the cat", {"max_new_tokens": 9, "seed": 1, "stop": ["e"]}),
+        ("a", {"max_new_tokens": 3, "temperature": 0.0}),
+        ("Hello, Wörld", {"max_new_tokens": 12, "top_p": 0.5}),
+    ]
+
+    async def main():
+        bodies = [
+            {"instances": [{"prompts": prompt} | options]}
+            for prompt, options in rows
+        ]
+        requests = [
+            parse_predict(json.dumps(body).encode(), model, SETTINGS)
+            for body in bodies
+        ]
+        return await asyncio.gather(*map(served_model.predict, requests))
+
+    answers = asyncio.run(main())
+    assert sizes == [3]
+    for (prompt, options), answer in zip(rows, answers, strict=True):
+        assert answer == {"predictions": [alone(prompt, **options)]}
+
+
+def test_a_bad_score_fails_alone(served_model, model):
+    pairs = [("the", " cat"), ("the", ""), ("", "a")]
+
+    async def main():
+        requests = [
+            parse_predict(
+                json.dumps(
+                    {
+                        "signature_name": "score",
+                        "inputs": {"contexts": [a], "continuations": [b]},
+                    }
+                ).encode(),
+                model,
+                SETTINGS,
+            )
+            for a, b in pairs
+        ]
+        return await asyncio.gather(
+            *map(served_model.predict, requests), return_exceptions=True
+        )
+
+    first, second, third = asyncio.run(main())
+    assert isinstance(second, ValueError)
+    assert str(second).startswith("continuation must have at least one token")
+    for (context, continuation), answer in (
+        (pairs[0], first),
+        (pairs[2], third),
+    ):
+        expected = model.call(
+            "score",
+            {
+                "contexts": np.array([context.encode()], object),
+                "continuations": np.array([continuation.encode()], object),
+                "truncate": np.array([b""], object),
+            },
+        )
+        np.testing.assert_allclose(
+            answer["outputs"]["log_likelihood"],
+            expected["log_likelihood"],
+            rtol=1e-5,  # float32 sums beside rows of other lengths.
+        )
+
+
+def test_a_model_for_ids_has_no_streams(served_model, model, monkeypatch):
+    ids_only = {
+        name: signature
+        for name, signature in model.signatures.items()
+        if name not in ("generate", "tokenize", "detokenize", "score")
+    }
+    monkeypatch.setattr(model, "signatures", ids_only)
+    message = (
+        "A stream needs the signatures of an export with a preprocessor. "
+        "Received: none of detokenize, generate, tokenize. Attach one and "
+        "export again."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        served_model.stream_row(b'{"prompt": "a"}')

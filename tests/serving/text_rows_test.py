@@ -1,0 +1,206 @@
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gpt3.generation import SeededSampler
+from keras_gpt3.serving.exported_model import Signature
+from keras_gpt3.serving.text_rows import arrays_from_rows
+from keras_gpt3.serving.text_rows import check_lengths
+from keras_gpt3.serving.text_rows import check_value
+
+DTYPES = {
+    "max_new_tokens": "int32",
+    "temperature": "float32",
+    "top_k": "int32",
+    "top_p": "float32",
+    "seed": "int32",
+    "stop": object,
+    "truncate": object,
+    "prompts": object,
+}
+
+
+def check(name, value, **limits):
+    return check_value(name, value, np.dtype(DTYPES[name]), **limits)
+
+
+@pytest.mark.parametrize(
+    "name, value, checked",
+    [
+        ("max_new_tokens", 7, 7),
+        ("temperature", 0, 0.0),
+        ("top_p", 0.5, 0.5),
+        ("top_k", 10**20, 2**31 - 1),
+        ("seed", -3, -3),
+        ("stop", "é", ("é".encode(),)),
+        ("stop", ["a", {"b64": "w6k="}], (b"a", "é".encode())),
+        ("stop", [], ()),
+        ("stop", None, ()),
+        ("truncate", "left", b"left"),
+        ("truncate", "", b""),
+        ("prompts", "é", "é".encode()),
+        ("prompts", {"b64": "w6k="}, "é".encode()),
+    ],
+)
+def test_a_value_becomes_what_an_array_holds(name, value, checked):
+    assert check(name, value) == checked
+
+
+@pytest.mark.parametrize(
+    "name, value, message",
+    [
+        (
+            "max_new_tokens",
+            0,
+            "max_new_tokens must be an integer of at least 1. Received: "
+            "max_new_tokens=0. Pass 1 or more.",
+        ),
+        (
+            "max_new_tokens",
+            True,
+            "max_new_tokens must be an integer of at least 1. Received: "
+            "max_new_tokens=True. Pass 1 or more.",
+        ),
+        (
+            "top_k",
+            "3",
+            "top_k must be an integer of at least 0. Received: top_k='3'. Pass "
+            "0 or more.",
+        ),
+        (
+            "stop",
+            3,
+            "stop must be a string or a list of strings, none of them empty. "
+            "Received: stop=3. Leave it out to stop at the end of text only.",
+        ),
+        (
+            "stop",
+            ["a", ""],
+            "stop must be a string or a list of strings, none of them empty. "
+            "Received: stop=['a', '']. Leave it out to stop at the end of text "
+            "only.",
+        ),
+        (
+            "stop",
+            [{"b64": "/w=="}],
+            "stop must be a string or a list of strings, none of them empty. "
+            r"Received: stop=b'\xff'. Leave it out to stop at the end of text "
+            "only.",
+        ),
+        ("stop", ["\ud800"], "Texts must be valid U"),
+        ("prompts", "\ud800", "Texts must be valid U"),
+        (
+            "truncate",
+            "right",
+            "truncate must be left, or left out. Received: truncate=right. Use "
+            "left to drop the first tokens of a long prompt.",
+        ),
+        ("truncate", 1, "truncate must be left, or left out. Received: "),
+        ("truncate", [], "truncate must be left, or left out. Received: "),
+        ("prompts", 3, "prompts must be strings. Received: prompts=3."),
+        (
+            "seed",
+            2**31,
+            "seed must be below 2147483648. Received: seed=2147483648.",
+        ),
+        (
+            "temperature",
+            1e39,
+            "temperature must be a finite number of at least",
+        ),
+        (
+            "temperature",
+            10**400,
+            "temperature must be a finite number of at le",
+        ),
+        (
+            "top_p",
+            -1e39,
+            "top_p must be a finite number above 0 and at most 1.",
+        ),
+    ],
+)
+def test_a_wrong_value_is_one_sentence(name, value, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        check(name, value)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("temperature", -1),
+        ("temperature", "hot"),
+        ("temperature", float("nan")),
+        ("temperature", True),
+        ("top_p", 0),
+        ("top_p", 1.5),
+        ("seed", 2**31),
+        ("seed", 0.5),
+    ],
+)
+def test_the_words_are_those_of_python(name, value):
+    with pytest.raises(ValueError) as here:
+        check(name, value)
+    with pytest.raises(ValueError) as in_python:
+        SeededSampler(**{name: value})
+    assert str(here.value) == str(in_python.value)
+
+
+def test_the_servers_limit_says_how_to_raise_it():
+    assert check("max_new_tokens", 5, max_new_tokens=5) == 5
+    message = (
+        "max_new_tokens must be at most 5 on this server. Received: "
+        "max_new_tokens=6. Ask for fewer, or start it with a higher "
+        "--max-new-tokens."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        check("max_new_tokens", 6, max_new_tokens=5)
+
+
+@pytest.mark.parametrize(
+    "prompt, options, longest",
+    [
+        ("the cat", {"max_new_tokens": 5}, 10),
+        ("z?" * 50, {"max_new_tokens": 5, "truncate": "left"}, 40),
+        ("z", {"max_new_tokens": 39}, 40),
+    ],
+)
+def test_tokens_are_counted(model, row_of, prompt, options, longest):
+    rows = [row_of("a", max_new_tokens=1), row_of(prompt, **options)]
+    assert check_lengths(model, "generate", rows) == longest
+
+
+def test_both_texts_of_a_score_are_counted(model):
+    rows = [{"contexts": b"the cat", "continuations": b" a"}]
+    assert check_lengths(model, "score", rows) == 7
+
+
+@pytest.mark.parametrize(
+    "prompt, options",
+    [
+        ("", {"max_new_tokens": 5}),
+        ("z?" * 18, {"max_new_tokens": 5}),
+        ("z", {"max_new_tokens": 40}),
+        ("z" * 50, {"max_new_tokens": 40, "truncate": "left"}),
+        ("z", {"max_new_tokens": 2**31 - 1}),
+        ({"b64": "YWL/"}, {"max_new_tokens": 5}),
+    ],
+)
+def test_the_words_are_those_of_the_graph(model, row_of, prompt, options):
+    row = row_of(prompt, **options)
+    with pytest.raises(ValueError) as here:
+        check_lengths(model, "generate", [row])
+    arrays = arrays_from_rows(model.signatures["generate"], [row])
+    with pytest.raises(ValueError) as in_graph:
+        model.call("generate", arrays)
+    assert str(here.value) == str(in_graph.value)
+
+
+def test_stop_strings_of_rows_are_padded_to_the_most():
+    signature = Signature({"stop": tf.TensorSpec(None, tf.string)}, {}, {})
+    rows = [{"stop": (b"a", b"b")}, {"stop": ()}, {"stop": (b"c",)}]
+    stops = arrays_from_rows(signature, rows)["stop"]
+    assert stops.tolist() == [[b"a", b"b"], [b"", b""], [b"c", b""]]
+    assert arrays_from_rows(signature, rows[1:2])["stop"].shape == (0,)
