@@ -158,7 +158,7 @@ def test_what_is_left_out_has_the_export_s_defaults(scripts, exported):
         name: tf.make_ndarray(proto).tolist()
         for name, proto in signatures["generate"].defaults.items()
     }
-    assert defaults.pop("stop") == [[]]
+    assert defaults.pop("stop") == [[b""]]
     assert defaults.pop("truncate") == [b""]
     ours = dict(scripts.serving_client.GENERATE_DEFAULTS)
     assert ours.pop("truncate") == ""

@@ -30,26 +30,32 @@ def build(
         num_layers: int. Defaults to `12`.
 
     Returns:
-        A pair of the step, a callable that continues the prompts, and a dict
-        of facts.
+        A pair of the step, a callable that continues the prompts twice, by all
+        and by a quarter of the new tokens, and gives both times; and a dict of
+        facts.
     """
-    length = prompt + new_tokens
     make = {"keras_gpt3": _keras_gpt3, "keras_hub": _keras_hub}[side]
     model = make(dtype, num_layers)
     model.compile(sampler="greedy")
-    ids = np.zeros((batch_size, length), "int32")
-    mask = np.zeros((batch_size, length), "bool")
 
-    def generate(prompt_length):
+    def generate(prompt_length, count=new_tokens):
+        length = prompt + count
         generator = np.random.default_rng(prompt_length)
+        ids = np.zeros((batch_size, length), "int32")
         ids[:, :prompt_length] = generator.integers(
             VOCABULARY, size=(batch_size, prompt_length)
         )
-        mask[:] = np.arange(length) < prompt_length
-        inputs = {"token_ids": ids.copy(), "padding_mask": mask.copy()}
+        mask = np.tile(np.arange(length) < prompt_length, (batch_size, 1))
+        inputs = {"token_ids": ids, "padding_mask": mask}
         start = time.perf_counter()
         model.generate(inputs, max_length=length, stop_token_ids=None)
         return time.perf_counter() - start
+
+    def step():
+        return {
+            "all_tokens": generate(prompt),
+            "quarter": generate(prompt, new_tokens // 4),
+        }
 
     first = generate(prompt)
     # Another length in the same bucket: what compiles again costs seconds.
@@ -60,8 +66,9 @@ def build(
         "another_length": other,
         "that_length_again": again,
         "weight_bytes": _weight_bytes(model),
+        "cache_bytes": _cache_bytes(model, batch_size, prompt + new_tokens),
     }
-    return lambda: generate(prompt), facts
+    return step, facts
 
 
 def _keras_gpt3(dtype, num_layers):
@@ -117,6 +124,21 @@ def _weight_bytes(model):
         else 4
         for v in model.weights
     )
+
+
+def _cache_bytes(model, batch_size, length):
+    """What a position reads of the earlier ones: all slots."""
+    import keras
+
+    if hasattr(model.backbone, "make_cache"):
+        rings = keras.tree.flatten(
+            model.backbone.make_cache(batch_size, length)
+        )
+        numbers = sum(int(np.prod(ring.shape)) for ring in rings)
+    else:
+        width = model.backbone.hidden_dim
+        numbers = 2 * batch_size * model.backbone.num_layers * length * width
+    return numbers * (2 if model.backbone.compute_dtype == "bfloat16" else 4)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The compiled parts of `GPT3.generate`; eager on other backends."""
+"""The compiled parts of `GPT3.generate`, TensorFlow only; else eager."""
 
 import keras
 import numpy as np

@@ -269,10 +269,10 @@ class GPT3Backbone(keras_hub.models.Backbone):
             A tensor of shape `(batch, length, vocabulary_size)`.
         """
         head = self.token_embedding
-        changed = head.quantization_mode is not None or head.lora_enabled
-        if changed or not is_single_row(hidden_states):
-            return head(hidden_states, reverse=True)
-        return table_product(hidden_states, head.embeddings)
+        changed = head.quantization_mode or head.lora_enabled
+        if is_single_row(hidden_states) and not changed:
+            return table_product(hidden_states, head.embeddings)
+        return head(hidden_states, reverse=True)
 
     def rematerialize(self, policy):
         """Chooses the blocks that run forward again in the backward pass.

@@ -148,6 +148,33 @@ def test_the_cache_index_may_be_a_tensor(attention, hidden_states):
 
 
 @both_kinds
+@pytest.mark.parametrize("change", [None, "int8", "lora"])
+def test_a_single_row_gives_in_xla_what_it_gives_outside(
+    change, attention, hidden_states
+):
+    block = randomized(make_block(attention), hidden_states)
+    for dense in (block.query_key_value, block.feed_forward_output):
+        if change == "int8":
+            dense.quantize("int8")
+        if change == "lora":
+            dense.enable_lora(2)
+            dense.lora_kernel_b.assign_add(dense.lora_kernel_b + 0.5)
+    size = WINDOW if attention == "banded" else LENGTH
+    cache = (tf.fill((1, 3, size, 4), 0.5),) * 2
+
+    def step(x, cache, index):
+        return block(x, cache=cache, cache_index=index)
+
+    arguments = (tf.constant(hidden_states[:1, :1]), cache, tf.constant(5))
+    expected, cache_after = step(*arguments)
+    with op_compilation(True):
+        received, cache_received = whole_xla(step)(*arguments)
+    # The same sums in another order.
+    np.testing.assert_allclose(received, expected, atol=1e-5)
+    np.testing.assert_allclose(cache_received, cache_after, atol=1e-5)
+
+
+@both_kinds
 def test_a_position_sees_neither_padding_nor_the_future(
     attention, hidden_states
 ):
