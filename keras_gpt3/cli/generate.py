@@ -78,7 +78,9 @@ def generate_command(
             top_p=top_p,
             seed=seed,
         )
-    typer.echo(prompt, nl=False)
+    # Compiled before anything is written: XLA logs a line of its own.
+    first = next(pieces, "")
+    typer.echo(prompt + first, nl=False)
     for piece in pieces:
         typer.echo(piece, nl=False)
     typer.echo()
