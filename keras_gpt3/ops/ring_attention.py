@@ -1,0 +1,107 @@
+"""Attention of new positions to rings of the earlier; the rings after it."""
+
+import math
+
+from keras import ops
+
+from keras_gpt3.ops.cached_attention import cached_attention
+from keras_gpt3.ops.key_value_cache import ring_positions
+from keras_gpt3.ops.key_value_cache import write_ring
+from keras_gpt3.ops.masked_softmax import masked_softmax
+
+
+def ring_attention(query, key, value, rings, start, window=None):
+    """Causal attention of new positions to themselves and the earlier ones.
+
+    Rings are read before they are written: XLA then has no reason to copy
+    them. Letters as in `key_value_cache`.
+
+    Args:
+        query: tensor of shape `(B, T, H, D)`.
+        key: tensor of the shape of `query`.
+        value: tensor of the shape of `query`.
+        rings: pair of tensors of shape `(B, H, S, D)`, keys and values of the
+            positions before `start`.
+        start: int or int tensor. The first position.
+        window: int. Number of visible keys, as in `banded_attention`. Defaults
+            to `None`, every earlier key.
+
+    Returns:
+        A pair of a tensor of the shape and dtype of `query`, and the rings
+        after the positions.
+
+    Example:
+
+    ```python
+    import numpy as np
+    from keras_gpt3.ops.ring_attention import ring_attention
+
+    x = np.random.normal(size=(1, 1, 2, 8)).astype("float32")
+    ring = np.zeros((1, 2, 10, 8), "float32")
+    y, rings = ring_attention(x, x, x, (ring, ring), start=0)  # y is x
+    ```
+    """
+    query, key, value = map(ops.convert_to_tensor, (query, key, value))
+    rings = tuple(map(ops.convert_to_tensor, rings))
+    attend = _attend_position if query.shape[1] == 1 else _attend_chunk
+    attended = attend(query, key, value, rings, start, window)
+    start = _after(ops.cast(start, "int32"), attended)
+    after = (
+        write_ring(rings[0], key, start),
+        write_ring(rings[1], value, start),
+    )
+    return attended, after
+
+
+def _attend_position(query, key, value, rings, start, window):
+    """Attention of a single position; keys are read as they lie."""
+    keys, values = rings
+    scale = 1.0 / math.sqrt(query.shape[-1])
+    column = ops.transpose(query * scale, (0, 2, 3, 1))  # (B, H, D, 1)
+    earlier = ops.matmul(keys, column)  # (B, H, S, 1)
+    own = ops.matmul(_by_head(key), column)  # (B, H, 1, 1)
+    scores = ops.concatenate([earlier, own], axis=2)[..., 0]  # (B, H, S + 1)
+
+    visible = _visible(ops.shape(keys)[2], start, window)
+    weights = ops.cast(masked_softmax(scores, visible), value.dtype)
+    weights = weights[:, :, None]  # (B, H, 1, S + 1)
+    attended = ops.matmul(weights[..., :-1], values)  # (B, H, 1, D)
+    attended = attended + weights[..., -1:] * _by_head(value)
+    return _by_head(attended)
+
+
+def _attend_chunk(query, key, value, rings, start, window):
+    """Attention of several positions, keys and values set side by side."""
+    size, length = ops.shape(rings[0])[2], ops.shape(query)[1]
+    positions = ops.concatenate(
+        [ring_positions(size, start), start + ops.arange(length)]
+    )
+    keys, values = (
+        ops.concatenate([ring, _by_head(update)], axis=2)
+        for ring, update in zip(rings, (key, value), strict=True)
+    )
+    return cached_attention(query, keys, values, start, positions, window)
+
+
+def _by_head(x):
+    """Between (B, T, H, D) and (B, H, T, D)."""
+    return ops.transpose(x, (0, 2, 1, 3))
+
+
+def _visible(size, start, window):
+    """Which slots a position sees, and itself, (S + 1,)."""
+    positions = ring_positions(size, start)
+    visible = positions >= 0
+    if window is not None:
+        visible = visible & (start - positions < window)
+    return ops.concatenate([visible, ops.ones((1,), "bool")], axis=0)
+
+
+def _after(start, attended):
+    """`start`, known only when `attended` is.
+
+    Else a compiler may write into a ring that is still to be read, and would
+    copy it for that at every position. Nothing is below minus infinity.
+    """
+    first = ops.cast(ops.ravel(attended)[0], "float32")
+    return start + ops.cast(first < -math.inf, "int32")
