@@ -15,7 +15,7 @@ from keras_gpt3.ops.causal_attention import causal_attention
 from keras_gpt3.ops.key_value_cache import fill_ring
 from keras_gpt3.ops.key_value_cache import ring_size
 from keras_gpt3.ops.ring_attention import ring_attention
-from keras_gpt3.ops.row_product import is_single_row
+from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import row_product
 
 ATTENTION_KINDS = ("dense", "banded")
@@ -281,9 +281,9 @@ class DecoderBlock(keras.layers.Layer):
 
 
 def _apply(dense, x):
-    """A dense sublayer, by the quicker product where one row is decoded."""
+    """A dense sublayer, by the quicker product where few rows are decoded."""
     changed = dense.quantization_mode or dense.lora_enabled
-    if is_single_row(x) and not changed:
+    if is_few_rows(x) and not changed:
         return row_product(x, dense.kernel, dense.bias)
     return dense(x)
 

@@ -23,7 +23,7 @@ class Decoding:
     def __init__(self, graphs, batch, request, prefix=None):
         copies = request.num_return_sequences
         length = cache_length(graphs, batch, request)
-        _, cache = first_pass(graphs, batch, length, prefix)
+        _, cache = first_pass(graphs, batch, length, prefix, False)
         cache = keras.tree.map_structure(
             lambda x: ops.repeat(x, copies, axis=0) if copies > 1 else x, cache
         )
@@ -31,6 +31,7 @@ class Decoding:
         self.end = int(batch.ends.max())
         self._stop_token_ids = request.stop_token_ids
         self._loop = graphs.steps(
+            len(self.batch.ends),
             request.stop_token_ids,
             _settings_of_rows(request.settings, len(batch.ends), copies),
         )
@@ -112,7 +113,7 @@ def cache_length(graphs, batch, request):
     return bucket(length, graphs.model.backbone.max_sequence_length)
 
 
-def first_pass(graphs, batch, length, prefix=None):
+def first_pass(graphs, batch, length, prefix=None, needs_states=True):
     """Reads prompts as far as the shortest goes.
 
     Args:
@@ -120,14 +121,17 @@ def first_pass(graphs, batch, length, prefix=None):
         batch: a `PromptBatch`.
         length: int. Positions that the cache is to hold.
         prefix: a `PromptPrefix` or `None`. Defaults to `None`.
+        needs_states: bool. Whether hidden states are asked for. Defaults to
+            `True`.
 
     Returns:
-        A pair of hidden states, shape `(batch, some length, hidden_dim)`, and
-        the cache.
+        A pair of hidden states, shape `(batch, some length, hidden_dim)`, or
+        `None`, and the cache.
     """
     shortest, longest = int(batch.lengths.min()), int(batch.lengths.max())
     if prefix is None:
-        return graphs.prefill(batch.token_ids[:, :longest], shortest, length)
+        prompts = batch.token_ids[:, :longest]
+        return graphs.prefill(prompts, shortest, length, needs_states)
     states, cache = prefix.repeated(len(batch.ends), length)
     read = prefix.num_tokens
     if shortest == read:

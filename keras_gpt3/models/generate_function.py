@@ -13,6 +13,7 @@ from keras_gpt3.models.length_buckets import bucket
 from keras_gpt3.models.prompt_batch import PromptBatch
 from keras_gpt3.models.token_answers import answer_tokens
 from keras_gpt3.models.traced_variables import TracedVariables
+from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.ops.op_compilation import whole_xla
 
 _GREEDY = ("temperature", 0)
@@ -61,17 +62,19 @@ class GenerateFunction:
             "padding_mask": ops.convert_to_tensor(answers.padding_mask),
         }
 
-    def prefill(self, token_ids, end, cache_length):
+    def prefill(self, token_ids, end, cache_length, needs_states=True):
         """The first pass over prompts.
 
         Args:
             token_ids: int array of shape `(batch, length)`.
             end: int. Positions that count: those of the shortest prompt.
             cache_length: int. Positions that the cache is to hold.
+            needs_states: bool. Whether to give hidden states; without them
+                most of the last block need not run. Defaults to `True`.
 
         Returns:
             A pair of hidden states, shape `(batch, some length, hidden_dim)`,
-            and the cache.
+            or `None`, and the cache.
         """
         self._forget_old_traces()
         length = token_ids.shape[1]
@@ -81,6 +84,7 @@ class GenerateFunction:
             ops.convert_to_tensor(token_ids, "int32"),
             ops.convert_to_tensor(end, "int32"),
             cache_length,
+            needs_states,
         )
 
     def extend(self, token_ids, cache, start):
@@ -113,10 +117,11 @@ class GenerateFunction:
             ops.convert_to_tensor(start, "int32"),
         )
 
-    def steps(self, stop_token_ids, settings):
+    def steps(self, rows, stop_token_ids, settings):
         """The loop that chooses token after token.
 
         Args:
+            rows: int. Answers at a time.
             stop_token_ids: tuple of ints, a part of the code.
             settings: dict of active sampling settings, or `None` for the
                 sampler's own choice.
@@ -131,6 +136,7 @@ class GenerateFunction:
             fixed = {k: v for k, v in settings.items() if (k, v) == _GREEDY}
             tensors = {k: v for k, v in settings.items() if k not in fixed}
         loop = self._loop(
+            rows,
             ("steps", stop_token_ids, fixed is None, *sorted(tensors)),
             lambda: step_loop(self.model, stop_token_ids, fixed),
         )
@@ -139,28 +145,41 @@ class GenerateFunction:
             ops.convert_to_tensor(end, "int32"), state, mask, tensors
         )
 
-    def beams(self, stop_token_ids, sampler):
+    def beams(self, rows, stop_token_ids, sampler):
         """The loop of the paper's beam search; see `beam_loop`."""
         settings = (sampler.num_beams, sampler.length_penalty)
         return self._loop(
+            rows * sampler.num_beams,
             ("beams", stop_token_ids, *settings),
             lambda: beam_loop(self.model, stop_token_ids, *settings),
         )
 
-    def whole(self, stop_token_ids):
+    def whole(self, rows, stop_token_ids):
         """The loop of a sampler that brings its own; see `sampler_loop`."""
         return self._loop(
+            rows,
             ("whole", stop_token_ids),
             lambda: sampler_loop(self.model, stop_token_ids),
         )
 
-    def _loop(self, key, make):
+    def _loop(self, rows, key, make):
+        """A loop of some kind, compiled as is best for a number of rows."""
         self._forget_old_traces()
+        in_xla = self._suits_xla(rows) and not self.model.run_eagerly
+        key = (in_xla, *key)
         if key not in self.loops:
-            loop = make()
-            eager = self.model.run_eagerly
-            self.loops[key] = loop if eager else whole_xla(loop)
+            compiled = whole_xla if in_xla else self._graph
+            self.loops[key] = compiled(make())
         return self.loops[key]
+
+    def _suits_xla(self, rows):
+        """Whether XLA's code is the faster for so many rows.
+
+        On CPUs it computes in float32, and converts the cache for it at each
+        token; for one row its rate of reading makes up for that.
+        """
+        dtype = self.model.backbone.compute_dtype
+        return dtype == "float32" or rows == 1 or has_gpu()
 
     def _as_tensors(self, settings):
         """Settings as inputs of a graph, which serves all their values."""
@@ -185,8 +204,9 @@ class GenerateFunction:
             return
         self._manner, self.loops = manner, {}
 
-        def prefill(token_ids, end, cache_length):
-            return backbone.prefill(token_ids, cache_length, end)
+        def prefill(token_ids, end, cache_length, needs_states):
+            states, cache = backbone.prefill(token_ids, cache_length, end)
+            return states if needs_states else None, cache
 
         self._prefill = self._graph(prefill)
         self._extend = self._graph(backbone.call_with_cache)

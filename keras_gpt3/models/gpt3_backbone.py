@@ -24,7 +24,7 @@ from keras_gpt3.layers.position_embedding import PositionEmbedding
 from keras_gpt3.models.known_arguments import check_known_arguments
 from keras_gpt3.ops import initial_deviations
 from keras_gpt3.ops.key_value_cache import ring_size
-from keras_gpt3.ops.row_product import is_single_row
+from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import table_product
 from keras_gpt3.planning.rematerialization import rematerialized_layers
 
@@ -270,7 +270,7 @@ class GPT3Backbone(keras_hub.models.Backbone):
         """
         head = self.token_embedding
         changed = head.quantization_mode or head.lora_enabled
-        if is_single_row(hidden_states) and not changed:
+        if is_few_rows(hidden_states) and not changed:
             return table_product(hidden_states, head.embeddings)
         return head(hidden_states, reverse=True)
 

@@ -80,9 +80,11 @@ def _by_steps(graphs, batch, request, prefix, has_stopped):
 
 def _by_beams(graphs, batch, request, prefix):
     length = cache_length(graphs, batch, request)
-    _, cache = first_pass(graphs, batch, length, prefix)
+    _, cache = first_pass(graphs, batch, length, prefix, False)
     wide = batch.widened(length)
-    found = graphs.beams(request.stop_token_ids, request.sampler)(
+    found = graphs.beams(
+        len(batch.ends), request.stop_token_ids, request.sampler
+    )(
         ops.convert_to_tensor(wide.token_ids, "int32"),
         ops.convert_to_tensor(wide.padding_mask, "bool"),
         cache,
@@ -104,7 +106,7 @@ def _by_sampler(graphs, batch, request, prefix):
     states, cache = first_pass(graphs, copies, length, prefix)
     # Samplers that look at hidden states write the later ones there.
     room = ((0, 0), (0, length - states.shape[1]), (0, 0))
-    found = graphs.whole(request.stop_token_ids)(
+    found = graphs.whole(len(copies.ends), request.stop_token_ids)(
         ops.convert_to_tensor(copies.token_ids, "int32"),
         ops.convert_to_tensor(copies.padding_mask, "bool"),
         ops.pad(states, room),

@@ -76,6 +76,20 @@ def whole_xla(function):
     return tf.function(traced, jit_compile=True, autograph=False)
 
 
+@functools.cache
+def has_gpu():
+    """Whether TensorFlow has a GPU to compile for.
+
+    Returns:
+        A bool; False under another backend.
+    """
+    if keras.config.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
 def is_whole_xla():
     """Whether what is traced now goes into a `whole_xla` function.
 

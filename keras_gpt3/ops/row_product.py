@@ -1,22 +1,29 @@
-"""Products of one row with a matrix, as XLA on a CPU does them on all cores.
+"""Products of a few rows with a matrix, as XLA on a CPU does them on all cores.
 
-A token of a single answer reads every weight once and computes little, so that
-nothing but the rate of reading counts. XLA's own product of a row and a matrix,
-with what is added to it, is one loop on one core: it reads at half the rate.
-Letters as in the backbone, and: K rows and N columns of the matrix, G groups.
+A token of a few answers reads every weight once and computes little, so that
+nothing but the rate of reading counts. XLA's own product of so few rows is one
+loop on one core, or worse. Products of groups, set side by side as a batch, run
+on all cores. Letters as in the backbone, and: R rows, K rows and N columns of
+the matrix, G groups.
 """
+
+import math
 
 from keras import ops
 
+from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.ops.op_compilation import is_whole_xla
 
-# Groups of rows, whose products run side by side; measured with matrices of
-# (768, 3072) on two cores, where 2 to 16 differ little.
-_GROUPS = 8
+# With more rows, arithmetic counts.
+_MOST_ROWS = 16
+# Groups of a kernel's rows for a number of rows up to the first number. All
+# measured with matrices of (768, 3072) and (50257, 768) on two cores.
+_KERNEL_GROUPS = ((1, 8), (4, 1), (_MOST_ROWS, 2))
+_MOST_TABLE_GROUPS = 64
 
 
-def is_single_row(x):
-    """Whether a tensor is one row, in a function that XLA compiles.
+def is_few_rows(x):
+    """Whether a tensor has few rows, in a function that XLA compiles for CPUs.
 
     Args:
         x: tensor of shape `(..., width)`.
@@ -24,19 +31,22 @@ def is_single_row(x):
     Returns:
         A bool.
     """
-    return is_whole_xla() and set(x.shape[:-1]) == {1}
+    leading = x.shape[:-1]
+    if not is_whole_xla() or None in leading or has_gpu():
+        return False
+    return math.prod(leading) <= _MOST_ROWS
 
 
-def row_product(row, kernel, bias):
-    """A row times a matrix, plus a bias.
+def row_product(x, kernel, bias):
+    """Rows times a matrix, plus a bias.
 
     Args:
-        row: tensor of shape `(..., K)`, one row.
+        x: tensor of shape `(..., K)`, few rows.
         kernel: tensor of shape `(K, N)`.
         bias: tensor of shape `(N,)`.
 
     Returns:
-        A tensor of shape `(..., N)` and the dtype of `row`.
+        A tensor of shape `(..., N)` and the dtype of `x`.
 
     Example:
 
@@ -49,33 +59,36 @@ def row_product(row, kernel, bias):
     row_product(row, kernel, bias)  # [[[16, 16, 16]]]
     ```
     """
-    row = ops.convert_to_tensor(row)
-    kernel = ops.cast(kernel, row.dtype)
-    rows, columns = kernel.shape
-    if row.dtype != "float32" or rows % _GROUPS:
-        product = ops.matmul(ops.reshape(row, (1, rows)), kernel)[0]
+    x = ops.convert_to_tensor(x)
+    kernel = ops.cast(kernel, x.dtype)
+    depth, columns = kernel.shape
+    rows = ops.reshape(x, (-1, depth))  # (R, K)
+    count = math.prod(x.shape[:-1])
+    groups = next(g for most, g in _KERNEL_GROUPS if count <= most)
+    if groups == 1 or depth % groups:
+        product = ops.matmul(rows, kernel)
     else:
-        groups = (_GROUPS, rows // _GROUPS)
+        rows = ops.reshape(rows, (count, groups, depth // groups))
         parts = ops.matmul(
-            ops.reshape(row, (_GROUPS, 1, groups[1])),
-            ops.reshape(kernel, (*groups, columns)),
-        )  # (G, 1, N)
-        product = sum(parts[group, 0] for group in range(_GROUPS))
+            ops.transpose(rows, (1, 0, 2)),
+            ops.reshape(kernel, (groups, depth // groups, columns)),
+        )  # (G, R, N)
+        product = sum(ops.cast(parts[i], "float32") for i in range(groups))
     # In float32 also for its speed: XLA would take a sum in the dtype of the
     # product into its loop on one core.
     total = ops.cast(product, "float32") + ops.cast(bias, "float32")
-    return ops.reshape(ops.cast(total, row.dtype), (*row.shape[:-1], columns))
+    return ops.reshape(ops.cast(total, x.dtype), (*x.shape[:-1], columns))
 
 
-def table_product(row, table):
-    """A row times the rows of a table: the scores of an output head.
+def table_product(x, table):
+    """Rows times the rows of a table: the scores of an output head.
 
     Args:
-        row: tensor of shape `(..., M)`, one row.
+        x: tensor of shape `(..., M)`, few rows.
         table: tensor of shape `(V, M)`, read as it lies in memory.
 
     Returns:
-        A tensor of shape `(..., V)` and the dtype of `row`.
+        A tensor of shape `(..., V)` and the dtype of `x`.
 
     Example:
 
@@ -87,8 +100,20 @@ def table_product(row, table):
     table_product(row, table)  # [[[1, 1, 1, 1, 0]]]
     ```
     """
-    row = ops.convert_to_tensor(row)
-    table = ops.cast(table, row.dtype)
-    column = ops.reshape(row, (row.shape[-1], 1))
-    scores = ops.matmul(table, column)  # (V, 1)
-    return ops.reshape(scores, (*row.shape[:-1], table.shape[0]))
+    x = ops.convert_to_tensor(x)
+    table = ops.cast(table, x.dtype)
+    entries, width = table.shape
+    groups = _table_groups(entries)
+    scores = ops.einsum(
+        "gvm,rm->gvr",
+        ops.reshape(table, (groups, entries // groups, width)),
+        ops.reshape(x, (-1, width)),
+    )
+    scores = ops.transpose(scores, (2, 0, 1))  # (R, G, V / G)
+    return ops.reshape(scores, (*x.shape[:-1], entries))
+
+
+def _table_groups(entries):
+    """The most groups into which a table divides, within a limit."""
+    sizes = range(_MOST_TABLE_GROUPS, 0, -1)
+    return next(groups for groups in sizes if entries % groups == 0)

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.ops.op_compilation import whole_xla
-from keras_gpt3.ops.row_product import is_single_row
+from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import row_product
 from keras_gpt3.ops.row_product import table_product
 
@@ -22,7 +22,7 @@ def exact(x):
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("rows", [48, 45])  # With groups and without.
-@pytest.mark.parametrize("leading", [(1,), (1, 1)])
+@pytest.mark.parametrize("leading", [(1,), (1, 1), (3, 1), (8, 1)])
 @pytest.mark.parametrize("xla", [True, False])
 def test_a_row_times_a_matrix_is_the_plain_product(dtype, rows, leading, xla):
     row, kernel = random((*leading, rows), dtype), random((rows, 5), dtype)
@@ -39,11 +39,13 @@ def test_a_row_times_a_matrix_is_the_plain_product(dtype, rows, leading, xla):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("leading", [(1,), (1, 1)])
-def test_a_table_gives_a_score_for_each_of_its_rows(dtype, leading):
-    row, table = random((*leading, 16), dtype), random((7, 16), dtype)
+@pytest.mark.parametrize("leading", [(1,), (1, 1), (8, 1)])
+# Of one group, of three of 29, and of as many as the table.
+@pytest.mark.parametrize("entries", [67, 87, 7])
+def test_a_table_gives_a_score_for_each_of_its_rows(dtype, leading, entries):
+    row, table = random((*leading, 16), dtype), random((entries, 16), dtype)
     received = table_product(row, table)
-    assert received.shape == (*leading, 7)
+    assert received.shape == (*leading, entries)
     assert received.dtype == dtype
     expected = exact(row) @ exact(table).T
     scale = np.abs(expected).max()
@@ -54,10 +56,10 @@ def test_a_table_gives_a_score_for_each_of_its_rows(dtype, leading):
 
 @pytest.mark.parametrize(
     "shape, expected",
-    [((1, 4), True), ((1, 1, 4), True), ((2, 4), False), ((1, 3, 4), False)],
+    [((1, 4), True), ((16, 1, 4), True), ((17, 4), False), ((2, 9, 4), False)],
 )
-def test_only_one_row_within_xla_is_a_single_row(shape, expected):
+def test_few_rows_are_treated_so_within_xla_only(shape, expected):
     received = []
-    whole_xla(lambda x: received.append(is_single_row(x)) or x)(tf.ones(shape))
+    whole_xla(lambda x: received.append(is_few_rows(x)) or x)(tf.ones(shape))
     assert received == [expected]
-    assert not is_single_row(tf.ones(shape))
+    assert not is_few_rows(tf.ones(shape))
