@@ -26,7 +26,7 @@ keras.utils.set_random_seed(0)
 
 @pytest.fixture(autouse=True)
 def fixed_seed():
-    """Every test starts from the same seeds and leaves no Keras state."""
+    """Python's and numpy's seeds for each test; leaves no Keras state."""
     # Layers take their seeds from Python's generator. TensorFlow's own seed is
     # set once: setting it drops all kernels, those of compiled functions, too,
     # which would be made again in each test.

@@ -78,8 +78,8 @@ def generate_command(
             top_p=top_p,
             seed=seed,
         )
-    # Compiled before anything is written: XLA logs a line of its own.
-    first = next(pieces, "")
+        # Compiled before anything is written: XLA logs a line of its own.
+        first = next(pieces, "")
     typer.echo(prompt + first, nl=False)
     for piece in pieces:
         typer.echo(piece, nl=False)

@@ -58,7 +58,7 @@ def continuation_pairs(model, context, continuation, follows_prefix=False):
     return list(zip(contexts, continuations, strict=True)), is_single
 
 
-def fit_to_window(pairs, max_sequence_length, truncate=None):
+def fit_to_window(pairs, max_sequence_length, truncate=None, num_before=0):
     """Checks that pairs fit into the context window, or makes them fit.
 
     The last token is only predicted, never read, so that a pair may have one
@@ -69,6 +69,8 @@ def fit_to_window(pairs, max_sequence_length, truncate=None):
         max_sequence_length: int. The window.
         truncate: `None` to raise, or `"left"` to drop the first tokens of a
             context that is too long. Defaults to `None`.
+        num_before: int. Tokens of a prefix that stands before each context.
+            Defaults to `0`.
 
     Returns:
         A list of pairs.
@@ -78,22 +80,24 @@ def fit_to_window(pairs, max_sequence_length, truncate=None):
     """
     if truncate not in (None, "left"):
         raise ValueError(f"{truncate}".join(TRUNCATE))
-    return [_fit(*pair, max_sequence_length, truncate) for pair in pairs]
+    window = max_sequence_length - num_before
+    return [_fit(*pair, window, truncate, num_before) for pair in pairs]
 
 
-def _fit(context, continuation, window, truncate):
+def _fit(context, continuation, window, truncate, num_before):
     if len(continuation) > window:
         raise ValueError(
-            f"continuation must have at most max_sequence_length={window} "
-            f"tokens. Received: {len(continuation)} tokens. Score it in parts."
+            "continuation must have at most max_sequence_length="
+            f"{window + num_before} tokens. Received: "
+            f"{num_before + len(continuation)} tokens. Score it in parts."
         )
     room = window + 1 - len(continuation)
     if len(context) > room and truncate is None:
         raise ValueError(
-            "context and continuation must have at most "
-            f"max_sequence_length + 1 = {window + 1} tokens. Received: "
-            f"{len(context)} + {len(continuation)} tokens. Shorten the "
-            "context, or set truncate to left."
+            "context and continuation must have at most max_sequence_length + "
+            f"1 = {num_before + window + 1} tokens. Received: "
+            f"{num_before + len(context)} + {len(continuation)} tokens. "
+            "Shorten the context, or set truncate to left."
         )
     return context[-room:], continuation
 

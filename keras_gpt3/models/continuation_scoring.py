@@ -13,6 +13,7 @@ from keras_gpt3.models.continuation_pairs import continuation_pairs
 from keras_gpt3.models.continuation_pairs import fit_to_window
 from keras_gpt3.models.continuation_score import ContinuationScore
 from keras_gpt3.models.forward_graphs import ForwardGraphs
+from keras_gpt3.models.prompt_inputs import check_prefix
 from keras_gpt3.ops.token_log_probabilities import log_probabilities_under_head
 from keras_gpt3.ops.token_log_probabilities import token_log_probabilities
 
@@ -58,12 +59,12 @@ def score_continuations(
             f"top_n must be at most vocabulary_size={backbone.vocabulary_size}"
             f". Received: top_n={top_n}. Ask for fewer alternatives."
         )
+    check_prefix(model, prefix)
     read = 0 if prefix is None else prefix.num_tokens
     pairs, is_single = continuation_pairs(
         model, context, continuation, follows_prefix=read > 0
     )
-    window = backbone.max_sequence_length - read
-    pairs = fit_to_window(pairs, window, truncate)
+    pairs = fit_to_window(pairs, backbone.max_sequence_length, truncate, read)
     # Pairs of like lengths together, to pad little. The longest come first: if
     # memory is short, it is at once.
     order = sorted(range(len(pairs)), key=lambda i: -_input_length(pairs[i]))

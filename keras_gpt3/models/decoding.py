@@ -31,7 +31,7 @@ class Decoding:
         self.end = int(batch.ends.max())
         self._stop_token_ids = request.stop_token_ids
         self._loop = graphs.steps(
-            len(self.batch.ends),
+            (len(self.batch.ends), length),
             request.stop_token_ids,
             _settings_of_rows(request.settings, len(batch.ends), copies),
         )
@@ -86,7 +86,7 @@ class Decoding:
         mask = mask_up_to_stop(token_ids, mask, self._stop_token_ids)
         mask = ops.convert_to_numpy(mask)[:, : self.end]
         positions = np.arange(self.end)
-        ends = np.minimum(self.batch.ends, max(self.index, 0))
+        ends = np.minimum(self.batch.ends, self.index)
         ends = np.maximum(ends, self.batch.lengths)
         mask = mask & (positions < ends[:, None])
         token_ids = ops.convert_to_numpy(token_ids)[:, : self.end]

@@ -17,6 +17,8 @@ from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.ops.op_compilation import whole_xla
 
 _GREEDY = ("temperature", 0)
+# Kept at a time, so that ever new lengths do not pile them up.
+_MOST_TRACES = 64
 
 
 class GenerateFunction:
@@ -25,11 +27,15 @@ class GenerateFunction:
     The first pass over the prompts is left to the backend's operations, its
     large products above all, at the prompts' own length or little more. The
     loop that follows reads all weights for a single position: there XLA
-    compiles the whole of it, once for each batch and full length, whatever
-    the prompts' lengths and the settings of the sampling.
+    compiles the whole of it, once for each batch, full length and set of
+    sampling options, whatever the prompts' lengths and the options' values.
+    (bfloat16 batches are left to the backend's operations there, too.)
 
     Args:
         model: a `GPT3`, compiled with a sampler.
+
+    Attributes:
+        traces: dict. What was traced; the oldest of too many are dropped.
 
     Call arguments:
         inputs: dict of `"token_ids"` and `"padding_mask"`, each of shape
@@ -44,6 +50,7 @@ class GenerateFunction:
         self.model = model
         self._traced = TracedVariables()
         self._manner = None
+        self.traces = {}
 
     def __call__(self, inputs, stop_token_ids=None):
         mask = ops.convert_to_numpy(inputs["padding_mask"]).astype("bool")
@@ -76,15 +83,16 @@ class GenerateFunction:
             A pair of hidden states, shape `(batch, some length, hidden_dim)`,
             or `None`, and the cache.
         """
-        self._forget_old_traces()
         length = token_ids.shape[1]
         room = bucket(length, cache_length) - length
         token_ids = np.pad(token_ids, ((0, 0), (0, room)))
-        return self._prefill(
+        key = ("prefill", token_ids.shape, cache_length, needs_states)
+        prefill = self._compiled(
+            key, self._prefill_function(cache_length, needs_states), self._graph
+        )
+        return prefill(
             ops.convert_to_tensor(token_ids, "int32"),
             ops.convert_to_tensor(end, "int32"),
-            cache_length,
-            needs_states,
         )
 
     def extend(self, token_ids, cache, start):
@@ -110,18 +118,23 @@ class GenerateFunction:
 
     def forward(self, token_ids, cache, start):
         """As `extend`, in one pass, which is traced for each length."""
-        self._forget_old_traces()
-        return self._extend(
+        sizes = tuple(ring.shape for pair in cache for ring in pair)
+        forward = self._compiled(
+            ("forward", token_ids.shape, sizes),
+            self.model.backbone.call_with_cache,
+            self._graph,
+        )
+        return forward(
             ops.convert_to_tensor(token_ids, "int32"),
             cache,
             ops.convert_to_tensor(start, "int32"),
         )
 
-    def steps(self, rows, stop_token_ids, settings):
+    def steps(self, shape, stop_token_ids, settings):
         """The loop that chooses token after token.
 
         Args:
-            rows: int. Answers at a time.
+            shape: pair of ints, rows and length.
             stop_token_ids: tuple of ints, a part of the code.
             settings: dict of active sampling settings, or `None` for the
                 sampler's own choice.
@@ -136,41 +149,58 @@ class GenerateFunction:
             fixed = {k: v for k, v in settings.items() if (k, v) == _GREEDY}
             tensors = {k: v for k, v in settings.items() if k not in fixed}
         loop = self._loop(
-            rows,
+            shape,
             ("steps", stop_token_ids, fixed is None, *sorted(tensors)),
-            lambda: step_loop(self.model, stop_token_ids, fixed),
+            step_loop(self.model, stop_token_ids, fixed),
         )
         tensors = self._as_tensors(tensors)
         return lambda end, state, mask: loop(
             ops.convert_to_tensor(end, "int32"), state, mask, tensors
         )
 
-    def beams(self, rows, stop_token_ids, sampler):
+    def beams(self, shape, stop_token_ids, sampler):
         """The loop of the paper's beam search; see `beam_loop`."""
         settings = (sampler.num_beams, sampler.length_penalty)
+        rows, length = shape
         return self._loop(
-            rows * sampler.num_beams,
+            (rows * sampler.num_beams, length),
             ("beams", stop_token_ids, *settings),
-            lambda: beam_loop(self.model, stop_token_ids, *settings),
+            beam_loop(self.model, stop_token_ids, *settings),
         )
 
-    def whole(self, rows, stop_token_ids):
+    def whole(self, shape, stop_token_ids):
         """The loop of a sampler that brings its own; see `sampler_loop`."""
         return self._loop(
-            rows,
+            shape,
             ("whole", stop_token_ids),
-            lambda: sampler_loop(self.model, stop_token_ids),
+            sampler_loop(self.model, stop_token_ids),
         )
 
-    def _loop(self, rows, key, make):
+    def _loop(self, shape, key, loop):
         """A loop of some kind, compiled as is best for a number of rows."""
+        in_xla = self._suits_xla(shape[0]) and not self.model.run_eagerly
+        key = ("loop", in_xla, shape, *key)
+        return self._compiled(key, loop, whole_xla if in_xla else self._graph)
+
+    def _compiled(self, key, function, compiler):
+        """A function's compiled form, which is meant for one shape."""
+        # One for each shape: a single one would warn about retracing as soon
+        # as it meets its fifth.
         self._forget_old_traces()
-        in_xla = self._suits_xla(rows) and not self.model.run_eagerly
-        key = (in_xla, *key)
-        if key not in self.loops:
-            compiled = whole_xla if in_xla else self._graph
-            self.loops[key] = compiled(make())
-        return self.loops[key]
+        if key not in self.traces:
+            if len(self.traces) == _MOST_TRACES:
+                self.traces.pop(next(iter(self.traces)))  # The oldest.
+            self.traces[key] = compiler(function)
+        return self.traces[key]
+
+    def _prefill_function(self, cache_length, needs_states):
+        def prefill(token_ids, end):
+            states, cache = self.model.backbone.prefill(
+                token_ids, cache_length, end
+            )
+            return states if needs_states else None, cache
+
+        return prefill
 
     def _suits_xla(self, rows):
         """Whether XLA's code is the faster for so many rows.
@@ -197,19 +227,10 @@ class GenerateFunction:
 
     def _forget_old_traces(self):
         """Drops what was traced of another model than the present one."""
-        backbone = self.model.backbone
         manner = (self.model.sampler, bool(self.model.run_eagerly))
-        is_new = self._traced.have_changed(backbone.variables)
-        if not is_new and manner == self._manner:
-            return
-        self._manner, self.loops = manner, {}
-
-        def prefill(token_ids, end, cache_length, needs_states):
-            states, cache = backbone.prefill(token_ids, cache_length, end)
-            return states if needs_states else None, cache
-
-        self._prefill = self._graph(prefill)
-        self._extend = self._graph(backbone.call_with_cache)
+        is_new = self._traced.have_changed(self.model.backbone.variables)
+        if is_new or manner != self._manner:
+            self._manner, self.traces = manner, {}
 
     def _graph(self, function):
         is_tensorflow = keras.config.backend() == "tensorflow"

@@ -11,6 +11,7 @@ from keras_gpt3.models.generate_function import GenerateFunction
 from keras_gpt3.models.generation_request import GenerationRequest
 from keras_gpt3.models.prompt_batch import batch_of_ids
 from keras_gpt3.models.prompt_batch import batch_of_texts
+from keras_gpt3.models.prompt_inputs import check_prefix
 from keras_gpt3.models.prompt_inputs import prefix_ids
 from keras_gpt3.models.prompt_inputs import prompt_texts
 from keras_gpt3.models.prompt_prefix import PromptPrefix
@@ -76,7 +77,8 @@ class GeneratingCausalLM(TrainableCausalLM):
                 `repetition_penalty`, `presence_penalty`,
                 `frequency_penalty`, `logit_bias`, `seed`. They change those of
                 a compiled `SeededSampler`, and stand in for another sampler.
-                Other values of the same options compile nothing anew.
+                Other values of the same options compile nothing anew, as long
+                as none starts or ceases to do something.
 
         Returns:
             A string or list of strings; without a preprocessor a dict of
@@ -85,8 +87,8 @@ class GeneratingCausalLM(TrainableCausalLM):
             `(batch, num_return_sequences, length)`.
 
         Raises:
-            ValueError: If a prompt is empty or too long, an id is outside the
-                vocabulary, or an argument is wrong.
+            ValueError: If a prompt (with its prefix) is empty or too long, an
+                id is outside the vocabulary, or an argument is wrong.
 
         Example:
 
@@ -200,7 +202,8 @@ class GeneratingCausalLM(TrainableCausalLM):
         as [RSR+19]: a beam width of 4 and a length penalty of alpha = 0.6".
 
         Args:
-            inputs: As in `generate`, as all that follow.
+            inputs: As in `generate`, but no dataset. All that follow are as
+                there.
             max_length: int.
             stop_token_ids: list of ints, `None` or `"auto"`.
             num_beams: int. Beams, and answers of each prompt. Defaults to `4`.
@@ -283,6 +286,7 @@ class GeneratingCausalLM(TrainableCausalLM):
 
     def _batch(self, inputs, request, prefix):
         """Prompts as a `PromptBatch`, and whether it was a single string."""
+        check_prefix(self, prefix)
         kept = () if prefix is None else prefix.token_ids
         if self.preprocessor is None:
             return batch_of_ids(self, inputs, request, kept), False
@@ -332,9 +336,18 @@ class GeneratingCausalLM(TrainableCausalLM):
 def _joined(answers):
     """The answers to all batches of a dataset."""
     answers = list(answers)
-    if isinstance(answers[0], dict):
-        return {
-            name: np.concatenate([batch[name] for batch in answers])
-            for name in answers[0]
-        }
-    return [answer for batch in answers for answer in batch]
+    if not answers or not isinstance(answers[0], dict):
+        # A dataset without batches gives single strings.
+        batches = [[x] if isinstance(x, str) else x for x in answers]
+        return [answer for batch in batches for answer in batch]
+    longest = max(batch["token_ids"].shape[-1] for batch in answers)
+    return {
+        name: np.concatenate([_widened(x[name], longest) for x in answers])
+        for name in answers[0]
+    }
+
+
+def _widened(x, length):
+    """An array with zeros behind its last axis, up to a length."""
+    room = [(0, 0)] * (x.ndim - 1) + [(0, length - x.shape[-1])]
+    return np.pad(x, room)

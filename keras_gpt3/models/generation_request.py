@@ -158,4 +158,11 @@ def _stop_token_ids(model, stop_token_ids):
         return (model.preprocessor.tokenizer.end_token_id,)
     if stop_token_ids is None:
         return ()
-    return tuple(int(i) for i in np.atleast_1d(stop_token_ids))
+    ids = np.atleast_1d(stop_token_ids)
+    if ids.size and not np.issubdtype(ids.dtype, np.integer):
+        raise ValueError(
+            "stop_token_ids must be a list of integers, None or 'auto'. "
+            f"Received: stop_token_ids={stop_token_ids!r}. Use stop for "
+            "strings."
+        )
+    return tuple(ids.astype(int).tolist())

@@ -49,7 +49,8 @@ class GPT3(GeneratingCausalLM):
     Example:
 
     ```python
-        import keras_gpt3
+    import numpy as np
+    import keras_gpt3
 
     model = keras_gpt3.GPT3(
         keras_gpt3.GPT3Backbone(

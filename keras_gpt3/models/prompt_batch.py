@@ -7,7 +7,7 @@ import numpy as np
 from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
 from keras_gpt3.generation.prompt_messages import too_long_message
 from keras_gpt3.models.prompt_check import check_prompt
-from keras_gpt3.ops.sequence_length_check import check_context
+from keras_gpt3.ops.sequence_length_check import check_sequence_length
 from keras_gpt3.ops.token_id_check import check_token_ids
 
 
@@ -91,10 +91,14 @@ def batch_of_ids(model, inputs, request, prefix=()):
     inputs = check_prompt(inputs)
     token_ids, padding_mask = inputs["token_ids"], inputs["padding_mask"]
     check_token_ids(token_ids, model.backbone.vocabulary_size)
-    check_context(token_ids, model.backbone.max_sequence_length)
     rows = zip(token_ids, padding_mask, strict=True)
     prompts = [[*prefix, *ids[mask].tolist()] for ids, mask in rows]
     length = max(request.max_length or 0, len(prefix) + token_ids.shape[1])
+    context = model.backbone.max_sequence_length
+    if request.max_new_tokens is None:
+        # The padding is room for an answer, of which there may be too much.
+        length = min(length, context) if request.truncate else length
+        check_sequence_length(length, context)
     return _padded(model, prompts, request, length, 0, len(prefix))
 
 
@@ -104,17 +108,11 @@ def _padded(model, prompts, request, max_length, pad_token_id, num_kept):
     # An answer has at least one token.
     longest_prompt = context - new if new else max_length - 1
     if request.truncate == "left" and longest_prompt > num_kept:
-        prompts = [
-            ids
-            if len(ids) <= longest_prompt
-            else _cut(ids, longest_prompt, num_kept)
-            for ids in prompts
-        ]
+        prompts = [_cut(ids, longest_prompt, num_kept) for ids in prompts]
     lengths = np.array([len(ids) for ids in prompts], "int32")
     ends = lengths + new if new else np.full_like(lengths, max_length)
     if new and ends.max() > context:
-        before, after = too_long_message(context)
-        raise ValueError(f"{before}{ends.max()}{after}")
+        raise ValueError(f"{ends.max()}".join(too_long_message(context)))
     if lengths.max() > ends.max():
         raise ValueError(
             "A prompt must fit sequence_length. Received: a prompt of "
@@ -130,6 +128,5 @@ def _padded(model, prompts, request, max_length, pad_token_id, num_kept):
 
 def _cut(ids, length, num_kept):
     """At most so many ids: those that are kept, and the last others."""
-    if len(ids) <= length:
-        return ids
-    return ids[:num_kept] + ids[len(ids) - (length - num_kept) :]
+    num_dropped = max(len(ids) - length, 0)
+    return ids[:num_kept] + ids[num_kept + num_dropped :]

@@ -29,6 +29,11 @@ def prompt_texts(inputs):
     if ops.is_tensor(inputs) or isinstance(inputs, np.ndarray):
         inputs = np.asarray(inputs).tolist()
     is_single = isinstance(inputs, (str, bytes))
+    if not is_single and not isinstance(inputs, (list, tuple)):
+        raise ValueError(
+            "inputs must be a string or a list of strings. Received: type="
+            f"{type(inputs).__name__}. Pass the text to continue."
+        )
     texts = [inputs] if is_single else list(inputs)
     # Tensors hold bytes; what is no UTF-8 among them the tokenizer refuses.
     texts = [
@@ -54,7 +59,12 @@ def prefix_ids(model, prefix):
         ValueError: If it is empty, leaves no room in the context, holds an id
             outside the vocabulary, or is a text without a preprocessor.
     """
-    ids = prefix
+    ids = np.asarray(prefix).tolist() if ops.is_tensor(prefix) else prefix
+    if not isinstance(ids, (str, list, tuple, np.ndarray)):
+        raise ValueError(
+            "prefix must be a string or a list of token ids. Received: type="
+            f"{type(ids).__name__}. Pass what the prompts start with."
+        )
     if isinstance(prefix, str):
         if model.preprocessor is None:
             raise ValueError(
@@ -69,3 +79,21 @@ def prefix_ids(model, prefix):
     # One position is left for an answer.
     check_sequence_length(len(ids) + 1, model.backbone.max_sequence_length)
     return list(ids)
+
+
+def check_prefix(model, prefix):
+    """Raises unless a prefix was made by a model.
+
+    Args:
+        model: a `GPT3`.
+        prefix: what should be a `PromptPrefix` of it, or `None`.
+
+    Raises:
+        ValueError: If it is anything else, or another model's.
+    """
+    if prefix is None or getattr(prefix, "model", None) is model:
+        return
+    raise ValueError(
+        "prefix must be what this model's prefix(text) returned. Received: "
+        f"type={type(prefix).__name__}. Call model.prefix first."
+    )

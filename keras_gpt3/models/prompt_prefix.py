@@ -34,7 +34,7 @@ class PromptPrefix:
     """
 
     def __init__(self, model, token_ids):
-        self._model = model
+        self.model = model
         self.token_ids = tuple(int(i) for i in token_ids)
         length = self.num_tokens
         states, self._cache = model.decode_graphs().prefill(
@@ -58,7 +58,7 @@ class PromptPrefix:
         Returns:
             As `GPT3.generate`, the prefix included unless `strip_prompt`.
         """
-        return self._model.generate(inputs, *args, prefix=self, **kwargs)
+        return self.model.generate(inputs, *args, prefix=self, **kwargs)
 
     def stream(self, inputs, *args, **kwargs):
         """Continues a prompt that starts with the prefix, piece by piece.
@@ -71,7 +71,7 @@ class PromptPrefix:
         Returns:
             As `GPT3.stream`.
         """
-        return self._model.stream(inputs, *args, prefix=self, **kwargs)
+        return self.model.stream(inputs, *args, prefix=self, **kwargs)
 
     def score(self, context, continuation, **kwargs):
         """Log-likelihoods of continuations of prefix and context.
@@ -84,7 +84,7 @@ class PromptPrefix:
         Returns:
             As `GPT3.score`.
         """
-        return self._model.score(context, continuation, prefix=self, **kwargs)
+        return self.model.score(context, continuation, prefix=self, **kwargs)
 
     def repeated(self, rows, cache_length):
         """What the prefix leaves behind, for a batch and with room.
@@ -97,7 +97,7 @@ class PromptPrefix:
             A pair of hidden states of shape `(rows, num_tokens, hidden_dim)`,
             and the cache.
         """
-        blocks = self._model.backbone.decoder_blocks
+        blocks = self.model.backbone.decoder_blocks
         grown = []
         for block, pair in zip(blocks, self._cache, strict=True):
             banded = block.attention == "banded"
@@ -120,7 +120,7 @@ class PromptPrefix:
         """
         rows, length = token_ids.shape
         states, cache = self.repeated(rows, self.num_tokens + length)
-        after, _ = self._model.decode_graphs().forward(
+        after, _ = self.model.decode_graphs().forward(
             token_ids, cache, self.num_tokens
         )
         return ops.concatenate([states[:, -1:], after], axis=1)

@@ -83,7 +83,7 @@ def _by_beams(graphs, batch, request, prefix):
     _, cache = first_pass(graphs, batch, length, prefix, False)
     wide = batch.widened(length)
     found = graphs.beams(
-        len(batch.ends), request.stop_token_ids, request.sampler
+        (len(batch.ends), length), request.stop_token_ids, request.sampler
     )(
         ops.convert_to_tensor(wide.token_ids, "int32"),
         ops.convert_to_tensor(wide.padding_mask, "bool"),
@@ -102,11 +102,12 @@ def _by_beams(graphs, batch, request, prefix):
 
 def _by_sampler(graphs, batch, request, prefix):
     copies = batch.repeated(request.num_return_sequences)
+    # Not rounded up, as a search may find another answer with more room.
     length = batch.token_ids.shape[1]
     states, cache = first_pass(graphs, copies, length, prefix)
     # Samplers that look at hidden states write the later ones there.
     room = ((0, 0), (0, length - states.shape[1]), (0, 0))
-    found = graphs.whole(len(copies.ends), request.stop_token_ids)(
+    found = graphs.whole((len(copies.ends), length), request.stop_token_ids)(
         ops.convert_to_tensor(copies.token_ids, "int32"),
         ops.convert_to_tensor(copies.padding_mask, "bool"),
         ops.pad(states, room),

@@ -148,9 +148,11 @@ def test_the_cache_index_may_be_a_tensor(attention, hidden_states):
 
 
 @both_kinds
-@pytest.mark.parametrize("change", [None, "int8", "lora"])
-def test_a_single_row_gives_in_xla_what_it_gives_outside(
-    change, attention, hidden_states
+@pytest.mark.parametrize(
+    ("rows", "change"), [(1, None), (2, None), (1, "int8"), (1, "lora")]
+)
+def test_few_rows_give_in_xla_what_they_give_outside(
+    rows, change, attention, hidden_states
 ):
     block = randomized(make_block(attention), hidden_states)
     for dense in (block.query_key_value, block.feed_forward_output):
@@ -160,12 +162,12 @@ def test_a_single_row_gives_in_xla_what_it_gives_outside(
             dense.enable_lora(2)
             dense.lora_kernel_b.assign_add(dense.lora_kernel_b + 0.5)
     size = WINDOW if attention == "banded" else LENGTH
-    cache = (tf.fill((1, 3, size, 4), 0.5),) * 2
+    cache = (tf.fill((rows, 3, size, 4), 0.5),) * 2
 
     def step(x, cache, index):
         return block(x, cache=cache, cache_index=index)
 
-    arguments = (tf.constant(hidden_states[:1, :1]), cache, tf.constant(5))
+    arguments = (tf.constant(hidden_states[:rows, :1]), cache, tf.constant(5))
     expected, cache_after = step(*arguments)
     with op_compilation(True):
         received, cache_received = whole_xla(step)(*arguments)

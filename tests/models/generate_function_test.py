@@ -96,3 +96,23 @@ def test_a_quantized_model_is_traced_anew():
         {k: np.asarray(v) for k, v in inputs.items()}, None
     )["token_ids"]
     np.testing.assert_array_equal(received, fresh)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "rows", "in_xla"),
+    [
+        ("float32", 2, True),
+        ("bfloat16", 1, True),
+        # XLA would convert the cache at each token.
+        ("bfloat16", 2, False),
+    ],
+)
+def test_the_loop_is_compiled_as_is_best_for_dtype_and_rows(
+    dtype, rows, in_xla
+):
+    model = small_model(max_sequence_length=LENGTH, dtype=dtype)
+    model.compile(sampler="greedy")
+    graphs = model.decode_graphs()
+    model.generate(prompts(*[3] * rows), stop_token_ids=None)
+    loops = [key for key in graphs.traces if key[0] == "loop"]
+    assert [key[1] for key in loops] == [in_xla]

@@ -76,6 +76,15 @@ def test_datasets_are_answered_batch_by_batch():
     assert answers == model.generate(PROMPTS, max_new_tokens=NEW)
 
 
+def test_datasets_without_batches_and_without_anything_are_answered():
+    model = talking_model()
+    one = tf.data.Dataset.from_tensor_slices(PROMPTS[1:2])
+    assert model.generate(one, max_new_tokens=NEW) == model.generate(
+        PROMPTS[1:2], max_new_tokens=NEW
+    )
+    assert model.generate(one.take(0), max_new_tokens=NEW) == []
+
+
 def test_ids_that_the_tokenizer_lacks_are_never_chosen():
     tokenizer = talking_model().preprocessor.tokenizer
     backbone = small_backbone(
@@ -138,9 +147,9 @@ def test_other_values_of_settings_compile_nothing():
     model = talking_model()
     loops = model.decode_graphs()
     model.generate("a", max_new_tokens=NEW, temperature=0.9, top_p=0.9)
-    before = dict(loops.loops)
+    before = dict(loops.traces)
     model.generate("the", max_new_tokens=7, temperature=1.5, top_p=0.5, seed=7)
-    assert loops.loops == before
+    assert loops.traces == before
 
 
 def test_several_answers_are_those_of_following_seeds():
@@ -234,6 +243,22 @@ def test_ids_without_a_preprocessor_take_the_same_arguments():
     assert answers["token_ids"].shape == (2, 2, 7)
     assert (answers["padding_mask"].sum(-1) == 4).all()
     assert answers["padding_mask"][..., :4].all()
+
+
+def test_batches_of_ids_of_other_lengths_are_joined():
+    model = small_model(max_sequence_length=40)
+    model.compile(sampler="greedy")
+    ids = [np.array([[5, 6, 7]]), np.array([[8]])]
+    dataset = tf.data.Dataset.from_generator(
+        lambda: map(as_inputs, ids),
+        output_signature={
+            "token_ids": tf.TensorSpec((1, None), tf.int64),
+            "padding_mask": tf.TensorSpec((1, None), tf.bool),
+        },
+    )
+    answers = model.generate(dataset, max_new_tokens=2)
+    assert answers["token_ids"].shape == (2, 5)
+    assert answers["padding_mask"].sum(axis=1).tolist() == [5, 3]
 
 
 # === What is wrong ===

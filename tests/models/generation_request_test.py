@@ -76,6 +76,11 @@ def test_stop_tokens_become_a_tuple(stop_token_ids, expected):
             "Received: num_return_sequences=5. Search with more beams.",
         ),
         (
+            {"stop_token_ids": [1.5]},
+            "stop_token_ids must be a list of integers, None or 'auto'. "
+            "Received: stop_token_ids=[1.5]. Use stop for strings.",
+        ),
+        (
             {"temprature": 1},
             "Sampling options must be among temperature, top_k, top_p, min_p, "
             "repetition_penalty, presence_penalty, frequency_penalty, "

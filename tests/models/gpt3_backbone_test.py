@@ -255,6 +255,19 @@ def test_the_cache_gives_what_the_whole_sequence_gives():
         np.testing.assert_allclose(part, expected[:, start:end], atol=2e-6)
 
 
+def test_decoding_past_three_windows_gives_every_step_s_logits():
+    backbone = small_backbone(max_sequence_length=20)
+    assert 3 * backbone.attention_window < 18
+    token_ids = np.random.default_rng(0).integers(61, size=(2, 20))
+    whole = backbone.logits(hidden_states(backbone, as_inputs(token_ids)))
+    _, cache = backbone.prefill(token_ids[:, :3], cache_length=20)
+    for index in range(3, 21):
+        states, cache = backbone.decode_position(token_ids, cache, index)
+        np.testing.assert_allclose(
+            backbone.logits(states), whole[:, index - 1], atol=2e-6
+        )
+
+
 def test_dropout_acts_in_training_only():
     backbone = small_backbone(dropout=0.5)
     inputs, _ = small_batch()

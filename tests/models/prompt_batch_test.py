@@ -47,6 +47,35 @@ def test_ids_keep_their_room():
     assert batch.ends.tolist() == [3]
 
 
+IDS = as_inputs(np.arange(1, 51)[None])  # More than the context of 40.
+
+
+def test_padding_beyond_the_context_does_not_count_with_new_tokens():
+    inputs = {k: v.copy() for k, v in IDS.items()}
+    inputs["padding_mask"][0, 5:] = False
+    batch = batch_of_ids(talking_model(), inputs, request(max_new_tokens=3))
+    assert batch.token_ids.tolist() == [[1, 2, 3, 4, 5, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("limit", "kept"), [({"max_new_tokens": 3}, 37), ({}, 39)]
+)
+def test_ids_are_truncated_to_the_context(limit, kept):
+    asked = request(truncate="left", **limit)
+    batch = batch_of_ids(talking_model(), IDS, asked)
+    assert batch.token_ids.shape == (1, 40)
+    assert batch.token_ids[0, :kept].tolist() == list(range(51 - kept, 51))
+
+
+@pytest.mark.parametrize("width", [25, 31])
+def test_a_prefix_and_the_room_behind_ids_must_fit(width):
+    inputs = as_inputs(np.ones((1, width), int))
+    inputs["padding_mask"][0, 4:] = False
+    with pytest.raises(ValueError, match="length=") as error:
+        batch_of_ids(talking_model(), inputs, request(), [1] * 20)
+    assert f"Received: length={width + 20}." in str(error.value)
+
+
 def test_more_padding_and_more_copies():
     batch = texts(["!?", "!"], max_new_tokens=2)
     wide = batch.widened(9).repeated(2)

@@ -1,7 +1,10 @@
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_gpt3.models.prompt_inputs import check_prefix
 from keras_gpt3.models.prompt_inputs import prefix_ids
 from keras_gpt3.models.prompt_inputs import prompt_texts
 from tests.small_gpt3 import small_model
@@ -39,3 +42,38 @@ def test_a_prefix_becomes_ids():
 def test_a_prefix_outside_the_vocabulary_raises():
     with pytest.raises(ValueError, match="prefix"):
         prefix_ids(small_model(), [3, 61])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: prompt_texts(5),
+            "inputs must be a string or a list of strings. Received: type=int. "
+            "Pass the text to continue.",
+        ),
+        (
+            lambda: prefix_ids(talking_model(), 5),
+            "prefix must be a string or a list of token ids. Received: "
+            "type=int. Pass what the prompts start with.",
+        ),
+        (
+            lambda: check_prefix(talking_model(), "the"),
+            "prefix must be what this model's prefix(text) returned. Received: "
+            "type=str. Call model.prefix first.",
+        ),
+        (
+            lambda: check_prefix(small_model(), talking_model().prefix("the")),
+            "prefix must be what this model's prefix(text) returned. Received: "
+            "type=PromptPrefix. Call model.prefix first.",
+        ),
+    ],
+)
+def test_other_types_raise(call, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        call()
+
+
+def test_a_model_s_own_prefix_passes():
+    check_prefix(talking_model(), None)
+    check_prefix(talking_model(), talking_model().prefix("the"))

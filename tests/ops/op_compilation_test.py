@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.ops.op_compilation import compiled_op
+from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.parallel import mirrored_strategy
 from tests.ops.attention_check import compiled_functions
 
@@ -88,3 +89,12 @@ def test_symbolic_tensors_of_keras_pass_through():
 def test_keeps_name_and_docstring():
     assert scaled.__name__ == "scaled"
     assert scaled.__doc__ == "Multiplies."
+
+
+def test_there_is_a_gpu_only_where_tensorflow_has_one(monkeypatch):
+    has_gpu.cache_clear()
+    assert not has_gpu()  # The tests hide them.
+    has_gpu.cache_clear()
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    assert has_gpu()
+    has_gpu.cache_clear()
