@@ -13,29 +13,32 @@ tokens a second, each also as a ratio to float32.
 
 import argparse
 import contextlib
-import gzip
 import json
-import pathlib
 import tempfile
 
 import numpy as np
 from harness.alternation import alternate
 from harness.alternation import ratio
-from harness.progress import log
 from harness.side_process import SideProcess
+from harness.small_training import train
 from harness.versions import versions
 from sides.export_side import FORMATS
 
-CORPUS = pathlib.Path(__file__).parents[1] / "examples/data/speeches.jsonl.gz"
+# Of held-out text: the tokens of each, and how many there are.
 CONTEXT = 128
-BATCH_SIZE = 8
+CONTEXTS = 64
 
 
 def main():
     """Trains, measures all formats and prints one JSON object."""
     arguments = parse_arguments()
     with tempfile.TemporaryDirectory() as folder:
-        quality = train(pathlib.Path(folder), arguments)
+        trained, contexts = train(folder, arguments.steps, CONTEXT, CONTEXTS)
+        np.save(trained / "contexts.npy", contexts)
+        quality = {
+            "trained": str(trained),
+            "held_out": str(trained / "contexts.npy"),
+        }
         rows = measure(arguments, quality)
     report = {
         "benchmark": "export",
@@ -59,56 +62,6 @@ def parse_arguments():
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--repetitions", type=int, default=3)
     return parser.parse_args()
-
-
-def train(folder, arguments):
-    """Trains a small model; where it and the text held out are."""
-    import keras
-
-    import keras_gpt3
-
-    keras.utils.set_random_seed(1)
-    with gzip.open(CORPUS, "rt", encoding="utf-8") as lines:
-        documents = [json.loads(line)["text"] for line in lines]
-    tokenizer = keras_gpt3.GPT3Tokenizer.from_preset("gpt3_small_en")
-    kept, held_out = (
-        keras_gpt3.data.write_token_shards(texts, folder / name, tokenizer)
-        for name, texts in (
-            ("train", [x for i, x in enumerate(documents) if i % 20]),
-            ("held_out", documents[::20]),
-        )
-    )
-    model = keras_gpt3.GPT3.from_preset(
-        "gpt3_small_en",
-        preprocessor=None,
-        num_layers=4,
-        num_heads=4,
-        hidden_dim=128,
-        intermediate_dim=512,
-        max_sequence_length=CONTEXT,
-        attention_window=32,
-    )
-    recipe = keras_gpt3.training.PretrainingRecipe(
-        batch_tokens=BATCH_SIZE * CONTEXT,
-        learning_rate=4e-3,
-        total_tokens=arguments.steps * BATCH_SIZE * CONTEXT,
-    )
-    model.compile(optimizer=recipe.optimizer())
-    log(f"training for {recipe.num_steps} steps")
-    model.fit(
-        keras_gpt3.data.packed_dataset(kept, CONTEXT, BATCH_SIZE),
-        steps_per_epoch=recipe.num_steps,
-        verbose=0,
-    )
-    model.save_to_preset(folder / "trained")
-    batches = keras_gpt3.data.packed_dataset(held_out, CONTEXT, 64).take(1)
-    ((inputs, labels),) = batches.as_numpy_iterator()
-    contexts = np.concatenate([inputs["token_ids"], labels[:, -1:]], axis=1)
-    np.save(folder / "contexts.npy", contexts)
-    return {
-        "trained": str(folder / "trained"),
-        "held_out": str(folder / "contexts.npy"),
-    }
 
 
 def measure(arguments, quality):

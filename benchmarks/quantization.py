@@ -11,11 +11,9 @@ perplexity, its ratio to float32's, and the bytes of the weights.
 """
 
 import argparse
-import gzip
 import json
 import math
 import os
-import pathlib
 import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -23,27 +21,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 from harness.progress import log
+from harness.small_training import BATCH_SIZE
+from harness.small_training import SIZE
+from harness.small_training import train
 from harness.versions import versions
 from keras import ops
 
-import keras_gpt3
+from keras_gpt3.cli.model_loading import load_model
 
-CORPUS = pathlib.Path(__file__).parents[1] / "examples/data/speeches.jsonl.gz"
-BATCH_SIZE = 8
-SIZE = {
-    "num_layers": 4,
-    "num_heads": 4,
-    "hidden_dim": 128,
-    "intermediate_dim": 512,
-    "attention_window": 32,
-}
-# The dtype of the computation, and how the weights are quantized.
+# Of the layers, and the bits of the weights where they are quantized.
 DTYPES = {
     "float32": ("float32", None),
     "bfloat16": ("bfloat16", None),
-    "int8": ("float32", "Int8QuantizationConfig"),
-    "int4": ("float32", "Int4QuantizationConfig"),
-    "int8_activations": ("float32", "int8"),
+    "int8": ("float32", "int8"),
+    "int4": ("float32", "int4"),
+    "int8_activations": ("float32", None),
 }
 
 
@@ -51,8 +43,12 @@ def main():
     """Trains, measures all dtypes and prints one JSON object."""
     arguments = parse_arguments()
     with tempfile.TemporaryDirectory() as folder:
-        preset = pathlib.Path(folder) / "trained"
-        contexts = train(pathlib.Path(folder), preset, arguments)
+        preset, contexts = train(
+            folder,
+            arguments.steps,
+            arguments.context,
+            arguments.held_out_batches * BATCH_SIZE,
+        )
         rows = [measure(preset, dtype, contexts) for dtype in DTYPES]
     for row in rows:
         row["ratio"] = round(row["perplexity"] / rows[0]["perplexity"], 5)
@@ -75,61 +71,13 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def train(folder, preset, arguments):
-    """Trains a model and saves it; contexts of held-out text, (N, T + 1)."""
-    keras.utils.set_random_seed(1)
-    with gzip.open(CORPUS, "rt", encoding="utf-8") as lines:
-        documents = [json.loads(line)["text"] for line in lines]
-    tokenizer = keras_gpt3.GPT3Tokenizer.from_preset("gpt3_small_en")
-    kept, held_out = (
-        keras_gpt3.data.write_token_shards(texts, folder / name, tokenizer)
-        for name, texts in (
-            ("train", [x for i, x in enumerate(documents) if i % 20]),
-            ("held_out", documents[::20]),
-        )
-    )
-    context = arguments.context
-    model = keras_gpt3.GPT3.from_preset(
-        "gpt3_small_en",
-        preprocessor=None,
-        max_sequence_length=context,
-        **SIZE,
-    )
-    recipe = keras_gpt3.training.PretrainingRecipe(
-        batch_tokens=BATCH_SIZE * context,
-        learning_rate=4e-3,
-        total_tokens=arguments.steps * BATCH_SIZE * context,
-    )
-    model.compile(optimizer=recipe.optimizer())
-    log(f"training for {recipe.num_steps} steps")
-    model.fit(
-        keras_gpt3.data.packed_dataset(kept, context, BATCH_SIZE),
-        steps_per_epoch=recipe.num_steps,
-        verbose=0,
-    )
-    model.save_to_preset(preset)
-    batches = keras_gpt3.data.packed_dataset(held_out, context, BATCH_SIZE)
-    batches = batches.take(arguments.held_out_batches)
-    return np.concatenate(
-        [
-            np.concatenate([inputs["token_ids"], labels[:, -1:]], axis=1)
-            for inputs, labels in batches.as_numpy_iterator()
-        ]
-    )
-
-
 def measure(preset, dtype, contexts):
     """The row of one dtype."""
     log(f"measuring {dtype}")
-    policy, quantization = DTYPES[dtype]
-    model = keras_gpt3.GPT3.from_preset(
-        str(preset), preprocessor=None, dtype=policy
-    )
-    if quantization == "int8":
-        model.quantize(quantization)
-    elif quantization is not None:
-        config = getattr(keras.quantizers, quantization)
-        model.quantize(config=config(activation_quantizer=None))
+    policy, bits = DTYPES[dtype]
+    model = load_model(str(preset), policy, bits)
+    if dtype == "int8_activations":
+        model.quantize("int8")
     return {
         "dtype": dtype,
         "perplexity": round(perplexity(model, contexts), 4),

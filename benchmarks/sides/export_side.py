@@ -65,22 +65,19 @@ def build(
     return generate, facts
 
 
-def make_model(preset, format, **overrides):
+def make_model(preset, format, num_layers=None):
     """A model whose weights are stored in a format."""
     import keras_gpt3
+    from keras_gpt3.cli.model_loading import load_model
 
     dtype = "bfloat16" if format == "bfloat16" else "float32"
-    model = keras_gpt3.GPT3.from_preset(preset, dtype=dtype, **overrides)
-    if format.startswith("int"):
-        from keras.quantizers import Int4QuantizationConfig
-        from keras.quantizers import Int8QuantizationConfig
-
-        configs = {
-            "int8": Int8QuantizationConfig,
-            "int4": Int4QuantizationConfig,
-        }
-        model.quantize(config=configs[format](activation_quantizer=None))
-    return model
+    bits = format if format.startswith("int") else None
+    if num_layers is None:
+        return load_model(preset, dtype, bits)
+    with tempfile.TemporaryDirectory() as folder:
+        model = keras_gpt3.GPT3.from_preset(preset, num_layers=num_layers)
+        model.save_to_preset(folder)
+        return load_model(folder, dtype, bits)
 
 
 def num_bytes(folder):

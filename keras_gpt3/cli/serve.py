@@ -7,6 +7,31 @@ import typer
 
 from keras_gpt3.cli.user_errors import user_errors
 
+_HELP = {
+    "name": "The model's name in the paths.",
+    "host": "The address to listen at. There is no password: keep to this "
+    "machine's own, unless something in front has one.",
+    "port": "The port; 0 picks one that is free.",
+    "max_batch_size": "The most prompts that are run together.",
+    "batch_timeout_ms": "How long a request waits for others to join.",
+    "max_batch_tokens": "The most tokens of a batch of several requests, "
+    "padding included.",
+    "max_new_tokens": "The most new tokens that a prompt may ask for. Default: "
+    "what the context holds. A batch that runs cannot be interrupted, so this "
+    "bounds how long others, and the end of the server, wait for it.",
+    "request_timeout": "Seconds after which a request is given up.",
+    "max_body_bytes": "The longest body of a request.",
+    "max_queue": "The most prompts that are waited for at a time.",
+    "max_streams": "The most streams at a time.",
+    "max_stop_strings": "The most stop strings of a prompt.",
+    "max_stop_bytes": "The longest stop string, in bytes of UTF-8.",
+    "max_answer_values": "The most numbers and strings of an answer.",
+}
+
+
+def _option(name):
+    return typer.Option(help=_HELP[name])
+
 
 def serve_command(
     folder: Annotated[
@@ -16,55 +41,20 @@ def serve_command(
             "numbered versions, of which the highest is served."
         ),
     ],
-    name: Annotated[
-        str, typer.Option(help="The model's name in the paths.")
-    ] = "gpt3",
-    host: Annotated[
-        str,
-        typer.Option(
-            help="The address to listen at. There is no password: keep to this "
-            "machine's own, unless something in front has one."
-        ),
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(help="The port; 0 picks one that is free.")
-    ] = 8501,
-    max_batch_size: Annotated[
-        int,
-        typer.Option(help="The most prompts that are run together."),
-    ] = 8,
-    batch_timeout_ms: Annotated[
-        float,
-        typer.Option(help="How long a request waits for others to join."),
-    ] = 5.0,
-    max_batch_tokens: Annotated[
-        int,
-        typer.Option(
-            help="The most tokens of a batch of several requests, padding "
-            "included."
-        ),
-    ] = 16384,
-    max_new_tokens: Annotated[
-        int | None,
-        typer.Option(
-            help="The most new tokens that a prompt may ask for. Default: what "
-            "the context holds."
-        ),
-    ] = None,
-    request_timeout: Annotated[
-        float,
-        typer.Option(help="Seconds after which a request is given up."),
-    ] = 60.0,
-    max_body_bytes: Annotated[
-        int, typer.Option(help="The longest body of a request.")
-    ] = 2**20,
-    max_queue: Annotated[
-        int,
-        typer.Option(help="The most prompts that are waited for at a time."),
-    ] = 1024,
-    max_streams: Annotated[
-        int, typer.Option(help="The most streams at a time.")
-    ] = 16,
+    name: Annotated[str, _option("name")] = "gpt3",
+    host: Annotated[str, _option("host")] = "127.0.0.1",
+    port: Annotated[int, _option("port")] = 8501,
+    max_batch_size: Annotated[int, _option("max_batch_size")] = 8,
+    batch_timeout_ms: Annotated[float, _option("batch_timeout_ms")] = 5.0,
+    max_batch_tokens: Annotated[int, _option("max_batch_tokens")] = 16384,
+    max_new_tokens: Annotated[int | None, _option("max_new_tokens")] = None,
+    request_timeout: Annotated[float, _option("request_timeout")] = 60.0,
+    max_body_bytes: Annotated[int, _option("max_body_bytes")] = 2**20,
+    max_queue: Annotated[int, _option("max_queue")] = 1024,
+    max_streams: Annotated[int, _option("max_streams")] = 16,
+    max_stop_strings: Annotated[int, _option("max_stop_strings")] = 16,
+    max_stop_bytes: Annotated[int, _option("max_stop_bytes")] = 256,
+    max_answer_values: Annotated[int, _option("max_answer_values")] = 4_000_000,
 ) -> None:
     """Serve an export over HTTP, with a page to try it on.
 
@@ -86,5 +76,8 @@ def serve_command(
             max_body_bytes=max_body_bytes,
             max_queue=max_queue,
             max_streams=max_streams,
+            max_stop_strings=max_stop_strings,
+            max_stop_bytes=max_stop_bytes,
+            max_answer_values=max_answer_values,
         )
         serve(folder, host, port, settings)

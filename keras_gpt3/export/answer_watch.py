@@ -34,6 +34,26 @@ class AnswerWatch:
         encoding: `GraphBytePairEncoding`.
         stop: string tensor of shape `(batch, number)`, as `stop_rows` gives.
         max_new_tokens: int32 tensor of shape `(batch,)`.
+
+    Example:
+
+    ```python
+    import tensorflow as tf
+    from keras_gpt3 import preset_loader
+    from keras_gpt3.export.answer_watch import AnswerWatch
+    from keras_gpt3.tokenization.graph_byte_pair_encoding import (
+        GraphBytePairEncoding,
+    )
+
+    encoding = GraphBytePairEncoding(*preset_loader.vocabulary_paths())
+    watch = AnswerWatch(encoding, tf.constant([["o w"]]), tf.constant([9]))
+    watched = watch.start()
+    for token_id in (15496, 995):  # "Hello", " world"
+        watched, is_complete = watch(
+            watched, tf.constant([token_id]), tf.constant([True])
+        )
+    is_complete, watched.cuts  # [True], [4]: "Hell"
+    ```
     """
 
     def __init__(self, encoding, stop, max_new_tokens):
@@ -63,9 +83,11 @@ class AnswerWatch:
 
     def _spelled(self, watched, chosen, is_answer):
         """Looks for stop strings in the text."""
-        # Tokens of prompts are not looked at, whatever their ids.
-        ids = tf.where(is_answer, chosen, 0)[:, tf.newaxis]
-        pieces = tf.where(is_answer, self._encoding.decode(ids), "")
+        # Tokens of prompts are not looked at, whatever their ids, and the end
+        # of text is no text.
+        is_text = is_answer & ~self._encoding.is_special(chosen)
+        ids = tf.where(is_text, chosen, 0)[:, tf.newaxis]
+        pieces = tf.where(is_text, self._encoding.decode(ids), "")
         num_bytes = watched.num_bytes + tf.strings.length(pieces)
         texts = tf.strings.join([watched.tails, pieces])
         size = tf.strings.length(texts)

@@ -114,7 +114,9 @@ def number_rows(name, option, batch_size):
     """
     rows = option_rows(name, option, batch_size)
     is_right = SETTING_RANGES[name].contains(rows)
-    return check_rows(rows, is_right, rows, setting_message(name))
+    # As Python's `:g` prints it, not with all digits of a float32.
+    printed = tf.strings.as_string(rows, shortest=True)
+    return check_rows(rows, is_right, printed, setting_message(name))
 
 
 def integer_rows(name, option, batch_size, minimum, message):

@@ -47,8 +47,30 @@ def export_saved_model(
       on to the full length). Returns `token_ids` and `padding_mask`, the mask
       up to the end of each answer.
 
-    - `prefill` and `extend`: an answer in parts, through caches that the
-      client keeps; any parts give the tokens that `generate` gives.
+    - `prefill` and `extend`: an answer in parts, through a cache that the
+      client keeps; any parts give the tokens that `generate` gives. The rows
+      of `token_ids` are prompts of equal length, those of a shorter one being
+      a batch of their own.
+
+      `prefill` takes `token_ids` int32 `(batch, length)`, without padding, and
+      `cache_length`, an int32 scalar: the tokens that prompt and answer may
+      have together. It returns the cache, four tensors of the dtype that the
+      model computes in: `dense_keys` and `dense_values` of shape
+      `(dense layers, batch, heads, cache_length, head width)`, `banded_keys`
+      and `banded_values` of shape `(banded layers, batch, heads, slots, head
+      width)`, with a slot for each position of the window or of
+      `cache_length`, whichever is less.
+
+      `extend` takes these four as they are; `token_ids` int32
+      `(batch, total)`, the tokens so far and anything behind them, `total`
+      being at least `end`; the int32 scalars `index`, how many tokens are
+      known in each row, and `end`, how many shall be; and the options
+      `temperature`, `top_k`, `top_p` and `seed` as `generate` has them. It
+      returns `token_ids`, filled up to `index`; `index`, which is less than
+      `end` only where all rows have stopped; `stopped` bool `(batch,)`, the
+      rows in which the end of text came in this part, behind which nothing
+      counts; and the cache. What it returns is what it takes the next time,
+      with a higher `end`, until a row has stopped or there are tokens enough.
 
     With a preprocessor also, all of them on string vectors `(batch,)`:
 
@@ -59,11 +81,21 @@ def export_saved_model(
       a prompt that is too long), and `stop` strings, none by default:
       `(number,)` for all rows or `(batch, number)`, where `""` is padding.
       Returns `texts`, `num_tokens`, `num_prompt_tokens` and `finish_reason`,
-      `"stop"` or `"length"`.
+      `"stop"` or `"length"`. `num_tokens` counts the token that completed a
+      stop string, though the text ends before that string, and not the end of
+      text; `num_prompt_tokens` counts a start token.
     - `score`: `contexts`, `continuations` and `truncate` to `log_likelihood`
-      float32, `is_greedy` bool and `num_tokens` int32; see `GPT3.score`.
+      float32, `is_greedy` bool and `num_tokens` int32; see `GPT3.score`. A
+      single context serves all continuations.
     - `tokenize`: `texts` to `token_ids` int32 `(batch, length)`, padded with 0,
       and `lengths` int32 `(batch,)`; `detokenize`: the reverse, to bytes.
+      Where the preprocessor has `add_start_token`, also `start_token_ids`
+      int32 `(batch, 1)`: what `generate` and `score` put before a prompt, and
+      what must stand there for `prefill`.
+
+    Texts become ids as the model's own tokenizer makes them, special tokens
+    included: `<|endoftext|>` is one token unless it has
+    `split_special_tokens`.
 
     A server that forms batches takes no scalars and fills in no defaults: send
     every option with a row for each prompt, and `stop` as `(batch, number)`.
@@ -114,11 +146,11 @@ def export_saved_model(
             "tensorflow."
         )
     check_served_as(name, base_path)
+    batching = _batching_parameters(model.backbone)
     signatures = []
 
     def write(folder):
         signatures.extend(_write_graph(model, folder))
-        batching = _batching_parameters(model.backbone)
         if model.preprocessor is not None:
             write_warmup_requests(
                 folder,
@@ -126,9 +158,10 @@ def export_saved_model(
                 model.backbone.max_sequence_length,
                 name,
             )
-        write_serving_bundle(folder.parent, batching, name, base_path)
 
     folder = write_version(filepath, write, version)
+    # Only now: an export that fails leaves nothing.
+    write_serving_bundle(folder.parent, batching, name, base_path)
     if verbose:
         # Not rich's own console, which keeps what its first output was like.
         rich.console.Console(soft_wrap=True).print(

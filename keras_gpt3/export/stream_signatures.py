@@ -29,6 +29,29 @@ class StreamSignatures:
         backbone: `GPT3Backbone`.
         end_token_id: int. Ends an answer; a negative one never occurs.
         num_known: int. Ids that may be chosen. Defaults to `None`, all.
+
+    Example:
+
+    ```python
+    import tensorflow as tf
+    import keras_gpt3
+    from keras_gpt3.export.stream_signatures import StreamSignatures
+
+    backbone = keras_gpt3.GPT3Backbone(
+        vocabulary_size=100,
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=16,
+        intermediate_dim=64,
+        max_sequence_length=32,
+    )
+    signatures = StreamSignatures(backbone, end_token_id=99)
+    with keras_gpt3.ops.op_compilation(False):
+        cache = tf.function(signatures.prefill)(
+            tf.constant([[5, 6]]), tf.constant(8)
+        )
+    cache["banded_keys"].shape  # (0, 1, 2, 8, 8): no layer is banded.
+    ```
     """
 
     def __init__(self, backbone, end_token_id, num_known=None):

@@ -26,25 +26,26 @@ def check_some_texts(texts):
     )
 
 
-def check_as_many(contexts, number):
-    """Makes contexts carry a check that there is one for each continuation.
+def as_many_contexts(contexts, number):
+    """Brings contexts to one for each continuation.
 
     Args:
-        contexts: string tensor of shape `(batch,)`.
+        contexts: string tensor of shape `(batch,)` or `(1,)`.
         number: int32 scalar. The continuations.
 
     Returns:
-        `contexts`, behind the check.
+        A string tensor of shape `(batch,)`, behind a check of the number.
     """
     counts = tf.size(contexts), number
     words = [tf.strings.as_string(count) for count in counts]
-    return assert_in_graph(
+    contexts = assert_in_graph(
         contexts,
-        counts[0] == counts[1],
+        (counts[0] == counts[1]) | (counts[0] == 1),
         "context must have one entry for each continuation. Received: ",
         tf.strings.join(["contexts=", words[0], ", continuations=", words[1]]),
         ". Pass lists of equal length, or a single context.",
     )
+    return tf.broadcast_to(contexts, [number])
 
 
 def prompt_lengths(ids):

@@ -13,7 +13,7 @@ from keras_gpt3.export.prompt_window import fit_contexts
 from keras_gpt3.export.prompt_window import fit_prompts
 from keras_gpt3.export.row_choice import choose_for_rows
 from keras_gpt3.export.row_choice import draw_rows
-from keras_gpt3.export.text_checks import check_as_many
+from keras_gpt3.export.text_checks import as_many_contexts
 from keras_gpt3.export.text_checks import check_some_texts
 from keras_gpt3.export.text_checks import continuation_lengths
 from keras_gpt3.export.text_checks import prompt_lengths
@@ -37,14 +37,38 @@ class TextSignatures:
     Attributes:
         encoding: `GraphBytePairEncoding`. An export must track it.
         end_token_id: int.
+
+    Example:
+
+    ```python
+    import tensorflow as tf
+    import keras_gpt3
+    from keras_gpt3.export.text_signatures import TextSignatures
+
+    model = keras_gpt3.GPT3.from_preset(
+        "gpt3_small_en", num_layers=1, hidden_dim=24, intermediate_dim=96
+    )
+    signatures = TextSignatures(model)
+    signatures.tokenize(tf.constant(["Hello world"]))["token_ids"]
+    # [[15496, 995]]
+    list(signatures.endpoints())  # Those to be traced: "generate", "score", ...
+    ```
     """
 
     def __init__(self, model):
-        own = model.preprocessor.tokenizer.encoding
+        preprocessor = model.preprocessor
+        tokenizer = preprocessor.tokenizer
         self.encoding = GraphBytePairEncoding(
-            own.vocabulary, own.merges, own.special_tokens
+            tokenizer.encoding.vocabulary,
+            tokenizer.encoding.merges,
+            tokenizer.encoding.special_tokens,
+            tokenizer.split_special_tokens,
         )
-        self.end_token_id = model.preprocessor.tokenizer.end_token_id
+        self.end_token_id = tokenizer.end_token_id
+        # What the live model puts before prompts, too.
+        self._start_token_ids = (
+            [tokenizer.start_token_id] if preprocessor.add_start_token else []
+        )
         self._backbone = model.backbone
 
     def endpoints(self):
@@ -66,10 +90,13 @@ class TextSignatures:
     def tokenize(self, texts):
         """Texts to token ids; see `export_saved_model`."""
         ids = self.encoding.encode(texts)
-        return {
+        answer = {
             "token_ids": ids.to_tensor(0),
             "lengths": tf.cast(ids.row_lengths(), tf.int32),
         }
+        if self._start_token_ids:
+            answer["start_token_ids"] = self._starts(tf.size(texts))
+        return answer
 
     def detokenize(self, token_ids, lengths):
         """Token ids to their bytes; see `export_saved_model`."""
@@ -91,8 +118,10 @@ class TextSignatures:
         is_answer = positions >= lengths[:, tf.newaxis]
         is_answer &= positions < (lengths + watched.num_tokens)[:, tf.newaxis]
         is_end = is_answer & (state.token_ids == self.end_token_id)
-        answers = tf.ragged.boolean_mask(state.token_ids, is_answer & ~is_end)
-        texts = self.encoding.decode(answers)
+        is_text = is_answer & ~self.encoding.is_special(state.token_ids)
+        texts = self.encoding.decode(
+            tf.ragged.boolean_mask(state.token_ids, is_text)
+        )
         was_cut = watched.cuts >= 0
         sizes = tf.where(was_cut, watched.cuts, tf.strings.length(texts))
         texts = tf.strings.substr(texts, tf.zeros_like(sizes), sizes)
@@ -102,7 +131,9 @@ class TextSignatures:
             "texts": tf.strings.unicode_transcode(
                 texts, "UTF-8", "UTF-8", "replace"
             ),
-            "num_tokens": tf.cast(answers.row_lengths(), tf.int32),
+            "num_tokens": tf.math.count_nonzero(
+                is_answer & ~is_end, axis=1, dtype=tf.int32
+            ),
             "num_prompt_tokens": lengths,
             "finish_reason": tf.where(has_stopped, "stop", "length"),
         }
@@ -121,7 +152,7 @@ class TextSignatures:
             A pair of the `DecodeState`, which has watched the answers, and the
             lengths of the prompts as they were read.
         """
-        ids = self.encoding.encode(check_some_texts(prompts))
+        ids = self._prompt_ids(check_some_texts(prompts))
         batch_size = tf.shape(prompts)[0]
         max_new_tokens = integer_rows(
             "max_new_tokens", max_new_tokens, batch_size, 1, MAX_NEW_TOKENS
@@ -182,9 +213,19 @@ class TextSignatures:
             "num_tokens": new,
         }
 
+    def _prompt_ids(self, texts):
+        """Ids of texts, the start token before each if there is one."""
+        starts = tf.RaggedTensor.from_tensor(self._starts(tf.size(texts)))
+        return tf.concat([starts, self.encoding.encode(texts)], axis=1)
+
+    def _starts(self, batch_size):
+        """What stands before each prompt, int32 `(batch, 0 or 1)`."""
+        row = tf.constant(self._start_token_ids, tf.int32)
+        return tf.tile(row[tf.newaxis], [batch_size, 1])
+
     def _contexts(self, texts, batch_size):
         """Ids of contexts; from nothing, a text follows the end of another."""
-        contexts = self.encoding.encode(check_as_many(texts, batch_size))
+        contexts = self._prompt_ids(as_many_contexts(texts, batch_size))
         is_empty = contexts.row_lengths() == 0
         ends = tf.fill((tf.size(is_empty), 1), self.end_token_id)
         starts = tf.ragged.boolean_mask(ends, is_empty[:, tf.newaxis])

@@ -28,8 +28,7 @@ def check_stop_strings(stop):
         strings = ()
     is_list = isinstance(strings, (list, tuple))
     if not is_list or not all(isinstance(s, str) and s for s in strings):
-        before, after = STOP_STRINGS
-        raise ValueError(f"{before}{stop!r}{after}")
+        raise ValueError(_printed(strings).join(STOP_STRINGS))
     return tuple(strings)
 
 
@@ -82,3 +81,11 @@ def held_back(text, stop):
                 longest = length
                 break
     return longest
+
+
+def _printed(strings):
+    """As a graph prints them: a list without quotes, on one line."""
+    if not isinstance(strings, (list, tuple)):
+        return repr(strings)
+    shown = (repr(s)[1:-1] if isinstance(s, str) else repr(s) for s in strings)
+    return f"[{', '.join(shown)}]"

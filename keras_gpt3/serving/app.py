@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import importlib.resources
-import json
+import time
 
 from starlette.applications import Starlette
 from starlette.convertors import Convertor  # codespell:ignore
@@ -14,8 +14,10 @@ from starlette.responses import Response
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
+from keras_gpt3.serving.json_text import json_text
 from keras_gpt3.serving.request_body import read_body
 from keras_gpt3.serving.request_body import unless_gone
+from keras_gpt3.serving.request_error import CLIENT_GONE
 from keras_gpt3.serving.request_error import RequestError
 
 _PAGE = {
@@ -31,8 +33,6 @@ _PAGE_HEADERS = {
     "Cache-Control": "no-cache",
     "X-Content-Type-Options": "nosniff",
 }
-# As others write it; nobody reads it.
-_CLIENT_GONE = 499
 
 
 class _Name(Convertor):  # codespell:ignore
@@ -92,7 +92,9 @@ class _Routes:
         watch = asyncio.create_task(self._server.watch())
         yield
         watch.cancel()
-        self._server.close()
+        # In a thread: a batch that runs ends when it ends, and until then
+        # this one goes on hearing signals.
+        await asyncio.to_thread(self._server.close)
 
     async def page(self, request):
         file, media_type = _PAGE[request.url.path]
@@ -115,26 +117,38 @@ class _Routes:
         return JSONResponse(self._server.metadata(*_model(request)))
 
     async def predict(self, request):
-        body = await read_body(request, self._server.settings.max_body_bytes)
+        body = await self._body(request)
         work = self._server.predict(*_model(request), body)
         answer = await unless_gone(request, work)
         if answer is None:
-            return Response(status_code=_CLIENT_GONE)
-        # NaN and infinity as TensorFlow Serving writes them.
-        return Response(_json(answer), media_type="application/json")
+            return Response(status_code=CLIENT_GONE)
+        return Response(answer, media_type="application/json")
 
     async def stream(self, request):
-        body = await read_body(request, self._server.settings.max_body_bytes)
+        body = await self._body(request)
         events = self._server.stream(*_model(request), body)
         # What is refused has a status of its own: before the first event.
         first = await unless_gone(request, anext(events))
         if first is None:
-            return Response(status_code=_CLIENT_GONE)
+            return Response(status_code=CLIENT_GONE)
         return StreamingResponse(
             _written(first, events),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
+
+    async def _body(self, request):
+        """The body; one that does not come is counted, too."""
+        server, start = self._server, time.monotonic()
+        limit = server.settings.max_body_bytes
+        try:
+            return await read_body(
+                request, limit, server.settings.request_timeout
+            )
+        except RequestError as error:
+            seconds = time.monotonic() - start
+            server.metrics.request("unknown", error.status, seconds)
+            raise
 
 
 async def _written(first, events):
@@ -149,11 +163,7 @@ async def _written(first, events):
 
 
 def _event(event):
-    return f"data: {_json(event)}\n\n"
-
-
-def _json(value):
-    return json.dumps(value, ensure_ascii=False)
+    return f"data: {json_text(event)}\n\n"
 
 
 def _model(request):

@@ -4,6 +4,7 @@ import asyncio
 import collections
 import contextlib
 import dataclasses
+import itertools
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,17 +131,37 @@ class BatchCollector:
             columns = await loop.run_in_executor(
                 self._executor, self._run, rows
             )
+            answers = _cut(columns, [len(waiting.rows) for waiting in batch])
         except Exception as error:
-            if len(batch) > 1:
-                for waiting in batch:
-                    await self._answer([waiting])
-            elif not batch[0].answer.done():
-                batch[0].answer.set_exception(error)
+            await self._answer_failed(batch, error)
             return
-        start = 0
-        for waiting in batch:
-            stop = start + len(waiting.rows)
-            own = {name: array[start:stop] for name, array in columns.items()}
+        for waiting, own in zip(batch, answers, strict=True):
             if not waiting.answer.done():
                 waiting.answer.set_result(own)
-            start = stop
+
+    async def _answer_failed(self, batch, error):
+        """Tells a single request its error; several are run one by one."""
+        for waiting in batch:
+            # Its client may have gone while the others were run.
+            if waiting.answer.done():
+                continue
+            if len(batch) > 1:
+                await self._answer([waiting])
+            else:
+                waiting.answer.set_exception(error)
+
+
+def _cut(columns, sizes):
+    """Columns of a batch to those of its requests."""
+    for name, array in columns.items():
+        if array.shape[:1] != (sum(sizes),):
+            raise ValueError(
+                "A batch needs one value a row of each output. Received: "
+                f"{name}.shape={array.shape} for {sum(sizes)} rows. Export "
+                "the model again, with this version of keras_gpt3."
+            )
+    stops = list(itertools.accumulate(sizes))
+    return [
+        {name: array[stop - size : stop] for name, array in columns.items()}
+        for stop, size in zip(stops, sizes, strict=True)
+    ]

@@ -2,6 +2,8 @@
 
 import json
 
+from keras_gpt3.tokenization.text_check import INVALID_UTF8
+
 
 def parse_body(body, known):
     """Reads a body.
@@ -29,8 +31,9 @@ def parse_body(body, known):
         text = body.decode()
     except UnicodeDecodeError as error:
         raise ValueError(
-            "Texts must be valid UTF-8. Received: invalid bytes in the body "
-            f"at index={error.start}. Encode it as UTF-8."
+            f"an invalid byte in the body at index={error.start}".join(
+                INVALID_UTF8
+            )
         ) from None
     try:
         request = json.loads(text)

@@ -61,7 +61,7 @@ def leaf_from_json(name, value, dtype):
     Raises:
         ValueError: If the value is of another type or out of its range.
     """
-    kind = dtype.kind
+    kind = _kind(dtype)
     if kind == "O":
         return _string(name, value)
     is_bool = isinstance(value, bool)
@@ -121,6 +121,11 @@ def is_bytes_object(value):
     return isinstance(value, dict) and list(value) == ["b64"]
 
 
+def _kind(dtype):
+    # numpy calls types that it does not know, such as bfloat16, void.
+    return "f" if dtype.kind == "V" else dtype.kind
+
+
 def _flat(name, value, shape):
     if not shape:
         if isinstance(value, list):
@@ -155,7 +160,7 @@ def _string(name, value):
 
 def _wrong_type(name, value, dtype):
     return ValueError(
-        f"{name} must be {_KINDS[dtype.kind]}. Received: "
+        f"{name} must be {_KINDS[_kind(dtype)]}. Received: "
         f"{name}={_short(value)}. Check the type of each value."
     )
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_gpt3.serving.admission import Admission
 from keras_gpt3.serving.exported_model import ExportedModel
 from keras_gpt3.serving.predict_request import parse_predict
+from keras_gpt3.serving.request_error import CLIENT_GONE
 from keras_gpt3.serving.request_error import RequestError
 from keras_gpt3.serving.served_model import ServedModel
 from keras_gpt3.serving.server_metrics import ServerMetrics
@@ -47,12 +48,7 @@ class ModelServer:
         self._failed = None
         version, path = newest_version(folder)
         self._served = self._load(version, path)
-        for name, text, read in (
-            ("prompts_waiting", "Prompts.", lambda: self._queue.inside),
-            ("streams_open", "Streams.", lambda: self._streams.inside),
-            ("version", "The version served.", lambda: self.version),
-        ):
-            self.metrics.watch(f"keras_gpt3_{name}", text, read)
+        self._watch_numbers()
 
     @property
     def version(self):
@@ -67,7 +63,7 @@ class ModelServer:
             body: bytes.
 
         Returns:
-            A dict for JSON.
+            Bytes, a JSON.
 
         Raises:
             RequestError: If the request is not answered.
@@ -187,6 +183,23 @@ class ModelServer:
         """Waits for what runs, and stops the threads."""
         self._threads.close()
 
+    def _watch_numbers(self):
+        self.metrics.watch(
+            "keras_gpt3_prompts_inside",
+            "Prompts of requests that wait or run, streams apart.",
+            lambda: self._queue.inside,
+        )
+        self.metrics.watch(
+            "keras_gpt3_streams_inside",
+            "Streams that wait for their first piece or go on.",
+            lambda: self._streams.inside,
+        )
+        self.metrics.watch(
+            "keras_gpt3_version",
+            "The version of the model that new requests are answered from.",
+            lambda: self.version,
+        )
+
     def _load(self, version, path):
         model = ExportedModel(path, version)
         return ServedModel(model, self.settings, self._threads, self.metrics)
@@ -228,8 +241,7 @@ class ModelServer:
             yield
             code = 200
         except (asyncio.CancelledError, GeneratorExit):
-            code = 499  # As others write it: the client went away.
-            self.metrics.disconnected.inc()
+            code = CLIENT_GONE
             raise
         except Exception as error:
             translated = self._translated(error)

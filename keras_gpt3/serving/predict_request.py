@@ -36,19 +36,21 @@ class PredictRequest:
     rows: list | None = None
     arrays: dict | None = None
 
-    def answer(self, outputs):
+    def answer(self, outputs, max_values):
         """Writes outputs in the form of the request.
 
         Args:
             outputs: dict of name to array.
+            max_values: int. The most numbers and strings in it.
 
         Returns:
             A dict for JSON.
 
         Raises:
-            ValueError: If outputs do not have one value a row, and rows were
-                asked for.
+            ValueError: If there are more values, or if outputs do not have
+                one value a row and rows were asked for.
         """
+        _check_values(outputs, max_values)
         values = {n: json_from_array(n, a) for n, a in outputs.items()}
         if not self.is_row_form:
             only = next(iter(values.values()))
@@ -63,7 +65,7 @@ class PredictRequest:
         rows = zip(*values.values(), strict=True)
         if len(values) == 1:
             return {"predictions": [value for (value,) in rows]}
-        return {"predictions": [dict(zip(values, row)) for row in rows]}  # noqa: B905
+        return {"predictions": [_named(values, row) for row in rows]}
 
 
 def parse_predict(body, model, settings):
@@ -107,7 +109,7 @@ def parse_predict(body, model, settings):
         else signature.defaults[key]
         for key, spec in signature.inputs.items()
     }
-    num_rows = max([1, *(len(a) for a in arrays.values() if a.ndim)])
+    num_rows = _num_rows(arrays, signature)
     _check_rows(num_rows, settings)
     return PredictRequest(name, is_row_form, num_rows, arrays=arrays)
 
@@ -176,7 +178,48 @@ def check_row(signature, row, settings):
                 value = min(value, settings.max_new_tokens)
             limit = None
         checked[name] = check_value(name, value, _numpy_dtype(spec), limit)
+    _check_stop(checked.get("stop", ()), settings)
     return checked
+
+
+def _named(names, values):
+    return dict(zip(names, values, strict=True))
+
+
+def _num_rows(arrays, signature):
+    """The rows of a batch: the first of an input's axes, if it may differ.
+
+    A cache's first axis is its layers.
+    """
+    shapes = {name: spec.shape for name, spec in signature.inputs.items()}
+    by_row = [n for n, s in shapes.items() if s.rank and s[0] is None]
+    return max([1, *(len(arrays[n]) for n in by_row if arrays[n].ndim)])
+
+
+def _check_values(outputs, max_values):
+    num_values = sum(array.size for array in outputs.values())
+    if num_values > max_values:
+        raise ValueError(
+            f"An answer must have at most {max_values} values. Received: "
+            f"values={num_values}. Send fewer or shorter rows, or start the "
+            "server with a higher --max-answer-values."
+        )
+
+
+def _check_stop(stop, settings):
+    if len(stop) > settings.max_stop_strings:
+        raise ValueError(
+            f"stop must have at most {settings.max_stop_strings} strings on "
+            f"this server. Received: strings={len(stop)}. Leave some out, or "
+            "start it with a higher --max-stop-strings."
+        )
+    longest = max(map(len, stop), default=0)
+    if longest > settings.max_stop_bytes:
+        raise ValueError(
+            f"A stop string must have at most {settings.max_stop_bytes} bytes "
+            f"on this server. Received: bytes={longest}. Shorten it, or start "
+            "the server with a higher --max-stop-bytes."
+        )
 
 
 def _check_rows(num_rows, settings):

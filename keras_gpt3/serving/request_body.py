@@ -2,31 +2,46 @@
 
 import asyncio
 
+from starlette.requests import ClientDisconnect
+
+from keras_gpt3.serving.request_error import CLIENT_GONE
 from keras_gpt3.serving.request_error import RequestError
 
 
-async def read_body(request, limit):
+async def read_body(request, limit, seconds):
     """Reads the body of a request.
 
     Args:
         request: Starlette's `Request`.
         limit: int. The most bytes.
+        seconds: float. How long it may take to come.
 
     Returns:
         Bytes.
 
     Raises:
-        RequestError: With status 413, if there are more; as soon as that is
-            known.
+        RequestError: With status 413, if there are more, as soon as that is
+            known; with 408, if the end does not come in time; with 499, if
+            the client breaks off.
     """
     said = request.headers.get("content-length", "0")
     if said.isdecimal() and int(said) > limit:
         raise _too_long(said, limit)
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise _too_long(f"{len(body)} or more", limit)
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise _too_long(f"{len(body)} or more", limit)
+    except TimeoutError:
+        raise _too_slow(len(body), seconds) from None
+    except ClientDisconnect:
+        raise RequestError(
+            CLIENT_GONE,
+            f"The body must come whole. Received: bytes={len(body)}, then the "
+            "end of the connection. Send it again.",
+        ) from None
     return bytes(body)
 
 
@@ -55,6 +70,17 @@ async def unless_gone(request, work):
 async def _disconnected(request):
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+def _too_slow(received, seconds):
+    return RequestError(
+        408,
+        f"The body must come within {seconds:g} seconds. Received: "
+        f"bytes={received}, and no end. Send it faster, or start the server "
+        "with a longer --request-timeout.",
+        # What may still come of it is no request.
+        headers={"Connection": "close"},
+    )
 
 
 def _too_long(received, limit):

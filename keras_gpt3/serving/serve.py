@@ -12,7 +12,9 @@ def serve(folder, host="127.0.0.1", port=8501, settings=None):
     server-sent events; `/` is a page to try prompts on, `/metrics` what
     Prometheus reads, and `/healthz` says that all is well. Requests that come
     together are run together. On SIGINT and SIGTERM new connections are
-    refused, running requests are answered, and the function returns.
+    refused, running requests are answered, and the function returns. A batch
+    that runs cannot be interrupted, neither by a signal nor by a client that
+    goes away: `max_new_tokens` in the settings bounds how long it takes.
 
     There is no encryption and no password: `host` should be another than the
     machine's own only behind something that has both.

@@ -5,6 +5,7 @@ import functools
 
 from keras_gpt3.serving.batch_collector import BatchCollector
 from keras_gpt3.serving.json_body import parse_body
+from keras_gpt3.serving.json_text import json_text
 from keras_gpt3.serving.predict_request import check_row
 from keras_gpt3.serving.predict_request import takes_rows
 from keras_gpt3.serving.text_rows import arrays_from_rows
@@ -51,7 +52,7 @@ class ServedModel:
             request: `PredictRequest`.
 
         Returns:
-            A dict for JSON.
+            Bytes, a JSON.
 
         Raises:
             ValueError: If the request is refused.
@@ -62,17 +63,12 @@ class ServedModel:
                 self._threads.running, self.model.call, name, request.arrays
             )
         else:
-            # In a thread of its own: not behind the batch that is running.
-            longest = await self._in(
-                self._threads.checking,
-                check_lengths,
-                self.model,
-                name,
-                request.rows,
-            )
+            longest = await self._check_lengths(name, request.rows)
             collector = self._collectors[name]
             outputs = await collector.answer(request.rows, longest)
-        return request.answer(outputs)
+        return await self._in(
+            self._threads.writing, self._written, request, outputs
+        )
 
     def stream_row(self, body):
         """Reads and checks the request for a stream.
@@ -117,6 +113,7 @@ class ServedModel:
         Raises:
             ValueError: If the prompt is refused; before the first piece.
         """
+        await self._check_lengths("generate", [row])
         stream = await self._in(
             self._threads.running, TextStream, self.model, row
         )
@@ -140,6 +137,17 @@ class ServedModel:
         if name == "generate":
             self._metrics.generated_tokens.inc(int(outputs["num_tokens"].sum()))
         return outputs
+
+    async def _check_lengths(self, name, rows):
+        # In a thread of its own: not behind the batch that is running.
+        return await self._in(
+            self._threads.checking, check_lengths, self.model, name, rows
+        )
+
+    def _written(self, request, outputs):
+        """Writes an answer; called in a writing thread."""
+        limit = self._settings.max_answer_values
+        return json_text(request.answer(outputs, limit)).encode()
 
     async def _in(self, executor, function, *arguments):
         loop = asyncio.get_running_loop()

@@ -2,6 +2,8 @@
 
 import prometheus_client
 
+from keras_gpt3.serving.request_error import CLIENT_GONE
+
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -53,9 +55,9 @@ class ServerMetrics:
             "Tokens generated.",
             registry=registry,
         )
-        self.disconnected = prometheus_client.Counter(
+        self._disconnected = prometheus_client.Counter(
             "keras_gpt3_disconnected",
-            "Requests whose client went away before the answer.",
+            "Requests whose client went away before it had the answer.",
             registry=registry,
         )
 
@@ -64,9 +66,11 @@ class ServerMetrics:
 
         Args:
             signature: string. The name of a signature, `stream` or `unknown`.
-            code: int. The HTTP status.
+            code: int. The HTTP status; 499 for a client that went away.
             seconds: float. How long it took.
         """
+        if code == CLIENT_GONE:
+            self._disconnected.inc()
         self._requests.labels(signature, str(code)).inc()
         self._seconds.labels(signature).observe(seconds)
 

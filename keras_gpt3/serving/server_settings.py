@@ -3,8 +3,8 @@
 import dataclasses
 import math
 import numbers
-import re
 
+from keras_gpt3.export.serving_bundle import check_served_as
 from keras_gpt3.integer_argument import check_integer
 
 
@@ -30,6 +30,12 @@ class ServerSettings:
             Defaults to `1024`.
         max_streams: int. The most streams at a time; each keeps a cache of its
             own. Defaults to `16`.
+        max_stop_strings: int. The most stop strings of a prompt: each is
+            looked for at every token. Defaults to `16`.
+        max_stop_bytes: int. The longest stop string, in UTF-8. Defaults to
+            `256`.
+        max_answer_values: int. The most numbers and strings of an answer.
+            Defaults to `4000000`.
         watch_seconds: float. How often a base folder is looked at for a newer
             version. Defaults to `5.0`.
 
@@ -55,15 +61,14 @@ class ServerSettings:
     max_body_bytes: int = 2**20
     max_queue: int = 1024
     max_streams: int = 16
+    max_stop_strings: int = 16
+    max_stop_bytes: int = 256
+    max_answer_values: int = 4_000_000
     watch_seconds: float = 5.0
 
     def __post_init__(self):
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name):
-            raise ValueError(
-                "name must be of letters, digits, dots, dashes and "
-                f"underscores. Received: name={self.name!r}. Pass one such as "
-                "gpt3."
-            )
+        # What is served here is called as TensorFlow Serving could call it.
+        check_served_as(self.name, base_path=None)
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if field.type in (int, int | None) and value is not None:

@@ -78,10 +78,10 @@ def check_lengths(model, name, rows):
         ValueError: If a prompt is no text, empty or too long.
     """
     if name == "score":
-        lengths = _lengths(model, [row["contexts"] for row in rows])
+        lengths = _lengths(model, [row["contexts"] for row in rows], True)
         lengths += _lengths(model, [row["continuations"] for row in rows])
         return int(max(lengths))
-    lengths = _lengths(model, [row["prompts"] for row in rows]).tolist()
+    lengths = _lengths(model, [row["prompts"] for row in rows], True).tolist()
     longest = 0
     for length, row in zip(lengths, rows, strict=True):
         if length == 0:
@@ -129,8 +129,11 @@ def arrays_from_rows(signature, rows):
     return arrays
 
 
-def _lengths(model, texts):
+def _lengths(model, texts, are_starts=False):
+    """Tokens of texts, with the start token that some models put before."""
     answer = model.call("tokenize", {"texts": np.array(texts, object)})
+    if are_starts and "start_token_ids" in answer:
+        return answer["lengths"] + answer["start_token_ids"].shape[1]
     return answer["lengths"]
 
 

@@ -2,10 +2,9 @@
 
 import numpy as np
 
+from keras_gpt3.export.cache_tensors import CACHE_NAMES
 from keras_gpt3.generation.text_pieces import TextPieces
-from keras_gpt3.serving.text_rows import check_lengths
 
-_CACHES = ("dense_keys", "dense_values", "banded_keys", "banded_values")
 _SETTINGS = ("temperature", "top_k", "top_p", "seed")
 # The first token comes as soon as it is there; later ones share what a call
 # of the graph costs besides its tokens.
@@ -19,22 +18,22 @@ class TextStream:
 
     Args:
         model: `ExportedModel`.
-        row: dict of every input of `generate` to its checked value.
+        row: dict of every input of `generate` to its checked value;
+            `check_lengths` has passed it.
 
     Attributes:
         finish_reason: string, `"stop"` or `"length"`, or `None` while the
             answer goes on.
         num_tokens: int. The tokens generated so far.
         num_prompt_tokens: int.
-
-    Raises:
-        ValueError: If the prompt is no text, empty or too long.
     """
 
     def __init__(self, model, row):
-        check_lengths(model, "generate", [row])
         prompts = np.array([row["prompts"]], object)
-        ids = model.call("tokenize", {"texts": prompts})["token_ids"]
+        answer = model.call("tokenize", {"texts": prompts})
+        ids = answer["token_ids"]
+        if "start_token_ids" in answer:
+            ids = np.concatenate([answer["start_token_ids"], ids], axis=1)
         new = row["max_new_tokens"]
         if row["truncate"]:
             ids = ids[:, -(model.context - new) :]
@@ -47,7 +46,7 @@ class TextStream:
         answer = model.call_on_tensors(
             "prefill", {"token_ids": ids, "cache_length": np.array(self._end)}
         )
-        self._state = {name: answer[name] for name in _CACHES}
+        self._state = {name: answer[name] for name in CACHE_NAMES}
         self._state |= {
             "token_ids": np.pad(ids, ((0, 0), (0, new))),
             "index": np.array(ids.shape[1]),

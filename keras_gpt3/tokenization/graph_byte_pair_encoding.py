@@ -12,6 +12,7 @@ from keras_gpt3.tokenization.graph_decoding import check_decode_arguments
 from keras_gpt3.tokenization.graph_decoding import join_tokens
 from keras_gpt3.tokenization.graph_decoding import to_ragged
 from keras_gpt3.tokenization.graph_pair_merging import merge_pairs
+from keras_gpt3.tokenization.graph_special_tokens import encode_around
 from keras_gpt3.tokenization.graph_tables import pair_table
 from keras_gpt3.tokenization.graph_tables import symbol_ids
 from keras_gpt3.tokenization.graph_tables import token_table
@@ -32,9 +33,10 @@ class GraphBytePairEncoding(tf.Module):
     Args:
         vocabulary: dict, or path. See `BytePairEncoding`.
         merges: list of strings, or path. See `BytePairEncoding`.
-        special_tokens: tuple of str. Tokens that no merge makes. In texts they
-            are ordinary text; ids of theirs decode to their spelling. Defaults
-            to `("<|endoftext|>",)`.
+        special_tokens: tuple of str. Tokens that no merge makes; ids of theirs
+            decode to their spelling. Defaults to `("<|endoftext|>",)`.
+        split_special_tokens: bool. Whether a special token in a text is
+            ordinary text. Defaults to `False`.
 
     Attributes:
         vocabulary_size: int. One more than the largest id.
@@ -67,11 +69,23 @@ class GraphBytePairEncoding(tf.Module):
     ```
     """
 
-    def __init__(self, vocabulary, merges, special_tokens=("<|endoftext|>",)):
+    def __init__(
+        self,
+        vocabulary,
+        merges,
+        special_tokens=("<|endoftext|>",),
+        split_special_tokens=False,
+    ):
         super().__init__()
         encoding = BytePairEncoding(vocabulary, merges, special_tokens)
         rules = read_merge_rules(encoding.merges)
         self.vocabulary_size = encoding.vocabulary_size
+        # No dict, which a module would wrap to track it.
+        self._special_ids = tuple(
+            (token, encoding.vocabulary[token])
+            for token in encoding.special_tokens
+        )
+        self._splits_special_tokens = split_special_tokens
         self._symbol_ids = symbol_ids(encoding.vocabulary, rules)
         # The files of the tables are copied only when a model is exported.
         folder = tempfile.mkdtemp(prefix="keras_gpt3_")
@@ -97,8 +111,7 @@ class GraphBytePairEncoding(tf.Module):
         """Turns texts into token ids.
 
         Args:
-            texts: string tensor `(batch,)`. UTF-8. What looks like a special
-                token is ordinary text.
+            texts: string tensor `(batch,)`. UTF-8.
 
         Returns:
             A `tf.RaggedTensor` `(batch, None)` int32.
@@ -154,14 +167,37 @@ class GraphBytePairEncoding(tf.Module):
                 return texts
             return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors)
 
+    def is_special(self, ids):
+        """Tells which ids are those of special tokens.
+
+        Args:
+            ids: integer tensor.
+
+        Returns:
+            A bool tensor of the shape of `ids`.
+        """
+        is_special = tf.zeros_like(ids, tf.bool)
+        for _, special_id in self._special_ids:
+            is_special |= ids == special_id
+        return is_special
+
     @staticmethod
     def _as_graph(function, *specs):
         """Traced once, and run as a graph also where it is called eagerly."""
         return tf.function(function, input_signature=specs, autograph=False)
 
     def _encode_batch(self, texts):
+        """Texts to ids, special tokens among them."""
+        texts = check_utf8(texts)
+        if self._splits_special_tokens or not self._special_ids:
+            return self._encode_ordinary(texts)
+        return encode_around(
+            texts, dict(self._special_ids), self._encode_ordinary
+        )
+
+    def _encode_ordinary(self, texts):
         """Texts to ids, with every distinct word merged once."""
-        words, counts = split_words(check_utf8(texts))
+        words, counts = split_words(texts)
         # Each byte as a character makes any word a string, and back.
         keys = tf.strings.unicode_encode(words, "UTF-8")
         keys, index = tf.unique(keys)

@@ -1,5 +1,7 @@
 """Brings what users pass to a tokenizer, tensors included, to Python lists."""
 
+from keras_gpt3.tokenization.text_check import INVALID_UTF8
+
 
 def to_texts(inputs):
     """Brings strings in any form to a list of strings.
@@ -35,11 +37,9 @@ def _to_text(item):
         try:
             return item.decode()
         except UnicodeDecodeError as error:
-            raise ValueError(
-                "Texts must be valid UTF-8. Received: byte "
-                f"0x{item[error.start]:02X} at position {error.start}. Replace "
-                "it: data.decode(errors='replace')."
-            ) from None
+            byte = f"0x{item[error.start]:02X}"
+            received = f"an invalid byte {byte} at position {error.start}"
+            raise ValueError(received.join(INVALID_UTF8)) from None
     if not isinstance(item, str):
         raise ValueError(
             "`inputs` must be a string or a flat list of strings. Received: "

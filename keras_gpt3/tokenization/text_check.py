@@ -1,5 +1,11 @@
 """Refuses what is no text before the tokenizer sees it."""
 
+# What is said of it everywhere, before and behind what was received.
+INVALID_UTF8 = (
+    "Texts must be valid UTF-8. Received: ",
+    ". Replace it with U+FFFD, or send the text as UTF-8.",
+)
+
 
 def check_text(text):
     """Checks that a text can be encoded and decoded back.
@@ -28,8 +34,6 @@ def check_text(text):
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(
-            "Texts must be valid UTF-8. Received: a lone surrogate "
-            f"U+{ord(text[error.start]):04X} at position {error.start}. Replace"
-            " it: text.encode(errors='replace').decode()."
-        ) from None
+        surrogate = f"U+{ord(text[error.start]):04X}"
+        received = f"a lone surrogate {surrogate} at position {error.start}"
+        raise ValueError(received.join(INVALID_UTF8)) from None

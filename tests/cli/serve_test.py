@@ -31,6 +31,9 @@ def test_options_reach_the_server(monkeypatch):
         "max_body_bytes": 100,
         "max_queue": 11,
         "max_streams": 2,
+        "max_stop_strings": 3,
+        "max_stop_bytes": 7,
+        "max_answer_values": 1000,
     }
     flags = [
         part

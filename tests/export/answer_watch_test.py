@@ -8,6 +8,8 @@ from keras_gpt3.export.answer_watch import AnswerWatch
 from keras_gpt3.generation.stop_strings import cut_at_stop
 
 PIECES = [b"a", b"b", b"ab", b"", b"ba", "é".encode()[:1], "é".encode()[1:]]
+PIECES.append(b"<end>")
+SPECIAL = 7
 
 
 class Spelling:
@@ -15,6 +17,9 @@ class Spelling:
 
     def __init__(self):
         self.calls = 0
+
+    def is_special(self, ids):
+        return ids == SPECIAL
 
     def decode(self, ids):
         self.calls += 1
@@ -40,7 +45,7 @@ def test_a_stop_string_is_found_across_tokens():
     generator = np.random.default_rng(0)
     straddled = 0
     for _ in range(25):
-        ids = generator.integers(len(PIECES), size=8)
+        ids = generator.integers(7, size=8)
         stop = [b"".join(PIECES[i] for i in generator.integers(7, size=3))]
         stop += ["é".encode()]
         watched = watch_answer(ids, stop)
@@ -59,6 +64,11 @@ def test_a_stop_string_is_found_across_tokens():
 def test_an_answer_ends_at_its_number_of_tokens():
     watched = watch_answer([0] * 9, [b"b"], max_new_tokens=4)
     assert watched.num_tokens[0] == 4 and watched.cuts[0] == -1
+
+
+def test_special_tokens_are_no_text():
+    watched = watch_answer([0, SPECIAL, 1, 0], [b"<end>", b"a<", b"ba"])
+    assert watched.num_tokens[0] == 4 and watched.cuts[0] == 1
 
 
 def test_no_token_is_spelled_where_there_is_no_stop_string():

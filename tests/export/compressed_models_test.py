@@ -22,7 +22,6 @@ COMPRESSED = {
     "int8, weights alone": {
         "config": Int8QuantizationConfig(activation_quantizer=None)
     },
-    "int8": {"mode": "int8"},
     "int4": {"mode": "int4"},
 }
 
@@ -108,6 +107,5 @@ def test_weights_are_stored_in_the_bits_that_they_have(compressed):
     sizes = [size for size in map(np.prod, shapes) if size >= 100]
     assert stored["bfloat16"] == 2 * sum(sizes)
     # Positions stay as they are, and every column has its scale.
-    for name in ("int8, weights alone", "int8"):
-        assert stored[name] < 0.5 * 4 * sum(sizes)
-    assert stored["int4"] < stored["int8"]
+    assert stored["int8, weights alone"] < 0.5 * 4 * sum(sizes)
+    assert stored["int4"] < stored["int8, weights alone"]

@@ -56,7 +56,11 @@ def test_any_other_number_of_them_is_refused(option, shape):
 
 @pytest.mark.parametrize("name", ["temperature", "top_p"])
 @pytest.mark.parametrize(
-    "value", [-1, -0.5, 0, 0.25, 1, 1.5, np.nan, np.inf, -np.inf]
+    "value",
+    [
+        *[-1, -0.5, 0, 0.25, 1, 1.5, np.nan, np.inf, -np.inf],
+        *[-0.123456702, -1e-9, -123456789.0, 1.2345678, -2.5e30],
+    ],
 )
 def test_a_number_is_refused_where_python_refuses_it(name, value):
     def check(option):

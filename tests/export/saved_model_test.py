@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import pathlib
 import re
 import types
@@ -9,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.export import saved_model
+from keras_gpt3.export import version_folder
 from keras_gpt3.export.batching_parameters import BatchingParameters
 from keras_gpt3.generation import SeededSampler
 from keras_gpt3.ops.graph_assertion import one_line_errors
@@ -211,6 +213,31 @@ def test_a_failure_in_the_middle_leaves_nothing(failure, tmp_path, quick):
     with pytest.raises(type(failure)):
         small_model().export(tmp_path / "new", verbose=False)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["rename", "fsync"])
+def test_a_version_that_cannot_be_published_leaves_nothing(
+    name, tmp_path, quick, monkeypatch
+):
+    def fail(*_):
+        raise OSError(errno.EIO, "broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(version_folder.os, name, fail)
+        with pytest.raises(OSError, match="broken"):
+            small_model().export(tmp_path / "new", verbose=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_leaves_the_bundle_of_the_version_before(
+    tmp_path, quick, monkeypatch
+):
+    small_model().export(tmp_path, name="paul", verbose=False)
+    quick.failure = OSError("full")
+    with pytest.raises(OSError, match="full"):
+        small_model().export(tmp_path, name="other", verbose=False)
+    (model,) = read_models((tmp_path / "models.config").read_text())
+    assert model.name == "paul"
 
 
 @pytest.mark.parametrize(

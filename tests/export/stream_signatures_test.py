@@ -13,9 +13,9 @@ NEW = 12
 CACHE = ("dense_keys", "dense_values", "banded_keys", "banded_values")
 
 
-@pytest.fixture(scope="module")
-def call():
-    return TracedEndpoints(lively_text_model(max_sequence_length=CONTEXT))
+@pytest.fixture
+def call(talker):
+    return talker.call
 
 
 def prompt_ids(call, texts):

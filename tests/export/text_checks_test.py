@@ -16,6 +16,16 @@ def run(function, *arguments):
         return tf.function(lambda: function(*arguments), autograph=False)()
 
 
+def as_many_contexts(contexts, number):
+    """As a signature calls it, which does not know the number of texts."""
+    specs = [tf.TensorSpec([None], tf.string), tf.TensorSpec([], tf.int32)]
+    traced = tf.function(
+        text_checks.as_many_contexts, input_signature=specs, autograph=False
+    )
+    with one_line_errors():
+        return traced(tf.constant(contexts, tf.string), tf.constant(number))
+
+
 def test_a_request_without_texts_is_refused():
     message = (
         "A request must hold at least one text. Received: texts=0. Pass one or "
@@ -48,9 +58,20 @@ def test_pairs_are_refused_as_by_python(contexts, continuations):
         model.preprocessor.tokenizer.tokenize(continuations), dtype="int32"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(str(error.value))}$"):
-        run(
-            text_checks.check_as_many,
-            tf.constant(contexts),
-            ids.nrows(tf.int32),
-        )
+        as_many_contexts(contexts, len(continuations))
         run(text_checks.continuation_lengths, ids)
+
+
+@pytest.mark.parametrize("contexts", [["a"], ["a", "a", "a"]])
+def test_a_single_context_serves_all_continuations(contexts):
+    assert as_many_contexts(contexts, 3).numpy().tolist() == [b"a"] * 3
+
+
+def test_no_context_serves_none():
+    message = (
+        "context must have one entry for each continuation. Received: "
+        "contexts=0, continuations=2. Pass lists of equal length, or a single "
+        "context."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        as_many_contexts([], 2)

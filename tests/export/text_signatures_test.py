@@ -10,8 +10,6 @@ from keras_gpt3.export.text_signatures import TextSignatures
 from keras_gpt3.generation import SeededSampler
 from keras_gpt3.generation.stop_strings import cut_at_stop
 from keras_gpt3.ops import op_compilation
-from tests.export.traced_endpoints import TracedEndpoints
-from tests.export.traced_endpoints import lively_text_model
 
 CONTEXT = 40
 NEW = 9
@@ -20,13 +18,13 @@ GREEDY = {"max_new_tokens": NEW, "temperature": 0.0}
 
 
 @pytest.fixture(scope="module")
-def model():
-    return lively_text_model(max_sequence_length=CONTEXT)
+def model(talker):
+    return talker.model
 
 
 @pytest.fixture(scope="module")
-def call(model):
-    return TracedEndpoints(model)
+def call(talker):
+    return talker.call
 
 
 def generate(call, prompts, **changes):
@@ -264,6 +262,14 @@ def test_scores_are_the_live_models(call, model, truncate):
     ]
 
 
+def test_a_single_context_serves_all_continuations(call):
+    continuations = [" sat", "a", " and so"]
+    single = call("score", contexts=["the"], continuations=continuations)
+    each = call("score", contexts=["the"] * 3, continuations=continuations)
+    for name, value in single.items():
+        np.testing.assert_array_equal(value, each[name])
+
+
 @pytest.mark.parametrize(
     "prompts, changes, message",
     [
@@ -333,8 +339,8 @@ def test_scores_are_the_live_models(call, model, truncate):
         (
             ["a", b"\xff"],
             {},
-            "Texts must be valid UTF-8. Received: invalid bytes in the text at "
-            "index=1. Replace them, as tf.strings.unicode_transcode does.",
+            "Texts must be valid UTF-8. Received: an invalid byte in the text "
+            "at index=1. Replace it with U+FFFD, or send the text as UTF-8.",
         ),
         (
             [],

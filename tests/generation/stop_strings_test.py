@@ -21,11 +21,22 @@ def test_stop_strings_become_a_tuple(stop, strings):
     assert check_stop_strings(stop) == strings
 
 
-@pytest.mark.parametrize("stop", ["", ["a", ""], [1], 7, {"a": 1}, b"a"])
-def test_anything_else_raises(stop):
+@pytest.mark.parametrize(
+    ("stop", "printed"),
+    [
+        ("", "[]"),
+        (["a", ""], "[a, ]"),
+        (("\n", ""), r"[\n, ]"),
+        ([1], "[1]"),
+        (7, "7"),
+        ({"a": 1}, "{'a': 1}"),
+        (b"a", "b'a'"),
+    ],
+)
+def test_anything_else_raises(stop, printed):
     message = (
         "stop must be a string or a list of strings, none of them empty. "
-        f"Received: stop={stop!r}. Leave it out to stop at the end of text "
+        f"Received: stop={printed}. Leave it out to stop at the end of text "
         "only."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

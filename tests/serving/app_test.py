@@ -4,6 +4,7 @@ import base64
 import json
 import re
 
+import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -76,7 +77,10 @@ def test_scores_and_tokens_have_rows_too(served, model):
     )
     assert status == 200
     (score,) = answer["predictions"]
-    assert score["log_likelihood"] < 0
+    row = {"contexts": "the cat", "continuations": " sat", "truncate": ""}
+    inputs = {name: np.array([text], object) for name, text in row.items()}
+    expected = model.call("score", inputs)
+    assert score == {name: x.tolist()[0] for name, x in expected.items()}
     assert score["num_tokens"] == 4
     request = {"signature_name": "tokenize", "inputs": ["the", "a"]}
     status, answer = post(served, PREDICT, request)
@@ -138,6 +142,12 @@ BAD_ROWS = {
         {"seed": 1},
         "generate needs prompts. Received: no prompts. Add what is missing.",
     ),
+    "stop strings": (
+        {"prompts": "a", "stop": ["b"] * 17},
+        "stop must have at most 16 strings on this server. Received: "
+        "strings=17. Leave some out, or start it with a higher "
+        "--max-stop-strings.",
+    ),
     "surrogate": ({"prompts": "a\ud800"}, "Texts must be valid U"),
     "bytes": ({"prompts": {"b64": "YWL/"}}, "Texts must be valid UTF-8."),
 }
@@ -154,7 +164,7 @@ def test_a_bad_row_is_refused_in_one_sentence(served, name):
 @pytest.mark.parametrize(
     "body, message",
     [
-        (b"\xff", "Texts must be valid UTF-8. Received: invalid bytes in the"),
+        (b"\xff", "Texts must be valid UTF-8. Received: an invalid byte in"),
         (b"{", "The body must be JSON."),
         ([], "The body must be a JSON object. Received: list."),
         ({"instances": {}}, "instances must be a list of at least one row."),
@@ -303,3 +313,5 @@ def test_health_and_metrics_are_there(served):
     assert values["keras_gpt3_batch_rows_count", "generate"] >= 1
     assert values["keras_gpt3_generated_tokens_total", None] >= 3
     assert values["keras_gpt3_version", None] == 1
+    assert values["keras_gpt3_prompts_inside", None] == 0
+    assert values["keras_gpt3_streams_inside", None] == 0

@@ -32,10 +32,11 @@ def collect(runner, requests, max_rows=4, max_tokens=1000, timeout=0.02):
             collector = BatchCollector(
                 runner, executor, max_rows, max_tokens, timeout
             )
-            return await asyncio.gather(
+            answers = asyncio.gather(
                 *(collector.answer(*request) for request in requests),
                 return_exceptions=True,
             )
+            return await asyncio.wait_for(answers, 30)
 
     return asyncio.run(main())
 
@@ -73,6 +74,48 @@ def test_a_bad_request_fails_alone():
     assert values([answers[0], answers[2]]) == [[2], [6]]
     assert isinstance(answers[1], ValueError)
     assert str(answers[1]) == "Received: -2"
+
+
+def test_who_has_gone_is_not_run_again_when_a_batch_fails():
+    runner = Runner()
+    runner.go_on.clear()
+
+    async def main():
+        with concurrent.futures.ThreadPoolExecutor(1) as executor:
+            collector = BatchCollector(runner, executor, 3, 1000, 0.0)
+            tasks = [
+                asyncio.create_task(collector.answer([row], 1))
+                for row in (1, -2, 3)
+            ]
+            while not runner.batches:
+                await asyncio.sleep(0.001)
+            tasks[0].cancel()
+            await asyncio.sleep(0)
+            runner.go_on.set()
+            return await asyncio.gather(*tasks, return_exceptions=True)
+
+    gone, bad, good = asyncio.run(main())
+    assert isinstance(gone, asyncio.CancelledError)
+    assert isinstance(bad, ValueError)
+    assert good["y"].tolist() == [6]
+    assert runner.batches == [[1, -2, 3], [-2], [3]]
+
+
+@pytest.mark.parametrize(
+    "shape, said", [((), r"\(\) for 1"), ((3,), r"\(3,\) for 1")]
+)
+def test_columns_that_are_not_by_row_are_each_requests_error(shape, said):
+    message = (
+        "^A batch needs one value a row of each output. Received: "
+        f"y.shape={said} rows. Export the model again, with this version of "
+        "keras_gpt3.$"
+    )
+    answers = collect(
+        lambda rows: {"y": np.zeros(shape)}, [([1], 1), ([2, 3], 1), ([4], 1)]
+    )
+    with pytest.raises(ValueError, match=message):
+        raise answers[0]
+    assert all(isinstance(answer, ValueError) for answer in answers)
 
 
 def test_the_next_batch_gathers_while_one_runs():

@@ -1,16 +1,25 @@
 import asyncio
+import contextlib
 import http.client
 import os
 import signal
 import socket
 import threading
 import time
+import types
 
 import pytest
 
+from keras_gpt3.serving import app as routes
 from keras_gpt3.serving.http_server import HttpServer
 from keras_gpt3.serving.listening_socket import listening_socket
+from keras_gpt3.serving.server_metrics import ServerMetrics
 from keras_gpt3.serving.server_settings import ServerSettings
+
+HALF = (
+    b"POST /v1/models/gpt3:predict HTTP/1.1\r\nHost: x\r\n"
+    b'Content-Length: 100\r\n\r\n{"instances": ['
+)
 
 
 def make_app(started, go_on):
@@ -71,3 +80,54 @@ def test_a_signal_ends_it_when_all_are_answered(capsys, number):
     assert answers == [b"answer"]
     assert capsys.readouterr().out == "Here.\n"
     assert signal.getsignal(number) is before
+
+
+@contextlib.contextmanager
+def running(model_server):
+    """The real routes on a socket, for a server that no body reaches."""
+    with listening_socket("127.0.0.1", 0) as listener:
+        listener.listen()
+        app = routes.make_app(model_server)
+        server = HttpServer(app, model_server.settings, "Here.")
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            yield listener.getsockname()
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture
+def model_server():
+    closed = threading.Event()
+    return types.SimpleNamespace(
+        settings=ServerSettings(request_timeout=0.2),
+        metrics=ServerMetrics(),
+        watch=asyncio.Event().wait,
+        close=closed.set,
+        closed=closed,
+    )
+
+
+def test_a_body_that_never_ends_is_given_up_and_the_connection_closed(
+    model_server,
+):
+    with running(model_server) as address:
+        with socket.create_connection(address, timeout=30) as client:
+            client.sendall(HALF)
+            # Up to the end, which the server makes.
+            answer = b"".join(iter(lambda: client.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"The body must come within 0.2 seconds. Received: bytes=" in answer
+    counted = b'keras_gpt3_requests_total{code="408",signature="unknown"} 1.0'
+    assert counted in model_server.metrics.text()[0]
+
+
+def test_signals_are_heard_while_the_last_batch_runs(model_server):
+    """What waits for the batch is not the thread of the event loop."""
+    closers = []
+    model_server.close = lambda: closers.append(threading.current_thread())
+    with running(model_server):
+        threads = set(threading.enumerate())
+    assert closers and closers[0] not in threads

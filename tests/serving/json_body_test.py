@@ -17,8 +17,8 @@ def test_a_body_is_an_object_of_known_keys():
     [
         (
             b'{"inputs": "\xff"}',
-            "Texts must be valid UTF-8. Received: invalid bytes in the body at "
-            "index=12. Encode it as UTF-8.",
+            "Texts must be valid UTF-8. Received: an invalid byte in the body "
+            "at index=12. Replace it with U+FFFD, or send the text as UTF-8.",
         ),
         (
             b'{"inputs": }',

@@ -4,17 +4,21 @@ import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_gpt3.serving.json_tensors import array_from_json
 from keras_gpt3.serving.json_tensors import is_bytes_object
 from keras_gpt3.serving.json_tensors import json_from_array
 
 OBJECT = np.dtype(object)
+# numpy takes it for void.
+BFLOAT16 = tf.bfloat16.as_numpy_dtype
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 3), (2, 0), (2, 1, 2)])
-@pytest.mark.parametrize("dtype", ["int32", "float32", "bool"])
+@pytest.mark.parametrize("dtype", ["int32", "float32", "bfloat16", "bool"])
 def test_arrays_survive_the_way_there_and_back(shape, dtype):
+    dtype = tf.as_dtype(dtype).as_numpy_dtype
     array = np.random.default_rng(0).integers(0, 2, shape).astype(dtype)
     values = json.loads(json.dumps(json_from_array("x", array)))
     back = array_from_json("x", values, np.dtype(dtype))
@@ -67,6 +71,7 @@ def test_an_object_of_b64_alone_stands_for_bytes(value, answer):
         ([1], "bool", "x must be booleans. Received: x=1."),
         ([True], "float32", "x must be numbers. Received: x=True."),
         (["1"], "float32", "x must be numbers. Received: x='1'."),
+        (["1"], BFLOAT16, "x must be numbers. Received: x='1'."),
         ([None], "float32", "x must be numbers. Received: x=None."),
         ([1], object, "x must be strings. Received: x=1."),
         ([{"b64": 1}], object, "x must be strings. Received: x={'b64': 1}."),

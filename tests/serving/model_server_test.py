@@ -11,6 +11,7 @@ from keras_gpt3.serving.exported_model import ExportedModel
 from keras_gpt3.serving.model_server import ModelServer
 from keras_gpt3.serving.request_error import RequestError
 from keras_gpt3.serving.server_settings import ServerSettings
+from tests.small_gpt3 import small_model
 
 BODY = json.dumps({"instances": [{"prompts": "a", "max_new_tokens": 3}]})
 STREAM = json.dumps({"prompt": "a", "max_new_tokens": 20})
@@ -80,6 +81,50 @@ def test_time_that_runs_out_is_said(make_server, kind):
     finally:
         go_on.set()
     assert server._queue.inside == server._streams.inside == 0
+
+
+@pytest.fixture(scope="module")
+def folder_for_ids(tmp_path_factory):
+    """An export for token ids in bfloat16, two of its three layers dense."""
+    folder = tmp_path_factory.mktemp("ids")
+    small_model(num_layers=3, dtype="bfloat16").export(folder, verbose=False)
+    return folder
+
+
+def test_a_cache_goes_over_json_with_more_layers_than_rows(
+    make_server, folder_for_ids
+):
+    server = make_server(folder_for_ids, max_batch_size=1)
+
+    def ask(name, inputs):
+        body = json.dumps({"signature_name": name, "inputs": inputs})
+        return json.loads(asyncio.run(predict(server, body)))["outputs"]
+
+    prompt, padding = [5, 6, 7], [0] * 6
+    cache = ask("prefill", {"token_ids": [prompt], "cache_length": 9})
+    assert len(cache["dense_keys"]) == 2
+    padded = {"token_ids": [prompt + padding]}
+    state = padded | {"index": 3} | cache
+    options = {"temperature": 0.7, "seed": 4}
+    for end in (5, 9):
+        answer = ask("extend", state | options | {"end": end})
+        state = {name: answer[name] for name in state}
+    rest = {
+        "padding_mask": [[True] * 3 + [False] * 6],
+        "end_token_id": -1,
+        "top_k": 0,
+    }
+    whole = ask("generate_tokens", padded | options | rest)
+    assert answer["index"] == 9
+    assert answer["token_ids"] == whole["token_ids"]
+
+
+def test_an_answer_of_too_many_values_is_refused(make_server, folder_for_ids):
+    server = make_server(folder_for_ids, max_answer_values=2 * 61)
+    body = '{"signature_name": "logits", "inputs": [[1, 2%s]]}'
+    assert asyncio.run(predict(server, body % ""))
+    with refused(400, "An answer must have at most 122 values."):
+        asyncio.run(predict(server, body % ", 3"))
 
 
 def test_more_than_the_queue_holds_is_sent_away(make_server):

@@ -93,16 +93,20 @@ def test_a_wrong_request_is_one_sentence(model, request_body, message):
         parse(model, **request_body)
 
 
+def answer(request, outputs, max_values=6):
+    return request.answer(outputs, max_values)
+
+
 def test_answers_have_the_form_of_the_request():
     rows = PredictRequest("x", is_row_form=True, num_rows=2)
     columns = PredictRequest("x", is_row_form=False, num_rows=2)
     y, n = np.array([[1, 2], [3, 4]]), np.array([True, False])
-    assert rows.answer({"y": y}) == {"predictions": [[1, 2], [3, 4]]}
-    assert rows.answer({"y": y, "n": n}) == {
+    assert answer(rows, {"y": y}) == {"predictions": [[1, 2], [3, 4]]}
+    assert answer(rows, {"y": y, "n": n}) == {
         "predictions": [{"y": [1, 2], "n": True}, {"y": [3, 4], "n": False}]
     }
-    assert columns.answer({"y": y}) == {"outputs": [[1, 2], [3, 4]]}
-    assert columns.answer({"y": y, "n": n}) == {
+    assert answer(columns, {"y": y}) == {"outputs": [[1, 2], [3, 4]]}
+    assert answer(columns, {"y": y, "n": n}) == {
         "outputs": {"y": [[1, 2], [3, 4]], "n": [True, False]}
     }
 
@@ -114,7 +118,51 @@ def test_an_output_that_is_not_by_row_has_no_row_form():
         "index.shape=(). Send inputs in place of instances."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        request.answer({"index": np.array(3)})
+        answer(request, {"index": np.array(3)})
+
+
+@pytest.mark.parametrize("is_row_form", [True, False])
+def test_an_answer_of_too_many_values_is_refused(is_row_form):
+    request = PredictRequest("x", is_row_form=is_row_form, num_rows=2)
+    message = (
+        "An answer must have at most 5 values. Received: values=6. Send fewer "
+        "or shorter rows, or start the server with a higher "
+        "--max-answer-values."
+    )
+    outputs = {"y": np.zeros((2, 2)), "n": np.zeros(2)}
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        answer(request, outputs, max_values=5)
+
+
+@pytest.mark.parametrize("where", ["instances", "inputs"])
+@pytest.mark.parametrize(
+    "stop, message",
+    [
+        (
+            ["a"] * 17,
+            "stop must have at most 16 strings on this server. Received: "
+            "strings=17. Leave some out, or start it with a higher "
+            "--max-stop-strings.",
+        ),
+        (
+            ["a", "é" * 129],
+            "A stop string must have at most 256 bytes on this server. "
+            "Received: bytes=258. Shorten it, or start the server with a "
+            "higher --max-stop-bytes.",
+        ),
+    ],
+)
+def test_stop_strings_have_limits(model, where, stop, message):
+    row = {"prompts": "a", "stop": stop}
+    rows = [row] if where == "instances" else row | {"prompts": ["a"]}
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        parse(model, **{where: rows})
+
+
+def test_stop_strings_up_to_the_limits_are_taken(model):
+    stop = ["é" * 128] * 16
+    parsed = parse(model, instances=[{"prompts": "a", "stop": stop}])
+    assert len(parsed.rows[0]["stop"]) == 16
 
 
 @pytest.mark.parametrize(

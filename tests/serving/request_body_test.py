@@ -5,17 +5,17 @@ from starlette.requests import Request
 
 from keras_gpt3.serving.request_body import read_body
 from keras_gpt3.serving.request_body import unless_gone
+from keras_gpt3.serving.request_error import CLIENT_GONE
 from keras_gpt3.serving.request_error import RequestError
 
 
-def make_request(*chunks, headers=(), gone=False):
+def make_request(*chunks, headers=(), gone=False, is_whole=True):
     """A request whose client then waits, or goes away."""
     messages = [
-        {"type": "http.request", "body": chunk, "more_body": index > 0}
-        for index, chunk in zip(
-            range(len(chunks) - 1, -1, -1), chunks, strict=True
-        )
+        {"type": "http.request", "body": chunk, "more_body": True}
+        for chunk in chunks
     ]
+    messages[-1]["more_body"] = not is_whole
 
     async def receive():
         if messages:
@@ -28,9 +28,13 @@ def make_request(*chunks, headers=(), gone=False):
     return Request(scope, receive)
 
 
+def read(request, seconds=60.0):
+    return read_body(request, limit=3, seconds=seconds)
+
+
 def test_a_body_in_chunks_is_read_up_to_the_limit():
     request = make_request(b"ab", b"c", b"")
-    assert asyncio.run(read_body(request, limit=3)) == b"abc"
+    assert asyncio.run(read(request)) == b"abc"
 
 
 @pytest.mark.parametrize(
@@ -48,14 +52,38 @@ def test_more_is_refused_as_soon_as_it_is_known(chunks, headers, received):
         "--max-body-bytes.$"
     )
     with pytest.raises(RequestError, match=message) as error:
-        asyncio.run(read_body(request, limit=3))
+        asyncio.run(read(request))
     assert error.value.status == 413
+
+
+def test_a_body_that_does_not_end_is_given_up():
+    request = make_request(b"ab", is_whole=False)
+    message = (
+        "^The body must come within 0.01 seconds. Received: bytes=2, and no "
+        "end. Send it faster, or start the server with a longer "
+        "--request-timeout.$"
+    )
+    with pytest.raises(RequestError, match=message) as error:
+        asyncio.run(asyncio.wait_for(read(request, seconds=0.01), 30))
+    assert error.value.status == 408
+    assert error.value.headers == {"Connection": "close"}
+
+
+def test_a_client_that_breaks_off_has_gone():
+    request = make_request(b"ab", is_whole=False, gone=True)
+    message = (
+        "^The body must come whole. Received: bytes=2, then the end of the "
+        "connection. Send it again.$"
+    )
+    with pytest.raises(RequestError, match=message) as error:
+        asyncio.run(read(request))
+    assert error.value.status == CLIENT_GONE == 499
 
 
 def test_the_answer_is_waited_for_while_the_client_is_there():
     async def main():
         request = make_request(b"")
-        await read_body(request, limit=3)
+        await read(request)
         return await unless_gone(request, asyncio.sleep(0.01, "answer"))
 
     assert asyncio.run(main()) == "answer"
@@ -67,7 +95,7 @@ def test_an_error_is_the_answers_own():
 
     async def main():
         request = make_request(b"")
-        await read_body(request, limit=3)
+        await read(request)
         await unless_gone(request, fail())
 
     with pytest.raises(RequestError, match="^No.$"):
@@ -86,7 +114,7 @@ def test_nothing_is_worked_on_for_a_client_who_has_gone():
 
     async def main():
         request = make_request(b"", gone=True)
-        await read_body(request, limit=3)
+        await read(request)
         return await unless_gone(request, work())
 
     assert asyncio.run(main()) is None

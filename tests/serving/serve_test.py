@@ -8,10 +8,12 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.parse
 
 import aiohttp
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from keras_gpt3.serving.serve import serve
 
@@ -130,6 +132,45 @@ def test_hundreds_at_once_are_answered_as_each_one_alone(process, alone):
             elif kind != "gone":
                 assert answer == expected
     assert memory[2] - memory[1] < MAX_GROWTH
+
+
+HALF = (
+    b"POST /v1/models/gpt3:predict HTTP/1.1\r\nHost: x\r\n"
+    b'Content-Length: 100\r\n\r\n{"instances": ['
+)
+
+
+async def _counts(session):
+    async with session.get("/metrics") as answer:
+        text = await answer.text()
+    return {
+        (sample.name, sample.labels.get("code")): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_a_body_that_breaks_off_is_counted_and_harms_nobody(process, alone):
+    address = urllib.parse.urlsplit(process.url)
+    address = address.hostname, address.port
+    gone = "keras_gpt3_disconnected_total", None
+    row = {"prompts": "the cat", "max_new_tokens": 5, "temperature": 0.0}
+    expected = [alone("the cat", max_new_tokens=5, temperature=0.0)]
+
+    async def main():
+        async with aiohttp.ClientSession(process.url) as session:
+            before = (await _counts(session))[gone]
+            for _ in range(3):
+                _, writer = await asyncio.open_connection(*address)
+                writer.write(HALF)
+                await writer.drain()
+                writer.close()
+            assert await send(session, "one", {"instances": [row]}) == expected
+            async with asyncio.timeout(30):
+                while (await _counts(session))[gone] < before + 3:
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(main())
 
 
 def test_a_signal_ends_the_process_when_the_stream_has_ended(process, alone):

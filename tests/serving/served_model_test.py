@@ -1,10 +1,12 @@
 import asyncio
 import json
 import re
+import threading
 
 import numpy as np
 import pytest
 
+from keras_gpt3.serving.predict_request import PredictRequest
 from keras_gpt3.serving.predict_request import parse_predict
 from keras_gpt3.serving.served_model import ServedModel
 from keras_gpt3.serving.server_metrics import ServerMetrics
@@ -52,7 +54,7 @@ def test_requests_with_other_options_share_a_batch(
     answers = asyncio.run(main())
     assert sizes == [3]
     for (prompt, options), answer in zip(rows, answers, strict=True):
-        assert answer == {"predictions": [alone(prompt, **options)]}
+        assert json.loads(answer) == {"predictions": [alone(prompt, **options)]}
 
 
 def test_a_bad_score_fails_alone(served_model, model):
@@ -92,10 +94,55 @@ def test_a_bad_score_fails_alone(served_model, model):
             },
         )
         np.testing.assert_allclose(
-            answer["outputs"]["log_likelihood"],
+            json.loads(answer)["outputs"]["log_likelihood"],
             expected["log_likelihood"],
             rtol=1e-5,  # float32 sums beside rows of other lengths.
         )
+
+
+@pytest.mark.parametrize(
+    "prompt, message",
+    [
+        ("", "A prompt must have at least one token. Received: tokens=0."),
+        (
+            "z?" * 20,
+            "prompt and max_new_tokens must fit the context of 40 tokens. "
+            "Received: tokens=45.",
+        ),
+    ],
+)
+def test_a_wrong_prompt_of_a_stream_does_not_wait_for_what_runs(
+    served_model, row_of, prompt, message
+):
+    go_on = threading.Event()
+    served_model._threads.running.submit(go_on.wait)
+    stream = served_model.stream(row_of(prompt, max_new_tokens=5))
+
+    async def main():
+        async with asyncio.timeout(10):
+            await anext(stream)
+
+    try:
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+            asyncio.run(main())
+    finally:
+        go_on.set()
+
+
+def test_an_answer_is_written_beside_what_runs(
+    served_model, model, monkeypatch
+):
+    threads, answer = [], PredictRequest.answer
+
+    def watch(*arguments):
+        threads.append(threading.current_thread().name)
+        return answer(*arguments)
+
+    monkeypatch.setattr(PredictRequest, "answer", watch)
+    body = b'{"signature_name": "logits", "inputs": [[1, 2]]}'
+    request = parse_predict(body, model, SETTINGS)
+    asyncio.run(served_model.predict(request))
+    assert [name.split("_")[0] for name in threads] == ["writing"]
 
 
 def test_a_model_for_ids_has_no_streams(served_model, model, monkeypatch):

@@ -34,6 +34,15 @@ def test_requests_are_counted_by_signature_and_status():
     assert total == pytest.approx(2.03)
 
 
+def test_a_client_that_went_away_is_counted_as_such():
+    metrics = ServerMetrics()
+    metrics.request("unknown", 499, seconds=0.1)
+    metrics.request("generate", 408, seconds=0.1)
+    samples = read(metrics)
+    assert samples["keras_gpt3_disconnected_total",] == 1
+    assert samples["keras_gpt3_requests_total", "499", "unknown"] == 1
+
+
 def test_a_watched_number_is_read_anew_each_time():
     metrics, waiting = ServerMetrics(), []
     metrics.watch("waiting", "Those who wait.", lambda: len(waiting))

@@ -15,8 +15,9 @@ def test_no_limit_of_new_tokens_is_the_default():
         (
             "name",
             "a/b",
-            "name must be of letters, digits, dots, dashes and underscores. "
-            "Received: name='a/b'. Pass one such as gpt3.",
+            # The words of model.export.
+            "name must consist of letters, digits, dots, dashes and "
+            "underscores. Received: name='a/b'. Pass one such as 'gpt3'.",
         ),
         (
             "max_batch_size",
@@ -61,7 +62,17 @@ def test_a_wrong_setting_is_one_sentence(name, value, message):
         ServerSettings(**{name: value})
 
 
-@pytest.mark.parametrize("name", ["max_queue", "max_streams", "max_body_bytes"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "max_queue",
+        "max_streams",
+        "max_body_bytes",
+        "max_stop_strings",
+        "max_stop_bytes",
+        "max_answer_values",
+    ],
+)
 def test_every_count_is_checked(name):
     with pytest.raises(ValueError, match=f"^{name} must be an integer"):
         ServerSettings(**{name: 0})

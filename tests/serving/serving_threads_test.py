@@ -15,8 +15,9 @@ def test_close_waits_for_what_runs_and_drops_the_rest():
 
     first = threads.running.submit(work)
     second = threads.running.submit(done.append, "second")
-    # The other thread is not held up.
+    # The other threads are not held up.
     assert threads.checking.submit(len, "abc").result() == 3
+    assert threads.writing.submit(len, "abc").result() == 3
     closing = threading.Thread(target=threads.close)
     closing.start()
     while not second.cancelled():

@@ -79,7 +79,7 @@ def test_a_value_becomes_what_an_array_holds(name, value, checked):
             "stop",
             ["a", ""],
             "stop must be a string or a list of strings, none of them empty. "
-            "Received: stop=['a', '']. Leave it out to stop at the end of text "
+            "Received: stop=[a, ]. Leave it out to stop at the end of text "
             "only.",
         ),
         (

@@ -39,7 +39,7 @@ def gpt2():
 
 
 def expected_ids(encoding, texts):
-    return encoding.encode_batch(texts, split_special_tokens=True)
+    return encoding.encode_batch(texts)
 
 
 def assert_equal(encodings, texts):
@@ -115,6 +115,44 @@ def test_ids_need_not_follow_the_order_of_merges():
     assert graph.vocabulary_size == eager.vocabulary_size == 901
     assert_equal((graph, eager), TEXTS)
     assert graph.decode([[5]]).numpy().tolist() == ["<pad é>".encode()]
+    assert_equal((graph, eager), [f"the<pad é>{END}<pad é>", "<pad é"])
+    ids = [5, eager.vocabulary[END], 6]
+    assert graph.is_special(tf.constant(ids)).numpy().tolist() == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        END,
+        END + END,
+        f"{END}the",
+        f"the {END}",
+        f"hello \n {END}\n world",
+        f"the{END} {END}  {END}",
+        f"{END[:-1]}{END}{END[1:]}",
+        END[:-1],
+        END.upper(),
+        f"\0{END}é",
+    ],
+)
+def test_special_tokens_are_where_tiktoken_finds_them(small, text):
+    assert_equal(small, [text, "the", f"{text}{text}", ""])
+
+
+def test_special_tokens_may_be_ordinary_text(small):
+    texts = [*TEXTS, END, f"the {END}{END}"]
+    graph = GraphBytePairEncoding(
+        *small_vocabulary(), split_special_tokens=True
+    )
+    expected = small[1].encode_batch(texts, split_special_tokens=True)
+    assert graph.encode(texts).to_list() == expected
+    assert expected != small[1].encode_batch(texts)
+
+
+def test_without_special_tokens_all_is_ordinary_text(small):
+    graph = GraphBytePairEncoding(*small_vocabulary(), special_tokens=())
+    expected = small[1].encode_batch(TEXTS, split_special_tokens=True)
+    assert graph.encode(TEXTS).to_list() == expected
 
 
 # === Ids to texts ===
@@ -197,8 +235,8 @@ def test_files_go_with_the_encoding(monkeypatch, tmp_path):
         ),
         (
             lambda e: e.encode(tf.constant([b"a", b"\xff"])),
-            r"Texts must be valid UTF-8\. Received: invalid bytes in the text "
-            r"at index=1\. Replace",
+            r"Texts must be valid UTF-8\. Received: an invalid byte in the "
+            r"text at index=1\. Replace it",
         ),
         (
             lambda e: e.decode([[5, 272], [-1, 3]]),

@@ -86,7 +86,7 @@ def test_an_export_holds_nothing_that_stock_serving_refuses(exported):
 
 def test_an_export_gives_the_same_ids_and_texts(exported, encodings):
     _, _, results = exported
-    expected = encodings[1].encode_batch(TEXTS, split_special_tokens=True)
+    expected = encodings[1].encode_batch(TEXTS)
     assert results["0/lengths"].tolist() == [len(ids) for ids in expected]
     for got, ids in zip(results["0/ids"], expected, strict=True):
         assert got[: len(ids)].tolist() == ids
@@ -116,4 +116,4 @@ def test_an_export_runs_in_a_session_as_a_server_s(exported, encodings):
             {signature.inputs["texts"].name: TEXTS},
         )
     rows = [row[:n].tolist() for row, n in zip(ids, lengths, strict=True)]
-    assert rows == encodings[1].encode_batch(TEXTS, split_special_tokens=True)
+    assert rows == encodings[1].encode_batch(TEXTS)

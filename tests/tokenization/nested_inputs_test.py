@@ -44,8 +44,8 @@ def test_refuses_what_is_no_text(inputs):
 
 def test_refuses_bytes_that_are_no_utf_8():
     message = (
-        r"Texts must be valid UTF-8\. Received: byte 0xFF at position 1\. "
-        "Replace it"
+        r"^Texts must be valid UTF-8\. Received: an invalid byte 0xFF at "
+        r"position 1\. Replace it with U\+FFFD, or send the text as UTF-8\.$"
     )
     with pytest.raises(ValueError, match=message):
         to_texts([b"a", b"a\xff"])
