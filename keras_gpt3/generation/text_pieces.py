@@ -22,7 +22,7 @@ class TextPieces:
     from keras_gpt3.generation import TextPieces
 
     pieces = TextPieces(stop=("\\n",))
-    pieces.feed(b"caf\\xc3")  # "caf"
+    pieces.feed(b"ol\\xc3")  # "ol"
     pieces.feed(b"\\xa9, or")  # "é, or"
     pieces.feed(b" tea\\nQ")  # " tea"
     pieces.stopped  # True

@@ -23,10 +23,10 @@ def test_options_come_back_as_python_numbers():
     ("options", "message"),
     [
         (
-            {"temprature": 1.0, "top_k": 1},
+            {"heat": 1.0, "top_k": 1},
             "Sampling options must be among temperature, top_k, top_p, min_p, "
             "repetition_penalty, presence_penalty, frequency_penalty, "
-            "logit_bias, seed. Received: temprature. Check the spelling.",
+            "logit_bias, seed. Received: heat. Check the spelling.",
         ),
         (
             {"temperature": -1},

@@ -81,10 +81,10 @@ def test_stop_tokens_become_a_tuple(stop_token_ids, expected):
             "Received: stop_token_ids=[1.5]. Use stop for strings.",
         ),
         (
-            {"temprature": 1},
+            {"heat": 1},
             "Sampling options must be among temperature, top_k, top_p, min_p, "
             "repetition_penalty, presence_penalty, frequency_penalty, "
-            "logit_bias, seed. Received: temprature. Check the spelling.",
+            "logit_bias, seed. Received: heat. Check the spelling.",
         ),
     ],
 )
