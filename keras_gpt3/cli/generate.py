@@ -9,53 +9,40 @@ import typer
 from keras_gpt3.cli.model_loading import load_model
 from keras_gpt3.cli.user_errors import user_errors
 
+_HELP = {
+    "model": "The folder of a model, or a handle.",
+    "preset": "A preset's name, for a model that has learnt nothing yet.",
+    "max_new_tokens": "The most tokens to generate.",
+    "temperature": "0 takes the likeliest token each time.",
+    "top_k": "Tokens to draw among; 0 is all.",
+    "top_p": "Probability that those to draw among reach.",
+    "seed": "The same seed gives the same answer.",
+    "stop": "A string to end before; may be repeated.",
+    "truncate": "left: drop the start of a prompt that is too long.",
+    "dtype": "A Keras dtype policy, such as bfloat16. Default: the model's.",
+    "quantize": "int8 or int4, for the weights.",
+}
+
+
+def _option(name):
+    return typer.Option(help=_HELP[name])
+
 
 def generate_command(
     prompt: Annotated[
         str, typer.Argument(help="What to continue; - reads standard input.")
     ],
-    model: Annotated[
-        str | None, typer.Option(help="The folder of a model, or a handle.")
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            help="A preset's name, for a model that has learnt nothing yet."
-        ),
-    ] = None,
-    max_new_tokens: Annotated[
-        int, typer.Option(help="The most tokens to generate.")
-    ] = 64,
-    temperature: Annotated[
-        float, typer.Option(help="0 takes the likeliest token each time.")
-    ] = 1.0,
-    top_k: Annotated[
-        int, typer.Option(help="Tokens to draw among; 0 is all.")
-    ] = 0,
-    top_p: Annotated[
-        float,
-        typer.Option(help="Probability that those to draw among reach."),
-    ] = 1.0,
-    seed: Annotated[
-        int, typer.Option(help="The same seed gives the same answer.")
-    ] = 0,
-    stop: Annotated[
-        list[str] | None,
-        typer.Option(help="A string to end before; may be repeated."),
-    ] = None,
-    truncate: Annotated[
-        str | None,
-        typer.Option(help="left: drop the start of a prompt that is too long."),
-    ] = None,
-    dtype: Annotated[
-        str | None,
-        typer.Option(
-            help="A Keras dtype policy, such as bfloat16. Default: the model's."
-        ),
-    ] = None,
-    quantize: Annotated[
-        str | None, typer.Option(help="int8 or int4, for the weights.")
-    ] = None,
+    model: Annotated[str | None, _option("model")] = None,
+    preset: Annotated[str | None, _option("preset")] = None,
+    max_new_tokens: Annotated[int, _option("max_new_tokens")] = 64,
+    temperature: Annotated[float, _option("temperature")] = 1.0,
+    top_k: Annotated[int, _option("top_k")] = 0,
+    top_p: Annotated[float, _option("top_p")] = 1.0,
+    seed: Annotated[int, _option("seed")] = 0,
+    stop: Annotated[list[str] | None, _option("stop")] = None,
+    truncate: Annotated[str | None, _option("truncate")] = None,
+    dtype: Annotated[str | None, _option("dtype")] = None,
+    quantize: Annotated[str | None, _option("quantize")] = None,
 ) -> None:
     """Continue a prompt, and write the answer as it comes.
 

@@ -20,7 +20,7 @@ def continuation_pairs(model, context, continuation, follows_prefix=False):
     Args:
         model: a `GPT3`.
         context: string or list of ints, or a list of either.
-        continuation: as `context`; as many, or more for one context.
+        continuation: as `context`; as many, or any number for one context.
         follows_prefix: bool. Whether a prefix stands before the contexts, so
             that they may be empty and need no start token. Defaults to
             `False`.
@@ -34,9 +34,9 @@ def continuation_pairs(model, context, continuation, follows_prefix=False):
             the vocabulary, the numbers differ, a continuation is empty, or a
             context is and there is no tokenizer.
     """
-    contexts, one_context = _entries("context", context)
+    contexts, _ = _entries("context", context)
     continuations, is_single = _entries("continuation", continuation)
-    if one_context:
+    if len(contexts) == 1:
         contexts = contexts * len(continuations)
     if len(contexts) != len(continuations):
         raise ValueError(

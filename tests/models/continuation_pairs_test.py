@@ -39,6 +39,7 @@ ONE, TWO = [1, 2], [3]
         (np.array(ONE), tf.constant(TWO), [(ONE, TWO)], True),
         (ONE, [TWO, ONE], [(ONE, TWO), (ONE, ONE)], False),
         (ONE, [TWO], [(ONE, TWO)], False),
+        ([ONE], [TWO, ONE], [(ONE, TWO), (ONE, ONE)], False),
         ([ONE, TWO], [TWO, TWO], [(ONE, TWO), (TWO, TWO)], False),
         (np.array([ONE]), [np.array(TWO)], [(ONE, TWO)], False),
         ((1, 2), ((3,), (1, 2)), [(ONE, TWO), (ONE, ONE)], False),
