@@ -34,12 +34,6 @@ OPTIONS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def fixed_seed():
-    """In place of the one for all tests: nothing here draws by a seed of the
-    process, and setting one has TensorFlow instantiate the export anew."""
-
-
 @pytest.fixture(scope="module")
 def scripts():
     with serving_scripts() as found:

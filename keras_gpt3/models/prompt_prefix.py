@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gpt3.ops.key_value_cache import grow_ring
 from keras_gpt3.ops.key_value_cache import ring_size
-from keras_gpt3.ops.ring_growth import grow_ring
 
 
 class PromptPrefix:

@@ -72,6 +72,30 @@ def fill_ring(update, size, end):
     return ops.where((positions >= 0)[:, None], filled, ops.zeros_like(filled))
 
 
+def grow_ring(ring, size):
+    """A ring with more slots.
+
+    For rings that have not come round yet: position `p` stays in slot `p`.
+
+    Args:
+        ring: tensor of shape `(B, H, S, D)`.
+        size: int, at least S.
+
+    Returns:
+        A tensor of shape `(B, H, size, D)`; the new slots hold zeros.
+
+    Example:
+
+    ```python
+    import numpy as np
+    from keras_gpt3.ops.key_value_cache import grow_ring
+
+    grow_ring(np.ones((1, 2, 3, 4)), 8).shape  # (1, 2, 8, 4)
+    ```
+    """
+    return ops.pad(ring, ((0, 0), (0, 0), (0, size - ring.shape[2]), (0, 0)))
+
+
 def write_ring(ring, update, start):
     """A ring after some more positions.
 

@@ -176,6 +176,7 @@ class ModelServer:
             self._served = await asyncio.to_thread(self._load, version, path)
             _LOG.info("Serving version %d.", version)
         except Exception:
+            # Whatever is wrong with it, the one that runs is served on.
             self._failed = version
             _LOG.exception("Version %d could not be loaded.", version)
 

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.ops.key_value_cache import fill_ring
+from keras_gpt3.ops.key_value_cache import grow_ring
 from keras_gpt3.ops.key_value_cache import ring_positions
 from keras_gpt3.ops.key_value_cache import ring_size
 from keras_gpt3.ops.key_value_cache import write_ring
@@ -83,3 +84,14 @@ def test_outside_of_xla_there_are_stock_operations_only():
 def test_a_banded_layer_has_its_windows_slots(length, window, expected):
     assert ring_size(length, window) == expected
     assert int(ring_size(tf.constant(length), window)) == expected
+
+
+def test_a_ring_that_grew_is_one_that_was_larger_from_the_start():
+    keys = np.random.default_rng(0).normal(size=(2, 5, 3, 4))
+    grown = grow_ring(fill_ring(keys, 5, 5), 9)
+    np.testing.assert_array_equal(grown, fill_ring(keys, 9, 5))
+
+
+def test_a_ring_of_the_right_size_stays():
+    ring = np.ones((1, 2, 3, 4))
+    np.testing.assert_array_equal(grow_ring(ring, 3), ring)

@@ -17,15 +17,6 @@ from tests.small_gpt3 import small_text_model
 CONTEXT = 40
 
 
-@pytest.fixture(autouse=True)
-def fixed_seed():
-    """In place of the one for all tests.
-
-    Setting TensorFlow's seed makes it forget the functions that it has made
-    ready to run, seconds of work; and nothing here draws from that seed.
-    """
-
-
 @pytest.fixture(scope="session")
 def export_folder(tmp_path_factory):
     """A base folder with one version."""
