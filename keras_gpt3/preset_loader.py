@@ -26,6 +26,21 @@ BACKBONE_KEYS = (
     "activation",
 )
 
+# Further arguments of `GPT3Backbone`, as they are for GPT-3; its public
+# relatives have other values.
+SWITCHES = {
+    "embedding_dim": None,
+    "use_bias": True,
+    "query_key_value_bias": True,
+    "norm_first": True,
+    "use_final_norm": True,
+    "layer_norm_affine": True,
+    "attention_scale": None,
+    "scale_by_inverse_layer_index": False,
+    "position_offset": 0,
+    "skip_padding_positions": False,
+}
+
 _PRINTED_KEYS = (
     "n_params",
     "n_layers",

@@ -27,7 +27,8 @@ class DecoderBlock(keras.layers.Layer):
 
     `x + attention(norm(x))`, then `x + feed_forward(norm(x))`. The attention
     is dense causal or locally banded; every kernel belongs to a Keras
-    sublayer, so that `quantize()` and `enable_lora()` reach it.
+    sublayer, so that `quantize()` and `enable_lora()` reach it. The switches
+    behind `residual_deviation` are those of GPT-3's public relatives.
 
     Args:
         num_heads: int. Number of attention heads.
@@ -42,6 +43,16 @@ class DecoderBlock(keras.layers.Layer):
             none. Defaults to `0.0`.
         residual_deviation: float. Standard deviation of the initial kernels
             that end on the residual stream. Defaults to `0.02`.
+        use_bias: bool. Whether the dense sublayers have biases. Defaults to
+            `True`.
+        query_key_value_bias: bool. Whether that of queries, keys and values
+            has one, where the others do. Defaults to `True`.
+        norm_first: bool. `False` normalizes behind each addition instead:
+            `norm(x + attention(x))`. Defaults to `True`.
+        layer_norm_affine: bool. Whether the normalizations have a scale and an
+            offset. Defaults to `True`.
+        attention_scale: float. Factor on the attention scores. Defaults to
+            `None`, `1 / sqrt(head_dim)`.
         **kwargs: See `keras.layers.Layer`.
 
     Call arguments:
@@ -87,6 +98,11 @@ class DecoderBlock(keras.layers.Layer):
         layer_norm_epsilon=1e-5,
         dropout=0.0,
         residual_deviation=initial_deviations.KERNEL,
+        use_bias=True,
+        query_key_value_bias=True,
+        norm_first=True,
+        layer_norm_affine=True,
+        attention_scale=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -110,6 +126,11 @@ class DecoderBlock(keras.layers.Layer):
         self.layer_norm_epsilon = layer_norm_epsilon
         self.dropout = dropout
         self.residual_deviation = residual_deviation
+        self.use_bias = use_bias
+        self.query_key_value_bias = query_key_value_bias
+        self.norm_first = norm_first
+        self.layer_norm_affine = layer_norm_affine
+        self.attention_scale = attention_scale
         self._activate = get_activation(activation)
         # Set by `GPT3Backbone.rematerialize`: how to train, not what to be.
         self.rematerialized = False
@@ -127,7 +148,10 @@ class DecoderBlock(keras.layers.Layer):
 
         self.attention_norm = self._norm("attention_norm", hidden)
         self.query_key_value = self._dense(
-            "query_key_value", hidden, 3 * hidden_dim
+            "query_key_value",
+            hidden,
+            3 * hidden_dim,
+            has_bias=self.query_key_value_bias,
         )
         self.attention_output = self._dense(
             "attention_output", hidden, hidden_dim, residual
@@ -194,17 +218,23 @@ class DecoderBlock(keras.layers.Layer):
         )
         attended = _apply(self.attention_output, attended)
         x = x + self.residual_dropout(attended, dropped[0], training=training)
+        if not self.norm_first:
+            x = self.attention_norm(x)
 
         fed = again(self._widen)(x)  # (B, T, intermediate_dim)
         fed = again(self._narrow)(fed)  # (B, T, M)
         x = x + self.residual_dropout(fed, dropped[1], training=training)
+        if not self.norm_first:
+            x = self.feed_forward_norm(x)
         return x if cache is None else (x, cache)
 
     def _project(self, x):
-        return _apply(self.query_key_value, self.attention_norm(x))
+        x = self.attention_norm(x) if self.norm_first else x
+        return _apply(self.query_key_value, x)
 
     def _widen(self, x):
-        return _apply(self.feed_forward_intermediate, self.feed_forward_norm(x))
+        x = self.feed_forward_norm(x) if self.norm_first else x
+        return _apply(self.feed_forward_intermediate, x)
 
     def _narrow(self, x):
         return _apply(self.feed_forward_output, self._activate(x))
@@ -222,12 +252,15 @@ class DecoderBlock(keras.layers.Layer):
             for part in ops.split(projected, 3, axis=-1)
         )
         window = self.attention_window if self.attention == "banded" else None
+        scale = self.attention_scale
         if cache is not None:
             attended, cache = ring_attention(
-                query, key, value, cache, cache_index, window
+                query, key, value, cache, cache_index, window, scale
             )
         else:
-            attended = _attend_all(query, key, value, padding_mask, window)
+            attended = _attend_all(
+                query, key, value, padding_mask, window, scale
+            )
             if cache_length is not None:
                 size = ring_size(cache_length, window)
                 cache = tuple(
@@ -237,11 +270,17 @@ class DecoderBlock(keras.layers.Layer):
         return ops.reshape(attended, (batch, length, width)), cache
 
     def _dense(
-        self, name, input_shape, units, deviation=initial_deviations.KERNEL
+        self,
+        name,
+        input_shape,
+        units,
+        deviation=initial_deviations.KERNEL,
+        has_bias=True,
     ):
         """A built Dense sublayer with a normal kernel and a zero bias."""
         layer = keras.layers.Dense(
             units,
+            use_bias=self.use_bias and has_bias,
             kernel_initializer=keras.initializers.RandomNormal(
                 stddev=deviation
             ),
@@ -254,7 +293,11 @@ class DecoderBlock(keras.layers.Layer):
     def _norm(self, name, input_shape):
         """A built layer normalization over the width."""
         layer = LayerNorm(
-            epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name=name
+            epsilon=self.layer_norm_epsilon,
+            scale=self.layer_norm_affine,
+            center=self.layer_norm_affine,
+            dtype=self.dtype_policy,
+            name=name,
         )
         layer.build(input_shape)
         return layer
@@ -275,6 +318,11 @@ class DecoderBlock(keras.layers.Layer):
                 "layer_norm_epsilon": self.layer_norm_epsilon,
                 "dropout": self.dropout,
                 "residual_deviation": self.residual_deviation,
+                "use_bias": self.use_bias,
+                "query_key_value_bias": self.query_key_value_bias,
+                "norm_first": self.norm_first,
+                "layer_norm_affine": self.layer_norm_affine,
+                "attention_scale": self.attention_scale,
             }
         )
         return config
@@ -292,10 +340,8 @@ def _as_it_is(function):
     return function
 
 
-def _attend_all(query, key, value, padding_mask, window):
+def _attend_all(query, key, value, padding_mask, window, scale):
     """Attention among some positions, all (B, T, H, D)."""
     if window is None:
-        return causal_attention(query, key, value, padding_mask=padding_mask)
-    return banded_attention(
-        query, key, value, window, padding_mask=padding_mask
-    )
+        return causal_attention(query, key, value, scale, padding_mask)
+    return banded_attention(query, key, value, window, scale, padding_mask)

@@ -15,6 +15,8 @@ class LayerNorm(keras.layers.LayerNormalization):
 
     Args:
         epsilon: float. Added to the variance. Defaults to `1e-5`.
+        scale: bool. Whether to scale and shift by learned vectors; `center`
+            must be the same. Defaults to `True`.
         **kwargs: See `keras.layers.Layer`.
 
     Call arguments:
@@ -39,19 +41,24 @@ class LayerNorm(keras.layers.LayerNormalization):
 
     def __init__(self, epsilon=1e-5, **kwargs):
         super().__init__(epsilon=epsilon, **kwargs)
-        plain = self.axis in (-1, [-1]) and self.scale and self.center
+        plain = self.axis in (-1, [-1]) and self.scale == self.center
         if not plain or self.rms_scaling:
             raise ValueError(
-                "LayerNorm must normalize the last axis, with a scale and an "
-                f"offset. Received: axis={self.axis}, scale={self.scale}, "
-                f"center={self.center}, rms_scaling={self.rms_scaling}. Use "
+                "LayerNorm must normalize the last axis, with both a scale and "
+                f"an offset or neither. Received: axis={self.axis}, "
+                f"scale={self.scale}, center={self.center}, "
+                f"rms_scaling={self.rms_scaling}. Use "
                 "keras.layers.LayerNormalization for others."
             )
 
     def call(self, inputs):
         # Keras does not cast for this layer, so that its weights stay float32.
         inputs = ops.cast(inputs, self.compute_dtype)
-        return layer_normalization(inputs, self.gamma, self.beta, self.epsilon)
+        gamma, beta = self.gamma, self.beta
+        if not self.scale:
+            width = inputs.shape[-1:]
+            gamma, beta = ops.ones(width), ops.zeros(width)
+        return layer_normalization(inputs, gamma, beta, self.epsilon)
 
     def compute_output_shape(self, inputs_shape):
         # Spares Keras a trace, which the operation's own gradient forbids.

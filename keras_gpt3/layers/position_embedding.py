@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.ops.sequence_length_check import check_sequence_length
 
 
@@ -14,18 +15,28 @@ class PositionEmbedding(keras.layers.Layer):
         max_sequence_length: int. Number of positions.
         hidden_dim: int. Width of a vector.
         initializer: Initializer of the table. Defaults to `"uniform"`.
+        offset: int. Rows of the table before that of position 0. Defaults to
+            `0`.
+        skip_padding: bool. Whether padding takes no position: a token's is then
+            the number of tokens before it, and padding has the row before that
+            of position 0. Needs an `offset` of at least 1. Defaults to
+            `False`.
         **kwargs: See `keras.layers.Layer`.
 
     Call arguments:
         token_ids: tensor of shape `(batch, length)`; only its shape matters.
         start_index: int or int tensor. Position of the first token. Defaults
             to `0`.
+        padding_mask: Optional. Bool tensor of the shape of `token_ids`, True
+            where there is a token; looked at if `skip_padding`.
 
     Returns:
-        A tensor of shape `(length, hidden_dim)`.
+        A tensor of shape `(length, hidden_dim)`, or with a mask that is looked
+        at `(batch, length, hidden_dim)`.
 
     Raises:
-        ValueError: If `length` exceeds `max_sequence_length`.
+        ValueError: If `length` exceeds `max_sequence_length`, or `offset` is
+            no integer that is large enough.
 
     Example:
 
@@ -39,13 +50,22 @@ class PositionEmbedding(keras.layers.Layer):
     """
 
     def __init__(
-        self, max_sequence_length, hidden_dim, initializer="uniform", **kwargs
+        self,
+        max_sequence_length,
+        hidden_dim,
+        initializer="uniform",
+        offset=0,
+        skip_padding=False,
+        **kwargs,
     ):
         super().__init__(**kwargs)
+        check_integer("offset", offset, minimum=int(skip_padding))
+        self.offset = offset
+        self.skip_padding = skip_padding
         self.max_sequence_length = max_sequence_length
         self.hidden_dim = hidden_dim
         self.table = keras.layers.Embedding(
-            max_sequence_length,
+            max_sequence_length + offset,
             hidden_dim,
             embeddings_initializer=initializer,
             dtype=self.dtype_policy,
@@ -56,15 +76,20 @@ class PositionEmbedding(keras.layers.Layer):
         self.table.build(token_ids_shape)
         self.built = True
 
-    def call(self, token_ids, start_index=0):
+    def call(self, token_ids, start_index=0, padding_mask=None):
         check_sequence_length(token_ids.shape[1], self.max_sequence_length)
-        length = ops.shape(token_ids)[1]
-        return self.table(start_index + ops.arange(length))  # (T, M)
+        if self.skip_padding and padding_mask is not None:
+            is_token = ops.cast(padding_mask, "int32")
+            positions = ops.cumsum(is_token, axis=1) * is_token - 1  # (B, T)
+        else:
+            positions = start_index + ops.arange(ops.shape(token_ids)[1])
+        return self.table(self.offset + positions)  # (T, M) or (B, T, M)
 
-    def compute_output_shape(self, token_ids_shape):
+    def compute_output_shape(self, token_ids_shape, padding_mask_shape=None):
         # Keras asks for the shape only where a model is built from symbols.
         check_sequence_length(token_ids_shape[1], self.max_sequence_length)
-        return (token_ids_shape[1], self.hidden_dim)
+        by_row = self.skip_padding and padding_mask_shape is not None
+        return (*token_ids_shape[0 if by_row else 1 : 2], self.hidden_dim)
 
     def get_config(self):
         config = super().get_config()
@@ -75,6 +100,8 @@ class PositionEmbedding(keras.layers.Layer):
                 "initializer": keras.initializers.serialize(
                     self.table.embeddings_initializer
                 ),
+                "offset": self.offset,
+                "skip_padding": self.skip_padding,
             }
         )
         return config

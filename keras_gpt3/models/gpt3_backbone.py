@@ -5,24 +5,20 @@ The forward pass is this file, `layers/decoder_block.py` and
 shape comments, there too:
 
 B batch, T length (positions), M hidden_dim, H num_heads, D head_dim,
-V vocabulary_size, L length of a cache.
+V vocabulary_size, E width of the token embedding, M unless it differs, L
+length of a cache.
 """
 
 import inspect
-import numbers
-import types
 
 import keras
 import keras_hub
 from keras import ops
 
 from keras_gpt3 import preset_loader
-from keras_gpt3.layers.decoder_block import ATTENTION_KINDS
-from keras_gpt3.layers.decoder_block import DecoderBlock
-from keras_gpt3.layers.layer_norm import LayerNorm
-from keras_gpt3.layers.position_embedding import PositionEmbedding
+from keras_gpt3.models.backbone_arguments import check_backbone_arguments
+from keras_gpt3.models.backbone_layers import make_layers
 from keras_gpt3.models.known_arguments import check_known_arguments
-from keras_gpt3.ops import initial_deviations
 from keras_gpt3.ops.key_value_cache import ring_size
 from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import table_product
@@ -39,6 +35,10 @@ class GPT3Backbone(keras_hub.models.Backbone):
     gives neither the width of the band nor which layers are banded; the
     defaults are those of GPT-Neo, the public replication: 256 keys, dense
     first. The default size is GPT-3 Small (Table 2.1).
+
+    The arguments from `embedding_dim` on switch to what GPT-3's public
+    relatives do otherwise: GPT-2, Cerebras-GPT, GPT-Neo and OPT, whose
+    checkpoints `from_preset` loads. Their defaults are GPT-3.
 
     Args:
         vocabulary_size: int. Number of token ids. Defaults to `50257`.
@@ -57,6 +57,27 @@ class GPT3Backbone(keras_hub.models.Backbone):
         layer_norm_epsilon: float. Defaults to `1e-5`.
         activation: string. A name of `keras_gpt3.ops.get_activation`. Defaults
             to `"gelu_approximate"`.
+        embedding_dim: int. Width of the token embedding where it differs from
+            `hidden_dim`; projections without bias then lead from one to the
+            other and, before the output head, back. Defaults to `None`.
+        use_bias: bool. Whether the dense layers of the blocks have biases.
+            Defaults to `True`.
+        query_key_value_bias: bool. Whether those of queries, keys and values
+            have them, where the others do. Defaults to `True`.
+        norm_first: bool. `False` normalizes behind each residual addition, not
+            before each layer. Defaults to `True`.
+        use_final_norm: bool. Whether to normalize behind the last block.
+            Defaults to `True`.
+        layer_norm_affine: bool. Whether the normalizations have a scale and an
+            offset. Defaults to `True`.
+        attention_scale: float. Factor on the attention scores. Defaults to
+            `None`, `1 / sqrt(head_dim)`.
+        scale_by_inverse_layer_index: bool. Whether block `i`, counted from 0,
+            divides its scores by `i + 1`, too. Defaults to `False`.
+        position_offset: int. Rows of the position table before that of
+            position 0. Defaults to `0`.
+        skip_padding_positions: bool. Whether padding takes no position: a
+            token's is the number of tokens before it. Defaults to `False`.
         dtype: string or `keras.DTypePolicy`, such as `"mixed_bfloat16"`. The
             softmax is float32 under every policy. Defaults to `None`, Keras'
             global policy.
@@ -69,7 +90,7 @@ class GPT3Backbone(keras_hub.models.Backbone):
 
     Returns:
         A tensor of shape `(batch, length, hidden_dim)`, after the final layer
-        normalization.
+        normalization; of width `embedding_dim` where that is given.
 
     Raises:
         ValueError: If an argument is out of its range, or a sequence is longer
@@ -113,6 +134,16 @@ class GPT3Backbone(keras_hub.models.Backbone):
         attention_window=256,
         layer_norm_epsilon=1e-5,
         activation="gelu_approximate",
+        embedding_dim=None,
+        use_bias=True,
+        query_key_value_bias=True,
+        norm_first=True,
+        use_final_norm=True,
+        layer_norm_affine=True,
+        attention_scale=None,
+        scale_by_inverse_layer_index=False,
+        position_offset=0,
+        skip_padding_positions=False,
         dtype=None,
         **kwargs,
     ):
@@ -129,11 +160,21 @@ class GPT3Backbone(keras_hub.models.Backbone):
             "attention_window": attention_window,
             "layer_norm_epsilon": layer_norm_epsilon,
             "activation": activation,
+            "embedding_dim": embedding_dim,
+            "use_bias": use_bias,
+            "query_key_value_bias": query_key_value_bias,
+            "norm_first": norm_first,
+            "use_final_norm": use_final_norm,
+            "layer_norm_affine": layer_norm_affine,
+            "attention_scale": attention_scale,
+            "scale_by_inverse_layer_index": scale_by_inverse_layer_index,
+            "position_offset": position_offset,
+            "skip_padding_positions": skip_padding_positions,
         }
-        _check_config(config)
+        check_backbone_arguments(config)
 
         # === Layers ===
-        layers = _make_layers(dtype=dtype, **config)
+        layers = make_layers(config, dtype)
 
         # === Functional Model ===
         inputs = {
@@ -358,61 +399,6 @@ class GPT3Backbone(keras_hub.models.Backbone):
         return config
 
 
-def _make_layers(
-    vocabulary_size,
-    num_layers,
-    hidden_dim,
-    max_sequence_length,
-    attention_pattern,
-    dropout,
-    layer_norm_epsilon,
-    dtype,
-    **block_arguments,
-):
-    """The sublayers of a backbone, under the names of its attributes."""
-
-    def normal(deviation):
-        return keras.initializers.RandomNormal(stddev=deviation)
-
-    return types.SimpleNamespace(
-        # Not keras-hub's subclass, which `quantize` passes over.
-        token_embedding=keras.layers.ReversibleEmbedding(
-            vocabulary_size,
-            hidden_dim,
-            embeddings_initializer=normal(initial_deviations.TOKEN_EMBEDDING),
-            dtype=dtype,
-            name="token_embedding",
-        ),
-        position_embedding=PositionEmbedding(
-            max_sequence_length,
-            hidden_dim,
-            initializer=normal(initial_deviations.POSITION_EMBEDDING),
-            dtype=dtype,
-            name="position_embedding",
-        ),
-        embedding_dropout=keras.layers.Dropout(
-            dropout, dtype=dtype, name="embedding_dropout"
-        ),
-        decoder_blocks=[
-            DecoderBlock(
-                attention=attention_pattern[i % len(attention_pattern)],
-                layer_norm_epsilon=layer_norm_epsilon,
-                dropout=dropout,
-                residual_deviation=initial_deviations.residual_kernel(
-                    num_layers
-                ),
-                dtype=dtype,
-                name=f"decoder_block_{i}",
-                **block_arguments,
-            )
-            for i in range(num_layers)
-        ],
-        final_norm=LayerNorm(
-            epsilon=layer_norm_epsilon, dtype=dtype, name="final_norm"
-        ),
-    )
-
-
 def forward(
     layers,
     token_ids,
@@ -422,18 +408,22 @@ def forward(
     cache_length=None,
     cache_end=None,
 ):
-    """Token ids (B, T) to hidden states (B, T, M): the only forward pass.
+    """Token ids (B, T) to hidden states (B, T, E): the only forward pass.
 
     It builds the functional model, makes a cache of prompts, and runs again
     with it for decoding.
     """
-    x = layers.token_embedding(token_ids)  # (B, T, M)
-    x = x + layers.position_embedding(token_ids, start_index=start_index)
+    x = layers.token_embedding(token_ids)  # (B, T, E)
+    if layers.embedding_projection is not None:
+        x = layers.embedding_projection(x)  # (B, T, M)
+    x = x + layers.position_embedding(
+        token_ids, start_index=start_index, padding_mask=padding_mask
+    )
     x = layers.embedding_dropout(x)
     if cache is None and cache_length is None:
         for block in layers.decoder_blocks:
             x = block(x, padding_mask=padding_mask)
-        return layers.final_norm(x), None
+        return _finish(layers, x), None
 
     new_cache = []
     for i, block in enumerate(layers.decoder_blocks):
@@ -444,36 +434,13 @@ def forward(
             cache_length=cache_length,
         )
         new_cache.append(block_cache)
-    return layers.final_norm(x), new_cache
+    return _finish(layers, x), new_cache
 
 
-def _check_config(config):
-    """Raises unless the arguments of a backbone make sense together."""
-    for name in (
-        "vocabulary_size",
-        "num_layers",
-        "num_heads",
-        "hidden_dim",
-        "intermediate_dim",
-        "max_sequence_length",
-    ):
-        value = config[name]
-        if not isinstance(value, numbers.Integral) or value < 1:
-            raise ValueError(
-                f"{name} must be an integer of at least 1. Received: "
-                f"{name}={value!r}. See keras_gpt3.GPT3.presets for sizes that "
-                "work."
-            )
-    if config["hidden_dim"] % config["num_heads"]:
-        raise ValueError(
-            "num_heads must divide hidden_dim. Received: num_heads="
-            f"{config['num_heads']}, hidden_dim={config['hidden_dim']}. Choose "
-            "a width that is a multiple of the number of heads."
-        )
-    pattern = config["attention_pattern"]
-    if not pattern or set(pattern) - set(ATTENTION_KINDS):
-        raise ValueError(
-            "attention_pattern must be a sequence of "
-            f"{ATTENTION_KINDS}. Received: attention_pattern={pattern!r}. Use "
-            "('dense', 'banded') as the paper, or ('dense',) for GPT-2."
-        )
+def _finish(layers, x):
+    """Behind the last block, (B, T, M) to (B, T, E)."""
+    if layers.final_norm is not None:
+        x = layers.final_norm(x)
+    if layers.output_projection is not None:
+        x = layers.output_projection(x)
+    return x

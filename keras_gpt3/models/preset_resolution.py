@@ -12,7 +12,7 @@ from keras_hub.src.utils.preset_utils import get_preset_loader
 
 from keras_gpt3 import preset_loader
 from keras_gpt3.models.known_arguments import check_known_arguments
-from keras_gpt3.planning.parameter_count import COUNTED_KEYS
+from keras_gpt3.models.stored_shapes import check_stored_shapes
 from keras_gpt3.planning.preflight import check_fits
 
 _logger = logging.getLogger("keras_gpt3")
@@ -76,16 +76,8 @@ def _load_saved(cls, preset, load_weights, overrides):
     if load_weights is None:
         load_weights = _has_weights(preset)
     saved = loader.config["config"]
-    changed = [
-        k for k in COUNTED_KEYS if overrides.get(k, saved[k]) != saved[k]
-    ]
-    if load_weights and changed:
-        raise ValueError(
-            "Overrides must not change the shape of stored weights. Received: "
-            f"{', '.join(f'{k}={overrides[k]}' for k in changed)} where the "
-            f"preset has {', '.join(f'{k}={saved[k]}' for k in changed)}. Pass "
-            "load_weights=False to start from new weights."
-        )
+    if load_weights:
+        check_stored_shapes(saved, overrides)
     dtype = overrides.get("dtype") or _saved_dtype(saved)
     overrides = overrides | {"dtype": dtype}
     check_fits(saved | overrides, preset, dtype)

@@ -97,6 +97,7 @@ def _intercepted(backbone, intercept):
 
     return types.SimpleNamespace(
         token_embedding=backbone.token_embedding,
+        embedding_projection=backbone.embedding_projection,
         position_embedding=backbone.position_embedding,
         # As in keras-hub, the embeddings are shown before their dropout.
         embedding_dropout=lambda x: backbone.embedding_dropout(
@@ -107,4 +108,5 @@ def _intercepted(backbone, intercept):
             for index, block in enumerate(backbone.decoder_blocks)
         ],
         final_norm=backbone.final_norm,
+        output_projection=backbone.output_projection,
     )

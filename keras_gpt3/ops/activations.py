@@ -3,14 +3,30 @@
 import functools
 
 import keras
+from keras import ops
 
 from keras_gpt3.ops.gelu_approximate import gelu_approximate
+
+
+def _quick_gelu(x):
+    """GELU by a sigmoid (Hendrycks and Gimpel 2016)."""
+    return x * ops.sigmoid(1.702 * x)
+
+
+def _relu_squared(x):
+    """ReLU, squared (So et al. 2021)."""
+    return ops.square(ops.relu(x))
+
 
 # Keras' own registry has no name for the tanh form of GELU.
 _ACTIVATIONS = {
     "gelu_approximate": gelu_approximate,
     "gelu": functools.partial(keras.activations.gelu, approximate=False),
+    "quick_gelu": _quick_gelu,
     "relu": keras.activations.relu,
+    "relu_squared": _relu_squared,
+    "silu": keras.activations.silu,
+    "tanh": keras.activations.tanh,
 }
 
 
@@ -20,7 +36,8 @@ def get_activation(name):
     GPT-3 uses GPT-2's GELU in its tanh form, `"gelu_approximate"`.
 
     Args:
-        name: string. One of `"gelu_approximate"`, `"gelu"`, `"relu"`.
+        name: string. One of `"gelu_approximate"`, `"gelu"`, `"quick_gelu"`,
+            `"relu"`, `"relu_squared"`, `"silu"`, `"tanh"`.
 
     Returns:
         A function from a tensor to a tensor of the same shape and dtype.

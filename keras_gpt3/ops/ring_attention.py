@@ -10,7 +10,7 @@ from keras_gpt3.ops.key_value_cache import write_ring
 from keras_gpt3.ops.masked_softmax import masked_softmax
 
 
-def ring_attention(query, key, value, rings, start, window=None):
+def ring_attention(query, key, value, rings, start, window=None, scale=None):
     """Causal attention of new positions to themselves and the earlier ones.
 
     Rings are read before they are written: XLA then has no reason to copy
@@ -25,6 +25,8 @@ def ring_attention(query, key, value, rings, start, window=None):
         start: int or int tensor. The first position.
         window: int. Number of visible keys, as in `banded_attention`. Defaults
             to `None`, every earlier key.
+        scale: float. Factor on the scores. Defaults to `None`,
+            `1 / sqrt(head_dim)`.
 
     Returns:
         A pair of a tensor of the shape and dtype of `query`, and the rings
@@ -44,7 +46,9 @@ def ring_attention(query, key, value, rings, start, window=None):
     query, key, value = map(ops.convert_to_tensor, (query, key, value))
     rings = tuple(map(ops.convert_to_tensor, rings))
     attend = _attend_position if query.shape[1] == 1 else _attend_chunk
-    attended = attend(query, key, value, rings, start, window)
+    if scale is None:
+        scale = 1.0 / math.sqrt(query.shape[-1])
+    attended = attend(query, key, value, rings, start, window, scale)
     start = _after(ops.cast(start, "int32"), attended)
     after = (
         write_ring(rings[0], key, start),
@@ -53,10 +57,9 @@ def ring_attention(query, key, value, rings, start, window=None):
     return attended, after
 
 
-def _attend_position(query, key, value, rings, start, window):
+def _attend_position(query, key, value, rings, start, window, scale):
     """Attention of a single position; keys are read as they lie."""
     keys, values = rings
-    scale = 1.0 / math.sqrt(query.shape[-1])
     column = ops.transpose(query * scale, (0, 2, 3, 1))  # (B, H, D, 1)
     earlier = ops.matmul(keys, column)  # (B, H, S, 1)
     own = ops.matmul(_by_head(key), column)  # (B, H, 1, 1)
@@ -70,7 +73,7 @@ def _attend_position(query, key, value, rings, start, window):
     return _by_head(attended)
 
 
-def _attend_chunk(query, key, value, rings, start, window):
+def _attend_chunk(query, key, value, rings, start, window, scale):
     """Attention of several positions, keys and values set side by side."""
     size, length = ops.shape(rings[0])[2], ops.shape(query)[1]
     positions = ops.concatenate(
@@ -80,7 +83,9 @@ def _attend_chunk(query, key, value, rings, start, window):
         ops.concatenate([ring, _by_head(update)], axis=2)
         for ring, update in zip(rings, (key, value), strict=True)
     )
-    return cached_attention(query, keys, values, start, positions, window)
+    return cached_attention(
+        query, keys, values, start, positions, window, scale
+    )
 
 
 def _by_head(x):

@@ -37,13 +37,13 @@ def is_few_rows(x):
     return math.prod(leading) <= _MOST_ROWS
 
 
-def row_product(x, kernel, bias):
+def row_product(x, kernel, bias=None):
     """Rows times a matrix, plus a bias.
 
     Args:
         x: tensor of shape `(..., K)`, few rows.
         kernel: tensor of shape `(K, N)`.
-        bias: tensor of shape `(N,)`.
+        bias: tensor of shape `(N,)`. Defaults to `None`, no bias.
 
     Returns:
         A tensor of shape `(..., N)` and the dtype of `x`.
@@ -76,7 +76,9 @@ def row_product(x, kernel, bias):
         product = sum(ops.cast(parts[i], "float32") for i in range(groups))
     # In float32 also for its speed: XLA would take a sum in the dtype of the
     # product into its loop on one core.
-    total = ops.cast(product, "float32") + ops.cast(bias, "float32")
+    total = ops.cast(product, "float32")
+    if bias is not None:
+        total = total + ops.cast(bias, "float32")
     return ops.reshape(ops.cast(total, x.dtype), (*x.shape[:-1], columns))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from keras_gpt3.planning.model_description import ModelDescription
 from keras_gpt3.planning.parameter_count import count_parameters
 from keras_gpt3.preset_loader import BACKBONE_KEYS
+from keras_gpt3.preset_loader import SWITCHES
 from keras_gpt3.preset_loader import is_shipped
 from keras_gpt3.preset_loader import load_shipped_preset
 
@@ -71,14 +72,21 @@ def _from_shipped(preset):
 
 
 def _from_config(name, config):
-    unknown = [k for k in config if k not in BACKBONE_KEYS + _LAYER_KEYS]
+    known = (*BACKBONE_KEYS, *SWITCHES)
+    unknown = [k for k in config if k not in (*known, *_LAYER_KEYS)]
     if unknown:
         # It might change the count, so guessing would be wrong.
         raise ValueError(
             "config must hold arguments of GPT3Backbone only. "
-            f"Received: unknown={unknown}. Use {', '.join(BACKBONE_KEYS)}."
+            f"Received: unknown={unknown}. Use {', '.join(known)}."
         )
     architecture = {k: config[k] for k in BACKBONE_KEYS if k in config}
+    # Only what is not as in GPT-3.
+    architecture |= {
+        k: config[k]
+        for k, usual in SWITCHES.items()
+        if config.get(k, usual) != usual
+    }
     return ModelDescription(
         name=name,
         config=architecture,

@@ -2,12 +2,24 @@
 
 import numbers
 
-COUNTED_KEYS = (
+from keras_gpt3.preset_loader import SWITCHES
+
+_SIZES = (
     "vocabulary_size",
     "num_layers",
     "hidden_dim",
     "intermediate_dim",
     "max_sequence_length",
+)
+# Whatever changes the shape of a weight.
+COUNTED_KEYS = (
+    *_SIZES,
+    "embedding_dim",
+    "use_bias",
+    "query_key_value_bias",
+    "use_final_norm",
+    "layer_norm_affine",
+    "position_offset",
 )
 
 
@@ -15,16 +27,18 @@ def count_parameters(config):
     """Counts the parameters of a backbone without building it.
 
     The architecture is that of section 2.1: learned positions, biases
-    everywhere, two layer norms a layer and one at the end. The output head
-    is the token embedding, so it adds nothing.
+    everywhere, two layer norms a layer and one at the end, unless `config`
+    says otherwise. The output head is the token embedding, so it adds nothing.
 
     Args:
-        config: dict. The arguments of `GPT3Backbone`; others than the sizes
-            (dropout, the attention pattern, heads) change no count.
+        config: dict. The arguments of `GPT3Backbone`; others than
+            `COUNTED_KEYS` (dropout, the attention pattern, heads) change no
+            count. Switches may be left out.
 
     Returns:
         A dict from part to int: `token_embedding`, `position_embedding`,
-        `attention`, `feed_forward` and `layer_norms`, over all layers.
+        `attention`, `feed_forward` and `layer_norms`, over all layers, and
+        with an `embedding_dim` of its own `embedding_projections`.
 
     Raises:
         ValueError: If a size is missing or is not a positive integer.
@@ -40,17 +54,25 @@ def count_parameters(config):
     ```
     """
     vocabulary, layers, width, inner, context = (
-        _size(config, key) for key in COUNTED_KEYS
+        _size(config, key) for key in _SIZES
     )
-    attention = (width * 3 * width + 3 * width) + (width * width + width)
-    feed_forward = (width * inner + inner) + (inner * width + width)
-    return {
-        "token_embedding": vocabulary * width,
-        "position_embedding": context * width,
+    switches = SWITCHES | {k: config[k] for k in SWITCHES if k in config}
+    bias = int(switches["use_bias"])
+    of_projection = bias * int(switches["query_key_value_bias"])
+    attention = 3 * width * (width + of_projection) + width * (width + bias)
+    feed_forward = inner * (width + bias) + width * (inner + bias)
+    norms = 2 * layers + int(switches["use_final_norm"])
+    embedding = switches["embedding_dim"] or width
+    counts = {
+        "token_embedding": vocabulary * embedding,
+        "position_embedding": (context + switches["position_offset"]) * width,
         "attention": layers * attention,
         "feed_forward": layers * feed_forward,
-        "layer_norms": layers * 2 * 2 * width + 2 * width,
+        "layer_norms": norms * 2 * width * int(switches["layer_norm_affine"]),
     }
+    if embedding != width:
+        counts["embedding_projections"] = 2 * embedding * width
+    return counts
 
 
 def _size(config, key):
@@ -58,7 +80,7 @@ def _size(config, key):
     if not isinstance(value, numbers.Integral) or value < 1:
         raise ValueError(
             f"{key} must be a positive integer. Received: {key}={value!r}. "
-            f"Give the config all of {', '.join(COUNTED_KEYS)}."
+            f"Give the config all of {', '.join(_SIZES)}."
         )
     # NumPy's integers would overflow at the largest sizes.
     return int(value)

@@ -45,6 +45,10 @@ def test_keeps_the_contract_of_layers(attention, hidden_states):
             layer_norm_epsilon=1e-4,
             dropout=0.1,
             residual_deviation=0.01,
+            use_bias=False,
+            query_key_value_bias=False,
+            norm_first=False,
+            attention_scale=0.4,
         ),
         hidden_states,
     )

@@ -25,6 +25,17 @@ def test_has_keras_weights_and_gives_its_results():
     np.testing.assert_allclose(layer(x), stock(x), atol=2e-6)
 
 
+def test_without_scale_and_offset_has_no_weights():
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
+    layer = LayerNorm(scale=False, center=False)
+    stock = keras.layers.LayerNormalization(
+        epsilon=1e-5, scale=False, center=False
+    )
+    # float32 rounding of values up to 2.
+    np.testing.assert_allclose(layer(x), stock(x), atol=1e-6)
+    assert not layer.weights
+
+
 @pytest.mark.parametrize(
     "argument",
     [{"axis": 1}, {"scale": False}, {"center": False}],
@@ -32,8 +43,8 @@ def test_has_keras_weights_and_gives_its_results():
 def test_another_normalization_raises(argument):
     with pytest.raises(
         ValueError,
-        match=r"^LayerNorm must normalize the last axis, with a scale and an "
-        r"offset\. Received: axis=.*\. Use keras.layers.LayerNormalization for "
-        r"others\.$",
+        match=r"^LayerNorm must normalize the last axis, with both a scale "
+        r"and an offset or neither\. Received: axis=.*\. Use "
+        r"keras.layers.LayerNormalization for others\.$",
     ):
         LayerNorm(**argument)

@@ -20,6 +20,8 @@ def test_keeps_the_contract_of_layers():
             8,
             hidden_dim=4,
             initializer=keras.initializers.RandomNormal(stddev=0.3),
+            offset=2,
+            skip_padding=True,
         ),
         TOKEN_IDS,
     )
@@ -33,6 +35,30 @@ def test_gives_the_rows_of_its_table_from_the_start_on():
     for start in (3, tf.constant(3)):
         later = layer(TOKEN_IDS, start_index=start)
         np.testing.assert_array_equal(later, table[3:])
+
+
+def test_padding_takes_no_position_where_it_is_skipped():
+    layer = PositionEmbedding(8, hidden_dim=4, offset=2, skip_padding=True)
+    mask = np.array([[0, 0, 1, 1, 1], [1, 0, 1, 1, 0]], "bool")
+    rows = np.asarray(layer(TOKEN_IDS, padding_mask=mask))
+    table = np.asarray(layer.table.embeddings)
+    assert len(table) == 10
+    # As OPT counts: tokens so far, and row 1 for padding.
+    np.testing.assert_array_equal(rows[0], table[[1, 1, 2, 3, 4]])
+    np.testing.assert_array_equal(rows[1], table[[2, 1, 3, 4, 1]])
+    # Without a mask all are tokens.
+    np.testing.assert_array_equal(layer(TOKEN_IDS), table[2:7])
+    symbol = layer(
+        keras.KerasTensor((2, 5), "int32"),
+        padding_mask=keras.KerasTensor((2, 5), "bool"),
+    )
+    assert symbol.shape == (2, 5, 4)
+
+
+def test_skipping_padding_needs_a_row_for_it():
+    message = r"^offset must be an integer of at least 1\. Received: offset=0\."
+    with pytest.raises(ValueError, match=message):
+        PositionEmbedding(8, hidden_dim=4, skip_padding=True)
 
 
 def test_takes_sequences_of_a_length_not_known():

@@ -141,63 +141,6 @@ def test_the_attention_pattern_repeats_over_the_depth(pattern, expected):
     assert kinds == expected.split()
 
 
-SIZES = (
-    "vocabulary_size",
-    "num_layers",
-    "num_heads",
-    "hidden_dim",
-    "intermediate_dim",
-    "max_sequence_length",
-)
-
-
-@pytest.mark.parametrize(
-    "overrides, message",
-    [
-        *(
-            (
-                {name: value},
-                f"{name} must be an integer of at least 1. Received: "
-                f"{name}={value!r}. See keras_gpt3.GPT3.presets for sizes that "
-                "work.",
-            )
-            for name in SIZES
-            for value in (0, -2, 2.5, None)
-        ),
-        (
-            {"num_heads": 3},
-            "num_heads must divide hidden_dim. Received: num_heads=3, "
-            "hidden_dim=16. Choose a width that is a multiple of the number "
-            "of heads.",
-        ),
-        (
-            {"attention_window": 0},
-            "attention_window must be an integer of at least 1. Received: "
-            "attention_window=0. Use dense attention to see every earlier "
-            "key.",
-        ),
-        (
-            {"attention_pattern": ("dense", "sparse")},
-            "attention_pattern must be a sequence of ('dense', 'banded'). "
-            "Received: attention_pattern=('dense', 'sparse'). Use ('dense', "
-            "'banded') as the paper, or ('dense',) for GPT-2.",
-        ),
-        ({"attention_pattern": ()}, "Received: attention_pattern=(). Use "),
-        ({"attention_pattern": "dense"}, "Received: attention_pattern=('d',"),
-        (
-            {"activation": "swish"},
-            "activation must be one of ['gelu', 'gelu_approximate', 'relu']. "
-            "Received: activation='swish'. GPT-2 and GPT-3 use "
-            "'gelu_approximate'.",
-        ),
-    ],
-)
-def test_arguments_that_make_no_sense_raise(overrides, message):
-    with pytest.raises(ValueError, match=re.escape(message)) as error:
-        small_backbone(**overrides)
-    assert "\n" not in str(error.value)
-
-
 # === Forward pass ===
 
 

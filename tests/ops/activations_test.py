@@ -20,7 +20,30 @@ def relu(x):
     return max(x, 0.0)
 
 
-@pytest.mark.parametrize("exact", [gelu, gelu_approximate, relu])
+def relu_squared(x):
+    return max(x, 0.0) ** 2
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def silu(x):
+    return x * sigmoid(x)
+
+
+def quick_gelu(x):
+    return x * sigmoid(1.702 * x)
+
+
+def tanh(x):
+    return math.tanh(x)
+
+
+@pytest.mark.parametrize(
+    "exact",
+    [gelu, gelu_approximate, quick_gelu, relu, relu_squared, silu, tanh],
+)
 def test_equals_its_formula(exact):
     x = np.linspace(-4, 4, 17, dtype="float32")
     y = get_activation(exact.__name__)(x)
@@ -30,9 +53,9 @@ def test_equals_its_formula(exact):
 
 def test_an_unknown_name_raises():
     message = (
-        "activation must be one of ['gelu', 'gelu_approximate', 'relu']. "
-        "Received: activation='gelu_new'. GPT-2 and GPT-3 use "
-        "'gelu_approximate'."
+        "activation must be one of ['gelu', 'gelu_approximate', 'quick_gelu', "
+        "'relu', 'relu_squared', 'silu', 'tanh']. Received: "
+        "activation='gelu_new'. GPT-2 and GPT-3 use 'gelu_approximate'."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         get_activation("gelu_new")
