@@ -19,6 +19,10 @@ from keras_gpt3 import preset_loader
 from keras_gpt3.models.backbone_arguments import check_backbone_arguments
 from keras_gpt3.models.backbone_layers import make_layers
 from keras_gpt3.models.known_arguments import check_known_arguments
+from keras_gpt3.models.lora import enable_lora
+from keras_gpt3.models.lora_files import load_lora_weights
+from keras_gpt3.models.lora_files import save_lora_weights
+from keras_gpt3.models.lora_merge import merge_lora
 from keras_gpt3.ops.key_value_cache import ring_size
 from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import table_product
@@ -335,12 +339,11 @@ class GPT3Backbone(keras_hub.models.Backbone):
 
     @classmethod
     def from_preset(cls, preset, load_weights=None, **kwargs):
-        """Builds a backbone from a shipped preset or a saved one.
+        """Builds a backbone from a shipped preset, a saved one or a checkpoint.
 
         Args:
-            preset: string. A name of `GPT3.presets`, or what
-                `keras_hub.models.Backbone.from_preset` takes: a folder that
-                `save_to_preset` wrote, or a `"hf://"` or `"kaggle://"` handle.
+            preset: string. See `GPT3.from_preset`; also a `"kaggle://"`
+                handle.
             load_weights: bool. `None` loads whatever weights there are; a
                 shipped preset has none. Defaults to `None`.
             **kwargs: Overrides of constructor arguments, and `dtype`.
@@ -364,32 +367,56 @@ class GPT3Backbone(keras_hub.models.Backbone):
         """The layers that `enable_lora` adapts by default."""
         return ["query_key_value"]
 
-    def enable_lora(self, rank, target_layer_names=None):
+    def enable_lora(self, rank, target_layer_names=None, lora_alpha=None):
         """Freezes the backbone and adds low-rank adapters to some layers.
+
+        Hu et al. 2021. Only the adapters are trained.
 
         Args:
             rank: int. Rank of the adapters.
             target_layer_names: list of strings. Names of Dense sublayers of
                 the blocks. Defaults to `None`: `["query_key_value"]`.
+            lora_alpha: float. An adapter counts `lora_alpha / rank` times.
+                Defaults to `None`, `rank`.
 
         Raises:
-            ValueError: If no layer has such a name.
+            ValueError: If a number is out of range, no layer has such a name,
+                or there are adapters already.
         """
-        names = target_layer_names or self.default_lora_layer_names()
-        adaptable = {
-            layer.name
-            for layer in self._flatten_layers()
-            if layer is not self and hasattr(layer, "enable_lora")
-        }
-        if not adaptable.intersection(names):
-            # The parent freezes everything, adapts nothing and says nothing.
-            raise ValueError(
-                "target_layer_names must name layers of the backbone. "
-                f"Received: target_layer_names={names}. Use some of "
-                "'query_key_value', 'attention_output', "
-                "'feed_forward_intermediate', 'feed_forward_output'."
-            )
-        super().enable_lora(rank, names)
+        enable_lora(self, rank, target_layer_names, lora_alpha)
+
+    def merge_lora(self):
+        """Adds the adapters to the kernels that they adapt, and removes them.
+
+        Compile the model anew to train it further: all weights are trainable.
+
+        Raises:
+            ValueError: If there are no adapters, or a layer is quantized.
+        """
+        merge_lora(self)
+
+    def save_lora_weights(self, filepath):
+        """Writes the adapters, and nothing else, to a file.
+
+        Args:
+            filepath: string or path. It ends in `.lora.h5`.
+
+        Raises:
+            ValueError: If there are no adapters, or the path ends otherwise.
+        """
+        save_lora_weights(self, filepath)
+
+    def load_lora_weights(self, filepath):
+        """Reads adapters from a file; a backbone without any gets them first.
+
+        Args:
+            filepath: string or path, as `save_lora_weights` wrote it.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it is damaged or made for another model.
+        """
+        load_lora_weights(self, filepath)
 
     def get_config(self):
         config = super().get_config()

@@ -270,12 +270,8 @@ def test_lora_adapts_the_attention_projections_and_freezes_the_rest():
     before = hidden_states(backbone, inputs)
     backbone.enable_lora(rank=2)
     names = [v.path for v in backbone.trainable_variables]
-    projections = [n for n in names if "query_key_value/lora_kernel_" in n]
-    assert len(projections) == 2 * backbone.num_layers
-    # Keras keeps the bias of an adapted layer trainable.
-    assert set(names) - set(projections) == {
-        f"decoder_block_{i}/query_key_value/bias" for i in range(2)
-    }
+    assert len(names) == 2 * backbone.num_layers
+    assert all("query_key_value/lora_kernel_" in name for name in names)
     np.testing.assert_array_equal(before, hidden_states(backbone, inputs))
 
 

@@ -1,0 +1,166 @@
+"""Low-rank adapters (Hu et al. 2021) on the layers of a backbone."""
+
+import dataclasses
+
+from keras_gpt3.integer_argument import check_integer
+
+# Keras calls the parts of an adapter so, on kernels and on tables.
+_PARTS = (
+    ("lora_kernel_a", "lora_kernel_b"),
+    ("lora_embeddings_a", "lora_embeddings_b"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Adapter:
+    """The adapter of one layer: `scale * (a @ b)`, added to its kernel.
+
+    Args:
+        path: string. The layer's path inside the backbone.
+        layer: `keras.layers.Layer`. Its kernel is frozen.
+        names: pair of strings. The attributes of the two parts.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.models.lora import adapters
+
+    backbone = keras_gpt3.GPT3Backbone(
+        vocabulary_size=100, num_layers=1, num_heads=2, hidden_dim=16,
+        intermediate_dim=64, max_sequence_length=32,
+    )
+    backbone.enable_lora(2)
+    adapters(backbone)[0].path  # "decoder_block_0/query_key_value"
+    ```
+    """
+
+    path: str
+    layer: object
+    names: tuple[str, str]
+
+    @property
+    def parts(self):
+        """The two variables, of shapes `(in, rank)` and `(rank, out)`."""
+        return tuple(getattr(self.layer, name) for name in self.names)
+
+    @property
+    def scale(self):
+        """float. What the product counts."""
+        return self.layer.lora_alpha / self.layer.lora_rank
+
+
+def adapters(backbone):
+    """Lists the adapters of a backbone.
+
+    Args:
+        backbone: `GPT3Backbone`.
+
+    Returns:
+        A list of `Adapter`, in the order of their paths.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.models.lora import adapters
+
+    backbone = keras_gpt3.GPT3Backbone(
+        vocabulary_size=100, num_layers=1, num_heads=2, hidden_dim=16,
+        intermediate_dim=64, max_sequence_length=32,
+    )
+    adapters(backbone)  # []
+    ```
+    """
+    found = []
+    for layer in _adaptable(backbone):
+        if layer.lora_enabled:
+            names = next(x for x in _PARTS if hasattr(layer, x[0]))
+            found.append(Adapter(layer.path, layer, names))
+    return sorted(found, key=lambda adapter: adapter.path)
+
+
+def enable_lora(backbone, rank, target_layer_names=None, lora_alpha=None):
+    """Freezes a backbone and adds low-rank adapters to some layers.
+
+    Only the adapters are trained. Keras leaves the bias of an adapted layer
+    trainable, which a file of the adapters would then lack: it is frozen, too.
+
+    Args:
+        backbone: `GPT3Backbone`.
+        rank: int. Rank of the adapters.
+        target_layer_names: list of strings. Names of layers. Defaults to
+            `None`, those of `backbone.default_lora_layer_names()`.
+        lora_alpha: float. The product of an adapter counts `lora_alpha / rank`
+            times. Defaults to `None`, `rank`.
+
+    Raises:
+        ValueError: If a number is out of range, a name is that of no layer
+            with a kernel or table, or there are adapters already.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.models.lora import enable_lora
+
+    backbone = keras_gpt3.GPT3Backbone(
+        vocabulary_size=100, num_layers=1, num_heads=2, hidden_dim=16,
+        intermediate_dim=64, max_sequence_length=32,
+    )
+    enable_lora(backbone, 2, ["feed_forward_output"])
+    len(backbone.trainable_variables)  # 2
+    ```
+    """
+    check_integer("rank", rank, minimum=1)
+    if lora_alpha is not None and not lora_alpha > 0:
+        raise ValueError(
+            f"lora_alpha must be above 0. Received: lora_alpha={lora_alpha}. "
+            "Leave it out for the rank."
+        )
+    if target_layer_names is None:
+        target_layer_names = backbone.default_lora_layer_names()
+    names = list(target_layer_names)
+    _check_names(backbone, names)
+    _check_has_none(backbone)
+    backbone.trainable = True
+    for layer in backbone._flatten_layers(include_self=False):
+        layer.trainable = False
+    for layer in _adaptable(backbone):
+        if layer.name in names:
+            layer.trainable = True
+            layer.enable_lora(rank, lora_alpha=lora_alpha)
+    parts = {id(x) for adapter in adapters(backbone) for x in adapter.parts}
+    for variable in backbone.trainable_variables:
+        variable.trainable = id(variable) in parts
+
+
+def _adaptable(backbone):
+    """The layers that Keras can adapt, each once."""
+    return [
+        layer
+        for layer in backbone._flatten_layers(include_self=False)
+        if hasattr(layer, "enable_lora") and layer.weights
+    ]
+
+
+def _check_names(backbone, names):
+    known = {layer.name for layer in _adaptable(backbone)}
+    # The parent freezes everything, adapts nothing and says nothing.
+    if not names or not known.issuperset(names):
+        raise ValueError(
+            "target_layer_names must name layers of the backbone. "
+            f"Received: target_layer_names={names}. Use some of "
+            "'query_key_value', 'attention_output', "
+            "'feed_forward_intermediate', 'feed_forward_output'."
+        )
+
+
+def _check_has_none(backbone):
+    present = adapters(backbone)
+    if present:
+        raise ValueError(
+            "A backbone must have no adapters before it gets some. Received: "
+            f"{len(present)} of rank={present[0].layer.lora_rank}. Call "
+            "merge_lora first, or build the model anew."
+        )

@@ -1,0 +1,176 @@
+import re
+
+import h5py
+import numpy as np
+import pytest
+
+from keras_gpt3.models.lora import adapters
+from keras_gpt3.models.lora import enable_lora
+from keras_gpt3.models.lora_files import load_lora_weights
+from keras_gpt3.models.lora_files import save_lora_weights
+from tests.models.lora_test import LAYERS
+from tests.models.lora_test import fill
+from tests.models.lora_test import states
+from tests.small_gpt3 import small_backbone
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A file of adapters of three kinds of layers, and their backbone."""
+    backbone = small_backbone()
+    enable_lora(backbone, 2, LAYERS, lora_alpha=5)
+    fill(backbone)
+    path = tmp_path / "a.lora.h5"
+    save_lora_weights(backbone, path)
+    return path, backbone
+
+
+def copy_weights(source, target):
+    """Gives a backbone without adapters the frozen weights of another."""
+    values = {v.path: np.array(v) for v in source.variables}
+    for variable in target.variables:
+        variable.assign(values[variable.path])
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_adapters_come_back_with_rank_alpha_and_layers(enabled, saved):
+    path, backbone = saved
+    other = small_backbone()
+    copy_weights(backbone, other)
+    if enabled:
+        enable_lora(other, 2, LAYERS, lora_alpha=5)
+    load_lora_weights(other, path)
+    assert [a.path for a in adapters(other)] == [
+        a.path for a in adapters(backbone)
+    ]
+    np.testing.assert_array_equal(states(other), states(backbone))
+
+
+def test_the_file_holds_the_adapters_alone(saved):
+    path, backbone = saved
+    numbers = sum(
+        int(np.prod(p.shape)) for a in adapters(backbone) for p in a.parts
+    )
+    with h5py.File(path) as file:
+        sizes = []
+        file.visititems(
+            lambda _, x: sizes.append(getattr(x, "size", 0)) and None
+        )
+    assert sum(sizes) == numbers
+    # HDF5 itself takes about 1 kB for each group and array.
+    assert path.stat().st_size < 4 * numbers + 2**15
+
+
+def test_a_save_that_fails_leaves_the_old_file(saved, monkeypatch):
+    path, backbone = saved
+    before = path.read_bytes()
+
+    def fail(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(h5py.File, "__setitem__", fail)
+    with pytest.raises(OSError, match="No space left"):
+        save_lora_weights(backbone, path)
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "enabled", "message"),
+    [
+        (
+            "a.h5",
+            True,
+            "The name of a file of adapters must end in .lora.h5. Received: ",
+        ),
+        (
+            "a.lora.h5",
+            False,
+            "A backbone must have adapters to save. Received: none. Call "
+            "enable_lora first.",
+        ),
+    ],
+)
+def test_what_cannot_be_saved_raises(name, enabled, message, tmp_path):
+    backbone = small_backbone(num_layers=1)
+    if enabled:
+        enable_lora(backbone, 2)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        save_lora_weights(backbone, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            {"hidden_dim": 32},
+            r"must fit the layers of the model. Received: .* with "
+            r"decoder_block_0/feed_forward_output of shapes \(32, 2\) and "
+            r"\(2, 16\), where the model has a kernel of shape \(32, 32\).",
+        ),
+        (
+            {"num_layers": 1},
+            r"with decoder_block_1/feed_forward_output of shapes .* where the "
+            "model has no such layer. Load the model that they were trained",
+        ),
+        (
+            {"num_layers": 3},
+            r"must have an adapter for each layer of an adapted name. "
+            r"Received: .* without decoder_block_2/feed_forward_output.",
+        ),
+    ],
+)
+def test_another_model_raises_and_stays_as_it_is(overrides, message, saved):
+    other = small_backbone(**overrides)
+    with pytest.raises(ValueError, match=message):
+        load_lora_weights(other, saved[0])
+    assert adapters(other) == []
+
+
+def test_other_adapters_raise(saved):
+    other = small_backbone()
+    enable_lora(other, 2)
+    message = (
+        "The file's adapters must be those of the model. Received: filepath="
+        f"'{saved[0]}' with rank=2, lora_alpha=5, target_layer_names="
+        "['feed_forward_output', 'query_key_value', 'token_embedding'], a "
+        "model with rank=2, lora_alpha=2, target_layer_names="
+        "['query_key_value']. Load them into a model without adapters."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        load_lora_weights(other, saved[0])
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+def overwrite(path):
+    path.write_text("weights")
+
+
+def strip(path):
+    with h5py.File(path, "a") as file:
+        del file.attrs["keras_gpt3_lora"]
+
+
+@pytest.mark.parametrize("damage", [cut, overwrite, strip])
+def test_a_damaged_file_raises_and_changes_nothing(damage, saved):
+    path, _ = saved
+    damage(path)
+    other = small_backbone(num_layers=1)
+    with pytest.raises(ValueError) as raised:
+        load_lora_weights(other, path)
+    message = str(raised.value)
+    assert message.startswith(
+        "A file of adapters must be whole, and written by save_lora_weights. "
+        f"Received: filepath='{path}' ("
+    )
+    assert "\n" not in message
+    assert adapters(other) == []
+
+
+def test_a_file_that_is_not_there_raises(tmp_path):
+    with pytest.raises(FileNotFoundError, match="must exist. Received: file"):
+        load_lora_weights(small_backbone(num_layers=1), tmp_path / "b.lora.h5")
