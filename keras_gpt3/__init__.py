@@ -24,6 +24,7 @@ from keras_gpt3.models import ContinuationScore
 from keras_gpt3.models import GPT3Backbone
 from keras_gpt3.models import GPT3Preprocessor
 from keras_gpt3.models import GPT3Tokenizer
+from keras_gpt3.models import upload_preset
 from keras_gpt3.planning import describe
 from keras_gpt3.planning import plan
 from keras_gpt3.version import __version__
@@ -45,4 +46,5 @@ __all__ = [
     "planning",
     "tokenization",
     "training",
+    "upload_preset",
 ]

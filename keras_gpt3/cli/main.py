@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from keras_gpt3.cli.convert import convert_command
 from keras_gpt3.cli.describe import describe_command
 from keras_gpt3.cli.export import export_command
 from keras_gpt3.cli.generate import generate_command
@@ -19,6 +20,7 @@ app.command("generate")(generate_command)
 app.command("plan")(plan_command)
 app.command("prepare")(prepare_command)
 app.command("pretrain")(pretrain_command)
+app.command("convert")(convert_command)
 app.command("export")(export_command)
 app.command("serve")(serve_command)
 
@@ -41,4 +43,4 @@ def main(
         ),
     ] = False,
 ) -> None:
-    """GPT-3 for Keras: plan, pretrain, generate, export and serve."""
+    """GPT-3 for Keras: plan, pretrain, fine-tune, convert, serve."""

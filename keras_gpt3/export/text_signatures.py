@@ -65,6 +65,7 @@ class TextSignatures:
             tokenizer.split_special_tokens,
         )
         self.end_token_id = tokenizer.end_token_id
+        self._start_token_id = tokenizer.start_token_id
         # What the live model puts before prompts, too.
         self._start_token_ids = (
             [tokenizer.start_token_id] if preprocessor.add_start_token else []
@@ -227,7 +228,7 @@ class TextSignatures:
         """Ids of contexts; from nothing, a text follows the end of another."""
         contexts = self._prompt_ids(as_many_contexts(texts, batch_size))
         is_empty = contexts.row_lengths() == 0
-        ends = tf.fill((tf.size(is_empty), 1), self.end_token_id)
+        ends = tf.fill((tf.size(is_empty), 1), self._start_token_id)
         starts = tf.ragged.boolean_mask(ends, is_empty[:, tf.newaxis])
         return tf.concat([starts, contexts], axis=1)
 

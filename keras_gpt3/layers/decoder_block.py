@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_gpt3.layers.layer_norm import LayerNorm
+from keras_gpt3.layers.normal_initializer import normal_initializer
 from keras_gpt3.layers.repeatable_dropout import RepeatableDropout
 from keras_gpt3.ops import initial_deviations
 from keras_gpt3.ops.activations import get_activation
@@ -281,9 +282,7 @@ class DecoderBlock(keras.layers.Layer):
         layer = keras.layers.Dense(
             units,
             use_bias=self.use_bias and has_bias,
-            kernel_initializer=keras.initializers.RandomNormal(
-                stddev=deviation
-            ),
+            kernel_initializer=normal_initializer(deviation),
             dtype=self.dtype_policy,
             name=name,
         )

@@ -6,6 +6,7 @@ import keras
 
 from keras_gpt3.layers.decoder_block import DecoderBlock
 from keras_gpt3.layers.layer_norm import LayerNorm
+from keras_gpt3.layers.normal_initializer import normal_initializer
 from keras_gpt3.layers.position_embedding import PositionEmbedding
 from keras_gpt3.ops import initial_deviations
 
@@ -26,7 +27,9 @@ def make_layers(config, dtype):
         token_embedding=keras.layers.ReversibleEmbedding(
             config["vocabulary_size"],
             config["embedding_dim"] or config["hidden_dim"],
-            embeddings_initializer=_normal(initial_deviations.TOKEN_EMBEDDING),
+            embeddings_initializer=normal_initializer(
+                initial_deviations.TOKEN_EMBEDDING
+            ),
             dtype=dtype,
             name="token_embedding",
         ),
@@ -36,7 +39,9 @@ def make_layers(config, dtype):
         position_embedding=PositionEmbedding(
             config["max_sequence_length"],
             config["hidden_dim"],
-            initializer=_normal(initial_deviations.POSITION_EMBEDDING),
+            initializer=normal_initializer(
+                initial_deviations.POSITION_EMBEDDING
+            ),
             offset=config["position_offset"],
             skip_padding=config["skip_padding_positions"],
             dtype=dtype,
@@ -110,11 +115,7 @@ def _projection(config, name, units, dtype):
     return keras.layers.Dense(
         units,
         use_bias=False,
-        kernel_initializer=_normal(initial_deviations.KERNEL),
+        kernel_initializer=normal_initializer(initial_deviations.KERNEL),
         dtype=dtype,
         name=name,
     )
-
-
-def _normal(deviation):
-    return keras.initializers.RandomNormal(stddev=deviation)

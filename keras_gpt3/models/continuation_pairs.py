@@ -163,4 +163,4 @@ def _empty_context(model):
             "attached. Received: context with 0 tokens. Pass the id of the "
             "end of text to start from nothing."
         )
-    return [model.preprocessor.tokenizer.end_token_id]
+    return [model.preprocessor.tokenizer.start_token_id]

@@ -8,7 +8,9 @@ from keras_gpt3.models.generating_causal_lm import GeneratingCausalLM
 from keras_gpt3.models.gpt3_backbone import GPT3Backbone
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
 from keras_gpt3.models.known_arguments import check_known_arguments
+from keras_gpt3.models.model_card import write_model_card
 from keras_gpt3.models.preset_resolution import has_preprocessor
+from keras_gpt3.models.preset_resolution import local_preset
 from keras_gpt3.models.score_arguments import CONTINUATION_ARGUMENTS
 from keras_gpt3.models.score_arguments import TOKEN_ARGUMENTS
 from keras_gpt3.models.score_arguments import check_left_out
@@ -96,14 +98,18 @@ class GPT3(GeneratingCausalLM):
         preprocessor="auto",
         **backbone_overrides,
     ):
-        """Builds a model from a shipped preset or a saved one.
+        """Builds a model from a shipped preset, a saved one or a checkpoint.
 
         The paper published no weights: a shipped preset is architecture,
-        vocabulary and recipe, and is initialized as the paper says.
+        vocabulary and recipe, and is initialized as the paper says. A
+        checkpoint of a GPT-2, Cerebras-GPT, GPT-Neo or OPT in Hugging Face's
+        format, a folder or a repository on its hub, gives the same logits as
+        in transformers. Of its dropout the rate on residual branches is taken.
 
         Args:
             preset: string. A name of `GPT3.presets`, a folder that
-                `save_to_preset` wrote, or a handle such as `"hf://org/name"`.
+                `save_to_preset` or transformers wrote, or a handle such as
+                `"hf://org/name"` or `"hf://org/name@revision"`.
             load_weights: bool. `None` loads whatever weights there are.
                 Defaults to `None`.
             dtype: string or `keras.DTypePolicy`, such as `"mixed_bfloat16"`.
@@ -118,9 +124,11 @@ class GPT3(GeneratingCausalLM):
 
         Raises:
             ValueError: If the preset or an override is unknown, if weights are
-                asked of a shipped preset, or an override changes the shape of
-                a stored weight.
+                asked of a shipped preset, an override changes the shape of a
+                stored weight, or a checkpoint has a setting or a tensor that
+                is not known.
             MemoryError: If the weights cannot fit into memory.
+            OSError: If a file cannot be downloaded.
 
         Example:
 
@@ -130,7 +138,7 @@ class GPT3(GeneratingCausalLM):
         model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=2)
         ```
         """
-        preset = str(preset)  # keras-hub takes no path objects.
+        preset = local_preset(preset, load_weights)
         backbone = cls.backbone_cls.from_preset(
             preset, load_weights, dtype=dtype, **backbone_overrides
         )
@@ -243,6 +251,19 @@ class GPT3(GeneratingCausalLM):
         check_left_out(of_continuations, CONTINUATION_ARGUMENTS, "token_ids")
         return score_tokens(self, *tokens, **of_tokens)
 
+    # === Saving ===
+
+    def save_to_preset(self, preset_dir, max_shard_size=10):
+        """Writes a folder that `from_preset` loads, with a model card.
+
+        Args:
+            preset_dir: string or path. The folder.
+            max_shard_size: int or float. The most gigabytes in a file of
+                weights. Defaults to `10`.
+        """
+        super().save_to_preset(preset_dir, max_shard_size=max_shard_size)
+        write_model_card(self, preset_dir)
+
     # === Export ===
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
@@ -279,6 +300,42 @@ class GPT3(GeneratingCausalLM):
         from keras_gpt3.export import export_saved_model
 
         return export_saved_model(self, filepath, **kwargs)
+
+    def export_to_transformers(self, path, overwrite=False):
+        """Writes a checkpoint that Hugging Face's transformers loads.
+
+        Weights as safetensors, the config and, with a preprocessor, the
+        tokenizer's files. The architecture is the first of GPT-2, GPT-Neo and
+        OPT that has all the model's settings; its logits are the same.
+
+        Args:
+            path: string or path. A folder that does not exist or is empty.
+            overwrite: bool. Whether to replace what is there. Defaults to
+                `False`.
+
+        Raises:
+            ImportError: If safetensors is not installed.
+            OSError: If there is something at `path` already, or it cannot be
+                written.
+            ValueError: If none of the architectures has the model's settings:
+                none has GPT-3's banded layers with biases on queries, keys
+                and values. Also for quantized weights.
+
+        Example:
+
+        ```python
+        import keras_gpt3
+
+        model = keras_gpt3.GPT3.from_preset(
+            "gpt3_small_en", num_layers=1, attention_pattern=("dense",)
+        )
+        model.export_to_transformers("checkpoint")
+        same = keras_gpt3.GPT3.from_preset("checkpoint")
+        ```
+        """
+        from keras_gpt3.models.checkpoint_export import export_to_transformers
+
+        export_to_transformers(self, path, overwrite=overwrite)
 
 
 def _check_preprocessor(backbone, preprocessor):

@@ -5,9 +5,13 @@ import numpy as np
 from keras_hub.models import CausalLMPreprocessor
 
 from keras_gpt3 import preset_loader
+from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
 from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
+from keras_gpt3.models.checkpoint_tokenizer import checkpoint_context
+from keras_gpt3.models.checkpoint_tokenizer import read_checkpoint_tokenizer
 from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
 from keras_gpt3.models.preset_resolution import check_preset
+from keras_gpt3.models.preset_resolution import local_preset
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
@@ -17,16 +21,16 @@ class GPT3Preprocessor(CausalLMPreprocessor):
     A call gives `(x, y, sample_weight)`: `x` a dict of `token_ids` and
     `padding_mask`, `y` the next token of each position, and weights that are
     `False` on padding. Each training document ends with the end of text, unless
-    it is longer and cut. There is no start token: GPT-3 reads
-    documents that follow each other, with the end of text between them
-    (section 2.2).
+    it is longer and cut. There is no start token, unless a checkpoint's own
+    tokenizer adds one (OPT's does): GPT-3 reads documents that follow each
+    other, with the end of text between them (section 2.2).
 
     Args:
         tokenizer: `GPT3Tokenizer`.
         sequence_length: int. Length of what it gives, which should be the
             model's context. Defaults to 2048.
-        add_start_token: bool. Whether to begin each text with the end of
-            text. Defaults to `False`.
+        add_start_token: bool. Whether to begin each text with the start
+            token. Defaults to `False`.
         add_end_token: bool. Whether to end each training document with the
             end of text. Defaults to `True`.
         **kwargs: See `keras_hub.models.CausalLMPreprocessor`.
@@ -85,15 +89,23 @@ class GPT3Preprocessor(CausalLMPreprocessor):
         """Loads the preprocessor of a preset.
 
         Args:
-            preset: string. A shipped name, or what keras-hub takes, such as the
-                path of a folder.
-            **kwargs: See the constructor. For a shipped name
-                `sequence_length` defaults to the preset's context.
+            preset: string. A shipped name, a folder that `save_to_preset`
+                wrote or one in Hugging Face's layout, or a handle such as
+                `"hf://org/name"`.
+            **kwargs: See the constructor. For a shipped name and Hugging
+                Face's layout `sequence_length` defaults to the model's
+                context, and `add_start_token` to what the files say.
 
         Returns:
             A `GPT3Preprocessor`.
+
+        Raises:
+            ValueError: There is no such preset, or it has no tokenizer, or
+                one that does not split texts as GPT-2's.
         """
-        preset = str(preset)
+        preset = local_preset(preset, load_weights=False)
+        if is_checkpoint_folder(preset):
+            return cls._from_checkpoint(preset, **kwargs)
         check_preset(preset)
         if not preset_loader.is_shipped(preset):
             return super().from_preset(preset, **kwargs)
@@ -105,6 +117,26 @@ class GPT3Preprocessor(CausalLMPreprocessor):
                 **kwargs,
             }
         )
+
+    @classmethod
+    def _from_checkpoint(cls, folder, **kwargs):
+        """Reads the tokenizer of a folder in Hugging Face's layout."""
+        files = read_checkpoint_tokenizer(folder)
+        kwargs.setdefault("add_start_token", files.add_start_token)
+        if "tokenizer" not in kwargs:
+            tokenizer = cls.tokenizer_cls.from_tokenizer_files(files)
+            kwargs["tokenizer"] = tokenizer
+        if "sequence_length" not in kwargs:
+            kwargs["sequence_length"] = checkpoint_context(folder)
+        return cls(**kwargs)
+
+    def export_to_transformers(self, path):
+        """Writes the files from which transformers loads the tokenizer.
+
+        Args:
+            path: string. An existing folder.
+        """
+        self.tokenizer.export_to_transformers(path, self.add_start_token)
 
     def _call_python(self, x, y=None, sample_weight=None, sequence_length=None):
         # The parent puts an end of text behind a document that it cuts, and

@@ -1,30 +1,29 @@
 """GPT-3's tokenizer; in a TensorFlow graph it runs a Python function."""
 
 import functools
-import json
-import os
 
 import keras
 import numpy as np
-from keras_hub.tokenizers import Tokenizer
 
 from keras_gpt3 import preset_loader
+from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
+from keras_gpt3.converters.tokenizer_files import TokenizerFiles
+from keras_gpt3.converters.tokenizer_files import write_tokenizer
+from keras_gpt3.models.checkpoint_tokenizer import read_checkpoint_tokenizer
 from keras_gpt3.models.preset_resolution import check_preset
-from keras_gpt3.tokenization.byte_pair_encoding import BytePairEncoding
+from keras_gpt3.models.preset_resolution import local_preset
+from keras_gpt3.models.vocabulary_tokenizer import VocabularyTokenizer
 from keras_gpt3.tokenization.graph_encoding import decode_in_graph
 from keras_gpt3.tokenization.graph_encoding import encode_in_graph
 from keras_gpt3.tokenization.graph_encoding import in_graph
 from keras_gpt3.tokenization.nested_inputs import to_id_sequences
 from keras_gpt3.tokenization.nested_inputs import to_texts
-from keras_gpt3.tokenization.shared_encoding import shared_byte_pair_encoding
 
-# keras-hub's file names, so that its loaders find them.
-VOCABULARY_FILE = "vocabulary.json"
-MERGES_FILE = "merges.txt"
+END_OF_TEXT = "<|endoftext|>"
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
-class GPT3Tokenizer(Tokenizer):
+class GPT3Tokenizer(VocabularyTokenizer):
     """Turns strings into token ids and back, exactly as GPT-2's tokenizer.
 
     GPT-3 keeps GPT-2's byte-level byte-pair encoding (section 2.1). A string
@@ -37,9 +36,16 @@ class GPT3Tokenizer(Tokenizer):
             alphabet, or such a JSON file. Defaults to `None`: to be loaded.
         merges: list of strings, or path. Merge rules, the earliest first, or a
             file with one a line. Defaults to `None`: to be loaded.
-        split_special_tokens: bool. Whether "<|endoftext|>" in a text is
-            ordinary text and not the special token. Defaults to `False`.
+        split_special_tokens: bool. Whether special tokens in a text are
+            ordinary text. Defaults to `False`.
         dtype: string. `"int32"` or `"int64"`. Defaults to `"int32"`.
+        special_tokens: list of str. Tokens that are cut out of a text before
+            its words are split, besides the next three. Defaults to `()`.
+        start_token: string. Stands before texts where a preprocessor has
+            `add_start_token`. Defaults to `"<|endoftext|>"`.
+        end_token: string. Ends documents and answers. Defaults to
+            `"<|endoftext|>"`.
+        pad_token: string. Fills rows up. Defaults to `"<|endoftext|>"`.
         **kwargs: See `keras_hub.tokenizers.Tokenizer`.
 
     Call arguments:
@@ -47,7 +53,8 @@ class GPT3Tokenizer(Tokenizer):
             `(batch,)`.
 
     Raises:
-        ValueError: The vocabulary and the merges do not fit together.
+        ValueError: The vocabulary and the merges do not fit together, or lack
+            a special token.
 
     Example:
 
@@ -68,40 +75,73 @@ class GPT3Tokenizer(Tokenizer):
         merges=None,
         split_special_tokens=False,
         dtype="int32",
+        special_tokens=(),
+        start_token=END_OF_TEXT,
+        end_token=END_OF_TEXT,
+        pad_token=END_OF_TEXT,
         **kwargs,
     ):
-        super().__init__(dtype=dtype, **kwargs)
+        roles = {
+            "start_token": start_token,
+            "end_token": end_token,
+            "pad_token": pad_token,
+        }
+        super().__init__(
+            vocabulary, merges, special_tokens, roles, dtype=dtype, **kwargs
+        )
         if self.compute_dtype not in ("int32", "int64"):
             raise ValueError(
                 "`dtype` must be 'int32' or 'int64'. Received: "
                 f"dtype={self.compute_dtype!r}. Leave it out for int32."
             )
         self.split_special_tokens = split_special_tokens
-        self.file_assets = [VOCABULARY_FILE, MERGES_FILE]
-        self._encoding = None
         self.built = True  # It has no weights; a model's `quantize` asks.
-        for name in ("end_token", "start_token", "pad_token"):
-            self._add_special_token("<|endoftext|>", name)
-        self.set_vocabulary_and_merges(vocabulary, merges)
 
     @classmethod
     def from_preset(cls, preset, **kwargs):
         """Loads the tokenizer of a preset.
 
         Args:
-            preset: string. A shipped name, or what keras-hub takes, such as the
-                path of a folder.
+            preset: string. A shipped name, a folder that `save_to_preset`
+                wrote or one in Hugging Face's layout, or a handle such as
+                `"hf://org/name"`.
             **kwargs: See the constructor.
 
         Returns:
             A `GPT3Tokenizer`.
+
+        Raises:
+            ValueError: There is no such preset, or it has no tokenizer, or
+                one that does not split texts as GPT-2's.
         """
-        preset = str(preset)
+        preset = local_preset(preset, load_weights=False)
+        if is_checkpoint_folder(preset):
+            files = read_checkpoint_tokenizer(preset)
+            return cls.from_tokenizer_files(files, **kwargs)
         check_preset(preset)
         if not preset_loader.is_shipped(preset):
             return super().from_preset(preset, **kwargs)
         vocabulary, merges = preset_loader.vocabulary_paths()
         return cls(vocabulary, merges, **kwargs)
+
+    @classmethod
+    def from_tokenizer_files(cls, files, **kwargs):
+        """Builds the tokenizer that the files of a checkpoint describe.
+
+        Args:
+            files: `TokenizerFiles`, as `read_tokenizer` gives them.
+            **kwargs: See the constructor.
+
+        Returns:
+            A `GPT3Tokenizer`.
+        """
+        named = {
+            "special_tokens": files.special_tokens,
+            "start_token": files.start_token,
+            "end_token": files.end_token,
+            "pad_token": files.pad_token,
+        }
+        return cls(files.vocabulary, files.merges, **(named | kwargs))
 
     @classmethod
     def from_config(cls, config):
@@ -114,64 +154,6 @@ class GPT3Tokenizer(Tokenizer):
                     "with `load_assets`."
                 )
         return super().from_config(config)
-
-    # === Vocabulary ===
-
-    def set_vocabulary_and_merges(self, vocabulary, merges):
-        """Sets both from data or from paths; `None` for both clears them."""
-        if (vocabulary is None) != (merges is None):
-            missing = "vocabulary" if vocabulary is None else "merges"
-            raise ValueError(
-                "`vocabulary` and `merges` must be given together. Received: "
-                f"{missing}=None. Pass both, or none and load them later."
-            )
-        sources = vocabulary, merges
-        if vocabulary is None:
-            self._encoding = None
-        elif all(isinstance(source, (str, os.PathLike)) for source in sources):
-            self._encoding = shared_byte_pair_encoding(*sources)
-        else:
-            self._encoding = BytePairEncoding(*sources)
-        if self._encoding is not None:
-            self._update_special_token_ids()
-
-    @property
-    def encoding(self):
-        """The `BytePairEncoding` behind this layer."""
-        if self._encoding is None:
-            raise ValueError(
-                "A vocabulary must be set before the tokenizer is used. "
-                "Received: vocabulary=None. Pass `vocabulary` and `merges`, or "
-                "use `GPT3Tokenizer.from_preset`."
-            )
-        return self._encoding
-
-    @property
-    def vocabulary(self):
-        """A dict, token -> id, or `None`. Not to be changed."""
-        return self._encoding and self._encoding.vocabulary
-
-    @property
-    def merges(self):
-        """The merge rules, a list of strings, or `None`. Not to be changed."""
-        return self._encoding and self._encoding.merges
-
-    def get_vocabulary(self):
-        """Lists the tokens, in the order of their ids."""
-        vocabulary = self.encoding.vocabulary
-        return sorted(vocabulary, key=vocabulary.__getitem__)
-
-    def vocabulary_size(self):
-        """Counts the ids."""
-        return self.encoding.vocabulary_size
-
-    def id_to_token(self, id):
-        """Looks up the token of an id, spelled in GPT-2's byte alphabet."""
-        return self.encoding.id_to_token(id)
-
-    def token_to_id(self, token):
-        """Looks up the id of a token, spelled in GPT-2's byte alphabet."""
-        return self.encoding.token_to_id(token)
 
     # === Tokenization ===
 
@@ -192,8 +174,8 @@ class GPT3Tokenizer(Tokenizer):
 
         Args:
             texts: list of strings.
-            split_special_tokens: bool or None. Whether `<|endoftext|>` in a
-                text is plain text. Defaults to `None`, as constructed.
+            split_special_tokens: bool or None. Whether special tokens in a
+                text are plain text. Defaults to `None`, as constructed.
 
         Returns:
             A list of lists of int.
@@ -254,25 +236,39 @@ class GPT3Tokenizer(Tokenizer):
 
     # === Config ===
 
-    def save_assets(self, dir_path):
-        """Writes `vocabulary.json` and `merges.txt` into a folder."""
-        path = os.path.join(dir_path, VOCABULARY_FILE)
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(self.encoding.vocabulary, file)
-        path = os.path.join(dir_path, MERGES_FILE)
-        with open(path, "w", encoding="utf-8") as file:
-            # GPT-2's own reader drops the first line unseen.
-            file.write("\n".join(["#version: 0.2", *self.encoding.merges, ""]))
+    def export_to_transformers(self, path, add_start_token=False):
+        """Writes the files from which transformers loads this tokenizer.
 
-    def load_assets(self, dir_path):
-        """Reads `vocabulary.json` and `merges.txt` from a folder."""
-        self.set_vocabulary_and_merges(
-            os.path.join(dir_path, VOCABULARY_FILE),
-            os.path.join(dir_path, MERGES_FILE),
+        Args:
+            path: string. An existing folder.
+            add_start_token: bool. Whether it shall put the start token before
+                each text. Defaults to `False`.
+
+        Raises:
+            ValueError: If special tokens in texts are ordinary text here.
+        """
+        if self.split_special_tokens:
+            raise ValueError(
+                "A tokenizer must know special tokens in texts to be exported. "
+                "Received: split_special_tokens=True. Set it to False first."
+            )
+        files = TokenizerFiles(
+            vocabulary=self.encoding.vocabulary,
+            merges=self.encoding.merges,
+            special_tokens=self._special_tokens,
+            start_token=self.start_token,
+            end_token=self.end_token,
+            pad_token=self.pad_token,
+            add_start_token=add_start_token,
         )
+        write_tokenizer(path, files)
 
     def get_config(self):
         return {
             **super().get_config(),
             "split_special_tokens": self.split_special_tokens,
+            "special_tokens": self.special_tokens,
+            "start_token": self.start_token,
+            "end_token": self.end_token,
+            "pad_token": self.pad_token,
         }

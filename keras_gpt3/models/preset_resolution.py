@@ -11,6 +11,9 @@ from keras_hub.src.utils.preset_utils import KerasPresetLoader
 from keras_hub.src.utils.preset_utils import get_preset_loader
 
 from keras_gpt3 import preset_loader
+from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
+from keras_gpt3.converters.hub_snapshot import fetch_preset
+from keras_gpt3.models.checkpoint_loading import load_checkpoint
 from keras_gpt3.models.known_arguments import check_known_arguments
 from keras_gpt3.models.stored_shapes import check_stored_shapes
 from keras_gpt3.planning.preflight import check_fits
@@ -34,11 +37,43 @@ def load_backbone(cls, preset, load_weights, overrides):
         ValueError: See `GPT3Backbone.from_preset`.
         MemoryError: If the weights cannot fit into memory.
     """
-    preset = str(preset)
     check_known_arguments(cls, overrides)
+    preset = local_preset(preset, load_weights)
     if preset_loader.is_shipped(preset):
         return _build_shipped(cls, preset, load_weights, overrides)
+    if is_checkpoint_folder(preset):
+        return load_checkpoint(cls, preset, load_weights, overrides)
     return _load_saved(cls, preset, load_weights, overrides)
+
+
+def local_preset(preset, load_weights=None):
+    """Downloads a preset of the Hugging Face hub; passes others on.
+
+    Args:
+        preset: string or path. See `GPT3Backbone.from_preset`.
+        load_weights: bool or `None`. `False` leaves the weights where they
+            are. Defaults to `None`.
+
+    Returns:
+        A string: the folder of a `"hf://"` handle, or `preset`.
+
+    Raises:
+        ImportError: If huggingface-hub is needed and not installed.
+        OSError: If a file is not in the cache and cannot be downloaded.
+        ValueError: If there is no such repository or revision.
+
+    Example:
+
+    ```python
+    from keras_gpt3.models.preset_resolution import local_preset
+
+    local_preset("gpt3_small_en")  # "gpt3_small_en"
+    ```
+    """
+    preset = str(preset)
+    if not preset.startswith("hf://"):
+        return preset
+    return fetch_preset(preset, weights=load_weights is not False)
 
 
 def _build_shipped(cls, preset, load_weights, overrides):
@@ -61,7 +96,7 @@ def _build_shipped(cls, preset, load_weights, overrides):
 
 
 def _load_saved(cls, preset, load_weights, overrides):
-    """A model that `save_to_preset` wrote, here or on a hub."""
+    """A model that `save_to_preset` wrote, here or on Kaggle's hub."""
     check_preset(preset)
     loader = get_preset_loader(preset)
     if not isinstance(loader, KerasPresetLoader):
@@ -129,24 +164,26 @@ def check_preset(preset):
             f"config.json of a preset must be valid JSON. Received: {config} "
             f"({error}). Save the preset again."
         ) from error
-    if "registered_name" not in content:
+    if not {"registered_name", "model_type"}.intersection(content):
         raise _foreign_format(preset)
 
 
 def _foreign_format(preset):
     """The error for a preset of another library."""
     return ValueError(
-        "preset must be in Keras' format, with a registered_name in its "
-        f"config.json. Received: preset={preset!r}. Load it in its own "
-        "library and save it with save_to_preset."
+        "preset must be in Keras' or Hugging Face's format, with a "
+        "registered_name or a model_type in its config.json. Received: "
+        f"preset={preset!r}. Pass a folder that save_to_preset or "
+        "save_pretrained wrote."
     )
 
 
 def has_preprocessor(preset):
-    """Whether a preset holds a tokenizer; those on a hub always do.
+    """Whether a preset holds a tokenizer; those on Kaggle's hub always do.
 
     Args:
-        preset: string or path. See `GPT3Backbone.from_preset`.
+        preset: string or path. See `GPT3Backbone.from_preset`; not a handle of
+            the Hugging Face hub.
 
     Returns:
         A bool.
@@ -154,9 +191,12 @@ def has_preprocessor(preset):
     preset = str(preset)
     if preset_loader.is_shipped(preset) or "://" in preset:
         return True
-    return (pathlib.Path(preset) / "tokenizer.json").exists()
+    names = ["tokenizer.json"]
+    if is_checkpoint_folder(preset):
+        names += ["vocab.json", "merges.txt"]  # Of GPT-2's older format.
+    return any((pathlib.Path(preset) / name).exists() for name in names)
 
 
 def _has_weights(preset):
-    """Whether a preset has weights; those on a hub always do."""
+    """Whether a preset has weights; those on Kaggle's hub always do."""
     return "://" in preset or any(pathlib.Path(preset).glob("*.weights.h5"))

@@ -23,8 +23,9 @@ def describe(preset):
 
     Args:
         preset: string, `pathlib.Path`, dict or model. A shipped preset, a
-            folder written by `save_to_preset`, the arguments of
-            `GPT3Backbone`, or a `GPT3` or `GPT3Backbone`.
+            folder written by `save_to_preset`, a GPT-2, GPT-Neo or OPT in
+            Hugging Face's layout, the arguments of `GPT3Backbone`, or a `GPT3`
+            or `GPT3Backbone`.
 
     Returns:
         A `ModelDescription`, with `num_parameters`, `parameters` by part and
@@ -100,6 +101,15 @@ def _is_folder(preset):
 
 
 def _read_folder(folder):
+    """The backbone's arguments that a preset's or checkpoint's folder holds."""
+    # Imported here: shipped presets are described without them.
+    from keras_gpt3.converters.checkpoint_families import family_of
+    from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
+    from keras_gpt3.converters.checkpoint_folder import read_config_json
+
+    if is_checkpoint_folder(folder):
+        config = read_config_json(folder)
+        return family_of(config).backbone_arguments(config)
     try:
         content = json.loads((folder / "config.json").read_text("utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):

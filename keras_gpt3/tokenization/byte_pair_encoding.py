@@ -8,6 +8,8 @@ import numpy as np
 
 from keras_gpt3.tokenization.merge_rules import check_merge_rules
 from keras_gpt3.tokenization.merge_rules import read_merge_rules
+from keras_gpt3.tokenization.special_token_split import are_nested
+from keras_gpt3.tokenization.special_token_split import split_at_tokens
 from keras_gpt3.tokenization.text_check import check_text
 from keras_gpt3.tokenization.tiktoken_encoding import build_tiktoken_encoding
 from keras_gpt3.tokenization.vocabulary import check_vocabulary
@@ -32,8 +34,10 @@ class BytePairEncoding:
             alphabet (a space is "Ġ"), or such a JSON file (`encoder.json`).
         merges: list of strings, or path. Rules "left right", the earliest
             first, or a file with one rule a line (`vocab.bpe`).
-        special_tokens: tuple of str. Tokens of `vocabulary` that no merge
-            makes. Defaults to `("<|endoftext|>",)`.
+        special_tokens: tuple of str. Tokens of `vocabulary` that are cut out
+            of a text before its words are split, the first from the left and
+            of two that begin at one place the longer. Defaults to
+            `("<|endoftext|>",)`.
 
     Attributes:
         vocabulary: dict. Token -> id. Not to be changed.
@@ -118,8 +122,15 @@ class BytePairEncoding:
         special = () if split_special_tokens else self.special_tokens
         special = tuple(token for token in special if token in text)
         parts = [text]
+        if are_nested(special):
+            # tiktoken leaves open which of two counts; see `_encode`.
+            parts = split_at_tokens(text, special)
         if len(text) >= LONG_RUN:
-            parts = cut_long_whitespace(text, special)
+            parts = [
+                piece
+                for part in parts
+                for piece in cut_long_whitespace(part, special)
+            ]
         return parts, special
 
     def _encode(self, text, special):
@@ -128,12 +139,16 @@ class BytePairEncoding:
             return self._encode_to_numpy(text, special).tolist()
         if not special:
             return self._encoding.encode_ordinary(text)
+        if text in special:
+            return [self.vocabulary[text]]
         return self._encoding.encode(
             text, allowed_special=set(special), disallowed_special=()
         )
 
     def _encode_to_numpy(self, text, special):
         """As `_encode`, but gives an array."""
+        if text in special:
+            return np.array([self.vocabulary[text]])
         ranks = self._encoding.encode_to_numpy(
             text, allowed_special=set(special), disallowed_special=()
         )

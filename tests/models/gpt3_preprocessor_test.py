@@ -6,8 +6,11 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3 import preset_loader
+from keras_gpt3.converters.tokenizer_files import read_tokenizer
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
 from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
+from tests.converters.tokenizer_folders import FIXTURES
+from tests.converters.tokenizer_folders import expected_texts
 from tests.tokenization.small_vocabulary import small_vocabulary
 
 END = small_vocabulary()[0]["<|endoftext|>"]
@@ -157,6 +160,43 @@ def test_a_shipped_preset_sets_tokenizer_and_length():
     assert to_lists(x["token_ids"])[:3] == [15496, 995, 50256]
     shorter = GPT3Preprocessor.from_preset("gpt3_175b_en", sequence_length=8)
     assert shorter.sequence_length == 8
+
+
+def test_a_checkpoint_sets_tokenizer_length_and_start_token():
+    opt = GPT3Preprocessor.from_preset(FIXTURES / "opt")
+    assert opt.sequence_length == 24
+    texts, ids = expected_texts("opt")
+    assert opt.prompt_ids(texts) == ids
+    x, y, _ = opt("hello", sequence_length=9)
+    length = int(np.sum(x["padding_mask"]))
+    start, end, pad = 2, 2, 1
+    assert x["token_ids"][0] == start
+    assert y[length - 2] == end
+    assert set(np.array(x["token_ids"][length:])) == {pad}
+    gpt2 = GPT3Preprocessor.from_preset(FIXTURES / "specials_first")
+    assert not gpt2.add_start_token
+
+
+def test_arguments_come_before_what_a_checkpoint_says():
+    tokenizer = GPT3Tokenizer(*small_vocabulary())
+    preprocessor = GPT3Preprocessor.from_preset(
+        FIXTURES / "opt",
+        tokenizer=tokenizer,
+        sequence_length=7,
+        add_start_token=False,
+    )
+    assert preprocessor.tokenizer is tokenizer
+    assert preprocessor.sequence_length == 7
+    assert not preprocessor.add_start_token
+
+
+@pytest.mark.parametrize("add_start_token", [False, True])
+def test_exports_whether_there_is_a_start_token(add_start_token, tmp_path):
+    preprocessor = GPT3Preprocessor.from_preset(
+        FIXTURES / "opt", add_start_token=add_start_token
+    )
+    preprocessor.export_to_transformers(tmp_path)
+    assert read_tokenizer(tmp_path).add_start_token is add_start_token
 
 
 def test_a_shipped_preset_takes_another_tokenizer():

@@ -8,7 +8,11 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3 import preset_loader
+from keras_gpt3.converters.tokenizer_files import read_tokenizer
 from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
+from tests.converters.tokenizer_folders import FIXTURES
+from tests.converters.tokenizer_folders import NAMES
+from tests.converters.tokenizer_folders import expected_texts
 from tests.tokenization.small_vocabulary import small_vocabulary
 
 END = "<|endoftext|>"
@@ -141,6 +145,88 @@ def test_survives_serialization_and_assets(tokenizer, tmp_path):
     restored.load_assets(tmp_path)
     assert restored(TEXTS) == tokenizer(TEXTS)
     assert restored.end_token_id == tokenizer.end_token_id
+
+
+def opt_like_tokenizer(**arguments):
+    """Ids in no order, and special tokens of its own."""
+    vocabulary, merges = small_vocabulary()
+    tokens = ["<pad>", "</s>", *reversed(vocabulary), "<x>"]
+    return GPT3Tokenizer(
+        {token: id for id, token in enumerate(tokens)},
+        merges,
+        special_tokens=["<x>"],
+        start_token="</s>",
+        end_token="</s>",
+        pad_token="<pad>",
+        **arguments,
+    )
+
+
+def test_special_tokens_of_other_families():
+    tokenizer = opt_like_tokenizer()
+    assert (tokenizer.start_token_id, tokenizer.end_token_id) == (1, 1)
+    assert tokenizer.pad_token_id == 0
+    assert tokenizer.special_tokens == ["</s>", "<pad>", "<x>"]
+    last = tokenizer.vocabulary_size() - 1
+    assert tokenizer.special_token_ids == [1, 0, last]
+    text = f"hello</s><pad>{END}<x>"
+    ids = tokenizer(text)
+    hello, plain = tokenizer.token_to_id("hello"), tokenizer.tokenize(END)
+    assert ids.tolist() == [hello, 1, 0, *plain, last]
+    assert len(plain) == len(END)
+    in_graph = tf.function(tokenizer)(tf.constant(text))
+    assert in_graph.numpy().tolist() == ids.tolist()
+    assert tokenizer.detokenize(ids) == text
+    apart = opt_like_tokenizer(split_special_tokens=True)
+    assert len(apart("</s>")) == 4
+
+
+def test_special_tokens_survive_serialization(tmp_path):
+    tokenizer = opt_like_tokenizer()
+    config = keras.saving.serialize_keras_object(tokenizer)
+    restored = keras.saving.deserialize_keras_object(
+        json.loads(json.dumps(config))
+    )
+    tokenizer.save_assets(tmp_path)
+    restored.load_assets(tmp_path)
+    assert restored.get_config() == tokenizer.get_config()
+    text = f"hello</s><pad>{END}<x>"
+    assert restored(text).tolist() == tokenizer(text).tolist()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_loads_a_folder_in_hugging_face_s_layout(name):
+    tokenizer = GPT3Tokenizer.from_preset(FIXTURES / name)
+    texts, ids = expected_texts(name)
+    starts = [tokenizer.start_token_id] if name == "opt" else []
+    assert [starts + row for row in tokenizer(texts)] == ids
+
+
+@pytest.mark.parametrize("add_start_token", [False, True])
+def test_exports_what_it_loads(add_start_token, tmp_path):
+    tokenizer = opt_like_tokenizer()
+    tokenizer.export_to_transformers(tmp_path, add_start_token)
+    files = read_tokenizer(tmp_path)
+    assert files.add_start_token is add_start_token
+    restored = GPT3Tokenizer.from_tokenizer_files(files)
+    assert restored.vocabulary == tokenizer.vocabulary
+    assert restored.merges == tokenizer.merges
+    assert set(restored.special_tokens) == set(tokenizer.special_tokens)
+
+
+def test_does_not_export_what_transformers_would_read_differently(tmp_path):
+    tokenizer = opt_like_tokenizer(split_special_tokens=True)
+    with pytest.raises(
+        ValueError,
+        match=r"special tokens in texts to be exported\. Received: split_spec",
+    ):
+        tokenizer.export_to_transformers(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_special_tokens_must_be_in_the_vocabulary():
+    with pytest.raises(ValueError, match=r"'</s>' is missing\. Add it to"):
+        GPT3Tokenizer(*small_vocabulary(), end_token="</s>")
 
 
 def test_saved_merges_begin_with_the_line_that_gpt2s_reader_drops(

@@ -1,6 +1,7 @@
 import json
 import logging
 import re
+import shutil
 
 import keras
 import keras_hub
@@ -9,6 +10,7 @@ import pytest
 
 from keras_gpt3 import GPT3
 from keras_gpt3 import GPT3Backbone
+from keras_gpt3.models import preset_resolution
 from keras_gpt3.planning import preflight
 from keras_gpt3.preset_loader import shipped_presets
 from tests.small_gpt3 import SMALL
@@ -294,15 +296,16 @@ def test_a_config_that_is_not_json_raises(tmp_path):
 
 @pytest.mark.parametrize(
     "config",
-    [{"model_type": "gpt2", "n_layer": 2}, {"architecture": "resnet"}, {}, []],
-    ids=["transformers", "timm", "empty", "list"],
+    [{"architecture": "resnet"}, {}, []],
+    ids=["timm", "empty", "list"],
 )
 def test_a_config_of_another_library_raises(config, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     refusal(
-        "preset must be in Keras' format, with a registered_name in its "
-        f"config.json. Received: preset={str(tmp_path)!r}. Load it in its own "
-        "library and save it with save_to_preset.",
+        "preset must be in Keras' or Hugging Face's format, with a "
+        "registered_name or a model_type in its config.json. Received: "
+        f"preset={str(tmp_path)!r}. Pass a folder that save_to_preset or "
+        "save_pretrained wrote.",
         tmp_path,
     )
 
@@ -328,3 +331,82 @@ def test_a_folder_that_is_not_there_raises(tmp_path):
     for cls in (GPT3, GPT3Backbone):
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
             cls.from_preset(folder)
+
+
+# === Checkpoints in Hugging Face's format ===
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """A model, and the folder of a checkpoint that holds it."""
+    model = small_text_model(attention_pattern=("dense",))
+    folder = tmp_path_factory.mktemp("model") / "checkpoint"
+    model.export_to_transformers(folder)
+    return model, folder
+
+
+def test_a_checkpoint_comes_back_with_its_tokenizer(checkpoint):
+    model, folder = checkpoint
+    loaded = GPT3.from_preset(folder)
+    assert_equal_weights(loaded, model)
+    assert loaded.preprocessor.sequence_length == 12
+    texts = ["the cat", "a<|endoftext|>b"]
+    ids = [m.preprocessor.tokenizer(texts) for m in (loaded, model)]
+    assert ids[0] == ids[1]
+
+
+def test_a_checkpoint_without_a_tokenizer_works_on_ids(checkpoint, tmp_path):
+    model, folder = checkpoint
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(folder / name, tmp_path)
+    loaded = GPT3.from_preset(tmp_path)
+    assert loaded.preprocessor is None
+    assert_equal_weights(loaded, model)
+
+
+def test_overrides_and_new_weights_of_a_checkpoint(checkpoint):
+    model, folder = checkpoint
+    longer = {"max_sequence_length": 20, "dropout": 0.5}
+    backbone = GPT3Backbone.from_preset(folder, load_weights=False, **longer)
+    assert backbone.get_config().items() >= longer.items()
+    refusal(
+        "Overrides must not change the shape of stored weights. Received: "
+        "max_sequence_length=20 where the preset has max_sequence_length=12. "
+        "Pass load_weights=False to start from new weights.",
+        folder,
+        **longer,
+    )
+
+
+def test_a_handle_of_the_hub_is_downloaded_once(checkpoint, monkeypatch):
+    model, folder = checkpoint
+    asked = []
+
+    def fetch(handle, weights):
+        asked.append((handle, weights))
+        return str(folder)
+
+    monkeypatch.setattr(preset_resolution, "fetch_preset", fetch)
+    handle = "hf://org/name@v1"
+    loaded = GPT3.from_preset(handle)
+    assert_equal_weights(loaded, model)
+    assert loaded.preprocessor is not None
+    assert asked == [(handle, True)]
+    GPT3Backbone.from_preset(handle, load_weights=False)
+    assert asked[1:] == [(handle, False)]
+
+
+@pytest.mark.parametrize(
+    "preset", ["gpt3_small_en", "some/folder", "kaggle://a/b/c/d"]
+)
+def test_only_handles_of_hugging_face_are_downloaded(preset):
+    assert preset_resolution.local_preset(preset) == preset
+
+
+def test_a_checkpoint_of_another_family_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    refusal(
+        "model_type in config.json must be one of ['gpt2', 'gpt_neo', 'opt']. "
+        "Received: model_type='llama'. ",
+        tmp_path,
+    )

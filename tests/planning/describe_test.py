@@ -85,6 +85,20 @@ def test_a_saved_folder_is_described_by_its_config(tmp_path, as_type):
     assert description.recipe is None
 
 
+def test_a_checkpoint_is_described_by_its_config(tmp_path):
+    config = {"model_type": "gpt_neo", "vocab_size": 50, "hidden_size": 16}
+    config |= {"num_layers": 2, "num_heads": 2, "max_position_embeddings": 32}
+    config |= {"attention_types": [[["global", "local"], 1]], "window_size": 8}
+    (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
+    description = describe(tmp_path)
+    # As transformers counts: embeddings, two blocks and the last norm.
+    block = 4 * 16 * 16 + 16 + (16 * 64 + 64) + (64 * 16 + 16) + 4 * 16
+    expected = (50 + 32) * 16 + 2 * block + 2 * 16
+    assert description.num_parameters == expected
+    assert "query_key_value_bias" in str(description)
+    assert "norm_first" not in str(description)
+
+
 def test_a_config_and_a_model_of_it_are_described_alike():
     config = small_config()
     backbone = types.SimpleNamespace(

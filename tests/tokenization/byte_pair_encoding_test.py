@@ -106,6 +106,21 @@ def test_special_tokens_may_be_any_text():
     assert encoding.decode(ids) == "a</s><pad é>"
 
 
+def test_the_longer_of_two_special_tokens_counts(monkeypatch):
+    vocabulary, merges = small_vocabulary()
+    special = "<p>", "<p>>", "<p>>!"
+    vocabulary |= {t: len(vocabulary) + i for i, t in enumerate(special)}
+    encoding = BytePairEncoding(vocabulary, merges, special)
+    text = "hello<p> <p>>>\n\n<p>>!<p><p>> hello"
+    expected = ["hello", "<p>", "Ġ", "<p>>", ">", "ĊĊ", "<p>>!", "<p>", "<p>>"]
+    expected = [vocabulary[t] for t in [*expected, "Ġ", "hello"]]
+    assert encoding.encode(text) == expected
+    assert encoding.encode_to_numpy(text).tolist() == expected
+    # Long texts are cut elsewhere, too.
+    monkeypatch.setattr(byte_pair_encoding, "LONG_RUN", 2)
+    assert encoding.encode(text) == expected
+
+
 def test_no_special_tokens_at_all():
     vocabulary, merges = small_vocabulary()
     encoding = BytePairEncoding(vocabulary, merges, special_tokens=())

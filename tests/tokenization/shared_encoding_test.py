@@ -20,3 +20,12 @@ def test_shares_equal_files_and_notices_changed_ones(tmp_path):
     paths = write(tmp_path, swapped, merges)
     second = shared_byte_pair_encoding(*paths)
     assert second.encode("ab") == first.encode("ba")
+
+
+def test_other_special_tokens_are_another_encoding(tmp_path):
+    paths = write(tmp_path, *small_vocabulary())
+    plain = shared_byte_pair_encoding(*paths)
+    special = shared_byte_pair_encoding(*paths, special_tokens=["hello"])
+    assert plain.special_tokens == ("<|endoftext|>",)
+    assert special.special_tokens == ("hello",)
+    assert shared_byte_pair_encoding(*paths) is plain

@@ -1,0 +1,94 @@
+"""`keras-gpt3 convert SRC DST`: between Keras' and Hugging Face's formats."""
+
+import os
+import pathlib
+from typing import Annotated
+
+import typer
+
+from keras_gpt3.cli.user_errors import user_errors
+
+_HELP = {
+    "source": "A folder in either format, or hf://org/name[@revision].",
+    "destination": "A folder that does not exist or is empty.",
+    "check": "Compare the logits with transformers' (needs torch).",
+    "dtype": "Of the weights that are written, such as bfloat16.",
+    "overwrite": "Replace a model of the same format at DST.",
+}
+
+
+def convert_command(
+    source: Annotated[str, typer.Argument(metavar="SRC", help=_HELP["source"])],
+    destination: Annotated[
+        pathlib.Path, typer.Argument(metavar="DST", help=_HELP["destination"])
+    ],
+    check: Annotated[
+        bool, typer.Option("--check", help=_HELP["check"])
+    ] = False,
+    dtype: Annotated[str, typer.Option(help=_HELP["dtype"])] = "float32",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help=_HELP["overwrite"])
+    ] = False,
+) -> None:
+    """Convert a checkpoint to a Keras preset, or a preset to a checkpoint.
+
+    SRC decides which: GPT-2, Cerebras-GPT, GPT-Neo and OPT in Hugging Face's
+    format become presets. Exits with 0, with 1 if --check finds a difference,
+    or with 2 if an argument or a file is wrong.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with user_errors():
+        agrees = _convert(source, destination, check, dtype, overwrite)
+    if not agrees:
+        raise typer.Exit(code=1)
+
+
+def _convert(source, destination, check, dtype, overwrite):
+    """Writes the model; whether its logits, if asked for, are the same."""
+    from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
+    from keras_gpt3.models.gpt3 import GPT3
+    from keras_gpt3.models.preset_resolution import local_preset
+    from keras_gpt3.models.transformers_check import check_installed
+
+    if check:
+        check_installed()
+    repository = None
+    if source.startswith("hf://"):
+        repository = source.removeprefix("hf://").partition("@")[0]
+    source = local_preset(source)
+    model = GPT3.from_preset(source, load_weights=True, dtype=dtype)
+    if is_checkpoint_folder(source):
+        checkpoint = source
+        _save_preset(model, destination, overwrite, repository)
+    else:
+        checkpoint = destination
+        model.export_to_transformers(destination, overwrite)
+    millions = model.count_params() / 1e6
+    typer.echo(f"{millions:,.1f}M parameters in {dtype} -> {destination}")
+    return not check or _is_same(destination, checkpoint)
+
+
+def _save_preset(model, destination, overwrite, repository):
+    from keras_gpt3.converters.checkpoint_folder import read_config_json
+    from keras_gpt3.converters.replaced_folder import replaced_folder
+    from keras_gpt3.models.model_card import write_model_card
+
+    def may_replace(folder):
+        if not overwrite or not (folder / "config.json").exists():
+            return False
+        return "registered_name" in read_config_json(folder)
+
+    with replaced_folder(destination, may_replace) as folder:
+        model.save_to_preset(folder)
+        write_model_card(model, folder, source=repository)
+
+
+def _is_same(destination, checkpoint):
+    """Compares what was written with the checkpoint, both in float32."""
+    from keras_gpt3.models.gpt3 import GPT3
+    from keras_gpt3.models.transformers_check import compare_with_transformers
+
+    model = GPT3.from_preset(destination, load_weights=True, dtype="float32")
+    comparison = compare_with_transformers(model, checkpoint)
+    typer.echo(str(comparison))
+    return comparison.agrees

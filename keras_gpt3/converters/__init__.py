@@ -1,0 +1,5 @@
+"""Checkpoints of other formats: their configs, names and files.
+
+Knows no model: a backbone is a dict of its constructor's arguments here, and a
+weight a path and an array.
+"""

@@ -1,0 +1,77 @@
+"""The names of activations in a config.json, and ours."""
+
+# The names of one function differ in how they compute it. The first of each
+# stands in the configs that are written.
+_NAMES = {
+    "gelu_approximate": (
+        "gelu_new",
+        "gelu_pytorch_tanh",
+        "gelu_python_tanh",
+        "gelu_accurate",
+        "gelu_fast",
+    ),
+    "gelu": ("gelu", "gelu_python"),
+    "relu": ("relu",),
+    "silu": ("silu", "swish"),
+    "tanh": ("tanh",),
+    "quick_gelu": ("quick_gelu",),
+    "relu_squared": ("relu2",),
+}
+_OURS = {name: ours for ours, names in _NAMES.items() for name in names}
+
+
+def our_activation(name):
+    """Looks up the activation that a config.json names.
+
+    Args:
+        name: string. The value of `activation_function`.
+
+    Returns:
+        A name of `keras_gpt3.ops.get_activation`.
+
+    Raises:
+        ValueError: If the name is unknown.
+
+    Example:
+
+    ```python
+    from keras_gpt3.converters.activation_names import our_activation
+
+    our_activation("gelu_new")  # "gelu_approximate"
+    ```
+    """
+    if name not in _OURS:
+        raise ValueError(
+            f"activation_function must be one of {sorted(_OURS)}. Received: "
+            f"activation_function={name!r}. Convert a checkpoint with one of "
+            "these."
+        )
+    return _OURS[name]
+
+
+def their_activation(activation):
+    """Looks up what a config.json calls an activation of ours.
+
+    Args:
+        activation: string. A name of `keras_gpt3.ops.get_activation`.
+
+    Returns:
+        The value for `activation_function`.
+
+    Raises:
+        ValueError: If no config.json has a name for it.
+
+    Example:
+
+    ```python
+    from keras_gpt3.converters.activation_names import their_activation
+
+    their_activation("gelu_approximate")  # "gelu_new"
+    ```
+    """
+    if activation not in _NAMES:
+        raise ValueError(
+            f"activation must be one of {sorted(_NAMES)}. Received: "
+            f"activation={activation!r}. Export a model with one of these."
+        )
+    return _NAMES[activation][0]

@@ -1,0 +1,215 @@
+"""What the families of checkpoints share: tables read in both directions."""
+
+import re
+
+from keras_gpt3.converters.activation_names import our_activation
+from keras_gpt3.converters.activation_names import their_activation
+from keras_gpt3.converters.complete_arguments import comparable_arguments
+from keras_gpt3.converters.complete_arguments import complete_arguments
+from keras_gpt3.converters.config_values import read_config_values
+from keras_gpt3.converters.weight_rule import WeightRule
+from keras_gpt3.converters.weight_shapes import weight_shapes
+
+# Arguments that say nothing more where the first cannot be expressed.
+_PARTS = {
+    "attention_pattern": "attention_window",
+    "use_bias": "query_key_value_bias",
+}
+
+
+class CheckpointFamily:
+    """A `model_type` of transformers: its config's keys and tensors' names.
+
+    The families' own files fill in the tables and the two methods that read
+    and write the switches. A config is written by `config` and read again by
+    `backbone_arguments`: what does not come back cannot be expressed.
+    """
+
+    model_type = None
+    # The class in transformers.
+    architecture = None
+    # Backbone arguments -> `ConfigKey`, for values that are the same in both.
+    renamed_keys = {}
+    # `ConfigKey`s of the values that `read_switches` gets.
+    other_keys = ()
+    harmless_keys = frozenset()
+    # Keys that may have one value only.
+    required_values = {}
+    # Arguments that are the same in every model of the family.
+    constant_arguments = {}
+    # Before every tensor's name but the head's, as transformers writes it, and
+    # as other files have it.
+    base_prefix = None
+    other_prefixes = ("",)
+    # A format string for what stands before the names of a block.
+    block_prefix = None
+    # Our paths -> names of tensors; those of blocks without prefix.
+    weight_names = {}
+    # Whether kernels are (out, in).
+    transposes_kernels = True
+    # A regular expression: tensors that are no weights.
+    ignored_names = None
+    tied_head = "lm_head.weight"
+
+    def backbone_arguments(self, config):
+        """Reads the arguments of a backbone from a config.json.
+
+        Args:
+            config: dict. The content of the file.
+
+        Returns:
+            A dict of all arguments of `GPT3Backbone`.
+
+        Raises:
+            ValueError: If a key is unknown, missing, of another type, or asks
+                for what the backbone cannot compute.
+        """
+        keys = [*self.renamed_keys.values(), *self.other_keys]
+        values = read_config_values(
+            config, keys, self.harmless_keys, self.required_values
+        )
+        arguments = {
+            ours: values.pop(key.name)
+            for ours, key in self.renamed_keys.items()
+        }
+        arguments["activation"] = our_activation(arguments["activation"])
+        if arguments["intermediate_dim"] is None:
+            arguments["intermediate_dim"] = 4 * arguments["hidden_dim"]
+        arguments |= self.constant_arguments
+        switches = self.read_switches(values, arguments)
+        return complete_arguments(arguments | switches)
+
+    def config(
+        self,
+        arguments,
+        dtype="float32",
+        bos_token_id=None,
+        eos_token_id=None,
+        pad_token_id=None,
+    ):
+        """Writes the config.json of a backbone.
+
+        Args:
+            arguments: dict. Arguments of `GPT3Backbone`, or its
+                `get_config()`.
+            dtype: string. The dtype of the tensors. Defaults to `"float32"`.
+            bos_token_id: int. The token that starts a text. Defaults to
+                `None`, written as null.
+            eos_token_id: int. The token that ends one. Defaults to `None`.
+            pad_token_id: int. The token that fills rows up. Defaults to
+                `None`.
+
+        Returns:
+            A dict, the content of the file.
+
+        Raises:
+            ValueError: If the family cannot express the backbone.
+        """
+        arguments = complete_arguments(arguments)
+        config = self._write_config(arguments)
+        in_the_way = self._lost_arguments(config, arguments)
+        if in_the_way:
+            raise ValueError(
+                "A backbone must be one that transformers' "
+                f"{self.architecture} can compute. Received: "
+                f"{', '.join(in_the_way)}. Save it with save_to_preset."
+            )
+        # Also where they are null: their defaults are the families' own ids.
+        return config | {
+            "torch_dtype": dtype,
+            "bos_token_id": bos_token_id,
+            "eos_token_id": eos_token_id,
+            "pad_token_id": pad_token_id,
+        }
+
+    def obstacles(self, arguments):
+        """What keeps the family from expressing a backbone.
+
+        Args:
+            arguments: dict. Arguments of `GPT3Backbone`.
+
+        Returns:
+            A list of strings such as `"use_bias=False"`; empty if it can.
+        """
+        arguments = complete_arguments(arguments)
+        return self._lost_arguments(self._write_config(arguments), arguments)
+
+    def weight_rules(self, arguments):
+        """Where each weight of a backbone stands.
+
+        Args:
+            arguments: dict. Arguments of `GPT3Backbone`.
+
+        Returns:
+            A list of `WeightRule`, their names without `base_prefix`.
+        """
+        shapes = weight_shapes(complete_arguments(arguments))
+        return [self._rule(ours, shape) for ours, shape in shapes.items()]
+
+    def is_ignored(self, name):
+        """Whether a tensor is a mask that older files hold.
+
+        Args:
+            name: string. Without `base_prefix`.
+
+        Returns:
+            A bool.
+        """
+        return re.fullmatch(self.ignored_names, name) is not None
+
+    def read_switches(self, values, arguments):
+        """Turns the values of `other_keys` into backbone arguments.
+
+        Args:
+            values: dict from key to value.
+            arguments: dict. The backbone arguments that are read already.
+
+        Returns:
+            A dict.
+        """
+        raise NotImplementedError
+
+    def write_switches(self, arguments):
+        """Turns backbone arguments into the values of `other_keys`.
+
+        Args:
+            arguments: dict. All arguments of `GPT3Backbone`.
+
+        Returns:
+            A dict.
+        """
+        raise NotImplementedError
+
+    def _write_config(self, arguments):
+        config = {
+            "architectures": [self.architecture],
+            "model_type": self.model_type,
+            "tie_word_embeddings": True,
+        }
+        for ours, key in self.renamed_keys.items():
+            config[key.name] = arguments[ours]
+        activation = their_activation(arguments["activation"])
+        config[self.renamed_keys["activation"].name] = activation
+        return config | self.write_switches(arguments)
+
+    def _lost_arguments(self, config, arguments):
+        """What comes back otherwise when the config is read again."""
+        wanted = comparable_arguments(arguments)
+        got = comparable_arguments(self.backbone_arguments(config))
+        lost = {k for k in wanted if k not in got or wanted[k] != got[k]}
+        for name, part in _PARTS.items():
+            if name in lost:
+                lost.discard(part)
+        return [f"{k}={arguments[k]!r}" for k in arguments if k in lost]
+
+    def _rule(self, ours, shape):
+        prefix, part = "", ours
+        if ours.startswith("decoder_block_"):
+            block, _, part = ours.partition("/")
+            index = block.removeprefix("decoder_block_")
+            prefix = self.block_prefix.format(index)
+        names = self.weight_names[part]
+        names = (names,) if isinstance(names, str) else names
+        transposed = self.transposes_kernels and part.endswith("/kernel")
+        theirs = tuple(prefix + name for name in names)
+        return WeightRule(ours, theirs, transposed, shape)

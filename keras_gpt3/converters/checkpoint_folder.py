@@ -1,0 +1,64 @@
+"""What makes a folder a checkpoint in Hugging Face's layout."""
+
+import json
+import pathlib
+
+
+def is_checkpoint_folder(folder):
+    """Whether a folder's `config.json` is of that layout, not Keras' own.
+
+    Args:
+        folder: string or path.
+
+    Returns:
+        A bool; False for a folder without a readable `config.json`.
+
+    Example:
+
+    ```python
+    import pathlib
+    from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
+
+    pathlib.Path("config.json").write_text('{"model_type": "gpt2"}')
+    is_checkpoint_folder(".")  # True
+    ```
+    """
+    try:
+        config = read_config_json(folder)
+    except (OSError, ValueError):
+        return False
+    return "model_type" in config and "registered_name" not in config
+
+
+def read_config_json(folder):
+    """Reads the `config.json` of a folder.
+
+    Args:
+        folder: string or path.
+
+    Returns:
+        A dict.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it is not JSON, or no object.
+    """
+    path = pathlib.Path(folder) / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"A checkpoint's folder must hold a config.json. Received: {folder}"
+            ". Pass the folder that holds it."
+        ) from error
+    except ValueError as error:
+        raise ValueError(
+            f"config.json must be valid JSON. Received: {path} ({error}). "
+            "Download it again."
+        ) from error
+    if not isinstance(config, dict):
+        raise ValueError(
+            "config.json must hold one object. Received: "
+            f"{path} with a {type(config).__name__}. Download it again."
+        )
+    return config

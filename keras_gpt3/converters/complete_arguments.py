@@ -1,0 +1,96 @@
+"""A backbone as the dict of its constructor's arguments."""
+
+import numpy as np
+
+from keras_gpt3.converters.layer_pattern import kinds_of_layers
+from keras_gpt3.converters.layer_pattern import shortest_pattern
+
+# What GPT-3 does where other models of its shape may do otherwise.
+SWITCHES = {
+    "embedding_dim": None,
+    "use_bias": True,
+    "query_key_value_bias": True,
+    "norm_first": True,
+    "use_final_norm": True,
+    "layer_norm_affine": True,
+    "attention_scale": None,
+    "scale_by_inverse_layer_index": False,
+    "position_offset": 0,
+    "skip_padding_positions": False,
+}
+# Not seen where no layer is banded; that of GPT-3.
+UNUSED_WINDOW = 256
+_NOT_ARITHMETIC = ("name", "trainable", "dtype")
+
+
+def complete_arguments(arguments):
+    """Fills in the switches that a dict of arguments leaves out.
+
+    Args:
+        arguments: dict. Arguments of `GPT3Backbone`, or its `get_config()`.
+
+    Returns:
+        A dict of every argument that says what the backbone computes.
+
+    Example:
+
+    ```python
+    from keras_gpt3.converters.complete_arguments import complete_arguments
+
+    complete_arguments({"num_layers": 2})["use_bias"]  # True
+    ```
+    """
+    given = {k: v for k, v in arguments.items() if k not in _NOT_ARITHMETIC}
+    return given | {k: given.get(k, v) for k, v in SWITCHES.items()}
+
+
+def comparable_arguments(arguments):
+    """Gives two backbones that compute the same the same arguments.
+
+    Args:
+        arguments: dict. All arguments of `GPT3Backbone`.
+
+    Returns:
+        A dict with the same keys: `attention_pattern` is a list, the shortest
+        there is, with layers dense that see the whole context;
+        `attention_scale` is a number.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.converters.complete_arguments import comparable_arguments
+    from keras_gpt3.converters.complete_arguments import complete_arguments
+
+    backbone = keras_gpt3.GPT3Backbone(
+        vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
+        intermediate_dim=64, max_sequence_length=32, attention_window=32,
+    )
+    arguments = complete_arguments(backbone.get_config())
+    comparable_arguments(arguments)["attention_pattern"]  # ["dense"]
+    ```
+    """
+    head_dim = arguments["hidden_dim"] // arguments["num_heads"]
+    scale = arguments["attention_scale"]
+    scale = head_dim**-0.5 if scale is None else scale
+    pattern = _shortest_pattern(arguments)
+    banded = "banded" in pattern
+    has_projections = arguments["embedding_dim"] != arguments["hidden_dim"]
+    return arguments | {
+        "attention_pattern": pattern,
+        "attention_window": arguments["attention_window"] if banded else None,
+        "embedding_dim": (
+            arguments["embedding_dim"] if has_projections else None
+        ),
+        # In float32 another way to take the root makes no difference.
+        "attention_scale": float(np.float32(scale)),
+        "query_key_value_bias": (
+            arguments["use_bias"] and arguments["query_key_value_bias"]
+        ),
+    }
+
+
+def _shortest_pattern(arguments):
+    sees_all = arguments["attention_window"] >= arguments["max_sequence_length"]
+    kinds = kinds_of_layers(arguments)
+    return shortest_pattern(["dense"] * len(kinds) if sees_all else kinds)

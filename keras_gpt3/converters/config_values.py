@@ -1,0 +1,65 @@
+"""Strict reading of a config.json: every key is known, every value allowed."""
+
+from keras_gpt3.converters.known_flags import HARMLESS_KEYS
+from keras_gpt3.converters.known_flags import REQUIRED_VALUES
+
+
+def read_config_values(config, keys, harmless=(), required=None):
+    """Reads the values that say what a model computes.
+
+    Args:
+        config: dict. The content of a config.json.
+        keys: sequence of `ConfigKey`. Those that are used.
+        harmless: collection of strings. Keys of the family that change
+            nothing. Defaults to `()`.
+        required: dict from key to the one value that it may have, of the
+            family. Defaults to `None`, none.
+
+    Returns:
+        A dict from each key's name to its value.
+
+    Raises:
+        ValueError: If a key is unknown, missing or has a value that is not
+            supported.
+
+    Example:
+
+    ```python
+    from keras_gpt3.converters.config_key import ConfigKey
+    from keras_gpt3.converters.config_values import read_config_values
+
+    config = {"n_layer": 2, "use_cache": True}
+    read_config_values(config, [ConfigKey("n_layer", "size")])
+    # {"n_layer": 2}
+    ```
+    """
+    required = REQUIRED_VALUES | (required or {})
+    for name, value in required.items():
+        _check_required(config, name, value)
+    known = HARMLESS_KEYS.union(harmless, required)
+    known = known.union(*(key.names for key in keys))
+    unknown = [name for name in config if name not in known]
+    if unknown:
+        name = unknown[0]
+        raise ValueError(
+            "Every key of config.json must be known. Received: "
+            f"{name}={config[name]!r} (model_type="
+            f"{config.get('model_type')!r}). Remove {name} from config.json "
+            "if it does not change what the model computes."
+        )
+    return {key.name: key.read(config) for key in keys}
+
+
+def _check_required(config, name, value):
+    received = config.get(name, value)
+    if value is None:
+        allowed = received in (None, {}, [])
+    else:
+        allowed = received is value
+    if not allowed:
+        asked = "empty or not there" if value is None else str(value).lower()
+        raise ValueError(
+            f"{name} in config.json must be {asked}. Received: "
+            f"{name}={received!r}. Such a model computes something else and "
+            "cannot be converted."
+        )

@@ -1,0 +1,53 @@
+"""Handles of the Hugging Face hub."""
+
+import dataclasses
+import re
+
+_FORM = re.compile(r"hf://([\w.-]+(?:/[\w.-]+)?)(?:@(\S+))?")
+
+
+@dataclasses.dataclass(frozen=True)
+class HubHandle:
+    """A repository on the hub, at some revision.
+
+    Args:
+        repository: string, such as `"org/name"`.
+        revision: string. A branch, tag or commit. Defaults to `"main"`.
+    """
+
+    repository: str
+    revision: str = "main"
+
+    def __str__(self):
+        return f"hf://{self.repository}@{self.revision}"
+
+
+def parse_handle(handle):
+    """Reads a handle such as `"hf://org/name@revision"`.
+
+    Args:
+        handle: string.
+
+    Returns:
+        A `HubHandle`.
+
+    Raises:
+        ValueError: If it has another form.
+
+    Example:
+
+    ```python
+    from keras_gpt3.converters.hub_handle import parse_handle
+
+    parse_handle("hf://openai-community/gpt2@main").revision  # "main"
+    ```
+    """
+    match = _FORM.fullmatch(handle)
+    if not match:
+        raise ValueError(
+            "A handle of the hub must have the form hf://org/name or "
+            f"hf://org/name@revision. Received: preset={handle!r}. Take the "
+            "name from the address of the model's page."
+        )
+    repository, revision = match.groups()
+    return HubHandle(repository, revision or "main")

@@ -1,0 +1,30 @@
+"""The kinds of layers: a pattern that repeats over the depth."""
+
+
+def kinds_of_layers(arguments):
+    """The kind of each layer of a backbone.
+
+    Args:
+        arguments: dict with `attention_pattern` and `num_layers`.
+
+    Returns:
+        A list of `"dense"` and `"banded"`.
+    """
+    pattern = arguments["attention_pattern"]
+    return [pattern[i % len(pattern)] for i in range(arguments["num_layers"])]
+
+
+def shortest_pattern(kinds):
+    """The shortest pattern that gives these layers when it is repeated.
+
+    Args:
+        kinds: list of strings, one a layer.
+
+    Returns:
+        A list of strings.
+    """
+    return next(
+        list(kinds[:n])
+        for n in range(1, len(kinds) + 1)
+        if all(kind == kinds[i % n] for i, kind in enumerate(kinds))
+    )

@@ -1,0 +1,96 @@
+"""A safetensors file, read in pieces that do not stay in memory."""
+
+import json
+import math
+import pathlib
+
+import numpy as np
+
+from keras_gpt3.converters.stored_dtypes import numpy_dtype
+
+
+class SafetensorsFile:
+    """Opens a safetensors file for reading some rows of a tensor at a time.
+
+    The safetensors library checks the whole header first; the bytes are then
+    read plainly. Its own reading maps the file, and every page it has touched
+    counts as memory of the process.
+
+    Args:
+        path: string or path.
+
+    Attributes:
+        shapes: dict. The shape of each tensor, a tuple of ints, by its name.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it is no safetensors file, or only the beginning of one.
+    """
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self._first_byte, self._header = _read_header(self.path)
+        self.shapes = {
+            name: tuple(entry["shape"]) for name, entry in self._header.items()
+        }
+
+    def read(self, name, start=0, end=None):
+        """Reads a tensor, or some rows of it.
+
+        Args:
+            name: string.
+            start: int. The first row, on axis 0. Defaults to `0`.
+            end: int. The row behind the last. Defaults to `None`, all rows.
+
+        Returns:
+            A numpy array of the type that is stored.
+        """
+        entry, shape = self._header[name], self.shapes[name]
+        dtype = numpy_dtype(entry["dtype"], f"{name} in {self.path.name}")
+        offset = self._first_byte + entry["data_offsets"][0]
+        if shape:
+            start, end, _ = slice(start, end).indices(shape[0])
+            offset += start * math.prod(shape[1:]) * dtype.itemsize
+            shape = (end - start, *shape[1:])
+        rows = np.empty(shape, dtype)
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            if file.readinto(_bytes_of(rows)) != rows.nbytes:
+                raise ValueError(
+                    f"{self.path.name} must not change while it is read. "
+                    f"Received: {self.path}, which ends within {name}. Load it "
+                    "again."
+                )
+        return rows
+
+
+def _read_header(path):
+    """The position of the first tensor's first byte, and the entries."""
+    try:
+        from safetensors import SafetensorError
+        from safetensors import safe_open
+    except ImportError as error:
+        raise ImportError(
+            "Reading safetensors files must find the package safetensors. "
+            f"Received: {error}. Install it with pip install "
+            "'keras-gpt3[convert]'."
+        ) from error
+    try:
+        # It checks sizes, offsets and that the file ends where they end.
+        with safe_open(path, framework="np"):
+            pass
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path.name} must be a whole safetensors file. Received: {path} "
+            f"({error}). Download it again, for it may be cut short."
+        ) from error
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    header.pop("__metadata__", None)
+    return 8 + length, header
+
+
+def _bytes_of(array):
+    """The memory of an array, to be filled; bfloat16 has no buffer itself."""
+    return memoryview(array.reshape(-1).view(np.uint8))

@@ -1,0 +1,128 @@
+"""The index of weights that lie in several files."""
+
+import json
+import pathlib
+
+
+def read_index(path):
+    """Reads which file holds which tensor.
+
+    Every file must lie in the index' own folder, under a plain name: an index
+    from elsewhere could otherwise name any file of this machine.
+
+    Args:
+        path: string or path. A `model.safetensors.index.json` or the like.
+
+    Returns:
+        A dict from the name of a tensor to the name of a file.
+
+    Raises:
+        ValueError: If it is no index, or names a file elsewhere.
+
+    Example:
+
+    ```python
+    import json
+    import pathlib
+    from keras_gpt3.converters.sharded_index import read_index
+
+    path = pathlib.Path("model.safetensors.index.json")
+    path.write_text(json.dumps({"weight_map": {"a": "1.safetensors"}}))
+    read_index(path)  # {"a": "1.safetensors"}
+    ```
+    """
+    path = pathlib.Path(path)
+    files = _weight_map(path)
+    for file in files.values():
+        _check_plain(file, path)
+        if not (path.parent / file).is_file():
+            raise ValueError(
+                "Every shard that an index names must be there. Received: "
+                f"{path.name} with {file!r}, which {path.parent} lacks. "
+                "Download all shards."
+            )
+    return files
+
+
+def shard_names(path):
+    """Reads which files an index names, whether or not they are there.
+
+    Args:
+        path: string or path. An index, or Keras' own `model.weights.json`,
+            where a name may be a list of names.
+
+    Returns:
+        A sorted list of plain file names.
+
+    Raises:
+        ValueError: If it is no index, or names a file elsewhere.
+    """
+    path = pathlib.Path(path)
+    names = set()
+    for files in _weight_map(path).values():
+        for file in files if isinstance(files, list) else [files]:
+            _check_plain(file, path)
+            names.add(file)
+    return sorted(names)
+
+
+def check_shards(files, shapes_of, path):
+    """Raises unless each shard is there and holds what the index says.
+
+    Args:
+        files: dict. What `read_index` gave.
+        shapes_of: dict from the name of a shard to its tensors' names.
+        path: path of the index.
+
+    Raises:
+        ValueError: If a shard lacks a tensor, or holds one that the index
+            has in another shard or not at all.
+    """
+    for name, file in files.items():
+        if name not in shapes_of[file]:
+            raise ValueError(
+                "A shard must hold the tensors that its index names. Received: "
+                f"{path.name} with {name} in {file}, which lacks it. Download "
+                "both again."
+            )
+    for file, names in shapes_of.items():
+        for name in names:
+            if files.get(name) != file:
+                raise ValueError(
+                    "A tensor must be in one shard, the one that the index "
+                    f"names. Received: {name} in {file}, where {path.name} has "
+                    f"{files.get(name)}. Download the files again."
+                )
+
+
+def _weight_map(path):
+    """An index' dict from tensors to files, not yet checked."""
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{path.name} must be valid JSON. Received: {path} ({error}). "
+            "Download it again."
+        ) from error
+    files = index.get("weight_map") if isinstance(index, dict) else None
+    if not isinstance(files, dict) or not files:
+        raise ValueError(
+            f"{path.name} must hold a weight_map from tensors to files. "
+            f"Received: {path} with none. Download it again."
+        )
+    return files
+
+
+def _check_plain(file, path):
+    """Raises unless a shard's name is that of a file beside the index."""
+    plain = (
+        isinstance(file, str)
+        and file not in ("", ".", "..")
+        and not set(file) & set("/\\:\0")
+    )
+    if not plain:
+        raise ValueError(
+            "A shard must lie beside its index, under a plain file name. "
+            f"Received: {path.name} with {file!r}. Do not load this "
+            "checkpoint: its index points elsewhere."
+        )

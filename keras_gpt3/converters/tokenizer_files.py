@@ -1,0 +1,180 @@
+"""The tokenizer files of a checkpoint in Hugging Face's layout."""
+
+import json
+import pathlib
+from dataclasses import dataclass
+
+from keras_gpt3.converters.tokenizer_added_tokens import add_tokens
+from keras_gpt3.converters.tokenizer_json import TokenizerJson
+from keras_gpt3.converters.tokenizer_json import read_tokenizer_json
+from keras_gpt3.converters.tokenizer_json_content import tokenizer_json
+from keras_gpt3.converters.tokenizer_json_object import damaged
+from keras_gpt3.converters.tokenizer_json_object import foreign
+from keras_gpt3.converters.tokenizer_settings import read_tokenizer_settings
+from keras_gpt3.converters.tokenizer_settings import tokenizer_settings
+from keras_gpt3.converters.tokenizer_vocabulary import MERGES_FILE
+from keras_gpt3.converters.tokenizer_vocabulary import VOCABULARY_FILE
+from keras_gpt3.converters.tokenizer_vocabulary import check_merges
+from keras_gpt3.converters.tokenizer_vocabulary import merges_text
+from keras_gpt3.converters.tokenizer_vocabulary import read_merges
+from keras_gpt3.converters.tokenizer_vocabulary import read_tokens
+
+TOKENIZER_FILE = "tokenizer.json"
+
+
+@dataclass(frozen=True)
+class TokenizerFiles:
+    """What the tokenizer files of a checkpoint say.
+
+    Args:
+        vocabulary: dict. Token -> id, special tokens included.
+        merges: list of str. Rules "left right", the earliest first.
+        special_tokens: tuple of str. Tokens that are cut out of texts, in the
+            order of their ids.
+        start_token: string. Stands before texts, or would.
+        end_token: string. Ends documents.
+        pad_token: string. Fills rows up; the end token where none is named.
+        add_start_token: bool. Whether the start token stands before texts.
+    """
+
+    vocabulary: dict
+    merges: list
+    special_tokens: tuple
+    start_token: str
+    end_token: str
+    pad_token: str
+    add_start_token: bool
+
+
+def read_tokenizer(folder):
+    """Reads the tokenizer of a checkpoint, which must encode as GPT-2's.
+
+    The vocabulary and the merges come from `tokenizer.json`, or `vocab.json`
+    and `merges.txt`. As in transformers, a `tokenizer.json` also decides
+    whether a start token stands before texts.
+
+    Args:
+        folder: string or path.
+
+    Returns:
+        A `TokenizerFiles`, or `None` if the folder has no tokenizer.
+
+    Raises:
+        ValueError: If a file is damaged, two files disagree, or they describe
+            another encoding.
+
+    Example:
+
+    ```python
+    from keras_gpt3.converters.tokenizer_files import read_tokenizer
+
+    read_tokenizer(".")  # None
+    ```
+    """
+    folder = pathlib.Path(folder)
+    content = _read_content(folder)
+    if content is None:
+        return None
+    settings = read_tokenizer_settings(folder)
+    added_tokens = [*content.added_tokens, *settings.added_tokens]
+    vocabulary = add_tokens(content.vocabulary, added_tokens)
+    start, end, pad = _roles(folder, content, settings)
+    special_tokens = {token for _, token, _ in added_tokens}
+    special_tokens |= {start, end, pad, *settings.more}
+    special_tokens |= {*settings.named.values()}
+    _check_known(folder, special_tokens, vocabulary)
+    # One that the files do not mention counts only where it is known.
+    special_tokens |= {*settings.defaults.values()} & vocabulary.keys()
+    has_json = (folder / TOKENIZER_FILE).exists()
+    source = folder / (TOKENIZER_FILE if has_json else MERGES_FILE)
+    check_merges(source, content.merges, vocabulary, special_tokens)
+    has_start = content.start_token is not None
+    return TokenizerFiles(
+        vocabulary=vocabulary,
+        merges=content.merges,
+        special_tokens=tuple(sorted(special_tokens, key=vocabulary.get)),
+        start_token=start,
+        end_token=end,
+        pad_token=pad,
+        add_start_token=has_start if has_json else settings.add_start_token,
+    )
+
+
+def _check_known(folder, tokens, vocabulary):
+    """Raises at a token without an id; transformers would make one up."""
+    for token in sorted(tokens - vocabulary.keys()):
+        remedy = "Add it to added_tokens.json, with its id"
+        raise foreign(folder, "special token", token, remedy)
+
+
+def _read_content(folder):
+    """Reads vocabulary and merges from the files that are there."""
+    content = read_tokenizer_json(folder / TOKENIZER_FILE)
+    tokens = read_tokens(folder / VOCABULARY_FILE)
+    merges = read_merges(folder / MERGES_FILE)
+    if content is None:
+        if tokens is None and merges is None:
+            return None
+        for name, found in ((VOCABULARY_FILE, tokens), (MERGES_FILE, merges)):
+            if found is None:
+                raise damaged(folder / name, "the file is missing")
+        return TokenizerJson(tokens, merges, [], None)
+    for name, found, other in (
+        (VOCABULARY_FILE, tokens, content.vocabulary),
+        (MERGES_FILE, merges, content.merges),
+    ):
+        if found is not None and found != other:
+            reason = f"it differs from {TOKENIZER_FILE} beside it"
+            raise damaged(folder / name, reason)
+    return content
+
+
+def _roles(folder, content, settings):
+    """The start, end and pad tokens."""
+    tokens = settings.defaults | settings.named
+    end = tokens.get("eos_token")
+    if end is None:
+        path = folder / "tokenizer_config.json"
+        raise foreign(path, "eos_token", end, "Name the token that ends texts")
+    # Without one of its own, a text follows the end of another.
+    start = content.start_token or tokens.get("bos_token") or end
+    return start, end, tokens.get("pad_token") or end
+
+
+def write_tokenizer(folder, files):
+    """Writes the files from which transformers loads a tokenizer.
+
+    `vocab.json`, `merges.txt`, `tokenizer.json`, `tokenizer_config.json` and
+    `special_tokens_map.json`.
+
+    Args:
+        folder: string or path. An existing folder.
+        files: `TokenizerFiles`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.converters.tokenizer_files import TokenizerFiles
+    from keras_gpt3.converters.tokenizer_files import read_tokenizer
+    from keras_gpt3.converters.tokenizer_files import write_tokenizer
+
+    end = "<|endoftext|>"
+    files = TokenizerFiles({end: 0}, [], (end,), end, end, end, False)
+    write_tokenizer(".", files)
+    read_tokenizer(".") == files  # True
+    ```
+    """
+    folder = pathlib.Path(folder)
+    config, special_tokens = tokenizer_settings(files)
+    content = tokenizer_json(files)
+    for name, value in (
+        (VOCABULARY_FILE, content["model"]["vocab"]),
+        (TOKENIZER_FILE, content),
+        ("tokenizer_config.json", config),
+        ("special_tokens_map.json", special_tokens),
+    ):
+        # A vocabulary's lines would be as many as its tokens.
+        indent = None if name in (VOCABULARY_FILE, TOKENIZER_FILE) else 2
+        text = json.dumps(value, ensure_ascii=False, indent=indent)
+        (folder / name).write_text(text + "\n", "utf-8")
+    (folder / MERGES_FILE).write_text(merges_text(files.merges), "utf-8")

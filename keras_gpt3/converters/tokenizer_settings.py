@@ -1,0 +1,187 @@
+"""A tokenizer's settings: tokenizer_config.json and the files before it."""
+
+from dataclasses import dataclass
+
+from keras_gpt3.converters.tokenizer_added_tokens import token_content
+from keras_gpt3.converters.tokenizer_json_object import damaged
+from keras_gpt3.converters.tokenizer_json_object import foreign
+from keras_gpt3.converters.tokenizer_json_object import read_json_object
+
+# transformers' classes that encode as GPT-2's, "Fast" dropped from the end.
+_GPT2_CLASS = "GPT2Tokenizer"
+_CLASSES = (_GPT2_CLASS, "PreTrainedTokenizer", "TokenizersBackend")
+
+# What would give a text other ids if it were true.
+_FALSE = (
+    "add_eos_token",
+    "add_prefix_space",
+    "do_lower_case",
+    "split_special_tokens",
+)
+
+# The defaults of transformers' GPT2Tokenizer.
+_DEFAULTS = dict.fromkeys(
+    ("bos_token", "eos_token", "unk_token"), "<|endoftext|>"
+)
+_LISTS = ("additional_special_tokens", "extra_special_tokens")
+
+
+@dataclass(frozen=True)
+class TokenizerSettings:
+    """What the files beside the vocabulary say.
+
+    Args:
+        named: dict. Role, such as `"eos_token"`, -> token. Roles without a
+            token are left out.
+        defaults: dict. The same for roles that the files do not mention.
+        more: list of str. Special tokens without a role.
+        added_tokens: list of (path, token, id).
+        add_start_token: bool. Whether the start token stands before each
+            text, as far as no tokenizer.json decides.
+    """
+
+    named: dict
+    defaults: dict
+    more: list
+    added_tokens: list
+    add_start_token: bool
+
+
+def read_tokenizer_settings(folder):
+    """Reads a tokenizer's settings, as transformers does.
+
+    Where `tokenizer_config.json` lists its added tokens, the older
+    `special_tokens_map.json` and `added_tokens.json` do not count.
+
+    Args:
+        folder: `pathlib.Path`.
+
+    Returns:
+        A `TokenizerSettings`; that of GPT-2 if there are no such files.
+
+    Raises:
+        ValueError: If a file is damaged, or a setting is not as GPT-2's.
+
+    Example:
+
+    ```python
+    import pathlib
+
+    from keras_gpt3.converters.tokenizer_settings import (
+        read_tokenizer_settings,
+    )
+
+    settings = read_tokenizer_settings(pathlib.Path("."))
+    settings.defaults["eos_token"]  # "<|endoftext|>"
+    ```
+    """
+    path = folder / "tokenizer_config.json"
+    config = read_json_object(path) or {}
+    name = _check_class(path, config)
+    for flag in _FALSE:
+        if config.get(flag) not in (None, False):
+            raise foreign(path, flag, config[flag])
+    added = config.get("added_tokens_decoder")
+    if added is None:
+        added_tokens = _read_old_added_tokens(folder / "added_tokens.json")
+        map_path = folder / "special_tokens_map.json"
+        tokens = _read_tokens(path, config)
+        tokens |= _read_tokens(map_path, read_json_object(map_path) or {})
+    else:
+        added_tokens = _read_added_tokens(path, added)
+        tokens = _read_tokens(path, config)
+    defaults = _DEFAULTS if name == _GPT2_CLASS else {}
+    return TokenizerSettings(
+        named={r: t for r, t in tokens.items() if isinstance(t, str)},
+        defaults={r: t for r, t in defaults.items() if r not in tokens},
+        more=[t for r in _LISTS for t in tokens.get(r) or ()],
+        added_tokens=added_tokens,
+        add_start_token=bool(config.get("add_bos_token")),
+    )
+
+
+def _check_class(path, config):
+    """The name of transformers' class, which must encode as GPT-2's."""
+    name = config.get("tokenizer_class") or _GPT2_CLASS
+    if not isinstance(name, str) or name.removesuffix("Fast") not in _CLASSES:
+        raise foreign(path, "tokenizer_class", name)
+    return name.removesuffix("Fast")
+
+
+def _read_tokens(path, content):
+    """The tokens by role; `None` for a role that shall have none."""
+    tokens = {}
+    for role, value in content.items():
+        if role in _LISTS:
+            values = value.values() if isinstance(value, dict) else value or ()
+            tokens[role] = [token_content(path, role, v) for v in values]
+        elif role.endswith("_token") and not isinstance(value, bool):
+            is_none = value is None
+            tokens[role] = None if is_none else token_content(path, role, value)
+    return tokens
+
+
+def _read_added_tokens(path, added):
+    """Reads `added_tokens_decoder`, whose keys are ids."""
+    if not isinstance(added, dict):
+        raise damaged(path, f"added_tokens_decoder={added!r:.50}")
+    tokens = []
+    for id, token in added.items():
+        if not id.isdecimal():
+            raise damaged(path, f"id={id!r:.50} in added_tokens_decoder")
+        name = f"added_tokens_decoder[{id}]"
+        tokens.append((path, token_content(path, name, token), int(id)))
+    return tokens
+
+
+def _read_old_added_tokens(path):
+    """Reads an added_tokens.json, token -> id."""
+    added = read_json_object(path) or {}
+    return [(path, token, id) for token, id in added.items()]
+
+
+def tokenizer_settings(files):
+    """Describes a tokenizer as tokenizer_config.json does.
+
+    Args:
+        files: `TokenizerFiles`.
+
+    Returns:
+        A pair of dicts, the contents of `tokenizer_config.json` and of
+        `special_tokens_map.json`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.converters.tokenizer_files import TokenizerFiles
+    from keras_gpt3.converters.tokenizer_settings import tokenizer_settings
+
+    end = "<|endoftext|>"
+    files = TokenizerFiles({end: 0}, [], (end,), end, end, end, False)
+    tokenizer_settings(files)[1]["eos_token"]  # "<|endoftext|>"
+    ```
+    """
+    tokens = {
+        "bos_token": files.start_token,
+        "eos_token": files.end_token,
+        # All bytes are known; left out, transformers would add another.
+        "unk_token": files.end_token,
+    }
+    if files.pad_token != files.end_token:
+        tokens["pad_token"] = files.pad_token
+    flags = dict.fromkeys(("lstrip", "normalized", "rstrip"), False)
+    flags |= {"single_word": False, "special": True}
+    ids = files.vocabulary
+    config = {
+        "add_bos_token": files.add_start_token,
+        "add_prefix_space": False,
+        "added_tokens_decoder": {
+            str(ids[token]): {"content": token, **flags}
+            for token in sorted(files.special_tokens, key=ids.__getitem__)
+        },
+        "clean_up_tokenization_spaces": False,
+        "errors": "replace",
+        "tokenizer_class": _GPT2_CLASS,
+        **tokens,
+    }
+    return config, tokens

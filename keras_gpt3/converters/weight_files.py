@@ -1,0 +1,111 @@
+"""The weights in a folder, whichever files hold them."""
+
+import pathlib
+
+from keras_gpt3.converters.pickled_weights import PickledWeights
+from keras_gpt3.converters.safetensors_file import SafetensorsFile
+from keras_gpt3.converters.sharded_index import check_shards
+from keras_gpt3.converters.sharded_index import read_index
+
+# In order of preference: one file, or the index of several, and its reader.
+LAYOUTS = (
+    ("model.safetensors", SafetensorsFile),
+    ("model.safetensors.index.json", SafetensorsFile),
+    ("pytorch_model.bin", PickledWeights),
+    ("pytorch_model.bin.index.json", PickledWeights),
+)
+
+
+class WeightFiles:
+    """Tensors by name, out of one or several files.
+
+    Args:
+        files: dict from the name of a tensor to an opened file, which has
+            `shapes` and `read`.
+
+    Attributes:
+        shapes: dict. The shape of each tensor, a tuple of ints, by its name.
+    """
+
+    def __init__(self, files):
+        self._files = files
+        self.shapes = {name: f.shapes[name] for name, f in files.items()}
+
+    def read(self, name, start=0, end=None):
+        """Reads a tensor, or some rows of it.
+
+        Args:
+            name: string.
+            start: int. The first row, on axis 0. Defaults to `0`.
+            end: int. The row behind the last. Defaults to `None`, all rows.
+
+        Returns:
+            A numpy array of the type that is stored.
+        """
+        return self._files[name].read(name, start, end)
+
+
+def find_weights(folder):
+    """The name of the file, or index, from which weights would be read.
+
+    Args:
+        folder: string or path.
+
+    Returns:
+        A string, or `None` if the folder has no weights.
+    """
+    folder = pathlib.Path(folder)
+    for name, _ in LAYOUTS:
+        # A link to nowhere is reported when it is opened, not passed over.
+        if (folder / name).exists() or (folder / name).is_symlink():
+            return name
+    return None
+
+
+def open_weights(folder):
+    """Opens the weights of a folder in Hugging Face's layout.
+
+    Args:
+        folder: string or path.
+
+    Returns:
+        A `WeightFiles`.
+
+    Raises:
+        OSError: If a file cannot be read.
+        ImportError: If the files need a package that is not installed.
+        ValueError: If there are none, or they are damaged.
+
+    Example:
+
+    ```python
+    import numpy as np
+    from safetensors.numpy import save_file
+    from keras_gpt3.converters.weight_files import open_weights
+
+    save_file({"a": np.zeros((4, 2), "float32")}, "model.safetensors")
+    weights = open_weights(".")
+    weights.shapes  # {"a": (4, 2)}
+    weights.read("a", 1, 3)  # (2, 2)
+    ```
+    """
+    folder = pathlib.Path(folder)
+    name = find_weights(folder)
+    if name is None:
+        raise ValueError(
+            f"The folder must hold weights: {_looked_for()}. Received: "
+            f"{folder}. Download them, or pass load_weights=False for new ones."
+        )
+    open_file = dict(LAYOUTS)[name]
+    if not name.endswith(".index.json"):
+        file = open_file(folder / name)
+        return WeightFiles(dict.fromkeys(file.shapes, file))
+    index = read_index(folder / name)
+    shards = {s: open_file(folder / s) for s in sorted(set(index.values()))}
+    check_shards(index, {s: f.shapes for s, f in shards.items()}, folder / name)
+    return WeightFiles({tensor: shards[s] for tensor, s in index.items()})
+
+
+def _looked_for():
+    *others, last = (name for name, _ in LAYOUTS)
+    return f"{', '.join(others)} or {last}"

@@ -1,0 +1,46 @@
+"""Normal initial weights, or none where stored ones follow."""
+
+import contextlib
+import contextvars
+
+import keras
+
+_STORED_FOLLOW = contextvars.ContextVar("stored_follow", default=False)
+
+
+def normal_initializer(deviation):
+    """The initializer of a kernel or an embedding.
+
+    Args:
+        deviation: float. Standard deviation, around 0.
+
+    Returns:
+        A `keras.initializers.RandomNormal`; within `stored_weights_follow`
+        one of zeros.
+    """
+    if _STORED_FOLLOW.get():
+        return keras.initializers.Zeros()
+    return keras.initializers.RandomNormal(stddev=deviation)
+
+
+@contextlib.contextmanager
+def stored_weights_follow():
+    """Layers made in this block start from zeros: their weights are loaded.
+
+    Drawing a hundred million random numbers takes seconds.
+
+    Example:
+
+    ```python
+    from keras_gpt3.layers.normal_initializer import normal_initializer
+    from keras_gpt3.layers.normal_initializer import stored_weights_follow
+
+    with stored_weights_follow():
+        normal_initializer(0.02)((2, 2))  # zeros
+    ```
+    """
+    token = _STORED_FOLLOW.set(True)
+    try:
+        yield
+    finally:
+        _STORED_FOLLOW.reset(token)

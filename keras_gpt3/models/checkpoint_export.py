@@ -1,0 +1,112 @@
+"""From a model to a folder that transformers loads."""
+
+import functools
+
+import keras
+import numpy as np
+
+from keras_gpt3.converters.checkpoint_families import family_for
+from keras_gpt3.converters.checkpoint_writer import write_checkpoint
+from keras_gpt3.converters.safetensors_writer import TensorToStore
+from keras_gpt3.models.weight_of_path import weight_of_path
+from keras_gpt3.planning.byte_size import parse_bytes
+
+
+def export_to_transformers(
+    model, folder, overwrite=False, max_shard_size="5GB"
+):
+    """Writes a model as a checkpoint in Hugging Face's layout.
+
+    The tensors have the type of the variables, float32 in mixed precision;
+    low-rank adapters are merged into them. One tensor at a time is in memory.
+
+    Args:
+        model: `GPT3`.
+        folder: string or path. It may be missing.
+        overwrite: bool. Whether a checkpoint that is there may be replaced.
+            Defaults to `False`.
+        max_shard_size: string or int. The size of a file, which one tensor
+            alone may exceed. Defaults to `"5GB"`.
+
+    Raises:
+        FileExistsError: If the folder holds files, and is no checkpoint or is
+            not to be overwritten.
+        OSError: If a file cannot be written.
+        ValueError: If no class of transformers can compute the model, or it
+            is quantized.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.models.checkpoint_export import export_to_transformers
+
+    backbone = keras_gpt3.GPT3Backbone(
+        vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
+        intermediate_dim=64, max_sequence_length=32,
+        attention_pattern=("dense",),
+    )
+    export_to_transformers(keras_gpt3.GPT3(backbone), "checkpoint")
+    ```
+    """
+    backbone, preprocessor = model.backbone, model.preprocessor
+    arguments = backbone.get_config()
+    family = family_for(arguments)
+    config = family.config(
+        arguments,
+        dtype=backbone.dtype_policy.variable_dtype,
+        **_token_ids(preprocessor),
+    )
+    tensors = [
+        tensor
+        for rule in family.weight_rules(arguments)
+        for tensor in _tensors(backbone, rule, family.base_prefix)
+    ]
+    write_more = None
+    if preprocessor is not None:
+        write_more = functools.partial(
+            preprocessor.tokenizer.export_to_transformers,
+            add_start_token=preprocessor.add_start_token,
+        )
+    write_checkpoint(
+        folder,
+        config,
+        tensors,
+        write_more,
+        overwrite,
+        parse_bytes(max_shard_size),
+    )
+
+
+def _tensors(backbone, rule, prefix):
+    """The tensors that hold a weight, in the family's own layout."""
+    # Looked at now, for an error shall come before a file does.
+    weight = weight_of_path(backbone, rule.ours)
+    dtype = keras.backend.standardize_dtype(weight.dtype)
+    for part, name in enumerate(rule.theirs):
+        make = functools.partial(_part, backbone, rule, part)
+        shape = tuple(rule.shape_of_theirs)
+        yield TensorToStore(prefix + name, shape, dtype, make)
+
+
+def _part(backbone, rule, part):
+    """One of the tensors that hold a weight."""
+    weight = weight_of_path(backbone, rule.ours)
+    array = keras.ops.convert_to_numpy(weight)
+    array = np.split(array, len(rule.theirs), axis=-1)[part]
+    return array.T if rule.transposed else array
+
+
+def _token_ids(preprocessor):
+    """The ids that a config.json names."""
+    if preprocessor is None:
+        return {}
+    tokenizer = preprocessor.tokenizer
+    ids = {
+        "bos_token_id": tokenizer.token_to_id(tokenizer.start_token),
+        "eos_token_id": tokenizer.token_to_id(tokenizer.end_token),
+    }
+    # In GPT-2's files there is no padding, and the end fills rows up.
+    if tokenizer.pad_token != tokenizer.end_token:
+        ids["pad_token_id"] = tokenizer.token_to_id(tokenizer.pad_token)
+    return ids

@@ -1,0 +1,99 @@
+"""From a folder in Hugging Face's layout to a backbone."""
+
+import logging
+
+import keras
+
+from keras_gpt3.converters.checkpoint_families import family_of
+from keras_gpt3.converters.checkpoint_folder import read_config_json
+from keras_gpt3.converters.name_match import match_names
+from keras_gpt3.converters.weight_files import find_weights
+from keras_gpt3.converters.weight_files import open_weights
+from keras_gpt3.layers.normal_initializer import stored_weights_follow
+from keras_gpt3.models.stored_shapes import check_stored_shapes
+from keras_gpt3.models.weight_of_path import weight_of_path
+from keras_gpt3.models.weight_streaming import check_tied
+from keras_gpt3.models.weight_streaming import stream_weight
+from keras_gpt3.planning.preflight import check_fits
+
+_logger = logging.getLogger("keras_gpt3")
+
+
+def load_checkpoint(cls, folder, load_weights, overrides):
+    """Builds the backbone that a checkpoint holds.
+
+    The weights go from the files into the variables a piece at a time, so
+    that the most memory is little more than the model's own.
+
+    Args:
+        cls: `GPT3Backbone` or a subclass.
+        folder: string or path. A folder in Hugging Face's layout, with the
+            config.json of a GPT-2, GPT-Neo or OPT.
+        load_weights: bool. `None` loads weights if there are any.
+        overrides: dict. Arguments of the constructor that differ.
+
+    Returns:
+        An instance of `cls`.
+
+    Raises:
+        ImportError: If the files need a package that is not installed.
+        OSError: If a file cannot be read.
+        ValueError: If the config asks for what the backbone cannot compute, a
+            tensor is missing, unexpected or misshapen, a file is damaged, or
+            an override changes the shape of a stored weight.
+        MemoryError: If the weights cannot fit into memory.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.models.checkpoint_export import export_to_transformers
+    from keras_gpt3.models.checkpoint_loading import load_checkpoint
+
+    backbone = keras_gpt3.GPT3Backbone(
+        vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
+        intermediate_dim=64, max_sequence_length=32,
+        attention_pattern=("dense",),
+    )
+    export_to_transformers(keras_gpt3.GPT3(backbone), "checkpoint")
+    same = load_checkpoint(
+        keras_gpt3.GPT3Backbone, "checkpoint", load_weights=True, overrides={}
+    )
+    ```
+    """
+    config = read_config_json(folder)
+    family = family_of(config)
+    stored = family.backbone_arguments(config)
+    if load_weights is None:
+        load_weights = find_weights(folder) is not None
+    if load_weights:
+        check_stored_shapes(stored, overrides)
+    arguments = stored | overrides
+    dtype = keras.dtype_policies.get(
+        arguments.get("dtype") or keras.config.dtype_policy()
+    )
+    check_fits(arguments, str(folder), dtype)
+    if not load_weights:
+        _logger.warning(
+            "No weights of %s are loaded; it is initialized as GPT-3.", folder
+        )
+        return cls(**arguments)
+    return _build_and_fill(cls, arguments, dtype, family, open_weights(folder))
+
+
+def _build_and_fill(cls, arguments, dtype, family, weights):
+    """A backbone with the weights of some opened files."""
+    if dtype.quantization_mode:
+        raise ValueError(
+            "A checkpoint must be loaded in a floating-point type. Received: "
+            f"dtype={dtype.name!r}. Load it without, and call quantize."
+        )
+    match = match_names(family, arguments, weights.shapes)
+    if match.tied_head is not None:
+        check_tied(weights, match.tied_head, match.token_embedding)
+    with stored_weights_follow():
+        backbone = cls(**arguments)
+    for rule in match.rules:
+        variable = weight_of_path(backbone, rule.ours)
+        stream_weight(variable, rule, weights)
+    return backbone

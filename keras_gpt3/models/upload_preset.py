@@ -1,0 +1,83 @@
+"""Uploads a saved model to a hub, its card included."""
+
+import pathlib
+
+import keras_hub
+
+from keras_gpt3.models.model_card import CARD_FILE
+
+_SCHEMES = ("hf://", "kaggle://")
+
+
+def upload_preset(uri, preset):
+    """Uploads a folder that `save_to_preset` wrote.
+
+    As `keras_hub.upload_preset`, except that the page of a new repository on
+    Hugging Face's hub is the folder's own `README.md`, which keras-hub would
+    replace by one of its own.
+
+    Args:
+        uri: string. `"hf://org/name"`, or
+            `"kaggle://name/model/framework/variation"`.
+        preset: string or path. The folder.
+
+    Raises:
+        ImportError: If huggingface-hub or kagglehub is not installed.
+        ValueError: If `uri` has another form, or `preset` is no folder with a
+            saved model and its weights.
+
+    Example:
+
+    ```python
+    from keras_gpt3.models.upload_preset import upload_preset
+
+    def share(model):
+        model.save_to_preset("my_model")
+        upload_preset("hf://me/my_model", "my_model")
+    ```
+    """
+    if not uri.startswith(_SCHEMES):
+        raise ValueError(
+            "uri must begin with 'hf://' or 'kaggle://'. Received: "
+            f"uri={uri!r}. Pass 'hf://' and a name on Hugging Face's hub."
+        )
+    folder = pathlib.Path(preset)
+    has_weights = any(folder.glob("*.weights.h5"))
+    if not (folder / "config.json").exists() or not has_weights:
+        raise ValueError(
+            "preset must be a folder with a config.json and weights. Received: "
+            f"preset={str(preset)!r}. Pass a folder that save_to_preset wrote."
+        )
+    card = folder / CARD_FILE
+    if uri.startswith("hf://") and card.exists():
+        _upload_card(uri.removeprefix("hf://"), card)
+    keras_hub.upload_preset(uri, str(folder))
+
+
+def _upload_card(handle, card):
+    """Makes the card the first file of a repository that has none.
+
+    keras-hub writes its own over the folder's, and deletes it afterwards,
+    unless the repository has a card already.
+    """
+    try:
+        import huggingface_hub
+        from huggingface_hub.errors import HFValidationError
+    except ImportError as error:
+        raise ImportError(
+            "Uploading to Hugging Face's hub needs huggingface-hub. Received: "
+            f"{error}. Install it with pip install 'keras-gpt3[convert]'."
+        ) from error
+    try:
+        repository = huggingface_hub.create_repo(handle, exist_ok=True).repo_id
+    except HFValidationError as error:
+        raise ValueError(
+            "uri must be 'hf://' with a repository's name behind it. Received: "
+            f"uri={'hf://' + handle!r} ({error}). Pass hf://org/name."
+        ) from error
+    if not huggingface_hub.file_exists(repository, card.name):
+        huggingface_hub.upload_file(
+            path_or_fileobj=str(card),
+            path_in_repo=card.name,
+            repo_id=repository,
+        )

@@ -1,0 +1,101 @@
+"""Weights from a checkpoint's files into variables, a piece at a time."""
+
+import math
+
+import keras
+import numpy as np
+
+from keras_gpt3.models.variable_slices import fill_variable
+
+# Large enough that opening the file again costs nothing beside it.
+PIECE_BYTES = 4 * 2**20
+
+
+def stream_weight(variable, rule, weights, piece_bytes=PIECE_BYTES):
+    """Fills a variable from the tensors that hold it.
+
+    Args:
+        variable: `keras.Variable`.
+        rule: `WeightRule`. Which those are, and how they lie.
+        weights: `WeightFiles`.
+        piece_bytes: int. What is read at a time, about. Defaults to 4 MiB.
+
+    Raises:
+        ValueError: If a number is too large for the variable's type.
+    """
+    dtype = keras.backend.standardize_dtype(variable.dtype)
+    width = variable.shape[-1] // len(rule.theirs)
+    height = variable.shape[0]
+
+    def parts():
+        for i, name in enumerate(rule.theirs):
+            first = i * width
+            for start, rows in pieces(weights, name, piece_bytes):
+                end, rows = start + len(rows), _cast(rows, dtype, name)
+                if rule.transposed:
+                    rows, columns = rows.T, slice(first + start, first + end)
+                    yield (slice(0, height), columns), rows
+                elif rows.ndim == 1:
+                    yield (slice(first + start, first + end),), rows
+                else:
+                    columns = slice(first, first + width)
+                    yield (slice(start, end), columns), rows
+
+    fill_variable(variable, parts())
+
+
+def pieces(weights, name, piece_bytes=PIECE_BYTES):
+    """Reads a tensor some rows at a time.
+
+    Args:
+        weights: `WeightFiles`.
+        name: string. The tensor.
+        piece_bytes: int. What is read at a time, about. Defaults to 4 MiB.
+
+    Yields:
+        Pairs of the first row's number and the rows.
+    """
+    shape = weights.shapes[name]
+    # 4 bytes a number; whatever is stored, the order of magnitude is right.
+    step = max(1, piece_bytes // (4 * math.prod(shape[1:])))
+    for start in range(0, shape[0], step):
+        yield start, weights.read(name, start, min(start + step, shape[0]))
+
+
+def check_tied(weights, head, embedding):
+    """Raises unless the output head holds what the token embedding holds.
+
+    Args:
+        weights: `WeightFiles`.
+        head: string. The name of the head.
+        embedding: string. The name of the token embedding.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    for start, rows in pieces(weights, head):
+        same = weights.read(embedding, start, start + len(rows))
+        if not np.array_equal(rows, same):
+            raise ValueError(
+                "The output head must be the token embedding, as in all models "
+                f"of this kind. Received: {head} that differs from {embedding}"
+                f". Remove {head} from the checkpoint, if it is unused."
+            )
+
+
+def _cast(rows, dtype, name):
+    """Numbers in another type; those that it cannot hold are an error."""
+    if rows.dtype.kind not in "fV" and rows.dtype != "bfloat16":
+        raise ValueError(
+            f"Weights must be floating-point numbers. Received: {name} of type "
+            f"{rows.dtype}. Save the checkpoint in float32."
+        )
+    with np.errstate(over="raise"):
+        try:
+            return rows.astype(dtype, copy=False)
+        except FloatingPointError as error:
+            raise ValueError(
+                f"dtype must hold the numbers of the weights. Received: {dtype}"
+                f', with larger ones in {name}. Pass dtype="bfloat16" or '
+                '"float32".'
+            ) from error

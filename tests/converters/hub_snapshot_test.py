@@ -1,0 +1,105 @@
+import json
+import pathlib
+
+import pytest
+
+from keras_gpt3.converters.hub_snapshot import fetch_preset
+from tests.converters.hub_server import running_hub
+
+CHECKPOINT = {"config.json": b'{"model_type": "gpt2"}', "vocab.json": b"{}"}
+KERAS = {"config.json": b'{"registered_name": "GPT3"}', "task.json": b"{}"}
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    with running_hub(tmp_path / "cache", monkeypatch) as hub:
+        yield hub
+
+
+def index(*shards):
+    weight_map = {f"tensor {i}": shard for i, shard in enumerate(shards)}
+    return json.dumps({"weight_map": weight_map}).encode()
+
+
+def fetched(hub, files, **options):
+    """The names of the files that a repository's folder has in the end."""
+    hub.publish("org/name", files)
+    folder = pathlib.Path(fetch_preset("hf://org/name", **options))
+    return {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize(
+    ("weights", "wanted"),
+    [
+        (
+            {"model.safetensors": b"1", "pytorch_model.bin": b"2"},
+            {"model.safetensors"},
+        ),
+        (
+            {
+                "model.safetensors.index.json": index("1.st", "2.st"),
+                "1.st": b"1",
+                "2.st": b"2",
+                "pytorch_model.bin": b"3",
+            },
+            {"model.safetensors.index.json", "1.st", "2.st"},
+        ),
+        (
+            {"pytorch_model.bin": b"1", "tf_model.h5": b"2", "README.md": b""},
+            {"pytorch_model.bin"},
+        ),
+    ],
+)
+def test_the_first_known_weights_are_fetched_and_no_others(
+    hub, weights, wanted
+):
+    assert fetched(hub, CHECKPOINT | weights) == set(CHECKPOINT) | wanted
+
+
+def test_a_keras_preset_comes_with_its_assets_and_shards(hub):
+    files = KERAS | {
+        "assets/tokenizer/merges.txt": b"",
+        "model.weights.json": index("model_00000.weights.h5"),
+        "model_00000.weights.h5": b"1",
+    }
+    assert fetched(hub, files) == set(files)
+
+
+def test_weights_can_be_left_where_they_are(hub):
+    files = CHECKPOINT | {"model.safetensors": b"1"}
+    assert fetched(hub, files, weights=False) == set(CHECKPOINT)
+
+
+@pytest.mark.parametrize(
+    ("files", "looked_for"),
+    [
+        (CHECKPOINT, "model.safetensors or .*pytorch_model.bin.index.json"),
+        (KERAS, "model.weights.h5 or model.weights.json"),
+    ],
+)
+def test_a_repository_without_weights_is_an_error(hub, files, looked_for):
+    with pytest.raises(
+        ValueError, match=f"must hold weights: {looked_for}. Received: preset='"
+    ):
+        fetched(hub, files)
+
+
+def test_a_shard_that_the_repository_lacks_is_named(hub):
+    shards = {"model.safetensors.index.json": index("1.st")}
+    with pytest.raises(ValueError, match=r"index\.json with '1.st', which"):
+        fetched(hub, CHECKPOINT | shards)
+
+
+def test_an_index_that_points_elsewhere_is_refused(hub):
+    shards = {"model.safetensors.index.json": index("../../x")}
+    with pytest.raises(ValueError, match="A shard must lie beside its index"):
+        fetched(hub, CHECKPOINT | shards)
+
+
+def test_a_handle_of_another_form_is_an_error():
+    with pytest.raises(ValueError, match="must have the form hf://org/name"):
+        fetch_preset("hf://")

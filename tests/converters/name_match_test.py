@@ -1,0 +1,127 @@
+import re
+
+import pytest
+
+from keras_gpt3.converters.checkpoint_families import FAMILIES
+from keras_gpt3.converters.name_match import match_names
+from tests.converters.small_configs import SMALLEST
+
+PREFIXES = [
+    ("gpt2", "transformer."),
+    ("gpt2", ""),
+    ("gpt_neo", "transformer."),
+    ("gpt_neo", ""),
+    ("opt", "model.decoder."),
+    ("opt", "decoder."),
+    ("opt", ""),
+]
+GPT2 = FAMILIES["gpt2"]
+
+
+def arguments_of(family):
+    return family.backbone_arguments(SMALLEST[family.model_type])
+
+
+def stored_shapes(family, prefix="transformer."):
+    return {
+        prefix + name: rule.shape_of_theirs
+        for rule in family.weight_rules(arguments_of(family))
+        for name in rule.theirs
+    }
+
+
+def match(shapes, family=GPT2):
+    return match_names(family, arguments_of(family), shapes)
+
+
+@pytest.mark.parametrize(("model_type", "prefix"), PREFIXES)
+def test_tensors_are_found_under_every_prefix(model_type, prefix):
+    family = FAMILIES[model_type]
+    shapes = stored_shapes(family, prefix)
+    found = match(shapes, family)
+    names = [name for rule in found.rules for name in rule.theirs]
+    assert sorted(names) == sorted(shapes)
+    assert found.token_embedding.startswith(prefix)
+    assert shapes[found.token_embedding] == (53, 24)
+    assert found.tied_head is None
+
+
+def test_a_head_of_the_embedding_s_shape_is_allowed():
+    shapes = stored_shapes(GPT2) | {"lm_head.weight": (53, 24)}
+    assert match(shapes).tied_head == "lm_head.weight"
+
+
+def test_a_head_of_another_shape_raises():
+    shapes = stored_shapes(GPT2) | {"lm_head.weight": (54, 24)}
+    message = (
+        "A tensor must have the shape that config.json asks for, "
+        "lm_head.weight (53, 24). Received: lm_head.weight of shape (54, 24)."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        match(shapes)
+
+
+def test_masks_are_passed_over():
+    masks = {
+        "transformer.h.0.attn.bias": (1, 1, 80, 80),
+        "transformer.h.0.attn.masked_bias": (),
+    }
+    assert match(stored_shapes(GPT2) | masks) == match(stored_shapes(GPT2))
+
+
+@pytest.mark.parametrize(
+    "name", ["transformer.wte.weight", "transformer.h.1.attn.c_attn.bias"]
+)
+def test_a_missing_tensor_is_named(name):
+    shapes = stored_shapes(GPT2)
+    del shapes[name]
+    message = (
+        "A gpt2 checkpoint must hold every tensor that its config.json asks "
+        f"for. Received: no {name}. Look whether a file is missing or "
+        "config.json belongs to another model."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        match(shapes)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "transformer.h.2.ln_1.weight",
+        "transformer.h.0.attn.c_attn.scale",
+        # Of a file whose other tensors have a prefix.
+        "h.0.ln_1.weight",
+        "h.0.attn.bias",
+        "score.weight",
+    ],
+)
+def test_an_unexpected_tensor_is_named(name):
+    shapes = stored_shapes(GPT2) | {name: (24,)}
+    message = (
+        "A gpt2 checkpoint must hold no tensor that its config.json does not "
+        f"ask for. Received: {name}. Look whether config.json belongs to "
+        "another model."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        match(shapes)
+
+
+def test_a_misshapen_tensor_is_named_with_both_shapes():
+    # As a kernel that is stored (out, in).
+    name = "transformer.h.0.mlp.c_fc.weight"
+    shapes = stored_shapes(GPT2) | {name: (96, 24)}
+    message = (
+        "A tensor must have the shape that config.json asks for, "
+        f"{name} (24, 96). Received: {name} of shape (96, 24). Look whether "
+        "config.json belongs to another model."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        match(shapes)
+
+
+def test_a_bias_that_the_config_switches_off_is_unexpected():
+    family = FAMILIES["gpt_neo"]
+    name = "transformer.h.0.attn.attention.q_proj.bias"
+    shapes = stored_shapes(family) | {name: (24,)}
+    with pytest.raises(ValueError, match=re.escape(f"Received: {name}.")):
+        match(shapes, family)

@@ -1,0 +1,53 @@
+import pytest
+
+from keras_gpt3.converters.tokenizer_added_tokens import add_tokens
+from keras_gpt3.converters.tokenizer_added_tokens import token_content
+
+FLAGS = {"lstrip": False, "rstrip": False, "single_word": False}
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "<a>",
+        {"content": "<a>"},
+        {"content": "<a>", **FLAGS, "normalized": True, "special": False},
+    ],
+)
+def test_a_token_is_a_string_or_an_object(token):
+    assert token_content("a.json", "eos_token", token) == "<a>"
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_a_token_that_takes_more_than_itself_raises(flag):
+    token = {"content": "<a>", **FLAGS, flag: True}
+    with pytest.raises(ValueError, match=rf"{flag} of '<a>'=True\. Use the"):
+        token_content("a.json", "eos_token", token)
+
+
+@pytest.mark.parametrize("token", ["", 3, None, [], {}, {"content": ""}])
+def test_what_is_no_token_raises(token):
+    with pytest.raises(ValueError, match=r"a\.json' \(eos_token=.*\)\. Down"):
+        token_content("a.json", "eos_token", token)
+
+
+def test_adds_new_tokens_and_keeps_known_ones():
+    vocabulary = {"a": 0, "<b>": 1}
+    added = [("x.json", "<b>", 1), ("x.json", "<c>", 2), ("y.json", "<c>", 2)]
+    assert add_tokens(vocabulary, added) == {"a": 0, "<b>": 1, "<c>": 2}
+    assert vocabulary == {"a": 0, "<b>": 1}
+
+
+@pytest.mark.parametrize(
+    ("token", "id", "named"),
+    [
+        ("<b>", 0, "id=0 of both 'a' and '<b>'"),
+        ("a", 1, "id of 'a' is 1, elsewhere 0"),
+        ("<b>", "1", "id of '<b>' is '1'"),
+        ("<b>", -1, "id of '<b>' is -1"),
+        ("<b>", True, "id of '<b>' is True"),
+    ],
+)
+def test_ids_that_clash_raise(token, id, named):
+    with pytest.raises(ValueError, match=rf"x\.json' \({named}\)\. Download"):
+        add_tokens({"a": 0}, [("x.json", token, id)])

@@ -1,0 +1,184 @@
+import json
+import logging
+
+import keras
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from safetensors.numpy import save_file
+
+from keras_gpt3 import GPT3
+from keras_gpt3 import GPT3Backbone
+from keras_gpt3.models.checkpoint_export import export_to_transformers
+from keras_gpt3.models.checkpoint_loading import load_checkpoint
+from tests.small_gpt3 import small_model
+
+DENSE = {"attention_pattern": ("dense",)}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A checkpoint of GPT-2 with random numbers in all weights."""
+    model = small_model(**DENSE)
+    generator = np.random.default_rng(0)
+    for weight in model.weights:
+        weight.assign(generator.normal(size=weight.shape))
+    export_to_transformers(model, tmp_path / "checkpoint")
+    return tmp_path / "checkpoint"
+
+
+def load(folder, load_weights=None, **overrides):
+    return load_checkpoint(GPT3Backbone, folder, load_weights, overrides)
+
+
+def change_tensors(folder, **changes):
+    """Puts other tensors into a checkpoint, or for `None` takes them out."""
+    tensors = load_file(folder / "model.safetensors") | changes
+    tensors = {n: array for n, array in tensors.items() if array is not None}
+    save_file(tensors, folder / "model.safetensors")
+
+
+def change_config(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_each_weight_is_the_tensor_in_the_file(folder):
+    backbone = load(folder)
+    tensors = load_file(folder / "model.safetensors")
+    for path, name in [
+        ("token_embedding/embeddings", "wte.weight"),
+        ("position_embedding/table/embeddings", "wpe.weight"),
+        ("decoder_block_1/query_key_value/kernel", "h.1.attn.c_attn.weight"),
+        ("decoder_block_0/feed_forward_output/bias", "h.0.mlp.c_proj.bias"),
+        ("final_norm/gamma", "ln_f.weight"),
+    ]:
+        (weight,) = (w for w in backbone.weights if w.path == path)
+        np.testing.assert_array_equal(weight, tensors["transformer." + name])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_bfloat16"])
+def test_numbers_are_cast_to_the_policy_asked_for(folder, dtype):
+    policy = keras.DTypePolicy(dtype)
+    backbone = load(folder, dtype=dtype)
+    assert backbone.dtype_policy == policy
+    tensors = load_file(folder / "model.safetensors")
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(backbone.token_embedding.embeddings),
+        tensors["transformer.wte.weight"].astype(policy.variable_dtype),
+    )
+
+
+def test_keras_global_policy_counts_if_none_is_asked_for(folder):
+    keras.config.set_dtype_policy("bfloat16")
+    assert load(folder).dtype_policy.name == "bfloat16"
+
+
+def test_arguments_that_change_no_weight_can_differ(folder):
+    assert load(folder, dropout=0.5).dropout == 0.5
+
+
+def test_an_override_that_changes_a_weight_s_shape_is_an_error(folder):
+    with pytest.raises(
+        ValueError, match="Overrides must not change .* hidden_dim=32 where"
+    ):
+        load(folder, hidden_dim=32)
+    assert load(folder, load_weights=False, hidden_dim=32).hidden_dim == 32
+
+
+@pytest.mark.parametrize("load_weights", [None, False])
+def test_a_model_without_its_weights_says_so(folder, caplog, load_weights):
+    if load_weights is None:
+        (folder / "model.safetensors").unlink()
+    with caplog.at_level(logging.WARNING, "keras_gpt3"):
+        backbone = load(folder, load_weights)
+    assert "No weights of" in caplog.text
+    # Drawn, not zeros.
+    assert np.std(backbone.token_embedding.embeddings) > 0.01
+
+
+def test_weights_that_are_asked_for_must_be_there(folder):
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match="The folder must hold weights"):
+        load(folder, load_weights=True)
+
+
+def test_the_output_head_may_stand_there_again(folder):
+    tensors = load_file(folder / "model.safetensors")
+    head = tensors["transformer.wte.weight"]
+    change_tensors(folder, **{"lm_head.weight": head})
+    load(folder)
+    change_tensors(folder, **{"lm_head.weight": head + 1})
+    with pytest.raises(
+        ValueError, match="lm_head.weight that differs from transformer.wte.wei"
+    ):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"transformer.h.1.ln_2.bias": None}, "no transformer.h.1.ln_2.bias"),
+        ({"classifier.weight": np.ones(2)}, "Received: classifier.weight"),
+        ({"transformer.ln_f.bias": np.ones(2)}, r"ln_f.bias of shape \(2,\)"),
+        ({"transformer.ln_f.bias": np.ones(16, "int8")}, "of type int8"),
+    ],
+)
+def test_a_tensor_that_does_not_belong_is_named(folder, changes, named):
+    change_tensors(folder, **changes)
+    with pytest.raises(ValueError, match=named) as error:
+        load(folder)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"model_type": "llama"}, "model_type='llama'"),
+        ({"activation_function": "swiglu"}, "swiglu"),
+        ({"use_rotary": True}, "use_rotary"),
+    ],
+)
+def test_a_config_that_is_not_understood_is_an_error(folder, changes, named):
+    change_config(folder, **changes)
+    with pytest.raises(ValueError, match=named) as error:
+        load(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_a_truncated_file_is_an_error(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(ValueError, match="a whole safetensors file"):
+        load(folder)
+
+
+def test_a_model_that_cannot_fit_is_refused_before_it_is_built(folder):
+    change_config(folder, n_embd=2**20, n_inner=2**22)
+    with pytest.raises(MemoryError, match="The weights of .* must fit"):
+        load(folder)
+
+
+def test_a_quantized_type_is_an_error(folder):
+    with pytest.raises(
+        ValueError, match="dtype='int8_from_float32'. Load it without, and call"
+    ):
+        load(folder, dtype="int8_from_float32")
+
+
+def test_every_replica_gets_the_weights(folder):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("Replicas are TensorFlow's.")
+    import tensorflow as tf
+
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        backbone = load(folder)
+    table = load_file(folder / "model.safetensors")["transformer.wte.weight"]
+    for component in backbone.token_embedding.embeddings.value.values:
+        np.testing.assert_array_equal(component.numpy(), table)
+
+
+def test_a_checkpoint_is_a_preset(folder):
+    model = GPT3.from_preset(folder)
+    assert model.preprocessor is None
+    assert model.backbone.get_config().items() >= DENSE.items()

@@ -1,0 +1,68 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_gpt3.models.variable_slices import fill_variable
+
+NUMBERS = np.arange(12, dtype="float32").reshape(4, 3)
+
+
+def quarters(array):
+    """Four parts that cover a matrix."""
+    for rows in (slice(0, 1), slice(1, 4)):
+        for columns in (slice(0, 2), slice(2, 3)):
+            yield (rows, columns), array[rows, columns]
+
+
+def test_parts_fill_a_variable():
+    variable = keras.Variable("ones", shape=(4, 3))
+    fill_variable(variable, quarters(NUMBERS))
+    np.testing.assert_array_equal(variable.numpy(), NUMBERS)
+
+
+def test_another_backend_gets_the_whole_array(monkeypatch):
+    variable = keras.Variable("ones", shape=(4, 3))
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    fill_variable(variable, quarters(NUMBERS))
+    np.testing.assert_array_equal(variable.numpy(), NUMBERS)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="TensorFlow's memory"
+)
+def test_a_variable_is_not_read_and_so_not_copied(monkeypatch):
+    from tensorflow.python.ops import gen_resource_variable_ops
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("What is being read is copied before a write.")
+
+    variable = keras.Variable("ones", shape=(4, 3))
+    with monkeypatch.context() as patch:
+        patch.setattr(gen_resource_variable_ops, "read_variable_op", refuse)
+        fill_variable(variable, quarters(NUMBERS))
+        with pytest.raises(AssertionError, match="copied before a write"):
+            variable.value[0:1].assign(NUMBERS[0:1])
+    np.testing.assert_array_equal(variable.numpy(), NUMBERS)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="TensorFlow's replicas"
+)
+def test_every_replica_is_filled():
+    import tensorflow as tf
+
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        variable = keras.Variable("ones", shape=(4, 3))
+    fill_variable(variable, quarters(NUMBERS))
+    assert len(variable.value.values) == 2
+    for component in variable.value.values:
+        np.testing.assert_array_equal(component.numpy(), NUMBERS)
+
+
+def test_numbers_are_cast_to_the_variable_s_type():
+    variable = keras.Variable("ones", shape=(4, 3), dtype="bfloat16")
+    fill_variable(variable, quarters(NUMBERS))
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(variable).astype("float32"), NUMBERS
+    )

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from keras_gpt3.models.weight_of_path import weight_of_path
+from tests.small_gpt3 import quantize
+from tests.small_gpt3 import small_backbone
+from tests.small_gpt3 import small_model
+
+
+def test_every_weight_is_found_by_its_path():
+    backbone = small_backbone(embedding_dim=8)
+    for weight in backbone.weights:
+        assert weight_of_path(backbone, weight.path) is weight
+
+
+def test_an_adapter_is_merged():
+    backbone = small_backbone()
+    path = "decoder_block_0/query_key_value/kernel"
+    before = np.array(weight_of_path(backbone, path))
+    backbone.enable_lora(2)
+    layer = backbone.decoder_blocks[0].query_key_value
+    layer.lora_kernel_b.assign(np.ones(layer.lora_kernel_b.shape))
+    product = np.array(layer.lora_kernel_a) @ np.array(layer.lora_kernel_b)
+    np.testing.assert_allclose(
+        weight_of_path(backbone, path), before + product, rtol=1e-6
+    )
+
+
+def test_a_quantized_layer_is_an_error():
+    model = quantize(small_model(num_layers=1), mode="int8")
+    with pytest.raises(
+        ValueError,
+        match="must not be quantized. Received: decoder_block_0/attention_"
+        "output/kernel in int8. Use the model as it was before quantize",
+    ):
+        weight_of_path(
+            model.backbone, "decoder_block_0/attention_output/kernel"
+        )

@@ -1,0 +1,102 @@
+import keras
+import ml_dtypes
+import numpy as np
+import pytest
+
+from keras_gpt3.converters.weight_rule import WeightRule
+from keras_gpt3.models.weight_streaming import check_tied
+from keras_gpt3.models.weight_streaming import pieces
+from keras_gpt3.models.weight_streaming import stream_weight
+
+
+class Arrays:
+    """Arrays in memory that are read as weight files are."""
+
+    def __init__(self, **arrays):
+        self._arrays = arrays
+        self.shapes = {name: array.shape for name, array in arrays.items()}
+
+    def read(self, name, start=0, end=None):
+        return self._arrays[name][start:end]
+
+
+def numbers(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def streamed(rule, arrays, dtype="float32", piece_bytes=20):
+    """What a variable holds after it was filled in small pieces."""
+    variable = keras.Variable("ones", shape=rule.shape, dtype=dtype)
+    stream_weight(variable, rule, Arrays(**arrays), piece_bytes)
+    return keras.ops.convert_to_numpy(variable)
+
+
+def slow_weight(rule, arrays):
+    """The weight of a rule by whole arrays."""
+    theirs = [arrays[name] for name in rule.theirs]
+    if rule.transposed:
+        theirs = [array.T for array in theirs]
+    return np.concatenate(theirs, axis=-1)
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 20, 1000])
+@pytest.mark.parametrize("names", ["q", "qkv"])
+@pytest.mark.parametrize(
+    ("each", "transposed"), [((5, 3), False), ((3, 5), True), ((3,), False)]
+)
+def test_pieces_are_joined_and_turned(each, transposed, names, piece_bytes):
+    arrays = {name: numbers(*each, seed=i) for i, name in enumerate(names)}
+    width = 3 * len(names)
+    shape = (5, width) if len(each) == 2 else (width,)
+    rule = WeightRule("kernel", tuple(names), transposed, shape)
+    np.testing.assert_array_equal(
+        streamed(rule, arrays, piece_bytes=piece_bytes),
+        slow_weight(rule, arrays),
+    )
+
+
+@pytest.mark.parametrize("stored", ["float64", "float16", ml_dtypes.bfloat16])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_numbers_are_cast_once(stored, dtype):
+    array = numbers(5, 3).astype(stored)
+    rule = WeightRule("kernel", ("a",), shape=(5, 3))
+    np.testing.assert_array_equal(
+        streamed(rule, {"a": array}, dtype), array.astype(dtype)
+    )
+
+
+def test_numbers_too_large_for_the_type_are_an_error():
+    rule = WeightRule("kernel", ("a",), shape=(3,))
+    with pytest.raises(
+        ValueError, match="Received: float16, with larger ones in a. Pass dtype"
+    ):
+        streamed(rule, {"a": np.full(3, 1e5, "float32")}, "float16")
+
+
+def test_integers_are_no_weights():
+    rule = WeightRule("kernel", ("a",), shape=(3,))
+    with pytest.raises(
+        ValueError, match="must be floating-point numbers. Received: a of type"
+    ):
+        streamed(rule, {"a": np.ones(3, "int64")})
+
+
+def test_pieces_cover_a_tensor_in_order():
+    array = numbers(7, 2)
+    found = list(pieces(Arrays(a=array), "a", piece_bytes=24))
+    assert [start for start, _ in found] == [0, 3, 6]
+    np.testing.assert_array_equal(
+        np.concatenate([rows for _, rows in found]), array
+    )
+
+
+def test_a_head_that_is_the_embedding_passes():
+    check_tied(Arrays(head=numbers(4, 2), table=numbers(4, 2)), "head", "table")
+
+
+def test_a_head_of_its_own_is_an_error():
+    arrays = Arrays(head=numbers(4, 2), table=numbers(4, 2, seed=1))
+    with pytest.raises(
+        ValueError, match="head must be the token .* head that differs from tab"
+    ):
+        check_tied(arrays, "head", "table")
