@@ -21,7 +21,13 @@ LEVELS = (
     ("ops",),
 )
 # Anyone may import these, which import nothing of the package.
-FREE = {"version", "backend_check", "integer_argument", "presets"}
+FREE = {
+    "version",
+    "backend_check",
+    "integer_argument",
+    "presets",
+    "replaced_folder",
+}
 # On keras.ops, so that another backend stays possible.
 BACKEND_NEUTRAL = {"ops", "layers", "generation", "models"}
 DUMPING_GROUNDS = {"utils", "common", "helpers", "misc", "base"}

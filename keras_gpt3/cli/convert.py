@@ -70,8 +70,8 @@ def _convert(source, destination, check, dtype, overwrite):
 
 def _save_preset(model, destination, overwrite, repository):
     from keras_gpt3.converters.checkpoint_folder import read_config_json
-    from keras_gpt3.converters.replaced_folder import replaced_folder
     from keras_gpt3.models.model_card import write_model_card
+    from keras_gpt3.replaced_folder import replaced_folder
 
     def may_replace(folder):
         if not overwrite or not (folder / "config.json").exists():

@@ -3,8 +3,8 @@
 import json
 
 from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
-from keras_gpt3.converters.replaced_folder import replaced_folder
 from keras_gpt3.converters.safetensors_writer import write_safetensors
+from keras_gpt3.replaced_folder import replaced_folder
 
 _INDEX = "model.safetensors.index.json"
 

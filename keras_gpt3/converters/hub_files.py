@@ -64,28 +64,36 @@ class HubFiles:
             raise self._unreachable(name, error) from error
         except errors.EntryNotFoundError:
             return None
-        except errors.GatedRepoError as error:
-            raise ValueError(
-                "The terms of a gated repository must be accepted. Received: "
-                f"preset='{self._handle}'. Accept them on its page, and log in "
-                "with hf auth login."
-            ) from error
-        except errors.RevisionNotFoundError as error:
-            raise ValueError(
-                "The revision must be a branch, tag or commit of the "
-                f"repository. Received: preset='{self._handle}'. Look for it "
-                "on the repository's page."
-            ) from error
-        except (errors.RepositoryNotFoundError, ValueError) as error:
-            raise ValueError(
-                "The repository must be there, and be yours to read. Received: "
-                f"preset='{self._handle}'. Check the name; for a private one, "
-                "log in with hf auth login."
-            ) from error
+        except (
+            errors.RepositoryNotFoundError,  # Gated ones, too.
+            errors.RevisionNotFoundError,
+            ValueError,
+        ) as error:
+            raise ValueError(self._refusal(error, errors)) from error
         # What is raised amid a download is a matter of the HTTP library,
         # which differs among the versions of huggingface-hub.
         except Exception as error:
             raise self._unreachable(name, error) from error
+
+    def _refusal(self, error, errors):
+        """What to say of a repository that the hub does not give."""
+        if isinstance(error, errors.GatedRepoError):
+            return (
+                "The terms of a gated repository must be accepted. Received: "
+                f"preset='{self._handle}'. Accept them on its page, and log in "
+                "with hf auth login."
+            )
+        if isinstance(error, errors.RevisionNotFoundError):
+            return (
+                "The revision must be a branch, tag or commit of the "
+                f"repository. Received: preset='{self._handle}'. Look for it "
+                "on the repository's page."
+            )
+        return (
+            "The repository must be there, and be yours to read. Received: "
+            f"preset='{self._handle}'. Check the name; for a private one, log "
+            "in with hf auth login."
+        )
 
     def _unreachable(self, name, error):
         """The error for a file that is neither kept nor to be had."""

@@ -1,5 +1,6 @@
 """Weights in a PyTorch pickle, read without running what it says."""
 
+import math
 import pathlib
 import pickle
 import zipfile
@@ -7,8 +8,9 @@ import zipfile
 import ml_dtypes
 import numpy as np
 
-# Read since the file was last opened; pages of it stay in memory till then.
-_REOPEN_BYTES = 64 * 2**20
+# What has been read of a mapped file stays in memory until it is closed: so it
+# is opened anew after this part of it.
+_PART = 1 / 64
 
 
 class PickledWeights:
@@ -34,6 +36,9 @@ class PickledWeights:
         self.path = pathlib.Path(path)
         self._tensors = _load(self.path)
         self._bytes_read = 0
+        whole = not _is_zip(self.path)  # Then it is in memory, not mapped.
+        size = self.path.stat().st_size
+        self._most_bytes = math.inf if whole else _PART * size
         self.shapes = {n: tuple(t.shape) for n, t in self._tensors.items()}
 
     def read(self, name, start=0, end=None):
@@ -47,7 +52,7 @@ class PickledWeights:
         Returns:
             A numpy array of the type that is stored.
         """
-        if self._bytes_read > _REOPEN_BYTES and _is_zip(self.path):
+        if self._bytes_read > self._most_bytes:
             self._tensors = None
             self._tensors = _load(self.path)
             self._bytes_read = 0

@@ -8,7 +8,7 @@ import numpy as np
 from keras_gpt3.models.variable_slices import fill_variable
 
 # Large enough that opening the file again costs nothing beside it.
-PIECE_BYTES = 4 * 2**20
+PIECE_BYTES = 2 * 2**20
 
 
 def stream_weight(variable, rule, weights, piece_bytes=PIECE_BYTES):
@@ -18,7 +18,7 @@ def stream_weight(variable, rule, weights, piece_bytes=PIECE_BYTES):
         variable: `keras.Variable`.
         rule: `WeightRule`. Which those are, and how they lie.
         weights: `WeightFiles`.
-        piece_bytes: int. What is read at a time, about. Defaults to 4 MiB.
+        piece_bytes: int. What is read at a time, about. Defaults to 2 MiB.
 
     Raises:
         ValueError: If a number is too large for the variable's type.
@@ -50,7 +50,7 @@ def pieces(weights, name, piece_bytes=PIECE_BYTES):
     Args:
         weights: `WeightFiles`.
         name: string. The tensor.
-        piece_bytes: int. What is read at a time, about. Defaults to 4 MiB.
+        piece_bytes: int. What is read at a time, about. Defaults to 2 MiB.
 
     Yields:
         Pairs of the first row's number and the rows.
@@ -85,7 +85,7 @@ def check_tied(weights, head, embedding):
 
 def _cast(rows, dtype, name):
     """Numbers in another type; those that it cannot hold are an error."""
-    if rows.dtype.kind not in "fV" and rows.dtype != "bfloat16":
+    if rows.dtype.kind not in "fV":  # V is bfloat16.
         raise ValueError(
             f"Weights must be floating-point numbers. Received: {name} of type "
             f"{rows.dtype}. Save the checkpoint in float32."

@@ -85,7 +85,7 @@ def test_tensors_are_read_as_torch_wrote_them(tmp_path, zipped):
 def test_a_file_is_mapped_anew_now_and_then(tmp_path, monkeypatch):
     import torch
 
-    monkeypatch.setattr(pickled_weights, "_REOPEN_BYTES", 1)
+    monkeypatch.setattr(pickled_weights, "_PART", 0)
     opened = PickledWeights(save(tmp_path / "a.bin", {"a": torch.ones(3)}))
     tensors = opened._tensors
     assert opened.read("a").tolist() == [1, 1, 1]

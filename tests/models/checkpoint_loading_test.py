@@ -4,6 +4,7 @@ import logging
 import keras
 import numpy as np
 import pytest
+from huggingface_hub import constants
 from safetensors.numpy import load_file
 from safetensors.numpy import save_file
 
@@ -11,6 +12,7 @@ from keras_gpt3 import GPT3
 from keras_gpt3 import GPT3Backbone
 from keras_gpt3.models.checkpoint_export import export_to_transformers
 from keras_gpt3.models.checkpoint_loading import load_checkpoint
+from tests.converters.hub_server import running_hub
 from tests.small_gpt3 import small_model
 
 DENSE = {"attention_pattern": ("dense",)}
@@ -182,3 +184,19 @@ def test_a_checkpoint_is_a_preset(folder):
     model = GPT3.from_preset(folder)
     assert model.preprocessor is None
     assert model.backbone.get_config().items() >= DENSE.items()
+
+
+def test_a_checkpoint_comes_from_the_hub_and_then_from_the_cache(
+    folder, tmp_path, monkeypatch
+):
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with running_hub(tmp_path / "cache", monkeypatch) as hub:
+        hub.publish("org/name", files, revision="v1")
+        downloaded = GPT3.from_preset("hf://org/name@v1")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    cached = GPT3.from_preset("hf://org/name@v1")
+    for model in (downloaded, cached):
+        np.testing.assert_array_equal(
+            model.backbone.token_embedding.embeddings,
+            load(folder).token_embedding.embeddings,
+        )

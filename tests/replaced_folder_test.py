@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.converters.replaced_folder import replaced_folder
+from keras_gpt3.replaced_folder import replaced_folder
 
 
 def never(path):

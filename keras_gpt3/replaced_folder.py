@@ -29,14 +29,14 @@ def replaced_folder(folder, may_replace):
 
     ```python
     import pathlib
-    from keras_gpt3.converters.replaced_folder import replaced_folder
+    from keras_gpt3.replaced_folder import replaced_folder
 
     with replaced_folder("model", may_replace=lambda path: False) as folder:
         (folder / "config.json").write_text("{}")
     pathlib.Path("model/config.json").exists()  # True
     ```
     """
-    folder = pathlib.Path(folder).absolute()
+    folder = pathlib.Path(folder).resolve()
     _check_is_free(folder, may_replace)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = _sibling(folder)
