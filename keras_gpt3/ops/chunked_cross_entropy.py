@@ -83,6 +83,7 @@ def loss_and_gradients(
     weights,
     gradient_scale=1.0,
     frozen=False,
+    weighted_only=False,
 ):
     """What `chunked_cross_entropy` computes, with its gradients, in one pass.
 
@@ -96,6 +97,9 @@ def loss_and_gradients(
             which half precision rounds after. Defaults to `1.0`.
         frozen: bool. Whether `embeddings` need no gradient, which is a third
             of the work. Defaults to `False`.
+        weighted_only: bool. Whether tokens of weight 0 are left out of all
+            products. Their number is known when it runs: not for XLA. Defaults
+            to `False`.
 
     Returns:
         A tuple of the two sums, and the gradients of the first with respect to
@@ -104,7 +108,8 @@ def loss_and_gradients(
     """
     dtype, width = hidden_states.dtype, hidden_states.shape[-1]
     table = ops.cast(embeddings, dtype)
-    chunks = _chunks(hidden_states, labels, weights, table.shape[0])
+    make = _weighted_chunks if weighted_only else _all_chunks
+    chunks, restore = make(hidden_states, labels, weights, table.shape[0])
 
     def gradients(states, labels, weights):
         """The two sums, the gradient of the table, and of the states."""
@@ -123,12 +128,12 @@ def loss_and_gradients(
     (loss, correct, *table_gradient), d_states = sum_over_slices(
         gradients, chunks
     )
-    d_states = ops.reshape(d_states, (-1, width))[: _count(labels)]
+    d_states = restore(ops.reshape(d_states, (-1, width)))  # (N, M)
     d_states = ops.reshape(d_states, ops.shape(hidden_states))
     return loss, correct, d_states, *(table_gradient or [None])
 
 
-def loss_sums(hidden_states, embeddings, labels, weights):
+def loss_sums(hidden_states, embeddings, labels, weights, weighted_only=False):
     """The two sums of `chunked_cross_entropy` alone, to evaluate.
 
     Args:
@@ -136,6 +141,7 @@ def loss_sums(hidden_states, embeddings, labels, weights):
         embeddings: tensor of shape `(vocabulary_size, hidden_dim)`.
         labels: int tensor of shape `(batch, length)`.
         weights: float32 tensor of shape `(batch, length)`.
+        weighted_only: bool. As in `loss_and_gradients`. Defaults to `False`.
 
     Returns:
         A pair of float32 scalars.
@@ -147,7 +153,8 @@ def loss_sums(hidden_states, embeddings, labels, weights):
         _, _, *sums = _token_losses(logits, labels, weights)
         return tuple(sums), None
 
-    chunks = _chunks(hidden_states, labels, weights, table.shape[0])
+    make = _weighted_chunks if weighted_only else _all_chunks
+    chunks, _ = make(hidden_states, labels, weights, table.shape[0])
     return sum_over_slices(sums, chunks)[0]
 
 
@@ -216,27 +223,67 @@ def _count(x):
     return math.prod(x.shape) if known else ops.size(x)
 
 
-def _chunks(hidden_states, labels, weights, vocabulary_size):
-    """Chunks of tokens that are equally long, the last one padded.
+def _all_chunks(hidden_states, labels, weights, vocabulary_size):
+    """Chunks of all tokens, and how their rows become those of the tokens.
 
+    As few chunks as there can be, equally long, the last one padded:
     (B, T, M), (B, T), (B, T) to (N / C, C, M), (N / C, C), (N / C, C).
     """
-    most = chunk_tokens(vocabulary_size)
     count = _count(labels)
+    number = _ceiling(count, chunk_tokens(vocabulary_size))
     static = isinstance(count, int)
-    number = -(-count // most)
     number = max(number, 1) if static else ops.maximum(number, 1)
-    size = -(-count // number)
-    padding = number * size - count
+    size = _ceiling(count, number)
+    chunks = _split(_as_tokens(hidden_states, labels, weights), number, size)
+    return chunks, lambda rows: rows[:count]
 
-    def split(x, shape):
-        x = ops.reshape(x, (-1, *shape))
-        if not static or padding:
+
+def _weighted_chunks(hidden_states, labels, weights, vocabulary_size):
+    """As `_all_chunks`, of the tokens alone that have a weight.
+
+    Their number differs from batch to batch. Each length of a chunk costs a
+    compilation of the operations inside: there are but eight.
+    """
+    tokens = _as_tokens(hidden_states, labels, weights)
+    (places,) = ops.nonzero(tokens[2])
+    places = ops.cast(places, "int32")
+    count = ops.shape(places)[0]
+    most = chunk_tokens(vocabulary_size)
+    step = max(1, most // 8)
+    # Without a token of any weight there is still a chunk, of padding.
+    number = ops.maximum(_ceiling(count, most), 1)
+    size = ops.maximum(_ceiling(_ceiling(count, number), step), 1) * step
+    chosen = [ops.take(x, places, axis=0) for x in tokens]
+
+    def restore(rows):
+        shape = ops.shape(tokens[0])
+        return ops.scatter(places[:, None], rows[:count], shape)
+
+    return _split(chosen, number, size), restore
+
+
+def _as_tokens(hidden_states, labels, weights):
+    """(B, T, M), (B, T), (B, T) to (N, M), (N,), (N,)."""
+    return (
+        ops.reshape(hidden_states, (-1, hidden_states.shape[-1])),
+        ops.reshape(ops.cast(labels, "int32"), (-1,)),
+        ops.reshape(weights, (-1,)),
+    )
+
+
+def _split(tokens, number, size):
+    """Pads tokens, and splits them into a number of chunks of a size."""
+
+    def split(x):
+        shape = x.shape[1:]
+        padding = number * size - ops.shape(x)[0]
+        if not isinstance(padding, int) or padding:
             x = ops.pad(x, [[0, padding]] + [[0, 0]] * len(shape))
         return ops.reshape(x, (number, size, *shape))
 
-    return (
-        split(hidden_states, hidden_states.shape[-1:]),
-        split(ops.cast(labels, "int32"), ()),
-        split(weights, ()),
-    )
+    return tuple(map(split, tokens))
+
+
+def _ceiling(count, size):
+    """The quotient, rounded up."""
+    return -(-count // size)

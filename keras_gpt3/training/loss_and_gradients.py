@@ -12,7 +12,9 @@ from keras_gpt3.ops.chunked_cross_entropy import loss_sums
 from keras_gpt3.ops.token_cross_entropy import token_cross_entropy
 
 
-def chunked_gradients(model, x, y, weights, gradient_scale):
+def chunked_gradients(
+    model, x, y, weights, gradient_scale, weighted_only=False
+):
     """Loss and gradients without the logits of all tokens.
 
     Args:
@@ -21,6 +23,8 @@ def chunked_gradients(model, x, y, weights, gradient_scale):
         y: int tensor of shape `(batch, length)`, the labels.
         weights: float32 tensor of shape `(batch, length)`.
         gradient_scale: float32 scalar. Factor on the gradients.
+        weighted_only: bool. Whether the head leaves out tokens of weight 0,
+            such as prompts; not for XLA. Defaults to `False`.
 
     Returns:
         A tuple of the sums (a tensor of loss and weight of right guesses), the
@@ -32,7 +36,13 @@ def chunked_gradients(model, x, y, weights, gradient_scale):
         table = output_table(model)
     frozen = not model.backbone.token_embedding.trainable_variables
     loss, correct, d_states, d_table = loss_and_gradients(
-        hidden_states, table, y, weights, gradient_scale, frozen
+        hidden_states,
+        table,
+        y,
+        weights,
+        gradient_scale,
+        frozen,
+        weighted_only,
     )
     sources, upstream = [hidden_states], [d_states]
     place = _place_of_table(model, variables)
@@ -65,7 +75,7 @@ def whole_gradients(model, x, y, weights, gradient_scale):
     return sums, gradients, logits
 
 
-def chunked_sums(model, x, y, weights):
+def chunked_sums(model, x, y, weights, weighted_only=False):
     """Sums the loss and the right guesses, without gradients and logits.
 
     Args:
@@ -73,13 +83,15 @@ def chunked_sums(model, x, y, weights):
         x: dict of `token_ids` and `padding_mask`, `(batch, length)`.
         y: int tensor of shape `(batch, length)`. The labels.
         weights: float32 tensor of shape `(batch, length)`.
+        weighted_only: bool. As in `chunked_gradients`. Defaults to `False`.
 
     Returns:
         A float32 tensor of shape `(2,)`: the weighted sums over tokens of the
         loss and of the right guesses.
     """
     hidden_states = model.backbone(x, training=False)
-    return tf.stack(loss_sums(hidden_states, output_table(model), y, weights))
+    table = output_table(model)
+    return tf.stack(loss_sums(hidden_states, table, y, weights, weighted_only))
 
 
 def whole_sums(logits, y, weights):

@@ -12,7 +12,9 @@ from keras_gpt3.training.micro_batches import in_micro_batches
 NUM_SUMS = 2
 
 
-def replica_gradients(model, observe=None, num_sums=NUM_SUMS):
+def replica_gradients(
+    model, observe=None, num_sums=NUM_SUMS, weighted_only=False
+):
     """Makes the function that computes sums and gradients of a part of a batch.
 
     All of a step but the exchange between replicas, which XLA cannot compile.
@@ -25,6 +27,8 @@ def replica_gradients(model, observe=None, num_sums=NUM_SUMS):
             the whole part, and may add to its sums. Defaults to `None`.
         num_sums: int. How many sums the wrapped function gives. Defaults to
             `2`.
+        weighted_only: bool. Whether the head may leave out tokens of weight 0.
+            XLA, which knows no such number, takes all. Defaults to `False`.
 
     Returns:
         A callable as `chunked_gradients`, without the model.
@@ -33,6 +37,8 @@ def replica_gradients(model, observe=None, num_sums=NUM_SUMS):
     whole = step.needs_logits(model)
     gradients = whole_gradients if whole else chunked_gradients
     piece = functools.partial(gradients, model)
+    if weighted_only and not whole and not step.whole_xla:
+        piece = functools.partial(piece, weighted_only=True)
     if observe is not None:
         piece = observe(piece)
     if step.whole_xla:

@@ -31,7 +31,8 @@ def train_step(model, data):
     """
     x, y, sample_weight = unpack_batch(data)
     shares, total_weight = token_shares(y, sample_weight)
-    compute = replica_gradients(model)
+    has_weights = sample_weight is not None
+    compute = replica_gradients(model, weighted_only=has_weights)
     gradient_scale = scale_loss(model.optimizer, tf.ones(()))
     sums, gradients, logits = compute(x, y, shares, gradient_scale)
     learning_rate = _apply(model, gradients)
@@ -57,7 +58,8 @@ def test_step(model, data):
         logits = model(x, training=False)
         sums = whole_sums(logits, y, shares)
     else:
-        sums = chunked_sums(model, x, y, shares)
+        has_weights = sample_weight is not None
+        sums = chunked_sums(model, x, y, shares, has_weights)
     _update_trackers(model, sums, total_weight)
     return _metrics(model, y, logits, sample_weight)
 

@@ -131,6 +131,55 @@ def test_frozen_embeddings_get_no_gradient(chunks_of_eight):
     assert_equal(received, expected)
 
 
+def weighted_only(states, table, labels, weights):
+    """The sums and gradients of `sums_and_gradients`, by the quicker route."""
+    of = chunked_cross_entropy_module().loss_and_gradients
+    return of(states, table, labels, weights, 2.0, weighted_only=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("length", [1, 5, 17])
+def test_tokens_without_a_weight_may_be_left_out(
+    length, dtype, chunks_of_eight
+):
+    inputs = random_inputs(length, dtype)
+    assert not np.all(inputs[3])
+    received = weighted_only(*inputs)
+    assert [x.dtype for x in received] == ["float32"] * 2 + [dtype, "float32"]
+    assert_equal(received, sums_and_gradients(whole, *inputs), dtype)
+    sums = loss_sums(*inputs, weighted_only=True)
+    assert_equal(sums, whole(*inputs), dtype)
+
+
+@pytest.mark.parametrize("shape", [(2, 17), (None, None)])
+def test_tokens_are_left_out_in_a_graph(shape, chunks_of_eight):
+    specs = [
+        tf.TensorSpec((*shape, WIDTH)),
+        tf.TensorSpec((VOCABULARY, WIDTH)),
+        tf.TensorSpec(shape, "int32"),
+        tf.TensorSpec(shape),
+    ]
+    traced = tf.function(weighted_only, input_signature=specs)
+    states, table, labels, weights = random_inputs(17)
+    for share in (1.0, 0.3, 0.0):
+        kept = weights * tf.cast(weights <= share, "float32")
+        inputs = states, table, labels, kept
+        assert_equal(traced(*inputs), sums_and_gradients(whole, *inputs))
+    assert not np.any(kept)
+
+
+def test_the_logits_of_tokens_without_a_weight_never_exist():
+    states = tf.zeros((1, 64, WIDTH))
+    weights = tf.one_hot([3], 64)
+    make = chunked_cross_entropy_module()._weighted_chunks
+    labels = tf.zeros((1, 64), "int32")
+    # Of so small a vocabulary, the least chunk would hold all: a larger one.
+    chunks, restore = make(states, labels, weights, 2**25 // 16)
+    assert [x.shape for x in chunks] == [(1, 2, WIDTH), (1, 2), (1, 2)]
+    assert restore(tf.ones((2, WIDTH))).shape == (64, WIDTH)
+    assert tf.reduce_sum(restore(tf.ones((2, WIDTH)))[3]) == WIDTH
+
+
 def test_without_weights_every_token_counts_once():
     states, table, labels, _ = random_inputs(5)
     loss, correct = chunked_cross_entropy(states, table, labels)

@@ -1,12 +1,17 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_gpt3 import parallel
 from keras_gpt3.training.loss_and_gradients import chunked_gradients
 from keras_gpt3.training.loss_and_gradients import chunked_sums
 from keras_gpt3.training.loss_and_gradients import output_table
 from keras_gpt3.training.loss_and_gradients import whole_gradients
+from keras_gpt3.training.micro_batches import in_micro_batches
+from tests.small_gpt3 import ROWS
 from tests.small_gpt3 import SMALL
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_batch
@@ -89,3 +94,74 @@ def test_a_quantized_head_goes_through_all_logits():
     assert model._step.needs_logits(model)
     losses = model.evaluate(*small_batch(), verbose=0, return_dict=True)
     assert losses["loss"] == pytest.approx(np.log(61), rel=0.05)
+
+
+# === Tokens without a weight ===
+
+
+def sparse_batch():
+    """As `batch`, with one weight in five, and none at all in two rows."""
+    x, y, weights = batch()
+    kept = np.random.default_rng(1).uniform(size=y.shape) < 0.2
+    kept[2:] = False
+    assert kept.any()
+    return x, y, weights * kept
+
+
+def is_close(model, received, expected):
+    """Compares gradients, but for those that are rounding noise."""
+    assert_equal(received[0][None], expected[0][None])
+    for variable, value, other in zip(
+        model.trainable_variables, received[1], expected[1], strict=True
+    ):
+        if not is_key_bias(variable.path):
+            assert_equal([value], [other])
+
+
+@pytest.mark.parametrize("lora", [False, True])
+@pytest.mark.parametrize("micro_batch_size", [None, 1])
+def test_tokens_without_a_weight_may_be_left_out(micro_batch_size, lora):
+    """Micro-batches in which nothing has a weight are among them."""
+    keras.utils.set_random_seed(0)
+    model = small_model()
+    if lora:
+        model.backbone.enable_lora(2)
+    function = functools.partial(chunked_gradients, model, weighted_only=True)
+    if micro_batch_size is not None:
+        function = in_micro_batches(
+            function, model.trainable_variables, micro_batch_size
+        )
+    received = tf.function(function)(*sparse_batch(), tf.constant(SCALE))
+    expected = whole_gradients(model, *sparse_batch(), tf.constant(SCALE))
+    is_close(model, received, expected)
+    sums = chunked_sums(model, *sparse_batch(), weighted_only=True)
+    assert_equal(sums[None], expected[0][None])
+
+
+def test_replicas_may_leave_out_tokens_and_one_may_have_none_with_a_weight():
+    strategy = parallel.mirrored_strategy(cpu_replicas=2)
+    keras.utils.set_random_seed(0)
+    with strategy.scope():
+        model = small_model()
+
+    @tf.function
+    def run():
+        def step():
+            replica = tf.distribute.get_replica_context()
+            first = replica.replica_id_in_sync_group * ROWS // 2
+            part = tf.nest.map_structure(
+                lambda x: x[first : first + ROWS // 2], sparse_batch()
+            )
+            sums, gradients, _ = chunked_gradients(
+                model, *part, tf.constant(SCALE), weighted_only=True
+            )
+            gradients = [tf.convert_to_tensor(g) for g in gradients]
+            return replica.all_reduce("SUM", [sums, *gradients])
+
+        return strategy.run(step)
+
+    sums, *gradients = (
+        strategy.experimental_local_results(x)[0] for x in run()
+    )
+    expected = whole_gradients(model, *sparse_batch(), tf.constant(SCALE))
+    is_close(model, (sums, gradients), expected)
