@@ -146,6 +146,7 @@ class CompiledStep:
         if not model.optimizer.built:
             with model.distribute_strategy.scope():
                 model.optimizer.build(model.trainable_variables)
+        _check_compiled_for(model)
 
     @property
     def whole_xla(self):
@@ -190,3 +191,21 @@ class CompiledStep:
         if self.tracks_accuracy:
             arguments["weighted_metrics"] = "auto"
         return arguments
+
+
+def _check_compiled_for(model):
+    """Raises where other weights are to be trained than at `compile`.
+
+    Keras would go on with the graph that it has, and train what is frozen.
+    """
+    from keras_gpt3.training.loss_scaling import inner_optimizer
+
+    known = inner_optimizer(model.optimizer)._trainable_variables
+    wanted = model.trainable_variables
+    if {id(v) for v in known} != {id(v) for v in wanted}:
+        raise ValueError(
+            "The weights to train must be those that the model was compiled "
+            f"for. Received: {len(wanted)} trainable variables, an optimizer "
+            f"of {len(known)}. Call compile again after enable_lora, "
+            "merge_lora or a change of trainable."
+        )

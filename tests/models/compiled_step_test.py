@@ -1,9 +1,12 @@
+import re
+
 import keras
 import pytest
 import tensorflow as tf
 
 from keras_gpt3.models.compiled_step import CompiledStep
 from keras_gpt3.training import TrainingProgress
+from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
 
 
@@ -76,3 +79,26 @@ def test_a_model_compiled_with_its_own_has_no_tracker_of_the_step(name):
     arguments = {name: "mse" if name == "loss" else ["mse"]}
     model.compile("sgd", **arguments)
     assert model._step.metrics == []
+
+
+@pytest.mark.parametrize("change", ["enable_lora", "freeze"])
+def test_other_weights_than_at_compile_are_not_trained_in_silence(change):
+    model = small_model(num_layers=1)
+    model.compile("sgd")
+    x, y = small_batch()
+    model.train_on_batch(x, y)
+    if change == "enable_lora":
+        model.backbone.enable_lora(2)
+    else:
+        model.backbone.final_norm.trainable = False
+    wanted = len(model.trainable_variables)
+    message = (
+        "The weights to train must be those that the model was compiled for. "
+        f"Received: {wanted} trainable variables, an optimizer of "
+        f"{len(model.optimizer._trainable_variables)}. Call compile again "
+        "after enable_lora, merge_lora or a change of trainable."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        model.fit(x, y, verbose=0)
+    model.compile("sgd")
+    model.fit(x, y, verbose=0)
