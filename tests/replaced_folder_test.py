@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from keras_gpt3.replaced_folder import replaced_folder
@@ -48,12 +50,23 @@ def test_an_error_leaves_everything_as_it_was(tmp_path):
     assert names(tmp_path) == ["model"]
 
 
-def test_a_folder_with_files_is_kept(tmp_path):
-    with pytest.raises(
-        FileExistsError, match="must be empty or not exist yet.*overwrite=True"
-    ):
-        with replaced_folder(tmp_path.parent, never):
+@pytest.mark.parametrize(
+    ("may_replace", "hint"),
+    [
+        (None, ""),
+        (never, ", or overwrite=True if it holds a model of this format"),
+    ],
+)
+def test_a_folder_with_files_is_kept(may_replace, hint, tmp_path):
+    (tmp_path / "thesis.txt").touch()
+    message = (
+        "The folder must be empty or not exist yet. Received: folder="
+        f"'{tmp_path}'. Pass another path{hint}."
+    )
+    with pytest.raises(FileExistsError, match=f"^{re.escape(message)}$"):
+        with replaced_folder(tmp_path, may_replace):
             raise AssertionError("The block must not run.")
+    assert names(tmp_path) == ["thesis.txt"]
 
 
 def test_a_folder_that_fills_meanwhile_is_kept(tmp_path):

@@ -7,6 +7,7 @@ import typer
 from keras_gpt3.cli.convert import convert_command
 from keras_gpt3.cli.describe import describe_command
 from keras_gpt3.cli.export import export_command
+from keras_gpt3.cli.finetune import finetune_command
 from keras_gpt3.cli.generate import generate_command
 from keras_gpt3.cli.plan import plan_command
 from keras_gpt3.cli.prepare import prepare_command
@@ -20,6 +21,7 @@ app.command("generate")(generate_command)
 app.command("plan")(plan_command)
 app.command("prepare")(prepare_command)
 app.command("pretrain")(pretrain_command)
+app.command("finetune")(finetune_command)
 app.command("convert")(convert_command)
 app.command("export")(export_command)
 app.command("serve")(serve_command)

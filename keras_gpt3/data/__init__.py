@@ -1,6 +1,9 @@
 """Token shards, packing and a data order that is a function of the step."""
 
 from keras_gpt3.data.batch_ramp import BatchRamp
+from keras_gpt3.data.completion_dataset import completion_dataset
+from keras_gpt3.data.completion_examples import CompletionExamples
+from keras_gpt3.data.completion_pairs import read_completion_pairs
 from keras_gpt3.data.contexts_of_step import contexts_of_step
 from keras_gpt3.data.mixture import Mixture
 from keras_gpt3.data.pack import pack
@@ -10,10 +13,13 @@ from keras_gpt3.data.write_token_shards import write_token_shards
 
 __all__ = [
     "BatchRamp",
+    "CompletionExamples",
     "Mixture",
     "TokenShards",
+    "completion_dataset",
     "contexts_of_step",
     "pack",
     "packed_dataset",
+    "read_completion_pairs",
     "write_token_shards",
 ]

@@ -1,6 +1,8 @@
 """The paper's training recipe, the step of `GPT3.fit`, and pretraining runs."""
 
 from keras_gpt3.training.adamw import AdamW
+from keras_gpt3.training.finetune import finetune
+from keras_gpt3.training.finetuning_recipe import FinetuningRecipe
 from keras_gpt3.training.gradient_noise_scale import GradientNoiseScale
 from keras_gpt3.training.perplexity import Perplexity
 from keras_gpt3.training.pretrain import pretrain
@@ -15,6 +17,7 @@ from keras_gpt3.training.wandb_callback import WandbCallback
 
 __all__ = [
     "AdamW",
+    "FinetuningRecipe",
     "GradientNoiseScale",
     "Perplexity",
     "PretrainingConfig",
@@ -24,6 +27,7 @@ __all__ = [
     "TokenClock",
     "TrainingProgress",
     "WandbCallback",
+    "finetune",
     "plot_run",
     "pretrain",
 ]

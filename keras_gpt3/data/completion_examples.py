@@ -1,0 +1,118 @@
+"""Pairs of prompt and completion as token ids, ready to be laid out."""
+
+import numpy as np
+
+from keras_gpt3.integer_argument import check_integer
+
+
+class CompletionExamples:
+    """Encodes pairs of prompt and completion, and joins each to one sequence.
+
+    Prompt and completion are encoded apart, as `GPT3.score` does, so that no
+    token spans the boundary. A sequence is the prompt, with a start token if
+    the preprocessor adds one, the completion and, if it adds one, the end of
+    text. An empty prompt becomes the end of text.
+
+    Args:
+        pairs: list of pairs of strings, as `read_completion_pairs` gives.
+        preprocessor: `GPT3Preprocessor`.
+        sequence_length: int. Tokens of a context. Defaults to `None`, that of
+            the preprocessor.
+        truncate: `None` to raise where a pair is longer than a context, or
+            `"left"` to drop the start of its prompt. Defaults to `None`.
+
+    Attributes:
+        sequences: list of int32 arrays, a pair's tokens each.
+        num_given: list of ints. How many tokens of each are the prompt.
+        sequence_length: int.
+
+    Raises:
+        ValueError: If a pair is too long, or `truncate` is neither.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+
+    preprocessor = keras_gpt3.GPT3Preprocessor.from_preset("gpt3_small_en")
+    examples = keras_gpt3.data.CompletionExamples(
+        [("The cat sat on the", " mat")], preprocessor
+    )
+    examples.num_completion_tokens  # 2: " mat" and the end of text.
+    ```
+    """
+
+    def __init__(
+        self, pairs, preprocessor, sequence_length=None, truncate=None
+    ):
+        if sequence_length is None:
+            sequence_length = preprocessor.sequence_length
+        check_integer("sequence_length", sequence_length, minimum=1)
+        if truncate not in (None, "left"):
+            raise ValueError(
+                f"truncate must be None or 'left'. Received: truncate="
+                f"{truncate!r}. Pass 'left' to drop the start of prompts that "
+                "are too long."
+            )
+        self.sequence_length = sequence_length
+        self.sequences, self.num_given = [], []
+        prompts, completions = _encode(pairs, preprocessor)
+        for number, ids in enumerate(
+            zip(prompts, completions, strict=True), start=1
+        ):
+            prompt, completion = _fit(*ids, sequence_length, truncate, number)
+            self.sequences.append(np.array(prompt + completion, "int32"))
+            self.num_given.append(len(prompt))
+
+    def __len__(self):
+        return len(self.sequences)
+
+    @property
+    def lengths(self):
+        """Positions that each pair takes, its last token not being read."""
+        return [len(sequence) - 1 for sequence in self.sequences]
+
+    @property
+    def num_completion_tokens(self):
+        """int. The tokens that the loss is a mean over."""
+        return sum(map(len, self.sequences)) - sum(self.num_given)
+
+
+def _encode(pairs, preprocessor):
+    """Two lists of lists of ids: what is given, and what is to follow."""
+    # Each text once: few completions answer many prompts in some tasks.
+    prompts, completions = zip(*pairs, strict=True)
+    end = [preprocessor.tokenizer.end_token_id]
+    given = _encode_once(preprocessor, prompts, add_start_token=True)
+    followed = _encode_once(preprocessor, completions, add_start_token=False)
+    given = [ids or end for ids in given]
+    if preprocessor.add_end_token:
+        followed = [ids + end for ids in followed]
+    return given, followed
+
+
+def _encode_once(preprocessor, texts, add_start_token):
+    different = list(dict.fromkeys(texts))
+    ids = preprocessor.prompt_ids(different, add_start_token)
+    ids = {text: list(x) for text, x in zip(different, ids, strict=True)}
+    return [ids[text] for text in texts]
+
+
+def _fit(prompt, completion, sequence_length, truncate, number):
+    """Checks that a pair fits; its last token is only predicted."""
+    room = sequence_length + 1 - len(completion)
+    if room < 1:
+        raise ValueError(
+            "A completion must leave room for a token before it. Received: "
+            f"pair {number} with {len(completion)} tokens to predict, "
+            f"sequence_length={sequence_length}. Shorten it or use a longer "
+            "context."
+        )
+    if len(prompt) > room and truncate is None:
+        raise ValueError(
+            "A pair must have at most sequence_length + 1 = "
+            f"{sequence_length + 1} tokens. Received: pair {number} with "
+            f"{len(prompt)} + {len(completion)} tokens. Shorten its prompt, "
+            "or set truncate to left."
+        )
+    return prompt[-room:], completion

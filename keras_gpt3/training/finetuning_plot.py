@@ -1,0 +1,87 @@
+"""The curves of a fine-tuning run as a figure: loss and learning rate."""
+
+import numpy as np
+
+from keras_gpt3.training.run_plot import drawn_points
+from keras_gpt3.training.run_plot import smoothed
+
+# The smoothed loss is a mean over this share of the steps.
+_SMOOTHED_SHARE = 0.05
+
+
+def plot_finetuning(history, path=None):
+    """Draws losses and learning rate over the steps.
+
+    Args:
+        history: `FinetuningHistory`.
+        path: path. Where to save the figure; its ending is the format.
+            Defaults to `None`, nowhere.
+
+    Returns:
+        A `matplotlib.figure.Figure` of two panels: the losses in nats per
+        completion token, of each step and of the validation at the end of each
+        epoch, with the best one marked; the learning rate.
+
+    Example:
+
+    ```python
+    from keras_gpt3.training.finetuning_history import FinetuningHistory
+    from keras_gpt3.training.finetuning_plot import plot_finetuning
+
+    epoch = {"step": 2, "loss": 2.2, "val_loss": 2.1}
+    history = FinetuningHistory([2.5, 1.9], [1e-5, 1e-6], [epoch], 0)
+    figure = plot_finetuning(history, "curves.png")
+    ```
+    """
+    # Without pyplot: no window, no state that outlives the figure.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    losses, rates = figure.subplots(2, sharex=True, height_ratios=(2, 1))
+    steps = np.arange(1, len(history.loss) + 1)
+    loss = np.array(history.loss, "float64")
+    smooth = smoothed(loss, int(_SMOOTHED_SHARE * len(loss) / 2))
+    _draw(losses, steps, loss, color="0.8")
+    _draw(losses, steps, smooth, color="0.2", label="training, smoothed")
+    _draw_validation(losses, history)
+    losses.set_ylabel("Loss (nats per completion token)")
+    losses.set_ylim(bottom=0)
+    losses.legend(loc="upper right")
+    _draw(rates, steps, np.array(history.learning_rate), color="0.2")
+    rates.set_ylim(bottom=0)
+    rates.set_ylabel("Learning rate")
+    rates.set_xlabel("Steps")
+    for axis in figure.axes:
+        axis.grid(alpha=0.3)
+    figure.align_ylabels(figure.axes)
+    if path is not None:
+        figure.savefig(path)
+    return figure
+
+
+def _draw_validation(axis, history):
+    epochs = [e for e in history.epochs if "val_loss" in e]
+    if not epochs:
+        return
+    axis.plot(
+        [e["step"] for e in epochs],
+        [e["val_loss"] for e in epochs],
+        color="tab:blue",
+        marker="o",
+        markersize=4,
+        label="validation",
+    )
+    best = history.epochs[history.best_epoch]
+    axis.plot(
+        [best["step"]],
+        [best["val_loss"]],
+        "o",
+        color="tab:red",
+        label="kept",
+        zorder=3,
+    )
+
+
+def _draw(axis, x, y, **options):
+    kept = drawn_points(y)
+    axis.plot(x[kept], y[kept], **options)

@@ -1,0 +1,118 @@
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from keras_gpt3 import GPT3
+from keras_gpt3.cli.finetune import finetune_command
+from keras_gpt3.ops import op_compilation
+from tests.small_gpt3 import small_model
+from tests.small_gpt3 import small_text_model
+
+PAIRS = [
+    {"prompt": "hello the", "completion": " world"},
+    {"context": "12", "completion": "the"},
+]
+
+
+@pytest.fixture(autouse=True)
+def not_compiled():
+    """A small model's steps take less time than XLA to compile them."""
+    with op_compilation(False):
+        yield
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory):
+    """A small model on the disk."""
+    path = tmp_path_factory.mktemp("model") / "small"
+    small_text_model().save_to_preset(path)
+    return path
+
+
+@pytest.fixture
+def data(tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("\n".join(map(json.dumps, PAIRS)))
+    return path
+
+
+def run(*arguments):
+    app = typer.Typer()
+    app.command()(finetune_command)
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+def test_a_model_is_fine_tuned_and_written(preset, data, tmp_path):
+    out = tmp_path / "out"
+    options = ["--epochs", 1, "--batch-size", 2, "--layout", "padded"]
+    result = run(
+        *("--model", preset, "--data", data, "--out", out),
+        *("--validation-data", data, *options),
+    )
+    assert result.exit_code == 0, result.output
+    assert f"2 pairs with 4 tokens to predict in {data}\n" in result.output
+    assert "Validation loss of the weights kept, of epoch 1: " in result.output
+    assert f"Model written to {out / 'preset'}\n" in result.output
+    assert f"Curves written to {out / 'curves.png'}\n" in result.output
+    assert GPT3.from_preset(str(out / "preset")).preprocessor is not None
+
+
+def test_adapters_may_be_all_that_is_written(preset, data, tmp_path):
+    out = tmp_path / "out"
+    result = run(
+        *("--model", preset, "--data", data, "--out", out, "--epochs", 1),
+        *("--lora-rank", 2, "--adapter-only", "--batch-size", 2),
+        *("--lora-layers", "query_key_value,attention_output"),
+        *("--micro-batch-size", 1, "--rematerialization", "1"),
+        *("--dtype", "mixed_bfloat16", "--seed", 3, "--sequence-length", 6),
+    )
+    assert result.exit_code == 0, result.output
+    assert f"Adapters written to {out / 'adapter.lora.h5'}\n" in result.output
+    assert not (out / "preset").exists()
+    recipe = json.loads((out / "history.json").read_text())["recipe"]
+    assert recipe["lora_layers"] == ["query_key_value", "attention_output"]
+    assert (recipe["rematerialization"], recipe["seed"]) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--epochs", 0], "epochs must be an integer of at least 1."),
+        (["--layout", "dense"], "layout must be one of"),
+        (["--adapter-only"], "adapter_only must come with a lora_rank of"),
+        (["--validation-data", "none.jsonl"], "A file of pairs must exist."),
+        (["--sequence-length", 99], "sequence_length"),
+        (["--sequence-length", 2], "A pair must have at most sequence_length"),
+        (["--truncate", "right"], "truncate must be None or 'left'."),
+        (["--lora-rank", 2, "--lora-layers", "query"], "target_layer_names"),
+        (["--rematerialization", "most"], "rematerialization"),
+        (["--model", "no_such_model"], "no_such_model"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    options, message, preset, data, tmp_path
+):
+    out = tmp_path / "made" / "out"
+    result = run("--model", preset, "--data", data, "--out", out, *options)
+    assert result.exit_code == 2
+    lines = result.stderr.strip().splitlines()
+    assert message in lines[-1]
+    assert not out.parent.exists()
+
+
+def test_a_folder_that_is_not_empty_is_refused_at_once(data, tmp_path):
+    result = run("--model", "none", "--data", data, "--out", tmp_path)
+    assert result.exit_code == 2
+    assert "The folder must be empty or not exist yet." in result.stderr
+
+
+def test_a_model_without_a_tokenizer_is_refused(data, tmp_path):
+    small_model().save_to_preset(tmp_path / "ids")
+    result = run(
+        *("--model", tmp_path / "ids", "--data", data),
+        *("--out", tmp_path / "out"),
+    )
+    assert result.exit_code == 2
+    assert "The model must have a tokenizer. Received: model=" in result.stderr

@@ -1,0 +1,91 @@
+import json
+import re
+
+import numpy as np
+import pytest
+
+from keras_gpt3 import GPT3
+from keras_gpt3.training.finetuned_folder import write_finetuned
+from keras_gpt3.training.finetuning_history import FinetuningHistory
+from keras_gpt3.training.finetuning_recipe import FinetuningRecipe
+from tests.models.lora_test import fill
+from tests.models.lora_test import states
+from tests.small_gpt3 import small_text_model
+
+HISTORY = FinetuningHistory([2.0], [1e-3], [{"step": 1, "loss": 2.0}], 0)
+LORA = FinetuningRecipe(lora_rank=2)
+
+
+def adapted_model():
+    model = small_text_model()
+    model.backbone.enable_lora(2)
+    fill(model.backbone)
+    return model
+
+
+def test_all_weights_are_written_as_a_preset(tmp_path):
+    model = small_text_model()
+    out = tmp_path / "made" / "out"
+    written = write_finetuned(model, out, HISTORY, FinetuningRecipe())
+    assert sorted(written) == ["curves.png", "history.json", "preset"]
+    assert sorted(p.name for p in out.iterdir()) == sorted(written)
+    assert all(path.exists() for path in written.values())
+    loaded = GPT3.from_preset(str(out / "preset"))
+    np.testing.assert_array_equal(
+        states(loaded.backbone), states(model.backbone)
+    )
+    record = json.loads((out / "history.json").read_text())
+    assert record["loss"] == [2.0]
+    assert record["best_epoch"] == 0
+    assert record["recipe"]["epochs"] == 3
+
+
+def test_adapters_are_written_beside_the_merged_model(tmp_path):
+    model = adapted_model()
+    before = states(model.backbone)
+    written = write_finetuned(model, tmp_path / "out", HISTORY, LORA)
+    assert {"adapter.lora.h5", "preset"} <= set(written)
+    loaded = GPT3.from_preset(str(written["preset"]))
+    np.testing.assert_allclose(states(loaded.backbone), before, atol=1e-5)
+
+
+def test_adapters_may_be_written_alone_into_an_empty_folder(tmp_path):
+    model = adapted_model()
+    written = write_finetuned(model, tmp_path, HISTORY, LORA, adapter_only=True)
+    assert "preset" not in written
+    size = written["adapter.lora.h5"].stat().st_size
+    assert size < 4 * model.count_params() / 2
+    expected = states(model.backbone)
+    fill(model.backbone, seed=1)
+    model.backbone.load_lora_weights(written["adapter.lora.h5"])
+    np.testing.assert_array_equal(states(model.backbone), expected)
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("No space left on device")
+
+    model = small_text_model()
+    monkeypatch.setattr(type(model), "save_to_preset", fail)
+    with pytest.raises(OSError, match="No space left"):
+        write_finetuned(model, tmp_path / "out", HISTORY, FinetuningRecipe())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_holds_something_stays(tmp_path):
+    (tmp_path / "thesis.txt").write_text("")
+    with pytest.raises(FileExistsError, match="^The folder must be empty or "):
+        write_finetuned(None, tmp_path, HISTORY, FinetuningRecipe())
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_adapters_alone_need_adapters(tmp_path):
+    message = (
+        "adapter_only must come with a lora_rank of at least 1. Received: "
+        "adapter_only=True, lora_rank=0. Without adapters, the whole model is "
+        "what was trained."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        write_finetuned(
+            None, tmp_path, HISTORY, FinetuningRecipe(), adapter_only=True
+        )
