@@ -1,29 +1,37 @@
 """A folder that appears with all its files, or not at all."""
 
 import contextlib
+import os
 import pathlib
 import shutil
 import uuid
 
+# A folder without it is no model: it goes first and comes last.
+_MARKER = "config.json"
+
 
 @contextlib.contextmanager
-def replaced_folder(folder, may_replace=None):
-    """Gives a new folder that takes another's place when the block ends.
+def replaced_folder(folder, may_replace=None, owned=()):
+    """Gives a hidden folder whose files get their place when the block ends.
 
-    It lies beside the other under a hidden name. If the block raises it is
-    removed, and what was there before is as it was.
+    A folder that is missing appears at once. In one that is there, the files
+    that are `owned` go, the new ones come, and all others stay. If the block
+    raises, everything is as it was.
 
     Args:
         folder: string or path. It may be missing.
         may_replace: callable. Takes the path where there is a folder that is
-            not empty; whether it may be replaced. Defaults to `None`, never.
+            not empty; whether its owned files may be replaced. Defaults to
+            `None`, never.
+        owned: iterable of strings. Patterns of the files, relative to the
+            folder, that are replaced. Defaults to `()`.
 
     Yields:
         A `pathlib.Path`.
 
     Raises:
         FileExistsError: If there is a folder that may not be replaced.
-        NotADirectoryError: If there is a file.
+        NotADirectoryError: If there is a file, there or above.
 
     Example:
 
@@ -38,14 +46,16 @@ def replaced_folder(folder, may_replace=None):
     """
     folder = pathlib.Path(folder).resolve()
     check_is_free(folder, may_replace)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _sibling(folder)
-    temporary.mkdir()
+    temporary = _hidden(folder)
+    temporary.mkdir(parents=True)
     try:
         yield temporary
         # Once more: writing a large model takes minutes.
-        check_is_free(folder, may_replace)
-        _exchange(temporary, folder)
+        _check_content(folder, may_replace, but=temporary.name)
+        if folder.exists():
+            _move_files(temporary, folder, owned)
+        else:
+            temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -59,7 +69,7 @@ def check_is_free(folder, may_replace=None):
 
     Raises:
         FileExistsError: If there is a folder that may not be replaced.
-        NotADirectoryError: If there is a file.
+        NotADirectoryError: If there is a file, there or above.
 
     Example:
 
@@ -69,13 +79,19 @@ def check_is_free(folder, may_replace=None):
     check_is_free("model")
     ```
     """
-    folder = pathlib.Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(
-            "The folder must be a folder or not exist yet. Received: "
-            f"folder='{folder}', which is a file. Pass another path."
-        )
-    if not folder.exists() or not any(folder.iterdir()):
+    folder = pathlib.Path(folder).resolve()
+    for path in (folder, *folder.parents):
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(
+                "The folder must be a folder or not exist yet. Received: "
+                f"folder='{folder}', where {path} is a file. Pass another path."
+            )
+    _check_content(folder, may_replace)
+
+
+def _check_content(folder, may_replace, but=None):
+    """Raises if a folder holds files that may not be replaced."""
+    if not folder.exists() or not {p.name for p in folder.iterdir()} - {but}:
         return
     if may_replace is None or not may_replace(folder):
         hint = ", or overwrite=True if it holds a model of this format"
@@ -86,21 +102,25 @@ def check_is_free(folder, may_replace=None):
         )
 
 
-def _exchange(temporary, folder):
-    """Puts a folder in the place of another, which is removed."""
-    if not folder.exists():
-        temporary.rename(folder)
-        return
-    old = _sibling(folder)
-    folder.rename(old)
-    try:
-        temporary.rename(folder)
-    except BaseException:
-        old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+def _move_files(temporary, folder, owned):
+    """Puts files into the place of those that a folder owns.
+
+    The folder itself stays, for it may be a link, a mounted disk, a clone of
+    a repository or where the user is.
+    """
+    (folder / _MARKER).unlink(missing_ok=True)
+    for pattern in owned:
+        for path in folder.glob(pattern):
+            if not path.is_dir():
+                path.unlink()
+    files = [path for path in temporary.rglob("*") if path.is_file()]
+    for path in sorted(files, key=lambda path: path == temporary / _MARKER):
+        target = folder / path.relative_to(temporary)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, target)
 
 
-def _sibling(folder):
-    """A path beside a folder that nothing else has."""
-    return folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}.tmp")
+def _hidden(folder):
+    """A new path on the disk of a folder: in it, or beside where it will be."""
+    name = f".{folder.name}-{uuid.uuid4().hex[:8]}.tmp"
+    return folder / name if folder.exists() else folder.with_name(name)

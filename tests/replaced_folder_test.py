@@ -1,7 +1,9 @@
+import os
 import re
 
 import pytest
 
+from keras_gpt3.replaced_folder import check_is_free
 from keras_gpt3.replaced_folder import replaced_folder
 
 
@@ -29,21 +31,44 @@ def test_files_appear_when_the_block_ends(tmp_path, there):
     assert names(target.parent) == ["model"]
 
 
-def test_what_was_there_goes_if_it_may(tmp_path):
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model/old").touch()
-    with replaced_folder(tmp_path / "model", always) as folder:
-        (folder / "new").touch()
-        assert names(tmp_path / "model") == ["old"]
-    assert names(tmp_path / "model") == ["new"]
-    assert names(tmp_path) == ["model"]
+def test_what_is_owned_goes_and_all_else_stays(tmp_path):
+    (tmp_path / "assets").mkdir()
+    for name in ("README.md", "config.json", "1.h5", "assets/a", "assets/b"):
+        (tmp_path / name).write_text("old")
+    owned = ("*.h5", "assets/a", "config.json")
+    with replaced_folder(tmp_path, always, owned) as folder:
+        (folder / "assets").mkdir()
+        for name in ("config.json", "2.h5", "assets/c"):
+            (folder / name).write_text("new")
+        assert (tmp_path / "1.h5").exists()
+    assert names(tmp_path) == ["2.h5", "README.md", "assets", "config.json"]
+    assert names(tmp_path / "assets") == ["b", "c"]
+    assert (tmp_path / "config.json").read_text() == "new"
+
+
+def test_the_config_comes_last(tmp_path, monkeypatch):
+    (tmp_path / "config.json").touch()
+    moved = []
+    replace = os.replace
+
+    def note(source, target):
+        moved.append(target.name)
+        assert not (tmp_path / "config.json").exists()
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", note)
+    with replaced_folder(tmp_path, always) as folder:
+        for name in ("a", "config.json", "z"):
+            (folder / name).touch()
+    assert sorted(moved[:2]) == ["a", "z"]
+    assert moved[2:] == ["config.json"]
 
 
 def test_an_error_leaves_everything_as_it_was(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model/old").touch()
     with pytest.raises(KeyError):
-        with replaced_folder(tmp_path / "model", always) as folder:
+        with replaced_folder(tmp_path / "model", always, ["old"]) as folder:
             (folder / "new").touch()
             raise KeyError
     assert names(tmp_path / "model") == ["old"]
@@ -77,8 +102,30 @@ def test_a_folder_that_fills_meanwhile_is_kept(tmp_path):
     assert names(tmp_path / "model") == ["other"]
 
 
-def test_a_file_is_not_replaced(tmp_path):
+@pytest.mark.parametrize("below", ["", "below", "below/it"])
+def test_a_file_is_not_replaced(below, tmp_path):
     (tmp_path / "model").touch()
-    with pytest.raises(NotADirectoryError, match="which is a file. Pass"):
-        with replaced_folder(tmp_path / "model", always):
+    with pytest.raises(NotADirectoryError, match="model is a file. Pass"):
+        check_is_free(tmp_path / "model" / below)
+    with pytest.raises(NotADirectoryError, match="model is a file. Pass"):
+        with replaced_folder(tmp_path / "model" / below, always):
             raise AssertionError("The block must not run.")
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_link_stays_one(tmp_path, there):
+    if there:
+        (tmp_path / "disk").mkdir()
+    (tmp_path / "model").symlink_to("disk")
+    with replaced_folder(tmp_path / "model") as folder:
+        (folder / "a").touch()
+    assert (tmp_path / "model").is_symlink()
+    assert names(tmp_path / "disk") == ["a"]
+    assert names(tmp_path) == ["disk", "model"]
+
+
+def test_the_folder_where_the_user_is_stays_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with replaced_folder(".") as folder:
+        (folder / "a").touch()
+    assert os.listdir(".") == ["a"]

@@ -2,7 +2,9 @@
 
 import os
 import pathlib
+import shutil
 from typing import Annotated
+from typing import Literal
 
 import typer
 
@@ -12,9 +14,11 @@ _HELP = {
     "source": "A folder in either format, or hf://org/name[@revision].",
     "destination": "A folder that does not exist or is empty.",
     "check": "Compare the logits with transformers' (needs torch).",
-    "dtype": "Of the weights that are written, such as bfloat16.",
-    "overwrite": "Replace a model of the same format at DST.",
+    "dtype": "Of the weights that are written.",
+    "overwrite": "Replace a model of the same format at DST; its other files "
+    "stay.",
 }
+_DType = Literal["float32", "bfloat16", "float16"]
 
 
 def convert_command(
@@ -25,7 +29,7 @@ def convert_command(
     check: Annotated[
         bool, typer.Option("--check", help=_HELP["check"])
     ] = False,
-    dtype: Annotated[str, typer.Option(help=_HELP["dtype"])] = "float32",
+    dtype: Annotated[_DType, typer.Option(help=_HELP["dtype"])] = "float32",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help=_HELP["overwrite"])
     ] = False,
@@ -49,6 +53,7 @@ def _convert(source, destination, check, dtype, overwrite):
     from keras_gpt3.models.gpt3 import GPT3
     from keras_gpt3.models.preset_resolution import local_preset
     from keras_gpt3.models.transformers_check import check_installed
+    from keras_gpt3.replaced_folder import check_is_free
 
     if check:
         check_installed()
@@ -56,10 +61,18 @@ def _convert(source, destination, check, dtype, overwrite):
     if source.startswith("hf://"):
         repository = source.removeprefix("hf://").partition("@")[0]
     source = local_preset(source)
+    is_checkpoint = is_checkpoint_folder(source)
+    is_same_format = _is_preset if is_checkpoint else is_checkpoint_folder
+
+    def may_replace(folder):
+        return overwrite and is_same_format(folder)
+
+    # Before the model is loaded, which takes a while.
+    check_is_free(destination, may_replace)
     model = GPT3.from_preset(source, load_weights=True, dtype=dtype)
-    if is_checkpoint_folder(source):
+    if is_checkpoint:
         checkpoint = source
-        _save_preset(model, destination, overwrite, repository)
+        _save_preset(model, destination, may_replace, repository)
     else:
         checkpoint = destination
         model.export_to_transformers(destination, overwrite)
@@ -68,19 +81,28 @@ def _convert(source, destination, check, dtype, overwrite):
     return not check or _is_same(destination, checkpoint)
 
 
-def _save_preset(model, destination, overwrite, repository):
-    from keras_gpt3.converters.checkpoint_folder import read_config_json
+def _save_preset(model, destination, may_replace, repository):
+    from keras_gpt3.converters.model_files import KERAS_FILES
+    from keras_gpt3.models.model_card import CARD_FILE
     from keras_gpt3.models.model_card import write_model_card
     from keras_gpt3.replaced_folder import replaced_folder
 
-    def may_replace(folder):
-        if not overwrite or not (folder / "config.json").exists():
-            return False
-        return "registered_name" in read_config_json(folder)
-
-    with replaced_folder(destination, may_replace) as folder:
+    with replaced_folder(destination, may_replace, KERAS_FILES) as folder:
+        card = destination / CARD_FILE
+        if card.exists():  # Its author's own stays.
+            shutil.copyfile(card, folder / CARD_FILE)
         model.save_to_preset(folder)
         write_model_card(model, folder, source=repository)
+
+
+def _is_preset(folder):
+    """Whether a folder is in Keras' format."""
+    from keras_gpt3.converters.checkpoint_folder import read_config_json
+
+    try:
+        return "registered_name" in read_config_json(folder)
+    except FileNotFoundError:
+        return False
 
 
 def _is_same(destination, checkpoint):

@@ -3,6 +3,7 @@
 import json
 
 from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
+from keras_gpt3.converters.model_files import CHECKPOINT_FILES
 from keras_gpt3.converters.safetensors_writer import write_safetensors
 from keras_gpt3.replaced_folder import replaced_folder
 
@@ -18,6 +19,8 @@ def write_checkpoint(
     max_shard_size=5 * 10**9,
 ):
     """Writes config.json and safetensors files, all of them or none.
+
+    Of a checkpoint that is replaced, other files stay, such as a README.md.
 
     Args:
         folder: string or path. It may be missing.
@@ -50,7 +53,7 @@ def write_checkpoint(
     def may_replace(path):
         return overwrite and is_checkpoint_folder(path)
 
-    with replaced_folder(folder, may_replace) as temporary:
+    with replaced_folder(folder, may_replace, CHECKPOINT_FILES) as temporary:
         _write_json(temporary / "config.json", config)
         _write_weights(temporary, divide(tensors, max_shard_size))
         if write_more is not None:

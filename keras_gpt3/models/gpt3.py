@@ -110,8 +110,8 @@ class GPT3(GeneratingCausalLM):
             preset: string. A name of `GPT3.presets`, a folder that
                 `save_to_preset` or transformers wrote, or a handle such as
                 `"hf://org/name"` or `"hf://org/name@revision"`.
-            load_weights: bool. `None` loads whatever weights there are.
-                Defaults to `None`.
+            load_weights: bool. `None` loads whatever weights there are, and
+                a checkpoint must have some. Defaults to `None`.
             dtype: string or `keras.DTypePolicy`, such as `"mixed_bfloat16"`.
                 Defaults to `None`, Keras' global policy.
             preprocessor: `GPT3Preprocessor`, or `None` for none. Defaults to
@@ -301,7 +301,9 @@ class GPT3(GeneratingCausalLM):
 
         return export_saved_model(self, filepath, **kwargs)
 
-    def export_to_transformers(self, path, overwrite=False):
+    def export_to_transformers(
+        self, path, overwrite=False, max_shard_size="5GB"
+    ):
         """Writes a checkpoint that Hugging Face's transformers loads.
 
         Weights as safetensors, the config and, with a preprocessor, the
@@ -310,8 +312,10 @@ class GPT3(GeneratingCausalLM):
 
         Args:
             path: string or path. A folder that does not exist or is empty.
-            overwrite: bool. Whether to replace what is there. Defaults to
-                `False`.
+            overwrite: bool. Whether to replace a checkpoint that is there, of
+                which other files stay. Defaults to `False`.
+            max_shard_size: string or int. The size of a file of weights, which
+                one tensor alone may exceed. Defaults to `"5GB"`.
 
         Raises:
             ImportError: If safetensors is not installed.
@@ -335,7 +339,7 @@ class GPT3(GeneratingCausalLM):
         """
         from keras_gpt3.models.checkpoint_export import export_to_transformers
 
-        export_to_transformers(self, path, overwrite=overwrite)
+        export_to_transformers(self, path, overwrite, max_shard_size)
 
 
 def _check_preprocessor(backbone, preprocessor):

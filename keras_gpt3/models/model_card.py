@@ -88,7 +88,8 @@ def write_model_card(model, folder, **details):
     ```
     """
     path = pathlib.Path(folder) / CARD_FILE
-    if path.exists() and _MARK not in path.read_text("utf-8"):
+    # Another encoding is its author's affair.
+    if path.exists() and _MARK not in path.read_text("utf-8", "replace"):
         return
     path.write_text(model_card(model, **details), "utf-8")
 

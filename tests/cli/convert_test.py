@@ -1,4 +1,5 @@
 import importlib.util
+import shutil
 
 import numpy as np
 import pytest
@@ -120,6 +121,29 @@ def test_what_is_there_is_replaced_only_on_demand(
     done = run(folders / source, tmp_path, "--overwrite")
     assert done.exit_code == 0, done.output
     assert_same(tmp_path, model)
+
+
+def test_an_authors_files_stay_where_a_model_is_replaced(folders, tmp_path):
+    shutil.copytree(folders / "preset", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "notes.txt").write_text("Mine.")
+    (tmp_path / "README.md").write_text("My own card.")
+    (tmp_path / "old.weights.h5").touch()
+    done = run(folders / "checkpoint", tmp_path, "--overwrite")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "notes.txt").read_text() == "Mine."
+    assert (tmp_path / "README.md").read_text() == "My own card."
+    assert not (tmp_path / "old.weights.h5").exists()
+
+
+def test_the_destination_is_checked_before_the_model_loads(
+    folders, tmp_path, monkeypatch
+):
+    (tmp_path / "thesis.txt").touch()
+    monkeypatch.setattr(GPT3, "from_preset", None)
+    for destination in (tmp_path, tmp_path / "thesis.txt" / "new"):
+        done = run(folders / "checkpoint", destination, "--overwrite")
+        assert done.exit_code == 2
+        assert done.stderr.startswith("The folder must be ")
 
 
 def test_files_that_are_no_such_model_are_never_replaced(folders, tmp_path):
