@@ -4,20 +4,8 @@ import numpy as np
 
 from keras_gpt3.converters.layer_pattern import kinds_of_layers
 from keras_gpt3.converters.layer_pattern import shortest_pattern
+from keras_gpt3.preset_loader import SWITCHES
 
-# What GPT-3 does where other models of its shape may do otherwise.
-SWITCHES = {
-    "embedding_dim": None,
-    "use_bias": True,
-    "query_key_value_bias": True,
-    "norm_first": True,
-    "use_final_norm": True,
-    "layer_norm_affine": True,
-    "attention_scale": None,
-    "scale_by_inverse_layer_index": False,
-    "position_offset": 0,
-    "skip_padding_positions": False,
-}
 # Not seen where no layer is banded; that of GPT-3.
 UNUSED_WINDOW = 256
 _NOT_ARITHMETIC = ("name", "trainable", "dtype")

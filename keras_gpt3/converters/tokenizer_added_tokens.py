@@ -1,5 +1,7 @@
 """Tokens that Hugging Face's tokenizers cut out of texts before all else."""
 
+import itertools
+
 from keras_gpt3.converters.tokenizer_json_object import damaged
 from keras_gpt3.converters.tokenizer_json_object import foreign
 
@@ -39,6 +41,46 @@ def token_content(path, name, token):
         if flags.get(flag, False) is not False:
             raise foreign(path, f"{flag} of {content!r}", flags[flag])
     return content
+
+
+def check_one_pass(path, tokens):
+    """Raises unless one pass over a text finds what Hugging Face's two find.
+
+    There, tokens whose `normalized` is false are cut out of a text first. One
+    pass finds the same unless such a token overlaps with another.
+
+    Args:
+        path: path. The file, for errors.
+        tokens: list of dicts with `content` and maybe `normalized`.
+
+    Raises:
+        ValueError: If two tokens overlap.
+
+    Example:
+
+    ```python
+    from keras_gpt3.converters.tokenizer_added_tokens import check_one_pass
+
+    tokens = [{"content": "<a>"}, {"content": "<b>", "normalized": True}]
+    check_one_pass("tokenizer.json", tokens)
+    ```
+    """
+    first = [t["content"] for t in tokens if not t.get("normalized", False)]
+    second = [t["content"] for t in tokens if t.get("normalized", False)]
+    for a, b in itertools.product(first, second):
+        if _overlap(a, b):
+            remedy = f"Give {b!r}, which overlaps with it, the same value"
+            raise foreign(path, f"normalized of {a!r}", False, remedy)
+
+
+def _overlap(a, b):
+    """Whether a text may hold two strings that share a letter."""
+    ends = range(1, min(len(a), len(b)))
+    return (
+        a in b
+        or b in a
+        or any(a[-i:] == b[:i] or b[-i:] == a[:i] for i in ends)
+    )
 
 
 def add_tokens(vocabulary, added_tokens):

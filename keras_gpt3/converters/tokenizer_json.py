@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from keras_gpt3.converters.tokenizer_added_tokens import check_one_pass
 from keras_gpt3.converters.tokenizer_added_tokens import token_content
 from keras_gpt3.converters.tokenizer_json_object import damaged
 from keras_gpt3.converters.tokenizer_json_object import foreign
@@ -154,4 +155,5 @@ def _read_added_tokens(path, tokens):
         if not isinstance(token, dict):
             raise damaged(path, f"a token of added_tokens is {token!r:.50}")
         added.append((path, content, token.get("id")))
+    check_one_pass(path, tokens)
     return added

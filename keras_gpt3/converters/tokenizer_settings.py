@@ -1,11 +1,15 @@
 """A tokenizer's settings: tokenizer_config.json and the files before it."""
 
+import logging
 from dataclasses import dataclass
 
+from keras_gpt3.converters.tokenizer_added_tokens import check_one_pass
 from keras_gpt3.converters.tokenizer_added_tokens import token_content
 from keras_gpt3.converters.tokenizer_json_object import damaged
 from keras_gpt3.converters.tokenizer_json_object import foreign
 from keras_gpt3.converters.tokenizer_json_object import read_json_object
+
+_logger = logging.getLogger("keras_gpt3")
 
 # transformers' classes that encode as GPT-2's, "Fast" dropped from the end.
 _GPT2_CLASS = "GPT2Tokenizer"
@@ -81,6 +85,12 @@ def read_tokenizer_settings(folder):
     for flag in _FALSE:
         if config.get(flag) not in (None, False):
             raise foreign(path, flag, config[flag])
+    if config.get("clean_up_tokenization_spaces"):
+        _logger.warning(
+            "%s drops spaces before punctuation from decoded texts; here they "
+            "stay, and ids become the very text again.",
+            path,
+        )
     added = config.get("added_tokens_decoder")
     if added is None:
         added_tokens = _read_old_added_tokens(folder / "added_tokens.json")
@@ -131,6 +141,8 @@ def _read_added_tokens(path, added):
             raise damaged(path, f"id={id!r:.50} in added_tokens_decoder")
         name = f"added_tokens_decoder[{id}]"
         tokens.append((path, token_content(path, name, token), int(id)))
+    flagged = [token for token in added.values() if isinstance(token, dict)]
+    check_one_pass(path, flagged)
     return tokens
 
 

@@ -7,7 +7,6 @@ import keras
 from keras_gpt3.converters.checkpoint_families import family_of
 from keras_gpt3.converters.checkpoint_folder import read_config_json
 from keras_gpt3.converters.name_match import match_names
-from keras_gpt3.converters.weight_files import find_weights
 from keras_gpt3.converters.weight_files import open_weights
 from keras_gpt3.layers.normal_initializer import stored_weights_follow
 from keras_gpt3.models.stored_shapes import check_stored_shapes
@@ -29,7 +28,7 @@ def load_checkpoint(cls, folder, load_weights, overrides):
         cls: `GPT3Backbone` or a subclass.
         folder: string or path. A folder in Hugging Face's layout, with the
             config.json of a GPT-2, GPT-Neo or OPT.
-        load_weights: bool. `None` loads weights if there are any.
+        load_weights: bool or `None`. Only `False` makes new weights.
         overrides: dict. Arguments of the constructor that differ.
 
     Returns:
@@ -64,16 +63,15 @@ def load_checkpoint(cls, folder, load_weights, overrides):
     config = read_config_json(folder)
     family = family_of(config)
     stored = family.backbone_arguments(config)
-    if load_weights is None:
-        load_weights = find_weights(folder) is not None
-    if load_weights:
+    has_weights = load_weights is not False
+    if has_weights:
         check_stored_shapes(stored, overrides)
     arguments = stored | overrides
     dtype = keras.dtype_policies.get(
         arguments.get("dtype") or keras.config.dtype_policy()
     )
     check_fits(arguments, str(folder), dtype)
-    if not load_weights:
+    if not has_weights:
         _logger.warning(
             "No weights of %s are loaded; it is initialized as GPT-3.", folder
         )

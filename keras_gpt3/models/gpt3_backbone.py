@@ -344,8 +344,9 @@ class GPT3Backbone(keras_hub.models.Backbone):
         Args:
             preset: string. See `GPT3.from_preset`; also a `"kaggle://"`
                 handle.
-            load_weights: bool. `None` loads whatever weights there are; a
-                shipped preset has none. Defaults to `None`.
+            load_weights: bool. `None` loads whatever weights there are: a
+                shipped preset has none, a checkpoint must have some. Defaults
+                to `None`.
             **kwargs: Overrides of constructor arguments, and `dtype`.
 
         Returns:

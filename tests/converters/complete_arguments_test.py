@@ -1,11 +1,8 @@
-import inspect
-
 import pytest
 
-import keras_gpt3
-from keras_gpt3.converters.complete_arguments import SWITCHES
 from keras_gpt3.converters.complete_arguments import comparable_arguments
 from keras_gpt3.converters.complete_arguments import complete_arguments
+from keras_gpt3.preset_loader import SWITCHES
 
 ARGUMENTS = complete_arguments(
     {
@@ -21,12 +18,6 @@ ARGUMENTS = complete_arguments(
 
 def compare(**overrides):
     return comparable_arguments(ARGUMENTS | overrides)
-
-
-def test_the_switches_are_those_of_the_backbone_and_their_defaults():
-    parameters = inspect.signature(keras_gpt3.GPT3Backbone).parameters
-    defaults = {name: parameters[name].default for name in SWITCHES}
-    assert defaults == SWITCHES
 
 
 def test_a_config_of_a_backbone_loses_only_what_changes_no_number():

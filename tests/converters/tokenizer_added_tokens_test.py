@@ -1,6 +1,7 @@
 import pytest
 
 from keras_gpt3.converters.tokenizer_added_tokens import add_tokens
+from keras_gpt3.converters.tokenizer_added_tokens import check_one_pass
 from keras_gpt3.converters.tokenizer_added_tokens import token_content
 
 FLAGS = {"lstrip": False, "rstrip": False, "single_word": False}
@@ -29,6 +30,23 @@ def test_a_token_that_takes_more_than_itself_raises(flag):
 def test_what_is_no_token_raises(token):
     with pytest.raises(ValueError, match=r"a\.json' \(eos_token=.*\)\. Down"):
         token_content("a.json", "eos_token", token)
+
+
+@pytest.mark.parametrize(
+    ("normalized", "other"),
+    [(True, "<b>"), (False, "<a><b>"), (False, "<a"), (False, "><c>")],
+)
+def test_one_pass_finds_tokens_that_do_not_overlap(normalized, other):
+    first = {"content": "<a>", "normalized": False}
+    check_one_pass("a", [first, {"content": other, "normalized": normalized}])
+
+
+@pytest.mark.parametrize("other", ["<a><b>", "a", "><c>", "<<"])
+def test_tokens_of_two_passes_must_not_overlap(other):
+    second = {"content": other, "normalized": True}
+    message = f"normalized of '<a>'=False. Give '{other}', which overlaps"
+    with pytest.raises(ValueError, match=message):
+        check_one_pass("a.json", [second, {"content": "<a>"}])
 
 
 def test_adds_new_tokens_and_keeps_known_ones():

@@ -102,3 +102,13 @@ def test_reads_back_what_it_describes(name, tmp_path):
     assert settings.add_start_token == files.add_start_token
     tokens = [token for _, token, _ in settings.added_tokens]
     assert tokens == list(files.special_tokens)
+
+
+@pytest.mark.parametrize("clean_up", [False, True])
+def test_says_where_transformers_would_change_decoded_texts(
+    clean_up, tmp_path, caplog
+):
+    config = {"clean_up_tokenization_spaces": clean_up}
+    write(tmp_path, tokenizer_config_json=config)
+    read_tokenizer_settings(tmp_path)
+    assert ("drops spaces before punctuation" in caplog.text) == clean_up

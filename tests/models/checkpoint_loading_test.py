@@ -88,21 +88,19 @@ def test_an_override_that_changes_a_weight_s_shape_is_an_error(folder):
     assert load(folder, load_weights=False, hidden_dim=32).hidden_dim == 32
 
 
-@pytest.mark.parametrize("load_weights", [None, False])
-def test_a_model_without_its_weights_says_so(folder, caplog, load_weights):
-    if load_weights is None:
-        (folder / "model.safetensors").unlink()
+def test_a_model_without_its_weights_says_so(folder, caplog):
     with caplog.at_level(logging.WARNING, "keras_gpt3"):
-        backbone = load(folder, load_weights)
+        backbone = load(folder, load_weights=False)
     assert "No weights of" in caplog.text
     # Drawn, not zeros.
     assert np.std(backbone.token_embedding.embeddings) > 0.01
 
 
-def test_weights_that_are_asked_for_must_be_there(folder):
+@pytest.mark.parametrize("load_weights", [None, True])
+def test_the_weights_must_be_there(folder, load_weights):
     (folder / "model.safetensors").unlink()
     with pytest.raises(ValueError, match="The folder must hold weights"):
-        load(folder, load_weights=True)
+        load(folder, load_weights)
 
 
 def test_the_output_head_may_stand_there_again(folder):
