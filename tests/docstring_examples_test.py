@@ -51,8 +51,9 @@ def test_the_readme_s_blocks_run_as_printed(code, tmp_path, monkeypatch):
 
 
 def test_no_block_of_python_is_passed_over():
+    first_line = re.compile(r"^ *```python$", re.MULTILINE)
     files = (path.read_text("utf-8") for path in FOLDER.rglob("*.py"))
-    assert len(EXAMPLES) == sum(text.count("```python") for text in files)
+    assert len(EXAMPLES) == sum(len(first_line.findall(f)) for f in files)
 
 
 def test_examples_are_found_where_they_stand():

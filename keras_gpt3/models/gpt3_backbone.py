@@ -1,36 +1,22 @@
-"""GPT-3's decoder: token ids in, final hidden states out.
-
-The forward pass is this file, `layers/decoder_block.py` and
-`ops/blocked_attention.py`, which both attention operations use. Letters in
-shape comments, there too:
-
-B batch, T length (positions), M hidden_dim, H num_heads, D head_dim,
-V vocabulary_size, E width of the token embedding, M unless it differs, L
-length of a cache.
-"""
+"""GPT-3's decoder: what it is made of, and how it is configured."""
 
 import inspect
 
 import keras
-import keras_hub
-from keras import ops
 
 from keras_gpt3 import preset_loader
 from keras_gpt3.models.backbone_arguments import check_backbone_arguments
+from keras_gpt3.models.backbone_forward import forward
 from keras_gpt3.models.backbone_layers import make_layers
+from keras_gpt3.models.cached_backbone import CachedBackbone
 from keras_gpt3.models.known_arguments import check_known_arguments
-from keras_gpt3.models.lora import enable_lora
-from keras_gpt3.models.lora_files import load_lora_weights
-from keras_gpt3.models.lora_files import save_lora_weights
-from keras_gpt3.models.lora_merge import merge_lora
-from keras_gpt3.ops.key_value_cache import ring_size
 from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import table_product
 from keras_gpt3.planning.rematerialization import rematerialized_layers
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
-class GPT3Backbone(keras_hub.models.Backbone):
+class GPT3Backbone(CachedBackbone):
     """The GPT-3 decoder with alternating dense and banded attention.
 
     Section 2.1 of Brown et al. 2020: GPT-2's pre-normalized decoder with
@@ -196,114 +182,6 @@ class GPT3Backbone(keras_hub.models.Backbone):
         for name, value in (vars(layers) | config).items():
             setattr(self, name, value)
 
-    def prefill(self, token_ids, cache_length, end=None):
-        """The forward pass over prompts, which makes their cache.
-
-        Args:
-            token_ids: int tensor of shape `(batch, length)`, padded on the
-                right.
-            cache_length: int or int tensor. Positions that the cache is to
-                hold, prompt and continuation.
-            end: int or int tensor. Positions that count, for all rows; later
-                ones can be given again to `call_with_cache`. Defaults to
-                `None`, all.
-
-        Returns:
-            A pair of the hidden states, shape `(batch, length, hidden_dim)`,
-            and the cache.
-
-        Example:
-
-        ```python
-        import numpy as np
-        import keras_gpt3
-
-        backbone = keras_gpt3.GPT3Backbone(
-            vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
-            intermediate_dim=64, max_sequence_length=32,
-        )
-        prompt = np.ones((1, 5), "int32")
-        hidden_states, cache = backbone.prefill(prompt, cache_length=32)
-        ```
-        """
-        end = ops.shape(token_ids)[1] if end is None else end
-        return forward(
-            self, token_ids, cache_length=cache_length, cache_end=end
-        )
-
-    def call_with_cache(self, token_ids, cache, cache_index):
-        """The forward pass over some positions, given a cache of the earlier.
-
-        Args:
-            token_ids: int tensor of shape `(batch, length)`, the tokens at
-                positions `cache_index` and following.
-            cache: list with a pair of keys and values for each block, as
-                `make_cache` gives.
-            cache_index: int or int tensor. Position of the first token.
-
-        Returns:
-            A pair of the hidden states, shape `(batch, length, hidden_dim)`,
-            and the updated cache.
-
-        Example:
-
-        ```python
-        import numpy as np
-        import keras_gpt3
-
-        backbone = keras_gpt3.GPT3Backbone(
-            vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
-            intermediate_dim=64, max_sequence_length=32,
-        )
-        cache = backbone.make_cache(batch_size=1, length=32)
-        prompt = np.ones((1, 5), "int32")
-        hidden_states, cache = backbone.call_with_cache(prompt, cache, 0)
-        ```
-        """
-        return forward(self, token_ids, cache=cache, start_index=cache_index)
-
-    def decode_position(self, token_ids, cache, index):
-        """The hidden state from which the token at `index` is predicted.
-
-        Args:
-            token_ids: int tensor of shape `(batch, length)`; the one before
-                `index` is read.
-            cache: cache of the positions before that one.
-            index: int or int tensor, at least 1.
-
-        Returns:
-            A pair of the hidden states, shape `(batch, hidden_dim)`, and the
-            updated cache.
-        """
-        previous = ops.take(token_ids, [index - 1], axis=1)  # (B, 1)
-        states, cache = self.call_with_cache(previous, cache, index - 1)
-        return states[:, 0], cache
-
-    def make_cache(self, batch_size, length):
-        """An empty cache of keys and values.
-
-        Args:
-            batch_size: int or int tensor.
-            length: int or int tensor. Number of positions it can hold.
-
-        Returns:
-            A list with a pair of zero tensors for each block, each of shape
-            `(batch_size, num_heads, slots, head_dim)`: a dense block has
-            `length` slots, a banded one at most its window.
-        """
-        head_dim = self.hidden_dim // self.num_heads
-        cache = []
-        for block in self.decoder_blocks:
-            banded = block.attention == "banded"
-            window = block.attention_window if banded else None
-            slots = ring_size(length, window)
-            zeros = ops.zeros(
-                (batch_size, self.num_heads, slots, head_dim),
-                dtype=self.compute_dtype,
-            )
-            cache.append((zeros, zeros))
-        return cache
-
     def logits(self, hidden_states):
         """Scores of every token id: the output head, tied to the embedding.
 
@@ -364,111 +242,9 @@ class GPT3Backbone(keras_hub.models.Backbone):
 
         return load_backbone(cls, preset, load_weights, kwargs)
 
-    def default_lora_layer_names(self):
-        """The layers that `enable_lora` adapts by default."""
-        return ["query_key_value"]
-
-    def enable_lora(self, rank, target_layer_names=None, lora_alpha=None):
-        """Freezes the backbone and adds low-rank adapters to some layers.
-
-        Hu et al. 2021. Only the adapters are trained.
-
-        Args:
-            rank: int. Rank of the adapters.
-            target_layer_names: list of strings. Names of Dense sublayers of
-                the blocks. Defaults to `None`: `["query_key_value"]`.
-            lora_alpha: float. An adapter counts `lora_alpha / rank` times.
-                Defaults to `None`, `rank`.
-
-        Raises:
-            ValueError: If a number is out of range, no layer has such a name,
-                or there are adapters already.
-        """
-        enable_lora(self, rank, target_layer_names, lora_alpha)
-
-    def merge_lora(self):
-        """Adds the adapters to the kernels that they adapt, and removes them.
-
-        Compile the model anew to train it further: all weights are trainable.
-
-        Raises:
-            ValueError: If there are no adapters, or a layer is quantized.
-        """
-        merge_lora(self)
-
-    def save_lora_weights(self, filepath):
-        """Writes the adapters, and nothing else, to a file.
-
-        Args:
-            filepath: string or path. It ends in `.lora.h5`.
-
-        Raises:
-            ValueError: If there are no adapters, or the path ends otherwise.
-        """
-        save_lora_weights(self, filepath)
-
-    def load_lora_weights(self, filepath):
-        """Reads adapters from a file; a backbone without any gets them first.
-
-        Args:
-            filepath: string or path, as `save_lora_weights` wrote it.
-
-        Raises:
-            FileNotFoundError: If there is no such file.
-            ValueError: If it is damaged or made for another model.
-        """
-        load_lora_weights(self, filepath)
-
     def get_config(self):
         config = super().get_config()
         for name in inspect.signature(type(self).__init__).parameters:
             if name not in ("self", "dtype", "kwargs"):
                 config[name] = getattr(self, name)
         return config
-
-
-def forward(
-    layers,
-    token_ids,
-    padding_mask=None,
-    cache=None,
-    start_index=0,
-    cache_length=None,
-    cache_end=None,
-):
-    """Token ids (B, T) to hidden states (B, T, E): the only forward pass.
-
-    It builds the functional model, makes a cache of prompts, and runs again
-    with it for decoding.
-    """
-    x = layers.token_embedding(token_ids)  # (B, T, E)
-    if layers.embedding_projection is not None:
-        x = layers.embedding_projection(x)  # (B, T, M)
-    x = x + layers.position_embedding(
-        token_ids, start_index=start_index, padding_mask=padding_mask
-    )
-    x = layers.embedding_dropout(x)
-    if cache is None and cache_length is None:
-        for block in layers.decoder_blocks:
-            x = block(x, padding_mask=padding_mask)
-        return _finish(layers, x), None
-
-    new_cache = []
-    for i, block in enumerate(layers.decoder_blocks):
-        x, block_cache = block(
-            x,
-            cache=None if cache is None else cache[i],
-            cache_index=cache_end if cache is None else start_index,
-            cache_length=cache_length,
-        )
-        new_cache.append(block_cache)
-    return _finish(layers, x), new_cache
-
-
-def _finish(layers, x):
-    """Behind the last block, (B, T, M) to (B, T, E)."""
-    if layers.final_norm is not None:
-        x = layers.final_norm(x)
-    if layers.output_projection is not None:
-        x = layers.output_projection(x)
-    return x

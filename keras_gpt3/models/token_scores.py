@@ -4,7 +4,7 @@ import types
 
 from keras import ops
 
-from keras_gpt3.models.gpt3_backbone import forward
+from keras_gpt3.models.backbone_forward import forward
 from keras_gpt3.ops.token_cross_entropy import token_cross_entropy
 from keras_gpt3.ops.token_id_check import check_concrete_token_ids
 

@@ -184,33 +184,6 @@ def test_padding_does_not_reach_the_tokens():
     np.testing.assert_array_equal(before[:, :5], after[:, :5])
 
 
-def test_the_cache_gives_what_the_whole_sequence_gives():
-    backbone = small_backbone()
-    inputs, _ = small_batch()
-    expected = hidden_states(backbone, inputs)
-    token_ids = inputs["token_ids"]
-    cache = backbone.make_cache(batch_size=4, length=10)
-    for start, end in ((0, 5), (5, 6), (6, 8)):
-        part, cache = backbone.call_with_cache(
-            token_ids[:, start:end], cache, start
-        )
-        # Other kernels compute it, in another order.
-        np.testing.assert_allclose(part, expected[:, start:end], atol=2e-6)
-
-
-def test_decoding_past_three_windows_gives_every_step_s_logits():
-    backbone = small_backbone(max_sequence_length=20)
-    assert 3 * backbone.attention_window < 18
-    token_ids = np.random.default_rng(0).integers(61, size=(2, 20))
-    whole = backbone.logits(hidden_states(backbone, as_inputs(token_ids)))
-    _, cache = backbone.prefill(token_ids[:, :3], cache_length=20)
-    for index in range(3, 21):
-        states, cache = backbone.decode_position(token_ids, cache, index)
-        np.testing.assert_allclose(
-            backbone.logits(states), whole[:, index - 1], atol=2e-6
-        )
-
-
 def test_dropout_acts_in_training_only():
     backbone = small_backbone(dropout=0.5)
     inputs, _ = small_batch()
@@ -261,41 +234,7 @@ def test_pure_bfloat16_has_bfloat16_variables():
     assert keras.backend.standardize_dtype(hidden.dtype) == "bfloat16"
 
 
-# === Adapters and quantization ===
-
-
-def test_lora_adapts_the_attention_projections_and_freezes_the_rest():
-    backbone = small_backbone()
-    inputs, _ = small_batch()
-    before = hidden_states(backbone, inputs)
-    backbone.enable_lora(rank=2)
-    names = [v.path for v in backbone.trainable_variables]
-    assert len(names) == 2 * backbone.num_layers
-    assert all("query_key_value/lora_kernel_" in name for name in names)
-    np.testing.assert_array_equal(before, hidden_states(backbone, inputs))
-
-
-def test_lora_takes_other_layers():
-    backbone = small_backbone()
-    backbone.enable_lora(2, target_layer_names=["feed_forward_output"])
-    paths = [v.path for v in backbone.trainable_variables]
-    assert paths
-    assert all("feed_forward_output" in path for path in paths)
-
-
-@pytest.mark.parametrize("names", [["query"], ["attention_norm"]])
-def test_lora_that_adapts_nothing_raises_and_freezes_nothing(names):
-    backbone = small_backbone()
-    trainable = len(backbone.trainable_variables)
-    message = (
-        "target_layer_names must name layers of the backbone. Received: "
-        f"target_layer_names={names}. Use some of 'query_key_value', "
-        "'attention_output', 'feed_forward_intermediate', "
-        "'feed_forward_output'."
-    )
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        backbone.enable_lora(2, target_layer_names=names)
-    assert len(backbone.trainable_variables) == trainable
+# === Quantization ===
 
 
 @pytest.mark.parametrize("weights_only", [False, True])

@@ -1,0 +1,140 @@
+"""A backbone that keeps keys and values of the positions behind it."""
+
+from keras import ops
+
+from keras_gpt3.models.adapted_backbone import AdaptedBackbone
+from keras_gpt3.models.backbone_forward import forward
+from keras_gpt3.ops.key_value_cache import ring_size
+
+
+class CachedBackbone(AdaptedBackbone):
+    """A backbone with the forward passes that `generate` and `score` make.
+
+    Attributes:
+        decoder_blocks: list of `DecoderBlock`.
+        hidden_dim: int.
+        num_heads: int.
+
+    Example:
+
+    ```python
+    import numpy as np
+    import keras_gpt3
+
+    backbone = keras_gpt3.GPT3Backbone(
+        vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
+        intermediate_dim=64, max_sequence_length=32,
+    )
+    ids = np.ones((1, 6), "int32")
+    _, cache = backbone.prefill(ids[:, :5], cache_length=32)
+    hidden_state, cache = backbone.decode_position(ids, cache, index=6)
+    ```
+    """
+
+    def prefill(self, token_ids, cache_length, end=None):
+        """The forward pass over prompts, which makes their cache.
+
+        Args:
+            token_ids: int tensor of shape `(batch, length)`, padded on the
+                right.
+            cache_length: int or int tensor. Positions that the cache is to
+                hold, prompt and continuation.
+            end: int or int tensor. Positions that count, for all rows; later
+                ones can be given again to `call_with_cache`. Defaults to
+                `None`, all.
+
+        Returns:
+            A pair of the hidden states, shape `(batch, length, hidden_dim)`,
+            and the cache.
+
+        Example:
+
+        ```python
+        import numpy as np
+        import keras_gpt3
+
+        backbone = keras_gpt3.GPT3Backbone(
+            vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
+            intermediate_dim=64, max_sequence_length=32,
+        )
+        prompt = np.ones((1, 5), "int32")
+        hidden_states, cache = backbone.prefill(prompt, cache_length=32)
+        ```
+        """
+        end = ops.shape(token_ids)[1] if end is None else end
+        return forward(
+            self, token_ids, cache_length=cache_length, cache_end=end
+        )
+
+    def call_with_cache(self, token_ids, cache, cache_index):
+        """The forward pass over some positions, given a cache of the earlier.
+
+        Args:
+            token_ids: int tensor of shape `(batch, length)`, the tokens at
+                positions `cache_index` and following.
+            cache: list with a pair of keys and values for each block, as
+                `make_cache` gives.
+            cache_index: int or int tensor. Position of the first token.
+
+        Returns:
+            A pair of the hidden states, shape `(batch, length, hidden_dim)`,
+            and the updated cache.
+
+        Example:
+
+        ```python
+        import numpy as np
+        import keras_gpt3
+
+        backbone = keras_gpt3.GPT3Backbone(
+            vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
+            intermediate_dim=64, max_sequence_length=32,
+        )
+        cache = backbone.make_cache(batch_size=1, length=32)
+        prompt = np.ones((1, 5), "int32")
+        hidden_states, cache = backbone.call_with_cache(prompt, cache, 0)
+        ```
+        """
+        return forward(self, token_ids, cache=cache, start_index=cache_index)
+
+    def decode_position(self, token_ids, cache, index):
+        """The hidden state from which the token at `index` is predicted.
+
+        Args:
+            token_ids: int tensor of shape `(batch, length)`; the one before
+                `index` is read.
+            cache: cache of the positions before that one.
+            index: int or int tensor, at least 1.
+
+        Returns:
+            A pair of the hidden states, shape `(batch, hidden_dim)`, and the
+            updated cache.
+        """
+        previous = ops.take(token_ids, [index - 1], axis=1)  # (B, 1)
+        states, cache = self.call_with_cache(previous, cache, index - 1)
+        return states[:, 0], cache
+
+    def make_cache(self, batch_size, length):
+        """An empty cache of keys and values.
+
+        Args:
+            batch_size: int or int tensor.
+            length: int or int tensor. Number of positions it can hold.
+
+        Returns:
+            A list with a pair of zero tensors for each block, each of shape
+            `(batch_size, num_heads, slots, head_dim)`: a dense block has
+            `length` slots, a banded one at most its window.
+        """
+        head_dim = self.hidden_dim // self.num_heads
+        cache = []
+        for block in self.decoder_blocks:
+            banded = block.attention == "banded"
+            window = block.attention_window if banded else None
+            slots = ring_size(length, window)
+            zeros = ops.zeros(
+                (batch_size, self.num_heads, slots, head_dim),
+                dtype=self.compute_dtype,
+            )
+            cache.append((zeros, zeros))
+        return cache
