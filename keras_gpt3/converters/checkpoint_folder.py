@@ -1,7 +1,8 @@
 """What makes a folder a checkpoint in Hugging Face's layout."""
 
-import json
 import pathlib
+
+from keras_gpt3.converters.json_file import read_json
 
 
 def is_checkpoint_folder(folder):
@@ -45,7 +46,7 @@ def read_config_json(folder):
     """
     path = pathlib.Path(folder) / "config.json"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path)
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"A checkpoint's folder must hold a config.json. Received: {folder}"
@@ -54,11 +55,11 @@ def read_config_json(folder):
     except ValueError as error:
         raise ValueError(
             f"config.json must be valid JSON. Received: {path} ({error}). "
-            "Download it again."
+            "Download or save it again."
         ) from error
     if not isinstance(config, dict):
         raise ValueError(
             "config.json must hold one object. Received: "
-            f"{path} with a {type(config).__name__}. Download it again."
+            f"{path} with {config!r:.50}. Download or save it again."
         )
     return config

@@ -1,6 +1,7 @@
 """The files of one repository of the hub, downloaded once and kept."""
 
 import pathlib
+import re
 
 from keras_gpt3.converters.hub_handle import HubHandle
 
@@ -11,12 +12,19 @@ class HubFiles:
     huggingface-hub does the work: it goes on where a connection broke, gives a
     file its name only when it is whole, and keeps it for the next time.
 
+    The first file that is not in the cache decides where files come from. If
+    the hub cannot be asked for it, the cache alone serves, as another program
+    may have filled it: a file that it lacks counts as absent, and is not asked
+    for. Once the hub has answered, a failure is an error.
+
     Args:
         handle: `HubHandle`. The commit is that of its `config.json`, which is
             fetched at once.
 
     Attributes:
         folder: path. Where the files of that commit are.
+        not_asked: list of names. The files that count as absent though the hub
+            may have them.
 
     Raises:
         ImportError: If huggingface-hub is not installed.
@@ -27,7 +35,11 @@ class HubFiles:
 
     def __init__(self, handle):
         self._handle = handle
+        self._has_answered = False
+        self._why_not_asked = None
+        self.not_asked = []
         path = self.fetch("config.json")
+        self.check_asked("config.json")
         if path is None:
             raise ValueError(
                 "A repository must hold a config.json. Received: preset="
@@ -45,35 +57,63 @@ class HubFiles:
 
         Returns:
             The `pathlib.Path` of it, or `None` if the repository has no such
-            file.
+            file, or counts as such: see `not_asked`.
         """
         huggingface_hub, errors = _import_hub()
+        try:
+            return self._fetch(huggingface_hub, name)
+        except errors.LocalEntryNotFoundError as error:
+            if self._has_answered:
+                raise self._unreachable(name, error) from error
+            self._why_not_asked = self._why_not_asked or error
+            self.not_asked.append(name)
+            return None
+        except errors.EntryNotFoundError:
+            self._has_answered = True
+            return None
+        except (
+            errors.RepositoryNotFoundError,  # Gated ones, too.
+            errors.RevisionNotFoundError,
+            errors.HFValidationError,
+        ) as error:
+            raise ValueError(self._refusal(error, errors)) from error
+        # Amid a download: of the HTTP library, whose name depends on the
+        # version of huggingface-hub, of the disk, and of its Xet client.
+        except (errors.HTTPError, OSError, RuntimeError, ValueError) as error:
+            raise self._unreachable(name, error) from error
+
+    def check_asked(self, name):
+        """Raises if a file counts as absent because the hub was not asked.
+
+        Args:
+            name: string. A file that must be there.
+
+        Raises:
+            OSError: If it is in `not_asked`.
+        """
+        if name in self.not_asked:
+            error = self._why_not_asked
+            raise self._unreachable(name, error) from error
+
+    def _fetch(self, huggingface_hub, name):
+        """The path of a file that is in the cache or on the hub."""
         at = {
             "repo_id": self._handle.repository,
             "filename": name,
             "revision": self._handle.revision,
         }
-        try:
-            known = huggingface_hub.try_to_load_from_cache(**at)
-            absent = known is huggingface_hub._CACHED_NO_EXIST
-            # Of a branch, what was absent may have come.
-            if absent and name != "config.json":
-                return None
-            return pathlib.Path(huggingface_hub.hf_hub_download(**at))
-        except errors.LocalEntryNotFoundError as error:
-            raise self._unreachable(name, error) from error
-        except errors.EntryNotFoundError:
+        known = huggingface_hub.try_to_load_from_cache(**at)
+        # A path, None for what is not known, or a mark of what is absent. Of a
+        # branch, what was absent may have come.
+        absent = known is not None and not isinstance(known, str)
+        if absent and name != "config.json":
             return None
-        except (
-            errors.RepositoryNotFoundError,  # Gated ones, too.
-            errors.RevisionNotFoundError,
-            ValueError,
-        ) as error:
-            raise ValueError(self._refusal(error, errors)) from error
-        # What is raised amid a download is a matter of the HTTP library,
-        # which differs among the versions of huggingface-hub.
-        except Exception as error:
-            raise self._unreachable(name, error) from error
+        path = huggingface_hub.hf_hub_download(
+            **at, local_files_only=self._why_not_asked is not None
+        )
+        if path != known:
+            self._has_answered = True
+        return pathlib.Path(path)
 
     def _refusal(self, error, errors):
         """What to say of a repository that the hub does not give."""
@@ -97,10 +137,13 @@ class HubFiles:
 
     def _unreachable(self, name, error):
         """The error for a file that is neither kept nor to be had."""
-        reason = str(error.__cause__ or error).strip().split("\n")[0]
+        cause = error.__cause__ or error
+        reason = str(cause).strip().split("\n")[0].rstrip(".")
+        # The address is of the first file that could not be asked for.
+        reason = re.sub(r"https?://\S*\w", "the hub", reason)
         return OSError(
             "A file must be in the cache or be downloaded. Received: "
-            f"{name} of preset='{self._handle}' ({type(error).__name__}: "
+            f"{name} of preset='{self._handle}' ({type(cause).__name__}: "
             f"{reason}). Load it once with a network, without HF_HUB_OFFLINE."
         )
 

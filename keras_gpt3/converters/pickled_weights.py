@@ -1,8 +1,11 @@
 """Weights in a PyTorch pickle, read without running what it says."""
 
+import errno
 import math
 import pathlib
 import pickle
+import re
+import struct
 import zipfile
 
 import ml_dtypes
@@ -11,6 +14,25 @@ import numpy as np
 # What has been read of a mapped file stays in memory until it is closed: so it
 # is opened anew after this part of it.
 _PART = 1 / 64
+# Torch takes a file as it comes, so that damage shows as any of these. A lack
+# of memory is no damage: MemoryError is not among them.
+_SIGNS_OF_DAMAGE = (
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    struct.error,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    RuntimeError,
+)
+_TYPES = (
+    *("float64", "float32", "float16", "bfloat16"),
+    *("int64", "int32", "int16", "int8", "uint8", "bool"),
+)
 
 
 class PickledWeights:
@@ -72,25 +94,36 @@ def _load(path):
             f"{error}. Install it with pip install torch, or use a checkpoint "
             "in safetensors files."
         ) from error
+    path.open("rb").close()  # What fails here is not the file's content.
     try:
         # The older of the two formats, which is no zip file, cannot be mapped.
         content = torch.load(
             path, map_location="cpu", weights_only=True, mmap=_is_zip(path)
         )
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"{path.name} must hold tensors alone, for a pickle could run any "
-            f"code. Received: {path} ({_first_line(error)}). Use a checkpoint "
-            "in safetensors files."
-        ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ValueError(
-            f"{path.name} must be a whole PyTorch file. Received: {path} "
-            f"({_first_line(error)}). Download it again, for it may be cut "
-            "short."
-        ) from error
+    except _SIGNS_OF_DAMAGE as error:
+        raise _refusal(path, error) from error
+    except OSError as error:
+        # A place before the beginning of a file that was cut short.
+        if error.errno != errno.EINVAL:
+            raise
+        raise _refusal(path, error) from error
     _check_tensors(content, path)
     return {name: tensor.detach() for name, tensor in content.items()}
+
+
+def _refusal(path, error):
+    """The error for a file that torch does not read."""
+    name = re.search(r"GLOBAL (\S+)", str(error))
+    if name and isinstance(error, pickle.UnpicklingError):
+        return ValueError(
+            f"{path.name} must hold tensors alone, for a pickle could run any "
+            f"code. Received: {path} with {name.group(1)!r:.80} in it. Use a "
+            "checkpoint in safetensors files."
+        )
+    return ValueError(
+        f"{path.name} must be a whole PyTorch file. Received: {path} "
+        f"({_first_line(error)}). Download it again, for it may be cut short."
+    )
 
 
 def _is_zip(path):
@@ -111,10 +144,13 @@ def _check_tensors(content, path):
             "something else. Save the model's state_dict."
         )
     for name, tensor in content.items():
-        if tensor.layout != torch.strided or tensor.is_quantized:
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        dense = tensor.layout == torch.strided and not tensor.is_meta
+        if not dense or dtype not in _TYPES:
             raise ValueError(
-                f"{path.name} must hold dense tensors. Received: {name}, which "
-                f"is {tensor.layout} of {tensor.dtype}. Save it as float32."
+                f"{path.name} must hold dense tensors of {', '.join(_TYPES)}. "
+                f"Received: {path} with {name!r:.80} of {dtype} "
+                f"({tensor.layout}, on {tensor.device}). Save it as float32."
             )
 
 
@@ -132,4 +168,8 @@ def _as_array(tensor):
 
 def _first_line(error):
     """What went wrong, without torch's advice to trust the file."""
-    return str(error).strip().split("\n")[0][:200].split(". ")[0]
+    text = str(error).rpartition("WeightsUnpickler error: ")[2].strip()
+    line = text.split("\n")[0][:200].split(". ")[0].rstrip(".")
+    # A damaged file's bytes get into the text.
+    line = "".join(filter(str.isprintable, line))
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__

@@ -46,20 +46,23 @@ class SafetensorsFile:
             A numpy array of the type that is stored.
         """
         entry, shape = self._header[name], self.shapes[name]
-        dtype = numpy_dtype(entry["dtype"], f"{name} in {self.path.name}")
+        dtype = numpy_dtype(entry["dtype"], f"{name!r} in {self.path.name}")
         offset = self._first_byte + entry["data_offsets"][0]
         if shape:
             start, end, _ = slice(start, end).indices(shape[0])
             offset += start * math.prod(shape[1:]) * dtype.itemsize
             shape = (end - start, *shape[1:])
-        rows = np.empty(shape, dtype)
+        try:
+            rows = np.empty(shape, dtype)
+        except ValueError as error:  # Without a number, it may have any shape.
+            raise _damaged(self.path, f"{name!r}: {error}") from error
         with self.path.open("rb") as file:
             file.seek(offset)
             if file.readinto(_bytes_of(rows)) != rows.nbytes:
                 raise ValueError(
                     f"{self.path.name} must not change while it is read. "
-                    f"Received: {self.path}, which ends within {name}. Load it "
-                    "again."
+                    f"Received: {self.path}, which ends within {name!r}. Load "
+                    "it again."
                 )
         return rows
 
@@ -80,15 +83,21 @@ def _read_header(path):
         with safe_open(path, framework="np"):
             pass
     except SafetensorError as error:
-        raise ValueError(
-            f"{path.name} must be a whole safetensors file. Received: {path} "
-            f"({error}). Download it again, for it may be cut short."
-        ) from error
+        raise _damaged(path, error) from error
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
     header.pop("__metadata__", None)
     return 8 + length, header
+
+
+def _damaged(path, reason):
+    """The error for a file that is not what it should be."""
+    return ValueError(
+        f"{path.name} must be a whole safetensors file. Received: {path} "
+        f"({' '.join(str(reason).split())}). Download it again, for it may be "
+        "cut short."
+    )
 
 
 def _bytes_of(array):

@@ -1,7 +1,8 @@
 """The index of weights that lie in several files."""
 
-import json
 import pathlib
+
+from keras_gpt3.converters.json_file import read_json
 
 
 def read_index(path):
@@ -99,7 +100,7 @@ def check_shards(files, shapes_of, path):
 def _weight_map(path):
     """An index' dict from tensors to files, not yet checked."""
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
+        index = read_json(path)
     except ValueError as error:
         raise ValueError(
             f"{path.name} must be valid JSON. Received: {path} ({error}). "

@@ -1,6 +1,6 @@
 """Reads the JSON files of a tokenizer."""
 
-import json
+from keras_gpt3.converters.json_file import read_json
 
 
 def read_json_object(path):
@@ -26,7 +26,7 @@ def read_json_object(path):
     ```
     """
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = read_json(path)
     except FileNotFoundError:
         return None
     except ValueError as error:

@@ -14,6 +14,8 @@ LAYOUTS = (
     ("pytorch_model.bin", PickledWeights),
     ("pytorch_model.bin.index.json", PickledWeights),
 )
+# Of files under other names, to say why a folder is not read.
+_WEIGHT_SUFFIXES = (".safetensors", ".h5", ".msgpack", ".pth", ".gguf", ".onnx")
 
 
 class WeightFiles:
@@ -94,7 +96,8 @@ def open_weights(folder):
     if name is None:
         raise ValueError(
             f"The folder must hold weights: {_looked_for()}. Received: "
-            f"{folder}. Download them, or pass load_weights=False for new ones."
+            f"{folder}{_instead(folder)}. Download them, or pass "
+            "load_weights=False for new ones."
         )
     open_file = dict(LAYOUTS)[name]
     if not name.endswith(".index.json"):
@@ -109,3 +112,13 @@ def open_weights(folder):
 def _looked_for():
     *others, last = (name for name, _ in LAYOUTS)
     return f"{', '.join(others)} or {last}"
+
+
+def _instead(folder):
+    """Words for the weights in a folder that are not read."""
+    paths = sorted(folder.glob("*"))
+    names = [path.name for path in paths if path.suffix in _WEIGHT_SUFFIXES]
+    if not names:
+        return ""
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f" with {names[0]}{more} instead"

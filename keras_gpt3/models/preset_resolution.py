@@ -1,6 +1,5 @@
 """From the name of a preset to a backbone."""
 
-import json
 import logging
 import pathlib
 
@@ -12,6 +11,7 @@ from keras_hub.src.utils.preset_utils import get_preset_loader
 
 from keras_gpt3 import preset_loader
 from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
+from keras_gpt3.converters.checkpoint_folder import read_config_json
 from keras_gpt3.converters.hub_snapshot import fetch_preset
 from keras_gpt3.models.checkpoint_loading import load_checkpoint
 from keras_gpt3.models.known_arguments import check_known_arguments
@@ -139,7 +139,8 @@ def check_preset(preset):
         preset: string.
 
     Raises:
-        ValueError: If there is no such preset, or the folder has no config.
+        ValueError: If there is no such preset, the folder has no config, or
+            the config is damaged or of another format.
     """
     if "://" in preset or preset_loader.is_shipped(preset):
         return
@@ -157,13 +158,7 @@ def check_preset(preset):
                 "keras_gpt3.GPT3.presets."
             )
         preset_loader.load_shipped_preset(preset)  # Raises, with the names.
-    try:
-        content = json.loads(config.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(
-            f"config.json of a preset must be valid JSON. Received: {config} "
-            f"({error}). Save the preset again."
-        ) from error
+    content = read_config_json(preset)
     if not {"registered_name", "model_type"}.intersection(content):
         raise _foreign_format(preset)
 

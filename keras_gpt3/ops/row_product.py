@@ -3,7 +3,7 @@
 A token of a few answers reads every weight once and computes little, so that
 nothing but the rate of reading counts. XLA's own product of so few rows is one
 loop on one core, or worse. Products of groups, set side by side as a batch, run
-on all cores. Letters as in the forward pass, and: R rows, K rows and N columns of
+on all cores. Letters as in the backbone, and: R rows, K rows and N columns of
 the matrix, G groups.
 """
 

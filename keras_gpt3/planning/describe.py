@@ -1,6 +1,5 @@
 """`describe`: a preset's figures, without allocating a single weight."""
 
-import json
 import os
 import pathlib
 from collections.abc import Mapping
@@ -107,13 +106,12 @@ def _read_folder(folder):
     from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
     from keras_gpt3.converters.checkpoint_folder import read_config_json
 
-    if is_checkpoint_folder(folder):
-        config = read_config_json(folder)
-        return family_of(config).backbone_arguments(config)
     try:
-        content = json.loads((folder / "config.json").read_text("utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+        content = read_config_json(folder)
+    except FileNotFoundError:
         content = {}
+    if is_checkpoint_folder(folder):
+        return family_of(content).backbone_arguments(content)
     registered = content.get("registered_name")
     if registered != _REGISTERED_NAME:
         raise ValueError(

@@ -13,6 +13,9 @@ from keras_gpt3.converters.checkpoint_folder import read_config_json
         ("{}", False),
         ("[]", False),
         ("{", False),
+        ("5", False),
+        ("null", False),
+        ("[" * 10**5, False),
         (None, False),
     ],
 )
@@ -32,13 +35,18 @@ def test_a_config_is_a_dict(tmp_path):
     [
         (b"{", r"config\.json must be valid JSON. Received: "),
         (b"\xff", r"config\.json must be valid JSON. Received: "),
-        (b"[]", r"config\.json must hold one object. Received: .* a list"),
+        (b"[" * 10**5, "valid JSON. Received: .*nested too deep.* or save it"),
+        (b"[]", r"config\.json must hold one object. .* with \[\]. Download"),
+        (b"null", r"config\.json must hold one object. .* with None. Download"),
+        (b"5", r"config\.json must hold one object. .* with 5. Download or"),
     ],
 )
 def test_a_damaged_config_is_an_error_with_its_path(tmp_path, content, message):
     (tmp_path / "config.json").write_bytes(content)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as error:
         read_config_json(tmp_path)
+    assert "\n" not in str(error.value)
+    assert str(tmp_path / "config.json") in str(error.value)
 
 
 def test_a_missing_config_is_an_error(tmp_path):

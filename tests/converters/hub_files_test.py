@@ -1,11 +1,15 @@
+import errno
 import sys
 
+import huggingface_hub
 import pytest
 from huggingface_hub import constants
+from huggingface_hub import errors
 
 from keras_gpt3.converters.hub_files import HubFiles
 from keras_gpt3.converters.hub_handle import HubHandle
 from tests.converters.hub_server import ask
+from tests.converters.hub_server import fill_cache
 from tests.converters.hub_server import running_hub
 
 FILES = {"config.json": b"{}", "big": bytes(range(256)) * 64}
@@ -79,6 +83,40 @@ def test_a_download_that_ends_early_leaves_no_file(hub, monkeypatch):
     assert files.fetch("big").read_bytes() == FILES["big"]
 
 
+@pytest.mark.parametrize(
+    ("raised", "reason"),
+    [
+        (errors.HTTPError("no\nroute"), "HTTPError: no"),
+        (OSError(errno.ENOSPC, "No space left"), "OSError: .* No space left"),
+        (RuntimeError("CAS service error"), "RuntimeError: CAS service error"),
+        (ValueError("The file is too large"), "ValueError: The file is too"),
+    ],
+)
+def test_whatever_ends_a_download_is_told_in_one_line(
+    hub, monkeypatch, raised, reason
+):
+    def fail(*args, **kwargs):
+        raise raised
+
+    files = HubFiles(HANDLE)
+    monkeypatch.setattr("huggingface_hub.file_download.http_get", fail)
+    with pytest.raises(OSError, match=rf"big of .* \({reason}.*\)\.") as error:
+        files.fetch("big")
+    assert "\n" not in str(error.value)
+    assert files.not_asked == []
+
+
+def test_a_mistake_in_a_program_is_not_taken_for_a_lack_of_network(
+    hub, monkeypatch
+):
+    def fail(*args, **kwargs):
+        raise NameError("name 'x' is not defined")
+
+    monkeypatch.setattr("huggingface_hub.file_download.http_get", fail)
+    with pytest.raises(NameError):
+        HubFiles(HANDLE)
+
+
 # === Without a network ===
 
 
@@ -100,11 +138,65 @@ def test_without_a_network_the_cache_serves(
     files = HubFiles(HANDLE)
     assert files.folder.name == hub.commit
     assert files.fetch("absent") is None
-    with pytest.raises(
-        OSError, match="A file must be in the cache .* Received: big of preset="
-    ) as error:
+    assert files.not_asked == []
+
+
+@pytest.mark.parametrize("cut_off", [offline, unreachable])
+@pytest.mark.parametrize("by", ["branch", "commit"])
+def test_without_a_network_a_file_that_is_not_cached_counts_as_absent(
+    hub, tmp_path, monkeypatch, no_waiting, cut_off, by
+):
+    fill_cache(["config.json"])
+    cut_off(hub, tmp_path, monkeypatch)
+    revision = {"branch": "main", "commit": hub.commit}[by]
+    files = HubFiles(HubHandle("org/name", revision))
+    assert files.fetch("big") is files.fetch("absent") is None
+    assert files.not_asked == ["big", "absent"]
+    files.check_asked("config.json")
+    for name in files.not_asked:
+        with pytest.raises(
+            OSError, match=f"A file must be in the cache .* Received: {name} of"
+        ) as error:
+            files.check_asked(name)
+        assert "\n" not in str(error.value)
+        assert "http" not in str(error.value)
+
+
+def test_what_cannot_be_reached_once_is_not_asked_again(
+    hub, tmp_path, monkeypatch, no_waiting
+):
+    asked = []
+    download = huggingface_hub.hf_hub_download
+
+    def record(filename, local_files_only, **at):
+        asked.append((filename, local_files_only))
+        return download(
+            filename=filename, local_files_only=local_files_only, **at
+        )
+
+    fill_cache(["config.json"])
+    unreachable(hub, tmp_path, monkeypatch)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", record)
+    files = HubFiles(HANDLE)
+    files.fetch("big")
+    ask("http://127.0.0.1:8", tmp_path / "cache", monkeypatch)
+    files.fetch("absent")
+    assert asked == [("config.json", False), ("big", False), ("absent", True)]
+
+
+@pytest.mark.parametrize("answer", ["config.json", "other", "absent"])
+def test_a_failure_after_an_answer_is_an_error(
+    hub, tmp_path, monkeypatch, no_waiting, answer
+):
+    hub.publish("org/name", FILES | {"other": b""})
+    if answer != "config.json":
+        fill_cache(["config.json"])
+    files = HubFiles(HANDLE)
+    files.fetch(answer)
+    unreachable(hub, tmp_path, monkeypatch)
+    with pytest.raises(OSError, match="Received: big of preset="):
         files.fetch("big")
-    assert "\n" not in str(error.value)
+    assert files.not_asked == []
 
 
 @pytest.mark.parametrize("cut_off", [offline, unreachable])

@@ -7,6 +7,7 @@ import http.server
 import re
 import threading
 
+import huggingface_hub
 from huggingface_hub import constants
 
 _PATH = re.compile(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
@@ -141,3 +142,9 @@ def ask(address, cache, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setenv("HF_TOKEN", "")
+
+
+def fill_cache(names):
+    """Downloads files of org/name as other programs do: just these."""
+    for name in names:
+        huggingface_hub.hf_hub_download("org/name", name)

@@ -2,8 +2,10 @@ import json
 import pathlib
 
 import pytest
+from huggingface_hub import constants
 
 from keras_gpt3.converters.hub_snapshot import fetch_preset
+from tests.converters.hub_server import fill_cache
 from tests.converters.hub_server import running_hub
 
 CHECKPOINT = {"config.json": b'{"model_type": "gpt2"}', "vocab.json": b"{}"}
@@ -103,3 +105,103 @@ def test_an_index_that_points_elsewhere_is_refused(hub):
 def test_a_handle_of_another_form_is_an_error():
     with pytest.raises(ValueError, match="must have the form hf://org/name"):
         fetch_preset("hf://")
+
+
+# === Without a network, from a cache that others filled ===
+
+SHARDED = {
+    "model.safetensors.index.json": index("1.st", "2.st"),
+    "1.st": b"1",
+    "2.st": b"2",
+}
+KERAS_SHARDED = {
+    "model.weights.json": index(["1.weights.h5", "2.weights.h5"]),
+    "1.weights.h5": b"1",
+    "2.weights.h5": b"2",
+}
+
+
+def fetched_offline(hub, files, cached, monkeypatch, **options):
+    """What `fetch_preset` makes of a cache with some of the files."""
+    hub.publish("org/name", files)
+    fill_cache(cached)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    return fetched(hub, files, **options)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        CHECKPOINT | {"model.safetensors": b"1"},
+        CHECKPOINT | {"pytorch_model.bin": b"1"},
+        CHECKPOINT | SHARDED,
+        KERAS | {"model.weights.h5": b"1"},
+        KERAS | KERAS_SHARDED,
+    ],
+    ids=lambda files: [name for name in files if "model" in name][0],
+)
+def test_a_cache_with_whole_weights_serves(hub, files, monkeypatch, caplog):
+    assert fetched_offline(hub, files, files, monkeypatch) == set(files)
+    (record,) = caplog.records
+    assert record.name == "keras_gpt3"
+    assert "Received: preset='hf://org/name' without " in record.message
+    assert "tokenizer.json" in record.message
+    assert not any(f" {name}" in record.message for name in files)
+
+
+@pytest.mark.parametrize(
+    ("files", "lacks"),
+    [
+        (CHECKPOINT | {"model.safetensors": b"1"}, "model.safetensors"),
+        (CHECKPOINT | SHARDED, "1.st"),
+        (CHECKPOINT | SHARDED, "2.st"),
+        (KERAS | {"model.weights.h5": b"1"}, "model.weights.h5"),
+        (KERAS | KERAS_SHARDED, "2.weights.h5"),
+    ],
+)
+def test_a_part_of_the_weights_is_no_model(
+    hub, files, lacks, monkeypatch, caplog
+):
+    with pytest.raises(
+        OSError, match=f"A file must be in the cache .* Received: {lacks} of"
+    ) as error:
+        fetched_offline(hub, files, files.keys() - {lacks}, monkeypatch)
+    assert "\n" not in str(error.value)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("weights", [True, False])
+def test_a_model_without_tokenizer_is_warned_of(
+    hub, weights, monkeypatch, caplog
+):
+    files = CHECKPOINT | {"model.safetensors": b"1"}
+    cached = ["config.json", "model.safetensors"]
+    options = {"weights": weights}
+    received = fetched_offline(hub, files, cached, monkeypatch, **options)
+    assert received == set(cached)
+    assert caplog.messages == [
+        "Files that the cache lacks count as absent when the hub cannot be "
+        "asked. Received: preset='hf://org/name' without tokenizer.json, "
+        "tokenizer_config.json, vocab.json, merges.txt, "
+        "special_tokens_map.json, added_tokens.json, generation_config.json; "
+        "so it has no tokenizer and no preprocessor. Load it once with a "
+        "network for all that there is."
+    ]
+
+
+def test_a_cache_that_this_package_filled_is_known_to_be_whole(
+    hub, monkeypatch, caplog
+):
+    files = CHECKPOINT | {"model.safetensors": b"1"}
+    fetched(hub, files)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert fetched(hub, files) == set(files)
+    assert not caplog.records
+
+
+def test_with_a_network_what_others_left_out_is_downloaded(hub, caplog):
+    files = CHECKPOINT | SHARDED
+    hub.publish("org/name", files)
+    fill_cache(["config.json", "1.st"])
+    assert fetched(hub, files) == set(files)
+    assert not caplog.records

@@ -1,6 +1,10 @@
+import math
+import os
 import pathlib
+import re
 import sys
 import types
+import zipfile
 
 import numpy as np
 import pytest
@@ -105,15 +109,78 @@ def test_a_pickle_with_code_is_refused_and_never_run(tmp_path):
 
 
 @needs_torch
-@pytest.mark.parametrize("length", [0, 50, -1])
-def test_a_file_that_is_cut_short_is_an_error(tmp_path, length):
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [(print, "print"), (os.system, "posix.system"), (RunsCode, "RunsCode")],
+)
+def test_a_refusal_names_the_code(tmp_path, code, name):
+    with pytest.raises(ValueError, match=f"with '[\\w.]*{name}' in it. Use"):
+        PickledWeights(save(tmp_path / "a.bin", {"a": code}))
+
+
+def read_all(path):
+    """Reads what a file holds; errors must be of one line that names it."""
+    try:
+        opened = PickledWeights(path)
+        for name, shape in opened.shapes.items():
+            if math.prod(shape) < 10**6:
+                opened.read(name)
+    except ValueError as error:
+        assert "\n" not in str(error)
+        assert f"Received: {path}" in str(error)
+        return str(error)
+    return None
+
+
+@needs_torch
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_file_that_is_cut_anywhere_is_an_error(tmp_path, zipped):
     import torch
 
-    path = save(tmp_path / "a.bin", {"a": torch.ones(300)})
-    path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(ValueError, match="a.bin must .* Received: ") as error:
-        PickledWeights(path)
-    assert "\n" not in str(error.value)
+    tensors = {"a": torch.ones(3000)}
+    path = tmp_path / "a.bin"
+    save(path, tensors, _use_new_zipfile_serialization=zipped)
+    content = path.read_bytes()
+    ends = {*range(0, 1000, 13), *range(1000, len(content), 997)}
+    for end in ends | {len(content) - 1}:
+        path.write_bytes(content[:end])
+        # One that ends amid a name asks for what is not allowed.
+        assert re.search("must (be a whole|hold tensors)", read_all(path))
+
+
+@needs_torch
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_file_with_a_wrong_byte_anywhere_is_read_or_an_error(
+    tmp_path, zipped
+):
+    import torch
+
+    path = tmp_path / "a.bin"
+    tensors = {"a": torch.ones(8)}
+    save(path, tensors, _use_new_zipfile_serialization=zipped)
+    content = path.read_bytes()
+    for place in range(len(content)):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 + place % 255
+        path.write_bytes(damaged)
+        read_all(path)
+
+
+@needs_torch
+def test_an_archive_of_something_else_is_an_error(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.bin", "w") as archive:
+        archive.writestr("a/text", "")
+    assert "must be a whole PyTorch file" in read_all(tmp_path / "a.bin")
+
+
+@needs_torch
+def test_what_the_system_refuses_stays_its_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"a\.bin"):
+        PickledWeights(tmp_path / "a.bin")
+    with pytest.raises(IsADirectoryError, match=re.escape(str(tmp_path))):
+        PickledWeights(tmp_path)
 
 
 @needs_torch
@@ -124,9 +191,21 @@ def test_anything_but_named_tensors_is_an_error(tmp_path, content):
 
 
 @needs_torch
-def test_a_sparse_tensor_is_an_error(tmp_path):
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"dtype": "float8_e4m3fn"}, "float8_e4m3fn (torch.strided, on cpu)"),
+        ({"dtype": "complex64"}, "complex64 (torch.strided, on cpu)"),
+        ({"device": "meta"}, "float32 (torch.strided, on meta)"),
+        ({"layout": "sparse_coo"}, "float32 (torch.sparse_coo, on cpu)"),
+    ],
+)
+def test_a_tensor_without_usual_numbers_is_an_error(tmp_path, options, words):
     import torch
 
-    path = save(tmp_path / "a.bin", {"a": torch.eye(2).to_sparse()})
-    with pytest.raises(ValueError, match="dense tensors. Received: a, which"):
+    for option in {"dtype", "layout"} & set(options):
+        options = options | {option: getattr(torch, options[option])}
+    path = save(tmp_path / "a.bin", {"a": torch.zeros(2, **options)})
+    message = f"Received: {path} with 'a' of {words}. Save it as float32."
+    with pytest.raises(ValueError, match=re.escape(message)):
         PickledWeights(path)

@@ -1,4 +1,4 @@
-"""The config.json of public checkpoints, as they were published."""
+"""The settings in the config.json of public checkpoints, kind by kind."""
 
 _SUMMARY = {
     "summary_activation": None,

@@ -1,3 +1,5 @@
+import json
+import random
 import sys
 
 import ml_dtypes
@@ -43,23 +45,99 @@ def test_some_rows_are_a_slice(path, name, start, end):
     np.testing.assert_array_equal(rows, TENSORS[name][start:end])
 
 
-@pytest.mark.parametrize("length", [0, 4, 100, -1])
-def test_a_file_that_is_cut_short_is_an_error(path, length):
-    path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(
-        ValueError,
-        match="model.safetensors must be a whole safetensors file. Received: "
-        ".*model.safetensors .*Download it again",
-    ) as error:
-        SafetensorsFile(path)
-    assert "\n" not in str(error.value)
+def read_all(path):
+    """Reads what a file holds; errors must be of one line that names it."""
+    try:
+        opened = SafetensorsFile(path)
+        for name in opened.shapes:
+            opened.read(name)
+    except ValueError as error:
+        assert "\n" not in str(error)
+        assert "Received: " in str(error)
+        assert path.name in str(error)
+        return str(error)
+    return None
+
+
+def is_damaged(path):
+    expected = f"{path.name} must be a whole safetensors file. Received: {path}"
+    return read_all(path).startswith(expected)
+
+
+def test_a_file_that_is_cut_anywhere_is_an_error(path):
+    content = path.read_bytes()
+    for end in range(0, len(content), 3):
+        path.write_bytes(content[:end])
+        assert is_damaged(path)
+
+
+def test_a_file_with_wrong_bytes_anywhere_is_read_or_an_error(path):
+    content = path.read_bytes()
+    chance = random.Random(0)
+    for place in range(0, len(content), 3):
+        damaged = bytearray(content)
+        damaged[place] = chance.choice(b'0123456789",:[]{}aF\n\\\x00\xff')
+        path.write_bytes(damaged)
+        read_all(path)
+
+
+def write(path, header, content=b"", length=None):
+    """Writes a file with any header, and whatever length it gives itself."""
+    length = len(header) if length is None else length
+    path.write_bytes(length.to_bytes(8, "little") + header + content)
+
+
+def tensors(**entries):
+    """A header with tensors of some type, shape and place."""
+    names = ("dtype", "shape", "data_offsets")
+    header = {k: dict(zip(names, e, strict=True)) for k, e in entries.items()}
+    return json.dumps(header).encode()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"5",
+        b"null",
+        b"[]",
+        b"no JSON",
+        b'{"\xff": 1}',
+        b'{"a":' * 10**5,
+        tensors(a=("F32", [2], [0, 12])),
+        tensors(a=("F32", [2], [8, 0])),
+        tensors(a=("F32", [2], [4, 12])),
+        tensors(a=("F32", [2], [0, 800])),
+        tensors(a=("F32", [1], [0, 4]), b=("F32", [2], [0, 8])),
+        tensors(a=("F32", [-2], [0, 8])),
+        tensors(a=("F33\n", [2], [0, 8])),
+        tensors(a=("F32", [2**40, 2**40], [0, 8])),
+        tensors(a=("U8", [8], [0, 8]), b=("F32", [0, 2**62], [8, 8])),
+    ],
+)
+def test_a_header_that_is_wrong_is_an_error(path, header):
+    write(path, header, bytes(8))
+    assert is_damaged(path)
+
+
+@pytest.mark.parametrize("length", [3, 99, 2**40, 2**63])
+def test_a_header_of_another_length_is_an_error(path, length):
+    write(path, b"{}", length=length)
+    assert is_damaged(path)
+
+
+def test_a_type_that_no_weight_has_is_an_error(path):
+    write(path, tensors(**{"a\n": ("F8_E4M3", [8], [0, 8])}), bytes(8))
+    assert r"Received: 'a\n' in model.safetensors of type F8" in read_all(path)
 
 
 def test_a_file_that_shrinks_after_it_was_opened_is_an_error(path):
     opened = SafetensorsFile(path)
     path.write_bytes(path.read_bytes()[:-1])
     last = max(TENSORS, key=lambda x: opened._header[x]["data_offsets"])
-    with pytest.raises(ValueError, match=f"ends within {last}. Load it again"):
+    with pytest.raises(
+        ValueError, match=f"ends within '{last}'. Load it again"
+    ):
         opened.read(last)
 
 

@@ -58,7 +58,9 @@ def test_a_shard_that_is_absent_is_named(tmp_path):
         read_index(write_index(tmp_path, {"a": "2.safetensors"}))
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"weight_map": {}}', "3"])
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", '{"weight_map": {}}', "3", "null"]
+)
 def test_a_file_that_is_no_index_is_an_error(tmp_path, text):
     path = tmp_path / "model.safetensors.index.json"
     path.write_text(text)
@@ -66,7 +68,7 @@ def test_a_file_that_is_no_index_is_an_error(tmp_path, text):
         read_index(path)
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[" * 10**5])
 def test_an_index_that_is_damaged_is_an_error(tmp_path, content):
     path = tmp_path / "model.safetensors.index.json"
     path.write_bytes(content)

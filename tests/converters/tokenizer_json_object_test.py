@@ -13,7 +13,17 @@ def test_reads_an_object_or_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b'{"a": 1', b"", b"[]", b"\xff{}", b'{"a":\n "b}']
+    "content",
+    [
+        b'{"a": 1',
+        b"",
+        b"[]",
+        b"5",
+        b"null",
+        b"\xff{}",
+        b'{"a":\n "b}',
+        b'{"a":' * 10**5,
+    ],
 )
 def test_a_damaged_file_is_named_in_one_line(content, tmp_path):
     path = tmp_path / "vocab.json"

@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 
 import numpy as np
@@ -56,6 +57,27 @@ def test_a_folder_without_weights_says_what_was_looked_for(tmp_path):
         match="must hold weights: model.safetensors, .*, pytorch_model.bin or "
         "pytorch_model.bin.index.json. Received: ",
     ):
+        open_weights(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["training_args.bin", "config.json"], ""),
+        (["tf_model.h5"], " with tf_model.h5 instead"),
+        (["flax_model.msgpack"], " with flax_model.msgpack instead"),
+        (["model.weights.h5"], " with model.weights.h5 instead"),
+        (
+            ["consolidated.01.pth", "consolidated.00.pth", "x.gguf"],
+            " with consolidated.00.pth and 2 more instead",
+        ),
+    ],
+)
+def test_weights_that_are_not_read_are_named(tmp_path, names, words):
+    for name in names:
+        (tmp_path / name).touch()
+    message = f"Received: {tmp_path}{words}. Download them, or pass load_"
+    with pytest.raises(ValueError, match=re.escape(message)):
         open_weights(tmp_path)
 
 

@@ -7,12 +7,15 @@ import keras
 import keras_hub
 import numpy as np
 import pytest
+from huggingface_hub import constants
 
 from keras_gpt3 import GPT3
 from keras_gpt3 import GPT3Backbone
 from keras_gpt3.models import preset_resolution
 from keras_gpt3.planning import preflight
 from keras_gpt3.preset_loader import shipped_presets
+from tests.converters.hub_server import fill_cache
+from tests.converters.hub_server import running_hub
 from tests.small_gpt3 import SMALL
 from tests.small_gpt3 import as_inputs
 from tests.small_gpt3 import quantize
@@ -287,17 +290,33 @@ def test_a_config_that_is_not_json_raises(tmp_path):
     path = tmp_path / "config.json"
     path.write_text("{nonsense")
     refusal(
-        f"config.json of a preset must be valid JSON. Received: {path} "
-        "(Expecting property name enclosed in double quotes: line 1 column 2 "
-        "(char 1)). Save the preset again.",
+        f"config.json must be valid JSON. Received: {path} (Expecting property "
+        "name enclosed in double quotes: line 1 column 2 (char 1)). Download "
+        "or save it again.",
         tmp_path,
     )
 
 
+@pytest.mark.parametrize("config", [5, None, []])
+def test_a_config_that_is_no_object_raises(config, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    refusal(
+        f"config.json must hold one object. Received: {path} with {config!r}. "
+        "Download or save it again.",
+        tmp_path,
+    )
+
+
+def test_a_config_that_is_nested_too_deep_raises(tmp_path):
+    (tmp_path / "config.json").write_text("[" * 10**5)
+    refusal("(it is nested too deep). Download or save it again.", tmp_path)
+
+
 @pytest.mark.parametrize(
     "config",
-    [{"architecture": "resnet"}, {}, []],
-    ids=["timm", "empty", "list"],
+    [{"architecture": "resnet"}, {}],
+    ids=["timm", "empty"],
 )
 def test_a_config_of_another_library_raises(config, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
@@ -394,6 +413,24 @@ def test_a_handle_of_the_hub_is_downloaded_once(checkpoint, monkeypatch):
     assert asked == [(handle, True)]
     GPT3Backbone.from_preset(handle, load_weights=False)
     assert asked[1:] == [(handle, False)]
+
+
+@pytest.mark.parametrize("with_tokenizer", [True, False])
+def test_without_a_network_a_cache_that_others_filled_serves(
+    checkpoint, tmp_path, monkeypatch, caplog, with_tokenizer
+):
+    model, folder = checkpoint
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    cached = files if with_tokenizer else ["config.json", "model.safetensors"]
+    with running_hub(tmp_path, monkeypatch) as hub:
+        hub.publish("org/name", files)
+        fill_cache(cached)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    loaded = GPT3.from_preset("hf://org/name")
+    assert_equal_weights(loaded, model)
+    assert (loaded.preprocessor is not None) == with_tokenizer
+    (message,) = caplog.messages
+    assert ("no preprocessor" in message) != with_tokenizer
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,14 @@ def test_an_unknown_key_raises():
         describe(small_config() | {"num_layer": 3})
 
 
-@pytest.mark.parametrize("content", [None, "{", "other"])
+@pytest.mark.parametrize("content", ["{", "5", "[" * 9999])
+def test_a_config_that_is_no_object_raises(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ValueError, match=r"^config\.json must .*Received: "):
+        describe(tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, "{}", "other"])
 def test_a_folder_without_our_backbone_raises(tmp_path, content):
     if content == "other":
         write_preset(tmp_path, "keras_hub>GPT2Backbone")
