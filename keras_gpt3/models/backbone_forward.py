@@ -1,8 +1,7 @@
 """GPT-3's forward pass: token ids in, final hidden states out.
 
-It is this file, `layers/decoder_block.py`, `layers/block_attention.py` and
-`ops/blocked_attention.py`, which both attention operations use. Letters in
-shape comments, there too:
+It is this file, `layers/decoder_block.py` and `ops/blocked_attention.py`, which
+both attention operations use. Letters in shape comments, there too:
 
 B batch, T length (positions), M hidden_dim, H num_heads, D head_dim,
 V vocabulary_size, E width of the token embedding, M unless it differs, L
