@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_gpt3.layers.layer_norm import LayerNorm
+from keras_gpt3.layers.layer_policy import layer_policy
 from keras_gpt3.layers.normal_initializer import normal_initializer
 from keras_gpt3.layers.repeatable_dropout import RepeatableDropout
 from keras_gpt3.ops import initial_deviations
@@ -283,7 +284,7 @@ class DecoderBlock(keras.layers.Layer):
             units,
             use_bias=self.use_bias and has_bias,
             kernel_initializer=normal_initializer(deviation),
-            dtype=self.dtype_policy,
+            dtype=layer_policy(self.dtype_policy, f"{self.name}/{name}"),
             name=name,
         )
         layer.build(input_shape)

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_gpt3.integer_argument import check_integer
+from keras_gpt3.layers.layer_policy import layer_policy
 from keras_gpt3.ops.sequence_length_check import check_sequence_length
 
 
@@ -68,7 +69,7 @@ class PositionEmbedding(keras.layers.Layer):
             max_sequence_length + offset,
             hidden_dim,
             embeddings_initializer=initializer,
-            dtype=self.dtype_policy,
+            dtype=layer_policy(self.dtype_policy, f"{self.name}/table"),
             name="table",
         )
 

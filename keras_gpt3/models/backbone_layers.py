@@ -6,6 +6,7 @@ import keras
 
 from keras_gpt3.layers.decoder_block import DecoderBlock
 from keras_gpt3.layers.layer_norm import LayerNorm
+from keras_gpt3.layers.layer_policy import layer_policy
 from keras_gpt3.layers.normal_initializer import normal_initializer
 from keras_gpt3.layers.position_embedding import PositionEmbedding
 from keras_gpt3.ops import initial_deviations
@@ -30,7 +31,7 @@ def make_layers(config, dtype):
             embeddings_initializer=normal_initializer(
                 initial_deviations.TOKEN_EMBEDDING
             ),
-            dtype=dtype,
+            dtype=layer_policy(dtype, "token_embedding"),
             name="token_embedding",
         ),
         embedding_projection=_projection(
@@ -116,6 +117,6 @@ def _projection(config, name, units, dtype):
         units,
         use_bias=False,
         kernel_initializer=normal_initializer(initial_deviations.KERNEL),
-        dtype=dtype,
+        dtype=layer_policy(dtype, name),
         name=name,
     )

@@ -273,6 +273,12 @@ def test_a_quantized_model_comes_back_quantized(tmp_path):
     assert_equal_weights(copy.backbone, model.backbone)
     inputs, _ = small_batch()
     np.testing.assert_array_equal(copy(inputs), model(inputs))
+    # Keras gives each layer the policies of all, and then cannot save it.
+    copy.save_to_preset(tmp_path / "again")
+    again = GPT3.from_preset(tmp_path / "again")
+    np.testing.assert_array_equal(again(inputs), model(inputs))
+    dense = again.backbone.decoder_blocks[0].query_key_value
+    assert dense.dtype_policy.quantization_mode == "int8"
 
 
 # === Folders that are no preset ===
