@@ -16,7 +16,7 @@ def replaced_folder(folder, may_replace=None, owned=()):
 
     A folder that is missing appears at once. In one that is there, the files
     that are `owned` go, the new ones come, and all others stay. If the block
-    raises, everything is as it was.
+    raises, or a file cannot be moved, everything is as it was.
 
     Args:
         folder: string or path. It may be missing.
@@ -31,7 +31,9 @@ def replaced_folder(folder, may_replace=None, owned=()):
 
     Raises:
         FileExistsError: If there is a folder that may not be replaced.
+        IsADirectoryError: If a file would replace a folder.
         NotADirectoryError: If there is a file, there or above.
+        PermissionError: If nothing can be written there.
 
     Example:
 
@@ -70,6 +72,7 @@ def check_is_free(folder, may_replace=None):
     Raises:
         FileExistsError: If there is a folder that may not be replaced.
         NotADirectoryError: If there is a file, there or above.
+        PermissionError: If nothing can be written there.
 
     Example:
 
@@ -87,6 +90,21 @@ def check_is_free(folder, may_replace=None):
                 f"folder='{folder}', where {path} is a file. Pass another path."
             )
     _check_content(folder, may_replace)
+    _check_is_writable(folder)
+
+
+def _check_is_writable(folder):
+    """Raises unless a folder's files, or the folder itself, can be made."""
+    above = next(path for path in (folder, *folder.parents) if path.exists())
+    probe = above / _hidden_name(folder)
+    try:
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        raise PermissionError(
+            "The folder must be one that can be made. Received: "
+            f"folder='{folder}' ({error.strerror}). Pass another path."
+        ) from error
 
 
 def _check_content(folder, may_replace, but=None):
@@ -94,11 +112,15 @@ def _check_content(folder, may_replace, but=None):
     if not folder.exists() or not {p.name for p in folder.iterdir()} - {but}:
         return
     if may_replace is None or not may_replace(folder):
-        hint = ", or overwrite=True if it holds a model of this format"
+        hint = ""
+        if may_replace is not None:
+            hint = (
+                ", or overwrite=True (--overwrite) if it holds a model of this "
+                "format"
+            )
         raise FileExistsError(
             "The folder must be empty or not exist yet. Received: "
-            f"folder='{folder}'. Pass another path{hint if may_replace else ''}"
-            "."
+            f"folder='{folder}'. Pass another path{hint}."
         )
 
 
@@ -106,21 +128,42 @@ def _move_files(temporary, folder, owned):
     """Puts files into the place of those that a folder owns.
 
     The folder itself stays, for it may be a link, a mounted disk, a clone of
-    a repository or where the user is.
+    a repository or where the user is. On any error all goes back.
     """
-    (folder / _MARKER).unlink(missing_ok=True)
-    for pattern in owned:
-        for path in folder.glob(pattern):
-            if not path.is_dir():
-                path.unlink()
-    files = [path for path in temporary.rglob("*") if path.is_file()]
-    for path in sorted(files, key=lambda path: path == temporary / _MARKER):
-        target = folder / path.relative_to(temporary)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(path, target)
+    new = sorted(
+        (path for path in temporary.rglob("*") if path.is_file()),
+        key=lambda path: path == temporary / _MARKER,
+    )
+    new = [(path, folder / path.relative_to(temporary)) for path in new]
+    aside = temporary / ".old"
+    old = {path for pattern in owned for path in folder.glob(pattern)}
+    old |= {target for _, target in new if target.exists()}
+    for path in old:
+        if path.is_dir():
+            raise IsADirectoryError(
+                "A file that is to be replaced must not be a folder. Received: "
+                f"{path}. Remove it, or pass another path."
+            )
+    old = sorted(old, key=lambda path: path != folder / _MARKER)
+    old = [(path, aside / path.relative_to(folder)) for path in old]
+    moved = []
+    try:
+        for source, target in old + new:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            moved.append((source, target))
+            os.replace(source, target)
+    except BaseException:
+        for source, target in reversed(moved):
+            if os.path.lexists(target):
+                os.replace(target, source)
+        raise
 
 
 def _hidden(folder):
     """A new path on the disk of a folder: in it, or beside where it will be."""
-    name = f".{folder.name}-{uuid.uuid4().hex[:8]}.tmp"
+    name = _hidden_name(folder)
     return folder / name if folder.exists() else folder.with_name(name)
+
+
+def _hidden_name(folder):
+    return f".{folder.name}-{uuid.uuid4().hex[:8]}.tmp"

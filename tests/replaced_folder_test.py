@@ -46,22 +46,20 @@ def test_what_is_owned_goes_and_all_else_stays(tmp_path):
     assert (tmp_path / "config.json").read_text() == "new"
 
 
-def test_the_config_comes_last(tmp_path, monkeypatch):
+def test_the_config_goes_first_and_comes_last(tmp_path, monkeypatch):
     (tmp_path / "config.json").touch()
-    moved = []
+    is_there = []
     replace = os.replace
 
     def note(source, target):
-        moved.append(target.name)
-        assert not (tmp_path / "config.json").exists()
         replace(source, target)
+        is_there.append((tmp_path / "config.json").exists())
 
     monkeypatch.setattr(os, "replace", note)
     with replaced_folder(tmp_path, always) as folder:
         for name in ("a", "config.json", "z"):
             (folder / name).touch()
-    assert sorted(moved[:2]) == ["a", "z"]
-    assert moved[2:] == ["config.json"]
+    assert is_there == [False, False, False, True]
 
 
 def test_an_error_leaves_everything_as_it_was(tmp_path):
@@ -75,11 +73,57 @@ def test_an_error_leaves_everything_as_it_was(tmp_path):
     assert names(tmp_path) == ["model"]
 
 
+@pytest.mark.parametrize("failing", range(5))
+@pytest.mark.parametrize("done", [False, True])
+def test_an_interrupted_move_leaves_everything_as_it_was(
+    failing, done, tmp_path, monkeypatch
+):
+    (tmp_path / "assets").mkdir()
+    before = {"config.json": "old", "assets/a": "old", "README.md": "mine"}
+    for name, text in before.items():
+        (tmp_path / name).write_text(text)
+    moves, replace = [], os.replace
+
+    def interrupted(source, target):
+        moves.append(target)
+        if len(moves) == failing + 1:
+            if done:
+                replace(source, target)
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        with replaced_folder(
+            tmp_path, always, ["config.json", "assets/*"]
+        ) as folder:
+            (folder / "assets").mkdir()
+            for name in ("config.json", "assets/a", "new"):
+                (folder / name).write_text("new")
+    files = {p for p in tmp_path.rglob("*") if p.is_file()}
+    assert files == {tmp_path / name for name in before}
+    for name, text in before.items():
+        assert (tmp_path / name).read_text() == text
+
+
+def test_a_folder_in_the_place_of_a_file_is_kept(tmp_path):
+    (tmp_path / "vocab.json").mkdir()
+    (tmp_path / "config.json").write_text("old")
+    with pytest.raises(IsADirectoryError, match="must not be a folder. Rec"):
+        with replaced_folder(tmp_path, always, ["config.json"]) as folder:
+            (folder / "vocab.json").touch()
+    assert (tmp_path / "config.json").read_text() == "old"
+
+
 @pytest.mark.parametrize(
     ("may_replace", "hint"),
     [
         (None, ""),
-        (never, ", or overwrite=True if it holds a model of this format"),
+        (
+            never,
+            ", or overwrite=True (--overwrite) if it holds a model of this "
+            "format",
+        ),
     ],
 )
 def test_a_folder_with_files_is_kept(may_replace, hint, tmp_path):
@@ -129,3 +173,13 @@ def test_the_folder_where_the_user_is_stays_it(tmp_path, monkeypatch):
     with replaced_folder(".") as folder:
         (folder / "a").touch()
     assert os.listdir(".") == ["a"]
+
+
+def test_a_folder_that_cannot_be_made_is_told_at_once():
+    message = (
+        "The folder must be one that can be made. Received: "
+        "folder='/proc/none/new' (No such file or directory). Pass another "
+        "path."
+    )
+    with pytest.raises(PermissionError, match=f"^{re.escape(message)}$"):
+        check_is_free("/proc/none/new")

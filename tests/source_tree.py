@@ -5,6 +5,7 @@ import pathlib
 
 # Each may import what is to its right and, without cycles, its own level.
 LEVELS = (
+    ("__main__",),
     ("cli",),
     ("evaluation", "corpus", "serving"),
     ("models",),

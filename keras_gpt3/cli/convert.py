@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import shutil
 from typing import Annotated
 from typing import Literal
 
@@ -15,8 +14,9 @@ _HELP = {
     "destination": "A folder that does not exist or is empty.",
     "check": "Compare the logits with transformers' (needs torch).",
     "dtype": "Of the weights that are written.",
-    "overwrite": "Replace a model of the same format at DST; its other files "
-    "stay.",
+    "adapter": "A file of adapters, from finetune --lora-rank, to merge.",
+    "overwrite": "Replace a model of the same format at DST; files that are "
+    "no model's stay.",
 }
 _DType = Literal["float32", "bfloat16", "float16"]
 
@@ -30,6 +30,7 @@ def convert_command(
         bool, typer.Option("--check", help=_HELP["check"])
     ] = False,
     dtype: Annotated[_DType, typer.Option(help=_HELP["dtype"])] = "float32",
+    adapter: Annotated[str | None, typer.Option(help=_HELP["adapter"])] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help=_HELP["overwrite"])
     ] = False,
@@ -42,12 +43,12 @@ def convert_command(
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with user_errors():
-        agrees = _convert(source, destination, check, dtype, overwrite)
+        agrees = _convert(source, destination, check, dtype, adapter, overwrite)
     if not agrees:
         raise typer.Exit(code=1)
 
 
-def _convert(source, destination, check, dtype, overwrite):
+def _convert(source, destination, check, dtype, adapter, overwrite):
     """Writes the model; whether its logits, if asked for, are the same."""
     from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
     from keras_gpt3.models.gpt3 import GPT3
@@ -57,6 +58,13 @@ def _convert(source, destination, check, dtype, overwrite):
 
     if check:
         check_installed()
+    # As a path, "hf://" has lost a stroke.
+    if str(destination).startswith(("hf:/", "kaggle:/", "https:/")):
+        raise ValueError(
+            "DST must be a folder of this machine. Received: "
+            f"DST={destination}. Upload what is written with "
+            "keras_gpt3.upload_preset."
+        )
     repository = None
     if source.startswith("hf://"):
         repository = source.removeprefix("hf://").partition("@")[0]
@@ -67,30 +75,33 @@ def _convert(source, destination, check, dtype, overwrite):
     def may_replace(folder):
         return overwrite and is_same_format(folder)
 
+    if check and is_checkpoint and adapter is not None:
+        raise ValueError(
+            "--check must compare models that are the same. Received: "
+            f"--adapter {adapter}, which SRC lacks. Convert without --check."
+        )
     # Before the model is loaded, which takes a while.
     check_is_free(destination, may_replace)
     model = GPT3.from_preset(source, load_weights=True, dtype=dtype)
+    if adapter is not None:
+        model.backbone.load_lora_weights(adapter)
+        model.backbone.merge_lora()
     if is_checkpoint:
         checkpoint = source
-        _save_preset(model, destination, may_replace, repository)
+        _save_preset(model, destination, repository)
     else:
         checkpoint = destination
         model.export_to_transformers(destination, overwrite)
-    millions = model.count_params() / 1e6
-    typer.echo(f"{millions:,.1f}M parameters in {dtype} -> {destination}")
+    count = model.count_params()
+    typer.echo(f"{count:,} parameters in {dtype} -> {destination}")
     return not check or _is_same(destination, checkpoint)
 
 
-def _save_preset(model, destination, may_replace, repository):
-    from keras_gpt3.converters.model_files import KERAS_FILES
-    from keras_gpt3.models.model_card import CARD_FILE
+def _save_preset(model, destination, repository):
     from keras_gpt3.models.model_card import write_model_card
-    from keras_gpt3.replaced_folder import replaced_folder
+    from keras_gpt3.models.preset_saving import preset_folder
 
-    with replaced_folder(destination, may_replace, KERAS_FILES) as folder:
-        card = destination / CARD_FILE
-        if card.exists():  # Its author's own stays.
-            shutil.copyfile(card, folder / CARD_FILE)
+    with preset_folder(destination) as folder:
         model.save_to_preset(folder)
         write_model_card(model, folder, source=repository)
 

@@ -34,7 +34,9 @@ KERAS_FILES = (
     "config.json",
     "metadata.json",
     "task.json",
-    "*.weights.h5",
-    "*.weights.json",
+    "model.weights.h5",
+    "model_*.weights.h5",
+    "model.weights.json",
+    "task.weights.h5",
     *KERAS_TOKENIZER,
 )

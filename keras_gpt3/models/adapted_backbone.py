@@ -3,6 +3,7 @@
 import keras_hub
 
 from keras_gpt3.models.lora import enable_lora
+from keras_gpt3.models.lora import lora_settings
 from keras_gpt3.models.lora_files import load_lora_weights
 from keras_gpt3.models.lora_files import save_lora_weights
 from keras_gpt3.models.lora_merge import merge_lora
@@ -28,6 +29,11 @@ class AdaptedBackbone(keras_hub.models.Backbone):
     backbone.merge_lora()
     ```
     """
+
+    @property
+    def lora_settings(self):
+        """A dict of what `enable_lora` was given; `None` without adapters."""
+        return lora_settings(self)
 
     def default_lora_layer_names(self):
         """The layers that `enable_lora` adapts by default."""

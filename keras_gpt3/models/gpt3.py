@@ -132,11 +132,19 @@ class GPT3(ScoringCausalLM):
         model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=2)
         ```
         """
+        is_auto = isinstance(preprocessor, str) and preprocessor == "auto"
+        is_layer = isinstance(preprocessor, keras.layers.Layer)
+        if not (is_auto or is_layer or preprocessor is None):
+            raise ValueError(
+                "preprocessor must be a GPT3Preprocessor, None or 'auto'. "
+                f"Received: preprocessor={preprocessor!r}. Leave it out for "
+                "the preset's own."
+            )
         preset = local_preset(preset, load_weights)
         backbone = cls.backbone_cls.from_preset(
             preset, load_weights, dtype=dtype, **backbone_overrides
         )
-        if isinstance(preprocessor, str) and preprocessor == "auto":
+        if is_auto:
             preprocessor = None
             if has_preprocessor(preset):
                 preprocessor = cls.preprocessor_cls.from_preset(
@@ -149,13 +157,24 @@ class GPT3(ScoringCausalLM):
     def save_to_preset(self, preset_dir, max_shard_size=10):
         """Writes a folder that `from_preset` loads, with a model card.
 
+        A model that is there is replaced once the new one is whole; files of
+        other kinds stay, and so does a card that its author edited.
+
         Args:
             preset_dir: string or path. The folder.
             max_shard_size: int or float. The most gigabytes in a file of
                 weights. Defaults to `10`.
+
+        Raises:
+            FileExistsError: If the folder holds a checkpoint in Hugging Face's
+                layout, which it would spoil.
+            OSError: If a file cannot be written.
         """
-        super().save_to_preset(preset_dir, max_shard_size=max_shard_size)
-        write_model_card(self, preset_dir)
+        from keras_gpt3.models.preset_saving import preset_folder
+
+        with preset_folder(preset_dir) as folder:
+            super().save_to_preset(str(folder), max_shard_size=max_shard_size)
+            write_model_card(self, folder)
 
     # === Export ===
 

@@ -50,6 +50,36 @@ class Adapter:
         return self.layer.lora_alpha / self.layer.lora_rank
 
 
+def adaptable_layers(backbone):
+    """Lists the layers that Keras can adapt, each once.
+
+    Args:
+        backbone: `GPT3Backbone`.
+
+    Returns:
+        A list of `keras.layers.Layer`.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.models.lora import adaptable_layers
+
+    backbone = keras_gpt3.GPT3Backbone(
+        vocabulary_size=100, num_layers=1, num_heads=2, hidden_dim=16,
+        intermediate_dim=64, max_sequence_length=32,
+    )
+    [layer.name for layer in adaptable_layers(backbone)][:1]
+    # ["token_embedding"]
+    ```
+    """
+    return [
+        layer
+        for layer in backbone._flatten_layers(include_self=False)
+        if hasattr(layer, "enable_lora") and layer.weights
+    ]
+
+
 def adapters(backbone):
     """Lists the adapters of a backbone.
 
@@ -73,11 +103,45 @@ def adapters(backbone):
     ```
     """
     found = []
-    for layer in _adaptable(backbone):
+    for layer in adaptable_layers(backbone):
         if layer.lora_enabled:
             names = next(x for x in _PARTS if hasattr(layer, x[0]))
             found.append(Adapter(layer.path, layer, names))
     return sorted(found, key=lambda adapter: adapter.path)
+
+
+def lora_settings(backbone):
+    """Tells what `enable_lora` was called with.
+
+    Args:
+        backbone: `GPT3Backbone`.
+
+    Returns:
+        A dict of `rank`, `lora_alpha` and `target_layer_names`, or `None`
+        without adapters.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.models.lora import lora_settings
+
+    backbone = keras_gpt3.GPT3Backbone(
+        vocabulary_size=100, num_layers=1, num_heads=2, hidden_dim=16,
+        intermediate_dim=64, max_sequence_length=32,
+    )
+    lora_settings(backbone)  # None
+    ```
+    """
+    present = adapters(backbone)
+    if not present:
+        return None
+    layer = present[0].layer
+    return {
+        "rank": layer.lora_rank,
+        "lora_alpha": layer.lora_alpha,
+        "target_layer_names": sorted({x.layer.name for x in present}),
+    }
 
 
 def enable_lora(backbone, rank, target_layer_names=None, lora_alpha=None):
@@ -126,7 +190,7 @@ def enable_lora(backbone, rank, target_layer_names=None, lora_alpha=None):
     backbone.trainable = True
     for layer in backbone._flatten_layers(include_self=False):
         layer.trainable = False
-    for layer in _adaptable(backbone):
+    for layer in adaptable_layers(backbone):
         if layer.name in names:
             layer.trainable = True
             layer.enable_lora(rank, lora_alpha=lora_alpha)
@@ -135,17 +199,8 @@ def enable_lora(backbone, rank, target_layer_names=None, lora_alpha=None):
         variable.trainable = id(variable) in parts
 
 
-def _adaptable(backbone):
-    """The layers that Keras can adapt, each once."""
-    return [
-        layer
-        for layer in backbone._flatten_layers(include_self=False)
-        if hasattr(layer, "enable_lora") and layer.weights
-    ]
-
-
 def _check_names(backbone, names):
-    known = {layer.name for layer in _adaptable(backbone)}
+    known = {layer.name for layer in adaptable_layers(backbone)}
     # The parent freezes everything, adapts nothing and says nothing.
     if not names or not known.issuperset(names):
         raise ValueError(

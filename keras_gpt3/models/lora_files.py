@@ -7,8 +7,10 @@ import pathlib
 
 import numpy as np
 
+from keras_gpt3.models.lora import adaptable_layers
 from keras_gpt3.models.lora import adapters
 from keras_gpt3.models.lora import enable_lora
+from keras_gpt3.models.lora import lora_settings
 
 _SUFFIX = ".lora.h5"
 _FORMAT = "keras_gpt3_lora"
@@ -59,7 +61,7 @@ def save_lora_weights(backbone, filepath):
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         with h5py.File(temporary, "w") as file:
-            file.attrs[_FORMAT] = json.dumps(_settings(present))
+            file.attrs[_FORMAT] = json.dumps(lora_settings(backbone))
             for adapter in present:
                 for name, part in zip("ab", adapter.parts, strict=True):
                     file[f"{adapter.path}/{name}"] = np.asarray(part)
@@ -101,15 +103,14 @@ def load_lora_weights(backbone, filepath):
     """
     settings, parts = _read(filepath)
     _check_layers(backbone, parts, settings["rank"], filepath)
-    present = adapters(backbone)
-    if not present:
+    if not adapters(backbone):
         enable_lora(
             backbone,
             settings["rank"],
             settings["target_layer_names"],
             settings["lora_alpha"],
         )
-    elif (found := _settings(present)) != settings:
+    elif (found := lora_settings(backbone)) != settings:
         raise ValueError(
             f"The file's adapters must be those of the model. Received: "
             f"filepath='{filepath}' with {_words(settings)}, a model with "
@@ -120,16 +121,6 @@ def load_lora_weights(backbone, filepath):
             adapter.parts, parts[adapter.path], strict=True
         ):
             variable.assign(value)
-
-
-def _settings(present):
-    """What `enable_lora` was called with."""
-    layer = present[0].layer
-    return {
-        "rank": layer.lora_rank,
-        "lora_alpha": layer.lora_alpha,
-        "target_layer_names": sorted({x.layer.name for x in present}),
-    }
 
 
 def _words(settings):
@@ -170,9 +161,7 @@ def _read(filepath):
 def _check_layers(backbone, parts, rank, filepath):
     """Raises unless the file's adapters fit layers of the backbone."""
     shapes = {
-        layer.path: _kernel_shape(layer)
-        for layer in backbone._flatten_layers(include_self=False)
-        if hasattr(layer, "enable_lora") and layer.weights
+        layer.path: _kernel_shape(layer) for layer in adaptable_layers(backbone)
     }
     for path, (a, b) in parts.items():
         shape = shapes.get(path)

@@ -9,6 +9,7 @@ from keras_gpt3 import GPT3
 from keras_gpt3.cli.main import app
 from keras_gpt3.models import transformers_check
 from keras_gpt3.models.transformers_check import LogitComparison
+from tests.models.lora_test import fill
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_text_model
 
@@ -50,7 +51,8 @@ def test_converts_in_the_direction_that_the_source_asks_for(
 ):
     done = run(folders / source, tmp_path / "new")
     assert done.exit_code == 0, done.output
-    assert done.stdout == f"0.0M parameters in float32 -> {tmp_path / 'new'}\n"
+    count = f"{model.count_params():,} parameters in float32"
+    assert done.stdout == f"{count} -> {tmp_path / 'new'}\n"
     assert (tmp_path / "new" / file).exists()
     assert_same(tmp_path / "new", model)
 
@@ -127,12 +129,12 @@ def test_an_authors_files_stay_where_a_model_is_replaced(folders, tmp_path):
     shutil.copytree(folders / "preset", tmp_path, dirs_exist_ok=True)
     (tmp_path / "notes.txt").write_text("Mine.")
     (tmp_path / "README.md").write_text("My own card.")
-    (tmp_path / "old.weights.h5").touch()
+    (tmp_path / "model_00000.weights.h5").touch()
     done = run(folders / "checkpoint", tmp_path, "--overwrite")
     assert done.exit_code == 0, done.output
     assert (tmp_path / "notes.txt").read_text() == "Mine."
     assert (tmp_path / "README.md").read_text() == "My own card."
-    assert not (tmp_path / "old.weights.h5").exists()
+    assert not (tmp_path / "model_00000.weights.h5").exists()
 
 
 def test_the_destination_is_checked_before_the_model_loads(
@@ -144,6 +146,36 @@ def test_the_destination_is_checked_before_the_model_loads(
         done = run(folders / "checkpoint", destination, "--overwrite")
         assert done.exit_code == 2
         assert done.stderr.startswith("The folder must be ")
+
+
+@pytest.mark.parametrize("source", ["checkpoint", "preset"])
+def test_adapters_are_merged_into_what_is_written(source, folders, tmp_path):
+    model = GPT3.from_preset(folders / "preset")
+    model.backbone.enable_lora(2)
+    fill(model.backbone)
+    path = tmp_path / "a.lora.h5"
+    model.backbone.save_lora_weights(path)
+    done = run(folders / source, tmp_path / "new", "--adapter", path)
+    assert done.exit_code == 0, done.output
+    assert_same(tmp_path / "new", model, atol=1e-5)
+
+
+def test_a_model_with_adapters_is_not_compared_with_its_source(
+    folders, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(transformers_check, "check_installed", lambda: None)
+    options = ["--check", "--adapter", "a.lora.h5"]
+    done = run(folders / "checkpoint", tmp_path / "new", *options)
+    assert done.exit_code == 2
+    assert "--check must compare models that are the same." in done.stderr
+
+
+def test_a_handle_is_no_destination(folders, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run(folders / "preset", "hf://org/name")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("DST must be a folder of this machine. Rec")
+    assert not list(tmp_path.iterdir())
 
 
 def test_files_that_are_no_such_model_are_never_replaced(folders, tmp_path):

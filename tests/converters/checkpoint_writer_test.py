@@ -66,7 +66,7 @@ def test_a_checkpoint_is_replaced_only_when_asked(tmp_path):
 
 def test_a_folder_of_something_else_is_never_replaced(tmp_path):
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(FileExistsError, match="if it holds a model"):
+    with pytest.raises(FileExistsError, match="if it holds a model of"):
         write_checkpoint(tmp_path, CONFIG, tensors(), overwrite=True)
     assert (tmp_path / "thesis.tex").exists()
 

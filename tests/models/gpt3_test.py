@@ -179,6 +179,15 @@ def test_a_tokenizer_larger_than_the_backbone_raises():
 # === Compile ===
 
 
+@pytest.mark.parametrize("preprocessor", ["x", 5])
+def test_what_is_no_preprocessor_raises(preprocessor):
+    fails(
+        lambda: GPT3.from_preset("gpt3_small_en", preprocessor=preprocessor),
+        "preprocessor must be a GPT3Preprocessor, None or 'auto'. Received: "
+        f"preprocessor={preprocessor!r}. Leave it out for the preset's own.",
+    )
+
+
 def trained(model, optimizer):
     model.compile(optimizer)
     return model.fit(*small_batch(), verbose=0)

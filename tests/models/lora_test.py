@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_gpt3.models.lora import adapters
 from keras_gpt3.models.lora import enable_lora
+from keras_gpt3.models.lora import lora_settings
 from tests.small_gpt3 import as_inputs
 from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_batch
@@ -135,3 +136,14 @@ def test_a_second_time_raises():
         keras.backend.standardize_dtype(adapters(backbone)[0].parts[0].dtype)
         == "float32"
     )
+
+
+def test_settings_are_those_that_adapters_were_made_with():
+    backbone = small_backbone()
+    assert lora_settings(backbone) is None
+    enable_lora(backbone, 2, LAYERS, lora_alpha=3)
+    assert lora_settings(backbone) == {
+        "rank": 2,
+        "lora_alpha": 3,
+        "target_layer_names": sorted(LAYERS),
+    }
