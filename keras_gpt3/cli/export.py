@@ -35,6 +35,10 @@ def export_command(
             "Activations stay as they are."
         ),
     ] = None,
+    adapter: Annotated[
+        str | None,
+        typer.Option(help="A file of adapters, from finetune --lora-rank."),
+    ] = None,
     name: Annotated[
         str, typer.Option(help="What clients of a server call the model.")
     ] = "gpt3",
@@ -58,5 +62,5 @@ def export_command(
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with user_errors():
-        made = load_model(model, dtype, quantize)
+        made = load_model(model, dtype, quantize, adapter)
         made.export(out, version=version, name=name, base_path=base_path)

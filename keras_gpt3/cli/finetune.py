@@ -20,13 +20,17 @@ _HELP = {
     "micro_batch_size": "Rows whose gradients are computed at a time.",
     "learning_rate": "The peak. Default: 2e-5; 2e-4 for adapters.",
     "lora_rank": "Rank of low-rank adapters; 0 trains all weights.",
+    "weight_decay": "Of all matrices, a step and learning rate.",
+    "lora_alpha": "An adapter counts alpha / rank times. Default: the rank.",
     "lora_layers": "Names of layers to adapt, with commas between. Default: "
     "query_key_value.",
     "sequence_length": "Tokens of a row. Default: the model's context.",
-    "layout": "packed puts several pairs into a row, padded only one.",
-    "dtype": "A Keras dtype policy, such as mixed_bfloat16.",
+    "layout": "padded gives each pair a row; packed puts several into one, "
+    "where they see those before them.",
+    "dtype": "A Keras dtype policy, such as mixed_bfloat16; the model is saved "
+    "with it.",
     "rematerialization": "none, block, or k for every k-th block.",
-    "seed": "Of the order of the pairs.",
+    "seed": "Of the order of the pairs, new adapters and dropout.",
     "truncate": "left drops the start of prompts that are too long.",
     "merge": "With adapters: whether to write the whole model, too.",
 }
@@ -47,10 +51,12 @@ def finetune_command(
     batch_size: Annotated[int, _option("batch_size")] = 16,
     micro_batch_size: Annotated[int | None, _option("micro_batch_size")] = None,
     learning_rate: Annotated[float | None, _option("learning_rate")] = None,
+    weight_decay: Annotated[float, _option("weight_decay")] = 0.01,
     lora_rank: Annotated[int, _option("lora_rank")] = 0,
+    lora_alpha: Annotated[float | None, _option("lora_alpha")] = None,
     lora_layers: Annotated[str | None, _option("lora_layers")] = None,
     sequence_length: Annotated[int | None, _option("sequence_length")] = None,
-    layout: Annotated[str, _option("layout")] = "packed",
+    layout: Annotated[str, _option("layout")] = "padded",
     dtype: Annotated[str | None, _option("dtype")] = None,
     rematerialization: Annotated[str, _option("rematerialization")] = "none",
     seed: Annotated[int, _option("seed")] = 0,
@@ -72,8 +78,10 @@ def finetune_command(
         "micro_batch_size": micro_batch_size,
         "learning_rate": learning_rate,
         "layout": layout,
+        "weight_decay": weight_decay,
         "lora_rank": lora_rank,
-        "lora_layers": tuple(lora_layers.split(",")) if lora_layers else None,
+        "lora_alpha": lora_alpha,
+        "lora_layers": _names(lora_layers),
         "rematerialization": rematerialization,
         "seed": seed,
     }
@@ -82,28 +90,40 @@ def finetune_command(
         _run(model, dtype, (data, validation_data), out, fields, fit, merge)
 
 
+def _names(text):
+    """The names between commas; `None` where none are given."""
+    if text is None:
+        return None
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def _run(preset, dtype, files, out, fields, fit, merge):
+    import keras
+
     from keras_gpt3.data.completion_pairs import read_completion_pairs
     from keras_gpt3.replaced_folder import check_is_free
     from keras_gpt3.training.finetune import finetune
-    from keras_gpt3.training.finetuned_folder import check_is_trained
+    from keras_gpt3.training.finetuned_folder import check_can_be_written
     from keras_gpt3.training.finetuned_folder import write_finetuned
     from keras_gpt3.training.finetuning_recipe import FinetuningRecipe
 
-    # Everything that can be wrong, before the model is loaded.
+    # Everything that can be wrong, before the model is trained.
     recipe = FinetuningRecipe(**fields)
     check_is_free(out)
-    check_is_trained(recipe, adapter_only=not merge)
+    check_can_be_written(None, recipe, adapter_only=not merge)
     pairs = [file and read_completion_pairs(file) for file in files]
+    keras.utils.set_random_seed(recipe.seed)
     model = _load(preset, dtype, fit["sequence_length"])
+    check_can_be_written(model, recipe, adapter_only=not merge)
     training, validation = (
         some and _encoded(some, model, file, fit)
         for some, file in zip(pairs, files, strict=True)
     )
     history = finetune(model, training, recipe, validation)
-    written = write_finetuned(
-        model, out, history, recipe, adapter_only=not merge
-    )
+    names = zip(("data", "validation_data"), files, strict=True)
+    settings = {"model": preset, "dtype": model.backbone.dtype_policy.name}
+    settings |= {name: file and str(file) for name, file in names} | fit
+    written = write_finetuned(model, out, history, recipe, not merge, settings)
     typer.echo(_summary(history))
     for name, path in written.items():
         typer.echo(f"{_MEANINGS[name]} written to {path}")

@@ -21,6 +21,7 @@ _HELP = {
     "truncate": "left: drop the start of a prompt that is too long.",
     "dtype": "A Keras dtype policy, such as bfloat16. Default: the model's.",
     "quantize": "int8 or int4, for the weights.",
+    "adapter": "A file of adapters, from finetune --lora-rank.",
 }
 
 
@@ -43,6 +44,7 @@ def generate_command(
     truncate: Annotated[str | None, _option("truncate")] = None,
     dtype: Annotated[str | None, _option("dtype")] = None,
     quantize: Annotated[str | None, _option("quantize")] = None,
+    adapter: Annotated[str | None, _option("adapter")] = None,
 ) -> None:
     """Continue a prompt, and write the answer as it comes.
 
@@ -51,7 +53,7 @@ def generate_command(
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with user_errors():
-        made = load_model(_one_of(model, preset), dtype, quantize)
+        made = load_model(_one_of(model, preset), dtype, quantize, adapter)
         if prompt == "-":
             # A file ends with a line break; the prompt need not.
             prompt = sys.stdin.read().removesuffix("\n")

@@ -3,7 +3,7 @@
 import warnings
 
 
-def load_model(preset, dtype=None, quantize=None):
+def load_model(preset, dtype=None, quantize=None, adapter=None):
     """Loads a model with its preprocessor.
 
     Args:
@@ -13,18 +13,24 @@ def load_model(preset, dtype=None, quantize=None):
             own.
         quantize: string. `"int8"` or `"int4"` for weights of so many bits.
             Defaults to `None`, as they are.
+        adapter: path of a file of low-rank adapters, to be merged into the
+            weights. Defaults to `None`, none.
 
     Returns:
         A `GPT3`.
 
     Raises:
-        ValueError: If there is no such model or dtype, or `quantize` is
-            neither.
+        FileNotFoundError: If there is no such file of adapters.
+        ValueError: If there is no such model or dtype, the adapters are those
+            of another model, or `quantize` is neither.
     """
     from keras_gpt3.models.gpt3 import GPT3
 
     config = _quantization(quantize)
     model = GPT3.from_preset(preset, dtype=dtype)
+    if adapter is not None:
+        model.backbone.load_lora_weights(adapter)
+        model.backbone.merge_lora()
     if config is not None:
         with warnings.catch_warnings():
             # Keras warns of each layer that has no matrix.

@@ -10,7 +10,7 @@ from keras_gpt3.integer_argument import check_integer
 
 
 def completion_dataset(
-    examples, batch_size, layout="packed", seed=0, epoch=0, shuffle=True
+    examples, batch_size, layout="padded", seed=0, epoch=0, shuffle=True
 ):
     """One epoch of fine-tuning data, with the loss on completions only.
 
@@ -22,9 +22,10 @@ def completion_dataset(
     Args:
         examples: `CompletionExamples`.
         batch_size: int. Rows of a batch.
-        layout: string. `"packed"` puts several whole pairs into each context,
-            `"padded"` gives each pair a row, padded to a power of two among
-            pairs of about its length. Defaults to `"packed"`.
+        layout: string. `"padded"` gives each pair a row, padded to a power of
+            two among pairs of about its length. `"packed"` puts several whole
+            pairs into each context, where they see those before them, as
+            documents do in pretraining. Defaults to `"padded"`.
         seed: int. Determines the order. Defaults to `0`.
         epoch: int. Determines the order, too. Defaults to `0`.
         shuffle: bool. `False` keeps the order of the pairs. Defaults to
@@ -86,14 +87,14 @@ def completion_dataset(
 
 
 def completion_batches(
-    examples, batch_size, layout="packed", seed=0, epoch=0, shuffle=True
+    examples, batch_size, layout="padded", seed=0, epoch=0, shuffle=True
 ):
     """Which pairs stand where in `completion_dataset`.
 
     Args:
         examples: as in `completion_dataset`.
         batch_size: as in `completion_dataset`.
-        layout: as in `completion_dataset`. Defaults to `"packed"`.
+        layout: as in `completion_dataset`. Defaults to `"padded"`.
         seed: as in `completion_dataset`. Defaults to `0`.
         epoch: as in `completion_dataset`. Defaults to `0`.
         shuffle: as in `completion_dataset`. Defaults to `True`.

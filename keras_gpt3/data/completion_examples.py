@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from keras_gpt3.data.completion_pairs import pair_origin
+from keras_gpt3.data.completion_pairs import read_completion_pairs
 from keras_gpt3.integer_argument import check_integer
+from keras_gpt3.tokenization.left_truncation import truncate_left
 
 
 class CompletionExamples:
@@ -14,12 +17,14 @@ class CompletionExamples:
     text. An empty prompt becomes the end of text.
 
     Args:
-        pairs: list of pairs of strings, as `read_completion_pairs` gives.
+        pairs: list of pairs of strings, or anything else that
+            `read_completion_pairs` takes: dicts, or the path of a file.
         preprocessor: `GPT3Preprocessor`.
         sequence_length: int. Tokens of a context. Defaults to `None`, that of
             the preprocessor.
         truncate: `None` to raise where a pair is longer than a context, or
-            `"left"` to drop the start of its prompt. Defaults to `None`.
+            `"left"` to drop the start of its prompt, behind the start token.
+            Defaults to `None`.
 
     Attributes:
         sequences: list of int32 arrays, a pair's tokens each.
@@ -27,7 +32,8 @@ class CompletionExamples:
         sequence_length: int.
 
     Raises:
-        ValueError: If a pair is too long, or `truncate` is neither.
+        FileNotFoundError: If there is no such file.
+        ValueError: If a pair is damaged or too long, or `truncate` is neither.
 
     Example:
 
@@ -56,21 +62,20 @@ class CompletionExamples:
             )
         self.sequence_length = sequence_length
         self.sequences, self.num_given = [], []
-        prompts, completions = _encode(pairs, preprocessor)
-        for number, ids in enumerate(
-            zip(prompts, completions, strict=True), start=1
-        ):
-            prompt, completion = _fit(*ids, sequence_length, truncate, number)
+        num_starts = int(preprocessor.add_start_token)
+        pairs = read_completion_pairs(pairs)
+        encoded = zip(*_encode(pairs, preprocessor), strict=True)
+        for index, (prompt, completion) in enumerate(encoded):
+            room = sequence_length + 1 - len(completion)
+            if room < 1 or (len(prompt) > room and truncate is None):
+                where = pair_origin(pairs[index], index + 1)
+                raise _too_long(prompt, completion, sequence_length, where)
+            prompt = truncate_left(prompt, room, num_starts)
             self.sequences.append(np.array(prompt + completion, "int32"))
             self.num_given.append(len(prompt))
 
     def __len__(self):
         return len(self.sequences)
-
-    @property
-    def lengths(self):
-        """Positions that each pair takes, its last token not being read."""
-        return [len(sequence) - 1 for sequence in self.sequences]
 
     @property
     def num_completion_tokens(self):
@@ -98,21 +103,18 @@ def _encode_once(preprocessor, texts, add_start_token):
     return [ids[text] for text in texts]
 
 
-def _fit(prompt, completion, sequence_length, truncate, number):
-    """Checks that a pair fits; its last token is only predicted."""
-    room = sequence_length + 1 - len(completion)
-    if room < 1:
-        raise ValueError(
+def _too_long(prompt, completion, sequence_length, where):
+    """The error for a pair; its last token is only predicted, never read."""
+    if len(completion) > sequence_length:
+        return ValueError(
             "A completion must leave room for a token before it. Received: "
-            f"pair {number} with {len(completion)} tokens to predict, "
+            f"{where} with {len(completion)} tokens to predict, "
             f"sequence_length={sequence_length}. Shorten it or use a longer "
             "context."
         )
-    if len(prompt) > room and truncate is None:
-        raise ValueError(
-            "A pair must have at most sequence_length + 1 = "
-            f"{sequence_length + 1} tokens. Received: pair {number} with "
-            f"{len(prompt)} + {len(completion)} tokens. Shorten its prompt, "
-            "or set truncate to left."
-        )
-    return prompt[-room:], completion
+    return ValueError(
+        "A pair must have at most sequence_length + 1 = "
+        f"{sequence_length + 1} tokens. Received: {where} with "
+        f"{len(prompt)} + {len(completion)} tokens. Shorten its prompt, "
+        "or set truncate to left."
+    )

@@ -1,19 +1,32 @@
 """Reads pairs of prompt and completion, from lists or JSON-lines files."""
 
-import gzip
-import json
 import os
-import pathlib
-import zlib
 
-_SUFFIXES = (".jsonl", ".jsonl.gz")
-# The second names are those of evaluation tasks.
+from keras_gpt3.data.completion_file import read_completion_lines
+
+# The second name is that of evaluation tasks.
 _PROMPT_KEYS = ("prompt", "context")
-_KEYS = (_PROMPT_KEYS, ("completion",))
-_SHAPE = (
-    'must be an object with the strings "prompt" (or "context") and '
-    '"completion".'
-)
+_SHAPE = 'an object with the strings "prompt" (or "context") and "completion"'
+# Of the keys that a message shows.
+_MOST_KEYS, _MOST_LETTERS = 5, 30
+
+
+class FilePair(tuple):
+    """A pair `(prompt, completion)` that knows where it was read.
+
+    Attributes:
+        file: string. The path of the file.
+        line: int. The number of the line, from 1.
+
+    Example:
+
+    ```python
+    from keras_gpt3.data.completion_pairs import FilePair
+
+    pair = FilePair(("Two and two is", " four"))
+    pair.file, pair.line = "pairs.jsonl", 3
+    ```
+    """
 
 
 def read_completion_pairs(source):
@@ -21,16 +34,18 @@ def read_completion_pairs(source):
 
     Args:
         source: path of a `.jsonl` or `.jsonl.gz` file, a line of which is one
-            pair; or an iterable of dicts. Each has the strings `"prompt"`, or
-            `"context"`, and `"completion"`; other keys are left alone.
+            object; or an iterable of dicts or of pairs of strings. An object
+            or dict has the strings `"prompt"`, or else `"context"`, and
+            `"completion"`; other keys are left alone.
 
     Returns:
-        A list of pairs `(prompt, completion)` of strings.
+        A list of pairs `(prompt, completion)` of strings. Those of a file are
+        of class `FilePair`, so that later messages can name the line.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If a pair is damaged or has an empty completion, the file
-            has another suffix, or there is no pair.
+            has another suffix or is not UTF-8, or there is no pair.
 
     Example:
 
@@ -43,16 +58,11 @@ def read_completion_pairs(source):
     ```
     """
     if isinstance(source, (str, os.PathLike)):
-        pairs = _read_file(pathlib.Path(source))
+        path = os.fspath(source)
+        pairs, where = _read_file(path), f"file='{path}', which holds none"
     else:
-        pairs = [
-            _pair(entry, f"pair {number}")
-            for number, entry in enumerate(source, start=1)
-        ]
+        pairs, where = _read_entries(source), "an empty list"
     if not pairs:
-        where = "an empty list"
-        if isinstance(source, (str, os.PathLike)):
-            where = f"file='{source}', which holds none"
         raise ValueError(
             "There must be at least one pair of prompt and completion. "
             f"Received: {where}. Add some."
@@ -60,65 +70,110 @@ def read_completion_pairs(source):
     return pairs
 
 
+def pair_origin(pair, number):
+    """What a message calls a pair.
+
+    Args:
+        pair: as `read_completion_pairs` gives it.
+        number: int. Its place in the list, from 1.
+
+    Returns:
+        A string: the file and line that it was read from, else the number.
+
+    Example:
+
+    ```python
+    from keras_gpt3.data.completion_pairs import pair_origin
+
+    pair_origin(("Two and two is", " four"), 3)  # "pair 3"
+    ```
+    """
+    if isinstance(pair, FilePair):
+        return f"file='{pair.file}', line={pair.line}"
+    return f"pair {number}"
+
+
 def _read_file(path):
-    if not path.name.lower().endswith(_SUFFIXES):
-        raise ValueError(
-            f"A file of pairs must end in {' or '.join(_SUFFIXES)}. Received: "
-            f"file='{path}'. Convert it to one JSON object a line."
-        )
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"A file of pairs must exist. Received: file='{path}'. Correct "
-            "the path."
-        )
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
+    pairs = []
+    for line, entry in read_completion_lines(path):
+        where = f"file='{path}', line={line}"
+        pair = FilePair(_checked(*_texts(entry, where), where))
+        pair.file, pair.line = path, line
+        pairs.append(pair)
+    return pairs
+
+
+def _read_entries(source):
     try:
-        with opener(path, "rb") as lines:
-            return [
-                _pair(_parsed(line), f"file='{path}', line={number}")
-                for number, line in enumerate(lines, start=1)
-                if line.strip()
-            ]
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        entries = enumerate(source, start=1)
+    except TypeError:
         raise ValueError(
-            "A .gz file must be complete and gzipped. Received: "
-            f"file='{path}' ({error}). Copy it again."
-        ) from error
+            "Pairs must be a path, or an iterable of dicts or pairs. Received: "
+            f"type={type(source).__name__}. Pass a list."
+        ) from None
+    return [_entry(entry, pair_origin(entry, n)) for n, entry in entries]
 
 
-def _parsed(line):
-    """The value of a line; `None`, which is no pair, where it is no JSON."""
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
-
-
-def _pair(entry, where):
-    """Checks one pair; `where` says which, for the message."""
-    texts = [_text(entry, keys) for keys in _KEYS]
-    if None in texts:
+def _entry(entry, where):
+    """A pair of an iterable; one that was read from a file stays as it is."""
+    if isinstance(entry, FilePair):
+        return entry
+    if isinstance(entry, dict):
+        return _checked(*_texts(entry, where), where)
+    is_sequence = isinstance(entry, (tuple, list))
+    if not is_sequence or len(entry) != 2:
+        reason = f"it is of type {type(entry).__name__}"
+        if is_sequence:
+            reason = f"it has {len(entry)} entries"
         raise ValueError(
-            f"A pair {_SHAPE} Received: {where}. Correct or remove it."
+            f"A pair must be two strings, or {_SHAPE}. Received: {where} "
+            f"({reason}). Correct or remove it."
         )
-    if not texts[1]:
+    return _checked(*entry, where)
+
+
+def _texts(entry, where):
+    """The values of a dict that should be the two strings."""
+    prompt_keys = [key for key in _PROMPT_KEYS if key in entry]
+    if len(prompt_keys) > 1:
+        raise ValueError(
+            'A pair must have one of "prompt" and "context". Received: '
+            f"{where} with both. Remove one."
+        )
+    if not prompt_keys or "completion" not in entry:
+        missing = "completion" if prompt_keys else "prompt"
+        raise _damaged(where, f'no "{missing}" among {_key_words(entry)}')
+    return entry[prompt_keys[0]], entry["completion"]
+
+
+def _key_words(entry):
+    """The keys of a dict, as far as a message can show them."""
+    keys = [repr(key)[:_MOST_LETTERS] for key in entry]
+    more = ["..."] if len(keys) > _MOST_KEYS else []
+    return f"the keys [{', '.join(keys[:_MOST_KEYS] + more)}]"
+
+
+def _checked(prompt, completion, where):
+    """The pair of what should be two strings that can be encoded."""
+    for name, text in (("prompt", prompt), ("completion", completion)):
+        if not isinstance(text, str):
+            kind = type(text).__name__
+            raise _damaged(where, f"its {name} is of type {kind}")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            # Escapes can spell half a character.
+            raise _damaged(where, f"its {name}: {error}") from error
+    if not completion:
         raise ValueError(
             "A completion must have at least one character. Received: "
             f"{where} with an empty one. Fill or remove it."
         )
-    return tuple(texts)
+    return prompt, completion
 
 
-def _text(entry, keys):
-    """The string under the one of the keys that is there, else `None`."""
-    if not isinstance(entry, dict):
-        return None
-    present = [key for key in keys if key in entry]
-    if len(present) != 1 or not isinstance(entry[present[0]], str):
-        return None
-    text = entry[present[0]]
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # Escapes can spell half a character.
-        return None
-    return text
+def _damaged(where, reason):
+    return ValueError(
+        f"A pair must be {_SHAPE}. Received: {where} ({reason}). Correct or "
+        "remove it."
+    )

@@ -1,15 +1,11 @@
 """Reads the documents of one text or JSON-lines file, gzipped or not."""
 
-import gzip
-import io
-import json
-import zlib
+from keras_gpt3.data.gzip_stream import decompressed
+from keras_gpt3.data.json_line import parse_json_line
 
 TEXT_SUFFIXES = (".txt", ".txt.gz")
 JSON_SUFFIXES = (".jsonl", ".jsonl.gz")
 SUFFIXES = JSON_SUFFIXES + TEXT_SUFFIXES
-# Python's own 8 KiB cost a tenth more time for a .gz file.
-_BUFFER_BYTES = 2**18
 
 
 def read_documents(file, path):
@@ -38,20 +34,16 @@ def read_documents(file, path):
     print(list(read_documents(file, "corpus.jsonl")))
     ```
     """
-    name = str(path).lower()
-    stream = file
-    if name.endswith(".gz"):
-        stream = io.BufferedReader(gzip.open(file, "rb"), _BUFFER_BYTES)
-    try:
-        if name.endswith(TEXT_SUFFIXES):
-            yield stream.read().decode("utf-8-sig")
+    with decompressed(file, path) as stream:
+        if str(path).lower().endswith(TEXT_SUFFIXES):
+            yield _read_text(stream, path)
         else:
             yield from _read_lines(stream, path)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(
-            "A .gz file must be complete and gzipped. Received: "
-            f"file='{path}' ({error}). Copy it again."
-        ) from error
+
+
+def _read_text(stream, path):
+    try:
+        return stream.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(
             "A .txt file must be UTF-8. Received: "
@@ -64,7 +56,7 @@ def _read_lines(stream, path):
         if not line.strip():
             continue
         try:
-            text = json.loads(line)["text"]
+            text = parse_json_line(line)["text"]
             # Escapes can spell half a character, which has no bytes.
             if b"\\u" in line and isinstance(text, str):
                 text.encode()

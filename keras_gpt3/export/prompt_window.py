@@ -6,7 +6,9 @@ from keras_gpt3.export.per_row_options import check_rows
 from keras_gpt3.generation.prompt_messages import too_long_message
 
 
-def fit_prompts(token_ids, lengths, max_new_tokens, truncates, context):
+def fit_prompts(
+    token_ids, lengths, max_new_tokens, truncates, context, num_starts=0
+):
     """Leaves room for the answers of prompts.
 
     Args:
@@ -16,10 +18,12 @@ def fit_prompts(token_ids, lengths, max_new_tokens, truncates, context):
         truncates: bool tensor of shape `(batch,)`. Whose first tokens may be
             dropped.
         context: int. Tokens that prompt and answer may have together.
+        num_starts: int. Start tokens before each prompt, which stay: 0 or 1.
+            Defaults to `0`.
 
     Returns:
         A pair of token ids and lengths, behind a check that they fit. A prompt
-        that may be cut keeps its last tokens, at least one.
+        that may be cut keeps at least one token.
     """
     # A request for very many tokens must not come round to few.
     room = context - tf.cast(max_new_tokens, tf.int64)
@@ -29,10 +33,10 @@ def fit_prompts(token_ids, lengths, max_new_tokens, truncates, context):
     total = kept + context - room
     kept = check_rows(kept, kept <= room, total, too_long_message(context))
     kept = tf.cast(kept, tf.int32)
-    return last_tokens(token_ids, lengths, kept), kept
+    return last_tokens(token_ids, lengths, kept, num_starts), kept
 
 
-def fit_contexts(contexts, continuations, truncates, window):
+def fit_contexts(contexts, continuations, truncates, window, num_starts=0):
     """Leaves room for the continuations of contexts, which are scored.
 
     The last token is predicted, not read: both may have one token more than
@@ -44,9 +48,10 @@ def fit_contexts(contexts, continuations, truncates, window):
         truncates: bool tensor of shape `(batch,)`. Whose first tokens may be
             dropped.
         window: int. The model's `max_sequence_length`.
+        num_starts: as in `fit_prompts`. Defaults to `0`.
 
     Returns:
-        A `tf.RaggedTensor` of each context's last tokens, behind checks.
+        A `tf.RaggedTensor` of what is kept of each context, behind checks.
     """
     new = tf.cast(continuations.row_lengths(), tf.int32)
     lengths = tf.cast(contexts.row_lengths(), tf.int32)
@@ -68,17 +73,19 @@ def fit_contexts(contexts, continuations, truncates, window):
             " tokens. Shorten the context, or set truncate to left.",
         ),
     )
-    token_ids = last_tokens(contexts.to_tensor(0), lengths, kept)
+    token_ids = last_tokens(contexts.to_tensor(0), lengths, kept, num_starts)
     return tf.RaggedTensor.from_tensor(token_ids, lengths=kept)
 
 
-def last_tokens(token_ids, lengths, kept):
-    """Drops the first tokens of rows.
+def last_tokens(token_ids, lengths, kept, num_starts=0):
+    """Drops the first tokens of rows, as `truncate_left` does of a list.
 
     Args:
         token_ids: int32 tensor of shape `(batch, length)`, padded on the right.
         lengths: int32 tensor of shape `(batch,)`.
-        kept: int32 tensor of shape `(batch,)`. How many to keep of each row.
+        kept: int32 tensor of shape `(batch,)`. How many to keep of each row,
+            at least `num_starts`.
+        num_starts: int. Tokens at the front that stay. Defaults to `0`.
 
     Returns:
         An int32 tensor as wide as the longest row is then, padded with 0.
@@ -95,6 +102,8 @@ def last_tokens(token_ids, lengths, kept):
     ```
     """
     mask = tf.sequence_mask(kept)
-    places = (lengths - kept)[:, tf.newaxis] + tf.range(tf.shape(mask)[1])
+    places = tf.range(tf.shape(mask)[1])
+    moved_places = (lengths - kept)[:, tf.newaxis] + places
+    places = tf.where(places < num_starts, places, moved_places)
     moved = tf.gather(token_ids, tf.where(mask, places, 0), batch_dims=1)
     return tf.where(mask, moved, 0)

@@ -165,6 +165,7 @@ class TextSignatures:
             max_new_tokens,
             truncates_left(truncate, batch_size),
             self._backbone.max_sequence_length,
+            len(self._start_token_ids),
         )
         total = tf.reduce_max(lengths + max_new_tokens)
         room = total - tf.shape(token_ids)[1]
@@ -193,6 +194,7 @@ class TextSignatures:
             continuations,
             truncates_left(truncate, batch_size),
             self._backbone.max_sequence_length,
+            len(self._start_token_ids),
         )
         ids = tf.concat([contexts, continuations], axis=1)
         # The last token is predicted, not read.

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_gpt3.generation.prompt_messages import TRUNCATE
 from keras_gpt3.ops.token_id_check import check_token_ids
+from keras_gpt3.tokenization.left_truncation import truncate_left
 
 
 def continuation_pairs(model, context, continuation, follows_prefix=False):
@@ -58,7 +59,9 @@ def continuation_pairs(model, context, continuation, follows_prefix=False):
     return list(zip(contexts, continuations, strict=True)), is_single
 
 
-def fit_to_window(pairs, max_sequence_length, truncate=None, num_before=0):
+def fit_to_window(
+    pairs, max_sequence_length, truncate=None, num_before=0, preprocessor=None
+):
     """Checks that pairs fit into the context window, or makes them fit.
 
     The last token is only predicted, never read, so that a pair may have one
@@ -68,9 +71,12 @@ def fit_to_window(pairs, max_sequence_length, truncate=None, num_before=0):
         pairs: list of pairs, as `continuation_pairs` gives.
         max_sequence_length: int. The window.
         truncate: `None` to raise, or `"left"` to drop the first tokens of a
-            context that is too long. Defaults to `None`.
+            context that is too long, behind its start token. Defaults to
+            `None`.
         num_before: int. Tokens of a prefix that stands before each context.
             Defaults to `0`.
+        preprocessor: `GPT3Preprocessor`. Tells the start token that stays, if
+            it adds one. Defaults to `None`, no start token.
 
     Returns:
         A list of pairs.
@@ -81,10 +87,12 @@ def fit_to_window(pairs, max_sequence_length, truncate=None, num_before=0):
     if truncate not in (None, "left"):
         raise ValueError(f"{truncate}".join(TRUNCATE))
     window = max_sequence_length - num_before
-    return [_fit(*pair, window, truncate, num_before) for pair in pairs]
+    # After a prefix, which has the start token, a context has none.
+    start = [] if num_before else _added_start(preprocessor)
+    return [_fit(*pair, window, truncate, num_before, start) for pair in pairs]
 
 
-def _fit(context, continuation, window, truncate, num_before):
+def _fit(context, continuation, window, truncate, num_before, start):
     if len(continuation) > window:
         raise ValueError(
             "continuation must have at most max_sequence_length="
@@ -99,7 +107,15 @@ def _fit(context, continuation, window, truncate, num_before):
             f"{num_before + len(context)} + {len(continuation)} tokens. "
             "Shorten the context, or set truncate to left."
         )
-    return context[-room:], continuation
+    num_starts = len(start) if context[: len(start)] == start else 0
+    return truncate_left(context, room, num_starts), continuation
+
+
+def _added_start(preprocessor):
+    """A list of the start token that it puts before texts, or of none."""
+    if preprocessor is None or not preprocessor.add_start_token:
+        return []
+    return [preprocessor.tokenizer.start_token_id]
 
 
 def _entries(name, value):

@@ -64,7 +64,9 @@ def score_continuations(
     pairs, is_single = continuation_pairs(
         model, context, continuation, follows_prefix=read > 0
     )
-    pairs = fit_to_window(pairs, backbone.max_sequence_length, truncate, read)
+    pairs = fit_to_window(
+        pairs, backbone.max_sequence_length, truncate, read, model.preprocessor
+    )
     # Pairs of like lengths together, to pad little. The longest come first: if
     # memory is short, it is at once.
     order = sorted(range(len(pairs)), key=lambda i: -_input_length(pairs[i]))

@@ -68,7 +68,8 @@ class GeneratingCausalLM(TrainableCausalLM):
                 `BeamSampler` gives its best ones, settings give the `i`-th the
                 seed `seed + i`. Defaults to `1`.
             truncate: `"left"` to drop the first tokens of a prompt that leaves
-                no room. Defaults to `None`, which raises.
+                no room, behind its start token if it has one. Defaults to
+                `None`, which raises.
             prefix: what `model.prefix` made, to stand before each prompt.
                 Defaults to `None`.
             **sampling_options: Arguments of

@@ -9,6 +9,7 @@ from keras_gpt3.generation.prompt_messages import too_long_message
 from keras_gpt3.models.prompt_check import check_prompt
 from keras_gpt3.ops.sequence_length_check import check_sequence_length
 from keras_gpt3.ops.token_id_check import check_token_ids
+from keras_gpt3.tokenization.left_truncation import truncate_left
 
 
 class PromptBatch(typing.NamedTuple):
@@ -68,7 +69,10 @@ def batch_of_texts(model, texts, request, prefix=()):
         raise ValueError("0".join(EMPTY_PROMPT))
     length = request.max_length or preprocessor.sequence_length
     pad_token_id = preprocessor.tokenizer.pad_token_id
-    return _padded(model, prompts, request, length, pad_token_id, len(prefix))
+    # A prefix that is a text has the start token.
+    num_kept = len(prefix) or int(preprocessor.add_start_token)
+    cut = _cut(model, prompts, request, length, len(prefix), num_kept)
+    return _padded(model, cut, request, length, pad_token_id)
 
 
 def batch_of_ids(model, inputs, request, prefix=()):
@@ -99,16 +103,23 @@ def batch_of_ids(model, inputs, request, prefix=()):
         # The padding is room for an answer, of which there may be too much.
         length = min(length, context) if request.truncate else length
         check_sequence_length(length, context)
-    return _padded(model, prompts, request, length, 0, len(prefix))
+    cut = _cut(model, prompts, request, length, len(prefix), len(prefix))
+    return _padded(model, cut, request, length, 0)
 
 
-def _padded(model, prompts, request, max_length, pad_token_id, num_kept):
-    """Lists of ids as a batch, each cut to what leaves room if asked for."""
+def _cut(model, prompts, request, max_length, num_before, num_kept):
+    """Prompts cut to what leaves room, if asked for and there is any."""
     context, new = model.backbone.max_sequence_length, request.max_new_tokens
     # An answer has at least one token.
-    longest_prompt = context - new if new else max_length - 1
-    if request.truncate == "left" and longest_prompt > num_kept:
-        prompts = [_cut(ids, longest_prompt, num_kept) for ids in prompts]
+    longest = context - new if new else max_length - 1
+    if request.truncate != "left" or longest <= num_before:
+        return prompts
+    return [truncate_left(ids, longest, num_kept) for ids in prompts]
+
+
+def _padded(model, prompts, request, max_length, pad_token_id):
+    """Lists of ids as a batch."""
+    context, new = model.backbone.max_sequence_length, request.max_new_tokens
     lengths = np.array([len(ids) for ids in prompts], "int32")
     ends = lengths + new if new else np.full_like(lengths, max_length)
     if new and ends.max() > context:
@@ -124,9 +135,3 @@ def _padded(model, prompts, request, max_length, pad_token_id, num_kept):
     token_ids = np.full(padding_mask.shape, pad_token_id, "int32")
     token_ids[padding_mask] = np.concatenate(prompts)
     return PromptBatch(token_ids, padding_mask, ends)
-
-
-def _cut(ids, length, num_kept):
-    """At most so many ids: those that are kept, and the last others."""
-    num_dropped = max(len(ids) - length, 0)
-    return ids[:num_kept] + ids[num_kept + num_dropped :]

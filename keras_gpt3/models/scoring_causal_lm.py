@@ -74,7 +74,8 @@ class ScoringCausalLM(GeneratingCausalLM):
                 to `8`.
             truncate: `None` to raise where context and continuation are longer
                 than `max_sequence_length + 1`, or `"left"` to drop the
-                context's first tokens. Defaults to `None`.
+                context's first tokens, behind its start token if it has one.
+                Defaults to `None`.
             prefix: what `model.prefix` made, to stand before each context.
                 Defaults to `None`.
 

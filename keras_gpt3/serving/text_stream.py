@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_gpt3.export.cache_tensors import CACHE_NAMES
 from keras_gpt3.generation.text_pieces import TextPieces
+from keras_gpt3.tokenization.left_truncation import truncate_left
 
 _SETTINGS = ("temperature", "top_k", "top_p", "seed")
 # The first token comes as soon as it is there; later ones share what a call
@@ -31,12 +32,12 @@ class TextStream:
     def __init__(self, model, row):
         prompts = np.array([row["prompts"]], object)
         answer = model.call("tokenize", {"texts": prompts})
-        ids = answer["token_ids"]
-        if "start_token_ids" in answer:
-            ids = np.concatenate([answer["start_token_ids"], ids], axis=1)
-        new = row["max_new_tokens"]
+        (ids,) = answer["token_ids"].tolist()
+        (start,) = answer.get("start_token_ids", np.empty((1, 0))).tolist()
+        ids, new = start + ids, row["max_new_tokens"]
         if row["truncate"]:
-            ids = ids[:, -(model.context - new) :]
+            ids = truncate_left(ids, model.context - new, len(start))
+        ids = np.array([ids], "int32")
         self.finish_reason = None
         self.num_tokens = 0
         self.num_prompt_tokens = ids.shape[1]

@@ -1,11 +1,12 @@
 """Fine-tunes a built model on prompts and completions. TensorFlow."""
 
 import keras
-import numpy as np
 
 from keras_gpt3.data.completion_dataset import completion_batches
 from keras_gpt3.data.completion_dataset import completion_dataset
 from keras_gpt3.training.finetuning_best_weights import BestWeights
+from keras_gpt3.training.finetuning_checks import check_finite
+from keras_gpt3.training.finetuning_checks import check_trainable
 from keras_gpt3.training.finetuning_history import FinetuningHistory
 from keras_gpt3.training.finetuning_recipe import FinetuningRecipe
 from keras_gpt3.training.finetuning_step_history import StepHistory
@@ -15,9 +16,10 @@ def finetune(model, examples, recipe=None, validation=None, verbose="auto"):
     """Trains a model on pairs, with the loss on the completions only.
 
     With validation pairs, the weights at the end are those of the epoch with
-    the lowest validation loss, else those of the last epoch. With
-    `recipe.lora_rank` the model gets adapters, and only they are trained;
-    `model.backbone.merge_lora()` adds them to the weights.
+    the lowest validation loss, each pair by itself, else those of the last
+    epoch. With `recipe.lora_rank` the model gets adapters, unless it has such,
+    and only they are trained; `model.backbone.merge_lora()` adds them to the
+    weights.
 
     Args:
         model: `GPT3`.
@@ -32,9 +34,12 @@ def finetune(model, examples, recipe=None, validation=None, verbose="auto"):
         A `FinetuningHistory` of all steps and epochs.
 
     Raises:
-        ValueError: If the model has adapters already where the recipe asks for
-            some, a layer is unknown, or the loss is not finite.
-        MemoryError: If a step needs more memory than there is.
+        ValueError: If the model has other adapters than the recipe asks for,
+            nothing to train or weights that cannot be trained, a layer is
+            unknown, or a loss or a weight is not finite after an epoch.
+        MemoryError: If all weights are trained and a step of packed rows needs
+            more memory than there is.
+        NotImplementedError: If Keras runs on another backend than TensorFlow.
 
     Example:
 
@@ -56,6 +61,7 @@ def finetune(model, examples, recipe=None, validation=None, verbose="auto"):
     ```
     """
     recipe = recipe or FinetuningRecipe()
+    check_trainable(model, recipe)
     epochs = range(recipe.epochs)
     steps = [len(_batches(examples, recipe, epoch)) for epoch in epochs]
     _prepare(model, recipe, sum(steps))
@@ -63,12 +69,7 @@ def finetune(model, examples, recipe=None, validation=None, verbose="auto"):
     for epoch in epochs:
         _run_epoch(model, examples, recipe, validation, epoch, history, verbose)
         record = history.epochs[-1]
-        if not np.isfinite(record["loss"]):
-            raise ValueError(
-                "The loss must stay finite. Received: "
-                f"loss={record['loss']} in epoch {epoch + 1}. Lower the "
-                "learning rate."
-            )
+        check_finite(model, record, epoch)
         best.consider(epoch, record.get("val_loss"))
     history.best_epoch = best.restore()
     return history
@@ -84,7 +85,7 @@ class _OneEpoch(keras.callbacks.Callback):
 def _prepare(model, recipe, num_steps):
     # Adapters and optimizer live where the model does.
     with model.distribute_strategy.scope():
-        if recipe.lora_rank:
+        if recipe.lora_rank and model.backbone.lora_settings is None:
             model.backbone.enable_lora(
                 recipe.lora_rank, recipe.lora_layers, recipe.lora_alpha
             )
@@ -100,8 +101,9 @@ def _run_epoch(model, examples, recipe, validation, epoch, history, verbose):
     """One epoch is one call of `fit`: each has its own order of the pairs."""
     validated = None
     if validation is not None:
+        # In no other pair's company, as an answer will be.
         validated = completion_dataset(
-            validation, recipe.batch_size, recipe.layout, shuffle=False
+            validation, recipe.batch_size, "padded", shuffle=False
         )
     model.fit(
         completion_dataset(
@@ -110,7 +112,11 @@ def _run_epoch(model, examples, recipe, validation, epoch, history, verbose):
         validation_data=validated,
         initial_epoch=epoch,
         epochs=recipe.epochs,
-        callbacks=[StepHistory(history), _OneEpoch()],
+        callbacks=[
+            StepHistory(history),
+            keras.callbacks.TerminateOnNaN(),
+            _OneEpoch(),
+        ],
         verbose=verbose,
     )
 

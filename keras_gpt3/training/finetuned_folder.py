@@ -11,23 +11,26 @@ PRESET, ADAPTER = "preset", "adapter.lora.h5"
 HISTORY, CURVES = "history.json", "curves.png"
 
 
-def check_is_trained(recipe, adapter_only):
-    """Raises where adapters alone are wanted, and none are trained.
+def check_can_be_written(model, recipe, adapter_only=False):
+    """Raises where what is to be written will not be there after training.
 
     Args:
+        model: `GPT3`, or `None` before it is loaded.
         recipe: `FinetuningRecipe`.
-        adapter_only: bool. Whether only adapters are to be written.
+        adapter_only: bool. Whether only adapters are to be written. Defaults
+            to `False`.
 
     Raises:
-        ValueError: If the recipe trains no adapters.
+        ValueError: If adapters alone are wanted and the recipe trains none, or
+            a whole model, into whose quantized weights none can be merged.
 
     Example:
 
     ```python
-    from keras_gpt3.training.finetuned_folder import check_is_trained
+    from keras_gpt3.training.finetuned_folder import check_can_be_written
     from keras_gpt3.training.finetuning_recipe import FinetuningRecipe
 
-    check_is_trained(FinetuningRecipe(lora_rank=4), adapter_only=True)
+    check_can_be_written(None, FinetuningRecipe(lora_rank=4), adapter_only=True)
     ```
     """
     if adapter_only and not recipe.lora_rank:
@@ -36,9 +39,20 @@ def check_is_trained(recipe, adapter_only):
             "adapter_only=True, lora_rank=0. Without adapters, the whole "
             "model is what was trained."
         )
+    if model is None or adapter_only:
+        return
+    mode = model.backbone.token_embedding.quantization_mode
+    if mode is not None:
+        raise ValueError(
+            "A whole model must not be quantized to be written after "
+            f"training. Received: a model in {mode}. Write its adapters alone, "
+            "with adapter_only=True or --adapter-only."
+        )
 
 
-def write_finetuned(model, folder, history, recipe, adapter_only=False):
+def write_finetuned(
+    model, folder, history, recipe, adapter_only=False, settings=None
+):
     """Writes a fine-tuned model, its history and its curves.
 
     The folder appears under its name when it is whole. It holds `preset` for
@@ -53,13 +67,15 @@ def write_finetuned(model, folder, history, recipe, adapter_only=False):
         recipe: `FinetuningRecipe`.
         adapter_only: bool. Whether to leave out `preset` and leave adapters
             in place. Defaults to `False`.
+        settings: dict. What else `history.json` is to tell of the run.
+            Defaults to `None`, nothing.
 
     Returns:
         A dict from what was written to its `pathlib.Path`.
 
     Raises:
         FileExistsError: If something is there.
-        ValueError: If `adapter_only` is set and the recipe trains no adapters.
+        ValueError: As `check_can_be_written`.
 
     Example:
 
@@ -79,26 +95,27 @@ def write_finetuned(model, folder, history, recipe, adapter_only=False):
     write_finetuned(model, "tuned", history, recipe)
     ```
     """
-    check_is_trained(recipe, adapter_only)
+    check_can_be_written(model, recipe, adapter_only)
+    record = {"recipe": dataclasses.asdict(recipe), **(settings or {})}
+    record |= dataclasses.asdict(history)
     with replaced_folder(folder) as temporary:
-        names = _write_files(model, temporary, history, recipe, adapter_only)
+        text = json.dumps(record, indent=2) + "\n"
+        (temporary / HISTORY).write_text(text, "utf-8")
+        plot_finetuning(history, temporary / CURVES)
+        names = [HISTORY, CURVES, *_write_model(model, temporary, adapter_only)]
     return {name: pathlib.Path(folder) / name for name in names}
 
 
-def _write_files(model, folder, history, recipe, adapter_only):
-    """Fills a folder; returns the names of what it wrote."""
-    names = [HISTORY, CURVES]
-    record = {"recipe": dataclasses.asdict(recipe)}
-    record |= dataclasses.asdict(history)
-    (folder / HISTORY).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
-    plot_finetuning(history, folder / CURVES)
-    if recipe.lora_rank:
+def _write_model(model, folder, adapter_only):
+    """Writes what was trained; returns the names of what it wrote."""
+    names = []
+    if model.backbone.lora_settings is not None:
         names.append(ADAPTER)
         model.backbone.save_lora_weights(folder / ADAPTER)
-    if not adapter_only:
-        names.append(PRESET)
-        if recipe.lora_rank:
-            # Keras would merge too, but in the compute dtype.
-            model.backbone.merge_lora()
-        model.save_to_preset(str(folder / PRESET))
-    return names
+    if adapter_only:
+        return names
+    if names:
+        # Keras would merge too, but in the compute dtype.
+        model.backbone.merge_lora()
+    model.save_to_preset(str(folder / PRESET))
+    return [*names, PRESET]

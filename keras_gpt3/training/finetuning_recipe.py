@@ -1,12 +1,22 @@
 """Settings of a fine-tuning run as one object."""
 
 import dataclasses
+import math
+import numbers
 
 from keras_gpt3.data.completion_layouts import LAYOUTS
 from keras_gpt3.integer_argument import check_integer
+from keras_gpt3.planning.rematerialization import rematerialized_layers
 from keras_gpt3.training.adamw import AdamW
 from keras_gpt3.training.token_clock import TokenClock
 
+_INTEGERS = {"epochs": 1, "batch_size": 1, "seed": 0, "lora_rank": 0}
+_NUMBERS = {
+    "learning_rate": ("above 0", "Rates are from 1e-6 to 1e-2 as a rule."),
+    "weight_decay": ("at least 0", "Use 0 for none."),
+    "clip_norm": ("above 0", "Use None to clip nothing."),
+    "lora_alpha": ("above 0", "Leave it out for the rank."),
+}
 # For all weights, and for adapters alone, which start from nothing.
 _LEARNING_RATE, _LORA_LEARNING_RATE = 2e-5, 2e-4
 
@@ -30,10 +40,11 @@ class FinetuningRecipe:
         warmup_fraction: float. Share of the steps that warm up. Defaults to
             `0.05`.
         weight_decay: float. Defaults to `0.01`.
-        clip_norm: float. Bound on the global norm of the gradient. Defaults
-            to `1.0`.
-        layout: string. `"packed"` or `"padded"`; see
-            `keras_gpt3.data.completion_dataset`. Defaults to `"packed"`.
+        clip_norm: float. Bound on the global norm of the gradient; `None`
+            for none. Defaults to `1.0`.
+        layout: string. `"padded"` gives each pair a row, `"packed"` puts
+            several into each context, where they see those before them; see
+            `keras_gpt3.data.completion_dataset`. Defaults to `"padded"`.
         lora_rank: int. Rank of adapters; `0` trains all weights. Defaults to
             `0`.
         lora_alpha: float. See `GPT3Backbone.enable_lora`. Defaults to `None`,
@@ -65,7 +76,7 @@ class FinetuningRecipe:
     warmup_fraction: float = 0.05
     weight_decay: float = 0.01
     clip_norm: float = 1.0
-    layout: str = "packed"
+    layout: str = "padded"
     lora_rank: int = 0
     lora_alpha: float | None = None
     lora_layers: tuple[str, ...] | None = None
@@ -76,9 +87,12 @@ class FinetuningRecipe:
         if self.learning_rate is None:
             rate = _LORA_LEARNING_RATE if self.lora_rank else _LEARNING_RATE
             object.__setattr__(self, "learning_rate", rate)
-        for name, minimum in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
+        if isinstance(self.lora_layers, str):
+            object.__setattr__(self, "lora_layers", (self.lora_layers,))
+        for name, minimum in _INTEGERS.items():
             check_integer(name, getattr(self, name), minimum)
-        check_integer("lora_rank", self.lora_rank, minimum=0)
+        for name, (bound, remedy) in _NUMBERS.items():
+            _check_number(name, getattr(self, name), bound, remedy)
         if self.layout not in LAYOUTS:
             raise ValueError(
                 f"layout must be one of {LAYOUTS}. Received: layout="
@@ -91,9 +105,9 @@ class FinetuningRecipe:
                 f"warmup_fraction={self.warmup_fraction}. It is the share of "
                 "the steps that warm up."
             )
+        rematerialized_layers(self.rematerialization, num_layers=1)
         self._check_adapters()
         self._check_micro_batches()
-        _ = self.schedule(1)  # Raises where a number is out of its range.
 
     def schedule(self, num_steps):
         """The learning rate as a function of the step.
@@ -127,6 +141,12 @@ class FinetuningRecipe:
         )
 
     def _check_adapters(self):
+        if self.lora_layers is not None and not self.lora_layers:
+            raise ValueError(
+                "lora_layers must name at least one layer. Received: "
+                f"lora_layers={self.lora_layers!r}. Leave it out for "
+                "('query_key_value',)."
+            )
         for name in ("lora_alpha", "lora_layers"):
             value = getattr(self, name)
             if value is not None and not self.lora_rank:
@@ -147,3 +167,16 @@ class FinetuningRecipe:
                 f"micro_batch_size={size}, batch_size={self.batch_size}. Pass "
                 "a divisor."
             )
+
+
+def _check_number(name, value, bound, remedy):
+    """Raises unless a number is finite and in its bound, or not given."""
+    # One that must be given is so by its default.
+    if value is None and name in ("clip_norm", "lora_alpha"):
+        return
+    is_number = isinstance(value, numbers.Real) and math.isfinite(value)
+    if not is_number or value < 0 or (value == 0 and bound == "above 0"):
+        raise ValueError(
+            f"{name} must be a finite number {bound}. Received: "
+            f"{name}={value!r}. {remedy}"
+        )

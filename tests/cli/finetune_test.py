@@ -46,7 +46,7 @@ def run(*arguments):
 
 def test_a_model_is_fine_tuned_and_written(preset, data, tmp_path):
     out = tmp_path / "out"
-    options = ["--epochs", 1, "--batch-size", 2, "--layout", "padded"]
+    options = ["--epochs", 1, "--batch-size", 2, "--weight-decay", 0]
     result = run(
         *("--model", preset, "--data", data, "--out", out),
         *("--validation-data", data, *options),
@@ -64,16 +64,20 @@ def test_adapters_may_be_all_that_is_written(preset, data, tmp_path):
     result = run(
         *("--model", preset, "--data", data, "--out", out, "--epochs", 1),
         *("--lora-rank", 2, "--adapter-only", "--batch-size", 2),
-        *("--lora-layers", "query_key_value,attention_output"),
+        *("--lora-layers", "query_key_value, attention_output"),
+        *("--lora-alpha", 3, "--layout", "packed"),
         *("--micro-batch-size", 1, "--rematerialization", "1"),
         *("--dtype", "mixed_bfloat16", "--seed", 3, "--sequence-length", 6),
     )
     assert result.exit_code == 0, result.output
     assert f"Adapters written to {out / 'adapter.lora.h5'}\n" in result.output
     assert not (out / "preset").exists()
-    recipe = json.loads((out / "history.json").read_text())["recipe"]
+    record = json.loads((out / "history.json").read_text())
+    assert (record["data"], record["sequence_length"]) == (str(data), 6)
+    recipe = record["recipe"]
     assert recipe["lora_layers"] == ["query_key_value", "attention_output"]
     assert (recipe["rematerialization"], recipe["seed"]) == (1, 3)
+    assert recipe["lora_alpha"] == 3
 
 
 @pytest.mark.parametrize(
@@ -89,6 +93,8 @@ def test_adapters_may_be_all_that_is_written(preset, data, tmp_path):
         (["--lora-rank", 2, "--lora-layers", "query"], "target_layer_names"),
         (["--rematerialization", "most"], "rematerialization"),
         (["--model", "no_such_model"], "no_such_model"),
+        (["--dtype", "float16"], "Weights must not be float16 to be trained"),
+        (["--out", "/proc/none/out"], "The folder must be one that can be "),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(

@@ -2,9 +2,12 @@ import gc
 import re
 
 import keras
+import numpy as np
 import pytest
 
 from keras_gpt3.cli.model_loading import load_model
+from tests.models.lora_test import fill
+from tests.models.lora_test import states
 from tests.small_gpt3 import small_text_model
 
 
@@ -39,3 +42,21 @@ def test_other_bits_raise(folder):
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         load_model(folder, quantize="int3")
+
+
+@pytest.mark.parametrize("bits", [None, "int8"])
+def test_adapters_are_merged_before_weights_are_quantized(
+    folder, bits, tmp_path
+):
+    model = load_model(folder)
+    model.backbone.enable_lora(2)
+    fill(model.backbone)
+    model.backbone.save_lora_weights(tmp_path / "a.lora.h5")
+    gc.freeze()
+    loaded = load_model(folder, None, bits, tmp_path / "a.lora.h5")
+    gc.unfreeze()
+    assert loaded.backbone.lora_settings is None
+    atol = 1e-5 if bits is None else 0.2
+    np.testing.assert_allclose(
+        states(loaded.backbone), states(model.backbone), atol=atol
+    )

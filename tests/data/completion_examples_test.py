@@ -1,3 +1,4 @@
+import json
 import re
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from keras_gpt3 import GPT3Preprocessor
 from keras_gpt3 import GPT3Tokenizer
 from keras_gpt3.data.completion_examples import CompletionExamples
+from keras_gpt3.data.completion_pairs import read_completion_pairs
 from tests.tokenization.small_vocabulary import small_vocabulary
 
 PAIRS = [("hello", " world"), ("", "12"), ("hello the", "o")]
@@ -35,7 +37,6 @@ def test_prompt_and_completion_are_encoded_apart(
         sequence = examples.sequences[number]
         np.testing.assert_array_equal(sequence, given + followed)
         assert examples.num_given[number] == len(given)
-    assert examples.lengths == [len(x) - 1 for x in examples.sequences]
     assert examples.num_completion_tokens == 3 + 3 * add_end_token
 
 
@@ -56,6 +57,61 @@ def test_a_pair_that_is_too_long_is_named_or_loses_its_start():
     )
     assert examples.num_given[1] == 2
     np.testing.assert_array_equal(examples.sequences[0], whole.sequences[0])
+
+
+@pytest.mark.parametrize("sequence_length", [3, 2])
+def test_a_prompt_that_is_cut_keeps_its_start_token(sequence_length):
+    made = preprocessor(add_start_token=True)
+    examples = CompletionExamples(
+        [("12 the world", "12")], made, sequence_length, truncate="left"
+    )
+    whole = CompletionExamples([("12 the world", "12")], made).sequences[0]
+    start, *rest = whole.tolist()
+    assert start == made.tokenizer.start_token_id
+    assert examples.sequences[0].tolist() == [start, *rest[-sequence_length:]]
+    assert examples.num_given[0] == sequence_length - 1
+
+
+def write(path):
+    lines = [{"prompt": prompt, "completion": end} for prompt, end in PAIRS]
+    path.write_text("\n\n".join(map(json.dumps, lines)))
+    return path
+
+
+def test_pairs_may_be_whatever_can_be_read_as_such(tmp_path):
+    expected = CompletionExamples(PAIRS, preprocessor())
+    dicts = [{"context": prompt, "completion": end} for prompt, end in PAIRS]
+    for source in (dicts, write(tmp_path / "a.jsonl")):
+        examples = CompletionExamples(source, preprocessor())
+        assert examples.num_given == expected.num_given
+        for pair in zip(examples.sequences, expected.sequences, strict=True):
+            np.testing.assert_array_equal(*pair)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        (["ab"], "A pair must be two strings, or .* pair 1 .it is of type str"),
+        ([("a", "b"), ("a", "")], "A completion must have .* pair 2 with an "),
+        ([], "There must be at least one pair of prompt and completion."),
+    ],
+)
+def test_what_is_no_pair_raises(pairs, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        CompletionExamples(pairs, preprocessor(add_end_token=False))
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_a_long_pair_of_a_file_is_named_by_its_line(is_read, tmp_path):
+    path = write(tmp_path / "a.jsonl")
+    pairs = read_completion_pairs(path)[1:] if is_read else path
+    message = (
+        "A pair must have at most sequence_length + 1 = 3 tokens. Received: "
+        f"file='{path}', line=5 with 2 + 2 tokens. Shorten its prompt, or set "
+        "truncate to left."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        CompletionExamples(pairs, preprocessor(), sequence_length=2)
 
 
 @pytest.mark.parametrize("truncate", [None, "left"])

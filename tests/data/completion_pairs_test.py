@@ -1,9 +1,11 @@
+import copy
 import gzip
 import json
 import re
 
 import pytest
 
+from keras_gpt3.data.completion_pairs import pair_origin
 from keras_gpt3.data.completion_pairs import read_completion_pairs
 
 LINES = [
@@ -24,6 +26,11 @@ def write(path, text):
     return path
 
 
+def fails(message, source):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        read_completion_pairs(source)
+
+
 @pytest.mark.parametrize("name", ["pairs.jsonl", "pairs.jsonl.gz"])
 def test_a_line_of_a_file_is_a_pair(name, tmp_path):
     text = "\n\n".join(map(json.dumps, LINES))
@@ -32,65 +39,112 @@ def test_a_line_of_a_file_is_a_pair(name, tmp_path):
     assert read_completion_pairs(str(path)) == PAIRS
 
 
-def test_pairs_may_be_dicts():
-    assert read_completion_pairs(iter(LINES)) == PAIRS
+def test_pairs_of_a_file_know_their_lines(tmp_path):
+    path = str(write(tmp_path / "a.jsonl", "\n\n".join(map(json.dumps, LINES))))
+    pairs = read_completion_pairs(path)
+    assert [(pair.file, pair.line) for pair in pairs] == [(path, 1), (path, 3)]
+    # In another order, copied, and among others.
+    pairs = read_completion_pairs([("a", "b"), *copy.deepcopy(pairs[::-1])])
+    origins = [pair_origin(pair, n) for n, pair in enumerate(pairs, start=1)]
+    assert origins == [
+        "pair 1",
+        f"file='{path}', line=3",
+        f"file='{path}', line=1",
+    ]
+
+
+@pytest.mark.parametrize("source", [LINES, PAIRS, list(map(list, PAIRS))])
+def test_pairs_may_be_in_a_list(source):
+    assert read_completion_pairs(iter(source)) == PAIRS
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "reason"),
     [
-        "[1]",
-        "{",
-        '{"prompt": "a"}',
-        '{"prompt": "a", "completion": 4}',
-        '{"prompt": "a", "context": "a", "completion": "b"}',
-        '{"prompt": "\\ud800", "completion": "b"}',
+        ('{"prompt": "a"}', "no \"completion\" among the keys ['prompt']"),
+        ('{"messages": []}', "no \"prompt\" among the keys ['messages']"),
+        ("{}", 'no "prompt" among the keys []'),
+        ('{"prompt": "a", "completion": 4}', "its completion is of type int"),
+        ('{"context": [], "completion": ""}', "its prompt is of type list"),
+        (
+            '{"prompt": "\\ud800", "completion": "b"}',
+            "its prompt: 'utf-8' codec can't encode character '\\ud800' in "
+            "position 0: surrogates not allowed",
+        ),
     ],
 )
-def test_a_damaged_line_is_named(line, tmp_path):
+def test_a_damaged_line_is_named(line, reason, tmp_path):
     path = write(tmp_path / "a.jsonl", json.dumps(LINES[0]) + "\n" + line)
-    message = SHAPE.format(f"file='{path}', line=2")
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        read_completion_pairs(path)
+    fails(SHAPE.format(f"file='{path}', line=2 ({reason})"), path)
 
 
-def test_a_damaged_dict_is_named():
-    with pytest.raises(ValueError, match="Received: pair 2. Correct"):
-        read_completion_pairs([LINES[0], {"prompt": "a"}])
+def test_the_message_does_not_quote_all_keys():
+    entry = {letter * 100: 1 for letter in "abcdefgh"}
+    with pytest.raises(ValueError, match=r"aaa, 'bbb.*, \.\.\.\]") as error:
+        read_completion_pairs([entry])
+    assert len(str(error.value)) < 400
 
 
-def test_an_empty_completion_is_named():
-    message = (
-        "A completion must have at least one character. Received: pair 1 with "
-        "an empty one. Fill or remove it."
+def test_two_names_of_the_prompt_are_one_too_many():
+    fails(
+        'A pair must have one of "prompt" and "context". Received: pair 2 '
+        "with both. Remove one.",
+        [LINES[0], {"prompt": "a", "context": "a", "completion": "b"}],
     )
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        read_completion_pairs([{"prompt": "a", "completion": ""}])
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "error", "message"),
+    ("entry", "reason"),
     [
-        ("a.txt", "", ValueError, r"must end in .jsonl or .jsonl.gz. Received"),
-        ("a.jsonl", None, FileNotFoundError, r"must exist. Received: file="),
-        ("a.jsonl", "\n", ValueError, r"at least one pair .* which holds none"),
+        ("ab", "it is of type str"),
+        (None, "it is of type NoneType"),
+        (("a", "b", "c"), "it has 3 entries"),
     ],
 )
-def test_a_file_without_pairs_is_named(name, text, error, message, tmp_path):
-    path = tmp_path / name
-    if text is not None:
-        write(path, text)
-    with pytest.raises(error, match=message):
-        read_completion_pairs(path)
+def test_what_is_no_pair_is_named(entry, reason):
+    fails(
+        'A pair must be two strings, or an object with the strings "prompt" '
+        f'(or "context") and "completion". Received: pair 2 ({reason}). '
+        "Correct or remove it.",
+        [PAIRS[0], entry],
+    )
 
 
-def test_a_file_that_is_cut_is_named(tmp_path):
-    path = write(tmp_path / "a.jsonl.gz", json.dumps(LINES[0]) * 50)
-    path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(ValueError, match="must be complete and gzipped"):
-        read_completion_pairs(path)
+def test_a_pair_of_anything_but_strings_is_named():
+    fails(SHAPE.format("pair 1 (its completion is of type int)"), [("a", 4)])
+
+
+def test_what_holds_no_pairs_is_named():
+    fails(
+        "Pairs must be a path, or an iterable of dicts or pairs. Received: "
+        "type=NoneType. Pass a list.",
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    "entry", [("a", ""), {"prompt": "a", "completion": ""}]
+)
+def test_an_empty_completion_is_named(entry):
+    fails(
+        "A completion must have at least one character. Received: pair 1 with "
+        "an empty one. Fill or remove it.",
+        [entry],
+    )
+
+
+def test_a_file_without_pairs_is_named(tmp_path):
+    path = write(tmp_path / "a.jsonl", "\n")
+    fails(
+        "There must be at least one pair of prompt and completion. Received: "
+        f"file='{path}', which holds none. Add some.",
+        path,
+    )
 
 
 def test_no_pairs_at_all_raise():
-    with pytest.raises(ValueError, match="Received: an empty list. Add some."):
-        read_completion_pairs([])
+    fails(
+        "There must be at least one pair of prompt and completion. Received: "
+        "an empty list. Add some.",
+        [],
+    )

@@ -38,6 +38,7 @@ def test_a_gzipped_file_reads_as_the_plain_one(suffix):
         (b'{"txt": "two"}', "KeyError('text')"),
         (b'{"text": null}', "its text is of type NoneType"),
         (b'["text"]', "TypeError"),
+        (b"[" * 100_000, "ValueError('it is nested too deep')"),
         (b'{"text": "\xff"}', "UnicodeDecodeError: 'utf-8' codec can't "),
         (b'{"text": "a\\ud83d"}', "UnicodeEncodeError: 'utf-8' codec can't "),
     ],

@@ -11,6 +11,7 @@ from keras_gpt3.export.prompt_window import fit_prompts
 from keras_gpt3.export.prompt_window import last_tokens
 from keras_gpt3.models.continuation_pairs import fit_to_window
 from keras_gpt3.ops.graph_assertion import one_line_errors
+from keras_gpt3.tokenization.left_truncation import truncate_left
 
 CONTEXT = 10
 ROWS = [[1, 2, 3, 4, 5, 6, 7, 8, 9], [10, 11], [12, 13, 14, 15, 16]]
@@ -100,13 +101,17 @@ def test_a_pair_is_refused_where_python_refuses_it(context, new, truncates):
         fit_pairs([pair[0], [1]], [pair[1], [1]], [truncates, False])
 
 
-def test_dropping_first_tokens_is_a_slice_of_each_row():
+@pytest.mark.parametrize("num_starts", [0, 1])
+def test_dropping_first_tokens_is_as_of_lists(num_starts):
     token_ids = np.arange(24, dtype="int32").reshape(3, 8)
     lengths = np.array([8, 3, 5], "int32")
     kept = np.array([3, 3, 1], "int32")
-    received = last_tokens(token_ids, tf.constant(lengths), tf.constant(kept))
+    received = last_tokens(
+        token_ids, tf.constant(lengths), tf.constant(kept), num_starts
+    )
     assert received.shape == (3, 3)
     for row in range(3):
-        expected = token_ids[row, : lengths[row]][-kept[row] :]
-        assert received[row, : kept[row]].numpy().tolist() == expected.tolist()
+        whole = token_ids[row, : lengths[row]].tolist()
+        expected = truncate_left(whole, kept[row], num_starts)
+        assert received[row, : kept[row]].numpy().tolist() == expected
         assert not received[row, kept[row] :].numpy().any()

@@ -42,17 +42,21 @@ def test_special_tokens_and_start_tokens_are_the_live_models(either):
         f"{END}the cat",
         f"a {END}\n",
     ]
-    prompts += [END[:-1], f"a{END}b"]
+    prompts += [END[:-1], f"a{END}b", "z?" * 40]
     model.compile(sampler="greedy", jit_compile=False)
     texts = model.generate(
         prompts,
         max_new_tokens=NEW,
+        truncate="left",
         stop_token_ids=[model.preprocessor.tokenizer.end_token_id],
         strip_prompt=True,
     )
-    answer = call("generate", prompts=prompts, **GREEDY)
+    answer = call("generate", prompts=prompts, truncate="left", **GREEDY)
     assert [text.decode() for text in answer["texts"]] == texts
-    lengths = list(map(len, model.preprocessor.prompt_ids(prompts)))
+    lengths = [
+        min(len(ids), CONTEXT - NEW)
+        for ids in model.preprocessor.prompt_ids(prompts)
+    ]
     assert answer["num_prompt_tokens"].tolist() == lengths
 
 

@@ -185,6 +185,43 @@ def test_a_continuation_longer_than_the_window_raises(truncate):
     )
 
 
+@pytest.mark.parametrize(
+    ("context", "add_start_token", "num_before", "expected"),
+    [
+        ([END, 1, 2, 3], True, 0, [END, 3]),
+        ([END, 1, 2, 3], False, 0, [2, 3]),
+        ([1, 2, 3], True, 0, [2, 3]),  # Ids that came without one.
+        ([END, 1, 2, 3], True, 1, [3]),  # The prefix has it.
+    ],
+)
+def test_a_start_token_is_not_dropped(
+    context, add_start_token, num_before, expected, text_model
+):
+    text_model.preprocessor.add_start_token = add_start_token
+    try:
+        ((kept, _),) = fit_to_window(
+            [(context, [5, 6, 7])],
+            4,
+            "left",
+            num_before,
+            text_model.preprocessor,
+        )
+    finally:
+        text_model.preprocessor.add_start_token = False
+    assert kept == expected
+
+
+def test_a_start_token_alone_may_be_left(text_model):
+    text_model.preprocessor.add_start_token = True
+    try:
+        pairs = fit_to_window(
+            [([END, 1], [5, 6, 7, 8])], 4, "left", 0, text_model.preprocessor
+        )
+    finally:
+        text_model.preprocessor.add_start_token = False
+    assert pairs == [([END], [5, 6, 7, 8])]
+
+
 def test_another_way_to_truncate_raises():
     fails(
         "truncate must be left, or left out. Received: truncate=right. Use "

@@ -39,6 +39,35 @@ def test_truncation_drops_first_tokens_but_not_the_prefix(limit):
     assert prompt == [1, 2, *whole[-3:]]
 
 
+@pytest.mark.parametrize(
+    ("prefix", "limit", "num_last"),
+    [
+        ((), {"max_new_tokens": 37}, 2),
+        ((), {"max_length": 4}, 2),
+        ((), {"max_new_tokens": 39}, 0),
+        ((1, 2), {"max_new_tokens": 37}, 1),
+    ],
+)
+def test_truncation_keeps_the_start_token(prefix, limit, num_last, monkeypatch):
+    preprocessor = talking_model().preprocessor
+    monkeypatch.setattr(preprocessor, "add_start_token", True)
+    batch = texts(["!?:;!?"], prefix, truncate="left", **limit)
+    (prompt,) = batch.token_ids[:, : batch.lengths[0]].tolist()
+    front = prefix or [preprocessor.tokenizer.start_token_id]
+    whole = [int(i) for i in preprocessor.tokenizer("!?:;!?")]
+    assert prompt == [*front, *whole[len(whole) - num_last :]]
+
+
+@pytest.mark.parametrize("add_start_token", [True, False])
+def test_truncation_cannot_make_room_where_there_is_none(
+    add_start_token, monkeypatch
+):
+    preprocessor = talking_model().preprocessor
+    monkeypatch.setattr(preprocessor, "add_start_token", add_start_token)
+    with pytest.raises(ValueError, match="must fit the context of 40 tokens"):
+        texts(["!?"], truncate="left", max_new_tokens=40)
+
+
 def test_ids_keep_their_room():
     inputs = as_inputs(np.array([[5, 6, 7]]))
     inputs["padding_mask"][0, 2] = False

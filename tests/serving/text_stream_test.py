@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from keras_gpt3.serving.text_rows import arrays_from_rows
@@ -85,6 +86,26 @@ def test_the_end_of_text_ends_the_stream(model_that_ends, row_of, seed):
     assert "".join(pieces) == expected["texts"][0].decode()
     assert stream.finish_reason == "stop"
     assert stream.num_tokens == expected["num_tokens"]
+
+
+def test_a_prompt_that_is_cut_keeps_the_start_token(model, row_of, monkeypatch):
+    call, starts = model.call, np.array([[7]], "int32")
+
+    def call_with_start(name, inputs):
+        answer = call(name, inputs)
+        if name == "tokenize":
+            answer["start_token_ids"] = starts
+        return answer
+
+    monkeypatch.setattr(model, "call", call_with_start)
+    row = row_of("z?" * 30, max_new_tokens=37, truncate="left")
+    stream = TextStream(model, row)
+    ids = call("tokenize", {"texts": np.array([row["prompts"]], object)})
+    assert stream.num_prompt_tokens == 3
+    assert stream._state["token_ids"][0, :3].tolist() == [
+        7,
+        *ids["token_ids"][0, -2:],
+    ]
 
 
 def test_the_first_token_is_not_kept_waiting(model, row_of):

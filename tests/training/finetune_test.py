@@ -116,7 +116,7 @@ def test_the_weights_of_the_best_epoch_stay():
     held_out = CompletionExamples(
         [("hello", "w"), ("12", " the")], model.preprocessor, CONTEXT
     )
-    recipe = FinetuningRecipe(**(QUICK | {"epochs": 5, "learning_rate": 0.3}))
+    recipe = FinetuningRecipe(**(QUICK | {"epochs": 5, "learning_rate": 0.1}))
     history = finetune(model, examples, recipe, held_out, verbose=0)
     losses = [epoch["val_loss"] for epoch in history.epochs]
     assert history.best_epoch == int(np.argmin(losses)) < 4
@@ -152,10 +152,62 @@ def test_the_sampler_of_the_model_stays():
     assert model.sampler.__class__.__name__ == "GreedySampler"
 
 
-def test_a_loss_that_is_not_finite_raises():
+def test_a_loss_that_is_not_finite_ends_the_run_at_once():
     model, examples = made()
     model.backbone.final_norm.gamma.assign(np.full(16, np.nan, "float32"))
-    with pytest.raises(
-        ValueError, match="The loss must stay finite. Received: loss=nan in "
-    ):
+    steps = StepsOf(model)
+    with pytest.raises(ValueError, match="must stay finite. Received: loss="):
         finetune(model, examples, FinetuningRecipe(**QUICK), verbose=0)
+    assert steps.count == 1
+
+
+class StepsOf:
+    """Counts the steps that a model is trained."""
+
+    def __init__(self, model):
+        self.count = 0
+        make = model.make_train_function
+
+        def counting(*arguments, **kwargs):
+            make(*arguments, **kwargs)
+            train = model.train_function
+
+            def counted(iterator):
+                self.count += 1
+                return train(iterator)
+
+            model.train_function = counted
+
+        model.make_train_function = counting
+
+
+def test_a_last_step_that_destroys_weights_raises():
+    model, examples = made(num_layers=1)
+    recipe = FinetuningRecipe(
+        epochs=1, batch_size=8, learning_rate=1e10, weight_decay=1e30
+    )
+    with pytest.raises(ValueError, match="Losses and weights must stay finite"):
+        finetune(model, examples, recipe, verbose=0)
+
+
+def test_validation_sees_each_pair_by_itself():
+    model, examples = made()
+    recipe = FinetuningRecipe(
+        epochs=1, batch_size=2, learning_rate=1e-30, layout="packed"
+    )
+    history = finetune(model, examples, recipe, examples, verbose=0)
+    alone = scored_loss(model, examples, [[i] for i in range(len(examples))])
+    loss = history.epochs[0]["val_loss"]
+    assert loss == pytest.approx(alone, rel=1e-5)
+    assert loss != pytest.approx(history.epochs[0]["loss"], rel=1e-3)
+
+
+def test_adapters_that_are_there_are_trained_on():
+    model, examples = made(num_layers=1)
+    recipe = FinetuningRecipe(epochs=1, batch_size=4, lora_rank=2)
+    finetune(model, examples, recipe, verbose=0)
+    before = [np.array(v) for v in model.trainable_variables]
+    finetune(model, examples, recipe, verbose=0)
+    assert len(model.trainable_variables) == len(before) == 2
+    for one, other in zip(model.trainable_variables, before, strict=True):
+        assert not np.array_equal(one, other)

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 
 from keras_gpt3 import GPT3
+from keras_gpt3.training.finetuned_folder import check_can_be_written
 from keras_gpt3.training.finetuned_folder import write_finetuned
 from keras_gpt3.training.finetuning_history import FinetuningHistory
 from keras_gpt3.training.finetuning_recipe import FinetuningRecipe
 from tests.models.lora_test import fill
 from tests.models.lora_test import states
+from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_text_model
 
 HISTORY = FinetuningHistory([2.0], [1e-3], [{"step": 1, "loss": 2.0}], 0)
@@ -26,7 +28,9 @@ def adapted_model():
 def test_all_weights_are_written_as_a_preset(tmp_path):
     model = small_text_model()
     out = tmp_path / "made" / "out"
-    written = write_finetuned(model, out, HISTORY, FinetuningRecipe())
+    written = write_finetuned(
+        model, out, HISTORY, FinetuningRecipe(), settings={"model": "small"}
+    )
     assert sorted(written) == ["curves.png", "history.json", "preset"]
     assert sorted(p.name for p in out.iterdir()) == sorted(written)
     assert all(path.exists() for path in written.values())
@@ -38,6 +42,7 @@ def test_all_weights_are_written_as_a_preset(tmp_path):
     assert record["loss"] == [2.0]
     assert record["best_epoch"] == 0
     assert record["recipe"]["epochs"] == 3
+    assert record["model"] == "small"
 
 
 def test_adapters_are_written_beside_the_merged_model(tmp_path):
@@ -89,3 +94,15 @@ def test_adapters_alone_need_adapters(tmp_path):
         write_finetuned(
             None, tmp_path, HISTORY, FinetuningRecipe(), adapter_only=True
         )
+
+
+def test_a_quantized_model_is_refused_before_it_is_trained():
+    model = quantize(small_text_model(num_layers=1), mode="int8")
+    message = (
+        "A whole model must not be quantized to be written after training. "
+        "Received: a model in int8. Write its adapters alone, with "
+        "adapter_only=True or --adapter-only."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        check_can_be_written(model, LORA)
+    check_can_be_written(model, LORA, adapter_only=True)

@@ -29,6 +29,15 @@ def test_adapters_learn_faster_than_all_weights_unless_a_rate_is_given():
     assert given.learning_rate == 1e-3
 
 
+def test_a_single_name_is_that_of_a_layer():
+    recipe = FinetuningRecipe(lora_rank=1, lora_layers="attention_output")
+    assert recipe.lora_layers == ("attention_output",)
+
+
+def test_gradients_may_be_left_unclipped():
+    assert FinetuningRecipe(clip_norm=None).optimizer(9).global_clipnorm is None
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -42,7 +51,32 @@ def test_adapters_learn_faster_than_all_weights_unless_a_rate_is_given():
             "micro_batch_size=3, batch_size=16. Pass a divisor.",
         ),
         ({"micro_batch_size": 0}, "micro_batch_size must be an integer of at"),
-        ({"learning_rate": 0.0}, "learning_rate must be above 0. Received: "),
+        (
+            {"learning_rate": 0.0},
+            "learning_rate must be a finite number above 0. Received: "
+            "learning_rate=0.0. Rates are from 1e-6 to 1e-2 as a rule.",
+        ),
+        ({"learning_rate": math.inf}, "learning_rate must be a finite number"),
+        ({"learning_rate": "a"}, "learning_rate must be a finite number above"),
+        (
+            {"weight_decay": -1},
+            "weight_decay must be a finite number at least 0. Received: "
+            "weight_decay=-1. Use 0 for none.",
+        ),
+        ({"weight_decay": math.nan}, "weight_decay must be a finite number"),
+        ({"weight_decay": None}, "weight_decay must be a finite number"),
+        ({"clip_norm": 0}, "clip_norm must be a finite number above 0. "),
+        (
+            {"lora_rank": 1, "lora_alpha": math.inf},
+            "lora_alpha must be a finite number above 0. Received: "
+            "lora_alpha=inf. Leave it out for the rank.",
+        ),
+        (
+            {"lora_rank": 1, "lora_layers": ()},
+            "lora_layers must name at least one layer. Received: "
+            "lora_layers=(). Leave it out for",
+        ),
+        ({"rematerialization": "x"}, "rematerialization must be 'none', "),
         (
             {"warmup_fraction": 1},
             "warmup_fraction must be from 0 to below 1. Received: "

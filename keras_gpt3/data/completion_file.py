@@ -1,0 +1,99 @@
+"""Reads the lines of a file of prompts and completions."""
+
+import os
+
+from keras_gpt3.data.gzip_stream import decompressed
+from keras_gpt3.data.json_line import parse_json_line
+
+_SUFFIXES = (".jsonl", ".jsonl.gz")
+
+
+def read_completion_lines(path):
+    """Yields the objects of a JSON-lines file; empty lines are left out.
+
+    Args:
+        path: string. It ends in `.jsonl` or `.jsonl.gz`.
+
+    Yields:
+        Pairs of the number of a line, from 1, and the dict that it holds.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it has another suffix, is a folder, is not UTF-8, or a
+            line is no JSON object.
+
+    Example:
+
+    ```python
+    import pathlib
+
+    from keras_gpt3.data.completion_file import read_completion_lines
+
+    pathlib.Path("pairs.jsonl").write_text('{"prompt": "1", "completion": "2"}')
+    list(read_completion_lines("pairs.jsonl"))
+    # [(1, {"prompt": "1", "completion": "2"})]
+    ```
+    """
+    _check_path(path)
+    with open(path, "rb") as file, decompressed(file, path) as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield number, _object(line, f"file='{path}', line={number}")
+
+
+def _check_path(path):
+    if os.path.isdir(path):
+        raise ValueError(
+            f"A file of pairs must be a file. Received: file='{path}', which "
+            "is a folder. Name a file in it."
+        )
+    if not path.lower().endswith(_SUFFIXES):
+        raise ValueError(
+            f"A file of pairs must end in {' or '.join(_SUFFIXES)}. Received: "
+            f"file='{path}'. Convert it to one JSON object a line."
+        )
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"A file of pairs must exist. Received: file='{path}'. Correct "
+            "the path."
+        )
+
+
+def _object(line, where):
+    """The dict of a line; `where` says which, for the message."""
+    value, reason = None, "it starts an array"
+    text = _text(line, where)
+    if not text.lstrip().startswith("["):
+        try:
+            value = parse_json_line(text)
+            reason = f"it is of type {type(value).__name__}"
+        except ValueError as error:
+            reason = _reason(error)
+    if not isinstance(value, dict):
+        raise ValueError(
+            "Each line of a file of pairs must be a JSON object. Received: "
+            f"{where} ({reason}). Write one object a line."
+        )
+    return value
+
+
+def _text(line, where):
+    try:
+        text = line.decode("utf-8-sig")
+        # JSON has no bare zeros, UTF-16 has one beside each plain letter.
+        reason = "it holds zero bytes, as UTF-16 does" if "\0" in text else None
+    except UnicodeDecodeError as error:
+        reason = str(error)
+    if reason:
+        raise ValueError(
+            f"A file of pairs must be UTF-8. Received: {where} ({reason}). "
+            "Convert it to UTF-8."
+        )
+    return text
+
+
+def _reason(error):
+    # The error's own "line 1" would be taken for that of the file.
+    if hasattr(error, "colno"):
+        return f"{error.msg}, at column {error.colno}"
+    return str(error)

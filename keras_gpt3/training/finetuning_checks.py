@@ -1,0 +1,121 @@
+"""What a fine-tuning run needs of its model, before and while it goes."""
+
+import logging
+import math
+
+import keras
+from keras import ops
+
+_logger = logging.getLogger("keras_gpt3")
+
+
+def check_trainable(model, recipe):
+    """Raises if a model cannot be trained as a recipe says.
+
+    Args:
+        model: `GPT3`.
+        recipe: `FinetuningRecipe`.
+
+    Raises:
+        NotImplementedError: If Keras runs on another backend than TensorFlow.
+        ValueError: If the model has other adapters than the recipe asks for,
+            nothing to train, or weights that cannot be trained.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.training.finetuning_checks import check_trainable
+
+    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
+    check_trainable(model, keras_gpt3.training.FinetuningRecipe())
+    ```
+    """
+    if keras.config.backend() != "tensorflow":
+        raise NotImplementedError(
+            "Fine-tuning must run on Keras' TensorFlow backend. Received: "
+            f"KERAS_BACKEND={keras.config.backend()}. Use model.fit there."
+        )
+    backbone = model.backbone
+    _check_adapters(backbone.lora_settings, recipe)
+    if not model.trainable_variables and not recipe.lora_rank:
+        raise ValueError(
+            "A model must have weights to train. Received: 0 of them. Set "
+            "model.trainable = True."
+        )
+    if not recipe.lora_rank:
+        _check_stored_type(backbone)
+
+
+def check_finite(model, record, epoch):
+    """Raises if a loss of an epoch, or a weight after it, is not finite.
+
+    Args:
+        model: `GPT3`.
+        record: dict. What Keras logged at the end of the epoch.
+        epoch: int. From 0 on.
+
+    Raises:
+        ValueError: If a number is not finite.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.training.finetuning_checks import check_finite
+
+    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
+    check_finite(model, {"loss": 2.0}, epoch=0)
+    ```
+    """
+    wrong = [
+        f"{name}={record[name]}"
+        for name in ("loss", "val_loss")
+        if not math.isfinite(record.get(name, 0.0))
+    ]
+    # A loss is that before the step: the last step shows in the weights alone.
+    wrong += [
+        variable.path
+        for variable in model.trainable_variables
+        if not bool(ops.all(ops.isfinite(ops.convert_to_tensor(variable))))
+    ]
+    if wrong:
+        raise ValueError(
+            "Losses and weights must stay finite. Received: "
+            f"{wrong[0]} in epoch {epoch + 1}. Lower the learning rate."
+        )
+
+
+def _check_adapters(found, recipe):
+    """Raises if a model's adapters are not those that a recipe trains."""
+    if found is None or found["rank"] == recipe.lora_rank:
+        return
+    raise ValueError(
+        "lora_rank must be that of the model's adapters. Received: lora_rank="
+        f"{recipe.lora_rank}, a model with rank={found['rank']}. Pass the same "
+        "rank to go on with them, or call merge_lora first."
+    )
+
+
+def _check_stored_type(backbone):
+    """Raises, or warns, where steps are lost in the rounding of weights."""
+    policy = backbone.dtype_policy
+    mode = backbone.token_embedding.quantization_mode
+    if mode is not None:
+        raise ValueError(
+            "Weights must be floating-point numbers to be trained. Received: "
+            f"a model in {mode}. Train adapters with lora_rank, or load the "
+            "model as it was before quantize."
+        )
+    if policy.variable_dtype == "float16":
+        raise ValueError(
+            "Weights must not be float16 to be trained: their range is too "
+            f"small. Received: dtype={policy.name}. Use mixed_bfloat16 or "
+            "mixed_float16, whose weights are float32."
+        )
+    if policy.variable_dtype == "bfloat16":
+        _logger.warning(
+            "Weights in bfloat16 lose steps smaller than 1/256 of themselves, "
+            "most of those at small learning rates. mixed_bfloat16 computes "
+            "as fast and keeps them in float32."
+        )

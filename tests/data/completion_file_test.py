@@ -1,0 +1,113 @@
+import gzip
+import re
+
+import pytest
+
+from keras_gpt3.data.completion_file import read_completion_lines
+
+LINE = '{"prompt": "é", "completion": "b"}\n'
+
+
+def write(path, content):
+    path.write_bytes(content)
+    return str(path)
+
+
+def fails(message, path, error=ValueError):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        list(read_completion_lines(path))
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "A.JSONL.GZ"])
+def test_lines_come_with_their_numbers(name, tmp_path):
+    content = ("\ufeff" + LINE + "\n \n" + LINE).encode()
+    if name.endswith("GZ"):
+        content = gzip.compress(content)
+    entry = {"prompt": "é", "completion": "b"}
+    path = write(tmp_path / name, content)
+    assert list(read_completion_lines(path)) == [(1, entry), (4, entry)]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("{", "Expecting property name enclosed in double quotes, at column 2"),
+        ('{"prompt": "a"} x', "Extra data, at column 17"),
+        ("3", "it is of type int"),
+        ("null", "it is of type NoneType"),
+        ('["a", "b"]', "it starts an array"),
+        ("[", "it starts an array"),
+        ("[" * 100_000, "it starts an array"),
+        ('{"a":' + "[" * 100_000, "it is nested too deep"),
+    ],
+)
+def test_a_line_that_is_no_object_is_named(line, reason, tmp_path):
+    path = write(tmp_path / "a.jsonl", (LINE + "\n" + line).encode())
+    fails(
+        "Each line of a file of pairs must be a JSON object. Received: "
+        f"file='{path}', line=3 ({reason}). Write one object a line.",
+        path,
+    )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "reason"),
+    [
+        (
+            "latin-1",
+            LINE,
+            "'utf-8' codec can't decode byte 0xe9 in position 12: invalid "
+            "continuation byte",
+        ),
+        (
+            "utf-16-le",
+            "\ufeff" + LINE,
+            "'utf-8' codec can't decode byte 0xff in position 0: invalid start "
+            "byte",
+        ),
+        ("utf-16-le", "{}", "it holds zero bytes, as UTF-16 does"),
+    ],
+)
+def test_another_encoding_is_named(encoding, text, reason, tmp_path):
+    path = write(tmp_path / "a.jsonl", text.encode(encoding))
+    fails(
+        f"A file of pairs must be UTF-8. Received: file='{path}', line=1 "
+        f"({reason}). Convert it to UTF-8.",
+        path,
+    )
+
+
+def test_a_file_with_another_suffix_is_named():
+    fails(
+        "A file of pairs must end in .jsonl or .jsonl.gz. Received: "
+        "file='a.txt'. Convert it to one JSON object a line.",
+        "a.txt",
+    )
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    path = str(tmp_path / "a.jsonl")
+    fails(
+        f"A file of pairs must exist. Received: file='{path}'. Correct the "
+        "path.",
+        path,
+        FileNotFoundError,
+    )
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "folder"])
+def test_a_folder_is_named(name, tmp_path):
+    path = tmp_path / name
+    path.mkdir()
+    fails(
+        f"A file of pairs must be a file. Received: file='{path}', which is a "
+        "folder. Name a file in it.",
+        str(path),
+    )
+
+
+def test_a_file_that_is_cut_is_named(tmp_path):
+    content = gzip.compress(LINE.encode() * 50)[:-9]
+    path = write(tmp_path / "a.jsonl.gz", content)
+    with pytest.raises(ValueError, match="must be complete and gzipped"):
+        list(read_completion_lines(path))
