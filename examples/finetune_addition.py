@@ -3,11 +3,20 @@
     make quickstart                      # once: makes runs/quickstart/preset
     python examples/finetune_addition.py
 
-On 2 CPU cores it takes about 8 minutes. The problems are written as GPT-3's
-arithmetic tasks were (section 3.9.1 of the paper): "Q: What is 98 plus 45?".
-Of the 10,000 that there are, about 400 are held out, whichever number comes
-first. Expect the share of them that the model answers rightly to rise from 0%
-to above 60%. Everything is written to `runs/finetune_addition`.
+On 2 idle CPU cores it takes about 6 minutes: an estimate, from a run that took
+10.7 minutes of CPU time on cores that were shared (17 by the clock). In that
+run the share of held-out problems that the model answers rightly rose from 0%
+to 100%. Everything is written to `runs/finetune_addition`.
+
+The wording is that of GPT-3's arithmetic tasks (section 3.9.1 of the paper):
+"Q: What is 98 plus 45?". The numbers are written otherwise: digit by digit and
+equally long, as in "Q: What is 9 8 plus 0 5?" and "A: 1 0 3". To the tokenizer
+" 98" is one token, so that the model would have to learn what each of 199
+numbers means. Ten digits, always in the same places, are learned sooner.
+
+Of the 10,000 problems 1,003 are held out, whichever number comes first. Nothing
+is chosen by them: the model is that of the last epoch, and the settings were
+found on other problems.
 """
 
 import argparse
@@ -27,8 +36,9 @@ from keras_gpt3.training.finetuned_folder import write_finetuned
 
 PRESET = pathlib.Path("runs/quickstart/preset")
 OUT = pathlib.Path("runs/finetune_addition")
-HELD_OUT = 0.04  # Of the problems.
-CONTEXT = 16  # Tokens: a problem has 14, its answer one, the end is predicted.
+HELD_OUT = 0.1  # Of the problems.
+CONTEXT = 17  # Tokens: a problem has 14, its answer 3, the end is predicted.
+WRONG_SHOWN = 5
 
 # A bar on a terminal, a line an epoch in a log.
 VERBOSE = 1 if sys.stdout.isatty() else 2
@@ -40,26 +50,31 @@ def main():
     keras.utils.set_random_seed(1)
     model = load_model(arguments.preset)
     training, held_out = problems(np.random.default_rng(1))
-    before = accuracy(model, held_out)
+    print(f"{len(training):,} problems to train on, {len(held_out):,} held out")
+    report("before", held_out, answers(model, held_out))
+
+    # === Training ===
     recipe = keras_gpt3.training.FinetuningRecipe(
         epochs=arguments.epochs,
         batch_size=64,
         learning_rate=arguments.learning_rate,
         weight_decay=0.3,
+        # All problems are equally long: nothing is padded, and none of a
+        # batch reads another.
         layout="padded",
     )
-    history = keras_gpt3.training.finetune(
-        model,
-        examples(training, model),
-        recipe,
-        validation=examples(held_out, model),
-        verbose=VERBOSE,
+    examples = keras_gpt3.data.CompletionExamples(
+        training, model.preprocessor, sequence_length=CONTEXT
     )
-    after = accuracy(model, held_out)
+    history = keras_gpt3.training.finetune(
+        model, examples, recipe, verbose=VERBOSE
+    )
+
+    # === Testing, saving ===
+    answered = answers(model, held_out)
+    report("after", held_out, answered)
+    show_wrong(held_out, answered)
     written = write(model, history, recipe, held_out, arguments.out)
-    prompt, _ = held_out[0]
-    print(f"\nFrom the model:{model.generate(prompt, max_new_tokens=2)}")
-    print(f"\nHeld-out problems answered rightly: {before:.1%} -> {after:.1%}")
     print("\nWritten:")
     for path in written:
         print(f"  {path}")
@@ -70,7 +85,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", type=pathlib.Path, default=PRESET)
     parser.add_argument("--out", type=pathlib.Path, default=OUT)
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     return parser.parse_args()
 
@@ -107,21 +122,42 @@ def problems(generator):
 
 def problem(a, b):
     """A prompt in the words of the paper's task, and its completion."""
-    return f"\n\nQ: What is {a} plus {b}?\n\nA:", f" {a + b}"
+    prompt = f"Q: What is{digits(a, 2)} plus{digits(b, 2)}?\n\nA:"
+    return prompt, digits(a + b, 3)
 
 
-def examples(pairs, model):
-    """The pairs in the model's tokens."""
-    return keras_gpt3.data.CompletionExamples(
-        pairs, model.preprocessor, sequence_length=CONTEXT
-    )
+def digits(number, length):
+    """A number with a space before each digit, which makes it a token."""
+    return "".join(f" {digit}" for digit in f"{number:0{length}}")
 
 
-def accuracy(model, pairs):
-    """The share of prompts that the model completes as it should."""
-    answers = model.generate([x for x, _ in pairs], max_new_tokens=2)
-    expected = [prompt + completion for prompt, completion in pairs]
-    return np.mean([x == y for x, y in zip(answers, expected, strict=True)])
+def answers(model, pairs):
+    """What the model says to each prompt: three digits, then the end."""
+    prompts = [prompt for prompt, _ in pairs]
+    texts = model.generate(prompts, max_new_tokens=4)
+    return [
+        text.removeprefix(prompt)
+        for prompt, text in zip(prompts, texts, strict=True)
+    ]
+
+
+def report(when, pairs, answered):
+    """Prints the share of problems that are answered exactly rightly."""
+    expected = [completion for _, completion in pairs]
+    share = np.mean([x == y for x, y in zip(answered, expected, strict=True)])
+    print(f"Held-out problems answered rightly {when}: {share:.1%}")
+
+
+def show_wrong(pairs, answered):
+    """Prints the first few problems that are answered wrongly."""
+    wrong = [
+        (prompt, completion, answer)
+        for (prompt, completion), answer in zip(pairs, answered, strict=True)
+        if answer != completion
+    ]
+    for prompt, completion, answer in wrong[:WRONG_SHOWN]:
+        question = prompt.replace("\n\n", " ")
+        print(f"  {question}{answer} (not{completion})")
 
 
 def write(model, history, recipe, held_out, out):
