@@ -94,7 +94,7 @@ def _convert(source, destination, check, dtype, adapter, overwrite):
         model.export_to_transformers(destination, overwrite)
     count = model.count_params()
     typer.echo(f"{count:,} parameters in {dtype} -> {destination}")
-    return not check or _is_same(destination, checkpoint)
+    return not check or _is_same(destination, checkpoint, dtype)
 
 
 def _save_preset(model, destination, repository):
@@ -116,12 +116,12 @@ def _is_preset(folder):
         return False
 
 
-def _is_same(destination, checkpoint):
-    """Compares what was written with the checkpoint, both in float32."""
+def _is_same(destination, checkpoint, dtype):
+    """Compares what was written with the checkpoint, rounded as that was."""
     from keras_gpt3.models.gpt3 import GPT3
     from keras_gpt3.models.transformers_check import compare_with_transformers
 
     model = GPT3.from_preset(destination, load_weights=True, dtype="float32")
-    comparison = compare_with_transformers(model, checkpoint)
+    comparison = compare_with_transformers(model, checkpoint, dtype)
     typer.echo(str(comparison))
     return comparison.agrees

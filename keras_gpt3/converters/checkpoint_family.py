@@ -28,6 +28,8 @@ class CheckpointFamily:
     model_type = None
     # The class in transformers.
     architecture = None
+    # Where its generate stops if neither config.json nor another file says so.
+    end_token_id = None
     # Backbone arguments -> `ConfigKey`, for values that are the same in both.
     renamed_keys = {}
     # `ConfigKey`s of the values that `read_switches` gets.

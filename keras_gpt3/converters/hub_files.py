@@ -108,12 +108,32 @@ class HubFiles:
         absent = known is not None and not isinstance(known, str)
         if absent and name != "config.json":
             return None
+        is_first = not self._has_answered and self._why_not_asked is None
+        if is_first and not isinstance(known, str):
+            self._ask_once(huggingface_hub, name)
         path = huggingface_hub.hf_hub_download(
             **at, local_files_only=self._why_not_asked is not None
         )
         if path != known:
             self._has_answered = True
         return pathlib.Path(path)
+
+    def _ask_once(self, huggingface_hub, name):
+        """Raises if there is no network.
+
+        A download of what is not in the cache would be tried six times, for
+        half a minute or more, with a line each time.
+        """
+        errors = huggingface_hub.errors
+        try:
+            url = huggingface_hub.hf_hub_url(
+                self._handle.repository, name, revision=self._handle.revision
+            )
+            huggingface_hub.get_hf_file_metadata(url)
+        except (errors.HfHubHTTPError, errors.OfflineModeIsEnabled):
+            return  # The download says what it is.
+        except (errors.HTTPError, OSError) as error:
+            raise errors.LocalEntryNotFoundError("no network") from error
 
     def _refusal(self, error, errors):
         """What to say of a repository that the hub does not give."""

@@ -3,7 +3,17 @@
 import dataclasses
 import re
 
-_FORM = re.compile(r"hf://([\w.-]+(?:/[\w.-]+)?)(?:@(\S+))?")
+_NAME = r"\w(?:[\w.-]*\w)?"
+# Nothing that a path on disk or an address would take for a step upwards.
+_FORM = re.compile(
+    rf"hf://(?!\S*\.\.)({_NAME}(?:/{_NAME})?)(?:@([^\s/.-]\S*))?", re.ASCII
+)
+# What people type who mean org/name on the hub.
+_MEANT = re.compile(
+    r"(?:hf:/*|(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/)?"
+    rf"({_NAME}/{_NAME})(?:/tree/main)?/?",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,3 +61,24 @@ def parse_handle(handle):
         )
     repository, revision = match.groups()
     return HubHandle(repository, revision or "main")
+
+
+def meant_handle(text):
+    """Guesses the handle that a text, which is none, stands for.
+
+    Args:
+        text: string. Such as `"org/name"`, or the address of a model's page.
+
+    Returns:
+        A string, or `None`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.converters.hub_handle import meant_handle
+
+    meant_handle("https://huggingface.co/org/name")  # "hf://org/name"
+    ```
+    """
+    match = _MEANT.fullmatch(text)
+    return match and f"hf://{match.group(1)}"

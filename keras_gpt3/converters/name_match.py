@@ -86,9 +86,9 @@ def _with_prefix(rule, prefix):
 def _check_tensor(family, name, shape, shapes):
     if name not in shapes:
         raise ValueError(
-            f"A {family.model_type} checkpoint must hold every tensor that its "
-            f"config.json asks for. Received: no {name}. Look whether a file "
-            "is missing or config.json belongs to another model."
+            f"A checkpoint of {family.model_type} must hold every tensor that "
+            f"its config.json asks for. Received: no {name}. Look whether a "
+            "file is missing or config.json belongs to another model."
         )
     if tuple(shapes[name]) != shape:
         raise ValueError(
@@ -105,7 +105,7 @@ def _check_use(family, prefix, name, expected):
     if has_prefix and family.is_ignored(name.removeprefix(prefix)):
         return
     raise ValueError(
-        f"A {family.model_type} checkpoint must hold no tensor that its "
+        f"A checkpoint of {family.model_type} must hold no tensor that its "
         f"config.json does not ask for. Received: {name}. Look whether "
         "config.json belongs to another model."
     )

@@ -26,6 +26,7 @@ class OPTFamily(CheckpointFamily):
 
     model_type = "opt"
     architecture = "OPTForCausalLM"
+    end_token_id = 2
     renamed_keys = {
         "vocabulary_size": ConfigKey("vocab_size", "size"),
         "num_layers": ConfigKey("num_hidden_layers", "size"),

@@ -6,6 +6,7 @@ import pathlib
 import pickle
 import re
 import struct
+import warnings
 import zipfile
 
 import ml_dtypes
@@ -29,6 +30,8 @@ _SIGNS_OF_DAMAGE = (
     ArithmeticError,
     RuntimeError,
 )
+# How torch's older files begin, behind a byte for the pickle's protocol.
+_OLD_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _TYPES = (
     *("float64", "float32", "float16", "bfloat16"),
     *("int64", "int32", "int16", "int8", "uint8", "bool"),
@@ -94,12 +97,15 @@ def _load(path):
             f"{error}. Install it with pip install torch, or use a checkpoint "
             "in safetensors files."
         ) from error
-    path.open("rb").close()  # What fails here is not the file's content.
+    _check_beginning(path)
     try:
-        # The older of the two formats, which is no zip file, cannot be mapped.
-        content = torch.load(
-            path, map_location="cpu", weights_only=True, mmap=_is_zip(path)
-        )
+        with warnings.catch_warnings():
+            # What torch cannot read of another protocol is an error below.
+            warnings.filterwarnings("ignore", "Detected pickle protocol")
+            # The older of the two formats, no zip file, cannot be mapped.
+            content = torch.load(
+                path, map_location="cpu", weights_only=True, mmap=_is_zip(path)
+            )
     except _SIGNS_OF_DAMAGE as error:
         raise _refusal(path, error) from error
     except OSError as error:
@@ -109,6 +115,21 @@ def _load(path):
         raise _refusal(path, error) from error
     _check_tensors(content, path)
     return {name: tensor.detach() for name, tensor in content.items()}
+
+
+def _check_beginning(path):
+    """Raises at a file that was never written by torch, whole or not."""
+    with path.open("rb") as file:
+        head = file.read(2 + len(_OLD_MAGIC))
+    is_zip = head.startswith(b"PK")
+    is_old = head[:1] == b"\x80" and _OLD_MAGIC.startswith(head[2:])
+    if head and not is_zip and not is_old:
+        kind = "another pickle" if head[:1] == b"\x80" else repr(head)
+        raise ValueError(
+            f"{path.name} must be a PyTorch file of tensors. Received: {path}, "
+            f"which begins as {kind}. Download it again, or save the model's "
+            "state_dict with torch.save."
+        )
 
 
 def _refusal(path, error):
@@ -134,14 +155,11 @@ def _check_tensors(content, path):
     """Raises unless a file's content is a dict of dense tensors."""
     import torch
 
-    named = isinstance(content, dict) and all(
-        isinstance(name, str) and isinstance(tensor, torch.Tensor)
-        for name, tensor in content.items()
-    )
-    if not named:
+    other = _what_else(content)
+    if other is not None:
         raise ValueError(
             f"{path.name} must hold tensors by name. Received: {path} with "
-            "something else. Save the model's state_dict."
+            f"{other}. Save the model's state_dict."
         )
     for name, tensor in content.items():
         dtype = str(tensor.dtype).removeprefix("torch.")
@@ -152,6 +170,20 @@ def _check_tensors(content, path):
                 f"Received: {path} with {name!r:.80} of {dtype} "
                 f"({tensor.layout}, on {tensor.device}). Save it as float32."
             )
+
+
+def _what_else(content):
+    """What of a file's content is no tensor with a name; `None` if all are."""
+    import torch
+
+    if not isinstance(content, dict):
+        return f"an object of type {type(content).__name__}"
+    for name, tensor in content.items():
+        if not isinstance(name, str):
+            return f"the key {name!r:.80}"
+        if not isinstance(tensor, torch.Tensor):
+            return f"{name!r:.80} of type {type(tensor).__name__}"
+    return None
 
 
 def _as_array(tensor):

@@ -95,7 +95,8 @@ def add_tokens(vocabulary, added_tokens):
         A new dict.
 
     Raises:
-        ValueError: If a token or an id is taken.
+        ValueError: If a token or an id is taken, or the ids of new tokens do
+            not follow those of the vocabulary.
 
     Example:
 
@@ -105,8 +106,9 @@ def add_tokens(vocabulary, added_tokens):
     add_tokens({"a": 0}, [("added_tokens.json", "<pad>", 1)])
     ```
     """
-    vocabulary = dict(vocabulary)
+    known, vocabulary = vocabulary, dict(vocabulary)
     tokens = {id: token for token, id in vocabulary.items()}
+    paths = {}
     for path, token, id in added_tokens:
         if type(id) is not int or id < 0:
             raise damaged(path, f"id of {token!r} is {id!r:.50}")
@@ -117,4 +119,19 @@ def add_tokens(vocabulary, added_tokens):
             raise damaged(path, f"id={id} of both {tokens[id]!r} and {token!r}")
         vocabulary[token] = id
         tokens[id] = token
+        paths[token] = path
+    _check_consecutive(known, vocabulary, paths)
     return vocabulary
+
+
+def _check_consecutive(known, vocabulary, paths):
+    """Raises at a hole before a new id: transformers would close it unseen."""
+    new = sorted(vocabulary.keys() - known.keys(), key=vocabulary.get)
+    for id, token in enumerate(new, start=len(known)):
+        if vocabulary[token] != id:
+            remedy = (
+                f"Give it the id {id}, as transformers does in silence, if the "
+                "model was trained with that"
+            )
+            name = f"id of {token!r}"
+            raise foreign(paths[token], name, vocabulary[token], remedy)

@@ -10,6 +10,7 @@ from keras_gpt3.converters.tokenizer_json import read_tokenizer_json
 from keras_gpt3.converters.tokenizer_json_content import tokenizer_json
 from keras_gpt3.converters.tokenizer_json_object import damaged
 from keras_gpt3.converters.tokenizer_json_object import foreign
+from keras_gpt3.converters.tokenizer_settings import SETTINGS_FILE
 from keras_gpt3.converters.tokenizer_settings import read_tokenizer_settings
 from keras_gpt3.converters.tokenizer_settings import tokenizer_settings
 from keras_gpt3.converters.tokenizer_vocabulary import MERGES_FILE
@@ -82,7 +83,9 @@ def read_tokenizer(folder):
     special_tokens = {token for _, token, _ in added_tokens}
     special_tokens |= {start, end, pad, *settings.more}
     special_tokens |= {*settings.named.values()}
-    _check_known(folder, special_tokens, vocabulary)
+    for token in sorted(special_tokens - vocabulary.keys()):
+        path = settings.paths.get(token, folder / SETTINGS_FILE)
+        raise _unknown_token(path, token)
     # One that the files do not mention counts only where it is known.
     special_tokens |= {*settings.defaults.values()} & vocabulary.keys()
     has_json = (folder / TOKENIZER_FILE).exists()
@@ -100,11 +103,10 @@ def read_tokenizer(folder):
     )
 
 
-def _check_known(folder, tokens, vocabulary):
-    """Raises at a token without an id; transformers would make one up."""
-    for token in sorted(tokens - vocabulary.keys()):
-        remedy = "Add it to added_tokens.json, with its id"
-        raise foreign(folder, "special token", token, remedy)
+def _unknown_token(path, token):
+    """The error for a token without id; transformers would make one up."""
+    remedy = "Add it to added_tokens.json, with its id"
+    return foreign(path, "special token", token, remedy)
 
 
 def _read_content(folder):
@@ -134,7 +136,7 @@ def _roles(folder, content, settings):
     tokens = settings.defaults | settings.named
     end = tokens.get("eos_token")
     if end is None:
-        path = folder / "tokenizer_config.json"
+        path = folder / SETTINGS_FILE
         raise foreign(path, "eos_token", end, "Name the token that ends texts")
     # Without one of its own, a text follows the end of another.
     start = content.start_token or tokens.get("bos_token") or end
@@ -170,7 +172,7 @@ def write_tokenizer(folder, files):
     for name, value in (
         (VOCABULARY_FILE, content["model"]["vocab"]),
         (TOKENIZER_FILE, content),
-        ("tokenizer_config.json", config),
+        (SETTINGS_FILE, config),
         ("special_tokens_map.json", special_tokens),
     ):
         # A vocabulary's lines would be as many as its tokens.

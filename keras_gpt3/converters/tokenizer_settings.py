@@ -1,5 +1,6 @@
 """A tokenizer's settings: tokenizer_config.json and the files before it."""
 
+import json
 import logging
 from dataclasses import dataclass
 
@@ -8,6 +9,8 @@ from keras_gpt3.converters.tokenizer_added_tokens import token_content
 from keras_gpt3.converters.tokenizer_json_object import damaged
 from keras_gpt3.converters.tokenizer_json_object import foreign
 from keras_gpt3.converters.tokenizer_json_object import read_json_object
+
+SETTINGS_FILE = "tokenizer_config.json"
 
 _logger = logging.getLogger("keras_gpt3")
 
@@ -42,6 +45,7 @@ class TokenizerSettings:
         added_tokens: list of (path, token, id).
         add_start_token: bool. Whether the start token stands before each
             text, as far as no tokenizer.json decides.
+        paths: dict. Special token -> the file that names it.
     """
 
     named: dict
@@ -49,6 +53,7 @@ class TokenizerSettings:
     more: list
     added_tokens: list
     add_start_token: bool
+    paths: dict
 
 
 def read_tokenizer_settings(folder):
@@ -79,7 +84,7 @@ def read_tokenizer_settings(folder):
     settings.defaults["eos_token"]  # "<|endoftext|>"
     ```
     """
-    path = folder / "tokenizer_config.json"
+    path = folder / SETTINGS_FILE
     config = read_json_object(path) or {}
     name = _check_class(path, config)
     for flag in _FALSE:
@@ -92,14 +97,17 @@ def read_tokenizer_settings(folder):
             path,
         )
     added = config.get("added_tokens_decoder")
+    map_path = folder / "special_tokens_map.json"
     if added is None:
         added_tokens = _read_old_added_tokens(folder / "added_tokens.json")
-        map_path = folder / "special_tokens_map.json"
-        tokens = _read_tokens(path, config)
-        tokens |= _read_tokens(map_path, read_json_object(map_path) or {})
+        of_map = _read_tokens(map_path, read_json_object(map_path) or {})
     else:
         added_tokens = _read_added_tokens(path, added)
-        tokens = _read_tokens(path, config)
+        of_map = {}
+    tokens = _read_tokens(path, config)
+    paths = dict.fromkeys(_all_tokens(tokens), path)
+    paths |= dict.fromkeys(_all_tokens(of_map), map_path)
+    tokens |= of_map
     defaults = _DEFAULTS if name == _GPT2_CLASS else {}
     return TokenizerSettings(
         named={r: t for r, t in tokens.items() if isinstance(t, str)},
@@ -107,6 +115,7 @@ def read_tokenizer_settings(folder):
         more=[t for r in _LISTS for t in tokens.get(r) or ()],
         added_tokens=added_tokens,
         add_start_token=bool(config.get("add_bos_token")),
+        paths=paths,
     )
 
 
@@ -129,6 +138,12 @@ def _read_tokens(path, content):
             is_none = value is None
             tokens[role] = None if is_none else token_content(path, role, value)
     return tokens
+
+
+def _all_tokens(tokens):
+    """The tokens of all roles, in one list."""
+    named = [t for t in tokens.values() if isinstance(t, str)]
+    return named + [t for role in _LISTS for t in tokens.get(role) or ()]
 
 
 def _read_added_tokens(path, added):
@@ -197,3 +212,28 @@ def tokenizer_settings(files):
         **tokens,
     }
     return config, tokens
+
+
+def write_max_length(folder, length):
+    """Adds to a tokenizer's settings how many tokens its model takes.
+
+    Args:
+        folder: `pathlib.Path`. One that holds a `tokenizer_config.json`.
+        length: int.
+
+    Example:
+
+    ```python
+    import pathlib
+
+    from keras_gpt3.converters.tokenizer_settings import write_max_length
+
+    pathlib.Path("tokenizer_config.json").write_text("{}")
+    write_max_length(pathlib.Path("."), 1024)
+    ```
+    """
+    path = folder / SETTINGS_FILE
+    settings = json.loads(path.read_text("utf-8"))
+    settings["model_max_length"] = length
+    text = json.dumps(settings, ensure_ascii=False, indent=2)
+    path.write_text(text + "\n", "utf-8")

@@ -8,6 +8,7 @@ import numpy as np
 from keras_gpt3.converters.checkpoint_families import family_for
 from keras_gpt3.converters.checkpoint_writer import write_checkpoint
 from keras_gpt3.converters.safetensors_writer import TensorToStore
+from keras_gpt3.converters.tokenizer_settings import write_max_length
 from keras_gpt3.models.weight_of_path import weight_of_path
 from keras_gpt3.planning.byte_size import parse_bytes
 
@@ -65,8 +66,7 @@ def export_to_transformers(
     write_more = None
     if preprocessor is not None:
         write_more = functools.partial(
-            preprocessor.tokenizer.export_to_transformers,
-            add_start_token=preprocessor.add_start_token,
+            _write_tokenizer, preprocessor, backbone.max_sequence_length
         )
     write_checkpoint(
         folder,
@@ -95,6 +95,12 @@ def _part(backbone, rule, part):
     array = keras.ops.convert_to_numpy(weight)
     array = np.split(array, len(rule.theirs), axis=-1)[part]
     return array.T if rule.transposed else array
+
+
+def _write_tokenizer(preprocessor, max_length, folder):
+    """Writes the tokenizer's files, with the length that the model takes."""
+    preprocessor.export_to_transformers(folder)
+    write_max_length(folder, max_length)
 
 
 def _token_ids(preprocessor):

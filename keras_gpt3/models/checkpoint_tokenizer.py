@@ -1,12 +1,23 @@
 """What a folder in Hugging Face's layout says of texts."""
 
+import logging
+import pathlib
+
+from keras_gpt3.converters.checkpoint_families import FAMILIES
 from keras_gpt3.converters.checkpoint_families import family_of
 from keras_gpt3.converters.checkpoint_folder import read_config_json
 from keras_gpt3.converters.tokenizer_files import read_tokenizer
+from keras_gpt3.converters.tokenizer_json_object import read_json_object
+
+_logger = logging.getLogger("keras_gpt3")
 
 
 def read_checkpoint_tokenizer(folder):
     """Reads the tokenizer of a checkpoint that must have one.
+
+    In transformers, `generate` stops where `generation_config.json` or
+    `config.json` says; here it stops at the tokenizer's end token. A warning
+    says so where these differ.
 
     Args:
         folder: path. In Hugging Face's layout.
@@ -15,7 +26,8 @@ def read_checkpoint_tokenizer(folder):
         A `TokenizerFiles`.
 
     Raises:
-        ValueError: If there is none, or one that works in another way.
+        ValueError: If there is none, or one that works in another way, or an
+            id that ends texts is none.
 
     Example:
 
@@ -43,7 +55,53 @@ def read_checkpoint_tokenizer(folder):
             "them. Pass preprocessor=None to GPT3.from_preset to work on token "
             "ids."
         )
+    _warn_of_other_ends(pathlib.Path(folder), files)
     return files
+
+
+def _warn_of_other_ends(folder, files):
+    """Warns of ids at which transformers would stop, and `generate` not."""
+    path, ids, vocabulary_size = _end_token_ids(folder)
+    end = files.vocabulary[files.end_token]
+    # Ids that a model cannot give are common: defaults of a larger vocabulary.
+    if any(0 <= id < vocabulary_size and id != end for id in ids):
+        _logger.warning(
+            "generate stops at the tokenizer's end, %r (id %d), but %s has "
+            "eos_token_id=%s. Pass stop_token_ids=%s to generate to stop as "
+            "transformers does.",
+            files.end_token,
+            end,
+            path,
+            ids if len(ids) > 1 else ids[0],
+            ids,
+        )
+
+
+def _end_token_ids(folder):
+    """Where transformers stops: the file, its ids, and the model's vocabulary.
+
+    It reads a `generation_config.json` in place of `config.json`, which may
+    leave out its family's default.
+    """
+    path = folder / "config.json"
+    config = read_json_object(path) or {}
+    family = FAMILIES.get(str(config.get("model_type")))
+    ids = config.get("eos_token_id", family and family.end_token_id)
+    generation_path = folder / "generation_config.json"
+    generation_config = read_json_object(generation_path)
+    if generation_config is not None:
+        path, ids = generation_path, generation_config.get("eos_token_id")
+    if ids is None:
+        ids = []
+    ids = ids if isinstance(ids, list) else [ids]
+    if any(type(id) is not int for id in ids):
+        raise ValueError(
+            "eos_token_id must be an id, a list of ids or null. Received: "
+            f"file={str(path)!r} with {ids!r:.80}. Write the id of the token "
+            "that ends texts."
+        )
+    size = config.get("vocab_size")
+    return path, ids, size if isinstance(size, int) else 0
 
 
 def checkpoint_context(folder):

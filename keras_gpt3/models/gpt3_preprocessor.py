@@ -10,7 +10,7 @@ from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
 from keras_gpt3.models.checkpoint_tokenizer import checkpoint_context
 from keras_gpt3.models.checkpoint_tokenizer import read_checkpoint_tokenizer
 from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
-from keras_gpt3.models.preset_resolution import check_preset
+from keras_gpt3.models.preset_check import check_preset
 from keras_gpt3.models.preset_resolution import local_preset
 
 

@@ -10,7 +10,7 @@ from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
 from keras_gpt3.converters.tokenizer_files import TokenizerFiles
 from keras_gpt3.converters.tokenizer_files import write_tokenizer
 from keras_gpt3.models.checkpoint_tokenizer import read_checkpoint_tokenizer
-from keras_gpt3.models.preset_resolution import check_preset
+from keras_gpt3.models.preset_check import check_preset
 from keras_gpt3.models.preset_resolution import local_preset
 from keras_gpt3.models.vocabulary_tokenizer import VocabularyTokenizer
 from keras_gpt3.tokenization.graph_encoding import decode_in_graph

@@ -11,14 +11,19 @@ from keras_hub.src.utils.preset_utils import get_preset_loader
 
 from keras_gpt3 import preset_loader
 from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
-from keras_gpt3.converters.checkpoint_folder import read_config_json
 from keras_gpt3.converters.hub_snapshot import fetch_preset
 from keras_gpt3.models.checkpoint_loading import load_checkpoint
 from keras_gpt3.models.known_arguments import check_known_arguments
+from keras_gpt3.models.preset_check import check_preset
+from keras_gpt3.models.preset_check import check_scheme
+from keras_gpt3.models.preset_check import foreign_format
 from keras_gpt3.models.stored_shapes import check_stored_shapes
 from keras_gpt3.planning.preflight import check_fits
 
 _logger = logging.getLogger("keras_gpt3")
+
+# Files of tokenizers that work in another way.
+_FOREIGN_TOKENIZERS = ("spiece.model", "tokenizer.model")
 
 
 def load_backbone(cls, preset, load_weights, overrides):
@@ -60,7 +65,8 @@ def local_preset(preset, load_weights=None):
     Raises:
         ImportError: If huggingface-hub is needed and not installed.
         OSError: If a file is not in the cache and cannot be downloaded.
-        ValueError: If there is no such repository or revision.
+        ValueError: If there is no such repository or revision, the preset has
+            an unknown scheme, or `load_weights` is no bool.
 
     Example:
 
@@ -71,6 +77,12 @@ def local_preset(preset, load_weights=None):
     ```
     """
     preset = str(preset)
+    if load_weights is not None and not isinstance(load_weights, bool):
+        raise ValueError(
+            "load_weights must be None, True or False. Received: load_weights="
+            f"{load_weights!r}. Leave it out to load what weights there are."
+        )
+    check_scheme(preset)
     if not preset.startswith("hf://"):
         return preset
     return fetch_preset(preset, weights=load_weights is not False)
@@ -100,7 +112,7 @@ def _load_saved(cls, preset, load_weights, overrides):
     check_preset(preset)
     loader = get_preset_loader(preset)
     if not isinstance(loader, KerasPresetLoader):
-        raise _foreign_format(preset)
+        raise foreign_format(preset)
     saved_class = loader.check_backbone_class()
     if not issubclass(saved_class, cls):
         raise ValueError(
@@ -132,49 +144,10 @@ def _saved_dtype(saved):
     return saved["dtype"]
 
 
-def check_preset(preset):
-    """Raises unless a preset is shipped, a handle, or a folder with a config.
-
-    Args:
-        preset: string.
-
-    Raises:
-        ValueError: If there is no such preset, the folder has no config, or
-            the config is damaged or of another format.
-    """
-    if "://" in preset or preset_loader.is_shipped(preset):
-        return
-    config = pathlib.Path(preset) / "config.json"
-    if not config.exists():
-        if pathlib.Path(preset).is_dir():
-            raise ValueError(
-                "A preset folder must hold a config.json. Received: "
-                f"preset={preset!r}. Pass a folder that save_to_preset wrote."
-            )
-        if "/" in preset or "\\" in preset:
-            raise ValueError(
-                f"A preset folder must exist. Received: preset={preset!r}. "
-                "Pass a folder that save_to_preset wrote, or a name of "
-                "keras_gpt3.GPT3.presets."
-            )
-        preset_loader.load_shipped_preset(preset)  # Raises, with the names.
-    content = read_config_json(preset)
-    if not {"registered_name", "model_type"}.intersection(content):
-        raise _foreign_format(preset)
-
-
-def _foreign_format(preset):
-    """The error for a preset of another library."""
-    return ValueError(
-        "preset must be in Keras' or Hugging Face's format, with a "
-        "registered_name or a model_type in its config.json. Received: "
-        f"preset={preset!r}. Pass a folder that save_to_preset or "
-        "save_pretrained wrote."
-    )
-
-
 def has_preprocessor(preset):
     """Whether a preset holds a tokenizer; those on Kaggle's hub always do.
+
+    Logs which files a checkpoint lacks, for its model then takes no texts.
 
     Args:
         preset: string or path. See `GPT3Backbone.from_preset`; not a handle of
@@ -186,10 +159,21 @@ def has_preprocessor(preset):
     preset = str(preset)
     if preset_loader.is_shipped(preset) or "://" in preset:
         return True
+    folder = pathlib.Path(preset)
     names = ["tokenizer.json"]
-    if is_checkpoint_folder(preset):
+    is_checkpoint = is_checkpoint_folder(preset)
+    if is_checkpoint:
         names += ["vocab.json", "merges.txt"]  # Of GPT-2's older format.
-    return any((pathlib.Path(preset) / name).exists() for name in names)
+    has_tokenizer = any((folder / name).exists() for name in names)
+    if is_checkpoint and not has_tokenizer:
+        foreign = [n for n in _FOREIGN_TOKENIZERS if (folder / n).exists()]
+        _logger.warning(
+            "%s has no tokenizer.json and no vocab.json with a merges.txt%s: "
+            "the model works on token ids, not on texts.",
+            preset,
+            f"; its {foreign[0]} is not read" if foreign else "",
+        )
+    return has_tokenizer
 
 
 def _has_weights(preset):

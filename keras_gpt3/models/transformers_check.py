@@ -1,5 +1,6 @@
 """Compares a model's logits with those that transformers computes."""
 
+import contextlib
 import dataclasses
 import importlib.util
 
@@ -57,7 +58,7 @@ def check_installed():
             )
 
 
-def compare_with_transformers(model, folder, seed=0):
+def compare_with_transformers(model, folder, dtype="float32", seed=0):
     """Compares a model with a checkpoint in transformers' eager attention.
 
     Both compute in float32, on random token ids.
@@ -65,6 +66,8 @@ def compare_with_transformers(model, folder, seed=0):
     Args:
         model: a `GPT3` of dtype float32.
         folder: string or path. The checkpoint, in Hugging Face's layout.
+        dtype: string. What the model's weights were rounded to, and the
+            checkpoint's are, too. Defaults to `"float32"`.
         seed: int. Of the token ids. Defaults to `0`.
 
     Returns:
@@ -78,9 +81,12 @@ def compare_with_transformers(model, folder, seed=0):
     import torch
     import transformers
 
-    reference = transformers.AutoModelForCausalLM.from_pretrained(
-        str(folder), attn_implementation="eager", torch_dtype=torch.float32
-    ).eval()
+    with _no_progress_bars(transformers.utils.logging):
+        reference = transformers.AutoModelForCausalLM.from_pretrained(
+            str(folder), attn_implementation="eager"
+        )
+    # The argument for the type has another name in each version.
+    reference = reference.to(getattr(torch, dtype)).float().eval()
     backbone = model.backbone
     length = min(_LENGTH, backbone.max_sequence_length)
     token_ids = np.random.default_rng(seed).integers(
@@ -98,3 +104,15 @@ def compare_with_transformers(model, folder, seed=0):
         largest_logit=float(np.abs(theirs).max()),
         same_choices=float(same.mean()),
     )
+
+
+@contextlib.contextmanager
+def _no_progress_bars(logging):
+    """Hides transformers' bars, in a load of seconds."""
+    were_there = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if were_there:
+            logging.enable_progress_bar()

@@ -1,12 +1,17 @@
 """Uploads a saved model to a hub, its card included."""
 
+import contextlib
 import pathlib
+import re
 
 import keras_hub
 
 from keras_gpt3.models.model_card import CARD_FILE
 
-_SCHEMES = ("hf://", "kaggle://")
+_FORMS = {
+    "hf://": "hf://org/name",
+    "kaggle://": "kaggle://name/model/framework/variation",
+}
 
 
 def upload_preset(uri, preset):
@@ -23,6 +28,7 @@ def upload_preset(uri, preset):
 
     Raises:
         ImportError: If huggingface-hub or kagglehub is not installed.
+        OSError: If the hub cannot be reached, or refuses the upload.
         ValueError: If `uri` has another form, or `preset` is no folder with a
             saved model and its weights.
 
@@ -36,11 +42,7 @@ def upload_preset(uri, preset):
         upload_preset("hf://me/my_model", "my_model")
     ```
     """
-    if not uri.startswith(_SCHEMES):
-        raise ValueError(
-            "uri must begin with 'hf://' or 'kaggle://'. Received: "
-            f"uri={uri!r}. Pass 'hf://' and a name on Hugging Face's hub."
-        )
+    _check_uri(uri)
     folder = pathlib.Path(preset)
     has_weights = any(folder.glob("*.weights.h5"))
     if not (folder / "config.json").exists() or not has_weights:
@@ -49,9 +51,57 @@ def upload_preset(uri, preset):
             f"preset={str(preset)!r}. Pass a folder that save_to_preset wrote."
         )
     card = folder / CARD_FILE
-    if uri.startswith("hf://") and card.exists():
-        _upload_card(uri.removeprefix("hf://"), card)
-    keras_hub.upload_preset(uri, str(folder))
+    with _errors_in_one_line(uri):
+        if uri.startswith("hf://") and card.exists():
+            _upload_card(uri.removeprefix("hf://"), card)
+        keras_hub.upload_preset(uri, str(folder))
+
+
+def _check_uri(uri):
+    """Raises unless a hub could take it for a name."""
+    if not isinstance(uri, str) or not uri.startswith(tuple(_FORMS)):
+        raise ValueError(
+            "uri must begin with 'hf://' or 'kaggle://'. Received: "
+            f"uri={uri!r}. Pass 'hf://' and a name on Hugging Face's hub."
+        )
+    form = _FORMS["kaggle://"]
+    if uri.startswith("kaggle://") and not re.fullmatch(
+        r"kaggle:/(/[\w.-]+){4}", uri
+    ):
+        raise ValueError(
+            f"A uri of Kaggle's hub must have the form {form}. Received: "
+            f"uri={uri!r}. Pass all four parts."
+        )
+
+
+@contextlib.contextmanager
+def _errors_in_one_line(uri):
+    """Turns the errors of the hubs' libraries into one of our own."""
+    try:
+        yield
+    except _errors_of_hubs() as error:
+        if isinstance(error, FileNotFoundError):
+            raise  # Of a file here.
+        reason = (str(error).strip() or "no reason").splitlines()[0]
+        raise OSError(
+            "The hub must be reached, and take the upload. Received: uri="
+            f"{uri!r} ({type(error).__name__}: {reason.rstrip('.'):.200}). "
+            "Look at the network, unset HF_HUB_OFFLINE, and log in."
+        ) from error
+
+
+def _errors_of_hubs():
+    """What an upload raises, by the libraries that are installed."""
+    found = [OSError]  # Without a network, and of kagglehub's HTTP library.
+    with contextlib.suppress(ImportError):
+        from huggingface_hub import errors
+
+        found.append(errors.HTTPError)
+    with contextlib.suppress(ImportError):
+        from kagglehub import exceptions
+
+        found += [exceptions.BackendError, exceptions.UnauthenticatedError]
+    return tuple(found)
 
 
 def _upload_card(handle, card):

@@ -21,7 +21,8 @@ def stream_weight(variable, rule, weights, piece_bytes=PIECE_BYTES):
         piece_bytes: int. What is read at a time, about. Defaults to 2 MiB.
 
     Raises:
-        ValueError: If a number is too large for the variable's type.
+        ValueError: If a number is too large for the variable's type, or is
+            none.
     """
     dtype = keras.backend.standardize_dtype(variable.dtype)
     width = variable.shape[-1] // len(rule.theirs)
@@ -54,12 +55,17 @@ def pieces(weights, name, piece_bytes=PIECE_BYTES):
 
     Yields:
         Pairs of the first row's number and the rows.
+
+    Raises:
+        ValueError: If they are no floating-point numbers, or not finite.
     """
     shape = weights.shapes[name]
     # 4 bytes a number; whatever is stored, the order of magnitude is right.
     step = max(1, piece_bytes // (4 * math.prod(shape[1:])))
     for start in range(0, shape[0], step):
-        yield start, weights.read(name, start, min(start + step, shape[0]))
+        rows = weights.read(name, start, min(start + step, shape[0]))
+        _check_numbers(rows, name)
+        yield start, rows
 
 
 def check_tied(weights, head, embedding):
@@ -83,13 +89,33 @@ def check_tied(weights, head, embedding):
             )
 
 
-def _cast(rows, dtype, name):
-    """Numbers in another type; those that it cannot hold are an error."""
+def _check_numbers(rows, name):
+    """Raises at integers, NaN and infinity."""
     if rows.dtype.kind not in "fV":  # V is bfloat16.
         raise ValueError(
             f"Weights must be floating-point numbers. Received: {name} of type "
             f"{rows.dtype}. Save the checkpoint in float32."
         )
+    if not _are_finite(rows):
+        raise ValueError(
+            f"Weights must be finite numbers. Received: {name} with NaN or "
+            "infinity in it. Use a checkpoint from before its training failed, "
+            "or one in float32."
+        )
+
+
+def _are_finite(rows):
+    """Whether all numbers are, at 2% of the time it takes to load them."""
+    if rows.itemsize > 2 or not rows.size:
+        return np.isfinite(rows).all()
+    # numpy is ten times as slow here. Others have all bits of the exponent.
+    bits = rows.view("uint16")
+    exponent = np.array(np.inf, rows.dtype).view("uint16")
+    return (bits & exponent).max() < exponent
+
+
+def _cast(rows, dtype, name):
+    """Numbers in another type; those that it cannot hold are an error."""
     with np.errstate(over="raise"):
         try:
             return rows.astype(dtype, copy=False)

@@ -76,8 +76,8 @@ def test_check_compares_what_was_written_with_the_checkpoint(
 ):
     compared = []
 
-    def compare(model, folder):
-        compared.append((model.backbone.num_layers, str(folder)))
+    def compare(model, folder, dtype):
+        compared.append((model.backbone.num_layers, str(folder), dtype))
         return LogitComparison(difference, 1.0, same_choices=1.0)
 
     monkeypatch.setattr(transformers_check, "check_installed", lambda: None)
@@ -89,7 +89,7 @@ def test_check_compares_what_was_written_with_the_checkpoint(
     assert "Logits " in done.stdout
     is_source = source == "checkpoint"
     checkpoint = folders / source if is_source else tmp_path / "new"
-    assert compared == [(2, str(checkpoint))]
+    assert compared == [(2, str(checkpoint), "float32")]
 
 
 def test_check_without_torch_is_refused_before_any_work(

@@ -181,7 +181,28 @@ def test_what_cannot_be_reached_once_is_not_asked_again(
     files.fetch("big")
     ask("http://127.0.0.1:8", tmp_path / "cache", monkeypatch)
     files.fetch("absent")
-    assert asked == [("config.json", False), ("big", False), ("absent", True)]
+    # The big file was sought on the hub alone.
+    assert asked == [("config.json", False), ("absent", True)]
+    assert files.not_asked == ["big", "absent"]
+
+
+def test_no_network_is_noticed_at_once_and_logged_once(
+    tmp_path, monkeypatch, caplog
+):
+    def wait(seconds):
+        raise AssertionError("Nobody waits for a network.")
+
+    monkeypatch.setattr("time.sleep", wait)
+    ask("http://127.0.0.1:9", tmp_path / "cache", monkeypatch)
+    with pytest.raises(OSError, match=r"config\.json of .* \(ConnectError: "):
+        HubFiles(HANDLE)
+    assert caplog.messages == []
+
+
+def test_a_hub_that_is_busy_is_asked_again(hub, no_waiting):
+    hub.busy = 2
+    assert HubFiles(HANDLE).folder.name == hub.commit
+    assert hub.busy == 0
 
 
 @pytest.mark.parametrize("answer", ["config.json", "other", "absent"])

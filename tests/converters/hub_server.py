@@ -23,6 +23,7 @@ class Hub:
         cut: dict from a file's name to the bytes after which the connection
             breaks, once.
         gated: set of names of repositories.
+        busy: int. How many requests are yet to be turned away.
     """
 
     def __init__(self):
@@ -32,6 +33,7 @@ class Hub:
         self.ranges = []
         self.cut = {}
         self.gated = set()
+        self.busy = 0
 
     def publish(self, repository, files, revision="main"):
         """Puts files at a revision; returns the commit."""
@@ -69,6 +71,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, with_body):
         self.hub.requests.append((self.command, self.path))
+        if self.hub.busy:
+            self.hub.busy -= 1
+            return self._refuse(503, "Busy")
         match = _PATH.fullmatch(self.path)
         repository, revision, name = match.groups() if match else ("", "", "")
         if repository in self.hub.gated:

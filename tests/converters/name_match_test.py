@@ -76,7 +76,7 @@ def test_a_missing_tensor_is_named(name):
     shapes = stored_shapes(GPT2)
     del shapes[name]
     message = (
-        "A gpt2 checkpoint must hold every tensor that its config.json asks "
+        "A checkpoint of gpt2 must hold every tensor that its config.json asks "
         f"for. Received: no {name}. Look whether a file is missing or "
         "config.json belongs to another model."
     )
@@ -98,8 +98,8 @@ def test_a_missing_tensor_is_named(name):
 def test_an_unexpected_tensor_is_named(name):
     shapes = stored_shapes(GPT2) | {name: (24,)}
     message = (
-        "A gpt2 checkpoint must hold no tensor that its config.json does not "
-        f"ask for. Received: {name}. Look whether config.json belongs to "
+        "A checkpoint of gpt2 must hold no tensor that its config.json does "
+        f"not ask for. Received: {name}. Look whether config.json belongs to "
         "another model."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

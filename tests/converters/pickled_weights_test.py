@@ -1,6 +1,7 @@
 import math
 import os
 import pathlib
+import pickle
 import re
 import sys
 import types
@@ -33,7 +34,7 @@ def test_only_weights_are_ever_asked_for(tmp_path, monkeypatch):
 
     torch = types.SimpleNamespace(load=load, Tensor=np.ndarray)
     monkeypatch.setitem(sys.modules, "torch", torch)
-    (tmp_path / "pytorch_model.bin").write_bytes(b"0")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"PK")
     PickledWeights(tmp_path / "pytorch_model.bin")
     assert asked == [
         {"map_location": "cpu", "weights_only": True, "mmap": False}
@@ -109,6 +110,27 @@ def test_a_pickle_with_code_is_refused_and_never_run(tmp_path):
 
 
 @needs_torch
+@pytest.mark.parametrize("protocol", range(2, 6))
+def test_a_pickle_that_torch_did_not_write_is_refused_unread(
+    tmp_path, protocol
+):
+    path = tmp_path / "a.bin"
+    path.write_bytes(pickle.dumps(RunsCode(tmp_path / "ran"), protocol))
+    with pytest.raises(
+        ValueError, match="must be a PyTorch file.* begins as another pickle. "
+    ):
+        PickledWeights(path)
+    assert not (tmp_path / "ran").exists()
+
+
+@needs_torch
+def test_a_page_in_place_of_a_file_is_named(tmp_path):
+    (tmp_path / "a.bin").write_bytes(b"<html><head>Not found</head></html>")
+    with pytest.raises(ValueError, match="which begins as b'<html><head>No"):
+        PickledWeights(tmp_path / "a.bin")
+
+
+@needs_torch
 @pytest.mark.parametrize(
     ("code", "name"),
     [(print, "print"), (os.system, "posix.system"), (RunsCode, "RunsCode")],
@@ -133,7 +155,6 @@ def read_all(path):
 
 
 @needs_torch
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_file_that_is_cut_anywhere_is_an_error(tmp_path, zipped):
     import torch
@@ -150,7 +171,6 @@ def test_a_file_that_is_cut_anywhere_is_an_error(tmp_path, zipped):
 
 
 @needs_torch
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_file_with_a_wrong_byte_anywhere_is_read_or_an_error(
     tmp_path, zipped
@@ -184,9 +204,20 @@ def test_what_the_system_refuses_stays_its_error(tmp_path):
 
 
 @needs_torch
-@pytest.mark.parametrize("content", [[1], {"a": 1}, {1: 1}, 3])
-def test_anything_but_named_tensors_is_an_error(tmp_path, content):
-    with pytest.raises(ValueError, match="must hold tensors by name"):
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ([1], "an object of type list"),
+        ({"a": 1}, "'a' of type int"),
+        ({"state_dict": {}, "epoch": 1}, "'state_dict' of type dict"),
+        ({1: 1}, "the key 1"),
+        (3, "an object of type int"),
+    ],
+)
+def test_anything_but_named_tensors_is_an_error(tmp_path, content, named):
+    with pytest.raises(
+        ValueError, match=f"must hold tensors by name.* with {named}. Save the"
+    ):
         PickledWeights(save(tmp_path / "a.bin", content))
 
 

@@ -56,6 +56,19 @@ def test_adds_new_tokens_and_keeps_known_ones():
     assert vocabulary == {"a": 0, "<b>": 1}
 
 
+@pytest.mark.parametrize("ids", [(3, 4), (2, 4), (4, 2)])
+def test_a_hole_before_a_new_id_raises(ids):
+    # transformers would number them 2 and 3, whatever the file says.
+    added = [("x.json", f"<{id}>", id) for id in ids]
+    wrong = max(ids) if 2 in ids else min(ids)
+    message = (
+        rf"x\.json', id of '<{wrong}>'={wrong}\. Give it the id {wrong - 1},"
+    )
+    with pytest.raises(ValueError, match=message) as error:
+        add_tokens({"a": 0, "<b>": 1}, added)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("token", "id", "named"),
     [

@@ -145,9 +145,10 @@ def test_a_merges_txt_that_was_cut_between_two_rules_raises(tmp_path):
 @pytest.mark.parametrize("role", ["eos_token", "mask_token"])
 def test_a_special_token_that_no_file_numbers_raises(role, tmp_path):
     write(tmp_path, vocab_json=VOCABULARY, merges_txt=MERGES)
-    write(tmp_path, tokenizer_config_json={role: "<new>"})
+    write(tmp_path, special_tokens_map_json={role: "<new>"})
     with pytest.raises(
-        ValueError, match=r"special token='<new>'\. Add it to added_tokens\.js"
+        ValueError,
+        match=r"special_tokens_map\.json', special token='<new>'\. Add it to ",
     ):
         read_tokenizer(tmp_path)
 

@@ -1,8 +1,11 @@
+import json
+
 import pytest
 
 from keras_gpt3.converters.tokenizer_files import read_tokenizer
 from keras_gpt3.converters.tokenizer_settings import read_tokenizer_settings
 from keras_gpt3.converters.tokenizer_settings import tokenizer_settings
+from keras_gpt3.converters.tokenizer_settings import write_max_length
 from tests.converters.tokenizer_folders import FIXTURES
 from tests.converters.tokenizer_folders import write
 
@@ -112,3 +115,31 @@ def test_says_where_transformers_would_change_decoded_texts(
     write(tmp_path, tokenizer_config_json=config)
     read_tokenizer_settings(tmp_path)
     assert ("drops spaces before punctuation" in caplog.text) == clean_up
+
+
+def test_remembers_which_file_names_a_token(tmp_path):
+    write(
+        tmp_path,
+        tokenizer_config_json={"eos_token": "a", "pad_token": "b"},
+        special_tokens_map_json={
+            "eos_token": "c",
+            "additional_special_tokens": ["<d>"],
+        },
+    )
+    paths = read_tokenizer_settings(tmp_path).paths
+    assert {token: path.name for token, path in paths.items()} == {
+        "a": "tokenizer_config.json",
+        "b": "tokenizer_config.json",
+        "c": "special_tokens_map.json",
+        "<d>": "special_tokens_map.json",
+    }
+
+
+def test_the_longest_length_is_added(tmp_path):
+    write(tmp_path, tokenizer_config_json={"eos_token": "\u0120"})
+    write_max_length(tmp_path, 7)
+    text = (tmp_path / "tokenizer_config.json").read_text("utf-8")
+    assert json.loads(text) == {
+        "eos_token": "\u0120",
+        "model_max_length": 7,
+    }

@@ -131,11 +131,21 @@ def test_a_tokenizer_goes_along(tmp_path):
     end = model.preprocessor.tokenizer.end_token_id
     config = read_config(tmp_path)
     assert (config["bos_token_id"], config["eos_token_id"]) == (end, end)
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    assert settings["model_max_length"] == config["n_positions"] == 12
     loaded = GPT3.from_preset(tmp_path)
     text = "A text<|endoftext|>."
     np.testing.assert_array_equal(
         loaded.preprocessor.tokenizer(text), model.preprocessor.tokenizer(text)
     )
+
+
+def test_without_a_tokenizer_no_id_ends_texts(tmp_path):
+    # Left out, they would be the family's own: 50256, or 2 in an OPT.
+    export_to_transformers(small_model(**DENSE), tmp_path)
+    config = read_config(tmp_path)
+    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        assert config[name] is None
 
 
 def test_only_a_checkpoint_is_replaced_and_only_when_asked(tmp_path):

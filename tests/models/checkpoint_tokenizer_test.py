@@ -6,6 +6,7 @@ from keras_gpt3.models.checkpoint_tokenizer import checkpoint_context
 from keras_gpt3.models.checkpoint_tokenizer import read_checkpoint_tokenizer
 from tests.converters.tokenizer_folders import FIXTURES
 from tests.converters.tokenizer_folders import NAMES
+from tests.converters.tokenizer_folders import write
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -27,3 +28,73 @@ def test_another_family_raises(tmp_path):
     (tmp_path / "config.json").write_text(config)
     with pytest.raises(ValueError, match="llama"):
         checkpoint_context(tmp_path)
+
+
+def make_checkpoint(folder, config, generation_config=None):
+    """A checkpoint of 8 ids whose tokenizer ends texts with the id 3."""
+    write(
+        folder,
+        vocab_json={"h": 0, "e": 1, "he": 2, "<|endoftext|>": 3},
+        merges_txt="#version: 0.2\nh e\n",
+        config_json={"model_type": "gpt2", "vocab_size": 8, **config},
+    )
+    if generation_config is not None:
+        write(folder, generation_config_json=generation_config)
+
+
+@pytest.mark.parametrize(
+    ("config", "generation_config", "named"),
+    [
+        ({"eos_token_id": 5}, None, "config.json has eos_token_id=5. Pass"),
+        (
+            {"eos_token_id": [3, 7]},
+            None,
+            "eos_token_id=[3, 7]. Pass stop_token",
+        ),
+        (
+            {"eos_token_id": 3},
+            {"eos_token_id": 5},
+            "generation_config.json has",
+        ),
+        ({"vocab_size": 50257}, None, "has eos_token_id=50256. Pass"),
+        ({"model_type": "opt"}, None, "has eos_token_id=2. Pass"),
+    ],
+)
+def test_warns_where_transformers_would_stop_elsewhere(
+    config, generation_config, named, tmp_path, caplog
+):
+    make_checkpoint(tmp_path, config, generation_config)
+    read_checkpoint_tokenizer(tmp_path)
+    (message,) = caplog.messages
+    assert "the tokenizer's end, '<|endoftext|>' (id 3), but" in message
+    assert named in message
+
+
+@pytest.mark.parametrize(
+    ("config", "generation_config"),
+    [
+        ({"eos_token_id": 3}, None),
+        ({"eos_token_id": [3]}, None),
+        ({"eos_token_id": None}, None),
+        ({}, None),  # 50256, which is not among 8 ids.
+        ({"eos_token_id": 5}, {"eos_token_id": 3}),
+        ({"eos_token_id": 5}, {}),
+        ({"model_type": "llama"}, None),
+    ],
+)
+def test_is_silent_where_no_other_id_can_end_a_text(
+    config, generation_config, tmp_path, caplog
+):
+    make_checkpoint(tmp_path, config, generation_config)
+    assert read_checkpoint_tokenizer(tmp_path).end_token == "<|endoftext|>"
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("ids", ["</s>", [1, "2"], True, 1.0])
+def test_what_is_no_id_cannot_end_a_text(ids, tmp_path):
+    make_checkpoint(tmp_path, {"eos_token_id": ids})
+    with pytest.raises(
+        ValueError,
+        match=r"must be an id, a list of ids or null\. Received: .*on",
+    ):
+        read_checkpoint_tokenizer(tmp_path)

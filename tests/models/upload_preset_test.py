@@ -5,6 +5,7 @@ import types
 import huggingface_hub
 import kagglehub
 import pytest
+from huggingface_hub import errors
 from huggingface_hub.errors import HFValidationError
 
 from keras_gpt3.models.model_card import write_model_card
@@ -79,7 +80,7 @@ def test_kaggle_gets_the_folder_as_it_is(saved, monkeypatch):
     assert uploads == [("me/tiny/keras/tiny_en", str(saved))]
 
 
-@pytest.mark.parametrize("uri", ["me/tiny", "https://me/tiny", ""])
+@pytest.mark.parametrize("uri", ["me/tiny", "https://me/tiny", "", 5, None])
 def test_another_scheme_raises(uri, saved):
     with pytest.raises(
         ValueError, match=r"uri must begin with 'hf://' or 'kaggle://'\. Rec"
@@ -116,4 +117,55 @@ def test_without_huggingface_hub_it_says_what_to_install(saved, monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", no_hub)
     with pytest.raises(ImportError, match=r"pip install 'keras-gpt3\[convert"):
+        upload_preset(URI, saved)
+
+
+@pytest.mark.parametrize("uri", ["kaggle://x", "kaggle://a/b/c", "kaggle://"])
+def test_a_uri_of_kaggle_has_four_parts(uri, saved):
+    with pytest.raises(
+        ValueError, match="the form kaggle://name/model/framework/variation. R"
+    ):
+        upload_preset(uri, saved)
+
+
+def raises(error):
+    def function(*arguments, **named):
+        raise error
+
+    return function
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.HTTPError("no route\nto the host"),
+        errors.OfflineModeIsEnabled("no route: offline mode"),
+        ConnectionError("no route"),
+    ],
+)
+def test_without_a_network_there_is_one_line(error, saved, hub, monkeypatch):
+    monkeypatch.setattr(huggingface_hub, "create_repo", raises(error))
+    message = (
+        rf"Received: uri='hf://me/tiny' \({type(error).__name__}: no route"
+    )
+    with pytest.raises(OSError, match=message) as raised:
+        upload_preset(URI, saved)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("no route"), kagglehub.exceptions.BackendError("no")]
+)
+def test_without_kaggle_there_is_one_line(error, saved, monkeypatch):
+    monkeypatch.setattr(kagglehub, "model_upload", raises(error))
+    with pytest.raises(OSError, match="The hub must be reached, .*Error: no"):
+        upload_preset("kaggle://me/tiny/keras/tiny_en", saved)
+
+
+def test_a_file_that_vanished_is_not_taken_for_the_network(
+    saved, hub, monkeypatch
+):
+    error = FileNotFoundError("config.json is missing")
+    monkeypatch.setattr(huggingface_hub, "upload_folder", raises(error))
+    with pytest.raises(FileNotFoundError, match=r"config\.json is missing"):
         upload_preset(URI, saved)

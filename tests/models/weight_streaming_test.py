@@ -100,3 +100,31 @@ def test_a_head_of_its_own_is_an_error():
         ValueError, match="head must be the token .* head that differs from tab"
     ):
         check_tied(arrays, "head", "table")
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    "stored", ["float64", "float32", "float16", ml_dtypes.bfloat16]
+)
+def test_a_weight_that_is_no_number_is_named(number, stored):
+    array = numbers(5, 3).astype(stored)
+    array[4, 1] = number
+    rule = WeightRule("kernel", ("fine", "bad"), shape=(5, 6))
+    with pytest.raises(
+        ValueError, match="must be finite numbers. Received: bad with NaN or in"
+    ):
+        streamed(rule, {"fine": numbers(5, 3).astype(stored), "bad": array})
+
+
+@pytest.mark.parametrize("stored", ["float16", ml_dtypes.bfloat16])
+def test_the_largest_numbers_are_weights(stored):
+    largest = ml_dtypes.finfo(stored).max
+    array = np.array([largest, -largest, 0.0], stored)
+    rule = WeightRule("kernel", ("a",), shape=(3,))
+    np.testing.assert_array_equal(streamed(rule, {"a": array}), array)
+
+
+def test_a_head_of_nan_is_not_taken_for_one_of_its_own():
+    table = np.full((4, 2), np.nan, "float32")
+    with pytest.raises(ValueError, match="finite numbers. Received: head with"):
+        check_tied(Arrays(head=table, table=table), "head", "table")
