@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from keras_gpt3.data import write_progress as module
+from keras_gpt3.data import read_progress as module
 from keras_gpt3.data.write_progress import write_progress
 
 

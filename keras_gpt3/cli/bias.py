@@ -1,0 +1,130 @@
+"""`keras-gpt3 bias MODEL --out FOLDER`: the bias probes of section 6.2."""
+
+import contextlib
+import os
+import pathlib
+import sys
+from typing import Annotated
+
+import typer
+
+from keras_gpt3.cli.model_loading import load_model
+from keras_gpt3.cli.user_errors import user_errors
+from keras_gpt3.replaced_folder import check_is_free
+
+PROBES = ("occupations", "races", "religions")
+
+_HELP = {
+    "model": "The folder of a model, a handle, or a preset's name.",
+    "out": "Folder for bias.md, bias.html, bias.json and the plots.",
+    "probes": f"With commas between: {', '.join(PROBES)}.",
+    "samples": "Continuations of each prompt; the paper drew 800.",
+    "max_new_tokens": "The most tokens of each.",
+    "seed": "The same seed gives the same report.",
+    "batch_size": "Prompts, or samples, at a time.",
+    "dtype": "A Keras dtype policy, such as bfloat16. Default: the model's.",
+}
+
+
+def _option(name):
+    return typer.Option(help=_HELP[name])
+
+
+def bias_command(
+    model: Annotated[str, typer.Argument(help=_HELP["model"])],
+    out: Annotated[pathlib.Path, _option("out")],
+    probes: Annotated[str, _option("probes")] = ",".join(PROBES),
+    samples: Annotated[int, _option("samples")] = 800,
+    max_new_tokens: Annotated[int, _option("max_new_tokens")] = 50,
+    seed: Annotated[int, _option("seed")] = 0,
+    batch_size: Annotated[int, _option("batch_size")] = 16,
+    dtype: Annotated[str | None, _option("dtype")] = None,
+) -> None:
+    """Ask a model for gender by occupation, and for races and religions.
+
+    The report says what such probes cannot tell. Exits with 0, or with 2 if
+    an argument is wrong.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with user_errors():
+        from keras_gpt3.evaluation.bias_report import write_bias_report
+
+        names = _checked(probes)
+        # Before the hours that the samples may take.
+        check_is_free(out, lambda path: True)
+        lexicon = _lexicon(names)
+        made = load_model(model, dtype)
+        settings = {
+            "num_samples": samples,
+            "max_new_tokens": max_new_tokens,
+            "seed": seed,
+            "batch_size": batch_size,
+        }
+        found = {name: _run(name, made, lexicon, settings) for name in names}
+        # How many at a time changes nothing.
+        del settings["batch_size"]
+        write_bias_report(out, **found, model=model, settings=settings)
+    typer.echo(f"Written to {out}")
+
+
+def _checked(probes):
+    names = [name.strip() for name in probes.split(",")]
+    unknown = [name for name in names if name not in PROBES]
+    if unknown:
+        raise ValueError(
+            f"Probes must be among {', '.join(PROBES)}. Received: "
+            f"{', '.join(unknown)}. Check the spelling."
+        )
+    return names
+
+
+def _lexicon(names):
+    from keras_gpt3.evaluation.word_lexicon import WordLexicon
+
+    return WordLexicon() if {"races", "religions"} & {*names} else None
+
+
+def _run(name, model, lexicon, settings):
+    from keras_gpt3.evaluation.occupation_bias import occupation_bias
+    from keras_gpt3.evaluation.race_sentiment import race_prompts
+    from keras_gpt3.evaluation.race_sentiment import race_sentiment
+    from keras_gpt3.evaluation.religion_words import religion_prompts
+    from keras_gpt3.evaluation.religion_words import religion_words
+
+    if name == "occupations":
+        return occupation_bias(model, batch_size=settings["batch_size"])
+    if name == "races":
+        said = _sampled(model, race_prompts(), settings)
+        return race_sentiment(said, lexicon, seed=settings["seed"])
+    return religion_words(
+        _sampled(model, religion_prompts(), settings), lexicon
+    )
+
+
+def _sampled(model, prompts, settings):
+    from keras_gpt3.evaluation.sampled_descriptions import sampled_descriptions
+
+    count = settings["num_samples"] * sum(map(len, prompts.values()))
+    with _bar(count) as on_batch:
+        return sampled_descriptions(
+            model, prompts, **settings, on_batch=on_batch
+        )
+
+
+@contextlib.contextmanager
+def _bar(count):
+    """Shows on a terminal how many samples are drawn, and the time left."""
+    if not sys.stdout.isatty():
+        yield None
+        return
+    from rich import progress
+
+    with progress.Progress(
+        progress.TextColumn("{task.completed:,} samples drawn"),
+        progress.BarColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("elapsed, left:"),
+        progress.TimeRemainingColumn(),
+    ) as bar:
+        task = bar.add_task("samples", total=count)
+        yield lambda drawn: bar.update(task, advance=drawn)

@@ -1,0 +1,96 @@
+"""`keras-gpt3 evaluate MODEL --tasks TASKS`: the paper's few-shot tasks."""
+
+import os
+import pathlib
+from typing import Annotated
+
+import typer
+
+from keras_gpt3.cli.user_errors import user_errors
+
+_HELP = {
+    "model": "A preset's name, a model's folder, or hf://...",
+    "tasks": "Names of tasks or groups (arithmetic, scramble, superglue, all), "
+    "or YAML files of your own, with commas between.",
+    "shots": "K, with commas between. Default: each task's own of Table H.1.",
+    "out": "The folder of the report; outcomes are kept in it, so that the "
+    "same command goes on.",
+    "data": "A folder with TASK/train.jsonl and TASK/test.jsonl. Default: the "
+    "datasets of Hugging Face's hub.",
+    "seed": "Of demonstrations and of generated tasks.",
+    "limit": "Evaluate only so many examples of each task.",
+    "draws": "Different draws of demonstrations that the examples share: with "
+    "1 they are read once. Default: each example has its own, as in the paper.",
+    "batch_size": "Rows that the model reads at a time.",
+    "dtype": "A Keras dtype policy, such as bfloat16. Default: the model's.",
+    "adapter": "A file of adapters, from finetune --lora-rank.",
+    "name": "What the report calls the model. Default: MODEL.",
+}
+
+
+def _option(name):
+    return typer.Option(help=_HELP[name])
+
+
+def evaluate_command(
+    model: Annotated[str, typer.Argument(help=_HELP["model"])],
+    tasks: Annotated[str, _option("tasks")],
+    shots: Annotated[str | None, _option("shots")] = None,
+    out: Annotated[pathlib.Path, _option("out")] = pathlib.Path("evaluation"),
+    data: Annotated[pathlib.Path | None, _option("data")] = None,
+    seed: Annotated[int, _option("seed")] = 0,
+    limit: Annotated[int | None, _option("limit")] = None,
+    draws: Annotated[int | None, _option("draws")] = None,
+    batch_size: Annotated[int, _option("batch_size")] = 8,
+    dtype: Annotated[str | None, _option("dtype")] = None,
+    adapter: Annotated[str | None, _option("adapter")] = None,
+    name: Annotated[str | None, _option("name")] = None,
+) -> None:
+    """Evaluate a model with K demonstrations in its prompt, and no training.
+
+    Writes report.md, report.html, results.json and plots, and the outcome of
+    each example under outcomes. Exits with 0, or with 2 if an argument or a
+    file is wrong.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with user_errors():
+        settings = {
+            "shots": _integers(shots),
+            "seed": seed,
+            "data": data,
+            "limit": limit,
+            "draws": draws,
+            "batch_size": batch_size,
+            "name": name or model,
+        }
+        _evaluate(model, tasks, out, dtype, adapter, settings)
+
+
+def _integers(text):
+    """The numbers between commas; `None` where none are given."""
+    if text is None:
+        return None
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        raise ValueError(
+            "shots must be integers with commas between. Received: "
+            f"shots={text}. Pass 0,1,50 for instance."
+        ) from None
+
+
+def _evaluate(model, tasks, out, dtype, adapter, settings):
+    from keras_gpt3.cli.model_loading import load_model
+    from keras_gpt3.evaluation.evaluate import evaluate
+    from keras_gpt3.evaluation.report import write_report
+    from keras_gpt3.evaluation.results_table import results_table
+    from keras_gpt3.evaluation.task_table import find_tasks
+
+    tasks = find_tasks(tasks)  # A name that is wrong costs no model.
+    loaded = load_model(model, dtype, adapter=adapter)
+    results = evaluate(loaded, tasks, cache=out / "outcomes", **settings)
+    if results:
+        write_report(results, out, tasks)
+        typer.echo(results_table(results, tasks))
+        typer.echo(f"Report written to {out / 'report.html'}")
+    typer.echo(f"Outcomes written to {out / 'outcomes'}")

@@ -1,0 +1,71 @@
+"""`keras-gpt3 lm-eval ...`: lm-evaluation-harness' own command."""
+
+import os
+import sys
+
+import typer
+
+from keras_gpt3.cli.user_errors import user_errors
+
+# Their options, `--help` among them, are theirs to read.
+PASS_ON = {
+    "allow_extra_args": True,
+    "ignore_unknown_options": True,
+    "help_option_names": [],
+}
+_OTHER_COMMANDS = ("ls", "validate")
+# Theirs is 1.
+_BATCH_SIZE = "8"
+
+
+def lm_eval_command(context: typer.Context) -> None:
+    """Run tasks of lm-evaluation-harness, by its own options.
+
+    As lm-eval run, for models of this package: --model_args preset=MODEL
+    --tasks NAMES. Exits with 0, or with 2 if an argument is wrong.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with user_errors():
+        _check_model(context.args)
+        evaluate = _their_command()
+        ours, sys.argv = sys.argv, _their_arguments(context.args)
+        try:
+            evaluate()
+        finally:
+            sys.argv = ours
+
+
+def _their_arguments(arguments):
+    """The command line as `lm-eval` would get it."""
+    if arguments and arguments[0] in _OTHER_COMMANDS:
+        return ["lm-eval", *arguments]
+    if arguments and arguments[0] == "run":
+        arguments = arguments[1:]
+    ours = ["--model", "keras-gpt3"]
+    if not any(a.startswith(("--config", "-C")) for a in arguments):
+        # A file of theirs may have its own, which an option would override.
+        ours += ["--batch_size", _BATCH_SIZE]
+    return ["lm-eval", "run", *ours, *arguments]
+
+
+def _check_model(arguments):
+    named = [a for a in arguments if a.partition("=")[0] in ("--model", "-M")]
+    if named:
+        raise ValueError(
+            "--model must be left out, for it is always keras-gpt3. Received: "
+            f"{named[0]}. Name the model as --model_args preset=..."
+        )
+
+
+def _their_command():
+    """The function behind `lm-eval`, which now knows our model."""
+    import keras_gpt3.evaluation  # noqa: F401  Registers it.
+
+    try:
+        from lm_eval.__main__ import cli_evaluate
+    except ImportError as error:
+        raise ImportError(
+            "lm-evaluation-harness must be installed for lm-eval. Received: "
+            f"{error}. Install it with pip install 'keras-gpt3[evaluate]'."
+        ) from error
+    return cli_evaluate

@@ -1,0 +1,24 @@
+"""The paper's zero-, one- and few-shot evaluation."""
+
+from keras_gpt3.evaluation.evaluate import evaluate
+from keras_gpt3.evaluation.harness_registration import register_harness_model
+from keras_gpt3.evaluation.report import write_report
+from keras_gpt3.evaluation.task import Task
+from keras_gpt3.evaluation.task_file import read_task
+from keras_gpt3.evaluation.task_result import TaskResult
+from keras_gpt3.evaluation.task_table import find_tasks
+from keras_gpt3.evaluation.task_table import shipped_tasks
+from keras_gpt3.evaluation.task_table import task_groups
+
+register_harness_model()
+
+__all__ = [
+    "Task",
+    "TaskResult",
+    "evaluate",
+    "find_tasks",
+    "read_task",
+    "shipped_tasks",
+    "task_groups",
+    "write_report",
+]

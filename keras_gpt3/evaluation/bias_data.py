@@ -1,0 +1,36 @@
+"""The prompts and lists of the bias probes, shipped as data."""
+
+import functools
+import importlib.resources
+
+
+@functools.cache
+def bias_data(name):
+    """Reads one of the shipped files.
+
+    Args:
+        name: string. `"gender"`, `"occupations"`, `"race"` or `"religion"`.
+
+    Returns:
+        A dict, as in the file `bias/NAME.yaml`. Not to be changed.
+
+    Raises:
+        ImportError: If PyYAML is not installed.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.bias_data import bias_data
+
+    bias_data("religion")["religions"]["Judaism"]  # "Jews"
+    ```
+    """
+    try:
+        import yaml
+    except ImportError as error:
+        raise ImportError(
+            "The prompts of the bias probes need PyYAML. Received: "
+            f"{error}. Install it with pip install 'keras-gpt3[evaluate]'."
+        ) from error
+    folder = importlib.resources.files("keras_gpt3.evaluation") / "bias"
+    return yaml.safe_load((folder / f"{name}.yaml").read_text("utf-8"))

@@ -1,0 +1,215 @@
+"""The bias probes of section 6.2 as files: tables, plots, all numbers."""
+
+import dataclasses
+import json
+
+from keras_gpt3.evaluation.bias_data import bias_data
+from keras_gpt3.evaluation.bias_plots import plot_occupations
+from keras_gpt3.evaluation.bias_plots import plot_races
+from keras_gpt3.evaluation.bias_plots import plot_religions
+from keras_gpt3.evaluation.report_section import ReportSection
+from keras_gpt3.evaluation.report_section import write_sections
+from keras_gpt3.replaced_folder import replaced_folder
+
+_PLOTS = {
+    "occupations": plot_occupations,
+    "races": plot_races,
+    "religions": plot_religions,
+}
+_OWNED = ("bias.md", "bias.html", "bias.json")
+_OWNED += tuple(f"{name}.png" for name in _PLOTS)
+# Words in a cell, and occupations at each end.
+_NUM_WORDS = 10
+
+_CAVEAT = (
+    "The paper calls such probes a preliminary analysis, to give a sense of "
+    "some biases (section 6.2.4 of Brown et al. 2020). They show what a model "
+    "associates under prompts that ask for it. A small difference proves no "
+    "fairness, and a large one tells how the training text speaks, not what "
+    "is true of people."
+)
+_OCCUPATIONS = (
+    "The log of the probability of female over male words behind a template, "
+    "in the mean over occupations; below 0 it leans male (section 6.2.1). The "
+    "paper's 388 occupations are not published: its values are of another "
+    "list. Only two genders are asked for."
+)
+_RACES = (
+    "The mean sentiment, from -100 to 100, of the words that are said of a "
+    "race more than of the others (section 6.2.2), by TextBlob's lexicon and "
+    "not the paper's SentiWordNet; the races' own names are left out. The "
+    "prompts ask for race, which is not how a model speaks of it by itself, "
+    "and sentiment can reflect history: a text about slavery is negative."
+)
+_RELIGIONS = (
+    "The words that are said of a religion's people more than of the others' "
+    "(section 6.2.3), with the samples that hold them. A word may be denied in "
+    "its sentence, or be about others."
+)
+
+
+def write_bias_report(
+    folder,
+    occupations=None,
+    races=None,
+    religions=None,
+    model="model",
+    settings=None,
+):
+    """Writes a report into a folder, whole or not at all.
+
+    The files are `bias.md`, `bias.html`, which needs no other file,
+    `bias.json` and a PNG for each probe. Those of an earlier report are
+    replaced; other files stay. What was sampled with the same seed gives the
+    same files.
+
+    Args:
+        folder: path. Made if missing.
+        occupations: list of `OccupationBias`. Defaults to `None`, left out.
+        races: dict from race to `RaceSentiment`. Defaults to `None`.
+        religions: dict from religion to a tuple of `FavouredWord`. Defaults
+            to `None`.
+        model: string. What the model is called. Defaults to `"model"`.
+        settings: dict from string to number, such as `num_samples` and `seed`.
+            Defaults to `None`, unsaid.
+
+    Raises:
+        OSError: If the folder cannot be written.
+        ValueError: If there is no probe.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.bias_report import write_bias_report
+    from keras_gpt3.evaluation.occupation_bias import OccupationBias
+
+    found = OccupationBias("The {occupation} was a", {"a": -1.0, "b": 0.5})
+    write_bias_report("report", occupations=[found])
+    ```
+    """
+    found = {"occupations": occupations, "races": races, "religions": religions}
+    found = {name: value for name, value in found.items() if value}
+    if not found:
+        raise ValueError(
+            "A report must have results to show. Received: no probe. Run one "
+            "first."
+        )
+    makers = {
+        "occupations": _occupation_section,
+        "races": _race_section,
+        "religions": _religion_section,
+    }
+    settings = settings or {}
+    said = "".join(f", {name} {value}" for name, value in settings.items())
+    sections = [ReportSection("What this is", (f"Of {model}{said}.", _CAVEAT))]
+    sections += [makers[name](value) for name, value in found.items()]
+    content = {"model": model, "settings": settings, **_content(found)}
+    with replaced_folder(folder, lambda path: True, _OWNED) as new:
+        for name, value in found.items():
+            _PLOTS[name](value, new / f"{name}.png")
+        write_sections("Bias probes", sections, new, "bias")
+        (new / "bias.json").write_text(
+            json.dumps(content, indent=2) + "\n", "utf-8"
+        )
+
+
+# === Sections ===
+
+
+def _occupation_section(found):
+    gender = bias_data("gender")
+    printed = {t["text"]: t["paper"] for t in gender["templates"].values()}
+    columns = ("Template", "Mean ± standard error", "95% interval")
+    columns += ("Lean male (%)", "Occupations", "Paper, 175B")
+    columns += ("Most male", "Most female")
+    rows = []
+    for bias in found:
+        low, high = bias.interval
+        ranked = sorted(bias.log_ratios, key=bias.log_ratios.get)
+        paper = printed.get(bias.template)
+        rows.append(
+            (
+                bias.template,
+                f"{bias.mean:.2f} ± {bias.standard_error:.2f}",
+                f"{low:.2f} to {high:.2f}",
+                f"{100 * bias.share_male:.0f}",
+                f"{len(ranked):,}",
+                "" if paper is None else f"{paper:.2f}",
+                ", ".join(ranked[: _NUM_WORDS // 2]),
+                ", ".join(ranked[::-1][: _NUM_WORDS // 2]),
+            )
+        )
+    share = f"{gender['paper_share_male']:.0%}"
+    notes = (
+        _OCCUPATIONS,
+        f"Of the paper's occupations {share} leaned male, neutral template.",
+    )
+    return ReportSection(
+        "Gender by occupation", notes, columns, tuple(rows), "occupations.png"
+    )
+
+
+def _race_section(found):
+    columns = ("Race", "Sentiment", "95% interval", "Samples")
+    columns += ("Words known", "Words unknown", "Most favoured, known")
+    rows = tuple(
+        (
+            name,
+            "" if race.sentiment is None else f"{race.sentiment:.1f}",
+            "" if race.interval is None else _interval(race.interval),
+            f"{race.num_samples:,}",
+            f"{len(race.words):,}",
+            f"{race.num_unknown:,}",
+            ", ".join(
+                f"{word.word} ({sentiment:+.0f})"
+                for word, sentiment in race.words[:_NUM_WORDS]
+            ),
+        )
+        for name, race in found.items()
+    )
+    return ReportSection(
+        "Sentiment by race", (_RACES,), columns, rows, "races.png"
+    )
+
+
+def _religion_section(found):
+    rows = tuple(
+        (name, ", ".join(f"{w.word} ({w.count:,})" for w in words))
+        for name, words in found.items()
+    )
+    columns = ("Religion", "Most favoured words (samples)")
+    return ReportSection(
+        "Words by religion", (_RELIGIONS,), columns, rows, "religions.png"
+    )
+
+
+def _interval(interval):
+    low, high = interval
+    return f"{low:.1f} to {high:.1f}"
+
+
+# === Numbers ===
+
+
+def _content(found):
+    content = {}
+    if "occupations" in found:
+        content["occupations"] = [
+            dataclasses.asdict(bias)
+            | {"mean": bias.mean, "interval": bias.interval}
+            for bias in found["occupations"]
+        ]
+    for name in ("races", "religions"):
+        if name in found:
+            content[name] = {
+                category: _plain(value)
+                for category, value in found[name].items()
+            }
+    return content
+
+
+def _plain(value):
+    """Dataclasses, or tuples of such, as JSON takes them."""
+    if isinstance(value, tuple):
+        return [dataclasses.asdict(word) for word in value]
+    return dataclasses.asdict(value)

@@ -1,0 +1,31 @@
+"""The check that names of tasks, splits and the like go through."""
+
+import difflib
+
+
+def check_choice(name, value, allowed):
+    """Raises unless an argument is one of some names; offers the closest.
+
+    Args:
+        name: string. The argument's name, for the message.
+        value: The argument.
+        allowed: sequence of strings.
+
+    Raises:
+        ValueError: If `value` is none of them.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.choice_argument import check_choice
+
+    check_choice("split", "test", ("train", "test"))
+    ```
+    """
+    if value not in allowed:
+        close = difflib.get_close_matches(str(value), allowed, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else "Use one of these."
+        raise ValueError(
+            f"{name} must be one of {', '.join(allowed)}. Received: "
+            f"{name}={value!r}. {hint}"
+        )

@@ -1,0 +1,190 @@
+"""Which examples of an evaluation set the training text holds parts of."""
+
+import dataclasses
+
+import numpy as np
+
+from keras_gpt3.data.ngram_index import NgramIndex
+from keras_gpt3.data.ngrams import normalized_words
+from keras_gpt3.data.read_progress import read_progress
+
+# Below, n-grams are shared by chance; above, nothing more is told.
+SHORTEST, LONGEST = 8, 13
+_PERCENTILE = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Contamination:
+    """What was found out about one evaluation set.
+
+    Args:
+        n: int. Words in the n-grams that were compared.
+        is_dirty: tuple of bools, one an example. Whether the training text has
+            an n-gram of it.
+        is_short: tuple of bools, one an example. Whether it has fewer than `n`
+            words, so that it counts as clean without having been compared.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.contamination import Contamination
+
+    found = Contamination(8, (True, False), (False, False))
+    found.share_clean  # 0.5
+    ```
+    """
+
+    n: int
+    is_dirty: tuple
+    is_short: tuple
+
+    @property
+    def num_dirty(self):
+        """int. Examples with an n-gram of the training text."""
+        return sum(self.is_dirty)
+
+    @property
+    def share_clean(self):
+        """float. The share of examples without one, from 0 to 1."""
+        return 1 - self.num_dirty / len(self.is_dirty)
+
+
+def check_contamination(evaluation_sets, documents, n=None, progress=None):
+    """Compares evaluation sets with the text that a model was trained on.
+
+    Section 4 and Appendix C of Brown et al. 2020: an example is dirty if any
+    of its n-grams of words, lower-cased and without punctuation, is in any
+    training document. All sets are compared in one pass; what is kept in
+    memory is the sets and one document.
+
+    What it cannot tell: a shared n-gram may be of the background text of a
+    question and not of its answer (the paper's false positives, as in SQuAD,
+    which quotes Wikipedia), and text that was reworded or translated has
+    none. The text of an `Example` is its context with the right answer.
+
+    Args:
+        evaluation_sets: dict from the name of a set to its examples, a list of
+            `Example` or of strings.
+        documents: iterable of strings, such as `CorpusTexts`. The training
+            text.
+        n: int. Words in an n-gram. Defaults to `None`, for each set what
+            `ngram_length` gives. The paper has shorter ones for word
+            scrambling.
+        progress: bool or None. Whether to show how far it is; it needs the
+            `num_bytes` and `num_bytes_read` of `documents`. `None` does where
+            the standard output is a terminal and they have these. Defaults to
+            `None`.
+
+    Returns:
+        A dict from the name of a set to its `Contamination`.
+
+    Raises:
+        ValueError: If a set has no examples, or `n` is less than 1.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.contamination import check_contamination
+
+    questions = ["Which of the seven hills of Rome is the highest today?"] * 2
+    questions[1] += " None."
+    training = ["... of the Seven Hills of Rome is the highest, today."]
+    found = check_contamination({"hills": questions}, training, n=8)
+    found["hills"].is_dirty  # (True, True)
+    ```
+    """
+    sets = {
+        name: [_text(example) for example in examples]
+        for name, examples in evaluation_sets.items()
+    }
+    # Not the words themselves: as strings they take ten times their text.
+    num_words = {
+        name: [len(normalized_words(text)) for text in texts]
+        for name, texts in sets.items()
+    }
+    lengths = {
+        name: _ngram_length(name, counts, n)
+        for name, counts in num_words.items()
+    }
+    dirty = {name: set() for name in sets}
+    for name, number in _shared(sets, lengths, documents, progress):
+        dirty[name].add(number)
+    return {
+        name: Contamination(
+            lengths[name],
+            tuple(i in dirty[name] for i in range(len(texts))),
+            tuple(count < lengths[name] for count in num_words[name]),
+        )
+        for name, texts in sets.items()
+    }
+
+
+def ngram_length(lengths):
+    """Chooses the length of the n-grams for an evaluation set.
+
+    Appendix C: the 5th percentile of the examples' length in words, at least
+    8 and at most 13. (Between two lengths it is the lower one.)
+
+    Args:
+        lengths: list of ints. The words in each example.
+
+    Returns:
+        An int from 8 to 13.
+
+    Raises:
+        ValueError: If there is no example.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.contamination import ngram_length
+
+    ngram_length([5, 10, 200])  # 8
+    ngram_length([60, 70, 80])  # 13
+    ```
+    """
+    if not lengths:
+        raise ValueError(
+            "There must be at least one example. Received: lengths=[]. Leave "
+            "the evaluation set out."
+        )
+    percentile = np.percentile(lengths, _PERCENTILE, method="lower")
+    return int(np.clip(percentile, SHORTEST, LONGEST))
+
+
+def _ngram_length(name, lengths, n):
+    if not lengths:
+        raise ValueError(
+            "An evaluation set must have at least one example. Received: "
+            f"{name} with none. Leave it out."
+        )
+    return ngram_length(lengths) if n is None else n
+
+
+def _text(example):
+    return example if isinstance(example, str) else example.demonstration
+
+
+def _shared(sets, lengths, documents, progress):
+    """Yields name of a set and number of an example, maybe several times."""
+    # Sets of one length share an index: a document is then looked at once.
+    indexes = []
+    for n in sorted(set(lengths.values())):
+        names = [name for name in sets if lengths[name] == n]
+        owners = [(name, i) for name in names for i in range(len(sets[name]))]
+        words = (normalized_words(sets[name][i]) for name, i in owners)
+        indexes.append((NgramIndex(words, n), owners))
+    if progress is None and not hasattr(documents, "num_bytes_read"):
+        progress = False
+    num_documents = 0
+    with read_progress(
+        documents, lambda: num_documents, "documents compared", progress
+    ) as update:
+        for document in documents:
+            words = normalized_words(document)
+            for index, owners in indexes:
+                _, numbers = index.find(words)
+                for text in index.texts_of(numbers):
+                    yield owners[text]
+            num_documents += 1
+            update()

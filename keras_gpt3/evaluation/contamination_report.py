@@ -1,0 +1,163 @@
+"""The contamination of evaluation sets as files: tables, flags and a plot."""
+
+import json
+
+from keras_gpt3.evaluation.contamination_plot import plot_contamination
+from keras_gpt3.evaluation.report_section import ReportSection
+from keras_gpt3.evaluation.report_section import write_sections
+from keras_gpt3.evaluation.results_table import markdown_table
+from keras_gpt3.replaced_folder import replaced_folder
+
+_NAMES = ("md", "html", "json", "png")
+_OWNED = tuple(f"contamination.{name}" for name in _NAMES)
+# Those of Table C.1.
+_COLUMNS = (
+    "Set",
+    "N",
+    "Examples",
+    "Score of all",
+    "Dirty",
+    "Score of dirty",
+    "Clean",
+    "Score of clean",
+    "Clean (%)",
+    "Shorter than N",
+    "Change, clean against all (%)",
+)
+_NOTES = (
+    "An example is dirty if any of its N-grams of words is in the training "
+    "text (Appendix C of Brown et al. 2020). Examples shorter than N words "
+    "count as clean, without having been compared.",
+    "A shared N-gram may be of a background text, not of the answer; text "
+    "that was reworded has none. Intervals are the bootstrap's 95%.",
+)
+
+
+def contamination_table(results):
+    """Writes what was found as a table in Markdown, as Table C.1 has it.
+
+    Args:
+        results: dict from the name of a set to a pair of `Contamination` and
+            `ContaminationScores`, the latter `None` where it has no scores.
+
+    Returns:
+        A string.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.contamination import Contamination
+    from keras_gpt3.evaluation.contamination_report import contamination_table
+
+    found = Contamination(8, (True, False), (False, False))
+    print(contamination_table({"questions": (found, None)}))
+    ```
+    """
+    return markdown_table(_COLUMNS, _rows(results))
+
+
+def write_contamination_report(results, folder):
+    """Writes a report into a folder, whole or not at all.
+
+    The files are `contamination.md`, `contamination.html`,
+    `contamination.json`, which has the numbers of the dirty examples, and
+    where there are scores `contamination.png`. Those of an earlier report are
+    replaced; other files stay.
+
+    Args:
+        results: as in `contamination_table`.
+        folder: path. Made if missing.
+
+    Raises:
+        OSError: If the folder cannot be written.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.contamination import Contamination
+    from keras_gpt3.evaluation.contamination_report import (
+        write_contamination_report,
+    )
+
+    found = Contamination(8, (True, False), (False, False))
+    write_contamination_report({"questions": (found, None)}, "report")
+    ```
+    """
+    scored = {
+        name: (found, scores)
+        for name, (found, scores) in results.items()
+        if scores is not None and scores.change is not None
+    }
+    plot = "contamination.png" if scored else None
+    section = ReportSection(
+        "Clean and dirty examples",
+        _NOTES,
+        _COLUMNS,
+        tuple(_rows(results)),
+        plot,
+    )
+    content = {name: _content(*pair) for name, pair in results.items()}
+    with replaced_folder(folder, lambda path: True, _OWNED) as new:
+        if plot:
+            plot_contamination(scored, new / plot)
+        write_sections("Contamination", [section], new, "contamination")
+        (new / "contamination.json").write_text(
+            json.dumps(content, indent=2) + "\n", "utf-8"
+        )
+
+
+def _rows(results):
+    return [_row(name, *pair) for name, pair in results.items()]
+
+
+def _row(name, found, scores):
+    parts = ("everything", "dirty", "clean")
+    everything, dirty, clean = (
+        "" if scores is None else _score(getattr(scores, part))
+        for part in parts
+    )
+    num_examples = len(found.is_dirty)
+    return (
+        name,
+        str(found.n),
+        f"{num_examples:,}",
+        everything,
+        f"{found.num_dirty:,}",
+        dirty,
+        f"{num_examples - found.num_dirty:,}",
+        clean,
+        f"{100 * found.share_clean:.1f}",
+        f"{sum(found.is_short):,}",
+        "" if scores is None else _change(scores),
+    )
+
+
+def _score(part):
+    if part.value is None:
+        return ""
+    low, high = part.interval
+    return f"{part.value:.3g} ({low:.3g} to {high:.3g})"
+
+
+def _change(scores):
+    if scores.change is None:
+        return ""
+    low, high = scores.change_interval
+    return f"{scores.change:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+def _content(found, scores):
+    content = {
+        "n": found.n,
+        "num_examples": len(found.is_dirty),
+        "share_clean": found.share_clean,
+        "dirty": [i for i, flag in enumerate(found.is_dirty) if flag],
+        "short": [i for i, flag in enumerate(found.is_short) if flag],
+    }
+    if scores is not None:
+        for name in ("everything", "clean", "dirty"):
+            part = getattr(scores, name)
+            content[name] = {"score": part.value, "interval": part.interval}
+        content["change"] = scores.change
+        content["change_interval"] = scores.change_interval
+    return content

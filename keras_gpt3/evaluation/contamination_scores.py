@@ -1,0 +1,108 @@
+"""A metric on all, on clean and on dirty examples, side by side."""
+
+import dataclasses
+
+import numpy as np
+
+from keras_gpt3.evaluation.part_score import PartScore
+from keras_gpt3.evaluation.part_score import part_score
+from keras_gpt3.evaluation.uncertainty import bootstrap
+
+
+@dataclasses.dataclass(frozen=True)
+class ContaminationScores:
+    """A row of the paper's Table C.1.
+
+    Args:
+        everything: `PartScore` of all examples.
+        clean: `PartScore` of those without an n-gram of the training text.
+        dirty: `PartScore` of the others.
+        change: float. How much better the clean ones alone do than all, in
+            percent of the latter; `None` where that is 0 or none is clean.
+        change_interval: pair of floats. The bootstrap's 95% interval of
+            `change`, or `None`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.contamination import Contamination
+    from keras_gpt3.evaluation.contamination_scores import contamination_scores
+
+    found = Contamination(8, (True, False, False), (False,) * 3)
+    scores = contamination_scores(found, [1.0, 1.0, 0.0])
+    scores.everything.value, scores.clean.value  # 0.667, 0.5
+    scores.change  # -25.0
+    ```
+    """
+
+    everything: PartScore
+    clean: PartScore
+    dirty: PartScore
+    change: float | None
+    change_interval: tuple | None
+
+
+def contamination_scores(contamination, scores, seed=0):
+    """Compares what a model reached at clean and at all examples.
+
+    Appendix C of Brown et al. 2020: if the clean examples alone do more than
+    one or two percent worse than all, the model may have learnt some by heart;
+    if they do much better, the dirty ones may just be harder. A metric that is
+    no mean over examples, such as BLEU over a corpus, is replaced by the mean
+    of the scores that are given.
+
+    Args:
+        contamination: `Contamination` of the evaluation set.
+        scores: sequence of floats, one an example.
+        seed: int. Of the bootstrap. Defaults to `0`.
+
+    Returns:
+        A `ContaminationScores`.
+
+    Raises:
+        ValueError: If there are more or fewer scores than examples.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.contamination import Contamination
+    from keras_gpt3.evaluation.contamination_scores import contamination_scores
+
+    found = Contamination(8, (True, False), (False, False))
+    contamination_scores(found, [1.0, 0.0]).change  # -100.0
+    ```
+    """
+    values = np.asarray(scores, "float64")
+    is_clean = ~np.array(contamination.is_dirty, "bool")
+    if values.shape != is_clean.shape:
+        raise ValueError(
+            "There must be one score for each example. Received: scores of "
+            f"shape {values.shape}, for {len(is_clean)} examples. Pass the "
+            "scores of the same evaluation set."
+        )
+    change, change_interval = _change(values, is_clean, seed)
+    return ContaminationScores(
+        everything=part_score(values, seed),
+        clean=part_score(values[is_clean], seed),
+        dirty=part_score(values[~is_clean], seed),
+        change=change,
+        change_interval=change_interval,
+    )
+
+
+def _change(values, is_clean, seed):
+    if not is_clean.any() or values.mean() == 0:
+        return None, None
+    change = 100 * (values[is_clean].mean() / values.mean() - 1)
+
+    def changes(sums):
+        total, clean_total, num_clean = sums.T
+        # A resample may have no clean example, or none with a score.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = (clean_total / num_clean) / (total / len(values))
+        return 100 * (ratio - 1)
+
+    rows = np.stack([values, values * is_clean, is_clean], axis=1)
+    resampled = bootstrap(rows, changes, seed=seed)
+    kept = resampled[np.isfinite(resampled)]
+    return float(change), tuple(np.quantile(kept, [0.025, 0.975]).tolist())

@@ -1,0 +1,76 @@
+"""Which training examples stand in a prompt, a function of the seed."""
+
+import itertools
+import random
+
+from keras_gpt3.integer_argument import check_integer
+
+
+def draw(
+    num_examples,
+    shots,
+    seed,
+    index=None,
+    task_name="",
+    exclude=None,
+    source="the training split",
+):
+    """Draws the demonstrations of a prompt from the training split.
+
+    The draw is a pure function of the task's name, the seed and the index.
+    Fewer shots are the first of more, so that curves over K compare the same
+    demonstrations.
+
+    Args:
+        num_examples: int. Examples in the training split.
+        shots: int. K, how many demonstrations to draw.
+        seed: int.
+        index: int. Of the tested example, which then has demonstrations of its
+            own. Defaults to `None`: one draw for all, whose beginning the
+            model need read but once.
+        task_name: string. So that tasks differ in their draws. Defaults to
+            `""`.
+        exclude: int. An example not to draw: the tested one itself, where both
+            are of one split, as LAMBADA's and StoryCloze's are. Another takes
+            its place. Defaults to `None`.
+        source: string. What the training examples were read from, for the
+            message. Defaults to `"the training split"`.
+
+    Returns:
+        A list of `shots` different ints below `num_examples`.
+
+    Raises:
+        ValueError: If there are fewer examples than `shots`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.demonstrations import draw
+
+    draw(2000, shots=3, seed=0, task_name="two_digit_addition")
+    ```
+    """
+    check_integer("shots", shots, minimum=0)
+    available = num_examples
+    if exclude is not None and 0 <= exclude < num_examples:
+        available -= 1
+    if shots > available:
+        raise ValueError(
+            "shots must be at most the number of examples to draw from. "
+            f"Received: shots={shots}, with {available} in {source}. Lower "
+            "shots or add examples."
+        )
+    generator = random.Random(f"{task_name} {seed} {index}")
+    numbers = _permutation(num_examples, generator)
+    others = (number for number in numbers if number != exclude)
+    return list(itertools.islice(others, shots))
+
+
+def _permutation(size, generator):
+    """Yields the numbers below a size in random order, a draw for each."""
+    # Fisher and Yates' shuffle of a list of which only the changes are kept.
+    changed = {}
+    for last in range(size - 1, -1, -1):
+        place = generator.randrange(last + 1)
+        yield changed.get(place, place)
+        changed[place] = changed.get(last, last)

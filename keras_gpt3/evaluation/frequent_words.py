@@ -1,0 +1,62 @@
+"""The most frequent English words of some lengths."""
+
+import itertools
+
+from keras_gpt3.integer_argument import check_integer
+
+
+def frequent_words(count=10_000, shortest=5, longest=14):
+    """Lists the most frequent words of a range of lengths.
+
+    The paper takes the 10,000 most frequent words of more than 4 and fewer than
+    15 letters (section 3.9.2), counted by Norvig in 2009 on pages of the web.
+    Here the counts are those of the package wordfreq, which joins several
+    kinds of text and is kept: the words of the paper are not all among them.
+
+    Args:
+        count: int. How many words. Defaults to `10_000`.
+        shortest: int. The fewest letters. Defaults to `5`.
+        longest: int. The most letters. Defaults to `14`.
+
+    Returns:
+        A list of different words, the most frequent first. They have the
+        letters a to z only.
+
+    Raises:
+        ImportError: If wordfreq is not installed.
+        ValueError: If there are too few such words.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.frequent_words import frequent_words
+
+    frequent_words(3)  # ["about", "their", "there"]
+    ```
+    """
+    check_integer("count", count, minimum=1)
+    words = (
+        word
+        for word in _import_wordfreq().iter_wordlist("en")
+        if shortest <= len(word) <= longest
+        and word.isascii()
+        and word.isalpha()
+    )
+    chosen = list(itertools.islice(words, count))
+    if len(chosen) < count:
+        raise ValueError(
+            f"count must be at most {len(chosen)} for words of {shortest} to "
+            f"{longest} letters. Received: count={count}. Ask for fewer."
+        )
+    return chosen
+
+
+def _import_wordfreq():
+    try:
+        import wordfreq
+    except ImportError as error:
+        raise ImportError(
+            f"Frequent words come from the package wordfreq. Received: {error}."
+            " Install it with pip install 'keras-gpt3[evaluate]'."
+        ) from error
+    return wordfreq

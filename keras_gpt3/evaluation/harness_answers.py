@@ -1,0 +1,102 @@
+"""Continues prompts of token ids for lm-evaluation-harness."""
+
+import dataclasses
+
+import numpy as np
+
+from keras_gpt3.evaluation.harness_prefixes import shared_prefixes
+from keras_gpt3.generation import SeededSampler
+from keras_gpt3.models.answer_texts import AnswerTexts
+from keras_gpt3.models.generation_request import GenerationRequest
+from keras_gpt3.models.prompt_batch import batch_of_ids
+from keras_gpt3.models.token_answers import answer_tokens
+
+
+def answer_prompts(model, prompts, options, batch_size=8, seeds=None):
+    """The answers to prompts, as they are found.
+
+    What prompts share is computed once, and batches hold prompts of like
+    lengths, the longest first: a batch is read at once as far as its shortest
+    prompt goes, the rest token by token.
+
+    Args:
+        model: a `GPT3` with a preprocessor.
+        prompts: list of lists of ints, which leave room for their answers.
+        options: a `HarnessOptions`.
+        batch_size: int. Defaults to `8`.
+        seeds: list of ints, that of each prompt's draws. Defaults to `None`,
+            0 for each.
+
+    Yields:
+        Pairs of an index of `prompts` and its answer, a string, in any order.
+
+    Raises:
+        ValueError: If an option has a value that the sampler does not take.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.evaluation.harness_answers import answer_prompts
+    from keras_gpt3.evaluation.harness_options import HarnessOptions
+
+    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
+    options = HarnessOptions.read({"until": "\\n", "max_gen_toks": 3})
+    dict(answer_prompts(model, [[464, 3139]], options))
+    ```
+    """
+    request = GenerationRequest.checked(
+        model,
+        max_new_tokens=options.max_gen_toks,
+        stop=list(options.until),
+        # Of its own: the model may be compiled with settings.
+        sampler=SeededSampler(),
+        **dict(options.sampling),
+    )
+    seeds = [0] * len(prompts) if seeds is None else seeds
+    for length, members in shared_prefixes([ids[:-1] for ids in prompts]):
+        members = sorted(members, key=lambda i: -len(prompts[i]))
+        shared = prompts[members[0]][:length]
+        prefix = model.prefix(shared) if shared else None
+        for start in range(0, len(members), batch_size):
+            batch = members[start : start + batch_size]
+            # Few sizes: the loop is compiled for each.
+            rows = min(batch_size, 2 ** (len(batch) - 1).bit_length())
+            filled = batch + batch[-1:] * (rows - len(batch))
+            texts = _answers(
+                model,
+                [prompts[i][length:] for i in filled],
+                _with_seeds(request, [seeds[i] for i in filled]),
+                prefix,
+            )
+            yield from zip(batch, texts, strict=False)
+
+
+def _with_seeds(request, seeds):
+    """A request whose rows draw each by a seed of its own."""
+    if request.settings["temperature"] == 0:
+        return request
+    settings = request.settings | {"seed": np.array(seeds, "int32")}
+    return dataclasses.replace(request, settings=settings)
+
+
+def _answers(model, prompts, request, prefix):
+    """The answers to one batch, a list of strings."""
+    lengths = np.array([len(ids) for ids in prompts])
+    padding_mask = np.arange(lengths.max()) < lengths[:, None]
+    token_ids = np.zeros(padding_mask.shape, "int32")
+    token_ids[padding_mask] = np.concatenate(prompts)
+    inputs = {"token_ids": token_ids, "padding_mask": padding_mask}
+    kept = () if prefix is None else prefix.token_ids
+    batch = batch_of_ids(model, inputs, request, kept)
+    texts = AnswerTexts(
+        model.preprocessor.tokenizer, batch.padding_mask, request.stop
+    )
+    answers = answer_tokens(
+        model.decode_graphs(),
+        batch,
+        request,
+        prefix,
+        texts.have_stopped if request.stop else None,
+    )
+    return texts.decode(answers, strip_prompt=True)

@@ -1,0 +1,128 @@
+"""The `model_args` of lm-evaluation-harness for the package's models."""
+
+from keras_gpt3.integer_argument import check_integer
+from keras_gpt3.models.gpt3 import GPT3
+
+_KNOWN = (
+    "preset",
+    "model",
+    "dtype",
+    "batch_size",
+    "max_length",
+    "max_gen_toks",
+    "seed",
+)
+# The harness passes them to each model; TensorFlow finds its devices itself.
+_UNUSED = ("device", "max_batch_size", "trust_remote_code")
+_AUTO_BATCH_SIZE = 8
+
+
+def check_unused(arguments):
+    """Raises unless arguments are those that the harness passes to any model.
+
+    Args:
+        arguments: dict of what `HarnessModel` does not use.
+
+    Raises:
+        ValueError: If there is another one.
+    """
+    unknown = sorted(set(arguments) - set(_UNUSED))
+    if unknown:
+        raise ValueError(
+            f"model_args must be among {', '.join(_KNOWN)}. Received: "
+            f"{', '.join(unknown)}. Name the model as preset=..."
+        )
+
+
+def read_batch_size(batch_size):
+    """Brings a batch size to an integer.
+
+    Args:
+        batch_size: int, string of one, or `"auto"`, which is 8.
+
+    Returns:
+        An int.
+
+    Raises:
+        ValueError: If it is below 1, or no such string.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.harness_arguments import read_batch_size
+
+    read_batch_size("16")  # 16
+    ```
+    """
+    if isinstance(batch_size, str):
+        # "auto:4" asks to look for the size four times.
+        if batch_size.partition(":")[0] == "auto":
+            return _AUTO_BATCH_SIZE
+        if batch_size.isdecimal():
+            batch_size = int(batch_size)
+    check_integer("batch_size", batch_size, minimum=1)
+    return batch_size
+
+
+def read_model(preset, model, dtype):
+    """Loads a model, unless there is one.
+
+    Args:
+        preset: string or `None`. What `GPT3.from_preset` takes.
+        model: a `GPT3`, or `None`.
+        dtype: string or `None`. A Keras dtype policy, with a preset.
+
+    Returns:
+        A `GPT3` with a preprocessor.
+
+    Raises:
+        ValueError: Unless exactly one of preset and model is given, or if
+            there is no preprocessor, or a dtype with a model.
+    """
+    if (preset is None) == (model is None):
+        raise ValueError(
+            "Exactly one of preset and model must be given. Received: preset="
+            f"{preset!r}, model of type {type(model).__name__}. Name a folder,"
+            " a handle or a preset as preset=..."
+        )
+    if model is None:
+        # The harness makes numbers of strings of digits.
+        model = GPT3.from_preset(str(preset), dtype=dtype)
+    elif dtype is not None:
+        raise ValueError(
+            "dtype must be left out with a model. Received: dtype="
+            f"{dtype!r}. Load the model with it."
+        )
+    if getattr(model, "preprocessor", None) is None:
+        raise ValueError(
+            "A model must have a preprocessor to be evaluated on texts. "
+            f"Received: {type(model).__name__} without one. Attach a "
+            "GPT3Preprocessor."
+        )
+    return model
+
+
+def read_max_length(max_length, model):
+    """The tokens that a model is to read.
+
+    Args:
+        max_length: int, or `None` for all that it can.
+        model: a `GPT3`.
+
+    Returns:
+        An int.
+
+    Raises:
+        ValueError: If it is below 2 or more than the model's context.
+    """
+    context = model.backbone.max_sequence_length
+    max_length = context if max_length is None else max_length
+    # A context and a token behind it.
+    check_integer("max_length", max_length, minimum=2)
+    if max_length > context:
+        raise ValueError(
+            "max_length must be at most the model's max_sequence_length="
+            f"{context}. Received: max_length={max_length}. Leave it out for "
+            "the whole context."
+        )
+    return max_length

@@ -1,0 +1,165 @@
+"""Texts as token ids, cut as lm-evaluation-harness cuts them."""
+
+import logging
+
+_log = logging.getLogger(__name__)
+
+
+class HarnessTokens:
+    """Encodes requests as the harness' own model for transformers does.
+
+    Args:
+        preprocessor: `GPT3Preprocessor`.
+        max_length: int. Tokens that the model reads.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.evaluation.harness_tokens import HarnessTokens
+
+    preprocessor = keras_gpt3.GPT3Preprocessor.from_preset("gpt3_small_en")
+    tokens = HarnessTokens(preprocessor, max_length=2048)
+    tokens.pair("Is water wet? ", "Yes")
+    # As "Is water wet?" and " Yes".
+    ```
+    """
+
+    def __init__(self, preprocessor, max_length):
+        self.tokenizer = preprocessor.tokenizer
+        self.adds_start = preprocessor.add_start_token
+        self.max_length = max_length
+
+    @property
+    def start_token_id(self):
+        """The id from which an empty context starts."""
+        return self.tokenizer.start_token_id
+
+    def encode(self, text, add_start=None):
+        """Turns a text into token ids.
+
+        Args:
+            text: string.
+            add_start: bool. Whether to put the start token before it. Defaults
+                to `None`: if the preprocessor does, and the text does not
+                begin with it.
+
+        Returns:
+            A list of ints.
+        """
+        if add_start is None:
+            has_start = text.startswith(self.tokenizer.start_token)
+            add_start = self.adds_start and not has_start
+        ids = self.tokenizer.encode_to_numpy(text).tolist()
+        return [self.start_token_id, *ids] if add_start else ids
+
+    def decode(self, ids, skip_special_tokens=True):
+        """Turns token ids into a text.
+
+        Args:
+            ids: int or list of ints.
+            skip_special_tokens: bool. Defaults to `True`.
+
+        Returns:
+            A string.
+        """
+        ids = [ids] if isinstance(ids, int) else list(ids)
+        if skip_special_tokens:
+            special = set(self.tokenizer.special_token_ids)
+            ids = [id for id in ids if id not in special]
+        return self.tokenizer.detokenize(ids)
+
+    def pair(self, context, continuation):
+        """Encodes context and continuation together.
+
+        White space at the context's end belongs to the continuation, and an
+        empty context is the start token.
+
+        Args:
+            context: string.
+            continuation: string.
+
+        Returns:
+            A pair of lists of ints.
+
+        Raises:
+            ValueError: If the continuation has no tokens of its own, or more
+                than the model reads.
+        """
+        stripped = context.rstrip()
+        continuation = context[len(stripped) :] + continuation
+        if stripped:
+            before = self.encode(stripped)
+            behind = self.encode(stripped + continuation)[len(before) :]
+        else:
+            before = [self.start_token_id]
+            behind = self.encode(continuation, add_start=False)
+            if behind[:1] == before:  # It brings its own start token.
+                behind = behind[1:]
+        if not 0 < len(behind) <= self.max_length:
+            raise ValueError(
+                "A continuation must have from 1 to max_length="
+                f"{self.max_length} tokens. Received: {len(behind)} tokens, "
+                f"continuation={_shown(continuation)}. Correct the task's "
+                "target, or split it."
+            )
+        return before, behind
+
+    def fitted(self, pairs):
+        """Pairs without the contexts' first tokens, where they are too long.
+
+        Args:
+            pairs: list of pairs of lists of ints.
+
+        Returns:
+            A list of such pairs: the last token is not read, so that they have
+            at most `max_length + 1`.
+        """
+        fitted = []
+        for before, behind in pairs:
+            room = self.max_length + 1 - len(behind)
+            fitted.append((before[-room:], behind))
+        self._warn_of_cuts(pairs, fitted)
+        return fitted
+
+    def prompts(self, contexts, max_gen_toks):
+        """Encodes contexts that leave room for answers.
+
+        Args:
+            contexts: list of strings; an empty one is the start token.
+            max_gen_toks: int. Tokens of an answer.
+
+        Returns:
+            A list of lists of ints, without the first tokens of those that are
+            too long.
+
+        Raises:
+            ValueError: If an answer leaves no room.
+        """
+        room = self.max_length - max_gen_toks
+        if room < 1:
+            raise ValueError(
+                f"max_gen_toks must be below max_length={self.max_length}. "
+                f"Received: max_gen_toks={max_gen_toks}. Ask for shorter "
+                "answers."
+            )
+        ids = [self.encode(c) or [self.start_token_id] for c in contexts]
+        fitted = [prompt[-room:] for prompt in ids]
+        self._warn_of_cuts(ids, fitted)
+        return fitted
+
+    def _warn_of_cuts(self, before, after):
+        """Says once how many lost tokens, which changes what is measured."""
+        cut = sum(a != b for a, b in zip(before, after, strict=True))
+        if cut:
+            _log.warning(
+                "%d of %d contexts lost their first tokens to fit "
+                "max_length=%d.",
+                cut,
+                len(before),
+                self.max_length,
+            )
+
+
+def _shown(text):
+    return repr(text if len(text) <= 40 else f"{text[:40]}...")

@@ -1,0 +1,91 @@
+"""Reads the records of a task from Hugging Face's hub."""
+
+from keras_gpt3.evaluation.records import checked_record
+
+
+def hub_records(task, split):
+    """Loads a split of a task's dataset, over the network or from its cache.
+
+    Args:
+        task: `Task`. Its `hub` says which dataset.
+        split: string. `"train"`, which demonstrations are of, or `"test"`.
+
+    Returns:
+        A list of `Record`.
+
+    Raises:
+        ValueError: If the task has no such dataset, or a row lacks a field.
+        OSError: If the dataset cannot be loaded.
+        ImportError: If `datasets` is not installed.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.hub_records import hub_records
+    from keras_gpt3.evaluation.task_table import find_tasks
+
+    (task,) = find_tasks(["sat_analogies"])
+    try:
+        hub_records(task, "test")
+    except ValueError:
+        pass  # It is not on the hub.
+    ```
+    """
+    name = _split_name(task, split)
+    rows = _load(task, name)
+    where = f"path='{task.hub['path']}', split='{name}'"
+    return [
+        checked_record(row, task, f"{where}, row={number}")
+        for number, row in enumerate(rows)
+    ]
+
+
+def _split_name(task, split):
+    """What the hub calls a split."""
+    if task.hub is None:
+        raise ValueError(
+            f"{task.name} must be read from local files: it is not on the hub. "
+            f"Received: no folder of data. {_local(task, split)}"
+        )
+    name = task.hub["splits"].get(split)
+    if name is None:
+        raise ValueError(
+            f"{task.name} must have the split {split} on the hub. Received: "
+            f"splits={task.hub['splits']}. {_local(task, split)}"
+        )
+    return name
+
+
+def _load(task, name):
+    """The rows of a split."""
+    try:
+        import datasets
+    except ImportError as error:
+        raise ImportError(
+            f"{task.name} must be read from the hub with datasets. Received: "
+            f"{error}. Install it with pip install 'keras-gpt3[evaluate]'."
+        ) from error
+    try:
+        return datasets.load_dataset(
+            task.hub["path"],
+            task.hub.get("name"),
+            split=name,
+            revision=task.hub.get("revision"),
+        )
+    # OSError: no network, no such dataset; the others: no such configuration
+    # or split, a dataset that is a script.
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        split = next(s for s, n in task.hub["splits"].items() if n == name)
+        raise OSError(
+            f"The dataset of {task.name} must load from the hub. Received: "
+            f"path='{task.hub['path']}', split='{name}' "
+            f"({type(error).__name__}: {reason}). {_local(task, split)}"
+        ) from error
+
+
+def _local(task, split):
+    return (
+        f"Write FOLDER/{task.name}/{split}.jsonl with the fields "
+        f"{', '.join(task.fields)} and pass --data FOLDER."
+    )

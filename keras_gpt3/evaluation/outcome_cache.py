@@ -1,0 +1,115 @@
+"""Outcomes on the disk, so that an evaluation goes on where it ended."""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import pathlib
+
+from keras_gpt3.evaluation.outcome import Outcome
+
+_logger = logging.getLogger("keras_gpt3")
+
+
+class OutcomeCache:
+    """The outcomes of one evaluation, one JSON object a line.
+
+    A line is written when its example is done, so that a killed run loses at
+    most its last line.
+
+    Args:
+        folder: path, or `None` to keep nothing.
+        names: dict. What the evaluation is of, such as task, model, shots and
+            seed. Other names, other file.
+
+    Attributes:
+        outcomes: dict from the index of an example to its `Outcome`.
+
+    Raises:
+        OSError: If the file cannot be read or written.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.outcome import Outcome
+    from keras_gpt3.evaluation.outcome_cache import OutcomeCache
+
+    with OutcomeCache("cache", {"task": "anli_r1", "shots": 50}) as cache:
+        cache.add([Outcome(0, shots=50, predicted=1, correct=0.0)])
+    ```
+    """
+
+    def __init__(self, folder, names):
+        self.outcomes = {}
+        self._path, self._file = None, None
+        if folder is None:
+            return
+        folder = pathlib.Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / f"{_file_name(names)}.jsonl"
+        self._read(names)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, outcomes):
+        """Adds outcomes, and writes them.
+
+        Args:
+            outcomes: iterable of `Outcome`.
+        """
+        for outcome in outcomes:
+            self.outcomes[outcome.index] = outcome
+            if self._file is not None:
+                json.dump(dataclasses.asdict(outcome), self._file)
+                self._file.write("\n")
+        if self._file is not None:
+            self._file.flush()
+
+    def _read(self, names):
+        """Takes what an earlier run left, and opens the file to go on."""
+        whole = 0
+        if self._path.exists():
+            with open(self._path, "rb") as lines:
+                for number, line in enumerate(lines):
+                    outcome = _parsed(line, is_first=number == 0)
+                    if outcome is None:
+                        break
+                    whole += len(line)
+                    if number:
+                        self.outcomes[outcome.index] = outcome
+            os.truncate(self._path, whole)
+        self._file = open(self._path, "a", encoding="utf-8")
+        if not whole:
+            json.dump(names, self._file)
+            self._file.write("\n")
+        if self.outcomes:
+            _logger.info("%s: %d outcomes", self._path, len(self.outcomes))
+
+
+def _parsed(line, is_first):
+    """A line's outcome, or its names if it is the first; `None` if cut."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        content = json.loads(line)
+        if is_first:
+            return content
+        for name in ("log_likelihoods", "num_tokens"):
+            content[name] = tuple(content[name])
+        return Outcome(**content)
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _file_name(names):
+    """A name that people can read, and that no other evaluation has."""
+    text = json.dumps(names, sort_keys=True)
+    digest = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    shots, seed = names.get("shots", 0), names.get("seed", 0)
+    return f"{names['task']}-shots{shots}-seed{seed}-{digest}"

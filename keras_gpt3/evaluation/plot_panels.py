@@ -1,0 +1,139 @@
+"""The frame of the evaluation's plots: one panel a task, one legend below."""
+
+import math
+
+from keras_gpt3.evaluation.metric_display import metric_title
+
+# The paper is drawn in greys, so all that has a colour was measured here.
+PAPER_GREY = "0.72"
+PAPER_TEXT = "0.45"
+COLOURS = tuple(f"tab:{name}" for name in ("blue", "orange", "green", "red"))
+COLOURS += tuple(f"tab:{name}" for name in ("purple", "brown", "pink", "cyan"))
+_COLUMNS = 3
+
+
+def task_panels(results, tasks):
+    """Makes a figure with an empty panel for each task and metric.
+
+    Args:
+        results: list of `TaskResult`.
+        tasks: iterable of `Task`, for their titles and what guessing gets; it
+            may lack some.
+
+    Returns:
+        A `matplotlib.figure.Figure` and a dict from pair of task and metric to
+        its axes, in the order of the results.
+
+    Raises:
+        ValueError: If there are no results.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.plot_panels import task_panels
+    from keras_gpt3.evaluation.task_result import TaskResult
+
+    result = TaskResult(
+        "piqa", "mine", 0, 0, "accuracy", 0.6, 0.01, (0.58, 0.62), 1838, 0.0
+    )
+    figure, panels = task_panels([result], ())
+    panels["piqa", "accuracy"].get_title()  # "piqa"
+    ```
+    """
+    # Without pyplot: no window, no state that outlives the figure.
+    from matplotlib.figure import Figure
+
+    if not results:
+        raise ValueError(
+            "A plot must have results to show. Received: results=[]. Evaluate "
+            "a model first."
+        )
+    keys = list(dict.fromkeys((r.task, r.metric) for r in results))
+    columns = min(_COLUMNS, len(keys))
+    rows = math.ceil(len(keys) / columns)
+    size = (max(4.2 * columns, 6.4), 3.3 * rows + 0.9)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axes in grid[len(keys) :]:
+        axes.remove()
+    known = {task.name: task for task in tasks}
+    panels = dict(zip(keys, grid, strict=False))
+    for (name, metric), axes in panels.items():
+        _dress(axes, known.get(name), name, metric)
+    return figure, panels
+
+
+def _dress(axes, task, name, metric):
+    axes.set_title(task.title if task else name, fontsize=11)
+    axes.set_ylabel(metric_title(metric))
+    axes.grid(alpha=0.3)
+    chance = task.random_accuracy if task else None
+    if chance is not None and metric == "accuracy":
+        axes.axhline(
+            100 * chance, color=PAPER_TEXT, linestyle=":", label="guessing"
+        )
+
+
+def add_legend(figure):
+    """Puts one legend of all panels below them, where no curve is.
+
+    Args:
+        figure: `matplotlib.figure.Figure`.
+
+    Example:
+
+    ```python
+    from matplotlib.figure import Figure
+
+    from keras_gpt3.evaluation.plot_panels import add_legend
+
+    figure = Figure(layout="constrained")
+    figure.subplots().plot([0, 1], [25.0, 40.0], label="mine")
+    add_legend(figure)
+    ```
+    """
+    handles = {}
+    for axes in figure.axes:
+        for handle, label in zip(
+            *axes.get_legend_handles_labels(), strict=True
+        ):
+            handles.setdefault(label, handle)
+    if handles:
+        figure.legend(
+            list(handles.values()),
+            list(handles),
+            loc="outside lower center",
+            ncols=min(len(handles), 3),
+            frameon=False,
+        )
+
+
+def label_end(axes, x, y, text):
+    """Writes at the right end of a curve of the paper what it is.
+
+    Args:
+        axes: matplotlib axes.
+        x: float. Where the curve ends.
+        y: float.
+        text: string.
+
+    Example:
+
+    ```python
+    from matplotlib.figure import Figure
+
+    from keras_gpt3.evaluation.plot_panels import label_end
+
+    label_end(Figure().subplots(), 50, 82.3, "175B")
+    ```
+    """
+    axes.annotate(
+        text,
+        (x, y),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=8,
+        color=PAPER_TEXT,
+        annotation_clip=False,
+    )

@@ -1,0 +1,99 @@
+"""Words that a model says of one religion's people most (section 6.2.3)."""
+
+from keras_gpt3.data.ngrams import normalized_words
+from keras_gpt3.evaluation.bias_data import bias_data
+from keras_gpt3.evaluation.favoured_words import favoured_words
+from keras_gpt3.evaluation.word_lexicon import WordLexicon
+
+# Table 6.2 has ten.
+_NUM_WORDS = 10
+
+
+def religion_prompts(religions=None):
+    """Makes the paper's prompts.
+
+    Args:
+        religions: dict from religion to what its people are called, such as
+            `{"Islam": "Muslims"}`. Defaults to `None`, the paper's six.
+
+    Returns:
+        A dict from religion to a list of one string.
+
+    Raises:
+        ImportError: If PyYAML is not installed.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.religion_words import religion_prompts
+
+    religion_prompts()["Buddhism"]  # ["Buddhists are"]
+    ```
+    """
+    data = bias_data("religion")
+    return {
+        religion: [
+            template.replace("{practitioners}", practitioners)
+            for template in data["templates"]
+        ]
+        for religion, practitioners in (religions or data["religions"]).items()
+    }
+
+
+def religion_words(
+    descriptions,
+    lexicon=None,
+    descriptive_only=True,
+    num_words=_NUM_WORDS,
+    minimum_count=None,
+):
+    """Ranks the words that are said of one religion more than of the others.
+
+    Section 6.2.3 of Brown et al. 2020, Table 6.2. The paper speaks of
+    "descriptive words" but lists some nouns, too: with
+    `descriptive_only=False` words of all kinds are ranked.
+
+    What it cannot tell: a word that co-occurs may be denied in its sentence,
+    or be about others. The paper notes that words such as "violent" co-occur
+    with Islam more than with other religions, which shows how a religion is
+    spoken of in the training text, not what is true of it.
+
+    Args:
+        descriptions: dict from religion to a list of strings, as
+            `sampled_descriptions(model, religion_prompts())` gives.
+        lexicon: `WordLexicon`, or what else has its `descriptive_words`.
+            Defaults to `None`, a new one where it is needed.
+        descriptive_only: bool. Whether to rank adjectives and adverbs alone.
+            Defaults to `True`.
+        num_words: int. Words of each religion. Defaults to `10`.
+        minimum_count: as in `favoured_words`. Defaults to `None`.
+
+    Returns:
+        A dict from religion to a tuple of `FavouredWord`, the most favoured
+        first.
+
+    Raises:
+        ImportError: If a lexicon is needed and TextBlob is not installed.
+        ValueError: As `favoured_words`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.religion_words import religion_words
+
+    said = {"cats": ["quiet animals"] * 3, "dogs": ["loyal animals"] * 3}
+    found = religion_words(said, descriptive_only=False)
+    [word.word for word in found["cats"]]  # ["quiet"]
+    ```
+    """
+    words_of = normalized_words
+    if descriptive_only:
+        words_of = (lexicon or WordLexicon()).descriptive_words
+    samples = {
+        religion: list(map(words_of, texts))
+        for religion, texts in descriptions.items()
+    }
+    found = favoured_words(samples, minimum_count)
+    return {
+        religion: tuple(words[:num_words]) for religion, words in found.items()
+    }

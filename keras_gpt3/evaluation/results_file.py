@@ -1,0 +1,150 @@
+"""A file of results: JSON that is read as strictly as it is written."""
+
+import dataclasses
+import json
+import numbers
+import os
+import pathlib
+
+from keras_gpt3.evaluation.task_result import TaskResult
+
+_KINDS = {
+    "task": str,
+    "model": str,
+    "shots": int,
+    "seed": int,
+    "metric": str,
+    "value": float,
+    "standard_error": float,
+    "interval": list,
+    "num_examples": int,
+    "mean_shots": float,
+    "num_parameters": int,
+    "extra": dict,
+}
+_CALLED = {
+    str: "a string",
+    int: "an integer",
+    float: "a number",
+    list: "a pair of numbers",
+    dict: "an object of numbers",
+}
+_OPTIONAL = ("num_parameters", "extra")
+
+
+def write_results(results, path):
+    """Writes results, whole or not at all.
+
+    What is not finite is written as Python's JSON does: `NaN`, `Infinity`.
+
+    Args:
+        results: iterable of `TaskResult`.
+        path: path. An existing file is replaced; its folder is made.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.results_file import read_results
+    from keras_gpt3.evaluation.results_file import write_results
+    from keras_gpt3.evaluation.task_result import TaskResult
+
+    result = TaskResult(
+        "piqa", "mine", 0, 0, "accuracy", 0.6, 0.01, (0.58, 0.62), 1838, 0.0
+    )
+    write_results([result], "results.json")
+    read_results("results.json") == [result]  # True
+    ```
+    """
+    path = pathlib.Path(path)
+    text = json.dumps([dataclasses.asdict(r) for r in results], indent=2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        new.write_text(text + "\n", "utf-8")
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def read_results(path):
+    """Reads what `write_results` wrote.
+
+    Args:
+        path: path.
+
+    Returns:
+        A list of `TaskResult`.
+
+    Raises:
+        OSError: If there is no such file.
+        ValueError: If it is no JSON, or a result lacks a field, has one too
+            many or one of another kind.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.results_file import read_results
+    from keras_gpt3.evaluation.results_file import write_results
+
+    write_results([], "results.json")
+    read_results("results.json")  # []
+    ```
+    """
+    try:
+        content = json.loads(pathlib.Path(path).read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"A file of results must be JSON. Received: '{path}' ({error}). "
+            "Pass a file that an evaluation wrote."
+        ) from error
+    if not isinstance(content, list):
+        raise ValueError(
+            "A file of results must hold a list. Received: "
+            f"'{path}', which holds a {type(content).__name__}. Pass a file "
+            "that an evaluation wrote."
+        )
+    return [
+        _result(f"{path}, result {number}", fields)
+        for number, fields in enumerate(content, start=1)
+    ]
+
+
+def _result(where, fields):
+    if not isinstance(fields, dict):
+        raise ValueError(
+            f"A result must be an object. Received: {where}: {fields!r}. Pass "
+            "a file that an evaluation wrote."
+        )
+    unknown = [name for name in fields if name not in _KINDS]
+    missing = [n for n in _KINDS if n not in fields and n not in _OPTIONAL]
+    if unknown or missing:
+        raise ValueError(
+            f"A result must hold exactly the known fields. Received: {where}: "
+            f"unknown={unknown}, missing={missing}. Use {', '.join(_KINDS)}."
+        )
+    for name, value in fields.items():
+        if not _is_kind(name, value):
+            raise ValueError(
+                f"The field {name} of a result must be {_CALLED[_KINDS[name]]}."
+                f" Received: {where}: {name}={value!r}. Mend that place."
+            )
+    return TaskResult(**fields | {"interval": tuple(fields["interval"])})
+
+
+def _is_kind(name, value):
+    kind = _KINDS[name]
+    if name == "num_parameters" and value is None:
+        return True
+    if kind is list:
+        is_pair = isinstance(value, list) and len(value) == 2
+        return is_pair and all(map(_is_number, value))
+    if kind is dict:
+        return isinstance(value, dict) and all(map(_is_number, value.values()))
+    if kind is float:
+        return _is_number(value)
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _is_number(value):
+    # To Python a bool is an integer.
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)

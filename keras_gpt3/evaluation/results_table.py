@@ -1,0 +1,152 @@
+"""Results as a table, with what guessing gets and what the paper has."""
+
+import html
+
+from keras_gpt3.evaluation.metric_display import metric_title
+from keras_gpt3.evaluation.metric_display import shown_value
+from keras_gpt3.evaluation.published_values import published_values
+
+COLUMNS = (
+    "Task",
+    "Model",
+    "K",
+    "Seed",
+    "Metric",
+    "Value ± standard error",
+    "95% interval",
+    "Examples",
+    "Guessing",
+    "Paper, 175B",
+)
+
+
+def results_table(results, tasks=()):
+    """Writes results as a table in Markdown.
+
+    Args:
+        results: iterable of `TaskResult`.
+        tasks: iterable of `Task`, for titles and what guessing gets. Defaults
+            to `()`: names are the titles.
+
+    Returns:
+        A string.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.results_table import results_table
+    from keras_gpt3.evaluation.task_result import TaskResult
+
+    result = TaskResult(
+        "piqa", "mine", 0, 0, "accuracy", 0.6, 0.01, (0.58, 0.62), 1838, 0.0
+    )
+    print(results_table([result]))
+    ```
+    """
+    return markdown_table(COLUMNS, table_rows(results, tasks))
+
+
+def table_rows(results, tasks=()):
+    """Makes the cells of the table.
+
+    Args:
+        results: as in `results_table`.
+        tasks: as in `results_table`.
+
+    Returns:
+        A list of tuples of strings, one a result, in the order of `COLUMNS`.
+        Results of one task and metric follow each other; K rises.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.results_table import table_rows
+
+    table_rows([])  # []
+    ```
+    """
+    results = list(results)
+    known = {task.name: task for task in tasks}
+    order = list(dict.fromkeys((r.task, r.metric) for r in results))
+    models = list(dict.fromkeys(r.model for r in results))
+    results.sort(
+        key=lambda r: (
+            order.index((r.task, r.metric)),
+            models.index(r.model),
+            r.shots,
+            r.seed,
+        )
+    )
+    return [_row(result, known.get(result.task)) for result in results]
+
+
+def markdown_table(columns, rows):
+    """Writes cells as a table in Markdown.
+
+    Args:
+        columns: iterable of strings.
+        rows: iterable of iterables of strings.
+
+    Returns:
+        A string that ends with a newline.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.results_table import markdown_table
+
+    print(markdown_table(("K", "Value"), [("0", "42.7")]))
+    ```
+    """
+    columns = tuple(columns)
+    lines = [columns, ("---",) * len(columns), *rows]
+    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
+
+
+def _cell(text):
+    """The text in one line, without what ends a cell or begins a tag."""
+    text = html.escape(" ".join(text.split()), quote=False)
+    return text.replace("|", "\\|")
+
+
+def _row(result, task):
+    metric = result.metric
+    low, high = (_number(metric, bound) for bound in result.interval)
+    value = _number(metric, result.value)
+    chance = task.random_accuracy if task else None
+    known = chance is not None and metric == "accuracy"
+    return (
+        task.title if task else result.task,
+        result.model,
+        _shots(result),
+        str(result.seed),
+        metric_title(metric),
+        f"{value} ± {_number(metric, result.standard_error)}",
+        f"{low} to {high}",
+        f"{result.num_examples:,}",
+        _number(metric, chance) if known else "",
+        _paper(result),
+    )
+
+
+def _shots(result):
+    """K, with how many demonstrations fitted where that were fewer."""
+    if result.mean_shots < result.shots:
+        return f"{result.shots} ({result.mean_shots:.1f} fitted)"
+    return str(result.shots)
+
+
+def _paper(result):
+    """What 175B has in the same setting, and its K where that is another."""
+    values = published_values(result.task, result.metric)
+    if values is None:
+        return ""
+    shown = _number(result.metric, values.of_shots(result.shots)[-1])
+    if result.shots > 1 and values.shots not in (None, result.shots):
+        shown += f" (K = {values.shots})"
+    return shown
+
+
+def _number(metric, value):
+    """Three digits, as the paper prints."""
+    return f"{shown_value(metric, value):.3g}"

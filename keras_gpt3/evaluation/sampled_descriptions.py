@@ -1,0 +1,105 @@
+"""What a model says of people, drawn many times (sections 6.2.2, 6.2.3)."""
+
+import zlib
+
+from keras_gpt3.integer_argument import check_integer
+
+# The paper's: 800 outputs of length 50, temperature 1 and top_p 0.9.
+NUM_SAMPLES = 800
+NUM_TOKENS = 50
+_SETTINGS = {"temperature": 1.0, "top_p": 0.9}
+
+
+def sampled_descriptions(
+    model,
+    prompts,
+    num_samples=NUM_SAMPLES,
+    max_new_tokens=NUM_TOKENS,
+    seed=0,
+    batch_size=16,
+    on_batch=None,
+):
+    """Lets a model continue prompts, as often as the paper did.
+
+    Each prompt draws from a seed of its own, a function of `seed` and the
+    prompt: other prompts beside it change nothing. A sample ends at the end of
+    text, so that it may be shorter than the paper's.
+
+    Args:
+        model: `GPT3`, with a preprocessor. Its `generate` is used.
+        prompts: dict from a category to a list of strings.
+        num_samples: int. Of each prompt. Defaults to `800`.
+        max_new_tokens: int. Defaults to `50`.
+        seed: int. Defaults to `0`.
+        batch_size: int. Samples that are drawn at a time. Defaults to `16`.
+        on_batch: callable. Takes how many samples were drawn since its last
+            call. Defaults to `None`.
+
+    Returns:
+        A dict from category to a list of strings without the prompt, those of
+        the first prompt first.
+
+    Raises:
+        ValueError: If a number is not positive, or as `GPT3.generate`.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.evaluation.sampled_descriptions import sampled_descriptions
+
+    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
+    prompts = {"cats": ["Cats are"], "dogs": ["Dogs are"]}
+    said = sampled_descriptions(model, prompts, 2, max_new_tokens=3)
+    len(said["cats"])  # 2
+    ```
+    """
+    check_integer("num_samples", num_samples, minimum=1)
+    check_integer("batch_size", batch_size, minimum=1)
+    said = {}
+    for category, texts in prompts.items():
+        said[category] = []
+        for prompt in texts:
+            first = first_seed(prompt, seed)
+            for start in range(0, num_samples, batch_size):
+                count = min(batch_size, num_samples - start)
+                said[category] += _draw(
+                    model, prompt, count, max_new_tokens, first + start
+                )
+                if on_batch is not None:
+                    on_batch(count)
+    return said
+
+
+def first_seed(prompt, seed):
+    """Tells the seed of a prompt's first sample; the next ones follow.
+
+    Args:
+        prompt: string.
+        seed: int.
+
+    Returns:
+        An int, with room above it for all that `GPT3.generate` may draw.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.sampled_descriptions import first_seed
+
+    first_seed("Cats are", 0) != first_seed("Dogs are", 0)  # True
+    ```
+    """
+    return zlib.crc32(f"{seed}:{prompt}".encode()) // 4
+
+
+def _draw(model, prompt, count, max_new_tokens, seed):
+    answers = model.generate(
+        prompt,
+        max_new_tokens=max_new_tokens,
+        num_return_sequences=count,
+        strip_prompt=True,
+        seed=seed,
+        **_SETTINGS,
+    )
+    # One answer comes without a list around it.
+    return [answers] if isinstance(answers, str) else list(answers)

@@ -1,0 +1,153 @@
+"""Loss over compute, beside the paper's law (Figure 3.1)."""
+
+import numpy as np
+
+from keras_gpt3.evaluation.plot_panels import PAPER_TEXT
+from keras_gpt3.evaluation.scaling_fit import PAPER_LAW
+
+_LINE_POINTS = 100
+
+
+def plot_scaling(runs, fit, path=None):
+    """Draws runs, the law fitted to them and the paper's.
+
+    Both axes are logarithmic, as in Figure 3.1: a power law is a straight
+    line. The band holds 95% of the bootstrap's laws at each compute.
+
+    Args:
+        runs: list of `ScalingRun`.
+        fit: `ScalingFit`, of these runs.
+        path: path. Where to save the figure; its ending is the format.
+            Defaults to `None`, nowhere.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.scaling_fit import fit_runs
+    from keras_gpt3.evaluation.scaling_plot import plot_scaling
+    from keras_gpt3.evaluation.scaling_runs import ScalingRun
+
+    runs = [
+        ScalingRun(f"run {n}", n, (1e9,), (9 * n**-0.05,), "validation")
+        for n in (10**6, 10**7, 10**8)
+    ]
+    figure = plot_scaling(runs, fit_runs(runs), "scaling.png")
+    ```
+    """
+    # Without pyplot: no window, no state that outlives the figure.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5.5), layout="constrained")
+    axes = figure.subplots()
+    _draw_runs(axes, runs)
+    first, last = min(fit.compute), max(fit.compute)
+    compute = np.geomspace(first / 1.5, last * 1.5, _LINE_POINTS)
+    _draw_fit(axes, fit, compute)
+    axes.plot(
+        compute,
+        PAPER_LAW.loss(compute),
+        color=PAPER_TEXT,
+        linestyle="--",
+        label=f"paper: {law_text(PAPER_LAW)}",
+    )
+    _scale(axes)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    if path is not None:
+        figure.savefig(path, dpi=150)
+    return figure
+
+
+def law_text(law):
+    """Writes a law as the paper does.
+
+    Args:
+        law: `ScalingLaw`.
+
+    Returns:
+        A string.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.scaling_fit import PAPER_LAW
+    from keras_gpt3.evaluation.scaling_plot import law_text
+
+    law_text(PAPER_LAW)  # "L = 2.57 C^-0.048"
+    ```
+    """
+    floor = f"{law.floor:.3g} + " if law.floor else ""
+    return f"L = {floor}{law.coefficient:.3g} C^{-law.exponent:.2g}"
+
+
+def _draw_runs(axes, runs):
+    import matplotlib
+
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(runs)))
+    runs = sorted(runs, key=lambda run: run.num_parameters)
+    for run, shade in zip(runs, shades, strict=True):
+        axes.plot(
+            run.compute,
+            run.losses,
+            color=shade,
+            alpha=0.6,
+            linewidth=1,
+            marker="." if len(run.losses) < 30 else None,
+            label=f"{run.name}, {short_count(run.num_parameters)} parameters",
+        )
+
+
+def short_count(count):
+    """Writes a count of parameters in three digits.
+
+    Args:
+        count: int.
+
+    Returns:
+        A string.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.scaling_plot import short_count
+
+    short_count(125_226_240)  # "125M"
+    ```
+    """
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if count >= 0.9995 * size:
+            return f"{count / size:.3g}{letter}"
+    return str(count)
+
+
+def _draw_fit(axes, fit, compute):
+    curves = np.array([law.loss(compute) for law in fit.resamples])
+    low, high = np.percentile(curves, [2.5, 97.5], axis=0)
+    axes.fill_between(
+        compute, low, high, color="tab:red", alpha=0.15, linewidth=0
+    )
+    axes.plot(
+        compute,
+        fit.law.loss(compute),
+        color="tab:red",
+        label=f"fitted: {law_text(fit.law)}, with 95% band",
+    )
+    if len(fit.compute) < 30:
+        axes.plot(fit.compute, fit.loss, "o", color="tab:red", markersize=5)
+
+
+def _scale(axes):
+    from matplotlib.ticker import LogLocator
+    from matplotlib.ticker import NullFormatter
+
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    # Losses span less than a decade: 2 and 5 are shown, too.
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("Compute (PF-days)")
+    axes.set_ylabel("Loss (nats per token)")
+    axes.grid(alpha=0.3)

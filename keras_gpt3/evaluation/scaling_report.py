@@ -1,0 +1,124 @@
+"""A fitted scaling law as files: Markdown, JSON and a plot."""
+
+import dataclasses
+import json
+
+from keras_gpt3.evaluation.results_table import markdown_table
+from keras_gpt3.evaluation.scaling_fit import PAPER_LAW
+from keras_gpt3.evaluation.scaling_plot import law_text
+from keras_gpt3.evaluation.scaling_plot import plot_scaling
+from keras_gpt3.evaluation.scaling_plot import short_count
+from keras_gpt3.replaced_folder import replaced_folder
+
+_OWNED = ("scaling.md", "scaling.json", "scaling.png")
+_COLUMNS = ("Run", "Parameters", "Tokens", "PF-days", "Loss", "Loss of")
+_NAMES = {"coefficient": "a", "exponent": "b", "floor": "irreducible loss"}
+
+
+def scaling_text(runs, fit, with_embeddings=True):
+    """Writes a law and its runs in Markdown.
+
+    Args:
+        runs: list of `ScalingRun`.
+        fit: `ScalingFit`, of these runs.
+        with_embeddings: bool. As in `read_runs`. Defaults to `True`.
+
+    Returns:
+        A string.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.scaling_fit import fit_runs
+    from keras_gpt3.evaluation.scaling_report import scaling_text
+    from keras_gpt3.evaluation.scaling_runs import ScalingRun
+
+    runs = [
+        ScalingRun(f"run {n}", n, (1e9,), (9 * n**-0.05,), "validation")
+        for n in (10**6, 10**7, 10**8)
+    ]
+    print(scaling_text(runs, fit_runs(runs)))
+    ```
+    """
+    counted = "all parameters, as Table D.1 does; the paper's law leaves "
+    counted += "embeddings out"
+    if not with_embeddings:
+        counted = "parameters without embeddings, as the paper's law does"
+    lines = [
+        f"Fitted: {law_text(fit.law)}",
+        f"Paper, Figure 3.1: {law_text(PAPER_LAW)}",
+        *_interval_lines(fit),
+        "Compute C is in PF-days, 6 FLOPs a parameter and token. It counts "
+        f"{counted}.",
+    ]
+    table = markdown_table(_COLUMNS, map(_row, runs))
+    return "".join(f"{line}\n\n" for line in lines) + table
+
+
+def write_scaling_report(runs, fit, folder, with_embeddings=True):
+    """Writes `scaling.md`, `scaling.json` and `scaling.png`, or none of them.
+
+    Args:
+        runs: as in `scaling_text`.
+        fit: as in `scaling_text`.
+        folder: path. Made if missing; other files in it stay.
+        with_embeddings: as in `scaling_text`.
+
+    Raises:
+        OSError: If the folder cannot be written.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.scaling_fit import fit_runs
+    from keras_gpt3.evaluation.scaling_report import write_scaling_report
+    from keras_gpt3.evaluation.scaling_runs import ScalingRun
+
+    runs = [
+        ScalingRun(f"run {n}", n, (1e9,), (9 * n**-0.05,), "validation")
+        for n in (10**6, 10**7, 10**8)
+    ]
+    write_scaling_report(runs, fit_runs(runs), "scaling")
+    ```
+    """
+    content = {
+        "law": dataclasses.asdict(fit.law),
+        "intervals": fit.intervals,
+        "paper": dataclasses.asdict(PAPER_LAW),
+        "with_embeddings": with_embeddings,
+        "points": {"compute": fit.compute, "loss": fit.loss},
+        "runs": [
+            dataclasses.asdict(run) | {"compute": run.compute.tolist()}
+            for run in runs
+        ],
+    }
+    text = scaling_text(runs, fit, with_embeddings)
+    with replaced_folder(folder, lambda path: True, _OWNED) as new:
+        plot_scaling(runs, fit, new / "scaling.png")
+        (new / "scaling.json").write_text(
+            json.dumps(content, indent=2) + "\n", "utf-8"
+        )
+        (new / "scaling.md").write_text(
+            f"# Scaling law\n\n{text}\n![Loss over compute](scaling.png)\n",
+            "utf-8",
+        )
+
+
+def _interval_lines(fit):
+    for name, (low, high) in fit.intervals.items():
+        value = getattr(fit.law, name)
+        yield (
+            f"{_NAMES[name]} = {value:.4g}, 95% interval {low:.4g} to "
+            f"{high:.4g} (bootstrap over runs)"
+        )
+
+
+def _row(run):
+    return (
+        run.name,
+        short_count(run.num_parameters),
+        f"{run.tokens[-1]:.3g}",
+        f"{run.compute[-1]:.3g}",
+        f"{run.losses[-1]:.4g}",
+        run.loss_kind,
+    )

@@ -1,0 +1,161 @@
+"""Scores over the number of demonstrations, as in Figure 1.2."""
+
+from keras_gpt3.evaluation.metric_display import shown_value
+from keras_gpt3.evaluation.plot_panels import COLOURS
+from keras_gpt3.evaluation.plot_panels import PAPER_GREY
+from keras_gpt3.evaluation.plot_panels import add_legend
+from keras_gpt3.evaluation.plot_panels import label_end
+from keras_gpt3.evaluation.plot_panels import task_panels
+from keras_gpt3.evaluation.published_values import paper_sizes
+from keras_gpt3.evaluation.published_values import published_values
+
+# Two ticks this close would print over each other.
+_TICK_RATIO = 1.5
+
+
+def plot_shots(results, tasks=(), path=None):
+    """Draws how models learn from demonstrations, one panel a task.
+
+    K is on a logarithmic scale that shows 0, as in the paper's Figure 1.2. A
+    band is a 95% interval. The paper's own values for the task stand beside,
+    in grey, for each of its eight sizes: zero-shot, one-shot and few-shot with
+    its K.
+
+    Args:
+        results: list of `TaskResult`.
+        tasks: iterable of `Task`, for titles and what guessing gets. Defaults
+            to `()`: names are the titles.
+        path: path. Where to save the figure; its ending is the format.
+            Defaults to `None`, nowhere.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: If there are no results.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.shots_plot import plot_shots
+    from keras_gpt3.evaluation.task_result import TaskResult
+
+    results = [
+        TaskResult(
+            "piqa", "mine", shots, 0, "accuracy", 0.6, 0.01, (0.58, 0.62),
+            num_examples=1838, mean_shots=shots,
+        )
+        for shots in (0, 1, 50)
+    ]
+    figure = plot_shots(results, path="shots.png")
+    ```
+    """
+    figure, panels = task_panels(results, tasks)
+    labels = line_labels(results)
+    for key, axes in panels.items():
+        here = [r for r in results if (r.task, r.metric) == key]
+        counts = {r.shots for r in here} | _draw_paper(axes, *key)
+        for number, (line, label) in enumerate(labels.items()):
+            points = [r for r in here if (r.model, r.seed) == line]
+            _draw_line(axes, points, COLOURS[number % len(COLOURS)], label)
+        _scale(axes, counts, key[1])
+    add_legend(figure)
+    if path is not None:
+        figure.savefig(path, dpi=150)
+    return figure
+
+
+def line_labels(results):
+    """Names the lines of a plot: each model, with each of its seeds.
+
+    Args:
+        results: list of `TaskResult`.
+
+    Returns:
+        A dict from pair of model and seed to a string, which tells the seed
+        only where a model has several.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.shots_plot import line_labels
+
+    line_labels([])  # {}
+    ```
+    """
+    lines = list(dict.fromkeys((r.model, r.seed) for r in results))
+    models = [model for model, _ in lines]
+    return {
+        (model, seed): f"{model}, seed {seed}"
+        if models.count(model) > 1
+        else model
+        for model, seed in lines
+    }
+
+
+def _draw_paper(axes, task, metric):
+    """Draws the eight sizes; returns the set of their K."""
+    values = published_values(task, metric)
+    if values is None:
+        return set()
+    last = len(paper_sizes()) - 1
+    for size in range(last + 1):
+        shots, curve = zip(*values.curve(size), strict=True)
+        shown = [shown_value(metric, value) for value in curve]
+        label = "GPT-3 of the paper, its eight sizes" if not size else None
+        axes.plot(
+            shots,
+            shown,
+            color=PAPER_GREY,
+            linewidth=1,
+            marker=".",
+            markersize=3,
+            label=label,
+            zorder=1,
+        )
+        if size in (0, last):
+            label_end(axes, shots[-1], shown[-1], "175B" if size else "125M")
+    return set(shots)
+
+
+def _draw_line(axes, results, colour, label):
+    if not results:
+        return
+    results = sorted(results, key=lambda result: result.shots)
+    shots = [r.shots for r in results]
+    metric = results[0].metric
+    low, high = (
+        [shown_value(metric, r.interval[side]) for r in results]
+        for side in (0, 1)
+    )
+    values = [shown_value(metric, r.value) for r in results]
+    if len(results) > 1:
+        axes.fill_between(
+            shots, low, high, color=colour, alpha=0.2, linewidth=0
+        )
+    else:
+        axes.vlines(shots, low, high, color=colour)
+    axes.plot(
+        shots, values, color=colour, marker="o", markersize=4, label=label
+    )
+
+
+def _scale(axes, counts, metric):
+    """Makes the axis of K logarithmic above 1, with 0 shown."""
+    from matplotlib.ticker import NullLocator
+    from matplotlib.ticker import ScalarFormatter
+
+    axes.set_xscale("symlog", linthresh=1, linscale=0.4)
+    ticks = []
+    for count in sorted(counts):
+        if not ticks or ticks[-1] < 1 or count / ticks[-1] >= _TICK_RATIO:
+            ticks.append(count)
+    axes.set_xticks(ticks)
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlim(-0.15, max(*counts, 1) * 1.9)
+    axes.set_xlabel("Demonstrations in the prompt (K)")
+    if metric == "perplexity":
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)

@@ -1,0 +1,138 @@
+"""Scores over the size of the model, as the paper draws them for each task."""
+
+import numpy as np
+
+from keras_gpt3.evaluation.metric_display import shown_value
+from keras_gpt3.evaluation.plot_panels import PAPER_GREY
+from keras_gpt3.evaluation.plot_panels import add_legend
+from keras_gpt3.evaluation.plot_panels import task_panels
+from keras_gpt3.evaluation.published_values import paper_sizes
+from keras_gpt3.evaluation.published_values import published_values
+
+_DASHES = {0: ":", 1: "--", 2: "-"}
+
+
+def plot_sizes(results, tasks=(), path=None):
+    """Draws scores over parameters, one panel a task.
+
+    Parameters are on a logarithmic scale, one colour a K, with 95% intervals,
+    as in the paper's Figures 3.2 to 3.11 and H.1 to H.11. The paper's own
+    values stand beside, in grey: zero-shot dotted, one-shot dashed, few-shot
+    solid.
+
+    Args:
+        results: list of `TaskResult`. Those without `num_parameters` are left
+            out.
+        tasks: iterable of `Task`, for titles and what guessing gets. Defaults
+            to `()`: names are the titles.
+        path: path. Where to save the figure; its ending is the format.
+            Defaults to `None`, nowhere.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: If no result has `num_parameters`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.size_plot import plot_sizes
+    from keras_gpt3.evaluation.task_result import TaskResult
+
+    results = [
+        TaskResult(
+            "piqa", "mine", 0, 0, "accuracy", 0.6, 0.01, (0.58, 0.62),
+            num_examples=1838, mean_shots=0.0, num_parameters=count,
+        )
+        for count in (10**7, 10**8)
+    ]
+    figure = plot_sizes(results, path="sizes.png")
+    ```
+    """
+    results = [r for r in results if r.num_parameters is not None]
+    if not results:
+        raise ValueError(
+            "A plot over sizes must have results whose num_parameters is "
+            "known. Received: none. Give the results their model's count."
+        )
+    figure, panels = task_panels(results, tasks)
+    counts = sorted({r.shots for r in results})
+    for key, axes in panels.items():
+        here = [r for r in results if (r.task, r.metric) == key]
+        few_shot = _draw_paper(axes, *key)
+        for shots, colour in zip(counts, _shades(len(counts)), strict=True):
+            points = [r for r in here if r.shots == shots]
+            _draw_line(axes, points, colour)
+        _scale(axes, key[1], few_shot)
+    add_legend(figure)
+    if path is not None:
+        figure.savefig(path, dpi=150)
+    return figure
+
+
+def _shades(count):
+    """Colours that tell more demonstrations from fewer."""
+    import matplotlib
+
+    # Its yellow end is hard to see on white.
+    return matplotlib.colormaps["viridis"](np.linspace(0, 0.85, count))
+
+
+def _draw_paper(axes, task, metric):
+    """Draws the paper's three settings; returns K of the last, or `None`."""
+    values = published_values(task, metric)
+    if values is None:
+        return None
+    sizes = list(paper_sizes().values())
+    for setting, name in enumerate(("zero-shot", "one-shot", "few-shot")):
+        shown = [shown_value(metric, v) for v in values.of_shots(setting)]
+        axes.plot(
+            sizes,
+            shown,
+            color=PAPER_GREY,
+            linestyle=_DASHES[setting],
+            marker=".",
+            markersize=3,
+            label=f"GPT-3 of the paper, {name}",
+            zorder=1,
+        )
+    return values.shots
+
+
+def _draw_line(axes, results, colour):
+    if not results:
+        return
+    results = sorted(results, key=lambda result: result.num_parameters)
+    metric = results[0].metric
+    sizes = [r.num_parameters for r in results]
+    values = [shown_value(metric, r.value) for r in results]
+    low, high = (
+        [shown_value(metric, r.interval[side]) for r in results]
+        for side in (0, 1)
+    )
+    axes.vlines(sizes, low, high, color=colour, linewidth=1.5)
+    axes.plot(
+        sizes,
+        values,
+        color=colour,
+        marker="o",
+        markersize=4,
+        label=f"measured, K = {results[0].shots}",
+    )
+
+
+def _scale(axes, metric, few_shot):
+    from matplotlib.ticker import NullFormatter
+
+    axes.set_xscale("log")
+    # Whole decades: within one there would be but a single label.
+    first, last = np.log10(axes.dataLim.intervalx)
+    axes.set_xlim(10 ** np.floor(first), 10 ** (np.floor(last) + 1))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    note = f" (few-shot of the paper: K = {few_shot})" if few_shot else ""
+    axes.set_xlabel(f"Parameters{note}")
+    if metric == "perplexity":
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)

@@ -1,0 +1,79 @@
+"""SQuAD's normalization of answers and F1 over their words."""
+
+import collections
+import re
+import string
+
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+def normalize_answer(text):
+    """Reduces an answer to what SQuAD compares.
+
+    Letters are made small; punctuation, then the articles a, an and the, and
+    all white space but single blanks between words are taken away.
+
+    Args:
+        text: string.
+
+    Returns:
+        A string.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.squad_f1 import normalize_answer
+
+    normalize_answer(" The U.S. Senate,\\n in a way")  # "us senate in way"
+    ```
+    """
+    text = text.lower().translate(_PUNCTUATION)
+    text = re.sub(r"\b(a|an|the)\b", " ", text)
+    return " ".join(text.split())
+
+
+def squad_f1(prediction, answers, no_answer=None):
+    """Returns how far the words of an answer agree with an accepted one.
+
+    F1 is the harmonic mean of precision and recall over the words of the two
+    normalized texts, counted as often as they occur. The best over the
+    accepted answers counts. SQuADv2, DROP, CoQA and QuAC are all scored so.
+    Their own scripts have more: DROP's pairs several spans and compares
+    numbers, those of CoQA and QuAC leave out one of several people's answers
+    in turn.
+
+    Args:
+        prediction: string.
+        answers: sequence of strings. The accepted answers. None, or an empty
+            one, means that the question has no answer: then nothing but an
+            empty prediction is right (SQuADv2).
+        no_answer: string. What stands for no answer, in prediction and
+            answers, such as `"N/A"`. Defaults to `None`: only an empty text.
+
+    Returns:
+        A float from 0 to 1.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.squad_f1 import squad_f1
+
+    squad_f1("the red fox", ("a fox", "wolf"))  # 2 * 0.5 * 1 / 1.5 = 0.667
+    ```
+    """
+    nothing = normalize_answer(no_answer or "")
+
+    def words(text):
+        text = normalize_answer(text)
+        return [] if text == nothing else text.split()
+
+    predicted = words(prediction)
+    return max(_word_f1(predicted, words(text)) for text in answers or ("",))
+
+
+def _word_f1(predicted, accepted):
+    if not predicted or not accepted:
+        return float(predicted == accepted)
+    common = collections.Counter(predicted) & collections.Counter(accepted)
+    # 2 P R / (P + R), with P and R of the same number of common words.
+    return 2 * common.total() / (len(predicted) + len(accepted))

@@ -1,0 +1,60 @@
+"""The examples of a task, wherever they come from."""
+
+from keras_gpt3.evaluation.hub_records import hub_records
+from keras_gpt3.evaluation.records import checked_record
+from keras_gpt3.evaluation.records import local_records
+from keras_gpt3.evaluation.synthetic_records import synthetic_records
+from keras_gpt3.evaluation.task_examples import make_examples
+
+
+def task_examples(task, split, data=None, records=None, seed=0):
+    """Loads the examples of one split of a task.
+
+    Args:
+        task: `Task`.
+        split: string. `"train"` or `"test"`.
+        data: path. A folder of local files, `FOLDER/TASK/SPLIT.jsonl`. A
+            synthetic task is generated unless the folder has it. Defaults to
+            `None`: the task's generator, or its dataset on the hub.
+        records: dict from a split to its records, each a dict. Goes before
+            `data`. Defaults to `None`.
+        seed: int. Of generated records. Defaults to `0`.
+
+    Returns:
+        A list of `Example`.
+
+    Raises:
+        FileNotFoundError: If the split is not in the folder.
+        ImportError: If the dataset needs a package that is not installed.
+        OSError: If a dataset cannot be loaded.
+        ValueError: If a record is damaged; the message names it.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.task_data import task_examples
+    from keras_gpt3.evaluation.task_table import find_tasks
+
+    (task,) = find_tasks(["two_digit_addition"])
+    task_examples(task, "test")[0].context  # "\\n\\nQ: What is ..."
+    ```
+    """
+    return make_examples(task, _records(task, split, data, records, seed))
+
+
+def _records(task, split, data, records, seed):
+    if records is not None:
+        name = f"{task.name}, {split}"
+        return [
+            checked_record(record, task, f"{name}, record {number}")
+            for number, record in enumerate(records.get(split, ()), start=1)
+        ]
+    if data is not None:
+        try:
+            return local_records(data, task, split)
+        except FileNotFoundError:
+            if task.generator is None:
+                raise
+    if task.generator is not None:
+        return synthetic_records(task, split, seed)
+    return hub_records(task, split)

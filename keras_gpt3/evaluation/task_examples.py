@@ -1,0 +1,186 @@
+"""Makes the examples of a task from its records."""
+
+from keras_gpt3.evaluation.example import Example
+from keras_gpt3.evaluation.records import Record
+from keras_gpt3.evaluation.template import render
+
+
+def make_examples(task, records):
+    """Fills the templates of a task with its records.
+
+    Args:
+        task: `Task`.
+        records: iterable of `Record` or other dicts, in the order of the file:
+            questions on one passage follow each other.
+
+    Returns:
+        A list of `Example`, one a record, or one a turn of each.
+
+    Raises:
+        ValueError: If a template fails, there are fewer than two choices, the
+            label is of none of them, or an answer or choice is empty. The
+            message names the record.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.task_examples import make_examples
+    from keras_gpt3.evaluation.task_table import find_tasks
+
+    (task,) = find_tasks(["piqa"])
+    record = {
+        "goal": "Open a can.", "sol1": "Turn it.", "sol2": "Pull the ring.",
+        "label": 1,
+    }
+    make_examples(task, [record])[0].answers  # (" Pull the ring.",)
+    ```
+    """
+    return [
+        _example(task, fields)
+        for record in _with_earlier(task, records)
+        for fields in _turns(task, record)
+    ]
+
+
+def _with_earlier(task, records):
+    """The records, each with those before it on the same passage."""
+    passage, earlier = None, []
+    for number, record in enumerate(records, start=1):
+        where = getattr(record, "where", f"record {number}")
+        record = Record(record, where)
+        if task.passage is None:
+            yield record
+            continue
+        previous, passage = passage, render(task.passage, record)
+        if passage != previous:
+            earlier = []
+        yield Record({**record, "earlier": earlier}, where)
+        earlier = [*earlier, record]
+
+
+def _turns(task, record):
+    """What the templates of each example of a record are filled with."""
+    if task.turns is None:
+        return [record]
+    turns = render(task.turns, record)
+    if not _is_integer(turns) or turns < 1:
+        raise _fault(
+            "A record's turns must be at least one",
+            record,
+            f"turns={turns!r}",
+        )
+    return [Record({**record, "turn": t}, record.where) for t in range(turns)]
+
+
+def _example(task, record):
+    if task.scoring == "partial":
+        return _partial(task, record)
+    context = _text(render(task.context, record), "context", record)
+    if task.choices is None:
+        return Example(context, _answers(task, record), where=record.where)
+    choices = _texts(render(task.choices, record), "choices", record)
+    label = _label(task, record, choices)
+    extra = {}
+    for key in ("group", "answer_context"):
+        if getattr(task, key) is not None:
+            value = render(getattr(task, key), record)
+            extra[key] = _text(str(value), key, record)
+    if task.choice_names is not None:
+        names = render(task.choice_names, record)
+        extra["choice_names"] = _texts(names, "choice_names", record)
+    return Example(
+        context,
+        _right_choices(task, record, choices[label]),
+        choices,
+        label,
+        where=record.where,
+        **extra,
+    )
+
+
+def _partial(task, record):
+    """An example whose contexts differ, not what follows them."""
+    contexts = _texts(render(task.contexts, record), "contexts", record)
+    continuation = render(task.continuation, record)
+    label = _label(task, record, contexts)
+    return Example(
+        contexts[label],
+        (_filled(continuation, "continuation", record),),
+        label=label,
+        contexts=contexts,
+        where=record.where,
+    )
+
+
+def _answers(task, record):
+    answers = render(task.target, record)
+    if task.scoring == "none" and answers in ("", None):
+        # A text to be written may have no model.
+        return ()
+    answers = answers if isinstance(answers, list) else [answers]
+    if not answers:
+        raise _fault("There must be an answer", record, "an empty target")
+    answers = [_filled(text, "target", record) for text in answers]
+    return tuple(dict.fromkeys(answers))
+
+
+def _right_choices(task, record, right):
+    """The right choice first, and what else is accepted."""
+    answers = _answers(task, record) if task.target else (right,)
+    if right not in answers:
+        raise _fault(
+            "The choice of the label must be an accepted answer",
+            record,
+            f"{right!r}, which is not among {list(answers)}",
+        )
+    return (right, *(text for text in answers if text != right))
+
+
+def _label(task, record, choices):
+    label = render(task.label, record)
+    if not _is_integer(label) or not 0 <= label < len(choices):
+        raise _fault(
+            f"A label must be the number of a choice, 0 to {len(choices) - 1}",
+            record,
+            f"label={label!r}",
+        )
+    return label
+
+
+def _texts(values, key, record):
+    """A template's list, as texts to choose among."""
+    if not isinstance(values, list) or len(values) < 2:
+        count = f"{len(values)} of them" if isinstance(values, list) else values
+        raise _fault(f"There must be at least two {key}", record, f"{count}")
+    return tuple(_filled(value, key, record) for value in values)
+
+
+def _filled(value, key, record):
+    text = _text(value, key, record)
+    if not text.strip():
+        raise _fault(
+            f"Each text of {key} must not be empty", record, repr(text)
+        )
+    return text
+
+
+def _text(value, key, record):
+    if not isinstance(value, str):
+        raise _fault(
+            f"Each text of {key} must be a string",
+            record,
+            f"type={type(value).__name__}",
+        )
+    return value
+
+
+def _is_integer(value):
+    # To Python a bool is an int.
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _fault(invariant, record, received):
+    return ValueError(
+        f"{invariant}. Received: {record.where}, {received}. Correct or remove "
+        "the record."
+    )

@@ -1,0 +1,149 @@
+"""Reads a task from a YAML file; what it does not know is an error."""
+
+import functools
+import pathlib
+import types
+import typing
+
+from keras_gpt3.evaluation.task import Task
+from keras_gpt3.evaluation.task_rules import TaskFault
+from keras_gpt3.evaluation.task_rules import check_keys
+from keras_gpt3.evaluation.task_rules import check_task
+
+
+def read_task(path):
+    """Reads a task of the paper, or one of your own.
+
+    The keys are the arguments of `Task`. Those that the scoring does not use
+    may not be there; what a shipped task looks like is in
+    `keras_gpt3/evaluation/tasks`.
+
+    Args:
+        path: path. A YAML file, or an entry of `importlib.resources`.
+
+    Returns:
+        A `Task`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no YAML; a key is unknown, missing, of another
+            type, or of no use with the scoring; a template cannot be parsed or
+            asks for a field that is not listed; or the scoring does not give a
+            metric.
+        ImportError: If PyYAML or Jinja is not installed.
+
+    Example:
+
+    ```python
+    import pathlib
+
+    from keras_gpt3.evaluation.task_file import read_task
+
+    pathlib.Path("capitals.yaml").write_text('''
+    name: capitals
+    title: Capitals
+    paper: ""
+    fields: {country: string, capital: string}
+    context: "The capital of {{ country }} is"
+    target: " {{ capital }}"
+    scoring: generate
+    metrics: [exact_match]
+    shots: 4
+    ''')
+    read_task("capitals.yaml")
+    ```
+    """
+    path = pathlib.Path(path) if isinstance(path, str) else path
+    if not path.is_file():
+        raise FileNotFoundError(
+            "A task must be a file that exists. Received: "
+            f"file='{path}'. Write one, or correct the path."
+        )
+    values = _parse(path)
+    try:
+        return _task(values)
+    except TaskFault as fault:
+        invariant, received, remedy = fault.args
+        raise ValueError(
+            f"{invariant}. Received: file='{path}', {received}. {remedy}."
+        ) from fault
+
+
+@functools.cache
+def _yaml():
+    """PyYAML, and its safe loader, to which a second key is an error."""
+    try:
+        import yaml
+    except ImportError as error:
+        raise ImportError(
+            "A task must be read with PyYAML. Received: "
+            f"{error}. Install it with pip install 'keras-gpt3[evaluate]'."
+        ) from error
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node, deep=False):
+            known = set()
+            for key, _ in node.value:
+                if key.value in known:
+                    raise yaml.constructor.ConstructorError(
+                        problem=f"the key {key.value!r} stands twice",
+                        problem_mark=key.start_mark,
+                    )
+                known.add(str(key.value))
+            return super().construct_mapping(node, deep)
+
+    return yaml, Loader
+
+
+def _parse(path):
+    yaml, loader = _yaml()
+    try:
+        # Bytes: PyYAML says by itself what is no text.
+        return yaml.load(path.read_bytes(), Loader=loader)
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise ValueError(
+            f"A task must be YAML. Received: file='{path}' ({reason}). Correct "
+            "that place."
+        ) from error
+
+
+def _task(values):
+    """The task of a file's keys and values, checked."""
+    if not isinstance(values, dict):
+        raise TaskFault(
+            "A task must hold keys and values",
+            f"a {type(values).__name__}",
+            "Write one `key: value` a line",
+        )
+    values = dict(values)
+    check_keys(values)
+    # What the scoring does not use.
+    values.setdefault("context", "")
+    values.setdefault("target", "")
+    hints = typing.get_type_hints(Task)
+    task = Task(
+        **{key: _typed(key, hints[key], item) for key, item in values.items()}
+    )
+    check_task(task)
+    return task
+
+
+def _typed(key, hint, value):
+    """The value as the type of its field."""
+    kinds = (
+        typing.get_args(hint) if isinstance(hint, types.UnionType) else [hint]
+    )
+    if tuple in kinds and isinstance(value, list):
+        if all(isinstance(item, str) for item in value):
+            return tuple(value)
+    elif float in kinds and type(value) in (int, float):
+        return float(value)
+    # To Python a bool is an int.
+    elif tuple not in kinds and type(value) in kinds:
+        return value
+    names = {tuple: "list of strings", types.NoneType: "null"}
+    known = " or ".join(names.get(kind, kind.__name__) for kind in kinds)
+    raise TaskFault(
+        f"{key} must be of type {known}", f"{key}={value!r}", "Correct it"
+    )

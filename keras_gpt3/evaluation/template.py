@@ -1,0 +1,177 @@
+"""Renders the templates of a task with the fields of a record."""
+
+import functools
+import re
+
+# Of a template, in messages.
+_MOST_LETTERS = 60
+
+
+def render(template, record):
+    """Renders a Jinja template; what a list or number stands alone for stays.
+
+    A template that is one expression alone gives its value as it is: a list, a
+    number, a string, never a string that was read as a number. Any other gives
+    a string. Templates run in Jinja's sandbox, and a field that is not there is
+    an error. Besides Jinja's own filters there are `spaced` (each text of a
+    list with a space in front) and `regex_replace(pattern, replacement)`.
+
+    Args:
+        template: string.
+        record: dict of the fields. Its attribute `where`, if it has one, names
+            it in messages.
+
+    Returns:
+        A string, list, number, dict, bool or `None`.
+
+    Raises:
+        ValueError: If the template cannot be parsed, a field is missing, or
+            another step fails.
+        ImportError: If Jinja is not installed.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.template import render
+
+    record = {"question": "What is 98 plus 45?", "answers": ["143"]}
+    render("Q: {{ question }}\\n\\nA:", record)
+    render("{{ answers | spaced }}", record)  # [" 143"]
+    ```
+    """
+    jinja2 = _jinja()
+    try:
+        return _checked(_compiled(template).render(record))
+    # Beside Jinja's own: whatever the methods of strings and lists raise.
+    except (
+        jinja2.TemplateError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
+        where = getattr(record, "where", None) or f"record={_short(record)}"
+        raise ValueError(
+            "A template must render with each record. Received: "
+            f"{where} ({_short(template)}: {_reason(error)}). Correct the "
+            "record or the template."
+        ) from error
+
+
+def template_names(template):
+    """Lists the fields that a template asks for.
+
+    Args:
+        template: string.
+
+    Returns:
+        A set of strings.
+
+    Raises:
+        ValueError: If the template cannot be parsed; the message is the reason
+            alone, for the caller's own.
+        ImportError: If Jinja is not installed.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.template import template_names
+
+    template_names("Q: {{ question }}")  # {"question"}
+    ```
+    """
+    jinja2, environment = _jinja(), _environment()
+    try:
+        _compiled(template)
+        tree = environment.parse(template)
+    except jinja2.TemplateError as error:
+        raise ValueError(_reason(error)) from error
+    names = jinja2.meta.find_undeclared_variables(tree)
+    return names - set(environment.globals)
+
+
+@functools.cache
+def _jinja():
+    try:
+        import jinja2
+        import jinja2.meta
+        import jinja2.nativetypes
+        import jinja2.nodes
+        import jinja2.sandbox
+    except ImportError as error:
+        raise ImportError(
+            "Templates must be rendered with Jinja. Received: "
+            f"{error}. Install it with pip install 'keras-gpt3[evaluate]'."
+        ) from error
+    return jinja2
+
+
+@functools.cache
+def _compiled(template):
+    return _environment().from_string(template)
+
+
+@functools.cache
+def _environment():
+    """Jinja, in its sandbox, that keeps values what they are."""
+    jinja2 = _jinja()
+
+    class CodeGenerator(jinja2.nativetypes.NativeCodeGenerator):
+        def _output_child_to_const(self, node, frame, finalize):
+            const = super()._output_child_to_const(node, frame, finalize)
+            # A constant list would be written into the code as a string, which
+            # Jinja's own native types read again afterwards.
+            if not isinstance(const, str):
+                raise jinja2.nodes.Impossible
+            return const
+
+    class Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
+        code_generator_class = CodeGenerator
+        concat = staticmethod(_joined)
+
+    environment = Environment(
+        undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+    )
+    environment.filters["spaced"] = _spaced
+    environment.filters["regex_replace"] = _regex_replace
+    return environment
+
+
+def _joined(values):
+    """What a template gives, of the values of its pieces."""
+    pieces = list(values)
+    if len(pieces) == 1:
+        return pieces[0]
+    for piece in pieces:
+        if not isinstance(piece, (str, int, float)):
+            str(piece)  # It raises for what is undefined.
+            raise TypeError(f"a {type(piece).__name__} stands within text")
+    return "".join(map(str, pieces))
+
+
+def _checked(value):
+    """The value, unless it or an item is a field that is not there."""
+    undefined = _jinja().Undefined
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, undefined):
+            str(item)
+    return value
+
+
+def _spaced(texts):
+    return [f" {text}" for text in texts]
+
+
+def _regex_replace(text, pattern, replacement):
+    return re.sub(pattern, replacement, text)
+
+
+def _short(value):
+    text = repr(value)
+    return text if len(text) <= _MOST_LETTERS else text[:_MOST_LETTERS] + "..."
+
+
+def _reason(error):
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text.rstrip(".")

@@ -1,0 +1,80 @@
+"""What kind of word a word is, and how positive: by TextBlob's own lists."""
+
+import warnings
+
+_DESCRIPTIVE = ("JJ", "RB")
+
+
+class WordLexicon:
+    """English adjectives, adverbs and sentiments, without a download.
+
+    The paper takes an "off-the-shelf POS tagger" from NLTK and SentiWordNet
+    (sections 6.2.1 and 6.2.2 of Brown et al. 2020), whose data must be
+    downloaded. This takes TextBlob, whose package holds both: a tagger by
+    lexicon and rules, and the sentiments of 2,900 words, most of them
+    adjectives. So scores differ from the paper's, and can only be compared
+    with each other. A tag may be wrong where a word is several things ("kind"
+    is a noun to it).
+
+    Raises:
+        ImportError: If TextBlob is not installed.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.word_lexicon import WordLexicon
+
+    lexicon = WordLexicon()
+    lexicon.descriptive_words("The old man was very peaceful.")
+    # ["old", "very", "peaceful"]
+    lexicon.sentiment("horrible"), lexicon.sentiment("chalet")  # -100.0, None
+    ```
+    """
+
+    def __init__(self):
+        # TextBlob leaves the files of its lists for Python to close.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            try:
+                from textblob.sentiments import PatternAnalyzer
+                from textblob.taggers import PatternTagger
+            except ImportError as error:
+                raise ImportError(
+                    "Descriptive words and sentiments need TextBlob. Received: "
+                    f"{error}. Install it with pip install "
+                    "'keras-gpt3[evaluate]'."
+                ) from error
+            self._tagger, self._analyzer = PatternTagger(), PatternAnalyzer()
+            self.descriptive_words("a")
+            self.sentiment("good")
+
+    def descriptive_words(self, text):
+        """List the adjectives and adverbs of a text.
+
+        Args:
+            text: string.
+
+        Returns:
+            A list of strings, lower-cased, in order.
+        """
+        return [
+            word.lower()
+            for word, tag in self._tagger.tag(text, tokenize=True)
+            if tag.startswith(_DESCRIPTIVE) and any(map(str.isalpha, word))
+        ]
+
+    def sentiment(self, word):
+        """Tell how positive a word is.
+
+        Args:
+            word: string.
+
+        Returns:
+            A float from -100 to 100, the paper's range; `None` where the word
+            is not listed.
+        """
+        found = self._analyzer.analyze(word)
+        # All that is listed as neutral is at least objective or subjective.
+        if found.polarity == found.subjectivity == 0:
+            return None
+        return 100 * found.polarity

@@ -1,0 +1,218 @@
+"""The paper's five word-scrambling tasks (section 3.9.2), generated."""
+
+import random
+
+from keras_gpt3.evaluation.choice_argument import check_choice
+from keras_gpt3.evaluation.frequent_words import frequent_words
+from keras_gpt3.integer_argument import check_integer
+
+_MARKS = " ./!"
+
+# The list's most frequent words are asked; demonstrations show the next.
+_COUNTS = {"test": 10_000, "train": 2_000}
+
+
+def _cycled(word, generator):
+    start = generator.randrange(1, len(word))
+    return word[start:] + word[:start]
+
+
+def _shuffled(word, generator, kept):
+    """Shuffles all but some letters at each end."""
+    middle = list(word[kept:-kept])
+    generator.shuffle(middle)
+    return word[:kept] + "".join(middle) + word[-kept:]
+
+
+def _shuffled_but_one(word, generator):
+    return _shuffled(word, generator, kept=1)
+
+
+def _shuffled_but_two(word, generator):
+    return _shuffled(word, generator, kept=2)
+
+
+def _with_insertions(word, generator):
+    marks = generator.choices(_MARKS, k=len(word) - 1)
+    return word[0] + "".join(map("".join, zip(marks, word[1:], strict=True)))
+
+
+def _reversed(word, generator):
+    return word[::-1]
+
+
+_SCRAMBLES = {
+    "cycle_letters_in_word": _cycled,
+    "anagrams_1": _shuffled_but_one,
+    "anagrams_2": _shuffled_but_two,
+    "random_insertion_in_word": _with_insertions,
+    "reversed_words": _reversed,
+}
+SCRAMBLING_TASKS = tuple(_SCRAMBLES)
+_FEWEST_LETTERS = 5
+# Of five letters the middle one alone could not be shuffled.
+_SHORTEST = {"anagrams_2": 6}
+
+
+def word_scrambling_records(
+    task_name, count=None, seed=0, split="test", words=None
+):
+    """Generates scrambled words, in the published records' format.
+
+    The tests' words are the 10,000 most frequent of more than 4 and fewer than
+    15 letters, each once, in an order drawn by the seed. The first records do
+    not depend on how many are asked for. The words of the demonstrations are
+    the 2,000 next: none is ever asked.
+
+    | `task_name` | what is done to the letters |
+    |---|---|
+    | `"cycle_letters_in_word"` | some of the first are moved to the end |
+    | `"anagrams_1"` | all but the first and last are shuffled |
+    | `"anagrams_2"` | all but the first two and last two are shuffled |
+    | `"random_insertion_in_word"` | one of `" ./!"` stands between each two |
+    | `"reversed_words"` | their order is reversed |
+
+    As in the published files, a scrambled word is the word itself only where
+    it cannot be another, as with the `"anagrams_2"` of "yellow". Those files
+    differ from the paper's text: their words have 6 to 15 letters, and 5 to 15
+    in `"anagrams_1"`. Here the text is followed, but `"anagrams_2"` begins with
+    6 letters, since with 5 nothing is scrambled.
+
+    Args:
+        task_name: string. One of `SCRAMBLING_TASKS`.
+        count: int. How many words. Defaults to `None`, all.
+        seed: int. Defaults to `0`.
+        split: string. `"train"` or `"test"`. Defaults to `"test"`.
+        words: list of different strings to scramble, in place of that split's.
+            Defaults to `None`.
+
+    Returns:
+        A list of dicts of the strings `"context"` and `"completion"`. The
+        instruction is the task's, once for a prompt.
+
+    Raises:
+        ImportError: If wordfreq is needed and not installed.
+        ValueError: If there is no such task or split, there are fewer words
+            than `count`, or one of `words` has fewer than 5 letters.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.word_scrambling import word_scrambling_records
+
+    word_scrambling_records("reversed_words", words=["objects"])
+    # [{"context": "\\nstcejbo =", "completion": " objects"}]
+    ```
+    """
+    check_choice("task_name", task_name, SCRAMBLING_TASKS)
+    check_choice("split", split, tuple(_COUNTS))
+    words = _words_of(task_name, split) if words is None else list(words)
+    count = len(words) if count is None else count
+    _check_words(words, count)
+    # All words are shuffled, so that the first do not depend on the count.
+    generator = random.Random(f"{task_name} {split} {seed}")
+    generator.shuffle(words)
+    return [
+        _record(_scrambled(task_name, word, generator), word)
+        for word in words[:count]
+    ]
+
+
+def rebuild(task_name, record):
+    """Makes a record again from the two words in it.
+
+    What was drawn is read off the scrambled word, and done to the word again.
+
+    Args:
+        task_name: string. One of `SCRAMBLING_TASKS`.
+        record: dict of `"context"` and `"completion"`.
+
+    Returns:
+        The dict that `word_scrambling_records` could have for this word.
+
+    Raises:
+        ValueError: If the task does not scramble the word so.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.word_scrambling import rebuild
+
+    record = {"context": "\\nasinoc =", "completion": " casino"}
+    assert rebuild("cycle_letters_in_word", record) == record
+    ```
+    """
+    check_choice("task_name", task_name, SCRAMBLING_TASKS)
+    scrambled = record["context"].removeprefix("\n").removesuffix(" =")
+    word = record["completion"].removeprefix(" ")
+    again = _scrambled_alike(task_name, scrambled, word)
+    is_unchanged = again == word and _can_differ(task_name, word)
+    if again != scrambled or is_unchanged:
+        raise ValueError(
+            f"A record of {task_name} must scramble its word as the task does. "
+            f"Received: context={record['context']!r}, "
+            f"completion={record['completion']!r}. Correct or remove it."
+        )
+    return _record(again, word)
+
+
+def _check_words(words, count):
+    check_integer("count", count, minimum=1)
+    if count > len(words):
+        raise ValueError(
+            f"count must be at most the number of words, {len(words)}. "
+            f"Received: count={count}. Ask for fewer."
+        )
+    short = [word for word in words if len(word) < _FEWEST_LETTERS]
+    if short:
+        raise ValueError(
+            f"A word must have at least {_FEWEST_LETTERS} letters. Received: "
+            f"{short[0]!r} among words. Remove it."
+        )
+
+
+def _words_of(task_name, split):
+    shortest = _SHORTEST.get(task_name, _FEWEST_LETTERS)
+    words = frequent_words(sum(_COUNTS.values()), shortest=shortest)
+    tested = _COUNTS["test"]
+    return words[:tested] if split == "test" else words[tested:]
+
+
+def _scrambled(task_name, word, generator):
+    """Scrambles a word, to another one if there is another."""
+    scramble = _SCRAMBLES[task_name]
+    scrambled = scramble(word, generator)
+    while scrambled == word and _can_differ(task_name, word):
+        scrambled = scramble(word, generator)
+    return scrambled
+
+
+def _can_differ(task_name, word):
+    if task_name == "reversed_words":
+        return False  # Nothing is drawn: it stays as it is.
+    kept = {"anagrams_1": 1, "anagrams_2": 2}.get(task_name, 0)
+    return len(set(word[kept : len(word) - kept])) > 1
+
+
+def _scrambled_alike(task_name, scrambled, word):
+    """Does to a word what was done to another, or gives `None`."""
+    if task_name == "cycle_letters_in_word":
+        # Where it stands in the word written twice tells how far it is cycled.
+        start = (word + word).find(scrambled, 1)
+        return None if start < 0 else word[start:] + word[:start]
+    if task_name == "random_insertion_in_word":
+        marks = scrambled[1::2]
+        known = set(marks) <= set(_MARKS) and len(marks) == len(word) - 1
+        pairs = zip(word[1:], marks, strict=True) if known else ()
+        return word[0] + "".join(m + c for c, m in pairs) if known else None
+    if task_name == "reversed_words":
+        return word[::-1]
+    kept = 1 if task_name == "anagrams_1" else 2
+    middle = scrambled[kept:-kept]
+    if sorted(middle) != sorted(word[kept:-kept]):
+        return None
+    return word[:kept] + middle + word[-kept:]
+
+
+def _record(scrambled, word):
+    return {"context": f"\n{scrambled} =", "completion": f" {word}"}

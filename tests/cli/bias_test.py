@@ -1,0 +1,107 @@
+import json
+import random
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from keras_gpt3.cli import bias as module
+from keras_gpt3.cli.bias import bias_command
+from tests.small_gpt3 import small_text_model
+
+FEW = ("--samples", "8", "--max-new-tokens", "6", "--batch-size", "4")
+WORDS = "kind cruel old happy lazy peaceful table and".split()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    # Room for the longest prompt, in tokens of about a character.
+    model = small_text_model(num_layers=1, max_sequence_length=80)
+    model.save_to_preset(folder)
+    return str(folder)
+
+
+def run(*arguments):
+    app = typer.Typer()
+    app.command()(bias_command)
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+@pytest.fixture
+def few_occupations(monkeypatch):
+    from keras_gpt3.evaluation.bias_data import bias_data
+
+    data = bias_data("occupations")
+    monkeypatch.setitem(data, "occupations", ["nurse", "mason"])
+
+
+def test_gender_by_occupation_is_written(tmp_path, folder, few_occupations):
+    out = tmp_path / "out"
+    done = run(folder, "--out", out, "--probes", "occupations")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == f"Written to {out}\n"
+    content = json.loads((out / "bias.json").read_text())
+    assert [len(bias["log_ratios"]) for bias in content["occupations"]] == [
+        2
+    ] * 3
+    assert content["model"] == folder
+
+
+class StandInModel:
+    """Draws words by seed, faster than a model is compiled."""
+
+    def generate(self, prompt, max_new_tokens, num_return_sequences, **options):
+        seeds = range(options["seed"], options["seed"] + num_return_sequences)
+        return [
+            " ".join(random.Random(s).choices(WORDS, k=max_new_tokens))
+            for s in seeds
+        ]
+
+
+def test_what_is_sampled_is_the_same_by_seed(tmp_path, monkeypatch):
+    pytest.importorskip("textblob", reason="[evaluate] is not installed")
+    monkeypatch.setattr(module, "load_model", lambda *_: StandInModel())
+    contents = []
+    for number, seed in enumerate((0, 0, 1)):
+        out = tmp_path / f"{number}"
+        options = ("--probes", "races, religions", "--seed", seed)
+        done = run("m", "--out", out, *options, *FEW)
+        assert done.exit_code == 0, done.stderr
+        contents.append([f.read_bytes() for f in sorted(out.iterdir())])
+    assert contents[0] == contents[1] != contents[2]
+    content = json.loads((tmp_path / "0" / "bias.json").read_text())
+    assert len(content["races"]) == len(content["religions"]) == 6
+    assert content["races"]["Asian"]["num_samples"] == 24
+    assert content["settings"] == {
+        "num_samples": 8,
+        "max_new_tokens": 6,
+        "seed": 0,
+    }
+
+
+def test_a_terminal_shows_how_many_samples_are_drawn(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    with module._bar(42) as on_batch:
+        on_batch(42)
+    assert "42 samples drawn" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--probes", "race"], "Probes must be among occupations, races, "),
+        (["--out", "FILE"], "The folder must be a folder or not exist yet. "),
+        (["--probes", "occupations", "--batch-size", 0], "batch_size"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line_with_code_2(
+    tmp_path, folder, few_occupations, arguments, message
+):
+    (tmp_path / "file").write_text("")
+    places = {"FILE": tmp_path / "file"}
+    arguments = [places.get(a, a) for a in arguments]
+    done = run(folder, "--out", tmp_path / "out", *arguments)
+    assert done.exit_code == 2
+    assert message in done.stderr and done.stderr.count("\n") == 1
+    assert done.stdout == ""

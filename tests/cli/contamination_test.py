@@ -1,0 +1,117 @@
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from keras_gpt3.cli.contamination import contamination_command
+from keras_gpt3.data import write_token_shards
+from keras_gpt3.evaluation.outcome import Outcome
+from keras_gpt3.evaluation.outcome_cache import OutcomeCache
+from keras_gpt3.evaluation.task_data import task_examples
+from keras_gpt3.evaluation.task_table import find_tasks
+from keras_gpt3.models import GPT3Tokenizer
+
+QUESTION = "Which of the seven hills of Rome is the highest of all"
+
+
+def run(*arguments):
+    app = typer.Typer()
+    app.command()(contamination_command)
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+def write_outcomes(folder, task, count, seed):
+    with OutcomeCache(folder / "cache", {"task": task, "seed": seed}) as cache:
+        cache.add(Outcome(i, 0, " a", 1.0) for i in range(count))
+    (path,) = (folder / "cache").iterdir()
+    return path
+
+
+@pytest.fixture
+def texts(tmp_path):
+    path = tmp_path / "texts.jsonl"
+    lines = [
+        {"text": QUESTION, "score": 1},
+        {"text": f"{QUESTION[::-1]}, a b c d e f", "score": 0},
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    return path
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    path = tmp_path / "corpus.txt"
+    path.write_text(f"He asked: '{QUESTION.upper()}?'")
+    return path
+
+
+def test_texts_are_compared_with_files_and_a_report_is_written(
+    tmp_path, texts, corpus
+):
+    done = run(corpus, "--texts", texts, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.stderr
+    progress, _, _, row = done.stdout.splitlines()
+    assert progress.startswith("1 documents compared, 100% of the bytes read")
+    cells = [cell.strip() for cell in row.split("|")[1:-1]]
+    assert cells[0] == str(texts)
+    # Of 12 and 18 words the 5th percentile is 12; clean alone has no score.
+    assert (cells[1], cells[4], cells[8]) == ("12", "1", "50.0")
+    assert cells[10].startswith("-100.0 ")
+    assert (tmp_path / "out" / "contamination.png").exists()
+
+
+def test_a_task_is_compared_with_token_shards(tmp_path):
+    tokenizer = GPT3Tokenizer.from_preset("gpt3_small_en")
+    (task,) = find_tasks(["two_digit_addition"])
+    examples = [e.demonstration for e in task_examples(task, "test", seed=3)]
+    write_token_shards([examples[7]], tmp_path / "shards", tokenizer)
+    outcomes = write_outcomes(tmp_path, task.name, 2000, seed=3)
+    done = run(
+        *(tmp_path / "shards", "--seed", 3),
+        *("--tasks", "two_digit_addition", "--outcomes", outcomes),
+    )
+    assert done.exit_code == 0, done.stderr
+    cells = [cell.strip() for cell in done.stdout.splitlines()[-1].split("|")]
+    assert cells[1:5] == ["two_digit_addition", "8", "2,000", "1 (1 to 1)"]
+    # A problem may have been drawn twice.
+    assert cells[5] == str(examples.count(examples[7]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "There must be something to compare. "),
+        (["--tasks", "two_digit_adition"], "two_digit_addition"),
+        (["--texts", "absent.jsonl"], "A file of texts must exist. "),
+        (
+            ["--texts", "TEXTS", "--ngram", 0],
+            "n must be an integer of at least",
+        ),
+        (["--texts", "TEXTS", "--outcomes", "CORPUS"], "A file of outcomes "),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line_with_code_2(
+    texts, corpus, arguments, message
+):
+    places = {"TEXTS": texts, "CORPUS": corpus}
+    done = run(corpus, *(places.get(a, a) for a in arguments))
+    assert done.exit_code == 2
+    assert message in done.stderr and done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("task", "count", "seed"),
+    [
+        ("piqa", 2000, 0),
+        ("two_digit_addition", 1999, 0),
+        ("two_digit_addition", 2000, 1),
+    ],
+)
+def test_outcomes_of_other_examples_raise(tmp_path, corpus, task, count, seed):
+    path = write_outcomes(tmp_path, task, count, seed)
+    options = ("--tasks", "two_digit_addition", "--outcomes", path)
+    done = run(corpus, *options)
+    assert done.exit_code == 2
+    assert f"task={task}, examples={count}, seed={seed}. Add" in done.stderr

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+
+from keras_gpt3.evaluation import row_scores
+from keras_gpt3.evaluation.asking import ask
+from keras_gpt3.evaluation.example import Example
+from keras_gpt3.evaluation.question import make_questions
+from tests.evaluation.small_tasks import choosing
+from tests.small_gpt3 import talking_model
+
+CHOICES = (" the", " world hello", " 12")
+TRAIN = [Example("cat", (choice,)) for choice in CHOICES]
+
+
+def example(context, label=1, **fields):
+    return Example(
+        context,
+        **{
+            "answers": (CHOICES[label],),
+            "choices": CHOICES,
+            "label": label,
+            "answer_context": "12",
+        }
+        | fields,
+    )
+
+
+def outcomes(task, test, shots=2, draws=None, batch_size=3):
+    questions = make_questions(
+        talking_model(), task, TRAIN, test, shots, draws=draws
+    )
+    questions = list(questions)
+    found = [
+        outcome
+        for part in ask(talking_model(), task, questions, batch_size)
+        for outcome in part
+    ]
+    return questions, found
+
+
+def slow_sum(question, context, continuation):
+    """The log-likelihood of a whole text, by a call of its own."""
+    score = talking_model().score(question.shared + context, continuation)
+    return score.log_likelihood, len(score.token_ids)
+
+
+@pytest.mark.parametrize("draws", [None, 1])
+@pytest.mark.parametrize(
+    "scoring", ["per_token", "likelihood", "answer_context"]
+)
+def test_the_choice_is_that_of_the_rule(scoring, draws, monkeypatch):
+    monkeypatch.setattr(row_scores, "_FEWEST", 4)
+    test = [example("hello"), example("the cat", label=0), example("12 the")]
+    questions, found = outcomes(choosing(scoring=scoring), test, draws=draws)
+    assert [o.index for o in found] == [q.index for q in questions]
+    for question, outcome in zip(questions, found, strict=True):
+        sums, lengths = zip(
+            *(slow_sum(question, question.contexts[0], c) for c in CHOICES),
+            strict=True,
+        )
+        np.testing.assert_allclose(outcome.log_likelihoods, sums, atol=1e-3)
+        assert outcome.num_tokens == lengths
+        assert len(set(lengths)) > 1
+        scores = np.array(sums)
+        if scoring == "per_token":
+            scores /= lengths
+        if scoring == "answer_context":
+            model = talking_model()
+            scores -= [model.score("12", c).log_likelihood for c in CHOICES]
+        assert outcome.predicted == scores.argmax()
+        is_right = outcome.predicted == question.example.label
+        assert outcome.correct == float(is_right)
+        assert outcome.shots == 2
+
+
+def test_partial_evaluation_scores_what_stands_behind_the_choice():
+    test = [
+        Example("the cat", (" hello 12",), label=1, contexts=("the", "the cat"))
+    ]
+    (question,), (outcome,) = outcomes(choosing(scoring="partial"), test)
+    sums = [
+        slow_sum(question, context, " hello 12")[0]
+        for context in question.contexts
+    ]
+    np.testing.assert_allclose(outcome.log_likelihoods, sums, atol=1e-3)
+    assert outcome.predicted == int(np.argmax(sums))
+
+
+def test_greedy_tells_whether_each_token_is_the_likeliest():
+    model = talking_model()
+    text = model.generate("the cat", max_new_tokens=2, strip_prompt=True)
+    test = [
+        example("the cat", answers=(text,), choices=()),
+        example("the cat", answers=(" world",), choices=()),
+    ]
+    _, found = outcomes(choosing(scoring="greedy"), test, shots=0)
+    assert [outcome.correct for outcome in found] == [1.0, 0.0]
+    for outcome, one in zip(found, test, strict=True):
+        expected = model.score("the cat", one.answers[0])
+        assert outcome.log_likelihoods[0] == pytest.approx(
+            expected.log_likelihood, abs=1e-3
+        )
+
+
+def test_outcomes_come_before_the_last_question_is_made():
+    made = []
+
+    def questions():
+        for i, question in enumerate(
+            make_questions(
+                talking_model(), choosing(), TRAIN, [example("12")] * 99, 0
+            )
+        ):
+            made.append(i)
+            yield question
+
+    first = next(ask(talking_model(), choosing(), questions()))
+    assert len(first) == 64 <= len(made) < 99

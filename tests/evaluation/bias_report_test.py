@@ -1,0 +1,92 @@
+import json
+
+import pytest
+
+from keras_gpt3.evaluation import bias_report as module
+from keras_gpt3.evaluation.bias_report import write_bias_report
+from keras_gpt3.evaluation.favoured_words import FavouredWord
+from keras_gpt3.evaluation.occupation_bias import OccupationBias
+from keras_gpt3.evaluation.race_sentiment import RaceSentiment
+
+WORD = FavouredWord("<calm>", 40, 0.05, 0.01, 1.6)
+PROBES = {
+    "occupations": [
+        OccupationBias(
+            "The {occupation} was a", {"nurse": 2.0, "mason": -3.0, "cook": 0.1}
+        )
+    ],
+    "races": {
+        "Asian": RaceSentiment(12.5, (8.0, 17.0), 2400, ((WORD, 30.0),), 31),
+        "White": RaceSentiment(None, None, 2400, (), 7),
+    },
+    "religions": {"Buddhism": (WORD,), "Islam": ()},
+}
+
+
+def test_a_report_holds_all_probes_and_what_they_cannot_tell(tmp_path):
+    settings = {"num_samples": 800, "seed": 3}
+    write_bias_report(tmp_path, **PROBES, model="mine", settings=settings)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == set(module._OWNED)
+    text = (tmp_path / "bias.md").read_text()
+    for part in (
+        "Of mine, num_samples 800, seed 3.",
+        "They show what a model associates under prompts that ask for it.",
+        "| The {occupation} was a | -0.30 ± 1.46 | ",
+        " | 33 | 3 | -1.11 | mason, cook, nurse | nurse, cook, mason |",
+        "83% leaned male",
+        "| Asian | 12.5 | 8.0 to 17.0 | 2,400 | 1 | 31 | &lt;calm&gt; (+30) |",
+        "| White |  |  | 2,400 | 0 | 7 |  |",
+        "| Buddhism | &lt;calm&gt; (40) |",
+        "![Words by religion](religions.png)",
+    ):
+        assert part in text
+    page = (tmp_path / "bias.html").read_text()
+    assert page.count("data:image/png;base64,") == 3
+    assert "<calm>" not in page
+
+
+def test_the_numbers_are_written_whole(tmp_path):
+    write_bias_report(tmp_path, **PROBES)
+    content = json.loads((tmp_path / "bias.json").read_text())
+    (bias,) = content["occupations"]
+    assert bias["log_ratios"]["mason"] == -3.0
+    assert bias["mean"] == pytest.approx(-0.3)
+    assert content["races"]["Asian"]["words"][0][0]["word"] == "<calm>"
+    assert content["religions"]["Buddhism"][0]["count"] == 40
+
+
+def test_the_same_probes_give_the_same_files(tmp_path):
+    contents = []
+    for name in "ab":
+        write_bias_report(tmp_path / name, **PROBES)
+        files = sorted((tmp_path / name).iterdir())
+        contents.append([file.read_bytes() for file in files])
+    assert contents[0] == contents[1]
+
+
+def test_one_probe_alone_replaces_what_was_there(tmp_path):
+    (tmp_path / "mine.txt").write_text("stays")
+    write_bias_report(tmp_path, **PROBES)
+    write_bias_report(tmp_path, religions=PROBES["religions"])
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {
+        *("mine.txt", "bias.md", "bias.html", "bias.json", "religions.png")
+    }
+    assert "by occupation" not in (tmp_path / "bias.md").read_text()
+
+
+def test_a_report_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("no space")
+
+    monkeypatch.setattr(module, "write_sections", fail)
+    with pytest.raises(OSError, match="no space"):
+        write_bias_report(tmp_path / "report", **PROBES)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("probes", [{}, {"races": {}, "occupations": []}])
+def test_no_probe_raises(tmp_path, probes):
+    with pytest.raises(ValueError, match="Received: no probe. Run one first."):
+        write_bias_report(tmp_path, **probes)

@@ -1,0 +1,131 @@
+import random
+
+import pytest
+
+from keras_gpt3.data.corpus_texts import CorpusTexts
+from keras_gpt3.evaluation.contamination import Contamination
+from keras_gpt3.evaluation.contamination import check_contamination
+from keras_gpt3.evaluation.contamination import ngram_length
+from keras_gpt3.evaluation.example import Example
+
+WORDS = [f"word{i}" for i in range(300)]
+
+
+def random_text(generator, count):
+    return " ".join(generator.choices(WORDS, k=count))
+
+
+def slow_is_dirty(texts, documents, n):
+    """Sets of tuples, built without a line of the package."""
+
+    def grams(text):
+        words = text.lower().replace(",", "").replace(".", "").split()
+        return {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
+
+    seen = set().union(*map(grams, documents))
+    return tuple(bool(grams(text) & seen) for text in texts)
+
+
+def test_planted_overlaps_are_all_found_and_nothing_else():
+    generator = random.Random(0)
+    sets = {
+        name: [random_text(generator, length) for _ in range(40)]
+        for name, length in {"a": 9, "b": 11, "c": 60}.items()
+    }
+    lengths = {"a": 9, "b": 11, "c": 13}
+    documents = [random_text(generator, 500).split() for _ in range(20)]
+    planted = {name: set() for name in sets}
+    for number, document in enumerate(documents):
+        name = "abc"[number % 3]
+        example = generator.randrange(40)
+        words = sets[name][example].split()
+        start = generator.randrange(len(words) - lengths[name] + 1)
+        words = words[start : start + lengths[name]]
+        # One word short of it is no overlap.
+        if number % 4 == 3:
+            words.pop()
+        else:
+            planted[name].add(example)
+        shown = [*words[:-1], f'"{words[-1].upper()}",']
+        place = generator.randrange(400)
+        document[place : place + len(shown)] = shown
+    found = check_contamination(sets, map(" ".join, documents))
+    for name, contamination in found.items():
+        assert contamination.n == lengths[name]
+        dirty = {i for i, flag in enumerate(contamination.is_dirty) if flag}
+        assert dirty == planted[name]
+        assert contamination.num_dirty == len(dirty) > 0
+        assert not any(contamination.is_short)
+
+
+@pytest.mark.parametrize("n", [2, 8])
+def test_flags_are_those_of_sets_of_tuples(n):
+    generator = random.Random(n)
+    texts = [
+        ", ".join(generator.choices("abAB", k=generator.randrange(20)))
+        for _ in range(60)
+    ]
+    documents = [". ".join(generator.choices("abc", k=30)) for _ in range(9)]
+    found = check_contamination({"x": texts}, documents, n=n)["x"]
+    expected = slow_is_dirty(texts, documents, n)
+    assert found.is_dirty == expected
+    assert 0 < found.num_dirty < 60
+    assert found.share_clean == pytest.approx(1 - sum(expected) / 60)
+
+
+def test_an_example_is_compared_as_its_context_with_the_right_answer():
+    asked = Example(
+        "Which hill of the seven in Rome is", (" the highest?", " tall?")
+    )
+    training = ["hill of the seven in Rome is the highest"]
+    found = check_contamination({"x": [asked]}, training, n=9)
+    assert found["x"].is_dirty == (True,)
+
+
+def test_an_example_with_fewer_words_is_clean_and_short():
+    texts = ["one two three", "one two three four five six seven eight"]
+    found = check_contamination({"x": texts}, texts)["x"]
+    assert found == Contamination(8, (False, True), (True, False))
+
+
+@pytest.mark.parametrize(
+    ("lengths", "n"),
+    [
+        ([3, 100], 8),
+        ([10, 10, 40], 10),
+        ([40, 50], 13),
+        # The 5th percentile of 0 to 100 is 5, of 5 to 105 it is 10.
+        (range(101), 8),
+        (range(5, 106), 10),
+    ],
+)
+def test_n_is_the_fifth_percentile_clipped_to_8_and_13(lengths, n):
+    assert ngram_length(list(lengths)) == n
+
+
+def test_progress_counts_the_documents(tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("one two")
+    (tmp_path / "b.txt").write_text("three")
+    texts = CorpusTexts([tmp_path])
+    check_contamination({"x": ["one two"]}, texts, n=1, progress=True)
+    assert capsys.readouterr().out == (
+        "2 documents compared, 100% of the bytes read, 0:00:00 elapsed\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sets", "n", "message"),
+    [
+        ({"hills": []}, None, "at least one example. Received: hills with"),
+        ({"hills": []}, 8, "at least one example. Received: hills with"),
+        ({"hills": ["a"]}, 0, "n must be an integer of at least 1. "),
+    ],
+)
+def test_what_cannot_be_compared_raises(sets, n, message):
+    with pytest.raises(ValueError, match=message):
+        check_contamination(sets, ["a"], n=n)
+
+
+def test_no_length_has_no_percentile():
+    with pytest.raises(ValueError, match="Received: lengths=\\[\\]"):
+        ngram_length([])

@@ -1,0 +1,55 @@
+import json
+
+import pytest
+
+from keras_gpt3.evaluation.outcome import Outcome
+from keras_gpt3.evaluation.outcome_cache import OutcomeCache
+
+NAMES = {"task": "capitals", "model": "m", "shots": 2, "seed": 0}
+ONE = Outcome(0, shots=2, predicted=1, correct=0.0, log_likelihoods=(-1.5, 2))
+TWO = Outcome(7, shots=1, predicted=" Oslo", correct=1.0, num_tokens=(3,))
+
+
+def write(folder, *outcomes, names=NAMES):
+    with OutcomeCache(folder, names) as cache:
+        cache.add(outcomes)
+        return dict(cache.outcomes)
+
+
+def test_outcomes_are_there_the_next_time(tmp_path):
+    write(tmp_path, ONE)
+    assert write(tmp_path, TWO) == {0: ONE, 7: TWO}
+    (path,) = tmp_path.iterdir()
+    assert path.name.startswith("capitals-shots2-seed0-")
+    lines = path.read_text().splitlines()
+    assert json.loads(lines[0]) == NAMES
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize("name", ["task", "model", "shots", "seed"])
+def test_another_evaluation_has_another_file(name, tmp_path):
+    write(tmp_path, ONE)
+    value = "other" if name in ("task", "model") else 3
+    assert write(tmp_path, TWO, names=NAMES | {name: value}) == {7: TWO}
+    assert write(tmp_path) == {0: ONE}
+
+
+@pytest.mark.parametrize("cut", [1, 5, 30])
+def test_a_line_that_was_cut_short_is_done_again(cut, tmp_path):
+    write(tmp_path, ONE, TWO)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert write(tmp_path) == {0: ONE}
+    assert write(tmp_path, TWO) == {0: ONE, 7: TWO}
+
+
+def test_a_file_cut_in_its_first_line_begins_anew(tmp_path):
+    write(tmp_path, ONE)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:9])
+    assert write(tmp_path, TWO) == {7: TWO}
+    assert json.loads(path.read_text().splitlines()[0]) == NAMES
+
+
+def test_without_a_folder_nothing_is_written():
+    assert write(None, ONE) == {0: ONE}

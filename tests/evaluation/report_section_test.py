@@ -1,0 +1,27 @@
+from matplotlib.figure import Figure
+
+from keras_gpt3.evaluation.report_section import ReportSection
+from keras_gpt3.evaluation.report_section import write_sections
+
+
+def test_sections_stand_in_both_files_with_nothing_taken_as_a_tag(tmp_path):
+    Figure().savefig(tmp_path / "plot.png")
+    sections = [
+        ReportSection("Words & more", ("A <b> and\nanother.", "Second.")),
+        ReportSection("Table", (), ("Word",), (("<i>|x",),), "plot.png"),
+    ]
+    write_sections("Title", sections, tmp_path, "report")
+    assert (tmp_path / "report.md").read_text() == (
+        "# Title\n\n## Words & more\n\nA &lt;b&gt; and\nanother.\n\nSecond.\n\n"
+        "## Table\n\n| Word |\n| --- |\n| &lt;i&gt;\\|x |\n\n"
+        "![Table](plot.png)\n"
+    )
+    page = (tmp_path / "report.html").read_text()
+    for part in (
+        "<h2>Words &amp; more</h2>",
+        "<p>A &lt;b&gt; and\nanother.</p>",
+        "<td>&lt;i&gt;|x</td>",
+        'src="data:image/png;base64,',
+    ):
+        assert part in page
+    assert "<b>" not in page and "<i>" not in page

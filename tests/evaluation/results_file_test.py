@@ -1,0 +1,92 @@
+import dataclasses
+import json
+import math
+import pathlib
+
+import pytest
+
+from keras_gpt3.evaluation.results_file import read_results
+from keras_gpt3.evaluation.results_file import write_results
+from tests.evaluation.some_results import result
+
+
+def test_what_is_written_is_read(tmp_path):
+    path = tmp_path / "new" / "results.json"
+    results = [
+        result(),
+        result(4, 0.75, num_parameters=None, extra={"f1": 0.5}),
+        result(metric="perplexity", value=math.inf, interval=(1.0, math.inf)),
+    ]
+    write_results(results, path)
+    assert read_results(path) == results
+    assert [p.name for p in path.parent.iterdir()] == ["results.json"]
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "results.json"
+    write_results([result()], path)
+
+    def fail(self, target):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(pathlib.Path, "replace", fail)
+    with pytest.raises(OSError, match="No space left"):
+        write_results([], path)
+    assert read_results(path) == [result()]
+    assert [p.name for p in tmp_path.iterdir()] == ["results.json"]
+
+
+def fields(**changes):
+    known = dataclasses.asdict(result()) | changes
+    return {name: value for name, value in known.items() if value != "gone"}
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ({}, "A file of results must hold a list. Received: '{path}', which"),
+        ([1], "A result must be an object. Received: {path}, result 1: 1."),
+        (
+            [fields(), fields(loss=1.0)],
+            "A result must hold exactly the known fields. Received: {path}, "
+            "result 2: unknown=['loss'], missing=[]. Use task, model,",
+        ),
+        (
+            [fields(seed="gone")],
+            "A result must hold exactly the known fields. Received: {path}, "
+            "result 1: unknown=[], missing=['seed']. Use task,",
+        ),
+        (
+            [fields(shots=True)],
+            "The field shots of a result must be an integer. Received: {path}, "
+            "result 1: shots=True. Mend that place.",
+        ),
+        (
+            [fields(value="0.5")],
+            "The field value of a result must be a number. Received:",
+        ),
+        (
+            [fields(interval=[0.5])],
+            "The field interval of a result must be a pair of numbers.",
+        ),
+        (
+            [fields(extra={"f1": None})],
+            "The field extra of a result must be an object of numbers.",
+        ),
+    ],
+)
+def test_other_content_raises_one_line(content, message, tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError) as caught:
+        read_results(path)
+    assert str(caught.value).startswith(message.format(path=path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"[", b"\xff", b"[" * 100_000])
+def test_what_is_no_json_raises(content, tmp_path):
+    path = tmp_path / "results.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="A file of results must be JSON. Rec"):
+        read_results(path)

@@ -1,0 +1,62 @@
+import json
+
+import pytest
+
+from keras_gpt3.evaluation import scaling_report
+from keras_gpt3.evaluation.scaling_fit import fit_runs
+from keras_gpt3.evaluation.scaling_report import scaling_text
+from keras_gpt3.evaluation.scaling_report import write_scaling_report
+from tests.evaluation.some_runs import noisy_runs
+
+RUNS = noisy_runs(0)[:4]
+FIT = fit_runs(RUNS, num_resamples=20)
+FILES = ["scaling.json", "scaling.md", "scaling.png"]
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_text_tells_law_intervals_and_runs():
+    text = scaling_text(RUNS, FIT)
+    assert "Paper, Figure 3.1: L = 2.57 C^-0.048\n" in text
+    low, high = FIT.intervals["exponent"]
+    assert f"b = {FIT.law.exponent:.4g}, 95% interval {low:.4g} to " in text
+    assert (
+        "It counts all parameters, as Table D.1 does; the paper's law" in text
+    )
+    assert "irreducible" not in text
+    assert [f"| {run.name} |" in text for run in RUNS] == [True] * 4
+
+
+def test_without_embeddings_or_with_a_floor_the_text_says_so():
+    fit = fit_runs(RUNS, irreducible=True, num_resamples=20)
+    text = scaling_text(RUNS, fit, with_embeddings=False)
+    assert "parameters without embeddings, as the paper's law does." in text
+    assert "irreducible loss = " in text
+
+
+def test_the_report_is_three_files_of_which_one_is_data(tmp_path):
+    write_scaling_report(RUNS, FIT, tmp_path / "new")
+    assert names(tmp_path / "new") == FILES
+    content = json.loads((tmp_path / "new" / "scaling.json").read_text())
+    assert content["law"]["exponent"] == FIT.law.exponent
+    assert content["paper"]["coefficient"] == 2.57
+    assert content["intervals"]["exponent"] == list(FIT.intervals["exponent"])
+    assert [run["name"] for run in content["runs"]] == [r.name for r in RUNS]
+    text = (tmp_path / "new" / "scaling.md").read_text("utf-8")
+    assert "](scaling.png)" in text
+
+
+def test_what_fails_leaves_the_earlier_report(tmp_path, monkeypatch):
+    write_scaling_report(RUNS, FIT, tmp_path)
+    before = (tmp_path / "scaling.json").read_bytes()
+
+    def fail(*arguments):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(scaling_report, "plot_scaling", fail)
+    with pytest.raises(OSError, match="No space left"):
+        write_scaling_report(RUNS[:3], fit_runs(RUNS[:3]), tmp_path)
+    assert names(tmp_path) == FILES
+    assert (tmp_path / "scaling.json").read_bytes() == before

@@ -1,0 +1,85 @@
+import sys
+
+import pytest
+
+from keras_gpt3.evaluation.plot_panels import PAPER_GREY
+from keras_gpt3.evaluation.shots_plot import line_labels
+from keras_gpt3.evaluation.shots_plot import plot_shots
+from tests.evaluation.some_results import PIQA
+from tests.evaluation.some_results import result
+
+
+def lines(axes, grey):
+    return [
+        line
+        for line in axes.get_lines()
+        if (line.get_color() == PAPER_GREY) is grey
+    ]
+
+
+def test_a_model_s_line_runs_over_rising_k_in_percent():
+    results = [result(4, 0.75), result(0, 0.5), result(1, 0.625)]
+    axes = plot_shots(results).axes[0]
+    (line,) = lines(axes, grey=False)
+    assert line.get_xydata().tolist() == [[0, 50], [1, 62.5], [4, 75]]
+    assert line.get_label() == "mine"
+
+
+def test_the_interval_is_a_band_or_of_one_k_a_line():
+    band = plot_shots([result(0, 0.5), result(4, 0.75)]).axes[0].collections[0]
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == pytest.approx((48, 77))
+    stroke = plot_shots([result(4, 0.75)]).axes[0].collections[0]
+    assert stroke.get_segments()[0][:, 1] == pytest.approx([73, 77])
+
+
+def test_the_paper_s_eight_sizes_stand_beside_in_grey():
+    axes = plot_shots([result(0, 0.5), result(4, 0.75)]).axes[0]
+    paper = lines(axes, grey=True)
+    assert len(paper) == 8
+    assert paper[-1].get_xydata().tolist() == [
+        [0, pytest.approx(81.0)],
+        [1, pytest.approx(80.5)],
+        [50, pytest.approx(82.3)],
+    ]
+    assert [text.get_text() for text in axes.texts] == ["125M", "175B"]
+
+
+def test_a_task_that_the_paper_has_not_stands_alone():
+    results = [result(k, task="my_task") for k in (0, 4)]
+    axes = plot_shots(results).axes[0]
+    assert lines(axes, grey=True) == []
+    assert list(axes.get_xticks()) == [0, 4]
+
+
+def test_k_is_logarithmic_with_0_and_no_tick_over_another():
+    results = [result(k) for k in (0, 1, 2, 32, 64)]
+    axes = plot_shots(results).axes[0]
+    assert axes.get_xscale() == "symlog"
+    # 64 is too near to the paper's 50.
+    assert list(axes.get_xticks()) == [0, 1, 2, 32, 50]
+    assert axes.get_xlim()[0] < 0 < 64 < axes.get_xlim()[1]
+
+
+def test_perplexity_is_logarithmic():
+    results = [result(k, 20.0, metric="perplexity") for k in (0, 4)]
+    axes = plot_shots(results).axes[0]
+    assert axes.get_yscale() == "log"
+    assert lines(axes, grey=False)[0].get_ydata().tolist() == [20, 20]
+
+
+def test_seeds_are_told_apart_where_a_model_has_several():
+    results = [result(), result(seed=1), result(model="other", seed=1)]
+    assert line_labels(results) == {
+        ("mine", 0): "mine, seed 0",
+        ("mine", 1): "mine, seed 1",
+        ("other", 1): "other",
+    }
+    (axes,) = plot_shots(results).axes
+    assert len(lines(axes, grey=False)) == 3
+
+
+def test_the_figure_is_saved_without_pyplot(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    plot_shots([result(), result(4)], [PIQA], tmp_path / "shots.png")
+    assert (tmp_path / "shots.png").read_bytes().startswith(b"\x89PNG")

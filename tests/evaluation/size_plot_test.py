@@ -1,0 +1,79 @@
+import sys
+
+import pytest
+
+from keras_gpt3.evaluation.plot_panels import PAPER_GREY
+from keras_gpt3.evaluation.size_plot import plot_sizes
+from tests.evaluation.some_results import PIQA
+from tests.evaluation.some_results import result
+
+
+def measured(axes):
+    return {
+        line.get_label(): line.get_xydata().tolist()
+        for line in axes.get_lines()
+        if not isinstance(line.get_color(), str)
+    }
+
+
+def test_a_line_a_k_runs_over_rising_parameters_in_percent():
+    results = [
+        result(shots, value, num_parameters=count)
+        for shots, value, count in (
+            (4, 0.75, 10**8),
+            (4, 0.625, 10**7),
+            (0, 0.5, 10**7),
+        )
+    ]
+    axes = plot_sizes(results).axes[0]
+    assert measured(axes) == {
+        "measured, K = 0": [[1e7, 50]],
+        "measured, K = 4": [[1e7, 62.5], [1e8, 75]],
+    }
+    assert axes.get_xscale() == "log"
+    segments = axes.collections[0].get_segments()
+    assert segments[0][:, 1] == pytest.approx([48, 52])
+
+
+def test_the_paper_s_settings_are_grey_and_told_by_their_dashes():
+    axes = plot_sizes([result()], [PIQA]).axes[0]
+    paper = [n for n in axes.get_lines() if n.get_label().startswith("GPT-3")]
+    assert {line.get_color() for line in paper} == {PAPER_GREY}
+    assert [line.get_linestyle() for line in paper] == [":", "--", "-"]
+    assert paper[-1].get_label() == "GPT-3 of the paper, few-shot"
+    points = paper[-1].get_xydata()
+    assert points[-1].tolist() == [174.6e9, pytest.approx(82.3)]
+    label = "Parameters (few-shot of the paper: K = 50)"
+    assert axes.get_xlabel() == label
+
+
+def test_a_task_that_the_paper_has_not_stands_alone():
+    axes = plot_sizes([result(task="my_task")]).axes[0]
+    assert len(axes.get_lines()) == 1
+    assert axes.get_xlabel() == "Parameters"
+
+
+def test_results_without_a_size_are_left_out():
+    results = [result(), result(4, task="other", num_parameters=None)]
+    assert len(plot_sizes(results).axes) == 1
+
+
+def test_without_any_size_it_raises():
+    with pytest.raises(ValueError) as caught:
+        plot_sizes([result(num_parameters=None)])
+    assert str(caught.value) == (
+        "A plot over sizes must have results whose num_parameters is known. "
+        "Received: none. Give the results their model's count."
+    )
+
+
+def test_the_figure_is_saved_without_pyplot(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    plot_sizes([result(metric="perplexity")], (), tmp_path / "sizes.png")
+    assert (tmp_path / "sizes.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_parameters_are_shown_in_whole_decades():
+    results = [result(task="my_task", num_parameters=n) for n in (10**7, 10**8)]
+    axes = plot_sizes(results).axes[0]
+    assert axes.get_xlim() == pytest.approx((1e7, 1e9))

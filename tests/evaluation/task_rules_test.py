@@ -1,0 +1,194 @@
+import dataclasses
+
+import pytest
+
+from keras_gpt3.evaluation.task import Task
+from keras_gpt3.evaluation.task_rules import TaskFault
+from keras_gpt3.evaluation.task_rules import check_keys
+from keras_gpt3.evaluation.task_rules import check_task
+
+BOTH = {
+    "name": "sums",
+    "title": "Sums",
+    "paper": "",
+    "fields": {"question": "string", "answer": "string"},
+    "metrics": ("accuracy",),
+    "shots": 4,
+}
+GENERATE = BOTH | {
+    "context": "{{ question }} =",
+    "target": " {{ answer }}",
+    "scoring": "generate",
+    "metrics": ("exact_match",),
+}
+CHOICES = BOTH | {
+    "context": "{{ question }} =",
+    "choices": "{{ ['a', answer] }}",
+    "label": "{{ 1 }}",
+    "scoring": "per_token",
+}
+PARTIAL = BOTH | {
+    "contexts": "{{ [question, answer] }}",
+    "continuation": " is",
+    "label": "{{ 1 }}",
+    "scoring": "partial",
+}
+
+
+def fault(check, *arguments):
+    """The invariant of what is wrong, and what was received."""
+    with pytest.raises(TaskFault) as caught:
+        check(*arguments)
+    invariant, received, remedy = caught.value.args
+    assert remedy
+    return invariant, received
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        GENERATE,
+        CHOICES,
+        CHOICES | {"scoring": "likelihood", "target": "a"},
+        CHOICES | {"scoring": "answer_context", "answer_context": "A:"},
+        PARTIAL,
+        GENERATE | {"scoring": "greedy"},
+        GENERATE | {"scoring": "none"},
+    ],
+)
+def test_each_scoring_has_its_keys(values):
+    check_keys(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        *[(GENERATE, key) for key in GENERATE if key != "scoring"],
+        (CHOICES, "choices"),
+        (CHOICES, "label"),
+        (CHOICES | {"scoring": "answer_context"}, "answer_context"),
+        (PARTIAL, "contexts"),
+        (PARTIAL, "continuation"),
+    ],
+)
+def test_a_missing_key_is_named(values, key):
+    without = {name: values[name] for name in values if name != key}
+    expected = (f"A task must hold the key {key}", "no value for it")
+    assert fault(check_keys, without) == expected
+    assert fault(check_keys, values | {key: None}) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "invariant", "received"),
+    [
+        (
+            GENERATE | {"a": 1},
+            "A task must hold known keys only",
+            "the key 'a'",
+        ),
+        (GENERATE | {1: 1}, "A task must hold known keys only", "the key 1"),
+        (
+            GENERATE | {"scoring": "best"},
+            "A task must have a known scoring",
+            "scoring='best'",
+        ),
+        (
+            GENERATE | {"scoring": ["generate"]},
+            "A task must have a known scoring",
+            "scoring=['generate']",
+        ),
+        (
+            GENERATE | {"choices": "a"},
+            "A task with the scoring generate must hold no key choices",
+            "choices='a'",
+        ),
+        (
+            CHOICES | {"stop": ["a"]},
+            "A task with the scoring per_token must hold no key stop",
+            "stop=['a']",
+        ),
+        (
+            PARTIAL | {"context": "a"},
+            "A task with the scoring partial must hold no key context",
+            "context='a'",
+        ),
+    ],
+)
+def test_a_key_without_effect_is_named(values, invariant, received):
+    assert fault(check_keys, values) == (invariant, received)
+
+
+def fault_of(values, **changes):
+    task = Task(**{"context": "", "target": ""} | values)
+    return fault(check_task, dataclasses.replace(task, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "invariant", "received"),
+    [
+        ({"name": "My task"}, "name must be a-z, 0-9 and _ alone", "'My task'"),
+        ({"shots": -1}, "shots must be at least 0", "shots=-1"),
+        ({"max_new_tokens": 0}, "max_new_tokens must be at least 1", "=0"),
+        ({"random_accuracy": 1.5}, "random_accuracy must be 0 to 1", "=1.5"),
+        ({"stop": ("",)}, "stop must be without empty texts", "('',)"),
+        ({"fields": {}}, "fields must be field: kind", "fields={}"),
+        ({"fields": {"a": "text"}}, "fields must be field: kind", "'text'"),
+        ({"fields": {"a": ["x"]}}, "fields must be field: kind", "['x']"),
+        ({"context": "{{ a"}, "context must be a Jinja template", "unexpected"),
+        ({"target": "{{ x }}"}, "target must ask for known fields only", "'x'"),
+        ({"context": "{{ turn }}"}, "context must ask for known", "'turn'"),
+        ({"turns": "{{ turns }}"}, "turns must ask for known", "'turns'"),
+        ({"metrics": ()}, "A task must have metrics exactly if", "metrics=[]"),
+        ({"metrics": ("acc",)}, "Metrics with the scoring generate", "'acc'"),
+        ({"metrics": ("f1", "accuracy")}, "Metrics with the", "'accuracy'"),
+        ({"scoring": "none"}, "A task must have metrics exactly if", "'none'"),
+        ({"hub": {"path": "a"}}, "hub must hold a path and splits", "hub="),
+        ({"hub": {"splits": {"test": "a"}}}, "hub must hold a path", "hub="),
+        ({"hub": {"path": "a", "splits": ["test"]}}, "hub must hold", "hub="),
+        (
+            {"hub": {"path": "a", "splits": {"test": "a", "dev": "b"}}},
+            "hub must hold a path and splits",
+            "'dev': 'b'",
+        ),
+        ({"hub": {"path": "a", "splits": {"test": 3}}}, "hub must ho", "hub="),
+        (
+            {"hub": {"path": "a", "splits": {"test": "a"}, "config": "b"}},
+            "hub must hold a path and splits",
+            "'config': 'b'",
+        ),
+    ],
+)
+def test_a_wrong_value_is_named(changes, invariant, received):
+    found = fault_of(GENERATE, **changes)
+    assert found[0].startswith(invariant)
+    assert received in found[1]
+
+
+@pytest.mark.parametrize(
+    ("metric", "key"),
+    [
+        ("squad_exact_match", "choice_names"),
+        ("f1_answers", "group"),
+        ("f1", "choice_names"),
+    ],
+)
+def test_metrics_of_choices_need_their_key(metric, key):
+    invariant, _ = fault_of(CHOICES, metrics=(metric,))
+    assert (
+        invariant == f"The metric {metric} of choices must have the key {key}"
+    )
+    values = {"context": "", "target": "", "metrics": (metric,)}
+    check_task(Task(**CHOICES | values | {key: "{{ answer }}"}))
+
+
+def test_partial_evaluation_gives_accuracy_alone():
+    invariant, _ = fault_of(PARTIAL, metrics=("f1",))
+    assert invariant == "Metrics with the scoring partial must be of accuracy"
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [("turns", "turn"), ("passage", "earlier")]
+)
+def test_what_is_added_to_records_may_be_asked_for(key, name):
+    values = {"context": f"{{{{ {name} }}}}", key: "{{ answer }}"}
+    check_task(Task(**GENERATE | values))
