@@ -56,4 +56,4 @@ def main(
         ),
     ] = False,
 ) -> None:
-    """GPT-3 for Keras: plan, pretrain, fine-tune, convert, serve."""
+    """GPT-3 for Keras: plan, pretrain, fine-tune, evaluate, convert, serve."""
