@@ -60,7 +60,7 @@ def test_a_report_and_outcomes_are_written(folder, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--tasks", "choosin"], "A task must be a shipped name or group, or"),
+        (["--tasks", "choos_ing"], "A task must be a shipped name or group"),
         (["--shots", "1,x"], "shots must be integers with commas between. Rec"),
         (["--shots", "9"], "Received: shots=9, with 4 in the training split."),
         (["--tasks", "piqa"], "A task's local data must have the split test."),

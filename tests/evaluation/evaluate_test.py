@@ -139,7 +139,7 @@ def test_tasks_are_found_by_name():
         ({"shots": -1}, "shots must be an integer of at least 0."),
         ({"limit": 0}, "limit must be an integer of at least 1."),
         ({"draws": 0}, "draws must be an integer of at least 1."),
-        ({"tasks": "choosin"}, "A task must be a shipped name or group"),
+        ({"tasks": "choos_ing"}, "A task must be a shipped name or group"),
     ],
 )
 def test_bad_arguments_raise(arguments, message):
