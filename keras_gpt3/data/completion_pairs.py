@@ -2,7 +2,7 @@
 
 import os
 
-from keras_gpt3.data.completion_file import read_completion_lines
+from keras_gpt3.data.json_objects import read_json_objects
 
 # The second name is that of evaluation tasks.
 _PROMPT_KEYS = ("prompt", "context")
@@ -15,8 +15,7 @@ class FilePair(tuple):
     """A pair `(prompt, completion)` that knows where it was read.
 
     Attributes:
-        file: string. The path of the file.
-        line: int. The number of the line, from 1.
+        where: string. What messages call it: its file and line.
 
     Example:
 
@@ -24,7 +23,7 @@ class FilePair(tuple):
     from keras_gpt3.data.completion_pairs import FilePair
 
     pair = FilePair(("Two and two is", " four"))
-    pair.file, pair.line = "pairs.jsonl", 3
+    pair.where = "file='pairs.jsonl', line=3"
     ```
     """
 
@@ -89,16 +88,15 @@ def pair_origin(pair, number):
     ```
     """
     if isinstance(pair, FilePair):
-        return f"file='{pair.file}', line={pair.line}"
+        return pair.where
     return f"pair {number}"
 
 
 def _read_file(path):
     pairs = []
-    for line, entry in read_completion_lines(path):
-        where = f"file='{path}', line={line}"
+    for where, entry in read_json_objects(path, "pairs"):
         pair = FilePair(_checked(*_texts(entry, where), where))
-        pair.file, pair.line = path, line
+        pair.where = where
         pairs.append(pair)
     return pairs
 

@@ -3,8 +3,7 @@
 import os
 import pathlib
 
-from keras_gpt3.data.gzip_stream import decompressed
-from keras_gpt3.data.json_line import parse_json_line
+from keras_gpt3.data.json_objects import read_json_objects
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 
@@ -72,14 +71,10 @@ def read_records(path, task):
     ```
     """
     path = os.fspath(path)
-    _check_path(path)
-    records = []
-    with open(path, "rb") as file, decompressed(file, path) as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                where = f"file='{path}', line={number}"
-                entry = _object(line, where)
-                records.append(checked_record(entry, task, where))
+    records = [
+        checked_record(entry, task, where)
+        for where, entry in read_json_objects(path, "records")
+    ]
     if not records:
         raise ValueError(
             "A file of records must hold at least one. Received: "
@@ -195,43 +190,3 @@ def _fault(entry, name, kind):
     except UnicodeEncodeError as error:
         return str(error)
     return None
-
-
-def _check_path(path):
-    if os.path.isdir(path):
-        raise ValueError(
-            f"A file of records must be a file. Received: file='{path}', "
-            "which is a folder. Name a file in it."
-        )
-    if not path.lower().endswith(_SUFFIXES):
-        raise ValueError(
-            f"A file of records must end in {' or '.join(_SUFFIXES)}. "
-            f"Received: file='{path}'. Convert it to one JSON object a line."
-        )
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f"A file of records must exist. Received: file='{path}'. Correct "
-            "the path."
-        )
-
-
-def _object(line, where):
-    """The dict of a line; `where` says which, for the message."""
-    try:
-        value = parse_json_line(line.decode("utf-8-sig"))
-        reason = f"it is of type {type(value).__name__}"
-    except ValueError as error:
-        value, reason = None, _reason(error)
-    if not isinstance(value, dict):
-        raise ValueError(
-            "Each line of a file of records must be a JSON object in UTF-8. "
-            f"Received: {where} ({reason}). Correct or remove it."
-        )
-    return value
-
-
-def _reason(error):
-    # The error's own "line 1" would be taken for that of the file.
-    if hasattr(error, "colno"):
-        return f"{error.msg}, at column {error.colno}"
-    return str(error)

@@ -3,8 +3,7 @@
 import numbers
 import os
 
-from keras_gpt3.data.gzip_stream import decompressed
-from keras_gpt3.data.json_line import parse_json_line
+from keras_gpt3.data.json_objects import read_json_objects
 
 
 def read_scored_texts(path):
@@ -35,19 +34,12 @@ def read_scored_texts(path):
     read_scored_texts("water.jsonl")  # ["Is water wet? Yes"], [1.0]
     ```
     """
-    path = os.fspath(path)
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            "A file of texts must exist. Received: "
-            f"file='{path}'. Correct the path."
-        )
     texts, scores = [], []
-    with open(path, "rb") as file, decompressed(file, path) as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                text, score = _example(line, f"file='{path}', line={number}")
-                texts.append(text)
-                scores += [] if score is None else [float(score)]
+    for where, value in read_json_objects(os.fspath(path), "texts"):
+        _check(value, where)
+        texts.append(value["text"])
+        if value.get("score") is not None:
+            scores.append(float(value["score"]))
     if not texts or len(scores) not in (0, len(texts)):
         raise ValueError(
             "A file of texts must hold an example, and a score for each or for "
@@ -57,26 +49,18 @@ def read_scored_texts(path):
     return texts, scores or None
 
 
-def _example(line, where):
-    try:
-        value = parse_json_line(line)
-        reason = _fault(value)
-    # Invalid JSON or UTF-8.
-    except ValueError as error:
-        reason = str(error)
+def _check(value, where):
+    reason = _fault(value)
     if reason:
         raise ValueError(
             'Each line must be a JSON object with a string "text" and perhaps '
             f'a number "score". Received: {where} ({reason}). Correct or '
             "remove it."
         )
-    return value["text"], value.get("score")
 
 
 def _fault(value):
     """What is wrong with the content of a line, or `None`."""
-    if not isinstance(value, dict):
-        return f"it is of type {type(value).__name__}"
     text, score = value.get("text"), value.get("score", 0)
     if not isinstance(text, str):
         return f"its text is of type {type(text).__name__}"

@@ -42,7 +42,8 @@ def test_a_line_of_a_file_is_a_pair(name, tmp_path):
 def test_pairs_of_a_file_know_their_lines(tmp_path):
     path = str(write(tmp_path / "a.jsonl", "\n\n".join(map(json.dumps, LINES))))
     pairs = read_completion_pairs(path)
-    assert [(pair.file, pair.line) for pair in pairs] == [(path, 1), (path, 3)]
+    expected = [f"file='{path}', line={number}" for number in (1, 3)]
+    assert [pair.where for pair in pairs] == expected
     # In another order, copied, and among others.
     pairs = read_completion_pairs([("a", "b"), *copy.deepcopy(pairs[::-1])])
     origins = [pair_origin(pair, n) for n, pair in enumerate(pairs, start=1)]

@@ -47,25 +47,13 @@ def test_further_fields_are_dropped(tmp_path):
     assert list(read_records(path, TASK)[0]) == ["question", "answer"]
 
 
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        (
-            b"{",
-            "Expecting property name enclosed in double quotes, at column 2",
-        ),
-        (b"[1]", "it is of type list"),
-        (b"[" * 100_000, "it is nested too deep"),
-        (b'{"question": "\xe9"}', "'utf-8' codec can't decode byte 0xe9"),
-    ],
-)
-def test_a_line_that_is_no_object_is_named(line, reason, tmp_path):
-    path = write(tmp_path / "a.jsonl", LINE.encode() + line)
+def test_a_line_that_is_no_object_is_named(tmp_path):
+    path = write(tmp_path / "a.jsonl", LINE.encode() + b"3")
     message = (
-        "Each line of a file of records must be a JSON object in UTF-8. "
-        f"Received: file='{path}', line=2 ({reason}"
+        "Each line of a file of records must be a JSON object. Received: "
+        f"file='{path}', line=2 (it is of type int). Write one object a line."
     )
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         read_records(path, TASK)
 
 

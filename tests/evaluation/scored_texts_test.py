@@ -24,7 +24,7 @@ def test_texts_may_have_no_scores(tmp_path):
         (b'{"text": "a"}\n{"text": "b", "score": 1}', "2 texts and 1 scores"),
         (b'\n{"text": "a"', r"a.jsonl', line=2 \(Expecting"),
         (b'{"text": "\xff"}', r"line=1 \('utf-8' codec"),
-        (b'["a"]', r"line=1 \(it is of type list"),
+        (b'["a"]', r"line=1 \(it starts an array"),
         (b'{"text": 3}', r"line=1 \(its text is of type int"),
         (b'{"text": "a", "score": "1"}', r"line=1 \(its score is of type str"),
     ],

@@ -1,4 +1,4 @@
-"""Reads the lines of a file of prompts and completions."""
+"""Reads the objects of a JSON-lines file, and names what is no object."""
 
 import os
 
@@ -8,14 +8,16 @@ from keras_gpt3.data.json_line import parse_json_line
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 
 
-def read_completion_lines(path):
+def read_json_objects(path, kind):
     """Yields the objects of a JSON-lines file; empty lines are left out.
 
     Args:
         path: string. It ends in `.jsonl` or `.jsonl.gz`.
+        kind: string. What the file holds, for messages: `"pairs"`.
 
     Yields:
-        Pairs of the number of a line, from 1, and the dict that it holds.
+        Pairs of where an object stands, such as `"file='a.jsonl', line=3"`,
+        and the object, a dict.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -27,42 +29,43 @@ def read_completion_lines(path):
     ```python
     import pathlib
 
-    from keras_gpt3.data.completion_file import read_completion_lines
+    from keras_gpt3.data.json_objects import read_json_objects
 
     pathlib.Path("pairs.jsonl").write_text('{"prompt": "1", "completion": "2"}')
-    list(read_completion_lines("pairs.jsonl"))
-    # [(1, {"prompt": "1", "completion": "2"})]
+    list(read_json_objects("pairs.jsonl", "pairs"))
+    # [("file='pairs.jsonl', line=1", {"prompt": "1", "completion": "2"})]
     ```
     """
-    _check_path(path)
+    _check_path(path, kind)
     with open(path, "rb") as file, decompressed(file, path) as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                yield number, _object(line, f"file='{path}', line={number}")
+                where = f"file='{path}', line={number}"
+                yield where, _object(line, where, kind)
 
 
-def _check_path(path):
+def _check_path(path, kind):
     if os.path.isdir(path):
         raise ValueError(
-            f"A file of pairs must be a file. Received: file='{path}', which "
+            f"A file of {kind} must be a file. Received: file='{path}', which "
             "is a folder. Name a file in it."
         )
     if not path.lower().endswith(_SUFFIXES):
         raise ValueError(
-            f"A file of pairs must end in {' or '.join(_SUFFIXES)}. Received: "
+            f"A file of {kind} must end in {' or '.join(_SUFFIXES)}. Received: "
             f"file='{path}'. Convert it to one JSON object a line."
         )
     if not os.path.isfile(path):
         raise FileNotFoundError(
-            f"A file of pairs must exist. Received: file='{path}'. Correct "
+            f"A file of {kind} must exist. Received: file='{path}'. Correct "
             "the path."
         )
 
 
-def _object(line, where):
+def _object(line, where, kind):
     """The dict of a line; `where` says which, for the message."""
     value, reason = None, "it starts an array"
-    text = _text(line, where)
+    text = _text(line, where, kind)
     if not text.lstrip().startswith("["):
         try:
             value = parse_json_line(text)
@@ -71,13 +74,13 @@ def _object(line, where):
             reason = _reason(error)
     if not isinstance(value, dict):
         raise ValueError(
-            "Each line of a file of pairs must be a JSON object. Received: "
+            f"Each line of a file of {kind} must be a JSON object. Received: "
             f"{where} ({reason}). Write one object a line."
         )
     return value
 
 
-def _text(line, where):
+def _text(line, where, kind):
     try:
         text = line.decode("utf-8-sig")
         # JSON has no bare zeros, UTF-16 has one beside each plain letter.
@@ -86,7 +89,7 @@ def _text(line, where):
         reason = str(error)
     if reason:
         raise ValueError(
-            f"A file of pairs must be UTF-8. Received: {where} ({reason}). "
+            f"A file of {kind} must be UTF-8. Received: {where} ({reason}). "
             "Convert it to UTF-8."
         )
     return text

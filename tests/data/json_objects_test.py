@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from keras_gpt3.data.completion_file import read_completion_lines
+from keras_gpt3.data.json_objects import read_json_objects
 
 LINE = '{"prompt": "é", "completion": "b"}\n'
 
@@ -15,17 +15,19 @@ def write(path, content):
 
 def fails(message, path, error=ValueError):
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
-        list(read_completion_lines(path))
+        list(read_json_objects(path, "pairs"))
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "A.JSONL.GZ"])
-def test_lines_come_with_their_numbers(name, tmp_path):
+def test_objects_come_with_where_they_stand(name, tmp_path):
     content = ("\ufeff" + LINE + "\n \n" + LINE).encode()
     if name.endswith("GZ"):
         content = gzip.compress(content)
     entry = {"prompt": "é", "completion": "b"}
     path = write(tmp_path / name, content)
-    assert list(read_completion_lines(path)) == [(1, entry), (4, entry)]
+    assert list(read_json_objects(path, "pairs")) == [
+        (f"file='{path}', line={number}", entry) for number in (1, 4)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -110,4 +112,4 @@ def test_a_file_that_is_cut_is_named(tmp_path):
     content = gzip.compress(LINE.encode() * 50)[:-9]
     path = write(tmp_path / "a.jsonl.gz", content)
     with pytest.raises(ValueError, match="must be complete and gzipped"):
-        list(read_completion_lines(path))
+        list(read_json_objects(path, "pairs"))
