@@ -1,6 +1,5 @@
 """One step of fine-tuning, of the package or of keras-hub's GPT-2."""
 
-import keras
 import numpy as np
 import tensorflow as tf
 from harness.dtype_policies import POLICIES
@@ -94,32 +93,13 @@ def _own_model(policy, length, num_layers, lora_rank):
 
 
 def _keras_hub_model(policy, length, num_layers, lora_rank):
-    import keras_hub
+    from harness.keras_hub_model import compiled_keras_hub_model
+    from harness.keras_hub_model import keras_hub_backbone
 
-    backbone = keras_hub.models.GPT2Backbone(
-        vocabulary_size=VOCABULARY,
-        num_layers=num_layers,
-        num_heads=12,
-        hidden_dim=768,
-        intermediate_dim=3072,
-        dropout=0.0,
-        max_sequence_length=length,
-        dtype=policy,
-    )
+    backbone = keras_hub_backbone(policy, length, num_layers, VOCABULARY)
     if lora_rank:
         backbone.enable_lora(lora_rank)
-    model = keras_hub.models.GPT2CausalLM(backbone, preprocessor=None)
-    model.compile(
-        optimizer=keras.optimizers.AdamW(
-            2e-5,
-            weight_decay=0.1,
-            beta_2=0.95,
-            epsilon=1e-8,
-            global_clipnorm=1.0,
-        ),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-    return model
+    return compiled_keras_hub_model(backbone, 2e-5)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """keras-hub's GPT-2 at the size of GPT-3 Small, one training step at a time."""
 
-import keras
-import keras_hub
 from harness.dtype_policies import POLICIES
+from harness.keras_hub_model import compiled_keras_hub_model
+from harness.keras_hub_model import keras_hub_backbone
 from harness.keras_step import TrainingStep
 from harness.keras_step import bare_bytes
 from harness.side_server import serve
@@ -30,28 +30,10 @@ def build(
         A pair of the step, a `TrainingStep`, and a dict of facts.
     """
     bare = bare_bytes()
-    backbone = keras_hub.models.GPT2Backbone(
-        vocabulary_size=vocabulary_size,
-        num_layers=num_layers,
-        num_heads=12,
-        hidden_dim=768,
-        intermediate_dim=3072,
-        dropout=0.0,
-        max_sequence_length=length,
-        dtype=POLICIES[dtype],
+    backbone = keras_hub_backbone(
+        POLICIES[dtype], length, num_layers, vocabulary_size
     )
-    model = keras_hub.models.GPT2CausalLM(backbone, preprocessor=None)
-    model.compile(
-        optimizer=keras.optimizers.AdamW(
-            6e-4,
-            weight_decay=0.1,
-            beta_2=0.95,
-            epsilon=1e-8,
-            global_clipnorm=1.0,
-        ),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=jit_compile,
-    )
+    model = compiled_keras_hub_model(backbone, 6e-4, jit_compile)
     step = TrainingStep(model, batch_size, length, vocabulary_size)
     return step, {"bare_bytes": bare, "parameters": model.count_params()}
 

@@ -2,6 +2,7 @@
 
 from keras_gpt3.evaluation.exact_match import plain_exact_match
 from keras_gpt3.evaluation.exact_match import squad_exact_match
+from keras_gpt3.evaluation.kept_prefix import KeptPrefix
 from keras_gpt3.evaluation.outcome import Outcome
 from keras_gpt3.evaluation.squad_f1 import squad_f1
 
@@ -49,8 +50,8 @@ class FreeAnswers:
         self._model, self._task = model, task
         self._prompts = max(1, batch_size // 4)
         self._stop_ids = _stop_ids(model.preprocessor.tokenizer, task.stop)
-        # The last one is kept: its prompts may go on in the next call.
-        self._text, self._prefix = None, None
+        # A text's prompts may go on in the next call.
+        self._prefix_of = KeptPrefix(model)
 
     def __call__(self, questions):
         """Answers questions.
@@ -85,13 +86,6 @@ class FreeAnswers:
             prefix=prefix,
         )
         return [answers[0].text for answers in found]
-
-    def _prefix_of(self, text):
-        if text and text != self._text:
-            self._prefix = None  # Its memory is free before the next one's.
-            self._prefix = self._model.prefix(text)
-            self._text = text
-        return self._prefix if text else None
 
     def _cut(self, text):
         """What stands before the first stop string."""

@@ -2,6 +2,8 @@
 
 import itertools
 
+from keras_gpt3.evaluation.kept_prefix import KeptPrefix
+
 # Rows from which on a cache of what they share pays: it has a shape, and so a
 # graph, of its own, which takes as long to trace as many rows to read.
 _FEWEST = 16
@@ -31,8 +33,8 @@ class RowScores:
 
     def __init__(self, model, batch_size=8):
         self._model, self._batch_size = model, batch_size
-        # The last one is kept: its rows may go on in the next call.
-        self._text, self._prefix = None, None
+        # A text's rows may go on in the next call.
+        self._prefix_of = KeptPrefix(model)
 
     def __call__(self, rows):
         """Scores rows.
@@ -48,7 +50,7 @@ class RowScores:
         found, single = {}, []
         for text, group in itertools.groupby(places, lambda i: rows[i][0]):
             group = list(group)
-            if text and (len(group) >= _FEWEST or text == self._text):
+            if text and (len(group) >= _FEWEST or self._prefix_of.holds(text)):
                 scores = self._after(text, [rows[i][1:] for i in group])
                 found |= zip(group, scores, strict=True)
             else:
@@ -60,12 +62,8 @@ class RowScores:
 
     def _after(self, text, rows):
         """Scores after the cache of a text."""
-        if text != self._text:
-            self._prefix = None  # Its memory is free before the next one's.
-            self._prefix = self._model.prefix(text)
-            self._text = text
         contexts, continuations = map(list, zip(*rows, strict=True))
-        return self._prefix.score(
+        return self._prefix_of(text).score(
             contexts, continuations, batch_size=self._batch_size
         )
 
