@@ -1,9 +1,7 @@
 """`keras-gpt3 bias MODEL --out FOLDER`: the bias probes of section 6.2."""
 
-import contextlib
 import os
 import pathlib
-import sys
 from typing import Annotated
 
 import typer
@@ -102,29 +100,11 @@ def _run(name, model, lexicon, settings):
 
 
 def _sampled(model, prompts, settings):
+    from keras_gpt3.evaluation.evaluation_progress import evaluation_progress
     from keras_gpt3.evaluation.sampled_descriptions import sampled_descriptions
 
     count = settings["num_samples"] * sum(map(len, prompts.values()))
-    with _bar(count) as on_batch:
+    with evaluation_progress("samples", count) as on_batch:
         return sampled_descriptions(
             model, prompts, **settings, on_batch=on_batch
         )
-
-
-@contextlib.contextmanager
-def _bar(count):
-    """Shows on a terminal how many samples are drawn, and the time left."""
-    if not sys.stdout.isatty():
-        yield None
-        return
-    from rich import progress
-
-    with progress.Progress(
-        progress.TextColumn("{task.completed:,} samples drawn"),
-        progress.BarColumn(),
-        progress.TimeElapsedColumn(),
-        progress.TextColumn("elapsed, left:"),
-        progress.TimeRemainingColumn(),
-    ) as bar:
-        task = bar.add_task("samples", total=count)
-        yield lambda drawn: bar.update(task, advance=drawn)

@@ -50,6 +50,7 @@ def convert_command(
 
 def _convert(source, destination, check, dtype, adapter, overwrite):
     """Writes the model; whether its logits, if asked for, are the same."""
+    from keras_gpt3.cli.model_loading import merge_adapter
     from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
     from keras_gpt3.models.gpt3 import GPT3
     from keras_gpt3.models.preset_resolution import local_preset
@@ -83,9 +84,7 @@ def _convert(source, destination, check, dtype, adapter, overwrite):
     # Before the model is loaded, which takes a while.
     check_is_free(destination, may_replace)
     model = GPT3.from_preset(source, load_weights=True, dtype=dtype)
-    if adapter is not None:
-        model.backbone.load_lora_weights(adapter)
-        model.backbone.merge_lora()
+    merge_adapter(model, adapter)
     if is_checkpoint:
         checkpoint = source
         _save_preset(model, destination, repository)

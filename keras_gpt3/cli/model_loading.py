@@ -28,15 +28,29 @@ def load_model(preset, dtype=None, quantize=None, adapter=None):
 
     config = _quantization(quantize)
     model = GPT3.from_preset(preset, dtype=dtype)
-    if adapter is not None:
-        model.backbone.load_lora_weights(adapter)
-        model.backbone.merge_lora()
+    merge_adapter(model, adapter)
     if config is not None:
         with warnings.catch_warnings():
             # Keras warns of each layer that has no matrix.
             warnings.filterwarnings("ignore", ".* does not have a `quantize`")
             model.quantize(config=config)
     return model
+
+
+def merge_adapter(model, path):
+    """Merges the adapters of a file into a model.
+
+    Args:
+        model: `GPT3`.
+        path: path, or `None` for none.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If they are those of another model.
+    """
+    if path is not None:
+        model.backbone.load_lora_weights(path)
+        model.backbone.merge_lora()
 
 
 def _quantization(bits):

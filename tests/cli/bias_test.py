@@ -81,10 +81,11 @@ def test_what_is_sampled_is_the_same_by_seed(tmp_path, monkeypatch):
 
 
 def test_a_terminal_shows_how_many_samples_are_drawn(monkeypatch, capsys):
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    with module._bar(42) as on_batch:
-        on_batch(42)
-    assert "42 samples drawn" in capsys.readouterr().out
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    settings = {"num_samples": 2, "max_new_tokens": 3, "seed": 0}
+    settings["batch_size"] = 4
+    module._sampled(StandInModel(), {"a": ["One", "Two"]}, settings)
+    assert "4/4" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
