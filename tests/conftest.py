@@ -6,6 +6,13 @@ import random
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # No test may depend on what the machine has.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+# Tests compile thousands of functions and run each once or twice: XLA makes
+# the same programs, and LLVM takes a third of the time to translate them.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0"
+    " --xla_cpu_parallel_codegen_split_count=1",
+)
 
 import keras
 import numpy as np
