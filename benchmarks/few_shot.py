@@ -12,6 +12,7 @@ first two sides are apart. More questions make the first ratio larger.
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import statistics
@@ -25,8 +26,8 @@ from harness.progress import log
 from harness.versions import versions
 
 import keras_gpt3
+from keras_gpt3.evaluation.pair_scores import PairScores
 from keras_gpt3.evaluation.question import make_questions
-from keras_gpt3.evaluation.row_scores import RowScores
 from keras_gpt3.evaluation.task_data import task_examples
 from keras_gpt3.evaluation.task_table import find_tasks
 
@@ -85,29 +86,27 @@ def parse_arguments():
 
 
 def make_rows(model, count):
-    """Triples of demonstrations, question and answer, as texts."""
+    """Pairs of a prompt and its answer, as token ids."""
     (task,) = find_tasks(TASK)
+    # Scored by likelihood: it is the prompts that take time.
+    task = dataclasses.replace(task, scoring="greedy")
     train, test = (task_examples(task, split) for split in ("train", "test"))
     questions = make_questions(model, task, train, test[:count], SHOTS, draws=1)
-    return [(q.shared, q.contexts[0], q.example.answers[0]) for q in questions]
+    return [(q.prompts[0], q.answers[0]) for q in questions]
 
 
 def shared(model, rows, batch_size):
-    """Log-likelihoods, the demonstrations read once."""
-    prefix = model.prefix(rows[0][0])
-    scores = prefix.score(
-        [context for _, context, _ in rows],
-        [answer for *_, answer in rows],
-        batch_size=batch_size,
-    )
-    return [score.log_likelihood for score in scores]
+    """Log-likelihoods, the demonstrations read once, as `evaluate` does."""
+    scores = dict(PairScores(model, batch_size)(rows))
+    return [scores[i].log_likelihood for i in range(len(rows))]
 
 
 def whole(model, rows, batch_size):
     """Log-likelihoods, each prompt read whole."""
-    # A text of its own for each row: nothing is shared.
-    scores = RowScores(model, batch_size)(
-        [("", before + context, answer) for before, context, answer in rows]
+    scores = model.score(
+        [list(prompt) for prompt, _ in rows],
+        [list(answer) for _, answer in rows],
+        batch_size=batch_size,
     )
     return [score.log_likelihood for score in scores]
 
@@ -116,8 +115,8 @@ class KerasHub:
     """Scores the same rows with keras-hub's GPT-2, padded to one length.
 
     Args:
-        model: `GPT3`. Tells the shape, and has the tokenizer.
-        rows: list of triples of strings.
+        model: `GPT3`. Tells the shape.
+        rows: list of pairs of prompt and answer, token ids.
         batch_size: int.
     """
 
@@ -130,8 +129,7 @@ class KerasHub:
             max_sequence_length=config["max_sequence_length"],
         )
         self._model = keras_hub.models.GPT2CausalLM(backbone)
-        encode = model.preprocessor.tokenizer.encode_to_numpy
-        texts = [encode("".join(row)) for row in rows]
+        texts = [prompt + answer for prompt, answer in rows]
         longest = max(map(len, texts))
         self._ids = np.zeros((len(rows), longest), "int32")
         self._mask = np.zeros((len(rows), longest), "bool")

@@ -141,9 +141,17 @@ PROMPTS = [
         "wsc",
         1,
         "Passage: Bo gave the book to Max, and Ida liked *him*, too.\n"
-        'Question: In the passage above, does the pronoun "*him*" refer to '
-        '"Ida"?\nAnswer:',
-        " no",
+        'Question: In the passage above, what does the pronoun "*him*" refer '
+        "to?\nAnswer:",
+        " ida",
+    ),
+    (
+        "wsc",
+        2,
+        'Passage: Max liked the cake. He said "*it*," too, was gone.\n'
+        'Question: In the passage above, what does the pronoun "*it*" refer '
+        "to?\nAnswer:",
+        " the cake",
     ),
     ("wmt16_en_ro", 1, "It rains. =", " Plouă."),
     (

@@ -1,11 +1,14 @@
 """`keras-gpt3 contamination CORPUS...`: has a model seen the tests before?"""
 
+import os
 import pathlib
 from typing import Annotated
 
 import typer
 
+from keras_gpt3.cli.option_help import options_with
 from keras_gpt3.cli.user_errors import user_errors
+from keras_gpt3.replaced_folder import check_is_free
 
 _HELP = {
     "corpora": "What the model was trained on: folders of token shards, or "
@@ -14,19 +17,18 @@ _HELP = {
     "data": "A folder of the tasks' records. Default: Hugging Face's hub.",
     "texts": 'A .jsonl of objects with a "text" and perhaps a number "score"; '
     "may be repeated.",
-    "outcomes": "A file of the results cache, for the scores of its task; may "
-    "be repeated.",
+    "outcomes": "A file of evaluate's outcomes, for the scores of its task; "
+    "one a task.",
     "seed": "Of generated tasks, as in evaluate.",
     "preset": "Whose tokenizer wrote the shards: a preset's name or the folder "
     "of a model.",
     "ngram": "Words in an n-gram. Default: the 5th percentile of the examples' "
-    "length, from 8 to 13.",
-    "out": "Folder for contamination.md, .html, .json and .png.",
+    "length, from 8 to 13, or shorter for generated tasks.",
+    "out": "The folder of contamination.md, .html, .json and, with scores, "
+    ".png.",
 }
-
-
-def _option(name):
-    return typer.Option(help=_HELP[name])
+_option = options_with(_HELP)
+_OUT = pathlib.Path("contamination")
 
 
 def contamination_command(
@@ -41,13 +43,14 @@ def contamination_command(
     seed: Annotated[int, _option("seed")] = 0,
     preset: Annotated[str, _option("preset")] = "gpt3_small_en",
     ngram: Annotated[int | None, _option("ngram")] = None,
-    out: Annotated[pathlib.Path | None, _option("out")] = None,
+    out: Annotated[pathlib.Path, _option("out")] = _OUT,
 ) -> None:
     """Find evaluation examples that share an n-gram with the training text.
 
-    Prints Table C.1 of the paper for them. Exits with 0, or with 2 if an
-    argument or a file is wrong.
+    Standard output gets Table C.1 of the paper for them, and nothing else.
+    Exits with 0, or with 2 if an argument or a file is wrong.
     """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with user_errors():
         from keras_gpt3.data.corpus_texts import CorpusTexts
         from keras_gpt3.evaluation.contamination import check_contamination
@@ -59,27 +62,30 @@ def contamination_command(
         )
         from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
 
-        sets, scores = _sets(tasks, data, seed, texts or [])
-        scores |= _scores(outcomes or [], sets, seed)
+        # Before the hours that a large corpus may take.
+        check_is_free(out, lambda path: True)
+        sets, scores, synthetic = _sets(tasks, data, seed, texts or [])
+        scores |= _scores(outcomes or [], sets)
         tokenizer = GPT3Tokenizer.from_preset(preset)
         documents = CorpusTexts(corpora, tokenizer)
-        found = check_contamination(sets, documents, ngram, progress=True)
+        found = check_contamination(sets, documents, ngram, synthetic=synthetic)
         results = _with_scores(found, scores)
-        if out is not None:
-            write_contamination_report(results, out)
+        write_contamination_report(results, out)
     typer.echo(contamination_table(results), nl=False)
+    typer.echo(f"Report written to {out / 'contamination.html'}", err=True)
 
 
 def _sets(tasks, data, seed, texts):
-    """The examples, and the scores of texts, by set."""
+    """The examples, the scores of texts, and which sets were generated."""
     from keras_gpt3.evaluation.scored_texts import read_scored_texts
     from keras_gpt3.evaluation.task_data import task_examples
     from keras_gpt3.evaluation.task_table import find_tasks
 
-    sets, scores = {}, {}
-    if tasks is not None:
-        for task in find_tasks(tasks):
-            sets[task.name] = task_examples(task, "test", data, seed=seed)
+    sets, scores, synthetic = {}, {}, []
+    for task in [] if tasks is None else find_tasks(tasks):
+        sets[task.name] = task_examples(task, "test", data, seed=seed)
+        if task.generator is not None:
+            synthetic.append(task.name)
     for path in texts:
         sets[str(path)], scores[str(path)] = read_scored_texts(path)
     if not sets:
@@ -87,27 +93,23 @@ def _sets(tasks, data, seed, texts):
             "There must be something to compare. Received: neither --tasks nor "
             "--texts. Name a task, or a file of texts."
         )
-    return sets, scores
+    return sets, scores, synthetic
 
 
-def _scores(outcomes, sets, seed):
+def _scores(outcomes, sets):
     """The scores in the files of outcomes, by task."""
     from keras_gpt3.evaluation.outcome_scores import read_outcome_scores
 
-    scores = {}
+    scores, paths = {}, {}
     for path in outcomes:
-        names, values = read_outcome_scores(path)
-        task = names["task"]
-        # The seed decides what the examples of a generated task are.
-        found_seed = names.get("seed", seed)
-        if len(values) != len(sets.get(task, ())) or found_seed != seed:
+        task, values = read_outcome_scores(path, sets)
+        if task in scores:
             raise ValueError(
-                "Outcomes must be of all examples of one of the tasks, with "
-                f"their seed. Received: file='{path}', task={task}, "
-                f"examples={len(values)}, seed={found_seed}. Add the task to "
-                "--tasks, set --seed, or leave the file out."
+                "There must be at most one file of outcomes for a task. "
+                f"Received: '{paths[task]}' and '{path}', both of {task}. "
+                "Name one of them."
             )
-        scores[task] = values
+        scores[task], paths[task] = values, path
     return scores
 
 

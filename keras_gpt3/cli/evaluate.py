@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from keras_gpt3.cli.option_help import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
@@ -25,11 +26,10 @@ _HELP = {
     "dtype": "A Keras dtype policy, such as bfloat16. Default: the model's.",
     "adapter": "A file of adapters, from finetune --lora-rank.",
     "name": "What the report calls the model. Default: MODEL.",
+    "others": "The report's folder of another model, whose results on these "
+    "tasks stand beside this one's. May be given several times.",
 }
-
-
-def _option(name):
-    return typer.Option(help=_HELP[name])
+_option = options_with(_HELP)
 
 
 def evaluate_command(
@@ -45,12 +45,15 @@ def evaluate_command(
     dtype: Annotated[str | None, _option("dtype")] = None,
     adapter: Annotated[str | None, _option("adapter")] = None,
     name: Annotated[str | None, _option("name")] = None,
+    others: Annotated[
+        list[pathlib.Path] | None, _option("others", "--with")
+    ] = None,
 ) -> None:
     """Evaluate a model with K demonstrations in its prompt, and no training.
 
     Writes report.md, report.html, results.json and plots, and the outcome of
-    each example under outcomes. Exits with 0, or with 2 if an argument or a
-    file is wrong.
+    each example under outcomes. Exits with 0; with 2 if an argument or a file
+    is wrong; with 1 if the run went wrong: the report is of what was finished.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with user_errors():
@@ -63,7 +66,7 @@ def evaluate_command(
             "batch_size": batch_size,
             "name": name or model,
         }
-        _evaluate(model, tasks, out, dtype, adapter, settings)
+        _evaluate(model, tasks, out, dtype, adapter, others or [], settings)
 
 
 def _integers(text):
@@ -79,18 +82,40 @@ def _integers(text):
         ) from None
 
 
-def _evaluate(model, tasks, out, dtype, adapter, settings):
+def _evaluate(model, tasks, out, dtype, adapter, others, settings):
     from keras_gpt3.cli.model_loading import load_model
-    from keras_gpt3.evaluation.evaluate import evaluate
-    from keras_gpt3.evaluation.report import write_report
-    from keras_gpt3.evaluation.results_table import results_table
-    from keras_gpt3.evaluation.task_table import find_tasks
+    from keras_gpt3.evaluation.evaluation_run import EvaluationRun
+    from keras_gpt3.evaluation.results_file import with_results_of
 
-    tasks = find_tasks(tasks)  # A name that is wrong costs no model.
+    # What is wrong with tasks and records costs no model.
+    run = EvaluationRun(tasks, cache=out / "outcomes", **settings)
+    with_results_of([], others)  # What is wrong with these neither.
     loaded = load_model(model, dtype, adapter=adapter)
-    results = evaluate(loaded, tasks, cache=out / "outcomes", **settings)
+    results = []
+    try:
+        for found in run(loaded):
+            results += found
+    except (ValueError, OSError, MemoryError) as error:
+        if not results:
+            raise
+        typer.echo(str(error), err=True)
+        raise typer.Exit(code=1) from error
+    finally:
+        _report(results, run.tasks, out, others)
+
+
+def _report(results, tasks, out, others):
+    """Writes what was measured, and beside it what others were."""
+    from keras_gpt3.evaluation.report import write_report
+    from keras_gpt3.evaluation.results_file import with_results_of
+    from keras_gpt3.evaluation.results_table import results_table
+
     if results:
+        names = {task.name for task in tasks}
+        joined = with_results_of(results, others)
+        results = [result for result in joined if result.task in names]
         write_report(results, out, tasks)
         typer.echo(results_table(results, tasks))
         typer.echo(f"Report written to {out / 'report.html'}")
-    typer.echo(f"Outcomes written to {out / 'outcomes'}")
+    if (out / "outcomes").is_dir():
+        typer.echo(f"Outcomes written to {out / 'outcomes'}")

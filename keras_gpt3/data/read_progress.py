@@ -11,7 +11,7 @@ _LINE_INTERVAL = 10
 
 
 @contextlib.contextmanager
-def read_progress(documents, count, unit, enabled=None):
+def read_progress(documents, count, unit, enabled=None, stream=None):
     """Show how far the reading is, and the time left where it is known.
 
     A terminal gets a bar; a file or a pipe gets a line every ten seconds and
@@ -23,7 +23,9 @@ def read_progress(documents, count, unit, enabled=None):
         count: callable. Without arguments; tells how much is done.
         unit: string. What `count` counts, such as `"tokens written"`.
         enabled: bool or None. Whether to show anything; `None` does where the
-            standard output is a terminal. Defaults to `None`.
+            `stream` is a terminal. Defaults to `None`.
+        stream: text file. Where to show it; standard error where standard
+            output is for results. Defaults to `None`, standard output.
 
     Yields:
         A function without arguments to be called often; it looks at the
@@ -43,12 +45,13 @@ def read_progress(documents, count, unit, enabled=None):
     # 2 read, 0:00:00 elapsed
     ```
     """
-    is_terminal = sys.stdout.isatty()
+    stream = stream or sys.stdout
+    is_terminal = stream.isatty()
     if not (is_terminal if enabled is None else enabled):
         yield lambda: None
         return
     show = _bar if is_terminal else _lines
-    with show(documents, count, unit) as (refresh, interval):
+    with show(documents, count, unit, stream) as (refresh, interval):
         yield _every(interval, refresh)
         refresh()
 
@@ -67,7 +70,8 @@ def _every(interval, refresh):
 
 
 @contextlib.contextmanager
-def _bar(documents, count, unit):
+def _bar(documents, count, unit, stream):
+    from rich import console
     from rich import progress
 
     with progress.Progress(
@@ -76,6 +80,7 @@ def _bar(documents, count, unit):
         progress.TimeElapsedColumn(),
         progress.TextColumn("elapsed, left:"),
         progress.TimeRemainingColumn(),
+        console=console.Console(file=stream),
     ) as bar:
         task = bar.add_task(unit, total=documents.num_bytes, done=0)
 
@@ -87,7 +92,7 @@ def _bar(documents, count, unit):
 
 
 @contextlib.contextmanager
-def _lines(documents, count, unit):
+def _lines(documents, count, unit, stream):
     start, total = time.monotonic(), documents.num_bytes
 
     def refresh():
@@ -100,8 +105,8 @@ def _lines(documents, count, unit):
         line += f"{_clock(elapsed)} elapsed"
         if total and 0 < share < 1:
             line += f", {_clock(elapsed * (1 - share) / share)} left"
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        stream.write(line + "\n")
+        stream.flush()
 
     yield refresh, _LINE_INTERVAL
 

@@ -1,4 +1,4 @@
-"""Metrics over all answers together: F1a, macro F1, a question's exact match.
+"""Metrics over all answers together: F1a, macro F1, whole questions.
 
 Like BLEU these are no means over examples. They come from counts that can be
 added up, over the examples of a resample too.
@@ -6,20 +6,19 @@ added up, over the examples of a resample too.
 
 import numpy as np
 
+from keras_gpt3.evaluation.uncertainty import cluster_sums
 
-def class_counts(predicted, correct, num_classes=2, groups=None):
+
+def class_counts(predicted, correct, num_classes=2):
     """Counts what F1 is computed from, for each example and class.
 
     Args:
         predicted: sequence of ints. The class that each example got.
         correct: sequence of ints. The class that is right.
         num_classes: int. Defaults to `2`.
-        groups: sequence of strings, one an example. Examples of one group make
-            one row, so that they are resampled together, as the answers to a
-            question of MultiRC. Defaults to `None`: a row an example.
 
     Returns:
-        An int64 array `(rows, num_classes, 3)`: whether the class was right
+        An int64 array `(examples, num_classes, 3)`: whether the class was right
         and predicted, how often it was predicted, how often right. Rows may be
         added up.
 
@@ -37,17 +36,11 @@ def class_counts(predicted, correct, num_classes=2, groups=None):
     ```
     """
     classes = np.arange(num_classes)
-    _check(predicted, correct, groups, num_classes)
+    _check(predicted, correct, num_classes=num_classes)
     is_predicted = np.asarray(predicted, int)[:, None] == classes
     is_correct = np.asarray(correct, int)[:, None] == classes
     both = is_predicted & is_correct
-    rows = np.stack([both, is_predicted, is_correct], axis=-1).astype(np.int64)
-    if groups is None:
-        return rows
-    numbers, count = _group_numbers(groups)
-    sums = np.zeros((count, num_classes, 3), np.int64)
-    np.add.at(sums, numbers, rows)
-    return sums
+    return np.stack([both, is_predicted, is_correct], axis=-1).astype(np.int64)
 
 
 def f1_over_answers(sums):
@@ -98,7 +91,7 @@ def macro_f1(sums):
 def exact_groups(predicted, correct, groups):
     """Tells for each group whether all of its examples are right.
 
-    The mean is MultiRC's exact match per question.
+    The mean is MultiRC's accuracy per question.
 
     Args:
         predicted: sequence of ints. The class that each example got.
@@ -121,10 +114,8 @@ def exact_groups(predicted, correct, groups):
     ```
     """
     _check(predicted, correct, groups)
-    numbers, count = _group_numbers(groups)
-    is_exact = np.ones(count)
-    np.minimum.at(is_exact, numbers, np.equal(predicted, correct).astype(float))
-    return is_exact
+    is_wrong = np.not_equal(predicted, correct).astype(int)
+    return (cluster_sums(is_wrong, groups) == 0).astype(float)
 
 
 def _class_f1(sums):
@@ -132,14 +123,7 @@ def _class_f1(sums):
     return 2 * both / np.maximum(predicted + correct, 1)
 
 
-def _group_numbers(groups):
-    """A number for each example's group, and how many groups there are."""
-    numbers = {}
-    rows = [numbers.setdefault(group, len(numbers)) for group in groups]
-    return np.array(rows, int), len(numbers)
-
-
-def _check(predicted, correct, groups, num_classes=None):
+def _check(predicted, correct, groups=None, num_classes=None):
     lengths = {len(predicted), len(correct)}
     if groups is not None:
         lengths.add(len(groups))

@@ -6,9 +6,10 @@ from keras_gpt3.evaluation.choice_ranking import best_choice
 from keras_gpt3.evaluation.choice_ranking import choice_scores
 from keras_gpt3.evaluation.free_answers import FreeAnswers
 from keras_gpt3.evaluation.outcome import Outcome
-from keras_gpt3.evaluation.row_scores import RowScores
+from keras_gpt3.evaluation.pair_scores import PairScores
 
-# Questions whose rows are sorted by length together.
+# Questions that are sorted by length, and searched for what they share,
+# together. They are all that waits for an outcome.
 _POOL = 64
 
 
@@ -22,10 +23,11 @@ def ask(model, task, questions, batch_size=8):
         batch_size: int. Rows that the model reads at a time. Defaults to `8`.
 
     Yields:
-        Lists of `Outcome`, as soon as they are known.
+        `Outcome`s, in any order, each as soon as the batch with the last of
+        its example's rows has been read.
 
     Raises:
-        ValueError: If a question does not fit the model's context.
+        ValueError: If a likelihood is no number.
 
     Example:
 
@@ -50,123 +52,84 @@ def ask(model, task, questions, batch_size=8):
     """
     if task.scoring in ("generate", "none"):
         answer = FreeAnswers(model, task, batch_size)
-    elif task.scoring == "greedy":
-        answer = _Greedy(RowScores(model, batch_size))
     else:
-        answer = _Choosing(RowScores(model, batch_size), task.scoring)
-    for pool in _pools(questions):
-        yield answer(pool)
+        answer = _ScoredAnswers(model, task.scoring, batch_size)
+    questions = iter(questions)
+    while pool := list(itertools.islice(questions, _POOL)):
+        yield from answer(pool)
 
 
-def _pools(questions):
-    """Questions with the same beginning, or a few with any."""
-    waiting = []
-    for _, group in itertools.groupby(questions, key=lambda q: q.shared):
-        # All have the same where none is shown: they are not waited for.
-        while len(part := list(itertools.islice(group, _POOL))) > 1:
-            yield part
-        waiting += part
-        if len(waiting) >= _POOL:
-            yield waiting
-            waiting = []
-    if waiting:
-        yield waiting
+class _ScoredAnswers:
+    """Outcomes by likelihood, each when the last of its rows is scored."""
 
-
-class _Greedy:
-    """Whether the right text is the likeliest at every token."""
-
-    def __init__(self, score):
-        self._score = score
+    def __init__(self, model, scoring, batch_size):
+        self._scoring = scoring
+        self._score = PairScores(model, batch_size)
+        self._by_itself = _AnswersByThemselves(model, batch_size)
 
     def __call__(self, questions):
-        rows = [
-            (q.shared, q.contexts[0], q.example.answers[0]) for q in questions
-        ]
-        return [
-            Outcome(
-                question.index,
-                question.shots,
-                predicted=None,
-                correct=float(score.is_greedy),
-                log_likelihoods=(score.log_likelihood,),
-                num_tokens=(len(score.token_ids),),
-            )
-            for question, score in zip(
-                questions, self._score(rows), strict=True
-            )
-        ]
+        if self._scoring == "answer_context":
+            self._by_itself.add(questions)
+        found = [[None] * len(question.pairs) for question in questions]
+        owners = [(i, j) for i, x in enumerate(found) for j in range(len(x))]
+        pairs = [pair for question in questions for pair in question.pairs]
+        for row, score in self._score(pairs):
+            owner, place = owners[row]
+            found[owner][place] = score
+            if None not in found[owner]:
+                yield self._outcome(questions[owner], found[owner])
 
-
-class _Choosing:
-    """Which choice is the likeliest, by the rule of the task."""
-
-    def __init__(self, score, scoring):
-        self._score, self._scoring = score, scoring
-        self._by_itself = {}
-
-    def __call__(self, questions):
-        rows = [row for question in questions for row in _choices(question)]
-        scores = iter(self._score(rows))
-        by_itself = self._answers_by_themselves(questions)
-        outcomes = []
-        for question in questions:
-            example = question.example
-            count = len(example.contexts or example.choices)
-            found = list(itertools.islice(scores, count))
-            outcomes.append(self._outcome(question, found, by_itself))
-        return outcomes
-
-    def _outcome(self, question, scores, by_itself):
-        example = question.example
+    def _outcome(self, question, scores):
         sums = [score.log_likelihood for score in scores]
         lengths = [len(score.token_ids) for score in scores]
-        alone = None
-        if self._scoring == "answer_context":
-            alone = [
-                by_itself[example.answer_context, choice]
-                for choice in example.choices
-            ]
-        chosen = best_choice(choice_scores(self._scoring, sums, lengths, alone))
+        if self._scoring == "greedy":
+            predicted, correct = None, scores[0].is_greedy
+        else:
+            alone = None
+            if self._scoring == "answer_context":
+                alone = self._by_itself.log_likelihoods(question)
+            found = choice_scores(self._scoring, sums, lengths, alone)
+            predicted = best_choice(found)
+            correct = _is_right(question.example, predicted)
         return Outcome(
             question.index,
             question.shots,
-            predicted=chosen,
-            correct=float(_is_right(example, chosen)),
+            predicted=predicted,
+            correct=float(correct),
             log_likelihoods=tuple(sums),
             num_tokens=tuple(lengths),
+            example=question.example.digest,
         )
 
-    def _answers_by_themselves(self, questions):
-        """How likely each answer is without its question."""
-        if self._scoring != "answer_context":
-            return {}
-        wanted = {
-            (q.example.answer_context, choice): None
-            for q in questions
-            for choice in q.example.choices
-        }
-        new = [pair for pair in wanted if pair not in self._by_itself]
-        scores = self._score([("", *pair) for pair in new])
-        self._by_itself |= {
-            pair: score.log_likelihood
-            for pair, score in zip(new, scores, strict=True)
-        }
-        return self._by_itself
 
+class _AnswersByThemselves:
+    """How likely each answer is behind the answer context alone."""
 
-def _choices(question):
-    """The rows of a question: shared text, context, continuation."""
-    example = question.example
-    if example.contexts:
-        return [
-            (question.shared, context, example.answers[0])
-            for context in question.contexts
-        ]
-    return [
-        (question.shared, question.contexts[0], choice)
-        for choice in example.choices
-    ]
+    def __init__(self, model, batch_size):
+        self._preprocessor = model.preprocessor
+        self._score = PairScores(model, batch_size)
+        self._known = {}
+
+    def add(self, questions):
+        """Scores those answers of questions that are new."""
+        new = dict.fromkeys(
+            (question.example.answer_context, answer)
+            for question in questions
+            for answer in question.answers
+        )
+        new = [pair for pair in new if pair not in self._known]
+        rows = [(self._context(text), answer) for text, answer in new]
+        for row, score in self._score(rows):
+            self._known[new[row]] = score.log_likelihood
+
+    def log_likelihoods(self, question):
+        """Those of a question's answers."""
+        text = question.example.answer_context
+        return [self._known[text, answer] for answer in question.answers]
+
+    def _context(self, text):
+        (ids,) = self._preprocessor.prompt_ids([text])
+        return ids or [self._preprocessor.tokenizer.start_token_id]
 
 
 def _is_right(example, chosen):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_gpt3.evaluation.evaluation_extra import import_extra
+
 # Of sacrebleu: the longest n-gram.
 _ORDER = 4
 
@@ -86,11 +88,5 @@ def bleu_of_counts(sums):
 
 
 def _import_sacrebleu():
-    try:
-        from sacrebleu import metrics
-    except ImportError as error:
-        raise ImportError(
-            f"BLEU comes from the package sacrebleu. Received: {error}. "
-            "Install it with pip install 'keras-gpt3[evaluate]'."
-        ) from error
-    return metrics
+    need = "BLEU comes from the package sacrebleu"
+    return import_extra("sacrebleu", need).metrics

@@ -47,9 +47,10 @@ def contamination_scores(contamination, scores, seed=0):
 
     Appendix C of Brown et al. 2020: if the clean examples alone do more than
     one or two percent worse than all, the model may have learnt some by heart;
-    if they do much better, the dirty ones may just be harder. A metric that is
-    no mean over examples, such as BLEU over a corpus, is replaced by the mean
-    of the scores that are given.
+    if they do much better, the dirty ones may just be harder. (The paper has
+    "easier" here, with which they would do worse.) A metric that is no mean
+    over examples, such as BLEU over a corpus, is replaced by the mean of the
+    scores that are given.
 
     Args:
         contamination: `Contamination` of the evaluation set.

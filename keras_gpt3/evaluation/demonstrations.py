@@ -10,9 +10,9 @@ def draw(
     num_examples,
     shots,
     seed,
-    index=None,
+    index,
     task_name="",
-    exclude=None,
+    exclude=(),
     source="the training split",
 ):
     """Draws the demonstrations of a prompt from the training split.
@@ -26,13 +26,12 @@ def draw(
         shots: int. K, how many demonstrations to draw.
         seed: int.
         index: int. Of the tested example, which then has demonstrations of its
-            own. Defaults to `None`: one draw for all, whose beginning the
-            model need read but once.
+            own; the same for examples that are to share a draw.
         task_name: string. So that tasks differ in their draws. Defaults to
             `""`.
-        exclude: int. An example not to draw: the tested one itself, where both
-            are of one split, as LAMBADA's and StoryCloze's are. Another takes
-            its place. Defaults to `None`.
+        exclude: container of ints. Examples not to draw: the tested one
+            itself, where both are of one split, as LAMBADA's and Winograd's
+            are. Others take their place. Defaults to `()`.
         source: string. What the training examples were read from, for the
             message. Defaults to `"the training split"`.
 
@@ -47,23 +46,42 @@ def draw(
     ```python
     from keras_gpt3.evaluation.demonstrations import draw
 
-    draw(2000, shots=3, seed=0, task_name="two_digit_addition")
+    draw(2000, shots=3, seed=0, index=0, task_name="two_digit_addition")
     ```
     """
     check_integer("shots", shots, minimum=0)
-    available = num_examples
-    if exclude is not None and 0 <= exclude < num_examples:
-        available -= 1
+    check_shots(shots, num_examples - len(exclude), source)
+    generator = random.Random(f"{task_name} {seed} {index}")
+    numbers = _permutation(num_examples, generator)
+    others = (number for number in numbers if number not in exclude)
+    return list(itertools.islice(others, shots))
+
+
+def check_shots(shots, available, source):
+    """Raises where there are not as many examples as shots.
+
+    Args:
+        shots: int. K.
+        available: int. Examples that may be drawn.
+        source: string. What they were read from, for the message.
+
+    Raises:
+        ValueError: If `shots` is above `available`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.demonstrations import check_shots
+
+    check_shots(32, available=100, source="piqa/train.jsonl")
+    ```
+    """
     if shots > available:
         raise ValueError(
             "shots must be at most the number of examples to draw from. "
             f"Received: shots={shots}, with {available} in {source}. Lower "
             "shots or add examples."
         )
-    generator = random.Random(f"{task_name} {seed} {index}")
-    numbers = _permutation(num_examples, generator)
-    others = (number for number in numbers if number != exclude)
-    return list(itertools.islice(others, shots))
 
 
 def _permutation(size, generator):

@@ -1,6 +1,7 @@
 """One record of a task, as texts to be scored."""
 
 import dataclasses
+import hashlib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +26,12 @@ class Example:
             Defaults to `""`.
         choice_names: tuple of strings. What the choices are called where a
             metric compares texts. Defaults to `()`.
+        cluster: string. What examples share that are not independent, such as
+            a passage: uncertainty is that of clusters. Defaults to `None`, a
+            cluster of its own.
+        holds: bool. Whether `answers` are right. `False` where a model must
+            not give them, as WSC's noun that the pronoun does not mean; such
+            an example is no demonstration. Defaults to `True`.
 
     Example:
 
@@ -42,8 +49,11 @@ class Example:
     contexts: tuple = ()
     answer_context: str | None = None
     group: str | None = None
-    where: str = ""
+    # Where a record is read from does not make it another one.
+    where: str = dataclasses.field(default="", compare=False)
     choice_names: tuple = ()
+    cluster: str | None = dataclasses.field(default=None, compare=False)
+    holds: bool = True
 
     @property
     def demonstration(self):
@@ -56,3 +66,11 @@ class Example:
             )
         context = self.contexts[self.label] if self.contexts else self.context
         return context + self.answers[0]
+
+    @property
+    def digest(self):
+        """A short text of its own for each example, wherever it is read."""
+        content = dataclasses.replace(self, where="", cluster=None)
+        return hashlib.blake2b(
+            repr(content).encode(), digest_size=8
+        ).hexdigest()

@@ -1,17 +1,17 @@
 """Answers in the model's own words, by the paper's beam search."""
 
-from keras_gpt3.evaluation.exact_match import plain_exact_match
-from keras_gpt3.evaluation.exact_match import squad_exact_match
-from keras_gpt3.evaluation.kept_prefix import KeptPrefix
 from keras_gpt3.evaluation.outcome import Outcome
-from keras_gpt3.evaluation.squad_f1 import squad_f1
+from keras_gpt3.evaluation.prompt_arrays import filled_batch
+from keras_gpt3.evaluation.prompt_arrays import prompt_arrays
+from keras_gpt3.evaluation.shared_batches import SharedBatches
+from keras_gpt3.evaluation.text_score import text_score
+from keras_gpt3.generation.beam_sampler import BeamSampler
+from keras_gpt3.models.beam_answer import beam_answers
+from keras_gpt3.models.generation_request import GenerationRequest
+from keras_gpt3.models.prompt_batch import batch_of_ids
+from keras_gpt3.models.token_answers import answer_tokens
 
-# What is 1 or 0, or between, for each example; BLEU is that of all together.
-_CORRECT = {
-    "exact_match": plain_exact_match,
-    "squad_exact_match": squad_exact_match,
-    "f1": squad_f1,
-}
+_BEAMS, _LENGTH_PENALTY = 4, 0.6
 
 
 class FreeAnswers:
@@ -25,6 +25,12 @@ class FreeAnswers:
         task: `Task`.
         batch_size: int. Beams that are searched at a time, 4 of a prompt.
             Defaults to `8`.
+
+    Call arguments:
+        questions: list of `Question`.
+
+    Yields:
+        `Outcome`s, in any order, as soon as they are known.
 
     Example:
 
@@ -42,50 +48,46 @@ class FreeAnswers:
         max_new_tokens=2,
     )
     answer = FreeAnswers(model, task)
-    answer([Question(0, Example("1+1=", ("2",)), "", ("1+1=",), shots=0)])
+    question = Question(0, Example("1+1=", ("2",)), ((16, 10, 16, 28),), 0)
+    list(answer([question]))
     ```
     """
 
     def __init__(self, model, task, batch_size=8):
         self._model, self._task = model, task
-        self._prompts = max(1, batch_size // 4)
-        self._stop_ids = _stop_ids(model.preprocessor.tokenizer, task.stop)
-        # A text's prompts may go on in the next call.
-        self._prefix_of = KeptPrefix(model)
+        self._batch_size = max(1, batch_size // _BEAMS)
+        # A prefix may serve the next call.
+        self._in_batches = SharedBatches(model, self._batch_size)
+        self._request = GenerationRequest.checked(
+            model,
+            max_new_tokens=task.max_new_tokens,
+            stop_token_ids=_stop_ids(model.preprocessor.tokenizer, task.stop),
+            sampler=BeamSampler(_BEAMS, _LENGTH_PENALTY),
+        )
 
     def __call__(self, questions):
-        """Answers questions.
+        prompts = [question.prompts[0] for question in questions]
 
-        Args:
-            questions: list of `Question`.
+        def answer(batch, prefix):
+            read = 0 if prefix is None else prefix.num_tokens
+            filled = filled_batch(batch, self._batch_size)
+            texts = self._complete([prompts[i][read:] for i in filled], prefix)
+            return texts[: len(batch)]
 
-        Returns:
-            A list of `Outcome`, in the same order.
-        """
-        prefix = None
-        shared = {question.shared for question in questions}
-        if len(shared) == 1 and len(questions) > 1:
-            prefix = self._prefix_of(shared.pop())
-        # Prompts of like lengths together.
-        order = sorted(questions, key=lambda q: len(_prompt(q, prefix)))
-        answers = {}
-        for first in range(0, len(order), self._prompts):
-            chosen = order[first : first + self._prompts]
-            texts = self._complete([_prompt(q, prefix) for q in chosen], prefix)
-            answers |= {
-                question.index: self._cut(text)
-                for question, text in zip(chosen, texts, strict=True)
-            }
-        return [self._outcome(q, answers[q.index]) for q in questions]
+        for index, text in self._in_batches(prompts, answer):
+            yield self._outcome(questions[index], self._cut(text))
 
     def _complete(self, prompts, prefix):
-        found = self._model.beam_search(
-            prompts,
-            max_new_tokens=self._task.max_new_tokens,
-            stop_token_ids=self._stop_ids,
-            prefix=prefix,
+        """The likeliest answers to prompts that go on from a prefix."""
+        kept = () if prefix is None else prefix.token_ids
+        batch = batch_of_ids(
+            self._model, prompt_arrays(prompts), self._request, kept
         )
-        return [answers[0].text for answers in found]
+        found = answer_tokens(
+            self._model.decode_graphs(), batch, self._request, prefix
+        )
+        answers = beam_answers(self._model.preprocessor.tokenizer, batch, found)
+        return [best.text for best, *_ in answers]
 
     def _cut(self, text):
         """What stands before the first stop string."""
@@ -95,19 +97,16 @@ class FreeAnswers:
 
     def _outcome(self, question, text):
         correct = None
-        for metric in self._task.metrics[:1]:
-            if metric in _CORRECT:
-                judge = _CORRECT[metric]
-                correct = float(judge(text, question.example.answers))
+        if self._task.metrics:
+            main = self._task.metrics[0]
+            correct = text_score(main, text, question.example)
         return Outcome(
-            question.index, question.shots, predicted=text, correct=correct
+            question.index,
+            question.shots,
+            predicted=text,
+            correct=correct,
+            example=question.example.digest,
         )
-
-
-def _prompt(question, prefix):
-    """What a prompt adds to the prefix, or all of it without one."""
-    before = question.shared if prefix is None else ""
-    return before + question.contexts[0]
 
 
 def _stop_ids(tokenizer, stop):

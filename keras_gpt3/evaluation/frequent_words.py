@@ -2,6 +2,7 @@
 
 import itertools
 
+from keras_gpt3.evaluation.evaluation_extra import import_extra
 from keras_gpt3.integer_argument import check_integer
 
 
@@ -52,11 +53,5 @@ def frequent_words(count=10_000, shortest=5, longest=14):
 
 
 def _import_wordfreq():
-    try:
-        import wordfreq
-    except ImportError as error:
-        raise ImportError(
-            f"Frequent words come from the package wordfreq. Received: {error}."
-            " Install it with pip install 'keras-gpt3[evaluate]'."
-        ) from error
-    return wordfreq
+    need = "Frequent words come from the package wordfreq"
+    return import_extra("wordfreq", need)

@@ -4,7 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from keras_gpt3.evaluation.harness_prefixes import shared_prefixes
+from keras_gpt3.evaluation.prompt_arrays import filled_batch
+from keras_gpt3.evaluation.prompt_arrays import prompt_arrays
+from keras_gpt3.evaluation.shared_batches import SharedBatches
 from keras_gpt3.generation import SeededSampler
 from keras_gpt3.models.answer_texts import AnswerTexts
 from keras_gpt3.models.generation_request import GenerationRequest
@@ -54,22 +56,19 @@ def answer_prompts(model, prompts, options, batch_size=8, seeds=None):
         **dict(options.sampling),
     )
     seeds = [0] * len(prompts) if seeds is None else seeds
-    for length, members in shared_prefixes([ids[:-1] for ids in prompts]):
-        members = sorted(members, key=lambda i: -len(prompts[i]))
-        shared = prompts[members[0]][:length]
-        prefix = model.prefix(shared) if shared else None
-        for start in range(0, len(members), batch_size):
-            batch = members[start : start + batch_size]
-            # Few sizes: the loop is compiled for each.
-            rows = min(batch_size, 2 ** (len(batch) - 1).bit_length())
-            filled = batch + batch[-1:] * (rows - len(batch))
-            texts = _answers(
-                model,
-                [prompts[i][length:] for i in filled],
-                _with_seeds(request, [seeds[i] for i in filled]),
-                prefix,
-            )
-            yield from zip(batch, texts, strict=False)
+
+    def answer(batch, prefix):
+        read = 0 if prefix is None else prefix.num_tokens
+        filled = filled_batch(batch, batch_size)
+        texts = _answers(
+            model,
+            [prompts[i][read:] for i in filled],
+            _with_seeds(request, [seeds[i] for i in filled]),
+            prefix,
+        )
+        return texts[: len(batch)]
+
+    yield from SharedBatches(model, batch_size)(prompts, answer)
 
 
 def _with_seeds(request, seeds):
@@ -82,13 +81,8 @@ def _with_seeds(request, seeds):
 
 def _answers(model, prompts, request, prefix):
     """The answers to one batch, a list of strings."""
-    lengths = np.array([len(ids) for ids in prompts])
-    padding_mask = np.arange(lengths.max()) < lengths[:, None]
-    token_ids = np.zeros(padding_mask.shape, "int32")
-    token_ids[padding_mask] = np.concatenate(prompts)
-    inputs = {"token_ids": token_ids, "padding_mask": padding_mask}
     kept = () if prefix is None else prefix.token_ids
-    batch = batch_of_ids(model, inputs, request, kept)
+    batch = batch_of_ids(model, prompt_arrays(prompts), request, kept)
     texts = AnswerTexts(
         model.preprocessor.tokenizer, batch.padding_mask, request.stop
     )

@@ -20,8 +20,9 @@ from keras_gpt3.evaluation.harness_arguments import read_batch_size
 from keras_gpt3.evaluation.harness_arguments import read_max_length
 from keras_gpt3.evaluation.harness_arguments import read_model
 from keras_gpt3.evaluation.harness_options import HarnessOptions
-from keras_gpt3.evaluation.harness_scores import score_pairs
 from keras_gpt3.evaluation.harness_tokens import HarnessTokens
+from keras_gpt3.evaluation.pair_scores import PairScores
+from keras_gpt3.evaluation.prompt_seeds import prompt_seeds
 from keras_gpt3.integer_argument import check_integer
 
 
@@ -44,7 +45,8 @@ class HarnessModel(TemplateLM):
             `None`, the model's context.
         max_gen_toks: int. The longest answer where a task does not say.
             Defaults to `256`.
-        seed: int. The `i`-th answer that is drawn has seed `seed + i`.
+        seed: int. An answer that is drawn depends on it and its prompt, not
+            on what else is asked; a prompt that comes again draws another.
             Defaults to `0`.
         **unused: `device`, `max_batch_size` and `trust_remote_code`, which
             the harness passes, do nothing.
@@ -212,16 +214,16 @@ class HarnessModel(TemplateLM):
         for index, request in enumerate(requests):
             options = HarnessOptions.read(request.args[1], self.max_gen_toks)
             alike.setdefault(options, []).append(index)
-        answers = [None] * len(requests)
+        contexts = [request.args[0] for request in requests]
+        answers, seeds = {}, prompt_seeds(contexts, self.seed)
         with _progress("generate_until", requests, disable_tqdm) as progress:
             for options, members in alike.items():
                 prompts = self.tokens.prompts(
-                    [requests[i].args[0] for i in members],
-                    options.max_gen_toks,
+                    [contexts[i] for i in members], options.max_gen_toks
                 )
-                seeds = [self.seed + i for i in members]
+                some = [seeds[i] for i in members]
                 for place, text in answer_prompts(
-                    self.model, prompts, options, self.batch_size, seeds
+                    self.model, prompts, options, self.batch_size, some
                 ):
                     index = members[place]
                     answers[index] = text
@@ -229,7 +231,7 @@ class HarnessModel(TemplateLM):
                         "generate_until", requests[index].args, text
                     )
                     progress.update()
-        return answers
+        return [answers[index] for index in range(len(requests))]
 
     def chat_template(self, chat_template=False):
         """Raises where a chat template is asked for: GPT-3 has none.
@@ -283,7 +285,7 @@ class HarnessModel(TemplateLM):
         pairs = self.tokens.fitted([tuple(ids) for _, *ids in requests])
         results = [None] * len(requests)
         with _progress("loglikelihood", requests, disable_tqdm) as progress:
-            for i, score in score_pairs(self.model, pairs, self.batch_size):
+            for i, score in PairScores(self.model, self.batch_size)(pairs):
                 results[i] = (score.log_likelihood, score.is_greedy)
                 if requests[i][0] is not None:
                     self.cache_hook.add_partial(

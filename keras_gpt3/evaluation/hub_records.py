@@ -1,5 +1,6 @@
 """Reads the records of a task from Hugging Face's hub."""
 
+from keras_gpt3.evaluation.evaluation_extra import import_extra
 from keras_gpt3.evaluation.records import checked_record
 
 
@@ -58,13 +59,8 @@ def _split_name(task, split):
 
 def _load(task, name):
     """The rows of a split."""
-    try:
-        import datasets
-    except ImportError as error:
-        raise ImportError(
-            f"{task.name} must be read from the hub with datasets. Received: "
-            f"{error}. Install it with pip install 'keras-gpt3[evaluate]'."
-        ) from error
+    need = f"{task.name} must be read from the hub with datasets"
+    datasets = import_extra("datasets", need)
     try:
         return datasets.load_dataset(
             task.hub["path"],

@@ -9,6 +9,7 @@ _TITLES = {
     "macro_f1": "Macro F1",
     "f1_answers": "F1 over answers",
     "perplexity": "Perplexity",
+    "average": "Average",
 }
 _NOT_A_SHARE = ("bleu", "perplexity")
 
@@ -17,7 +18,7 @@ def metric_title(metric):
     """Names a metric with its unit.
 
     Args:
-        metric: string. One of `task.METRICS`.
+        metric: string. One of `task.METRICS`, or `"average"`.
 
     Returns:
         A string.

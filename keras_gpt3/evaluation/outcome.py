@@ -17,6 +17,7 @@ class Outcome:
         log_likelihoods: tuple of floats, one a choice, or of the right text.
             Defaults to `()`.
         num_tokens: tuple of ints. Tokens of each. Defaults to `()`.
+        example: string. The digest of the example. Defaults to `""`.
 
     Example:
 
@@ -33,3 +34,4 @@ class Outcome:
     correct: float | None
     log_likelihoods: tuple = ()
     num_tokens: tuple = ()
+    example: str = ""

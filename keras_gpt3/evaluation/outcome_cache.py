@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import os
 import pathlib
 
 from keras_gpt3.evaluation.outcome import Outcome
@@ -15,13 +14,16 @@ _logger = logging.getLogger("keras_gpt3")
 class OutcomeCache:
     """The outcomes of one evaluation, one JSON object a line.
 
-    A line is written when its example is done, so that a killed run loses at
-    most its last line.
+    A line is written as soon as an outcome is added: a killed run loses what
+    was not added yet, and perhaps the line that it was writing.
 
     Args:
         folder: path, or `None` to keep nothing.
         names: dict. What the evaluation is of, such as task, model, shots and
             seed. Other names, other file.
+        digests: list of strings. Those of all examples of the split. Outcomes
+            that are of others, at the same index, are dropped from the file:
+            they were found for other data. Defaults to `None`, keep all.
 
     Attributes:
         outcomes: dict from the index of an example to its `Outcome`.
@@ -40,15 +42,15 @@ class OutcomeCache:
     ```
     """
 
-    def __init__(self, folder, names):
+    def __init__(self, folder, names, digests=None):
         self.outcomes = {}
-        self._path, self._file = None, None
+        self._digests, self._path, self._file = digests, None, None
         if folder is None:
             return
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"{_file_name(names)}.jsonl"
-        self._read(names)
+        self._open(names)
 
     def __enter__(self):
         return self
@@ -66,30 +68,50 @@ class OutcomeCache:
         for outcome in outcomes:
             self.outcomes[outcome.index] = outcome
             if self._file is not None:
-                json.dump(dataclasses.asdict(outcome), self._file)
-                self._file.write("\n")
+                self._write(dataclasses.asdict(outcome))
         if self._file is not None:
             self._file.flush()
 
-    def _read(self, names):
+    def _open(self, names):
         """Takes what an earlier run left, and opens the file to go on."""
-        whole = 0
+        kept = []
         if self._path.exists():
             with open(self._path, "rb") as lines:
-                for number, line in enumerate(lines):
-                    outcome = _parsed(line, is_first=number == 0)
-                    if outcome is None:
-                        break
-                    whole += len(line)
-                    if number:
-                        self.outcomes[outcome.index] = outcome
-            os.truncate(self._path, whole)
+                kept = self._read(lines)
+            if sum(map(len, kept)) != self._path.stat().st_size:
+                # At once or not at all: a kill must not lose the rest.
+                new = self._path.with_suffix(".new")
+                new.write_bytes(b"".join(kept))
+                new.replace(self._path)
         self._file = open(self._path, "a", encoding="utf-8")
-        if not whole:
-            json.dump(names, self._file)
-            self._file.write("\n")
+        if not kept:
+            self._write(names)
         if self.outcomes:
             _logger.info("%s: %d outcomes", self._path, len(self.outcomes))
+
+    def _read(self, lines):
+        """Lines that are whole, and of these examples."""
+        kept = []
+        for line in lines:
+            content = _parsed(line, is_first=not kept)
+            if content is None:
+                break
+            if kept:
+                if not self._is_known(content):
+                    continue
+                self.outcomes[content.index] = content
+            kept.append(line)
+        return kept
+
+    def _is_known(self, outcome):
+        if self._digests is None:
+            return True
+        known = self._digests[outcome.index : outcome.index + 1]
+        return known == [outcome.example]
+
+    def _write(self, content):
+        json.dump(content, self._file)
+        self._file.write("\n")
 
 
 def _parsed(line, is_first):

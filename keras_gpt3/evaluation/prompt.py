@@ -1,8 +1,15 @@
 """Puts instruction, demonstrations and context together, as many as fit."""
 
+import functools
 
-def build_prompt(task, demonstrations, example, context=None):
-    """Returns the text that a model is to continue (section 2.1).
+import numpy as np
+
+# Texts whose tokens are kept: what many questions share is encoded once.
+_KEPT = 128
+
+
+def prompt_parts(task, demonstrations, example):
+    """Returns the texts that a model is to continue (section 2.1).
 
     The instruction comes first, then the demonstrations with their answers,
     then the example's context without one; the task's delimiter is between
@@ -12,17 +19,17 @@ def build_prompt(task, demonstrations, example, context=None):
         task: `Task`.
         demonstrations: sequence of `Example`s.
         example: `Example`. What is asked.
-        context: string. In place of the example's own: with partial
-            evaluation, that of a choice. Defaults to `None`.
 
     Returns:
-        A string.
+        A pair: what is shown, a string that may be empty; and what is asked,
+        the delimiter in front, a tuple of strings: one, or with partial
+        evaluation one a choice. Each of these behind the first is a prompt.
 
     Example:
 
     ```python
     from keras_gpt3.evaluation.example import Example
-    from keras_gpt3.evaluation.prompt import build_prompt
+    from keras_gpt3.evaluation.prompt import prompt_parts
     from keras_gpt3.evaluation.task import Task
 
     task = Task(
@@ -31,35 +38,46 @@ def build_prompt(task, demonstrations, example, context=None):
         instruction="Translate English to French:", delimiter="\\n",
     )
     shown = Example("sea otter =>", (" loutre de mer",))
-    print(build_prompt(task, [shown], Example("cheese =>", (" fromage",))))
+    before, (asked,) = prompt_parts(
+        task, [shown], Example("cheese =>", (" fromage",))
+    )
+    print(before + asked)
     # Translate English to French:
     # sea otter => loutre de mer
     # cheese =>
     ```
     """
-    return task.delimiter.join(_pieces(task, demonstrations, example, context))
+    pieces = [task.instruction] if task.instruction else []
+    pieces += [shown.demonstration for shown in demonstrations]
+    delimiter = task.delimiter if pieces else ""
+    contexts = example.contexts or (example.context,)
+    return (
+        task.delimiter.join(pieces),
+        tuple(delimiter + context for context in contexts),
+    )
 
 
-def fit(encode, task, demonstrations, example, room, lengths=None):
-    """Returns how many demonstrations fit into a prompt.
+class PromptEncoder:
+    """Makes prompts of token ids, with as many demonstrations as fit.
 
-    Those drawn last are left out. Tokens of the pieces give a guess, since a
-    text has nearly as many tokens as its pieces together; the whole prompt is
-    then counted, and corrected by one demonstration at a time.
+    The two parts of a prompt are encoded apart and joined as ids, always: so
+    what questions share has the same ids for all of them, and what is counted
+    is what the model reads. Those demonstrations that were drawn last are left
+    out.
 
     Args:
-        encode: callable from a string to its tokens.
+        preprocessor: `GPT3Preprocessor`.
         task: `Task`.
+        window: int. Tokens that prompt and answer may have.
+
+    Call arguments:
         demonstrations: sequence of `Example`s, in the order of the draw.
-        example: `Example`. What is asked. Of several contexts, as partial
-            evaluation has them, all must fit.
-        room: int. The tokens that the prompt may have: the model's context
-            less the longest answer.
-        lengths: dict. Keeps the tokens of pieces from one call to the next.
-            Defaults to `None`: each is counted anew.
+        example: `Example`. What is asked. Of several contexts all must fit.
+        answer_length: int. Tokens of its longest answer.
 
     Returns:
-        An int, at most `len(demonstrations)`.
+        A pair: the prompts, a tuple of tuples of ints, one a context; and the
+        number of demonstrations in them.
 
     Raises:
         ValueError: If the example does not fit with no demonstrations either.
@@ -67,70 +85,80 @@ def fit(encode, task, demonstrations, example, room, lengths=None):
     Example:
 
     ```python
+    import keras_gpt3
     from keras_gpt3.evaluation.example import Example
-    from keras_gpt3.evaluation.prompt import fit
+    from keras_gpt3.evaluation.prompt import PromptEncoder
     from keras_gpt3.evaluation.task import Task
 
+    preprocessor = keras_gpt3.GPT3Preprocessor.from_preset("gpt3_small_en")
     task = Task(
         name="sums", title="Sums", paper="", fields={}, context="", target="",
         scoring="generate", metrics=("exact_match",), shots=2, delimiter="\\n",
     )
+    encode = PromptEncoder(preprocessor, task, window=14)
     shown = [Example("1+1=", ("2",)), Example("2+2=", ("4",))]
-    # The letters of "1+1=2", a line break and "3+4=".
-    fit(list, task, shown, Example("3+4=", ("7",)), room=10)  # 1
+    _, shots = encode(shown, Example("3+4=", ("7",)), answer_length=1)  # 1
     ```
     """
 
-    def size(shots):
-        prompts = (
-            build_prompt(task, demonstrations[:shots], example, context)
-            for context in example.contexts or (example.context,)
+    def __init__(self, preprocessor, task, window):
+        tokenizer = preprocessor.tokenizer
+        self._task, self._window = task, window
+        self._nothing = (tokenizer.start_token_id,)
+        self._start = self._nothing if preprocessor.add_start_token else ()
+        self._lengths = {}
+
+        def encode(text):
+            ids = tokenizer.encode_to_numpy(text) if text else ()
+            return tuple(np.asarray(ids).tolist())
+
+        self.encode = functools.lru_cache(_KEPT)(encode)
+
+    def __call__(self, demonstrations, example, answer_length):
+        def prompts(shots):
+            return self._prompts(demonstrations[:shots], example)
+
+        def fits(shots):
+            return max(map(len, prompts(shots))) + answer_length <= self._window
+
+        shots = len(demonstrations)
+        if not fits(shots):
+            shots = self._guess(demonstrations, example, answer_length)
+            while shots and not fits(shots):
+                shots -= 1
+            if not fits(shots):
+                raise self._too_long(prompts(0), example, answer_length)
+            while fits(shots + 1):
+                shots += 1
+        return prompts(shots), shots
+
+    def _prompts(self, demonstrations, example):
+        before, contexts = prompt_parts(self._task, demonstrations, example)
+        before = (*self._start, *self.encode(before))
+        return tuple(
+            # What stands before each text in training stands for none.
+            (*before, *self.encode(context)) or self._nothing
+            for context in contexts
         )
-        return max(len(encode(prompt)) for prompt in prompts)
 
-    lengths = {} if lengths is None else lengths
-    shots = _guess(encode, task, demonstrations, example, room, lengths)
-    fits = size(shots) <= room
-    while not fits and shots:
-        shots -= 1
-        fits = size(shots) <= room
-    if not fits:
-        raise _too_long(example, size(0), room)
-    # The guess may be too low.
-    while shots < len(demonstrations) and size(shots + 1) <= room:
-        shots += 1
-    return shots
+    def _guess(self, demonstrations, example, answer_length):
+        """The demonstrations that fit, if tokens of pieces add up."""
+        used = max(map(len, self._prompts((), example))) + answer_length
+        for shots, shown in enumerate(demonstrations):
+            piece = self._task.delimiter + shown.demonstration
+            if piece not in self._lengths:
+                self._lengths[piece] = len(self.encode(piece))
+            used += self._lengths[piece]
+            if used > self._window:
+                return shots
+        # All do not fit, or nobody would guess.
+        return max(len(demonstrations) - 1, 0)
 
-
-def _pieces(task, demonstrations, example, context=None):
-    pieces = [task.instruction] if task.instruction else []
-    pieces += [shown.demonstration for shown in demonstrations]
-    return [*pieces, example.context if context is None else context]
-
-
-def _guess(encode, task, demonstrations, example, room, lengths):
-    """The demonstrations that fit, if tokens of pieces add up."""
-
-    def tokens(piece):
-        if piece not in lengths:
-            lengths[piece] = len(encode(piece))
-        return lengths[piece]
-
-    # The example's own text is asked once, so nothing keeps it.
-    contexts = example.contexts or (example.context,)
-    used = max(len(encode(context)) for context in contexts)
-    *shared, _ = _pieces(task, (), example)
-    used += sum(tokens(piece + task.delimiter) for piece in shared)
-    for shots, shown in enumerate(demonstrations):
-        used += tokens(shown.demonstration + task.delimiter)
-        if used > room:
-            return shots
-    return len(demonstrations)
-
-
-def _too_long(example, tokens, room):
-    return ValueError(
-        f"A prompt must fit into {room} tokens. Received: {tokens} tokens with "
-        f"no demonstrations for {example.where or repr(example.context[:40])}. "
-        "Shorten the record, or use a model with a longer context."
-    )
+    def _too_long(self, prompts, example, answer_length):
+        return ValueError(
+            f"A prompt and its answer must fit into {self._window} tokens. "
+            f"Received: {max(map(len, prompts))} tokens with no demonstrations "
+            f"and {answer_length} of an answer for "
+            f"{example.where or repr(example.context[:40])}. Shorten the "
+            "record, or use a model with a longer context."
+        )

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import importlib.resources
 
+from keras_gpt3.evaluation.evaluation_extra import import_extra
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.preset_loader import shipped_presets
 
@@ -18,6 +19,7 @@ _PRINTED = {
     "f1_answers": ("f1a",),
     "bleu": ("BLEU-sb",),
     "perplexity": ("ppl",),
+    "average": ("average",),
 }
 # All others are printed in percent.
 _AS_PRINTED = {"BLEU-sb", "BLEU-mb", "ppl"}
@@ -35,8 +37,7 @@ class PublishedValues:
         zero_shot: tuple of floats, one a size in the order of `paper_sizes`.
         one_shot: tuple of floats.
         few_shot: tuple of floats.
-        shots: int. K of `few_shot`. Defaults to `None`, where the row is a
-            mean of tasks.
+        shots: int. K of `few_shot`.
         fine_tuned: float. The best fine-tuned model of the time. Defaults to
             `None`, where none is printed.
         test_server: float. Of 175B, few-shot, as a leaderboard judged it.
@@ -60,7 +61,7 @@ class PublishedValues:
     zero_shot: tuple
     one_shot: tuple
     few_shot: tuple
-    shots: int | None = None
+    shots: int
     fine_tuned: float | None = None
     test_server: float | None = None
 
@@ -84,10 +85,11 @@ class PublishedValues:
         Returns:
             A tuple of pairs of K and value.
         """
-        settings = ((0, self.zero_shot), (1, self.one_shot))
-        if self.shots is not None:
-            settings += ((self.shots, self.few_shot),)
-        return tuple((shots, values[size]) for shots, values in settings)
+        return (
+            (0, self.zero_shot[size]),
+            (1, self.one_shot[size]),
+            (self.shots, self.few_shot[size]),
+        )
 
 
 def published_values(task, metric):
@@ -95,7 +97,8 @@ def published_values(task, metric):
 
     Args:
         task: string. The name of a task.
-        metric: string. One of `task.METRICS`.
+        metric: string. One of `task.METRICS`, or `"average"` of the group
+            `"superglue"`.
 
     Returns:
         A `PublishedValues`, or `None` if the paper has none.
@@ -136,7 +139,7 @@ def published_table():
     published_table()["squadv2", "em"].shots  # 16
     ```
     """
-    yaml = _yaml()
+    yaml = import_extra("yaml", "The paper's values must be read with PyYAML")
     folder = importlib.resources.files("keras_gpt3.evaluation") / "published"
     table = {}
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
@@ -168,17 +171,6 @@ def paper_sizes():
         * 10**6
         for name in shipped_presets()
     }
-
-
-def _yaml():
-    try:
-        import yaml
-    except ImportError as error:
-        raise ImportError(
-            "The paper's values must be read with PyYAML. Received: "
-            f"{error}. Install it with pip install 'keras-gpt3[evaluate]'."
-        ) from error
-    return yaml
 
 
 def _row(fields):

@@ -2,24 +2,24 @@
 
 import dataclasses
 
+from keras_gpt3.evaluation.demonstration_examples import demonstration_examples
 from keras_gpt3.evaluation.demonstrations import draw
-from keras_gpt3.evaluation.prompt import fit
+from keras_gpt3.evaluation.prompt import PromptEncoder
 
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """What stands before an answer, in two parts.
-
-    The first part, instruction and demonstrations, is that of many questions
-    where these share a draw: a model need read it but once.
+    """What a model reads before an answer, and the answers to be scored.
 
     Args:
         index: int. The example's place in its split.
         example: `Example`.
-        shared: string. Instruction and demonstrations; may be empty.
-        contexts: tuple of strings. What follows `shared`, its delimiter
-            included: one, or with partial evaluation one a choice.
-        shots: int. Demonstrations in `shared`.
+        prompts: tuple of tuples of ints. Token ids of instruction,
+            demonstrations and context: one, or with partial evaluation one a
+            choice.
+        shots: int. Demonstrations in the prompts.
+        answers: tuple of tuples of ints. Token ids of the choices, or of the
+            right answer. Defaults to `()`: it answers freely.
 
     Example:
 
@@ -27,31 +27,50 @@ class Question:
     from keras_gpt3.evaluation.example import Example
     from keras_gpt3.evaluation.question import Question
 
-    example = Example("cheese =>", (" fromage",))
-    Question(0, example, "sea otter => loutre de mer", ("\\ncheese =>",), 1)
+    example = Example("Is water wet?", (" Yes",), (" Yes", " No"), label=0)
+    question = Question(0, example, ((1, 2, 3),), 0, ((4,), (5,)))
+    question.pairs  # (((1, 2, 3), (4,)), ((1, 2, 3), (5,)))
     ```
     """
 
     index: int
     example: object
-    shared: str
-    contexts: tuple
+    prompts: tuple
     shots: int
+    answers: tuple = ()
+
+    @property
+    def pairs(self):
+        """Each prompt with each answer: pairs of what is to be scored."""
+        return tuple((p, a) for p in self.prompts for a in self.answers)
 
 
-def make_questions(model, task, train, test, shots, seed=0, draws=None):
+def make_questions(
+    model,
+    task,
+    train,
+    test,
+    shots,
+    seed=0,
+    draws=None,
+    known=(),
+    excluded=None,
+):
     """Gives each example its demonstrations, as many as fit the context.
 
     Args:
         model: `GPT3` with a preprocessor.
         task: `Task`.
-        train: list of `Example`. What demonstrations are drawn from; where it
-            begins as `test` does, never an example for itself.
+        train: list of `Example`. What demonstrations are drawn from.
         test: list of `Example`.
         shots: int. K.
         seed: int. Defaults to `0`.
         draws: int. How many different draws the examples share. Defaults to
             `None`: each has its own, as in the paper.
+        known: container of ints. Indices of examples that are not to be asked.
+            Defaults to `()`.
+        excluded: dict from the index of an example to what of `train` it must
+            not be shown, as `twins` finds it. Defaults to `None`, nothing.
 
     Yields:
         `Question`s, in the order of their draws.
@@ -77,16 +96,11 @@ def make_questions(model, task, train, test, shots, seed=0, draws=None):
     list(make_questions(model, task, examples, examples, shots=1))
     ```
     """
-    tokenizer = model.preprocessor.tokenizer
-    room = model.backbone.max_sequence_length
-    # Before the first token there is one more where the model wants it.
-    room -= int(model.preprocessor.add_start_token)
-    lengths = {}
-
-    def encode(text):
-        return tokenizer.encode_to_numpy(text)
-
+    encoder = _encoder(model, task)
+    excluded = excluded or {}
     for index in _in_order_of_draws(len(test), draws):
+        if index in known:
+            continue
         example = test[index]
         numbers = draw(
             len(train),
@@ -94,13 +108,97 @@ def make_questions(model, task, train, test, shots, seed=0, draws=None):
             seed,
             index=index if draws is None else index % draws,
             task_name=task.name,
-            # LAMBADA's and Winograd's are of the split that is tested.
-            exclude=index if train[index : index + 1] == [example] else None,
+            exclude=excluded.get(index, ()),
         )
         shown = [train[number] for number in numbers]
-        left = room - _longest_answer(task, example, encode)
-        count = fit(encode, task, shown, example, left, lengths)
-        yield _question(task, index, example, shown[:count])
+        answers = _answers(task, example, encoder)
+        length = _longest(task, answers)
+        prompts, count = encoder(shown, example, length)
+        yield Question(index, example, prompts, count, answers)
+
+
+def check_questions(model, task, test):
+    """Raises unless each example fits the context without demonstrations.
+
+    Args:
+        model: `GPT3` with a preprocessor.
+        task: `Task`.
+        test: list of `Example`.
+
+    Raises:
+        ValueError: If one does not; the message names its record.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.evaluation.question import check_questions
+    from keras_gpt3.evaluation.task_data import task_examples
+    from keras_gpt3.evaluation.task_table import find_tasks
+
+    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
+    (task,) = find_tasks(["two_digit_addition"])
+    check_questions(model, task, task_examples(task, "test"))
+    ```
+    """
+    encoder = _encoder(model, task)
+    for example in test:
+        # A token has at least one byte: most need not be encoded.
+        if _most_tokens(task, example) > model.backbone.max_sequence_length:
+            answers = _answers(task, example, encoder)
+            encoder((), example, _longest(task, answers))
+
+
+def twins(train, test):
+    """Finds tested examples among the demonstrations, where both are one split.
+
+    LAMBADA's and Winograd's are. Of two splits nothing is a twin: a short
+    question may be asked in both, and is to be learned from there.
+
+    Args:
+        train: list of `Example`, the demonstrations.
+        test: list of `Example`, all of the split.
+
+    Returns:
+        A dict from the indices of tested examples to tuples of those of the
+        same in `train`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.example import Example
+    from keras_gpt3.evaluation.question import twins
+
+    examples = [Example("1+1=", ("2",)), Example("2+2=", ("4",))]
+    twins(examples, examples)  # {0: (0,), 1: (1,)}
+    twins(examples[1:], examples)  # {}
+    ```
+    """
+    shown = [_identity(example) for example in train]
+    tested = [_identity(example) for example in demonstration_examples(test)]
+    count = min(len(shown), len(tested))
+    if shown[:count] != tested[:count]:
+        return {}
+    places = {}
+    for number, identity in enumerate(shown):
+        places.setdefault(identity, []).append(number)
+    return {
+        index: tuple(places[_identity(example)])
+        for index, example in enumerate(test)
+        if _identity(example) in places
+    }
+
+
+def _identity(example):
+    """What an example and its demonstration have in common."""
+    if example.group is not None:  # A demonstration shows all of a group.
+        return example.group, example.context
+    return example
+
+
+def _encoder(model, task):
+    window = model.backbone.max_sequence_length
+    return PromptEncoder(model.preprocessor, task, window)
 
 
 def _in_order_of_draws(count, draws):
@@ -111,27 +209,32 @@ def _in_order_of_draws(count, draws):
     ]
 
 
-def _longest_answer(task, example, encode):
-    """Tokens that the answer may have."""
+def _answer_texts(task, example):
+    """What is scored behind a prompt."""
     if task.scoring in ("generate", "none"):
-        return task.max_new_tokens
-    answers = example.choices or example.answers
-    return max(len(encode(answer)) for answer in answers)
+        return ()
+    if task.scoring == "greedy" or not example.choices:
+        return example.answers[:1]
+    return example.choices
 
 
-def _question(task, index, example, shown):
-    before = [task.instruction] if task.instruction else []
-    before += [one.demonstration for one in shown]
-    delimiter = task.delimiter if before else ""
-    return Question(
-        index=index,
-        example=example,
-        shared=task.delimiter.join(before),
-        # The line breaks of a delimiter are tokens of their own behind a word,
-        # but may be one token with those before them.
-        contexts=tuple(
-            delimiter + context
-            for context in example.contexts or (example.context,)
-        ),
-        shots=len(shown),
+def _answers(task, example, encoder):
+    texts = _answer_texts(task, example)
+    return tuple(encoder.encode(text) for text in texts)
+
+
+def _longest(task, answers):
+    """Tokens that the answer may have."""
+    return max(map(len, answers)) if answers else task.max_new_tokens
+
+
+def _most_tokens(task, example):
+    """A bound on the tokens of an example with its answer."""
+    contexts = example.contexts or (example.context,)
+    answers = [len(t.encode()) for t in _answer_texts(task, example)]
+    return (
+        1  # The start token.
+        + len((task.instruction + task.delimiter).encode())
+        + max(len(context.encode()) for context in contexts)
+        + max(answers, default=task.max_new_tokens)
     )

@@ -8,6 +8,9 @@ import pathlib
 
 from keras_gpt3.evaluation.task_result import TaskResult
 
+# In the folder of a report.
+RESULTS_FILE = "results.json"
+
 _KINDS = {
     "task": str,
     "model": str,
@@ -20,16 +23,14 @@ _KINDS = {
     "num_examples": int,
     "mean_shots": float,
     "num_parameters": int,
-    "extra": dict,
 }
 _CALLED = {
     str: "a string",
     int: "an integer",
     float: "a number",
     list: "a pair of numbers",
-    dict: "an object of numbers",
 }
-_OPTIONAL = ("num_parameters", "extra")
+_OPTIONAL = ("num_parameters",)
 
 
 def write_results(results, path):
@@ -109,6 +110,56 @@ def read_results(path):
     ]
 
 
+def with_results_of(results, paths):
+    """Puts results of other evaluations beside those of this one.
+
+    What is there already, a result of the same task, metric, model, K and
+    seed, is not taken a second time.
+
+    Args:
+        results: iterable of `TaskResult`. They go first.
+        paths: iterable of paths, each a file that `write_results` wrote, or a
+            report's folder.
+
+    Returns:
+        A list of `TaskResult`.
+
+    Raises:
+        OSError: If there is no such file.
+        ValueError: As `read_results` says.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.results_file import with_results_of
+    from keras_gpt3.evaluation.results_file import write_results
+    from keras_gpt3.evaluation.task_result import TaskResult
+
+    result = TaskResult(
+        "piqa", "other", 0, 0, "accuracy", 0.6, 0.01, (0.58, 0.62), 1838, 0.0
+    )
+    write_results([result], "other/results.json")
+    with_results_of([], ["other"]) == [result]  # True
+    ```
+    """
+    joined = {_of_what(result): result for result in results}
+    for path in map(pathlib.Path, paths):
+        file = path / RESULTS_FILE if path.is_dir() else path
+        for result in read_results(file):
+            joined.setdefault(_of_what(result), result)
+    return list(joined.values())
+
+
+def _of_what(result):
+    return (
+        result.task,
+        result.metric,
+        result.model,
+        result.shots,
+        result.seed,
+    )
+
+
 def _result(where, fields):
     if not isinstance(fields, dict):
         raise ValueError(
@@ -138,8 +189,6 @@ def _is_kind(name, value):
     if kind is list:
         is_pair = isinstance(value, list) and len(value) == 2
         return is_pair and all(map(_is_number, value))
-    if kind is dict:
-        return isinstance(value, dict) and all(map(_is_number, value.values()))
     if kind is float:
         return _is_number(value)
     return isinstance(value, kind) and not isinstance(value, bool)

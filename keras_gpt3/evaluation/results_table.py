@@ -142,7 +142,7 @@ def _paper(result):
     if values is None:
         return ""
     shown = _number(result.metric, values.of_shots(result.shots)[-1])
-    if result.shots > 1 and values.shots not in (None, result.shots):
+    if result.shots > 1 and values.shots != result.shots:
         shown += f" (K = {values.shots})"
     return shown
 

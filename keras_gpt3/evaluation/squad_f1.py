@@ -32,7 +32,7 @@ def normalize_answer(text):
     return " ".join(text.split())
 
 
-def squad_f1(prediction, answers, no_answer=None):
+def squad_f1(prediction, answers):
     """Returns how far the words of an answer agree with an accepted one.
 
     F1 is the harmonic mean of precision and recall over the words of the two
@@ -47,8 +47,6 @@ def squad_f1(prediction, answers, no_answer=None):
         answers: sequence of strings. The accepted answers. None, or an empty
             one, means that the question has no answer: then nothing but an
             empty prediction is right (SQuADv2).
-        no_answer: string. What stands for no answer, in prediction and
-            answers, such as `"N/A"`. Defaults to `None`: only an empty text.
 
     Returns:
         A float from 0 to 1.
@@ -61,14 +59,11 @@ def squad_f1(prediction, answers, no_answer=None):
     squad_f1("the red fox", ("a fox", "wolf"))  # 2 * 0.5 * 1 / 1.5 = 0.667
     ```
     """
-    nothing = normalize_answer(no_answer or "")
-
-    def words(text):
-        text = normalize_answer(text)
-        return [] if text == nothing else text.split()
-
-    predicted = words(prediction)
-    return max(_word_f1(predicted, words(text)) for text in answers or ("",))
+    predicted = normalize_answer(prediction).split()
+    return max(
+        _word_f1(predicted, normalize_answer(text).split())
+        for text in answers or ("",)
+    )
 
 
 def _word_f1(predicted, accepted):

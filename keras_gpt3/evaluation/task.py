@@ -68,7 +68,8 @@ class Task:
         random_accuracy: float. What guessing gets, or `None`.
         group: string. Template of what the examples that are judged together
             share, as MultiRC's answers to a question do: accuracy then counts
-            the groups that are all right. Defaults to `None`.
+            the groups that are all right, and a demonstration shows a group.
+            Defaults to `None`.
         choice_names: string. With choices: template of the list of what they
             are called where a metric compares texts, as ReCoRD's entities are.
             Defaults to `None`.
@@ -79,6 +80,14 @@ class Task:
             another share, as RACE's questions on an article do; the other
             templates know those before a record as `earlier`. Defaults to
             `None`.
+        cluster: string. Template of what examples share that are not
+            independent: their uncertainty is that of clusters. Defaults to
+            `None`: `passage`, or the record where it has several turns.
+        holds: string. With answers in words: template of whether the target is
+            right, a bool. Where it is not, accuracy asks for another answer,
+            and the record is no demonstration. Defaults to `None`, it is.
+        note: string. In what a score differs from the paper's: shown where the
+            paper's stands beside. Defaults to `""`.
 
     Example:
 
@@ -125,3 +134,6 @@ class Task:
     choice_names: str | None = None
     turns: str | None = None
     passage: str | None = None
+    cluster: str | None = None
+    holds: str | None = None
+    note: str = ""

@@ -1,5 +1,7 @@
 """The examples of a task, wherever they come from."""
 
+import pathlib
+
 from keras_gpt3.evaluation.hub_records import hub_records
 from keras_gpt3.evaluation.records import checked_record
 from keras_gpt3.evaluation.records import local_records
@@ -14,7 +16,8 @@ def task_examples(task, split, data=None, records=None, seed=0):
         task: `Task`.
         split: string. `"train"` or `"test"`.
         data: path. A folder of local files, `FOLDER/TASK/SPLIT.jsonl`. A
-            synthetic task is generated unless the folder has it. Defaults to
+            synthetic task is generated unless the folder has a split of it:
+            what is generated beside may hold the same problems. Defaults to
             `None`: the task's generator, or its dataset on the hub.
         records: dict from a split to its records, each a dict. Goes before
             `data`. Defaults to `None`.
@@ -49,12 +52,62 @@ def _records(task, split, data, records, seed):
             checked_record(record, task, f"{name}, record {number}")
             for number, record in enumerate(records.get(split, ()), start=1)
         ]
-    if data is not None:
-        try:
-            return local_records(data, task, split)
-        except FileNotFoundError:
-            if task.generator is None:
-                raise
+    if _is_local(task, data):
+        return local_records(data, task, split)
     if task.generator is not None:
         return synthetic_records(task, split, seed)
     return hub_records(task, split)
+
+
+def split_source(task, split, data=None, records=None):
+    """Says where the examples of a split come from, for messages.
+
+    Args:
+        task: `Task`.
+        split: string. `"train"` or `"test"`.
+        data: as for `task_examples`. Defaults to `None`.
+        records: as for `task_examples`. Defaults to `None`.
+
+    Returns:
+        A string, which names the task, and the file if it is one.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.task_data import split_source
+    from keras_gpt3.evaluation.task_table import find_tasks
+
+    (task,) = find_tasks(["two_digit_addition"])
+    split_source(task, "train")
+    # "the training split of two_digit_addition (generated)"
+    ```
+    """
+    if records is not None:
+        place = "records"
+    elif _is_local(task, data):
+        file = _local_file(task, split, data) or _file(task, split, data)
+        place = f"file='{file}'"
+    elif task.generator is not None:
+        place = "generated"
+    else:
+        place = f"path='{task.hub['path']}'" if task.hub else "no data"
+    name = "training" if split == "train" else split
+    return f"the {name} split of {task.name} ({place})"
+
+
+def _is_local(task, data):
+    """Whether a task's examples are files of a folder."""
+    if data is None or task.generator is None:
+        return data is not None
+    return any(_local_file(task, split, data) for split in ("train", "test"))
+
+
+def _local_file(task, split, data):
+    """The file of a split, `None` if there is none."""
+    path = _file(task, split, data)
+    paths = (path, path.with_name(f"{path.name}.gz"))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _file(task, split, data):
+    return pathlib.Path(data) / task.name / f"{split}.jsonl"

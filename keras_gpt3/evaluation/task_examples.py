@@ -73,32 +73,27 @@ def _turns(task, record):
 
 
 def _example(task, record):
+    shared = {"where": record.where, "cluster": _cluster(task, record)}
     if task.scoring == "partial":
-        return _partial(task, record)
+        return _partial(task, record, shared)
     context = _text(render(task.context, record), "context", record)
     if task.choices is None:
-        return Example(context, _answers(task, record), where=record.where)
+        answers = _answers(task, record)
+        return Example(context, answers, holds=_holds(task, record), **shared)
     choices = _texts(render(task.choices, record), "choices", record)
     label = _label(task, record, choices)
-    extra = {}
     for key in ("group", "answer_context"):
         if getattr(task, key) is not None:
             value = render(getattr(task, key), record)
-            extra[key] = _text(str(value), key, record)
+            shared[key] = _text(str(value), key, record)
     if task.choice_names is not None:
         names = render(task.choice_names, record)
-        extra["choice_names"] = _texts(names, "choice_names", record)
-    return Example(
-        context,
-        _right_choices(task, record, choices[label]),
-        choices,
-        label,
-        where=record.where,
-        **extra,
-    )
+        shared["choice_names"] = _texts(names, "choice_names", record)
+    answers = _right_choices(task, record, choices[label])
+    return Example(context, answers, choices, label, **shared)
 
 
-def _partial(task, record):
+def _partial(task, record, shared):
     """An example whose contexts differ, not what follows them."""
     contexts = _texts(render(task.contexts, record), "contexts", record)
     continuation = render(task.continuation, record)
@@ -108,8 +103,29 @@ def _partial(task, record):
         (_filled(continuation, "continuation", record),),
         label=label,
         contexts=contexts,
-        where=record.where,
+        **shared,
     )
+
+
+def _cluster(task, record):
+    """What the example shares with those that it is not independent of."""
+    template = task.cluster or task.passage
+    if template is not None:
+        return str(render(template, record))
+    return record.where if task.turns is not None else None
+
+
+def _holds(task, record):
+    if task.holds is None:
+        return True
+    holds = render(task.holds, record)
+    if not isinstance(holds, bool):
+        raise _fault(
+            "Whether an answer holds must be true or false",
+            record,
+            f"holds={holds!r}",
+        )
+    return holds
 
 
 def _answers(task, record):

@@ -5,6 +5,7 @@ import pathlib
 import types
 import typing
 
+from keras_gpt3.evaluation.evaluation_extra import import_extra
 from keras_gpt3.evaluation.task import Task
 from keras_gpt3.evaluation.task_rules import TaskFault
 from keras_gpt3.evaluation.task_rules import check_keys
@@ -59,26 +60,23 @@ def read_task(path):
             "A task must be a file that exists. Received: "
             f"file='{path}'. Write one, or correct the path."
         )
-    values = _parse(path)
+    values, lines = _parse(path)
     try:
         return _task(values)
     except TaskFault as fault:
         invariant, received, remedy = fault.args
+        where = f"file='{path}'"
+        if fault.key in lines:
+            where += f", line={lines[fault.key]}"
         raise ValueError(
-            f"{invariant}. Received: file='{path}', {received}. {remedy}."
+            f"{invariant}. Received: {where}, {received}. {remedy}."
         ) from fault
 
 
 @functools.cache
 def _yaml():
     """PyYAML, and its safe loader, to which a second key is an error."""
-    try:
-        import yaml
-    except ImportError as error:
-        raise ImportError(
-            "A task must be read with PyYAML. Received: "
-            f"{error}. Install it with pip install 'keras-gpt3[evaluate]'."
-        ) from error
+    yaml = import_extra("yaml", "A task must be read with PyYAML")
 
     class Loader(yaml.SafeLoader):
         def construct_mapping(self, node, deep=False):
@@ -96,16 +94,24 @@ def _yaml():
 
 
 def _parse(path):
-    yaml, loader = _yaml()
+    """The values of a file, and a dict from its keys to their lines."""
+    yaml, loader_class = _yaml()
     try:
         # Bytes: PyYAML says by itself what is no text.
-        return yaml.load(path.read_bytes(), Loader=loader)
+        loader = loader_class(path.read_bytes())
+        node = loader.get_single_node()
+        if node is None:
+            return None, {}
+        values, lines = loader.construct_document(node), {}
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise ValueError(
             f"A task must be YAML. Received: file='{path}' ({reason}). Correct "
             "that place."
         ) from error
+    if isinstance(values, dict):
+        lines = {k.value: k.start_mark.line + 1 for k, _ in node.value}
+    return values, lines
 
 
 def _task(values):
@@ -145,5 +151,5 @@ def _typed(key, hint, value):
     names = {tuple: "list of strings", types.NoneType: "null"}
     known = " or ".join(names.get(kind, kind.__name__) for kind in kinds)
     raise TaskFault(
-        f"{key} must be of type {known}", f"{key}={value!r}", "Correct it"
+        f"{key} must be of type {known}", f"{key}={value!r}", "Correct it", key
     )

@@ -1,5 +1,6 @@
 """From the outcomes of a task's examples to its metrics."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -10,22 +11,22 @@ from keras_gpt3.evaluation.answer_groups import f1_over_answers
 from keras_gpt3.evaluation.answer_groups import macro_f1
 from keras_gpt3.evaluation.bleu import bleu_counts
 from keras_gpt3.evaluation.bleu import bleu_of_counts
-from keras_gpt3.evaluation.exact_match import plain_exact_match
-from keras_gpt3.evaluation.exact_match import squad_exact_match
-from keras_gpt3.evaluation.squad_f1 import squad_f1
+from keras_gpt3.evaluation.text_score import text_score
 from keras_gpt3.evaluation.uncertainty import bootstrap
-from keras_gpt3.evaluation.uncertainty import bootstrap_interval
+from keras_gpt3.evaluation.uncertainty import percentiles
 from keras_gpt3.evaluation.uncertainty import standard_error
 
-_OF_TEXTS = {
-    "exact_match": plain_exact_match,
-    "squad_exact_match": squad_exact_match,
-    "f1": squad_f1,
-}
+_OF_TEXTS = ("exact_match", "squad_exact_match", "f1")
 
 
 def task_metric(metric, examples, outcomes):
     """Computes a metric, its standard error and its interval.
+
+    Accuracy counts groups where examples have them: a question of MultiRC is
+    right if all answers to it are labelled right. Perplexity is per answer,
+    not per token: LAMBADA's is that of a last word, as in the paper and in
+    lm-evaluation-harness. The error and the interval are those of clusters,
+    such as the questions on a passage, which are drawn together.
 
     Args:
         metric: string. One of `keras_gpt3.evaluation.task.METRICS`.
@@ -52,56 +53,87 @@ def task_metric(metric, examples, outcomes):
     ```
     """
     rows, statistic = _counts(metric, examples, outcomes)
-    interval = bootstrap_interval(rows, statistic)
+    clusters = _clusters(_judged(metric, examples))
+    resampled = bootstrap(rows, statistic, clusters=clusters)
+    interval = percentiles(resampled)
     if statistic is None:
-        return float(np.mean(rows)), standard_error(rows), interval
+        return float(np.mean(rows)), standard_error(rows, clusters), interval
     value = float(statistic(np.sum(rows, axis=0)[None])[0])
+    if len(set(range(len(rows)) if clusters is None else clusters)) == 1:
+        return value, math.nan, interval  # One tells nothing of a spread.
     # No mean over examples has a formula of its own.
-    error = float(bootstrap(rows, statistic).std(ddof=1))
-    return value, error, interval
+    return value, float(resampled.std(ddof=1)), interval
+
+
+def _judged(metric, examples):
+    """The examples, or the first of each group where groups are judged."""
+    if metric != "accuracy" or None in [e.group for e in examples]:
+        return examples
+    firsts = {}
+    for example in examples:
+        firsts.setdefault(example.group, example)
+    return list(firsts.values())
+
+
+def _clusters(examples):
+    """What each example shares with others, or `None` if none does."""
+    clusters = [
+        example.cluster or example.group or number
+        for number, example in enumerate(examples)
+    ]
+    return None if len(set(clusters)) == len(clusters) else clusters
 
 
 def _counts(metric, examples, outcomes):
     """Rows that add up, and what makes the metric of their sums."""
-    groups = [example.group for example in examples]
-    if metric == "exact_match" and None not in groups:
-        return exact_groups(*_classes(examples, outcomes), groups), None
+    if metric == "accuracy":
+        return _right(examples, outcomes), None
     if metric in _OF_TEXTS:
-        pairs = map(_texts, examples, outcomes)
-        return [_OF_TEXTS[metric](*pair) for pair in pairs], None
+        pairs = zip(examples, outcomes, strict=True)
+        return [_text_score(metric, *pair) for pair in pairs], None
     if metric == "bleu":
         texts = [outcome.predicted.strip() for outcome in outcomes]
         answers = [[a.strip() for a in e.answers] for e in examples]
         return bleu_counts(texts, answers), bleu_of_counts
     if metric == "perplexity":
-        sums = [(o.log_likelihoods[0], o.num_tokens[0]) for o in outcomes]
+        # Per answer, not per token.
+        sums = [(outcome.log_likelihoods[0], 1) for outcome in outcomes]
         return np.array(sums), _perplexity
-    if metric in ("f1_answers", "macro_f1"):
-        return _class_counts(metric, examples, outcomes)
-    return [outcome.correct for outcome in outcomes], None
+    return _class_counts(metric, examples, outcomes)
 
 
-def _texts(example, outcome):
-    """The text of an answer, and those that are accepted."""
-    if not example.choices:
-        return outcome.predicted, example.answers
-    names = example.choice_names or example.choices
-    accepted = [
-        name
-        for name, choice in zip(names, example.choices, strict=True)
-        if choice in example.answers
+def _right(examples, outcomes):
+    """Whether each answer is right, or of each group all are."""
+    groups = [example.group for example in examples]
+    if None not in groups:
+        return exact_groups(*_classes(examples, outcomes), groups)
+    return [
+        text_score("accuracy", outcome.predicted, example)
+        if isinstance(outcome.predicted, str)
+        else outcome.correct
+        for example, outcome in zip(examples, outcomes, strict=True)
     ]
-    return names[outcome.predicted], accepted
+
+
+def _text_score(metric, example, outcome):
+    """The score of an answer in words, or of a choice by its name."""
+    text = outcome.predicted
+    if example.choices:
+        names = example.choice_names or example.choices
+        accepted = tuple(
+            name
+            for name, choice in zip(names, example.choices, strict=True)
+            if choice in example.answers
+        )
+        example = dataclasses.replace(example, answers=accepted)
+        text = names[outcome.predicted]
+    return text_score(metric, text, example)
 
 
 def _class_counts(metric, examples, outcomes):
-    predicted, correct = _classes(examples, outcomes)
-    groups = [example.group for example in examples]
     rows = class_counts(
-        predicted,
-        correct,
+        *_classes(examples, outcomes),
         max(len(example.choices) for example in examples),
-        None if None in groups else groups,
     )
     return rows, macro_f1 if metric == "macro_f1" else f1_over_answers
 
@@ -112,8 +144,8 @@ def _classes(examples, outcomes):
 
 
 def _perplexity(sums):
-    """Of sums `(resamples, 2)` of log-likelihoods and of tokens."""
-    return np.exp(-sums[:, 0] / np.maximum(sums[:, 1], 1))
+    """Of sums `(resamples, 2)` of log-likelihoods and of answers."""
+    return np.exp(-sums[:, 0] / sums[:, 1])
 
 
 def mean_shots(outcomes):

@@ -7,6 +7,8 @@ import dataclasses
 class TaskResult:
     """A metric with its uncertainty, and what it is of.
 
+    A task of several metrics has a result for each, its main one first.
+
     Args:
         task: string. The name of the task.
         model: string. The name, or a path, of the model.
@@ -19,8 +21,6 @@ class TaskResult:
         num_examples: int. Examples that were judged.
         mean_shots: float. Demonstrations that fitted, in the mean.
         num_parameters: int. Of the model. Defaults to `None`.
-        extra: dict. Further metrics of the task by name, floats. Defaults to
-            `{}`.
 
     Example:
 
@@ -46,4 +46,3 @@ class TaskResult:
     num_examples: int
     mean_shots: float
     num_parameters: int | None = None
-    extra: dict = dataclasses.field(default_factory=dict)

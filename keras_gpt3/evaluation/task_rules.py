@@ -25,6 +25,8 @@ _TEMPLATES = (
     "choice_names",
     "turns",
     "passage",
+    "cluster",
+    "holds",
 )
 
 # Scoring -> the keys that it needs, and those that it may have besides. A key
@@ -38,7 +40,7 @@ _KEYS = {
     "answer_context": ((*_CHOICES, "answer_context"), _MORE_CHOICES),
     "partial": (("contexts", "continuation", "label"), ()),
     "greedy": (("context", "target"), ()),
-    "generate": (("context", "target"), _ANSWERS),
+    "generate": (("context", "target"), (*_ANSWERS, "holds")),
     "none": (("context",), ("target", *_ANSWERS)),
 }
 _SCORED = {key for keys in _KEYS.values() for part in keys for key in part}
@@ -57,15 +59,16 @@ _METRICS = {
     "answer_context": _OF_CHOICES,
     "partial": ("accuracy",),
     "greedy": ("accuracy", "perplexity"),
-    "generate": ("exact_match", "squad_exact_match", "f1", "bleu"),
+    "generate": ("exact_match", "squad_exact_match", "f1", "bleu", "accuracy"),
     "none": (),
 }
-# With choices: metric -> the key that it needs.
-_METRIC_KEYS = {
+# With choices, and with answers in words: metric -> the key that it needs.
+_CHOICE_KEYS = {
     "f1_answers": "group",
     "squad_exact_match": "choice_names",
     "f1": "choice_names",
 }
+_TEXT_KEYS = {"accuracy": "holds"}
 
 
 class TaskFault(Exception):
@@ -75,15 +78,20 @@ class TaskFault(Exception):
         invariant: string.
         received: string.
         remedy: string.
+        key: string. The key that it is of. Defaults to `None`, of none.
 
     Example:
 
     ```python
     from keras_gpt3.evaluation.task_rules import TaskFault
 
-    TaskFault("shots must be at least 0", "shots=-1", "Correct it")
+    TaskFault("shots must be at least 0", "shots=-1", "Correct it", "shots")
     ```
     """
+
+    def __init__(self, invariant, received, remedy, key=None):
+        super().__init__(invariant, received, remedy)
+        self.key = key
 
 
 def check_keys(values):
@@ -113,6 +121,7 @@ def check_keys(values):
                 "A task must hold known keys only",
                 f"the key {key!r}",
                 f"Use {', '.join(_FIELDS)}",
+                key,
             )
     scoring = values.get("scoring")
     if scoring not in SCORINGS:
@@ -120,6 +129,7 @@ def check_keys(values):
             "A task must have a known scoring",
             f"scoring={scoring!r}",
             f"Use one of {', '.join(SCORINGS)}",
+            "scoring",
         )
     needed, more = _KEYS[scoring]
     for key in (*_REQUIRED, *needed):
@@ -128,6 +138,7 @@ def check_keys(values):
                 f"A task must hold the key {key}",
                 "no value for it",
                 "Add it to the file",
+                key,
             )
     for key in values:
         if key in _SCORED and key not in (*needed, *more):
@@ -135,6 +146,7 @@ def check_keys(values):
                 f"A task with the scoring {scoring} must hold no key {key}",
                 f"{key}={values[key]!r}",
                 f"Remove it; what counts is {', '.join(needed)}",
+                key,
             )
 
 
@@ -187,6 +199,7 @@ def _check_values(task):
                 f"{key} must be {rule}",
                 f"{key}={getattr(task, key)!r}",
                 "Correct it",
+                key,
             )
 
 
@@ -197,6 +210,7 @@ def _check_metrics(task):
             "A task must have metrics exactly if it is scored",
             f"metrics={list(task.metrics)}, scoring={task.scoring!r}",
             f"Use some of [{', '.join(given)}]",
+            "metrics",
         )
     for metric in task.metrics:
         if metric not in METRICS or metric not in given:
@@ -205,14 +219,33 @@ def _check_metrics(task):
                 f"{', '.join(given)}",
                 f"the metric {metric!r}",
                 "Change metrics or scoring",
+                "metrics",
             )
-        key = _METRIC_KEYS.get(metric)
-        if task.choices is not None and key and getattr(task, key) is None:
+    _check_metric_keys(task)
+
+
+def _check_metric_keys(task):
+    """Whether what the metrics need is there, and no more."""
+    needed, kind = _CHOICE_KEYS, "choices"
+    if task.choices is None:
+        needed, kind = _TEXT_KEYS, "answers in words"
+    is_scored_by_text = task.scoring == "generate" or task.choices is not None
+    for metric in task.metrics if is_scored_by_text else ():
+        key = needed.get(metric)
+        if key and getattr(task, key) is None:
             raise TaskFault(
-                f"The metric {metric} of choices must have the key {key}",
+                f"The metric {metric} of {kind} must have the key {key}",
                 "no such key",
                 "Add it, or remove the metric",
+                "metrics",
             )
+    if task.holds is not None and task.metrics != ("accuracy",):
+        raise TaskFault(
+            "A task with the key holds must have the metric accuracy alone",
+            f"metrics={list(task.metrics)}",
+            "Change metrics, or remove holds",
+            "metrics",
+        )
 
 
 def _check_hub(task):
@@ -232,6 +265,7 @@ def _check_hub(task):
         "perhaps a name and a revision",
         f"hub={task.hub}",
         "Correct it",
+        "hub",
     )
 
 
@@ -247,11 +281,15 @@ def _check_templates(task):
             unknown = sorted(template_names(template) - known)
         except ValueError as error:
             raise TaskFault(
-                f"{key} must be a Jinja template", str(error), "Correct it"
+                f"{key} must be a Jinja template",
+                str(error),
+                "Correct it",
+                key,
             ) from error
         if unknown:
             raise TaskFault(
                 f"{key} must ask for known fields only",
                 f"the field {unknown[0]!r}",
                 f"Use one of {', '.join(sorted(known))}, or add it to fields",
+                key,
             )

@@ -1,7 +1,10 @@
 """Renders the templates of a task with the fields of a record."""
 
 import functools
+import importlib
 import re
+
+from keras_gpt3.evaluation.evaluation_extra import import_extra
 
 # Of a template, in messages.
 _MOST_LETTERS = 60
@@ -93,17 +96,9 @@ def template_names(template):
 
 @functools.cache
 def _jinja():
-    try:
-        import jinja2
-        import jinja2.meta
-        import jinja2.nativetypes
-        import jinja2.nodes
-        import jinja2.sandbox
-    except ImportError as error:
-        raise ImportError(
-            "Templates must be rendered with Jinja. Received: "
-            f"{error}. Install it with pip install 'keras-gpt3[evaluate]'."
-        ) from error
+    jinja2 = import_extra("jinja2", "Templates must be rendered with Jinja")
+    for name in ("meta", "nativetypes", "nodes", "sandbox"):
+        importlib.import_module(f"jinja2.{name}")
     return jinja2
 
 

@@ -2,6 +2,8 @@
 
 import warnings
 
+from keras_gpt3.evaluation.evaluation_extra import import_extra
+
 _DESCRIPTIVE = ("JJ", "RB")
 
 
@@ -35,16 +37,11 @@ class WordLexicon:
         # TextBlob leaves the files of its lists for Python to close.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
-            try:
-                from textblob.sentiments import PatternAnalyzer
-                from textblob.taggers import PatternTagger
-            except ImportError as error:
-                raise ImportError(
-                    "Descriptive words and sentiments need TextBlob. Received: "
-                    f"{error}. Install it with pip install "
-                    "'keras-gpt3[evaluate]'."
-                ) from error
-            self._tagger, self._analyzer = PatternTagger(), PatternAnalyzer()
+            need = "Descriptive words and sentiments need TextBlob"
+            sentiments = import_extra("textblob.sentiments", need)
+            taggers = import_extra("textblob.taggers", need)
+            self._analyzer = sentiments.PatternAnalyzer()
+            self._tagger = taggers.PatternTagger()
             self.descriptive_words("a")
             self.sentiment("good")
 

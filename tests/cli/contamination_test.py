@@ -15,16 +15,28 @@ from keras_gpt3.models import GPT3Tokenizer
 QUESTION = "Which of the seven hills of Rome is the highest of all"
 
 
+@pytest.fixture(autouse=True)
+def folder_of_the_user(tmp_path, monkeypatch):
+    """Where a report goes if nobody says so."""
+    monkeypatch.chdir(tmp_path)
+
+
 def run(*arguments):
     app = typer.Typer()
     app.command()(contamination_command)
     return CliRunner().invoke(app, [*map(str, arguments)])
 
 
-def write_outcomes(folder, task, count, seed):
-    with OutcomeCache(folder / "cache", {"task": task, "seed": seed}) as cache:
-        cache.add(Outcome(i, 0, " a", 1.0) for i in range(count))
-    (path,) = (folder / "cache").iterdir()
+def write_outcomes(folder, name, count, seed):
+    """What an evaluation of a generated task wrote."""
+    (task,) = find_tasks([name])
+    examples = task_examples(task, "test", seed=seed)[:count]
+    with OutcomeCache(folder, {"task": name, "seed": seed}) as cache:
+        cache.add(
+            Outcome(i, 0, " a", 1.0, example=example.digest)
+            for i, example in enumerate(examples)
+        )
+    (path,) = folder.iterdir()
     return path
 
 
@@ -51,8 +63,10 @@ def test_texts_are_compared_with_files_and_a_report_is_written(
 ):
     done = run(corpus, "--texts", texts, "--out", tmp_path / "out")
     assert done.exit_code == 0, done.stderr
-    progress, _, _, row = done.stdout.splitlines()
-    assert progress.startswith("1 documents compared, 100% of the bytes read")
+    # Nothing beside the table, so that it can be sent to a file.
+    _, _, row = done.stdout.splitlines()
+    written = tmp_path / "out" / "contamination.html"
+    assert done.stderr == f"Report written to {written}\n"
     cells = [cell.strip() for cell in row.split("|")[1:-1]]
     assert cells[0] == str(texts)
     # Of 12 and 18 words the 5th percentile is 12; clean alone has no score.
@@ -66,7 +80,7 @@ def test_a_task_is_compared_with_token_shards(tmp_path):
     (task,) = find_tasks(["two_digit_addition"])
     examples = [e.demonstration for e in task_examples(task, "test", seed=3)]
     write_token_shards([examples[7]], tmp_path / "shards", tokenizer)
-    outcomes = write_outcomes(tmp_path, task.name, 2000, seed=3)
+    outcomes = write_outcomes(tmp_path / "cache", task.name, 2000, seed=3)
     done = run(
         *(tmp_path / "shards", "--seed", 3),
         *("--tasks", "two_digit_addition", "--outcomes", outcomes),
@@ -76,6 +90,19 @@ def test_a_task_is_compared_with_token_shards(tmp_path):
     assert cells[1:5] == ["two_digit_addition", "8", "2,000", "1 (1 to 1)"]
     # A problem may have been drawn twice.
     assert cells[5] == str(examples.count(examples[7]))
+    names = sorted(path.name for path in (tmp_path / "contamination").iterdir())
+    assert names == [
+        f"contamination.{e}" for e in ("html", "json", "md", "png")
+    ]
+
+
+def test_scrambled_words_have_n_grams_of_their_own_length(tmp_path, corpus):
+    corpus.write_text("for example asinoc casino")
+    done = run(corpus, "--tasks", "cycle_letters_in_word")
+    assert done.exit_code == 0, done.stderr
+    cells = [cell.strip() for cell in done.stdout.splitlines()[-1].split("|")]
+    # Table C.1 has 2, too.
+    assert cells[1:3] == ["cycle_letters_in_word", "2"]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +116,11 @@ def test_a_task_is_compared_with_token_shards(tmp_path):
             "n must be an integer of at least",
         ),
         (["--texts", "TEXTS", "--outcomes", "CORPUS"], "A file of outcomes "),
+        (
+            ["--texts", "TEXTS", "--out", "CORPUS"],
+            "The folder must be a folder",
+        ),
+        (["--texts", "TEXTS", "--preset", "gpt3"], "gpt3"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line_with_code_2(
@@ -102,16 +134,33 @@ def test_what_is_wrong_is_said_in_a_line_with_code_2(
 
 
 @pytest.mark.parametrize(
-    ("task", "count", "seed"),
+    ("task", "count", "seed", "message"),
     [
-        ("piqa", 2000, 0),
-        ("two_digit_addition", 1999, 0),
-        ("two_digit_addition", 2000, 1),
+        ("two_digit_subtraction", 2000, 0, "be of a task that is compared. "),
+        ("two_digit_addition", 1999, 0, "with 1,999 of 2,000, without example"),
+        ("two_digit_addition", 2000, 1, "line=2, of another example than "),
     ],
 )
-def test_outcomes_of_other_examples_raise(tmp_path, corpus, task, count, seed):
-    path = write_outcomes(tmp_path, task, count, seed)
+def test_outcomes_of_other_examples_raise(
+    tmp_path, corpus, task, count, seed, message
+):
+    path = write_outcomes(tmp_path / "cache", task, count, seed)
     options = ("--tasks", "two_digit_addition", "--outcomes", path)
     done = run(corpus, *options)
     assert done.exit_code == 2
-    assert f"task={task}, examples={count}, seed={seed}. Add" in done.stderr
+    assert message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_two_files_of_outcomes_of_a_task_raise(tmp_path, corpus):
+    paths = [
+        write_outcomes(tmp_path / name, "two_digit_addition", 2000, 0)
+        for name in ("zero", "one")
+    ]
+    options = ("--outcomes", paths[0], "--outcomes", paths[1])
+    done = run(corpus, "--tasks", "two_digit_addition", *options)
+    assert done.exit_code == 2
+    assert done.stderr == (
+        "There must be at most one file of outcomes for a task. Received: "
+        f"'{paths[0]}' and '{paths[1]}', both of two_digit_addition. Name one "
+        "of them.\n"
+    )

@@ -3,7 +3,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from keras_gpt3.cli import model_loading
 from keras_gpt3.cli.main import app
+from keras_gpt3.evaluation import evaluation_run
 from keras_gpt3.evaluation.results_file import read_results
 from tests.evaluation.small_tasks import choosing_records
 from tests.small_gpt3 import talking_model
@@ -53,8 +55,15 @@ def test_a_report_and_outcomes_are_written(folder, tmp_path):
     results = read_results(out / "results.json")
     assert [(r.model, r.shots) for r in results] == [("mine", 0), ("mine", 1)]
     assert len(list((out / "outcomes").iterdir())) == 2
-    # Once more, from what is known.
-    assert run(folder, "--shots", "0,1", "--out", out).exit_code == 0
+    # Once more, from what is known, and beside what was measured before.
+    both = ["--shots", "0,1", "--out", tmp_path / "both", "--with", out]
+    assert run(folder, *both).exit_code == 0
+    models = [r.model for r in read_results(tmp_path / "both/results.json")]
+    assert models == [str(folder / "model")] * 2 + ["mine"] * 2
+
+
+def is_no_model(*_, **__):
+    pytest.fail("A model was loaded.")
 
 
 @pytest.mark.parametrize(
@@ -62,12 +71,70 @@ def test_a_report_and_outcomes_are_written(folder, tmp_path):
     [
         (["--tasks", "choos_ing"], "A task must be a shipped name or group"),
         (["--shots", "1,x"], "shots must be integers with commas between. Rec"),
-        (["--shots", "9"], "Received: shots=9, with 4 in the training split."),
+        (
+            ["--shots", "0,9"],
+            "Received: shots=9, with 3 in the training split of choosing "
+            "(file='{folder}/data/choosing/train.jsonl'), the tested",
+        ),
         (["--tasks", "piqa"], "A task's local data must have the split test."),
         (["--limit", "0"], "limit must be an integer of at least 1."),
+        (["--batch-size", "0"], "batch_size must be an integer of at least 1."),
+        (["--with", "nowhere"], "nowhere"),
+        (["--seed", "-1"], "seed must be an integer of at least 0."),
     ],
 )
-def test_bad_input_is_one_line(options, message, folder, tmp_path):
+def test_bad_input_is_one_line_and_costs_no_model(
+    options, message, folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(model_loading, "load_model", is_no_model)
     done = run(folder, "--out", tmp_path / "out", *options)
     assert done.exit_code == 2
-    assert message in done.stderr.strip().splitlines()[-1]
+    assert message.format(folder=folder) in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"q": None},
+            "must have the field 'q' of kind string. Received: file=",
+        ),
+        ({"choices": [" the"]}, "There must be at least two choices. Received"),
+        ({"label": 3}, "A label must be the number of a choice, 0 to 2."),
+        ({"q": "hello " * 99}, "A prompt and its answer must fit into 40 "),
+    ],
+)
+def test_a_damaged_record_is_named_by_file_and_line(
+    change, message, folder, tmp_path
+):
+    records = choosing_records(3)
+    records[1] |= change
+    (tmp_path / "data/choosing").mkdir(parents=True)
+    path = tmp_path / "data/choosing/test.jsonl"
+    path.write_text("\n".join(map(json.dumps, records)))
+    options = ("--shots", 0, "--data", tmp_path / "data")
+    done = run(folder, "--out", tmp_path / "out", *options)
+    assert done.exit_code == 2
+    assert message in done.stderr and done.stderr.count("\n") == 1
+    assert f"file='{path}', line=2" in done.stderr
+
+
+def test_what_was_finished_before_a_failure_is_reported(
+    folder, tmp_path, monkeypatch
+):
+    def ask(model, task, questions, batch_size):
+        questions = list(questions)
+        if questions[0].shots:
+            raise ValueError("Log-likelihoods must be numbers.")
+        return real(model, task, questions, batch_size)
+
+    real = evaluation_run.ask
+    monkeypatch.setattr(evaluation_run, "ask", ask)
+    out = tmp_path / "out"
+    done = run(folder, "--shots", "0,1", "--out", out)
+    assert done.exit_code == 1
+    assert done.stderr == "Log-likelihoods must be numbers.\n"
+    assert f"Report written to {out / 'report.html'}\n" in done.stdout
+    assert [r.shots for r in read_results(out / "results.json")] == [0]

@@ -1,6 +1,9 @@
 """`write_progress_test.py` tests what both show."""
 
+import io
 import types
+
+import pytest
 
 from keras_gpt3.data.read_progress import read_progress
 
@@ -20,3 +23,14 @@ def test_nothing_is_shown_or_counted_unless_asked_for(capsys):
     with read_progress(None, None, "read", enabled=False) as update:
         update()
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_another_stream_is_shown_all_and_decides_by_itself(capsys, is_terminal):
+    stream = io.StringIO()
+    stream.isatty = lambda: is_terminal
+    documents = types.SimpleNamespace(num_bytes=8, num_bytes_read=8)
+    with read_progress(documents, lambda: 3, "read", None, stream):
+        pass
+    assert ("3 read" in stream.getvalue()) == is_terminal
+    assert capsys.readouterr() == ("", "")

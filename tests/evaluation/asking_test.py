@@ -1,7 +1,9 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation import row_scores
+from keras_gpt3.evaluation import shared_prefixes
 from keras_gpt3.evaluation.asking import ask
 from keras_gpt3.evaluation.example import Example
 from keras_gpt3.evaluation.question import make_questions
@@ -30,17 +32,16 @@ def outcomes(task, test, shots=2, draws=None, batch_size=3):
         talking_model(), task, TRAIN, test, shots, draws=draws
     )
     questions = list(questions)
-    found = [
-        outcome
-        for part in ask(talking_model(), task, questions, batch_size)
-        for outcome in part
-    ]
-    return questions, found
+    found = {
+        outcome.index: outcome
+        for outcome in ask(talking_model(), task, questions, batch_size)
+    }
+    return questions, [found[question.index] for question in questions]
 
 
-def slow_sum(question, context, continuation):
-    """The log-likelihood of a whole text, by a call of its own."""
-    score = talking_model().score(question.shared + context, continuation)
+def slow_sum(prompt, continuation):
+    """The log-likelihood after a whole prompt, by a call of its own."""
+    score = talking_model().score(list(prompt), continuation)
     return score.log_likelihood, len(score.token_ids)
 
 
@@ -49,16 +50,18 @@ def slow_sum(question, context, continuation):
     "scoring", ["per_token", "likelihood", "answer_context"]
 )
 def test_the_choice_is_that_of_the_rule(scoring, draws, monkeypatch):
-    monkeypatch.setattr(row_scores, "_FEWEST", 4)
+    defaults = (2, 2)  # Prompts are short: they share a little.
+    monkeypatch.setattr(
+        shared_prefixes.shared_prefixes, "__defaults__", defaults
+    )
     test = [example("hello"), example("the cat", label=0), example("12 the")]
     questions, found = outcomes(choosing(scoring=scoring), test, draws=draws)
-    assert [o.index for o in found] == [q.index for q in questions]
     for question, outcome in zip(questions, found, strict=True):
         sums, lengths = zip(
-            *(slow_sum(question, question.contexts[0], c) for c in CHOICES),
+            *(slow_sum(question.prompts[0], choice) for choice in CHOICES),
             strict=True,
         )
-        np.testing.assert_allclose(outcome.log_likelihoods, sums, atol=1e-3)
+        np.testing.assert_allclose(outcome.log_likelihoods, sums, atol=1e-4)
         assert outcome.num_tokens == lengths
         assert len(set(lengths)) > 1
         scores = np.array(sums)
@@ -71,6 +74,7 @@ def test_the_choice_is_that_of_the_rule(scoring, draws, monkeypatch):
         is_right = outcome.predicted == question.example.label
         assert outcome.correct == float(is_right)
         assert outcome.shots == 2
+        assert outcome.example == question.example.digest
 
 
 def test_partial_evaluation_scores_what_stands_behind_the_choice():
@@ -78,11 +82,8 @@ def test_partial_evaluation_scores_what_stands_behind_the_choice():
         Example("the cat", (" hello 12",), label=1, contexts=("the", "the cat"))
     ]
     (question,), (outcome,) = outcomes(choosing(scoring="partial"), test)
-    sums = [
-        slow_sum(question, context, " hello 12")[0]
-        for context in question.contexts
-    ]
-    np.testing.assert_allclose(outcome.log_likelihoods, sums, atol=1e-3)
+    sums = [slow_sum(prompt, " hello 12")[0] for prompt in question.prompts]
+    np.testing.assert_allclose(outcome.log_likelihoods, sums, atol=1e-4)
     assert outcome.predicted == int(np.argmax(sums))
 
 
@@ -98,11 +99,11 @@ def test_greedy_tells_whether_each_token_is_the_likeliest():
     for outcome, one in zip(found, test, strict=True):
         expected = model.score("the cat", one.answers[0])
         assert outcome.log_likelihoods[0] == pytest.approx(
-            expected.log_likelihood, abs=1e-3
+            expected.log_likelihood, abs=1e-4
         )
 
 
-def test_outcomes_come_before_the_last_question_is_made():
+def test_outcomes_come_before_the_last_question_is_made_batch_by_batch():
     made = []
 
     def questions():
@@ -112,7 +113,26 @@ def test_outcomes_come_before_the_last_question_is_made():
             )
         ):
             made.append(i)
-            yield question
+            yield dataclasses.replace(question, answers=((i, 1), (2, i)))
 
-    first = next(ask(talking_model(), choosing(), questions()))
-    assert len(first) == 64 <= len(made) < 99
+    found = ask(talking_model(), choosing(), questions(), batch_size=8)
+    assert next(found).index == 0
+    assert len(made) == 64
+
+
+def test_a_kill_costs_a_batch_not_a_pool(monkeypatch):
+    model, read = talking_model(), []
+    score = type(model).score
+
+    def counted(self, contexts, continuations, **arguments):
+        read.append(len(contexts))
+        return score(self, contexts, continuations, **arguments)
+
+    monkeypatch.setattr(type(model), "score", counted)
+    test = [example(f"the {'cat ' * i}".strip()) for i in range(1, 9)]
+    questions = make_questions(model, choosing(), [], test, 0)
+    found = ask(model, choosing(), questions, batch_size=3)
+    for done in range(1, 9):
+        next(found)
+        # Of each question three rows, which are of like lengths.
+        assert 3 * done <= sum(read) <= 3 * done + 3

@@ -82,6 +82,30 @@ def test_an_example_is_compared_as_its_context_with_the_right_answer():
     assert found["x"].is_dirty == (True,)
 
 
+@pytest.mark.parametrize("answers", [(), (" That of Jove",)])
+def test_without_a_right_answer_the_context_is_compared(answers):
+    context = "Which hill of the seven in Rome is the highest?"
+    asked = Example(context, answers, holds=False)
+    training = ["Which hill of the seven in Rome is the highest"]
+    found = check_contamination({"x": [asked]}, training, n=10)
+    assert found["x"].is_dirty == (True,)
+    training = [f"{context} That of Jove".split(" ", 3)[-1]]
+    found = check_contamination({"x": [asked]}, training, n=10)
+    assert found["x"].is_dirty == (False,)
+
+
+def test_generated_sets_alone_may_have_shorter_n_grams():
+    sets = {"asked": ["asinoc = casino"], "made": ["asinoc = casino"]}
+    found = check_contamination(sets, ["asinoc casino"], synthetic=["made"])
+    assert found["asked"] == Contamination(8, (False,), (True,))
+    assert found["made"] == Contamination(2, (True,), (False,))
+
+
+def test_n_grams_of_many_documents_count():
+    found = check_contamination({"x": ["a b c"]}, ["a b c"] * 11, n=3)
+    assert found["x"].is_dirty == (True,)
+
+
 def test_an_example_with_fewer_words_is_clean_and_short():
     texts = ["one two three", "one two three four five six seven eight"]
     found = check_contamination({"x": texts}, texts)["x"]
@@ -108,9 +132,15 @@ def test_progress_counts_the_documents(tmp_path, capsys):
     (tmp_path / "b.txt").write_text("three")
     texts = CorpusTexts([tmp_path])
     check_contamination({"x": ["one two"]}, texts, n=1, progress=True)
-    assert capsys.readouterr().out == (
-        "2 documents compared, 100% of the bytes read, 0:00:00 elapsed\n"
-    )
+    shown = "2 documents compared, 100% of the bytes read, 0:00:00 elapsed\n"
+    # Standard output is for the table.
+    assert capsys.readouterr() == ("", shown)
+
+
+def test_progress_is_not_shown_where_no_terminal_is(tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("one two")
+    check_contamination({"x": ["one two"]}, CorpusTexts([tmp_path]), n=1)
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(

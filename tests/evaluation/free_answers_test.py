@@ -1,5 +1,7 @@
+import numpy as np
 import pytest
 
+from keras_gpt3.evaluation import shared_prefixes
 from keras_gpt3.evaluation.example import Example
 from keras_gpt3.evaluation.free_answers import FreeAnswers
 from keras_gpt3.evaluation.question import make_questions
@@ -7,7 +9,12 @@ from tests.evaluation.small_tasks import telling
 from tests.small_gpt3 import talking_model
 
 TRAIN = [Example("cat", (" 12",)), Example("hello", (" world",))]
-TEST = [Example("the cat", (" the",)), Example("12", (" 12",))]
+TEST = [
+    Example("the cat", (" the",)),
+    Example("12", (" 12",)),
+    Example("hello hello", (" 12",)),
+]
+END = talking_model().preprocessor.tokenizer.end_token_id
 
 
 def questions(task, **arguments):
@@ -18,31 +25,58 @@ def questions(task, **arguments):
 def slow_answer(task, question, stop):
     """The best of four beams, cut where the stop string begins."""
     tokenizer = talking_model().preprocessor.tokenizer
-    (best, *_) = talking_model().beam_search(
-        question.shared + question.contexts[0],
-        max_new_tokens=task.max_new_tokens,
-        stop_token_ids=[tokenizer.end_token_id],
-    )
-    return best.text.split(stop)[0]
+    model = talking_model()
+    ids = np.array(question.prompts)
+    preprocessor, model.preprocessor = model.preprocessor, None
+    try:
+        ((best, *_),) = model.beam_search(
+            {"token_ids": ids, "padding_mask": np.ones(ids.shape, "bool")},
+            max_new_tokens=task.max_new_tokens,
+            stop_token_ids=[tokenizer.end_token_id],
+        )
+    finally:
+        model.preprocessor = preprocessor
+    text = tokenizer.detokenize([i for i in best.token_ids if i != END])
+    return text.split(stop)[0]
+
+
+def answers(task, made):
+    """The outcomes, in the order of the questions."""
+    found = {o.index: o for o in FreeAnswers(talking_model(), task)(made)}
+    return [found[question.index] for question in made]
 
 
 @pytest.mark.parametrize("draws", [None, 1])
-def test_the_answer_is_the_best_of_four_beams(draws):
+@pytest.mark.parametrize("shares_prefixes", [False, True])
+def test_the_answer_is_the_best_of_four_beams(
+    draws, shares_prefixes, monkeypatch
+):
+    if shares_prefixes:
+        monkeypatch.setattr(
+            shared_prefixes.shared_prefixes, "__defaults__", (2, 2)
+        )
     task = telling(max_new_tokens=4, stop=("zzz",))
     made = questions(task, draws=draws)
-    found = FreeAnswers(talking_model(), task)(made)
-    for question, outcome in zip(made, found, strict=True):
+    for question, outcome in zip(made, answers(task, made), strict=True):
         assert outcome.predicted == slow_answer(task, question, "zzz")
         assert (outcome.index, outcome.shots) == (question.index, 1)
+        assert outcome.example == question.example.digest
+
+
+def test_an_answer_does_not_depend_on_what_else_is_asked():
+    task = telling(max_new_tokens=4, stop=("zzz",))
+    made = questions(task, draws=1)
+    together = answers(task, made)
+    assert [answers(task, [question])[0] for question in made] == together
 
 
 def test_an_answer_ends_before_a_stop_string():
     whole = telling(max_new_tokens=4, stop=("zzz",))
     made = questions(whole)
-    first, _ = FreeAnswers(talking_model(), whole)(made)
+    first, *_ = answers(whole, made)
     stop = first.predicted[1]
     task = telling(max_new_tokens=4, stop=(stop, "zzz"))
-    cut, _ = FreeAnswers(talking_model(), task)(questions(task))
+    cut, *_ = answers(task, questions(task))
     assert stop not in cut.predicted
 
 
@@ -66,9 +100,9 @@ def test_outcomes_have_what_each_example_is_worth(
     )
     made = questions(task)
     made = [q for q in made if q.example is TEST[1]]
-    right = answer(made)[0].correct
+    right = next(answer(made)).correct
     monkeypatch.setattr(
         answer, "_complete", lambda prompts, prefix: [texts[1]] * len(prompts)
     )
-    wrong = answer(made)[0].correct
+    wrong = next(answer(made)).correct
     assert [right, wrong] == pytest.approx(correct)

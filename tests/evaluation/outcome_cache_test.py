@@ -10,8 +10,8 @@ ONE = Outcome(0, shots=2, predicted=1, correct=0.0, log_likelihoods=(-1.5, 2))
 TWO = Outcome(7, shots=1, predicted=" Oslo", correct=1.0, num_tokens=(3,))
 
 
-def write(folder, *outcomes, names=NAMES):
-    with OutcomeCache(folder, names) as cache:
+def write(folder, *outcomes, names=NAMES, digests=None):
+    with OutcomeCache(folder, names, digests) as cache:
         cache.add(outcomes)
         return dict(cache.outcomes)
 
@@ -53,3 +53,30 @@ def test_a_file_cut_in_its_first_line_begins_anew(tmp_path):
 
 def test_without_a_folder_nothing_is_written():
     assert write(None, ONE) == {0: ONE}
+
+
+def of(index, digest):
+    return Outcome(index, 0, predicted=1, correct=0.0, example=digest)
+
+
+def test_outcomes_of_other_examples_are_dropped_and_those_beyond_stay(tmp_path):
+    write(tmp_path, of(0, "a"), of(1, "b"), of(2, "c"))
+    write(tmp_path, digests=["a", "x", "c"])
+    kept = {0: of(0, "a"), 2: of(2, "c")}
+    assert write(tmp_path, digests=["a", "b", "c"]) == kept
+    new = of(1, "x")
+    assert write(tmp_path, new, digests=["a", "x", "c"]) == kept | {1: new}
+    (path,) = tmp_path.iterdir()
+    assert len(path.read_text().splitlines()) == 1 + 3
+    assert json.loads(path.read_text().splitlines()[0]) == NAMES
+
+
+def test_outcomes_that_do_not_say_of_what_they_are_are_dropped(tmp_path):
+    write(tmp_path, ONE)
+    assert write(tmp_path, digests=["a"]) == {}
+
+
+def test_a_line_is_there_as_soon_as_it_is_added(tmp_path):
+    with OutcomeCache(tmp_path, NAMES) as cache:
+        cache.add([ONE])
+        assert write(tmp_path) == {0: ONE}

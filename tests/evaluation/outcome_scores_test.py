@@ -2,19 +2,24 @@ import json
 
 import pytest
 
+from keras_gpt3.evaluation.example import Example
 from keras_gpt3.evaluation.outcome import Outcome
 from keras_gpt3.evaluation.outcome_cache import OutcomeCache
 from keras_gpt3.evaluation.outcome_scores import read_outcome_scores
+
+SETS = {"piqa": [Example(f"How, {i}?", (" So",)) for i in range(3)]}
 
 
 @pytest.fixture
 def write(tmp_path):
     """A function from scores to the file of a cache with them."""
 
-    def write(scores):
-        outcomes = [Outcome(i, 0, " a", score) for i, score in scores.items()]
-        with OutcomeCache(tmp_path, {"task": "piqa"}) as cache:
-            cache.add(outcomes)
+    def write(scores, task="piqa", examples=SETS["piqa"]):
+        with OutcomeCache(tmp_path, {"task": task}) as cache:
+            cache.add(
+                Outcome(i, 0, " a", score, example=examples[i].digest)
+                for i, score in scores.items()
+            )
         (path,) = tmp_path.iterdir()
         return path
 
@@ -23,18 +28,76 @@ def write(tmp_path):
 
 def test_scores_come_in_the_order_of_the_split(write):
     path = write({1: 0.5, 0: 1.0, 2: 0.0})
-    assert read_outcome_scores(path) == ({"task": "piqa"}, [1.0, 0.5, 0.0])
+    assert read_outcome_scores(path, SETS) == ("piqa", [1.0, 0.5, 0.0])
 
 
-@pytest.mark.parametrize("scores", [{0: 1.0, 2: 1.0}, {0: 1.0, 1: None}])
-def test_an_example_without_a_score_raises(write, scores):
-    with pytest.raises(ValueError, match="without one for example 1. Let "):
-        read_outcome_scores(write(scores))
+@pytest.mark.parametrize("scores", [{0: 1.0, 2: 1.0}, {}])
+def test_an_example_without_an_outcome_raises(write, scores):
+    missing = f"{len(scores)} of 3, without example {1 if scores else 0}"
+    with pytest.raises(ValueError, match=f"{missing}. Let the evaluation end"):
+        read_outcome_scores(write(scores), SETS)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", json.dumps({"task": "a"})])
-def test_another_file_raises(tmp_path, content):
+@pytest.mark.parametrize("num_bytes", [1, 5, 60])
+def test_a_killed_run_is_told_to_end(write, num_bytes):
+    path = write({0: 1.0, 1: 0.0, 2: 1.0})
+    path.write_bytes(path.read_bytes()[:-num_bytes])
+    message = "2 of 3, its last line cut, without example 2. Let the evaluation"
+    with pytest.raises(ValueError, match=message):
+        read_outcome_scores(path, SETS)
+
+
+def test_an_outcome_without_a_score_raises(write):
+    with pytest.raises(ValueError, match="line=3 without one. Leave out"):
+        read_outcome_scores(write({0: 1.0, 1: None}), SETS)
+
+
+@pytest.mark.parametrize("other", ["other text", "no digest", "one more"])
+def test_outcomes_of_other_examples_raise(write, other):
+    examples = list(SETS["piqa"])
+    scores = dict.fromkeys(range(3), 1.0)
+    if other == "one more":
+        scores[3] = 1.0
+        examples.append(Example("How, 3?", (" So",)))
+    else:
+        examples[1] = Example("Why?", (" So",))
+    path = write(scores, examples=examples)
+    if other == "no digest":
+        text = path.read_text().replace(examples[1].digest, "")
+        path.write_text(text)
+    line, index = (5, 3) if other == "one more" else (3, 1)
+    message = f"line={line}, of another example than number {index}. Give"
+    with pytest.raises(ValueError, match=message):
+        read_outcome_scores(path, SETS)
+
+
+def test_another_task_raises(write):
+    path = write({0: 1.0}, task="copa")
+    with pytest.raises(ValueError, match="', of copa. Add the task, or"):
+        read_outcome_scores(path, SETS)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("", 1),
+        ("{\n", 1),
+        ("[]\n", 1),
+        ("He asked", 1),
+        (json.dumps({"task": "piqa"}) + '\n{"index": 1}\n', 2),
+        (json.dumps({"task": "piqa"}) + "\n[1]\n", 2),
+        (json.dumps({"task": "piqa"}) + "\n\n", 2),
+    ],
+)
+def test_another_file_raises(tmp_path, content, line):
     path = tmp_path / "a.jsonl"
-    path.write_text(content and content + '\n{"index": 1}\n')
-    with pytest.raises(ValueError, match="one that an evaluation wrote. "):
-        read_outcome_scores(path)
+    path.write_text(content)
+    message = rf"one that an evaluation wrote. Received: .*, line={line} \("
+    with pytest.raises(ValueError, match=message):
+        read_outcome_scores(path, SETS)
+
+
+@pytest.mark.parametrize("name", ["absent.jsonl", "."])
+def test_a_missing_file_raises(tmp_path, name):
+    with pytest.raises(FileNotFoundError, match="outcomes must exist. "):
+        read_outcome_scores(tmp_path / name, SETS)

@@ -1,11 +1,17 @@
+import dataclasses
 import re
 
 import pytest
 
-from keras_gpt3.evaluation import report
+from keras_gpt3.evaluation import plot_panels
+from keras_gpt3.evaluation import report_section
+from keras_gpt3.evaluation import shots_plot
+from keras_gpt3.evaluation import size_plot
 from keras_gpt3.evaluation.report import write_report
 from keras_gpt3.evaluation.results_file import read_results
 from keras_gpt3.evaluation.results_table import results_table
+from keras_gpt3.evaluation.task_table import shipped_tasks
+from keras_gpt3.evaluation.task_table import task_groups
 from tests.evaluation.some_results import PIQA
 from tests.evaluation.some_results import result
 
@@ -55,6 +61,77 @@ def test_only_plots_with_something_to_show_are_drawn(results, plots, tmp_path):
     assert [n for n in names(tmp_path) if n.endswith(".png")] == plots
 
 
+def panels(monkeypatch):
+    """The keys of the panels of each plot that is drawn."""
+    drawn = []
+
+    def task_panels(results, tasks):
+        figure, found = plot_panels.task_panels(results, tasks)
+        drawn.append(list(found))
+        return figure, found
+
+    for plot in (shots_plot, size_plot):
+        monkeypatch.setattr(plot, "task_panels", task_panels)
+    return drawn
+
+
+def test_all_metrics_are_told_and_the_first_is_drawn(tmp_path, monkeypatch):
+    drawn = panels(monkeypatch)
+    metrics = ("f1", "squad_exact_match")
+    results = [
+        result(k, task="squadv2", metric=metric)
+        for k in (0, 16)
+        for metric in metrics
+    ]
+    write_report(results, tmp_path)
+    assert drawn == [[("squadv2", "f1")]] * 2
+    rows = [
+        [cell.strip() for cell in line.split("|")]
+        for line in (tmp_path / "report.md").read_text("utf-8").splitlines()
+        if line.startswith("| squadv2")
+    ]
+    # Metric, and the paper's for it.
+    assert [(row[5], row[10]) for row in rows] == [
+        ("F1 (%)", "59.5"),
+        ("F1 (%)", "69.8"),
+        ("Exact match (%)", "52.6"),
+        ("Exact match (%)", "64.9"),
+    ]
+    assert read_results(tmp_path / "results.json") == results
+
+
+def test_what_differs_from_the_paper_is_said_beside_it(tmp_path):
+    noted = dataclasses.replace(PIQA, note="Of other <records>.")
+    mine = dataclasses.replace(PIQA, name="mine", title="Mine", note="No.")
+    write_report([result(), result(task="mine")], tmp_path, [noted, mine])
+    text = (tmp_path / "report.md").read_text("utf-8")
+    assert "\nPIQA: Of other &lt;records&gt;.\n" in text
+    assert "Mine: " not in text
+    assert "SuperGLUE" not in text
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "<p>PIQA: Of other &lt;records&gt;.</p>" in page
+
+
+def test_superglue_s_average_is_shown_where_all_of_it_was_run(
+    tmp_path, monkeypatch
+):
+    drawn = panels(monkeypatch)
+    tasks = [shipped_tasks()[name] for name in task_groups()["superglue"]]
+    results = [
+        result(32, 0.5, task=task.name, metric=metric, num_parameters=None)
+        for task in tasks
+        for metric in task.metrics
+    ]
+    write_report(results, tmp_path, tasks)
+    text = (tmp_path / "report.md").read_text("utf-8")
+    row = "| SuperGLUE | mine | 32 | 0 | Average (%) | 50 ± 0.354 |"
+    assert row in text
+    assert text.partition(row)[2].splitlines()[0].endswith("| 73.2 |")
+    assert read_results(tmp_path / "results.json") == results
+    assert "\nSuperGLUE: The average over the eight tasks" in text
+    assert drawn == []
+
+
 def test_an_earlier_report_goes_and_other_files_stay(tmp_path):
     write_report([result(0), result(4)], tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
@@ -69,7 +146,7 @@ def test_what_fails_leaves_the_earlier_report(tmp_path, monkeypatch):
     def fail(title, body):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(report, "html_page", fail)
+    monkeypatch.setattr(report_section, "html_page", fail)
     with pytest.raises(OSError, match="No space left"):
         write_report([result(model="other")], tmp_path)
     assert names(tmp_path) == ALL

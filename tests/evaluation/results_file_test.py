@@ -6,6 +6,7 @@ import pathlib
 import pytest
 
 from keras_gpt3.evaluation.results_file import read_results
+from keras_gpt3.evaluation.results_file import with_results_of
 from keras_gpt3.evaluation.results_file import write_results
 from tests.evaluation.some_results import result
 
@@ -14,7 +15,7 @@ def test_what_is_written_is_read(tmp_path):
     path = tmp_path / "new" / "results.json"
     results = [
         result(),
-        result(4, 0.75, num_parameters=None, extra={"f1": 0.5}),
+        result(4, 0.75, num_parameters=None),
         result(metric="perplexity", value=math.inf, interval=(1.0, math.inf)),
     ]
     write_results(results, path)
@@ -69,10 +70,6 @@ def fields(**changes):
             [fields(interval=[0.5])],
             "The field interval of a result must be a pair of numbers.",
         ),
-        (
-            [fields(extra={"f1": None})],
-            "The field extra of a result must be an object of numbers.",
-        ),
     ],
 )
 def test_other_content_raises_one_line(content, message, tmp_path):
@@ -90,3 +87,24 @@ def test_what_is_no_json_raises(content, tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match="A file of results must be JSON. Rec"):
         read_results(path)
+
+
+def test_results_of_other_models_stand_beside(tmp_path):
+    mine = [result(), result(metric="f1")]
+    other = [result(model="other"), result(model="other", metric="f1")]
+    write_results(other, tmp_path / "other" / "results.json")
+    write_results([result(4, model="third")], tmp_path / "third.json")
+    found = with_results_of(mine, [tmp_path / "other", tmp_path / "third.json"])
+    assert found == [*mine, *other, result(4, model="third")]
+
+
+def test_a_result_that_is_there_is_not_taken_again(tmp_path):
+    path = tmp_path / "results.json"
+    write_results([result(value=0.1), result(metric="f1")], path)
+    found = with_results_of([result()], [str(path), path])
+    assert found == [result(), result(metric="f1")]
+
+
+def test_other_results_that_are_not_there_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="missing"):
+        with_results_of([], [tmp_path / "missing"])

@@ -20,8 +20,13 @@ def test_texts_may_have_no_scores(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "with 0 texts and 0 scores"),
-        (b'{"text": "a"}\n{"text": "b", "score": 1}', "2 texts and 1 scores"),
+        (b"", "must hold an example. Received: file='.*' with none. "),
+        (
+            b'{"text": "a", "score": 1}\n{"text": "b"}\n{"text": "c"}',
+            "line=2 without one, as 2 of 3. Add",
+        ),
+        (b'{"texts": "a"}', r"line=1 \(it has no text\)"),
+        (b'{"text": "a", "score": NaN}', r"line=1 \(its score is nan\)"),
         (b'\n{"text": "a"', r"a.jsonl', line=2 \(Expecting"),
         (b'{"text": "\xff"}', r"line=1 \('utf-8' codec"),
         (b'["a"]', r"line=1 \(it starts an array"),

@@ -8,6 +8,9 @@ from keras_gpt3.evaluation.shots_plot import plot_shots
 from tests.evaluation.some_results import PIQA
 from tests.evaluation.some_results import result
 
+METRICS = {"quac": "f1", "drop": "f1", "piqa": "accuracy"}
+METRICS["anagrams_1"] = "exact_match"
+
 
 def lines(axes, grey):
     return [
@@ -43,6 +46,21 @@ def test_the_paper_s_eight_sizes_stand_beside_in_grey():
         [50, pytest.approx(82.3)],
     ]
     assert [text.get_text() for text in axes.texts] == ["125M", "175B"]
+
+
+@pytest.mark.parametrize("shots", [5, 20, 50, 100])
+def test_labels_at_the_ends_of_curves_stay_in_their_panel(shots):
+    task = {5: "quac", 20: "drop", 50: "piqa", 100: "anagrams_1"}[shots]
+    results = [result(k, task=task, metric=METRICS[task]) for k in (0, 1)]
+    others = [result(task=f"task {number}") for number in range(2)]
+    figure = plot_shots([*results, *others])
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    right = axes.get_window_extent().x1
+    assert len(axes.texts) == 2
+    for text in axes.texts:
+        assert text.xy[0] == shots
+        assert text.get_window_extent().x1 < right
 
 
 def test_a_task_that_the_paper_has_not_stands_alone():

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from keras_gpt3.evaluation import task_data
+from keras_gpt3.evaluation.task_data import split_source
 from keras_gpt3.evaluation.task_data import task_examples
 from keras_gpt3.evaluation.task_table import find_tasks
 from tests.evaluation.small_tasks import choosing
@@ -55,3 +56,36 @@ def test_synthetic_tasks_are_generated_by_seed(has_folder, tmp_path):
     assert len(one) == 2000
     assert one != other
     assert not {e.context for e in one} & {e.context for e in train}
+
+
+@pytest.mark.parametrize(
+    ("local", "missing"), [("test", "train"), ("train", "test")]
+)
+def test_a_synthetic_task_with_one_local_split_must_have_both(
+    local, missing, tmp_path
+):
+    (task,) = find_tasks(["two_digit_addition"])
+    (tmp_path / task.name).mkdir()
+    line = json.dumps({"context": "1 plus 1 is", "completion": " 2"})
+    (tmp_path / task.name / f"{local}.jsonl").write_text(line)
+    assert len(task_examples(task, local, tmp_path)) == 1
+    path = tmp_path / task.name / f"{missing}.jsonl"
+    with pytest.raises(FileNotFoundError) as error:
+        task_examples(task, missing, tmp_path)
+    assert f"'{path}', which does not exist" in str(error.value)
+
+
+def test_messages_say_where_a_split_comes_from(tmp_path):
+    folder = tmp_path / "choosing"
+    folder.mkdir()
+    (folder / "test.jsonl.gz").write_text("")
+    assert split_source(choosing(), "test", tmp_path) == (
+        f"the test split of choosing (file='{folder}/test.jsonl.gz')"
+    )
+    assert split_source(choosing(), "train", tmp_path) == (
+        f"the training split of choosing (file='{folder}/train.jsonl')"
+    )
+    assert split_source(choosing(), "test", tmp_path, {}).endswith("(records)")
+    generated, hub = find_tasks(["two_digit_addition", "piqa"])
+    assert split_source(generated, "test", tmp_path).endswith("(generated)")
+    assert "piqa (path='" in split_source(hub, "test")

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from keras_gpt3.evaluation.prompt import build_prompt
+from keras_gpt3.evaluation.demonstration_examples import demonstration_examples
+from keras_gpt3.evaluation.prompt import prompt_parts
 from keras_gpt3.evaluation.records import Record
 from keras_gpt3.evaluation.records import read_records
 from keras_gpt3.evaluation.task import Task
@@ -55,12 +56,50 @@ def test_several_answers_are_accepted_once_each():
     assert examples_of("drop")[0].answers == (" 7", " seven")
     assert examples_of("coqa")[0].answers == (" two", " 2", " two cats")
     assert examples_of("coqa")[2].answers == (" Bo",)
+    # As in the training split of the hub.
+    assert examples_of("coqa")[3].answers == (" Ida",)
     assert examples_of("squadv2")[0].answers == (" 1931", " in 1931")
 
 
 def test_multirc_groups_the_answers_to_a_question():
     groups = [example.group for example in examples_of("multirc")]
     assert groups == ["0-0", "0-0", "0-1"]
+
+
+def test_a_demonstration_of_multirc_is_a_question_with_all_its_answers():
+    shown = demonstration_examples(examples_of("multirc"))
+    assert [one.demonstration for one in shown] == [
+        "Ann and Bo sang.\n\nWho sang?\n- [True] Ann\n- [False] Max",
+        "Ann and Bo sang.\n\nWhat did they do?\n- [True] They sang.",
+    ]
+
+
+def test_demonstrations_of_wsc_are_of_the_right_noun():
+    examples = examples_of("wsc")
+    assert [one.holds for one in examples] == [True, False, True]
+    shown = demonstration_examples(examples)
+    assert [one.answers for one in shown] == [(" eva",), (" the cake",)]
+
+
+@pytest.mark.parametrize(
+    ("name", "clusters"),
+    [
+        ("drop", [0, 1, 1]),
+        ("multirc", [0, 0, 0]),
+        ("squadv2", [0, 0, 1]),
+        ("coqa", [0, 0, 1, 2, 2]),
+        ("quac", [0, 0, 1]),
+        ("race_h", [0, 0, 1]),
+    ],
+)
+def test_questions_on_one_passage_are_a_cluster(name, clusters):
+    found = [example.cluster for example in examples_of(name)]
+    places = {key: place for place, key in enumerate(dict.fromkeys(found))}
+    assert [places[key] for key in found] == clusters
+
+
+def test_records_of_their_own_have_no_cluster():
+    assert {example.cluster for example in examples_of("piqa")} == {None}
 
 
 def test_record_accepts_several_choices_and_names_them():
@@ -98,7 +137,8 @@ def test_published_records_are_shown_as_published(name, prompt, answer):
     task = TASKS[name]
     records = read_records(FOLDER / f"published_{name}.jsonl", task)
     shown, asked = make_examples(task, records)[:2]
-    assert build_prompt(task, [shown], asked) == prompt
+    before, (context,) = prompt_parts(task, [shown], asked)
+    assert before + context == prompt
     assert asked.answers == (answer,)
 
 
@@ -179,6 +219,7 @@ PARTIAL = dataclasses.replace(
             "a",
             "A record's turns must be at least on",
         ),
+        (FREE, {"holds": "{{ 1 }}"}, "a", "Whether an answer holds must be"),
         (PARTIAL, {}, ["a"], "There must be at least two contexts. "),
         (
             PARTIAL,

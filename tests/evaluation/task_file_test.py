@@ -107,6 +107,21 @@ def test_a_fault_names_file_and_key(change, invariant, received, tmp_path):
     assert received in message.partition("Received: ")[2]
 
 
+def test_a_fault_names_the_line_of_its_key(tmp_path):
+    lines = [f"{key}: {value!r}" for key, value in GENERATE.items()]
+    lines[7] = "metrics: [f1, acc]"
+    path = write(tmp_path, "# A comment.\n" + "\n".join(lines))
+    message = fault(path)
+    assert message.startswith("Metrics with the scoring generate must be of")
+    assert f"Received: file='{path}', line=9, the metric 'acc'." in message
+
+
+def test_a_key_that_is_not_there_has_no_line(tmp_path):
+    values = {key: GENERATE[key] for key in GENERATE if key != "shots"}
+    path = write(tmp_path, values)
+    assert f"Received: file='{path}', no value for it." in fault(path)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -1,11 +1,14 @@
+import dataclasses
 import math
 
 import pytest
 
+from keras_gpt3.evaluation import task_metrics
 from keras_gpt3.evaluation.example import Example
 from keras_gpt3.evaluation.outcome import Outcome
 from keras_gpt3.evaluation.task_metrics import mean_shots
 from keras_gpt3.evaluation.task_metrics import task_metric
+from keras_gpt3.evaluation.uncertainty import bootstrap
 
 
 def choices(labels, groups=None, **fields):
@@ -40,13 +43,92 @@ def test_accuracy_is_the_share_that_is_right():
     assert interval[0] < 0.75 <= interval[1] <= 1
 
 
-def test_of_a_group_all_must_be_right():
-    examples = choices([0, 1, 1], ["a", "a", "b"])
+def test_a_group_is_right_if_all_of_it_is():
+    examples = choices([0, 1, 1], ["q1", "q1", "q2"])
     found = outcomes([0, 0, 1], examples)
-    assert task_metric("exact_match", examples, found)[0] == 0.5
-    assert task_metric("accuracy", examples, found)[0] == pytest.approx(2 / 3)
-    # Over all answers: 1 right of 1 predicted and 2 true, F1 = 2 / 3.
-    assert task_metric("f1_answers", examples, found)[0] == pytest.approx(2 / 3)
+    # q1 has a wrong answer, q2 is right: 1 of 2 questions, 2 of 3 answers.
+    value, error, interval = task_metric("accuracy", examples, found)
+    assert value == 0.5
+    # The error is that of two questions, 0 and 1.
+    assert error == pytest.approx(0.5)
+    assert interval == (0.0, 1.0)
+
+
+def test_f1_of_answers_is_of_all_answers_together():
+    examples = choices([0, 1, 1], ["q1", "q1", "q2"])
+    found = outcomes([0, 0, 1], examples)
+    # 1 right of 1 predicted and 2 true.
+    value, _, interval = task_metric("f1_answers", examples, found)
+    assert value == pytest.approx(2 / 3)
+    # Questions are drawn whole: q1 alone has 0, q2 alone has 1.
+    assert interval == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "f1_answers"])
+def test_a_single_question_tells_no_error(metric):
+    examples = choices([1, 0], ["q1", "q1"])
+    _, error, _ = task_metric(metric, examples, outcomes([1, 0], examples))
+    assert math.isnan(error)
+
+
+def in_clusters(examples, clusters):
+    return [
+        dataclasses.replace(example, cluster=cluster)
+        for example, cluster in zip(examples, clusters, strict=True)
+    ]
+
+
+def test_examples_of_a_cluster_are_drawn_together():
+    examples = choices([1] * 40)
+    found = outcomes([0] * 20 + [1] * 20, examples)
+    value, error, interval = task_metric("accuracy", examples, found)
+    # In 4 clusters of 10 that agree there are but 4 examples' worth.
+    clustered = in_clusters(examples, [str(i // 10) for i in range(40)])
+    assert task_metric("accuracy", clustered, found)[0] == value == 0.5
+    same, wider, wide = task_metric("accuracy", clustered, found)
+    # The deviations of the clusters are 5 each: (4 * 25 * 4 / 3) ** 0.5 / 40.
+    assert wider == pytest.approx((400 / 3) ** 0.5 / 40)
+    assert error == pytest.approx((40 * 0.25 / 39) ** 0.5 / 40**0.5)
+    assert wide == (0.0, 1.0)
+    assert 0.3 < interval[0] < interval[1] < 0.7
+
+
+def test_questions_of_a_passage_are_drawn_together():
+    examples = in_clusters(
+        choices([1, 1, 1, 1], ["q1", "q1", "q2", "q3"]), ["p1"] * 3 + ["p2"]
+    )
+    found = outcomes([1, 1, 1, 0], examples)
+    value, error, _ = task_metric("accuracy", examples, found)
+    assert value == pytest.approx(2 / 3)
+    # Deviations: 1/3 + 1/3 of p1, -2/3 of p2.
+    assert error == pytest.approx((2 * (4 / 9) * 2) ** 0.5 / 3)
+
+
+def test_groups_may_be_mixed():
+    examples = in_clusters(choices([1, 1, 1], ["a", "b", "a"]), "xyx")
+    found = outcomes([1, 0, 1], examples)
+    assert task_metric("accuracy", examples, found)[0] == 0.5
+
+
+@pytest.mark.parametrize(("holds", "value"), [(True, 0.5), (False, 0.5)])
+def test_accuracy_of_texts_asks_whether_they_hold(holds, value):
+    examples = [Example("q", (" ann",), holds=holds)] * 2
+    found = [Outcome(0, 0, " Ann.", None), Outcome(1, 0, " Eva", None)]
+    assert task_metric("accuracy", examples, found)[0] == value
+    assert task_metric("accuracy", examples[:1], found[:1])[0] == float(holds)
+
+
+def test_the_bootstrap_runs_once(monkeypatch):
+    calls = []
+
+    def counted(*arguments, **settings):
+        calls.append(arguments)
+        return bootstrap(*arguments, **settings)
+
+    monkeypatch.setattr(task_metrics, "bootstrap", counted)
+    examples = choices([0, 1, 1, 1])
+    task_metric("macro_f1", examples, outcomes([0, 0, 1, 1], examples))
+    assert len(calls) == 1
 
 
 def test_macro_f1_is_the_mean_over_classes():
@@ -86,14 +168,14 @@ def test_choices_are_compared_by_their_names():
     assert task_metric("f1", examples, [wrong])[0] == 0.0
 
 
-def test_perplexity_is_of_all_tokens():
+def test_perplexity_is_per_last_word():
     found = [
         Outcome(0, 0, None, 0.0, log_likelihoods=(-2.0,), num_tokens=(1,)),
         Outcome(1, 0, None, 0.0, log_likelihoods=(-4.0,), num_tokens=(3,)),
     ]
     examples = [Example("q", (" a",))] * 2
     value, *_ = task_metric("perplexity", examples, found)
-    assert value == pytest.approx(math.exp(6 / 4))
+    assert value == pytest.approx(math.exp(6 / 2))
 
 
 def test_the_mean_of_shots_is_of_those_that_fitted():

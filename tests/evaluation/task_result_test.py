@@ -1,24 +1,17 @@
 import dataclasses
 
-from keras_gpt3.evaluation.task_result import TaskResult
+import pytest
 
-FIELDS = {
-    "task": "capitals",
-    "model": "mine",
-    "shots": 2,
-    "seed": 0,
-    "metric": "accuracy",
-    "value": 0.5,
-    "standard_error": 0.1,
-    "interval": (0.3, 0.7),
-    "num_examples": 25,
-    "mean_shots": 2.0,
-}
+from tests.evaluation.some_results import result
 
 
-def test_further_metrics_are_its_own():
-    one, other = TaskResult(**FIELDS), TaskResult(**FIELDS)
-    assert one == other
-    assert one.extra == {}
-    assert one.extra is not other.extra
-    assert dataclasses.replace(one, seed=1) != one
+def test_results_are_equal_by_value_and_stay_as_they_are():
+    assert result() == result()
+    assert dataclasses.replace(result(), seed=1) != result()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result().value = 1.0
+
+
+def test_results_of_one_task_differ_by_metric():
+    one, other = result(metric="f1"), result(metric="squad_exact_match")
+    assert len({one, other}) == 2

@@ -41,6 +41,7 @@ def fault(check, *arguments):
         check(*arguments)
     invariant, received, remedy = caught.value.args
     assert remedy
+    assert isinstance(caught.value.key, str | int)
     return invariant, received
 
 
@@ -140,7 +141,9 @@ def fault_of(values, **changes):
         ({"turns": "{{ turns }}"}, "turns must ask for known", "'turns'"),
         ({"metrics": ()}, "A task must have metrics exactly if", "metrics=[]"),
         ({"metrics": ("acc",)}, "Metrics with the scoring generate", "'acc'"),
-        ({"metrics": ("f1", "accuracy")}, "Metrics with the", "'accuracy'"),
+        ({"metrics": ("f1", "macro_f1")}, "Metrics with the", "'macro_f1'"),
+        ({"metrics": ("accuracy",)}, "The metric accuracy of answers in", "no"),
+        ({"holds": "{{ true }}"}, "A task with the key holds must", "metrics="),
         ({"scoring": "none"}, "A task must have metrics exactly if", "'none'"),
         ({"hub": {"path": "a"}}, "hub must hold a path and splits", "hub="),
         ({"hub": {"splits": {"test": "a"}}}, "hub must hold a path", "hub="),
@@ -179,6 +182,12 @@ def test_metrics_of_choices_need_their_key(metric, key):
     )
     values = {"context": "", "target": "", "metrics": (metric,)}
     check_task(Task(**CHOICES | values | {key: "{{ answer }}"}))
+
+
+def test_accuracy_of_texts_asks_whether_they_hold():
+    values = {"holds": "{{ answer }}", "metrics": ("accuracy",)}
+    check_keys(GENERATE | values)
+    check_task(Task(**GENERATE | values))
 
 
 def test_partial_evaluation_gives_accuracy_alone():

@@ -126,6 +126,21 @@ def test_generated_tasks_keep_the_published_format():
         )
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_what_differs_from_the_paper_is_said_in_sentences(name):
+    note = TASKS[name].note
+    assert "\n" not in note
+    assert not note or (note[0].isupper() and note.endswith("."))
+
+
+def test_shared_passages_are_clusters():
+    shared = {n for n in TASKS if TASKS[n].cluster or TASKS[n].passage}
+    shared |= {n for n in TASKS if TASKS[n].turns}
+    reading = set(task_groups()["reading_comprehension"])
+    superglue = {"boolq", "multirc", "record", "rte", "wsc"}
+    assert shared == reading | superglue | set(task_groups()["anli"])
+
+
 def test_groups_hold_the_tasks_of_their_name():
     groups = task_groups()
     assert groups["all"] == tuple(TASKS)

@@ -7,6 +7,8 @@ import pytest
 from keras_gpt3.evaluation import uncertainty
 from keras_gpt3.evaluation.uncertainty import bootstrap
 from keras_gpt3.evaluation.uncertainty import bootstrap_interval
+from keras_gpt3.evaluation.uncertainty import cluster_sums
+from keras_gpt3.evaluation.uncertainty import percentiles
 from keras_gpt3.evaluation.uncertainty import standard_error
 
 
@@ -17,6 +19,51 @@ def test_the_standard_error_is_that_worked_out_by_hand():
 
 def test_one_value_tells_no_standard_error():
     assert np.isnan(standard_error([1.0]))
+
+
+def test_the_standard_error_of_clusters_is_that_worked_out_by_hand():
+    # Deviations 1/4, -3/4, 1/4, 1/4; of the clusters -1/2 and 1/2.
+    clusters = ["a", "a", "b", "b"]
+    expected = np.sqrt(2 * (1 / 4 + 1 / 4)) / 4
+    assert standard_error([1, 0, 1, 1], clusters) == pytest.approx(expected)
+    assert np.isnan(standard_error([1, 0], ["a", "a"]))
+
+
+def test_clusters_of_one_example_change_nothing():
+    values = np.random.default_rng(0).random(20)
+    clusters = range(20)
+    assert standard_error(values, clusters) == pytest.approx(
+        standard_error(values)
+    )
+    np.testing.assert_allclose(
+        bootstrap(values, clusters=clusters), bootstrap(values), rtol=1e-12
+    )
+
+
+def test_clusters_are_drawn_whole_in_any_order():
+    values, clusters = [1.0, 2.0, 4.0, 9.0], ["a", "b", "a", "a"]
+    parts = {"a": [1.0, 4.0, 9.0], "b": [2.0]}
+    drawn = np.random.default_rng(5).integers(2, size=(30, 2))
+    expected = [
+        np.mean([v for number in row for v in parts["ab"[number]]])
+        for row in drawn
+    ]
+    found = bootstrap(values, resamples=30, seed=5, clusters=clusters)
+    np.testing.assert_allclose(found, expected)
+    np.testing.assert_array_equal(cluster_sums(values, clusters), [14, 2])
+    right = [True, True, True, False]
+    assert cluster_sums(right, clusters).tolist() == [2, 1]
+
+
+def test_the_error_of_clusters_is_that_of_resamples():
+    generator = np.random.default_rng(0)
+    clusters = np.repeat(np.arange(200), 5)
+    values = np.repeat(generator.random(200), 5) + generator.random(1000)
+    resampled = bootstrap(values, resamples=2000, clusters=clusters)
+    error = standard_error(values, clusters)
+    # The deviation over 2000 draws is known to 2%; three of them.
+    assert resampled.std() == pytest.approx(error, rel=0.06)
+    assert error > 1.5 * standard_error(values)
 
 
 def test_resamples_equal_those_drawn_one_by_one(monkeypatch):
@@ -94,7 +141,7 @@ def test_the_seed_decides():
             "resamples=0. Pass 1 or more.",
         ),
         (
-            lambda: bootstrap_interval([1.0], level=95),
+            lambda: percentiles([1.0], level=95),
             "level must be between 0 and 1. Received: level=95. Use 0.95 for "
             "95%.",
         ),

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation import harness_prefixes
-from keras_gpt3.evaluation.harness_scores import score_pairs
+from keras_gpt3.evaluation import shared_prefixes
+from keras_gpt3.evaluation.pair_scores import PairScores
 from tests.small_gpt3 import TALKING_CONTEXT
 from tests.small_gpt3 import as_inputs
 from tests.small_gpt3 import talking_model
@@ -36,13 +36,13 @@ def test_scores_are_those_of_the_whole_logits(monkeypatch, shares_prefixes):
     if shares_prefixes:
         defaults = (2, 2)
         monkeypatch.setattr(
-            harness_prefixes.shared_prefixes, "__defaults__", defaults
+            shared_prefixes.shared_prefixes, "__defaults__", defaults
         )
     model = talking_model()
     ids = np.array([[5, 6, 7] + [0] * (TALKING_CONTEXT - 3)], "int32")
     likeliest = np.asarray(model(as_inputs(ids)))[0, 2].argmax()
     pairs = [*PAIRS, ([5, 6, 7], [int(likeliest)])]
-    found = dict(score_pairs(model, pairs, batch_size=3))
+    found = dict(PairScores(model, batch_size=3)(pairs))
     assert sorted(found) == list(range(len(pairs)))
     for index, pair in enumerate(pairs):
         expected, is_greedy = slow_score(model, *pair)
@@ -60,7 +60,7 @@ def test_each_pair_is_scored_once_in_batches_of_like_lengths(monkeypatch):
         return continuations
 
     monkeypatch.setattr(model, "score", score)
-    found = dict(score_pairs(model, PAIRS, batch_size=2))
+    found = dict(PairScores(model, batch_size=2)(PAIRS))
     assert [found[i] for i in range(7)] == [pair[1] for pair in PAIRS]
     sizes = [len(a) + len(b) for batch in batches for a, b in batch]
     assert sizes == sorted(sizes, reverse=True) and len(sizes) == 6
@@ -68,4 +68,4 @@ def test_each_pair_is_scored_once_in_batches_of_like_lengths(monkeypatch):
 
 
 def test_no_pairs_have_no_scores():
-    assert list(score_pairs(talking_model(), [])) == []
+    assert list(PairScores(talking_model())([])) == []

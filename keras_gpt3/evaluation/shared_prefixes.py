@@ -26,7 +26,7 @@ def shared_prefixes(contexts, step=_STEP, least_saved=_LEAST_SAVED):
     Example:
 
     ```python
-    from keras_gpt3.evaluation.harness_prefixes import shared_prefixes
+    from keras_gpt3.evaluation.shared_prefixes import shared_prefixes
 
     contexts = [[1, 2, 3], [4, 5], [1, 2, 6, 7], [1, 2]]
     shared_prefixes(contexts, step=2, least_saved=4)

@@ -1,0 +1,128 @@
+"""What a model is asked: a task's examples, and how many are shown."""
+
+import dataclasses
+import difflib
+
+from keras_gpt3.evaluation.demonstration_examples import demonstration_examples
+from keras_gpt3.evaluation.demonstrations import check_shots
+from keras_gpt3.evaluation.question import twins
+from keras_gpt3.evaluation.task_data import split_source
+from keras_gpt3.evaluation.task_data import task_examples
+from keras_gpt3.integer_argument import check_integer
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationSet:
+    """The examples of a task, and the numbers of demonstrations.
+
+    Args:
+        task: `Task`.
+        train: list of `Example`. What demonstrations are drawn from; empty
+            where none are.
+        test: list of `Example`. All of the split.
+        shots: tuple of ints. Each K.
+        twins: dict. What of `train` a tested example must not be shown, for it
+            is the same; see `twins`. Defaults to `{}`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.evaluation_set import EvaluationSet
+    from keras_gpt3.evaluation.task_data import task_examples
+    from keras_gpt3.evaluation.task_table import find_tasks
+
+    (task,) = find_tasks("two_digit_addition")
+    EvaluationSet(task, [], task_examples(task, "test"), shots=(0,))
+    ```
+    """
+
+    task: object
+    train: list
+    test: list
+    shots: tuple
+    twins: dict = dataclasses.field(default_factory=dict)
+
+
+def load_evaluation_sets(tasks, shots=None, seed=0, data=None, records=None):
+    """Reads the examples of all tasks, and checks that there are enough.
+
+    Args:
+        tasks: iterable of `Task`.
+        shots: int or sequence of ints. K. Defaults to `None`, each task's own.
+        seed: int. Of generated tasks. Defaults to `0`.
+        data: path. As in `evaluate`. Defaults to `None`.
+        records: dict. As in `evaluate`. Defaults to `None`.
+
+    Returns:
+        A list of `EvaluationSet`.
+
+    Raises:
+        FileNotFoundError: If a file of records is not there.
+        ImportError: If a package of the extra `evaluate` is missing.
+        OSError: If a dataset cannot be loaded.
+        ValueError: If `shots` is no integer of at least 0, or larger than a
+            training split, a test split is empty, a record is damaged, or
+            `records` are of other tasks.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.evaluation_set import load_evaluation_sets
+    from keras_gpt3.evaluation.task_table import find_tasks
+
+    tasks = find_tasks("two_digit_addition")
+    (one,) = load_evaluation_sets(tasks, shots=(0, 50))
+    len(one.test)  # 2000
+    ```
+    """
+    records = records or {}
+    _check_names(records, [task.name for task in tasks])
+    counts = [_counts(task, shots) for task in tasks]
+    return [
+        _load(task, some, seed, data, records.get(task.name))
+        for task, some in zip(tasks, counts, strict=True)
+    ]
+
+
+def _check_names(records, names):
+    unknown = [name for name in records if name not in names]
+    if unknown:
+        close = difflib.get_close_matches(str(unknown[0]), names, n=3)
+        remedy = f"The closest are {', '.join(close)}" if close else "Remove it"
+        raise ValueError(
+            "records must be of tasks that are evaluated. Received: records of "
+            f"{unknown[0]!r}. {remedy}."
+        )
+
+
+def _counts(task, shots):
+    shots = task.shots if shots is None else shots
+    counts = shots if isinstance(shots, (list, tuple, range)) else (shots,)
+    for count in counts:
+        check_integer("shots", count, minimum=0)
+    if not counts:
+        raise ValueError(
+            "shots must have at least one K. Received: shots=[]. Pass 0 for "
+            "no demonstrations."
+        )
+    return tuple(counts)
+
+
+def _load(task, counts, seed, data, records):
+    test = task_examples(task, "test", data, records, seed)
+    if not test:
+        raise ValueError(
+            "There must be an example to test. Received: none in "
+            f"{split_source(task, 'test', data, records)}. Add some."
+        )
+    if not any(counts):
+        return EvaluationSet(task, [], test, counts)
+    train = task_examples(task, "train", data, records, seed)
+    train = demonstration_examples(train)
+    same = twins(train, test)
+    source = split_source(task, "train", data, records)
+    if same:
+        source += ", the tested example itself left out"
+    most_same = max(map(len, same.values()), default=0)
+    check_shots(max(counts), len(train) - most_same, source)
+    return EvaluationSet(task, train, test, counts, same)
