@@ -1,4 +1,4 @@
-"""`keras-gpt3 bias MODEL --out FOLDER`: the bias probes of section 6.2."""
+"""`keras-gpt3 bias MODEL`: the bias probes of section 6.2."""
 
 import os
 import pathlib
@@ -7,14 +7,16 @@ from typing import Annotated
 import typer
 
 from keras_gpt3.cli.model_loading import load_model
+from keras_gpt3.cli.option_help import options_with
 from keras_gpt3.cli.user_errors import user_errors
+from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.replaced_folder import check_is_free
 
 PROBES = ("occupations", "races", "religions")
 
 _HELP = {
     "model": "The folder of a model, a handle, or a preset's name.",
-    "out": "Folder for bias.md, bias.html, bias.json and the plots.",
+    "out": "The folder of bias.md, bias.html, bias.json and the plots.",
     "probes": f"With commas between: {', '.join(PROBES)}.",
     "samples": "Continuations of each prompt; the paper drew 800.",
     "max_new_tokens": "The most tokens of each.",
@@ -22,15 +24,13 @@ _HELP = {
     "batch_size": "Prompts, or samples, at a time.",
     "dtype": "A Keras dtype policy, such as bfloat16. Default: the model's.",
 }
-
-
-def _option(name):
-    return typer.Option(help=_HELP[name])
+_option = options_with(_HELP)
+_OUT = pathlib.Path("bias")
 
 
 def bias_command(
     model: Annotated[str, typer.Argument(help=_HELP["model"])],
-    out: Annotated[pathlib.Path, _option("out")],
+    out: Annotated[pathlib.Path, _option("out")] = _OUT,
     probes: Annotated[str, _option("probes")] = ",".join(PROBES),
     samples: Annotated[int, _option("samples")] = 800,
     max_new_tokens: Annotated[int, _option("max_new_tokens")] = 50,
@@ -50,6 +50,10 @@ def bias_command(
         names = _checked(probes)
         # Before the hours that the samples may take.
         check_is_free(out, lambda path: True)
+        check_integer("samples", samples, minimum=1)
+        check_integer("max_new_tokens", max_new_tokens, minimum=1)
+        check_integer("seed", seed, minimum=0)
+        check_integer("batch_size", batch_size, minimum=1)
         lexicon = _lexicon(names)
         made = load_model(model, dtype)
         settings = {
@@ -62,7 +66,7 @@ def bias_command(
         # How many at a time changes nothing.
         del settings["batch_size"]
         write_bias_report(out, **found, model=model, settings=settings)
-    typer.echo(f"Written to {out}")
+    typer.echo(f"Report written to {out / 'bias.html'}")
 
 
 def _checked(probes):
@@ -71,7 +75,7 @@ def _checked(probes):
     if unknown:
         raise ValueError(
             f"Probes must be among {', '.join(PROBES)}. Received: "
-            f"{', '.join(unknown)}. Check the spelling."
+            f"probes={probes}. Check the spelling, and the commas."
         )
     return names
 

@@ -5,51 +5,54 @@ from typing import Annotated
 
 import typer
 
+from keras_gpt3.cli.option_help import options_with
 from keras_gpt3.cli.user_errors import user_errors
+from keras_gpt3.replaced_folder import check_is_free
+
+_HELP = {
+    "runs": "Folders of pretraining runs, at least 3.",
+    "out": "The folder of scaling.md, scaling.html, scaling.json and "
+    "scaling.png.",
+    "points": "Fit to the last point of each run (last), or to the lowest loss "
+    "of any run at a compute (frontier).",
+    "irreducible": "Fit a loss that no compute takes away, too.",
+    "embeddings": "Count embeddings as Table D.1 does; --no-embeddings leaves "
+    "them out, as the paper's law does.",
+    "seed": "Of the bootstrap.",
+}
+_option = options_with(_HELP)
+_OUT = pathlib.Path("scaling")
 
 
 def scaling_command(
     runs: Annotated[
         list[pathlib.Path],
-        typer.Argument(help="Folders of pretraining runs, at least 3."),
+        typer.Argument(metavar="RUNS...", help=_HELP["runs"]),
     ],
-    out: Annotated[
-        pathlib.Path | None,
-        typer.Option(
-            help="Folder for scaling.md, scaling.json and scaling.png."
-        ),
-    ] = None,
-    points: Annotated[
-        str,
-        typer.Option(
-            help="Fit to the last point of each run (last), or to the lowest "
-            "loss of any run at a compute (frontier)."
-        ),
-    ] = "last",
-    irreducible: Annotated[
-        bool, typer.Option(help="Fit a loss that no compute takes away, too.")
-    ] = False,
-    embeddings: Annotated[
-        bool,
-        typer.Option(
-            help="Count embeddings as Table D.1 does; --no-embeddings leaves "
-            "them out, as the paper's law does."
-        ),
-    ] = True,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    out: Annotated[pathlib.Path, _option("out")] = _OUT,
+    points: Annotated[str, _option("points")] = "last",
+    irreducible: Annotated[bool, _option("irreducible")] = False,
+    embeddings: Annotated[bool, _option("embeddings")] = True,
+    seed: Annotated[int, _option("seed")] = 0,
 ) -> None:
     """Fit L = a C^-b to runs, with intervals, beside the paper's law.
 
-    Exits with 0, or 2 if an argument or a run is wrong.
+    Prints the law, and writes a report with a plot. Exits with 0, or 2 if an
+    argument or a run is wrong.
     """
     with user_errors():
+        from keras_gpt3.evaluation.results_table import markdown_table
         from keras_gpt3.evaluation.scaling_fit import fit_runs
-        from keras_gpt3.evaluation.scaling_report import scaling_text
+        from keras_gpt3.evaluation.scaling_report import scaling_section
         from keras_gpt3.evaluation.scaling_report import write_scaling_report
         from keras_gpt3.evaluation.scaling_runs import read_runs
 
+        check_is_free(out, lambda path: True)
         read = read_runs(runs, embeddings)
         fit = fit_runs(read, points, irreducible, seed=seed)
-        if out is not None:
-            write_scaling_report(read, fit, out, embeddings)
-    typer.echo(scaling_text(read, fit, embeddings), nl=False)
+        write_scaling_report(read, fit, out, embeddings)
+    section = scaling_section(read, fit, embeddings)
+    for paragraph in section.paragraphs:
+        typer.echo(paragraph)
+    typer.echo("\n" + markdown_table(section.columns, section.rows))
+    typer.echo(f"Report written to {out / 'scaling.html'}")

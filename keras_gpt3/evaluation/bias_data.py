@@ -3,6 +3,8 @@
 import functools
 import importlib.resources
 
+from keras_gpt3.evaluation.evaluation_extra import import_extra
+
 
 @functools.cache
 def bias_data(name):
@@ -25,12 +27,6 @@ def bias_data(name):
     bias_data("religion")["religions"]["Judaism"]  # "Jews"
     ```
     """
-    try:
-        import yaml
-    except ImportError as error:
-        raise ImportError(
-            "The prompts of the bias probes need PyYAML. Received: "
-            f"{error}. Install it with pip install 'keras-gpt3[evaluate]'."
-        ) from error
+    yaml = import_extra("yaml", "The prompts of the bias probes need PyYAML")
     folder = importlib.resources.files("keras_gpt3.evaluation") / "bias"
     return yaml.safe_load((folder / f"{name}.yaml").read_text("utf-8"))

@@ -37,14 +37,15 @@ _OCCUPATIONS = (
 _RACES = (
     "The mean sentiment, from -100 to 100, of the words that are said of a "
     "race more than of the others (section 6.2.2), by TextBlob's lexicon and "
-    "not the paper's SentiWordNet; the races' own names are left out. The "
+    "not the paper's SentiWordNet. The races' own names are left out. The "
     "prompts ask for race, which is not how a model speaks of it by itself, "
     "and sentiment can reflect history: a text about slavery is negative."
 )
 _RELIGIONS = (
     "The words that are said of a religion's people more than of the others' "
-    "(section 6.2.3), with the samples that hold them. A word may be denied in "
-    "its sentence, or be about others."
+    "(section 6.2.3), with the samples that hold them. The religions' own "
+    "names are left out. A word may be denied in its sentence, or be about "
+    "others."
 )
 
 

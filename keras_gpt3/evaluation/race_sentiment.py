@@ -74,8 +74,9 @@ def race_sentiment(descriptions, lexicon=None, minimum_count=None, seed=0):
     Section 6.2.2 of Brown et al. 2020: the sentiment of the words that
     co-occur disproportionately with a race, by their count. The paper's
     SentiWordNet is replaced by `WordLexicon`; words that it does not have are
-    left out, and so are the races' own names, for such lists give some of
-    these, as colours, a sentiment.
+    left out. So are the races' own names, as `religion_words` leaves out the
+    religions': they come from the prompt, and such lists give some of these,
+    as colours, a sentiment.
 
     What it cannot tell, as the paper says itself: the models are prompted to
     talk about race, which is not how they do it "in the wild"; and as words

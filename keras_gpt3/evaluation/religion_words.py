@@ -46,12 +46,18 @@ def religion_words(
     descriptive_only=True,
     num_words=_NUM_WORDS,
     minimum_count=None,
+    names=None,
 ):
     """Ranks the words that are said of one religion more than of the others.
 
-    Section 6.2.3 of Brown et al. 2020, Table 6.2. The paper speaks of
-    "descriptive words" but lists some nouns, too: with
+    Section 6.2.3 of Brown et al. 2020, Table 6.2. That is headed "most favored
+    descriptive words", yet most of its words are nouns: with
     `descriptive_only=False` words of all kinds are ranked.
+
+    The religions' own names are left out, as the races' are by
+    `race_sentiment`: that a text which begins with "Muslims are" goes on about
+    Muslims comes from the prompt, and tells nothing of how it describes them.
+    None of these is in Table 6.2 either.
 
     What it cannot tell: a word that co-occurs may be denied in its sentence,
     or be about others. The paper notes that words such as "violent" co-occur
@@ -67,13 +73,17 @@ def religion_words(
             Defaults to `True`.
         num_words: int. Words of each religion. Defaults to `10`.
         minimum_count: as in `favoured_words`. Defaults to `None`.
+        names: iterable of strings. Words that are left out, lower-cased.
+            Defaults to `None`, the categories' own and those shipped, such as
+            `"muslim"` and `"islamic"`.
 
     Returns:
         A dict from religion to a tuple of `FavouredWord`, the most favoured
         first.
 
     Raises:
-        ImportError: If a lexicon is needed and TextBlob is not installed.
+        ImportError: If a lexicon is needed and TextBlob is not installed, or
+            the shipped names and PyYAML is not.
         ValueError: As `favoured_words`.
 
     Example:
@@ -89,11 +99,22 @@ def religion_words(
     words_of = normalized_words
     if descriptive_only:
         words_of = (lexicon or WordLexicon()).descriptive_words
+    names = set(_own_names(descriptions) if names is None else names)
     samples = {
-        religion: list(map(words_of, texts))
+        religion: [
+            [word for word in words_of(text) if word not in names]
+            for text in texts
+        ]
         for religion, texts in descriptions.items()
     }
     found = favoured_words(samples, minimum_count)
     return {
         religion: tuple(words[:num_words]) for religion, words in found.items()
     }
+
+
+def _own_names(religions):
+    for religion in religions:
+        yield from normalized_words(religion)
+    for names in bias_data("religion")["names"].values():
+        yield from names

@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from keras_gpt3.integer_argument import check_integer
+
 # How fine the compute-efficient frontier is sampled.
 _FRONTIER_POINTS = 50
 _GRID = 64
@@ -105,8 +107,8 @@ def fit_runs(
         A `ScalingFit`.
 
     Raises:
-        ValueError: If there are too few runs or points, or `points` is
-            another.
+        ValueError: If there are too few runs or points, `points` is another,
+            or `seed` is below 0.
 
     Example:
 
@@ -121,6 +123,7 @@ def fit_runs(
     fit_runs(runs).law.exponent  # 0.05
     ```
     """
+    check_integer("seed", seed, minimum=0)
     _check(runs, points, irreducible)
     choose = {"last": last_points, "frontier": frontier_points}[points]
     compute, loss = choose(runs)

@@ -6,6 +6,8 @@ from keras_gpt3.evaluation.plot_panels import PAPER_TEXT
 from keras_gpt3.evaluation.scaling_fit import PAPER_LAW
 
 _LINE_POINTS = 100
+# So many can be told from each other.
+_FEW_POINTS = 30
 
 
 def plot_scaling(runs, fit, path=None):
@@ -79,7 +81,7 @@ def law_text(law):
     ```
     """
     floor = f"{law.floor:.3g} + " if law.floor else ""
-    return f"L = {floor}{law.coefficient:.3g} C^{-law.exponent:.2g}"
+    return f"L = {floor}{law.coefficient:.3g} C^{-law.exponent:.3g}"
 
 
 def _draw_runs(axes, runs):
@@ -94,16 +96,16 @@ def _draw_runs(axes, runs):
             color=shade,
             alpha=0.6,
             linewidth=1,
-            marker="." if len(run.losses) < 30 else None,
+            marker="." if len(run.losses) < _FEW_POINTS else None,
             label=f"{run.name}, {short_count(run.num_parameters)} parameters",
         )
 
 
 def short_count(count):
-    """Writes a count of parameters in three digits.
+    """Writes a count of parameters or tokens in three digits.
 
     Args:
-        count: int.
+        count: number.
 
     Returns:
         A string.
@@ -116,10 +118,11 @@ def short_count(count):
     short_count(125_226_240)  # "125M"
     ```
     """
-    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
+    letters = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
+    for size, letter in letters:
         if count >= 0.9995 * size:
             return f"{count / size:.3g}{letter}"
-    return str(count)
+    return f"{count:.3g}"
 
 
 def _draw_fit(axes, fit, compute):
@@ -134,8 +137,16 @@ def _draw_fit(axes, fit, compute):
         color="tab:red",
         label=f"fitted: {law_text(fit.law)}, with 95% band",
     )
-    if len(fit.compute) < 30:
-        axes.plot(fit.compute, fit.loss, "o", color="tab:red", markersize=5)
+    # A frontier has so many points that they are a line.
+    axes.plot(
+        fit.compute,
+        fit.loss,
+        "o" if len(fit.compute) < _FEW_POINTS else ":",
+        color="tab:red",
+        markersize=5,
+        linewidth=2,
+        label="points of the fit",
+    )
 
 
 def _scale(axes):
@@ -144,8 +155,8 @@ def _scale(axes):
 
     axes.set_xscale("log")
     axes.set_yscale("log")
-    # Losses span less than a decade: 2 and 5 are shown, too.
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
+    # Losses span less than a decade: what lies between 1 and 10 is shown, too.
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, *range(2, 10))))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("Compute (PF-days)")

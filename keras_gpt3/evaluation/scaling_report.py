@@ -1,22 +1,23 @@
-"""A fitted scaling law as files: Markdown, JSON and a plot."""
+"""A fitted scaling law as files: Markdown, HTML, JSON and a plot."""
 
 import dataclasses
 import json
 
-from keras_gpt3.evaluation.results_table import markdown_table
+from keras_gpt3.evaluation.report_section import ReportSection
+from keras_gpt3.evaluation.report_section import write_sections
 from keras_gpt3.evaluation.scaling_fit import PAPER_LAW
 from keras_gpt3.evaluation.scaling_plot import law_text
 from keras_gpt3.evaluation.scaling_plot import plot_scaling
 from keras_gpt3.evaluation.scaling_plot import short_count
 from keras_gpt3.replaced_folder import replaced_folder
 
-_OWNED = ("scaling.md", "scaling.json", "scaling.png")
+_OWNED = ("scaling.md", "scaling.html", "scaling.json", "scaling.png")
 _COLUMNS = ("Run", "Parameters", "Tokens", "PF-days", "Loss", "Loss of")
 _NAMES = {"coefficient": "a", "exponent": "b", "floor": "irreducible loss"}
 
 
-def scaling_text(runs, fit, with_embeddings=True):
-    """Writes a law and its runs in Markdown.
+def scaling_section(runs, fit, with_embeddings=True):
+    """Writes a law and its runs as a section of a report.
 
     Args:
         runs: list of `ScalingRun`.
@@ -24,45 +25,52 @@ def scaling_text(runs, fit, with_embeddings=True):
         with_embeddings: bool. As in `read_runs`. Defaults to `True`.
 
     Returns:
-        A string.
+        A `ReportSection`, with a row for each run, the smallest first.
 
     Example:
 
     ```python
     from keras_gpt3.evaluation.scaling_fit import fit_runs
-    from keras_gpt3.evaluation.scaling_report import scaling_text
+    from keras_gpt3.evaluation.scaling_report import scaling_section
     from keras_gpt3.evaluation.scaling_runs import ScalingRun
 
     runs = [
         ScalingRun(f"run {n}", n, (1e9,), (9 * n**-0.05,), "validation")
         for n in (10**6, 10**7, 10**8)
     ]
-    print(scaling_text(runs, fit_runs(runs)))
+    scaling_section(runs, fit_runs(runs)).paragraphs[0]  # "Fitted: L = ..."
     ```
     """
     counted = "all parameters, as Table D.1 does; the paper's law leaves "
     counted += "embeddings out"
     if not with_embeddings:
         counted = "parameters without embeddings, as the paper's law does"
-    lines = [
+    paragraphs = (
         f"Fitted: {law_text(fit.law)}",
         f"Paper, Figure 3.1: {law_text(PAPER_LAW)}",
         *_interval_lines(fit),
         "Compute C is in PF-days, 6 FLOPs a parameter and token. It counts "
         f"{counted}.",
-    ]
-    table = markdown_table(_COLUMNS, map(_row, runs))
-    return "".join(f"{line}\n\n" for line in lines) + table
+    )
+    runs = sorted(runs, key=lambda run: run.num_parameters)
+    rows = tuple(map(_row, runs))
+    return ReportSection(
+        "Loss over compute", paragraphs, _COLUMNS, rows, "scaling.png"
+    )
 
 
 def write_scaling_report(runs, fit, folder, with_embeddings=True):
-    """Writes `scaling.md`, `scaling.json` and `scaling.png`, or none of them.
+    """Writes a report into a folder, whole or not at all.
+
+    The files are `scaling.md`, `scaling.html`, which needs no other file,
+    `scaling.json` and `scaling.png`. Those of an earlier report are replaced;
+    other files stay.
 
     Args:
-        runs: as in `scaling_text`.
-        fit: as in `scaling_text`.
-        folder: path. Made if missing; other files in it stay.
-        with_embeddings: as in `scaling_text`.
+        runs: as in `scaling_section`.
+        fit: as in `scaling_section`.
+        folder: path. Made if missing.
+        with_embeddings: as in `scaling_section`.
 
     Raises:
         OSError: If the folder cannot be written.
@@ -92,15 +100,12 @@ def write_scaling_report(runs, fit, folder, with_embeddings=True):
             for run in runs
         ],
     }
-    text = scaling_text(runs, fit, with_embeddings)
+    section = scaling_section(runs, fit, with_embeddings)
     with replaced_folder(folder, lambda path: True, _OWNED) as new:
-        plot_scaling(runs, fit, new / "scaling.png")
+        plot_scaling(runs, fit, new / section.plot)
+        write_sections("Scaling law", [section], new, "scaling")
         (new / "scaling.json").write_text(
             json.dumps(content, indent=2) + "\n", "utf-8"
-        )
-        (new / "scaling.md").write_text(
-            f"# Scaling law\n\n{text}\n![Loss over compute](scaling.png)\n",
-            "utf-8",
         )
 
 
@@ -117,7 +122,7 @@ def _row(run):
     return (
         run.name,
         short_count(run.num_parameters),
-        f"{run.tokens[-1]:.3g}",
+        short_count(run.tokens[-1]),
         f"{run.compute[-1]:.3g}",
         f"{run.losses[-1]:.4g}",
         run.loss_kind,

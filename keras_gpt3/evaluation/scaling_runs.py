@@ -73,7 +73,8 @@ def read_runs(folders, with_embeddings=True):
         A list of `ScalingRun`, named after the folders.
 
     Raises:
-        ValueError: If a folder holds no run, or no finite loss.
+        ValueError: If a folder holds no run, no finite loss, or a log with a
+            line of something else.
         ImportError: If PyYAML is not installed.
 
     Example:
@@ -129,10 +130,8 @@ def _losses(folder):
     """Tokens, losses and their kind."""
     records = [
         record
-        for record in RunLog(folder.log).read()
-        if record.get("tokens_seen", 0) > 0
-        and record.get("loss") is not None
-        and np.isfinite(record["loss"])
+        for number, record in enumerate(RunLog(folder.log).read(), start=1)
+        if _has_loss(record, f"line {number} of '{folder.log}'")
     ]
     for kind in ("validation", "train"):
         chosen = [r for r in records if r.get("kind") == kind]
@@ -150,6 +149,19 @@ def _losses(folder):
         losses = _means_of_last(losses)
     name = "validation" if kind == "validation" else "training"
     return tokens, tuple(losses.tolist()), name
+
+
+def _has_loss(record, where):
+    """Whether a record has a finite loss at some tokens."""
+    try:
+        loss = record.get("loss")
+        is_later = record.get("tokens_seen", 0) > 0
+        return is_later and loss is not None and bool(np.isfinite(loss))
+    except (AttributeError, TypeError) as error:
+        raise ValueError(
+            "Each line of a log must be an object whose loss and tokens are "
+            f"numbers. Received: {where}, {str(record)[:40]}. Delete that line."
+        ) from error
 
 
 def _means_of_last(losses):

@@ -40,7 +40,7 @@ def test_gender_by_occupation_is_written(tmp_path, folder, few_occupations):
     out = tmp_path / "out"
     done = run(folder, "--out", out, "--probes", "occupations")
     assert done.exit_code == 0, done.stderr
-    assert done.stdout == f"Written to {out}\n"
+    assert done.stdout == f"Report written to {out / 'bias.html'}\n"
     content = json.loads((out / "bias.json").read_text())
     assert [len(bias["log_ratios"]) for bias in content["occupations"]] == [
         2
@@ -92,6 +92,10 @@ def test_a_terminal_shows_how_many_samples_are_drawn(monkeypatch, capsys):
     ("arguments", "message"),
     [
         (["--probes", "race"], "Probes must be among occupations, races, "),
+        (["--probes", ""], "Received: probes=. Check"),
+        (["--samples", 0], "samples must be an integer of at least 1. "),
+        (["--max-new-tokens", 0], "max_new_tokens must be an integer of at "),
+        (["--seed", -1], "seed must be an integer of at least 0. "),
         (["--out", "FILE"], "The folder must be a folder or not exist yet. "),
         (["--probes", "occupations", "--batch-size", 0], "batch_size"),
     ],

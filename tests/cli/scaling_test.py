@@ -11,6 +11,12 @@ from tests.evaluation.some_runs import record
 from tests.evaluation.some_runs import write_run
 
 
+@pytest.fixture(autouse=True)
+def folder_of_the_user(tmp_path, monkeypatch):
+    """Where a report goes if nobody says so."""
+    monkeypatch.chdir(tmp_path)
+
+
 def run(*arguments, columns=80):
     environment = {"COLUMNS": str(columns)}
     return CliRunner().invoke(app, ["scaling", *arguments], env=environment)
@@ -45,6 +51,15 @@ def test_the_law_in_the_runs_is_printed_and_written(runs, tmp_path):
     assert (tmp_path / "out" / "scaling.png").exists()
 
 
+def test_the_plain_command_draws_the_plot(runs, tmp_path):
+    result = run(*runs)
+    assert result.exit_code == 0, result.output
+    last = result.stdout.splitlines()[-1]
+    assert last == "Report written to scaling/scaling.html"
+    written = sorted(path.suffix for path in (tmp_path / "scaling").iterdir())
+    assert written == [".html", ".json", ".md", ".png"]
+
+
 def test_every_option_counts(runs):
     plain = run(*runs).stdout
     assert run(*runs, "--no-embeddings").stdout != plain
@@ -64,6 +79,10 @@ def test_every_option_counts(runs):
         (
             lambda runs, new: [*runs, str(write_run(new, []))],
             "A run must have a log with losses. ",
+        ),
+        (
+            lambda runs, new: [*runs, "--seed", "-1"],
+            "seed must be an integer of at least 0. ",
         ),
         (
             lambda runs, new: [*runs, "--points", "all"],

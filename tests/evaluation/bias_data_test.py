@@ -26,6 +26,15 @@ def test_the_prompts_are_the_paper_s():
     assert len(bias_data("religion")["religions"]) == 6
 
 
+def test_the_names_of_religions_hold_those_in_the_prompts():
+    religion = bias_data("religion")
+    assert religion["names"].keys() == religion["religions"].keys()
+    for name, practitioners in religion["religions"].items():
+        names = religion["names"][name]
+        assert {name.lower(), practitioners.lower()} <= {*names}
+        assert names == sorted({word.lower() for word in names})
+
+
 def test_words_stand_behind_a_space_as_many_of_each_gender():
     words = bias_data("gender")["words"]
     assert len(words["female"]) == len(words["male"])

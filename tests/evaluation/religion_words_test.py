@@ -52,6 +52,20 @@ def test_descriptive_words_alone_are_ranked_by_default():
     assert words_of(found) == {"cats": ["quiet"], "dogs": ["loyal"]}
 
 
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (None, {"Islam": ["old"], "Cats": ["quiet"]}),
+        ([], {"Islam": ["muslim", "old"], "Cats": ["cats", "quiet"]}),
+        (["quiet", "old"], {"Islam": ["muslim"], "Cats": ["cats"]}),
+    ],
+)
+def test_the_religions_own_names_are_left_out(names, words):
+    said = {"Islam": ["a Muslim, old"] * 3, "Cats": ["a quiet cats"] * 3}
+    found = religion_words(said, descriptive_only=False, names=names)
+    assert {k: sorted(v) for k, v in words_of(found).items()} == words
+
+
 def test_the_default_lexicon_finds_adjectives():
     pytest.importorskip("textblob", reason="[evaluate] is not installed")
     assert words_of(religion_words(SAID)) == {

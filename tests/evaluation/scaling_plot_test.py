@@ -32,6 +32,8 @@ def test_runs_fit_and_paper_are_drawn(points):
     np.testing.assert_allclose(paper[:, 1], PAPER_LAW.loss(paper[:, 0]))
     fitted = drawn[f"fitted: {law_text(fit.law)}, with 95% band"]
     np.testing.assert_allclose(fitted[:, 1], fit.law.loss(fitted[:, 0]))
+    points_drawn = drawn["points of the fit"]
+    np.testing.assert_allclose(points_drawn[:, 0], fit.compute)
     assert fitted[0, 0] < min(fit.compute) < max(fit.compute) < fitted[-1, 0]
 
 
@@ -62,6 +64,7 @@ def test_a_law_is_written_as_in_the_paper(law, text):
     "count, text",
     [
         (12, "12"),
+        (1.5e12, "1.5T"),
         (999_700, "1M"),
         (999_400, "999K"),
         (125_226_240, "125M"),

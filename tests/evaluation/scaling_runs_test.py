@@ -97,3 +97,14 @@ def test_a_log_without_losses_raises_one_line(records, tmp_path):
         f"'{tmp_path}', whose log.jsonl has none that is finite. Train it, or "
         "leave it out."
     )
+
+
+@pytest.mark.parametrize(
+    "line", ["[1]", '"loss"', '{"loss": "9", "tokens_seen": 5}']
+)
+def test_a_line_of_something_else_raises_with_its_number(line, tmp_path):
+    write_run(tmp_path, [record(5, 9.0)])
+    with open(tmp_path / "log.jsonl", "a") as log:
+        log.write(line + "\n")
+    with pytest.raises(ValueError, match="numbers. Received: line 2 of '.*log"):
+        read_runs([tmp_path])
