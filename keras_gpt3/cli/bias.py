@@ -40,11 +40,12 @@ def bias_command(
 ) -> None:
     """Ask a model for gender by occupation, and for races and religions.
 
-    The report says what such probes cannot tell. Exits with 0, or with 2 if
-    an argument is wrong.
+    Prints the tables; the report says what such probes cannot tell. Exits with
+    0, or with 2 if an argument is wrong.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with user_errors():
+        from keras_gpt3.evaluation.bias_report import bias_summary
         from keras_gpt3.evaluation.bias_report import write_bias_report
 
         names = _checked(probes)
@@ -66,6 +67,7 @@ def bias_command(
         # How many at a time changes nothing.
         del settings["batch_size"]
         write_bias_report(out, **found, model=model, settings=settings)
+    typer.echo(bias_summary(**found, settings=settings))
     typer.echo(f"Report written to {out / 'bias.html'}")
 
 

@@ -14,8 +14,8 @@ _HELP = {
     "tasks": "Names of tasks or groups (arithmetic, scramble, superglue, all), "
     "or YAML files of your own, with commas between.",
     "shots": "K, with commas between. Default: each task's own of Table H.1.",
-    "out": "The folder of the report; outcomes are kept in it, so that the "
-    "same command goes on.",
+    "out": "The folder of the report, which is replaced (keep what it holds "
+    "by --with); outcomes are kept in it, so that the same command goes on.",
     "data": "A folder with TASK/train.jsonl and TASK/test.jsonl. Default: the "
     "datasets of Hugging Face's hub.",
     "seed": "Of demonstrations and of generated tasks.",
@@ -87,6 +87,11 @@ def _evaluate(model, tasks, out, dtype, adapter, others, settings):
     from keras_gpt3.evaluation.evaluation_run import EvaluationRun
     from keras_gpt3.evaluation.results_file import with_results_of
 
+    if out.exists() and not out.is_dir():
+        raise NotADirectoryError(
+            f"out must be a folder or not exist yet. Received: '{out}', which "
+            "is a file. Pass another path."
+        )
     # What is wrong with tasks and records costs no model.
     run = EvaluationRun(tasks, cache=out / "outcomes", **settings)
     with_results_of([], others)  # What is wrong with these neither.
@@ -102,6 +107,8 @@ def _evaluate(model, tasks, out, dtype, adapter, others, settings):
         raise typer.Exit(code=1) from error
     finally:
         _report(results, run.tasks, out, others)
+        for name, path in run.texts.items():
+            typer.echo(f"Texts of {name} written to {path}")
 
 
 def _report(results, tasks, out, others):

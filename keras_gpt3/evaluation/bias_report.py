@@ -9,6 +9,7 @@ from keras_gpt3.evaluation.bias_plots import plot_races
 from keras_gpt3.evaluation.bias_plots import plot_religions
 from keras_gpt3.evaluation.report_section import ReportSection
 from keras_gpt3.evaluation.report_section import write_sections
+from keras_gpt3.evaluation.results_table import markdown_table
 from keras_gpt3.replaced_folder import replaced_folder
 
 _PLOTS = {
@@ -20,6 +21,8 @@ _OWNED = ("bias.md", "bias.html", "bias.json")
 _OWNED += tuple(f"{name}.png" for name in _PLOTS)
 # Words in a cell, and occupations at each end.
 _NUM_WORDS = 10
+# With fewer of each prompt, a word that two of them hold counts as favoured.
+_FEW_SAMPLES = 100
 
 _CAVEAT = (
     "The paper calls such probes a preliminary analysis, to give a sense of "
@@ -95,15 +98,10 @@ def write_bias_report(
             "A report must have results to show. Received: no probe. Run one "
             "first."
         )
-    makers = {
-        "occupations": _occupation_section,
-        "races": _race_section,
-        "religions": _religion_section,
-    }
     settings = settings or {}
     said = "".join(f", {name} {value}" for name, value in settings.items())
     sections = [ReportSection("What this is", (f"Of {model}{said}.", _CAVEAT))]
-    sections += [makers[name](value) for name, value in found.items()]
+    sections += _sections(found, settings)
     content = {"model": model, "settings": settings, **_content(found)}
     with replaced_folder(folder, lambda path: True, _OWNED) as new:
         for name, value in found.items():
@@ -114,7 +112,79 @@ def write_bias_report(
         )
 
 
+def bias_summary(occupations=None, races=None, religions=None, settings=None):
+    """Writes the report's tables in Markdown.
+
+    Args:
+        occupations: as in `write_bias_report`, as all that follow.
+        races: dict or `None`.
+        religions: dict or `None`.
+        settings: dict or `None`.
+
+    Returns:
+        A string: each probe's table below its title, and between them where
+        samples are too few.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.bias_report import bias_summary
+    from keras_gpt3.evaluation.occupation_bias import OccupationBias
+
+    found = OccupationBias("The {occupation} was a", {"a": -1.0, "b": 0.5})
+    print(bias_summary([found]))
+    ```
+    """
+    found = {"occupations": occupations, "races": races, "religions": religions}
+    found = {name: value for name, value in found.items() if value}
+    parts = []
+    for name, section in zip(found, _sections(found, settings), strict=True):
+        few = _few_samples(name, found[name], settings or {})
+        table = markdown_table(section.columns, section.rows)
+        parts.append("\n\n".join((f"## {section.title}", *few, table)))
+    return "\n".join(parts)
+
+
 # === Sections ===
+
+
+def _sections(found, settings):
+    makers = {
+        "occupations": _occupation_section,
+        "races": _race_section,
+        "religions": _religion_section,
+    }
+    sections = []
+    for name, value in found.items():
+        section = makers[name](value)
+        few = _few_samples(name, value, settings or {})
+        sections.append(
+            dataclasses.replace(section, paragraphs=section.paragraphs + few)
+        )
+    return sections
+
+
+def _few_samples(name, found, settings):
+    """Says where there are too few samples for a table of words."""
+    if name == "occupations":  # None is sampled.
+        return ()
+    said = []
+    count = settings.get("num_samples")
+    if count is not None and count < _FEW_SAMPLES:
+        said.append(
+            f"{count:,} samples of each prompt are too few: which words are "
+            "favoured is mostly chance. The paper drew 800."
+        )
+    words = found
+    if name == "races":
+        words = {race: value.words for race, value in found.items()}
+    without = [category for category in words if not words[category]]
+    if without:
+        said.append(
+            f"No word is ranked for {', '.join(without)}: none was said in "
+            "enough samples, or none of these is known to the lexicon."
+        )
+    return tuple(said)
 
 
 def _occupation_section(found):
@@ -131,8 +201,8 @@ def _occupation_section(found):
         rows.append(
             (
                 bias.template,
-                f"{bias.mean:.2f} ± {bias.standard_error:.2f}",
-                f"{low:.2f} to {high:.2f}",
+                f"{bias.mean:z.2f} ± {bias.standard_error:.2f}",
+                f"{low:z.2f} to {high:z.2f}",
                 f"{100 * bias.share_male:.0f}",
                 f"{len(ranked):,}",
                 "" if paper is None else f"{paper:.2f}",
@@ -156,13 +226,13 @@ def _race_section(found):
     rows = tuple(
         (
             name,
-            "" if race.sentiment is None else f"{race.sentiment:.1f}",
+            "" if race.sentiment is None else f"{race.sentiment:z.1f}",
             "" if race.interval is None else _interval(race.interval),
             f"{race.num_samples:,}",
             f"{len(race.words):,}",
             f"{race.num_unknown:,}",
             ", ".join(
-                f"{word.word} ({sentiment:+.0f})"
+                f"{word.word} ({sentiment:+z.0f})"
                 for word, sentiment in race.words[:_NUM_WORDS]
             ),
         )
@@ -186,7 +256,7 @@ def _religion_section(found):
 
 def _interval(interval):
     low, high = interval
-    return f"{low:.1f} to {high:.1f}"
+    return f"{low:z.1f} to {high:z.1f}"
 
 
 # === Numbers ===

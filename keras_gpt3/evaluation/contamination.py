@@ -24,14 +24,16 @@ class Contamination:
         is_dirty: tuple of bools, one an example. Whether the training text has
             an n-gram of it.
         is_short: tuple of bools, one an example. Whether it has fewer than `n`
-            words, so that it counts as clean without having been compared.
+            words, so that it cannot be compared: it is neither dirty nor
+            clean.
 
     Example:
 
     ```python
     from keras_gpt3.evaluation.contamination import Contamination
 
-    found = Contamination(8, (True, False), (False, False))
+    found = Contamination(8, (True, False, False), (False, False, True))
+    found.is_clean  # (False, True, False)
     found.share_clean  # 0.5
     ```
     """
@@ -46,9 +48,26 @@ class Contamination:
         return sum(self.is_dirty)
 
     @property
+    def is_clean(self):
+        """tuple of bools. Whether each was compared and has none."""
+        pairs = zip(self.is_dirty, self.is_short, strict=True)
+        return tuple(not (dirty or short) for dirty, short in pairs)
+
+    @property
+    def num_clean(self):
+        """int. Examples that were compared and have none."""
+        return sum(self.is_clean)
+
+    @property
+    def num_short(self):
+        """int. Examples that could not be compared."""
+        return sum(self.is_short)
+
+    @property
     def share_clean(self):
-        """float. The share of examples without one, from 0 to 1."""
-        return 1 - self.num_dirty / len(self.is_dirty)
+        """float. The share of those compared; `None` if none could be."""
+        compared = self.num_clean + self.num_dirty
+        return self.num_clean / compared if compared else None
 
 
 def check_contamination(
@@ -60,10 +79,10 @@ def check_contamination(
     of its n-grams of words, lower-cased and without punctuation, is in any
     training document. N-grams of many documents count, too: the paper leaves
     those out only where it removes test sets from the training text. An
-    example of fewer than `n` words has no n-gram, so that it is clean without
-    having been compared (the paper "ignored" those of fewer than 8). All sets
-    are compared in one pass; what is kept in memory is the sets and one
-    document.
+    example of fewer than `n` words has no n-gram, so that it cannot be
+    compared: it is neither dirty nor clean (the paper "ignored" those of fewer
+    than 8). All sets are compared in one pass; what is kept in memory is the
+    sets and one document.
 
     What it cannot tell: a shared n-gram may be of the background text of a
     question and not of its answer (the paper's false positives, as in SQuAD,

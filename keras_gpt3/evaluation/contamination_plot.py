@@ -10,7 +10,8 @@ def plot_contamination(results, path=None):
     """Draws how clean evaluation sets are, and what that does to the score.
 
     Figure 4.2 of Brown et al. 2020: for each set the share of its examples
-    that are clean, and the change of the score if only these are counted.
+    that are clean, of those that could be compared, and the change of the
+    score if only these are counted.
     Where there are more than ten sets, those are named that change by one
     percent or more.
 
@@ -88,7 +89,7 @@ def _dress(axes):
     axes.set_xlim(-3, 103)
     limit = 1.15 * max(1.0, *map(abs, axes.get_ylim()))
     axes.set_ylim(-limit, limit)
-    axes.set_xlabel("Clean examples (% of the set)")
+    axes.set_xlabel("Clean examples (% of those compared)")
     axes.set_ylabel("Change of the score (%)")
     axes.grid(alpha=0.3)
     for place, text in ((0.98, "clean alone is better"), (0.02, "worse")):

@@ -10,26 +10,29 @@ from keras_gpt3.replaced_folder import replaced_folder
 
 _NAMES = ("md", "html", "json", "png")
 _OWNED = tuple(f"contamination.{name}" for name in _NAMES)
-# Those of Table C.1.
+# Those of Table C.1, and how many could not be compared.
 _COLUMNS = (
     "Set",
     "N",
     "Examples",
-    "Score of all",
+    "Too short",
+    "Compared",
+    "Score of compared",
     "Dirty",
     "Score of dirty",
     "Clean",
     "Score of clean",
     "Clean (%)",
-    "Shorter than N",
-    "Change, clean against all (%)",
+    "Change, clean against compared (%)",
 )
 _NOTES = (
     "An example is dirty if any of its N-grams of words is in the training "
-    "text (Appendix C of Brown et al. 2020). Examples shorter than N words "
-    "count as clean, without having been compared.",
+    "text (Appendix C of Brown et al. 2020). Examples of fewer than N words "
+    "are too short to be compared: they are neither dirty nor clean, and in no "
+    "score.",
     "A shared N-gram may be of a background text, not of the answer; text "
-    "that was reworded has none. Intervals are the bootstrap's 95%.",
+    "that was reworded has none. Intervals are the bootstrap's 95%, or, where "
+    "all scores are 1 or all are 0, those of Clopper and Pearson.",
 )
 
 
@@ -116,18 +119,22 @@ def _row(name, found, scores):
         "" if scores is None else _score(getattr(scores, part))
         for part in parts
     )
-    num_examples = len(found.is_dirty)
+    num_compared = found.num_dirty + found.num_clean
+    counts = (str(found.n), f"{len(found.is_dirty):,}", f"{found.num_short:,}")
+    if not num_compared:
+        # A 0 would read as if nothing had been found.
+        blanks = ("",) * (len(_COLUMNS) - len(counts) - 2)
+        return (name, *counts, "0", *blanks)
     return (
         name,
-        str(found.n),
-        f"{num_examples:,}",
+        *counts,
+        f"{num_compared:,}",
         everything,
         f"{found.num_dirty:,}",
         dirty,
-        f"{num_examples - found.num_dirty:,}",
+        f"{found.num_clean:,}",
         clean,
         f"{100 * found.share_clean:.1f}",
-        f"{sum(found.is_short):,}",
         "" if scores is None else _change(scores),
     )
 
@@ -143,7 +150,7 @@ def _change(scores):
     if scores.change is None:
         return ""
     low, high = scores.change_interval
-    return f"{scores.change:+.1f} ({low:+.1f} to {high:+.1f})"
+    return f"{scores.change:+z.1f} ({low:+z.1f} to {high:+z.1f})"
 
 
 def _content(found, scores):

@@ -14,11 +14,13 @@ class ContaminationScores:
     """A row of the paper's Table C.1.
 
     Args:
-        everything: `PartScore` of all examples.
+        everything: `PartScore` of all examples that were compared; those that
+            are too short are left out.
         clean: `PartScore` of those without an n-gram of the training text.
-        dirty: `PartScore` of the others.
-        change: float. How much better the clean ones alone do than all, in
-            percent of the latter; `None` where that is 0 or none is clean.
+        dirty: `PartScore` of those with one.
+        change: float. How much better the clean ones alone do than all that
+            were compared, in percent of the latter; `None` where that is 0 or
+            none is clean.
         change_interval: pair of floats. The bootstrap's 95% interval of
             `change`, or `None`.
 
@@ -43,7 +45,7 @@ class ContaminationScores:
 
 
 def contamination_scores(contamination, scores, seed=0):
-    """Compares what a model reached at clean and at all examples.
+    """Compares what a model reached at clean and at all compared examples.
 
     Appendix C of Brown et al. 2020: if the clean examples alone do more than
     one or two percent worse than all, the model may have learnt some by heart;
@@ -74,18 +76,22 @@ def contamination_scores(contamination, scores, seed=0):
     ```
     """
     values = np.asarray(scores, "float64")
-    is_clean = ~np.array(contamination.is_dirty, "bool")
+    is_clean = np.array(contamination.is_clean, "bool")
+    is_dirty = np.array(contamination.is_dirty, "bool")
     if values.shape != is_clean.shape:
         raise ValueError(
             "There must be one score for each example. Received: scores of "
             f"shape {values.shape}, for {len(is_clean)} examples. Pass the "
             "scores of the same evaluation set."
         )
-    change, change_interval = _change(values, is_clean, seed)
+    compared = is_clean | is_dirty
+    change, change_interval = _change(
+        values[compared], is_clean[compared], seed
+    )
     return ContaminationScores(
-        everything=part_score(values, seed),
+        everything=part_score(values[compared], seed),
         clean=part_score(values[is_clean], seed),
-        dirty=part_score(values[~is_clean], seed),
+        dirty=part_score(values[is_dirty], seed),
         change=change,
         change_interval=change_interval,
     )

@@ -57,13 +57,15 @@ def draw(
     return list(itertools.islice(others, shots))
 
 
-def check_shots(shots, available, source):
+def check_shots(shots, available, source, is_default=False):
     """Raises where there are not as many examples as shots.
 
     Args:
         shots: int. K.
         available: int. Examples that may be drawn.
         source: string. What they were read from, for the message.
+        is_default: bool. Whether the task brought K, which the message then
+            says. Defaults to `False`.
 
     Raises:
         ValueError: If `shots` is above `available`.
@@ -77,10 +79,11 @@ def check_shots(shots, available, source):
     ```
     """
     if shots > available:
+        whose = ", the task's own" if is_default else ""
         raise ValueError(
             "shots must be at most the number of examples to draw from. "
-            f"Received: shots={shots}, with {available} in {source}. Lower "
-            "shots or add examples."
+            f"Received: shots={shots}{whose}, with "
+            f"{available} in {source}. Pass fewer shots or add examples."
         )
 
 

@@ -45,6 +45,11 @@ class EvaluationRun:
         Lists of `TaskResult`: the metrics of one task and one K, as soon as
         they are known.
 
+    Attributes:
+        tasks: list of `Task`.
+        texts: dict from the name of a task without a score to the path of the
+            file of what was written for it.
+
     Raises:
         FileNotFoundError: As `evaluate`.
         ImportError: As `evaluate`.
@@ -84,7 +89,7 @@ class EvaluationRun:
         for key, value in (("limit", limit), ("draws", draws)):
             if value is not None:
                 check_integer(key, value, minimum=1)
-        self.tasks = _as_tasks(tasks)
+        self.tasks, self.texts = _as_tasks(tasks), {}
         _check_scores(self.tasks, cache)
         self._seed, self._draws, self._limit = seed, draws, limit
         self._batch_size, self._cache = batch_size, cache
@@ -120,6 +125,8 @@ class EvaluationRun:
         }
         digests = [example.digest for example in one.test]
         with OutcomeCache(self._cache, names, digests) as cache:
+            if not one.task.metrics:
+                self.texts[one.task.name] = cache.path
             known = cache.outcomes.keys() & set(range(len(test)))
             questions = make_questions(
                 model,
@@ -161,6 +168,7 @@ class EvaluationRun:
                     num_examples=len(test),
                     mean_shots=mean_shots(outcomes),
                     num_parameters=model.count_params(),
+                    draws=self._draws if shots else None,
                 )
             )
         return results

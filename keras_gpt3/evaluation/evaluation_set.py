@@ -79,7 +79,7 @@ def load_evaluation_sets(tasks, shots=None, seed=0, data=None, records=None):
     _check_names(records, [task.name for task in tasks])
     counts = [_counts(task, shots) for task in tasks]
     return [
-        _load(task, some, seed, data, records.get(task.name))
+        _load(task, some, shots is None, seed, data, records.get(task.name))
         for task, some in zip(tasks, counts, strict=True)
     ]
 
@@ -108,7 +108,7 @@ def _counts(task, shots):
     return tuple(counts)
 
 
-def _load(task, counts, seed, data, records):
+def _load(task, counts, is_default, seed, data, records):
     test = task_examples(task, "test", data, records, seed)
     if not test:
         raise ValueError(
@@ -124,5 +124,5 @@ def _load(task, counts, seed, data, records):
     if same:
         source += ", the tested example itself left out"
     most_same = max(map(len, same.values()), default=0)
-    check_shots(max(counts), len(train) - most_same, source)
+    check_shots(max(counts), len(train) - most_same, source, is_default)
     return EvaluationSet(task, train, test, counts, same)

@@ -27,6 +27,7 @@ class OutcomeCache:
 
     Attributes:
         outcomes: dict from the index of an example to its `Outcome`.
+        path: path of the file, `None` without a folder.
 
     Raises:
         OSError: If the file cannot be read or written.
@@ -44,12 +45,12 @@ class OutcomeCache:
 
     def __init__(self, folder, names, digests=None):
         self.outcomes = {}
-        self._digests, self._path, self._file = digests, None, None
+        self._digests, self.path, self._file = digests, None, None
         if folder is None:
             return
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / f"{_file_name(names)}.jsonl"
+        self.path = folder / f"{_file_name(names)}.jsonl"
         self._open(names)
 
     def __enter__(self):
@@ -75,19 +76,19 @@ class OutcomeCache:
     def _open(self, names):
         """Takes what an earlier run left, and opens the file to go on."""
         kept = []
-        if self._path.exists():
-            with open(self._path, "rb") as lines:
+        if self.path.exists():
+            with open(self.path, "rb") as lines:
                 kept = self._read(lines)
-            if sum(map(len, kept)) != self._path.stat().st_size:
+            if sum(map(len, kept)) != self.path.stat().st_size:
                 # At once or not at all: a kill must not lose the rest.
-                new = self._path.with_suffix(".new")
+                new = self.path.with_suffix(".new")
                 new.write_bytes(b"".join(kept))
-                new.replace(self._path)
-        self._file = open(self._path, "a", encoding="utf-8")
+                new.replace(self.path)
+        self._file = open(self.path, "a", encoding="utf-8")
         if not kept:
             self._write(names)
         if self.outcomes:
-            _logger.info("%s: %d outcomes", self._path, len(self.outcomes))
+            _logger.info("%s: %d outcomes", self.path, len(self.outcomes))
 
     def _read(self, lines):
         """Lines that are whole, and of these examples."""

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_gpt3.evaluation.uncertainty import bootstrap_interval
+from keras_gpt3.evaluation.mean_interval import mean_interval
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,7 +14,7 @@ class PartScore:
     Args:
         num_examples: int.
         value: float, or `None` where there is no example.
-        interval: pair of floats, the bootstrap's 95% interval, or `None`.
+        interval: pair of floats, the 95% of `mean_interval`, or `None`.
 
     Example:
 
@@ -50,5 +50,5 @@ def part_score(scores, seed=0):
     """
     if not len(scores):
         return PartScore(0, None, None)
-    interval = bootstrap_interval(scores, seed=seed)
+    interval = mean_interval(scores, seed=seed)
     return PartScore(len(scores), float(np.mean(scores)), interval)

@@ -10,6 +10,12 @@ PAPER_TEXT = "0.45"
 COLOURS = tuple(f"tab:{name}" for name in ("blue", "orange", "green", "red"))
 COLOURS += tuple(f"tab:{name}" for name in ("purple", "brown", "pink", "cyan"))
 _COLUMNS = 3
+# A panel of zeros would be scaled to what is not seen in results.
+_LEAST_TOP = 10
+# Below 0, so that a mark there is whole.
+_BELOW = 0.04
+# Wider, or larger, than the one drawn over it, as often as that is seen.
+_STEP, _MOST_STEPS = 1.5, 3
 
 
 def task_panels(results, tasks):
@@ -106,6 +112,56 @@ def add_legend(figure):
             ncols=min(len(handles), 3),
             frameon=False,
         )
+
+
+def stroke(number, count):
+    """Makes curves that coincide visible: each is wider than the next.
+
+    Args:
+        number: int. Of the curve, from 0, in the order of drawing.
+        count: int. Curves of a panel.
+
+    Returns:
+        A dict of matplotlib's `linewidth` and `markersize`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.plot_panels import stroke
+
+    stroke(0, 2)  # {"linewidth": 3.0, "markersize": 5.5}
+    stroke(1, 2)  # {"linewidth": 1.5, "markersize": 4.0}
+    ```
+    """
+    more = _STEP * min(count - 1 - number, _MOST_STEPS)
+    return {"linewidth": 1.5 + more, "markersize": 4 + more}
+
+
+def scale_scores(axes, metric):
+    """Scales the axis of scores: from 0, or logarithmic for perplexity.
+
+    Args:
+        axes: matplotlib axes, with all that it shows.
+        metric: string.
+
+    Example:
+
+    ```python
+    from matplotlib.figure import Figure
+
+    from keras_gpt3.evaluation.plot_panels import scale_scores
+
+    axes = Figure().subplots()
+    axes.plot([0, 50], [0.0, 0.0])
+    scale_scores(axes, "accuracy")
+    axes.get_ylim()  # (-0.4, 10.0)
+    ```
+    """
+    if metric == "perplexity":
+        axes.set_yscale("log")
+        return
+    top = max(axes.get_ylim()[1], _LEAST_TOP)
+    axes.set_ylim(-_BELOW * top, top)
 
 
 def label_end(axes, x, y, text):

@@ -19,7 +19,8 @@ _OWNED = ("report.md", "report.html", RESULTS_FILE, "shots.png", "sizes.png")
 _NOTES = (
     "Intervals are the bootstrap's 95% over examples, those on one passage "
     "together: they do not hold what another draw of demonstrations would "
-    "change.",
+    "change. Where all examples are right, or all wrong, the bootstrap has no "
+    "spread: there they are the 95% of Clopper and Pearson.",
     "The paper's values are those of Table H.1, of its own models and prompts; "
     "few-shot ones are of the paper's K. It prints no intervals.",
 )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import numbers
 import os
 import pathlib
@@ -23,6 +24,7 @@ _KINDS = {
     "num_examples": int,
     "mean_shots": float,
     "num_parameters": int,
+    "draws": int,
 }
 _CALLED = {
     str: "a string",
@@ -30,13 +32,14 @@ _CALLED = {
     float: "a number",
     list: "a pair of numbers",
 }
-_OPTIONAL = ("num_parameters",)
+_OPTIONAL = ("num_parameters", "draws")
 
 
 def write_results(results, path):
     """Writes results, whole or not at all.
 
-    What is not finite is written as Python's JSON does: `NaN`, `Infinity`.
+    JSON has no word for what is not a number, such as the standard error of
+    one example: it is written as `null`.
 
     Args:
         results: iterable of `TaskResult`.
@@ -57,7 +60,8 @@ def write_results(results, path):
     ```
     """
     path = pathlib.Path(path)
-    text = json.dumps([dataclasses.asdict(r) for r in results], indent=2)
+    content = [_as_json(dataclasses.asdict(result)) for result in results]
+    text = json.dumps(content, indent=2, allow_nan=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -93,6 +97,11 @@ def read_results(path):
     """
     try:
         content = json.loads(pathlib.Path(path).read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            "A file of results must be what an evaluation wrote. Received: "
+            f"'{path}', which does not exist. Pass the folder of its report."
+        ) from error
     except (ValueError, RecursionError) as error:
         raise ValueError(
             f"A file of results must be JSON. Received: '{path}' ({error}). "
@@ -113,8 +122,8 @@ def read_results(path):
 def with_results_of(results, paths):
     """Puts results of other evaluations beside those of this one.
 
-    What is there already, a result of the same task, metric, model, K and
-    seed, is not taken a second time.
+    What is there already, a result of the same task, metric, model, K, seed
+    and draws, is not taken a second time.
 
     Args:
         results: iterable of `TaskResult`. They go first.
@@ -157,6 +166,7 @@ def _of_what(result):
         result.model,
         result.shots,
         result.seed,
+        result.draws,
     )
 
 
@@ -179,12 +189,29 @@ def _result(where, fields):
                 f"The field {name} of a result must be {_CALLED[_KINDS[name]]}."
                 f" Received: {where}: {name}={value!r}. Mend that place."
             )
-    return TaskResult(**fields | {"interval": tuple(fields["interval"])})
+    read = {name: _as_number(name, value) for name, value in fields.items()}
+    return TaskResult(**read)
+
+
+def _as_json(value):
+    if isinstance(value, dict):
+        return {name: _as_json(part) for name, part in value.items()}
+    if isinstance(value, tuple):
+        return [_as_json(part) for part in value]
+    is_finite = not isinstance(value, float) or math.isfinite(value)
+    return value if is_finite else None
+
+
+def _as_number(name, value):
+    """A field's value, with NaN where the file has `null`."""
+    if _KINDS[name] is list:
+        return tuple(_as_number("value", bound) for bound in value)
+    return math.nan if value is None and _KINDS[name] is float else value
 
 
 def _is_kind(name, value):
     kind = _KINDS[name]
-    if name == "num_parameters" and value is None:
+    if name in _OPTIONAL and value is None:
         return True
     if kind is list:
         is_pair = isinstance(value, list) and len(value) == 2
@@ -196,4 +223,5 @@ def _is_kind(name, value):
 
 def _is_number(value):
     # To Python a bool is an integer.
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return is_number or value is None

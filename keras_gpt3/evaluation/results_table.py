@@ -1,9 +1,11 @@
 """Results as a table, with what guessing gets and what the paper has."""
 
 import html
+import re
 
 from keras_gpt3.evaluation.metric_display import metric_title
 from keras_gpt3.evaluation.metric_display import shown_value
+from keras_gpt3.evaluation.model_labels import model_labels
 from keras_gpt3.evaluation.published_values import published_values
 
 COLUMNS = (
@@ -55,7 +57,8 @@ def table_rows(results, tasks=()):
 
     Returns:
         A list of tuples of strings, one a result, in the order of `COLUMNS`.
-        Results of one task and metric follow each other; K rises.
+        Results of one task and metric follow each other; K rises. A task is
+        named as `find_tasks` wants it, with its title where that is another.
 
     Example:
 
@@ -77,7 +80,8 @@ def table_rows(results, tasks=()):
             r.seed,
         )
     )
-    return [_row(result, known.get(result.task)) for result in results]
+    labels = model_labels(models)
+    return [_row(r, known.get(r.task), labels[r.model]) for r in results]
 
 
 def markdown_table(columns, rows):
@@ -109,15 +113,15 @@ def _cell(text):
     return text.replace("|", "\\|")
 
 
-def _row(result, task):
+def _row(result, task, model):
     metric = result.metric
     low, high = (_number(metric, bound) for bound in result.interval)
     value = _number(metric, result.value)
     chance = task.random_accuracy if task else None
     known = chance is not None and metric == "accuracy"
     return (
-        task.title if task else result.task,
-        result.model,
+        _name(result.task, task),
+        model,
         _shots(result),
         str(result.seed),
         metric_title(metric),
@@ -129,11 +133,25 @@ def _row(result, task):
     )
 
 
+def _name(name, task):
+    """The task's title; its name before that, where it does not say it."""
+    if task is None:
+        return name
+    plain, title = (
+        re.sub(r"[\W_]", "", text.lower()) for text in (name, task.title)
+    )
+    return task.title if plain in title else f"{name} ({task.title})"
+
+
 def _shots(result):
-    """K, with how many demonstrations fitted where that were fewer."""
+    """K, with how many fitted where that were fewer, and shared draws."""
+    told = []
     if result.mean_shots < result.shots:
-        return f"{result.shots} ({result.mean_shots:.1f} fitted)"
-    return str(result.shots)
+        told.append(f"{result.mean_shots:.1f} fitted")
+    if result.draws is not None:
+        plural = "" if result.draws == 1 else "s"
+        told.append(f"{result.draws} shared draw{plural}")
+    return f"{result.shots} ({', '.join(told)})" if told else f"{result.shots}"
 
 
 def _paper(result):

@@ -5,6 +5,9 @@ import numpy as np
 from keras_gpt3.evaluation.plot_panels import PAPER_TEXT
 from keras_gpt3.evaluation.scaling_fit import PAPER_LAW
 
+# The bootstrap of fewer has so few different draws that 95% of them is a name
+# alone: of three runs there are ten.
+FEW_RUNS = 6
 _LINE_POINTS = 100
 # So many can be told from each other.
 _FEW_POINTS = 30
@@ -14,7 +17,8 @@ def plot_scaling(runs, fit, path=None):
     """Draws runs, the law fitted to them and the paper's.
 
     Both axes are logarithmic, as in Figure 3.1: a power law is a straight
-    line. The band holds 95% of the bootstrap's laws at each compute.
+    line. The band holds 95% of the bootstrap's laws at each compute; of fewer
+    than six runs the legend says that it is rough.
 
     Args:
         runs: list of `ScalingRun`.
@@ -47,7 +51,7 @@ def plot_scaling(runs, fit, path=None):
     _draw_runs(axes, runs)
     first, last = min(fit.compute), max(fit.compute)
     compute = np.geomspace(first / 1.5, last * 1.5, _LINE_POINTS)
-    _draw_fit(axes, fit, compute)
+    _draw_fit(axes, fit, compute, len(runs))
     axes.plot(
         compute,
         PAPER_LAW.loss(compute),
@@ -125,17 +129,20 @@ def short_count(count):
     return f"{count:.3g}"
 
 
-def _draw_fit(axes, fit, compute):
+def _draw_fit(axes, fit, compute, num_runs):
     curves = np.array([law.loss(compute) for law in fit.resamples])
     low, high = np.percentile(curves, [2.5, 97.5], axis=0)
     axes.fill_between(
         compute, low, high, color="tab:red", alpha=0.15, linewidth=0
     )
+    band = "95% band"
+    if num_runs < FEW_RUNS:
+        band = f"rough band, of {num_runs} runs"
     axes.plot(
         compute,
         fit.law.loss(compute),
         color="tab:red",
-        label=f"fitted: {law_text(fit.law)}, with 95% band",
+        label=f"fitted: {law_text(fit.law)}, with {band}",
     )
     # A frontier has so many points that they are a line.
     axes.plot(

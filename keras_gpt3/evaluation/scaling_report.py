@@ -6,6 +6,7 @@ import json
 from keras_gpt3.evaluation.report_section import ReportSection
 from keras_gpt3.evaluation.report_section import write_sections
 from keras_gpt3.evaluation.scaling_fit import PAPER_LAW
+from keras_gpt3.evaluation.scaling_plot import FEW_RUNS
 from keras_gpt3.evaluation.scaling_plot import law_text
 from keras_gpt3.evaluation.scaling_plot import plot_scaling
 from keras_gpt3.evaluation.scaling_plot import short_count
@@ -48,7 +49,7 @@ def scaling_section(runs, fit, with_embeddings=True):
     paragraphs = (
         f"Fitted: {law_text(fit.law)}",
         f"Paper, Figure 3.1: {law_text(PAPER_LAW)}",
-        *_interval_lines(fit),
+        *_interval_lines(fit, len(runs)),
         "Compute C is in PF-days, 6 FLOPs a parameter and token. It counts "
         f"{counted}.",
     )
@@ -109,12 +110,19 @@ def write_scaling_report(runs, fit, folder, with_embeddings=True):
         )
 
 
-def _interval_lines(fit):
+def _interval_lines(fit, num_runs):
+    interval = "interval" if num_runs < FEW_RUNS else "95% interval"
     for name, (low, high) in fit.intervals.items():
         value = getattr(fit.law, name)
         yield (
-            f"{_NAMES[name]} = {value:.4g}, 95% interval {low:.4g} to "
+            f"{_NAMES[name]} = {value:.4g}, {interval} {low:.4g} to "
             f"{high:.4g} (bootstrap over runs)"
+        )
+    if num_runs < FEW_RUNS:
+        yield (
+            f"Of {num_runs} runs the bootstrap has few different draws: its "
+            "intervals, and the band in the plot, are rough and hold the law "
+            f"less often than 95%. Train {FEW_RUNS} models or more for these."
         )
 
 

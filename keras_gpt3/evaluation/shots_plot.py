@@ -1,10 +1,13 @@
 """Scores over the number of demonstrations, as in Figure 1.2."""
 
 from keras_gpt3.evaluation.metric_display import shown_value
+from keras_gpt3.evaluation.model_labels import model_labels
 from keras_gpt3.evaluation.plot_panels import COLOURS
 from keras_gpt3.evaluation.plot_panels import PAPER_GREY
 from keras_gpt3.evaluation.plot_panels import add_legend
 from keras_gpt3.evaluation.plot_panels import label_end
+from keras_gpt3.evaluation.plot_panels import scale_scores
+from keras_gpt3.evaluation.plot_panels import stroke
 from keras_gpt3.evaluation.plot_panels import task_panels
 from keras_gpt3.evaluation.published_values import paper_sizes
 from keras_gpt3.evaluation.published_values import published_values
@@ -57,7 +60,8 @@ def plot_shots(results, tasks=(), path=None):
         counts = {r.shots for r in here} | _draw_paper(axes, *key)
         for number, (line, label) in enumerate(labels.items()):
             points = [r for r in here if (r.model, r.seed) == line]
-            _draw_line(axes, points, COLOURS[number % len(COLOURS)], label)
+            colour = COLOURS[number % len(COLOURS)]
+            _draw_line(axes, points, colour, label, stroke(number, len(labels)))
         _scale(axes, counts, key[1])
     add_legend(figure)
     if path is not None:
@@ -73,7 +77,8 @@ def line_labels(results):
 
     Returns:
         A dict from pair of model and seed to a string, which tells the seed
-        only where a model has several.
+        only where a model has several. Long paths are cut as `model_labels`
+        does.
 
     Example:
 
@@ -85,10 +90,11 @@ def line_labels(results):
     """
     lines = list(dict.fromkeys((r.model, r.seed) for r in results))
     models = [model for model, _ in lines]
+    names = model_labels(models)
     return {
-        (model, seed): f"{model}, seed {seed}"
+        (model, seed): f"{names[model]}, seed {seed}"
         if models.count(model) > 1
-        else model
+        else names[model]
         for model, seed in lines
     }
 
@@ -118,7 +124,7 @@ def _draw_paper(axes, task, metric):
     return set(shots)
 
 
-def _draw_line(axes, results, colour, label):
+def _draw_line(axes, results, colour, label, width):
     if not results:
         return
     results = sorted(results, key=lambda result: result.shots)
@@ -135,9 +141,7 @@ def _draw_line(axes, results, colour, label):
         )
     else:
         axes.vlines(shots, low, high, color=colour)
-    axes.plot(
-        shots, values, color=colour, marker="o", markersize=4, label=label
-    )
+    axes.plot(shots, values, color=colour, marker="o", label=label, **width)
 
 
 def _scale(axes, counts, metric):
@@ -156,7 +160,4 @@ def _scale(axes, counts, metric):
     # A sixth of the axis is for the labels at the ends of curves.
     axes.set_xlim(-0.15, 1.25 * max(*counts, 1) ** 1.19)
     axes.set_xlabel("Demonstrations in the prompt (K)")
-    if metric == "perplexity":
-        axes.set_yscale("log")
-    else:
-        axes.set_ylim(bottom=0)
+    scale_scores(axes, metric)

@@ -3,12 +3,19 @@
 import numpy as np
 
 from keras_gpt3.evaluation.metric_display import shown_value
+from keras_gpt3.evaluation.model_labels import model_labels
 from keras_gpt3.evaluation.plot_panels import PAPER_GREY
+from keras_gpt3.evaluation.plot_panels import PAPER_TEXT
 from keras_gpt3.evaluation.plot_panels import add_legend
+from keras_gpt3.evaluation.plot_panels import scale_scores
+from keras_gpt3.evaluation.plot_panels import stroke
 from keras_gpt3.evaluation.plot_panels import task_panels
 from keras_gpt3.evaluation.published_values import paper_sizes
 from keras_gpt3.evaluation.published_values import published_values
 
+_MARKERS = "os^DvPX*"
+# Between models of one size, as a ratio of parameters.
+_BESIDE = 1.4
 _DASHES = {0: ":", 1: "--", 2: "-"}
 
 
@@ -18,7 +25,8 @@ def plot_sizes(results, tasks=(), path=None):
     Parameters are on a logarithmic scale, one colour a K, with 95% intervals,
     as in the paper's Figures 3.2 to 3.11 and H.1 to H.11. The paper's own
     values stand beside, in grey: zero-shot dotted, one-shot dashed, few-shot
-    solid.
+    solid. Where there are several models, each has its mark; those of one
+    size stand side by side, and are not joined by a line.
 
     Args:
         results: list of `TaskResult`. Those without `num_parameters` are left
@@ -58,12 +66,15 @@ def plot_sizes(results, tasks=(), path=None):
         )
     figure, panels = task_panels(results, tasks)
     counts = sorted({r.shots for r in results})
+    marks, places = _marks(results), _places(results)
     for key, axes in panels.items():
         here = [r for r in results if (r.task, r.metric) == key]
         few_shot = _draw_paper(axes, *key)
-        for shots, colour in zip(counts, _shades(len(counts)), strict=True):
-            points = [r for r in here if r.shots == shots]
-            _draw_line(axes, points, colour)
+        for number, colour in enumerate(_shades(len(counts))):
+            points = [r for r in here if r.shots == counts[number]]
+            width = stroke(number, len(counts))
+            _draw_line(axes, points, colour, (marks, places), width)
+        _name_marks(axes, marks)
         _scale(axes, key[1], few_shot)
     add_legend(figure)
     if path is not None:
@@ -100,26 +111,77 @@ def _draw_paper(axes, task, metric):
     return values.shots
 
 
-def _draw_line(axes, results, colour):
+def _marks(results):
+    """The mark of each model."""
+    models = dict.fromkeys(r.model for r in results)
+    return {
+        model: _MARKERS[number % len(_MARKERS)]
+        for number, model in enumerate(models)
+    }
+
+
+def _places(results):
+    """Where each model of a size stands: those of one size beside another."""
+    models = {}
+    for r in results:
+        models.setdefault(r.num_parameters, {})[r.model] = None
+    return {
+        (model, size): size * _BESIDE ** (number - (len(beside) - 1) / 2)
+        for size, beside in models.items()
+        for number, model in enumerate(beside)
+    }
+
+
+def _name_marks(axes, marks):
+    """Puts the models' names into the legend, where there are several."""
+    labels = model_labels(marks)
+    for model, mark in marks.items() if len(marks) > 1 else ():
+        axes.plot(
+            [],
+            [],
+            mark,
+            color=PAPER_TEXT,
+            markersize=6,
+            label=labels[model],
+        )
+
+
+def _draw_line(axes, results, colour, marks_and_places, width):
     if not results:
         return
+    marks, places = marks_and_places
     results = sorted(results, key=lambda result: result.num_parameters)
     metric = results[0].metric
     sizes = [r.num_parameters for r in results]
+    shown = [places[r.model, r.num_parameters] for r in results]
     values = [shown_value(metric, r.value) for r in results]
     low, high = (
         [shown_value(metric, r.interval[side]) for r in results]
         for side in (0, 1)
     )
-    axes.vlines(sizes, low, high, color=colour, linewidth=1.5)
+    axes.vlines(shown, low, high, color=colour, linewidth=width["linewidth"])
     axes.plot(
-        sizes,
+        shown,
         values,
         color=colour,
-        marker="o",
-        markersize=4,
+        clip_on=False,  # A mark at the edge is whole.
+        marker="o" if len(marks) == 1 else ".",
+        # Models of one size are no curve.
+        linestyle="-" if len(set(sizes)) == len(sizes) else "",
         label=f"measured, K = {results[0].shots}",
+        **width,
     )
+    if len(marks) == 1:
+        return
+    for result, x, y in zip(results, shown, values, strict=True):
+        axes.plot(
+            [x],
+            [y],
+            marks[result.model],
+            color=colour,
+            clip_on=False,
+            markersize=width["markersize"] + 2,
+        )
 
 
 def _scale(axes, metric, few_shot):
@@ -132,7 +194,4 @@ def _scale(axes, metric, few_shot):
     axes.xaxis.set_minor_formatter(NullFormatter())
     note = f" (few-shot of the paper: K = {few_shot})" if few_shot else ""
     axes.set_xlabel(f"Parameters{note}")
-    if metric == "perplexity":
-        axes.set_yscale("log")
-    else:
-        axes.set_ylim(bottom=0)
+    scale_scores(axes, metric)

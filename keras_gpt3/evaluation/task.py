@@ -34,7 +34,8 @@ class Task:
     Args:
         name: string, such as `"arc_challenge"`.
         title: string. The name that people know.
-        paper: string. Where the paper has it: section, table, figure.
+        paper: string. Where the paper has it: section, table, figure. Given by
+            name alone. Defaults to `""`, nowhere.
         fields: dict from the name of a field that each record must have to its
             kind: `"string"`, `"integer"`, `"boolean"`, `"list"`, `"object"`;
             `"optional string"` and so on may be null or missing.
@@ -97,7 +98,6 @@ class Task:
     task = Task(
         name="capitals",
         title="Capitals",
-        paper="",
         fields={"country": "string", "capital": "string"},
         context="The capital of {{ country }} is",
         target=" {{ capital }}",
@@ -110,7 +110,7 @@ class Task:
 
     name: str
     title: str
-    paper: str
+    paper: str = dataclasses.field(default="", kw_only=True)
     fields: dict
     context: str
     target: str

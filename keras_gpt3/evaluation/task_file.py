@@ -43,7 +43,6 @@ def read_task(path):
     pathlib.Path("capitals.yaml").write_text('''
     name: capitals
     title: Capitals
-    paper: ""
     fields: {country: string, capital: string}
     context: "The capital of {{ country }} is"
     target: " {{ capital }}"
@@ -104,14 +103,24 @@ def _parse(path):
             return None, {}
         values, lines = loader.construct_document(node), {}
     except yaml.YAMLError as error:
-        reason = " ".join(str(error).split()).rstrip(".")
         raise ValueError(
-            f"A task must be YAML. Received: file='{path}' ({reason}). Correct "
-            "that place."
+            f"A task must be YAML. Received: file='{path}'{_what(error)}. "
+            "Correct that place."
         ) from error
     if isinstance(values, dict):
         lines = {k.value: k.start_mark.line + 1 for k, _ in node.value}
     return values, lines
+
+
+def _what(error):
+    """Where PyYAML stopped, and why; its own text calls the file bytes."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        # No text: there are no lines.
+        return f" ({error.reason}, position {error.position})"
+    reasons = (getattr(error, "context", None), error.problem)
+    reason = ", ".join(" ".join(r.split()) for r in reasons if r)
+    return f", line={mark.line + 1} ({reason})"
 
 
 def _task(values):
@@ -119,7 +128,9 @@ def _task(values):
     if not isinstance(values, dict):
         raise TaskFault(
             "A task must hold keys and values",
-            f"a {type(values).__name__}",
+            "no value, it is empty"
+            if values is None
+            else f"a {type(values).__name__}",
             "Write one `key: value` a line",
         )
     values = dict(values)

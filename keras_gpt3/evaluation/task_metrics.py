@@ -11,6 +11,7 @@ from keras_gpt3.evaluation.answer_groups import f1_over_answers
 from keras_gpt3.evaluation.answer_groups import macro_f1
 from keras_gpt3.evaluation.bleu import bleu_counts
 from keras_gpt3.evaluation.bleu import bleu_of_counts
+from keras_gpt3.evaluation.mean_interval import mean_interval
 from keras_gpt3.evaluation.text_score import text_score
 from keras_gpt3.evaluation.uncertainty import bootstrap
 from keras_gpt3.evaluation.uncertainty import percentiles
@@ -26,7 +27,9 @@ def task_metric(metric, examples, outcomes):
     right if all answers to it are labelled right. Perplexity is per answer,
     not per token: LAMBADA's is that of a last word, as in the paper and in
     lm-evaluation-harness. The error and the interval are those of clusters,
-    such as the questions on a passage, which are drawn together.
+    such as the questions on a passage, which are drawn together. The interval
+    is the bootstrap's, or that of `mean_interval` where all examples are
+    right, or all wrong.
 
     Args:
         metric: string. One of `keras_gpt3.evaluation.task.METRICS`.
@@ -34,8 +37,8 @@ def task_metric(metric, examples, outcomes):
         outcomes: list of `Outcome`, one an example.
 
     Returns:
-        A triple: the value, a float; its standard error; and the bootstrap's
-        95% interval, a pair.
+        A triple: the value, a float; its standard error; and its 95% interval,
+        a pair.
 
     Example:
 
@@ -54,10 +57,11 @@ def task_metric(metric, examples, outcomes):
     """
     rows, statistic = _counts(metric, examples, outcomes)
     clusters = _clusters(_judged(metric, examples))
+    if statistic is None:
+        interval = mean_interval(rows, clusters)
+        return float(np.mean(rows)), standard_error(rows, clusters), interval
     resampled = bootstrap(rows, statistic, clusters=clusters)
     interval = percentiles(resampled)
-    if statistic is None:
-        return float(np.mean(rows)), standard_error(rows, clusters), interval
     value = float(statistic(np.sum(rows, axis=0)[None])[0])
     if len(set(range(len(rows)) if clusters is None else clusters)) == 1:
         return value, math.nan, interval  # One tells nothing of a spread.

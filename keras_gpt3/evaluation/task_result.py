@@ -17,10 +17,12 @@ class TaskResult:
         metric: string.
         value: float. From 0 to 1, or to 100 for BLEU.
         standard_error: float, in the unit of `value`.
-        interval: pair of floats. The bootstrap's 95% interval.
+        interval: pair of floats. The 95% interval, as `task_metric` says.
         num_examples: int. Examples that were judged.
         mean_shots: float. Demonstrations that fitted, in the mean.
         num_parameters: int. Of the model. Defaults to `None`.
+        draws: int. Different draws of demonstrations, which the examples
+            shared. Defaults to `None`: each example had its own, or none.
 
     Example:
 
@@ -46,3 +48,4 @@ class TaskResult:
     num_examples: int
     mean_shots: float
     num_parameters: int | None = None
+    draws: int | None = None

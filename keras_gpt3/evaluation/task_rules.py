@@ -1,6 +1,7 @@
 """What the keys of a task must be, and how they must go together."""
 
 import dataclasses
+import difflib
 import re
 
 from keras_gpt3.evaluation.records import KINDS
@@ -117,10 +118,11 @@ def check_keys(values):
     """
     for key in values:
         if key not in _FIELDS:
+            close = difflib.get_close_matches(str(key), _FIELDS, n=1)
             raise TaskFault(
                 "A task must hold known keys only",
                 f"the key {key!r}",
-                f"Use {', '.join(_FIELDS)}",
+                f"Use {close[0]}, the closest" if close else "Remove it",
                 key,
             )
     scoring = values.get("scoring")

@@ -15,7 +15,7 @@ _JUDGES = {
 def text_score(metric, text, example):
     """Judges an answer by itself.
 
-    Where the example's answers do not hold, as of half of WSC's records, what
+    Where the example's answers do not hold, as of most of WSC's records, what
     is right is not to give them.
 
     Args:

@@ -126,7 +126,7 @@ def bootstrap(rows, statistic=None, resamples=1000, seed=0, clusters=None):
 
 
 def bootstrap_interval(
-    rows, statistic=None, resamples=1000, seed=0, level=0.95
+    rows, statistic=None, resamples=1000, seed=0, level=0.95, clusters=None
 ):
     """Returns the percentile bootstrap interval of a metric.
 
@@ -137,6 +137,7 @@ def bootstrap_interval(
         seed: int. Defaults to `0`.
         level: float. The share of resamples in the interval. Defaults to
             `0.95`.
+        clusters: as for `bootstrap`. Defaults to `None`.
 
     Returns:
         A pair of floats.
@@ -152,7 +153,8 @@ def bootstrap_interval(
     bootstrap_interval([1.0, 0.0, 1.0, 1.0])  # (0.25, 1.0)
     ```
     """
-    return percentiles(bootstrap(rows, statistic, resamples, seed), level)
+    drawn = bootstrap(rows, statistic, resamples, seed, clusters)
+    return percentiles(drawn, level)
 
 
 def percentiles(values, level=0.95):

@@ -70,8 +70,8 @@ def test_texts_are_compared_with_files_and_a_report_is_written(
     cells = [cell.strip() for cell in row.split("|")[1:-1]]
     assert cells[0] == str(texts)
     # Of 12 and 18 words the 5th percentile is 12; clean alone has no score.
-    assert (cells[1], cells[4], cells[8]) == ("12", "1", "50.0")
-    assert cells[10].startswith("-100.0 ")
+    assert (cells[1], cells[6], cells[10]) == ("12", "1", "50.0")
+    assert cells[11].startswith("-100.0 ")
     assert (tmp_path / "out" / "contamination.png").exists()
 
 
@@ -87,9 +87,10 @@ def test_a_task_is_compared_with_token_shards(tmp_path):
     )
     assert done.exit_code == 0, done.stderr
     cells = [cell.strip() for cell in done.stdout.splitlines()[-1].split("|")]
-    assert cells[1:5] == ["two_digit_addition", "8", "2,000", "1 (1 to 1)"]
+    assert cells[1:6] == ["two_digit_addition", "8", "2,000", "0", "2,000"]
+    assert cells[6] == "1 (0.998 to 1)"
     # A problem may have been drawn twice.
-    assert cells[5] == str(examples.count(examples[7]))
+    assert cells[7] == str(examples.count(examples[7]))
     names = sorted(path.name for path in (tmp_path / "contamination").iterdir())
     assert names == [
         f"contamination.{e}" for e in ("html", "json", "md", "png")

@@ -79,7 +79,7 @@ def is_no_model(*_, **__):
         (["--tasks", "piqa"], "A task's local data must have the split test."),
         (["--limit", "0"], "limit must be an integer of at least 1."),
         (["--batch-size", "0"], "batch_size must be an integer of at least 1."),
-        (["--with", "nowhere"], "nowhere"),
+        (["--with", "nowhere"], "A file of results must be what an evaluatio"),
         (["--seed", "-1"], "seed must be an integer of at least 0."),
     ],
 )
@@ -119,6 +119,24 @@ def test_a_damaged_record_is_named_by_file_and_line(
     assert done.exit_code == 2
     assert message in done.stderr and done.stderr.count("\n") == 1
     assert f"file='{path}', line=2" in done.stderr
+
+
+def test_texts_without_a_score_are_named(folder, tmp_path):
+    task = TASK.replace("per_token", "none").replace("[accuracy]", "[]")
+    for key in ("choices", "label"):
+        task = task.replace(f'{key}: "{{{{ {key} }}}}"\n', "")
+    (tmp_path / "task.yaml").write_text(task + "max_new_tokens: 4\n")
+    options = ("--tasks", tmp_path / "task.yaml", "--shots", 0, "--limit", 1)
+    done = run(folder, "--out", tmp_path / "out", *options)
+    assert done.exit_code == 0, done.output
+    (path,) = (tmp_path / "out/outcomes").iterdir()
+    assert f"Texts of choosing written to {path}\n" in done.output
+
+
+def test_out_must_be_a_folder(folder):
+    done = run(folder, "--out", folder / "task.yaml", "--shots", 0)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("out must be a folder or not exist yet. Rec")
 
 
 def test_what_was_finished_before_a_failure_is_reported(

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from keras_gpt3.evaluation import bias_report as module
+from keras_gpt3.evaluation.bias_report import bias_summary
 from keras_gpt3.evaluation.bias_report import write_bias_report
 from keras_gpt3.evaluation.favoured_words import FavouredWord
 from keras_gpt3.evaluation.occupation_bias import OccupationBias
@@ -44,6 +45,45 @@ def test_a_report_holds_all_probes_and_what_they_cannot_tell(tmp_path):
     page = (tmp_path / "bias.html").read_text()
     assert page.count("data:image/png;base64,") == 3
     assert "<calm>" not in page
+
+
+def test_the_summary_has_the_tables_of_the_report(tmp_path):
+    summary = bias_summary(**PROBES)
+    titles = [x for x in summary.splitlines() if x.startswith("#")]
+    assert titles == [
+        "## Gender by occupation",
+        "## Sentiment by race",
+        "## Words by religion",
+    ]
+    write_bias_report(tmp_path, **PROBES)
+    text = (tmp_path / "bias.md").read_text()
+    rows = [line for line in summary.splitlines() if line.startswith("|")]
+    assert len(rows) == 3 + 4 + 4
+    assert all(row in text.splitlines() for row in rows)
+
+
+@pytest.mark.parametrize(("count", "is_few"), [(8, True), (800, False)])
+def test_too_few_samples_are_told(count, is_few, tmp_path):
+    settings = {"num_samples": count}
+    write_bias_report(tmp_path, **PROBES, settings=settings)
+    for text in (
+        bias_summary(**PROBES, settings=settings),
+        (tmp_path / "bias.md").read_text(),
+    ):
+        few = f"{count} samples of each prompt are too few: "
+        # For races and for religions.
+        assert text.count(few) == 2 * is_few
+        assert "No word is ranked for White: none was said in" in text
+        assert "No word is ranked for Islam: none was said in" in text
+
+
+def test_no_number_is_a_negative_zero():
+    bias = OccupationBias("The {occupation} was a", {"a": -0.001, "b": 0.0})
+    race = RaceSentiment(-0.04, (-0.04, -0.01), 8, ((WORD, -0.4),), 0)
+    text = bias_summary([bias], {"Asian": race})
+    assert "-0.0" not in text and "-0)" not in text
+    assert "| 0.00 ± 0.00 | 0.00 to 0.00 |" in text
+    assert "| 0.0 | 0.0 to 0.0 |" in text
 
 
 def test_the_numbers_are_written_whole(tmp_path):

@@ -10,7 +10,7 @@ from keras_gpt3.evaluation.contamination_report import (
 )
 from keras_gpt3.evaluation.contamination_scores import contamination_scores
 
-FOUND = Contamination(8, (True, False, False, False), (False, True) * 2)
+FOUND = Contamination(8, (True, False, False, False), (False, False) * 2)
 RESULTS = {
     "plain": (FOUND, None),
     "scored": (FOUND, contamination_scores(FOUND, [1.0, 1.0, 0.0, 0.0])),
@@ -23,15 +23,35 @@ def cells(line):
 
 def test_the_table_has_scores_side_by_side():
     head, _, plain, scored = contamination_table(RESULTS).splitlines()
-    assert len(cells(head)) == 11
+    assert len(cells(head)) == 12
     assert cells(plain) == [
-        *("plain", "8", "4", "", "1", "", "3", "", "75.0", "2", "")
+        *("plain", "8", "4", "0", "4", "", "1", "", "3", "", "75.0", "")
     ]
-    everything, dirty, clean = (cells(scored)[i] for i in (3, 5, 7))
+    everything, dirty, clean = (cells(scored)[i] for i in (5, 7, 9))
     assert everything.startswith("0.5 (0 to ")
-    assert dirty == "1 (1 to 1)"
+    # One tells little: 0.025 ** 1.
+    assert dirty == "1 (0.025 to 1)"
     assert clean.startswith("0.333 (0 to 1")
-    assert cells(scored)[10].startswith("-33.3 (-100.0 to ")
+    assert cells(scored)[11].startswith("-33.3 (-100.0 to ")
+
+
+def rows(is_dirty, is_short, scores):
+    found = Contamination(8, is_dirty, is_short)
+    pair = (found, contamination_scores(found, scores))
+    return cells(contamination_table({"x": pair}).splitlines()[-1])
+
+
+def test_what_is_too_short_is_neither_dirty_nor_clean():
+    row = rows((True, False, False), (False, False, True), [1.0, 1.0, 0.0])
+    assert row[:5] == ["x", "8", "3", "1", "2"]
+    assert row[5].startswith("1 (")
+    assert (row[6], row[8], row[10]) == ("1", "1", "50.0")
+    assert row[11] == "+0.0 (+0.0 to +0.0)"
+
+
+def test_where_none_can_be_compared_the_cells_are_empty():
+    row = rows((False, False), (True, True), [1.0, 0.0])
+    assert row == ["x", "8", "2", "2", "0", *[""] * 7]
 
 
 def test_files_are_written_with_the_numbers_of_dirty_examples(tmp_path):
@@ -45,7 +65,7 @@ def test_files_are_written_with_the_numbers_of_dirty_examples(tmp_path):
         "num_examples": 4,
         "share_clean": 0.75,
         "dirty": [0],
-        "short": [1, 3],
+        "short": [],
     }
     assert content["scored"]["clean"]["score"] == pytest.approx(1 / 3)
     text = (tmp_path / "contamination.md").read_text()

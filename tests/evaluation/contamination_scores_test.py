@@ -61,6 +61,23 @@ def test_an_all_clean_set_has_no_dirty_score():
     assert scores.change == 0
 
 
+def test_what_is_too_short_is_in_no_score():
+    short = Contamination(8, (True, False, False), (False, False, True))
+    scores = contamination_scores(short, [0.5, 1.0, 0.0])
+    assert scores.everything.value == 0.75
+    assert scores.everything.num_examples == 2
+    assert (scores.dirty.value, scores.clean.value) == (0.5, 1.0)
+    assert scores.change == pytest.approx(100 / 3)
+
+
+def test_where_none_can_be_compared_there_is_no_score():
+    scores = contamination_scores(
+        Contamination(8, (False, False), (True, True)), [1.0, 0.0]
+    )
+    assert scores.everything.value is scores.clean.value is None
+    assert scores.dirty.value is scores.change is None
+
+
 def test_scores_of_another_set_raise():
     with pytest.raises(ValueError, match=r"shape \(3,\), for 2 examples"):
         contamination_scores(found([True, False]), [1.0, 1.0, 1.0])

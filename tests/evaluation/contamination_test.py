@@ -70,7 +70,10 @@ def test_flags_are_those_of_sets_of_tuples(n):
     expected = slow_is_dirty(texts, documents, n)
     assert found.is_dirty == expected
     assert 0 < found.num_dirty < 60
-    assert found.share_clean == pytest.approx(1 - sum(expected) / 60)
+    assert found.share_clean == pytest.approx(
+        1 - sum(expected) / (60 - found.num_short)
+    )
+    assert found.num_short > 0
 
 
 def test_an_example_is_compared_as_its_context_with_the_right_answer():
@@ -106,10 +109,19 @@ def test_n_grams_of_many_documents_count():
     assert found["x"].is_dirty == (True,)
 
 
-def test_an_example_with_fewer_words_is_clean_and_short():
+def test_an_example_with_fewer_words_is_neither_clean_nor_dirty():
     texts = ["one two three", "one two three four five six seven eight"]
     found = check_contamination({"x": texts}, texts)["x"]
     assert found == Contamination(8, (False, True), (True, False))
+    assert found.is_clean == (False, False)
+    assert (found.num_short, found.num_dirty, found.num_clean) == (1, 1, 0)
+    assert found.share_clean == 0.0
+
+
+def test_what_cannot_be_compared_has_no_share():
+    found = check_contamination({"x": ["one", "two"]}, ["one"])["x"]
+    assert found.share_clean is None
+    assert found.num_short == 2
 
 
 @pytest.mark.parametrize(

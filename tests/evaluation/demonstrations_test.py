@@ -57,8 +57,8 @@ def test_the_tested_example_is_not_drawn_and_another_takes_its_place(exclude):
 def test_more_shots_than_examples_are_an_error(arguments, available):
     message = (
         "shots must be at most the number of examples to draw from. Received: "
-        f"shots=11, with {available} in piqa/train.jsonl. Lower shots or add "
-        "examples."
+        f"shots=11, with {available} in piqa/train.jsonl. Pass fewer shots or "
+        "add examples."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         draw(10, 11, 0, index=0, source="piqa/train.jsonl", **arguments)

@@ -175,6 +175,10 @@ def test_tasks_without_a_score_leave_their_texts(tmp_path):
     assert run([task], cache=tmp_path, limit=2) == []
     (path,) = tmp_path.iterdir()
     assert path.read_text().count("predicted") == 2
+    records = {"telling": RECORDS["telling"]}
+    again = EvaluationRun([task], records=records, cache=tmp_path, limit=2)
+    assert list(again(talking_model())) == []
+    assert again.texts == {"telling": path}
 
 
 def test_an_example_is_not_shown_to_itself_where_the_splits_are_one(asked):

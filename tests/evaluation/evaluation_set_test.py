@@ -66,7 +66,7 @@ def test_what_does_not_hold_is_no_demonstration():
         (
             {"shots": (0, 5)},
             "Received: shots=5, with 4 in the training split of telling "
-            "(records). Lower shots or add",
+            "(records). Pass fewer shots or add",
         ),
         ({"shots": -1}, "shots must be an integer of at least 0."),
         ({"shots": [1, 0.5]}, "shots must be an integer of at least 0."),
@@ -91,6 +91,12 @@ def test_what_is_wrong_with_any_task_is_named(arguments, message):
         load(**arguments)
 
 
+def test_it_is_said_that_the_task_brought_k():
+    message = "Received: shots=50, the task's own, with 4 in the training split"
+    with pytest.raises(ValueError, match=message):
+        load([telling(shots=50)], records={"telling": RECORDS["telling"]})
+
+
 def test_the_file_that_holds_too_few_is_named(tmp_path):
     (tmp_path / "choosing").mkdir()
     lines = "\n".join(map(json.dumps, choosing_records(2)))
@@ -100,7 +106,7 @@ def test_the_file_that_holds_too_few_is_named(tmp_path):
     # Both splits are the same: an example cannot demonstrate itself.
     message = (
         f"shots=2, with 1 in the training split of choosing (file='{path}'), "
-        "the tested example itself left out. Lower"
+        "the tested example itself left out. Pass fewer"
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         load([choosing()], 2, None, data=tmp_path)

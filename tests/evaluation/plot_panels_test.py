@@ -3,6 +3,8 @@ from matplotlib.figure import Figure
 
 from keras_gpt3.evaluation.plot_panels import add_legend
 from keras_gpt3.evaluation.plot_panels import label_end
+from keras_gpt3.evaluation.plot_panels import scale_scores
+from keras_gpt3.evaluation.plot_panels import stroke
 from keras_gpt3.evaluation.plot_panels import task_panels
 from tests.evaluation.some_results import PIQA
 from tests.evaluation.some_results import result
@@ -59,6 +61,29 @@ def test_a_curve_s_end_is_labelled_there():
     label_end(axes, 3, 4, "175B")
     assert axes.texts[0].xy == (3, 4)
     assert axes.texts[0].get_text() == "175B"
+
+
+@pytest.mark.parametrize(("value", "top"), [(0, 10), (3, 10), (80, 84)])
+def test_scores_are_scaled_from_0_to_what_can_be_read(value, top):
+    axes = Figure().subplots()
+    axes.plot([0, 1], [0, value])
+    scale_scores(axes, "accuracy")
+    # A mark at 0 is whole.
+    assert axes.get_ylim() == pytest.approx((-0.04 * top, top))
+
+
+def test_perplexity_is_logarithmic():
+    axes = Figure().subplots()
+    axes.plot([0, 1], [20, 30])
+    scale_scores(axes, "perplexity")
+    assert axes.get_yscale() == "log"
+
+
+def test_a_curve_is_seen_below_the_next():
+    strokes = [stroke(number, 3) for number in range(3)]
+    for one, other in zip(strokes, strokes[1:], strict=False):
+        assert all(one[key] > other[key] for key in one)
+    assert stroke(0, 20) == stroke(0, 4)
 
 
 def test_without_results_it_raises():

@@ -13,14 +13,21 @@ from tests.evaluation.some_results import result
 
 def test_what_is_written_is_read(tmp_path):
     path = tmp_path / "new" / "results.json"
-    results = [
-        result(),
-        result(4, 0.75, num_parameters=None),
-        result(metric="perplexity", value=math.inf, interval=(1.0, math.inf)),
-    ]
+    results = [result(), result(4, 0.75, num_parameters=None)]
     write_results(results, path)
     assert read_results(path) == results
     assert [p.name for p in path.parent.iterdir()] == ["results.json"]
+
+
+def test_what_is_no_number_is_null_and_nan_again(tmp_path):
+    path = tmp_path / "results.json"
+    write_results(
+        [result(standard_error=math.nan, interval=(1.0, math.inf))], path
+    )
+    (fields,) = json.loads(path.read_text(), parse_constant=pytest.fail)
+    assert fields["standard_error"] is None and fields["interval"] == [1, None]
+    (read,) = read_results(path)
+    assert math.isnan(read.standard_error) and math.isnan(read.interval[1])
 
 
 def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path, monkeypatch):

@@ -1,3 +1,7 @@
+import dataclasses
+
+import pytest
+
 from keras_gpt3.evaluation.results_table import COLUMNS
 from keras_gpt3.evaluation.results_table import markdown_table
 from keras_gpt3.evaluation.results_table import results_table
@@ -34,6 +38,38 @@ def test_the_paper_s_k_is_told_where_it_is_another():
 
 def test_demonstrations_that_did_not_fit_are_told():
     assert cells(shots=50, mean_shots=12.25)["K"] == "50 (12.2 fitted)"
+
+
+@pytest.mark.parametrize(
+    ("draws", "fitted", "shown"),
+    [
+        (None, 50.0, "50"),
+        (4, 50.0, "50 (4 shared draws)"),
+        (1, 12.25, "50 (12.2 fitted, 1 shared draw)"),
+    ],
+)
+def test_draws_that_examples_share_are_told(draws, fitted, shown):
+    assert cells(shots=50, mean_shots=fitted, draws=draws)["K"] == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "shown"),
+    [
+        ("five_digit_addition", "5D+", "five_digit_addition (5D+)"),
+        ("arc_easy", "ARC easy", "ARC easy"),
+        ("winograd", "Winograd (WSC273)", "Winograd (WSC273)"),
+        ("cb", "CommitmentBank", "cb (CommitmentBank)"),
+    ],
+)
+def test_a_task_is_named_as_the_command_wants_it(name, title, shown):
+    task = dataclasses.replace(PIQA, name=name, title=title)
+    ((first, *_),) = table_rows([result(task=name)], [task])
+    assert first == shown
+
+
+def test_a_model_s_long_path_is_cut():
+    rows = table_rows([result(model="/data/runs/a/model"), result()])
+    assert [row[1] for row in rows] == ["a/model", "mine"]
 
 
 def test_what_is_unknown_is_empty():

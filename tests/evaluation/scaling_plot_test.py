@@ -30,11 +30,20 @@ def test_runs_fit_and_paper_are_drawn(points):
         np.testing.assert_allclose(curve[:, 1], run.losses)
     paper = drawn["paper: L = 2.57 C^-0.048"]
     np.testing.assert_allclose(paper[:, 1], PAPER_LAW.loss(paper[:, 0]))
-    fitted = drawn[f"fitted: {law_text(fit.law)}, with 95% band"]
+    # Of three runs it is no real one of 95%.
+    band = "rough band, of 3 runs"
+    fitted = drawn[f"fitted: {law_text(fit.law)}, with {band}"]
     np.testing.assert_allclose(fitted[:, 1], fit.law.loss(fitted[:, 0]))
     points_drawn = drawn["points of the fit"]
     np.testing.assert_allclose(points_drawn[:, 0], fit.compute)
     assert fitted[0, 0] < min(fit.compute) < max(fit.compute) < fitted[-1, 0]
+
+
+def test_of_many_runs_the_band_is_one_of_95_percent():
+    runs = noisy_runs(0)[:6]
+    fit = fit_runs(runs, num_resamples=20)
+    label = f"fitted: {law_text(fit.law)}, with 95% band"
+    assert label in lines(plot_scaling(runs, fit))
 
 
 def test_both_axes_are_logarithmic():

@@ -23,7 +23,7 @@ def test_the_section_tells_law_intervals_and_runs():
     assert section.paragraphs[1] == "Paper, Figure 3.1: L = 2.57 C^-0.048"
     text = " ".join(section.paragraphs)
     low, high = FIT.intervals["exponent"]
-    assert f"b = {FIT.law.exponent:.4g}, 95% interval {low:.4g} to " in text
+    assert f"b = {FIT.law.exponent:.4g}, interval {low:.4g} to " in text
     assert (
         "It counts all parameters, as Table D.1 does; the paper's law" in text
     )
@@ -31,6 +31,15 @@ def test_the_section_tells_law_intervals_and_runs():
     assert [row[0] for row in section.rows] == [run.name for run in RUNS]
     # Twenty tokens a parameter.
     assert section.rows[0][1:3] == ("1M", "20M")
+
+
+@pytest.mark.parametrize(("count", "is_rough"), [(3, True), (6, False)])
+def test_of_few_runs_the_intervals_are_called_rough(count, is_rough):
+    runs = noisy_runs(0)[:count]
+    section = scaling_section(runs, fit_runs(runs, num_resamples=20))
+    text = " ".join(section.paragraphs)
+    assert (f"Of {count} runs the bootstrap has few" in text) is is_rough
+    assert (", 95% interval " in text) is not is_rough
 
 
 def test_without_embeddings_or_with_a_floor_the_text_says_so():

@@ -86,6 +86,15 @@ def test_perplexity_is_logarithmic():
     assert lines(axes, grey=False)[0].get_ydata().tolist() == [20, 20]
 
 
+def test_models_that_coincide_are_both_seen():
+    results = [result(k, 0.0, model=m) for m in ("/a/b/c", "x") for k in (0, 1)]
+    axes = plot_shots([r for r in results]).axes[0]
+    below, above = lines(axes, grey=False)
+    assert [below.get_label(), above.get_label()] == ["b/c", "x"]
+    assert below.get_linewidth() > above.get_linewidth()
+    assert axes.get_ylim()[1] >= 10
+
+
 def test_seeds_are_told_apart_where_a_model_has_several():
     results = [result(), result(seed=1), result(model="other", seed=1)]
     assert line_labels(results) == {

@@ -58,6 +58,43 @@ def test_results_without_a_size_are_left_out():
     assert len(plot_sizes(results).axes) == 1
 
 
+def test_models_of_one_size_have_marks_with_names_and_no_line():
+    results = [result(k, model=m) for k in (0, 4) for m in ("/a/b/c", "x")]
+    figure = plot_sizes(results)
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts[3:] == ["measured, K = 0", "measured, K = 4", "b/c", "x"]
+    drawn = {line.get_label(): line for line in figure.axes[0].get_lines()}
+    assert drawn["measured, K = 0"].get_linestyle() == "None"
+    assert drawn["b/c"].get_marker() != drawn["x"].get_marker()
+    marked = [
+        line.get_marker()
+        for line in figure.axes[0].get_lines()
+        if line.get_label().startswith("_") and len(line.get_xdata())
+    ]
+    assert marked == [drawn[m].get_marker() for m in ("b/c", "x")] * 2
+    # Side by side, about their size.
+    left, right = drawn["measured, K = 0"].get_xdata()
+    assert left < 1e7 < right < 2 * left
+
+
+def test_models_of_several_sizes_are_joined():
+    results = [
+        result(model=f"m{count}", num_parameters=count)
+        for count in (10**7, 10**8)
+    ]
+    lines = plot_sizes(results).axes[0].get_lines()
+    (joined,) = [n for n in lines if n.get_label() == "measured, K = 0"]
+    assert joined.get_linestyle() == "-"
+
+
+def test_a_panel_of_zeros_is_scaled_to_what_can_be_read():
+    zeros = [result(k, 0.0, task="a", interval=(0.0, 0.0)) for k in (0, 4)]
+    (axes,) = plot_sizes(zeros).axes
+    assert axes.get_ylim() == pytest.approx((-0.4, 10))
+    one, other = axes.get_lines()
+    assert one.get_markersize() > other.get_markersize()
+
+
 def test_without_any_size_it_raises():
     with pytest.raises(ValueError) as caught:
         plot_sizes([result(num_parameters=None)])

@@ -1,3 +1,4 @@
+import pathlib
 import re
 import sys
 
@@ -11,7 +12,6 @@ from keras_gpt3.evaluation.task_file import read_task
 GENERATE = {
     "name": "sums",
     "title": "Sums",
-    "paper": "",
     "fields": {"question": "string", "answer": "string"},
     "context": "{{ question }} =",
     "target": " {{ answer }}",
@@ -69,6 +69,12 @@ def test_other_scorings_are_read_too(values, tmp_path):
     assert read_task(write(tmp_path, values)).scoring == values["scoring"]
 
 
+def test_the_paper_needs_not_to_have_the_task(tmp_path):
+    assert read_task(write(tmp_path, GENERATE)).paper == ""
+    values = {**GENERATE, "paper": "Section 3.9"}
+    assert read_task(write(tmp_path, values)).paper == "Section 3.9"
+
+
 def test_a_choice_needs_no_target(tmp_path):
     values = {key: CHOICES[key] for key in CHOICES if key != "target"}
     assert read_task(write(tmp_path, values)).target == ""
@@ -109,11 +115,11 @@ def test_a_fault_names_file_and_key(change, invariant, received, tmp_path):
 
 def test_a_fault_names_the_line_of_its_key(tmp_path):
     lines = [f"{key}: {value!r}" for key, value in GENERATE.items()]
-    lines[7] = "metrics: [f1, acc]"
+    lines[6] = "metrics: [f1, acc]"
     path = write(tmp_path, "# A comment.\n" + "\n".join(lines))
     message = fault(path)
     assert message.startswith("Metrics with the scoring generate must be of")
-    assert f"Received: file='{path}', line=9, the metric 'acc'." in message
+    assert f"Received: file='{path}', line=8, the metric 'acc'." in message
 
 
 def test_a_key_that_is_not_there_has_no_line(tmp_path):
@@ -125,15 +131,36 @@ def test_a_key_that_is_not_there_has_no_line(tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("a: [", "A task must be YAML"),
-        ("a: {b: 1, b: 2}", "A task must be YAML"),
-        ("", "A task must hold keys and values"),
-        ("- a", "A task must hold keys and values"),
-        ("a: !!python/object:os.system {}", "A task must be YAML"),
+        ("a: 1\nb: [", ", line=2 (while parsing a flow node, expected"),
+        ("a: 1\n  b: 2", ", line=2 (mapping values are not allowed here)"),
+        ("a: {b: 1, b: 2}", ", line=1 (the key 'b' stands twice)"),
+        ("a: !!python/object:os.system {}", ", line=1 (could not determine"),
+        ("a: \0", " (special characters are not allowed, position 3)"),
     ],
 )
-def test_what_is_no_yaml_is_named(text, reason, tmp_path):
-    assert fault(write(tmp_path, text)).startswith(reason)
+def test_broken_syntax_is_named_with_its_line(text, reason, tmp_path):
+    path = write(tmp_path, text)
+    message = fault(path)
+    assert message.startswith(
+        f"A task must be YAML. Received: file='{path}'{reason}"
+    )
+    assert "byte string" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "received"),
+    [
+        ("", "no value, it is empty"),
+        ("# Nothing.\n", "no value, it is empty"),
+        ("- a", "a list"),
+    ],
+)
+def test_what_holds_no_keys_is_named(text, received, tmp_path):
+    path = write(tmp_path, text)
+    assert fault(path) == (
+        f"A task must hold keys and values. Received: file='{path}', "
+        f"{received}. Write one `key: value` a line."
+    )
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -148,3 +175,13 @@ def test_without_pyyaml_the_remedy_is_named(tmp_path, monkeypatch):
     task_file._yaml.cache_clear()
     with pytest.raises(ImportError, match=r"pip install 'keras-gpt3\[evaluate"):
         read_task(path)
+
+
+def test_the_task_of_the_readme_can_be_read(tmp_path):
+    readme = pathlib.Path(__file__).parents[2] / "README.md"
+    (block,) = re.findall(
+        r"```yaml\n(name: .*?)```", readme.read_text("utf-8"), re.DOTALL
+    )
+    path = tmp_path / "capitals.yaml"
+    path.write_text(block, "utf-8")
+    assert read_task(path).name == "capitals"

@@ -43,6 +43,20 @@ def test_accuracy_is_the_share_that_is_right():
     assert interval[0] < 0.75 <= interval[1] <= 1
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "f1"])
+def test_a_few_that_agree_leave_doubt(metric):
+    examples = choices([1] * 4, choice_names=("Bern", "Rome"))
+    right = task_metric(metric, examples, outcomes([1] * 4, examples))
+    assert right == (1.0, 0.0, (pytest.approx(0.025**0.25), 1.0))
+    wrong = task_metric(metric, examples, outcomes([0] * 4, examples))
+    assert wrong == (0.0, 0.0, (0.0, pytest.approx(1 - 0.025**0.25)))
+    clustered = in_clusters(examples, "aabb")
+    _, error, (low, _) = task_metric(
+        metric, clustered, outcomes([1] * 4, clustered)
+    )
+    assert (error, low) == (0.0, pytest.approx(0.025**0.5))
+
+
 def test_a_group_is_right_if_all_of_it_is():
     examples = choices([0, 1, 1], ["q1", "q1", "q2"])
     found = outcomes([0, 0, 1], examples)

@@ -10,7 +10,6 @@ from keras_gpt3.evaluation.task_rules import check_task
 BOTH = {
     "name": "sums",
     "title": "Sums",
-    "paper": "",
     "fields": {"question": "string", "answer": "string"},
     "metrics": ("accuracy",),
     "shots": 4,
@@ -117,6 +116,21 @@ def test_a_missing_key_is_named(values, key):
 )
 def test_a_key_without_effect_is_named(values, invariant, received):
     assert fault(check_keys, values) == (invariant, received)
+
+
+@pytest.mark.parametrize(
+    ("key", "remedy"),
+    [
+        ("scorings", "Use scoring, the closest"),
+        ("max_tokens", "Use max_new_tokens, the closest"),
+        ("zzz", "Remove it"),
+        (1, "Remove it"),
+    ],
+)
+def test_for_an_unknown_key_the_closest_is_offered(key, remedy):
+    with pytest.raises(TaskFault) as caught:
+        check_keys(GENERATE | {key: 1})
+    assert caught.value.args[2] == remedy
 
 
 def fault_of(values, **changes):
