@@ -7,6 +7,7 @@ import typer
 from keras_gpt3.cli.bias import bias_command
 from keras_gpt3.cli.contamination import contamination_command
 from keras_gpt3.cli.convert import convert_command
+from keras_gpt3.cli.corpus import corpus_app
 from keras_gpt3.cli.describe import describe_command
 from keras_gpt3.cli.evaluate import evaluate_command
 from keras_gpt3.cli.export import export_command
@@ -26,6 +27,7 @@ app.command("describe")(describe_command)
 app.command("generate")(generate_command)
 app.command("plan")(plan_command)
 app.command("prepare")(prepare_command)
+app.add_typer(corpus_app, name="corpus")
 app.command("pretrain")(pretrain_command)
 app.command("finetune")(finetune_command)
 app.command("convert")(convert_command)

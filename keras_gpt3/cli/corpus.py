@@ -1,0 +1,178 @@
+"""`keras-gpt3 corpus build --config corpus.yaml`: from raw files to shards."""
+
+import pathlib
+from typing import Annotated
+
+import typer
+
+from keras_gpt3.cli.user_errors import user_errors
+
+corpus_app = typer.Typer(
+    no_args_is_help=True,
+    help="Build token shards from raw files: the paper's Appendix A and C.",
+)
+
+_HELP = {
+    "config": "A YAML file; see the README.",
+    "set": "A field's new value, such as dedup.threshold=0.7; may be repeated.",
+    "workers": "Processes on this machine. Default: one for each processor.",
+    "runner": "Another of Beam's runners, such as FlinkRunner.",
+    "beam": "One of Beam's own options, such as "
+    "--beam=--flink_master=localhost:8081; may be repeated.",
+    "overwrite": "Replace stages of other settings.",
+    "good": "Files or folders of texts such as are wanted; may be repeated.",
+    "bad": "Files or folders of raw texts; may be repeated.",
+    "out": "The folder to write the classifier to.",
+    "seed": "The same seed gives the same classifier.",
+}
+_CONFIG = typer.Option(help=_HELP["config"])
+_SET = typer.Option("--set", help=_HELP["set"])
+_WORKERS = typer.Option(help=_HELP["workers"])
+_RUNNER = typer.Option(help=_HELP["runner"])
+_BEAM = typer.Option(help=_HELP["beam"])
+_OVERWRITE = typer.Option("--overwrite", help=_HELP["overwrite"])
+
+_STAGES = {
+    "read": "Read the sources' files into parts of documents.",
+    "filter": "Drop documents of low quality, by a classifier's score.",
+    "dedup": "Drop duplicates and near-duplicates.",
+    "decontaminate": "Cut out what evaluation sets hold.",
+    "shard": "Tokenize the documents and write them in shuffled order.",
+}
+
+
+@corpus_app.command("build")
+def build_command(
+    config: Annotated[pathlib.Path, _CONFIG],
+    set_: Annotated[list[str] | None, _SET] = None,
+    workers: Annotated[int | None, _WORKERS] = None,
+    runner: Annotated[str | None, _RUNNER] = None,
+    beam: Annotated[list[str] | None, _BEAM] = None,
+    overwrite: Annotated[bool, _OVERWRITE] = False,
+) -> None:
+    """Run all stages, and write a report and the config of a training run.
+
+    A build that broke off goes on where it was. Exits with 0, or with 2 if an
+    argument, the config or a file is wrong.
+    """
+    with user_errors():
+        from keras_gpt3.corpus.beam_options import beam_options
+        from keras_gpt3.corpus.build import build_corpus
+
+        made = _config(config, set_)
+        options = beam_options(workers, runner, beam or ())
+        built = build_corpus(made, options, overwrite=overwrite)
+    _tell(built)
+
+
+@corpus_app.command("report")
+def report_command(
+    config: Annotated[pathlib.Path, _CONFIG],
+    set_: Annotated[list[str] | None, _SET] = None,
+) -> None:
+    """Write the report of the stages that are done.
+
+    Exits with 0, or with 2 if an argument or the config is wrong.
+    """
+    with user_errors():
+        from keras_gpt3.corpus.build import finish_corpus
+
+        built = finish_corpus(_config(config, set_))
+    _tell(built)
+
+
+@corpus_app.command("train-filter")
+def train_filter_command(
+    good: Annotated[list[pathlib.Path], typer.Option(help=_HELP["good"])],
+    bad: Annotated[list[pathlib.Path], typer.Option(help=_HELP["bad"])],
+    out: Annotated[pathlib.Path, typer.Option(help=_HELP["out"])],
+    seed: Annotated[int, typer.Option(help=_HELP["seed"])] = 0,
+) -> None:
+    """Train the classifier that tells good texts from raw ones.
+
+    Prints how well it tells texts that were held out: the area under the
+    curve, 1 at best and 0.5 by chance. Exits with 0, or with 2 if an argument
+    or a file is wrong.
+    """
+    with user_errors():
+        from keras_gpt3.corpus.quality_classifier import QualityClassifier
+        from keras_gpt3.replaced_folder import check_is_free
+
+        # Before the minutes that training takes.
+        check_is_free(out)
+        classifier = QualityClassifier.train(_texts(good), _texts(bad), seed)
+        classifier.save(out)
+    typer.echo(
+        f"Classifier written to {out}. AUC on texts held out: "
+        f"{classifier.held_out_auc:.4f}"
+    )
+
+
+def _stage_command(name):
+    def command(
+        config: Annotated[pathlib.Path, _CONFIG],
+        set_: Annotated[list[str] | None, _SET] = None,
+        workers: Annotated[int | None, _WORKERS] = None,
+        runner: Annotated[str | None, _RUNNER] = None,
+        beam: Annotated[list[str] | None, _BEAM] = None,
+        overwrite: Annotated[bool, _OVERWRITE] = False,
+    ) -> None:
+        with user_errors():
+            from keras_gpt3.corpus.beam_options import beam_options
+            from keras_gpt3.corpus.build import build_stage
+
+            made = _config(config, set_)
+            options = beam_options(workers, runner, beam or ())
+            stage = build_stage(name, made, options, overwrite=overwrite)
+        counts = stage.totals["all"]
+        typer.echo(
+            f"{counts['documents_out']:,} of {counts['documents_in']:,} "
+            f"documents written to {stage.folder}"
+        )
+
+    command.__doc__ = (
+        f"{_STAGES[name]}\n\nIt takes what the stage before has left. Exits "
+        "with 0, or with 2 if an argument, the config or a file is wrong."
+    )
+    return command
+
+
+for _name in _STAGES:
+    corpus_app.command(_name)(_stage_command(_name))
+
+
+def _config(path, overrides):
+    from keras_gpt3.corpus.corpus_config import CorpusConfig
+    from keras_gpt3.training.config_file import read_config
+
+    return read_config(CorpusConfig, path, overrides or ())
+
+
+def _texts(paths):
+    """The texts of files, without those that cannot be read."""
+    from keras_gpt3.corpus.document import Document
+    from keras_gpt3.corpus.input_files import input_files
+    from keras_gpt3.corpus.readers.read_file import read_file
+
+    for path in input_files(paths):
+        for item in read_file(path, "text"):
+            if isinstance(item, Document):
+                yield item.text
+
+
+def _tell(built):
+    """What was written where."""
+    for name, source in built.summary["sources"].items():
+        for side, shards in source["shards"].items():
+            typer.echo(
+                f"{name}, {side}: {shards['tokens']:,} tokens in "
+                f"{shards['documents']:,} documents written to "
+                f"{shards['folder']}"
+            )
+        if "shard" in built.summary["stages"] and not source["shards"]:
+            typer.echo(f"{name}: no document was left")
+    typer.echo(f"Report written to {built.report / 'corpus.html'}")
+    if built.pretrain is not None:
+        typer.echo(
+            f"Train on it with keras-gpt3 pretrain --config {built.pretrain}"
+        )

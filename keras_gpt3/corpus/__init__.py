@@ -1,0 +1,1 @@
+"""Prepares a corpus as Appendix A does, on Apache Beam."""

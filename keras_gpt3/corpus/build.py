@@ -1,0 +1,214 @@
+"""A corpus build: from raw files to token shards, all stages in order."""
+
+import dataclasses
+import pathlib
+
+from keras_gpt3.corpus.beam_options import beam_options
+from keras_gpt3.corpus.corpus_stages import needed_stages
+from keras_gpt3.corpus.corpus_stages import run_stage_of
+from keras_gpt3.corpus.corpus_stages import stage_folder
+from keras_gpt3.corpus.corpus_summary import corpus_summary
+from keras_gpt3.corpus.corpus_summary import write_summaries
+from keras_gpt3.corpus.part_inputs import part_inputs
+from keras_gpt3.corpus.pretrain_file import write_pretrain_file
+from keras_gpt3.corpus.report import write_corpus_report
+from keras_gpt3.corpus.table_2_2 import complete_sources
+
+REPORT_FOLDER = "report"
+
+
+@dataclasses.dataclass(frozen=True)
+class BuiltCorpus:
+    """What a build has made.
+
+    Args:
+        summary: dict, as `corpus_summary` returns it.
+        report: `pathlib.Path`. The folder of the report.
+        pretrain: `pathlib.Path` of the config of a pretraining run, or `None`
+            if no document was left.
+
+    Example:
+
+    ```python
+    import pathlib
+
+    from keras_gpt3.corpus.build import BuiltCorpus
+
+    BuiltCorpus({"sources": {}}, pathlib.Path("report"), pretrain=None)
+    ```
+    """
+
+    summary: dict
+    report: pathlib.Path
+    pretrain: pathlib.Path | None
+
+
+def build_corpus(config, options=None, progress="auto", overwrite=False):
+    """Builds token shards from raw files (Appendices A and C).
+
+    The stages are read, filter, dedup, decontaminate and shard, each a folder
+    in that of the config; one that has nothing to do is left out. A build that
+    broke off goes on where it was, one that is done is left as it is, and
+    after a change of the input only what depends on it is made again: a file
+    that is new, and those of its source that come behind it, as parts are
+    numbered in the order of the files' names. The result is the same for any
+    number of workers. `CorpusConfig` says what limits a build.
+
+    Args:
+        config: `CorpusConfig`. Sources of Table 2.2's names take from it what
+            they leave out.
+        options: `PipelineOptions`, as `beam_options` gives. Defaults to
+            `None`: all processors of this machine.
+        progress: bool or `"auto"`, which shows bars on a terminal. Defaults
+            to `"auto"`.
+        overwrite: bool. Whether stages of other settings may be replaced.
+            Defaults to `False`.
+
+    Returns:
+        A `BuiltCorpus`.
+
+    Raises:
+        FileExistsError: If the folder of a stage holds another run.
+        FileNotFoundError: If an input does not exist.
+        ImportError: If a package of the extra `corpus` is not installed.
+        ValueError: If the config contradicts itself.
+
+    Example:
+
+    ```python
+    import pathlib
+
+    from keras_gpt3.corpus.beam_options import beam_options
+    from keras_gpt3.corpus.build import build_corpus
+    from keras_gpt3.corpus.corpus_config import CorpusConfig
+    from keras_gpt3.corpus.source_section import SourceSection
+
+    pathlib.Path("a.txt").write_text("Once upon a time")
+    sources = {"books": SourceSection(files=["a.txt"])}
+    built = build_corpus(
+        CorpusConfig("corpus", sources), beam_options(workers=1)
+    )
+    built.summary["sources"]["books"]["shards"]["train"]["tokens"]  # 5
+    ```
+    """
+    config = complete_config(config)
+    options = options or beam_options()
+    inputs = []
+    for name in needed_stages(config):
+        stage = run_stage_of(name, config, inputs, options, progress, overwrite)
+        inputs = stage.outputs()
+    return finish_corpus(config)
+
+
+def build_stage(name, config, options=None, progress="auto", overwrite=False):
+    """Runs one stage alone, on what the one before has left.
+
+    Args:
+        name: string. `"read"`, `"filter"`, `"dedup"`, `"decontaminate"` or
+            `"shard"`.
+        config: as in `build_corpus`.
+        options: as in `build_corpus`. Defaults to `None`.
+        progress: as in `build_corpus`. Defaults to `"auto"`.
+        overwrite: as in `build_corpus`. Defaults to `False`.
+
+    Returns:
+        The finished `Stage`.
+
+    Raises:
+        FileNotFoundError: If the stage before is not done.
+        ValueError: If there is no such stage, or it has nothing to do.
+
+    Example:
+
+    ```python
+    import pathlib
+
+    from keras_gpt3.corpus.beam_options import beam_options
+    from keras_gpt3.corpus.build import build_stage
+    from keras_gpt3.corpus.corpus_config import CorpusConfig
+    from keras_gpt3.corpus.source_section import SourceSection
+
+    pathlib.Path("a.txt").write_text("Once upon a time")
+    sources = {"books": SourceSection(files=["a.txt"])}
+    config = CorpusConfig("corpus", sources)
+    build_stage("read", config, beam_options(workers=1)).folder
+    ```
+    """
+    config = complete_config(config)
+    names = needed_stages(config)
+    if name not in names:
+        raise ValueError(
+            "A stage must be one that has something to do. Received: "
+            f"stage={name!r} with this config. Use one of {', '.join(names)}, "
+            "or see the config's filter, quality_filter and decontaminate."
+        )
+    earlier = names[: names.index(name)]
+    inputs = part_inputs(stage_folder(config, earlier[-1])) if earlier else []
+    return run_stage_of(
+        name, config, inputs, options or beam_options(), progress, overwrite
+    )
+
+
+def finish_corpus(config):
+    """Writes the report, the numbers beside the shards and `pretrain.yaml`.
+
+    Args:
+        config: `CorpusConfig`.
+
+    Returns:
+        A `BuiltCorpus`.
+
+    Raises:
+        FileNotFoundError: If no stage is done.
+
+    Example:
+
+    ```python
+    import pathlib
+
+    from keras_gpt3.corpus.beam_options import beam_options
+    from keras_gpt3.corpus.build import build_stage
+    from keras_gpt3.corpus.build import finish_corpus
+    from keras_gpt3.corpus.corpus_config import CorpusConfig
+    from keras_gpt3.corpus.source_section import SourceSection
+
+    pathlib.Path("a.txt").write_text("Once upon a time")
+    sources = {"books": SourceSection(files=["a.txt"])}
+    config = CorpusConfig("corpus", sources)
+    build_stage("read", config, beam_options(workers=1))
+    finish_corpus(config).report  # corpus/report
+    ```
+    """
+    config = complete_config(config)
+    summary = corpus_summary(config)
+    pretrain = None
+    if "shard" in summary["stages"]:
+        write_summaries(config, summary)
+        pretrain = write_pretrain_file(config, summary)
+    report = pathlib.Path(config.folder, REPORT_FOLDER)
+    write_corpus_report(summary, report, config.filter.alpha)
+    return BuiltCorpus(summary, report, pretrain)
+
+
+def complete_config(config):
+    """Gives a config's sources what Table 2.2 says of them.
+
+    Args:
+        config: `CorpusConfig`.
+
+    Returns:
+        A `CorpusConfig`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.corpus.build import complete_config
+    from keras_gpt3.corpus.corpus_config import CorpusConfig
+    from keras_gpt3.corpus.source_section import SourceSection
+
+    sources = {"wikipedia": SourceSection(files=["wikipedia.jsonl"])}
+    config = complete_config(CorpusConfig("corpus", sources))
+    config.sources["wikipedia"].weight  # 3.0
+    ```
+    """
+    return dataclasses.replace(config, sources=complete_sources(config.sources))

@@ -1,0 +1,112 @@
+"""Runs a Beam pipeline quietly, and turns its failure into one error."""
+
+import builtins
+import contextlib
+import copy
+import logging
+import os
+import pathlib
+import re
+import shlex
+import sys
+
+from keras_gpt3.corpus import beam_worker
+from keras_gpt3.corpus.corpus_extra import import_extra
+
+# "... ValueError: text [while running 'Map(f)']", at a line's start.
+_ERROR = re.compile(
+    r"^(?:\w+\.)*(\w+): (.*?)(?: \[while running '[^']*'\])*$", re.MULTILINE
+)
+# What a command turns into one line for its user.
+_USER_ERRORS = (ValueError, OSError, MemoryError, ImportError)
+
+
+@contextlib.contextmanager
+def corpus_pipeline(options):
+    """A pipeline that runs when the block ends.
+
+    On this machine its workers are processes of the package's own, which do
+    not load TensorFlow: code that runs in them imports from the module where
+    a name stands, not from `keras_gpt3` itself.
+
+    Args:
+        options: `PipelineOptions`, as `beam_options` gives.
+
+    Yields:
+        An `apache_beam.Pipeline`.
+
+    Raises:
+        Exception: As it was raised in a worker, if it is one of those that
+            tell of the input (`ValueError`, `OSError`, ...) or another of
+            Python's own; `RuntimeError` else.
+
+    Example:
+
+    ```python
+    import apache_beam as beam
+
+    from keras_gpt3.corpus.beam_options import beam_options
+    from keras_gpt3.corpus.corpus_pipeline import corpus_pipeline
+
+    with corpus_pipeline(beam_options(workers=1)) as pipeline:
+        pipeline | beam.Create([1, 2]) | beam.Map(lambda number: number + 1)
+    ```
+    """
+    beam = import_extra("apache_beam")
+    runner, options = _runner(options)
+    pipeline = beam.Pipeline(runner=runner, options=options)
+    yield pipeline
+    with _quiet_log():
+        try:
+            pipeline.run().wait_until_finish()
+        except (RuntimeError, *_USER_ERRORS) as error:
+            raise _plain_error(error) from error
+
+
+def _runner(options):
+    """The runner, and options where it stands for this machine's processes."""
+    module = import_extra("apache_beam.options.pipeline_options")
+    direct = options.view_as(module.DirectOptions)
+    if direct.direct_running_mode != "multi_processing":
+        return None, options
+    runner = import_extra("apache_beam.runners.portability.fn_api_runner")
+    environments = import_extra("apache_beam.transforms.environments")
+    worker = pathlib.Path(beam_worker.__file__).resolve()
+    command = shlex.join([sys.executable, str(worker), str(os.getpid())])
+    options = copy.deepcopy(options)
+    # By this mode the runner would take a command of its own instead.
+    options.view_as(module.DirectOptions).direct_running_mode = None
+    environment = environments.SubprocessSDKEnvironment
+    return (
+        # Without `exec` a shell would stand between the two processes.
+        runner.FnApiRunner(environment.from_command_string(f"exec {command}")),
+        options,
+    )
+
+
+@contextlib.contextmanager
+def _quiet_log():
+    """Beam logs errors that it raises as well, with pages of traceback."""
+    logger = logging.getLogger("apache_beam")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _plain_error(error):
+    """The error that a worker raised, of the text that Beam made of it."""
+    found = _ERROR.findall(f"{type(error).__name__}: {error}")
+    if not found:
+        return error
+    name, message = found[-1]
+    kind = getattr(builtins, name, None)
+    if isinstance(kind, type) and issubclass(kind, _USER_ERRORS):
+        # Those of Unicode cannot be made of a message alone.
+        return ValueError(message) if "Unicode" in name else kind(message)
+    return RuntimeError(
+        "A stage must run without an error. Received: "
+        f"{name}: {message.rstrip('.')}. See above for where it was raised."
+    )

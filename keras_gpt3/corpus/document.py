@@ -1,0 +1,92 @@
+"""One document of a corpus."""
+
+import dataclasses
+import json
+
+from keras_gpt3.data.json_line import parse_json_line
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Document:
+    """A text, whence it came, and what the stages found out about it.
+
+    Args:
+        id: string. Unique in its source.
+        source: string. The data set that it is of.
+        text: string.
+        url: string. Defaults to `None`.
+        extra: dict of string to what JSON can hold. What stages add, such as
+            `"language"`. Defaults to `{}`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.corpus.document import Document
+
+    line = Document("a", "novels", "Once", extra={"score": 0.5}).to_json()
+    # '{"id":"a","source":"novels","url":null,"text":"Once","score":0.5}'
+    Document.from_json(line).extra  # {"score": 0.5}
+    ```
+    """
+
+    id: str
+    source: str
+    text: str
+    url: str | None = None
+    extra: dict = dataclasses.field(default_factory=dict)
+
+    def with_extra(self, **extra):
+        """The same document with more in `extra`.
+
+        Args:
+            **extra: What JSON can hold.
+
+        Returns:
+            A `Document`.
+        """
+        return dataclasses.replace(self, extra=self.extra | extra)
+
+    def to_json(self):
+        """The document as a line of JSON, without a line's end.
+
+        Returns:
+            A string.
+        """
+        fields = {
+            "id": self.id,
+            "source": self.source,
+            "url": self.url,
+            "text": self.text,
+        }
+        return json.dumps(
+            fields | self.extra, ensure_ascii=False, separators=(",", ":")
+        )
+
+    @classmethod
+    def from_json(cls, line):
+        """Reads what `to_json` wrote.
+
+        Args:
+            line: string or bytes.
+
+        Returns:
+            A `Document`.
+
+        Raises:
+            ValueError: If it is no document.
+        """
+        try:
+            fields = parse_json_line(line)
+            return cls(
+                id=fields.pop("id"),
+                source=fields.pop("source"),
+                url=fields.pop("url"),
+                text=fields.pop("text"),
+                extra=fields,
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                "A line of a part must be JSON with id, source, url and text. "
+                f"Received: {line[:80]!r} ({error!r}). Run the stage that "
+                "wrote it again."
+            ) from error

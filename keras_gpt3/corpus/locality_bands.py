@@ -1,0 +1,271 @@
+"""Which documents may be near-duplicates: those that agree in a whole band."""
+
+import math
+
+import numpy as np
+
+from keras_gpt3.corpus.min_hash import mixed_bits
+
+# A band that too many documents agree in is split by further hashes, in pairs:
+# on each of LEVELS levels, ALTERNATIVES times, so that near-duplicates meet
+# again in at least one of them.
+ALTERNATIVES = 3
+LEVELS = 3
+NUM_FURTHER = ALTERNATIVES * LEVELS
+FURTHER_HASHES = 2 * NUM_FURTHER
+# Near-duplicates that are passed over for too few equal further keys.
+_LOST_SHARE = 0.002
+
+# What stands in a band: the key that all of its documents share; the document
+# (`node`, see dedup_plan.py) and its place; the size of its set of words;
+# its keys by further hashes.
+ENTRY = np.dtype(
+    [
+        ("key", "u8"),
+        ("node", "u8"),
+        ("part", "u4"),
+        ("row", "u4"),
+        ("size", "u4"),
+        ("further", "u4", NUM_FURTHER),
+    ]
+)
+
+
+def detection_probability(similarity, bands, rows):
+    """How likely a pair of documents agrees in at least one band.
+
+    Args:
+        similarity: float or float array. The Jaccard similarity of their sets.
+        bands: int. Bands of a signature.
+        rows: int. Hashes in a band.
+
+    Returns:
+        A float or float array: `1 - (1 - similarity**rows) ** bands`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.corpus.locality_bands import detection_probability
+
+    detection_probability(0.8, bands=5, rows=2)  # 0.994
+    detection_probability(0.2, bands=5, rows=2)  # 0.185
+    ```
+    """
+    return 1 - (1 - similarity**rows) ** bands
+
+
+def band_keys(signatures, bands, namespace=0):
+    """Compute one key for each band of signatures.
+
+    Args:
+        signatures: uint32 array of shape `(documents, hashes)`.
+        bands: int. Equal runs that the hashes are divided into.
+        namespace: int of 64 bits. Keys of different ones differ. Defaults to
+            0.
+
+    Returns:
+        A uint64 array of shape `(documents, bands)`. No band has a key of
+        another.
+
+    Example:
+
+    ```python
+    import numpy as np
+    from keras_gpt3.corpus.locality_bands import band_keys
+
+    keys = band_keys(np.array([[1, 2, 3, 4], [1, 2, 3, 5]], "uint32"), 2)
+    keys[0] == keys[1]  # [True, False]
+    ```
+    """
+    rows = np.split(signatures.astype("uint64"), bands, axis=1)
+    keys = [
+        np.full(len(signatures), np.uint64(namespace) ^ np.uint64(i), "uint64")
+        for i in range(bands)
+    ]
+    for i, band in enumerate(rows):
+        for column in band.T:
+            keys[i] = mixed_bits(keys[i] ^ (column + np.uint64(2**33)))
+    return np.stack(keys, axis=1)
+
+
+def required_agreements(threshold):
+    """How many further keys two near-duplicates have in common, at least.
+
+    Args:
+        threshold: float. Their Jaccard similarity.
+
+    Returns:
+        An int. Of 500 pairs that are as similar, at most one has fewer.
+
+    Example:
+
+    ```python
+    from keras_gpt3.corpus.locality_bands import required_agreements
+
+    required_agreements(0.8)  # 2
+    ```
+    """
+    equal, below = threshold**2, 0.0
+    for count in range(NUM_FURTHER):
+        ways = math.comb(NUM_FURTHER, count)
+        below += ways * equal**count * (1 - equal) ** (NUM_FURTHER - count)
+        if below > _LOST_SHARE:
+            return count
+    return NUM_FURTHER
+
+
+def candidate_pairs(entries, max_band_documents, threshold):
+    """Find the pairs of documents that are worth comparing.
+
+    Unrelated texts of one language share their frequent words, so that some
+    bands hold a fixed share of all documents; their pairs would be a fixed
+    share of all pairs. Such bands are split until they are small, and what no
+    further hash can split is linked in a chain and a star, a number of pairs
+    that is linear.
+
+    Args:
+        entries: array of `ENTRY`. All that have one of their keys.
+        max_band_documents: int. Documents of which all pairs are taken.
+        threshold: float. Pairs that cannot be this similar are left out: by
+            the sizes of their sets, or since too few further keys agree. 0
+            leaves out none.
+
+    Returns:
+        A pair of an int64 array of shape `(pairs, 2)` of numbers of entries,
+        each pair once, and a dict of counts: bands, and documents in them,
+        that were split (`"split_bands"`, `"split_documents"`) and that stayed
+        large (`"stayed_large_bands"`, `"stayed_large_documents"`).
+
+    Example:
+
+    ```python
+    import numpy as np
+    from keras_gpt3.corpus.locality_bands import ENTRY, candidate_pairs
+
+    entries = np.zeros(3, ENTRY)
+    entries["node"] = [7, 8, 9]
+    entries["key"] = [1, 2, 1]
+    candidate_pairs(entries, 100, threshold=0.8)[0]  # [[0, 2]]
+    ```
+    """
+    plausible = _Plausible(entries, threshold)
+    counts = {}
+    numbers = np.lexsort((entries["node"], entries["key"]))
+    keys, found = entries["key"][numbers], []
+    for level in range(LEVELS + 1):
+        is_small = _run_lengths(keys) <= max_band_documents
+        small = numbers[is_small], keys[is_small]
+        found += [plausible(pairs) for pairs in _all_pairs(*small)]
+        numbers, keys = numbers[~is_small], keys[~is_small]
+        if level == 0:
+            counts |= _count("split", numbers, keys)
+            numbers, pairs = _without_copies(entries, numbers)
+            keys = entries["key"][numbers]
+            found.append(plausible(pairs))
+        if level < LEVELS:
+            numbers, keys = _split(entries, numbers, keys, level)
+    counts |= _count("stayed_large", numbers, keys)
+    found.append(plausible(_chain_and_star(numbers, keys)))
+    return np.unique(np.concatenate(found), axis=0), counts
+
+
+class _Plausible:
+    """Leaves out pairs that need not be compared."""
+
+    def __init__(self, entries, threshold):
+        self._threshold = threshold
+        self._required = required_agreements(threshold)
+        self._sizes = entries["size"].astype("float64")
+        self._further = entries["further"]
+
+    def __call__(self, pairs):
+        sizes = self._sizes[pairs]
+        # Of sets of 8 and of 10, at most 8 / 10 can be common. A rounded
+        # product may be a little above what it should be.
+        least = self._threshold * sizes.max(axis=1) - 1e-6
+        pairs = pairs[sizes.min(axis=1) >= least]
+        if not self._required:
+            return pairs
+        same = self._further[pairs[:, 0]] == self._further[pairs[:, 1]]
+        return pairs[same.sum(axis=1) >= self._required]
+
+
+def _without_copies(entries, order):
+    """Documents of the same key and further keys, each linked to the first.
+
+    A text that stands a thousand times with small changes is so compared a
+    thousand times, not half a million. It is done in large bands only: in
+    others the pairs of all copies are found.
+
+    Returns:
+        The numbers of the entries but the copies, and pairs.
+    """
+    further = mixed_bits(entries["key"][order])
+    for column in entries["further"][order].T:
+        further = mixed_bits(further ^ (column + np.uint64(2**33)))
+    by_further = np.argsort(further, kind="stable")
+    order, further = order[by_further], further[by_further]
+    firsts = _run_starts(further)
+    is_copy = firsts != np.arange(len(order))
+    pairs = np.stack([order[firsts], order], axis=1)[is_copy]
+    numbers = order[~is_copy]
+    # Back into the order of the keys.
+    key_order = np.lexsort((entries["node"][numbers], entries["key"][numbers]))
+    return numbers[key_order], pairs
+
+
+def _run_starts(keys):
+    """For each of some sorted keys, where its run of equal ones begins."""
+    places = np.arange(len(keys))
+    is_new = np.ones(len(keys), "bool")
+    is_new[1:] = keys[1:] != keys[:-1]
+    return np.maximum.accumulate(np.where(is_new, places, 0))
+
+
+def _run_lengths(keys):
+    """For each of some sorted keys, how many are equal to it."""
+    _, inverse, counts = np.unique(
+        keys, return_inverse=True, return_counts=True
+    )
+    return counts[inverse]
+
+
+def _all_pairs(numbers, keys):
+    """Yields all pairs of each run, by their distance: no loop over pairs."""
+    places = np.arange(len(keys))
+    distance = 0
+    while len(places):
+        distance += 1
+        places = places[places + distance < len(keys)]
+        places = places[keys[places] == keys[places + distance]]
+        yield np.stack([numbers[places], numbers[places + distance]], axis=1)
+
+
+def _split(entries, numbers, keys, level):
+    """The same documents, each under a key of each alternative, sorted."""
+    columns = range(level * ALTERNATIVES, (level + 1) * ALTERNATIVES)
+    parts = [
+        mixed_bits(keys ^ (entries["further"][numbers, i] + np.uint64(2**33)))
+        # Another constant each, for the same key by two is no reason to meet.
+        ^ mixed_bits(np.full(1, i + 1, "uint64"))
+        for i in columns
+    ]
+    keys, numbers = np.concatenate(parts), np.tile(numbers, ALTERNATIVES)
+    order = np.lexsort((entries["node"][numbers], keys))
+    return numbers[order], keys[order]
+
+
+def _chain_and_star(numbers, keys):
+    """Each document of a run with the one before it and with the first."""
+    firsts = _run_starts(keys)
+    others = np.flatnonzero(firsts != np.arange(len(keys)))
+    links = np.concatenate([firsts[others], others - 1])
+    others = np.tile(others, 2)
+    return np.stack([numbers[links], numbers[others]], axis=1)
+
+
+def _count(name, numbers, keys):
+    return {
+        f"{name}_bands": len(np.unique(keys)),
+        f"{name}_documents": len(np.unique(numbers)),
+    }

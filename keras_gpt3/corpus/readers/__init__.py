@@ -1,0 +1,1 @@
+"""Reads the formats that text comes in; what is malformed is put aside."""

@@ -1,0 +1,159 @@
+"""Reads documents of Common Crawl's files: WET (text) and WARC (HTML)."""
+
+import contextlib
+import io
+import types
+
+from keras_gpt3.corpus.corpus_extra import import_extra
+from keras_gpt3.corpus.document import Document
+from keras_gpt3.corpus.html_text import html_text
+from keras_gpt3.corpus.readers.decode_text import decode_text
+from keras_gpt3.corpus.readers.open_compressed import DamagedFileError
+from keras_gpt3.corpus.readers.open_compressed import open_compressed
+from keras_gpt3.corpus.readers.other_record import OtherRecord
+from keras_gpt3.corpus.readers.record_id import record_id
+from keras_gpt3.corpus.rejected_record import RejectedRecord
+
+_WITH_DOCUMENTS = ("conversion", "resource", "response")
+# These hold none, and tell of those or of the file.
+_OTHERS = ("continuation", "metadata", "request", "revisit", "warcinfo")
+_HTML = ("text/html", "application/xhtml+xml")
+
+
+def read_common_crawl_records(path, source, name, max_bytes):
+    """Yields the documents of a WET or WARC file.
+
+    Args:
+        path: string. May end in `.gz` or `.zst`.
+        source: string. The data set that they are of.
+        name: string. Of the file, in messages.
+        max_bytes: int. Longer records are put aside.
+
+    Yields:
+        A `Document` of each page: the text of a conversion record, what
+        `html_text` finds in the HTML of a response or a resource. A
+        `RejectedRecord` of each that is cut short, broken or too long, is no
+        page but a server's refusal, or is neither HTML nor plain text. An
+        `OtherRecord` of each that holds no page, such as a request.
+
+    Raises:
+        DamagedFileError: Where the file is broken, after what stands before.
+
+    Example:
+
+    ```python
+    import pathlib
+
+    from keras_gpt3.corpus.readers.common_crawl_records import (
+        read_common_crawl_records,
+    )
+
+    pathlib.Path("a.warc.wet").write_bytes(
+        b"WARC/1.0\\r\\nWARC-Type: conversion\\r\\nContent-Length: 4\\r\\n"
+        b"\\r\\nOnce\\r\\n\\r\\n"
+    )
+    list(read_common_crawl_records("a.warc.wet", "crawl", "a", 2**20))
+    ```
+    """
+    with open_compressed(path) as stream:
+        for number, record in enumerate(_records(stream), start=1):
+            if record.rec_type in _WITH_DOCUMENTS:
+                where = f"{name}:{number}"
+                yield _document(record, source, where, max_bytes)
+            else:
+                is_known = record.rec_type in _OTHERS
+                yield OtherRecord(record.rec_type if is_known else "unknown")
+
+
+def _records(stream):
+    """The records of a file, those that are read to their end or not."""
+    module = import_extra("warcio.archiveiterator")
+    exceptions = import_extra("warcio.exceptions")
+    iterator = module.WARCIterator(
+        # Of a stream that gives what there is, before it meets an error.
+        types.SimpleNamespace(read=stream.read1),
+        # A page with bad headers would end the file.
+        no_record_parse=True,
+    )
+    while True:
+        try:
+            with _quiet():
+                record = next(iterator.the_iter, None)
+        except (exceptions.ArchiveLoadFailed, ValueError) as error:
+            raise DamagedFileError("broken WARC", error) from error
+        if record is None:
+            return
+        if record.length is None:
+            # What follows would be taken for its content.
+            raise DamagedFileError("broken WARC", "a record without a length")
+        yield record
+
+
+def _quiet():
+    """The library writes to standard error of what is not as it should be."""
+    return contextlib.redirect_stderr(io.StringIO())
+
+
+def _document(record, source, where, max_bytes):
+    headers = record.rec_headers
+    url = headers.get_header("WARC-Target-URI")
+    own = headers.get_header("WARC-Record-ID")
+    own = record_id(own and own.strip("<>"), source, where)
+
+    def rejected(reason, data=b"", detail=url):
+        text = data[:1000].decode("utf-8", "replace")
+        return RejectedRecord(source, reason, text, own, where, detail)
+
+    kind = _content_type(record)
+    status = record.http_headers and record.http_headers.get_statuscode()
+    # What has no headers has some word in its place.
+    if status and status.isdecimal() and status != "200":
+        return rejected("HTTP status is not 200", detail=f"{status} {url}")
+    data, is_whole = _content(record, max_bytes)
+    if len(data) > max_bytes:
+        return rejected("long record", data)
+    if record.raw_stream.limit:
+        return rejected("cut record", data)
+    if not is_whole:
+        return rejected("broken body", data)
+    if kind in _HTML:
+        text = html_text(data, url)
+        reason = None if text else "no text in HTML"
+    elif kind == "text/plain":
+        text, reason = decode_text(data)
+    else:
+        return rejected("neither HTML nor text", detail=kind)
+    if reason:
+        return rejected(reason, data)
+    return Document(own, source, text, url)
+
+
+def _content(record, max_bytes):
+    """What a record holds, and whether it could be decompressed to its end."""
+    stream = record.content_stream()
+    with _quiet():
+        data = stream.read(max_bytes + 1)
+    # The library ends at an error as at the end, and has no decompressor where
+    # it finds nothing to decompress.
+    decompressor = getattr(stream, "decompressor", None)
+    return data, not data or getattr(decompressor, "eof", True)
+
+
+def _content_type(record):
+    """What a record holds, `""` where it does not say; reads its headers."""
+    if record.rec_type == "conversion":
+        return "text/plain"
+    if record.rec_type == "resource":
+        return _kind(record.content_type)
+    module = import_extra("warcio.statusandheaders")
+    parser = module.StatusAndHeadersParser(["HTTP/1.0", "HTTP/1.1"], False)
+    try:
+        record.http_headers = parser.parse(record.raw_stream)
+    except (EOFError, module.StatusAndHeadersParserException):
+        return ""
+    return _kind(record.http_headers.get_header("Content-Type"))
+
+
+def _kind(content_type):
+    kind = content_type or ""
+    return kind.partition(";")[0].strip().lower()

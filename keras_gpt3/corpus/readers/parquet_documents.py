@@ -1,0 +1,113 @@
+"""Reads documents of a Parquet file."""
+
+from keras_gpt3.corpus.corpus_extra import import_extra
+from keras_gpt3.corpus.document import Document
+from keras_gpt3.corpus.readers.decode_text import decode_text
+from keras_gpt3.corpus.readers.escaped_text import escaped_text
+from keras_gpt3.corpus.readers.open_compressed import DamagedFileError
+from keras_gpt3.corpus.readers.record_id import record_id
+from keras_gpt3.corpus.readers.unreadable_file import raise_if_unreadable
+from keras_gpt3.corpus.rejected_record import RejectedRecord
+
+_BATCH_ROWS = 256
+_COLUMNS = ("id", "url", "text")
+
+
+def read_parquet_documents(path, source, name, max_bytes):
+    """Yields the documents of a Parquet file, a few rows in memory.
+
+    Args:
+        path: string.
+        source: string. The data set that they are of.
+        name: string. Of the file, in ids and in messages.
+        max_bytes: int. Longer texts are put aside.
+
+    Yields:
+        A `Document` of each row with a `text`, and its `id` and `url` if there
+        are such columns; a `RejectedRecord` of each other row, or one of a
+        file without a column `text`.
+
+    Raises:
+        DamagedFileError: If it is damaged, or from there on.
+        OSError: If the system cannot read the file.
+
+    Example:
+
+    ```python
+    import pyarrow
+    from pyarrow import parquet
+
+    from keras_gpt3.corpus.readers.parquet_documents import (
+        read_parquet_documents,
+    )
+
+    parquet.write_table(pyarrow.table({"text": ["Once"]}), "a.parquet")
+    list(read_parquet_documents("a.parquet", "novels", "a.parquet", 2**20))
+    ```
+    """
+    pyarrow = import_extra("pyarrow")
+    parquet = import_extra("pyarrow.parquet")
+    try:
+        # Opened here: the library takes no name that is no UTF-8.
+        with open(path, "rb") as raw, parquet.ParquetFile(raw) as file:
+            names = file.schema_arrow.names
+            if "text" not in names:
+                yield _without_text(names, source, name)
+                return
+            columns = [column for column in _COLUMNS if column in names]
+            number = 0
+            for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
+                values = map(_values, batch.columns)
+                for row in zip(*values, strict=True):
+                    number += 1
+                    row = dict(zip(columns, row, strict=True))
+                    yield _document(row, source, f"{name}:{number}", max_bytes)
+    # The last is of a column's name.
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise_if_unreadable(error, path)
+        raise DamagedFileError("broken Parquet", error) from error
+
+
+def _without_text(names, source, name):
+    return RejectedRecord(
+        source,
+        "no column text",
+        where=name,
+        detail=(
+            "A Parquet file must have a column text. Received: "
+            f"file='{name}' with the columns {', '.join(names) or 'none'}. "
+            "Rename the one that holds the documents."
+        ),
+    )
+
+
+def _values(column):
+    """The values of a column; strings as bytes, for they may be no UTF-8."""
+    types = import_extra("pyarrow.types")
+    if types.is_string(column.type) or types.is_large_string(column.type):
+        column = column.cast(import_extra("pyarrow").large_binary())
+    return column.to_pylist()
+
+
+def _string(value):
+    return value.decode("utf-8", "replace") if type(value) is bytes else value
+
+
+def _document(row, source, where, max_bytes):
+    text, reason = row["text"], None
+    if isinstance(text, bytes):
+        text, reason = decode_text(text)
+    if not reason and not isinstance(text, str):
+        reason = "no text"
+    if not reason and len(text) > max_bytes:
+        reason = "long line"
+    if reason:
+        shown = text[:1000] if isinstance(text, str) else ""
+        return RejectedRecord(source, reason, shown, where=where)
+    url = _string(row.get("url"))
+    return Document(
+        id=record_id(_string(row.get("id")), source, where),
+        source=source,
+        text=text,
+        url=escaped_text(url) if isinstance(url, str) else None,
+    )

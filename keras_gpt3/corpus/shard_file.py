@@ -1,0 +1,63 @@
+"""One shard of a corpus, written whole or not at all."""
+
+import hashlib
+import pathlib
+
+import numpy as np
+
+from keras_gpt3.corpus.replaced_file import replaced_file
+from keras_gpt3.data.shard_record import ShardRecord
+
+
+def write_shard(folder, number, dtype, documents, tfrecord=False):
+    """Writes documents as a shard of the package's format.
+
+    Args:
+        folder: path. It is made.
+        number: int. Of the shard.
+        dtype: string. Of the ids on disk.
+        documents: list of arrays of ids, each with its end-of-text id.
+        tfrecord: bool. Whether to write them as a TFRecord file as well, one
+            `tf.train.Example` a document, with the ids as `token_ids`
+            (TensorFlow). Defaults to `False`.
+
+    Returns:
+        A `ShardRecord`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.corpus.shard_file import write_shard
+
+    write_shard("shards", 0, "uint16", [[11, 12, 50256]]).num_tokens  # 3
+    ```
+    """
+    path = pathlib.Path(folder, f"tokens-{number:05d}.{dtype}")
+    digest, num_tokens = hashlib.sha256(), 0
+    with replaced_file(path) as file:
+        for tokens in documents:
+            data = np.asarray(tokens, np.dtype(dtype).newbyteorder("<"))
+            file.write(data)
+            digest.update(data)
+            num_tokens += len(data)
+    if tfrecord:
+        _write_tfrecord(path.with_suffix(".tfrecord"), documents)
+    return ShardRecord(
+        path.name, num_tokens, len(documents), digest.hexdigest()
+    )
+
+
+def _write_tfrecord(path, documents):
+    import tensorflow as tf
+
+    with (
+        replaced_file(path) as file,
+        tf.io.TFRecordWriter(file.name) as writer,
+    ):
+        for tokens in documents:
+            ids = tf.train.Int64List(value=np.asarray(tokens).tolist())
+            feature = {"token_ids": tf.train.Feature(int64_list=ids)}
+            example = tf.train.Example(
+                features=tf.train.Features(feature=feature)
+            )
+            writer.write(example.SerializeToString(deterministic=True))

@@ -1,0 +1,213 @@
+import dataclasses
+import json
+import pathlib
+
+import pytest
+
+from keras_gpt3.corpus.beam_options import beam_options
+from keras_gpt3.corpus.build import build_corpus
+from keras_gpt3.corpus.build import build_stage
+from keras_gpt3.corpus.build import finish_corpus
+from keras_gpt3.corpus.corpus_config import CorpusConfig
+from keras_gpt3.corpus.corpus_config import DecontaminateSection
+from keras_gpt3.corpus.corpus_config import FilterSection
+from keras_gpt3.corpus.corpus_config import ShardSection
+from keras_gpt3.corpus.quality_classifier import QualityClassifier
+from keras_gpt3.corpus.source_section import SourceSection
+from keras_gpt3.data import Mixture
+from keras_gpt3.data import packed_dataset
+from keras_gpt3.training.config_file import read_config
+from keras_gpt3.training.pretraining_config import PretrainingConfig
+from tests.fixtures.corpus.excerpts import read_excerpts
+from tests.fixtures.corpus.planted_contamination import evaluation_texts
+
+ONE = beam_options(workers=1)
+STAGES = ["read", "filter", "dedup", "decontaminate", "shard"]
+
+
+def texts_of(name):
+    return [row["text"] for row in read_excerpts(name)]
+
+
+def write_lines(path, texts):
+    lines = (json.dumps({"text": text}) + "\n" for text in texts)
+    path.write_text("".join(lines))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory):
+    """The files of a crawl and of an encyclopedia, and what goes with them."""
+    folder = tmp_path_factory.mktemp("raw")
+    novels, manuals = texts_of("novels"), texts_of("manuals")
+    articles = texts_of("encyclopedia")
+    good = [*novels[::2], *articles[20:]]
+    classifier = QualityClassifier.train(good, manuals[::2], seed=0)
+    classifier.save(folder / "classifier")
+    tainted = f"{novels[1]} {evaluation_texts()[3]} {novels[3]}"
+    crawl = [*novels[1::2], *manuals[1::2], novels[5], tainted, *articles[:9]]
+    write_lines(folder / "crawl-0.jsonl", crawl[:20])
+    write_lines(folder / "crawl-1.jsonl", crawl[20:])
+    with open(folder / "crawl-1.jsonl", "a") as file:
+        file.write("{no JSON\n")
+    write_lines(folder / "articles.jsonl", articles)
+    write_lines(folder / "questions.jsonl", evaluation_texts())
+    return folder
+
+
+def config_of(raw, folder):
+    return CorpusConfig(
+        str(folder),
+        {
+            # Not in the order of names.
+            "wikipedia": SourceSection(files=[f"{raw}/articles.jsonl"]),
+            "common_crawl": SourceSection(
+                files=[f"{raw}/crawl-*.jsonl"],
+                remove_documents_of=["wikipedia"],
+            ),
+        },
+        filter=FilterSection(classifier=f"{raw}/classifier"),
+        decontaminate=DecontaminateSection(texts=[f"{raw}/questions.jsonl"]),
+        shard=ShardSection(tokens_per_shard=5000, validation_fraction=0.1),
+    )
+
+
+def files_of(folder):
+    """The content of all files, without the folder's own name."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes().replace(
+            str(folder).encode(), b""
+        )
+        for path in sorted(pathlib.Path(folder).rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def built(raw, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("built") / "corpus"
+    return build_corpus(config_of(raw, folder), ONE)
+
+
+def test_every_stage_does_its_part(built):
+    stages = built.summary["stages"]
+    assert list(stages) == STAGES
+    crawl = {name: stages[name]["sources"]["common_crawl"] for name in STAGES}
+    assert crawl["read"]["dropped"] == {"no JSON": 1}
+    # The manuals, of which a few may be lucky, and few of the novels.
+    assert 10 <= sum(crawl["filter"]["dropped"].values()) <= 30
+    assert stages["filter"]["sources"]["wikipedia"]["dropped"] == {}
+    assert {"exact duplicate", "in wikipedia"} <= {*crawl["dedup"]["dropped"]}
+    assert crawl["decontaminate"]["cut"]["documents"] == 1
+    for earlier, later in zip(STAGES, STAGES[1:], strict=False):
+        for source in ("common_crawl", "wikipedia"):
+            one = stages[earlier]["sources"][source]
+            other = stages[later]["sources"][source]
+            for unit in ("documents", "characters"):
+                assert one[f"{unit}_out"] == other[f"{unit}_in"]
+
+
+def test_licences_and_every_stage_s_numbers_stand_beside_the_shards(built):
+    folder = built.report.parent / "5_shard" / "common_crawl"
+    found = json.loads((folder / "corpus.json").read_text())
+    assert found["licence"].startswith("Common Crawl's terms of use")
+    assert found["weight"] == pytest.approx(60 / 63)
+    assert list(found["stages"]) == STAGES
+    assert found["stages"]["read"]["documents_in"] == 52
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert found["shards"]["train"]["tokens"] == manifest["num_tokens"]
+    sides = found["shards"].values()
+    assert found["stages"]["shard"]["tokens"] == sum(s["tokens"] for s in sides)
+
+
+def test_shards_go_into_a_training_run_by_their_weights(built):
+    data = read_config(PretrainingConfig, built.pretrain).data
+    assert data.weights == pytest.approx(
+        {"common_crawl": 60 / 63, "wikipedia": 3 / 63}
+    )
+    assert set(data.validation) == {"common_crawl", "wikipedia"}
+    mixture = Mixture(data.shards, data.weights)
+    inputs, labels, *_ = next(iter(packed_dataset(mixture, 16, batch_size=2)))
+    assert labels.shape == (2, 16)
+
+
+def test_a_report_tells_of_it(built):
+    text = (built.report / "corpus.md").read_text()
+    for title in (
+        "Scores of the quality classifier",
+        "Clusters of near-duplicates",
+        "Samples of what decontaminate dropped",
+    ):
+        assert f"## {title}" in text
+
+
+def test_a_build_that_is_done_is_left_as_it_is(raw, built):
+    folder = built.report.parent
+    before = {
+        path: path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix in (".zst", ".uint16")
+    }
+    build_corpus(config_of(raw, folder), ONE)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_stages_one_by_one_make_the_same(raw, built, tmp_path):
+    config = config_of(raw, tmp_path / "corpus")
+    for name in STAGES:
+        stage = build_stage(name, config, ONE)
+        assert stage.is_done
+    for path in (tmp_path / "corpus").glob("*/stage.json"):
+        # A build goes on where single stages ended, and the other way round.
+        whole = built.report.parent / path.parent.name / path.name
+        assert path.read_bytes() == whole.read_bytes()
+    again = finish_corpus(config)
+    assert again.summary["stages"] == built.summary["stages"]
+    one = files_of(built.report.parent / "5_shard")
+    assert files_of(tmp_path / "corpus" / "5_shard") == one
+
+
+def test_after_a_change_of_one_file_the_rest_is_not_read_again(raw, tmp_path):
+    for path in raw.glob("*.jsonl"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    config = config_of(tmp_path, tmp_path / "corpus")
+    config = dataclasses.replace(
+        config, filter=FilterSection(classifier=f"{raw}/classifier")
+    )
+    build_corpus(config, ONE)
+    part = tmp_path / "corpus" / "2_filter" / "common_crawl" / "part-00000.json"
+    before = part.stat().st_mtime_ns
+    with open(tmp_path / "crawl-1.jsonl", "a") as file:
+        file.write(json.dumps({"text": texts_of("speeches")[0]}) + "\n")
+    again = build_corpus(config, ONE)
+    assert part.stat().st_mtime_ns == before
+    read = again.summary["stages"]["read"]["sources"]["common_crawl"]
+    assert read["documents_in"] == 53
+    fresh = dataclasses.replace(config, folder=str(tmp_path / "fresh"))
+    build_corpus(fresh, ONE)
+    assert files_of(tmp_path / "corpus" / "5_shard") == files_of(
+        tmp_path / "fresh" / "5_shard"
+    )
+
+
+def test_a_folder_of_another_run_is_refused_unless_overwritten(raw, built):
+    config = config_of(raw, built.report.parent)
+    other = dataclasses.replace(
+        config,
+        decontaminate=DecontaminateSection(texts=[f"{raw}/articles.jsonl"]),
+    )
+    with pytest.raises(
+        FileExistsError, match="hold no other run. .*4_decontaminate.*--overw"
+    ):
+        build_corpus(other, ONE)
+
+
+def test_a_stage_that_cannot_run_raises(raw, tmp_path):
+    config = config_of(raw, tmp_path / "corpus")
+    with pytest.raises(FileNotFoundError, match="of a finished one. .*1_read"):
+        build_stage("filter", config, ONE)
+    with pytest.raises(FileNotFoundError, match="a stage that is done. Rec"):
+        finish_corpus(config)
+    plain = dataclasses.replace(config, decontaminate=DecontaminateSection())
+    with pytest.raises(ValueError, match="Received: stage='decontaminate' w"):
+        build_stage("decontaminate", plain, ONE)

@@ -1,0 +1,71 @@
+import pathlib
+
+import pytest
+
+from keras_gpt3.corpus import corpus_stages
+from keras_gpt3.corpus.corpus_config import CorpusConfig
+from keras_gpt3.corpus.corpus_config import DecontaminateSection
+from keras_gpt3.corpus.corpus_config import FilterSection
+from keras_gpt3.corpus.corpus_stages import STAGES
+from keras_gpt3.corpus.corpus_stages import needed_stages
+from keras_gpt3.corpus.corpus_stages import run_stage_of
+from keras_gpt3.corpus.corpus_stages import stage_folder
+from keras_gpt3.corpus.source_section import SourceSection
+
+
+def config(is_filtered=False, **sections):
+    source = SourceSection(
+        files=["a"], quality_filter=is_filtered, remove_documents_of=["b"]
+    )
+    sources = {"a": source, "b": SourceSection(files=["b"])}
+    return CorpusConfig("corpus", sources, **sections)
+
+
+def test_each_stage_has_a_folder_in_order():
+    folders = [stage_folder(config(), name) for name in STAGES]
+    assert folders[0] == pathlib.Path("corpus/1_read")
+    assert folders == sorted(folders)
+
+
+def test_a_stage_that_has_nothing_to_do_is_left_out():
+    assert needed_stages(config()) == ["read", "dedup", "shard"]
+    everything = config(
+        is_filtered=True,
+        filter=FilterSection(classifier="classifier"),
+        decontaminate=DecontaminateSection(tasks=["piqa"]),
+    )
+    assert needed_stages(everything) == list(STAGES)
+
+
+def test_a_filter_without_a_classifier_raises():
+    with pytest.raises(
+        ValueError, match="classifier=None for a. Train .*sources.a.quality"
+    ):
+        needed_stages(config(is_filtered=True))
+
+
+@pytest.mark.parametrize("name", STAGES[1:])
+def test_a_stage_is_told_its_section_and_what_the_sources_say(
+    name, monkeypatch
+):
+    found = {}
+    stage, settings = corpus_stages._stage(name, config(is_filtered=True))
+    assert stage.__name__ == f"{name}_stage"
+    assert type(settings).__name__.lower().startswith(name[:4])
+    if name == "filter":
+        assert settings.sources == ["a"]
+    if name == "dedup":
+        assert settings.remove_documents_of == {"a": ["b"]}
+
+    def run(*arguments, **more):
+        found["arguments"], found["more"] = arguments, more
+
+    monkeypatch.setattr(corpus_stages, "_stage", lambda *_: (run, settings))
+    run_stage_of(name, config(seed=7), ["inputs"], "options", False, True)
+    folder = stage_folder(config(), name)
+    assert found["arguments"] == (settings, ["inputs"], folder, 7)
+    assert found["more"] == {
+        "options": "options",
+        "progress": False,
+        "overwrite": True,
+    }

@@ -1,0 +1,73 @@
+import json
+
+import pytest
+
+from keras_gpt3.corpus.corpus_config import CorpusConfig
+from keras_gpt3.corpus.corpus_stages import stage_folder
+from keras_gpt3.corpus.corpus_summary import corpus_summary
+from keras_gpt3.corpus.corpus_summary import write_summaries
+from keras_gpt3.corpus.replaced_file import write_json
+from keras_gpt3.corpus.source_section import SourceSection
+from keras_gpt3.data.shard_writer import ShardWriter
+
+READ = {"documents_in": 4, "documents_out": 3, "dropped": {"short": 1}}
+DEDUP = {"documents_in": 3, "documents_out": 3, "dropped": {}}
+SHARD = {"documents_in": 3, "documents_out": 3, "tokens": 9}
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A corpus whose second source has nothing left."""
+    sources = {
+        name: SourceSection(files=[name], weight=weight, licence=name.upper())
+        for name, weight in (("a", 3.0), ("b", 1.0))
+    }
+    config = CorpusConfig(str(tmp_path), sources)
+    chain = (("read", READ), ("dedup", DEDUP), ("shard", SHARD))
+    for number, (name, counts) in enumerate(chain):
+        totals = {"all": counts, "sources": {"a": counts | {"length": {}}}}
+        stage = {"inputs": number, "outputs": number + 1, "totals": totals}
+        write_json(stage_folder(config, name) / "stage.json", stage)
+    # Of a config that had a classifier once.
+    write_json(stage_folder(config, "filter") / "stage.json", stage)
+    for side, ids in (("", [1, 2, 50256]), ("validation", [3, 50256])):
+        folder = stage_folder(config, "shard") / "a" / side
+        with ShardWriter(folder, "uint16", 100) as writer:
+            writer.append(ids)
+            writer.commit(50256, 50257)
+    return config
+
+
+def test_sources_and_stages_are_told_of(config):
+    summary = corpus_summary(config)
+    assert list(summary["stages"]) == ["read", "dedup", "shard"]
+    a, b = summary["sources"].values()
+    assert (a["licence"], a["weight"]) == ("A", 0.75)
+    assert a["shards"]["train"]["tokens"] == 3
+    assert a["shards"]["validation"]["tokens"] == 2
+    assert b == {"licence": "B", "weight": 0.25, "shards": {}}
+
+
+def test_each_source_s_numbers_stand_beside_its_shards(config):
+    summary = corpus_summary(config)
+    write_summaries(config, summary)
+    folder = stage_folder(config, "shard")
+    whole = json.loads((folder / "corpus.json").read_text())
+    assert whole == summary
+    found = json.loads((folder / "a" / "corpus.json").read_text())
+    assert found["source"] == "a" and found["licence"] == "A"
+    # Counts alone, for a person to read.
+    assert found["stages"] == {"read": READ, "dedup": DEDUP, "shard": SHARD}
+    assert not (folder / "b").exists()
+
+
+@pytest.mark.parametrize("name", ["read", "dedup"])
+def test_what_is_older_than_the_stage_before_is_not_told_of(config, name):
+    path = stage_folder(config, name) / "stage.json"
+    stage = json.loads(path.read_bytes()) | {"outputs": "new"}
+    write_json(path, stage)
+    summary = corpus_summary(config)
+    names = ["read", "dedup"]
+    assert list(summary["stages"]) == names[: names.index(name) + 1]
+    # A manifest that is there is of the older documents.
+    assert summary["sources"]["a"]["shards"] == {}

@@ -1,0 +1,103 @@
+import random
+
+import pytest
+
+from keras_gpt3.corpus.decontamination import common_ngrams
+from keras_gpt3.corpus.decontamination import cut
+from keras_gpt3.corpus.decontamination import find_ngrams
+from keras_gpt3.data.ngram_index import NgramIndex
+from keras_gpt3.data.ngrams import ngrams
+from keras_gpt3.data.ngrams import normalized_words
+
+WORDS = "a b c d e f -- ... É Ünï".split()
+
+
+def oracle(text, places, window, min_characters):
+    """Character by character: is it in reach of a place?"""
+    kept = [
+        not any(start - window <= i < end + window for start, end in places)
+        for i in range(len(text))
+    ]
+    pieces = []
+    for i, is_kept in enumerate(kept):
+        if is_kept and (i == 0 or not kept[i - 1]):
+            pieces.append("")
+        if is_kept:
+            pieces[-1] += text[i]
+    return len(pieces), [p for p in pieces if len(p) >= min_characters]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_cuts_equal_those_of_a_loop_over_characters(seed):
+    rng = random.Random(seed)
+    text = "".join(rng.choices("abc ", k=rng.randint(1, 300)))
+    starts = sorted(rng.choices(range(len(text)), k=rng.randint(1, 6)))
+    places = [
+        (start, min(len(text), start + rng.randint(1, 30))) for start in starts
+    ]
+    options = {"window": rng.randint(0, 20), "min_characters": 5}
+    found = cut(text, places, max_pieces=100, **options)
+    assert found == oracle(text, places, **options)
+
+
+def test_a_text_without_a_match_stays_whole_however_short():
+    assert cut("x" * 30, []) == (1, ["x" * 30])
+
+
+@pytest.mark.parametrize(
+    ("places", "kept"),
+    [
+        ([(0, 50)], [(250, 2000)]),
+        ([(1950, 2000)], [(0, 1750)]),
+        ([(1000, 1050)], [(0, 800), (1250, 2000)]),
+        # The sides touch, or overlap: one cut.
+        ([(500, 600), (1000, 1100)], [(0, 300), (1300, 2000)]),
+        ([(500, 600), (550, 700)], [(0, 300), (900, 2000)]),
+        # A long place holds a short one that begins later.
+        ([(500, 900), (510, 600)], [(0, 300), (1100, 2000)]),
+        # 200 characters stay, 199 do not.
+        ([(400, 410)], [(0, 200), (610, 2000)]),
+        ([(399, 409)], [(609, 2000)]),
+    ],
+)
+def test_200_characters_go_on_either_side(places, kept):
+    text = "".join(chr(0x4E00 + i) for i in range(2000))
+    _, pieces = cut(text, places)
+    assert pieces == [text[start:end] for start, end in kept]
+
+
+@pytest.mark.parametrize(("matches", "left"), [(9, 10), (10, 0)])
+def test_a_document_of_more_than_ten_pieces_is_dropped(matches, left):
+    text = "x" * 1000 * (matches + 1)
+    places = [(1000 * i, 1000 * i + 10) for i in range(1, matches + 1)]
+    num_pieces, pieces = cut(text, places)
+    assert (num_pieces, len(pieces)) == (matches + 1, left)
+
+
+def test_short_pieces_count_among_the_ten():
+    # 411 apart: single characters between the cuts.
+    places = [(1000 + 411 * i, 1010 + 411 * i) for i in range(10)]
+    num_pieces, pieces = cut("x" * 10_000, places)
+    assert (num_pieces, pieces) == (11, [])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_n_grams_are_found_where_a_search_in_all_words_finds_them(seed):
+    rng = random.Random(seed)
+    evaluated = " ".join(rng.choices(WORDS, k=40))
+    text = "\n".join(rng.choices([w.upper() for w in WORDS], k=400))
+    known = set(ngrams(normalized_words(evaluated), 3))
+    places, numbers = find_ngrams(
+        text, NgramIndex([normalized_words(evaluated)], 3)
+    )
+    assert places
+    found = [tuple(normalized_words(text[i:j])) for i, j in places]
+    assert found == [
+        run for run in ngrams(normalized_words(text), 3) if run in known
+    ]
+    # A number for each n-gram, and each for one.
+    assert len(set(zip(found, numbers, strict=True))) == len(set(numbers))
+
+
+def test_only_n_grams_in_more_documents_than_allowed_are_common():
+    assert common_ngrams({3: 10, 4: 11, 5: 1}, 10) == {4}

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from keras_gpt3.corpus.corpus_config import FilterSection
+from keras_gpt3.corpus.filter_stage import filter_stage
+from keras_gpt3.corpus.quality_classifier import QualityClassifier
+from tests.corpus.part_files import dropped
+from tests.corpus.part_files import kept_ids
+from tests.corpus.part_files import write_parts
+
+TEXTS = {str(i): f"word{i} and word{i + 1}" for i in range(60)}
+
+
+def save_classifier(folder, seed=0):
+    weights = np.random.default_rng(seed).normal(size=64) * 5
+    QualityClassifier(weights.astype("float32"), 0.5).save(folder)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    save_classifier(tmp_path / "classifier")
+    return FilterSection(str(tmp_path / "classifier"), sources=["web"])
+
+
+def run(folder, settings, num_parts=2, texts=TEXTS, **kwargs):
+    inputs = write_parts(folder / "in", texts, num_parts)
+    inputs += write_parts(folder / "in", {"7": "word7"}, source="books")
+    return filter_stage(settings, inputs, folder / "out", **kwargs)
+
+
+def test_the_outcome_is_the_same_for_any_parts(tmp_path, settings):
+    stage = run(tmp_path / "one", settings)
+    kept, gone = kept_ids(stage), dropped(stage)
+    assert len(kept) + len(gone) == 60 and kept and gone
+    assert kept_ids(stage, "books") == ["7"]
+    assert stage.totals["sources"]["web"]["documents_out"] == len(kept)
+    backwards = dict(reversed(TEXTS.items()))
+    other = run(tmp_path / "two", settings, 5, texts=backwards)
+    assert kept_ids(other) == kept
+    assert dropped(other) == gone
+
+
+def test_another_seed_draws_anew(tmp_path, settings):
+    stages = [run(tmp_path / str(seed), settings, seed=seed) for seed in (0, 1)]
+    assert kept_ids(stages[0]) != kept_ids(stages[1])
+
+
+def test_without_sources_no_classifier_is_needed(tmp_path):
+    stage = run(tmp_path, FilterSection(sources=[]))
+    assert len(kept_ids(stage)) == 60
+
+
+@pytest.mark.parametrize(
+    ("folder", "error", "message"),
+    [
+        (None, ValueError, "must have a classifier. Received: filter.classif"),
+        ("none", FileNotFoundError, "a folder that exists. Received: classif"),
+    ],
+)
+def test_a_missing_classifier_is_one_sentence(tmp_path, folder, error, message):
+    folder = folder and str(tmp_path / folder)
+    with pytest.raises(error, match=message):
+        run(tmp_path, FilterSection(folder, sources=["web"]))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_classifier_trained_anew_is_another_run(tmp_path, settings):
+    first = kept_ids(run(tmp_path, settings))
+    save_classifier(tmp_path / "classifier", seed=1)
+    with pytest.raises(FileExistsError, match="classifier"):
+        run(tmp_path, settings)
+    stage = run(tmp_path, settings, overwrite=True)
+    assert kept_ids(stage) != first

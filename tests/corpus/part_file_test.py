@@ -1,0 +1,85 @@
+import pytest
+
+from keras_gpt3.corpus.document import Document
+from keras_gpt3.corpus.part_file import PartWriter
+from keras_gpt3.corpus.part_file import read_part
+from keras_gpt3.corpus.part_file import read_part_lines
+from keras_gpt3.corpus.rejected_record import RejectedRecord
+
+DOCUMENTS = [
+    Document(f"{number}", "novels", f"Once {number}\n" * number)
+    for number in range(300)
+]
+
+
+def write(path, documents=DOCUMENTS):
+    with PartWriter(path) as writer:
+        for document in documents:
+            writer.write(document)
+    return writer
+
+
+def test_documents_come_back_and_are_counted(tmp_path):
+    writer = write(tmp_path / "novels" / "part-00000.jsonl.zst")
+    path = tmp_path / "novels" / "part-00000.jsonl.zst"
+    assert list(read_part(path)) == DOCUMENTS
+    assert writer.num_documents == 300
+    assert writer.num_characters == sum(len(d.text) for d in DOCUMENTS)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_same_documents_give_the_same_bytes(tmp_path):
+    write(tmp_path / "a.jsonl.zst")
+    write(tmp_path / "b.jsonl.zst")
+    one, two = (tmp_path / f"{n}.jsonl.zst" for n in "ab")
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_part_of_no_documents_is_a_part(tmp_path):
+    write(tmp_path / "a.jsonl.zst", [])
+    assert list(read_part(tmp_path / "a.jsonl.zst")) == []
+
+
+def test_records_that_were_put_aside_are_lines_as_well(tmp_path):
+    record = RejectedRecord("novels", "no JSON", "{")
+    write(tmp_path / "a.jsonl.zst", [record])
+    (line,) = read_part_lines(tmp_path / "a.jsonl.zst")
+    assert RejectedRecord.from_json(line) == record
+
+
+def test_an_error_leaves_no_part(tmp_path):
+    path = tmp_path / "a.jsonl.zst"
+    with pytest.raises(ZeroDivisionError), PartWriter(path) as writer:
+        writer.write(DOCUMENTS[1 // 0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_part_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="A part must exist"):
+        list(read_part(tmp_path / "a.jsonl.zst"))
+
+
+@pytest.mark.parametrize("kept", [-3, 20])
+def test_a_part_that_is_cut_is_named(tmp_path, kept):
+    path = tmp_path / "a.jsonl.zst"
+    write(path)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ValueError, match="A part must be a whole zstd file"):
+        list(read_part(path))
+
+
+def test_a_part_with_a_changed_byte_is_named(tmp_path):
+    path = tmp_path / "a.jsonl.zst"
+    write(path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="A part must be"):
+        list(read_part_lines(path))
+
+
+def test_a_part_of_garbage_is_named(tmp_path):
+    path = tmp_path / "a.jsonl.zst"
+    path.write_bytes(b"garbage")
+    with pytest.raises(ValueError, match="A part must be a whole zstd file"):
+        list(read_part(path))

@@ -1,0 +1,28 @@
+import pytest
+
+from keras_gpt3.corpus import sign_part
+from keras_gpt3.corpus.sign_part import SignPart
+from keras_gpt3.corpus.sign_part import signatures_path
+from keras_gpt3.corpus.signatures import Signatures
+from keras_gpt3.corpus.stage_part import StagePart
+from tests.corpus.part_files import write_parts
+
+
+@pytest.mark.parametrize("batch", [(99, 1), (99, 30), (3, 99), (10**6, 10**6)])
+def test_batches_of_any_size_give_the_same(tmp_path, monkeypatch, batch):
+    texts = {str(i): f"word {i} " * (i % 5) for i in range(20)}
+    (item,) = write_parts(tmp_path / "in", texts)
+    monkeypatch.setattr(sign_part, "_BATCH", batch)
+    part = StagePart("web", "part-00000", str(tmp_path), item.path, "1f")
+    assert SignPart(4, 64)(part) == {"documents": 20}
+    signatures = Signatures.load(signatures_path(part))
+    assert signatures.ids == list(texts)
+    assert len(set(map(tuple, signatures.digests.tolist()))) == 17
+    assert signatures.sets.shape == (20, 64)
+
+
+def test_a_part_without_documents_has_signatures(tmp_path):
+    (item,) = write_parts(tmp_path / "in", {})
+    part = StagePart("web", "part-00000", str(tmp_path), item.path, "1f")
+    assert SignPart()(part) == {"documents": 0}
+    assert Signatures.load(signatures_path(part)).ids == []

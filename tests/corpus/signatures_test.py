@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from keras_gpt3.corpus.document import Document
+from keras_gpt3.corpus.exact_duplicates import text_digest
+from keras_gpt3.corpus.hashed_features import HashedFeatures
+from keras_gpt3.corpus.locality_bands import FURTHER_HASHES
+from keras_gpt3.corpus.min_hash import MinHash
+from keras_gpt3.corpus.signatures import Signatures
+from keras_gpt3.corpus.stable_hash import stable_hash
+
+DOCUMENTS = [
+    Document("1", "web", "To be, or not to be."),
+    # Half a surrogate pair: JSON can hold it.
+    Document("\ud800é", "web", ""),
+    Document("3" * 500, "web", "A cat."),
+]
+
+
+def made(documents=DOCUMENTS):
+    return Signatures.of_documents(documents, num_hashes=4, num_features=64)
+
+
+def assert_same(one, other):
+    assert one.ids == other.ids
+    for name in ("hashes", "digests", "minima"):
+        assert getattr(one, name).dtype == getattr(other, name).dtype
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert one.sets.shape == other.sets.shape
+    np.testing.assert_array_equal(one.sets.indices, other.sets.indices)
+    np.testing.assert_array_equal(one.sets.indptr, other.sets.indptr)
+
+
+def test_rows_hold_what_is_known_of_documents():
+    signatures = made()
+    sets = HashedFeatures(64).transform([d.text for d in DOCUMENTS])
+    expected = MinHash(64, 4 + FURTHER_HASHES).signatures(sets)
+    np.testing.assert_array_equal(signatures.minima, expected)
+    assert signatures.digests[0].tolist() == list(
+        text_digest("to be, or not to be.")
+    )
+    assert signatures.hashes[2] == stable_hash("web", "3" * 500)
+
+
+def test_a_file_gives_back_what_was_saved(tmp_path):
+    made().save(tmp_path / "new" / "part.npz")
+    assert_same(Signatures.load(tmp_path / "new" / "part.npz"), made())
+
+
+@pytest.mark.parametrize("documents", [[], DOCUMENTS])
+def test_batches_join_to_the_whole(tmp_path, documents):
+    batches = [made(documents[:1]), made(documents[1:]), made([])]
+    joined = Signatures.joined(batches)
+    assert_same(joined, made(documents))
+    joined.save(tmp_path / "part.npz")
+    assert_same(Signatures.load(tmp_path / "part.npz"), joined)
+
+
+def test_the_same_documents_give_the_same_bytes(tmp_path):
+    for name in "ab":
+        made().save(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no archive", b"PK\x03\x04 cut", None]
+)
+def test_another_file_is_refused(tmp_path, content):
+    path = tmp_path / "part.npz"
+    if content is None:
+        np.savez(path, ids=np.zeros(1))
+    else:
+        path.write_bytes(content)
+    with pytest.raises(
+        ValueError, match="one that dedup wrote. Received: file"
+    ):
+        Signatures.load(path)
+
+
+def test_documents_are_counted_without_reading_them(tmp_path):
+    made().save(tmp_path / "part.npz")
+    assert Signatures.num_documents(tmp_path / "part.npz") == 3
+    with pytest.raises(FileNotFoundError, match="signatures of a part must"):
+        Signatures.num_documents(tmp_path / "absent.npz")
