@@ -34,11 +34,15 @@ format: venv
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 MODEL_TESTS := tests/layers tests/models tests/ops
 TRAINING_TESTS := tests/export tests/generation tests/parallel tests/training
+USE_TESTS := tests/cli tests/corpus tests/evaluation tests/serving
+OTHER_TESTS := $(addprefix --ignore=, \
+	$(MODEL_TESTS) $(TRAINING_TESTS) $(USE_TESTS)) tests
 
 test: lint
 	$(PYTEST) $(MODEL_TESTS)
 	$(PYTEST) $(TRAINING_TESTS)
-	$(PYTEST) $(addprefix --ignore=,$(MODEL_TESTS) $(TRAINING_TESTS)) tests
+	$(PYTEST) $(USE_TESTS)
+	$(PYTEST) $(OTHER_TESTS)
 
 bench: venv
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
