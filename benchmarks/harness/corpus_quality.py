@@ -90,7 +90,9 @@ def plot_recall(quality, path):
         label=f"theory: {BANDS} bands of {ROWS} hashes",
     )
     similarity, shares, counts = np.array(quality["points"]).T
-    errors = np.sqrt(shares * (1 - shares) / counts)
+    # One more of either: of three pairs all three may be found by chance.
+    likely = (shares * counts + 1) / (counts + 2)
+    errors = np.sqrt(likely * (1 - likely) / counts)
     axes.errorbar(
         similarity, shares, errors, fmt="o", label="pairs that share a band"
     )

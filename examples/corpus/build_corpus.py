@@ -3,7 +3,7 @@
     python examples/corpus/build_corpus.py
 
 On 2 CPU cores it takes about 2 minutes: measured while other work took a part
-of the cores, of 143 seconds 75 for the shards. To be run from the root of the
+of the cores, of 130 seconds 55 for the shards. To be run from the root of the
 repository; needs the extras `corpus` and `pretrain`. It runs three commands,
 which it prints: `keras-gpt3 corpus train-filter`, `corpus build` by
 `corpus.yaml`, beside this file, and `pretrain`. Everything is written to
