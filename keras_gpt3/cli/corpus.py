@@ -124,11 +124,8 @@ def _stage_command(name):
             made = _config(config, set_)
             options = beam_options(workers, runner, beam or ())
             stage = build_stage(name, made, options, overwrite=overwrite)
-        counts = stage.totals["all"]
-        typer.echo(
-            f"{counts['documents_out']:,} of {counts['documents_in']:,} "
-            f"documents written to {stage.folder}"
-        )
+        typer.echo(f"{name}: {_kept(stage.totals['all'])}")
+        typer.echo(f"Written to {stage.folder}")
 
     command.__doc__ = (
         f"{_STAGES[name]}\n\nIt takes what the stage before has left. Exits "
@@ -160,8 +157,21 @@ def _texts(paths):
                 yield item.text
 
 
+def _kept(counts):
+    """How many documents a stage has left, and what became of the others."""
+    text = (
+        f"{counts['documents_out']:,} of {counts['documents_in']:,} documents"
+    )
+    dropped = [
+        f"{number:,} {reason}" for reason, number in counts["dropped"].items()
+    ]
+    return f"{text}; put aside: {', '.join(dropped)}" if dropped else text
+
+
 def _tell(built):
-    """What was written where."""
+    """What was kept, and what was written where."""
+    for name, totals in built.summary["stages"].items():
+        typer.echo(f"{name}: {_kept(totals['all'])}")
     for name, source in built.summary["sources"].items():
         for side, shards in source["shards"].items():
             typer.echo(

@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 
 from keras_gpt3.corpus.beam_options import beam_options
+from keras_gpt3.corpus.check_build import check_build
 from keras_gpt3.corpus.corpus_stages import needed_stages
 from keras_gpt3.corpus.corpus_stages import run_stage_of
 from keras_gpt3.corpus.corpus_stages import stage_folder
@@ -93,8 +94,9 @@ def build_corpus(config, options=None, progress="auto", overwrite=False):
     """
     config = complete_config(config)
     options = options or beam_options()
-    inputs = []
-    for name in needed_stages(config):
+    inputs, names = [], needed_stages(config)
+    check_build(config)
+    for name in names:
         stage = run_stage_of(name, config, inputs, options, progress, overwrite)
         inputs = stage.outputs()
     return finish_corpus(config)
@@ -142,6 +144,7 @@ def build_stage(name, config, options=None, progress="auto", overwrite=False):
             f"stage={name!r} with this config. Use one of {', '.join(names)}, "
             "or see the config's filter, quality_filter and decontaminate."
         )
+    check_build(config)
     earlier = names[: names.index(name)]
     inputs = part_inputs(stage_folder(config, earlier[-1])) if earlier else []
     return run_stage_of(

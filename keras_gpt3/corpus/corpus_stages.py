@@ -45,7 +45,8 @@ def needed_stages(config):
         A list of some of `STAGES`, in order.
 
     Raises:
-        ValueError: If a source is to be filtered without a classifier.
+        ValueError: If a source is to be filtered without a classifier, or
+            there is one and nothing to be filtered.
 
     Example:
 
@@ -66,6 +67,13 @@ def needed_stages(config):
             f"filter.classifier=None for {', '.join(filtered)}. Train one with "
             "keras-gpt3 corpus train-filter, or set "
             f"sources.{filtered[0]}.quality_filter=false."
+        )
+    if config.filter.classifier and not filtered:
+        raise ValueError(
+            "A classifier must have a source to filter. Received: "
+            f"filter.classifier='{config.filter.classifier}', and no source "
+            "with quality_filter. Set sources.NAME.quality_filter=true, or "
+            "leave the classifier out."
         )
     is_idle = {
         "filter": not filtered,

@@ -34,9 +34,9 @@ def corpus_summary(config):
 
     Returns:
         A dict: `"sources"`, of the name of each to a dict of `"licence"`,
-        `"weight"` (of the sum of all, or `None`) and `"shards"` (the tokens
-        and documents of its folders, by the folder); and `"stages"`, of the
-        name of each to its totals.
+        `"weight"` (of the sum of all that have documents, or `None`) and
+        `"shards"` (the tokens and documents of its folders, by the folder);
+        and `"stages"`, of the name of each to its totals.
 
     Raises:
         FileNotFoundError: If no stage is done.
@@ -65,14 +65,24 @@ def corpus_summary(config):
             "A corpus must have a stage that is done. Received: folder="
             f"'{config.folder}' without any. Run keras-gpt3 corpus build."
         )
-    weights = mixture_weights(config.sources) or {}
+    shards = {
+        name: _shards(stage_folder(config, "shard") / name)
+        if "shard" in stages
+        else {}
+        for name in config.sources
+    }
+    # As in a training run, where what has no documents has no share.
+    weighed = {
+        name: section
+        for name, section in config.sources.items()
+        if "shard" not in stages or "train" in shards[name]
+    }
+    weights = mixture_weights(weighed) or {}
     sources = {
         name: {
             "licence": section.licence,
             "weight": weights.get(name),
-            "shards": _shards(stage_folder(config, "shard") / name)
-            if "shard" in stages
-            else {},
+            "shards": shards[name],
         }
         for name, section in config.sources.items()
     }

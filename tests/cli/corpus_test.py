@@ -27,7 +27,12 @@ def config(tmp_path):
 def test_a_build_tells_what_was_written_where(tmp_path, config):
     done = run("build", "--config", config, "--workers", 1)
     assert done.exit_code == 0, done.stderr
-    shards, report, pretrain = done.stdout.splitlines()
+    *stages, shards, report, pretrain = done.stdout.splitlines()
+    assert stages == [
+        "read: 4 of 5 documents; put aside: 1 duplicate id",
+        "dedup: 4 of 4 documents",
+        "shard: 4 of 4 documents",
+    ]
     folder = tmp_path / "corpus"
     num_tokens = TokenShards(folder / "5_shard" / "novels").num_tokens
     assert shards == (
@@ -44,10 +49,12 @@ def test_stages_run_one_by_one(tmp_path, config):
     done = run("read", *options)
     assert done.exit_code == 0, done.stderr
     folder = tmp_path / "corpus"
-    assert done.stdout == f"4 of 5 documents written to {folder}/1_read\n"
+    kept = "read: 4 of 5 documents; put aside: 1 duplicate id\n"
+    assert done.stdout == f"{kept}Written to {folder}/1_read\n"
     assert run("dedup", *options).exit_code == 0
     done = run("report", "--config", config)
-    assert done.stdout == f"Report written to {folder}/report/corpus.html\n"
+    report = f"Report written to {folder}/report/corpus.html\n"
+    assert done.stdout == f"{kept}dedup: 4 of 4 documents\n{report}"
     # Nothing is filtered.
     done = run("filter", *options)
     assert done.exit_code == 2 and "has something to do" in done.stderr
@@ -86,7 +93,7 @@ def test_another_run_in_the_folder_is_refused_unless_overwritten(config):
     assert done.exit_code == 2 and done.stderr.count("\n") == 1
     assert "min_characters=1, not 10000" in done.stderr
     done = run(*options, "--overwrite")
-    assert done.exit_code == 0 and done.stdout.startswith("0 of 5 documents")
+    assert done.exit_code == 0 and "read: 0 of 5 documents" in done.stdout
 
 
 def test_a_classifier_is_trained_and_its_auc_told(tmp_path):

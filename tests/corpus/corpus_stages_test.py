@@ -44,6 +44,12 @@ def test_a_filter_without_a_classifier_raises():
         needed_stages(config(is_filtered=True))
 
 
+def test_a_classifier_with_nothing_to_filter_raises():
+    section = FilterSection(classifier="classifier")
+    with pytest.raises(ValueError, match="classifier='classifier', and no so"):
+        needed_stages(config(filter=section))
+
+
 @pytest.mark.parametrize("name", STAGES[1:])
 def test_a_stage_is_told_its_section_and_what_the_sources_say(
     name, monkeypatch

@@ -42,10 +42,11 @@ def test_sources_and_stages_are_told_of(config):
     summary = corpus_summary(config)
     assert list(summary["stages"]) == ["read", "dedup", "shard"]
     a, b = summary["sources"].values()
-    assert (a["licence"], a["weight"]) == ("A", 0.75)
+    # The weights are those of what is left.
+    assert (a["licence"], a["weight"]) == ("A", 1.0)
     assert a["shards"]["train"]["tokens"] == 3
     assert a["shards"]["validation"]["tokens"] == 2
-    assert b == {"licence": "B", "weight": 0.25, "shards": {}}
+    assert b == {"licence": "B", "weight": None, "shards": {}}
 
 
 def test_each_source_s_numbers_stand_beside_its_shards(config):

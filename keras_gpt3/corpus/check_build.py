@@ -1,0 +1,45 @@
+"""What a build would miss only at a late stage, told before the first."""
+
+import os
+
+from keras_gpt3.corpus.quality_classifier import QualityClassifier
+
+
+def check_build(config):
+    """Raises unless what the later stages read is there.
+
+    A large corpus is read for hours before its filter is asked for.
+
+    Args:
+        config: `CorpusConfig`.
+
+    Raises:
+        FileNotFoundError: If there is no classifier, or no evaluation texts,
+            where the config says.
+        NotADirectoryError: If the build's folder is a file.
+        ValueError: If the classifier is damaged.
+
+    Example:
+
+    ```python
+    from keras_gpt3.corpus.check_build import check_build
+    from keras_gpt3.corpus.corpus_config import CorpusConfig
+    from keras_gpt3.corpus.source_section import SourceSection
+
+    sources = {"books": SourceSection(files=["books"])}
+    check_build(CorpusConfig("corpus", sources))
+    ```
+    """
+    if os.path.exists(config.folder) and not os.path.isdir(config.folder):
+        raise NotADirectoryError(
+            "The folder of a build must be a folder or not exist yet. "
+            f"Received: folder='{config.folder}', which is a file. Set another."
+        )
+    if config.filter.classifier:
+        QualityClassifier.load(config.filter.classifier)
+    for path in config.decontaminate.texts:
+        if not os.path.isfile(path):
+            raise FileNotFoundError(
+                "A file of evaluation texts must exist. Received: "
+                f"decontaminate.texts='{path}'. Correct the path."
+            )
