@@ -2,9 +2,9 @@
 
 import copy
 import logging
-import os
 
 from keras_gpt3.corpus.corpus_extra import import_extra
+from keras_gpt3.data.usable_processors import usable_processors
 
 # Beam's default, the DirectRunner, would try to download a server (Prism).
 LOCAL_RUNNER = "FnApiRunner"
@@ -51,7 +51,7 @@ def beam_options(workers=None, runner=None, extra=()):
         )
     module = import_extra("apache_beam.options.pipeline_options")
     if runner in _LOCAL_NAMES:
-        flags = _local_flags(workers or _num_processors())
+        flags = _local_flags(workers or usable_processors())
         options = module.PipelineOptions([*flags, *extra])
         _check_are_known(options)
         return options
@@ -98,13 +98,6 @@ def limit_workers(options, most):
     direct.direct_num_workers = most
     direct.direct_running_mode = _PROCESSES if most > 1 else _THIS_PROCESS
     return options
-
-
-def _num_processors():
-    """Those that this process may use; macOS tells only of all."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _local_flags(workers):

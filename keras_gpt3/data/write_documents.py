@@ -1,9 +1,9 @@
 """Reads, encodes and writes documents, all three at the same time."""
 
 import contextlib
-import os
 
 from keras_gpt3.data.ordered_map import ordered_map
+from keras_gpt3.data.usable_processors import usable_processors
 from keras_gpt3.data.write_progress import write_progress
 from keras_gpt3.integer_argument import check_integer
 
@@ -52,7 +52,7 @@ def write_documents(source, encoder, writers, choose, workers, progress):
     ```
     """
     if workers is None:
-        workers = _usable_processors()
+        workers = usable_processors()
     check_integer("workers", workers, minimum=1)
 
     def encode(texts):
@@ -67,9 +67,3 @@ def write_documents(source, encoder, writers, choose, workers, progress):
             for tokens, index in zip(documents, indices, strict=True):
                 writers[index].append(tokens)
             update()
-
-
-def _usable_processors():
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()

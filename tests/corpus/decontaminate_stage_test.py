@@ -5,26 +5,12 @@ import pytest
 from keras_gpt3.corpus.beam_options import beam_options
 from keras_gpt3.corpus.corpus_config import DecontaminateSection
 from keras_gpt3.corpus.decontaminate_stage import decontaminate_stage
-from keras_gpt3.corpus.document import Document
 from keras_gpt3.corpus.evaluation_texts import EvaluationTexts
-from keras_gpt3.corpus.part_file import PartWriter
 from keras_gpt3.corpus.part_file import read_part
 from keras_gpt3.corpus.part_file import read_part_lines
-from keras_gpt3.corpus.stage_input import StageInput
+from tests.corpus.part_files import write_parts
 from tests.fixtures.corpus.planted_contamination import evaluation_texts
 from tests.fixtures.corpus.planted_contamination import planted_contamination
-
-
-def write_parts(folder, documents, num_parts, source="novels"):
-    """Parts of documents, dealt out in turn."""
-    inputs = []
-    for number in range(num_parts):
-        path = folder / source / f"part-{number:05}.jsonl.zst"
-        with PartWriter(path) as writer:
-            for document in documents[number::num_parts]:
-                writer.write(document)
-        inputs.append(StageInput(source, str(path), f"{number}"))
-    return inputs
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +20,8 @@ def planted():
 
 @pytest.fixture
 def inputs(tmp_path, planted):
-    documents = [Document(p.id, "novels", p.text) for p in planted]
-    return write_parts(tmp_path / "in", documents, 3)
+    texts = {document.id: document.text for document in planted}
+    return write_parts(tmp_path / "in", texts, 3, source="novels")
 
 
 @pytest.fixture(scope="module")
@@ -135,16 +121,14 @@ def test_an_n_gram_of_eleven_documents_stays_and_of_ten_goes(tmp_path):
     question = "one two three four five six seven eight nine ten 11 12 13"
     evaluation = EvaluationTexts(["q"], [question])
     for count in (10, 11):
-        documents = [
-            Document(f"{i}", "novels", "x " * 200 + question + " y" * 200)
-            for i in range(count)
-        ]
+        text = "x " * 200 + question + " y" * 200
+        texts = {f"{i}": text for i in range(count)}
         # Several in one document count once.
-        documents[0] = Document("0", "novels", f"{documents[0].text} " * 2)
+        texts["0"] = f"{text} " * 2
         folder = tmp_path / f"{count}"
         stage = decontaminate_stage(
             DecontaminateSection(),
-            write_parts(folder, documents, 2),
+            write_parts(folder, texts, 2),
             folder / "out",
             evaluation=evaluation,
         )

@@ -65,7 +65,7 @@ def test_documents_are_encoded_by_as_many_threads_as_workers(
 
 def test_workers_are_the_usable_processors_unless_given(monkeypatch, tokenizer):
     seen = []
-    monkeypatch.setattr(module, "_usable_processors", lambda: 3)
+    monkeypatch.setattr(module, "usable_processors", lambda: 3)
     monkeypatch.setattr(
         module, "ordered_map", lambda f, items, n: seen.append(n) or iter_of(())
     )
