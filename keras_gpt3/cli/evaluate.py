@@ -86,12 +86,9 @@ def _evaluate(model, tasks, out, dtype, adapter, others, settings):
     from keras_gpt3.cli.model_loading import load_model
     from keras_gpt3.evaluation.evaluation_run import EvaluationRun
     from keras_gpt3.evaluation.results_file import with_results_of
+    from keras_gpt3.replaced_folder import check_is_free
 
-    if out.exists() and not out.is_dir():
-        raise NotADirectoryError(
-            f"out must be a folder or not exist yet. Received: '{out}', which "
-            "is a file. Pass another path."
-        )
+    check_is_free(out, lambda path: True)
     # What is wrong with tasks and records costs no model.
     run = EvaluationRun(tasks, cache=out / "outcomes", **settings)
     with_results_of([], others)  # What is wrong with these neither.

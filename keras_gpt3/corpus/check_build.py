@@ -3,6 +3,7 @@
 import os
 
 from keras_gpt3.corpus.quality_classifier import QualityClassifier
+from keras_gpt3.replaced_folder import check_is_free
 
 
 def check_build(config):
@@ -16,7 +17,8 @@ def check_build(config):
     Raises:
         FileNotFoundError: If there is no classifier, or no evaluation texts,
             where the config says.
-        NotADirectoryError: If the build's folder is a file.
+        NotADirectoryError: If the build's folder is a file, or is in one.
+        PermissionError: If nothing can be written there.
         ValueError: If the classifier is damaged.
 
     Example:
@@ -30,11 +32,7 @@ def check_build(config):
     check_build(CorpusConfig("corpus", sources))
     ```
     """
-    if os.path.exists(config.folder) and not os.path.isdir(config.folder):
-        raise NotADirectoryError(
-            "The folder of a build must be a folder or not exist yet. "
-            f"Received: folder='{config.folder}', which is a file. Set another."
-        )
+    check_is_free(config.folder, lambda path: True)
     if config.filter.classifier:
         QualityClassifier.load(config.filter.classifier)
     for path in config.decontaminate.texts:

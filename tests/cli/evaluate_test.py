@@ -136,7 +136,11 @@ def test_texts_without_a_score_are_named(folder, tmp_path):
 def test_out_must_be_a_folder(folder):
     done = run(folder, "--out", folder / "task.yaml", "--shots", 0)
     assert done.exit_code == 2
-    assert done.stderr.startswith("out must be a folder or not exist yet. Rec")
+    assert done.stderr == (
+        "The folder must be a folder or not exist yet. Received: folder='"
+        f"{folder / 'task.yaml'}', where {folder / 'task.yaml'} is a file. "
+        "Pass another path.\n"
+    )
 
 
 def test_what_was_finished_before_a_failure_is_reported(

@@ -24,8 +24,8 @@ from keras_gpt3.corpus.source_section import SourceSection
         ),
         (
             {"folder": __file__},
-            "The folder of a build must be a folder or not exist yet. "
-            f"Received: folder='{__file__}', which is a file.",
+            "The folder must be a folder or not exist yet. Received: "
+            f"folder='{__file__}', where {__file__} is a file.",
         ),
     ],
 )
