@@ -145,8 +145,10 @@ class CheckpointFamily:
         Returns:
             A list of `WeightRule`, their names without `base_prefix`.
         """
-        shapes = weight_shapes(complete_arguments(arguments))
-        return [self._rule(ours, shape) for ours, shape in shapes.items()]
+        arguments = complete_arguments(arguments)
+        heads = arguments["num_heads"]
+        shapes = weight_shapes(arguments)
+        return [self._rule(*item, heads) for item in shapes.items()]
 
     def is_ignored(self, name):
         """Whether a tensor is a mask that older files hold.
@@ -204,7 +206,7 @@ class CheckpointFamily:
                 lost.discard(part)
         return [f"{k}={arguments[k]!r}" for k in arguments if k in lost]
 
-    def _rule(self, ours, shape):
+    def _rule(self, ours, shape, num_heads):
         prefix, part = "", ours
         if ours.startswith("decoder_block_"):
             block, _, part = ours.partition("/")
@@ -214,4 +216,6 @@ class CheckpointFamily:
         names = (names,) if isinstance(names, str) else names
         transposed = self.transposes_kernels and part.endswith("/kernel")
         theirs = tuple(prefix + name for name in names)
-        return WeightRule(ours, theirs, transposed, shape)
+        # Our columns go by head; theirs are all queries, all keys, all values.
+        heads = num_heads if part.startswith("query_key_value/") else 1
+        return WeightRule(ours, theirs, transposed, shape, heads)

@@ -1,5 +1,6 @@
 """One block of the decoder: attention, then feed-forward."""
 
+import contextlib
 import functools
 
 import keras
@@ -31,6 +32,9 @@ class DecoderBlock(keras.layers.Layer):
     is dense causal or locally banded; every kernel belongs to a Keras
     sublayer, so that `quantize()` and `enable_lora()` reach it. The switches
     behind `residual_deviation` are those of GPT-3's public relatives.
+
+    The columns of `query_key_value` go by head: query, key and value of head
+    0, then of head 1, and so on, so that equal shares of them are whole heads.
 
     Args:
         num_heads: int. Number of attention heads.
@@ -136,6 +140,8 @@ class DecoderBlock(keras.layers.Layer):
         self._activate = get_activation(activation)
         # Set by `GPT3Backbone.rematerialize`: how to train, not what to be.
         self.rematerialized = False
+        # Set where blocks lie on several devices; see `GPT3.compile`.
+        self.device_scope = contextlib.nullcontext
 
     def build(self, input_shape):
         hidden_dim = input_shape[-1]
@@ -172,6 +178,10 @@ class DecoderBlock(keras.layers.Layer):
             self.dropout, dtype=self.dtype_policy, name="residual_dropout"
         )
         self.built = True
+
+    def __call__(self, *args, **kwargs):
+        with self.device_scope():
+            return super().__call__(*args, **kwargs)
 
     def call(
         self,
@@ -247,12 +257,9 @@ class DecoderBlock(keras.layers.Layer):
         """Attention up to its output projection, and the cache after it."""
         batch, length = ops.shape(projected)[0], ops.shape(projected)[1]
         width = projected.shape[-1] // 3
-        heads = (batch, length, self.num_heads, width // self.num_heads)
-        # (B, T, 3 M) -> three of (B, T, H, D)
-        query, key, value = (
-            ops.reshape(part, heads)
-            for part in ops.split(projected, 3, axis=-1)
-        )
+        heads = (batch, length, self.num_heads, 3 * width // self.num_heads)
+        # (B, T, 3 M) -> (B, T, H, 3 D) -> three of (B, T, H, D)
+        query, key, value = ops.split(ops.reshape(projected, heads), 3, axis=-1)
         window = self.attention_window if self.attention == "banded" else None
         scale = self.attention_scale
         if cache is not None:

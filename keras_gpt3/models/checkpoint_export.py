@@ -3,7 +3,6 @@
 import functools
 
 import keras
-import numpy as np
 
 from keras_gpt3.converters.checkpoint_families import family_for
 from keras_gpt3.converters.checkpoint_writer import write_checkpoint
@@ -93,7 +92,7 @@ def _part(backbone, rule, part):
     """One of the tensors that hold a weight."""
     weight = weight_of_path(backbone, rule.ours)
     array = keras.ops.convert_to_numpy(weight)
-    array = np.split(array, len(rule.theirs), axis=-1)[part]
+    array = rule.take(array, part)
     return array.T if rule.transposed else array
 
 

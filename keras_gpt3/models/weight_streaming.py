@@ -1,5 +1,6 @@
 """Weights from a checkpoint's files into variables, a piece at a time."""
 
+import itertools
 import math
 
 import keras
@@ -25,24 +26,38 @@ def stream_weight(variable, rule, weights, piece_bytes=PIECE_BYTES):
             none.
     """
     dtype = keras.backend.standardize_dtype(variable.dtype)
-    width = variable.shape[-1] // len(rule.theirs)
-    height = variable.shape[0]
 
     def parts():
         for i, name in enumerate(rule.theirs):
-            first = i * width
+            places = rule.places(i)
             for start, rows in pieces(weights, name, piece_bytes):
                 end, rows = start + len(rows), _cast(rows, dtype, name)
                 if rule.transposed:
-                    rows, columns = rows.T, slice(first + start, first + end)
-                    yield (slice(0, height), columns), rows
+                    before = (slice(0, rows.shape[1]),)
+                    yield from _placed(rule, rows.T, places[start:end], before)
                 elif rows.ndim == 1:
-                    yield (slice(first + start, first + end),), rows
+                    yield from _placed(rule, rows, places[start:end], ())
                 else:
-                    columns = slice(first, first + width)
-                    yield (slice(start, end), columns), rows
+                    before = (slice(start, end),)
+                    yield from _placed(rule, rows, places, before)
 
     fill_variable(variable, parts())
+
+
+def _placed(rule, array, places, before):
+    """Cuts an array where its neighbours are none on our last axis.
+
+    Yields pairs for `fill_variable`; `before` is the slice of the first of two
+    axes.
+    """
+    if len(places) == rule.shape[-1]:  # One write, where all are there.
+        yield (*before, slice(0, len(places))), rule.join(array)
+        return
+    cuts = np.flatnonzero(np.diff(places) != 1) + 1
+    for start, end in itertools.pairwise((0, *cuts, len(places))):
+        first = int(places[start])
+        run = slice(first, first + end - start)
+        yield (*before, run), array[..., start:end]
 
 
 def pieces(weights, name, piece_bytes=PIECE_BYTES):

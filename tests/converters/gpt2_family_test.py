@@ -90,11 +90,14 @@ def test_other_names_of_the_sizes_are_read():
     assert FAMILY.backbone_arguments(renamed) == read()
 
 
-def test_the_fused_kernel_is_stored_as_ours_is():
+def test_the_fused_kernel_is_one_tensor_in_another_order():
     rules = {rule.ours: rule for rule in FAMILY.weight_rules(read())}
     kernel = rules["decoder_block_1/query_key_value/kernel"]
     assert kernel.theirs == ("h.1.attn.c_attn.weight",)
     assert kernel.shape_of_theirs == (24, 72)
+    assert kernel.num_heads == 3
+    assert rules["decoder_block_1/query_key_value/bias"].num_heads == 3
+    assert rules["decoder_block_1/attention_output/kernel"].num_heads == 1
     assert rules["final_norm/beta"].theirs == ("ln_f.bias",)
 
 

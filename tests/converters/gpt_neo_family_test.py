@@ -74,6 +74,7 @@ def test_queries_keys_and_values_are_joined_and_have_no_bias():
         f"h.3.attn.attention.{name}_proj.weight" for name in "qkv"
     )
     assert kernel.transposed
+    assert kernel.num_heads == 3
     assert kernel.shape_of_theirs == (24, 24)
     assert "decoder_block_3/query_key_value/bias" not in rules
     wide = rules["decoder_block_0/feed_forward_intermediate/kernel"]

@@ -79,6 +79,7 @@ def test_three_biases_become_one():
         f"layers.0.self_attn.{name}_proj.bias" for name in "qkv"
     )
     assert bias.shape_of_theirs == (24,)
+    assert bias.num_heads == 3
     assert not bias.transposed
 
 

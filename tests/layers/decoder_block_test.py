@@ -1,9 +1,9 @@
+import contextlib
 import functools
 import re
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 
 from keras_gpt3.layers import DecoderBlock
@@ -19,6 +19,7 @@ from tests.layers.blocks import WINDOW
 from tests.layers.blocks import make_block
 from tests.layers.blocks import make_hidden_states
 from tests.layers.blocks import randomized
+from tests.tracing import traced
 
 both_kinds = pytest.mark.parametrize("attention", ["dense", "banded"])
 
@@ -69,7 +70,8 @@ def test_equals_the_block_in_numpy(attention, hidden_states):
 
     x = hidden_states.astype("float64")
     heads = dense(norm(x, "attention_norm"), "query_key_value")
-    heads = heads.reshape(2, LENGTH, 3, 3, 4).transpose(2, 0, 3, 1, 4)
+    # By head: (B, T, H, 3, D) -> (3, B, H, T, D)
+    heads = heads.reshape(2, LENGTH, 3, 3, 4).transpose(3, 0, 2, 1, 4)
     window = WINDOW if attention == "banded" else LENGTH
     attended = slow_attention(*heads, window).swapaxes(1, 2).reshape(x.shape)
     x = x + dense(attended, "attention_output")
@@ -128,7 +130,9 @@ def test_a_prompt_makes_the_cache_that_decoding_goes_on_from(
             step = whole_xla(step)
     for index in range(end, LENGTH):
         output, cache = step(
-            hidden_states[:, index : index + 1], cache, tf.constant(index)
+            ops.convert_to_tensor(hidden_states[:, index : index + 1]),
+            cache,
+            ops.convert_to_tensor(index),
         )
         np.testing.assert_allclose(
             output, expected[:, index : index + 1], atol=1e-5
@@ -139,15 +143,17 @@ def test_a_prompt_makes_the_cache_that_decoding_goes_on_from(
 def test_the_cache_index_may_be_a_tensor(attention, hidden_states):
     block = randomized(make_block(attention), hidden_states)
     size = WINDOW if attention == "banded" else LENGTH
-    cache = (tf.zeros((2, 3, size, 4)),) * 2
+    cache = (ops.zeros((2, 3, size, 4)),) * 2
 
-    @tf.function(input_signature=[tf.TensorSpec((), tf.int32)])
+    @traced
     def second_half(index):
         _, filled = block(hidden_states[:, :6], cache=cache, cache_index=0)
         return block(hidden_states[:, 6:], cache=filled, cache_index=index)[0]
 
     np.testing.assert_allclose(
-        second_half(6), block(hidden_states)[:, 6:], atol=1e-5
+        second_half(ops.convert_to_tensor(6)),
+        block(hidden_states)[:, 6:],
+        atol=1e-5,
     )
 
 
@@ -166,12 +172,13 @@ def test_few_rows_give_in_xla_what_they_give_outside(
             dense.enable_lora(2)
             dense.lora_kernel_b.assign_add(dense.lora_kernel_b + 0.5)
     size = WINDOW if attention == "banded" else LENGTH
-    cache = (tf.fill((rows, 3, size, 4), 0.5),) * 2
+    cache = (ops.full((rows, 3, size, 4), 0.5),) * 2
 
     def step(x, cache, index):
         return block(x, cache=cache, cache_index=index)
 
-    arguments = (tf.constant(hidden_states[:rows, :1]), cache, tf.constant(5))
+    row = ops.convert_to_tensor(hidden_states[:rows, :1])
+    arguments = (row, cache, ops.convert_to_tensor(5))
     expected, cache_after = step(*arguments)
     with op_compilation(True):
         received, cache_received = whole_xla(step)(*arguments)
@@ -231,6 +238,22 @@ def test_an_unknown_kind_of_attention_raises():
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         DecoderBlock(2, intermediate_dim=8, attention="local")
+
+
+def test_it_runs_within_the_scope_that_it_is_given(hidden_states):
+    block = make_block("dense")
+    expected = block(hidden_states)
+    events = []
+
+    @contextlib.contextmanager
+    def scope():
+        events.append("begins")
+        yield
+        events.append("ends")
+
+    block.device_scope = scope
+    np.testing.assert_array_equal(block(hidden_states), expected)
+    assert events == ["begins", "ends"]
 
 
 def test_a_window_of_0_raises():

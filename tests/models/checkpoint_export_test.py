@@ -112,8 +112,10 @@ def test_adapters_are_merged(tmp_path):
     layer.lora_kernel_b.assign(np.ones(layer.lora_kernel_b.shape))
     export_to_transformers(model, tmp_path)
     tensors = load_file(tmp_path / "model.safetensors")
+    by_head = np.reshape(layer.kernel, (16, 2, 3, 8))
     np.testing.assert_array_equal(
-        tensors["transformer.h.0.attn.c_attn.weight"], layer.kernel
+        tensors["transformer.h.0.attn.c_attn.weight"],
+        by_head.swapaxes(1, 2).reshape(16, 48),
     )
     assert not [name for name in tensors if "lora" in name]
 

@@ -51,12 +51,26 @@ def test_each_weight_is_the_tensor_in_the_file(folder):
     for path, name in [
         ("token_embedding/embeddings", "wte.weight"),
         ("position_embedding/table/embeddings", "wpe.weight"),
-        ("decoder_block_1/query_key_value/kernel", "h.1.attn.c_attn.weight"),
+        ("decoder_block_1/attention_output/kernel", "h.1.attn.c_proj.weight"),
         ("decoder_block_0/feed_forward_output/bias", "h.0.mlp.c_proj.bias"),
         ("final_norm/gamma", "ln_f.weight"),
     ]:
         (weight,) = (w for w in backbone.weights if w.path == path)
         np.testing.assert_array_equal(weight, tensors["transformer." + name])
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("kernel", "weight"), ("bias", "bias")]
+)
+def test_queries_keys_and_values_go_by_head(folder, path, name):
+    backbone = load(folder)
+    heads = backbone.num_heads
+    tensors = load_file(folder / "model.safetensors")
+    theirs = tensors[f"transformer.h.1.attn.c_attn.{name}"]
+    ours = np.array(getattr(backbone.decoder_blocks[1].query_key_value, path))
+    theirs = theirs.reshape(*theirs.shape[:-1], 3, heads, -1)
+    ours = ours.reshape(*ours.shape[:-1], heads, 3, -1)
+    np.testing.assert_array_equal(ours, theirs.swapaxes(-3, -2))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_bfloat16"])

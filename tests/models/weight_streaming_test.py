@@ -36,7 +36,11 @@ def slow_weight(rule, arrays):
     theirs = [arrays[name] for name in rule.theirs]
     if rule.transposed:
         theirs = [array.T for array in theirs]
-    return np.concatenate(theirs, axis=-1)
+    joined = np.concatenate(theirs, axis=-1)
+    if rule.num_heads == 1:
+        return joined
+    by_head = joined.reshape(*joined.shape[:-1], 3, rule.num_heads, -1)
+    return by_head.swapaxes(-3, -2).reshape(joined.shape)
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 20, 1000])
@@ -49,6 +53,24 @@ def test_pieces_are_joined_and_turned(each, transposed, names, piece_bytes):
     width = 3 * len(names)
     shape = (5, width) if len(each) == 2 else (width,)
     rule = WeightRule("kernel", tuple(names), transposed, shape)
+    np.testing.assert_array_equal(
+        streamed(rule, arrays, piece_bytes=piece_bytes),
+        slow_weight(rule, arrays),
+    )
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 100, 1000])
+@pytest.mark.parametrize("names", [("qkv",), ("q", "k", "v")])
+@pytest.mark.parametrize(
+    ("shape", "transposed"), [((5, 24), False), ((5, 24), True), ((24,), False)]
+)
+def test_pieces_go_to_their_heads(shape, transposed, names, piece_bytes):
+    """Heads of width 4, which a piece of the transposed cuts anywhere."""
+    rule = WeightRule("kernel", names, transposed, shape, num_heads=2)
+    arrays = {
+        name: numbers(*rule.shape_of_theirs, seed=i)
+        for i, name in enumerate(names)
+    }
     np.testing.assert_array_equal(
         streamed(rule, arrays, piece_bytes=piece_bytes),
         slow_weight(rule, arrays),
