@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from keras_gpt3.cli.user_errors import user_errors
+from keras_gpt3.planning.links import Links
 from keras_gpt3.planning.plan import plan
 
 
@@ -21,7 +22,7 @@ def plan_command(
         ),
     ] = None,
     devices: Annotated[
-        int, typer.Option(help="Devices, each with the whole model.")
+        int, typer.Option(help="Devices, all of the same kind.")
     ] = 1,
     dtype: Annotated[
         str, typer.Option(help="A Keras dtype policy.")
@@ -37,15 +38,68 @@ def plan_command(
         int | None,
         typer.Option(help="Tokens in a row. Default: the preset's context."),
     ] = None,
+    mesh: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA,MODEL,STAGES",
+            help="Replicas, devices that share each layer, and stages of "
+            "blocks, such as 128,8,1. Default: the quickest that fits.",
+        ),
+    ] = None,
+    sustained_tflops: Annotated[
+        float | None,
+        typer.Option(
+            help="TFLOP/s that a device keeps up. Default: 125, 40% of what "
+            "an A100 does at most."
+        ),
+    ] = None,
+    node_devices: Annotated[
+        int, typer.Option(help="Devices of a machine.")
+    ] = Links.node_devices,
+    node_bandwidth: Annotated[
+        float,
+        typer.Option(help="GB/s that a device sends within its machine."),
+    ] = Links.node_bandwidth / 1e9,
+    network_bandwidth: Annotated[
+        float,
+        typer.Option(help="GB/s that a device sends to other machines."),
+    ] = Links.network_bandwidth / 1e9,
 ) -> None:
     """Say whether a model fits to be trained, and with which arguments.
 
-    Picks micro-batches and rematerialization, and shows what takes how much
-    memory. Nothing is allocated. Exits with 0 if the model fits, 1 if it does
+    Picks a mesh of the devices, micro-batches and rematerialization, and shows
+    what takes how much memory, what is sent, and how many days a run takes.
+    Nothing is allocated. Exits with 0 if the model fits, 1 if it does
     not, 2 if an argument is wrong.
     """
     with user_errors():
-        result = plan(preset, memory, devices, dtype, batch_tokens, length)
+        result = plan(
+            preset,
+            memory,
+            devices,
+            dtype,
+            batch_tokens,
+            length,
+            mesh=_read_mesh(mesh),
+            sustained_flops=_in_flops(sustained_tflops),
+            links=Links(
+                node_devices=node_devices,
+                node_bandwidth=node_bandwidth * 1e9,
+                network_bandwidth=network_bandwidth * 1e9,
+            ),
+        )
     Console().print(result)
     if not result.fits:
         raise typer.Exit(code=1)
+
+
+def _read_mesh(text):
+    """Three numbers, or what `plan` says of others."""
+    if text is None:
+        return None
+    parts = text.split(",")
+    return [int(part) if part.strip().isdigit() else part for part in parts]
+
+
+def _in_flops(tflops):
+    return None if tflops is None else tflops * 1e12

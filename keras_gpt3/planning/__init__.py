@@ -9,7 +9,9 @@ from keras_gpt3.planning.describe import describe
 from keras_gpt3.planning.dtype_bytes import bytes_per_activation
 from keras_gpt3.planning.dtype_bytes import bytes_per_weight
 from keras_gpt3.planning.gpu_memory import gpu_memory
+from keras_gpt3.planning.links import Links
 from keras_gpt3.planning.memory import estimate_memory
+from keras_gpt3.planning.mesh import Mesh
 from keras_gpt3.planning.model_description import ModelDescription
 from keras_gpt3.planning.parameter_count import count_parameters
 from keras_gpt3.planning.plan import Plan
@@ -17,10 +19,13 @@ from keras_gpt3.planning.plan import plan
 from keras_gpt3.planning.preflight import check_fits
 from keras_gpt3.planning.recomputation import recomputation_share
 from keras_gpt3.planning.rematerialization import rematerialized_layers
+from keras_gpt3.planning.sharded_memory import estimate_sharded_memory
 from keras_gpt3.planning.training_memory import estimate_training_memory
 from keras_gpt3.planning.training_preflight import check_training_fits
 
 __all__ = [
+    "Links",
+    "Mesh",
     "ModelDescription",
     "Plan",
     "available_memory",
@@ -33,6 +38,7 @@ __all__ = [
     "count_parameters",
     "describe",
     "estimate_memory",
+    "estimate_sharded_memory",
     "estimate_training_memory",
     "format_bytes",
     "gpu_memory",

@@ -1,19 +1,26 @@
 """`plan`: whether a model can be trained on given devices, and how."""
 
 import dataclasses
-import json
-import os
 
 from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.planning.available_memory import available_memory
+from keras_gpt3.planning.batch_rows import rows_of_batch
 from keras_gpt3.planning.byte_size import parse_bytes
 from keras_gpt3.planning.cache_memory import cache_bytes
 from keras_gpt3.planning.describe import describe
+from keras_gpt3.planning.links import Links
+from keras_gpt3.planning.mesh import Mesh
+from keras_gpt3.planning.mesh import check_mesh
+from keras_gpt3.planning.parallelism_choice import choose_parallelism
+from keras_gpt3.planning.plan_code import plan_code
 from keras_gpt3.planning.plan_reason import plan_reason
 from keras_gpt3.planning.printed_tables import PrintedTables
-from keras_gpt3.planning.recomputation import recomputation_share
 from keras_gpt3.planning.training_choice import MARGIN
-from keras_gpt3.planning.training_choice import choose_training
+from keras_gpt3.planning.training_days import petaflop_days
+from keras_gpt3.planning.training_days import training_days
+from keras_gpt3.planning.training_job import TrainingJob
+
+_PAPER_TOKENS = 300_000_000_000
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -27,26 +34,43 @@ class Plan(PrintedTables):
         fits: bool. Whether the model can be trained so.
         reason: string. What takes how much, and if it does not fit what would.
         code: string. The lines that make and compile the model.
-        devices: int. Number of devices, each with a replica of the model.
+        devices: int. Number of devices.
         device_memory: int. Bytes of one device.
         dtype: string. The Keras dtype policy.
         length: int. Tokens in a row.
         rows: int. Rows of the batch of one replica.
         micro_batch_size: int or None. The argument of `GPT3.compile`.
         rematerialization: string or int. The argument of `GPT3.compile`.
-        memory: dict. From part to bytes; see `estimate_training_memory`.
+        memory: dict. Of a device, from part to bytes; see
+            `estimate_training_memory` and `estimate_sharded_memory`.
         recomputation: float. FLOPs that rematerialization adds, over those of
             a step.
         cache: int. Bytes of keys and values to continue one sequence of
             `length` tokens; see `cache_bytes`.
+        mesh: `Mesh`. Replicas, devices that share each layer, stages.
+        shard_optimizer: bool. The argument of `GPT3Backbone.get_layout_map`.
+        shard_weights: bool. The same.
+        bubble: float. The share of a step in which a stage waits.
+        communication: dict. What a device sends in a step, in bytes; see
+            `communication_bytes`.
+        step_seconds: float. What a step takes; see `step_seconds`.
+        total_tokens: int. Tokens of the run: those of the preset's recipe, or
+            300 billion.
+        days: float. What the run takes.
+        petaflop_days: float. The FLOPs that the model needs for the run, in
+            petaflop/s-days.
+        table_d1: float or None. The same as Table D.1 prints it: 6 FLOPs for
+            each parameter and token, attention left out.
+        sustained_flops: float. FLOP/s that a device is taken to keep up.
+        links: `Links`. What is assumed of the links.
 
     Example:
 
     ```python
     import keras_gpt3
 
-    plan = keras_gpt3.plan("gpt3_small_en", memory="24GB")
-    plan.fits  # True
+    plan = keras_gpt3.plan("gpt3_175b_en", memory="80GB", devices=1024)
+    plan.mesh  # Mesh(data=128, model=8, stages=1)
     print(plan)
     ```
     """
@@ -65,11 +89,29 @@ class Plan(PrintedTables):
     memory: dict
     recomputation: float
     cache: int
+    mesh: Mesh
+    shard_optimizer: bool
+    shard_weights: bool
+    bubble: float
+    communication: dict
+    step_seconds: float
+    total_tokens: int
+    days: float
+    petaflop_days: float
+    table_d1: float | None
+    sustained_flops: float
+    links: Links
 
     @property
     def batch_tokens(self):
         """Tokens of the batch of all devices, an int."""
-        return self.devices * self.rows * self.length
+        return self.mesh.data * self.rows * self.length
+
+    @property
+    def backend(self):
+        """The Keras backend that runs it, a str."""
+        split = self.mesh.model > 1 or self.shard_optimizer
+        return "jax" if split or self.shard_weights else "tensorflow"
 
     @property
     def headroom(self):
@@ -90,14 +132,23 @@ def plan(
     dtype="mixed_bfloat16",
     batch_tokens=None,
     length=None,
+    mesh=None,
+    sustained_flops=None,
+    links=None,
 ):
-    """Plans the training of a GPT-3: micro-batches and rematerialization.
+    """Plans the training of a GPT-3: mesh, micro-batches, rematerialization.
 
-    Each device holds the whole model and takes its share of the batch (data
-    parallelism). Of what fits into 90% of a device it chooses what computes
-    least: no rematerialization with the largest micro-batches, else every k-th
-    block with the largest k, else all blocks. See `estimate_training_memory`
-    for what is counted.
+    Where the whole model fits into 90% of each device, each takes its share of
+    the batch (data parallelism). Of the ways to do that it chooses what
+    computes least: no rematerialization with the largest micro-batches, else
+    every k-th block with the largest k, else all blocks.
+
+    Else the model is split, by the mesh with the shortest step of those that
+    fit: `data` replicas, in each of which `model` devices share every layer,
+    on the JAX backend, or `stages` of blocks follow each other, on TensorFlow;
+    never both, as no backend does both. On JAX the data axis may share the
+    optimizer's state, or all weights, too. See `estimate_sharded_memory`,
+    `communication_bytes` and `step_seconds` for what is counted.
 
     Args:
         preset: string, `pathlib.Path`, dict or model. As in `describe`.
@@ -109,13 +160,20 @@ def plan(
             `None`, the batch of the preset's recipe.
         length: int. Tokens in a row; beyond the preset's context, the context
             is enlarged. Defaults to `None`, the preset's context.
+        mesh: sequence of three ints: data, model and stages. Defaults to
+            `None`, the best one.
+        sustained_flops: float. FLOP/s that a device keeps up. Defaults to
+            `None`, 125e12: 40% of what an A100 does at most.
+        links: `keras_gpt3.planning.Links`. How fast devices reach each other.
+            Defaults to `None`, as in machines of eight A100.
 
     Returns:
         A `Plan`.
 
     Raises:
         ValueError: If the preset is unknown, an argument is out of its range,
-            or the devices do not divide the rows of the batch.
+            the model cannot run on the mesh, or the devices do not divide the
+            rows of the batch where that would do.
 
     Example:
 
@@ -123,7 +181,7 @@ def plan(
     import keras_gpt3
 
     plan = keras_gpt3.plan("gpt3_13b_en", memory="80GB", devices=8)
-    plan.fits  # False: weights, gradients and AdamW's moments take 206 GB
+    plan.fits, plan.shard_weights  # (True, True)
     ```
     """
     description = describe(preset)
@@ -132,72 +190,39 @@ def plan(
     check_integer("length", length, minimum=1)
     check_integer("devices", devices, minimum=1)
     config = description.config | {"max_sequence_length": max(length, context)}
-    rows = _rows_of_replica(description, batch_tokens, length, devices)
+    rows = rows_of_batch(description, batch_tokens, length)
+    job = TrainingJob.of(config, rows, length, dtype, sustained_flops, links)
+    if mesh is not None:
+        mesh = check_mesh(mesh, config, devices, job.links.node_devices)
     memory = available_memory() if memory is None else parse_bytes(memory)
-    options = {"dtype": dtype, "length": length}
     budget = int((1 - MARGIN) * memory)
-    choice, fits = choose_training(config, rows, budget, **options)
-    policy = choice.rematerialization
+    choice, fits = choose_parallelism(job, devices, budget, mesh)
     return Plan(
         name=description.name,
         fits=fits,
-        reason=plan_reason(config, rows, choice, budget, **options),
-        code=_code(preset, choice, dtype, length, context),
+        reason=plan_reason(job, choice, budget, mesh),
+        code=plan_code(preset, choice, job, context),
         devices=devices,
         device_memory=memory,
         dtype=dtype,
         length=length,
-        rows=rows,
-        micro_batch_size=choice.micro_batch_size,
-        rematerialization=policy,
-        memory=choice.memory,
-        recomputation=recomputation_share(config, policy, length),
+        rows=rows // choice.mesh.data,
         cache=cache_bytes(config, dtype, length=length),
+        sustained_flops=job.sustained_flops,
+        links=job.links,
+        **choice.fields,
+        **_run(description, job, choice),
     )
 
 
-def _rows_of_replica(description, batch_tokens, length, devices):
-    """The rows of the batch of one replica."""
-    if batch_tokens is None and description.recipe is None:
-        raise ValueError(
-            "batch_tokens must be given where the preset has no recipe. "
-            f"Received: batch_tokens=None, preset={description.name!r}. Pass "
-            "the tokens of the batch of all devices."
-        )
-    if batch_tokens is None:
-        batch_tokens = description.recipe["batch_tokens"]
-    check_integer("batch_tokens", batch_tokens, minimum=1)
-    rows = batch_tokens // length
-    if rows == 0 or batch_tokens % length:
-        whole = max(1, round(batch_tokens / length)) * length
-        raise ValueError(
-            "batch_tokens must be a multiple of length. Received: "
-            f"batch_tokens={batch_tokens}, length={length}. Use batch_tokens="
-            f"{whole}."
-        )
-    if rows % devices:
-        nearest = max(1, round(rows / devices)) * devices
-        raise ValueError(
-            "devices must divide the rows of the batch. Received: devices="
-            f"{devices}, batch_tokens={batch_tokens}, which are {rows} rows "
-            f"of {length} tokens. Use batch_tokens={nearest * length}, "
-            f"{nearest} rows."
-        )
-    return rows // devices
-
-
-def _code(preset, choice, dtype, length, context):
-    """The lines that make the model, unless it is there, and compile it."""
-    context = f", max_sequence_length={length}" if length > context else ""
-    policy = json.dumps(choice.rematerialization)
-    compiled = (
-        f"model.compile(..., micro_batch_size={choice.micro_batch_size}, "
-        f"rematerialization={policy})"
-    )
-    if not isinstance(preset, (str, os.PathLike)):
-        return compiled
-    return (
-        "model = keras_gpt3.GPT3.from_preset(\n"
-        f'    {json.dumps(str(preset))}, dtype="{dtype}"{context}\n'
-        f")\n{compiled}"
-    )
+def _run(description, job, choice):
+    """What a whole run takes."""
+    recipe = description.recipe or {"total_tokens": _PAPER_TOKENS}
+    tokens = recipe["total_tokens"]
+    table = description.table_d1
+    return {
+        "total_tokens": tokens,
+        "days": training_days(tokens, job.tokens, choice.step_seconds),
+        "petaflop_days": petaflop_days(job.flops_per_token * tokens),
+        "table_d1": table and table["petaflop_s_days"],
+    }

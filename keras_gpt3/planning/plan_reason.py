@@ -1,20 +1,23 @@
 """Why a plan fits, or what would fit, in words."""
 
+import dataclasses
+
 from keras_gpt3.planning.byte_size import format_bytes
 from keras_gpt3.planning.dtype_bytes import bytes_per_weight
+from keras_gpt3.planning.mesh_choice import devices_that_fit
+from keras_gpt3.planning.parallelism_choice import best_choice
 from keras_gpt3.planning.training_choice import MARGIN
 from keras_gpt3.planning.training_choice import choose_training
 
 
-def plan_reason(config, batch_size, choice, budget, **options):
+def plan_reason(job, choice, budget, mesh=None):
     """Says how the memory of a choice compares with what may be used.
 
     Args:
-        config: dict. The arguments of `GPT3Backbone`.
-        batch_size: int. Rows of one replica.
-        choice: `TrainingChoice`.
+        job: `TrainingJob`.
+        choice: `MeshChoice`.
         budget: int. Bytes of a device that may be used.
-        **options: As in `choose_training`, `dtype` among them.
+        mesh: `Mesh`. The one that was asked for. Defaults to `None`.
 
     Returns:
         A str, one or two sentences.
@@ -25,23 +28,48 @@ def plan_reason(config, batch_size, choice, budget, **options):
         "device stays free)"
     )
     if total <= budget:
-        return f"The step takes {format_bytes(total)} at its peak, of {usable}."
+        fits = f"The step takes {format_bytes(total)} at its peak, of {usable}."
+        return fits + _why_split(job, choice, mesh)
+    place = "" if choice.mesh.devices == 1 else f"on a mesh {choice.mesh} and "
+    ways = _remedies(job, choice, budget, mesh)
     return (
-        f"Even with {choice.arguments} the step takes {format_bytes(total)} at "
-        f"its peak, {format_bytes(total - budget)} more than {usable}. Use "
-        f"{_remedies(config, batch_size, total, budget, options)}; each "
-        "device holds the whole model, as this package cannot split it over "
-        "devices yet."
+        f"Even {place}with {choice.arguments} the step takes "
+        f"{format_bytes(total)} at its peak, {format_bytes(total - budget)} "
+        f"more than {usable}. Use {', or '.join(ways)}."
     )
 
 
-def _remedies(config, batch_size, total, budget, options):
-    """What would fit: a larger device, and perhaps half of the bytes."""
-    device = f"devices of {format_bytes(total / (1 - MARGIN))}"
-    if bytes_per_weight(options["dtype"])[1] <= 2:
-        return device
-    half = options | {"dtype": "bfloat16"}
-    choice, fits = choose_training(config, batch_size, budget, **half)
-    if not fits:
-        return device
-    return f"{device}, or dtype='bfloat16' with {choice.arguments}"
+def _why_split(job, choice, mesh):
+    """Why it is not every device that has the whole model."""
+    devices = choice.mesh.devices
+    if choice.is_plain or mesh is not None:
+        return ""
+    if job.rows % devices:
+        return f" {devices} devices do not divide the {job.rows} rows."
+    options = {"dtype": job.dtype, "length": job.length}
+    # In no memory, the choice that takes least.
+    least, _ = choose_training(job.config, job.rows // devices, 0, **options)
+    return (
+        " The whole model would take at least "
+        f"{format_bytes(least.memory['total'])} on each device."
+    )
+
+
+def _remedies(job, choice, budget, mesh):
+    """What would fit: other devices, more of them, fewer bytes, a mesh."""
+    devices = choice.mesh.devices
+    total = choice.memory["total"]
+    ways = [f"devices of {format_bytes(total / (1 - MARGIN))}"]
+    more = devices_that_fit(job, devices, budget)
+    if more is not None:
+        ways.append(f"devices={more}")
+    if mesh is not None:
+        other, fits = best_choice(job, devices, budget)
+        if fits:
+            ways.append(f"mesh={tuple(other.mesh)}")
+    if bytes_per_weight(job.dtype)[1] > 2:
+        half = dataclasses.replace(job, dtype="bfloat16")
+        other, fits = best_choice(half, devices, budget, mesh)
+        if fits:
+            ways.append(f"dtype='bfloat16' with {other.arguments}")
+    return ways

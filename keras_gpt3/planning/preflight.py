@@ -6,12 +6,15 @@ from keras_gpt3.planning.dtype_bytes import BYTES_PER_WEIGHT
 from keras_gpt3.planning.dtype_bytes import bytes_per_weight
 from keras_gpt3.planning.memory import estimate_memory
 from keras_gpt3.planning.parameter_count import count_parameters
+from keras_gpt3.planning.process_weights import process_weights
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.preset_loader import shipped_presets
 
 
 def check_fits(config, name, dtype=None, available=None):
     """Raises if the weights of a model alone exceed the available memory.
+
+    Under a distribution over several devices, those of this process count.
 
     Args:
         config: dict. The arguments of `GPT3Backbone`, overrides included.
@@ -36,7 +39,7 @@ def check_fits(config, name, dtype=None, available=None):
     """
     available = available_memory() if available is None else available
     dtype, width = bytes_per_weight(dtype)
-    num_parameters = sum(count_parameters(config).values())
+    num_parameters = process_weights(config)
     if num_parameters * width <= available:
         return
     needed = format_bytes(num_parameters * width)

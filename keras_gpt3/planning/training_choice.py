@@ -33,7 +33,7 @@ class TrainingChoice:
         )
 
 
-def training_choices(config, batch_size, **options):
+def training_choices(config, batch_size, policies=None, **options):
     """All choices, the one that computes least first.
 
     Without rematerialization, then every k-th block by falling k, then all
@@ -43,6 +43,7 @@ def training_choices(config, batch_size, **options):
     Args:
         config: dict. The arguments of `GPT3Backbone`.
         batch_size: int. Rows of one replica.
+        policies: list of rematerializations. Defaults to `None`, all of them.
         **options: `dtype`, `optimizer` and `length`, as in
             `estimate_training_memory`.
 
@@ -52,7 +53,9 @@ def training_choices(config, batch_size, **options):
     estimate = functools.partial(
         estimate_training_memory, config, batch_size=batch_size, **options
     )
-    for policy in ("none", *range(config["num_layers"], 1, -1), "block"):
+    if policies is None:
+        policies = ("none", *range(config["num_layers"], 1, -1), "block")
+    for policy in policies:
         for size in divisors(batch_size):
             micro = None if size == batch_size else size
             memory = estimate(micro_batch_size=micro, rematerialization=policy)
@@ -83,8 +86,11 @@ def choose_training(config, batch_size, budget, **options):
     choice.micro_batch_size  # 2
     ```
     """
-    smallest = None
-    for choice in training_choices(config, batch_size, **options):
+    smallest, policies = None, None
+    estimate = estimate_training_memory(config, **options)
+    if estimate["weights"] + estimate["optimizer"] > budget:
+        policies = ["block"]  # Nothing fits; it takes least.
+    for choice in training_choices(config, batch_size, policies, **options):
         if choice.memory["total"] <= budget:
             return choice, True
         if smallest is None or _total(choice) < _total(smallest):

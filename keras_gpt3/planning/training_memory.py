@@ -1,6 +1,5 @@
 """Bytes of a training step: its parts, and the most there is at a time."""
 
-from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.planning.block_workspace import largest_workspace
 from keras_gpt3.planning.kept_activations import bytes_after_blocks
 from keras_gpt3.planning.kept_activations import kept_by_layer
@@ -8,7 +7,8 @@ from keras_gpt3.planning.loss_chunk import loss_chunk_bytes
 from keras_gpt3.planning.measured_overhead import fragmentation_bytes
 from keras_gpt3.planning.measured_overhead import program_bytes
 from keras_gpt3.planning.memory import estimate_memory
-from keras_gpt3.planning.micro_batch_division import check_micro_batch_divides
+from keras_gpt3.planning.memory import training_slots
+from keras_gpt3.planning.micro_batch_division import rows_at_once
 from keras_gpt3.planning.parameter_count import count_parameters
 from keras_gpt3.planning.pass_sizes import PassSizes
 from keras_gpt3.planning.step_moments import step_moments
@@ -72,12 +72,8 @@ def estimate_training_memory(
     memory["dense_activations"]  # 37748736, 6 inputs of 2048 x 768 floats
     ```
     """
-    if optimizer is None:
-        raise ValueError(
-            "optimizer must be one to train with. Received: optimizer=None. "
-            "Use 'adamw', 'adam' or 'sgd'."
-        )
-    rows = _rows_at_once(batch_size, micro_batch_size)
+    training_slots(optimizer)  # Raises if it is none.
+    rows = rows_at_once(batch_size, micro_batch_size)
     sizes = PassSizes.of(config, dtype, rows, length, rematerialization)
     num_parameters = sum(count_parameters(config).values())
     variables = estimate_memory(num_parameters, dtype, optimizer)
@@ -100,16 +96,6 @@ def estimate_training_memory(
         **overhead,
         "total": lasting + arrays + sum(overhead.values()),
     }
-
-
-def _rows_at_once(batch_size, micro_batch_size):
-    """The rows that go through the model at once."""
-    check_integer("batch_size", batch_size, minimum=1)
-    if micro_batch_size is None:
-        return int(batch_size)
-    check_integer("micro_batch_size", micro_batch_size, minimum=1)
-    check_micro_batch_divides(micro_batch_size, batch_size)
-    return int(micro_batch_size)
 
 
 def _activations(sizes):

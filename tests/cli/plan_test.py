@@ -33,10 +33,36 @@ def test_every_option_counts():
     assert plan.rows == 4
 
 
-def test_what_does_not_fit_is_shown_with_code_1():
+def test_a_mesh_and_machines_can_be_described():
+    result = run(
+        *("gpt3_2.7b_en", "--memory", "80GB", "--devices", "16"),
+        *("--mesh", "4,4,1", "--sustained-tflops", "300"),
+        *("--node-devices", "4", "--node-bandwidth", "450"),
+        *("--network-bandwidth", "50"),
+    )
+    plan = keras_gpt3.plan(
+        "gpt3_2.7b_en",
+        "80GB",
+        16,
+        mesh=(4, 4, 1),
+        sustained_flops=300e12,
+        links=keras_gpt3.planning.Links(4, 450e9, 50e9),
+    )
+    assert result.exit_code == 0
+    assert shown(result) == str(plan)
+
+
+def test_a_model_too_large_for_a_device_is_split_with_code_0():
     result = run("gpt3_13b_en", "--memory", "80GB", "--devices", "8")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("gpt3_13b_en fits\n")
+    assert "get_layout_map" in result.stdout
+
+
+def test_what_does_not_fit_is_shown_with_code_1():
+    result = run("gpt3_175b_en", "--memory", "80GB", "--devices", "8")
     assert result.exit_code == 1
-    assert result.stdout.startswith("gpt3_13b_en does not fit\n")
+    assert result.stdout.startswith("gpt3_175b_en does not fit\n")
     assert result.stderr == ""
 
 
@@ -48,6 +74,11 @@ def test_what_does_not_fit_is_shown_with_code_1():
         (["gpt3_small_en", "--devices", "7"], "devices must divide the rows "),
         (["gpt3_small_en", "--devices", "0"], "devices must be an integer "),
         (["gpt3_small_en", "--dtype", "int8"], "dtype must be a known one. "),
+        (["gpt3_small_en", "--mesh", "2,1"], "mesh must be three integers "),
+        (["gpt3_small_en", "--mesh", "a,1,1"], "mesh must be three integers"),
+        (["gpt3_small_en", "--mesh", "2,1,1"], "mesh must multiply to device"),
+        (["gpt3_small_en", "--sustained-tflops", "0"], "sustained_flops must"),
+        (["gpt3_small_en", "--node-devices", "0"], "node_devices must be "),
     ],
 )
 def test_a_wrong_argument_is_one_line_on_stderr_and_code_2(arguments, message):
@@ -61,7 +92,18 @@ def test_a_wrong_argument_is_one_line_on_stderr_and_code_2(arguments, message):
 def test_help_describes_every_option():
     result = run("--help", columns=200)
     assert result.exit_code == 0
-    for option in ("memory", "devices", "dtype", "batch-tokens", "length"):
+    for option in (
+        "memory",
+        "devices",
+        "dtype",
+        "batch-tokens",
+        "length",
+        "mesh",
+        "sustained-tflops",
+        "node-devices",
+        "node-bandwidth",
+        "network-bandwidth",
+    ):
         assert f"--{option}" in result.stdout
     text = " ".join(result.stdout.split())
     assert "Exits with 0 if the model fits, 1 if it does not" in text

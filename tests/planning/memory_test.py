@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.planning import estimate_memory
+from keras_gpt3.planning.memory import training_slots
 
 
 @pytest.mark.parametrize(
@@ -48,3 +49,13 @@ def test_an_unknown_dtype_or_optimizer_raises(argument):
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         estimate_memory(10, **{argument: "lion"})
+
+
+def test_to_train_is_with_an_optimizer():
+    assert [training_slots(name) for name in ("sgd", "adam", "adamw")] == [
+        *(0, 2, 2)
+    ]
+    with pytest.raises(ValueError, match="^optimizer must be one to train "):
+        training_slots(None)
+    with pytest.raises(ValueError, match="^optimizer must be a known one. "):
+        training_slots("lion")

@@ -1,13 +1,17 @@
 import re
 import sys
+import time
 
 import pytest
 
 import keras_gpt3
+from keras_gpt3.planning import Links
 from keras_gpt3.planning import describe
 from keras_gpt3.planning import estimate_training_memory
 from keras_gpt3.planning import recomputation_share
+from keras_gpt3.planning.model_flops import model_flops_per_token
 from keras_gpt3.planning.training_choice import choose_training
+from keras_gpt3.preset_loader import shipped_presets
 from tests.planning.toy_config import TOY
 
 MODULE = sys.modules["keras_gpt3.planning.plan"]
@@ -48,7 +52,7 @@ def test_memory_follows_from_what_the_plan_says():
 
 def test_more_memory_never_computes_more():
     plans = [
-        keras_gpt3.plan("gpt3_large_en", memory=f"{size}GB", devices=8)
+        keras_gpt3.plan("gpt3_large_en", memory=f"{size}GB")
         for size in range(16, 81, 8)
     ]
     shares = [plan.recomputation for plan in plans if plan.fits]
@@ -58,11 +62,94 @@ def test_more_memory_never_computes_more():
     assert len(set(fit)) == 2
 
 
-def test_a_model_too_large_for_a_device_does_not_fit():
+def test_a_model_too_large_for_a_device_is_split():
     plan = keras_gpt3.plan("gpt3_13b_en", memory="80GB", devices=8)
-    assert not plan.fits
-    assert plan.headroom < -100 * 10**9
-    assert "each device holds the whole model" in plan.reason
+    assert plan.fits
+    assert plan.mesh.devices == 8
+    assert plan.shard_weights or plan.mesh != (8, 1, 1)
+    assert "The whole model would take at least" in plan.reason
+    assert plan.backend == "jax"
+    alone = keras_gpt3.plan("gpt3_13b_en", memory="80GB")
+    assert not alone.fits
+    assert alone.headroom < -100 * 10**9
+    assert "Use devices of " in alone.reason
+
+
+def test_the_largest_model_fits_1024_devices_of_80_gb_but_not_8():
+    plan = keras_gpt3.plan("gpt3_175b_en", "80GB", devices=1024)
+    assert plan.fits
+    assert plan.mesh.model <= 8 and plan.mesh.stages == 1
+    assert plan.batch_tokens == 3145728
+    few = keras_gpt3.plan("gpt3_175b_en", "80GB", devices=8)
+    assert not few.fits
+    assert few.headroom < 0
+    assert ", or devices=64." in few.reason
+
+
+def test_days_are_near_what_was_published():
+    # Narayanan et al. 2021, section 5.1: 34 days for 300 billion tokens of a
+    # GPT-3 on 1024 A100 at 140 TFLOP/s each, recomputation included.
+    plan = keras_gpt3.plan(
+        "gpt3_175b_en", "80GB", devices=1024, sustained_flops=140e12
+    )
+    assert plan.days == pytest.approx(34, rel=0.1)
+
+
+def test_days_are_steps_of_the_seconds_said():
+    plan = keras_gpt3.plan("gpt3_2.7b_en", "80GB", devices=64)
+    steps = plan.total_tokens / plan.batch_tokens
+    assert plan.days == pytest.approx(steps * plan.step_seconds / 86400)
+    assert plan.total_tokens == 300e9
+    flops = model_flops_per_token(describe("gpt3_2.7b_en").config)
+    assert plan.petaflop_days == pytest.approx(flops * 300e9 / 86400e15)
+    # A day of a petaflop/s at the sustained rate, if nothing else took time.
+    least = plan.petaflop_days / (64 * 0.125)
+    assert 0.999 * least < plan.days < 1.2 * least
+
+
+def test_a_faster_device_takes_fewer_days():
+    options = {"memory": "80GB", "devices": 8}
+    days = [
+        keras_gpt3.plan("gpt3_small_en", sustained_flops=rate, **options).days
+        for rate in (1e12, 2e12, None)
+    ]
+    assert days[0] == pytest.approx(2 * days[1])
+    assert days[2] < days[1]
+
+
+@pytest.mark.parametrize("name", shipped_presets())
+def test_table_d1_stands_beside_the_arithmetic_of_the_model(name):
+    plan = keras_gpt3.plan(name, "80GB", devices=8)
+    assert plan.table_d1 == describe(name).table_d1["petaflop_s_days"]
+    # Table D.1 leaves attention out, and counts position embeddings.
+    assert 1 < plan.petaflop_days / plan.table_d1 < 1.1
+
+
+def test_a_mesh_can_be_given():
+    plan = keras_gpt3.plan("gpt3_13b_en", "80GB", 8, mesh=(2, 4, 1))
+    assert plan.mesh == (2, 4, 1)
+    assert plan.rows == 512
+    assert plan.communication["activations"] > 0
+    staged = keras_gpt3.plan("gpt3_2.7b_en", "40GB", 8, mesh=(2, 1, 4))
+    assert staged.backend == "tensorflow"
+    assert 0 < staged.bubble < 1 / 5
+    plain = keras_gpt3.plan("gpt3_small_en", "16GB", 4, mesh=(4, 1, 1))
+    assert plain == keras_gpt3.plan("gpt3_small_en", "16GB", 4)
+
+
+def test_links_are_what_is_said():
+    slow = Links(network_bandwidth=1e9)
+    plan = keras_gpt3.plan("gpt3_2.7b_en", "80GB", devices=64, links=slow)
+    fast = keras_gpt3.plan("gpt3_2.7b_en", "80GB", devices=64)
+    assert plan.links == slow and fast.links == Links()
+    assert plan.days > fast.days
+
+
+def test_a_plan_takes_less_than_two_seconds():
+    for devices in (8, 1024):
+        start = time.process_time()
+        keras_gpt3.plan("gpt3_175b_en", "80GB", devices=devices)
+        assert time.process_time() - start < 2
 
 
 def test_a_longer_row_enlarges_the_context():
@@ -87,14 +174,18 @@ def test_a_shorter_row_leaves_the_context():
 
 def test_the_code_is_what_the_plan_says():
     plan = keras_gpt3.plan("gpt3_small_en", "12GB", dtype="float32")
-    assert plan.code == (
-        "model = keras_gpt3.GPT3.from_preset(\n"
-        '    "gpt3_small_en", dtype="float32"\n'
-        ")\n"
-        f"model.compile(..., micro_batch_size={plan.micro_batch_size}, "
-        f'rematerialization="{plan.rematerialization}")'
-    )
+    assert '    "gpt3_small_en", dtype="float32"\n' in plan.code
+    assert f"    micro_batch_size={plan.micro_batch_size},\n" in plan.code
+    assert f'rematerialization="{plan.rematerialization}"' in plan.code
     compile(plan.code, "code", "exec")
+
+
+def test_the_code_of_a_mesh_is_too():
+    plan = keras_gpt3.plan("gpt3_175b_en", "80GB", devices=1024)
+    mesh = f"({plan.mesh.data}, {plan.mesh.model})"
+    assert f"DeviceMesh(\n    {mesh}," in plan.code
+    assert ("shard_weights=True" in plan.code) is plan.shard_weights
+    assert "# On each of the 128 hosts" in plan.code
 
 
 def test_the_memory_of_this_machine_is_the_default(monkeypatch):
@@ -122,7 +213,7 @@ def test_a_config_without_a_recipe_needs_a_batch():
 @pytest.mark.parametrize(
     ("devices", "batch_tokens", "rows", "nearest"),
     [(7, 524288, 256, 259), (6, 524288, 256, 258), (8, 2048, 1, 8)]
-    + [(3, 2048, 1, 3), (5, 9 * 2048, 9, 10), (5, 7 * 2048, 7, 5)],
+    + [(5, 2048, 1, 5), (5, 9 * 2048, 9, 10), (5, 7 * 2048, 7, 5)],
 )
 def test_devices_that_do_not_divide_the_rows_raise_with_the_nearest(
     devices, batch_tokens, rows, nearest
@@ -153,6 +244,14 @@ def test_a_number_that_is_none_raises(name, value):
         ({"memory": "much"}, "A size of memory must be a number of bytes"),
         ({"dtype": "int8"}, "dtype must be a known one. Received"),
         ({"preset": "gpt3_tiny_en"}, "preset must be a shipped name, "),
+        ({"mesh": (2, 2, 1)}, "mesh must multiply to devices. Received"),
+        ({"mesh": (2, 2, 2), "devices": 8}, "mesh must have a model axis or"),
+        ({"mesh": (1, 8, 1), "devices": 8}, "The model axis must divide "),
+        ({"mesh": (1, 1, 16), "devices": 16}, "stages must be at most the n"),
+        ({"mesh": (4, 1, 4), "devices": 16}, "stages must be 1 where device"),
+        ({"mesh": (3, 1, 1), "devices": 3}, "data must divide the rows of "),
+        ({"mesh": "311"}, "mesh must be three integers of at least 1: data"),
+        ({"sustained_flops": 0}, "sustained_flops must be above 0. Received"),
     ],
 )
 def test_a_wrong_argument_raises(arguments, message):
@@ -175,4 +274,7 @@ def test_tokens_that_make_no_whole_rows_raise(batch_tokens, whole):
 
 def test_a_config_gets_no_code_that_loads_a_preset():
     plan = keras_gpt3.plan(TOY, "4GB", batch_tokens=64)
-    assert plan.code.startswith("model.compile(..., micro_batch_size=None, ")
+    assert "from_preset" not in plan.code
+    assert "    micro_batch_size=None,\n" in plan.code
+    assert plan.table_d1 is None
+    assert plan.total_tokens == 300e9

@@ -1,0 +1,191 @@
+"""How devices are arranged: replicas, parts of a layer, parts of the depth."""
+
+import math
+import numbers
+from typing import NamedTuple
+
+from keras_gpt3.planning.training_choice import divisors
+
+
+class Mesh(NamedTuple):
+    """Devices along three axes.
+
+    `data` replicas each take a part of the batch. Within a replica either
+    `model` devices share each layer (Keras' JAX backend), or `stages` of
+    consecutive blocks follow each other (the TensorFlow backend). No program
+    does both, as no backend does.
+
+    Args:
+        data: int. Replicas of the model.
+        model: int. Devices that share each layer of a replica. Defaults to
+            `1`.
+        stages: int. Devices that a replica's blocks are spread over. Defaults
+            to `1`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.planning.mesh import Mesh
+
+    Mesh(data=128, model=8).devices  # 1024
+    ```
+    """
+
+    data: int
+    model: int = 1
+    stages: int = 1
+
+    @property
+    def devices(self):
+        """The number of devices, an int."""
+        return math.prod(self)
+
+    def __str__(self):
+        return " x ".join(map(str, self))
+
+
+def model_axes(config):
+    """The sizes that a model axis can have: common divisors.
+
+    Args:
+        config: dict. The arguments of `GPT3Backbone`.
+
+    Returns:
+        A list of ints, the smallest first.
+
+    Example:
+
+    ```python
+    from keras_gpt3.planning.mesh import model_axes
+
+    model_axes({"num_heads": 12, "intermediate_dim": 3072})
+    # [1, 2, 3, 4, 6, 12]
+    ```
+    """
+    common = math.gcd(_num_heads(config), config["intermediate_dim"])
+    return divisors(common)[::-1]
+
+
+def meshes(config, devices, node_devices):
+    """All meshes of some devices that a model can run on.
+
+    Args:
+        config: dict. The arguments of `GPT3Backbone`.
+        devices: int.
+        node_devices: int. Devices of a machine, which stages do not leave.
+
+    Returns:
+        A list of `Mesh`, without model axis and stages first.
+
+    Example:
+
+    ```python
+    from keras_gpt3.planning.mesh import meshes
+
+    config = {"num_layers": 2, "num_heads": 4, "intermediate_dim": 64}
+    meshes(config, 4, node_devices=8)
+    # 4 x 1 x 1, 2 x 2 x 1, 1 x 4 x 1, 2 x 1 x 2
+    ```
+    """
+    shared = [Mesh(devices // n, n) for n in model_axes(config)]
+    most = config["num_layers"] if devices <= node_devices else 1
+    stages = range(2, most + 1)
+    staged = [Mesh(devices // n, 1, n) for n in stages]
+    return [mesh for mesh in shared + staged if mesh.devices == devices]
+
+
+def check_mesh(mesh, config, devices=None, node_devices=None):
+    """Raises unless a model can run on a mesh.
+
+    Args:
+        mesh: sequence of three ints: data, model and stages.
+        config: dict. The arguments of `GPT3Backbone`.
+        devices: int. How many there are. Defaults to `None`, as many as the
+            mesh has.
+        node_devices: int. Devices of a machine. Defaults to `None`, any
+            number.
+
+    Returns:
+        The `Mesh`.
+
+    Raises:
+        ValueError: If it is no mesh of the devices, or none for the model.
+
+    Example:
+
+    ```python
+    from keras_gpt3.planning.mesh import check_mesh
+
+    config = {"num_layers": 2, "num_heads": 4, "intermediate_dim": 64}
+    check_mesh((2, 4, 1), config, devices=8)  # Mesh(2, 4, 1)
+    ```
+    """
+    mesh = _read(mesh)
+    if devices is not None:
+        _check_devices(mesh, devices)
+    _check_backend(mesh)
+    _check_model_axis(mesh, config)
+    if mesh.stages > config["num_layers"]:
+        raise ValueError(
+            "stages must be at most the number of blocks. Received: stages="
+            f"{mesh.stages}, num_layers={config['num_layers']}. Use "
+            f"{config['num_layers']} or fewer."
+        )
+    if mesh.stages > 1 and node_devices and mesh.devices > node_devices:
+        raise ValueError(
+            "stages must be 1 where devices are in several machines, as "
+            f"MirroredStrategy is for one. Received: mesh={tuple(mesh)}, "
+            f"node_devices={node_devices}. Use a model axis."
+        )
+    return mesh
+
+
+def _num_heads(config):
+    return config.get("num_heads", 12)  # `GPT3Backbone`'s default.
+
+
+def _read(mesh):
+    try:
+        sizes = tuple(mesh)
+    except TypeError:
+        sizes = ()
+    whole = [
+        isinstance(n, numbers.Integral) and not isinstance(n, bool) and n >= 1
+        for n in sizes
+    ]
+    if len(sizes) != 3 or not all(whole):
+        raise ValueError(
+            "mesh must be three integers of at least 1: data, model and "
+            f"stages. Received: mesh={mesh!r}. Write it as (8, 1, 1)."
+        )
+    return Mesh(*map(int, sizes))
+
+
+def _check_devices(mesh, devices):
+    if mesh.devices != devices:
+        raise ValueError(
+            "mesh must multiply to devices. Received: mesh="
+            f"{tuple(mesh)}, which are {mesh.devices}, devices={devices}. Use "
+            f"devices={mesh.devices}, or another mesh."
+        )
+
+
+def _check_backend(mesh):
+    if mesh.model > 1 and mesh.stages > 1:
+        raise ValueError(
+            "mesh must have a model axis or stages, not both: the first runs "
+            f"on JAX, the second on TensorFlow. Received: mesh={tuple(mesh)}. "
+            f"Use ({mesh.data * mesh.stages}, {mesh.model}, 1) or "
+            f"({mesh.data * mesh.model}, 1, {mesh.stages})."
+        )
+
+
+def _check_model_axis(mesh, config):
+    possible = model_axes(config)
+    if mesh.model not in possible:
+        raise ValueError(
+            "The model axis must divide num_heads and intermediate_dim. "
+            f"Received: model={mesh.model}, num_heads={_num_heads(config)}, "
+            f"intermediate_dim={config['intermediate_dim']}. Use one of "
+            f"{', '.join(map(str, possible))}."
+        )

@@ -1,0 +1,97 @@
+"""How long a step takes on a mesh, by its arithmetic and its communication."""
+
+from keras_gpt3.planning.pipeline_bubble import pipeline_bubble
+from keras_gpt3.planning.stage_memory import stage_layers
+
+
+def step_seconds(job, mesh, micro_batches, recomputation, communication):
+    """Estimates the seconds of a step.
+
+    The products take the time that the sustained rate gives them, longer by
+    what is computed again; in a pipeline by the blocks that its longest stage
+    has more than the others, and by the bubble. What goes over the model axis
+    or between stages is waited for. The data axis communicates beside the
+    products, as far as `Links.overlap` allows.
+
+    Args:
+        job: `TrainingJob`.
+        mesh: `Mesh`.
+        micro_batches: int. Micro-batches of a replica.
+        recomputation: float. FLOPs that are computed again, over those of a
+            step.
+        communication: dict. Of `communication_bytes`.
+
+    Returns:
+        A float.
+
+    Example:
+
+    ```python
+    from keras_gpt3.planning.mesh import Mesh
+    from keras_gpt3.planning.step_time import step_seconds
+    from keras_gpt3.planning.training_job import TrainingJob
+    from keras_gpt3.preset_loader import load_shipped_preset
+
+    config = load_shipped_preset("gpt3_small_en")["backbone"]
+    job = TrainingJob(config, 256, 2048, "mixed_bfloat16")
+    sent = dict.fromkeys(("activations", "gradients", "weights", "stages"), 0)
+    step_seconds(job, Mesh(8), 1, 0.0, sent)  # 0.42
+    ```
+    """
+    flops = job.tokens * job.flops_per_token * (1 + recomputation)
+    products = flops / (mesh.devices * job.sustained_flops)
+    bubble = pipeline_bubble(mesh.stages, micro_batches)
+    seconds = communication_seconds(job, mesh, communication)
+    hidden = job.links.overlap * products
+    return (
+        products * _longest_stage(job, mesh) / (1 - bubble)
+        + seconds["activations"]
+        + seconds["stages"]
+        + max(0.0, seconds["gradients"] + seconds["weights"] - hidden)
+    )
+
+
+def _longest_stage(job, mesh):
+    """Blocks of the stage that has most, over the mean of all stages."""
+    num_layers = job.config["num_layers"]
+    most = max(map(len, stage_layers(num_layers, mesh.stages)))
+    return most * mesh.stages / num_layers
+
+
+def communication_seconds(job, mesh, communication):
+    """Estimates the seconds of what a device sends, by the links on its way.
+
+    Devices of a replica are consecutive, so those of the data axis that
+    communicate are spread over the whole mesh.
+
+    Args:
+        job: `TrainingJob`.
+        mesh: `Mesh`.
+        communication: dict. Of `communication_bytes`.
+
+    Returns:
+        A dict with the same keys, of floats.
+
+    Example:
+
+    ```python
+    from keras_gpt3.planning.mesh import Mesh
+    from keras_gpt3.planning.step_time import communication_seconds
+    from keras_gpt3.planning.training_job import TrainingJob
+    from keras_gpt3.preset_loader import load_shipped_preset
+
+    config = load_shipped_preset("gpt3_small_en")["backbone"]
+    job = TrainingJob(config, 256, 2048, "mixed_bfloat16")
+    communication_seconds(job, Mesh(8), {"gradients": 3e9})  # 0.01
+    ```
+    """
+    spans = {
+        "activations": mesh.model,
+        "gradients": mesh.devices,
+        "weights": mesh.devices,
+        "stages": mesh.stages,
+    }
+    return {
+        kind: num_bytes / job.links.bandwidth(spans[kind], mesh.devices)
+        for kind, num_bytes in communication.items()
+    }

@@ -1,0 +1,112 @@
+"""How many weights each device of a mesh holds, from their shapes."""
+
+import dataclasses
+import math
+import re
+
+from keras_gpt3.converters.weight_shapes import weight_shapes
+from keras_gpt3.parallel.layout_rules import DATA
+from keras_gpt3.parallel.layout_rules import LAYOUT_RULES
+from keras_gpt3.parallel.layout_rules import MODEL
+from keras_gpt3.parallel.layout_rules import padded_rows
+from keras_gpt3.preset_loader import SWITCHES
+
+_TABLE = "token_embedding/embeddings"
+_BLOCK = "decoder_block_0/"
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightShards:
+    """The weights that one device holds, as numbers of them.
+
+    Args:
+        block: int. Those of one decoder block.
+        largest: int. The largest weight of a block.
+        table: int. The token embedding, with its rows of padding.
+        rest: int. Positions, the final norm and projections of an embedding.
+        num_layers: int. Blocks on the device.
+
+    Example:
+
+    ```python
+    from keras_gpt3.planning.weight_shards import WeightShards
+    from keras_gpt3.preset_loader import load_shipped_preset
+
+    config = load_shipped_preset("gpt3_small_en")["backbone"]
+    WeightShards.of(config).total  # 125226240
+    WeightShards.of(config, model=4).table  # 9658368, 12576 of 50304 rows
+    ```
+    """
+
+    block: int
+    largest: int
+    table: int
+    rest: int
+    num_layers: int
+
+    @classmethod
+    def of(cls, config, model=1, data=1):
+        """Counts the weights by the layouts that `get_layout_map` gives.
+
+        Args:
+            config: dict. The arguments of `GPT3Backbone`.
+            model: int. Devices along the model axis. Defaults to `1`.
+            data: int. Devices along the data axis that share the weights, too.
+                Defaults to `1`, they do not.
+
+        Returns:
+            A `WeightShards`.
+        """
+        # One block is like another.
+        shapes = weight_shapes(SWITCHES | config | {"num_layers": 1})
+        rows = padded_rows(config["vocabulary_size"], model)
+        shapes[_TABLE] = (rows, *shapes[_TABLE][1:])
+        axes = {MODEL: model, DATA: data}
+        counts = {
+            path: _count_on_device(path, shape, axes)
+            for path, shape in shapes.items()
+        }
+        block = [n for path, n in counts.items() if path.startswith(_BLOCK)]
+        return cls(
+            block=sum(block),
+            largest=max(block),
+            table=counts[_TABLE],
+            rest=sum(counts.values()) - sum(block) - counts[_TABLE],
+            num_layers=config["num_layers"],
+        )
+
+    @property
+    def total(self):
+        """All weights of the device, an int."""
+        return self.num_layers * self.block + self.table + self.rest
+
+
+def data_axis_divides(config, data):
+    """Whether a data axis can share the weights: it must divide their width.
+
+    Args:
+        config: dict. The arguments of `GPT3Backbone`.
+        data: int. Devices along the data axis.
+
+    Returns:
+        A bool.
+
+    Example:
+
+    ```python
+    from keras_gpt3.planning.weight_shards import data_axis_divides
+
+    data_axis_divides({"hidden_dim": 768}, 512)  # False
+    ```
+    """
+    width = config["hidden_dim"]
+    embedding = config.get("embedding_dim") or width
+    return width % data == 0 and embedding % data == 0
+
+
+def _count_on_device(path, shape, axes):
+    count = math.prod(shape)
+    for pattern, kinds in LAYOUT_RULES.items():
+        if re.search(pattern, path):
+            return count // math.prod(axes.get(kind, 1) for kind in kinds)
+    return count

@@ -1,0 +1,55 @@
+import keras
+import pytest
+
+from keras_gpt3 import GPT3Backbone
+from keras_gpt3.planning import check_fits
+from keras_gpt3.planning import describe
+from keras_gpt3.planning.process_weights import process_weights
+from keras_gpt3.planning.weight_shards import WeightShards
+from tests.planning.toy_config import TOY
+
+
+@pytest.fixture
+def distributed():
+    def distribute(data, model, **options):
+        mesh = keras.distribution.DeviceMesh(
+            (data, model),
+            ("batch", "model"),
+            keras.distribution.list_devices()[: data * model],
+        )
+        layouts = GPT3Backbone.get_layout_map(mesh, **options)
+        keras.distribution.set_distribution(
+            keras.distribution.ModelParallel(
+                layout_map=layouts, batch_dim_name="batch"
+            )
+        )
+
+    yield distribute
+    keras.distribution.set_distribution(None)
+
+
+def test_a_process_alone_holds_all_weights():
+    assert process_weights(TOY) == describe(TOY).num_parameters
+
+
+@pytest.mark.backend("jax", reason="No other backend distributes weights.")
+@pytest.mark.parametrize(
+    ("data", "model", "shares"),
+    [(1, 2, False), (4, 2, False), (4, 2, True), (4, 1, True)],
+)
+def test_each_device_holds_what_the_planner_counts(
+    distributed, data, model, shares
+):
+    distributed(data, model, shard_weights=shares)
+    of_device = WeightShards.of(TOY, model, data if shares else 1)
+    assert process_weights(TOY) == data * model * of_device.total
+
+
+@pytest.mark.backend("jax", reason="No other backend distributes weights.")
+def test_split_weights_fit_where_a_copy_for_each_device_does_not(distributed):
+    available = 4 * 3 * describe(TOY).num_parameters
+    distributed(4, 2, shard_weights=True)
+    check_fits(TOY, "toy", "float32", available)
+    distributed(4, 2)
+    with pytest.raises(MemoryError, match="^The weights of toy must fit"):
+        check_fits(TOY, "toy", "float32", available)
