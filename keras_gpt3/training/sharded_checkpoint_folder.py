@@ -1,0 +1,134 @@
+"""The folder of the checkpoints of sharded models. JAX only."""
+
+import os
+
+import keras
+
+
+def import_orbax():
+    """Import Orbax, which writes and reads arrays by the parts of devices.
+
+    Returns:
+        The module `orbax.checkpoint.v1`.
+
+    Raises:
+        NotImplementedError: If Keras' backend is not JAX.
+        ImportError: If Orbax is not installed.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_gpt3.training.sharded_checkpoint_folder import import_orbax
+
+    if keras.config.backend() == "jax":
+        orbax = import_orbax()
+    ```
+    """
+    if keras.config.backend() != "jax":
+        raise NotImplementedError(
+            "Sharded checkpoints must be saved and restored on Keras' JAX "
+            f"backend. Received: KERAS_BACKEND={keras.config.backend()}. Use "
+            "the checkpoints of keras-gpt3 pretrain or "
+            "keras.callbacks.BackupAndRestore there."
+        )
+    try:
+        from orbax.checkpoint import v1
+    except ImportError as error:
+        raise ImportError(
+            "Sharded checkpoints must be written and read by Orbax. Received: "
+            f"{error}. Install it with pip install 'keras-gpt3[jax]'."
+        ) from error
+    return v1
+
+
+def checkpoint_root(folder):
+    """Return the folder as Orbax wants it: absolute, or an address.
+
+    Args:
+        folder: path, or an address such as `"gs://bucket/run"`.
+
+    Returns:
+        A string.
+
+    Example:
+
+    ```python
+    from keras_gpt3.training.sharded_checkpoint_folder import checkpoint_root
+
+    checkpoint_root("gs://bucket/run")  # The same.
+    ```
+    """
+    folder = os.fspath(folder)
+    return folder if "://" in folder else os.path.abspath(folder)
+
+
+def checkpoint_steps(folder):
+    """Find the steps of whole checkpoints, not those of interrupted saves.
+
+    Args:
+        folder: path. It may be missing.
+
+    Returns:
+        A list of ints that rise.
+    """
+    names = import_orbax().path.step.standard_name_format()
+    return sorted(found.step for found in names.find_all(folder))
+
+
+def checkpoint_path(folder, step=None):
+    """Find a checkpoint.
+
+    Args:
+        folder: path. The folder of all checkpoints.
+        step: int. Defaults to `None`, the last.
+
+    Returns:
+        A pair of the step and the path of its folder, a string.
+
+    Raises:
+        FileNotFoundError: If there is no checkpoint.
+        ValueError: If there is none of that step.
+    """
+    steps = checkpoint_steps(folder)
+    if not steps:
+        raise FileNotFoundError(
+            f"folder must hold a checkpoint. Received: folder='{folder}', which"
+            " holds none. Pass the folder of a ShardedCheckpoint that has "
+            "saved."
+        )
+    step = steps[-1] if step is None else step
+    if step not in steps:
+        raise ValueError(
+            f"step must be one of {steps}. Received: step={step!r}, folder="
+            f"'{folder}'. Pass one of these, or None for the last."
+        )
+    return step, os.path.join(folder, str(step))
+
+
+def read_metadata(path):
+    """Read what a checkpoint says of itself, without its arrays.
+
+    Args:
+        path: string. The folder of one checkpoint.
+
+    Returns:
+        A pair of dicts: what `checkpoint_facts` gave, and the shapes of the
+        arrays, by group and name.
+
+    Raises:
+        ValueError: If something else than a `ShardedCheckpoint` wrote it.
+    """
+    metadata = import_orbax().metadata(path)
+    facts = metadata.custom_metadata
+    if not facts or "backbone" not in facts:
+        raise ValueError(
+            "A checkpoint must be one that ShardedCheckpoint wrote. Received: "
+            f"path='{path}', without the config of a backbone. Use "
+            "model.load_weights for those of keras.callbacks.OrbaxCheckpoint."
+        )
+    shapes = {
+        group: {name: tuple(array.shape) for name, array in arrays.items()}
+        for group, arrays in metadata.metadata.items()
+    }
+    return facts, shapes

@@ -1,0 +1,153 @@
+"""What a checkpoint of a sharded model holds, and of whom. JAX only."""
+
+import json
+
+from keras_gpt3.version import __version__
+
+# They change no value: a name, and what is frozen is not in the config.
+_FREE_FIELDS = {"name", "trainable"}
+
+
+def checkpoint_variables(model):
+    """Return all that a training step changes, under names that last.
+
+    Keras numbers optimizers and seeds as a process makes them: they go by their
+    place, not by their path.
+
+    Args:
+        model: a compiled `GPT3` whose optimizer is built.
+
+    Returns:
+        A dict of `"weights"`, `"optimizer"` and `"seeds"`, each a dict of name
+        to `keras.Variable`.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_gpt3.training.sharded_checkpoint_state import (
+        checkpoint_variables,
+    )
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.optimizer.build(model.trainable_variables)
+    variables = checkpoint_variables(model)
+    variables["optimizer"]["0/iteration"]
+    ```
+    """
+    weights = {id(weight) for weight in model.weights}
+    seeds = [v for v in model.non_trainable_variables if id(v) not in weights]
+    return {
+        "weights": {weight.path: weight for weight in model.weights},
+        "optimizer": _by_place(model.optimizer.variables),
+        "seeds": _by_place(seeds),
+    }
+
+
+def checkpoint_facts(model):
+    """Return what tells a checkpoint's model, as JSON holds it.
+
+    Args:
+        model: a compiled `GPT3`.
+
+    Returns:
+        A dict of the backbone's config, the optimizer's class, the step, the
+        axes of the mesh and the version of the package.
+    """
+    sharding = model.weights[0].value.sharding
+    mesh = getattr(sharding, "mesh", None)
+    facts = {
+        "backbone": model.backbone.get_config(),
+        "keras_gpt3": __version__,
+        "mesh": {} if mesh is None else dict(mesh.shape),
+        "optimizer": type(model.optimizer).__name__,
+        "step": int(model.optimizer.iterations),
+    }
+    # Tuples become lists, as they come back.
+    return json.loads(json.dumps(facts))
+
+
+def check_same_model(model, facts, path):
+    """Raise unless a checkpoint is one of this model and optimizer.
+
+    Args:
+        model: a compiled `GPT3`.
+        facts: dict. What `checkpoint_facts` gave when it was saved.
+        path: string. The checkpoint, for the message.
+
+    Raises:
+        ValueError: If a field of the config or the optimizer's class differs.
+    """
+    own = checkpoint_facts(model)
+    for field, saved in facts["backbone"].items():
+        here = own["backbone"].get(field)
+        if field not in _FREE_FIELDS and here != saved:
+            raise ValueError(_another("backbone", field, saved, here, path))
+    saved, here = facts["optimizer"], own["optimizer"]
+    if here != saved:
+        raise ValueError(_another("model", "optimizer", saved, here, path))
+
+
+def check_same_variables(variables, shapes, vocabulary_size, path):
+    """Raise unless a checkpoint has each variable, but for rows of padding.
+
+    A token embedding has a few rows of zeros more where devices share it.
+
+    Args:
+        variables: dict. What `checkpoint_variables` gives.
+        shapes: dict. The shapes of the checkpoint's arrays, likewise.
+        vocabulary_size: int. What a padded dimension is at least.
+        path: string. The checkpoint, for the message.
+
+    Raises:
+        ValueError: If one is missing on either side or of another shape.
+    """
+    own = {
+        f"{group}/{name}": tuple(variable.shape)
+        for group, named in variables.items()
+        for name, variable in named.items()
+    }
+    saved = {
+        f"{group}/{name}": shape
+        for group, named in shapes.items()
+        for name, shape in named.items()
+    }
+    for name in [*own, *saved]:
+        if not _fits(own.get(name), saved.get(name), vocabulary_size):
+            raise ValueError(
+                "A checkpoint must hold the model's variables. Received: "
+                f"{name}, {_shape(saved, name)} in '{path}', "
+                f"{_shape(own, name)} in the model. Build and compile the "
+                "model as it was when it was saved."
+            )
+
+
+def _by_place(variables):
+    return {f"{i}/{_own_name(v)}": v for i, v in enumerate(variables)}
+
+
+def _own_name(variable):
+    """The name without those of its owners, which may be numbered."""
+    return variable.path.rpartition("/")[2]
+
+
+def _fits(own, saved, vocabulary_size):
+    if own is None or saved is None or len(own) != len(saved):
+        return False
+    return all(
+        here == there or min(here, there) >= vocabulary_size
+        for here, there in zip(own, saved, strict=True)
+    )
+
+
+def _shape(shapes, name):
+    return f"of shape {shapes[name]}" if name in shapes else "absent"
+
+
+def _another(owner, field, saved, here, path):
+    return (
+        f"A checkpoint must be of the same {owner}. Received: {field}="
+        f"{saved!r} in '{path}', {field}={here!r} in the model. Build the "
+        "model as it was when it was saved, or use another folder."
+    )

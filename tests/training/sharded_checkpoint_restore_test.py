@@ -1,0 +1,176 @@
+import importlib
+import re
+
+import jax
+import numpy as np
+import pytest
+
+from keras_gpt3.training import AdamW
+from keras_gpt3.training import restore_sharded_checkpoint
+from keras_gpt3.training.sharded_checkpoint_state import checkpoint_variables
+from tests.training.sharded_models import randomize
+from tests.training.sharded_models import save
+from tests.training.sharded_models import set_mesh
+from tests.training.sharded_models import sharded_arrays
+from tests.training.sharded_models import sharded_model
+from tests.training.sharded_models import values
+
+pytestmark = pytest.mark.backend("jax", reason="keras.distribution is JAX'")
+module = importlib.import_module(
+    "keras_gpt3.training.sharded_checkpoint_restore"
+)
+
+
+@pytest.fixture(autouse=True)
+def no_mesh_stays():
+    yield
+    set_mesh(None)
+
+
+def saved_model(mesh, folder, seed=0):
+    """A model of random values on a mesh, saved at step 3."""
+    model = sharded_model(mesh)
+    randomize(model, seed)
+    model.optimizer.iterations.assign(3)
+    save(model, folder)
+    return model
+
+
+def padding(model):
+    """The rows of the token embedding and its moments that no id has."""
+    rows = model.backbone.vocabulary_size
+    return [
+        np.array(variable.value)[rows:]
+        for named in checkpoint_variables(model).values()
+        for name, variable in named.items()
+        if "token_embedding" in name
+    ]
+
+
+# === Meshes ===
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ((1, 2), (1, 2)),
+        ((1, 2), (2, 2)),
+        ((1, 2), None),  # From 128 rows of the token embedding to 61.
+        (None, (4, 2)),  # The other way.
+    ],
+)
+def test_another_mesh_gets_the_same_values_in_its_own_parts(
+    tmp_path, before, now
+):
+    saved = saved_model(before, tmp_path)
+    model = sharded_model(now, seed=1)
+    model._step.prepare_optimizer(model)
+    parts = [v.value.sharding for v in model.optimizer.variables]
+    assert restore_sharded_checkpoint(model, tmp_path) == 3
+    assert [v.value.sharding for v in model.optimizer.variables] == parts
+    restored = values(model)
+    for name, value in values(saved).items():
+        np.testing.assert_array_equal(restored[name], value, err_msg=name)
+
+
+def test_rows_of_padding_are_zero(tmp_path):
+    saved_model(None, tmp_path)
+    model = sharded_model((1, 2))
+    randomize(model, seed=1)
+    restore_sharded_checkpoint(model, tmp_path)
+    rows = padding(model)
+    assert [len(part) for part in rows] == [67, 67, 67]
+    assert not np.any(rows)
+
+
+def test_devices_read_their_own_parts_only(monkeypatch, tmp_path):
+    saved_model((1, 2), tmp_path)
+    model = sharded_model((1, 2))
+    model._step.prepare_optimizer(model)
+    put, device_put = set(), jax.device_put
+
+    def watched(x, *args, **kwargs):
+        put.add(np.shape(x))
+        return device_put(x, *args, **kwargs)
+
+    monkeypatch.setattr(jax, "device_put", watched)
+    restore_sharded_checkpoint(model, tmp_path)
+    arrays = [value for _, value in sharded_arrays(model)]
+    assert {a.sharding.shard_shape(a.shape) for a in arrays} <= put
+    assert not {a.shape for a in arrays} & put
+
+
+def test_a_device_holds_few_values_twice(monkeypatch, tmp_path):
+    saved = saved_model((1, 2), tmp_path)
+    model = sharded_model((1, 2), seed=1)
+    loads, restore_part = [], module._restore_part
+
+    def counted(path, part):
+        loads.append(sum(len(named) for named in part.values()))
+        restore_part(path, part)
+
+    monkeypatch.setattr(module, "_restore_part", counted)
+    monkeypatch.setattr(module, "_BYTES_AT_A_TIME", 4096)
+    restore_sharded_checkpoint(model, tmp_path)
+    # The half of the token embedding has 4096 bytes, and a load of its own.
+    assert loads[0] == 1
+    assert sum(loads) == sum(map(len, checkpoint_variables(model).values()))
+    restored = values(model)
+    for name, value in values(saved).items():
+        np.testing.assert_array_equal(restored[name], value, err_msg=name)
+
+
+# === Errors ===
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("checkpoints")
+    saved_model(None, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"num_layers": 2}, "num_layers=1 in '.*/3', num_layers=2 in the mod"),
+        ({"optimizer": "sgd"}, "optimizer='AdamW' in '.*/3', optimizer='SGD'"),
+    ],
+)
+def test_another_model_or_optimizer_raises(folder, changes, match):
+    model = sharded_model(None, **changes)
+    model._step.prepare_optimizer(model)
+    before = values(model)
+    with pytest.raises(ValueError, match=match):
+        restore_sharded_checkpoint(model, folder)
+    for name, value in values(model).items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_an_optimizer_with_more_slots_raises(folder):
+    model = sharded_model(None, AdamW(amsgrad=True))
+    with pytest.raises(
+        ValueError,
+        match=r"must hold the model's variables. Received: optimizer/\d+/.*, "
+        r"absent in '.*/3', of shape \(61, 16\) in the model. Build",
+    ):
+        restore_sharded_checkpoint(model, folder)
+
+
+def test_a_step_that_is_not_there_raises_with_those_that_are(folder):
+    with pytest.raises(
+        ValueError, match=r"step must be one of \[3\]. Received: step=4, fold"
+    ):
+        restore_sharded_checkpoint(sharded_model(None), folder, step=4)
+
+
+def test_a_folder_without_checkpoint_raises_and_is_not_made(tmp_path):
+    with pytest.raises(
+        FileNotFoundError,
+        match=re.escape(
+            "folder must hold a checkpoint. Received: folder="
+            f"'{tmp_path}/none', which holds none. Pass"
+        ),
+    ):
+        restore_sharded_checkpoint(sharded_model(None), tmp_path / "none")
+    assert not (tmp_path / "none").exists()

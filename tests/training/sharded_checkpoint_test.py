@@ -1,0 +1,185 @@
+"""Tests that a run resumed from parts is the run that was never stopped."""
+
+import shutil
+import types
+
+import numpy as np
+import pytest
+
+from keras_gpt3.training import ShardedCheckpoint
+from keras_gpt3.training import restore_sharded_checkpoint
+from keras_gpt3.training.sharded_checkpoint_folder import checkpoint_steps
+from keras_gpt3.training.sharded_checkpoint_folder import import_orbax
+from tests.training.sharded_models import randomize
+from tests.training.sharded_models import save
+from tests.training.sharded_models import set_mesh
+from tests.training.sharded_models import sharded_arrays
+from tests.training.sharded_models import sharded_model
+from tests.training.sharded_models import train
+from tests.training.sharded_models import values
+from tests.training.small_run import write_shards
+
+pytestmark = pytest.mark.backend("jax", reason="keras.distribution is JAX'")
+MESH = (1, 2)
+
+
+@pytest.fixture(autouse=True)
+def no_mesh_stays():
+    yield
+    set_mesh(None)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of six steps, never interrupted, with all its checkpoints."""
+    folder = tmp_path_factory.mktemp("run")
+    shards = write_shards(folder / "shards", 2000, seed=0)
+    model = sharded_model(MESH)
+    callback = ShardedCheckpoint(folder / "run", save_freq=2, max_to_keep=None)
+    train(model, shards, 0, 6, callback)
+    assert checkpoint_steps(folder / "run") == [2, 4, 6]
+    return types.SimpleNamespace(
+        folder=folder / "run", shards=shards, end=values(model)
+    )
+
+
+# === A resumed run ===
+
+
+def test_a_resumed_run_equals_the_uninterrupted_one_bit_by_bit(run, tmp_path):
+    folder = shutil.copytree(run.folder, tmp_path / "run")
+    shutil.rmtree(folder / "6")
+    # Amid an epoch, with other weights, other seeds and no slots yet.
+    model = sharded_model(MESH, seed=1)
+    step = restore_sharded_checkpoint(model, folder)
+    callback = ShardedCheckpoint(folder, save_freq=3, max_to_keep=2)
+    train(model, run.shards, step, 6, callback)
+    assert step == 4
+    assert checkpoint_steps(folder) == [4, 6]
+    end = values(model)
+    assert end.keys() == run.end.keys()
+    for name, value in run.end.items():
+        np.testing.assert_array_equal(end[name], value, err_msg=name)
+
+
+def test_a_run_resumed_on_one_device_goes_on_alike(run):
+    # There the token embedding has 61 rows, on two devices 128.
+    model = sharded_model(None, seed=1)
+    train(
+        model, run.shards, restore_sharded_checkpoint(model, run.folder, 4), 6
+    )
+    end = values(model)
+    for name, value in run.end.items():
+        # Sums in another order, in float32.
+        distance = np.linalg.norm(end[name] - value.astype("float64"))
+        assert distance <= 1e-6 * np.linalg.norm(value), name
+
+
+# === A save ===
+
+
+def test_saving_gathers_no_array_that_is_sharded(tmp_path):
+    model = sharded_model(MESH)
+    randomize(model, seed=0)
+    save(model, tmp_path)
+    shapes = {}
+    for group in import_orbax().metadata(tmp_path / "0").metadata.values():
+        shapes |= {n: a.storage_metadata.chunk_shape for n, a in group.items()}
+    sharded = sharded_arrays(model)
+    # Seven weights with two moments each.
+    assert len(sharded) == 21
+    for name, value in sharded:
+        # JAX keeps what it brought together on the host.
+        assert value._npy_value is None, name
+        assert shapes[name] == value.sharding.shard_shape(value.shape), name
+        np.asarray(value)
+        assert value._npy_value is not None, "gathering would be seen"
+
+
+@pytest.mark.parametrize(
+    ("resumed", "frequency", "expected"),
+    [(0, 2, [2, 4, 6]), (7, 5, [10, 15]), (5, 5, [10]), (0, "epoch", [])],
+)
+def test_saves_come_at_multiples_of_the_frequency(
+    monkeypatch, tmp_path, resumed, frequency, expected
+):
+    saved = []
+    callback = ShardedCheckpoint(tmp_path, save_freq=frequency)
+    monkeypatch.setattr(callback, "_save", lambda: saved.append(steps))
+    optimizer = types.SimpleNamespace(iterations=resumed)
+    callback.set_model(types.SimpleNamespace(optimizer=optimizer))
+    callback.on_epoch_begin(0)
+    for batch in range(9 if resumed else 7):
+        steps = resumed + batch + 1
+        callback.on_train_batch_end(batch)
+    assert saved == expected
+
+
+def test_a_step_is_saved_once(tmp_path):
+    model = sharded_model(None)
+    save(model, tmp_path)
+    save(model, tmp_path)
+    assert checkpoint_steps(tmp_path) == [0]
+
+
+def test_what_an_interrupted_save_left_is_no_checkpoint(tmp_path):
+    model = sharded_model(None)
+    save(model, tmp_path)
+    # Orbax gives a folder its name when it is whole.
+    left = tmp_path / "7.orbax-checkpoint-tmp"
+    shutil.copytree(tmp_path / "0", left)
+    assert restore_sharded_checkpoint(model, tmp_path) == 0
+    model.optimizer.iterations.assign(7)
+    save(model, tmp_path)
+    assert restore_sharded_checkpoint(model, tmp_path) == 7
+    assert not left.exists()
+
+
+def test_a_failed_save_is_raised_when_fit_ends(monkeypatch, tmp_path):
+    callback = ShardedCheckpoint(tmp_path)
+    callback.set_model(sharded_model(None))
+    callback.on_train_begin()
+
+    def fail():
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(callback._checkpointer, "close", fail)
+    with pytest.raises(OSError, match="No space left"):
+        callback.on_train_end()
+
+
+# === Errors ===
+
+
+def test_a_folder_of_another_model_is_refused(tmp_path):
+    save(sharded_model(None), tmp_path)
+    with pytest.raises(
+        ValueError,
+        match=r"A checkpoint must be of the same backbone. Received: "
+        r"num_layers=1 in '.*0', num_layers=2 in the model. Build",
+    ):
+        save(sharded_model(None, num_layers=2), tmp_path)
+
+
+def test_a_model_that_was_not_restored_is_refused(tmp_path):
+    model = sharded_model(None)
+    model.optimizer.iterations.assign(5)
+    save(model, tmp_path)
+    with pytest.raises(
+        ValueError,
+        match=r"no checkpoint of a later step than the model's. Received: "
+        r"folder='.*' with steps \[5\], optimizer.iterations=0. Call",
+    ):
+        save(sharded_model(None), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"save_freq": 0}, "save_freq must be .* Received: save_freq=0"),
+        ({"max_to_keep": 0}, "max_to_keep must be .* Received: max_to_keep=0"),
+    ],
+)
+def test_numbers_below_one_are_refused(arguments, match):
+    with pytest.raises(ValueError, match=match):
+        ShardedCheckpoint("run", **arguments)
