@@ -1,4 +1,4 @@
-"""Set up before the first test: two logical CPU devices, a quiet log."""
+"""Set up before the first test: logical CPU devices, a quiet log."""
 
 import os
 import random
@@ -14,6 +14,11 @@ os.environ.setdefault(
     " --xla_cpu_parallel_codegen_split_count=1",
 )
 
+if os.environ.get("KERAS_BACKEND") == "jax":
+    # JAX looks at it when it first uses a device.
+    os.environ["XLA_FLAGS"] += " --xla_force_host_platform_device_count=8"
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
 import keras
 import numpy as np
 import pytest
@@ -21,10 +26,11 @@ import pytest
 if keras.config.backend() == "tensorflow":
     import tensorflow as tf
 
-    # TensorFlow can be split only before it is first used.
+    # TensorFlow can be split only before it is first used. Two replicas of four
+    # stages are the most that tests need.
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0],
-        [tf.config.LogicalDeviceConfiguration()] * 2,
+        [tf.config.LogicalDeviceConfiguration()] * 8,
     )
 
 
@@ -41,3 +47,19 @@ def fixed_seed():
     np.random.seed(0)  # noqa: NPY002
     yield
     keras.config.set_dtype_policy("float32")
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers",
+        "backend(name, reason): the test is about one Keras backend alone.",
+    )
+
+
+def pytest_collection_modifyitems(items):
+    """Leaves out tests of another backend, which have a run of their own."""
+    for item in items:
+        for marker in item.iter_markers("backend"):
+            if marker.args[0] != keras.config.backend():
+                reason = f"{marker.args[0]} only: {marker.kwargs['reason']}"
+                item.add_marker(pytest.mark.skip(reason=reason))

@@ -1,0 +1,238 @@
+"""Memory of a device: what XLA's compiler says, and what the planner says.
+
+    python benchmarks/compile_sharded.py [--cases 13b 175b] [--layers 2 4]
+        [--compiler tpu] [--dtypes float32] [--all-layers MINUTES]
+
+Compiles the training step of GPT-3 13B and 175B from shapes alone on meshes of
+devices that need not exist: there is no weight, and the compiler's own memory
+analysis tells what the step takes of each device. Compiling takes about as
+long for each layer, so it is done for some numbers of layers, and for all of
+them with `--all-layers`, for at most so long; else what all would take is drawn
+on from the two largest numbers, and says so. Beside it stands the planner's
+figure for the same mesh. Prints one JSON object.
+
+The compiler is XLA's for TPUs (of a v5p with 95 GB), which needs no TPU but
+`pip install libtpu`. That for CPUs (`--compiler cpu`, virtual devices) drops
+the barriers that keep a block's second run from going along with its first, so
+that rematerialization saves nothing, and computes bfloat16 products by copies
+in float32: it shows the state of a device, not its temporary arrays.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+
+from harness.progress import log
+from harness.versions import versions
+
+# Preset, mesh of data and model, and how states are spread.
+CASES = {
+    "13b": ("gpt3_13b_en", (1, 8), {}),
+    "13b_sharded": ("gpt3_13b_en", (8, 1), {"shard_weights": True}),
+    "175b": ("gpt3_175b_en", (8, 8), {"shard_weights": True}),
+    "175b_optimizer": ("gpt3_175b_en", (8, 16), {"shard_optimizer": True}),
+}
+LENGTH = 2048
+# Of 8, 64 and 128 devices.
+TOPOLOGIES = {8: "v5p:2x2x2", 64: "v5p:4x4x4", 128: "v5p:4x4x8"}
+FLAGS = (
+    # LLVM's work is most of the time, and changes no buffer.
+    "--xla_backend_optimization_level=0",
+    "--xla_cpu_parallel_codegen_split_count=1",
+    # The order of operations that a single stream of a GPU would have.
+    "--xla_cpu_enable_concurrency_optimized_scheduler=false",
+)
+
+
+def main():
+    """Compiles all cases and prints one JSON object."""
+    arguments = parse_arguments()
+    if arguments.one:
+        return print(json.dumps(compile_one(**json.loads(arguments.one))))
+    rows = [
+        row
+        for name in arguments.cases
+        for dtype in arguments.dtypes
+        for row in measure(name, dtype, arguments)
+    ]
+    report = {
+        "benchmark": "compile_sharded",
+        "versions": versions("keras-gpt3", "keras", "jax"),
+        "rows": rows,
+    }
+    print(json.dumps(report, indent=2))
+
+
+def parse_arguments():
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=[*CASES])
+    parser.add_argument("--layers", nargs="+", type=int, default=[2, 4])
+    parser.add_argument("--dtypes", nargs="+", default=["float32"])
+    parser.add_argument("--rematerialization", default="block")
+    parser.add_argument("--compiler", choices=["tpu", "cpu"], default="tpu")
+    parser.add_argument(
+        "--all-layers",
+        type=float,
+        metavar="MINUTES",
+        help="compile all layers, too, for at most so long",
+    )
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def measure(name, dtype, arguments):
+    """Yields a row for each number of layers, and one for all of them."""
+    preset, mesh, options = CASES[name]
+    case = {
+        "preset": preset,
+        "mesh": mesh,
+        "options": options,
+        "dtype": dtype,
+        "rematerialization": arguments.rematerialization,
+        "compiler": arguments.compiler,
+    }
+    found = {}
+    for layers in arguments.layers:
+        found[layers] = run(case | {"layers": layers})
+        yield row(case, layers, found[layers])
+    total = depth(preset)
+    if arguments.all_layers:
+        limit = 60 * arguments.all_layers
+        result = run(case | {"layers": total}, limit)
+        if result is not None:
+            yield row(case, total, result)
+            return
+    yield row(case, total, drawn_on(found, total)) | {"extrapolated": True}
+
+
+def run(case, limit=None):
+    """Compiles in a process of its own; `None` if its time was not enough."""
+    devices = case["mesh"][0] * case["mesh"][1]
+    flags = (f"--xla_force_host_platform_device_count={devices}", *FLAGS)
+    environment = os.environ | {
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": " ".join(flags),
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        # No machine of TPUs is to be asked what it has.
+        "TPU_SKIP_MDS_QUERY": "1",
+        "TPU_WORKER_HOSTNAMES": "localhost",
+    }
+    log(f"compiling {case['layers']} layers of {case['preset']}")
+    command = [sys.executable, __file__, "--one", json.dumps(case)]
+    try:
+        finished = subprocess.run(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            check=True,
+            timeout=limit,
+        )
+    except subprocess.TimeoutExpired:
+        log(f"not done after {limit / 60:.0f} minutes")
+        return None
+    return json.loads(finished.stdout.splitlines()[-1])
+
+
+def compile_one(preset, layers, dtype, rematerialization, **placement):
+    """What the compiler says of a device, in bytes, and how long it took."""
+    import keras
+
+    import keras_gpt3
+
+    started = time.perf_counter()
+    distribution = distribute(**placement)
+    config = keras_gpt3.describe(preset).config | {"num_layers": layers}
+    with distribution.scope(), keras_gpt3.training.without_weights():
+        backbone = keras_gpt3.GPT3Backbone(**config, dtype=dtype)
+    # What counts steps and means has values, which no device is there for.
+    model = keras_gpt3.GPT3(backbone)
+    model.compile(
+        optimizer=keras_gpt3.training.AdamW(),
+        rematerialization=rematerialization,
+    )
+    keras.distribution.set_distribution(distribution)
+    rows = placement["mesh"][0]
+    lowered = keras_gpt3.training.lower_train_step(model, rows, LENGTH)
+    memory = lowered.compile().memory_analysis()
+    new = memory.output_size_in_bytes - memory.alias_size_in_bytes
+    return {
+        "state": memory.argument_size_in_bytes,
+        "temporary": memory.temp_size_in_bytes + new,
+        "seconds": time.perf_counter() - started,
+    }
+
+
+def distribute(mesh, options, compiler):
+    """The distribution over devices of the compiler."""
+    import keras
+
+    import keras_gpt3
+
+    devices = keras.distribution.list_devices()
+    if compiler == "tpu":
+        from jax.experimental import topologies
+
+        name = TOPOLOGIES[mesh[0] * mesh[1]]
+        devices = topologies.get_topology_desc(
+            platform="tpu", topology_name=name
+        ).devices
+    device_mesh = keras.distribution.DeviceMesh(
+        mesh, ("batch", "model"), list(devices)
+    )
+    layout_map = keras_gpt3.GPT3Backbone.get_layout_map(device_mesh, **options)
+    return keras.distribution.ModelParallel(
+        layout_map=layout_map, batch_dim_name="batch"
+    )
+
+
+def depth(preset):
+    import keras_gpt3
+
+    return keras_gpt3.describe(preset).config["num_layers"]
+
+
+def drawn_on(found, layers):
+    """A straight line through the two largest numbers of layers."""
+    (first, low), (second, high) = sorted(found.items())[-2:]
+    slope = (layers - second) / (second - first)
+    return {
+        name: high[name] + slope * (high[name] - low[name]) for name in high
+    }
+
+
+def row(case, layers, found):
+    """The compiler's bytes of a device beside the planner's."""
+    import keras_gpt3
+    from keras_gpt3.planning import estimate_sharded_memory
+
+    config = keras_gpt3.describe(case["preset"]).config
+    planned = estimate_sharded_memory(
+        config | {"num_layers": layers},
+        (*case["mesh"], 1),
+        dtype=case["dtype"],
+        length=LENGTH,
+        rematerialization=case["rematerialization"],
+        **case["options"],
+    )
+    state = planned["weights"] + planned["optimizer"]
+    compiled = found["state"] + found["temporary"]
+    return case | {
+        "layers": layers,
+        "compiled_gb": round(compiled / 1e9, 3),
+        "planned_gb": round(planned["total"] / 1e9, 3),
+        "planned_over_compiled": round(planned["total"] / compiled, 3),
+        "compiled_state_gb": round(found["state"] / 1e9, 3),
+        "planned_state_gb": round(state / 1e9, 3),
+        "compiled_temporary_gb": round(found["temporary"] / 1e9, 3),
+        "planned_temporary_gb": round((planned["total"] - state) / 1e9, 3),
+        "seconds": round(found["seconds"], 1),
+    }
+
+
+if __name__ == "__main__":
+    main()

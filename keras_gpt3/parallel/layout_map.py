@@ -1,0 +1,90 @@
+"""A layout map for GPT-3, in the manner of keras-hub's backbones."""
+
+import keras
+
+from keras_gpt3.parallel.layout_rules import DATA
+from keras_gpt3.parallel.layout_rules import LAYOUT_RULES
+from keras_gpt3.parallel.layout_rules import MODEL
+
+
+class GPT3LayoutMap(keras.distribution.LayoutMap):
+    """A `keras.distribution.LayoutMap` that knows of the optimizer, too.
+
+    Attributes:
+        optimizer_layouts: `keras.distribution.LayoutMap` for the slots of the
+            optimizer, by the path of the weight; `None` where they lie as
+            their weights do.
+    """
+
+    optimizer_layouts = None
+
+
+def make_layout_map(
+    device_mesh,
+    data_parallel_dim_name,
+    model_parallel_dim_name,
+    shard_optimizer=False,
+    shard_weights=False,
+):
+    """Makes the layout map of a mesh; see `GPT3Backbone.get_layout_map`.
+
+    Args:
+        device_mesh: `keras.distribution.DeviceMesh`.
+        data_parallel_dim_name: string. The axis that splits batches.
+        model_parallel_dim_name: string. The axis that splits weights.
+        shard_optimizer: bool. Whether the optimizer's slots are split over
+            the data axis, too. Defaults to `False`.
+        shard_weights: bool. Whether the weights are. Defaults to `False`.
+
+    Returns:
+        A `GPT3LayoutMap`.
+
+    Raises:
+        ValueError: If Keras runs on another backend than JAX, or the mesh has
+            no such axis.
+    """
+    check_backend_distributes()
+    if not isinstance(device_mesh, keras.distribution.DeviceMesh):
+        raise ValueError(
+            "device_mesh must be a keras.distribution.DeviceMesh. Received: "
+            f"device_mesh={device_mesh!r}. Make one of a shape, names of its "
+            "axes and keras.distribution.list_devices()."
+        )
+    names = {DATA: data_parallel_dim_name, MODEL: model_parallel_dim_name}
+    for kind, name in names.items():
+        if name not in device_mesh.axis_names:
+            raise ValueError(
+                f"{kind}_parallel_dim_name must be an axis of the mesh. "
+                f"Received: {kind}_parallel_dim_name={name!r}, axis_names="
+                f"{list(device_mesh.axis_names)}. Name one of them."
+            )
+    layout_map = _with_layouts(GPT3LayoutMap(device_mesh), names, shard_weights)
+    if shard_optimizer and not shard_weights:
+        layout_map.optimizer_layouts = _with_layouts(
+            keras.distribution.LayoutMap(device_mesh), names, over_data=True
+        )
+    return layout_map
+
+
+def check_backend_distributes():
+    """Raises where `keras.distribution` distributes nothing.
+
+    Raises:
+        ValueError: If Keras runs on another backend than JAX.
+    """
+    if keras.config.backend() != "jax":
+        raise ValueError(
+            "keras.distribution must run on the JAX backend: on others it "
+            "distributes nothing, in silence. Received: backend="
+            f"{keras.config.backend()!r}. Set KERAS_BACKEND=jax, or use "
+            "compile(pipeline_stages=...) and "
+            "keras_gpt3.parallel.mirrored_strategy."
+        )
+
+
+def _with_layouts(layout_map, names, over_data):
+    """Enters the rules into a map, with or without the data axis."""
+    names = names if over_data else {MODEL: names[MODEL]}
+    for path, kinds in LAYOUT_RULES.items():
+        layout_map[path] = tuple(names.get(kind) for kind in kinds)
+    return layout_map

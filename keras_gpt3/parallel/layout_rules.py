@@ -1,0 +1,54 @@
+"""Which axis of each weight is split over which axis of a mesh.
+
+As Megatron-LM does it (Shoeybi et al. 2019): attention by heads, the
+feed-forward layer by columns and then by rows, so that a block exchanges twice
+in each direction; the token embedding by rows of the vocabulary. The columns
+of `query_key_value` are ordered by head.
+"""
+
+import math
+
+MODEL, DATA = "model", "data"
+
+# Patterns of the paths of variables. `DATA` is where a weight may be split
+# over the devices of the data axis, too; the rest every device has whole.
+LAYOUT_RULES = {
+    r"^token_embedding/embeddings$": (MODEL, DATA),
+    r"^position_embedding/table/embeddings$": (None, DATA),
+    r"^decoder_block_\d+/query_key_value/kernel$": (DATA, MODEL),
+    r"^decoder_block_\d+/query_key_value/bias$": (MODEL,),
+    r"^decoder_block_\d+/attention_output/kernel$": (MODEL, DATA),
+    r"^decoder_block_\d+/feed_forward_intermediate/kernel$": (DATA, MODEL),
+    r"^decoder_block_\d+/feed_forward_intermediate/bias$": (MODEL,),
+    r"^decoder_block_\d+/feed_forward_output/kernel$": (MODEL, DATA),
+}
+
+# A multiple that XLA's products like, and many numbers of devices divide.
+_ROWS = 128
+
+
+def padded_rows(vocabulary_size, num_devices):
+    """The rows that a table needs to be split by rows over some devices.
+
+    JAX splits into equal parts alone, and 50257 is 29 x 1733. A table that
+    divides stays as it is, others grow to a multiple of 128.
+
+    Args:
+        vocabulary_size: int. Number of ids.
+        num_devices: int. Size of the model axis.
+
+    Returns:
+        An int.
+
+    Example:
+
+    ```python
+    from keras_gpt3.parallel.layout_rules import padded_rows
+
+    padded_rows(50257, 4)  # 50304
+    ```
+    """
+    if vocabulary_size % num_devices == 0:
+        return vocabulary_size
+    multiple = math.lcm(_ROWS, num_devices)
+    return -(-vocabulary_size // multiple) * multiple

@@ -1,0 +1,127 @@
+"""How the variables of a model lie on the devices of a mesh. JAX only."""
+
+import contextlib
+
+import keras
+
+
+def data_axis():
+    """The name of the mesh's axis over which batches are spread, or `None`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.parallel.variable_layouts import data_axis
+
+    data_axis()  # None without a distribution
+    ```
+    """
+    distribution = keras.distribution.distribution()
+    return None if distribution is None else distribution.batch_dim_name
+
+
+def is_spread_over_data(variable):
+    """Whether the devices of each part of the batch have a part of a variable.
+
+    Args:
+        variable: `keras.Variable`.
+
+    Returns:
+        A bool; `False` without a distribution.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_gpt3.parallel.variable_layouts import is_spread_over_data
+
+    is_spread_over_data(keras.Variable([1.0]))  # False
+    ```
+    """
+    layout = variable._layout
+    return layout is not None and data_axis() in layout.axes
+
+
+def lay_out_like(arrays, variables, by_parts=False):
+    """Lays arrays out as variables are, in a function that JAX compiles.
+
+    Args:
+        arrays: list of arrays, such as gradients.
+        variables: list of `keras.Variable`, one for each array.
+        by_parts: bool. Whether the arrays have a first axis more, that of the
+            parts of the batch. Defaults to `False`.
+
+    Returns:
+        A list of arrays.
+    """
+    parts = (data_axis(),) if by_parts else ()
+
+    def lay_out(array, variable):
+        layout = variable._layout
+        axes = (None,) * len(variable.shape) if layout is None else layout.axes
+        return _constrain(array, (*parts, *axes))
+
+    return list(map(lay_out, arrays, variables))
+
+
+def bring_together(array, variable):
+    """Gives the devices of each part of the batch a whole array to work with.
+
+    In a function that JAX compiles. Where its partitioner is free to choose,
+    it leaves a weight spread, and brings the batch to all devices instead.
+
+    Args:
+        array: array, the value of the variable.
+        variable: `keras.Variable`.
+
+    Returns:
+        An array, which is split over the model axis alone.
+    """
+    if not is_spread_over_data(variable):
+        return array
+    axes = variable._layout.axes
+    axes = tuple(None if axis == data_axis() else axis for axis in axes)
+    return _constrain(array, axes)
+
+
+def _constrain(array, axes):
+    """Lays an array out over the axes of the mesh, if there is one."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return array
+    layout = keras.distribution.TensorLayout(axes, distribution.device_mesh)
+    return keras.distribution.distribute_tensor(array, layout)
+
+
+@contextlib.contextmanager
+def optimizer_layouts(variables):
+    """Lets an optimizer that is built inside lay its slots out on their own.
+
+    Keras gives a slot the layout of its variable. Where the layout map has
+    another one for the optimizer (the first stage of ZeRO, Rajbhandari et al.
+    2020), the variables pretend to have that one.
+
+    Args:
+        variables: list of `keras.Variable` that the optimizer is built for.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_gpt3.parallel.variable_layouts import optimizer_layouts
+
+    variables = [keras.Variable([1.0])]
+    with optimizer_layouts(variables):
+        keras.optimizers.Adam().build(variables)
+    ```
+    """
+    layout_map = getattr(keras.distribution.distribution(), "_layout_map", None)
+    layouts = getattr(layout_map, "optimizer_layouts", None)
+    own = [variable._layout for variable in variables]
+    try:
+        for variable in variables if layouts else ():
+            variable._layout = layouts[variable.path] or variable._layout
+        yield
+    finally:
+        for variable, layout in zip(variables, own, strict=True):
+            variable._layout = layout

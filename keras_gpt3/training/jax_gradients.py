@@ -1,0 +1,175 @@
+"""Loss and gradients of a batch under JAX. JAX only.
+
+Each part of a batch that has devices of its own gets gradients of its own,
+along an axis that is spread over those devices; it goes through micro-batches
+and chunks of tokens by itself. The parts are added up at the end. Left to
+itself, JAX's partitioner adds them up over the devices in each round of each
+loop.
+
+Letters as in the backbone, and: S parts of the batch (data shards), N
+micro-batches, R rows of one.
+"""
+
+import functools
+
+import jax
+from jax import numpy as jnp
+from keras import ops
+
+from keras_gpt3.ops.chunked_cross_entropy import loss_and_gradients
+from keras_gpt3.parallel.data_axis import check_shards_divide
+from keras_gpt3.parallel.data_axis import num_data_shards
+from keras_gpt3.parallel.variable_layouts import is_spread_over_data
+from keras_gpt3.parallel.variable_layouts import lay_out_like
+from keras_gpt3.planning.micro_batch_division import check_micro_batch_divides
+from keras_gpt3.training.jax_state import seed_places
+from keras_gpt3.training.jax_state import state_scope
+
+
+def batch_gradients(model, trainable, non_trainable, batch, gradient_scale):
+    """The loss of a batch without the logits of all tokens, and its gradients.
+
+    Args:
+        model: a compiled `GPT3` whose step is fused.
+        trainable: list of arrays, the values of `model.trainable_variables`.
+        non_trainable: list of arrays, those of the others.
+        batch: tuple of `x`, `y` and weights that sum to 1 over the batch, of
+            shape `(batch, length)`.
+        gradient_scale: float32 scalar. Factor on the gradients.
+
+    Returns:
+        A tuple of the sums (loss and weight of right guesses), the gradients
+        of the trainable variables, and the new values of the others.
+
+    Raises:
+        ValueError: If the parts, or micro-batches, do not divide the rows.
+    """
+    shards, size = num_data_shards(), model._step.micro_batch_size
+    variables = model.trainable_variables
+    places = seed_places(model)
+    compute = functools.partial(
+        _piece_gradients, model, trainable, non_trainable, places
+    )
+    if shards > 1:
+        check_shards_divide(shards, batch[1].shape[0])
+        # (B, T) to (S, B / S, T)
+        batch = jax.tree.map(
+            lambda x: x.reshape(shards, -1, *x.shape[1:]), batch
+        )
+        compute = _by_parts(compute, variables, shards)
+    if size is not None:
+        compute = _in_micro_batches(compute, size, axis=int(shards > 1))
+    seeds = [non_trainable[place] for place in places]
+    sums, gradients, seeds = compute(seeds, batch, gradient_scale)
+    if sums.ndim > 1:
+        sums, gradients = jax.tree.map(_add_up, (sums, gradients))
+        gradients = lay_out_like(gradients, variables)
+    others = list(non_trainable)
+    for place, seed in zip(places, seeds, strict=True):
+        others[place] = seed
+    return sums, gradients, others
+
+
+def _piece_gradients(
+    model, trainable, non_trainable, places, seeds, batch, gradient_scale
+):
+    """Sums, gradients and seeds of a piece of the batch, on its devices."""
+    (x, y, weights), embedding = batch, model.backbone.token_embedding
+    others = list(non_trainable)
+    for place, seed in zip(places, seeds, strict=True):
+        others[place] = seed
+
+    def forward(trainable):
+        with state_scope(model, trainable, others) as scope:
+            states = model.backbone(x, training=True)
+            table = getattr(embedding, "all_rows", embedding.embeddings)
+            table = ops.convert_to_tensor(table)
+        variables = model.non_trainable_variables
+        drawn = [scope.get_current_value(variables[i]) for i in places]
+        seen = zip(drawn, seeds, strict=True)
+        return (states, table), [a if b is None else b for b, a in seen]
+
+    (states, table), pull_back, seeds = jax.vjp(
+        forward, trainable, has_aux=True
+    )
+    frozen = not embedding.trainable_variables
+    loss, correct, d_states, d_table = loss_and_gradients(
+        states,
+        table,
+        y,
+        weights,
+        gradient_scale,
+        frozen,
+        vocabulary_size=model.backbone.vocabulary_size,
+    )
+    d_table = jnp.zeros_like(table) if frozen else d_table
+    (gradients,) = pull_back((d_states, d_table))
+    return jnp.stack([loss, correct]), gradients, seeds
+
+
+def _by_parts(compute, variables, shards):
+    """Makes a function of a piece take one of each part, (S, R, T).
+
+    Gradients get a first axis S, unless the weights themselves are spread over
+    the devices of the parts: then what each device adds up has no more than
+    its share of them.
+    """
+    add_now = any(map(is_spread_over_data, variables))
+
+    def compute_all(seeds, batch, gradient_scale):
+        def compute_part(number, batch):
+            # Else all parts would drop the same entries.
+            own = [seed.at[0].add(number) for seed in seeds]
+            return compute(own, batch, gradient_scale)
+
+        numbers = jnp.arange(shards, dtype="uint32")
+        sums, gradients, seeds = jax.vmap(compute_part)(numbers, batch)
+        if add_now:
+            sums, gradients = jax.tree.map(_add_up, (sums, gradients))
+        gradients = lay_out_like(gradients, variables, by_parts=not add_now)
+        # Those of the first part, whose number is 0, are as they would be.
+        return sums, gradients, [seed[0] for seed in seeds]
+
+    return compute_all
+
+
+def _in_micro_batches(compute, size, axis):
+    """Makes a function of a piece take rows of a size at a time.
+
+    Args:
+        compute: callable of seeds, batch and gradient scale.
+        size: int. Rows of a micro-batch, in each part of the batch.
+        axis: int. The axis of the rows, behind that of the parts if any.
+    """
+
+    def split(x):
+        """(S, N R, T) to (N, S, R, T), or without S."""
+        shape = (*x.shape[:axis], -1, size, *x.shape[axis + 1 :])
+        return jnp.moveaxis(x.reshape(shape), axis, 0)
+
+    def accumulate(seeds, batch, gradient_scale):
+        check_micro_batch_divides(size, batch[1].shape[axis])
+        pieces = jax.tree.map(split, batch)
+
+        def step(carry, piece):
+            sums, totals, seeds = carry
+            more, gradients, seeds = compute(seeds, piece, gradient_scale)
+            totals = jax.tree.map(jnp.add, totals, gradients)
+            return (sums + more, totals, seeds), None
+
+        first = jax.tree.map(lambda x: x[0], pieces)
+        shapes = jax.eval_shape(compute, seeds, first, gradient_scale)
+        zeros = jax.tree.map(_zeros, shapes[:2])
+        (sums, totals, seeds), _ = jax.lax.scan(step, (*zeros, seeds), pieces)
+        return sums, totals, seeds
+
+    return accumulate
+
+
+def _zeros(shape):
+    """At least float32: 16 bits would soon round what is added to nothing."""
+    return jnp.zeros(shape.shape, jnp.promote_types(shape.dtype, "float32"))
+
+
+def _add_up(x):
+    return jnp.sum(x, axis=0)

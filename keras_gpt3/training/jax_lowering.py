@@ -1,0 +1,121 @@
+"""The training step as JAX compiles it, from shapes alone. JAX only."""
+
+import keras
+
+from keras_gpt3.parallel.variable_layouts import optimizer_layouts
+
+
+def without_weights():
+    """A scope in which backbones are made that have shapes, but no weights.
+
+    For `lower_train_step` alone: they can neither train nor answer. One of 175
+    billion parameters takes no memory.
+
+    Returns:
+        A `keras.StatelessScope`.
+    """
+    return keras.StatelessScope(initialize_variables=False)
+
+
+def lower_train_step(model, batch_size, length):
+    """Lowers the step that `fit` runs, for the distribution that is set.
+
+    What the compiled step takes of each device, and how its devices exchange,
+    can then be read without running it: `.compile().memory_analysis()`,
+    `.compile().as_text()`.
+
+    Args:
+        model: a compiled `GPT3`, its backbone made with or without weights.
+        batch_size: int. Rows of the global batch.
+        length: int. Tokens in a row.
+
+    Returns:
+        A `jax.stages.Lowered`.
+
+    Raises:
+        RuntimeError: If Keras runs on another backend than JAX.
+
+    Example:
+
+    ```python
+    import keras
+    import keras_gpt3
+
+    if keras.config.backend() == "jax":
+        with keras_gpt3.training.without_weights():
+            backbone = keras_gpt3.GPT3Backbone(num_layers=1)
+        model = keras_gpt3.GPT3(backbone)
+        model.compile(optimizer=keras_gpt3.training.AdamW())
+        lowered = keras_gpt3.training.lower_train_step(
+            model, batch_size=1, length=128
+        )
+        memory = lowered.compile().memory_analysis()
+    ```
+    """
+    if keras.config.backend() != "jax":
+        raise RuntimeError(
+            "lower_train_step must run on the JAX backend. Received: backend="
+            f"{keras.config.backend()!r}. Set KERAS_BACKEND=jax."
+        )
+    import jax
+
+    if not model.optimizer.built:
+        _build_optimizer(model)
+    state = tuple(
+        list(map(_shape_of, variables))
+        for variables in (
+            model.trainable_variables,
+            model.non_trainable_variables,
+            model.optimizer.variables,
+            model.metrics_variables,
+        )
+    )
+    shardings = jax.tree.map(lambda x: x.sharding, state)
+    distributed = keras.distribution.distribution() is not None
+    step = jax.jit(
+        model.train_step,
+        donate_argnums=0,
+        out_shardings=(None, shardings) if distributed else None,
+    )
+    return step.lower(state, _batch(batch_size, length))
+
+
+def _build_optimizer(model):
+    """Gives an optimizer its slots, with values where the weights have some."""
+    if all(variable._value is not None for variable in model.variables):
+        model._step.prepare_optimizer(model)
+        return
+    for variable in model.variables:
+        # Without a value it has no layout yet, which its slots take over.
+        variable._initialize_layout()
+    with without_weights(), optimizer_layouts(model.trainable_variables):
+        model.optimizer.build(model.trainable_variables)
+
+
+def _shape_of(variable):
+    """A variable's shape, type and layout, which an array would have."""
+    import jax
+
+    distribution = keras.distribution.distribution()
+    sharding = None
+    if distribution is not None:
+        layout = distribution.get_variable_layout(variable)
+        sharding = layout.backend_layout
+    return jax.ShapeDtypeStruct(
+        tuple(variable.shape), variable.dtype, sharding=sharding
+    )
+
+
+def _batch(rows, length):
+    import jax
+
+    def array(dtype):
+        distribution = keras.distribution.distribution()
+        sharding = None
+        if distribution is not None:
+            layout = distribution.get_data_layout((rows, length))
+            sharding = layout.backend_layout
+        return jax.ShapeDtypeStruct((rows, length), dtype, sharding=sharding)
+
+    x = {"token_ids": array("int32"), "padding_mask": array("bool")}
+    return x, array("int32")

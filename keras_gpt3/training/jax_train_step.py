@@ -1,0 +1,186 @@
+"""One step of training or evaluation under JAX. JAX only.
+
+JAX compiles one program for all devices, in which a batch, a loss and a
+gradient are always whole. So means over tokens are means over the global
+batch, and Keras' optimizers clip the right norm.
+"""
+
+import jax
+import keras
+from jax import numpy as jnp
+
+from keras_gpt3.ops.chunked_cross_entropy import loss_sums
+from keras_gpt3.ops.token_cross_entropy import token_cross_entropy
+from keras_gpt3.training.jax_gradients import batch_gradients
+from keras_gpt3.training.jax_state import state_scope
+
+
+def train_step(model, state, data):
+    """Trains a model on one batch.
+
+    Args:
+        model: a compiled `GPT3`.
+        state: tuple of four lists of arrays: the trainable variables, the
+            others, the optimizer's and the metrics'.
+        data: `(x, y)` or `(x, y, sample_weight)`, as in `keras.Model.fit`.
+
+    Returns:
+        A pair of a dict of scalars, the running metrics and the learning rate,
+        and the new state.
+    """
+    trainable, non_trainable, optimizer_state, metrics = state
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    weights, total = _token_weights(y, sample_weight)
+    batch = (x, y, _shares(weights, total))
+    scale, learning_rate = _optimizer_scalars(model, optimizer_state)
+    logits = None
+    if model._step.needs_logits(model):
+        sums, gradients, non_trainable, logits = _whole_gradients(
+            model, trainable, non_trainable, batch, scale
+        )
+    else:
+        sums, gradients, non_trainable = batch_gradients(
+            model, trainable, non_trainable, batch, scale
+        )
+    if gradients:  # Else all weights are frozen.
+        trainable, optimizer_state = model.optimizer.stateless_apply(
+            optimizer_state, gradients, trainable
+        )
+    logs, metrics = _update_metrics(
+        model, metrics, sums, total, (x, y, sample_weight), logits
+    )
+    logs["learning_rate"] = learning_rate
+    return logs, (trainable, non_trainable, optimizer_state, metrics)
+
+
+def test_step(model, state, data):
+    """Evaluates a model on one batch.
+
+    Args:
+        model: a compiled `GPT3`.
+        state: tuple of three lists of arrays: the trainable variables, the
+            others and the metrics'.
+        data: as in `train_step`.
+
+    Returns:
+        A pair of a dict of scalars, the running metrics, and the new state.
+    """
+    trainable, non_trainable, metrics = state
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    weights, total = _token_weights(y, sample_weight)
+    batch, logits = (x, y, _shares(weights, total)), None
+    with state_scope(model, trainable, non_trainable):
+        if model._step.needs_logits(model):
+            logits = model(x, training=False)
+            sums = _whole_sums(logits, *batch[1:])
+        else:
+            sums = _chunked_sums(model, *batch)
+    logs, metrics = _update_metrics(
+        model, metrics, sums, total, (x, y, sample_weight), logits
+    )
+    return logs, (trainable, non_trainable, metrics)
+
+
+def tokens_seen(model):
+    """The weight of the tokens that the loss has counted since a reset.
+
+    `fit` keeps the state of the step to itself until an epoch ends.
+
+    Args:
+        model: a compiled `GPT3`.
+
+    Returns:
+        A float.
+    """
+    count = model.loss_tracker.count
+    if getattr(model, "_jax_state", None) and not model._jax_state_synced:
+        names = [v.path for v in model.metrics_variables]
+        values = model._jax_state["metrics_variables"]
+        return float(values[names.index(count.path)])
+    return float(count.value)
+
+
+def _token_weights(y, sample_weight):
+    """The weight of every token, (B, T) in float32, and their sum."""
+    weights = jnp.ones(y.shape, "float32")
+    if sample_weight is not None:
+        more = jnp.asarray(sample_weight, "float32")
+        weights *= more[:, None] if more.ndim == 1 else more
+    return weights, jnp.sum(weights)
+
+
+def _shares(weights, total):
+    """The share of every token in the mean; zeros where nothing counts."""
+    return jnp.where(total > 0, weights / jnp.where(total > 0, total, 1.0), 0.0)
+
+
+def _optimizer_scalars(model, optimizer_state):
+    """The scale of the loss, and the learning rate of this update."""
+    variables = model.optimizer.variables
+    with keras.StatelessScope(
+        state_mapping=list(zip(variables, optimizer_state, strict=True))
+    ):
+        scale = model.optimizer.scale_loss(jnp.ones((), "float32"))
+        return scale, jnp.asarray(model.optimizer.learning_rate)
+
+
+def _whole_gradients(model, trainable, non_trainable, batch, gradient_scale):
+    """As `batch_gradients` through all logits, which it gives, too."""
+    x, y, weights = batch
+
+    def scaled_loss(trainable):
+        with state_scope(model, trainable, non_trainable) as scope:
+            logits = model(x, training=True)
+        others = [
+            value if (new := scope.get_current_value(variable)) is None else new
+            for variable, value in zip(
+                model.non_trainable_variables, non_trainable, strict=True
+            )
+        ]
+        sums = _whole_sums(logits, y, weights)
+        return sums[0] * gradient_scale, (sums, others, logits)
+
+    gradients, (sums, others, logits) = jax.grad(scaled_loss, has_aux=True)(
+        trainable
+    )
+    return sums, gradients, others, logits
+
+
+def _whole_sums(logits, y, weights):
+    """Loss and weight of right guesses, (2,), given all logits."""
+    loss = jnp.sum(token_cross_entropy(y, logits) * weights)
+    right = jnp.argmax(logits, axis=-1) == y
+    return jnp.stack([loss, jnp.sum(jnp.where(right, weights, 0.0))])
+
+
+def _chunked_sums(model, x, y, weights):
+    """The same without them."""
+    embedding = model.backbone.token_embedding
+    return jnp.stack(
+        loss_sums(
+            model.backbone(x, training=False),
+            getattr(embedding, "all_rows", embedding.embeddings),
+            y,
+            weights,
+            vocabulary_size=model.backbone.vocabulary_size,
+        )
+    )
+
+
+def _update_metrics(model, state, sums, total, data, logits):
+    """All running metrics after this batch, and their state."""
+    variables = model.metrics_variables
+    with keras.StatelessScope(
+        state_mapping=list(zip(variables, state, strict=True))
+    ) as scope:
+        loss, correct = sums
+        model.loss_tracker.update_state(loss, sample_weight=total)
+        model._step.track(loss, correct, total)
+        if model._step.is_fused:
+            logs = model.get_metrics_result()
+        else:
+            x, y, sample_weight = data
+            logs = model.compute_metrics(x, y, logits, sample_weight)
+    new = [scope.get_current_value(variable) for variable in variables]
+    kept = zip(new, state, strict=True)
+    return logs, [old if value is None else value for value, old in kept]

@@ -1,0 +1,63 @@
+"""What kind of optimizer the step is given, and whether it can drive it."""
+
+import keras
+from keras.optimizers import LossScaleOptimizer
+
+
+def is_dynamic(optimizer):
+    """Whether an optimizer adapts its loss scale, and skips on overflow.
+
+    Args:
+        optimizer: `keras.optimizers.Optimizer`.
+
+    Returns:
+        A bool.
+    """
+    return isinstance(optimizer, LossScaleOptimizer)
+
+
+def inner_optimizer(optimizer):
+    """Finds the optimizer that updates the weights.
+
+    Args:
+        optimizer: `keras.optimizers.Optimizer`.
+
+    Returns:
+        What a `LossScaleOptimizer` wraps, or the optimizer itself.
+    """
+    return optimizer.inner_optimizer if is_dynamic(optimizer) else optimizer
+
+
+def check_optimizer(optimizer):
+    """Raises if the step cannot drive an optimizer as it is configured.
+
+    Args:
+        optimizer: `keras.optimizers.Optimizer`.
+
+    Raises:
+        ValueError: If it accumulates gradients, overwrites weights with their
+            averages or has an `apply` of its own.
+    """
+    optimizer = inner_optimizer(optimizer)
+    if optimizer.gradient_accumulation_steps:
+        raise ValueError(
+            "gradient_accumulation_steps must be None: under a distribution "
+            "strategy the optimizer cannot accumulate. Received: "
+            "gradient_accumulation_steps="
+            f"{optimizer.gradient_accumulation_steps}. Leave it out, and use "
+            "micro_batch_size of GPT3.compile."
+        )
+    if optimizer.ema_overwrite_frequency:
+        raise ValueError(
+            "ema_overwrite_frequency must be None: weights cannot be "
+            "overwritten inside a distributed step. Received: "
+            f"ema_overwrite_frequency={optimizer.ema_overwrite_frequency}. "
+            "Leave it out: fit writes the averages at its end."
+        )
+    if type(optimizer).apply is not keras.optimizers.Optimizer.apply:
+        raise ValueError(
+            "The optimizer must not override apply, which clips before the "
+            "replicas' gradients are summed. Received: optimizer="
+            f"{type(optimizer).__name__}. Use one that overrides update_step "
+            "alone."
+        )

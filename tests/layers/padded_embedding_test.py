@@ -1,0 +1,110 @@
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gpt3.layers.padded_embedding import PaddedEmbedding
+
+IDS = np.array([[0, 4, 2]], "int32")
+
+
+def padded(**arguments):
+    layer = PaddedEmbedding(5, 4, num_rows=8, **arguments)
+    layer.build()
+    return layer
+
+
+def plain_with_the_same_weights(layer):
+    plain = keras.layers.ReversibleEmbedding(5, 4)
+    plain.build()
+    plain.embeddings.assign(layer.embeddings)
+    return plain
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_gives_what_an_embedding_without_padding_gives(dtype):
+    layer = padded(dtype=dtype)
+    plain = plain_with_the_same_weights(layer)
+    plain.dtype_policy = dtype
+    vectors = layer(IDS)
+    np.testing.assert_array_equal(
+        keras.ops.cast(vectors, "float32"),
+        keras.ops.cast(plain(IDS), "float32"),
+    )
+    logits = layer(vectors, reverse=True)
+    assert logits.shape == (1, 3, 5)
+    assert logits.dtype == layer.compute_dtype
+    np.testing.assert_allclose(
+        keras.ops.cast(logits, "float32"),
+        keras.ops.cast(plain(vectors, reverse=True), "float32"),
+        rtol=1e-6,
+    )
+
+
+def test_draws_what_an_embedding_without_padding_draws():
+    layers = [
+        kind(
+            embeddings_initializer=keras.initializers.RandomNormal(seed=3),
+            **arguments,
+        )
+        for kind, arguments in (
+            (padded, {}),
+            (
+                keras.layers.ReversibleEmbedding,
+                {"input_dim": 5, "output_dim": 4},
+            ),
+        )
+    ]
+    layers[1].build()
+    np.testing.assert_array_equal(*(layer.embeddings for layer in layers))
+    np.testing.assert_array_equal(layers[0].all_rows[5:], 0.0)
+
+
+def test_the_rows_are_not_counted_and_not_saved():
+    layer, store = padded(), {}
+    assert layer.count_params() == 20
+    layer.save_own_variables(store)
+    plain = keras.layers.ReversibleEmbedding(5, 4)
+    plain.build()
+    plain.load_own_variables(store)
+    np.testing.assert_array_equal(plain.embeddings, layer.embeddings)
+
+    layer.all_rows.assign(layer.all_rows + 1.0)
+    layer.load_own_variables(store)
+    np.testing.assert_array_equal(layer.embeddings, plain.embeddings)
+    np.testing.assert_array_equal(layer.all_rows[5:], 0.0)
+
+
+def test_survives_its_config():
+    layer = PaddedEmbedding(5, 4, num_rows=8, dtype="bfloat16")
+    again = PaddedEmbedding.from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+    assert again.num_rows == 8
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: PaddedEmbedding(5, 4, num_rows=4),
+            "num_rows must be at least input_dim. Received: num_rows=4, "
+            "input_dim=5. Use a larger multiple of the number of devices.",
+        ),
+        (
+            lambda: padded().quantize("int8"),
+            "cannot be quantized. Received: mode='int8'. Quantize the model "
+            "without a distribution.",
+        ),
+        (
+            lambda: padded().enable_lora(2),
+            "takes no adapter. Received: rank=2. Adapt the layers of the "
+            "blocks.",
+        ),
+    ],
+)
+def test_refuses_what_it_cannot_do(make, message):
+    with pytest.raises(
+        (ValueError, NotImplementedError), match=re.escape(message)
+    ):
+        make()

@@ -1,0 +1,76 @@
+"""Several processes, each with some of the devices of a mesh."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.parallel.meshes import assert_same_weights
+from tests.parallel.meshes import batches
+from tests.parallel.meshes import new_model
+from tests.parallel.meshes import weight_values
+from tests.small_gpt3 import ROWS
+
+pytestmark = pytest.mark.backend("jax", reason="`jax.distributed`")
+
+STEPS = 5
+DEVICES_OF_A_HOST = 2
+# Each process trains on the same dataset, of which Keras gives it its part.
+HOST = """
+import sys
+import keras
+
+address, number, file = sys.argv[1:]
+keras.distribution.initialize(address, 2, int(number))
+import numpy as np
+import tensorflow as tf
+from jax.experimental import multihost_utils
+from tests.parallel import hosts_test, meshes
+
+dataset = tf.data.Dataset.from_tensor_slices(meshes.batches(hosts_test.STEPS))
+with meshes.distributed((2, 2)):
+    model = meshes.new_model()
+    model.fit(
+        dataset.batch(meshes.ROWS, drop_remainder=True),
+        steps_per_epoch=hosts_test.STEPS,
+        verbose=0,
+    )
+for variable in model.weights:
+    # The parts of the other process are brought here, to be compared.
+    whole = multihost_utils.process_allgather(variable.value, tiled=True)
+    variable._layout, variable._value = None, whole
+if number == "0":
+    np.savez(file, **meshes.weight_values(model))
+"""
+
+
+def free_address():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_two_hosts_give_the_weights_of_one_device(tmp_path):
+    address, file = free_address(), str(tmp_path / "weights.npz")
+    count = f"--xla_force_host_platform_device_count={DEVICES_OF_A_HOST}"
+    flags = os.environ["XLA_FLAGS"].rpartition("--")[0] + count
+    hosts = [
+        subprocess.Popen(
+            [sys.executable, "-c", HOST, address, str(number), file],
+            env=os.environ | {"XLA_FLAGS": flags},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(2)
+    ]
+    model = new_model()
+    x, y = batches(STEPS)
+    model.fit(x, y, batch_size=ROWS, verbose=0)
+    for host in hosts:
+        _, errors = host.communicate()
+        assert host.returncode == 0, errors
+    with np.load(file) as weights:
+        assert_same_weights(dict(weights), weight_values(model))

@@ -1,0 +1,55 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_gpt3.parallel.variable_layouts import data_axis
+from keras_gpt3.parallel.variable_layouts import is_spread_over_data
+from keras_gpt3.parallel.variable_layouts import lay_out_like
+from keras_gpt3.parallel.variable_layouts import optimizer_layouts
+from tests.parallel.meshes import distributed
+from tests.parallel.meshes import new_model
+from tests.parallel.meshes import train
+
+jax_only = pytest.mark.backend("jax", reason="others distribute nothing")
+
+
+def bytes_of_a_device(variables):
+    """What the first device holds of some variables."""
+    return sum(v.value.addressable_shards[0].data.nbytes for v in variables)
+
+
+def test_without_a_distribution_everything_is_whole():
+    variable = keras.Variable(np.ones(2))
+    assert data_axis() is None
+    assert not is_spread_over_data(variable)
+    arrays = [np.ones(2)]
+    assert lay_out_like(arrays, [variable]) is arrays
+    with optimizer_layouts([variable]):
+        assert variable._layout is None
+
+
+@jax_only
+def test_tells_weights_that_are_spread_over_the_batch_axis():
+    for option in (True, False):
+        with distributed((2, 2), shard_weights=option):
+            block = new_model().backbone.decoder_blocks[0]
+            kernel = block.query_key_value.kernel
+            assert is_spread_over_data(kernel) is option
+
+
+@jax_only
+@pytest.mark.parametrize(
+    ("option", "weight_parts", "slot_parts"),
+    [(None, 2, 2), ("shard_optimizer", 2, 4), ("shard_weights", 4, 4)],
+)
+def test_slots_are_spread_as_the_option_says(option, weight_parts, slot_parts):
+    with distributed((2, 2), **({option: True} if option else {})):
+        model = new_model()
+        train(model, 2)
+    path = "decoder_block_0_feed_forward_output_kernel"
+    slots = [v for v in model.optimizer.variables if path in v.path]
+    kernel = model.backbone.decoder_blocks[0].feed_forward_output.kernel
+    # After training: the step keeps the layouts.
+    assert bytes_of_a_device([kernel]) == 16 * 32 * 4 / weight_parts
+    assert bytes_of_a_device(slots) == 2 * 16 * 32 * 4 / slot_parts
+    assert kernel._layout.axes[0] == "model"

@@ -1,0 +1,90 @@
+import collections
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gpt3 import GPT3
+from keras_gpt3.training import lower_train_step
+from keras_gpt3.training import without_weights
+from tests.parallel.meshes import HEADS
+from tests.parallel.meshes import distributed
+from tests.parallel.meshes import new_model
+from tests.small_gpt3 import LENGTH
+from tests.small_gpt3 import ROWS
+from tests.small_gpt3 import small_backbone
+
+jax_only = pytest.mark.backend("jax", reason="the step as JAX compiles it")
+
+COLLECTIVES = re.compile(
+    r" (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)"
+    r"(?:-start)?\("
+)
+
+
+def compile_step(shape, num_layers=2, batch_size=ROWS, **options):
+    """The compiled step of a model without weights."""
+    with distributed(shape, **options):
+        with without_weights():
+            backbone = small_backbone(num_heads=HEADS, num_layers=num_layers)
+        model = GPT3(backbone)
+        model.compile(optimizer=keras.optimizers.Adam())
+        assert model.backbone.weights[0]._value is None
+        return lower_train_step(model, batch_size, LENGTH).compile()
+
+
+def collectives(shape, **arguments):
+    text = compile_step(shape, **arguments).as_text()
+    return collections.Counter(COLLECTIVES.findall(text))
+
+
+@jax_only
+def test_a_block_exchanges_twice_each_way_and_gathers_no_weight():
+    shallow, deep = (collectives((1, 4), num_layers=n) for n in (1, 3))
+    assert deep.keys() == {"all-reduce"}
+    # Two forward, for attention and feed-forward, and two backward.
+    assert deep["all-reduce"] - shallow["all-reduce"] == 2 * (2 + 2)
+
+
+@jax_only
+def test_data_parallelism_exchanges_once():
+    found = collectives((2, 1))
+    # XLA joins the gradients of all weights into one exchange.
+    assert found == {"all-reduce": 1}
+
+
+@jax_only
+def test_both_exchange_no_more_than_each_alone():
+    found = collectives((2, 2))
+    model = collectives((1, 2))
+    assert found == {"all-reduce": model["all-reduce"] + 1}
+
+
+@jax_only
+def test_weights_that_are_spread_are_gathered_where_they_are_used():
+    found = collectives((2, 2), shard_weights=True)
+    assert found["all-gather"] > 0
+
+
+@jax_only
+def test_the_step_takes_what_an_allocated_model_gives():
+    memory = compile_step((1, 2)).memory_analysis()
+    with distributed((1, 2)):
+        model = new_model()
+        lowered = lower_train_step(model, ROWS, LENGTH)
+        allocated = lowered.compile().memory_analysis()
+        held = [
+            variable.value.addressable_shards[0].data.nbytes
+            for variable in (*model.variables, *model.optimizer.variables)
+        ]
+    batch = ROWS * LENGTH * (4 + 4)  # The mask is not used.
+    arguments = memory.argument_size_in_bytes
+    assert allocated.argument_size_in_bytes == pytest.approx(arguments, abs=64)
+    assert arguments == pytest.approx(np.sum(held) + batch, rel=0.01)
+
+
+@pytest.mark.backend("tensorflow", reason="JAX compiles it")
+def test_on_tensorflow_there_is_nothing_to_lower():
+    with pytest.raises(RuntimeError, match="backend='tensorflow'. Set KERAS"):
+        lower_train_step(model=None, batch_size=1, length=8)

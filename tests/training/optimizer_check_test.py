@@ -1,0 +1,64 @@
+import re
+
+import keras
+import pytest
+
+from keras_gpt3.training import AdamW
+from keras_gpt3.training.optimizer_check import check_optimizer
+from keras_gpt3.training.optimizer_check import inner_optimizer
+from keras_gpt3.training.optimizer_check import is_dynamic
+
+
+def scaled(optimizer):
+    return keras.optimizers.LossScaleOptimizer(optimizer)
+
+
+@pytest.mark.parametrize("wrap", [lambda optimizer: optimizer, scaled])
+def test_accumulation_by_the_optimizer_raises(wrap):
+    message = (
+        "gradient_accumulation_steps must be None: under a distribution "
+        "strategy the optimizer cannot accumulate. Received: "
+        "gradient_accumulation_steps=4. Leave it out, and use "
+        "micro_batch_size of GPT3.compile."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        check_optimizer(wrap(AdamW(gradient_accumulation_steps=4)))
+
+
+@pytest.mark.parametrize("wrap", [lambda optimizer: optimizer, scaled])
+def test_overwriting_weights_with_averages_raises(wrap):
+    message = (
+        "ema_overwrite_frequency must be None: weights cannot be overwritten "
+        "inside a distributed step. Received: ema_overwrite_frequency=3. "
+        "Leave it out: fit writes the averages at its end."
+    )
+    optimizer = AdamW(use_ema=True, ema_overwrite_frequency=3)
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        check_optimizer(wrap(optimizer))
+
+
+def test_an_apply_of_its_own_raises():
+    message = (
+        "The optimizer must not override apply, which clips before the "
+        "replicas' gradients are summed. Received: optimizer=MultiOptimizer. "
+        "Use one that overrides update_step alone."
+    )
+    each = keras.optimizers.OptimizerMap(AdamW())
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        check_optimizer(keras.optimizers.MultiOptimizer(each))
+
+
+@pytest.mark.parametrize(
+    "kind", [AdamW, keras.optimizers.SGD, keras.optimizers.Muon]
+)
+def test_other_optimizers_pass(kind):
+    check_optimizer(kind())
+    check_optimizer(scaled(kind()))
+
+
+def test_finds_the_optimizer_that_updates_the_weights():
+    optimizer = AdamW()
+    assert not is_dynamic(optimizer)
+    assert inner_optimizer(optimizer) is optimizer
+    assert is_dynamic(scaled(optimizer))
+    assert inner_optimizer(scaled(optimizer)) is optimizer
