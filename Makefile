@@ -35,6 +35,9 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 MODEL_TESTS := tests/layers tests/models tests/ops
 TRAINING_TESTS := tests/export tests/generation tests/parallel tests/training
 USE_TESTS := tests/cli tests/corpus tests/evaluation tests/serving
+# What runs on Keras' JAX backend, too.
+JAX_TESTS := $(MODEL_TESTS) tests/generation tests/parallel \
+	$(wildcard tests/training/jax_*_test.py tests/training/sharded_*_test.py)
 OTHER_TESTS := $(addprefix --ignore=, \
 	$(MODEL_TESTS) $(TRAINING_TESTS) $(USE_TESTS)) tests
 
@@ -43,6 +46,7 @@ test: lint
 	$(PYTEST) $(TRAINING_TESTS)
 	$(PYTEST) $(USE_TESTS)
 	$(PYTEST) $(OTHER_TESTS)
+	KERAS_BACKEND=jax $(PYTEST) $(JAX_TESTS)
 
 bench: venv
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

@@ -344,6 +344,9 @@ def test_every_sampler_continues_ids_without_a_preprocessor(name):
     assert answer["padding_mask"].all()
 
 
+@pytest.mark.backend(
+    "tensorflow", reason="JAX spreads models by Keras' distributions."
+)
 def test_a_model_made_in_the_scope_of_a_strategy_generates_the_same():
     keras.utils.set_random_seed(0)
     plain = small_text_model(num_layers=1)

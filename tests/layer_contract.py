@@ -6,8 +6,10 @@ import tempfile
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
+
+from tests.gradients import gradients
+from tests.tracing import at_once
 
 DTYPES = ("float32", "mixed_bfloat16", "bfloat16")
 
@@ -79,13 +81,17 @@ def check_saving(layer, inputs, outputs):
 
 def check_training_step(layer, inputs):
     before = [np.array(weight) for weight in layer.trainable_weights]
-    with tf.GradientTape() as tape:
-        outputs = ops.cast(layer(inputs, training=True), "float32")
-        upstream = np.random.default_rng(0).normal(size=outputs.shape)
-        loss = ops.sum(outputs * upstream.astype("float32"))
-    variables = [weight.value for weight in layer.trainable_weights]
-    gradients = tape.gradient(loss, variables)
+    shape = layer(inputs).shape
+    upstream = np.random.default_rng(0).normal(size=shape)
+
+    def call(*values):
+        weights = zip(layer.trainable_weights, values, strict=True)
+        with keras.StatelessScope(weights):
+            return ops.cast(layer(inputs, training=True), "float32")
+
+    step = at_once(lambda *x: gradients(call, *x, upstream=upstream))
+    found = step(*[v.value for v in layer.trainable_weights])
     # A long step, which bfloat16's eight bits show.
-    keras.optimizers.SGD(10.0).apply(gradients, layer.trainable_weights)
+    keras.optimizers.SGD(10.0).apply(found, layer.trainable_weights)
     for weight, old in zip(layer.trainable_weights, before, strict=True):
         assert (np.array(weight) != old).any(), weight.path

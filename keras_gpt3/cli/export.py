@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keras_gpt3.cli.model_loading import load_model
+from keras_gpt3.cli.tensorflow_only import check_tensorflow
 from keras_gpt3.cli.user_errors import user_errors
 
 
@@ -62,5 +63,6 @@ def export_command(
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with user_errors():
+        check_tensorflow("export")
         made = load_model(model, dtype, quantize, adapter)
         made.export(out, version=version, name=name, base_path=base_path)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from keras_gpt3.cli.tensorflow_only import check_tensorflow
 from keras_gpt3.cli.user_errors import user_errors
 
 # What the options mean, by their names.
@@ -87,6 +88,7 @@ def finetune_command(
     }
     fit = {"sequence_length": sequence_length, "truncate": truncate}
     with user_errors():
+        check_tensorflow("finetune", ", or train with GPT3.fit")
         _run(model, dtype, (data, validation_data), out, fields, fit, merge)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from keras_gpt3.cli.tensorflow_only import check_tensorflow
 from keras_gpt3.cli.user_errors import user_errors
 
 # What the process exits with when the run was told to stop before its end.
@@ -49,6 +50,10 @@ def pretrain_command(
     logging.getLogger("keras_gpt3").setLevel(logging.INFO)
     started = float(os.environ.setdefault(_STARTED, str(time.time())))
     with user_errors():
+        check_tensorflow(
+            "pretrain",
+            ", or train with GPT3.fit and keras.distribution under JAX",
+        )
         finished = _run(config, set_ or [], resume, time.time() - started)
     if not finished:
         typer.echo("Stopped and saved; the same command goes on.", err=True)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from keras_gpt3.cli.tensorflow_only import check_tensorflow
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
@@ -63,6 +64,7 @@ def serve_command(
     an argument is wrong.
     """
     with user_errors():
+        check_tensorflow("serve")
         from keras_gpt3.serving import ServerSettings
         from keras_gpt3.serving import serve
 

@@ -4,6 +4,9 @@ import typing
 
 from keras import ops
 
+from keras_gpt3.generation.loop_state import loop_variables
+from keras_gpt3.generation.loop_state import without_state
+
 
 class DecodeState(typing.NamedTuple):
     """Where decoding stands, between two positions.
@@ -94,7 +97,14 @@ def start_decoding(token_ids, padding_mask, cache, watched=()):
 
 
 def decode_until(
-    end, next_logits, choose, state, padding_mask, stop_token_ids, watch=None
+    end,
+    next_logits,
+    choose,
+    state,
+    padding_mask,
+    stop_token_ids,
+    watch=None,
+    variables=(),
 ):
     """Goes on with decoding up to a position, or until all rows have stopped.
 
@@ -111,6 +121,8 @@ def decode_until(
             by rows that go on; it returns `watched` after them and the rows
             that end with them, shape `(batch,)`. Defaults to `None`, stop
             tokens only.
+        variables: list of `keras.Variable` that `choose` assigns to, such as
+            a generator's. Defaults to `()`.
 
     Returns:
         A `DecodeState`.
@@ -118,12 +130,16 @@ def decode_until(
     length = ops.shape(state.token_ids)[1]
     lengths = ops.sum(ops.cast(padding_mask, "int32"), axis=-1)
 
-    def unfinished(index, token_ids, stopped, cache, watched):
+    variables = loop_variables(variables)
+    choose = without_state(choose, variables)
+
+    def unfinished(values, index, token_ids, stopped, cache, watched):
         return (index < end) & ~ops.all(stopped)
 
-    def body(index, token_ids, stopped, cache, watched):
+    def body(values, index, token_ids, stopped, cache, watched):
         logits, cache = next_logits(token_ids, cache, index)
-        chosen = ops.cast(choose(logits, index), token_ids.dtype)
+        chosen, values = choose(values, logits, index)
+        chosen = ops.cast(chosen, token_ids.dtype)
         previous = ops.take(token_ids, index - 1, axis=1)
         chosen = ops.where(stopped, previous, chosen)  # (B,)
         here = ops.arange(length) == index
@@ -134,6 +150,7 @@ def decode_until(
             watched, ends = watch(watched, chosen, is_answer)
             stops = stops | ends
         return (
+            values,
             index + 1,
             token_ids,
             stopped | (stops & is_answer),
@@ -141,7 +158,11 @@ def decode_until(
             watched,
         )
 
-    return DecodeState(*ops.while_loop(unfinished, body, tuple(state)))
+    values = tuple(variable.value for variable in variables)
+    values, *state = ops.while_loop(unfinished, body, (values, *state))
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    return DecodeState(*state)
 
 
 def is_stop_token(token_ids, stop_token_ids):

@@ -33,7 +33,11 @@ def gumbel_noise(seed, index, vocabulary_size):
 
     seed = ops.convert_to_tensor(seed)
     # One draw for all rows: a row of a batch gets what it would get alone.
-    return ops.map(draw, seed) if len(seed.shape) else draw(seed)
+    if not len(seed.shape):
+        return draw(seed)
+    # TensorFlow draws other numbers where it draws for several at once.
+    on_tensorflow = keras.config.backend() == "tensorflow"
+    return (ops.map if on_tensorflow else ops.vectorized_map)(draw, seed)
 
 
 def _uniform(seed, size):

@@ -31,5 +31,6 @@ def rule_out_unknown(logits, num_known):
     vocabulary_size = logits.shape[-1]
     if num_known is None or num_known >= vocabulary_size:
         return logits
+    logits = ops.convert_to_tensor(logits)
     known = ops.arange(vocabulary_size) < num_known
     return ops.where(known, logits, ops.cast(NEVER, logits.dtype))

@@ -1,6 +1,5 @@
 """Samplers taken apart: what they do to scores, and how they choose."""
 
-import keras
 import keras_hub
 from keras import ops
 
@@ -108,12 +107,7 @@ def is_stepwise(sampler):
     Returns:
         A bool.
     """
-    has_own_loop = type(sampler).__call__ is not (
-        keras_hub.samplers.Sampler.__call__
-    )
-    # Its generator could not leave a loop under another backend.
-    is_lost = sampler.variables and keras.config.backend() != "tensorflow"
-    return not (has_own_loop or is_lost)
+    return type(sampler).__call__ is keras_hub.samplers.Sampler.__call__
 
 
 def _penalized(logits, token_ids, index, prompt_lengths, settings):

@@ -21,7 +21,8 @@ class SeedAtPosition(keras.random.SeedGenerator):
 
     def next(self, ordered=True):
         """The seed as Keras' backends take it: two integers."""
-        # TensorFlow's stateless draws take int32, JAX's keys are uint32.
+        pair = ops.stack([ops.cast(x, "int32") for x in self._pair])
+        # TensorFlow's stateless draws take int32. JAX's keys are uint32, which
+        # no negative number of Python's becomes by itself.
         on_tensorflow = keras.config.backend() == "tensorflow"
-        dtype = "int32" if on_tensorflow else "uint32"
-        return ops.stack([ops.cast(x, dtype) for x in self._pair])
+        return pair if on_tensorflow else ops.cast(pair, "uint32")

@@ -23,17 +23,11 @@ def forward(
     It builds the functional model, makes a cache of prompts, and runs again
     with it for decoding.
     """
-    x = layers.token_embedding(token_ids)  # (B, T, E)
-    if layers.embedding_projection is not None:
-        x = layers.embedding_projection(x)  # (B, T, M)
-    x = x + layers.position_embedding(
-        token_ids, start_index=start_index, padding_mask=padding_mask
-    )
-    x = layers.embedding_dropout(x)
+    x = embed(layers, token_ids, padding_mask, start_index)
     if cache is None and cache_length is None:
         for block in layers.decoder_blocks:
             x = block(x, padding_mask=padding_mask)
-        return _finish(layers, x), None
+        return finish(layers, x), None
 
     new_cache = []
     for i, block in enumerate(layers.decoder_blocks):
@@ -44,10 +38,21 @@ def forward(
             cache_length=cache_length,
         )
         new_cache.append(block_cache)
-    return _finish(layers, x), new_cache
+    return finish(layers, x), new_cache
 
 
-def _finish(layers, x):
+def embed(layers, token_ids, padding_mask=None, start_index=0, training=None):
+    """Before the first block, (B, T) to (B, T, M)."""
+    x = layers.token_embedding(token_ids)  # (B, T, E)
+    if layers.embedding_projection is not None:
+        x = layers.embedding_projection(x)  # (B, T, M)
+    x = x + layers.position_embedding(
+        token_ids, start_index=start_index, padding_mask=padding_mask
+    )
+    return layers.embedding_dropout(x, training=training)
+
+
+def finish(layers, x):
     """Behind the last block, (B, T, M) to (B, T, E)."""
     if layers.final_norm is not None:
         x = layers.final_norm(x)

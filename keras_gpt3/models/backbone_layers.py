@@ -8,8 +8,10 @@ from keras_gpt3.layers.decoder_block import DecoderBlock
 from keras_gpt3.layers.layer_norm import LayerNorm
 from keras_gpt3.layers.layer_policy import layer_policy
 from keras_gpt3.layers.normal_initializer import normal_initializer
+from keras_gpt3.layers.padded_embedding import PaddedEmbedding
 from keras_gpt3.layers.position_embedding import PositionEmbedding
 from keras_gpt3.ops import initial_deviations
+from keras_gpt3.parallel.layout_check import distributed_rows
 
 
 def make_layers(config, dtype):
@@ -24,16 +26,7 @@ def make_layers(config, dtype):
         `None` for those that it does without.
     """
     return types.SimpleNamespace(
-        # Not keras-hub's subclass, which `quantize` passes over.
-        token_embedding=keras.layers.ReversibleEmbedding(
-            config["vocabulary_size"],
-            config["embedding_dim"] or config["hidden_dim"],
-            embeddings_initializer=normal_initializer(
-                initial_deviations.TOKEN_EMBEDDING
-            ),
-            dtype=layer_policy(dtype, "token_embedding"),
-            name="token_embedding",
-        ),
+        token_embedding=_token_embedding(config, dtype),
         embedding_projection=_projection(
             config, "embedding_projection", config["hidden_dim"], dtype
         ),
@@ -59,6 +52,23 @@ def make_layers(config, dtype):
             config, "output_projection", config["embedding_dim"], dtype
         ),
     )
+
+
+def _token_embedding(config, dtype):
+    arguments = {
+        "input_dim": config["vocabulary_size"],
+        "output_dim": config["embedding_dim"] or config["hidden_dim"],
+        "embeddings_initializer": normal_initializer(
+            initial_deviations.TOKEN_EMBEDDING
+        ),
+        "dtype": layer_policy(dtype, "token_embedding"),
+        "name": "token_embedding",
+    }
+    rows = distributed_rows(config)
+    if rows > config["vocabulary_size"]:
+        return PaddedEmbedding(**arguments, num_rows=rows)
+    # Not keras-hub's subclass, which `quantize` passes over.
+    return keras.layers.ReversibleEmbedding(**arguments)
 
 
 def _block(config, index, dtype):

@@ -7,6 +7,8 @@ from keras_gpt3.ops.sequence_length_check import check_context
 from keras_gpt3.ops.sequence_length_check import check_sequence_length
 from keras_gpt3.ops.token_id_check import check_concrete_token_ids
 from keras_gpt3.ops.token_id_check import check_token_ids
+from keras_gpt3.parallel.data_axis import check_shards_divide
+from keras_gpt3.parallel.data_axis import num_data_shards
 from keras_gpt3.planning.micro_batch_division import check_micro_batch_divides
 
 
@@ -18,9 +20,10 @@ def check_input(model, x):
         x: as in `GPT3.fit`, or its `validation_data`.
 
     Raises:
-        ValueError: If a dataset's batches do not divide among the replicas, an
-            array holds an id outside the vocabulary, sequences are longer than
-            the context, or strings come without a preprocessor.
+        ValueError: If a dataset's batches do not divide among the replicas, or
+            the devices of JAX, an array holds an id outside the vocabulary,
+            sequences are longer than the context, or strings come without a
+            preprocessor.
     """
     backbone, preprocessor = model.backbone, model.preprocessor
     is_dataset = hasattr(x, "element_spec")
@@ -44,6 +47,8 @@ def check_input(model, x):
         from keras_gpt3.parallel.replicas import check_batch_divides
 
         check_batch_divides(x, model.distribute_strategy.num_replicas_in_sync)
+    elif (rows := _rows(x)) is not None:
+        check_shards_divide(num_data_shards(), rows)
 
 
 def check_micro_batches(model, x):
@@ -57,14 +62,9 @@ def check_micro_batches(model, x):
         ValueError: If the batch size is known, and the part of a replica is no
             multiple of the `micro_batch_size` given to `compile`.
     """
-    size = model._step.micro_batch_size
-    if size is None or not hasattr(x, "element_spec"):
-        return
-    for spec in keras.tree.flatten(x.element_spec)[:1]:
-        rows = spec.shape[0] if spec.shape.rank else None
-        if rows is not None:
-            replicas = model.distribute_strategy.num_replicas_in_sync
-            check_micro_batch_divides(size, rows // replicas)
+    size, rows = model._step.micro_batch_size, _rows(x)
+    if size is not None and rows is not None:
+        check_micro_batch_divides(size, rows // _num_parts(model))
 
 
 def check_batch(model, x, y, sample_weight):
@@ -92,3 +92,17 @@ def check_batch(model, x, y, sample_weight):
     if len(getattr(sample_weight, "shape", ())) == 1:
         sample_weight = sample_weight[:, None]
     return x | {"token_ids": token_ids}, y, sample_weight
+
+
+def _rows(x):
+    """Rows of a dataset's batches; `None` where they are not known."""
+    for spec in keras.tree.flatten(getattr(x, "element_spec", ()))[:1]:
+        return spec.shape[0] if spec.shape.rank else None
+    return None
+
+
+def _num_parts(model):
+    """Over how many replicas, or parts of the devices, a batch is spread."""
+    if keras.config.backend() == "tensorflow":
+        return model.distribute_strategy.num_replicas_in_sync
+    return num_data_shards()

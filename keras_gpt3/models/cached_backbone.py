@@ -3,6 +3,8 @@
 from keras import ops
 
 from keras_gpt3.models.adapted_backbone import AdaptedBackbone
+from keras_gpt3.models.backbone_forward import embed
+from keras_gpt3.models.backbone_forward import finish
 from keras_gpt3.models.backbone_forward import forward
 from keras_gpt3.ops.key_value_cache import ring_size
 
@@ -96,6 +98,31 @@ class CachedBackbone(AdaptedBackbone):
         ```
         """
         return forward(self, token_ids, cache=cache, start_index=cache_index)
+
+    def embed(self, inputs, training=None):
+        """What the first block takes, for a pipeline of stages.
+
+        Args:
+            inputs: dict of `"token_ids"` and `"padding_mask"`, as the backbone
+                itself takes it.
+            training: bool. Whether to drop out. Defaults to `None`, Keras'.
+
+        Returns:
+            A tensor of shape `(batch, length, hidden_dim)`.
+        """
+        return embed(self, **inputs, training=training)
+
+    def finish(self, hidden_states):
+        """What the output head takes, given what the last block returned.
+
+        Args:
+            hidden_states: tensor of shape `(batch, length, hidden_dim)`.
+
+        Returns:
+            A tensor of shape `(batch, length, width)`, as the backbone itself
+            returns it.
+        """
+        return finish(self, hidden_states)
 
     def decode_position(self, token_ids, cache, index):
         """The hidden state from which the token at `index` is predicted.

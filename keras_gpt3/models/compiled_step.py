@@ -1,10 +1,15 @@
-"""What `GPT3.compile` decided about the step; TensorFlow, but for JAX' loss."""
+"""What `GPT3.compile` decided about the step. TensorFlow, or JAX."""
 
+import contextlib
 import dataclasses
 
 import keras
 
 from keras_gpt3.integer_argument import check_integer
+from keras_gpt3.parallel.pipeline_stages import assign_stages
+from keras_gpt3.parallel.pipeline_stages import check_num_stages
+from keras_gpt3.parallel.pipeline_stages import lies_on_stages
+from keras_gpt3.parallel.variable_layouts import optimizer_layouts
 
 
 @dataclasses.dataclass
@@ -22,6 +27,8 @@ class CompiledStep:
         jit_compile: bool or `"auto"`, as given to `compile`.
         micro_batch_size: int or `None`, as given to `compile`.
         rematerialization: string or int, as given to `compile`.
+        pipeline_stages: int, as given to `compile`.
+        stages: tuple of `PipelineStage`; empty on a single device.
         metrics: list of the metrics that the package's own step updates.
     """
 
@@ -31,6 +38,8 @@ class CompiledStep:
     jit_compile: bool | str
     micro_batch_size: int | None = None
     rematerialization: str | int = "none"
+    pipeline_stages: int = 1
+    stages: tuple = ()
     metrics: list = dataclasses.field(default_factory=list)
 
     @classmethod
@@ -42,21 +51,24 @@ class CompiledStep:
             metrics: as in `GPT3.compile`.
             weighted_metrics: as in `GPT3.compile`.
             jit_compile: as in `GPT3.compile`.
-            **choices: `micro_batch_size` and `rematerialization`.
+            **choices: `micro_batch_size`, `rematerialization` and
+                `pipeline_stages`.
 
         Returns:
             A `CompiledStep`.
 
         Raises:
-            ValueError: If `micro_batch_size` is no positive integer, or comes
-                with a loss or metrics of the user's own.
+            ValueError: If `micro_batch_size` or `pipeline_stages` is no
+                positive integer, comes with a loss or metrics of the user's
+                own, or there is no pipeline for the other arguments.
         """
-        own_loss = keras.config.backend() == "tensorflow" and loss == "auto"
+        own_loss = loss == "auto"
         tracks_accuracy = own_loss and weighted_metrics == "auto"
         their_metrics = metrics or (not tracks_accuracy and weighted_metrics)
         is_fused = own_loss and not their_metrics
         step = cls(own_loss, is_fused, tracks_accuracy, jit_compile, **choices)
         step.check_micro_batch_size()
+        step.check_pipeline_stages()
         return step
 
     def check_micro_batch_size(self):
@@ -67,10 +79,59 @@ class CompiledStep:
         if not self.is_fused:
             raise ValueError(
                 "micro_batch_size must be None with a loss or metrics of your "
-                "own or on another backend than TensorFlow. Received: "
-                f"micro_batch_size={self.micro_batch_size}. Leave the loss and "
-                "metrics out of compile()."
+                f"own. Received: micro_batch_size={self.micro_batch_size}. "
+                "Leave the loss and metrics out of compile()."
             )
+
+    def check_pipeline_stages(self):
+        """Raises unless the model can be a pipeline with these arguments."""
+        check_num_stages(self.pipeline_stages)
+        if self.pipeline_stages == 1:
+            return
+        if not self.is_fused:
+            raise ValueError(
+                "pipeline_stages must be 1 with a loss or metrics of your own. "
+                f"Received: pipeline_stages={self.pipeline_stages}. Leave the "
+                "loss and metrics out of compile()."
+            )
+        if self.jit_compile not in ("auto", False):
+            raise ValueError(
+                "pipeline_stages must be 1 where XLA compiles the whole step, "
+                "for one device. Received: pipeline_stages="
+                f"{self.pipeline_stages}, jit_compile={self.jit_compile}. "
+                "Leave jit_compile out of compile()."
+            )
+
+    def place_stages(self, model, optimizer):
+        """Moves the weights of a model to the devices of its stages.
+
+        Args:
+            model: a `GPT3`.
+            optimizer: as in `GPT3.compile`.
+
+        Raises:
+            ValueError: If there are too few blocks or devices, or the
+                optimizer has slots for weights that would move.
+        """
+        blocks = model.backbone.decoder_blocks
+        if self.pipeline_stages == 1 and not lies_on_stages(blocks):
+            return
+        from keras_gpt3.parallel import stage_placement
+
+        strategy = model._distribute_strategy
+        stages = assign_stages(blocks, self.pipeline_stages, strategy)
+        moves = stage_placement.moves_weights(model.backbone, stages)
+        if moves and getattr(optimizer, "built", False):
+            raise ValueError(
+                "optimizer must be new where compile moves weights, for its "
+                "slots lie beside them. Received: an optimizer that was built "
+                f"before, pipeline_stages={self.pipeline_stages}. Pass another "
+                "one."
+            )
+        if moves:
+            model.forget_graphs()
+        stage_placement.place_on_stages(model.backbone, stages, strategy)
+        self.stages = stages
 
     def needs_logits(self, model):
         """Whether the step has to compute the logits of all tokens.
@@ -99,10 +160,6 @@ class CompiledStep:
             weighted_metrics = None
         if self.own_loss:
             loss = None
-        elif loss == "auto":  # Another backend: the same mean over tokens.
-            loss = keras.losses.SparseCategoricalCrossentropy(
-                from_logits=True, reduction="mean_with_sample_weight"
-            )
         return {"loss": loss, "weighted_metrics": weighted_metrics}
 
     def make_trackers(self, model):
@@ -114,7 +171,7 @@ class CompiledStep:
         if self.tracks_accuracy:
             from keras_gpt3.training.perplexity import Perplexity
 
-            with model.distribute_strategy.scope():
+            with _strategy_scope(model):
                 self.metrics.append(keras.metrics.Mean(name="accuracy"))
                 self.metrics.append(Perplexity())
 
@@ -140,19 +197,31 @@ class CompiledStep:
         Raises:
             ValueError: If the step cannot apply the optimizer.
         """
-        from keras_gpt3.training.apply_gradients import check_optimizer
+        from keras_gpt3.training.optimizer_check import check_optimizer
 
         check_optimizer(model.optimizer)
+        variables = model.trainable_variables
         if not model.optimizer.built:
-            with model.distribute_strategy.scope():
-                model.optimizer.build(model.trainable_variables)
+            with _strategy_scope(model), optimizer_layouts(variables):
+                model.optimizer.build(variables)
         _check_compiled_for(model)
+
+    @property
+    def keras_jit_compile(self):
+        """What Keras is told: whether to compile its own outer function."""
+        if keras.config.backend() == "jax":
+            return self.jit_compile
+        # That fails under a `tf.distribute` strategy. The step compiles the
+        # part of a replica instead.
+        return False
 
     @property
     def whole_xla(self):
         """Whether XLA compiles the whole step of a replica."""
         if self.jit_compile != "auto":
             return bool(self.jit_compile)
+        if self.pipeline_stages > 1:
+            return False
         import tensorflow as tf
 
         # On a CPU, XLA's own matrix products reach half of oneDNN's rate.
@@ -181,6 +250,7 @@ class CompiledStep:
 
     def compile_arguments(self):
         """The arguments of `compile` that Keras saw differently."""
+        # Not the stages: devices belong to a machine, not to a model.
         arguments = {
             "jit_compile": self.jit_compile,
             "micro_batch_size": self.micro_batch_size,
@@ -193,12 +263,19 @@ class CompiledStep:
         return arguments
 
 
+def _strategy_scope(model):
+    """The scope of the model's `tf.distribute` strategy, if it has one."""
+    if keras.config.backend() != "tensorflow":
+        return contextlib.nullcontext()
+    return model.distribute_strategy.scope()
+
+
 def _check_compiled_for(model):
     """Raises where other weights are to be trained than at `compile`.
 
     Keras would go on with the graph that it has, and train what is frozen.
     """
-    from keras_gpt3.training.loss_scaling import inner_optimizer
+    from keras_gpt3.training.optimizer_check import inner_optimizer
 
     known = inner_optimizer(model.optimizer)._trainable_variables
     wanted = model.trainable_variables

@@ -4,7 +4,6 @@ import itertools
 import numbers
 
 import numpy as np
-from keras import ops
 
 from keras_gpt3.generation.prompt_messages import TRUNCATE
 from keras_gpt3.ops.token_id_check import check_token_ids
@@ -143,9 +142,9 @@ def _is_entry(value):
 
 
 def _as_lists(value):
-    if ops.is_tensor(value):
-        value = ops.convert_to_numpy(value)
-    return value.tolist() if isinstance(value, np.ndarray) else value
+    # An array, or any backend's tensor.
+    is_array = hasattr(value, "__array__")
+    return np.asarray(value).tolist() if is_array else value
 
 
 def _encode(name, entries, model, add_start_token=False):

@@ -6,16 +6,14 @@ Letters as in the backbone, and: N tokens of all continuations of a batch.
 import math
 
 import numpy as np
-from keras import ops
 
 from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.models.continuation_pairs import continuation_pairs
 from keras_gpt3.models.continuation_pairs import fit_to_window
 from keras_gpt3.models.continuation_score import ContinuationScore
 from keras_gpt3.models.forward_graphs import ForwardGraphs
+from keras_gpt3.models.head_scores import HeadScores
 from keras_gpt3.models.prompt_inputs import check_prefix
-from keras_gpt3.ops.token_log_probabilities import log_probabilities_under_head
-from keras_gpt3.ops.token_log_probabilities import token_log_probabilities
 
 # Shorter batches than this are padded to it.
 _SHORTEST = 16
@@ -127,17 +125,16 @@ def _score_batch(model, pairs, rows, top_n, prefix):
     if prefix is None:
         length = bucketed_length(longest, backbone.max_sequence_length)
         inputs, places = _padded(pairs, rows, length)
-        states = _forward_graphs(model)(backbone, inputs)  # (B, T, M)
+        forward = _kept(model, "_forward_graphs", ForwardGraphs)
+        states = forward(backbone, inputs)  # (B, T, M)
     else:
         window = backbone.max_sequence_length - prefix.num_tokens
         length = bucketed_length(longest, window)
         inputs, places = _padded(pairs, rows, length, num_before=1)
         states = prefix.states_after(inputs["token_ids"])  # (B, 1 + T, M)
-    states = ops.reshape(states, (-1, states.shape[-1]))
-    states = ops.take(states, places, axis=0)[None]  # (1, N, M)
     token_ids = np.concatenate([continuation for _, continuation in pairs])
-    results = _scores_of_head(backbone, states, token_ids[None], top_n)
-    results = [ops.convert_to_numpy(x)[0] for x in results]
+    score = _kept(model, "_head_scores", HeadScores)
+    results = score(backbone, states, places, token_ids, top_n)
     ends = np.cumsum([len(continuation) for _, continuation in pairs])[:-1]
     parts = zip(*(np.split(x, ends) for x in results), strict=True)
     return [
@@ -146,11 +143,11 @@ def _score_batch(model, pairs, rows, top_n, prefix):
     ]
 
 
-def _forward_graphs(model):
-    """The model's graphs, which live as long as it does."""
-    if not hasattr(model, "_forward_graphs"):
-        model._forward_graphs = ForwardGraphs()
-    return model._forward_graphs
+def _kept(model, name, kind):
+    """The model's graphs of some kind, which live as long as it does."""
+    if not hasattr(model, name):
+        setattr(model, name, kind())
+    return getattr(model, name)
 
 
 def _padded(pairs, rows, length, num_before=0):
@@ -170,19 +167,6 @@ def _padded(pairs, rows, length, num_before=0):
         places.append(np.arange(first, first + len(continuation)))
     inputs = {"token_ids": token_ids, "padding_mask": padding_mask}
     return inputs, np.concatenate(places).astype("int32")
-
-
-def _scores_of_head(backbone, states, token_ids, top_n):
-    """Results of `token_log_probabilities` for the model's own head."""
-    head = backbone.token_embedding
-    if head.quantization_mode is None:
-        return token_log_probabilities(
-            states, head.embeddings, token_ids, top_n
-        )
-    # A quantized head has no table to multiply with.
-    return log_probabilities_under_head(
-        states, backbone.logits, backbone.vocabulary_size, token_ids, top_n
-    )
 
 
 def _to_score(token_ids, log_probabilities, is_highest, *alternatives):

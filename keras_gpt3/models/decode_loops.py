@@ -29,9 +29,9 @@ def step_loop(model, stop_token_ids, fixed_settings=None):
     """
 
     def loop(end, state, padding_mask, settings):
-        next_logits = _next_logits(model)
+        next_logits, sampler = _next_logits(model), model.sampler
         if fixed_settings is None:
-            choose = sampler_steps(model.sampler)
+            choose = sampler_steps(sampler)
         else:
             lengths = ops.sum(ops.cast(padding_mask, "int32"), axis=-1)
             next_logits, choose = settings_steps(
@@ -45,6 +45,7 @@ def step_loop(model, stop_token_ids, fixed_settings=None):
             padding_mask,
             stop_token_ids,
             _count_down,
+            sampler.variables if fixed_settings is None else (),
         )
 
     return loop

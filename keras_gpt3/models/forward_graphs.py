@@ -1,11 +1,9 @@
-"""The backbone's pass in graphs, one a shape; TensorFlow, elsewhere eager."""
+"""The backbone's pass in graphs, one for each shape."""
 
-import functools
-
-import keras
 from keras import ops
 
 from keras_gpt3.models.traced_variables import TracedVariables
+from keras_gpt3.ops.op_compilation import as_graph
 
 
 class ForwardGraphs:
@@ -47,8 +45,6 @@ class ForwardGraphs:
         self._traced = TracedVariables()
 
     def __call__(self, backbone, inputs):
-        if keras.config.backend() != "tensorflow":
-            return backbone(inputs, training=False)
         if self._traced.have_changed(backbone.variables):
             self._graphs = {}
         shape = tuple(inputs["token_ids"].shape)
@@ -62,12 +58,10 @@ class ForwardGraphs:
 
 
 def _graph(backbone):
-    """A `tf.function` of its own, which is meant for one shape."""
-    import tensorflow as tf
+    """A graph of its own, which is meant for one shape."""
 
-    @functools.partial(tf.function, autograph=False)
     def forward(token_ids, padding_mask):
         inputs = {"token_ids": token_ids, "padding_mask": padding_mask}
         return backbone(inputs, training=False)
 
-    return forward
+    return as_graph(forward, backbone.variables)

@@ -1,4 +1,4 @@
-"""The compiled parts of `GPT3.generate`, TensorFlow only; else eager."""
+"""The compiled parts of `GPT3.generate`."""
 
 import keras
 import numpy as np
@@ -13,8 +13,10 @@ from keras_gpt3.models.length_buckets import bucket
 from keras_gpt3.models.prompt_batch import PromptBatch
 from keras_gpt3.models.token_answers import answer_tokens
 from keras_gpt3.models.traced_variables import TracedVariables
+from keras_gpt3.ops.op_compilation import as_graph
 from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.ops.op_compilation import whole_xla
+from keras_gpt3.parallel.pipeline_stages import lies_on_stages
 
 _GREEDY = ("temperature", 0)
 # Kept at a time, so that ever new lengths do not pile them up.
@@ -29,7 +31,8 @@ class GenerateFunction:
     loop that follows reads all weights for a single position: there XLA
     compiles the whole of it, once for each batch, full length and set of
     sampling options, whatever the prompts' lengths and the options' values.
-    (bfloat16 batches are left to the backend's operations there, too.)
+    (bfloat16 batches are left to TensorFlow's operations there, too; JAX' are
+    all XLA's.)
 
     Args:
         model: a `GPT3`, compiled with a sampler.
@@ -88,7 +91,7 @@ class GenerateFunction:
         token_ids = np.pad(token_ids, ((0, 0), (0, room)))
         key = ("prefill", token_ids.shape, cache_length, needs_states)
         prefill = self._compiled(
-            key, self._prefill_function(cache_length, needs_states), self._graph
+            key, self._prefill_function(cache_length, needs_states), as_graph
         )
         return prefill(
             ops.convert_to_tensor(token_ids, "int32"),
@@ -122,7 +125,7 @@ class GenerateFunction:
         forward = self._compiled(
             ("forward", token_ids.shape, sizes),
             self.model.backbone.call_with_cache,
-            self._graph,
+            as_graph,
         )
         return forward(
             ops.convert_to_tensor(token_ids, "int32"),
@@ -180,9 +183,11 @@ class GenerateFunction:
         """A loop of some kind, compiled as is best for a number of rows."""
         in_xla = self._suits_xla(shape[0]) and not self.model.run_eagerly
         key = ("loop", in_xla, shape, *key)
-        return self._compiled(key, loop, whole_xla if in_xla else self._graph)
+        compiler = whole_xla if in_xla else as_graph
+        # A sampler may draw from a generator, which moves on.
+        return self._compiled(key, loop, compiler, self.model.sampler.variables)
 
-    def _compiled(self, key, function, compiler):
+    def _compiled(self, key, function, compiler, changed=()):
         """A function's compiled form, which is meant for one shape."""
         # One for each shape: a single one would warn about retracing as soon
         # as it meets its fifth.
@@ -190,7 +195,10 @@ class GenerateFunction:
         if key not in self.traces:
             if len(self.traces) == _MOST_TRACES:
                 self.traces.pop(next(iter(self.traces)))  # The oldest.
-            self.traces[key] = compiler(function)
+            variables = self.model.backbone.variables
+            if not self.model.run_eagerly:
+                function = compiler(function, variables, changed)
+            self.traces[key] = function
         return self.traces[key]
 
     def _prefill_function(self, cache_length, needs_states):
@@ -206,8 +214,13 @@ class GenerateFunction:
         """Whether XLA's code is the faster for so many rows.
 
         On CPUs it computes in float32, and converts the cache for it at each
-        token; for one row its rate of reading makes up for that.
+        token; for one row its rate of reading makes up for that. It has one
+        device, and no code for a model that lies on several.
         """
+        if lies_on_stages(self.model.backbone.decoder_blocks):
+            return False
+        if keras.config.backend() != "tensorflow":
+            return True
         dtype = self.model.backbone.compute_dtype
         return dtype == "float32" or rows == 1 or has_gpu()
 
@@ -231,11 +244,3 @@ class GenerateFunction:
         is_new = self._traced.have_changed(self.model.backbone.variables)
         if is_new or manner != self._manner:
             self._manner, self.traces = manner, {}
-
-    def _graph(self, function):
-        is_tensorflow = keras.config.backend() == "tensorflow"
-        if not is_tensorflow or self.model.run_eagerly:
-            return function
-        import tensorflow as tf
-
-        return tf.function(function, autograph=False)

@@ -83,6 +83,10 @@ class GPT3(ScoringCausalLM):
         outputs = backbone.logits(backbone(inputs))
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
 
+    def count_params(self):
+        """Counts the weights, all of them the backbone's."""
+        return self.backbone.count_params()
+
     @classmethod
     def from_preset(
         cls,

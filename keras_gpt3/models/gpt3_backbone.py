@@ -12,6 +12,7 @@ from keras_gpt3.models.cached_backbone import CachedBackbone
 from keras_gpt3.models.known_arguments import check_known_arguments
 from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import table_product
+from keras_gpt3.parallel.layout_map import make_layout_map
 from keras_gpt3.planning.rematerialization import rematerialized_layers
 
 
@@ -214,6 +215,75 @@ class GPT3Backbone(CachedBackbone):
             self.decoder_blocks, chosen, strict=True
         ):
             block.rematerialized = rematerialized
+
+    def count_params(self):
+        """Counts the weights; rows that pad the token embedding are none."""
+        table = self.token_embedding
+        hidden = getattr(table, "num_rows", table.input_dim) - table.input_dim
+        return super().count_params() - hidden * table.output_dim
+
+    @staticmethod
+    def get_layout_map(
+        device_mesh,
+        data_parallel_dim_name="batch",
+        model_parallel_dim_name="model",
+        shard_optimizer=False,
+        shard_weights=False,
+    ):
+        """Makes a layout map that splits each matrix product over devices.
+
+        The paper's "model parallelism within each matrix multiply" (section
+        2.3), in the manner of Megatron-LM (Shoeybi et al. 2019): attention by
+        heads, the feed-forward layer by columns, then rows, the token
+        embedding and the loss by rows of the vocabulary. Where the devices do
+        not divide the vocabulary, the embedding has a few more rows, of zeros.
+        For the JAX backend; set the distribution before the model is made.
+
+        Args:
+            device_mesh: `keras.distribution.DeviceMesh` with both axes.
+            data_parallel_dim_name: string. The axis of the mesh over which
+                batches are split. Defaults to `"batch"`.
+            model_parallel_dim_name: string. The axis over which weights are
+                split; its size must divide `num_heads` and `intermediate_dim`.
+                Defaults to `"model"`.
+            shard_optimizer: bool. Whether the optimizer's slots are split over
+                the batch axis, too: the first stage of ZeRO (Rajbhandari et
+                al. 2020). Defaults to `False`.
+            shard_weights: bool. Whether the weights, and with them gradients
+                and slots, are, too; each is brought together where it is used.
+                Defaults to `False`.
+
+        Returns:
+            A `keras.distribution.LayoutMap`.
+
+        Raises:
+            ValueError: If Keras runs on another backend than JAX, or the mesh
+                has no such axis.
+
+        Example:
+
+        ```python
+        import keras
+        import keras_gpt3
+
+        if keras.config.backend() == "jax":
+            devices = keras.distribution.list_devices()
+            mesh = keras.distribution.DeviceMesh(
+                (1, len(devices)), ("batch", "model"), devices
+            )
+            layout_map = keras_gpt3.GPT3Backbone.get_layout_map(mesh)
+            distribution = keras.distribution.ModelParallel(
+                layout_map=layout_map, batch_dim_name="batch"
+            )
+        ```
+        """
+        return make_layout_map(
+            device_mesh,
+            data_parallel_dim_name,
+            model_parallel_dim_name,
+            shard_optimizer,
+            shard_weights,
+        )
 
     @classmethod
     def from_preset(cls, preset, load_weights=None, **kwargs):

@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 import psutil
 
@@ -16,8 +17,8 @@ def check_memory(model, x, batch_size=None):
     """Raises if a step of `fit` cannot fit, as far as that can be foretold.
 
     The planner knows the package's own loss, with all weights trained by Adam
-    or SGD on TensorFlow. Of other steps, and of batches of a size that is not
-    known, nothing is said.
+    or SGD on TensorFlow, without a pipeline. Of other steps, and of batches of
+    a size that is not known, nothing is said.
 
     Args:
         model: a compiled `GPT3`.
@@ -31,7 +32,9 @@ def check_memory(model, x, batch_size=None):
     optimizer = _optimizer_name(model.optimizer)
     dtype = model.backbone.dtype_policy.name
     foretold = (
-        model._step.is_fused
+        keras.config.backend() == "tensorflow"
+        and model._step.is_fused
+        and model._step.pipeline_stages == 1
         and optimizer in SLOTS_PER_WEIGHT
         and dtype in BYTES_PER_WEIGHT
         and len(model.trainable_weights) == len(model.weights)

@@ -26,7 +26,8 @@ def prompt_texts(inputs):
             "Received: inputs=dict of ids. Set model.preprocessor = None "
             "to generate from ids."
         )
-    if ops.is_tensor(inputs) or isinstance(inputs, np.ndarray):
+    # An array, or a tensor: on JAX, too, strings are TensorFlow's.
+    if hasattr(inputs, "__array__"):
         inputs = np.asarray(inputs).tolist()
     is_single = isinstance(inputs, (str, bytes))
     if not is_single and not isinstance(inputs, (list, tuple)):

@@ -100,8 +100,8 @@ def _intercepted(backbone, intercept):
         embedding_projection=backbone.embedding_projection,
         position_embedding=backbone.position_embedding,
         # As in keras-hub, the embeddings are shown before their dropout.
-        embedding_dropout=lambda x: backbone.embedding_dropout(
-            intercept(x, -1)
+        embedding_dropout=lambda x, **kwargs: backbone.embedding_dropout(
+            intercept(x, -1), **kwargs
         ),
         decoder_blocks=[
             behind(block, index)

@@ -10,6 +10,7 @@ from keras_gpt3.models.batch_check import check_batch
 from keras_gpt3.models.batch_check import check_input
 from keras_gpt3.models.batch_check import check_micro_batches
 from keras_gpt3.models.compiled_step import CompiledStep
+from keras_gpt3.models.kept_state import keep_state
 from keras_gpt3.models.memory_check import check_memory
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from keras_gpt3.ops.token_id_check import check_concrete_token_ids
@@ -35,6 +36,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         jit_compile="auto",
         micro_batch_size=None,
         rematerialization="none",
+        pipeline_stages=1,
         **kwargs,
     ):
         """Configures training and sampling.
@@ -66,13 +68,22 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
                 there: `"none"`, `"block"` for all, or `k` for every `k`-th.
                 `keras_gpt3.describe` tells what each saves. Defaults to
                 `"none"`.
+            pipeline_stages: int. Devices over which a replica's blocks are
+                spread, consecutive ones together; micro-batches flow through
+                them at once, so give `micro_batch_size`, too. Weights are
+                moved to where they are used, and stay there until the next
+                `compile`. The first device has the embeddings and the loss;
+                under a `MirroredStrategy` it is the replica's own. Batches of
+                one known size are best. Not saved. TensorFlow only. Defaults
+                to `1`.
             **kwargs: See `keras.Model.compile`.
 
         Raises:
             ValueError: If the optimizer accumulates gradients or has an
-                `apply` of its own, `micro_batch_size` or `rematerialization`
-                is none of the above, or `micro_batch_size` comes with a loss
-                or metrics of your own.
+                `apply` of its own; `micro_batch_size`, `rematerialization` or
+                `pipeline_stages` is none of the above, or more than there are
+                devices or blocks for; or micro-batches or stages come with a
+                loss or metrics of your own.
 
         Example:
 
@@ -93,7 +104,9 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             jit_compile,
             micro_batch_size=micro_batch_size,
             rematerialization=rematerialization,
+            pipeline_stages=pipeline_stages,
         )
+        step.place_stages(self, optimizer)
         self.backbone.rematerialize(rematerialization)
         self._step = step
         if not self._step.is_fused:
@@ -102,15 +115,19 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
                 "at once: batch x length x vocabulary_size floats. Leave "
                 "them out of compile() to save that memory."
             )
-        # Keras keeps the metrics of an earlier `compile` where it gets none.
+        if pipeline_stages > 1 and micro_batch_size is None:
+            _log_once(
+                "A pipeline without micro-batches has one stage at work at a "
+                "time. Give micro_batch_size to compile() so that all are."
+            )
+        # Keras keeps those of an earlier `compile` where it gets none.
         self._compile_metrics = None
+        self._compile_loss = None
         super().compile(
             optimizer=optimizer,
             metrics=metrics,
             sampler=sampler,
-            # The outer function is never compiled: that fails under a
-            # strategy. The step compiles the part of a replica instead.
-            jit_compile=False,
+            jit_compile=self._step.keras_jit_compile,
             **self._step.keras_losses(loss, weighted_metrics),
             **kwargs,
         )
@@ -220,28 +237,48 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         return super().preprocess_samples(x, y, sample_weight)
 
     def train_step(self, *args):
-        """One step on one replica; see `keras_gpt3.training.train_step`."""
+        """One step on one replica; see `keras_gpt3.training.train_step`.
+
+        Under JAX on all devices; see `keras_gpt3.training.jax_train_step`.
+        """
+        if self._step.own_loss:
+            return _own_step().train_step(self, *args)
         if keras.config.backend() != "tensorflow":
             return super().train_step(*args)
-        from keras_gpt3.training import train_step
-
-        if self._step.own_loss:
-            return train_step.train_step(self, *args)
-        return train_step.train_step_with_compiled_loss(self, *args)
+        return _own_step().train_step_with_compiled_loss(self, *args)
 
     def test_step(self, *args):
-        """One step of `evaluate`; see `keras_gpt3.training.train_step`."""
+        """One step of `evaluate`; see `train_step`."""
         if not self._step.own_loss:
             return super().test_step(*args)
-        from keras_gpt3.training import train_step
-
-        return train_step.test_step(self, *args)
+        return _own_step().test_step(self, *args)
 
     def make_train_function(self, force=False):
         """Makes the function that `fit` and `train_on_batch` call."""
-        if keras.config.backend() == "tensorflow":
-            self._step.prepare_optimizer(self)
+        self._step.prepare_optimizer(self)
         return super().make_train_function(force)
+
+    def _make_function(self, step_function, *args, **kwargs):
+        function = super()._make_function(step_function, *args, **kwargs)
+        if keras.config.backend() == "jax":
+            return keep_state(self, function)
+        return function
+
+    def _symbolic_build(self, iterator=None, data_batch=None):
+        # JAX' `fit` would build the optimizer here, unchecked.
+        if keras.config.backend() == "jax" and not self.optimizer.built:
+            self._step.prepare_optimizer(self)
+        return super()._symbolic_build(iterator, data_batch)
+
+    def forget_graphs(self):
+        """Drops all that was traced, and with it the weights that it holds.
+
+        `compile` calls it before it moves weights.
+        """
+        self.train_function = self.test_function = None
+        self.predict_function = self.generate_function = None
+        for name in ("_decode_graphs", "_forward_graphs", "_head_scores"):
+            vars(self).pop(name, None)
 
     def get_compile_config(self):
         """What `compile_from_config` needs to compile a loaded model."""
@@ -283,6 +320,17 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
                 inputs["token_ids"], self.backbone.vocabulary_size
             )
         return super().__call__(inputs, *args, **kwargs)
+
+
+def _own_step():
+    """The module of the package's own step on this backend."""
+    if keras.config.backend() == "jax":
+        from keras_gpt3.training import jax_train_step
+
+        return jax_train_step
+    from keras_gpt3.training import train_step
+
+    return train_step
 
 
 @functools.cache

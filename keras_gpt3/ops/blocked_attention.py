@@ -10,6 +10,7 @@ compiled, as single operations.
 Letters as in the backbone, and: Q queries of a block, K keys that it meets.
 """
 
+import keras
 from keras import ops
 
 from keras_gpt3.ops.op_compilation import compiled_op
@@ -38,12 +39,15 @@ def blocked_attention(query, key, value, padding_mask=None, window=None):
     Returns:
         A tensor of the shape and dtype of `query`.
     """
+    # An argument as well: JAX differentiates no function that holds a tensor
+    # of the function around it.
+    mask = () if padding_mask is None else (padding_mask,)
 
     @ops.custom_gradient
-    def attend(query, key, value):
+    def attend(query, key, value, *mask):
         # (B, T, H, D) -> (B, H, T, D)
         heads = [_swap(x) for x in (query, key, value)]
-        output, log_sums = _forward(*heads, padding_mask, window)
+        output, log_sums = _forward(*heads, mask, window)
         output = _swap(output)
 
         def gradient(*args, upstream=None):
@@ -51,16 +55,18 @@ def blocked_attention(query, key, value, padding_mask=None, window=None):
             # The softmax' gradient needs sum(weights x their gradient) of each
             # row, which is the output times its gradient.
             rows = _swap(_row_products(output, upstream))  # (B, H, T, 1)
-            # Else TensorFlow computes the weights again before it is time.
+            upstream = _swap(upstream)
+            # Else TensorFlow computes the weights again before it is time, and
+            # JAX keeps the scores.
             inputs = [run_after(x, upstream) for x in heads]
             gradients = _backward(
-                *inputs, log_sums, _swap(upstream), rows, padding_mask, window
+                *inputs, log_sums, upstream, rows, mask, window
             )
-            return tuple(_swap(x) for x in gradients)
+            return (*map(_swap, gradients), *[None] * len(mask))
 
         return output, gradient
 
-    return attend(query, key, value)
+    return attend(query, key, value, *mask)
 
 
 def block_bounds(length, window=None):
@@ -90,46 +96,46 @@ def _swap(x):
     return ops.transpose(x, (0, 2, 1, 3))
 
 
-def _forward(query, key, value, padding_mask, window):
-    """The output (B, H, T, D), and the log-sum-exp of each block's rows."""
+def _forward(query, key, value, mask, window):
+    """The output (B, H, T, D), and the log-sum-exp of each block's rows.
+
+    `mask` is a tuple of the padding mask, or an empty one.
+    """
     outputs, log_sums = [], []
     for first, start, end in block_bounds(query.shape[2], window):
         # One block after the other: TensorFlow would begin with all of them.
-        query, key, value = _after((query, key, value), outputs[-1:])
-        scores = ops.matmul(
-            query[:, :, start:end], ops.swapaxes(key[:, :, first:end], 2, 3)
-        )  # (B, H, Q, K)
-        mask = _mask_between(padding_mask, first, end)
+        block = _positions(query, start, end, outputs[-1:])
+        keys, values = (
+            _positions(x, first, end, outputs[-1:]) for x in (key, value)
+        )
+        scores = ops.matmul(block, ops.swapaxes(keys, 2, 3))  # (B, H, Q, K)
+        seen = [x[:, first:end] for x in mask]
         band = {"offset": start - first, "window": window}
-        highest = _highest(scores, *mask, **band)
-        weights = _weights(scores, highest, *mask, **band)
+        highest = _highest(scores, *seen, **band)
+        weights = _weights(scores, highest, *seen, **band)
         # Normalized after the product, where there are fewer numbers.
         output, log_sum = _normalize(
-            ops.matmul(weights, value[:, :, first:end]),
-            row_sums(weights),
-            highest,
+            ops.matmul(weights, values), row_sums(weights), highest
         )
         outputs.append(output)
         log_sums.append(log_sum)
     return ops.concatenate(outputs, axis=2), log_sums
 
 
-def _backward(
-    query, key, value, log_sums, upstream, rows, padding_mask, window
-):
+def _backward(query, key, value, log_sums, upstream, rows, mask, window):
     """Gradients with respect to query, key and value, each (B, H, T, D)."""
     d_query, d_key, d_value = [], _Overlap(), _Overlap()
     for (first, start, end), log_sum in zip(
         block_bounds(query.shape[2], window), log_sums, strict=True
     ):
         done = [*d_query[-1:], *d_key.open(), *d_value.open()]
-        query, key, value = _after((query, key, value), done)
-        block, up = query[:, :, start:end], upstream[:, :, start:end]
-        keys, values = key[:, :, first:end], value[:, :, first:end]
+        block = _positions(query, start, end, done)
+        keys, values = (_positions(x, first, end, done) for x in (key, value))
+        up = upstream[:, :, start:end]
         weights = _weights(
             ops.matmul(block, ops.swapaxes(keys, 2, 3)),
             log_sum,
-            *_mask_between(padding_mask, first, end),
+            *[x[:, first:end] for x in mask],
             offset=start - first,
             window=window,
         )
@@ -171,14 +177,12 @@ class _Overlap:
         return ops.concatenate([*self._complete, self._open], axis=2)
 
 
-def _after(tensors, others):
-    """Makes tensors wait for others, if there are any."""
-    return [run_after(x, others) if others else x for x in tensors]
-
-
-def _mask_between(padding_mask, first, end):
-    """The mask of some keys, as further arguments: one or none."""
-    return () if padding_mask is None else (padding_mask[:, first:end],)
+def _positions(x, begin, end, others):
+    """Some positions of a tensor (B, H, T, D), but not before others."""
+    if keras.config.backend() == "jax":
+        # Where waiting takes a copy, a copy of few positions.
+        return run_after(x[:, :, begin:end], others)
+    return run_after(x, others)[:, :, begin:end]
 
 
 def _visible(scores, padding_mask, offset, window):

@@ -9,6 +9,7 @@ Letters as in the backbone, and: N tokens, C tokens of a chunk.
 
 import math
 
+import keras
 from keras import ops
 
 from keras_gpt3.ops.op_compilation import compiled_op
@@ -84,6 +85,7 @@ def loss_and_gradients(
     gradient_scale=1.0,
     frozen=False,
     weighted_only=False,
+    vocabulary_size=None,
 ):
     """What `chunked_cross_entropy` computes, with its gradients, in one pass.
 
@@ -100,6 +102,8 @@ def loss_and_gradients(
         weighted_only: bool. Whether tokens of weight 0 are left out of all
             products. Their number is known when it runs: not for XLA. Defaults
             to `False`.
+        vocabulary_size: int. Rows of `embeddings` that are ids, where more
+            follow. Defaults to `None`, all of them.
 
     Returns:
         A tuple of the two sums, and the gradients of the first with respect to
@@ -114,7 +118,9 @@ def loss_and_gradients(
     def gradients(states, labels, weights):
         """The two sums, the gradient of the table, and of the states."""
         logits = ops.matmul(states, ops.transpose(table))  # (C, V)
-        exponentials, total, *sums = _token_losses(logits, labels, weights)
+        exponentials, total, *sums = _token_losses(
+            _without_padding(logits, vocabulary_size), labels, weights
+        )
         weights = gradient_scale * weights[:, None]  # (C, 1)
         d_logits = _logit_gradient(
             exponentials, weights / total, weights, labels[:, None]
@@ -133,7 +139,14 @@ def loss_and_gradients(
     return loss, correct, d_states, *(table_gradient or [None])
 
 
-def loss_sums(hidden_states, embeddings, labels, weights, weighted_only=False):
+def loss_sums(
+    hidden_states,
+    embeddings,
+    labels,
+    weights,
+    weighted_only=False,
+    vocabulary_size=None,
+):
     """The two sums of `chunked_cross_entropy` alone, to evaluate.
 
     Args:
@@ -142,6 +155,7 @@ def loss_sums(hidden_states, embeddings, labels, weights, weighted_only=False):
         labels: int tensor of shape `(batch, length)`.
         weights: float32 tensor of shape `(batch, length)`.
         weighted_only: bool. As in `loss_and_gradients`. Defaults to `False`.
+        vocabulary_size: int. As in `loss_and_gradients`. Defaults to `None`.
 
     Returns:
         A pair of float32 scalars.
@@ -150,7 +164,9 @@ def loss_sums(hidden_states, embeddings, labels, weights, weighted_only=False):
 
     def sums(states, labels, weights):
         logits = ops.matmul(states, ops.transpose(table))  # (C, V)
-        _, _, *sums = _token_losses(logits, labels, weights)
+        _, _, *sums = _token_losses(
+            _without_padding(logits, vocabulary_size), labels, weights
+        )
         return tuple(sums), None
 
     make = _weighted_chunks if weighted_only else _all_chunks
@@ -170,19 +186,19 @@ def chunk_tokens(vocabulary_size):
     return 2 ** max(0, (_CHUNK_LOGITS // vocabulary_size).bit_length() - 1)
 
 
+def _without_padding(logits, vocabulary_size):
+    """Makes the logits of rows that are no ids the lowest there are."""
+    if vocabulary_size in (None, logits.shape[-1]):
+        return logits
+    ids = ops.arange(logits.shape[-1], dtype="int32")
+    return ops.where(ids < vocabulary_size, logits, -float("inf"))
+
+
 def _token_losses(logits, labels, weights):
     """Exponentials (C, V), their sums (C, 1), and the two weighted sums."""
-    vocabulary_size = logits.shape[-1]
-    rows = ops.arange(ops.shape(labels)[0], dtype="int32") * vocabulary_size
-
-    def pick(indices):
-        # Keras' own `take_along_axis` makes arrays of the size of the logits.
-        flat = ops.take(ops.reshape(logits, (-1,)), rows + indices)
-        return ops.cast(flat, "float32")[:, None]
-
     highest = ops.cast(ops.max(logits, axis=-1, keepdims=True), "float32")
     exponentials = _exponentials(logits, highest)
-    total, chosen = row_sums(exponentials), pick(labels)
+    total, chosen = row_sums(exponentials), _label_logits(logits, labels)
     losses = (highest + ops.log(total) - chosen)[:, 0]
     # The label is what `argmax` gives. Keras' takes three times as long, and
     # makes copies.
@@ -192,6 +208,20 @@ def _token_losses(logits, labels, weights):
     right = ops.cast(right[:, 0], "float32")
     loss, correct = ops.sum(losses * weights), ops.sum(right * weights)
     return exponentials, total, loss, correct
+
+
+def _label_logits(logits, labels):
+    """The logit of each label, (C, 1) in float32."""
+    if keras.config.backend() == "jax":
+        # A sum over what each device has. A lookup would bring all logits to
+        # every device where they are spread over several.
+        ids = ops.arange(logits.shape[-1], dtype="int32")[None, :]
+        chosen = ops.where(ids == labels[:, None], logits, 0)
+        return ops.sum(ops.cast(chosen, "float32"), axis=-1, keepdims=True)
+    rows = ops.arange(ops.shape(labels)[0], dtype="int32") * logits.shape[-1]
+    # Keras' own `take_along_axis` makes arrays of the size of the logits.
+    flat = ops.take(ops.reshape(logits, (-1,)), rows + labels)
+    return ops.cast(flat, "float32")[:, None]
 
 
 @compiled_op

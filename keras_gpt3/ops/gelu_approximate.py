@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_gpt3.ops.op_compilation import compiled_op
+from keras_gpt3.ops.run_after import run_after
 
 _SLOPE = math.sqrt(2 / math.pi)
 _CUBIC = 0.044715
@@ -42,7 +43,9 @@ def _gelu(x):
     @ops.custom_gradient
     def gelu(x):
         def gradient(*args, upstream=None):
-            return _gradient(x, args[0] if upstream is None else upstream)
+            upstream = args[0] if upstream is None else upstream
+            # Else JAX keeps what it computes of `x` until then.
+            return _gradient(run_after(x, upstream), upstream)
 
         return _value(x), gradient
 

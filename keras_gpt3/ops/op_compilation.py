@@ -1,16 +1,18 @@
-"""Compiles single operations with XLA; TensorFlow only, elsewhere a no-op.
+"""What XLA compiles: single operations of TensorFlow's, or whole functions.
 
 On a CPU, XLA fuses small steps well but reaches about half of oneDNN's rate on
 large matrix products. So what stands between the products is compiled,
 operation by operation, and they are left to TensorFlow. Within a step that XLA
 compiles as a whole (on a GPU) the inner compilation dissolves into the outer
-one.
+one. JAX has no operations but XLA's: there functions are compiled as wholes.
 """
 
 import contextlib
 import functools
 
 import keras
+
+from keras_gpt3.ops.jitted_function import jitted
 
 # Not a context variable: the threads that trace a strategy's replicas would
 # not see it.
@@ -49,21 +51,24 @@ def op_compilation(enabled):
         _state["enabled"] = before
 
 
-def whole_xla(function):
-    """Makes XLA compile a function of tensors as a whole; TensorFlow only.
+def whole_xla(function, variables=(), changed=()):
+    """Makes XLA compile a function of tensors as a whole.
 
     For what runs often and has little arithmetic, such as a decode loop. With
-    compilation switched off, and on other backends, it is called as it is.
+    compilation switched off it is called as it is.
 
     Args:
         function: callable. Takes tensors and nests of them, by position.
+        variables: list of `keras.Variable` that it reads, which JAX has to
+            know. Defaults to `()`.
+        changed: list of `keras.Variable` that it assigns to, none of
+            `variables`. Defaults to `()`.
 
     Returns:
         A callable with the arguments of `function`.
     """
-    if keras.config.backend() != "tensorflow" or not _state["enabled"]:
+    if not _state["enabled"]:
         return function
-    import tensorflow as tf
 
     def traced(*tensors):
         before = _state["whole_xla"]
@@ -73,18 +78,43 @@ def whole_xla(function):
         finally:
             _state["whole_xla"] = before
 
-    return tf.function(traced, jit_compile=True, autograph=False)
+    if keras.config.backend() == "jax":
+        return jitted(traced, variables, changed)
+    return _compile(traced)
+
+
+def as_graph(function, variables=(), changed=()):
+    """Traces a function of tensors, to run it without Python.
+
+    TensorFlow runs its own operations one by one; on JAX there is no graph
+    but that of `whole_xla`.
+
+    Args:
+        function: callable. Takes tensors and nests of them, by position.
+        variables: list of `keras.Variable`. See `whole_xla`.
+        changed: list of `keras.Variable`. See `whole_xla`.
+
+    Returns:
+        A callable with the arguments of `function`.
+    """
+    if keras.config.backend() == "jax":
+        return whole_xla(function, variables, changed)
+    import tensorflow as tf
+
+    return tf.function(function, autograph=False)
 
 
 @functools.cache
 def has_gpu():
-    """Whether TensorFlow has a GPU to compile for.
+    """Whether the backend has a GPU, or a TPU, to compile for.
 
     Returns:
-        A bool; False under another backend.
+        A bool.
     """
-    if keras.config.backend() != "tensorflow":
-        return False
+    if keras.config.backend() == "jax":
+        import jax
+
+        return jax.default_backend() != "cpu"
     import tensorflow as tf
 
     return bool(tf.config.list_physical_devices("GPU"))

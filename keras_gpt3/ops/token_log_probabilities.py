@@ -142,7 +142,7 @@ def _for_each_chunk(function, chunks, number, found):
 
     def step(index, *found):
         # Else a TensorFlow graph would take several chunks at a time.
-        states, token_ids = (run_after(x, found)[index] for x in chunks)
+        states, token_ids = (run_after(x[index], found) for x in chunks)
         place = ops.reshape(index, (1, 1))
         written = (
             ops.scatter_update(x, place, new[None])

@@ -4,6 +4,8 @@ from keras_gpt3.training.adamw import AdamW
 from keras_gpt3.training.finetune import finetune
 from keras_gpt3.training.finetuning_recipe import FinetuningRecipe
 from keras_gpt3.training.gradient_noise_scale import GradientNoiseScale
+from keras_gpt3.training.jax_lowering import lower_train_step
+from keras_gpt3.training.jax_lowering import without_weights
 from keras_gpt3.training.perplexity import Perplexity
 from keras_gpt3.training.pretrain import pretrain
 from keras_gpt3.training.pretraining_config import PretrainingConfig
@@ -11,6 +13,10 @@ from keras_gpt3.training.pretraining_recipe import PretrainingRecipe
 from keras_gpt3.training.restored_checkpoint import RestoredCheckpoint
 from keras_gpt3.training.run_checkpoints import RunCheckpoints
 from keras_gpt3.training.run_plot import plot_run
+from keras_gpt3.training.sharded_checkpoint import ShardedCheckpoint
+from keras_gpt3.training.sharded_checkpoint_restore import (
+    restore_sharded_checkpoint,
+)
 from keras_gpt3.training.token_clock import TokenClock
 from keras_gpt3.training.training_progress import TrainingProgress
 from keras_gpt3.training.wandb_callback import WandbCallback
@@ -24,10 +30,14 @@ __all__ = [
     "PretrainingRecipe",
     "RestoredCheckpoint",
     "RunCheckpoints",
+    "ShardedCheckpoint",
     "TokenClock",
     "TrainingProgress",
     "WandbCallback",
     "finetune",
+    "lower_train_step",
     "plot_run",
     "pretrain",
+    "restore_sharded_checkpoint",
+    "without_weights",
 ]

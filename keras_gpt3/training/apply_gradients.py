@@ -1,53 +1,17 @@
 """Sum, clip, update: the last part of a step. TensorFlow only."""
 
-import keras
 import tensorflow as tf
 
 from keras_gpt3.training.gradient_clipping import global_norm
 from keras_gpt3.training.gradient_clipping import gradient_factors
 from keras_gpt3.training.loss_scaling import are_finite
-from keras_gpt3.training.loss_scaling import inner_optimizer
 from keras_gpt3.training.loss_scaling import is_dynamic
 from keras_gpt3.training.loss_scaling import unscaling_factor
 from keras_gpt3.training.loss_scaling import update_dynamic_scale
+from keras_gpt3.training.optimizer_check import inner_optimizer
 from keras_gpt3.training.replica_sum import sum_over_replicas
 from keras_gpt3.training.variable_update import step_scalars
 from keras_gpt3.training.variable_update import update_variables
-
-
-def check_optimizer(optimizer):
-    """Raises if the step cannot drive an optimizer as it is configured.
-
-    Args:
-        optimizer: `keras.optimizers.Optimizer`.
-
-    Raises:
-        ValueError: If it accumulates gradients, overwrites weights with their
-            averages or has an `apply` of its own.
-    """
-    optimizer = inner_optimizer(optimizer)
-    if optimizer.gradient_accumulation_steps:
-        raise ValueError(
-            "gradient_accumulation_steps must be None: under a distribution "
-            "strategy the optimizer cannot accumulate. Received: "
-            "gradient_accumulation_steps="
-            f"{optimizer.gradient_accumulation_steps}. Leave it out, and use "
-            "micro_batch_size of GPT3.compile."
-        )
-    if optimizer.ema_overwrite_frequency:
-        raise ValueError(
-            "ema_overwrite_frequency must be None: weights cannot be "
-            "overwritten inside a distributed step. Received: "
-            f"ema_overwrite_frequency={optimizer.ema_overwrite_frequency}. "
-            "Leave it out: fit writes the averages at its end."
-        )
-    if type(optimizer).apply is not keras.optimizers.Optimizer.apply:
-        raise ValueError(
-            "The optimizer must not override apply, which clips before the "
-            "replicas' gradients are summed. Received: optimizer="
-            f"{type(optimizer).__name__}. Use one that overrides update_step "
-            "alone."
-        )
 
 
 def apply_gradients(optimizer, gradients, variables, only_if=None):

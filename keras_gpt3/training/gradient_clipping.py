@@ -83,11 +83,13 @@ def squared_norm(gradients):
     Returns:
         A float32 scalar.
     """
-    # l2_loss is half the sum of squares.
-    halves = [
-        tf.cast(tf.nn.l2_loss(_at_least_32_bits(g)), "float32")
-        for g in gradients
-    ]
+    halves = []
+    for gradient in gradients:
+        # Where it lies: the gradients of stages are on other devices.
+        with tf.device(gradient.device):
+            # l2_loss is half the sum of squares.
+            half = tf.nn.l2_loss(_at_least_32_bits(gradient))
+            halves.append(tf.cast(half, "float32"))
     # Not add_n: TensorFlow orders its terms anew in each process, and a
     # resumed run would differ in the last bit.
     return 2.0 * tf.reduce_sum(tf.stack(halves))

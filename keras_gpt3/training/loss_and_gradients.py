@@ -31,8 +31,54 @@ def chunked_gradients(
         gradients of the trainable variables, and `None` for the logits.
     """
     variables = model.trainable_variables
+    sums, gradients, d_table = head_gradients(
+        model,
+        lambda: model.backbone(x, training=True),
+        [],
+        variables,
+        y,
+        weights,
+        gradient_scale,
+        weighted_only,
+    )
+    if d_table is not None:
+        place = place_of_table(model, variables)
+        gradients[place] = add_gradient(d_table, gradients[place])
+    return sums, gradients, None
+
+
+def head_gradients(
+    model,
+    make_states,
+    inputs,
+    variables,
+    y,
+    weights,
+    gradient_scale,
+    weighted_only=False,
+):
+    """Loss and gradients of what makes the final hidden states, and the head.
+
+    Args:
+        model: a `GPT3`.
+        make_states: callable. Takes the inputs; returns the final hidden
+            states, of shape `(batch, length, width)`.
+        inputs: list of float tensors.
+        variables: list of `keras.Variable`.
+        y: as in `chunked_gradients`, as are the arguments after it.
+        weights: see `y`.
+        gradient_scale: see `y`.
+        weighted_only: see `y`.
+
+    Returns:
+        A tuple of the sums; the gradients of inputs and variables, in one
+        list, `None` of what is not used; and the gradient of the table as
+        output head, which the list lacks, `None` where the table is frozen or
+        made by adapters.
+    """
     with tf.GradientTape() as tape:
-        hidden_states = model.backbone(x, training=True)
+        tape.watch(inputs)
+        hidden_states = make_states(*inputs)
         table = output_table(model)
     frozen = not model.backbone.token_embedding.trainable_variables
     loss, correct, d_states, d_table = loss_and_gradients(
@@ -44,14 +90,15 @@ def chunked_gradients(
         frozen,
         weighted_only,
     )
-    sources, upstream = [hidden_states], [d_states]
-    place = _place_of_table(model, variables)
-    if place is None and not frozen:  # Adapters make the table.
-        sources, upstream = sources + [table], upstream + [d_table]
-    gradients = tape.gradient(sources, variables, output_gradients=upstream)
-    if place is not None:
-        gradients[place] = _add_rows(d_table, gradients[place])
-    return tf.stack([loss, correct]), gradients, None
+    outputs, upstream = [hidden_states], [d_states]
+    if place_of_table(model, variables) is None:
+        if not frozen:  # Adapters make the table.
+            outputs, upstream = [*outputs, table], [*upstream, d_table]
+        d_table = None
+    gradients = tape.gradient(
+        outputs, [*inputs, *variables], output_gradients=upstream
+    )
+    return tf.stack([loss, correct]), gradients, d_table
 
 
 def whole_gradients(model, x, y, weights, gradient_scale):
@@ -123,8 +170,16 @@ def output_table(model):
     return tf.convert_to_tensor(model.backbone.token_embedding.embeddings)
 
 
-def _place_of_table(model, variables):
-    """The index of the head's weights among variables, if it is one."""
+def place_of_table(model, variables):
+    """The index of the head's weights among variables, if it is one.
+
+    Args:
+        model: a `GPT3`.
+        variables: list of `keras.Variable`.
+
+    Returns:
+        An int or `None`.
+    """
     embedding = model.backbone.token_embedding
     places = [
         index
@@ -134,15 +189,22 @@ def _place_of_table(model, variables):
     return places[0] if places else None
 
 
-def _add_rows(dense, slices):
-    """The gradient of a table from its two uses, as output and as input.
+def add_gradient(total, gradient):
+    """Adds a gradient to a dense one, in place where nobody else holds it.
 
     The tape would make the rows that were looked up into a table of their own
     and add the two: as large an array once more, and passes over both.
+
+    Args:
+        total: float tensor.
+        gradient: tensor or `tf.IndexedSlices` of its shape.
+
+    Returns:
+        A tensor of the dtype of `total`.
     """
-    if not isinstance(slices, tf.IndexedSlices):
-        return dense + slices
-    values = tf.cast(slices.values, dense.dtype)
+    if not isinstance(gradient, tf.IndexedSlices):
+        return total + tf.cast(gradient, total.dtype)
+    values = tf.cast(gradient.values, total.dtype)
     return tf.tensor_scatter_nd_add(
-        dense, slices.indices[:, tf.newaxis], values
+        total, gradient.indices[:, tf.newaxis], values
     )

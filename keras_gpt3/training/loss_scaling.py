@@ -11,31 +11,8 @@ which Keras saves.
 """
 
 import tensorflow as tf
-from keras.optimizers import LossScaleOptimizer
 
-
-def is_dynamic(optimizer):
-    """Whether an optimizer adapts its loss scale, and skips on overflow.
-
-    Args:
-        optimizer: `keras.optimizers.Optimizer`.
-
-    Returns:
-        A bool.
-    """
-    return isinstance(optimizer, LossScaleOptimizer)
-
-
-def inner_optimizer(optimizer):
-    """Finds the optimizer that updates the weights.
-
-    Args:
-        optimizer: `keras.optimizers.Optimizer`.
-
-    Returns:
-        What a `LossScaleOptimizer` wraps, or the optimizer itself.
-    """
-    return optimizer.inner_optimizer if is_dynamic(optimizer) else optimizer
+from keras_gpt3.training.optimizer_check import is_dynamic
 
 
 def scale_loss(optimizer, loss):
@@ -77,9 +54,12 @@ def are_finite(gradients):
     Returns:
         A bool scalar.
     """
-    return tf.reduce_all(
-        [tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients]
-    )
+    finite = []
+    for gradient in gradients:
+        # Where it lies: the gradients of stages are on other devices.
+        with tf.device(gradient.device):
+            finite.append(tf.reduce_all(tf.math.is_finite(gradient)))
+    return tf.reduce_all(finite)
 
 
 def update_dynamic_scale(optimizer, is_finite):

@@ -39,7 +39,7 @@ def in_micro_batches(function, variables, micro_batch_size, num_sums=2):
 def _accumulate(
     function, variables, size, num_sums, x, y, weights, gradient_scale
 ):
-    y = _with_checked_rows(y, size)
+    y = with_checked_rows(y, size)
     rows = tf.shape(y)[0]
     batch = tf.nest.map_structure(
         functools.partial(_split, rows=rows, size=size), (x, y, weights)
@@ -54,30 +54,53 @@ def _accumulate(
         ]
         return index + 1, sums + part_sums, totals
 
-    # Not `tf.zeros`, which TensorFlow folds into constants that stay in memory
-    # as long as the graph.
-    zeros = [
-        tf.raw_ops.Empty(shape=v.shape, dtype=_sum_dtype(v.dtype), init=True)
-        for v in variables
-    ]
     _, sums, totals = tf.while_loop(
         lambda index, *_: index < rows // size,
         step,
-        (tf.constant(0), tf.zeros(num_sums), zeros),
+        (tf.constant(0), tf.zeros(num_sums), zero_sums(variables)),
         # One after the other: that is what saves the memory.
         parallel_iterations=1,
     )
     return sums, totals, None
 
 
-def _with_checked_rows(y, size):
-    """Makes labels carry the check that micro-batches divide them."""
+def with_checked_rows(y, size):
+    """Makes labels carry the check that micro-batches divide them.
+
+    Args:
+        y: int tensor of shape `(batch, length)`.
+        size: int. Rows of a micro-batch.
+
+    Returns:
+        The labels.
+
+    Raises:
+        ValueError: If the rows are known, and no multiple of `size`; in a
+            graph otherwise when that runs.
+    """
     if y.shape[0] is not None:
         check_micro_batch_divides(size, y.shape[0])
         return y
     rows = tf.shape(y)[0]
     before, after = division_error(size)
     return assert_in_graph(y, rows % size == 0, before, rows, after)
+
+
+def zero_sums(variables):
+    """Zeros to add the gradients of variables to.
+
+    Args:
+        variables: list of `keras.Variable`.
+
+    Returns:
+        A list of tensors of the variables' shapes, of 32 bits at least.
+    """
+    # Not `tf.zeros`, which TensorFlow folds into constants that stay in memory
+    # as long as the graph.
+    return [
+        tf.raw_ops.Empty(shape=v.shape, dtype=_sum_dtype(v.dtype), init=True)
+        for v in variables
+    ]
 
 
 def _sum_dtype(dtype):

@@ -33,6 +33,7 @@ def pretrain(config, make_model, elapsed_seconds=0.0):
             are not finite, a shard cannot be read any more, or the last
             checkpoint cannot be written.
         ImportError: If the extra `[pretrain]` is not installed.
+        NotImplementedError: If Keras runs on another backend than TensorFlow.
 
     Example:
 
@@ -51,9 +52,10 @@ def pretrain(config, make_model, elapsed_seconds=0.0):
     # keras_gpt3.training.pretrain(config, make_model) trains for days.
     ```
     """
-    _check_installed()
     import keras
 
+    _check_backend()
+    _check_installed()
     from keras_gpt3.parallel import pretraining_strategy
 
     devices = config.devices
@@ -69,6 +71,17 @@ def pretrain(config, make_model, elapsed_seconds=0.0):
         finished = run.run()
     _finish(finished, model, strategy, folder)
     return finished
+
+
+def _check_backend():
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        raise NotImplementedError(
+            "Pretraining runs must run on Keras' TensorFlow backend. Received: "
+            f"KERAS_BACKEND={keras.config.backend()}. Use GPT3.fit with "
+            "keras.distribution there."
+        )
 
 
 def _check_installed():

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras_gpt3.training.loss_and_gradients import chunked_gradients
 from keras_gpt3.training.loss_and_gradients import whole_gradients
 from keras_gpt3.training.micro_batches import in_micro_batches
+from keras_gpt3.training.pipelined_gradients import pipelined_gradients
 
 # The loss and the weight of right guesses.
 NUM_SUMS = 2
@@ -19,7 +20,8 @@ def replica_gradients(
 
     All of a step but the exchange between replicas, which XLA cannot compile.
     Where XLA compiles the whole step it compiles the piece that one
-    micro-batch is: a batch that grows only adds runs of it.
+    micro-batch is: a batch that grows only adds runs of it. On several devices
+    the micro-batches flow through a pipeline of stages.
 
     Args:
         model: a compiled `GPT3`.
@@ -35,6 +37,8 @@ def replica_gradients(
     """
     step = model._step
     whole = step.needs_logits(model)
+    if step.pipeline_stages > 1 and not whole:
+        return pipelined_gradients(model, observe, num_sums, weighted_only)
     gradients = whole_gradients if whole else chunked_gradients
     piece = functools.partial(gradients, model)
     if weighted_only and not whole and not step.whole_xla:

@@ -42,5 +42,9 @@ class TrainingProgress(keras.callbacks.Callback):
 
     def _tokens(self):
         """Weighted tokens of this epoch; every replica counted all of them."""
+        if keras.config.backend() == "jax":
+            from keras_gpt3.training.jax_train_step import tokens_seen
+
+            return tokens_seen(self.model)
         replicas = self.model.distribute_strategy.num_replicas_in_sync
         return float(keras.ops.divide(self.model.loss_tracker.count, replicas))

@@ -88,7 +88,9 @@ class _Update:
         # the backward pass still needs the old weights, and copy them. Nor may
         # all variables have their temporaries at the same time.
         last_read = self.last_reads.get(variable.device, [])
-        with tf.control_dependencies([gradient, *last_read]):
+        waits_for = tf.control_dependencies([gradient, *last_read])
+        # Without a strategy nobody else says where.
+        with tf.device(variable.device), waits_for:
             gradient = clip_gradient(self.optimizer, gradient, factor)
             self._decay(variable, scalars)
             self._step(variable, gradient, scalars, slots)

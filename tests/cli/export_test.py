@@ -9,6 +9,10 @@ from keras_gpt3.cli.export import export_command
 from keras_gpt3.models import GPT3
 from tests.small_gpt3 import small_text_model
 
+pytestmark = pytest.mark.backend(
+    "tensorflow", reason="the command refuses other backends"
+)
+
 
 @pytest.fixture
 def exported(monkeypatch):

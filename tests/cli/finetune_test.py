@@ -10,6 +10,10 @@ from keras_gpt3.ops import op_compilation
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import small_text_model
 
+pytestmark = pytest.mark.backend(
+    "tensorflow", reason="the command refuses other backends"
+)
+
 PAIRS = [
     {"prompt": "hello the", "completion": " world"},
     {"context": "12", "completion": "the"},

@@ -12,6 +12,10 @@ from keras_gpt3.cli.main import app
 from keras_gpt3.training import pretraining_config
 from tests.training import workers_test
 
+pytestmark = pytest.mark.backend(
+    "tensorflow", reason="the command refuses other backends"
+)
+
 
 @pytest.fixture
 def fake_pretrain(monkeypatch):

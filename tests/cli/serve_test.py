@@ -2,12 +2,17 @@ import dataclasses
 import inspect
 import pathlib
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
 import keras_gpt3.serving
 from keras_gpt3.cli.serve import serve_command
 from keras_gpt3.serving import ServerSettings
+
+pytestmark = pytest.mark.backend(
+    "tensorflow", reason="the command refuses other backends"
+)
 
 
 def run(*arguments):

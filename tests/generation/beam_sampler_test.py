@@ -3,12 +3,12 @@ import re
 import keras_hub
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_gpt3.generation import BeamSampler
 from keras_gpt3.generation import beam_search
 from keras_gpt3.generation import sample
 from tests.generation.beam_search_test import slow_beam_search
+from tests.generation.graphs import traced
 from tests.generation.toy_model import PROMPTS
 from tests.generation.toy_model import next_logits
 from tests.generation.toy_model import padded_prompts
@@ -75,7 +75,7 @@ def test_a_model_generates_what_a_search_without_a_cache_finds():
     lengths = np.array([[len(prompt)] for prompt in prompts])
     x["padding_mask"] = np.arange(8) < lengths
 
-    forward = tf.function(model)
+    forward = traced(model)
 
     def logits_of(tokens):
         padded = np.array([tokens + [0] * (8 - len(tokens))])

@@ -1,12 +1,15 @@
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import KerasTensor
 from keras import ops
 
 from keras_gpt3.generation import decode
 from keras_gpt3.generation.decode_loop import decode_until
 from keras_gpt3.generation.decode_loop import mask_up_to_stop
 from keras_gpt3.generation.decode_loop import start_decoding
+from tests.generation.graphs import show
+from tests.generation.graphs import traced
+from tests.generation.graphs import wait_for_shown
 from tests.generation.toy_model import LENGTH
 from tests.generation.toy_model import PROMPTS
 from tests.generation.toy_model import VOCABULARY_SIZE
@@ -26,17 +29,17 @@ def run(token_ids, mask, stop_token_ids, choose=greedy):
     return answer, mask_up_to_stop(answer, mask, stop_token_ids)
 
 
-traced = tf.function(
+run_in_graph = traced(
     run,
-    input_signature=[
-        tf.TensorSpec((None, None), tf.int32),
-        tf.TensorSpec((None, None), tf.bool),
-        [tf.TensorSpec((), tf.int32)],
+    signature=[
+        KerasTensor((None, None), "int32"),
+        KerasTensor((None, None), "bool"),
+        [KerasTensor((), "int32")],
     ],
 )
 
 
-@pytest.mark.parametrize("decode_all", [run, traced])
+@pytest.mark.parametrize("decode_all", [run, run_in_graph])
 @pytest.mark.parametrize("stop", range(-1, VOCABULARY_SIZE))
 def test_each_row_gives_what_a_plain_loop_gives_alone(stop, decode_all):
     token_ids, mask = map(np.asarray, decode_all(*padded_prompts(), [stop]))
@@ -87,10 +90,11 @@ def test_it_stops_stepping_when_every_row_has_stopped():
     visited = []
 
     def stop_at_once(logits, index):
-        visited.append(int(index))
+        show(visited.append, index)
         return ops.full_like(logits[:, 0], 4)
 
     run(token_ids, mask, [4], stop_at_once)
+    wait_for_shown()
     # The longest prompt has five tokens; its stop token stands at index 5.
     assert visited == [1, 2, 3, 4, 5]
 

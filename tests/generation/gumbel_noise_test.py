@@ -1,10 +1,11 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 
 from keras_gpt3.generation.gumbel_noise import gumbel_noise
 from keras_gpt3.generation.seed_at_position import SeedAtPosition
+from tests.generation.graphs import traced
 
 
 def keras_noise(seed, index, size):
@@ -25,10 +26,10 @@ def test_equals_what_keras_draws(seed, index):
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("seed", [4, [4, -1, 4]])
 def test_a_graph_and_xla_draw_the_same(seed, compiled):
-    traced = tf.function(
-        lambda seed, index: gumbel_noise(seed, index, 11), jit_compile=compiled
+    draw = traced(
+        lambda seed, index: gumbel_noise(seed, index, 11), whole=compiled
     )
-    noise = traced(tf.constant(seed), tf.constant(3))
+    noise = draw(ops.convert_to_tensor(seed), ops.convert_to_tensor(3))
     # XLA's logarithms round otherwise; another draw would differ in all.
     np.testing.assert_allclose(noise, gumbel_noise(seed, 3, 11), rtol=1e-4)
 

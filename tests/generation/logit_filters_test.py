@@ -1,14 +1,17 @@
 import functools
 
+import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import KerasTensor
 from keras import ops
 
 from keras_gpt3.generation import keep_min_p
 from keras_gpt3.generation import keep_top_k
 from keras_gpt3.generation import keep_top_p
 from keras_gpt3.ops.op_compilation import whole_xla
+from tests.generation.graphs import call
+from tests.generation.graphs import traced
 from tests.generation.slow_choice import REMOVED
 from tests.generation.slow_choice import slow_keep_min_p
 from tests.generation.slow_choice import slow_keep_top_k
@@ -46,12 +49,12 @@ SINGLE = [
     for setting in settings
 ]
 MODES = {
-    "eager": lambda function: function,
-    "graph": tf.function,
-    "xla": functools.partial(tf.function, jit_compile=True),
+    "eager": lambda function: functools.partial(call, function),
     # Here the filters do without a sort.
     "whole_xla": whole_xla,
 }
+if keras.config.backend() != "jax":  # There is but one compiler.
+    MODES |= {"graph": traced, "xla": lambda f: traced(f, whole=True)}
 each_mode = pytest.mark.parametrize("mode", MODES)
 each_filter = pytest.mark.parametrize(
     ("fast", "slow", "dtype", "settings"),
@@ -82,11 +85,11 @@ def check(filtered, logits, kept):
 @pytest.mark.parametrize("as_tensor", [False, True])
 @pytest.mark.parametrize(("fast", "slow", "setting"), SINGLE)
 def test_equals_taking_tokens_one_by_one(fast, slow, setting, as_tensor, dtype):
-    logits = tf.cast(LOGITS, dtype)
+    logits = ops.cast(LOGITS, dtype)
     kept = expected(slow, logits, setting)
     if as_tensor:
-        setting = tf.constant(setting)
-    check(fast(logits, setting), logits, kept)
+        setting = ops.convert_to_tensor(setting)
+    check(call(fast, logits, setting), logits, kept)
 
 
 @each_mode
@@ -96,43 +99,45 @@ def test_rows_may_differ_in_their_setting(
     fast, slow, dtype, settings, logits_dtype, mode
 ):
     filtered = MODES[mode](fast)
-    logits = tf.cast(LOGITS, logits_dtype)
+    logits = ops.cast(LOGITS, logits_dtype)
     for start in range(len(settings) - 2):
         rows = np.array(settings[start : start + 3], dtype)
         kept = expected(slow, logits, rows)
-        check(filtered(logits, tf.constant(rows)), logits, kept)
+        check(filtered(logits, ops.convert_to_tensor(rows)), logits, kept)
 
 
 @pytest.mark.parametrize(("fast", "slow", "setting"), SINGLE[1::4])
 def test_xla_may_know_the_setting_beforehand(fast, slow, setting):
-    logits = tf.constant(LOGITS)
+    logits = ops.convert_to_tensor(LOGITS)
     filtered = whole_xla(lambda logits: fast(logits, setting))(logits)
     check(filtered, logits, expected(slow, logits, setting))
 
 
 @each_filter
 def test_one_graph_serves_all_settings_and_batches(fast, slow, dtype, settings):
-    traced = tf.function(
+    filtered = traced(
         fast,
-        input_signature=[
-            tf.TensorSpec((None, VOCABULARY_SIZE)),
-            tf.TensorSpec((), dtype),
+        signature=[
+            KerasTensor((None, VOCABULARY_SIZE)),
+            KerasTensor((), dtype),
         ],
     )
     for setting in settings:
-        for logits in (tf.constant(LOGITS), tf.constant(LOGITS[1:])):
+        for logits in (LOGITS, LOGITS[1:]):
             kept = expected(slow, logits, setting)
-            check(traced(logits, setting), logits, kept)
+            check(filtered(logits, setting), logits, kept)
 
 
 @each_mode
 def test_of_tied_tokens_the_lower_ids_are_taken_until_p_is_reached(mode):
     # Probabilities of exactly a quarter, between tokens that have none.
-    logits = tf.constant([[-200.0, 1, 1, -200, 1, 1]])
+    logits = ops.convert_to_tensor([[-200.0, 1, 1, -200, 1, 1]])
     filtered = MODES[mode](keep_top_p)
     for p, count in ((0, 1), (0.25, 1), (0.26, 2), (0.5, 2), (0.51, 3)):
         kept = np.isin(np.arange(6), [1, 2, 4, 5][:count])[None]
-        check(filtered(logits, tf.constant(p, "float32")), logits, kept)
+        check(
+            filtered(logits, ops.convert_to_tensor(p, "float32")), logits, kept
+        )
 
 
 @each_filter
@@ -153,15 +158,19 @@ def test_a_probability_of_1_keeps_all_the_scores_as_they_are(p):
 def test_all_of_a_large_vocabulary_is_kept_at_1_next_to_rows_below(mode):
     """Sums of so many probabilities round to 1 before the last token."""
     logits = np.random.default_rng(0).normal(scale=9, size=(2, 5000))
-    logits = tf.constant(logits, "float32")
-    filtered = MODES[mode](keep_top_p)(logits, tf.constant([0.9, 1.0]))
+    logits = ops.convert_to_tensor(logits, "float32")
+    filtered = MODES[mode](keep_top_p)(
+        logits, ops.convert_to_tensor([0.9, 1.0])
+    )
     kept = np.count_nonzero(np.asarray(filtered) > REMOVED / 2, axis=-1)
-    assert kept[0] == slow_keep_top_p(logits[0].numpy(), 0.9).sum()
+    assert kept[0] == slow_keep_top_p(np.asarray(logits[0]), 0.9).sum()
     assert kept[1] == 5000
 
 
 @each_mode
 def test_tokens_without_probability_are_cut_just_below_1(mode):
-    logits = tf.constant([[0.0, -200.0, 0.0]])
-    filtered = MODES[mode](keep_top_p)(logits, tf.constant(1 - 2**-24))
+    logits = ops.convert_to_tensor([[0.0, -200.0, 0.0]])
+    filtered = MODES[mode](keep_top_p)(
+        logits, ops.convert_to_tensor(1 - 2**-24)
+    )
     check(filtered, logits, np.array([[True, False, True]]))

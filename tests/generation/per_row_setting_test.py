@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 
 from keras_gpt3.generation.per_row_setting import per_row
 
@@ -10,7 +10,7 @@ from keras_gpt3.generation.per_row_setting import per_row
     [
         (2, [[2]]),
         (np.float64(0.5), [[0.5]]),
-        (tf.constant(3), [[3]]),
+        (ops.convert_to_tensor(3), [[3]]),
         ([0.5, 1], [[0.5], [1]]),
         (np.array([1, 2, 3]), [[1], [2], [3]]),
     ],

@@ -10,6 +10,7 @@ from keras_gpt3.generation.sampling_steps import active_settings
 from keras_gpt3.generation.sampling_steps import is_stepwise
 from keras_gpt3.generation.sampling_steps import sampler_steps
 from keras_gpt3.generation.sampling_steps import settings_steps
+from tests.generation.graphs import call
 
 LOGITS = np.random.default_rng(0).normal(size=(2, 9)).astype("float32")
 ALL = {
@@ -32,13 +33,21 @@ def test_settings_that_do_nothing_are_left_out():
     assert active_settings({"logit_bias": {}}) == active_settings({})
 
 
-def chosen(settings):
+def chosen(settings, seeds=(3,)):
+    """Pairs of scores and choices, one for each seed."""
     token_ids = np.array([[1, 2, 2, 0], [3, 4, 5, 0]])
-    next_logits, choose = settings_steps(
-        settings, lambda ids, cache, index: (LOGITS, cache), np.array([1, 2])
-    )
-    logits, _ = next_logits(token_ids, (), 3)
-    return np.asarray(logits), np.asarray(choose(logits, 3))
+
+    def choose_once(seed):
+        next_logits, choose = settings_steps(
+            settings | {"seed": seed},
+            lambda ids, cache, index: (LOGITS, cache),
+            np.array([1, 2]),
+        )
+        logits, _ = next_logits(token_ids, (), 3)
+        return logits, choose(logits, 3)
+
+    found = [call(choose_once, np.array(seed)) for seed in seeds]
+    return [(np.asarray(a), np.asarray(b)) for a, b in found]
 
 
 def test_tensors_choose_what_numbers_choose():
@@ -48,7 +57,8 @@ def test_tensors_choose_what_numbers_choose():
         if v != ALL["logit_bias"]
     }
     tensors["logit_bias"] = logit_bias_vector(ALL["logit_bias"], 9)
-    for one, other in zip(chosen(ALL), chosen(tensors), strict=True):
+    (of_numbers,), (of_tensors,) = chosen(ALL), chosen(tensors)
+    for one, other in zip(of_numbers, of_tensors, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -59,12 +69,9 @@ def test_each_setting_does_something(name):
         "top_p": 0.01,
         "min_p": 0.99,
     }
-    settings = {"temperature": 1.0, "seed": 3}
-    plain = chosen(settings)
-    seeds = range(20)
-    value = changed.get(name, ALL[name])
-    found = [chosen(settings | {"seed": s, name: value}) for s in seeds]
-    plain = [chosen(settings | {"seed": s}) for s in seeds]
+    value, seeds = changed.get(name, ALL[name]), range(20)
+    found = chosen({"temperature": 1.0, name: value}, seeds)
+    plain = chosen({"temperature": 1.0}, seeds)
     assert any(
         (a[0] != b[0]).any() or (a[1] != b[1]).any()
         for a, b in zip(found, plain, strict=True)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 
 from keras_gpt3.generation.score_threshold import score_threshold
+from tests.generation.graphs import traced
 
 SCORES = np.array(
     [
@@ -27,15 +28,15 @@ def slow_threshold(scores, weights, total):
 @pytest.mark.parametrize("dtype", ["int32", "float32"])
 def test_equals_going_through_the_scores_from_the_highest_on(dtype, compiled):
     weights = WEIGHTS.astype(dtype)
-    find = tf.function(score_threshold, jit_compile=compiled)
+    find = traced(score_threshold, whole=compiled)
     heaviest = WEIGHTS.sum(-1).max()
     for total in range(0, heaviest + 3, 3):
         expected = [
             [slow_threshold(*row, total)]
             for row in zip(SCORES, WEIGHTS, strict=True)
         ]
-        total = tf.constant([[total]], dtype)
-        found = find(tf.constant(SCORES), tf.constant(weights), total)
+        arguments = SCORES, weights, np.array([[total]], dtype)
+        found = find(*map(ops.convert_to_tensor, arguments))
         np.testing.assert_array_equal(found, expected)
 
 

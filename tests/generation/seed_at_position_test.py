@@ -1,8 +1,9 @@
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from keras_gpt3.generation.seed_at_position import SeedAtPosition
+from tests.generation.graphs import traced
 
 
 def uniform(seed, index):
@@ -17,12 +18,14 @@ def test_the_same_seed_and_position_draw_the_same():
 
 
 def test_seed_and_position_may_be_tensors_of_a_graph():
-    drawn = tf.function(
+    draw = traced(
         lambda seed, index: keras.random.uniform(
             (5,), seed=SeedAtPosition(seed, index)
         )
-    )(tf.constant(1), tf.constant(2))
-    np.testing.assert_array_equal(drawn, uniform(1, 2))
+    )
+    for seed in (1, -1):
+        drawn = draw(ops.convert_to_tensor(seed), ops.convert_to_tensor(2))
+        np.testing.assert_array_equal(drawn, uniform(seed, 2))
 
 
 def test_it_has_no_state():

@@ -1,7 +1,7 @@
 """The choice of a token as its definitions say, one row and token at a time."""
 
+import keras
 import numpy as np
-import tensorflow as tf
 
 REMOVED = -1e30
 
@@ -52,11 +52,22 @@ def slow_choose_token(scores, index, temperature, top_k, seed, *limits):
     if temperature == 0:
         return int(np.argmax(scores))
     scores, _ = slow_distribution(scores, temperature, top_k, *limits)
-    uniform = tf.random.stateless_uniform(
-        scores.shape, seed=[seed, index], minval=1e-20, maxval=1.0
-    )
-    noise = -tf.math.log(-tf.math.log(uniform))
-    return int(np.argmax(scores + noise.numpy()))
+    noise = -np.log(-np.log(_slow_uniform(scores.shape, seed, index)))
+    return int(np.argmax(scores + noise))
+
+
+def _slow_uniform(shape, seed, index):
+    """As the backend itself draws, above 0 and below 1."""
+    if keras.config.backend() == "jax":
+        import jax
+
+        key = np.array([seed, index], "int32").view("uint32")
+        return np.asarray(jax.random.uniform(key, shape, minval=1e-20))
+    import tensorflow as tf
+
+    return tf.random.stateless_uniform(
+        shape, seed=[seed, index], minval=1e-20, maxval=1.0
+    ).numpy()
 
 
 # === Penalties: the scores of a row behind its tokens ===

@@ -1,11 +1,12 @@
-import functools
-
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import KerasTensor
+from keras import ops
 
 from keras_gpt3.generation import choose_token
 from keras_gpt3.ops.op_compilation import whole_xla
+from tests.generation.graphs import call
+from tests.generation.graphs import traced
 from tests.generation.slow_choice import slow_choose_token
 from tests.generation.slow_choice import slow_distribution
 
@@ -25,11 +26,16 @@ DTYPES = ("float32", "int32", "int32", "float32", "float32")
 
 
 def choose(
-    index=0, temperature=1.0, top_k=0, seed=0, *limits, logits=LOGITS, **kwargs
+    index=0,
+    temperature=1.0,
+    top_k=0,
+    seed=0,
+    top_p=1.0,
+    min_p=0.0,
+    logits=LOGITS,
 ):
-    return np.asarray(
-        choose_token(logits, index, temperature, top_k, seed, *limits, **kwargs)
-    )
+    settings = temperature, top_k, seed, top_p, min_p
+    return np.asarray(call(choose_token, logits, np.array(index), *settings))
 
 
 def slow(index, *settings, logits=LOGITS):
@@ -73,7 +79,7 @@ def test_a_row_of_a_batch_gets_what_it_gets_alone():
     "settings",
     [
         {"temperature": 0.0},
-        {"temperature": tf.constant(0.0)},
+        {"temperature": np.float32(0.0)},
         {"top_k": 1},
         {"top_p": 1e-6},
         {"min_p": 1.0},
@@ -81,7 +87,7 @@ def test_a_row_of_a_batch_gets_what_it_gets_alone():
 )
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_temperature_0_and_one_token_are_greedy(settings, dtype):
-    logits = tf.cast(LOGITS, dtype)
+    logits = ops.cast(LOGITS, dtype)
     for index in range(5):
         chosen = choose(index, logits=logits, **settings)
         assert chosen.dtype == "int32"
@@ -89,8 +95,8 @@ def test_temperature_0_and_one_token_are_greedy(settings, dtype):
 
 
 def test_scores_of_bfloat16_are_drawn_from_in_float32():
-    logits = tf.cast(LOGITS, "bfloat16")
-    exact = tf.cast(logits, "float32").numpy()
+    logits = ops.cast(LOGITS, "bfloat16")
+    exact = ops.convert_to_numpy(ops.cast(logits, "float32"))
     for index, settings in enumerate(SETTINGS):
         chosen = choose(index, *settings, logits=logits)
         np.testing.assert_array_equal(
@@ -100,9 +106,9 @@ def test_scores_of_bfloat16_are_drawn_from_in_float32():
 
 def test_what_is_removed_is_never_drawn_however_hot():
     seeds = np.arange(60)
-    for settings in ({"top_k": 2}, {"top_k": tf.constant(2)}):
+    for settings in ({"top_k": 2}, {"top_k": ops.convert_to_tensor(2)}):
         chosen = choose(
-            temperature=tf.constant(np.inf),
+            temperature=ops.convert_to_tensor(np.inf),
             seed=seeds,
             logits=np.tile(LOGITS[:1], (60, 1)),
             **settings,
@@ -146,14 +152,18 @@ def test_rows_of_one_seed_share_their_draw():
 # === Graphs ===
 
 
+def by_xla(function):
+    return traced(function, whole=True)
+
+
 @pytest.mark.parametrize("shape", [(), (3,)])
 def test_one_graph_serves_all_settings_and_batches(shape):
-    traced = tf.function(
+    choose_in_graph = traced(
         choose_token,
-        input_signature=[
-            tf.TensorSpec((None, VOCABULARY_SIZE)),
-            tf.TensorSpec((), tf.int32),
-            *(tf.TensorSpec(shape, dtype) for dtype in DTYPES),
+        signature=[
+            KerasTensor((None, VOCABULARY_SIZE)),
+            KerasTensor((), "int32"),
+            *(KerasTensor(shape, dtype) for dtype in DTYPES),
         ],
     )
     for index, settings in enumerate(SETTINGS):
@@ -162,23 +172,21 @@ def test_one_graph_serves_all_settings_and_batches(shape):
             for setting, dtype in zip(settings, DTYPES, strict=True)
         ]
         np.testing.assert_array_equal(
-            traced(LOGITS, index, *tensors), slow(index, *settings)
+            choose_in_graph(LOGITS, index, *tensors), slow(index, *settings)
         )
 
 
-@pytest.mark.parametrize(
-    "compiled", [functools.partial(tf.function, jit_compile=True), whole_xla]
-)
+@pytest.mark.parametrize("compile", [by_xla, whole_xla])
 @pytest.mark.parametrize("shape", [(), (3,)])
-def test_xla_chooses_the_same(shape, compiled):
-    compiled = compiled(choose_token)
+def test_xla_chooses_the_same(shape, compile):
+    compiled = compile(choose_token)
     for index, settings in enumerate(SETTINGS):
         tensors = [
-            tf.fill(shape, tf.constant(setting, dtype))
+            ops.full(shape, setting, dtype)
             for setting, dtype in zip(settings, DTYPES, strict=True)
         ]
         np.testing.assert_array_equal(
-            compiled(tf.constant(LOGITS), tf.constant(index), *tensors),
+            compiled(*map(ops.convert_to_tensor, (LOGITS, index)), *tensors),
             slow(index, *settings),
         )
 
@@ -188,18 +196,18 @@ def test_xla_chooses_the_same(shape, compiled):
 DRAWS = 4000
 
 
-@tf.function
+@traced
 def over_positions(row, settings):
-    return tf.map_fn(
+    return ops.map(
         lambda index: choose_token(row, index, seed=0, **settings)[0],
-        tf.range(DRAWS),
+        ops.arange(DRAWS),
     )
 
 
-@tf.function
+@traced
 def over_seeds(row, settings):
-    rows = tf.repeat(row, DRAWS, axis=0)
-    return choose_token(rows, 7, seed=tf.range(DRAWS), **settings)
+    rows = ops.repeat(row, DRAWS, axis=0)
+    return choose_token(rows, 7, seed=ops.arange(DRAWS), **settings)
 
 
 @pytest.mark.parametrize("draw", [over_positions, over_seeds])
@@ -215,8 +223,8 @@ def over_seeds(row, settings):
     ],
 )
 def test_draws_follow_the_softmax_of_what_is_kept(settings, draw):
-    tensors = {name: tf.constant(value) for name, value in settings.items()}
-    chosen = np.asarray(draw(tf.constant(LOGITS[:1]), tensors))
+    tensors = {k: ops.convert_to_tensor(v) for k, v in settings.items()}
+    chosen = np.asarray(draw(ops.convert_to_tensor(LOGITS[:1]), tensors))
     counts = np.bincount(chosen, minlength=VOCABULARY_SIZE)
     _, probabilities = slow_distribution(LOGITS[0], **settings)
     kept = probabilities > 0

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import KerasTensor
 
 from keras_gpt3.generation.token_counts import count_tokens
+from tests.generation.graphs import traced
 
 VOCABULARY_SIZE = 11
 
@@ -14,6 +15,10 @@ def slow_count_tokens(token_ids, mask):
             if mask[row, position]:
                 counts[row, token_id] += 1
     return counts
+
+
+def count_in_vocabulary(token_ids, mask):
+    return count_tokens(token_ids, mask, VOCABULARY_SIZE)
 
 
 def counted(batch, length):
@@ -33,23 +38,22 @@ def test_equals_counting_one_by_one(length, compiled):
     eager = count_tokens(token_ids, mask, VOCABULARY_SIZE)
     assert eager.dtype == "int32"
     np.testing.assert_array_equal(eager, expected)
-    traced = tf.function(count_tokens, jit_compile=compiled)
-    arguments = tf.constant(token_ids), tf.constant(mask), VOCABULARY_SIZE
-    np.testing.assert_array_equal(traced(*arguments), expected)
+    count = traced(count_in_vocabulary, whole=compiled)
+    np.testing.assert_array_equal(count(token_ids, mask), expected)
 
 
 def test_batch_and_length_may_be_unknown_to_a_graph():
-    traced = tf.function(
-        lambda token_ids, mask: count_tokens(token_ids, mask, VOCABULARY_SIZE),
-        input_signature=[
-            tf.TensorSpec((None, None), tf.int32),
-            tf.TensorSpec((None, None), tf.bool),
+    count = traced(
+        count_in_vocabulary,
+        signature=[
+            KerasTensor((None, None), "int32"),
+            KerasTensor((None, None), "bool"),
         ],
     )
     for batch, length in ((1, 5), (4, 9), (2, 0)):
         token_ids, mask = counted(batch, length)
         np.testing.assert_array_equal(
-            traced(token_ids, mask), slow_count_tokens(token_ids, mask)
+            count(token_ids, mask), slow_count_tokens(token_ids, mask)
         )
 
 

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import KerasTensor
 from keras import ops
 
 from keras_gpt3.generation import penalize_frequency
 from keras_gpt3.generation import penalize_presence
 from keras_gpt3.generation import penalize_repetition
+from tests.generation.graphs import traced
 from tests.generation.slow_choice import slow_frequency
 from tests.generation.slow_choice import slow_presence
 from tests.generation.slow_choice import slow_repetition
@@ -95,7 +96,7 @@ def test_only_the_answer_counts_for_presence_and_frequency():
 
 @each_penalty
 def test_scores_of_bfloat16_are_rounded_once(fast, slow, penalties):
-    logits = tf.cast(LOGITS, "bfloat16")
+    logits = ops.cast(LOGITS, "bfloat16")
     result = fast(logits, known(8), 8, PROMPT_LENGTHS, penalties[0])
     assert result.dtype == "bfloat16"
     exact = expected(
@@ -115,19 +116,19 @@ def test_scores_of_bfloat16_are_rounded_once(fast, slow, penalties):
 def test_one_graph_serves_all_positions(fast, slow, penalties, compiled):
     batch = 3 if compiled else None
     length = LENGTH if compiled else None
-    traced = tf.function(
+    penalize = traced(
         fast,
-        jit_compile=compiled,
-        input_signature=[
-            tf.TensorSpec((batch, VOCABULARY_SIZE)),
-            tf.TensorSpec((batch, length), tf.int32),
-            tf.TensorSpec((), tf.int32),
-            tf.TensorSpec((batch,), tf.int32),
-            tf.TensorSpec((batch,)),
+        whole=compiled,
+        signature=[
+            KerasTensor((batch, VOCABULARY_SIZE)),
+            KerasTensor((batch, length), "int32"),
+            KerasTensor((), "int32"),
+            KerasTensor((batch,), "int32"),
+            KerasTensor((batch,)),
         ],
     )
     for index in (1, 6, LENGTH):
-        result = traced(
+        result = penalize(
             LOGITS,
             known(index).astype("int32"),
             index,

@@ -1,5 +1,6 @@
 import re
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,6 +8,7 @@ import tensorflow as tf
 from keras_gpt3 import GPT3Preprocessor
 from keras_gpt3.models.batch_check import check_batch
 from keras_gpt3.models.batch_check import check_input
+from keras_gpt3.models.batch_check import check_micro_batches
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
@@ -96,3 +98,39 @@ def test_a_loss_of_one_s_own_may_take_other_labels():
     x, _ = small_batch()
     labels = np.full((4, LENGTH), -1.5)
     assert check_batch(model, x, labels, None)[1] is labels
+
+
+@pytest.mark.backend("jax", reason="elsewhere there are replicas")
+@pytest.mark.parametrize("micro_batch_size", [None, 1, 2])
+def test_batches_divide_among_the_devices_of_jax(micro_batch_size):
+    distribution = keras.distribution.DataParallel(
+        devices=keras.distribution.list_devices()[:4]
+    )
+    with distribution.scope():
+        model = small_model(num_layers=1)
+        model.compile("sgd", micro_batch_size=micro_batch_size)
+        check_input(model, batches_of(4))
+        check_input(model, tf.data.Dataset.from_tensors(1.0))
+        fails(
+            "The batch axis of the mesh must divide the rows of a batch. "
+            "Received: rows=6, batch axis of 4. Use a batch size of 8, or "
+            "drop the batch that is not full.",
+            check_input,
+            model,
+            batches_of(6),
+        )
+        check_micro_batches(model, batches_of(8))
+        if micro_batch_size == 2:
+            fails(
+                "micro_batch_size must divide the rows of a batch on each "
+                "replica. Received: rows=1, micro_batch_size=2. Use a divisor, "
+                "or drop the batch that is not full.",
+                check_micro_batches,
+                model,
+                batches_of(4),
+            )
+
+
+def batches_of(rows):
+    dataset = tf.data.Dataset.from_tensor_slices(small_batch(rows))
+    return dataset.batch(rows, drop_remainder=True)

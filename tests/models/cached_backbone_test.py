@@ -19,6 +19,18 @@ def test_the_cache_gives_what_the_whole_sequence_gives():
         np.testing.assert_allclose(part, expected[:, start:end], atol=2e-6)
 
 
+def test_its_parts_give_what_the_whole_gives():
+    backbone = small_backbone(embedding_dim=8, dropout=0.5)
+    inputs, _ = small_batch()
+    hidden_states = backbone.embed(inputs)
+    assert hidden_states.shape == (4, 8, backbone.hidden_dim)
+    for block in backbone.decoder_blocks:
+        hidden_states = block(hidden_states, inputs["padding_mask"])
+    expected = backbone(inputs)
+    np.testing.assert_array_equal(backbone.finish(hidden_states), expected)
+    assert np.any(np.array(backbone.embed(inputs, training=True)) == 0)
+
+
 def test_decoding_past_three_windows_gives_every_step_s_logits():
     backbone = small_backbone(max_sequence_length=20)
     assert 3 * backbone.attention_window < 18

@@ -2,7 +2,7 @@ import re
 
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 
 from keras_gpt3.models.continuation_pairs import continuation_pairs
 from keras_gpt3.models.continuation_pairs import fit_to_window
@@ -36,7 +36,7 @@ ONE, TWO = [1, 2], [3]
     ("context", "continuation", "pairs", "is_single"),
     [
         (ONE, TWO, [(ONE, TWO)], True),
-        (np.array(ONE), tf.constant(TWO), [(ONE, TWO)], True),
+        (np.array(ONE), ops.convert_to_tensor(TWO), [(ONE, TWO)], True),
         (ONE, [TWO, ONE], [(ONE, TWO), (ONE, ONE)], False),
         (ONE, [TWO], [(ONE, TWO)], False),
         ([ONE], [TWO, ONE], [(ONE, TWO), (ONE, ONE)], False),

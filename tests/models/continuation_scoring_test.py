@@ -6,8 +6,8 @@ import pytest
 from keras_gpt3.models import continuation_scoring
 from keras_gpt3.models.continuation_score import ContinuationScore
 from keras_gpt3.models.continuation_scoring import bucketed_length
+from tests.models.whole_pass import whole_pass
 from tests.small_gpt3 import SMALL
-from tests.small_gpt3 import as_inputs
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import small_text_model
@@ -39,7 +39,7 @@ def model():
 def slow_score(model, context, continuation, top_n=0):
     """All logits of one unpadded row, in float64."""
     row = np.array([[*context, *continuation[:-1]]])
-    logits = np.array(model(as_inputs(row)), "float64")[0, len(context) - 1 :]
+    logits = whole_pass(model, row)[0, len(context) - 1 :].astype("float64")
     log_softmax = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     best = np.argsort(-logits, kind="stable")
     places = range(len(continuation))
@@ -108,7 +108,7 @@ def test_what_greedy_decoding_gives_is_greedy_and_the_first_alternative(model):
     context, continuation = [5, 6], []
     for _ in range(3):
         row = np.array([context + continuation])
-        continuation.append(int(np.argmax(model(as_inputs(row))[0, -1])))
+        continuation.append(int(np.argmax(whole_pass(model, row)[0, -1])))
     greedy, other = model.score(
         context, [continuation, [*continuation[:2], 0]], top_n=1
     )

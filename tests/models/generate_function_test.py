@@ -1,10 +1,12 @@
+import keras_hub
 import numpy as np
 import pytest
+from keras import ops
 
 from keras_gpt3.generation import SeededSampler
 from keras_gpt3.models import decode_loops
-from keras_gpt3.ops import op_compilation
-from tests.small_gpt3 import as_inputs
+from keras_gpt3.ops.op_compilation import as_graph
+from tests.models.whole_pass import whole_pass
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_model
 
@@ -33,8 +35,7 @@ def slow_greedy(model, inputs):
     """Every position by a full forward pass over all that stands before it."""
     ids, mask = np.array(inputs["token_ids"]), inputs["padding_mask"]
     for index in range(1, LENGTH):
-        with op_compilation(False):  # Each length would be compiled.
-            logits = np.asarray(model(as_inputs(ids[:, :index])))[:, -1]
+        logits = whole_pass(model, ids[:, :index])[:, -1]
         ids[:, index] = np.where(
             mask[:, index], ids[:, index], logits.argmax(-1)
         )
@@ -92,12 +93,55 @@ def test_a_quantized_model_is_traced_anew():
     model.generate(inputs, stop_token_ids=None)
     quantize(model, mode="int8")
     received = model.generate(inputs, stop_token_ids=None)["token_ids"]
-    fresh = model.generate_step(
-        {k: np.asarray(v) for k, v in inputs.items()}, None
-    )["token_ids"]
-    np.testing.assert_array_equal(received, fresh)
+    # One graph without a part that was there before.
+    whole = as_graph(model.generate_step, model.backbone.variables)
+    fresh = whole({k: ops.convert_to_tensor(v) for k, v in inputs.items()})
+    np.testing.assert_array_equal(received, fresh["token_ids"])
 
 
+def test_weights_changed_later_are_read_without_another_trace():
+    model, inputs = long_model(), prompts(3)
+    before = model.generate(inputs, stop_token_ids=None)["token_ids"]
+    traces = dict(model.decode_graphs().traces)
+    table = model.backbone.position_embedding.table.embeddings
+    table.assign(np.array(table.value)[::-1])
+    after = model.generate(inputs, stop_token_ids=None)["token_ids"]
+    assert model.decode_graphs().traces == traces
+    np.testing.assert_array_equal(after, slow_greedy(model, inputs))
+    assert (before != after).any()
+
+
+# === Generators of random samplers ===
+
+
+def drawn(model, sampler, eagerly=False):
+    """Three answers, one after the other."""
+    model.compile(sampler=sampler, run_eagerly=eagerly)
+    return [model.generate(prompts(36))["token_ids"] for _ in range(3)]
+
+
+def test_a_generator_moves_on_from_answer_to_answer():
+    model = long_model()
+    sampler = keras_hub.samplers.TopKSampler(k=50, seed=5)
+    first, second, third = drawn(model, sampler)
+    assert (first != second).any() and (second != third).any()
+    state = np.array(sampler.variables[0].value)
+    again = keras_hub.samplers.TopKSampler(k=50, seed=5)
+    np.testing.assert_array_equal(drawn(model, again), [first, second, third])
+    np.testing.assert_array_equal(again.variables[0].value, state)
+
+
+@pytest.mark.backend("jax", reason="XLA draws otherwise than TensorFlow")
+def test_eager_answers_draw_the_same():
+    model = long_model()
+    compiled, eager = (
+        drawn(model, keras_hub.samplers.RandomSampler(seed=5), eagerly)
+        for eagerly in (False, True)
+    )
+    np.testing.assert_array_equal(compiled, eager)
+
+
+@pytest.mark.backend("tensorflow", reason="JAX compiles by XLA alone")
 @pytest.mark.parametrize(
     ("dtype", "rows", "in_xla"),
     [

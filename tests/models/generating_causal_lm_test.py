@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_gpt3.generation import BeamSampler
 from keras_gpt3.generation import SeededSampler
 from keras_gpt3.models import GPT3
-from keras_gpt3.ops import op_compilation
+from tests.models.whole_pass import whole_pass
 from tests.small_gpt3 import as_inputs
 from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_model
@@ -29,8 +29,7 @@ def slow_answer(prompt, new_tokens=NEW):
     ids = [int(i) for i in encode(prompt)]
     answer = []
     while len(answer) < new_tokens:
-        with op_compilation(False):  # Each length would be compiled.
-            logits = np.asarray(model(as_inputs(np.array([ids + answer]))))
+        logits = whole_pass(model, np.array([ids + answer]))
         answer.append(int(logits[0, -1].argmax()))
         if answer[-1] == model.preprocessor.tokenizer.end_token_id:
             return answer[:-1]

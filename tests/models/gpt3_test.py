@@ -5,6 +5,7 @@ import keras_hub
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import ops
 
 from keras_gpt3 import GPT3
 from keras_gpt3.parallel import mirrored_strategy
@@ -56,9 +57,9 @@ def fails(function, message, error=ValueError):
 
 def test_the_logits_are_the_hidden_states_times_the_token_embedding(model):
     x, _ = small_batch()
-    table = model.backbone.token_embedding.embeddings.numpy()
-    expected = model.backbone(x).numpy() @ table.T
-    logits = model(x).numpy()
+    table = ops.convert_to_numpy(model.backbone.token_embedding.embeddings)
+    expected = ops.convert_to_numpy(model.backbone(x)) @ table.T
+    logits = ops.convert_to_numpy(model(x))
     assert logits.shape == (4, LENGTH, SMALL["vocabulary_size"])
     np.testing.assert_allclose(logits, expected, atol=1e-6)
     assert model.count_params() == model.backbone.count_params()
@@ -144,6 +145,7 @@ def test_a_dataset_of_sequences_longer_than_the_context_raises(route, model):
     )
 
 
+@pytest.mark.backend("tensorflow", reason="JAX has no replicas")
 @pytest.mark.parametrize(
     "route",
     [
@@ -233,10 +235,15 @@ def test_what_the_step_tracks_is_no_weight_of_the_model():
 
 def slow_greedy(model, ids, length):
     """One token after the other, each from a whole forward pass."""
-    while ids.shape[1] < length:
-        logits = np.asarray(model(as_inputs(ids)))
-        ids = np.append(ids, logits[:, -1:].argmax(-1), axis=1)
-    return ids
+    # Of one shape, as each new one costs compilations.
+    rows = np.zeros((len(ids), length), "int32")
+    rows[:, : ids.shape[1]] = ids
+    for end in range(ids.shape[1], length):
+        x = as_inputs(rows)
+        x["padding_mask"][:, end:] = False
+        logits = ops.convert_to_numpy(model(x))
+        rows[:, end] = logits[:, end - 1].argmax(-1)
+    return rows
 
 
 def test_greedy_answers_are_those_of_whole_forward_passes(model):
@@ -311,3 +318,17 @@ def test_a_prompt_that_is_too_long_raises(text_model):
         "sequence_length=3. Shorten the prompt, raise `max_length` "
         "(`sequence_length`), or set truncate to left.",
     )
+
+
+# === Export ===
+
+
+@pytest.mark.backend("jax", reason="TensorFlow writes what it asks for")
+def test_export_says_where_it_runs(model, tmp_path):
+    fails(
+        lambda: model.export(tmp_path),
+        "A SavedModel can only be exported from the TensorFlow backend. "
+        "Received: backend='jax'. Save with save_to_preset, and load and "
+        "export under KERAS_BACKEND=tensorflow.",
+    )
+    assert not any(tmp_path.iterdir())

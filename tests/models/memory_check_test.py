@@ -44,6 +44,12 @@ def compiled(**arguments):
     return model
 
 
+of_tensorflow = pytest.mark.backend(
+    "tensorflow", reason="the planner knows its steps alone"
+)
+
+
+@of_tensorflow
 @pytest.mark.parametrize(
     ("x", "batch_size", "rows"),
     [
@@ -66,6 +72,7 @@ def test_asks_for_the_batch_that_is_trained_on(x, batch_size, rows, asked):
     assert weights < options["allocated"] < 1.1 * weights
 
 
+@of_tensorflow
 def test_asks_for_the_share_of_a_replica(asked):
     model = new_model(2, "adamw", dtype="mixed_float16")
     check_memory(model, even_dataset(1))
@@ -73,6 +80,7 @@ def test_asks_for_the_share_of_a_replica(asked):
     assert asked[0]["optimizer"] == "adamw"
 
 
+@of_tensorflow
 def test_asks_for_strings_as_the_preprocessor_cuts_them(asked):
     model = small_text_model()
     model.compile(AdamW())
@@ -95,6 +103,20 @@ def test_says_nothing_of_steps_that_the_planner_does_not_know(arguments, asked):
     assert asked == []
 
 
+@pytest.mark.backend("jax", reason="elsewhere the planner knows the step")
+def test_says_nothing_of_jax(asked):
+    check_memory(compiled(), small_batch()[0])
+    assert asked == []
+
+
+@of_tensorflow
+def test_says_nothing_of_stages_which_have_memories_of_their_own(asked):
+    model = small_model()
+    model.compile(AdamW(), pipeline_stages=2, micro_batch_size=1)
+    check_memory(model, small_batch()[0])
+    assert asked == []
+
+
 def test_says_nothing_of_frozen_models_and_unknown_batches(asked):
     model = compiled()
     dataset = even_dataset(1).unbatch().batch(3)
@@ -110,6 +132,7 @@ def test_says_nothing_of_batches_without_rows(asked):
     assert asked == []
 
 
+@of_tensorflow
 def test_memory_that_tensorflow_has_kept_counts_as_available(
     monkeypatch, asked
 ):
@@ -120,6 +143,7 @@ def test_memory_that_tensorflow_has_kept_counts_as_available(
     assert asked[0]["available"] > 5 + 0.9 * held
 
 
+@of_tensorflow
 def test_fit_raises_before_it_trains(monkeypatch):
     model = compiled()
     before = model.get_weights()

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from keras_gpt3.ops import op_compilation
+from tests.models.whole_pass import whole_pass
 from tests.small_gpt3 import as_inputs
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import talking_model
@@ -22,8 +22,7 @@ def slow_answer(ids):
     """Greedy text after ids, each token from a whole forward pass."""
     model, answer = talking_model(), []
     for _ in range(NEW):
-        with op_compilation(False):  # Each length would be compiled.
-            logits = np.asarray(model(as_inputs(np.array([ids + answer]))))
+        logits = whole_pass(model, np.array([ids + answer]))
         answer.append(int(logits[0, -1].argmax()))
     return model.preprocessor.tokenizer.detokenize(answer)
 

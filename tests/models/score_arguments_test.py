@@ -2,7 +2,7 @@ import re
 
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 
 from keras_gpt3.models.score_arguments import CONTINUATION_ARGUMENTS
 from keras_gpt3.models.score_arguments import TOKEN_ARGUMENTS
@@ -37,7 +37,7 @@ def test_arrays_of_two_axes_are_ids_and_mask(arguments, expected):
 
 
 def test_a_tensor_of_two_axes_is_a_mask():
-    assert token_form(IDS, tf.constant(MASK), None, None) is not None
+    assert token_form(IDS, ops.convert_to_tensor(MASK), None, None) is not None
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """Compares an attention function with the oracle, in value and gradient."""
 
+import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
+from tests.gradients import value_and_gradients
 from tests.ops.slow_attention import slow_attention
+from tests.tracing import at_once
 
 # float32 rounds to 6e-8 of values around 1 and sums over up to 100 keys:
 # measured 1.2e-6. bfloat16 rounds scores, weights and results to 1/256 of
@@ -28,7 +30,7 @@ def random_inputs(length, dtype="float32", masked=False):
     return tensors[:3], tensors[3], mask
 
 
-def value_and_gradients(function, tensors, upstream):
+def forward_and_backward(function, tensors, upstream):
     """The output of a function and the gradients of `sum(output * upstream)`.
 
     Args:
@@ -36,11 +38,14 @@ def value_and_gradients(function, tensors, upstream):
         tensors: list of tensors.
         upstream: tensor of the shape of the output.
     """
-    with tf.GradientTape() as tape:
-        tape.watch(tensors)
-        output = function(*tensors)
-    gradients = tape.gradient(output, tensors, output_gradients=upstream)
-    return output, *gradients
+
+    def step(upstream, *tensors):
+        value, found = value_and_gradients(
+            function, *tensors, upstream=upstream
+        )
+        return value, *found
+
+    return at_once(step)(upstream, *tensors)
 
 
 def check_attention(
@@ -54,7 +59,7 @@ def check_attention(
         dtype: string.
         masked: bool. Whether to pass a padding mask.
         wrap: Optional. Callable on the function of query, key and value, such
-            as `tf.function`.
+            as `traced`.
         **arguments: further arguments of both, such as `window`.
     """
     tensors, upstream, mask = random_inputs(length, dtype, masked)
@@ -63,7 +68,7 @@ def check_attention(
     def function(*tensors):
         return attention(*tensors, **arguments)
 
-    results = value_and_gradients(
+    results = forward_and_backward(
         wrap(function) if wrap else function, tensors, upstream
     )
     exact = slow_attention(*map(to_float64, [*tensors, upstream]), **arguments)
@@ -75,15 +80,17 @@ def check_attention(
 
 
 def to_float64(x):
-    return np.asarray(ops.convert_to_numpy(ops.cast(x, "float64")))
+    return ops.convert_to_numpy(x).astype("float64")
 
 
 def compiled_functions(function, *specs):
-    """Names of the functions in a traced function that XLA must compile."""
-    graph = tf.function(function).get_concrete_function(*specs).graph
+    """Names of the functions in a traced function that XLA must compile.
+
+    On TensorFlow alone: JAX compiles everything.
+    """
     return [
         f.signature.name
-        for f in graph.as_graph_def().library.function
+        for f in _graph(function, specs).as_graph_def().library.function
         if f.attr["_XlaMustCompile"].b
     ]
 
@@ -93,11 +100,16 @@ def element_counts(function, *specs, unknown=False):
 
     Args:
         function: callable on tensors.
-        *specs: `tf.TensorSpec` of each of them.
+        *specs: `keras.KerasTensor` of each of them.
         unknown: bool. Whether shapes may be unknown, of which nothing is said;
-            then tensors within loops are counted too.
+            then tensors within loops are counted too, as always on JAX.
+            Defaults to `False`.
     """
-    graph = tf.function(function).get_concrete_function(*specs).graph
+    if keras.config.backend() == "jax":
+        return list(_jax_counts(function, specs))
+    import tensorflow as tf
+
+    graph = _graph(function, specs)
     library = graph.as_graph_def(add_shapes=True).library.function
     # An identity is another name for an array.
     made = [op for op in graph.get_operations() if op.type != "Identity"]
@@ -110,3 +122,24 @@ def element_counts(function, *specs, unknown=False):
                 tf.TensorShape, node.attr["_output_shapes"].list.shape
             )
     return [s.num_elements() for s in shapes if s.is_fully_defined()]
+
+
+def _graph(function, specs):
+    """The TensorFlow graph of a function."""
+    import tensorflow as tf
+
+    specs = [tf.TensorSpec(s.shape, s.dtype) for s in specs]
+    return tf.function(function).get_concrete_function(*specs).graph
+
+
+def _jax_counts(function, specs):
+    """The same from what JAX traced, before it compiles it."""
+    import jax
+    from jax.extend.core import jaxprs_in_params
+
+    specs = [jax.ShapeDtypeStruct(s.shape, s.dtype) for s in specs]
+    waiting = [jax.make_jaxpr(function)(*specs).jaxpr]
+    while waiting:
+        for equation in waiting.pop().eqns:
+            yield from (x.aval.size for x in equation.outvars)
+            waiting += jaxprs_in_params(equation.params)

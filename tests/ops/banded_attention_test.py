@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import ops
 
 from keras_gpt3.ops import banded_attention
 from keras_gpt3.ops import op_compilation
@@ -11,11 +12,19 @@ from keras_gpt3.ops.banded_attention import block_length
 from tests.ops.attention_check import check_attention
 from tests.ops.attention_check import compiled_functions
 from tests.ops.attention_check import element_counts
+from tests.ops.attention_check import forward_and_backward
 from tests.ops.attention_check import random_inputs
-from tests.ops.attention_check import value_and_gradients
+from tests.tracing import traced
 
 LENGTHS = (1, 31, 45, 64, 100)
 DYNAMIC = tf.TensorSpec((None, None, 2, 4))
+
+compiled_ops = pytest.mark.backend(
+    "tensorflow", reason="JAX compiles every operation in any case."
+)
+unknown_length = pytest.mark.backend(
+    "tensorflow", reason="JAX knows the length whenever it traces."
+)
 
 
 def windows(length):
@@ -34,6 +43,7 @@ def test_equals_slow_attention_at_every_window(length, masked, dtype):
             )
 
 
+@compiled_ops
 @pytest.mark.parametrize(
     ("length", "window", "dtype", "masked"),
     [
@@ -48,17 +58,19 @@ def test_compiled_equals_slow_attention(length, window, dtype, masked):
     check_attention(banded_attention, length, dtype, masked, window=window)
 
 
+@unknown_length
 @pytest.mark.parametrize("window", [1, 7, 33, 120])
 def test_equals_slow_attention_where_the_length_is_not_known(window):
     @functools.partial(tf.function, input_signature=[DYNAMIC] * 3)
-    def traced(query, key, value):
+    def graph(query, key, value):
         return banded_attention(query, key, value, window)
 
     with op_compilation(False):
         for length in LENGTHS:
-            check_attention(lambda *x, **_: traced(*x), length, window=window)
+            check_attention(lambda *x, **_: graph(*x), length, window=window)
 
 
+@unknown_length
 def test_compiled_equals_slow_attention_where_the_length_is_not_known():
     check_attention(
         banded_attention,
@@ -72,7 +84,7 @@ def test_compiled_equals_slow_attention_where_the_length_is_not_known():
 def test_equals_slow_attention_where_the_length_is_traced():
     with op_compilation(False):
         check_attention(
-            banded_attention, 45, masked=True, wrap=tf.function, window=7
+            banded_attention, 45, masked=True, wrap=traced, window=7
         )
 
 
@@ -87,18 +99,20 @@ def test_queries_that_see_no_key_return_zeros(window):
     mask = np.ones((2, 45), "bool")
     mask[0, 20:40] = False
     with op_compilation(False):
-        output, *gradients = value_and_gradients(
+        output, *gradients = forward_and_backward(
             lambda *x: banded_attention(*x, window, padding_mask=mask),
             tensors,
             upstream,
         )
+    output = ops.convert_to_numpy(output)
     blind = np.zeros((2, 45), "bool")
     blind[0, 20 + window - 1 : 40] = True
-    assert not output.numpy()[blind].any()
-    assert output.numpy()[~blind].all()
+    assert not output[blind].any()
+    assert output[~blind].all()
     assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
+@unknown_length
 def test_is_one_compiled_operation_where_the_length_is_not_known():
     def attention(query, key, value):
         return banded_attention(query, key, value, 7)
@@ -112,8 +126,8 @@ def counts(attention, length):
     """Elements of the tensors in a step on one head of width 4."""
     with op_compilation(False):
         return element_counts(
-            lambda q, k, v, u: value_and_gradients(attention, [q, k, v], u),
-            *[tf.TensorSpec((1, length, 1, 4))] * 4,
+            lambda *x: forward_and_backward(attention, x[:3], x[3]),
+            *[keras.KerasTensor((1, length, 1, 4))] * 4,
         )
 
 
@@ -123,12 +137,10 @@ def banded_16(query, key, value):
 
 def masked_dense(query, key, value):
     """The band as a mask on all scores: what must not happen."""
-    positions = tf.range(query.shape[1])
+    positions = ops.arange(query.shape[1])
     distance = positions[:, None] - positions[None, :]
     band = (distance >= 0) & (distance < 16)
-    return keras.ops.dot_product_attention(
-        query, key, value, mask=band[None, None]
-    )
+    return ops.dot_product_attention(query, key, value, mask=band[None, None])
 
 
 def test_no_array_has_length_by_length_elements():

@@ -2,7 +2,7 @@ import functools
 
 import keras
 import pytest
-import tensorflow as tf
+from keras import ops
 
 from keras_gpt3.ops import banded_attention
 from keras_gpt3.ops import blocked_attention
@@ -12,9 +12,13 @@ from keras_gpt3.ops.blocked_attention import block_bounds
 from tests.ops.attention_check import check_attention
 from tests.ops.attention_check import compiled_functions
 from tests.ops.attention_check import element_counts
-from tests.ops.attention_check import value_and_gradients
+from tests.ops.attention_check import forward_and_backward
+from tests.tracing import traced
 
 banded_20 = functools.partial(banded_attention, window=20)
+compiled_ops = pytest.mark.backend(
+    "tensorflow", reason="JAX compiles every operation in any case."
+)
 
 
 @pytest.fixture
@@ -40,6 +44,7 @@ def test_banded_blocks_equal_slow_attention(window, masked, small_blocks):
         check_attention(banded_attention, 45, masked=masked, window=window)
 
 
+@compiled_ops
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_compiled_banded_blocks_equal_slow_attention(dtype, small_blocks):
     check_attention(banded_attention, 45, dtype, masked=True, window=20)
@@ -47,18 +52,17 @@ def test_compiled_banded_blocks_equal_slow_attention(dtype, small_blocks):
 
 @pytest.mark.parametrize("window", [None, 20])
 def test_blocks_equal_slow_attention_inside_a_whole_graph(window, small_blocks):
-    def compiled(function):
-        return tf.function(function, jit_compile=True)
-
+    compiled = functools.partial(traced, whole=True)
     if window is None:
         check_attention(causal_attention, 45, wrap=compiled)
     else:
         check_attention(banded_attention, 45, wrap=compiled, window=window)
 
 
+@compiled_ops
 @pytest.mark.parametrize("attention", [causal_attention, banded_20])
 def test_stages_are_compiled_between_the_products(attention, small_blocks):
-    specs = [tf.TensorSpec((2, 45, 2, 4))] * 3
+    specs = [keras.KerasTensor((2, 45, 2, 4))] * 3
     names = compiled_functions(attention, *specs)
     # Three blocks of different shapes; the results have but two.
     for stage, number in (("highest", 3), ("weights", 3), ("normalize", 2)):
@@ -78,8 +82,8 @@ def most_elements(attention, length):
     with op_compilation(False):
         return max(
             element_counts(
-                lambda q, k, v, u: value_and_gradients(attention, [q, k, v], u),
-                *[tf.TensorSpec((1, length, 1, 4))] * 4,
+                lambda *x: forward_and_backward(attention, x[:3], x[3]),
+                *[keras.KerasTensor((1, length, 1, 4))] * 4,
             )
         )
 
@@ -89,4 +93,4 @@ def test_no_array_has_length_by_length_elements(small_blocks):
     assert most_elements(causal_attention, 256) == 16 * 256
     # The keys themselves, 4 numbers each; a block has 16 queries and 35 keys.
     assert most_elements(banded_20, 256) == 4 * 256
-    assert most_elements(keras.ops.dot_product_attention, 256) >= 256 * 256
+    assert most_elements(ops.dot_product_attention, 256) >= 256 * 256

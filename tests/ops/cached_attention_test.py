@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 
 from keras_gpt3.ops import banded_attention
@@ -8,8 +7,11 @@ from keras_gpt3.ops import cached_attention
 from keras_gpt3.ops import causal_attention
 from keras_gpt3.ops import op_compilation
 from tests.ops.attention_check import random_inputs
+from tests.ops.attention_check import to_float64
+from tests.tracing import at_once
+from tests.tracing import traced
 
-LENGTH = 13
+LENGTH = 9
 
 
 def by_head(x):
@@ -28,23 +30,24 @@ def full_attention(tensors, window):
 @pytest.mark.parametrize("window", [None, 1, 4, LENGTH, LENGTH + 5])
 def test_equals_the_rows_of_full_attention_at_every_start(window, dtype):
     tensors, _, _ = random_inputs(LENGTH, dtype)
-    exact = ops.cast(full_attention(tensors, window), "float32")
-    query, *cache = tensors[0], *map(by_head, tensors[1:])
+    exact = to_float64(full_attention(tensors, window))
+    query = ops.convert_to_numpy(tensors[0])
+    cache = list(map(by_head, tensors[1:]))
+
+    @at_once
+    def attend(query, start):
+        return cached_attention(
+            query, *cache, start, np.arange(LENGTH), window, scale=0.4
+        )
+
     for start in range(LENGTH):
         for stop in {start + 1, LENGTH}:
-            rows = cached_attention(
-                query[:, start:stop],
-                *cache,
-                start,
-                np.arange(LENGTH),
-                window,
-                scale=0.4,
-            )
+            rows = attend(query[:, start:stop], start)
             assert rows.dtype == dtype
             # One rounding of values around 1 apart, from another order of
             # sums.
             np.testing.assert_allclose(
-                ops.cast(rows, "float32"),
+                to_float64(rows),
                 exact[:, start:stop],
                 atol={"float32": 5e-7, "bfloat16": 1 / 64}[dtype],
             )
@@ -52,7 +55,7 @@ def test_equals_the_rows_of_full_attention_at_every_start(window, dtype):
 
 def test_sees_positions_and_neither_later_ones_nor_empty_slots():
     (query, key, value), _, _ = random_inputs(LENGTH)
-    key, value = by_head(key), by_head(value)
+    key, value = (ops.convert_to_numpy(by_head(x)) for x in (key, value))
     rows = cached_attention(query[:, 3:5], key, value, 3, np.arange(LENGTH))
     order = np.random.default_rng(0).permutation(LENGTH)
     shuffled = [np.take(x, order, axis=2) for x in (key, value)]
@@ -71,12 +74,14 @@ def test_takes_the_start_as_a_tensor_and_scales_by_the_root_of_the_width():
     tensors, _, _ = random_inputs(LENGTH)
     query, *cache = tensors
 
-    @tf.function(input_signature=[tf.TensorSpec((), tf.int32)])
+    @traced
     def last_row(start):
         return cached_attention(
-            query[:, -1:], *map(by_head, cache), start, tf.range(LENGTH)
+            query[:, -1:], *map(by_head, cache), start, ops.arange(LENGTH)
         )
 
     with op_compilation(False):
         exact = causal_attention(*tensors)[:, -1:]
-    np.testing.assert_allclose(last_row(LENGTH - 1), exact, atol=5e-7)
+    np.testing.assert_allclose(
+        last_row(ops.convert_to_tensor(LENGTH - 1)), exact, atol=5e-7
+    )

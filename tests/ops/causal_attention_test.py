@@ -3,16 +3,25 @@ import functools
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import ops
 
 from keras_gpt3.ops import causal_attention
 from keras_gpt3.ops import op_compilation
 from tests.ops.attention_check import check_attention
 from tests.ops.attention_check import compiled_functions
+from tests.ops.attention_check import forward_and_backward
 from tests.ops.attention_check import random_inputs
-from tests.ops.attention_check import value_and_gradients
+from tests.tracing import traced
 
 LENGTHS = (1, 31, 45, 64, 100)
 DYNAMIC = tf.TensorSpec((None, None, 2, 4))
+
+compiled_ops = pytest.mark.backend(
+    "tensorflow", reason="JAX compiles every operation in any case."
+)
+unknown_length = pytest.mark.backend(
+    "tensorflow", reason="JAX knows the length whenever it traces."
+)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -23,6 +32,7 @@ def test_equals_slow_attention(length, masked, dtype):
         check_attention(causal_attention, length, dtype, masked)
 
 
+@compiled_ops
 @pytest.mark.parametrize(
     ("length", "dtype", "masked"),
     [
@@ -36,13 +46,15 @@ def test_compiled_equals_slow_attention(length, dtype, masked):
     check_attention(causal_attention, length, dtype, masked)
 
 
+@unknown_length
 def test_equals_slow_attention_where_the_length_is_not_known():
-    traced = tf.function(causal_attention, input_signature=[DYNAMIC] * 3)
+    graph = tf.function(causal_attention, input_signature=[DYNAMIC] * 3)
     with op_compilation(False):
         for length in LENGTHS:
-            check_attention(lambda *x, **_: traced(*x), length)
+            check_attention(lambda *x, **_: graph(*x), length)
 
 
+@unknown_length
 def test_compiled_equals_slow_attention_where_the_length_is_not_known():
     check_attention(
         causal_attention,
@@ -54,7 +66,7 @@ def test_compiled_equals_slow_attention_where_the_length_is_not_known():
 
 def test_equals_slow_attention_where_the_length_is_traced():
     with op_compilation(False):
-        check_attention(causal_attention, 45, masked=True, wrap=tf.function)
+        check_attention(causal_attention, 45, masked=True, wrap=traced)
 
 
 def test_takes_a_scale():
@@ -66,16 +78,18 @@ def test_queries_that_see_no_key_return_zeros():
     tensors, upstream, _ = random_inputs(45)
     mask = np.arange(45) >= np.array([[20], [0]])
     with op_compilation(False):
-        output, *gradients = value_and_gradients(
+        output, *gradients = forward_and_backward(
             lambda *x: causal_attention(*x, padding_mask=mask),
             tensors,
             upstream,
         )
-    assert not output.numpy()[~mask].any()
-    assert output.numpy()[mask].all()
+    output = ops.convert_to_numpy(output)
+    assert not output[~mask].any()
+    assert output[mask].all()
     assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
+@unknown_length
 def test_is_one_compiled_operation_where_the_length_is_not_known():
     specs = [DYNAMIC] * 3
     assert len(compiled_functions(causal_attention, *specs)) == 1

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 
 from keras_gpt3.ops.op_compilation import whole_xla
 from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import row_product
 from keras_gpt3.ops.row_product import table_product
+from tests.ops.attention_check import to_float64
 
 # Sums of up to 48 products around 1, in another order; a bfloat16 has 8 bits.
 TOLERANCE = {"float32": 1e-5, "bfloat16": 2e-2}
@@ -13,11 +14,7 @@ TOLERANCE = {"float32": 1e-5, "bfloat16": 2e-2}
 
 def random(shape, dtype):
     values = np.random.default_rng(sum(shape)).normal(size=shape)
-    return tf.cast(values, dtype)
-
-
-def exact(x):
-    return np.asarray(tf.cast(x, "float64"))
+    return ops.cast(values, dtype)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -31,10 +28,10 @@ def test_a_row_times_a_matrix_is_the_plain_product(dtype, rows, leading, xla):
     received = product(row, kernel, bias)
     assert received.shape == (*leading, 5)
     assert received.dtype == dtype
-    expected = exact(row) @ exact(kernel) + exact(bias)
+    expected = to_float64(row) @ to_float64(kernel) + to_float64(bias)
     scale = np.abs(expected).max()
     np.testing.assert_allclose(
-        exact(received), expected, atol=TOLERANCE[dtype] * scale
+        to_float64(received), expected, atol=TOLERANCE[dtype] * scale
     )
 
 
@@ -47,10 +44,10 @@ def test_a_table_gives_a_score_for_each_of_its_rows(dtype, leading, entries):
     received = table_product(row, table)
     assert received.shape == (*leading, entries)
     assert received.dtype == dtype
-    expected = exact(row) @ exact(table).T
+    expected = to_float64(row) @ to_float64(table).T
     scale = np.abs(expected).max()
     np.testing.assert_allclose(
-        exact(received), expected, atol=TOLERANCE[dtype] * scale
+        to_float64(received), expected, atol=TOLERANCE[dtype] * scale
     )
 
 
@@ -60,6 +57,6 @@ def test_a_table_gives_a_score_for_each_of_its_rows(dtype, leading, entries):
 )
 def test_few_rows_are_treated_so_within_xla_only(shape, expected):
     received = []
-    whole_xla(lambda x: received.append(is_few_rows(x)) or x)(tf.ones(shape))
+    whole_xla(lambda x: received.append(is_few_rows(x)) or x)(ops.ones(shape))
     assert received == [expected]
-    assert not is_few_rows(tf.ones(shape))
+    assert not is_few_rows(ops.ones(shape))

@@ -4,10 +4,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import ops
 
 from keras_gpt3.ops import check_token_ids
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from keras_gpt3.ops.token_id_check import check_concrete_token_ids
+from tests.tracing import traced
 
 OUTSIDE = (
     "token_ids must be from 0 to below vocabulary_size=7. Received: id={}. Use "
@@ -23,13 +25,13 @@ def exactly(message):
     return f"^{re.escape(message)}$"
 
 
-@pytest.mark.parametrize("kind", [list, np.asarray, tf.constant])
+@pytest.mark.parametrize("kind", [list, np.asarray, ops.convert_to_tensor])
 def test_ids_of_the_vocabulary_come_back_as_they_are(kind):
     ids = kind([[0, 3], [6, 1]])
     assert check_token_ids(ids, 7) is ids
 
 
-@pytest.mark.parametrize("kind", [list, np.asarray, tf.constant])
+@pytest.mark.parametrize("kind", [list, np.asarray, ops.convert_to_tensor])
 @pytest.mark.parametrize("bad", [7, -1, 50256])
 def test_an_id_outside_the_vocabulary_raises(bad, kind):
     with pytest.raises(ValueError, match=exactly(OUTSIDE.format(bad))):
@@ -77,9 +79,9 @@ def test_only_concrete_ids_are_checked_where_symbolic_ones_may_come():
     with pytest.raises(ValueError, match="token_ids must be from 0"):
         check_concrete_token_ids(np.array([7]), 7)
 
-    @tf.function
-    def traced(ids):
+    @traced
+    def function(ids):
         check_concrete_token_ids(ids, 7)
         return ids
 
-    assert traced(tf.constant([7])) == 7
+    assert function(ops.convert_to_tensor([7])) == 7

@@ -9,6 +9,8 @@ from keras_gpt3.parallel.pretraining_strategy import is_chief
 from keras_gpt3.parallel.pretraining_strategy import num_workers
 from keras_gpt3.parallel.pretraining_strategy import pretraining_strategy
 
+pytestmark = pytest.mark.backend("tensorflow", reason="`tf.distribute`")
+
 WORKERS = {"worker": ["a:1", "b:1"]}
 
 

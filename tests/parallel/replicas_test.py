@@ -7,6 +7,8 @@ import tensorflow as tf
 from keras_gpt3.parallel import mirrored_strategy
 from keras_gpt3.parallel.replicas import check_batch_divides
 
+pytestmark = pytest.mark.backend("tensorflow", reason="`tf.distribute`")
+
 
 def dataset_of(batch_size, drop_remainder=True):
     """As `packed_dataset` gives: a batch size that is known, or not."""
@@ -39,7 +41,8 @@ def test_a_strategy_has_the_replicas_asked_for(num_replicas):
 
 
 def test_a_strategy_takes_all_devices_by_default():
-    assert mirrored_strategy().num_replicas_in_sync == 2
+    devices = tf.config.list_logical_devices("CPU")
+    assert mirrored_strategy().num_replicas_in_sync == len(devices)
 
 
 def test_the_number_of_replicas_can_be_given_for_cpus_alone():
@@ -59,13 +62,15 @@ def test_no_replica_raises(name):
 
 
 def test_more_replicas_than_devices_raise():
+    devices = len(tf.config.list_logical_devices("CPU"))
     message = (
         "num_replicas must be at most the number of CPU devices. Received: "
-        "num_replicas=3, devices=2. Use fewer replicas; CPU devices can only "
+        f"num_replicas={devices + 1}, devices={devices}. Use fewer "
+        "replicas; CPU devices can only "
         "be split before TensorFlow first uses them."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        mirrored_strategy(3)
+        mirrored_strategy(devices + 1)
 
 
 def test_a_second_strategy_may_meet_other_shapes():

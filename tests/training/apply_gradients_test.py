@@ -1,5 +1,3 @@
-import re
-
 import keras
 import numpy as np
 import pytest
@@ -7,7 +5,6 @@ import tensorflow as tf
 
 from keras_gpt3.training import AdamW
 from keras_gpt3.training.apply_gradients import apply_gradients
-from keras_gpt3.training.apply_gradients import check_optimizer
 from tests.training.small_updates import assert_same_by_norm
 from tests.training.small_updates import make_gradients
 from tests.training.small_updates import make_variables
@@ -89,44 +86,3 @@ def test_a_sparse_gradient_is_applied_to_its_rows():
 
 def scaled(optimizer):
     return keras.optimizers.LossScaleOptimizer(optimizer)
-
-
-@pytest.mark.parametrize("wrap", [lambda optimizer: optimizer, scaled])
-def test_accumulation_by_the_optimizer_raises(wrap):
-    message = (
-        "gradient_accumulation_steps must be None: under a distribution "
-        "strategy the optimizer cannot accumulate. Received: "
-        "gradient_accumulation_steps=4. Leave it out, and use "
-        "micro_batch_size of GPT3.compile."
-    )
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        check_optimizer(wrap(AdamW(gradient_accumulation_steps=4)))
-
-
-@pytest.mark.parametrize("wrap", [lambda optimizer: optimizer, scaled])
-def test_overwriting_weights_with_averages_raises(wrap):
-    message = (
-        "ema_overwrite_frequency must be None: weights cannot be overwritten "
-        "inside a distributed step. Received: ema_overwrite_frequency=3. "
-        "Leave it out: fit writes the averages at its end."
-    )
-    optimizer = AdamW(use_ema=True, ema_overwrite_frequency=3)
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        check_optimizer(wrap(optimizer))
-
-
-def test_an_apply_of_its_own_raises():
-    message = (
-        "The optimizer must not override apply, which clips before the "
-        "replicas' gradients are summed. Received: optimizer=MultiOptimizer. "
-        "Use one that overrides update_step alone."
-    )
-    each = keras.optimizers.OptimizerMap(AdamW())
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        check_optimizer(keras.optimizers.MultiOptimizer(each))
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_other_optimizers_pass(name):
-    check_optimizer(OPTIMIZERS[name]())
-    check_optimizer(scaled(OPTIMIZERS[name]()))

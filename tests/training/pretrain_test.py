@@ -5,6 +5,7 @@ import pathlib
 import re
 import sys
 
+import keras
 import pytest
 
 from keras_gpt3.training import checkpoint_files
@@ -49,6 +50,17 @@ def test_a_vocabulary_larger_than_the_models_raises(tmp_path):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         train(small_config(tmp_path), vocabulary_size=60)
     assert not pathlib.Path(tmp_path, "run").exists()
+
+
+def test_another_backend_is_one_sentence(tmp_path, monkeypatch):
+    config = small_config(tmp_path)
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    message = (
+        "Pretraining runs must run on Keras' TensorFlow backend. Received: "
+        "KERAS_BACKEND=jax. Use GPT3.fit with keras.distribution there."
+    )
+    with pytest.raises(NotImplementedError, match=f"^{re.escape(message)}$"):
+        train(config)
 
 
 def test_a_missing_orbit_is_one_sentence(tmp_path, monkeypatch):

@@ -34,3 +34,25 @@ def test_every_replica_gets_the_sums(replicas, one, two):
 def test_without_a_strategy_tensors_stay_what_they_are():
     tensor = tf.constant(1.0)
     assert sum_over_replicas(tensor) is tensor
+
+
+def test_what_lies_on_several_devices_is_summed_there():
+    strategy = mirrored_strategy(2)
+    devices = []
+
+    @tf.function
+    def step():
+        replica = tf.distribute.get_replica_context()
+        number = replica.replica_id_in_sync_group
+        tensors = []
+        for stage in (0, 1):
+            index = 2 * stage + int(tf.get_static_value(number))
+            with tf.device(f"CPU:{index}"):
+                tensors.append(10.0 * stage + tf.cast(number, "float32"))
+        sums = sum_over_replicas(tensors)
+        devices.append([x.device[-5:] for x in sums])
+        return sums
+
+    first, second = map(strategy.experimental_local_results, strategy.run(step))
+    assert [float(x) for x in (*first, *second)] == [1, 1, 21, 21]
+    assert sorted(devices) == [["CPU:0", "CPU:2"], ["CPU:1", "CPU:3"]]

@@ -1,0 +1,102 @@
+"""How much stages overlap, against the bubble of GPipe's schedule.
+
+    python benchmarks/pipeline.py [--stages 2] [--micro-batches 1 2 4 8]
+
+Trains a small GPT-3 on logical CPU devices of one thread each, as one stage
+and as P. A batch is M micro-batches, one after the other on one device; P
+devices take at least (M + P - 1) / (M P) of its time, since for (P - 1) of
+M + P - 1 turns, the bubble, a device has nothing to do. Sides alternate step
+by step; prints one JSON object: the share of the devices' time that is idle,
+and the efficiency 1 - bubble, as measured and in theory.
+"""
+
+import argparse
+import json
+
+from harness.alternation import alternate
+from harness.progress import log
+from harness.side_process import SideProcess
+from harness.versions import cores
+from harness.versions import versions
+
+
+def main():
+    """Measures each number of stages and micro-batches; prints the report."""
+    arguments = parse_arguments()
+    for stages in arguments.stages:
+        if stages > cores():
+            log(f"{stages} stages on {cores()} cores cannot all be at work")
+    rows = [
+        measure(stages, micro_batches, arguments)
+        for stages in arguments.stages
+        for micro_batches in arguments.micro_batches
+    ]
+    report = {
+        "benchmark": "pipeline",
+        "versions": versions("keras-gpt3", "keras", "tensorflow", "numpy"),
+        "configuration": vars(arguments),
+        "results": rows,
+    }
+    print(json.dumps(report, indent=2))
+
+
+def parse_arguments():
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--stages", type=int, nargs="+", default=[2])
+    parser.add_argument(
+        "--micro-batches", type=int, nargs="+", default=[1, 2, 4, 8]
+    )
+    parser.add_argument("--rows", type=int, default=4, help="of a micro-batch")
+    parser.add_argument("--length", type=int, default=256)
+    parser.add_argument("--repetitions", type=int, default=5)
+    return parser.parse_args()
+
+
+def measure(stages, micro_batches, arguments):
+    """One row of the report: one stage and several, step by step in turn."""
+    options = {
+        "micro_batches": micro_batches,
+        "rows": arguments.rows,
+        "length": arguments.length,
+    }
+    one, several = (
+        SideProcess(
+            f"{number} stages, {micro_batches} micro-batches",
+            "sides.pipeline_side",
+            options | {"stages": number},
+        )
+        for number in (1, stages)
+    )
+    with one, several:
+        sides = alternate(
+            {"one": one, "several": several}, arguments.repetitions
+        )
+    return options | {"stages": stages} | compare(sides, stages, micro_batches)
+
+
+def compare(sides, stages, micro_batches):
+    """The bubble and the efficiency of several devices, beside theory."""
+    if any("error" in side for side in sides.values()):
+        return sides
+    alone, seconds = sides["one"]["seconds"], sides["several"]["seconds"]
+    efficiency = alone / (stages * seconds)
+    in_theory = micro_batches / (micro_batches + stages - 1)
+    return {
+        "seconds_of_one_stage": round(alone, 4),
+        "seconds": round(seconds, 4),
+        "speed": round(alone / seconds, 3),
+        "efficiency": round(efficiency, 3),
+        "efficiency_in_theory": round(in_theory, 3),
+        "bubble": round(1 - efficiency, 3),
+        "bubble_in_theory": round(1 - in_theory, 3),
+        "efficiency_over_theory": round(efficiency / in_theory, 3),
+        "all_seconds": {
+            name: side["all_seconds"] for name, side in sides.items()
+        },
+        "losses": {name: side["results"][-1] for name, side in sides.items()},
+    }
+
+
+if __name__ == "__main__":
+    main()
