@@ -60,21 +60,31 @@ def chunked_cross_entropy(hidden_states, embeddings, labels, weights=None):
         weights = ops.ones(ops.shape(labels))
     weights = ops.convert_to_tensor(weights, "float32")
 
+    # All tensors are arguments: JAX cannot differentiate a function that
+    # another one compiles if it closes over some.
     @ops.custom_gradient
-    def sums(hidden_states, embeddings):
+    def sums(hidden_states, embeddings, labels, weights):
         loss, correct, *gradients = loss_and_gradients(
             hidden_states, embeddings, labels, weights
         )
 
         def gradient(*args, upstream=None):
-            # That of `correct` is of no use: it counts.
-            (upstream, _) = args if upstream is None else upstream
-            return tuple(g * ops.cast(upstream, g.dtype) for g in gradients)
+            # TensorFlow passes two numbers, JAX a pair. That of `correct` is
+            # of no use: it counts.
+            upstream = args if upstream is None else upstream
+            (upstream, _) = upstream[0] if len(upstream) == 1 else upstream
+            found = [g * ops.cast(upstream, g.dtype) for g in gradients]
+            return *found, None, None
 
         return (loss, correct), gradient
 
     # A copy, as TensorFlow asks for more where it is given a variable.
-    return sums(ops.convert_to_tensor(hidden_states), ops.copy(embeddings))
+    return sums(
+        ops.convert_to_tensor(hidden_states),
+        ops.copy(embeddings),
+        labels,
+        weights,
+    )
 
 
 def loss_and_gradients(

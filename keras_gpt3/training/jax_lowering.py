@@ -13,6 +13,16 @@ def without_weights():
 
     Returns:
         A `keras.StatelessScope`.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+
+    with keras_gpt3.training.without_weights():
+        backbone = keras_gpt3.GPT3Backbone(num_layers=2, hidden_dim=12288)
+    backbone.count_params()  # 4.3 billion
+    ```
     """
     return keras.StatelessScope(initialize_variables=False)
 

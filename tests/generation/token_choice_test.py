@@ -176,10 +176,10 @@ def test_one_graph_serves_all_settings_and_batches(shape):
         )
 
 
-@pytest.mark.parametrize("compile", [by_xla, whole_xla])
+@pytest.mark.parametrize("compiler", [by_xla, whole_xla])
 @pytest.mark.parametrize("shape", [(), (3,)])
-def test_xla_chooses_the_same(shape, compile):
-    compiled = compile(choose_token)
+def test_xla_chooses_the_same(shape, compiler):
+    compiled = compiler(choose_token)
     for index, settings in enumerate(SETTINGS):
         tensors = [
             ops.full(shape, setting, dtype)

@@ -5,6 +5,7 @@ from keras_gpt3.generation.decode_loop import start_decoding
 from keras_gpt3.models.decode_loops import beam_loop
 from keras_gpt3.models.decode_loops import sampler_loop
 from keras_gpt3.models.decode_loops import step_loop
+from tests.generation.graphs import call
 from tests.small_gpt3 import small_model
 
 IDS = np.array([[5, 6, 7, 0, 0, 0, 0], [8, 9, 0, 0, 0, 0, 0]], "int32")
@@ -19,22 +20,22 @@ def compiled_model():
 
 
 def prefilled(model):
-    return model.backbone.prefill(
-        ops.convert_to_tensor(IDS), IDS.shape[1], LENGTHS.min()
-    )
+    ids = ops.convert_to_tensor(IDS)
+    return call(model.backbone.prefill, ids, IDS.shape[1], LENGTHS.min())
 
 
 def test_all_loops_find_the_greedy_answer():
     model = compiled_model()
     hidden_states, cache = prefilled(model)
     tensors = [ops.convert_to_tensor(x) for x in (IDS, MASK)]
-    whole = sampler_loop(model, ())(*tensors, hidden_states, cache)
+    whole = call(sampler_loop(model, ()), *tensors, hidden_states, cache)
     # One beam is greedy.
     ends = np.full(2, 7, "int32")
-    beam = beam_loop(model, (), 1, 0.6)(*tensors, cache, ends)
+    beam = call(beam_loop(model, (), 1, 0.6), *tensors, cache, ends)
     for settings in (None, {"temperature": 0.0}):
         state = start_decoding(*tensors, cache, ops.convert_to_tensor([4, 5]))
-        state = step_loop(model, (), settings)(7, state, tensors[1], {})
+        loop = step_loop(model, (), settings)
+        state = call(loop, 7, state, tensors[1], {})
         np.testing.assert_array_equal(state.token_ids, whole["token_ids"])
     np.testing.assert_array_equal(beam["token_ids"][:, 0], whole["token_ids"])
 
@@ -44,7 +45,7 @@ def test_rows_end_when_they_have_had_their_tokens():
     _, cache = prefilled(model)
     tensors = [ops.convert_to_tensor(x) for x in (IDS, MASK)]
     state = start_decoding(*tensors, cache, ops.convert_to_tensor([1, 2]))
-    state = step_loop(model, ())(7, state, tensors[1], {})
+    state = call(step_loop(model, ()), 7, state, tensors[1], {})
     # Two tokens for the shorter prompt, one for the other.
     assert int(state.index) == 4
     assert np.asarray(state.stopped).all()

@@ -102,32 +102,32 @@ def test_keeps_name_and_docstring():
     assert scaled.__doc__ == "Multiplies."
 
 
-@pytest.mark.parametrize("compile", [whole_xla, as_graph])
-def test_a_whole_function_is_traced_once_and_reads_variables_anew(compile):
+@pytest.mark.parametrize("compiler", [whole_xla, as_graph])
+def test_a_whole_function_is_traced_once_and_reads_variables_anew(compiler):
     factor, traces = keras.Variable([2.0]), []
 
     def product(x):
         traces.append(is_whole_xla())
         return x * factor.value
 
-    compiled = compile(product, [factor])
+    compiled = compiler(product, [factor])
     for value in (2.0, 3.0):
         factor.assign([value])
         np.testing.assert_array_equal(compiled(ops.ones(3)), [value] * 3)
     is_jax = keras.config.backend() == "jax"
-    assert traces == [compile is whole_xla or is_jax]
+    assert traces == [compiler is whole_xla or is_jax]
     assert not is_whole_xla()
 
 
-@pytest.mark.parametrize("compile", [whole_xla, as_graph])
-def test_a_whole_function_may_assign_to_variables(compile):
+@pytest.mark.parametrize("compiler", [whole_xla, as_graph])
+def test_a_whole_function_may_assign_to_variables(compiler):
     count = keras.Variable([0])
 
     def step(x):
         count.assign_add([1])
         return x + ops.cast(count.value, "float32")
 
-    compiled = compile(step, [], [count])
+    compiled = compiler(step, [], [count])
     for value in (1, 2):
         np.testing.assert_array_equal(compiled(ops.zeros(2)), [value] * 2)
     np.testing.assert_array_equal(count.value, [2])

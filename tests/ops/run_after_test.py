@@ -85,3 +85,16 @@ def test_attention_keeps_no_scores_for_the_gradient():
     # Two products in the forward pass, five in the backward pass: XLA has not
     # found that the first of them is the same.
     assert code.count(" dot(") == 7
+
+
+@pytest.mark.backend("jax", reason="TensorFlow orders all devices alike.")
+def test_for_a_gpu_the_order_is_a_barrier(monkeypatch):
+    monkeypatch.setattr("keras_gpt3.ops.run_after.has_gpu", lambda: True)
+    x, others = ops.array([1.0, 2.0]), [ops.zeros(3), ops.ones((2, 2))]
+    step = traced(
+        lambda x: value_and_gradients(lambda x: run_after(x, others), x)
+    )
+    assert "optimization_barrier" in step.lower(x).as_text()
+    y, (gradient,) = step(x)
+    np.testing.assert_array_equal(y, x)
+    np.testing.assert_array_equal(gradient, [1.0, 1.0])
