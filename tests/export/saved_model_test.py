@@ -34,7 +34,7 @@ CALLS = {
     "warm again": ("generate_tokens", WARM),
     "another seed": ("generate_tokens", WARM | {"seed": 8}),
     "best of five": ("generate_tokens", WARM | {"top_k": 5}),
-    "up to 20": ("generate_tokens", GREEDY | {"end_token_id": 20}),
+    "up to 53": ("generate_tokens", GREEDY | {"end_token_id": 53}),
 }
 
 
@@ -163,8 +163,8 @@ def test_draws_equal_those_of_the_live_model(exported):
 
 def test_a_row_stops_at_its_end_token(exported):
     greedy = answer(exported, "greedy")
-    stopped = exported.results["up to 20"]
-    ends = (greedy == 20) & ~exported.prompts["padding_mask"]
+    stopped = exported.results["up to 53"]
+    ends = (greedy == 53) & ~exported.prompts["padding_mask"]
     assert ends.any() and not ends.any(axis=1).all()
     for row in range(len(greedy)):
         stops = [*np.flatnonzero(ends[row]), CONTEXT - 1]

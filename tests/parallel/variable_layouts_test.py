@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_gpt3.parallel.variable_layouts import bring_together
 from keras_gpt3.parallel.variable_layouts import data_axis
 from keras_gpt3.parallel.variable_layouts import is_spread_over_data
 from keras_gpt3.parallel.variable_layouts import lay_out_like
@@ -23,7 +24,8 @@ def test_without_a_distribution_everything_is_whole():
     assert data_axis() is None
     assert not is_spread_over_data(variable)
     arrays = [np.ones(2)]
-    assert lay_out_like(arrays, [variable]) is arrays
+    assert lay_out_like(arrays, [variable])[0] is arrays[0]
+    assert bring_together(arrays[0], variable) is arrays[0]
     with optimizer_layouts([variable]):
         assert variable._layout is None
 
