@@ -7,6 +7,7 @@ from keras_gpt3.parallel.variable_layouts import data_axis
 from keras_gpt3.parallel.variable_layouts import is_spread_over_data
 from keras_gpt3.parallel.variable_layouts import lay_out_like
 from keras_gpt3.parallel.variable_layouts import optimizer_layouts
+from keras_gpt3.planning import estimate_sharded_memory
 from tests.parallel.meshes import distributed
 from tests.parallel.meshes import new_model
 from tests.parallel.meshes import train
@@ -55,3 +56,28 @@ def test_slots_are_spread_as_the_option_says(option, weight_parts, slot_parts):
     assert bytes_of_a_device([kernel]) == 16 * 32 * 4 / weight_parts
     assert bytes_of_a_device(slots) == 2 * 16 * 32 * 4 / slot_parts
     assert kernel._layout.axes[0] == "model"
+
+
+@jax_only
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((1, 4), {}),
+        ((2, 4), {"shard_optimizer": True}),
+        ((4, 2), {"shard_weights": True}),
+    ],
+)
+def test_a_device_holds_what_the_planner_says(shape, options):
+    with distributed(shape, **options):
+        model = new_model()
+        model.make_train_function()
+    planned = estimate_sharded_memory(
+        model.backbone.get_config(), (*shape, 1), **options
+    )
+    weights = bytes_of_a_device(model.trainable_variables)
+    # All but the count of steps and the learning rate.
+    slots = [v for v in model.optimizer.variables if v.shape]
+    assert weights == pytest.approx(planned["weights"], rel=0.03)
+    assert bytes_of_a_device(slots) == pytest.approx(
+        planned["optimizer"], rel=0.03
+    )
