@@ -13,6 +13,7 @@ from keras_gpt3.ops.chunked_cross_entropy import loss_sums
 from keras_gpt3.ops.token_cross_entropy import token_cross_entropy
 from keras_gpt3.training.jax_gradients import batch_gradients
 from keras_gpt3.training.jax_state import state_scope
+from keras_gpt3.training.labelled_batch import unpack_batch
 
 
 def train_step(model, state, data):
@@ -29,7 +30,7 @@ def train_step(model, state, data):
         and the new state.
     """
     trainable, non_trainable, optimizer_state, metrics = state
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    x, y, sample_weight = unpack_batch(data)
     weights, total = _token_weights(y, sample_weight)
     batch = (x, y, _shares(weights, total))
     scale, learning_rate = _optimizer_scalars(model, optimizer_state)
@@ -66,7 +67,7 @@ def test_step(model, state, data):
         A pair of a dict of scalars, the running metrics, and the new state.
     """
     trainable, non_trainable, metrics = state
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    x, y, sample_weight = unpack_batch(data)
     weights, total = _token_weights(y, sample_weight)
     batch, logits = (x, y, _shares(weights, total)), None
     with state_scope(model, trainable, non_trainable):

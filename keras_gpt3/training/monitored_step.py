@@ -9,6 +9,7 @@ there is anyway.
 import tensorflow as tf
 
 from keras_gpt3.training.apply_gradients import apply_gradients
+from keras_gpt3.training.labelled_batch import unpack_batch
 from keras_gpt3.training.loss_and_gradients import chunked_sums
 from keras_gpt3.training.loss_scaling import scale_loss
 from keras_gpt3.training.piece_norms import NUM_PIECE_SUMS
@@ -17,7 +18,6 @@ from keras_gpt3.training.replica_gradients import NUM_SUMS
 from keras_gpt3.training.replica_gradients import replica_gradients
 from keras_gpt3.training.replica_sum import sum_over_replicas
 from keras_gpt3.training.token_shares import token_shares
-from keras_gpt3.training.token_shares import unpack_batch
 
 
 def monitored_step(model, data, votes):

@@ -1,30 +1,8 @@
 """What each token of a batch weighs in the mean. TensorFlow only."""
 
-import keras
 import tensorflow as tf
 
 from keras_gpt3.training.replica_sum import sum_over_replicas
-
-
-def unpack_batch(data):
-    """Splits a batch; there must be labels.
-
-    Args:
-        data: `(x, y)` or `(x, y, sample_weight)`, as in `keras.Model.fit`.
-
-    Returns:
-        A tuple `(x, y, sample_weight)`.
-
-    Raises:
-        ValueError: If there are no labels.
-    """
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    if y is None:
-        raise ValueError(
-            "y must be given with token ids. Received: y=None. Pass the ids "
-            "shifted by one, as packed_dataset gives them."
-        )
-    return x, y, sample_weight
 
 
 def token_weights(y, sample_weight):

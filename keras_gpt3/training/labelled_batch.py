@@ -1,0 +1,24 @@
+"""The parts of a batch to train on, or to evaluate."""
+
+import keras
+
+
+def unpack_batch(data):
+    """Splits a batch; there must be labels.
+
+    Args:
+        data: `(x, y)` or `(x, y, sample_weight)`, as in `keras.Model.fit`.
+
+    Returns:
+        A tuple `(x, y, sample_weight)`.
+
+    Raises:
+        ValueError: If there are no labels.
+    """
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    if y is None:
+        raise ValueError(
+            "y must be given with token ids. Received: y=None. Pass the ids "
+            "shifted by one, as packed_dataset gives them."
+        )
+    return x, y, sample_weight
