@@ -68,7 +68,8 @@ def bring_together(array, variable):
     """Gives the devices of each part of the batch a whole array to work with.
 
     In a function that JAX compiles. Where its partitioner is free to choose,
-    it leaves a weight spread, and brings the batch to all devices instead.
+    it leaves a weight spread, and brings the batch to all devices instead. The
+    gradient is spread as the variable is, as soon as it is there.
 
     Args:
         array: array, the value of the variable.
@@ -79,9 +80,16 @@ def bring_together(array, variable):
     """
     if not is_spread_over_data(variable):
         return array
-    axes = variable._layout.axes
-    axes = tuple(None if axis == data_axis() else axis for axis in axes)
-    return _constrain(array, axes)
+    import jax
+
+    spread = variable._layout.axes
+    whole = tuple(None if axis == data_axis() else axis for axis in spread)
+    bring = jax.custom_vjp(lambda x: _constrain(x, whole))
+    bring.defvjp(
+        lambda x: (_constrain(x, whole), None),
+        lambda _, upstream: (_constrain(upstream, spread),),
+    )
+    return bring(array)
 
 
 def _constrain(array, axes):

@@ -56,7 +56,9 @@ def batch_gradients(model, trainable, non_trainable, batch, gradient_scale):
         batch = jax.tree.map(
             lambda x: x.reshape(shards, -1, *x.shape[1:]), batch
         )
-        compute = _by_parts(compute, variables, shards)
+        spread = any(map(is_spread_over_data, variables))
+        by_parts = _joined if spread else _by_parts
+        compute = by_parts(compute, variables, shards)
     if size is not None:
         compute = _in_micro_batches(compute, size, axis=int(shards > 1))
     seeds = [non_trainable[place] for place in places]
@@ -71,7 +73,14 @@ def batch_gradients(model, trainable, non_trainable, batch, gradient_scale):
 
 
 def _piece_gradients(
-    model, trainable, non_trainable, places, seeds, batch, gradient_scale
+    model,
+    trainable,
+    non_trainable,
+    places,
+    seeds,
+    batch,
+    gradient_scale,
+    loss_parts=1,
 ):
     """Sums, gradients and seeds of a piece of the batch, on its devices."""
     (x, y, weights), embedding = batch, model.backbone.token_embedding
@@ -93,28 +102,42 @@ def _piece_gradients(
         forward, trainable, has_aux=True
     )
     frozen = not embedding.trainable_variables
-    loss, correct, d_states, d_table = loss_and_gradients(
-        states,
-        table,
-        y,
-        weights,
-        gradient_scale,
-        frozen,
+    compute_loss = functools.partial(
+        loss_and_gradients,
+        embeddings=table,
+        gradient_scale=gradient_scale,
+        frozen=frozen,
         vocabulary_size=model.backbone.vocabulary_size,
+    )
+    loss, correct, d_states, d_table = _loss_by_parts(
+        compute_loss, loss_parts, states, y, weights
     )
     d_table = jnp.zeros_like(table) if frozen else d_table
     (gradients,) = pull_back((d_states, d_table))
     return jnp.stack([loss, correct]), gradients, seeds
 
 
+def _loss_by_parts(compute, number, states, y, weights):
+    """The loss of a head, in which no part of the batch waits for another."""
+    if number == 1:
+        return compute(hidden_states=states, labels=y, weights=weights)
+
+    def compute_part(states, y, weights):
+        return compute(hidden_states=states, labels=y, weights=weights)
+
+    parts = jax.tree.map(
+        lambda x: x.reshape(number, -1, *x.shape[1:]), (states, y, weights)
+    )
+    loss, correct, d_states, d_table = jax.vmap(compute_part)(*parts)
+    loss, correct, d_table = jax.tree.map(_add_up, (loss, correct, d_table))
+    return loss, correct, d_states.reshape(states.shape), d_table
+
+
 def _by_parts(compute, variables, shards):
     """Makes a function of a piece take one of each part, (S, R, T).
 
-    Gradients get a first axis S, unless the weights themselves are spread over
-    the devices of the parts: then what each device adds up has no more than
-    its share of them.
+    Gradients get a first axis S.
     """
-    add_now = any(map(is_spread_over_data, variables))
 
     def compute_all(seeds, batch, gradient_scale):
         def compute_part(number, batch):
@@ -124,11 +147,26 @@ def _by_parts(compute, variables, shards):
 
         numbers = jnp.arange(shards, dtype="uint32")
         sums, gradients, seeds = jax.vmap(compute_part)(numbers, batch)
-        if add_now:
-            sums, gradients = jax.tree.map(_add_up, (sums, gradients))
-        gradients = lay_out_like(gradients, variables, by_parts=not add_now)
+        gradients = lay_out_like(gradients, variables, by_parts=True)
         # Those of the first part, whose number is 0, are as they would be.
         return sums, gradients, [seed[0] for seed in seeds]
+
+    return compute_all
+
+
+def _joined(compute, variables, shards):
+    """Makes a function of a piece take one of each part, (S, R, T), at once.
+
+    For weights that are spread over the devices of the parts: each gradient is
+    added up as it comes, and a device keeps no more than its share of it.
+    """
+
+    def compute_all(seeds, batch, gradient_scale):
+        batch = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch)
+        sums, gradients, seeds = compute(
+            seeds, batch, gradient_scale, loss_parts=shards
+        )
+        return sums, lay_out_like(gradients, variables), seeds
 
     return compute_all
 
