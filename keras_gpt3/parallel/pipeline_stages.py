@@ -130,8 +130,8 @@ def _devices(num_stages, strategy):
             f"pipeline_stages must be at most the number of {kind} devices "
             f"for each replica. Received: pipeline_stages={num_stages}, "
             f"devices={len(others) + replicas}, replicas={replicas}. Use fewer "
-            "stages; CPU devices can only be split before TensorFlow first "
-            "uses them."
+            "stages or replicas; CPU devices can only be split before "
+            "TensorFlow first uses them."
         )
     names = first + others
     return [

@@ -73,8 +73,8 @@ def test_more_stages_than_devices_raise(replicas, stages):
     message = (
         "pipeline_stages must be at most the number of CPU devices for each "
         f"replica. Received: pipeline_stages={stages}, devices=8, replicas="
-        f"{replicas or 1}. Use fewer stages; CPU devices can only be split "
-        "before TensorFlow first uses them."
+        f"{replicas or 1}. Use fewer stages or replicas; CPU devices can only "
+        "be split before TensorFlow first uses them."
     )
     strategy = replicas and mirrored_strategy(replicas)
     with raises(message):
