@@ -1,5 +1,6 @@
 """The package's own GPT-3 in stages, each on a processor core of its own."""
 
+import keras
 import tensorflow as tf
 from harness.keras_step import TrainingStep
 from harness.side_server import serve
@@ -37,6 +38,7 @@ def build(stages, micro_batches, rows, length):
         tf.config.list_physical_devices("CPU")[0],
         [tf.config.LogicalDeviceConfiguration()] * stages,
     )
+    keras.utils.set_random_seed(0)
     model = keras_gpt3.GPT3.from_preset(
         "gpt3_small_en", preprocessor=None, max_sequence_length=length, **SIZE
     )

@@ -18,9 +18,9 @@ from keras_gpt3.training.first_stage import FirstStage
 from keras_gpt3.training.micro_batches import with_checked_rows
 from keras_gpt3.training.stage_passes import StagePasses
 
-# Micro-batches that are under way at a time, for each stage. Their number must
-# be known, and the graph and what is kept for the backward pass grow with it;
-# 4 make the bubble less than a fifth, as the paper says.
+# Micro-batches that are under way at a time, for each stage: what is kept for
+# the backward pass grows with them. 4 make the bubble less than a fifth of the
+# time, which the paper found to be little.
 _MOST_FOR_EACH_STAGE = 4
 
 

@@ -13,6 +13,7 @@ from keras_gpt3.models import trainable_causal_lm
 from keras_gpt3.models.compiled_step import CompiledStep
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.parallel.stage_placement import variable_devices
+from keras_gpt3.training.monitored_step import monitored_step
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import small_text_model
@@ -86,6 +87,37 @@ def test_a_loss_scale_is_taken_off_gradients_on_all_devices():
     for weight, other in zip(*(m.get_weights() for m in models), strict=True):
         # A step of float16 in the gradients.
         np.testing.assert_allclose(weight, other, atol=2e-4)
+
+
+@pytest.mark.parametrize("is_finite", [True, False])
+def test_a_guarded_step_of_a_run_tells_the_same_on_replicas_of_stages(
+    is_finite,
+):
+    results, models = [], []
+    x, y, _ = even_batches(1)[0]
+    for replicas, stages in ((1, 1), (2, 2)):
+        model = new_model(replicas, "adamw", arguments=in_stages(stages))
+        if not is_finite:
+            model.backbone.final_norm.beta.assign([np.inf] * 16)
+        model._step.prepare_optimizer(model)
+        strategy = model.distribute_strategy
+        data = tf.data.Dataset.from_tensors((x, y)).unbatch().batch(4, True)
+        batch = next(iter(strategy.experimental_distribute_dataset(data)))
+        run = tf.function(strategy.run, autograph=False)
+        with op_compilation(False):
+            result = run(monitored_step, args=(model, batch, tf.zeros(1)))
+        results.append(
+            {
+                name: strategy.experimental_local_results(value)[0].numpy()
+                for name, value in result.items()
+            }
+        )
+        models.append(model)
+    assert results[0]["applied"] == is_finite
+    for name, value in results[0].items():
+        np.testing.assert_allclose(results[1][name], value, rtol=1e-5)
+    if is_finite:
+        assert_same_weights(*models)
 
 
 def operation_devices(graph, caller=None):
