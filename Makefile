@@ -31,7 +31,8 @@ format: venv
 # A file's tests stay together: they share what they build. XLA keeps what it
 # compiled until its process ends, 10 MB a function: in one run, all tests
 # would hold more than 20 GB.
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+	--max-worker-restart 1
 MODEL_TESTS := tests/layers tests/models tests/ops
 TRAINING_TESTS := tests/export tests/generation tests/parallel tests/training
 USE_TESTS := tests/cli tests/corpus tests/evaluation tests/serving

@@ -2,17 +2,19 @@
 
     python benchmarks/pipeline.py [--stages 2 4] [--micro-batches 1 2 4 8]
 
-Trains a small GPT-3 on logical CPU devices of one thread each, as one stage
-and as P. A batch is M micro-batches, one after the other on one device; P
-devices take at least (M + P - 1) / (M P) of its time, since for (P - 1) of
-M + P - 1 turns, the bubble, a device has nothing to do. Sides alternate step
-by step; prints one JSON object: the share of the devices' time that is idle,
-and the efficiency 1 - bubble, as measured and in theory. The threads are not
-bound to devices: one that has nothing to do in its own stage may take over an
-operation of another one.
+Trains a small GPT-3 on logical CPU devices, as one stage in one thread and as
+P stages in P threads. A batch is M micro-batches, one after the other on one
+device. P devices take at least (M + P - 1) / (M P) of that time, since for
+P - 1 of M + P - 1 turns, the bubble, a device has nothing to do. TensorFlow
+binds no thread to a device: one whose stage has nothing to do may take over an
+operation of another stage. What that gains by itself, one stage in P threads
+tells. Sides alternate step by step; prints one JSON object: the share of the
+devices' time that is idle, and the efficiency 1 - bubble, as measured and in
+theory.
 """
 
 import argparse
+import contextlib
 import json
 
 from harness.alternation import alternate
@@ -62,19 +64,27 @@ def measure(stages, micro_batches, arguments):
         "rows": arguments.rows,
         "length": arguments.length,
     }
-    one, several = (
-        SideProcess(
-            f"{number} stages, {micro_batches} micro-batches",
-            "sides.pipeline_side",
-            options | {"stages": number},
-        )
-        for number in (1, stages)
+    # Name: stages, threads.
+    sides = {"one": (1, 1), "threads": (1, stages), "several": (stages, stages)}
+    with contextlib.ExitStack() as stack:
+        processes = {
+            name: stack.enter_context(start(options, *numbers))
+            for name, numbers in sides.items()
+        }
+        answers = alternate(processes, arguments.repetitions)
+    return (
+        options | {"stages": stages} | compare(answers, stages, micro_batches)
     )
-    with one, several:
-        sides = alternate(
-            {"one": one, "several": several}, arguments.repetitions
-        )
-    return options | {"stages": stages} | compare(sides, stages, micro_batches)
+
+
+def start(options, stages, threads):
+    """One side, as a process of its own."""
+    return SideProcess(
+        f"{options['micro_batches']} micro-batches, {stages} stages in "
+        f"{threads} threads",
+        "sides.pipeline_side",
+        options | {"stages": stages, "threads": threads},
+    )
 
 
 def compare(sides, stages, micro_batches):
@@ -86,6 +96,9 @@ def compare(sides, stages, micro_batches):
     in_theory = micro_batches / (micro_batches + stages - 1)
     return {
         "seconds_of_one_stage": round(alone, 4),
+        "seconds_of_one_stage_in_all_threads": round(
+            sides["threads"]["seconds"], 4
+        ),
         "seconds": round(seconds, 4),
         "speed": round(alone / seconds, 3),
         "efficiency": round(efficiency, 3),

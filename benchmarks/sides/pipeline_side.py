@@ -1,4 +1,4 @@
-"""The package's own GPT-3 in stages, each on a processor core of its own."""
+"""The package's own GPT-3 in stages, on logical devices of the processor."""
 
 import keras
 import tensorflow as tf
@@ -18,11 +18,12 @@ SIZE = {
 }
 
 
-def build(stages, micro_batches, rows, length):
+def build(stages, threads, micro_batches, rows, length):
     """Builds and compiles a model.
 
     Args:
         stages: int. The number of devices.
+        threads: int. Operations that run at a time, each in one thread.
         micro_batches: int. Those of a batch.
         rows: int. Of a micro-batch.
         length: int. Tokens in a row.
@@ -30,10 +31,8 @@ def build(stages, micro_batches, rows, length):
     Returns:
         A pair of the step, a `TrainingStep`, and a dict of facts.
     """
-    # One thread computes an operation, and as many operations as there are
-    # stages run at a time.
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(stages)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0],
         [tf.config.LogicalDeviceConfiguration()] * stages,
