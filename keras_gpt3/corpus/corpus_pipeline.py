@@ -3,6 +3,7 @@
 import builtins
 import contextlib
 import copy
+import importlib
 import logging
 import os
 import pathlib
@@ -70,18 +71,17 @@ def _runner(options):
     if direct.direct_running_mode != "multi_processing":
         return None, options
     runner = import_extra("apache_beam.runners.portability.fn_api_runner")
-    environments = import_extra("apache_beam.transforms.environments")
+    processes = importlib.import_module("keras_gpt3.corpus.beam_processes")
     worker = pathlib.Path(beam_worker.__file__).resolve()
     command = shlex.join([sys.executable, str(worker), str(os.getpid())])
     options = copy.deepcopy(options)
     # By this mode the runner would take a command of its own instead.
     options.view_as(module.DirectOptions).direct_running_mode = None
-    environment = environments.SubprocessSDKEnvironment
-    return (
-        # Without `exec` a shell would stand between the two processes.
-        runner.FnApiRunner(environment.from_command_string(f"exec {command}")),
-        options,
+    # Without `exec` a shell would stand between the two processes.
+    environment = processes.WorkerProcesses.from_command_string(
+        f"exec {command}"
     )
+    return runner.FnApiRunner(environment), options
 
 
 @contextlib.contextmanager

@@ -1,0 +1,47 @@
+"""Worker processes of a local pipeline. Needs Beam, and is imported late.
+
+Beam 2.77 tells the workers that have called that the pipeline is over, and
+then waits for all of them. Where the first piece of work fails at once, a
+worker that is still starting would call afterwards, and both would wait for
+good. So the end is laid ready for it, too.
+"""
+
+from apache_beam.runners.portability.fn_api_runner import worker_handlers
+from apache_beam.transforms import environments
+
+_URN = "keras_gpt3:env:harness_subprocess_python:v1"
+
+
+@environments.Environment.register_urn(_URN, bytes)
+class WorkerProcesses(environments.SubprocessSDKEnvironment):
+    """Where code of a pipeline runs: in processes that a command starts.
+
+    Example:
+
+    ```python
+    from keras_gpt3.corpus.beam_processes import WorkerProcesses
+
+    WorkerProcesses.from_command_string("exec python worker.py")
+    ```
+    """
+
+    def to_runner_api_parameter(self, context):
+        """The name by which Beam finds `WorkerProcess`, and the command."""
+        return _URN, self.command_string.encode()
+
+    @staticmethod
+    def from_runner_api_parameter(payload, *settings):
+        """Beam's way back from `to_runner_api_parameter`."""
+        *settings, _ = settings  # The context.
+        return WorkerProcesses(payload.decode(), *settings)
+
+
+@worker_handlers.WorkerHandler.register_environment(_URN, bytes)
+class WorkerProcess(worker_handlers.SubprocessSdkWorkerHandler):
+    """One of the processes, as Beam's runner handles it."""
+
+    def close(self):
+        """Ends the process, even if it has not called yet."""
+        done = worker_handlers.BeamFnControlServicer._DONE_MARKER
+        self.control_conn.push(done)
+        super().close()
