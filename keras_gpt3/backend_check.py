@@ -1,4 +1,4 @@
-"""Refuses Keras backends that the package cannot run on."""
+"""Refuses Keras backends that the package, or a part of it, cannot run on."""
 
 import os
 
@@ -17,6 +17,37 @@ def check_backend():
             "KERAS_BACKEND must be 'tensorflow' or 'jax' for keras_gpt3. "
             f"Received: KERAS_BACKEND={backend!r}. Set "
             "KERAS_BACKEND=tensorflow before Python starts."
+        )
+
+
+def require_backend(backend, what, remedy):
+    """Raises if Keras runs on another backend than a part of the package.
+
+    Args:
+        backend: string. `"tensorflow"` or `"jax"`.
+        what: string. What needs it, as the subject of a sentence.
+        remedy: string. A sentence: what else to do.
+
+    Raises:
+        NotImplementedError: If the backend is another one.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_gpt3.backend_check import require_backend
+
+    if keras.config.backend() == "jax":
+        require_backend("jax", "lower_train_step", "Set KERAS_BACKEND=jax.")
+    ```
+    """
+    import keras
+
+    if keras.config.backend() != backend:
+        label = {"tensorflow": "TensorFlow", "jax": "JAX"}[backend]
+        raise NotImplementedError(
+            f"{what} must run on Keras' {label} backend. Received: "
+            f"KERAS_BACKEND={keras.config.backend()}. {remedy}"
         )
 
 

@@ -25,8 +25,11 @@ LEVELS = (
 FREE = {
     "version",
     "backend_check",
+    "needed_packages",
+    "strict_yaml",
     "integer_argument",
     "presets",
+    "replaced_file",
     "replaced_folder",
 }
 # On keras.ops, so that another backend stays possible.

@@ -6,6 +6,7 @@ import sys
 import typer
 
 from keras_gpt3.cli.user_errors import user_errors
+from keras_gpt3.needed_packages import needed_packages
 
 # Their options, `--help` among them, are theirs to read.
 PASS_ON = {
@@ -61,11 +62,7 @@ def _their_command():
     """The function behind `lm-eval`, which now knows our model."""
     import keras_gpt3.evaluation  # noqa: F401  Registers it.
 
-    try:
+    need = "lm-evaluation-harness must be installed for lm-eval"
+    with needed_packages(need, "evaluate"):
         from lm_eval.__main__ import cli_evaluate
-    except ImportError as error:
-        raise ImportError(
-            "lm-evaluation-harness must be installed for lm-eval. Received: "
-            f"{error}. Install it with pip install 'keras-gpt3[evaluate]'."
-        ) from error
     return cli_evaluate

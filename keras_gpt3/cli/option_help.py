@@ -10,9 +10,10 @@ def options_with(texts):
         texts: dict from a parameter's name to its help.
 
     Returns:
-        A function that takes a parameter's name, and then the option's own
-        spellings where typer's is not wanted. It returns what typer takes for
-        an option.
+        A function that takes a parameter's name, then the option's own
+        spellings where typer's is not wanted, and more arguments of
+        `typer.Option` by their names. It returns what typer takes for an
+        option.
 
     Example:
 
@@ -24,7 +25,7 @@ def options_with(texts):
     ```
     """
 
-    def option(name, *spellings):
-        return typer.Option(*spellings, help=texts[name])
+    def option(name, *spellings, **settings):
+        return typer.Option(*spellings, help=texts[name], **settings)
 
     return option

@@ -5,65 +5,55 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from keras_gpt3.cli.option_help import options_with
 from keras_gpt3.cli.user_errors import user_errors
 from keras_gpt3.planning.links import Links
 from keras_gpt3.planning.plan import plan
+
+# What the options mean, by their names.
+_HELP = {
+    "memory": "Memory of one device, such as 80GB or 74.5GiB. "
+    "Default: what is available here.",
+    "devices": "Devices, all of the same kind.",
+    "dtype": "A Keras dtype policy.",
+    "batch_tokens": "Tokens of the batch of all devices. "
+    "Default: as in the preset's recipe.",
+    "length": "Tokens in a row. Default: the preset's context.",
+    "mesh": "Replicas, devices that share each layer, and stages of blocks, "
+    "such as 128,8,1. Default: the quickest that fits.",
+    "sustained_tflops": "TFLOP/s that a device keeps up. Default: 125, 40% of "
+    "what an A100 does at most.",
+    "node_devices": "Devices of a machine.",
+    "node_bandwidth": "GB/s that a device sends within its machine.",
+    "network_bandwidth": "GB/s that a device sends to other machines.",
+}
+_GIGABYTE = 1e9
+
+_option = options_with(_HELP)
 
 
 def plan_command(
     preset: Annotated[
         str, typer.Argument(help="A preset's name or the folder of a model.")
     ],
-    memory: Annotated[
-        str | None,
-        typer.Option(
-            help="Memory of one device, such as 80GB or 74.5GiB. "
-            "Default: what is available here."
-        ),
-    ] = None,
-    devices: Annotated[
-        int, typer.Option(help="Devices, all of the same kind.")
-    ] = 1,
-    dtype: Annotated[
-        str, typer.Option(help="A Keras dtype policy.")
-    ] = "mixed_bfloat16",
-    batch_tokens: Annotated[
-        int | None,
-        typer.Option(
-            help="Tokens of the batch of all devices. "
-            "Default: as in the preset's recipe."
-        ),
-    ] = None,
-    length: Annotated[
-        int | None,
-        typer.Option(help="Tokens in a row. Default: the preset's context."),
-    ] = None,
+    memory: Annotated[str | None, _option("memory")] = None,
+    devices: Annotated[int, _option("devices")] = 1,
+    dtype: Annotated[str, _option("dtype")] = "mixed_bfloat16",
+    batch_tokens: Annotated[int | None, _option("batch_tokens")] = None,
+    length: Annotated[int | None, _option("length")] = None,
     mesh: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DATA,MODEL,STAGES",
-            help="Replicas, devices that share each layer, and stages of "
-            "blocks, such as 128,8,1. Default: the quickest that fits.",
-        ),
+        str | None, _option("mesh", metavar="DATA,MODEL,STAGES")
     ] = None,
     sustained_tflops: Annotated[
-        float | None,
-        typer.Option(
-            help="TFLOP/s that a device keeps up. Default: 125, 40% of what "
-            "an A100 does at most."
-        ),
+        float | None, _option("sustained_tflops")
     ] = None,
-    node_devices: Annotated[
-        int, typer.Option(help="Devices of a machine.")
-    ] = Links.node_devices,
-    node_bandwidth: Annotated[
-        float,
-        typer.Option(help="GB/s that a device sends within its machine."),
-    ] = Links.node_bandwidth / 1e9,
-    network_bandwidth: Annotated[
-        float,
-        typer.Option(help="GB/s that a device sends to other machines."),
-    ] = Links.network_bandwidth / 1e9,
+    node_devices: Annotated[int, _option("node_devices")] = Links.node_devices,
+    node_bandwidth: Annotated[float, _option("node_bandwidth")] = (
+        Links.node_bandwidth / _GIGABYTE
+    ),
+    network_bandwidth: Annotated[float, _option("network_bandwidth")] = (
+        Links.network_bandwidth / _GIGABYTE
+    ),
 ) -> None:
     """Say whether a model fits to be trained, and with which arguments.
 
@@ -84,8 +74,8 @@ def plan_command(
             sustained_flops=_in_flops(sustained_tflops),
             links=Links(
                 node_devices=node_devices,
-                node_bandwidth=node_bandwidth * 1e9,
-                network_bandwidth=network_bandwidth * 1e9,
+                node_bandwidth=node_bandwidth * _GIGABYTE,
+                network_bandwidth=network_bandwidth * _GIGABYTE,
             ),
         )
     Console().print(result)
@@ -98,7 +88,7 @@ def _read_mesh(text):
     if text is None:
         return None
     parts = text.split(",")
-    return [int(part) if part.strip().isdigit() else part for part in parts]
+    return [int(part) if part.strip().isdecimal() else part for part in parts]
 
 
 def _in_flops(tflops):

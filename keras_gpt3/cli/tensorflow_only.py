@@ -1,5 +1,7 @@
 """Refuses commands that exist for Keras' TensorFlow backend alone."""
 
+from keras_gpt3.backend_check import require_backend
+
 
 def check_tensorflow(command, instead=""):
     """Raises if Keras runs on another backend than TensorFlow.
@@ -12,7 +14,7 @@ def check_tensorflow(command, instead=""):
             `""`.
 
     Raises:
-        ValueError: If the backend is another one.
+        NotImplementedError: If the backend is another one.
 
     Example:
 
@@ -24,12 +26,8 @@ def check_tensorflow(command, instead=""):
         check_tensorflow("serve")
     ```
     """
-    import keras
-
-    backend = keras.config.backend()
-    if backend != "tensorflow":
-        raise ValueError(
-            f"keras-gpt3 {command} must run on Keras' TensorFlow backend. "
-            f"Received: KERAS_BACKEND={backend}. Set KERAS_BACKEND=tensorflow"
-            f"{instead}."
-        )
+    require_backend(
+        "tensorflow",
+        f"keras-gpt3 {command}",
+        f"Set KERAS_BACKEND=tensorflow{instead}.",
+    )

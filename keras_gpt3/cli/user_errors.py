@@ -4,6 +4,9 @@ import contextlib
 
 import typer
 
+# NotImplementedError is what `require_backend` raises.
+_ERRORS = (ValueError, OSError, MemoryError, ImportError, NotImplementedError)
+
 
 @contextlib.contextmanager
 def user_errors():
@@ -24,6 +27,6 @@ def user_errors():
     """
     try:
         yield
-    except (ValueError, OSError, MemoryError, ImportError) as error:
+    except _ERRORS as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(code=2) from error

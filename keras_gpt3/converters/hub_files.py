@@ -4,6 +4,7 @@ import pathlib
 import re
 
 from keras_gpt3.converters.hub_handle import HubHandle
+from keras_gpt3.needed_packages import needed_packages
 
 
 class HubFiles:
@@ -170,13 +171,8 @@ class HubFiles:
 
 def _import_hub():
     """The package huggingface-hub, and its errors."""
-    try:
+    need = "Loading from the hub must find the package huggingface-hub"
+    with needed_packages(need, "convert"):
         import huggingface_hub
         from huggingface_hub import errors
-    except ImportError as error:
-        raise ImportError(
-            "Loading from the hub must find the package huggingface-hub. "
-            f"Received: {error}. Install it with pip install "
-            "'keras-gpt3[convert]'."
-        ) from error
     return huggingface_hub, errors

@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 
 from keras_gpt3.converters.stored_dtypes import numpy_dtype
+from keras_gpt3.needed_packages import needed_packages
 
 
 class SafetensorsFile:
@@ -69,15 +70,10 @@ class SafetensorsFile:
 
 def _read_header(path):
     """The position of the first tensor's first byte, and the entries."""
-    try:
+    need = "Reading safetensors files must find the package safetensors"
+    with needed_packages(need, "convert"):
         from safetensors import SafetensorError
         from safetensors import safe_open
-    except ImportError as error:
-        raise ImportError(
-            "Reading safetensors files must find the package safetensors. "
-            f"Received: {error}. Install it with pip install "
-            "'keras-gpt3[convert]'."
-        ) from error
     try:
         # It checks sizes, offsets and that the file ends where they end.
         with safe_open(path, framework="np"):

@@ -12,7 +12,7 @@ from keras_gpt3.corpus.corpus_pipeline import corpus_pipeline
 from keras_gpt3.corpus.dedup_plan import OWN
 from keras_gpt3.corpus.min_hash import mixed_bits
 from keras_gpt3.corpus.part_counts import length_bin
-from keras_gpt3.corpus.replaced_file import write_json
+from keras_gpt3.replaced_file import write_json
 
 _Link = collections.namedtuple(
     "_Link", "node part row id similarity is_exact other other_part other_id"

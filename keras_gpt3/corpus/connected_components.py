@@ -8,7 +8,7 @@ import numpy as np
 from keras_gpt3.corpus.corpus_extra import import_extra
 from keras_gpt3.corpus.corpus_pipeline import corpus_pipeline
 from keras_gpt3.corpus.min_hash import mixed_bits
-from keras_gpt3.corpus.replaced_file import replaced_file
+from keras_gpt3.replaced_file import replaced_file
 
 # Each pipeline costs a start of the workers, each round two shuffles.
 _ROUNDS = 3

@@ -4,6 +4,8 @@ import functools
 import importlib
 import logging
 
+from keras_gpt3.needed_packages import needed_packages
+
 
 @functools.cache
 def import_extra(name):
@@ -30,11 +32,7 @@ def import_extra(name):
     disabled = logging.root.manager.disable
     logging.disable(max(disabled, logging.WARNING))
     try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            "A corpus build must find its packages. Received: "
-            f"{error}. Install them with pip install 'keras-gpt3[corpus]'."
-        ) from error
+        with needed_packages("A corpus build must find its packages", "corpus"):
+            return importlib.import_module(name)
     finally:
         logging.disable(disabled)

@@ -4,12 +4,12 @@ import json
 
 from keras_gpt3.corpus.corpus_stages import needed_stages
 from keras_gpt3.corpus.corpus_stages import stage_folder
-from keras_gpt3.corpus.replaced_file import write_json
 from keras_gpt3.corpus.stage import STAGE_NAME
 from keras_gpt3.corpus.table_2_2 import mixture_weights
 from keras_gpt3.corpus.write_buckets import VALIDATION
 from keras_gpt3.data.shard_manifest import MANIFEST_NAME
 from keras_gpt3.data.shard_manifest import ShardManifest
+from keras_gpt3.replaced_file import write_json
 
 SUMMARY_NAME = "corpus.json"
 _COUNTS = (

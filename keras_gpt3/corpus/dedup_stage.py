@@ -15,7 +15,6 @@ from keras_gpt3.corpus.dedup_plan import PlannedPart
 from keras_gpt3.corpus.drop_duplicates import DropDuplicates
 from keras_gpt3.corpus.duplicate_pairs import DuplicatePairs
 from keras_gpt3.corpus.merge_counts import merge_counts
-from keras_gpt3.corpus.replaced_file import write_json
 from keras_gpt3.corpus.run_parts import run_parts
 from keras_gpt3.corpus.run_parts import run_stage
 from keras_gpt3.corpus.sign_part import SIGNATURES
@@ -25,6 +24,7 @@ from keras_gpt3.corpus.signature_index import DROPS_FOLDER
 from keras_gpt3.corpus.signature_index import SIGNATURES_FOLDER
 from keras_gpt3.corpus.signature_index import SignatureIndex
 from keras_gpt3.corpus.stage import Stage
+from keras_gpt3.replaced_file import write_json
 
 # What is only needed until the stage is done.
 _WORK_FOLDER = ".duplicates"

@@ -15,7 +15,7 @@ from keras_gpt3.corpus.part_file import read_part_lines
 from keras_gpt3.corpus.read_file_part import REJECTED
 from keras_gpt3.corpus.read_file_part import count_kept
 from keras_gpt3.corpus.rejected_record import RejectedRecord
-from keras_gpt3.corpus.replaced_file import partial_path
+from keras_gpt3.replaced_file import partial_path
 
 _REASON = "duplicate id"
 

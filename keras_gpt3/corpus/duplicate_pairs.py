@@ -12,9 +12,9 @@ from keras_gpt3.corpus.dedup_plan import make_pairs
 from keras_gpt3.corpus.exact_duplicates import equal_pairs
 from keras_gpt3.corpus.jaccard import jaccard_similarities
 from keras_gpt3.corpus.locality_bands import candidate_pairs
-from keras_gpt3.corpus.replaced_file import replaced_file
-from keras_gpt3.corpus.replaced_file import write_json
 from keras_gpt3.corpus.signatures import json_bytes
+from keras_gpt3.replaced_file import replaced_file
+from keras_gpt3.replaced_file import write_json
 
 
 @dataclasses.dataclass(frozen=True)

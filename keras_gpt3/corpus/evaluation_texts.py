@@ -6,9 +6,9 @@ import hashlib
 import json
 
 from keras_gpt3.corpus.readers.escaped_text import escaped_text
-from keras_gpt3.corpus.replaced_file import write_json
 from keras_gpt3.data.ngram_index import NgramIndex
 from keras_gpt3.data.ngrams import normalized_words
+from keras_gpt3.replaced_file import write_json
 
 
 @dataclasses.dataclass(frozen=True)

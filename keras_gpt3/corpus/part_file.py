@@ -7,7 +7,7 @@ from keras_gpt3.corpus.corpus_extra import import_extra
 from keras_gpt3.corpus.document import Document
 from keras_gpt3.corpus.readers.open_compressed import DamagedFileError
 from keras_gpt3.corpus.readers.open_compressed import open_compressed
-from keras_gpt3.corpus.replaced_file import replaced_file
+from keras_gpt3.replaced_file import replaced_file
 
 PART_SUFFIX = ".jsonl.zst"
 _LEVEL = 3

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_gpt3.corpus.replaced_file import replaced_file
 from keras_gpt3.corpus.stable_hash import stable_hash
+from keras_gpt3.replaced_file import replaced_file
 
 # Ids that are compared in one go: 16 bytes each, some copies of them.
 _BUCKET_IDS = 2**22

@@ -6,9 +6,9 @@ from keras_gpt3.corpus.corpus_plots import plot_cluster_sizes
 from keras_gpt3.corpus.corpus_plots import plot_lengths
 from keras_gpt3.corpus.corpus_plots import plot_scores
 from keras_gpt3.corpus.corpus_plots import plot_stages
-from keras_gpt3.corpus.replaced_file import write_json
 from keras_gpt3.evaluation.report_section import ReportSection
 from keras_gpt3.evaluation.report_section import write_sections
+from keras_gpt3.replaced_file import write_json
 from keras_gpt3.replaced_folder import replaced_folder
 
 REPORT_NAME = "corpus"

@@ -5,8 +5,8 @@ import pathlib
 
 import numpy as np
 
-from keras_gpt3.corpus.replaced_file import replaced_file
 from keras_gpt3.data.shard_record import ShardRecord
+from keras_gpt3.replaced_file import replaced_file
 
 
 def write_shard(folder, number, dtype, documents, tfrecord=False):

@@ -12,8 +12,8 @@ from keras_gpt3.corpus.exact_duplicates import text_digest
 from keras_gpt3.corpus.hashed_features import HashedFeatures
 from keras_gpt3.corpus.locality_bands import FURTHER_HASHES
 from keras_gpt3.corpus.min_hash import MinHash
-from keras_gpt3.corpus.replaced_file import replaced_file
 from keras_gpt3.corpus.stable_hash import stable_hash
+from keras_gpt3.replaced_file import replaced_file
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,11 +6,11 @@ import pathlib
 import shutil
 
 from keras_gpt3.corpus.merge_counts import merge_counts
-from keras_gpt3.corpus.replaced_file import PARTIAL_SUFFIX
-from keras_gpt3.corpus.replaced_file import write_json
 from keras_gpt3.corpus.stage_input import StageInput
 from keras_gpt3.corpus.stage_input import inputs_digest
 from keras_gpt3.corpus.stage_part import StagePart
+from keras_gpt3.replaced_file import PARTIAL_SUFFIX
+from keras_gpt3.replaced_file import write_json
 
 SETTINGS_NAME = "settings.json"
 STAGE_NAME = "stage.json"

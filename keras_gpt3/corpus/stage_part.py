@@ -6,7 +6,7 @@ import os
 import pathlib
 
 from keras_gpt3.corpus.part_file import PART_SUFFIX
-from keras_gpt3.corpus.replaced_file import write_json
+from keras_gpt3.replaced_file import write_json
 
 # The kind of what a stage puts aside, after the first.
 DROPPED = "dropped"

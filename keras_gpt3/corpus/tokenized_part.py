@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from keras_gpt3.corpus.replaced_file import replaced_file
+from keras_gpt3.replaced_file import replaced_file
 
 _ENTRY = np.dtype(
     [

@@ -2,10 +2,10 @@
 
 import dataclasses
 import json
-import os
 import pathlib
 
 from keras_gpt3.data.shard_record import ShardRecord
+from keras_gpt3.replaced_file import replaced_file
 
 MANIFEST_NAME = "manifest.json"
 FORMAT_VERSION = 1
@@ -59,13 +59,8 @@ class ShardManifest:
             "num_tokens": self.num_tokens,
             "num_documents": self.num_documents,
         }
-        path = pathlib.Path(folder, MANIFEST_NAME)
-        partial = path.with_name(path.name + ".partial")
-        with open(partial, "w", encoding="utf-8") as file:
-            json.dump(fields, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        with replaced_file(pathlib.Path(folder, MANIFEST_NAME)) as file:
+            file.write(json.dumps(fields, indent=2).encode())
 
     @classmethod
     def read(cls, folder):

@@ -3,7 +3,7 @@
 import functools
 import importlib.resources
 
-from keras_gpt3.evaluation.evaluation_extra import import_extra
+from keras_gpt3.needed_packages import needed_packages
 
 
 @functools.cache
@@ -27,6 +27,8 @@ def bias_data(name):
     bias_data("religion")["religions"]["Judaism"]  # "Jews"
     ```
     """
-    yaml = import_extra("yaml", "The prompts of the bias probes need PyYAML")
+    need = "The prompts of the bias probes must be read with PyYAML"
+    with needed_packages(need, "evaluate"):
+        import yaml
     folder = importlib.resources.files("keras_gpt3.evaluation") / "bias"
     return yaml.safe_load((folder / f"{name}.yaml").read_text("utf-8"))

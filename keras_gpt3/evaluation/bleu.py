@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_gpt3.evaluation.evaluation_extra import import_extra
+from keras_gpt3.needed_packages import needed_packages
 
 # Of sacrebleu: the longest n-gram.
 _ORDER = 4
@@ -88,5 +88,8 @@ def bleu_of_counts(sums):
 
 
 def _import_sacrebleu():
-    need = "BLEU comes from the package sacrebleu"
-    return import_extra("sacrebleu", need).metrics
+    with needed_packages(
+        "BLEU must come from the package sacrebleu", "evaluate"
+    ):
+        import sacrebleu
+    return sacrebleu.metrics

@@ -2,8 +2,8 @@
 
 import itertools
 
-from keras_gpt3.evaluation.evaluation_extra import import_extra
 from keras_gpt3.integer_argument import check_integer
+from keras_gpt3.needed_packages import needed_packages
 
 
 def frequent_words(count=10_000, shortest=5, longest=14):
@@ -53,5 +53,8 @@ def frequent_words(count=10_000, shortest=5, longest=14):
 
 
 def _import_wordfreq():
-    need = "Frequent words come from the package wordfreq"
-    return import_extra("wordfreq", need)
+    with needed_packages(
+        "Frequent words must come from the package wordfreq", "evaluate"
+    ):
+        import wordfreq
+    return wordfreq

@@ -2,17 +2,16 @@
 
 import math
 
-try:
+from keras_gpt3.needed_packages import needed_packages
+
+with needed_packages(
+    "lm-evaluation-harness must be installed to run its tasks", "evaluate"
+):
     from lm_eval.api.model import TemplateLM
     from lm_eval.utils import get_rolling_token_windows
     from lm_eval.utils import make_disjoint_window
     from lm_eval.utils import simple_parse_args_string
     from tqdm import tqdm
-except ImportError as error:
-    raise ImportError(
-        "lm-evaluation-harness must be installed to run its tasks. Received: "
-        f"{error}. Install it with pip install 'keras-gpt3[evaluate]'."
-    ) from error
 
 from keras_gpt3.evaluation.harness_answers import answer_prompts
 from keras_gpt3.evaluation.harness_arguments import check_unused

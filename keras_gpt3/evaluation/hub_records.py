@@ -1,7 +1,7 @@
 """Reads the records of a task from Hugging Face's hub."""
 
-from keras_gpt3.evaluation.evaluation_extra import import_extra
 from keras_gpt3.evaluation.records import checked_record
+from keras_gpt3.needed_packages import needed_packages
 
 
 def hub_records(task, split):
@@ -60,7 +60,8 @@ def _split_name(task, split):
 def _load(task, name):
     """The rows of a split."""
     need = f"{task.name} must be read from the hub with datasets"
-    datasets = import_extra("datasets", need)
+    with needed_packages(need, "evaluate"):
+        import datasets
     try:
         return datasets.load_dataset(
             task.hub["path"],

@@ -7,6 +7,7 @@ import logging
 import pathlib
 
 from keras_gpt3.evaluation.outcome import Outcome
+from keras_gpt3.replaced_file import replaced_file
 
 _logger = logging.getLogger("keras_gpt3")
 
@@ -81,9 +82,8 @@ class OutcomeCache:
                 kept = self._read(lines)
             if sum(map(len, kept)) != self.path.stat().st_size:
                 # At once or not at all: a kill must not lose the rest.
-                new = self.path.with_suffix(".new")
-                new.write_bytes(b"".join(kept))
-                new.replace(self.path)
+                with replaced_file(self.path) as file:
+                    file.write(b"".join(kept))
         self._file = open(self.path, "a", encoding="utf-8")
         if not kept:
             self._write(names)

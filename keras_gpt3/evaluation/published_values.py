@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import importlib.resources
 
-from keras_gpt3.evaluation.evaluation_extra import import_extra
+from keras_gpt3.needed_packages import needed_packages
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.preset_loader import shipped_presets
 
@@ -139,7 +139,9 @@ def published_table():
     published_table()["squadv2", "em"].shots  # 16
     ```
     """
-    yaml = import_extra("yaml", "The paper's values must be read with PyYAML")
+    need = "The paper's values must be read with PyYAML"
+    with needed_packages(need, "evaluate"):
+        import yaml
     folder = importlib.resources.files("keras_gpt3.evaluation") / "published"
     table = {}
     for file in sorted(folder.iterdir(), key=lambda file: file.name):

@@ -4,10 +4,10 @@ import dataclasses
 import json
 import math
 import numbers
-import os
 import pathlib
 
 from keras_gpt3.evaluation.task_result import TaskResult
+from keras_gpt3.replaced_file import replaced_file
 
 # In the folder of a report.
 RESULTS_FILE = "results.json"
@@ -59,16 +59,10 @@ def write_results(results, path):
     read_results("results.json") == [result]  # True
     ```
     """
-    path = pathlib.Path(path)
     content = [_as_json(dataclasses.asdict(result)) for result in results]
     text = json.dumps(content, indent=2, allow_nan=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        new.write_text(text + "\n", "utf-8")
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
+    with replaced_file(path) as file:
+        file.write(f"{text}\n".encode())
 
 
 def read_results(path):

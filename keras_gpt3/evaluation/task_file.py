@@ -1,15 +1,14 @@
 """Reads a task from a YAML file; what it does not know is an error."""
 
-import functools
 import pathlib
 import types
 import typing
 
-from keras_gpt3.evaluation.evaluation_extra import import_extra
 from keras_gpt3.evaluation.task import Task
 from keras_gpt3.evaluation.task_rules import TaskFault
 from keras_gpt3.evaluation.task_rules import check_keys
 from keras_gpt3.evaluation.task_rules import check_task
+from keras_gpt3.strict_yaml import strict_yaml
 
 
 def read_task(path):
@@ -72,29 +71,11 @@ def read_task(path):
         ) from fault
 
 
-@functools.cache
-def _yaml():
-    """PyYAML, and its safe loader, to which a second key is an error."""
-    yaml = import_extra("yaml", "A task must be read with PyYAML")
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node, deep=False):
-            known = set()
-            for key, _ in node.value:
-                if key.value in known:
-                    raise yaml.constructor.ConstructorError(
-                        problem=f"the key {key.value!r} stands twice",
-                        problem_mark=key.start_mark,
-                    )
-                known.add(str(key.value))
-            return super().construct_mapping(node, deep)
-
-    return yaml, Loader
-
-
 def _parse(path):
     """The values of a file, and a dict from its keys to their lines."""
-    yaml, loader_class = _yaml()
+    yaml, loader_class = strict_yaml(
+        "A task must be read with PyYAML", "evaluate"
+    )
     try:
         # Bytes: PyYAML says by itself what is no text.
         loader = loader_class(path.read_bytes())

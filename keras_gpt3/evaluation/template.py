@@ -4,7 +4,7 @@ import functools
 import importlib
 import re
 
-from keras_gpt3.evaluation.evaluation_extra import import_extra
+from keras_gpt3.needed_packages import needed_packages
 
 # Of a template, in messages.
 _MOST_LETTERS = 60
@@ -96,7 +96,8 @@ def template_names(template):
 
 @functools.cache
 def _jinja():
-    jinja2 = import_extra("jinja2", "Templates must be rendered with Jinja")
+    with needed_packages("Templates must be rendered with Jinja", "evaluate"):
+        import jinja2
     for name in ("meta", "nativetypes", "nodes", "sandbox"):
         importlib.import_module(f"jinja2.{name}")
     return jinja2

@@ -2,7 +2,7 @@
 
 import warnings
 
-from keras_gpt3.evaluation.evaluation_extra import import_extra
+from keras_gpt3.needed_packages import needed_packages
 
 _DESCRIPTIVE = ("JJ", "RB")
 
@@ -37,9 +37,10 @@ class WordLexicon:
         # TextBlob leaves the files of its lists for Python to close.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
-            need = "Descriptive words and sentiments need TextBlob"
-            sentiments = import_extra("textblob.sentiments", need)
-            taggers = import_extra("textblob.taggers", need)
+            need = "Descriptive words and sentiments must come from TextBlob"
+            with needed_packages(need, "evaluate"):
+                from textblob import sentiments
+                from textblob import taggers
             self._analyzer = sentiments.PatternAnalyzer()
             self._tagger = taggers.PatternTagger()
             self.descriptive_words("a")

@@ -1,9 +1,9 @@
 """A SavedModel of stock TensorFlow operations. TensorFlow only."""
 
-import keras
 import rich.console
 import tensorflow as tf
 
+from keras_gpt3.backend_check import require_backend
 from keras_gpt3.export.batching_parameters import BatchingParameters
 from keras_gpt3.export.endpoints import Endpoints
 from keras_gpt3.export.serving_bundle import check_served_as
@@ -118,8 +118,9 @@ def export_saved_model(
         FileExistsError: If the version is there already, or `filepath` is a
             SavedModel itself.
         NotADirectoryError: If `filepath` is a file.
-        ValueError: If the backend is not TensorFlow, or the version, name,
-            or base path is none that a server takes.
+        NotImplementedError: If Keras runs on another backend than TensorFlow.
+        ValueError: If the version, name, or base path is none that a server
+            takes.
 
     Example:
 
@@ -138,13 +139,12 @@ def export_saved_model(
     export_saved_model(keras_gpt3.GPT3(backbone), "exported")  # exported/1
     ```
     """
-    if keras.config.backend() != "tensorflow":
-        raise ValueError(
-            "A SavedModel can only be exported from the TensorFlow backend. "
-            f"Received: backend={keras.config.backend()!r}. Save with "
-            "save_to_preset, and load and export under KERAS_BACKEND="
-            "tensorflow."
-        )
+    require_backend(
+        "tensorflow",
+        "The export of a SavedModel",
+        "Save with save_to_preset, and load and export under "
+        "KERAS_BACKEND=tensorflow.",
+    )
     check_served_as(name, base_path)
     batching = _batching_parameters(model.backbone)
     signatures = []

@@ -1,9 +1,9 @@
 """Text files that are written anew until somebody edits them."""
 
 import hashlib
-import os
 import pathlib
-import uuid
+
+from keras_gpt3.replaced_file import replaced_file
 
 _SEAL = "# Written by keras_gpt3; replaced by the next export unless edited: "
 
@@ -40,15 +40,8 @@ def write_unless_edited(path, text):
         body = present.partition("\n")[2]
         if present != _sealed(body):
             return text in (present, body)
-    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}.tmp")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(_sealed(text))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replaced_file(path) as file:
+        file.write(_sealed(text).encode())
     return True
 
 

@@ -14,6 +14,16 @@ def loop_variables(variables):
 
     Returns:
         A list: all of them, or none.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_gpt3.generation.loop_state import loop_variables
+
+    seed = keras.random.SeedGenerator(7)
+    loop_variables([seed.state])  # [] on TensorFlow, the variable on JAX
+    ```
     """
     return [] if keras.config.backend() == "tensorflow" else list(variables)
 

@@ -1,6 +1,5 @@
 """One block of the decoder: attention, then feed-forward."""
 
-import contextlib
 import functools
 
 import keras
@@ -140,8 +139,8 @@ class DecoderBlock(keras.layers.Layer):
         self._activate = get_activation(activation)
         # Set by `GPT3Backbone.rematerialize`: how to train, not what to be.
         self.rematerialized = False
-        # Set where blocks lie on several devices; see `GPT3.compile`.
-        self.device_scope = contextlib.nullcontext
+        # A callable where blocks lie on several devices; see `GPT3.compile`.
+        self.device_scope = None
 
     def build(self, input_shape):
         hidden_dim = input_shape[-1]
@@ -180,6 +179,8 @@ class DecoderBlock(keras.layers.Layer):
         self.built = True
 
     def __call__(self, *args, **kwargs):
+        if self.device_scope is None:
+            return super().__call__(*args, **kwargs)
         with self.device_scope():
             return super().__call__(*args, **kwargs)
 

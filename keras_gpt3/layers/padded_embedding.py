@@ -17,7 +17,12 @@ class PaddedEmbedding(keras.layers.ReversibleEmbedding):
         input_dim: int. Number of ids.
         output_dim: int. Width of a vector.
         num_rows: int. Rows of the variable, at least `input_dim`.
-        **kwargs: See `keras.layers.ReversibleEmbedding`.
+        embeddings_initializer: string or initializer, of the rows that ids
+            have. Defaults to `"uniform"`.
+        name: string. Defaults to `None`, one of Keras' choice.
+        dtype: string or `keras.DTypePolicy`. Defaults to `None`, Keras' global
+            policy.
+        trainable: bool. Defaults to `True`.
 
     Call arguments:
         inputs: int tensor of shape `(batch, length)`; with `reverse` a float
@@ -45,8 +50,26 @@ class PaddedEmbedding(keras.layers.ReversibleEmbedding):
     ```
     """
 
-    def __init__(self, input_dim, output_dim, num_rows, **kwargs):
-        super().__init__(input_dim, output_dim, **kwargs)
+    # The parent's other arguments would count for nothing here.
+    def __init__(
+        self,
+        input_dim,
+        output_dim,
+        num_rows,
+        embeddings_initializer="uniform",
+        *,
+        name=None,
+        dtype=None,
+        trainable=True,
+    ):
+        super().__init__(
+            input_dim,
+            output_dim,
+            embeddings_initializer=embeddings_initializer,
+            name=name,
+            dtype=dtype,
+            trainable=trainable,
+        )
         if num_rows < input_dim:
             raise ValueError(
                 "num_rows must be at least input_dim. Received: num_rows="
@@ -112,19 +135,28 @@ class PaddedEmbedding(keras.layers.ReversibleEmbedding):
 
     def quantize(self, mode=None, type_check=True, config=None):
         raise NotImplementedError(
-            "A token embedding that is padded for several devices cannot be "
-            f"quantized. Received: mode={mode!r}. Quantize the model without a "
-            "distribution."
+            "mode must be None for a token embedding that is padded for "
+            f"several devices. Received: mode={mode!r}. Quantize the model "
+            "without a distribution."
         )
 
     def enable_lora(self, rank, *args, **kwargs):
         raise NotImplementedError(
-            "A token embedding that is padded for several devices takes no "
-            f"adapter. Received: rank={rank}. Adapt the layers of the blocks."
+            "rank must be None for a token embedding that is padded for "
+            f"several devices. Received: rank={rank}. Adapt the layers of the "
+            "blocks."
         )
 
     def get_config(self):
-        return super().get_config() | {"num_rows": self.num_rows}
+        config = super().get_config()
+        names = ("name", "trainable", "dtype", "input_dim", "output_dim")
+        kept = (*names, "embeddings_initializer")
+        return {key: config[key] for key in kept} | {"num_rows": self.num_rows}
+
+    @classmethod
+    def from_config(cls, config):
+        # The parent's own adds an argument that this layer does not take.
+        return super(keras.layers.Embedding, cls).from_config(config)
 
 
 class _WithZeroRows(keras.initializers.Initializer):

@@ -10,7 +10,7 @@ from keras_gpt3.converters.name_match import match_names
 from keras_gpt3.converters.weight_files import open_weights
 from keras_gpt3.layers.normal_initializer import stored_weights_follow
 from keras_gpt3.models.stored_shapes import check_stored_shapes
-from keras_gpt3.models.weight_of_path import weight_of_path
+from keras_gpt3.models.weight_of_path import variable_of_path
 from keras_gpt3.models.weight_streaming import check_tied
 from keras_gpt3.models.weight_streaming import stream_weight
 from keras_gpt3.planning.preflight import check_fits
@@ -92,6 +92,5 @@ def _build_and_fill(cls, arguments, dtype, family, weights):
     with stored_weights_follow():
         backbone = cls(**arguments)
     for rule in match.rules:
-        variable = weight_of_path(backbone, rule.ours)
-        stream_weight(variable, rule, weights)
+        stream_weight(variable_of_path(backbone, rule.ours), rule, weights)
     return backbone

@@ -28,8 +28,10 @@ class CompiledStep:
         micro_batch_size: int or `None`, as given to `compile`.
         rematerialization: string or int, as given to `compile`.
         pipeline_stages: int, as given to `compile`.
-        stages: tuple of `PipelineStage`; empty on a single device.
+        stages: tuple of `PipelineStage`; empty without a pipeline.
         metrics: list of the metrics that the package's own step updates.
+        skipped_steps: int. Batches that changed no weight because a loss scale
+            overflowed, as far as a `ShardedCheckpoint` has counted them.
     """
 
     own_loss: bool
@@ -41,6 +43,7 @@ class CompiledStep:
     pipeline_stages: int = 1
     stages: tuple = ()
     metrics: list = dataclasses.field(default_factory=list)
+    skipped_steps: int = 0
 
     @classmethod
     def choose(cls, loss, metrics, weighted_metrics, jit_compile, **choices):
@@ -94,7 +97,7 @@ class CompiledStep:
                 f"Received: pipeline_stages={self.pipeline_stages}. Leave the "
                 "loss and metrics out of compile()."
             )
-        if self.jit_compile not in ("auto", False):
+        if self.jit_compile not in ("auto", False, None):
             raise ValueError(
                 "pipeline_stages must be 1 where XLA compiles the whole step, "
                 "for one device. Received: pipeline_stages="
@@ -102,36 +105,71 @@ class CompiledStep:
                 "Leave jit_compile out of compile()."
             )
 
-    def place_stages(self, model, optimizer):
-        """Moves the weights of a model to the devices of its stages.
+    def check_head(self, model):
+        """Raises if the first stage of a pipeline could not take the loss.
+
+        Args:
+            model: a `GPT3`.
+
+        Raises:
+            ValueError: If there are stages, and the head is quantized.
+        """
+        mode = model.backbone.token_embedding.quantization_mode
+        if self.pipeline_stages > 1 and mode is not None:
+            raise ValueError(
+                "pipeline_stages must be 1 with a quantized head. Received: "
+                f"pipeline_stages={self.pipeline_stages}, mode={mode!r}. Use "
+                "micro_batch_size alone."
+            )
+
+    def choose_stages(self, model, optimizer):
+        """Divides the blocks of a model into stages; nothing moves yet.
 
         Args:
             model: a `GPT3`.
             optimizer: as in `GPT3.compile`.
 
+        Returns:
+            A tuple of `PipelineStage`, or `None` where all lies as it should.
+
         Raises:
-            ValueError: If there are too few blocks or devices, or the
-                optimizer has slots for weights that would move.
+            ValueError: If there are too few blocks or devices, the head is
+                quantized, or the optimizer has slots for weights that would
+                move.
         """
+        self.check_head(model)
         blocks = model.backbone.decoder_blocks
         if self.pipeline_stages == 1 and not lies_on_stages(blocks):
-            return
-        from keras_gpt3.parallel import stage_placement
+            return None
+        from keras_gpt3.parallel.stage_placement import moves_weights
 
         strategy = model._distribute_strategy
         stages = assign_stages(blocks, self.pipeline_stages, strategy)
-        moves = stage_placement.moves_weights(model.backbone, stages)
-        if moves and getattr(optimizer, "built", False):
+        is_built = getattr(optimizer, "built", False)
+        if is_built and moves_weights(model.backbone, stages):
             raise ValueError(
                 "optimizer must be new where compile moves weights, for its "
-                "slots lie beside them. Received: an optimizer that was built "
-                f"before, pipeline_stages={self.pipeline_stages}. Pass another "
-                "one."
+                "slots lie beside them. Received: optimizer.built=True, "
+                f"pipeline_stages={self.pipeline_stages}. Pass another one."
             )
-        if moves:
+        return stages
+
+    def place_stages(self, model, stages):
+        """Moves the weights of a model to the devices of its stages.
+
+        Args:
+            model: a `GPT3`.
+            stages: what `choose_stages` gave.
+        """
+        if stages is None:
+            return
+        from keras_gpt3.parallel import stage_placement
+
+        if stage_placement.moves_weights(model.backbone, stages):
             model.forget_graphs()
+        strategy = model._distribute_strategy
         stage_placement.place_on_stages(model.backbone, stages, strategy)
-        self.stages = stages
+        self.stages = stages if self.pipeline_stages > 1 else ()
 
     def needs_logits(self, model):
         """Whether the step has to compute the logits of all tokens.
@@ -200,11 +238,19 @@ class CompiledStep:
         from keras_gpt3.training.optimizer_check import check_optimizer
 
         check_optimizer(model.optimizer)
-        variables = model.trainable_variables
         if not model.optimizer.built:
-            with _strategy_scope(model), optimizer_layouts(variables):
-                model.optimizer.build(variables)
+            self.build_optimizer(model)
         _check_compiled_for(model)
+
+    def build_optimizer(self, model):
+        """Gives the optimizer its slots, where they belong.
+
+        Args:
+            model: a compiled `GPT3`.
+        """
+        variables = model.trainable_variables
+        with _strategy_scope(model), optimizer_layouts(variables):
+            model.optimizer.build(variables)
 
     @property
     def keras_jit_compile(self):

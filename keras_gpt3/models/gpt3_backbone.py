@@ -257,8 +257,8 @@ class GPT3Backbone(CachedBackbone):
             A `keras.distribution.LayoutMap`.
 
         Raises:
-            ValueError: If Keras runs on another backend than JAX, or the mesh
-                has no such axis.
+            NotImplementedError: If Keras runs on another backend than JAX.
+            ValueError: If the mesh has no such axes, or both are the same.
 
         Example:
 

@@ -1,49 +1,101 @@
-"""Keeps a model's weights where `fit` under JAX ends with an error."""
+"""Keeps a model's values where a loop of Keras under JAX ends with an error."""
 
 
-def keep_state(model, step_function):
-    """Makes a function that Keras' loops call give back what it was given.
+class KeptState:
+    """The values of a model that a loop of Keras under JAX passes on.
 
-    While a loop of Keras under JAX runs, the variables are empty: their values
-    go from step to step. An error before the first step is done, such as that
-    of an id outside the vocabulary in a dataset, would leave a model without
-    weights.
+    While `fit`, `evaluate` or `predict` runs there, the variables are empty:
+    their values go from step to step. An error, such as that of an id outside
+    the vocabulary in a dataset, would leave a model without weights. This
+    gives the variables what the last step that ended has returned.
 
     Args:
         model: a compiled `keras.Model`, under JAX.
-        step_function: callable. Takes a state, a tuple of the values of the
-            trainable variables, the others and, to train, the optimizer's,
-            then the metrics', and an iterator of batches.
-
-    Returns:
-        A callable that does the same, and assigns the state to the variables
-        before it passes on an error.
 
     Example:
 
     ```python
     import keras
-    from keras_gpt3.models.kept_state import keep_state
+    from keras_gpt3.models.kept_state import KeptState
 
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile("sgd", loss="mse")
     model.make_test_function()
-    model.test_function = keep_state(model, model.test_function)
+    kept = KeptState(model)
+    model.test_function = kept.given_back_by(model.test_function)
     ```
     """
 
-    def step_or_give_back(state, iterator):
-        try:
-            return step_function(state, iterator)
-        except BaseException:  # Ctrl-C, too.
-            _give_back(model, state)
-            raise
+    def __init__(self, model):
+        self._model = model
+        self._state = None
 
-    return step_or_give_back
+    def updated_by(self, step_function):
+        """Makes one step tell what it returned.
+
+        Args:
+            step_function: callable. Takes a state and a batch; returns its
+                results and the new state.
+
+        Returns:
+            A callable that does the same.
+        """
+
+        def step(state, data):
+            results, self._state = step_function(state, data)
+            return results, self._state
+
+        return step
+
+    def given_back_by(self, execution):
+        """Makes a few steps give the variables their values at an error.
+
+        Args:
+            execution: callable. Takes a state, a tuple of the values of the
+                trainable variables, the others and, to train, the optimizer's,
+                then the metrics', and an iterator of batches.
+
+        Returns:
+            A callable that does the same, and assigns the last state to the
+            variables before it passes on an error. It raises a `RuntimeError`
+            if the memory of that state is gone.
+        """
+
+        def execute(state, iterator):
+            self._state = state
+            try:
+                return execution(state, iterator)
+            except BaseException as error:  # Ctrl-C, too.
+                _give_back(self._model, self._state, error)
+                raise
+            finally:
+                self._state = None
+
+        return execute
 
 
-def _give_back(model, state):
+def _give_back(model, state, error):
     """Assigns a state to the variables that Keras has emptied."""
+    pairs = _pairs(model, state)
+    for variable, value in pairs:
+        if not value.is_deleted():
+            variable.assign(value)
+    # Else Keras would assign its own state, of an earlier step, over whatever
+    # the variables get from now on: only `fit` forgets it after an error.
+    model._jax_state = None
+    model._jax_state_synced = True
+    gone = sum(value.is_deleted() for _, value in pairs)
+    if gone:
+        raise RuntimeError(
+            "A step that has taken the memory of the values must end. "
+            f"Received: {type(error).__name__}, which left {gone} of "
+            f"{len(pairs)} variables without a value. Make the model anew, and "
+            "restore its last checkpoint."
+        ) from error
+
+
+def _pairs(model, state):
+    """Pairs of variable and value."""
     trainable, non_trainable, *others = state
     pairs = [
         *zip(model.trainable_variables, trainable, strict=True),
@@ -53,7 +105,4 @@ def _give_back(model, state):
         pairs += zip(model.optimizer.variables, others[0], strict=True)
     if others:
         pairs += zip(model.metrics_variables, others[-1], strict=True)
-    for variable, value in pairs:
-        # A step that began has handed its memory to the results.
-        if not value.is_deleted():
-            variable.assign(value)
+    return pairs

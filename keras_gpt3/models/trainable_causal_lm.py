@@ -10,7 +10,7 @@ from keras_gpt3.models.batch_check import check_batch
 from keras_gpt3.models.batch_check import check_input
 from keras_gpt3.models.batch_check import check_micro_batches
 from keras_gpt3.models.compiled_step import CompiledStep
-from keras_gpt3.models.kept_state import keep_state
+from keras_gpt3.models.kept_state import KeptState
 from keras_gpt3.models.memory_check import check_memory
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from keras_gpt3.ops.token_id_check import check_concrete_token_ids
@@ -20,7 +20,8 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
     """keras-hub's `CausalLM` with the package's own training step.
 
     The step takes the mean over tokens, averages over replicas, then clips,
-    then updates; see `keras_gpt3.training.train_step`. `fit`, `evaluate` and
+    then updates; see `keras_gpt3.training.train_step`, or `jax_train_step`
+    there. `fit`, `evaluate` and
     their relatives take strings through the preprocessor, and token ids as
     they are.
     """
@@ -49,20 +50,21 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
 
         Args:
             optimizer: string or `keras.optimizers.Optimizer`, usually
-                `keras_gpt3.training.AdamW`. Under a strategy its gradients are
-                averaged over the replicas before it clips them. Defaults to
-                `"auto"`: Adam at 2e-5, for fine-tuning.
+                `keras_gpt3.training.AdamW`. It clips the gradients of the
+                global batch, under a strategy or a distribution, too. Defaults
+                to `"auto"`: Adam at 2e-5, for fine-tuning.
             loss: See `keras.Model.compile`. Defaults to `"auto"`.
             metrics: See `keras.Model.compile`. Defaults to `None`.
             weighted_metrics: See `keras.Model.compile`. Defaults to `"auto"`.
             sampler: string or `keras_hub.samplers.Sampler`, used by
                 `generate`. Defaults to `"top_k"`.
-            jit_compile: bool. Whether XLA compiles the whole step of a
-                replica. Defaults to `"auto"`: on GPUs only; single operations
-                are compiled elsewhere.
-            micro_batch_size: int. Rows of which a replica computes the
-                gradients at a time; they are added up to those of its whole
-                batch, which it must divide. Defaults to `None`, all rows.
+            jit_compile: bool. Whether XLA compiles the whole step, of a
+                replica on TensorFlow. Defaults to `"auto"`: always under JAX;
+                on TensorFlow on GPUs only, and single operations elsewhere.
+            micro_batch_size: int. Rows of which a replica, or the devices of a
+                part of the batch under JAX, computes the gradients at a time;
+                they are added up to those of its whole part, which it must
+                divide. Defaults to `None`, all rows.
             rematerialization: string or int. Which decoder blocks keep nothing
                 but their input for the backward pass and run forward once more
                 there: `"none"`, `"block"` for all, or `k` for every `k`-th.
@@ -82,8 +84,8 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             ValueError: If the optimizer accumulates gradients or has an
                 `apply` of its own; `micro_batch_size`, `rematerialization` or
                 `pipeline_stages` is none of the above, or more than there are
-                devices or blocks for; or micro-batches or stages come with a
-                loss or metrics of your own.
+                devices or blocks for; micro-batches or stages come with a loss
+                or metrics of your own; or stages with a quantized head.
 
         Example:
 
@@ -106,10 +108,10 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             rematerialization=rematerialization,
             pipeline_stages=pipeline_stages,
         )
-        step.place_stages(self, optimizer)
+        sampler = _checked_sampler(sampler)
+        stages = step.choose_stages(self, optimizer)
         self.backbone.rematerialize(rematerialization)
-        self._step = step
-        if not self._step.is_fused:
+        if not step.is_fused:
             _log_once(
                 "A loss or metrics of your own need the logits of all tokens "
                 "at once: batch x length x vocabulary_size floats. Leave "
@@ -127,17 +129,14 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             optimizer=optimizer,
             metrics=metrics,
             sampler=sampler,
-            jit_compile=self._step.keras_jit_compile,
-            **self._step.keras_losses(loss, weighted_metrics),
+            jit_compile=step.keras_jit_compile,
+            **step.keras_losses(loss, weighted_metrics),
             **kwargs,
         )
-        if not isinstance(self.sampler, keras_hub.samplers.Sampler):
-            raise ValueError(
-                "sampler must be a keras_hub.samplers.Sampler or the name of "
-                f"one. Received: sampler={sampler!r}. Use 'greedy', 'top_k', "
-                "'top_p', 'random', 'beam' or 'contrastive'."
-            )
-        self._step.make_trackers(self)
+        self._step = step
+        step.make_trackers(self)
+        # Last: the weights of a model that was refused stay where they were.
+        step.place_stages(self, stages)
 
     @property
     def metrics(self):
@@ -169,9 +168,10 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             of your own `loss` and `learning_rate` only.
 
         Raises:
-            ValueError: If the replicas do not divide the batches of a dataset,
-                or micro-batches the part of a replica, an id is outside the
-                vocabulary, or a sequence is longer than the context.
+            ValueError: If the replicas, or the batch axis of the mesh, do not
+                divide the batches of a dataset, or micro-batches the part of
+                each, an id is outside the vocabulary, or a sequence is longer
+                than the context.
             MemoryError: If a step needs more memory than there is.
         """
         check_input(self, x)
@@ -259,10 +259,14 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         return super().make_train_function(force)
 
     def _make_function(self, step_function, *args, **kwargs):
-        function = super()._make_function(step_function, *args, **kwargs)
-        if keras.config.backend() == "jax":
-            return keep_state(self, function)
-        return function
+        if keras.config.backend() != "jax":
+            return super()._make_function(step_function, *args, **kwargs)
+        kept = KeptState(self)
+        # Of each step: with `steps_per_execution` the function has several.
+        execution = super()._make_function(
+            kept.updated_by(step_function), *args, **kwargs
+        )
+        return kept.given_back_by(execution)
 
     def _symbolic_build(self, iterator=None, data_batch=None):
         # JAX' `fit` would build the optimizer here, unchecked.
@@ -294,7 +298,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         sampler = keras_hub.samplers.deserialize(config.pop("sampler"))
         config = keras.saving.deserialize_keras_object(config)
         self.compile(**config, sampler=sampler)
-        self.optimizer.build(self.trainable_variables)
+        self._step.build_optimizer(self)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # To learn the shape of a batch, Keras averages it over the replicas,
@@ -331,6 +335,18 @@ def _own_step():
     from keras_gpt3.training import train_step
 
     return train_step
+
+
+def _checked_sampler(sampler):
+    """The sampler that `compile` was given, or that of a name."""
+    sampler = keras_hub.samplers.get(sampler)
+    if not isinstance(sampler, keras_hub.samplers.Sampler):
+        raise ValueError(
+            "sampler must be a keras_hub.samplers.Sampler or the name of one. "
+            f"Received: sampler={sampler!r}. Use 'greedy', 'top_k', 'top_p', "
+            "'random', 'beam' or 'contrastive'."
+        )
+    return sampler
 
 
 @functools.cache

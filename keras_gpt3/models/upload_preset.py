@@ -7,6 +7,7 @@ import re
 import keras_hub
 
 from keras_gpt3.models.model_card import CARD_FILE
+from keras_gpt3.needed_packages import needed_packages
 
 _FORMS = {
     "hf://": "hf://org/name",
@@ -110,14 +111,10 @@ def _upload_card(handle, card):
     keras-hub writes its own over the folder's, and deletes it afterwards,
     unless the repository has a card already.
     """
-    try:
+    need = "Uploading to Hugging Face's hub must find huggingface-hub"
+    with needed_packages(need, "convert"):
         import huggingface_hub
         from huggingface_hub.errors import HFValidationError
-    except ImportError as error:
-        raise ImportError(
-            "Uploading to Hugging Face's hub needs huggingface-hub. Received: "
-            f"{error}. Install it with pip install 'keras-gpt3[convert]'."
-        ) from error
     try:
         repository = huggingface_hub.create_repo(handle, exist_ok=True).repo_id
     except HFValidationError as error:

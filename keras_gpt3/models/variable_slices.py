@@ -9,7 +9,8 @@ def fill_variable(variable, parts):
 
     On TensorFlow each part is written into the variable's own memory, that of
     every replica. Other backends have no such operation: they get the whole
-    array at once.
+    array at once, with zeros where there is no part: a table that is padded
+    for several devices has more rows than there are ids.
 
     Args:
         variable: `keras.Variable`.
@@ -35,7 +36,7 @@ def fill_variable(variable, parts):
         for slices, array in parts:
             _assign_in_place(variable, slices, array)
         return
-    whole = np.empty(variable.shape, variable.dtype)
+    whole = np.zeros(variable.shape, variable.dtype)
     for slices, array in parts:
         whole[slices] = array
     variable.assign(whole)

@@ -1,5 +1,7 @@
 """A weight of a backbone by its path."""
 
+from keras_gpt3.layers.padded_embedding import PaddedEmbedding
+
 
 def weight_of_path(backbone, path):
     """Finds a weight where its path says.
@@ -10,7 +12,8 @@ def weight_of_path(backbone, path):
 
     Returns:
         The `keras.Variable`; with a low-rank adapter the tensor of the kernel
-        and its adapter, merged.
+        and its adapter, merged; of a table that is padded for several devices
+        the tensor of the rows that ids have.
 
     Raises:
         ValueError: If the layer is quantized.
@@ -28,6 +31,45 @@ def weight_of_path(backbone, path):
     weight_of_path(backbone, "token_embedding/embeddings").shape  # (100, 16)
     ```
     """
+    layer, attribute = _owner(backbone, path)
+    return getattr(layer, attribute)
+
+
+def variable_of_path(backbone, path):
+    """Finds the variable that a weight is stored in, to fill it.
+
+    Args:
+        backbone: `GPT3Backbone` without adapters.
+        path: string. As in `weight_of_path`.
+
+    Returns:
+        A `keras.Variable`. That of a table that is padded for several devices
+        has more rows than the weight, which are zeros.
+
+    Raises:
+        ValueError: If the layer is quantized.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.models.weight_of_path import variable_of_path
+
+    backbone = keras_gpt3.GPT3Backbone(
+        vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
+        intermediate_dim=64, max_sequence_length=32,
+    )
+    variable_of_path(backbone, "final_norm/beta").assign([0.5] * 16)
+    ```
+    """
+    layer, attribute = _owner(backbone, path)
+    if isinstance(layer, PaddedEmbedding):
+        return layer.all_rows
+    return getattr(layer, attribute)
+
+
+def _owner(backbone, path):
+    """The layer that has a weight, and its name there."""
     name, *inner, attribute = path.split("/")
     layer = backbone.get_layer(name)
     for name in inner:
@@ -39,4 +81,4 @@ def weight_of_path(backbone, path):
             f"{path} in {layer.quantization_mode}. Use the model as it was "
             "before quantize."
         )
-    return getattr(layer, attribute)
+    return layer, attribute

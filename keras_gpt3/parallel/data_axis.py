@@ -45,7 +45,7 @@ def check_shards_divide(num_shards, rows):
     if rows % num_shards:
         raise ValueError(
             "The batch axis of the mesh must divide the rows of a batch. "
-            f"Received: rows={rows}, batch axis of {num_shards}. Use a batch "
+            f"Received: rows={rows}, batch_axis={num_shards}. Use a batch "
             f"size of {num_shards * (rows // num_shards + 1)}, or drop the "
             "batch that is not full."
         )

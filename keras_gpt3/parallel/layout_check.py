@@ -5,6 +5,8 @@ import math
 import keras
 
 from keras_gpt3.converters.weight_shapes import weight_shapes
+from keras_gpt3.parallel.current_layouts import axis_parts
+from keras_gpt3.parallel.current_layouts import layout_map
 from keras_gpt3.parallel.layout_map import check_backend_distributes
 from keras_gpt3.parallel.layout_rules import padded_rows
 
@@ -23,8 +25,9 @@ def distributed_rows(config):
         their number does not divide it.
 
     Raises:
-        ValueError: If Keras runs on another backend than JAX, or an axis of
-            the mesh does not divide what it is to split.
+        NotImplementedError: If Keras runs on another backend than JAX.
+        ValueError: If an axis of the mesh does not divide what it is to split,
+            or the layout map knows none of the weights.
 
     Example:
 
@@ -34,20 +37,21 @@ def distributed_rows(config):
     distributed_rows({"vocabulary_size": 50257})  # without a distribution
     ```
     """
-    distribution = keras.distribution.distribution()
-    if distribution is None:
+    if keras.distribution.distribution() is None:
         return config["vocabulary_size"]
     check_backend_distributes()
-    layouts = getattr(distribution, "_layout_map", None)
+    layouts = layout_map()
     if layouts is None:  # Data parallelism alone.
         return config["vocabulary_size"]
-    _check_heads(config, _parts(layouts, _KERNEL)[1])
-    rows = padded_rows(config["vocabulary_size"], _parts(layouts, _TABLE)[0])
+    _check_heads(config, axis_parts(layouts, _KERNEL)[1])
+    parts = axis_parts(layouts, _TABLE)[0]
+    rows = padded_rows(config["vocabulary_size"], parts)
     shapes = weight_shapes(config) | {_TABLE: (rows, _table_width(config))}
+    _check_knows_some(layouts, shapes)
     more = getattr(layouts, "optimizer_layouts", None)
     for path, shape in shapes.items():
-        for layout_map in filter(None, (layouts, more)):
-            _check_shape(path, shape, _parts(layout_map, path))
+        for each in filter(None, (layouts, more)):
+            _check_shape(path, shape, axis_parts(each, path))
     return rows
 
 
@@ -55,21 +59,15 @@ def _table_width(config):
     return config["embedding_dim"] or config["hidden_dim"]
 
 
-def _parts(layout_map, path):
-    """Into how many parts each axis of a variable is split."""
-    layout, mesh = layout_map[path], layout_map.device_mesh
-    if layout is None:
-        return (1, 1)
-    sizes = dict(zip(mesh.axis_names, mesh.shape, strict=True))
-    return tuple(
-        math.prod(sizes[name] for name in _names(axis)) for axis in layout.axes
-    )
-
-
-def _names(axis):
-    if axis is None:
-        return ()
-    return (axis,) if isinstance(axis, str) else tuple(axis)
+def _check_knows_some(layouts, paths):
+    """Keras would leave all weights whole, in silence."""
+    if not any(layouts[path] for path in paths):
+        raise ValueError(
+            "A layout map must have a layout for some of the weights. "
+            f"Received: layout_map={list(layouts)}. Use "
+            "GPT3Backbone.get_layout_map, or patterns that match all of a "
+            f"path such as {_KERNEL}."
+        )
 
 
 def _check_heads(config, size):
@@ -79,7 +77,7 @@ def _check_heads(config, size):
         works = [n for n in range(1, common + 1) if common % n == 0]
         raise ValueError(
             "The model axis of the mesh must divide num_heads and "
-            f"intermediate_dim. Received: model axis of {size}, num_heads="
+            f"intermediate_dim. Received: model_axis={size}, num_heads="
             f"{heads}, intermediate_dim={inner}. Use one of {works}."
         )
 
@@ -89,7 +87,7 @@ def _check_shape(path, shape, parts):
         if size % number:
             raise ValueError(
                 "An axis of the mesh must divide the weights that it splits. "
-                f"Received: {path} of shape {tuple(shape)} into {parts} "
-                "parts. Use another mesh, or leave out shard_weights and "
+                f"Received: path={path!r}, shape={tuple(shape)}, parts="
+                f"{parts}. Use another mesh, or leave out shard_weights and "
                 "shard_optimizer."
             )

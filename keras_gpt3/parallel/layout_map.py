@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_gpt3.backend_check import require_backend
 from keras_gpt3.parallel.layout_rules import DATA
 from keras_gpt3.parallel.layout_rules import LAYOUT_RULES
 from keras_gpt3.parallel.layout_rules import MODEL
@@ -40,8 +41,23 @@ def make_layout_map(
         A `GPT3LayoutMap`.
 
     Raises:
-        ValueError: If Keras runs on another backend than JAX, or the mesh has
-            no such axis.
+        NotImplementedError: If Keras runs on another backend than JAX.
+        ValueError: If the mesh has no such axes, or both are the same.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_gpt3.parallel.layout_map import make_layout_map
+
+    if keras.config.backend() == "jax":
+        mesh = keras.distribution.DeviceMesh(
+            (1, 1), ("batch", "model"), keras.distribution.list_devices()[:1]
+        )
+        layout_map = make_layout_map(mesh, "batch", "model")
+        path = "decoder_block_0/attention_output/kernel"
+        layout_map[path].axes  # ("model", None)
+    ```
     """
     check_backend_distributes()
     if not isinstance(device_mesh, keras.distribution.DeviceMesh):
@@ -58,6 +74,14 @@ def make_layout_map(
                 f"Received: {kind}_parallel_dim_name={name!r}, axis_names="
                 f"{list(device_mesh.axis_names)}. Name one of them."
             )
+    if data_parallel_dim_name == model_parallel_dim_name:
+        raise ValueError(
+            "data_parallel_dim_name and model_parallel_dim_name must be two "
+            "axes of the mesh. Received: data_parallel_dim_name="
+            f"{data_parallel_dim_name!r}, model_parallel_dim_name="
+            f"{model_parallel_dim_name!r}. Give the mesh a second axis, of "
+            "size 1 if need be."
+        )
     layout_map = _with_layouts(GPT3LayoutMap(device_mesh), names, shard_weights)
     if shard_optimizer and not shard_weights:
         layout_map.optimizer_layouts = _with_layouts(
@@ -70,16 +94,25 @@ def check_backend_distributes():
     """Raises where `keras.distribution` distributes nothing.
 
     Raises:
-        ValueError: If Keras runs on another backend than JAX.
+        NotImplementedError: If Keras runs on another backend than JAX.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_gpt3.parallel.layout_map import check_backend_distributes
+
+    if keras.config.backend() == "jax":
+        check_backend_distributes()
+    ```
     """
-    if keras.config.backend() != "jax":
-        raise ValueError(
-            "keras.distribution must run on the JAX backend: on others it "
-            "distributes nothing, in silence. Received: backend="
-            f"{keras.config.backend()!r}. Set KERAS_BACKEND=jax, or use "
-            "compile(pipeline_stages=...) and "
-            "keras_gpt3.parallel.mirrored_strategy."
-        )
+    # Others distribute nothing, in silence.
+    require_backend(
+        "jax",
+        "keras.distribution",
+        "Set KERAS_BACKEND=jax, or use compile(pipeline_stages=...) and "
+        "keras_gpt3.parallel.mirrored_strategy.",
+    )
 
 
 def _with_layouts(layout_map, names, over_data):

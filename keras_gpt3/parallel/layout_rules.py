@@ -10,17 +10,18 @@ import math
 
 MODEL, DATA = "model", "data"
 
-# Patterns of the paths of variables. `DATA` is where a weight may be split
+# Patterns of whole paths of variables, which begin with the name scope that the
+# backbone was made in, if any. `DATA` is where a weight may be split
 # over the devices of the data axis, too; the rest every device has whole.
 LAYOUT_RULES = {
-    r"^token_embedding/embeddings$": (MODEL, DATA),
-    r"^position_embedding/table/embeddings$": (None, DATA),
-    r"^decoder_block_\d+/query_key_value/kernel$": (DATA, MODEL),
-    r"^decoder_block_\d+/query_key_value/bias$": (MODEL,),
-    r"^decoder_block_\d+/attention_output/kernel$": (MODEL, DATA),
-    r"^decoder_block_\d+/feed_forward_intermediate/kernel$": (DATA, MODEL),
-    r"^decoder_block_\d+/feed_forward_intermediate/bias$": (MODEL,),
-    r"^decoder_block_\d+/feed_forward_output/kernel$": (MODEL, DATA),
+    r"(.*/)?token_embedding/embeddings": (MODEL, DATA),
+    r"(.*/)?position_embedding/table/embeddings": (None, DATA),
+    r"(.*/)?decoder_block_\d+/query_key_value/kernel": (DATA, MODEL),
+    r"(.*/)?decoder_block_\d+/query_key_value/bias": (MODEL,),
+    r"(.*/)?decoder_block_\d+/attention_output/kernel": (MODEL, DATA),
+    r"(.*/)?decoder_block_\d+/feed_forward_intermediate/kernel": (DATA, MODEL),
+    r"(.*/)?decoder_block_\d+/feed_forward_intermediate/bias": (MODEL,),
+    r"(.*/)?decoder_block_\d+/feed_forward_output/kernel": (MODEL, DATA),
 }
 
 # A multiple that XLA's products like, and many numbers of devices divide.

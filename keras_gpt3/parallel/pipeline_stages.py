@@ -1,9 +1,10 @@
 """Which blocks and devices are the stages of a pipeline. TensorFlow only."""
 
-import contextlib
 import dataclasses
 
+from keras_gpt3.backend_check import require_backend
 from keras_gpt3.integer_argument import check_integer
+from keras_gpt3.parallel.stage_layers import stage_layers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,25 +32,31 @@ def check_num_stages(value):
         value: what `GPT3.compile` was given.
 
     Raises:
-        ValueError: If it is no integer of at least 1, or above 1 where Keras
-            runs on another backend than TensorFlow.
-    """
-    import keras
+        ValueError: If it is no integer of at least 1.
+        NotImplementedError: If it is above 1 where Keras runs on another
+            backend than TensorFlow.
 
+    Example:
+
+    ```python
+    from keras_gpt3.parallel.pipeline_stages import check_num_stages
+
+    check_num_stages(1)
+    ```
+    """
     check_integer("pipeline_stages", value, minimum=1)
-    if value > 1 and keras.config.backend() != "tensorflow":
-        raise ValueError(
-            "pipeline_stages must be 1 on another backend than TensorFlow. "
-            f"Received: pipeline_stages={value}. Use "
-            "GPT3Backbone.get_layout_map with keras.distribution there."
+    if value > 1:
+        require_backend(
+            "tensorflow",
+            f"A model of pipeline_stages={value}",
+            "Use GPT3Backbone.get_layout_map with keras.distribution there.",
         )
 
 
 def assign_stages(blocks, num_stages, strategy):
     """Divides blocks into stages, and gives each of them its devices.
 
-    The sizes of the stages differ by at most one block. The first ones are the
-    smaller ones: the first device has the embeddings and the loss, too.
+    The blocks of a stage are those of `stage_layers`.
 
     Args:
         blocks: list of `DecoderBlock`.
@@ -83,14 +90,12 @@ def assign_stages(blocks, num_stages, strategy):
             f"pipeline_stages={num_stages}, num_layers={len(blocks)}. Use "
             "fewer stages."
         )
+    layers = stage_layers(len(blocks), num_stages)
     devices = _devices(num_stages, strategy)
-    stages, first = [], 0
-    for index, names in enumerate(devices):
-        # (L + p) // P, summed over the stages p, is L.
-        end = first + (len(blocks) + index) // num_stages
-        stages.append(PipelineStage(tuple(blocks[first:end]), names))
-        first = end
-    return tuple(stages)
+    return tuple(
+        PipelineStage(tuple(blocks[i] for i in own), names)
+        for own, names in zip(layers, devices, strict=True)
+    )
 
 
 def lies_on_stages(blocks):
@@ -101,8 +106,21 @@ def lies_on_stages(blocks):
 
     Returns:
         A bool.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.parallel.pipeline_stages import lies_on_stages
+
+    backbone = keras_gpt3.GPT3Backbone(
+        vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
+        intermediate_dim=64, max_sequence_length=32,
+    )
+    lies_on_stages(backbone.decoder_blocks)  # False
+    ```
     """
-    return blocks[0].device_scope is not contextlib.nullcontext
+    return blocks[0].device_scope is not None
 
 
 def _devices(num_stages, strategy):

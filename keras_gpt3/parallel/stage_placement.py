@@ -18,6 +18,24 @@ def place_on_stages(backbone, stages, strategy):
         backbone: a built `GPT3Backbone`.
         stages: tuple of `PipelineStage`, from `assign_stages`.
         strategy: `tf.distribute.MirroredStrategy` of the model, or `None`.
+
+    Example:
+
+    ```python
+    import keras
+    import keras_gpt3
+
+    if keras.config.backend() == "tensorflow":
+        from keras_gpt3.parallel.pipeline_stages import assign_stages
+        from keras_gpt3.parallel.stage_placement import place_on_stages
+
+        backbone = keras_gpt3.GPT3Backbone(
+            vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
+            intermediate_dim=64, max_sequence_length=32,
+        )
+        stages = assign_stages(backbone.decoder_blocks, 1, None)
+        place_on_stages(backbone, stages, None)
+    ```
     """
     for variable, devices in _places(backbone, stages):
         if variable_devices(variable) != devices:
@@ -25,7 +43,7 @@ def place_on_stages(backbone, stages, strategy):
     for stage in stages:
         # In the first stage, too: behind another block the current device may
         # be any.
-        scope = contextlib.nullcontext
+        scope = None
         if len(stages) > 1:
             scope = functools.partial(_device_scope, stage)
         for block in stage.blocks:
@@ -41,6 +59,24 @@ def moves_weights(backbone, stages):
 
     Returns:
         A bool.
+
+    Example:
+
+    ```python
+    import keras
+    import keras_gpt3
+
+    if keras.config.backend() == "tensorflow":
+        from keras_gpt3.parallel.pipeline_stages import assign_stages
+        from keras_gpt3.parallel.stage_placement import moves_weights
+
+        backbone = keras_gpt3.GPT3Backbone(
+            vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
+            intermediate_dim=64, max_sequence_length=32,
+        )
+        stages = assign_stages(backbone.decoder_blocks, 1, None)
+        moves_weights(backbone, stages)  # False: they are there.
+    ```
     """
     return any(
         variable_devices(variable) != devices
@@ -56,6 +92,17 @@ def variable_devices(variable):
 
     Returns:
         A tuple of strings such as `"/device:CPU:0"`, one for each replica.
+
+    Example:
+
+    ```python
+    import keras
+
+    if keras.config.backend() == "tensorflow":
+        from keras_gpt3.parallel.stage_placement import variable_devices
+
+        variable_devices(keras.Variable(1.0))  # ("/device:CPU:0",)
+    ```
     """
     specs = [tf.DeviceSpec.from_string(x.device) for x in _parts(variable)]
     return tuple(f"/device:{s.device_type}:{s.device_index}" for s in specs)

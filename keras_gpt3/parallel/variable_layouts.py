@@ -4,6 +4,8 @@ import contextlib
 
 import keras
 
+from keras_gpt3.parallel.current_layouts import layout_map
+
 
 def data_axis():
     """The name of the mesh's axis over which batches are spread, or `None`.
@@ -38,30 +40,37 @@ def is_spread_over_data(variable):
     is_spread_over_data(keras.Variable([1.0]))  # False
     ```
     """
-    layout = variable._layout
-    return layout is not None and data_axis() in layout.axes
+    return data_axis() is not None and data_axis() in _axes(variable)
 
 
 def lay_out_like(arrays, variables, by_parts=False):
     """Lays arrays out as variables are, in a function that JAX compiles.
 
     Args:
-        arrays: list of arrays, such as gradients.
+        arrays: list of arrays of the shapes of the variables, such as
+            gradients, of any dtypes.
         variables: list of `keras.Variable`, one for each array.
         by_parts: bool. Whether the arrays have a first axis more, that of the
             parts of the batch. Defaults to `False`.
 
     Returns:
-        A list of arrays.
+        A list of arrays of the same shapes and dtypes; `arrays` as they are
+        without a distribution.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_gpt3.parallel.variable_layouts import lay_out_like
+
+    lay_out_like([keras.ops.ones(2)], [keras.Variable([1.0, 2.0])])
+    ```
     """
     parts = (data_axis(),) if by_parts else ()
-
-    def lay_out(array, variable):
-        layout = variable._layout
-        axes = (None,) * len(variable.shape) if layout is None else layout.axes
-        return _constrain(array, (*parts, *axes))
-
-    return list(map(lay_out, arrays, variables))
+    return [
+        _constrain(array, (*parts, *_axes(variable)))
+        for array, variable in zip(arrays, variables, strict=True)
+    ]
 
 
 def bring_together(array, variable):
@@ -76,13 +85,23 @@ def bring_together(array, variable):
         variable: `keras.Variable`.
 
     Returns:
-        An array, which is split over the model axis alone.
+        An array of the same shape and dtype, split over the model axis alone.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_gpt3.parallel.variable_layouts import bring_together
+
+    variable = keras.Variable([1.0, 2.0])
+    bring_together(variable.value, variable)  # As it is: nothing is spread.
+    ```
     """
     if not is_spread_over_data(variable):
         return array
     import jax
 
-    spread = variable._layout.axes
+    spread = _axes(variable)
     whole = tuple(None if axis == data_axis() else axis for axis in spread)
     bring = jax.custom_vjp(lambda x: _constrain(x, whole))
     bring.defvjp(
@@ -90,6 +109,14 @@ def bring_together(array, variable):
         lambda _, upstream: (_constrain(upstream, spread),),
     )
     return bring(array)
+
+
+def _axes(variable):
+    """The axis of the mesh, or `None`, for each axis of a variable."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return (None,) * len(variable.shape)
+    return distribution.get_variable_layout(variable).axes
 
 
 def _constrain(array, axes):
@@ -123,8 +150,7 @@ def optimizer_layouts(variables):
         keras.optimizers.Adam().build(variables)
     ```
     """
-    layout_map = getattr(keras.distribution.distribution(), "_layout_map", None)
-    layouts = getattr(layout_map, "optimizer_layouts", None)
+    layouts = getattr(layout_map(), "optimizer_layouts", None)
     own = [variable._layout for variable in variables]
     try:
         for variable in variables if layouts else ():

@@ -1,5 +1,6 @@
 """Memory that a new model could take where it would be placed."""
 
+from keras_gpt3.planning.accelerator_memory import accelerator_memory
 from keras_gpt3.planning.container_memory import container_memory
 from keras_gpt3.planning.gpu_memory import gpu_memory
 
@@ -7,9 +8,9 @@ from keras_gpt3.planning.gpu_memory import gpu_memory
 def available_memory():
     """Finds the bytes available where a model would be placed.
 
-    On the TensorFlow backend with a GPU that is the memory of one GPU. Else
-    it is the machine's available memory, lowered by the limit of the
-    container if there is one.
+    With a GPU that is the memory of one GPU; on the JAX backend, what JAX may
+    use of one accelerator. Else it is the machine's available memory, lowered
+    by the limit of the container if there is one.
 
     Returns:
         An int, bytes.
@@ -23,14 +24,15 @@ def available_memory():
     format_bytes(available_memory())  # "23.1 GB"
     ```
     """
-    gpu = gpu_memory() if _backend_is_tensorflow() else None
-    return _host_memory() if gpu is None else gpu
+    of_device = {"tensorflow": gpu_memory, "jax": accelerator_memory}
+    memory = of_device[_backend()]()
+    return _host_memory() if memory is None else memory
 
 
-def _backend_is_tensorflow():
+def _backend():
     import keras
 
-    return keras.backend.backend() == "tensorflow"
+    return keras.config.backend()
 
 
 def _host_memory():

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from keras_gpt3.integer_argument import check_integer
+
 
 @dataclasses.dataclass(frozen=True)
 class Links:
@@ -21,8 +23,8 @@ class Links:
             axis or between stages is waited for. Defaults to `0.5`.
 
     Raises:
-        ValueError: If a speed is not above 0, `node_devices` below 1, or
-            `overlap` not from 0 to 1.
+        ValueError: If a speed is not above 0, `node_devices` no integer of at
+            least 1, or `overlap` not from 0 to 1.
 
     Example:
 
@@ -39,12 +41,13 @@ class Links:
     overlap: float = 0.5
 
     def __post_init__(self):
-        for name in ("node_devices", "node_bandwidth", "network_bandwidth"):
+        check_integer("node_devices", self.node_devices, minimum=1)
+        for name in ("node_bandwidth", "network_bandwidth"):
             if not getattr(self, name) > 0:
                 raise ValueError(
                     f"{name} must be above 0. Received: {name}="
                     f"{getattr(self, name)!r}. Leave it out to use "
-                    f"{getattr(Links, name):g}."
+                    f"{getattr(Links, name):g} bytes a second."
                 )
         if not 0 <= self.overlap <= 1:
             raise ValueError(

@@ -187,5 +187,5 @@ def _check_model_axis(mesh, config):
             "The model axis must divide num_heads and intermediate_dim. "
             f"Received: model={mesh.model}, num_heads={_num_heads(config)}, "
             f"intermediate_dim={config['intermediate_dim']}. Use one of "
-            f"{', '.join(map(str, possible))}."
+            f"{possible}."
         )

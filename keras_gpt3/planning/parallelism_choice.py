@@ -3,8 +3,8 @@
 from keras_gpt3.planning.batch_rows import check_rows_divide
 from keras_gpt3.planning.batch_rows import nearest_rows
 from keras_gpt3.planning.mesh import Mesh
-from keras_gpt3.planning.mesh_choice import choose_mesh
-from keras_gpt3.planning.mesh_choice import plain_choice
+from keras_gpt3.planning.mesh_search import choose_mesh
+from keras_gpt3.planning.mesh_search import plain_choice
 from keras_gpt3.planning.training_choice import choose_training
 
 

@@ -48,6 +48,7 @@ class Plan(PrintedTables):
         cache: int. Bytes of keys and values to continue one sequence of
             `length` tokens; see `cache_bytes`.
         mesh: `Mesh`. Replicas, devices that share each layer, stages.
+        backend: string. The Keras backend that runs it.
         shard_optimizer: bool. The argument of `GPT3Backbone.get_layout_map`.
         shard_weights: bool. The same.
         bubble: float. The share of a step in which a stage waits.
@@ -90,6 +91,7 @@ class Plan(PrintedTables):
     recomputation: float
     cache: int
     mesh: Mesh
+    backend: str
     shard_optimizer: bool
     shard_weights: bool
     bubble: float
@@ -106,12 +108,6 @@ class Plan(PrintedTables):
     def batch_tokens(self):
         """Tokens of the batch of all devices, an int."""
         return self.mesh.data * self.rows * self.length
-
-    @property
-    def backend(self):
-        """The Keras backend that runs it, a str."""
-        split = self.mesh.model > 1 or self.shard_optimizer
-        return "jax" if split or self.shard_weights else "tensorflow"
 
     @property
     def headroom(self):
@@ -208,6 +204,7 @@ def plan(
         length=length,
         rows=rows // choice.mesh.data,
         cache=cache_bytes(config, dtype, length=length),
+        backend=choice.backend,
         sustained_flops=job.sustained_flops,
         links=job.links,
         **choice.fields,

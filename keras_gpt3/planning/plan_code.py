@@ -51,7 +51,7 @@ def plan_code(preset, choice, job, context):
     Example:
 
     ```python
-    from keras_gpt3.planning.mesh_choice import choose_mesh
+    from keras_gpt3.planning.mesh_search import choose_mesh
     from keras_gpt3.planning.plan_code import plan_code
     from keras_gpt3.planning.training_job import TrainingJob
     from keras_gpt3.preset_loader import load_shipped_preset
@@ -66,7 +66,7 @@ def plan_code(preset, choice, job, context):
     lines = _model(preset, job, context) + _compile(choice)
     if choice.mesh.devices == 1:
         return f"import keras_gpt3\n\n{made}{lines}"
-    if choice.is_plain or choice.mesh.stages > 1:
+    if choice.backend == "tensorflow":
         return _replicas(choice, job, made, lines)
     return _distribution(choice, job) + made + lines
 
@@ -81,7 +81,7 @@ def _distribution(choice, job):
     hosts = -(-choice.mesh.devices // job.links.node_devices)
     cluster = _CLUSTER.format(hosts=hosts) if hosts > 1 else ""
     return (
-        _BACKEND.format(backend="jax")
+        _BACKEND.format(backend=choice.backend)
         + "import keras\nimport keras_gpt3\n\n"
         + cluster
         + _MESH.format(mesh=choice.mesh, arguments=arguments)
@@ -90,7 +90,7 @@ def _distribution(choice, job):
 
 def _replicas(choice, job, made, lines):
     """The model in what replicates it, on the TensorFlow backend."""
-    head = _BACKEND.format(backend="tensorflow") + "import keras_gpt3\n\n"
+    head = _BACKEND.format(backend=choice.backend) + "import keras_gpt3\n\n"
     if choice.mesh.data == 1:
         return head + made + lines
     strategy = f"mirrored_strategy({choice.mesh.data})"

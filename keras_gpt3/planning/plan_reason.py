@@ -4,7 +4,7 @@ import dataclasses
 
 from keras_gpt3.planning.byte_size import format_bytes
 from keras_gpt3.planning.dtype_bytes import bytes_per_weight
-from keras_gpt3.planning.mesh_choice import devices_that_fit
+from keras_gpt3.planning.mesh_search import fewest_devices
 from keras_gpt3.planning.parallelism_choice import best_choice
 from keras_gpt3.planning.training_choice import MARGIN
 from keras_gpt3.planning.training_choice import choose_training
@@ -45,7 +45,10 @@ def _why_split(job, choice, mesh):
     if choice.is_plain or mesh is not None:
         return ""
     if job.rows % devices:
-        return f" {devices} devices do not divide the {job.rows} rows."
+        return (
+            f" The {job.rows} rows cannot be shared equally by {devices} "
+            "replicas."
+        )
     options = {"dtype": job.dtype, "length": job.length}
     # In no memory, the choice that takes least.
     least, _ = choose_training(job.config, job.rows // devices, 0, **options)
@@ -60,7 +63,7 @@ def _remedies(job, choice, budget, mesh):
     devices = choice.mesh.devices
     total = choice.memory["total"]
     ways = [f"devices of {format_bytes(total / (1 - MARGIN))}"]
-    more = devices_that_fit(job, devices, budget)
+    more = fewest_devices(job, devices, budget)
     if more is not None:
         ways.append(f"devices={more}")
     if mesh is not None:

@@ -14,7 +14,8 @@ from keras_gpt3.preset_loader import shipped_presets
 def check_fits(config, name, dtype=None, available=None):
     """Raises if the weights of a model alone exceed the available memory.
 
-    Under a distribution over several devices, those of this process count.
+    Under a distribution over several devices, those count that lie in the
+    memory of which `available_memory` speaks.
 
     Args:
         config: dict. The arguments of `GPT3Backbone`, overrides included.

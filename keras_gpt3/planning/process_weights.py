@@ -1,17 +1,22 @@
-"""How many weights of a model this process has to hold."""
+"""How many weights of a model have to fit into one memory."""
 
 import math
 
 from keras_gpt3.converters.weight_shapes import weight_shapes
+from keras_gpt3.parallel.current_layouts import layout_map
+from keras_gpt3.parallel.current_layouts import number_of_parts
+from keras_gpt3.planning.accelerator_memory import accelerator_memory
 from keras_gpt3.planning.parameter_count import count_parameters
 from keras_gpt3.preset_loader import SWITCHES
 
 
 def process_weights(config):
-    """Counts the weights that a new model puts on this process' devices.
+    """Counts the weights that a new model puts into the available memory.
 
-    Under a `keras.distribution` that splits weights, each device holds a part
-    of them; what is not split, each holds whole.
+    That is the memory that `available_memory` finds: of one accelerator, or,
+    where devices are CPUs, of the host that those of this process share. Under
+    a `keras.distribution` that splits weights, each device holds a part of
+    them; what is not split, each holds whole.
 
     Args:
         config: dict. The arguments of `GPT3Backbone`.
@@ -33,36 +38,33 @@ def process_weights(config):
     ```
     """
     count = sum(count_parameters(config).values())
-    layouts = _layout_map()
-    if layouts is None:
+    distribution = _distribution()
+    if distribution is None:
         return count
-    import jax
-
+    layouts = layout_map()
     # Layers are alike, but each has its own layouts in a map.
     shapes = weight_shapes(SWITCHES | config)
     of_device = sum(
-        -(-math.prod(shape) // _number_of_parts(layouts, path))
+        -(-math.prod(shape) // number_of_parts(layouts, path))
         for path, shape in shapes.items()
     )
-    return of_device * min(
-        jax.local_device_count(), math.prod(layouts.device_mesh.shape)
-    )
+    return of_device * _devices_of_a_memory(distribution)
 
 
-def _layout_map():
-    """The layouts of weights that are set, or `None`."""
+def _distribution():
+    """The distribution that is set, if the backend heeds it."""
     import keras
 
     if keras.config.backend() != "jax":
         return None
-    distribution = keras.distribution.distribution()
-    return getattr(distribution, "_layout_map", None)
+    return keras.distribution.distribution()
 
 
-def _number_of_parts(layouts, path):
-    """Into how many parts a weight is split."""
-    layout, mesh = layouts[path], layouts.device_mesh
-    if layout is None:
+def _devices_of_a_memory(distribution):
+    """How many devices of a distribution share the available memory."""
+    import jax
+
+    if accelerator_memory() is not None:
         return 1
-    sizes = dict(zip(mesh.axis_names, mesh.shape, strict=True))
-    return math.prod(sizes.get(axis, 1) for axis in layout.axes)
+    devices = math.prod(distribution.device_mesh.shape)
+    return min(jax.local_device_count(), devices)

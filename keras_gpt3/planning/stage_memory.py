@@ -7,8 +7,8 @@ of that.
 """
 
 import dataclasses
-import itertools
 
+from keras_gpt3.parallel.stage_layers import stage_layers
 from keras_gpt3.planning.block_workspace import largest_workspace
 from keras_gpt3.planning.kept_activations import again_bytes
 from keras_gpt3.planning.kept_activations import bytes_after_blocks
@@ -20,29 +20,6 @@ from keras_gpt3.planning.memory import training_slots
 from keras_gpt3.planning.pipeline_bubble import micro_batch_groups
 
 _BYTES_FLOAT32 = 4
-
-
-def stage_layers(num_layers, stages):
-    """The blocks of each stage, as `keras_gpt3.parallel.assign_stages` does.
-
-    Args:
-        num_layers: int.
-        stages: int.
-
-    Returns:
-        A list of ranges; the first ones are the shorter ones.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.stage_memory import stage_layers
-
-    stage_layers(num_layers=5, stages=2)  # [range(0, 2), range(2, 5)]
-    ```
-    """
-    sizes = [(num_layers + stage) // stages for stage in range(stages)]
-    ends = [0, *itertools.accumulate(sizes)]
-    return [range(*ends[stage : stage + 2]) for stage in range(stages)]
 
 
 def stage_memory(share, sizes, stages, micro_batches, optimizer="adamw"):

@@ -1,7 +1,7 @@
 """How long a step takes on a mesh, by its arithmetic and its communication."""
 
+from keras_gpt3.parallel.stage_layers import stage_layers
 from keras_gpt3.planning.pipeline_bubble import pipeline_bubble
-from keras_gpt3.planning.stage_memory import stage_layers
 
 
 def step_seconds(job, mesh, micro_batches, recomputation, communication):

@@ -67,7 +67,7 @@ class TrainingJob:
             raise ValueError(
                 "sustained_flops must be above 0. Received: sustained_flops="
                 f"{sustained_flops!r}. Leave it out to use "
-                f"{SUSTAINED_FLOPS:g}."
+                f"{SUSTAINED_FLOPS:g} FLOP/s."
             )
         return cls(
             config, rows, length, dtype, sustained_flops, links or Links()

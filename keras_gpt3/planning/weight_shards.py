@@ -107,6 +107,6 @@ def data_axis_divides(config, data):
 def _count_on_device(path, shape, axes):
     count = math.prod(shape)
     for pattern, kinds in LAYOUT_RULES.items():
-        if re.search(pattern, path):
+        if re.fullmatch(pattern, path):
             return count // math.prod(axes.get(kind, 1) for kind in kinds)
     return count

@@ -1,5 +1,6 @@
 """Serves an export over HTTP until it is told to stop."""
 
+from keras_gpt3.needed_packages import needed_packages
 from keras_gpt3.serving.listening_socket import listening_socket
 from keras_gpt3.serving.server_settings import ServerSettings
 
@@ -58,14 +59,9 @@ def serve(folder, host="127.0.0.1", port=8501, settings=None):
 
 def _imported():
     """What needs the extra."""
-    try:
+    need = "The server must find starlette, uvicorn and prometheus_client"
+    with needed_packages(need, "serving"):
         from keras_gpt3.serving.app import make_app
         from keras_gpt3.serving.http_server import HttpServer
         from keras_gpt3.serving.model_server import ModelServer
-    except ImportError as error:
-        raise ImportError(
-            "The server needs starlette, uvicorn and prometheus_client. "
-            f"Received: {error}. Install them with pip install "
-            "'keras-gpt3[serving]'."
-        ) from error
     return make_app, ModelServer, HttpServer

@@ -2,11 +2,13 @@
 
 import dataclasses
 import functools
-import os
 import pathlib
 import re
 import types
 import typing
+
+from keras_gpt3.replaced_file import replaced_file
+from keras_gpt3.strict_yaml import strict_yaml
 
 
 def read_config(kind, path, overrides=()):
@@ -119,10 +121,8 @@ def write_config(config, path):
     """
     yaml, _, dumper = _yaml()
     text = yaml.dump(dataclasses.asdict(config), Dumper=dumper, sort_keys=False)
-    path = pathlib.Path(path)
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    new.write_text(text, "utf-8")
-    new.replace(path)
+    with replaced_file(path) as file:
+        file.write(text.encode())
 
 
 # === YAML ===
@@ -131,15 +131,11 @@ def write_config(config, path):
 @functools.cache
 def _yaml():
     """PyYAML, and a loader and a dumper that know `1e9` for a number."""
-    try:
-        import yaml
-    except ImportError as error:
-        raise ImportError(
-            "A config file must be read with PyYAML. Received: no module "
-            "yaml. Install it with pip install 'keras-gpt3[pretrain]'."
-        ) from error
+    yaml, strict_loader = strict_yaml(
+        "A config file must be read with PyYAML", "pretrain"
+    )
 
-    class Loader(yaml.SafeLoader):
+    class Loader(strict_loader):
         pass
 
     class Dumper(yaml.SafeDumper):

@@ -3,8 +3,9 @@
 import logging
 import math
 
-import keras
 from keras import ops
+
+from keras_gpt3.backend_check import require_backend
 
 _logger = logging.getLogger("keras_gpt3")
 
@@ -31,11 +32,7 @@ def check_trainable(model, recipe):
     check_trainable(model, keras_gpt3.training.FinetuningRecipe())
     ```
     """
-    if keras.config.backend() != "tensorflow":
-        raise NotImplementedError(
-            "Fine-tuning must run on Keras' TensorFlow backend. Received: "
-            f"KERAS_BACKEND={keras.config.backend()}. Use model.fit there."
-        )
+    require_backend("tensorflow", "Fine-tuning", "Use model.fit there.")
     backbone = model.backbone
     _check_adapters(backbone.lora_settings, recipe)
     if not model.trainable_variables and not recipe.lora_rank:

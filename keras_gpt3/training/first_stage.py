@@ -22,6 +22,21 @@ class FirstStage(StagePasses):
         variables: list of `keras.Variable`, those that train and lie with it.
         observes: bool. As in `StagePasses`. Defaults to `False`.
         weighted_only: bool. As in `chunked_gradients`. Defaults to `False`.
+
+    Example:
+
+    ```python
+    import keras
+    import keras_gpt3
+    from keras_gpt3.parallel.pipeline_stages import assign_stages
+
+    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
+    if keras.config.backend() == "tensorflow":
+        from keras_gpt3.training.first_stage import FirstStage
+
+        (stage,) = assign_stages(model.backbone.decoder_blocks, 1, None)
+        passes = FirstStage(model, stage, model.trainable_variables)
+    ```
     """
 
     def __init__(

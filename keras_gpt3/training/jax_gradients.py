@@ -14,41 +14,46 @@ import functools
 
 import jax
 from jax import numpy as jnp
-from keras import ops
 
-from keras_gpt3.ops.chunked_cross_entropy import loss_and_gradients
 from keras_gpt3.parallel.data_axis import check_shards_divide
 from keras_gpt3.parallel.data_axis import num_data_shards
 from keras_gpt3.parallel.variable_layouts import is_spread_over_data
 from keras_gpt3.parallel.variable_layouts import lay_out_like
 from keras_gpt3.planning.micro_batch_division import check_micro_batch_divides
+from keras_gpt3.training.jax_piece_gradients import chunked_gradients
+from keras_gpt3.training.jax_piece_gradients import whole_head_gradients
+from keras_gpt3.training.jax_piece_gradients import with_seeds
 from keras_gpt3.training.jax_state import seed_places
-from keras_gpt3.training.jax_state import state_scope
 
 
 def batch_gradients(model, trainable, non_trainable, batch, gradient_scale):
-    """The loss of a batch without the logits of all tokens, and its gradients.
+    """The loss of a batch of which nobody needs the logits, and its gradients.
 
     Args:
         model: a compiled `GPT3` whose step is fused.
         trainable: list of arrays, the values of `model.trainable_variables`.
         non_trainable: list of arrays, those of the others.
-        batch: tuple of `x`, `y` and weights that sum to 1 over the batch, of
-            shape `(batch, length)`.
+        batch: tuple of `x`, a dict of `"token_ids"` in int32 and
+            `"padding_mask"` in bool, `y` in int32, and weights in float32 that
+            sum to 1 over the batch, all of shape `(batch, length)`.
         gradient_scale: float32 scalar. Factor on the gradients.
 
     Returns:
-        A tuple of the sums (loss and weight of right guesses), the gradients
-        of the trainable variables, and the new values of the others.
+        A tuple of the sums, `(2,)` in float32 (loss and weight of right
+        guesses), the gradients of the trainable variables, a list of arrays of
+        their shapes, and a list of the new values of the others.
 
     Raises:
         ValueError: If the parts, or micro-batches, do not divide the rows.
     """
     shards, size = num_data_shards(), model._step.micro_batch_size
     variables = model.trainable_variables
-    places = seed_places(model)
+    whole = model._step.needs_logits(model)
     compute = functools.partial(
-        _piece_gradients, model, trainable, non_trainable, places
+        whole_head_gradients if whole else chunked_gradients,
+        model,
+        trainable,
+        non_trainable,
     )
     if shards > 1:
         check_shards_divide(shards, batch[1].shape[0])
@@ -57,86 +62,23 @@ def batch_gradients(model, trainable, non_trainable, batch, gradient_scale):
             lambda x: x.reshape(shards, -1, *x.shape[1:]), batch
         )
         spread = any(map(is_spread_over_data, variables))
-        by_parts = _joined if spread else _by_parts
-        compute = by_parts(compute, variables, shards)
+        of_parts = _sum_over_parts if spread else _each_part
+        compute = of_parts(compute, variables, shards)
     if size is not None:
         compute = _in_micro_batches(compute, size, axis=int(shards > 1))
+    places = seed_places(model)
     seeds = [non_trainable[place] for place in places]
     sums, gradients, seeds = compute(seeds, batch, gradient_scale)
     if sums.ndim > 1:
         sums, gradients = jax.tree.map(_add_up, (sums, gradients))
         gradients = lay_out_like(gradients, variables)
-    others = list(non_trainable)
-    for place, seed in zip(places, seeds, strict=True):
-        others[place] = seed
-    return sums, gradients, others
+    return sums, gradients, with_seeds(non_trainable, places, seeds)
 
 
-def _piece_gradients(
-    model,
-    trainable,
-    non_trainable,
-    places,
-    seeds,
-    batch,
-    gradient_scale,
-    loss_parts=1,
-):
-    """Sums, gradients and seeds of a piece of the batch, on its devices."""
-    (x, y, weights), embedding = batch, model.backbone.token_embedding
-    others = list(non_trainable)
-    for place, seed in zip(places, seeds, strict=True):
-        others[place] = seed
-
-    def forward(trainable):
-        with state_scope(model, trainable, others) as scope:
-            states = model.backbone(x, training=True)
-            table = getattr(embedding, "all_rows", embedding.embeddings)
-            table = ops.convert_to_tensor(table)
-        variables = model.non_trainable_variables
-        drawn = [scope.get_current_value(variables[i]) for i in places]
-        seen = zip(drawn, seeds, strict=True)
-        return (states, table), [a if b is None else b for b, a in seen]
-
-    (states, table), pull_back, seeds = jax.vjp(
-        forward, trainable, has_aux=True
-    )
-    frozen = not embedding.trainable_variables
-    compute_loss = functools.partial(
-        loss_and_gradients,
-        embeddings=table,
-        gradient_scale=gradient_scale,
-        frozen=frozen,
-        vocabulary_size=model.backbone.vocabulary_size,
-    )
-    loss, correct, d_states, d_table = _loss_by_parts(
-        compute_loss, loss_parts, states, y, weights
-    )
-    d_table = jnp.zeros_like(table) if frozen else d_table
-    (gradients,) = pull_back((d_states, d_table))
-    return jnp.stack([loss, correct]), gradients, seeds
-
-
-def _loss_by_parts(compute, number, states, y, weights):
-    """The loss of a head, in which no part of the batch waits for another."""
-    if number == 1:
-        return compute(hidden_states=states, labels=y, weights=weights)
-
-    def compute_part(states, y, weights):
-        return compute(hidden_states=states, labels=y, weights=weights)
-
-    parts = jax.tree.map(
-        lambda x: x.reshape(number, -1, *x.shape[1:]), (states, y, weights)
-    )
-    loss, correct, d_states, d_table = jax.vmap(compute_part)(*parts)
-    loss, correct, d_table = jax.tree.map(_add_up, (loss, correct, d_table))
-    return loss, correct, d_states.reshape(states.shape), d_table
-
-
-def _by_parts(compute, variables, shards):
+def _each_part(compute, variables, shards):
     """Makes a function of a piece take one of each part, (S, R, T).
 
-    Gradients get a first axis S.
+    Sums and gradients get a first axis S.
     """
 
     def compute_all(seeds, batch, gradient_scale):
@@ -154,8 +96,8 @@ def _by_parts(compute, variables, shards):
     return compute_all
 
 
-def _joined(compute, variables, shards):
-    """Makes a function of a piece take one of each part, (S, R, T), at once.
+def _sum_over_parts(compute, variables, shards):
+    """Makes a function of a piece take one of each part, (S, R, T), and add up.
 
     For weights that are spread over the devices of the parts: each gradient is
     added up as it comes, and a device keeps no more than its share of it.

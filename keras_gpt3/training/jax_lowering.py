@@ -2,7 +2,9 @@
 
 import keras
 
+from keras_gpt3.backend_check import require_backend
 from keras_gpt3.parallel.variable_layouts import optimizer_layouts
+from keras_gpt3.training.optimizer_check import check_optimizer
 
 
 def without_weights():
@@ -43,7 +45,7 @@ def lower_train_step(model, batch_size, length):
         A `jax.stages.Lowered`.
 
     Raises:
-        RuntimeError: If Keras runs on another backend than JAX.
+        NotImplementedError: If Keras runs on another backend than JAX.
 
     Example:
 
@@ -62,11 +64,7 @@ def lower_train_step(model, batch_size, length):
         memory = lowered.compile().memory_analysis()
     ```
     """
-    if keras.config.backend() != "jax":
-        raise RuntimeError(
-            "lower_train_step must run on the JAX backend. Received: backend="
-            f"{keras.config.backend()!r}. Set KERAS_BACKEND=jax."
-        )
+    require_backend("jax", "lower_train_step", "Set KERAS_BACKEND=jax.")
     import jax
 
     if not model.optimizer.built:
@@ -92,6 +90,7 @@ def lower_train_step(model, batch_size, length):
 
 def _build_optimizer(model):
     """Gives an optimizer its slots, with values where the weights have some."""
+    check_optimizer(model.optimizer)
     if all(variable._value is not None for variable in model.variables):
         model._step.prepare_optimizer(model)
         return

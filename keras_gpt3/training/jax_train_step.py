@@ -5,13 +5,14 @@ gradient are always whole. So means over tokens are means over the global
 batch, and Keras' optimizers clip the right norm.
 """
 
-import jax
 import keras
 from jax import numpy as jnp
 
 from keras_gpt3.ops.chunked_cross_entropy import loss_sums
-from keras_gpt3.ops.token_cross_entropy import token_cross_entropy
 from keras_gpt3.training.jax_gradients import batch_gradients
+from keras_gpt3.training.jax_piece_gradients import output_table
+from keras_gpt3.training.jax_piece_gradients import whole_gradients
+from keras_gpt3.training.jax_piece_gradients import whole_sums
 from keras_gpt3.training.jax_state import state_scope
 from keras_gpt3.training.labelled_batch import unpack_batch
 
@@ -23,11 +24,40 @@ def train_step(model, state, data):
         model: a compiled `GPT3`.
         state: tuple of four lists of arrays: the trainable variables, the
             others, the optimizer's and the metrics'.
-        data: `(x, y)` or `(x, y, sample_weight)`, as in `keras.Model.fit`.
+        data: `(x, y)` or `(x, y, sample_weight)`, as in `keras.Model.fit`: a
+            dict of `"token_ids"` in int32 and `"padding_mask"` in bool, labels
+            in int32, all of shape `(batch, length)`, and weights of rows or of
+            tokens.
 
     Returns:
         A pair of a dict of scalars, the running metrics and the learning rate,
         and the new state.
+
+    Raises:
+        ValueError: If the batch has no labels, or its rows do not divide among
+            the parts of the mesh's batch axis, or theirs into micro-batches.
+
+    Example:
+
+    ```python
+    import keras
+    import keras_gpt3
+
+    backbone = keras_gpt3.GPT3Backbone(
+        vocabulary_size=61, num_layers=1, num_heads=2, hidden_dim=8,
+        intermediate_dim=16, max_sequence_length=12,
+    )
+    model = keras_gpt3.GPT3(backbone)
+    model.compile(keras_gpt3.training.AdamW())
+    ids = keras.ops.ones((2, 8), "int32")
+    x = {"token_ids": ids, "padding_mask": ids > 0}
+    if keras.config.backend() == "jax":
+        from keras_gpt3.training import jax_train_step
+
+        model._step.prepare_optimizer(model)
+        state = model._get_jax_state(True, True, True, True)
+        logs, state = jax_train_step.train_step(model, state, (x, ids))
+    ```
     """
     trainable, non_trainable, optimizer_state, metrics = state
     x, y, sample_weight = unpack_batch(data)
@@ -35,12 +65,12 @@ def train_step(model, state, data):
     batch = (x, y, _shares(weights, total))
     scale, learning_rate = _optimizer_scalars(model, optimizer_state)
     logits = None
-    if model._step.needs_logits(model):
-        sums, gradients, non_trainable, logits = _whole_gradients(
+    if model._step.is_fused:
+        sums, gradients, non_trainable = batch_gradients(
             model, trainable, non_trainable, batch, scale
         )
-    else:
-        sums, gradients, non_trainable = batch_gradients(
+    else:  # The user's metrics need them.
+        sums, gradients, non_trainable, logits = whole_gradients(
             model, trainable, non_trainable, batch, scale
         )
     if gradients:  # Else all weights are frozen.
@@ -65,6 +95,30 @@ def test_step(model, state, data):
 
     Returns:
         A pair of a dict of scalars, the running metrics, and the new state.
+
+    Raises:
+        ValueError: If the batch has no labels.
+
+    Example:
+
+    ```python
+    import keras
+    import keras_gpt3
+
+    backbone = keras_gpt3.GPT3Backbone(
+        vocabulary_size=61, num_layers=1, num_heads=2, hidden_dim=8,
+        intermediate_dim=16, max_sequence_length=12,
+    )
+    model = keras_gpt3.GPT3(backbone)
+    model.compile(keras_gpt3.training.AdamW())
+    ids = keras.ops.ones((2, 8), "int32")
+    x = {"token_ids": ids, "padding_mask": ids > 0}
+    if keras.config.backend() == "jax":
+        from keras_gpt3.training import jax_train_step
+
+        state = model._get_jax_state(True, True, False, True)
+        logs, state = jax_train_step.test_step(model, state, (x, ids))
+    ```
     """
     trainable, non_trainable, metrics = state
     x, y, sample_weight = unpack_batch(data)
@@ -73,7 +127,7 @@ def test_step(model, state, data):
     with state_scope(model, trainable, non_trainable):
         if model._step.needs_logits(model):
             logits = model(x, training=False)
-            sums = _whole_sums(logits, *batch[1:])
+            sums = whole_sums(logits, *batch[1:])
         else:
             sums = _chunked_sums(model, *batch)
     logs, metrics = _update_metrics(
@@ -125,42 +179,12 @@ def _optimizer_scalars(model, optimizer_state):
         return scale, jnp.asarray(model.optimizer.learning_rate)
 
 
-def _whole_gradients(model, trainable, non_trainable, batch, gradient_scale):
-    """As `batch_gradients` through all logits, which it gives, too."""
-    x, y, weights = batch
-
-    def scaled_loss(trainable):
-        with state_scope(model, trainable, non_trainable) as scope:
-            logits = model(x, training=True)
-        others = [
-            value if (new := scope.get_current_value(variable)) is None else new
-            for variable, value in zip(
-                model.non_trainable_variables, non_trainable, strict=True
-            )
-        ]
-        sums = _whole_sums(logits, y, weights)
-        return sums[0] * gradient_scale, (sums, others, logits)
-
-    gradients, (sums, others, logits) = jax.grad(scaled_loss, has_aux=True)(
-        trainable
-    )
-    return sums, gradients, others, logits
-
-
-def _whole_sums(logits, y, weights):
-    """Loss and weight of right guesses, (2,), given all logits."""
-    loss = jnp.sum(token_cross_entropy(y, logits) * weights)
-    right = jnp.argmax(logits, axis=-1) == y
-    return jnp.stack([loss, jnp.sum(jnp.where(right, weights, 0.0))])
-
-
 def _chunked_sums(model, x, y, weights):
-    """The same without them."""
-    embedding = model.backbone.token_embedding
+    """As `whole_sums` without logits."""
     return jnp.stack(
         loss_sums(
             model.backbone(x, training=False),
-            getattr(embedding, "all_rows", embedding.embeddings),
+            output_table(model.backbone),
             y,
             weights,
             vocabulary_size=model.backbone.vocabulary_size,

@@ -37,6 +37,15 @@ def check_optimizer(optimizer):
     Raises:
         ValueError: If it accumulates gradients, overwrites weights with their
             averages or has an `apply` of its own.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_gpt3.training.optimizer_check import check_optimizer
+
+    check_optimizer(keras.optimizers.Adam())
+    ```
     """
     optimizer = inner_optimizer(optimizer)
     if optimizer.gradient_accumulation_steps:

@@ -14,14 +14,11 @@ import functools
 
 import tensorflow as tf
 
+from keras_gpt3.planning.pipeline_bubble import MOST_FOR_EACH_STAGE
+from keras_gpt3.planning.pipeline_bubble import micro_batch_groups
 from keras_gpt3.training.first_stage import FirstStage
 from keras_gpt3.training.micro_batches import with_checked_rows
 from keras_gpt3.training.stage_passes import StagePasses
-
-# Micro-batches that are under way at a time, for each stage: what is kept for
-# the backward pass grows with them. 4 make the bubble less than a fifth of the
-# time, which the paper found to be little.
-_MOST_FOR_EACH_STAGE = 4
 
 
 def pipelined_gradients(model, observe=None, num_sums=2, weighted_only=False):
@@ -41,6 +38,20 @@ def pipelined_gradients(model, observe=None, num_sums=2, weighted_only=False):
     Returns:
         A callable as `chunked_gradients`, without the model. Each gradient
         lies on the device of its variable.
+
+    Example:
+
+    ```python
+    import keras
+    import keras_gpt3
+
+    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=2)
+    if keras.config.backend() == "tensorflow":
+        from keras_gpt3.training.pipelined_gradients import pipelined_gradients
+
+        model.compile("sgd")  # On several devices with pipeline_stages=2.
+        compute = pipelined_gradients(model)
+    ```
     """
     return functools.partial(_compute, model, observe, num_sums, weighted_only)
 
@@ -94,7 +105,9 @@ def _stages(model, variables, observe, weighted_only):
 def _in_groups(stages, group, batch, size, num_sums):
     """Takes a batch group by group; returns the sums."""
     rows = batch[1].shape[0]
-    number, each = _divide(None if rows is None else rows // size, len(stages))
+    number, each = None, MOST_FOR_EACH_STAGE * len(stages)
+    if rows is not None:
+        number, each = micro_batch_groups(len(stages), rows // size)
     # Else the last groups have micro-batches without a row.
     is_even = rows is not None and rows == number * each * size
 
@@ -131,15 +144,6 @@ def _in_groups(stages, group, batch, size, num_sums):
     )
     _start(stages, totals)
     return sums
-
-
-def _divide(micro_batches, num_stages):
-    """The number of groups, `None` if not known, and that in each of them."""
-    most = _MOST_FOR_EACH_STAGE * num_stages
-    if micro_batches is None:
-        return None, most
-    number = -(-micro_batches // most)
-    return number, -(-micro_batches // max(1, number))
 
 
 def _part(batch, index, size, is_full):

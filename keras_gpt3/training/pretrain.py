@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 
+from keras_gpt3.backend_check import require_backend
 from keras_gpt3.training.run_folder import RunFolder
 from keras_gpt3.training.run_folder import fingerprint
 
@@ -54,7 +55,11 @@ def pretrain(config, make_model, elapsed_seconds=0.0):
     """
     import keras
 
-    _check_backend()
+    require_backend(
+        "tensorflow",
+        "A pretraining run",
+        "Use GPT3.fit with keras.distribution there.",
+    )
     _check_installed()
     from keras_gpt3.parallel import pretraining_strategy
 
@@ -71,17 +76,6 @@ def pretrain(config, make_model, elapsed_seconds=0.0):
         finished = run.run()
     _finish(finished, model, strategy, folder)
     return finished
-
-
-def _check_backend():
-    import keras
-
-    if keras.config.backend() != "tensorflow":
-        raise NotImplementedError(
-            "Pretraining runs must run on Keras' TensorFlow backend. Received: "
-            f"KERAS_BACKEND={keras.config.backend()}. Use GPT3.fit with "
-            "keras.distribution there."
-        )
 
 
 def _check_installed():

@@ -34,10 +34,14 @@ def replica_gradients(
 
     Returns:
         A callable as `chunked_gradients`, without the model.
+
+    Raises:
+        ValueError: If a pipeline of stages has a quantized head.
     """
     step = model._step
+    step.check_head(model)  # It may have been quantized after `compile`.
     whole = step.needs_logits(model)
-    if step.pipeline_stages > 1 and not whole:
+    if step.pipeline_stages > 1:
         return pipelined_gradients(model, observe, num_sums, weighted_only)
     gradients = whole_gradients if whole else chunked_gradients
     piece = functools.partial(gradients, model)

@@ -4,6 +4,8 @@ import json
 import os
 import pathlib
 
+from keras_gpt3.replaced_file import replaced_file
+
 
 class RunLog:
     """Appends records to a file, and takes back those of steps to be redone.
@@ -91,9 +93,8 @@ class RunLog:
         if not self._path.exists():
             return
         kept = [record for record in self.read() if record["step"] <= step]
-        new = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        new.write_text("".join(map(_line, kept)), "utf-8")
-        new.replace(self._path)
+        with replaced_file(self._path) as file:
+            file.write("".join(map(_line, kept)).encode())
 
     def _record(self, number, line):
         try:

@@ -11,6 +11,7 @@ from keras_gpt3.training.sharded_checkpoint_folder import read_metadata
 from keras_gpt3.training.sharded_checkpoint_state import check_same_model
 from keras_gpt3.training.sharded_checkpoint_state import checkpoint_facts
 from keras_gpt3.training.sharded_checkpoint_state import checkpoint_variables
+from keras_gpt3.training.sharded_checkpoint_state import steps_done
 
 
 class ShardedCheckpoint(keras.callbacks.Callback):
@@ -19,8 +20,10 @@ class ShardedCheckpoint(keras.callbacks.Callback):
     No device and no process ever holds a whole array that is sharded. Orbax
     copies the parts to the host, then writes while training goes on; a
     checkpoint appears under its name once it is whole. Checkpoints are named
-    by the optimizer's steps, also across calls of `fit`, and saved at
-    multiples of `save_freq` steps wherever a run was resumed.
+    by the steps, also across calls of `fit`, and saved at multiples of
+    `save_freq` steps wherever a run was resumed. A batch whose gradients
+    overflow in `mixed_float16` is a step, too, though the optimizer does not
+    count it; without this callback nobody does.
     `restore_sharded_checkpoint` reads them, on any mesh.
 
     It differs from `keras.callbacks.OrbaxCheckpoint`, which names checkpoints
@@ -29,8 +32,9 @@ class ShardedCheckpoint(keras.callbacks.Callback):
     another path when they are restored (keras#23251), such as numbered seeds.
 
     Args:
-        folder: path or address of the folder of all checkpoints. It may hold
-            checkpoints of this model up to its present step, none of another.
+        directory: path or address of the folder of all checkpoints. It may
+            hold checkpoints of this model up to its present step, none of
+            another.
         save_freq: `"epoch"` or int, a number of steps. Defaults to `"epoch"`.
         max_to_keep: int. The number of checkpoints that are kept, the last
             ones; `None` keeps all. Defaults to `3`.
@@ -53,28 +57,29 @@ class ShardedCheckpoint(keras.callbacks.Callback):
     ```
     """
 
-    def __init__(self, folder, save_freq="epoch", max_to_keep=3):
+    def __init__(self, directory, save_freq="epoch", max_to_keep=3):
         super().__init__()
         import_orbax()  # Raises now, not after the data is read.
         if save_freq != "epoch":
             check_integer("save_freq", save_freq, minimum=1)
         if max_to_keep is not None:
             check_integer("max_to_keep", max_to_keep, minimum=1)
-        self._folder = checkpoint_root(folder)
+        self._directory = checkpoint_root(directory)
         self._save_freq = save_freq
         self._max_to_keep = max_to_keep
         self._checkpointer = None
         self._last_saved = None
-        # Steps that the optimizer had done at the start of the epoch, and now.
+        # Steps at the start of the epoch, and now.
         self._steps_before = self._steps = 0
 
     def on_train_begin(self, logs=None):
         self._close()  # An error ended an earlier `fit`.
         self._last_saved = self._check_folder()
+        self._steps = steps_done(self.model)
         self._checkpointer = self._open()
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._steps = self._steps_before = int(self.model.optimizer.iterations)
+        self._steps = self._steps_before = steps_done(self.model)
 
     def on_train_batch_end(self, batch, logs=None):
         before, self._steps = self._steps, self._steps_before + batch + 1
@@ -86,13 +91,19 @@ class ShardedCheckpoint(keras.callbacks.Callback):
             self._save()
 
     def on_epoch_end(self, epoch, logs=None):
+        self._count_skipped_steps()
         if self._save_freq == "epoch":
             self._save()
 
     def on_train_end(self, logs=None):
         self._close()
 
+    def _count_skipped_steps(self):
+        done = int(self.model.optimizer.iterations)
+        self.model._step.skipped_steps = self._steps - done
+
     def _save(self):
+        self._count_skipped_steps()
         facts = checkpoint_facts(self.model)
         step = facts["step"]
         if step == self._last_saved:
@@ -109,19 +120,20 @@ class ShardedCheckpoint(keras.callbacks.Callback):
         self._last_saved = step
 
     def _check_folder(self):
-        """Return the folder's last step; raise if it is not one of this run."""
-        steps = checkpoint_steps(self._folder)
+        """Return the last step saved; raise if it is not one of this run."""
+        steps = checkpoint_steps(self._directory)
         if not steps:
             return None
-        _, path = checkpoint_path(self._folder)
+        _, path = checkpoint_path(self._directory)
         check_same_model(self.model, read_metadata(path)[0], path)
-        now = int(self.model.optimizer.iterations)
+        now = steps_done(self.model)
         if steps[-1] > now:
             raise ValueError(
-                "folder must hold no checkpoint of a later step than the "
-                f"model's. Received: folder='{self._folder}' with steps "
-                f"{steps}, optimizer.iterations={now}. Call "
-                "restore_sharded_checkpoint first, or use another folder."
+                "directory must hold no checkpoint of a later step than the "
+                f"model's. Received: directory='{self._directory}', steps="
+                f"{steps}, model at step={now}. Call "
+                "restore_sharded_checkpoint first, delete the later ones, or "
+                "use another directory."
             )
         return steps[-1]
 
@@ -131,7 +143,7 @@ class ShardedCheckpoint(keras.callbacks.Callback):
         if self._max_to_keep is not None:
             policy = training.preservation_policies.LatestN(self._max_to_keep)
         return training.Checkpointer(
-            self._folder,
+            self._directory,
             preservation_policy=policy,
             cleanup_tmp_directories=True,  # Of saves that were killed.
         )

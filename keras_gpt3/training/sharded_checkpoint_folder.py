@@ -2,7 +2,7 @@
 
 import os
 
-import keras
+from keras_gpt3.backend_check import require_backend
 
 
 def import_orbax():
@@ -25,13 +25,12 @@ def import_orbax():
         orbax = import_orbax()
     ```
     """
-    if keras.config.backend() != "jax":
-        raise NotImplementedError(
-            "Sharded checkpoints must be saved and restored on Keras' JAX "
-            f"backend. Received: KERAS_BACKEND={keras.config.backend()}. Use "
-            "the checkpoints of keras-gpt3 pretrain or "
-            "keras.callbacks.BackupAndRestore there."
-        )
+    require_backend(
+        "jax",
+        "A sharded checkpoint",
+        "Use the checkpoints of keras-gpt3 pretrain or "
+        "keras.callbacks.BackupAndRestore there.",
+    )
     try:
         from orbax.checkpoint import v1
     except ImportError as error:
@@ -93,14 +92,14 @@ def checkpoint_path(folder, step=None):
     steps = checkpoint_steps(folder)
     if not steps:
         raise FileNotFoundError(
-            f"folder must hold a checkpoint. Received: folder='{folder}', which"
-            " holds none. Pass the folder of a ShardedCheckpoint that has "
-            "saved."
+            "directory must hold a checkpoint. Received: directory="
+            f"'{folder}', which holds none. Pass that of a ShardedCheckpoint "
+            "that has saved."
         )
     step = steps[-1] if step is None else step
     if step not in steps:
         raise ValueError(
-            f"step must be one of {steps}. Received: step={step!r}, folder="
+            f"step must be one of {steps}. Received: step={step!r}, directory="
             f"'{folder}'. Pass one of these, or None for the last."
         )
     return step, os.path.join(folder, str(step))
@@ -118,6 +117,7 @@ def read_metadata(path):
 
     Raises:
         ValueError: If something else than a `ShardedCheckpoint` wrote it.
+        OSError: If it does not say what arrays it has.
     """
     metadata = import_orbax().metadata(path)
     facts = metadata.custom_metadata
@@ -126,6 +126,11 @@ def read_metadata(path):
             "A checkpoint must be one that ShardedCheckpoint wrote. Received: "
             f"path='{path}', without the config of a backbone. Use "
             "model.load_weights for those of keras.callbacks.OrbaxCheckpoint."
+        )
+    if metadata.metadata is None:  # Orbax has logged why.
+        raise OSError(
+            "A checkpoint must tell the shapes of its arrays. Received: path="
+            f"'{path}', of which they cannot be read. Use another checkpoint."
         )
     shapes = {
         group: {name: tuple(array.shape) for name, array in arrays.items()}

@@ -14,7 +14,7 @@ from keras_gpt3.training.sharded_checkpoint_state import checkpoint_variables
 _BYTES_AT_A_TIME = 2**30
 
 
-def restore_sharded_checkpoint(model, folder, step=None):
+def restore_sharded_checkpoint(model, directory, step=None):
     """Restores what a `ShardedCheckpoint` saved: weights, optimizer, seeds.
 
     Every device reads its own part, on the mesh that the model has now: it
@@ -27,16 +27,19 @@ def restore_sharded_checkpoint(model, folder, step=None):
     Args:
         model: a compiled `GPT3`, of the config and with the optimizer's class
             of the checkpoint.
-        folder: path or address of the folder of all checkpoints.
+        directory: path or address of the folder of all checkpoints.
         step: int. Which checkpoint. Defaults to `None`, the last.
 
     Returns:
-        An int, the steps that the optimizer had done.
+        An int, the steps that the run had done: the batches that it had seen,
+        also those that the optimizer left out as a loss scale overflowed.
 
     Raises:
         FileNotFoundError: If the folder holds no checkpoint.
         ValueError: If there is none of this step, or it is one of another
             model or optimizer.
+        OSError: If the arrays cannot be read. Some of the model's may have
+            been restored by then.
         NotImplementedError: If Keras' backend is not JAX.
         ImportError: If Orbax is not installed.
 
@@ -59,7 +62,7 @@ def restore_sharded_checkpoint(model, folder, step=None):
         step = 0
     ```
     """
-    step, path = checkpoint_path(checkpoint_root(folder), step)
+    step, path = checkpoint_path(checkpoint_root(directory), step)
     facts, shapes = read_metadata(path)
     check_same_model(model, facts, path)
     if not model.optimizer.built:
@@ -67,8 +70,18 @@ def restore_sharded_checkpoint(model, folder, step=None):
     variables = checkpoint_variables(model)
     size = model.backbone.vocabulary_size
     check_same_variables(variables, shapes, size, path)
-    for part in _parts(variables):
-        _restore_part(path, part)
+    parts = list(_parts(variables))
+    for number, part in enumerate(parts):
+        try:
+            _restore_part(path, part)
+        except Exception as error:  # Orbax raises this very class.
+            raise OSError(
+                "A checkpoint must be readable to its end. Received: path="
+                f"'{path}', {type(error).__name__} in part {number + 1} of "
+                f"{len(parts)}. Restore another checkpoint before the model is "
+                "used: it holds the parts before."
+            ) from error
+    model._step.skipped_steps = step - int(model.optimizer.iterations)
     return step
 
 

@@ -45,6 +45,32 @@ def checkpoint_variables(model):
     }
 
 
+def steps_done(model):
+    """Count the batches that a model was trained on.
+
+    The optimizer counts those that changed weights. Where it adapts a loss
+    scale it leaves out batches whose gradients overflow.
+
+    Args:
+        model: a compiled `GPT3`.
+
+    Returns:
+        An int.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.training.sharded_checkpoint_state import steps_done
+
+    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
+    model.compile(keras_gpt3.training.AdamW())
+    steps_done(model)  # 0
+    ```
+    """
+    return int(model.optimizer.iterations) + model._step.skipped_steps
+
+
 def checkpoint_facts(model):
     """Return what tells a checkpoint's model, as JSON holds it.
 
@@ -62,7 +88,7 @@ def checkpoint_facts(model):
         "keras_gpt3": __version__,
         "mesh": {} if mesh is None else dict(mesh.shape),
         "optimizer": type(model.optimizer).__name__,
-        "step": int(model.optimizer.iterations),
+        "step": steps_done(model),
     }
     # Tuples become lists, as they come back.
     return json.loads(json.dumps(facts))
@@ -78,6 +104,18 @@ def check_same_model(model, facts, path):
 
     Raises:
         ValueError: If a field of the config or the optimizer's class differs.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.training.sharded_checkpoint_state import check_same_model
+
+    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
+    model.compile(keras_gpt3.training.AdamW())
+    facts = {"backbone": {"num_layers": 1}, "optimizer": "AdamW"}
+    check_same_model(model, facts, "run/7")
+    ```
     """
     own = checkpoint_facts(model)
     for field, saved in facts["backbone"].items():
@@ -117,7 +155,7 @@ def check_same_variables(variables, shapes, vocabulary_size, path):
         if not _fits(own.get(name), saved.get(name), vocabulary_size):
             raise ValueError(
                 "A checkpoint must hold the model's variables. Received: "
-                f"{name}, {_shape(saved, name)} in '{path}', "
+                f"{name}={_shape(saved, name)} in '{path}', {name}="
                 f"{_shape(own, name)} in the model. Build and compile the "
                 "model as it was when it was saved."
             )
@@ -142,12 +180,12 @@ def _fits(own, saved, vocabulary_size):
 
 
 def _shape(shapes, name):
-    return f"of shape {shapes[name]}" if name in shapes else "absent"
+    return f"array of shape {shapes[name]}" if name in shapes else "none"
 
 
 def _another(owner, field, saved, here, path):
     return (
         f"A checkpoint must be of the same {owner}. Received: {field}="
         f"{saved!r} in '{path}', {field}={here!r} in the model. Build the "
-        "model as it was when it was saved, or use another folder."
+        "model as it was when it was saved, or use another directory."
     )

@@ -21,6 +21,21 @@ class StagePasses:
         stage: `PipelineStage`.
         variables: list of `keras.Variable`, those of the stage that train.
         observes: bool. Whether `backward` gives norms. Defaults to `False`.
+
+    Example:
+
+    ```python
+    import keras
+    import keras_gpt3
+    from keras_gpt3.parallel.pipeline_stages import assign_stages
+
+    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
+    if keras.config.backend() == "tensorflow":
+        from keras_gpt3.training.stage_passes import StagePasses
+
+        (stage,) = assign_stages(model.backbone.decoder_blocks, 1, None)
+        passes = StagePasses(stage, stage.blocks[0].trainable_variables)
+    ```
     """
 
     def __init__(self, stage, variables, observes=False):

@@ -76,9 +76,15 @@ def test_what_does_not_fit_is_shown_with_code_1():
         (["gpt3_small_en", "--dtype", "int8"], "dtype must be a known one. "),
         (["gpt3_small_en", "--mesh", "2,1"], "mesh must be three integers "),
         (["gpt3_small_en", "--mesh", "a,1,1"], "mesh must be three integers"),
+        (["gpt3_small_en", "--mesh", "²,1,1"], "mesh must be three integers"),
         (["gpt3_small_en", "--mesh", "2,1,1"], "mesh must multiply to device"),
         (["gpt3_small_en", "--sustained-tflops", "0"], "sustained_flops must"),
         (["gpt3_small_en", "--node-devices", "0"], "node_devices must be "),
+        (
+            ["gpt3_small_en", "--node-bandwidth", "0"],
+            "node_bandwidth must be above 0. Received: node_bandwidth=0.0. "
+            "Leave it out to use 3e+11 bytes a second.",
+        ),
     ],
 )
 def test_a_wrong_argument_is_one_line_on_stderr_and_code_2(arguments, message):

@@ -12,7 +12,7 @@ def test_a_module_is_imported():
 def test_a_missing_module_is_one_sentence_with_the_command():
     with pytest.raises(
         ImportError,
-        match=r"Received: No module named 'no_such_module'\. Install them with "
+        match=r"Received: No module named 'no_such_module'\. Install it with "
         r"pip install 'keras-gpt3\[corpus\]'\.",
     ):
         import_extra("no_such_module")

@@ -90,7 +90,7 @@ def test_a_missing_reference_is_named(references, lengths):
 def test_the_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "sacrebleu", None)
     message = (
-        r"^BLEU comes from the package sacrebleu. Received: .*. "
+        r"^BLEU must come from the package sacrebleu. Received: .*. "
         r"Install it with pip install 'keras-gpt3\[evaluate\]'.$"
     )
     with pytest.raises(ImportError, match=message):

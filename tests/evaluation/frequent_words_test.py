@@ -37,7 +37,7 @@ def test_too_many_words_are_an_error():
 def test_the_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "wordfreq", None)
     message = (
-        r"^Frequent words come from the package wordfreq. Received: .*. "
+        r"^Frequent words must come from the package wordfreq. Received: .*. "
         r"Install it with pip install 'keras-gpt3\[evaluate\]'.$"
     )
     with pytest.raises(ImportError, match=message):

@@ -1,7 +1,7 @@
 import dataclasses
 import json
 import math
-import pathlib
+import os
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path, monkeypatch):
     def fail(self, target):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(pathlib.Path, "replace", fail)
+    monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="No space left"):
         write_results([], path)
     assert read_results(path) == [result()]

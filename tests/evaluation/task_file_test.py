@@ -5,9 +5,9 @@ import sys
 import pytest
 import yaml
 
-from keras_gpt3.evaluation import task_file
 from keras_gpt3.evaluation.task import Task
 from keras_gpt3.evaluation.task_file import read_task
+from keras_gpt3.strict_yaml import strict_yaml
 
 GENERATE = {
     "name": "sums",
@@ -172,7 +172,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_without_pyyaml_the_remedy_is_named(tmp_path, monkeypatch):
     path = write(tmp_path, GENERATE)
     monkeypatch.setitem(sys.modules, "yaml", None)
-    task_file._yaml.cache_clear()
+    strict_yaml.cache_clear()
     with pytest.raises(ImportError, match=r"pip install 'keras-gpt3\[evaluate"):
         read_task(path)
 

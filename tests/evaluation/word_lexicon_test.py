@@ -34,6 +34,6 @@ def test_words_that_are_not_listed_have_none(lexicon, word):
 
 
 def test_without_textblob_one_sentence_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "textblob.sentiments", None)
+    monkeypatch.setitem(sys.modules, "textblob", None)
     with pytest.raises(ImportError, match=r"keras-gpt3\[evaluate\]'\.$"):
         WordLexicon()

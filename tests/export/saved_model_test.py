@@ -291,11 +291,11 @@ def test_batches_are_sized_to_the_weights_as_they_are(
 def test_another_backend_raises(monkeypatch, tmp_path):
     monkeypatch.setattr(keras.config, "backend", lambda: "jax")
     message = (
-        "A SavedModel can only be exported from the TensorFlow backend. "
-        "Received: backend='jax'. Save with save_to_preset, and load and "
+        "The export of a SavedModel must run on Keras' TensorFlow backend. "
+        "Received: KERAS_BACKEND=jax. Save with save_to_preset, and load and "
         "export under KERAS_BACKEND=tensorflow."
     )
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+    with pytest.raises(NotImplementedError, match=f"^{re.escape(message)}$"):
         saved_model.export_saved_model(None, tmp_path)
 
 

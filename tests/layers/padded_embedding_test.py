@@ -93,12 +93,14 @@ def test_survives_its_config():
         ),
         (
             lambda: padded().quantize("int8"),
-            "cannot be quantized. Received: mode='int8'. Quantize the model "
+            "mode must be None for a token embedding that is padded for "
+            "several devices. Received: mode='int8'. Quantize the model "
             "without a distribution.",
         ),
         (
             lambda: padded().enable_lora(2),
-            "takes no adapter. Received: rank=2. Adapt the layers of the "
+            "rank must be None for a token embedding that is padded for "
+            "several devices. Received: rank=2. Adapt the layers of the "
             "blocks.",
         ),
     ],
@@ -108,3 +110,18 @@ def test_refuses_what_it_cannot_do(make, message):
         (ValueError, NotImplementedError), match=re.escape(message)
     ):
         make()
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        {"tie_weights": False},
+        {"logit_soft_cap": 0.001},
+        {"reverse_dtype": "float32"},
+        {"embeddings_constraint": "non_neg"},
+    ],
+)
+def test_refuses_what_its_parent_alone_heeds(argument):
+    (name,) = argument
+    with pytest.raises(TypeError, match=f"unexpected keyword.* '{name}'"):
+        padded(**argument)

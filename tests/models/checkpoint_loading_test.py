@@ -13,6 +13,7 @@ from keras_gpt3 import GPT3Backbone
 from keras_gpt3.models.checkpoint_export import export_to_transformers
 from keras_gpt3.models.checkpoint_loading import load_checkpoint
 from tests.converters.hub_server import running_hub
+from tests.parallel.meshes import distributed
 from tests.small_gpt3 import small_model
 
 DENSE = {"attention_pattern": ("dense",)}
@@ -190,6 +191,21 @@ def test_every_replica_gets_the_weights(folder):
     table = load_file(folder / "model.safetensors")["transformer.wte.weight"]
     for component in backbone.token_embedding.embeddings.value.values:
         np.testing.assert_array_equal(component.numpy(), table)
+
+
+@pytest.mark.backend("jax", reason="others distribute nothing")
+def test_a_table_that_devices_share_gets_its_weights_and_rows_of_zeros(folder):
+    with distributed((1, 2)):
+        backbone = GPT3Backbone.from_preset(folder)
+    tensors = load_file(folder / "model.safetensors")
+    table = np.asarray(backbone.token_embedding.all_rows)
+    assert table.shape == (128, 16)
+    np.testing.assert_array_equal(table[:61], tensors["transformer.wte.weight"])
+    np.testing.assert_array_equal(table[61:], 0.0)
+    others = zip(load(folder).weights, backbone.weights, strict=True)
+    for theirs, ours in others:
+        if ours is not backbone.token_embedding.all_rows:
+            np.testing.assert_array_equal(ours, theirs)
 
 
 def test_a_checkpoint_is_a_preset(folder):

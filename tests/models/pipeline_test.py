@@ -14,6 +14,7 @@ from keras_gpt3.models.compiled_step import CompiledStep
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.parallel.stage_placement import variable_devices
 from keras_gpt3.training.monitored_step import monitored_step
+from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import small_text_model
@@ -242,8 +243,8 @@ def test_an_optimizer_with_slots_elsewhere_raises_and_nothing_moves():
     step = model._step
     with raises(
         "optimizer must be new where compile moves weights, for its slots lie "
-        "beside them. Received: an optimizer that was built before, "
-        "pipeline_stages=2. Pass another one."
+        "beside them. Received: optimizer.built=True, pipeline_stages=2. Pass "
+        "another one."
     ):
         model.compile(model.optimizer, pipeline_stages=2)
     assert model._step is step
@@ -263,6 +264,51 @@ def test_a_loss_or_metrics_of_one_s_own_raise(arguments):
         small_model().compile("sgd", pipeline_stages=2, **arguments)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"rematerialization": "bogus"},
+        {"sampler": "bogus"},
+        {"optimizer": "bogus"},
+        {"pipeline_stages": 3},
+    ],
+)
+def test_a_compile_that_is_refused_moves_nothing(arguments):
+    model = small_model()
+    model.compile("sgd")
+    with op_compilation(False):
+        model.fit(even_dataset(1), verbose=0)
+        with pytest.raises(ValueError, match="."):
+            model.compile(**{"pipeline_stages": 2} | arguments)
+        assert {variable_devices(v) for v in model.weights} == {
+            ("/device:CPU:0",)
+        }
+        model.fit(even_dataset(1), verbose=0)
+
+
+@pytest.mark.parametrize("quantized_after", ["compile", "fit"])
+def test_a_quantized_head_raises(quantized_after):
+    model = small_text_model(num_layers=2)
+    if quantized_after == "fit":
+        model.compile("sgd", pipeline_stages=2)
+    quantize(model, mode="int8")
+    with raises(
+        "pipeline_stages must be 1 with a quantized head. Received: "
+        "pipeline_stages=2, mode='int8'. Use micro_batch_size alone."
+    ):
+        if quantized_after == "compile":
+            model.compile("sgd", pipeline_stages=2)
+        else:
+            model.fit(*small_batch(), verbose=0)
+
+
+def test_a_model_that_comes_back_to_one_device_has_no_stages():
+    model = small_model()
+    for stages in (2, 1):
+        model.compile("sgd", pipeline_stages=stages)
+        assert len(model._step.stages) == stages * (stages > 1)
+
+
 def test_xla_for_the_whole_step_raises():
     with raises(
         "pipeline_stages must be 1 where XLA compiles the whole step, for one "
@@ -270,6 +316,11 @@ def test_xla_for_the_whole_step_raises():
         "jit_compile out of compile()."
     ):
         small_model().compile("sgd", pipeline_stages=2, jit_compile=True)
+
+
+@pytest.mark.parametrize("jit_compile", [False, None])
+def test_a_step_that_xla_does_not_compile_may_have_stages(jit_compile):
+    small_model().compile("sgd", pipeline_stages=2, jit_compile=jit_compile)
 
 
 def test_xla_compiles_no_whole_step_of_stages_on_gpus(monkeypatch):

@@ -1,10 +1,13 @@
 import re
 
+import keras
 import keras_hub
 import numpy as np
 import pytest
 
 from keras_gpt3.training import AdamW
+from tests.parallel.meshes import distributed
+from tests.parallel.meshes import new_model
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
@@ -60,3 +63,18 @@ def test_a_model_whose_weights_are_all_frozen_can_be_fitted():
     assert logs["loss"] > 0
     for one, other in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.backend("jax", reason="keras.distribution is JAX'")
+def test_a_loaded_model_spreads_its_optimizer_as_the_saved_one(tmp_path):
+    with distributed((2, 1), shard_optimizer=True):
+        model = new_model(num_layers=1)
+        model.fit(*small_batch(), verbose=0)
+        model.save(tmp_path / "model.keras")
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+    layouts = [
+        [variable.value.sharding for variable in m.optimizer.variables]
+        for m in (model, loaded)
+    ]
+    assert layouts[0] == layouts[1]
+    assert any(not layout.is_fully_replicated for layout in layouts[1])

@@ -27,6 +27,15 @@ def test_another_backend_gets_the_whole_array(monkeypatch):
     np.testing.assert_array_equal(np.asarray(variable.value), NUMBERS)
 
 
+@pytest.mark.backend("jax", reason="tables are padded there")
+def test_what_no_part_covers_is_zero(monkeypatch):
+    variable = keras.Variable("ones", shape=(6, 3))
+    # What memory may hold that is not cleared.
+    monkeypatch.setattr(np, "empty", lambda *shape: np.full(shape[0], 7.0))
+    fill_variable(variable, quarters(NUMBERS))
+    np.testing.assert_array_equal(np.asarray(variable.value)[4:], 0.0)
+
+
 @pytest.mark.backend("tensorflow", reason="its variables are written to")
 def test_a_variable_is_not_read_and_so_not_copied(monkeypatch):
     from tensorflow.python.ops import gen_resource_variable_ops

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from keras_gpt3.models.weight_of_path import variable_of_path
 from keras_gpt3.models.weight_of_path import weight_of_path
+from tests.parallel.meshes import distributed
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_model
@@ -11,6 +13,18 @@ def test_every_weight_is_found_by_its_path():
     backbone = small_backbone(embedding_dim=8)
     for weight in backbone.weights:
         assert weight_of_path(backbone, weight.path) is weight
+        assert variable_of_path(backbone, weight.path) is weight
+
+
+@pytest.mark.backend("jax", reason="others distribute nothing")
+def test_a_padded_table_is_read_without_its_padding_and_filled_with_it():
+    path = "token_embedding/embeddings"
+    with distributed((1, 2)):
+        backbone = small_backbone()
+    assert weight_of_path(backbone, path).shape == (61, 16)
+    variable = variable_of_path(backbone, path)
+    assert variable is backbone.token_embedding.all_rows
+    assert variable.shape == (128, 16)
 
 
 def test_an_adapter_is_merged():

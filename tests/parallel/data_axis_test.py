@@ -24,6 +24,6 @@ def test_counts_the_batch_axis():
 
 def test_parts_divide_the_rows():
     check_shards_divide(num_shards=2, rows=4)
-    message = "rows=5, batch axis of 4. Use a batch size of 8, or drop"
+    message = "rows=5, batch_axis=4. Use a batch size of 8, or drop"
     with pytest.raises(ValueError, match=message):
         check_shards_divide(num_shards=4, rows=5)

@@ -1,5 +1,6 @@
 """Several processes, each with some of the devices of a mesh."""
 
+import concurrent.futures
 import os
 import socket
 import subprocess
@@ -53,6 +54,18 @@ def free_address():
         return f"127.0.0.1:{listener.getsockname()[1]}"
 
 
+def errors_of(hosts):
+    """What processes write to stderr until one fails or all end."""
+    with concurrent.futures.ThreadPoolExecutor(len(hosts)) as pool:
+        ends = [pool.submit(host.communicate) for host in hosts]
+        for end in concurrent.futures.as_completed(ends):
+            end.result()
+            if hosts[ends.index(end)].returncode:
+                for host in hosts:
+                    host.kill()
+        return [end.result()[1] for end in ends]
+
+
 def test_two_hosts_give_the_weights_of_one_device(tmp_path):
     address, file = free_address(), str(tmp_path / "weights.npz")
     # The last one counts.
@@ -68,11 +81,15 @@ def test_two_hosts_give_the_weights_of_one_device(tmp_path):
         )
         for number in range(2)
     ]
-    model = new_model()
-    x, y = batches(STEPS)
-    model.fit(x, y, batch_size=ROWS, verbose=0)
-    for host in hosts:
-        _, errors = host.communicate()
-        assert host.returncode == 0, errors
+    try:
+        model = new_model()
+        x, y = batches(STEPS)
+        model.fit(x, y, batch_size=ROWS, verbose=0)
+        for host, errors in zip(hosts, errors_of(hosts), strict=True):
+            assert host.returncode == 0, errors
+    finally:
+        for host in hosts:
+            host.kill()  # One that waits for another that failed.
+            host.wait()
     with np.load(file) as weights:
         assert_same_weights(dict(weights), weight_values(model))

@@ -36,8 +36,8 @@ def test_data_parallelism_alone_splits_no_weight():
 @jax_only
 def test_the_model_axis_must_divide_the_heads():
     message = (
-        r"must divide num_heads and intermediate_dim. Received: model axis of "
-        r"4, num_heads=2, intermediate_dim=32. Use one of \[1, 2\]."
+        r"must divide num_heads and intermediate_dim. Received: "
+        r"model_axis=4, num_heads=2, intermediate_dim=32. Use one of \[1, 2\]."
     )
     with distributed((1, 4)), pytest.raises(ValueError, match=message):
         small_backbone(num_heads=2)
@@ -47,11 +47,24 @@ def test_the_model_axis_must_divide_the_heads():
 @pytest.mark.parametrize("option", ["shard_weights", "shard_optimizer"])
 def test_the_batch_axis_must_divide_what_it_splits(option):
     message = (
-        r"Received: token_embedding/embeddings of shape \(128, 18\) into "
-        r"\(2, 4\) parts. Use another mesh, or leave out shard_weights"
+        r"Received: path='token_embedding/embeddings', shape=\(128, 18\), "
+        r"parts=\(2, 4\). Use another mesh, or leave out shard_weights"
     )
     with (
         distributed((4, 2), **{option: True}),
         pytest.raises(ValueError, match=message),
     ):
         small_backbone(hidden_dim=18)
+
+
+@jax_only
+def test_a_layout_map_that_knows_no_weight():
+    layouts = keras.distribution.LayoutMap(device_mesh((1, 2)))
+    layouts["kernel"] = (None, "model")
+    distribution = keras.distribution.ModelParallel(layout_map=layouts)
+    message = (
+        r"some of the weights. Received: layout_map=\['kernel'\]. Use GPT3Back"
+        "bone.get_layout_map, or patterns that match all of a path such as "
+    )
+    with distribution.scope(), pytest.raises(ValueError, match=message):
+        small_backbone()

@@ -82,9 +82,26 @@ def test_every_weight_of_a_model_is_laid_out_by_the_map():
 
 
 @jax_only
+def test_a_model_that_is_made_in_a_name_scope_is_split_too():
+    with distributed((2, 2), shard_weights=True), keras.name_scope("outer"):
+        backbone = small_backbone()
+    paths = {variable.path: variable for variable in backbone.weights}
+    for path, axes in SPLIT_OVER_DATA.items():
+        spec = paths[f"outer/{path}"].value.sharding.spec
+        assert (*spec, *axes[len(spec) :]) == axes, path
+
+
+@jax_only
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (
+            {"model_parallel_dim_name": "batch"},
+            "data_parallel_dim_name and model_parallel_dim_name must be two "
+            "axes of the mesh. Received: data_parallel_dim_name='batch', "
+            "model_parallel_dim_name='batch'. Give the mesh a second axis, of "
+            "size 1 if need be.",
+        ),
         (
             {"model_parallel_dim_name": "heads"},
             "model_parallel_dim_name must be an axis of the mesh. Received: "
@@ -118,7 +135,8 @@ def test_a_mesh_larger_than_the_devices():
 
 @pytest.mark.backend("tensorflow", reason="JAX distributes")
 def test_a_layout_map_on_tensorflow():
-    with pytest.raises(ValueError, match="Received: backend='tensorflow'. Set"):
+    message = "JAX backend. Received: KERAS_BACKEND=tensorflow. Set"
+    with pytest.raises(NotImplementedError, match=message):
         GPT3Backbone.get_layout_map(device_mesh=None)
     mesh = keras.distribution.DeviceMesh((1,), ("model",), ["cpu:0"])
     distribution = keras.distribution.ModelParallel(
@@ -126,6 +144,8 @@ def test_a_layout_map_on_tensorflow():
     )
     with (
         distribution.scope(),
-        pytest.raises(ValueError, match=re.escape("compile(pipeline_stages=")),
+        pytest.raises(
+            NotImplementedError, match=re.escape("compile(pipeline_stages=")
+        ),
     ):
         small_backbone()

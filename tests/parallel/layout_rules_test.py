@@ -36,7 +36,9 @@ def test_every_kernel_is_split_over_the_model_axis_by_one_rule():
     )
     for path, shape in weight_shapes(arguments).items():
         rules = [
-            r for pattern, r in LAYOUT_RULES.items() if re.search(pattern, path)
+            rule
+            for pattern, rule in LAYOUT_RULES.items()
+            if re.fullmatch(pattern, path)
         ]
         assert len(rules) <= 1, path
         if len(shape) == 2 and not path.startswith("position"):

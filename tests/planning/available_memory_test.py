@@ -14,13 +14,16 @@ MODULE = sys.modules["keras_gpt3.planning.available_memory"]
 def machine(monkeypatch):
     """Sets up the machine's memory and where the backend places models."""
 
-    def set_up(host, container=None, gpu=None, backend="tensorflow"):
+    def set_up(
+        host, container=None, gpu=None, accelerator=None, backend="tensorflow"
+    ):
         memory = types.SimpleNamespace(available=host)
         monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
         monkeypatch.setattr(MODULE, "container_memory", lambda: container)
         monkeypatch.setattr(MODULE, "gpu_memory", lambda: gpu)
+        monkeypatch.setattr(MODULE, "accelerator_memory", lambda: accelerator)
         namespace = types.SimpleNamespace(backend=lambda: backend)
-        keras = types.SimpleNamespace(backend=namespace)
+        keras = types.SimpleNamespace(config=namespace)
         monkeypatch.setitem(sys.modules, "keras", keras)
 
     return set_up
@@ -39,12 +42,12 @@ def test_a_gpu_that_tensorflow_uses_counts_instead_of_the_host(machine):
     assert available_memory() == 80
 
 
-def test_on_another_backend_tensorflow_s_gpus_are_not_asked_for(
-    machine, monkeypatch
+@pytest.mark.parametrize(("accelerator", "expected"), [(None, 60), (70, 70)])
+def test_an_accelerator_that_jax_uses_counts_instead_of_the_host(
+    machine, accelerator, expected
 ):
-    machine(host=100, backend="jax")
-    monkeypatch.delattr(MODULE, "gpu_memory")  # a call would raise
-    assert available_memory() == 100
+    machine(100, container=60, gpu=80, accelerator=accelerator, backend="jax")
+    assert available_memory() == expected
 
 
 def test_this_machine_has_some_memory_but_no_more_than_it_has():

@@ -59,7 +59,7 @@ def test_what_a_model_can_run_on_passes(mesh):
             (1, 8, 1),
             "The model axis must divide num_heads and intermediate_dim. "
             "Received: model=8, num_heads=12, intermediate_dim=3072. Use one "
-            "of 1, 2, 3, 4, 6, 12.",
+            "of [1, 2, 3, 4, 6, 12].",
         ),
     ],
 )

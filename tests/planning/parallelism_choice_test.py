@@ -1,7 +1,7 @@
 import pytest
 
 from keras_gpt3.planning.mesh import Mesh
-from keras_gpt3.planning.mesh_choice import choose_mesh
+from keras_gpt3.planning.mesh_search import choose_mesh
 from keras_gpt3.planning.parallelism_choice import best_choice
 from keras_gpt3.planning.parallelism_choice import choose_parallelism
 from keras_gpt3.planning.training_job import TrainingJob

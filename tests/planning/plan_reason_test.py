@@ -3,7 +3,7 @@ import dataclasses
 from keras_gpt3.planning import estimate_training_memory
 from keras_gpt3.planning import format_bytes
 from keras_gpt3.planning.mesh import Mesh
-from keras_gpt3.planning.mesh_choice import devices_that_fit
+from keras_gpt3.planning.mesh_search import fewest_devices
 from keras_gpt3.planning.parallelism_choice import choose_parallelism
 from keras_gpt3.planning.plan_reason import plan_reason
 from keras_gpt3.planning.training_job import TrainingJob
@@ -44,13 +44,13 @@ def test_a_split_model_says_what_a_whole_one_would_take():
 def test_devices_that_do_not_divide_the_rows_are_a_reason_too():
     text, choice = reason(72 * GB, devices=16)
     assert choice.mesh.model > 1
-    assert text.endswith(" 16 devices do not divide the 8 rows.")
+    assert text.endswith(" The 8 rows cannot be shared equally by 16 replicas.")
 
 
 def test_what_fits_nowhere_says_what_it_lacks_and_what_would_do():
     text, choice = reason(10 * GB)
     total = choice.memory["total"]
-    more = devices_that_fit(JOB, 1, 10 * GB)
+    more = fewest_devices(JOB, 1, 10 * GB)
     assert more > 1
     assert text == (
         f"Even with {choice.arguments} the step takes {format_bytes(total)} at "

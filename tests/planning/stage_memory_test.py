@@ -10,23 +10,12 @@ from keras_gpt3.planning.kept_activations import input_bytes
 from keras_gpt3.planning.loss_chunk import loss_chunk_bytes
 from keras_gpt3.planning.mesh import Mesh
 from keras_gpt3.planning.pass_sizes import PassSizes
-from keras_gpt3.planning.stage_memory import stage_layers
 from keras_gpt3.planning.stage_memory import stage_memory
 from keras_gpt3.planning.stage_memory import stage_weights
 from tests.planning.toy_config import TOY
 
 SHARE = DeviceShare.of(TOY, Mesh(1, 1, 2))
 SIZES = PassSizes.of(TOY, "float32", rows=1)
-
-
-@pytest.mark.parametrize(
-    ("num_layers", "stages", "lengths"),
-    [(4, 1, [4]), (4, 2, [2, 2]), (5, 2, [2, 3]), (6, 4, [1, 1, 2, 2])],
-)
-def test_the_first_stages_are_the_shorter_ones(num_layers, stages, lengths):
-    layers = stage_layers(num_layers, stages)
-    assert [len(each) for each in layers] == lengths
-    assert [i for each in layers for i in each] == list(range(num_layers))
 
 
 def test_the_stage_of_most_weights_counts():

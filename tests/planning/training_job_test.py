@@ -33,7 +33,7 @@ def test_what_is_not_said_is_assumed():
 def test_a_rate_that_is_none_raises(value):
     message = (
         "sustained_flops must be above 0. Received: sustained_flops="
-        f"{value!r}. Leave it out to use 1.25e+14."
+        f"{value!r}. Leave it out to use 1.25e+14 FLOP/s."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         TrainingJob.of(TOY, 6, 8, "bfloat16", value)

@@ -205,8 +205,8 @@ def test_a_missing_extra_is_one_sentence(monkeypatch, tmp_path):
 
     monkeypatch.setattr(builtins, "__import__", without_starlette)
     message = (
-        "The server needs starlette, uvicorn and prometheus_client. Received: "
-        "No module named 'starlette'. Install them with pip install "
+        "The server must find starlette, uvicorn and prometheus_client. "
+        "Received: No module named 'starlette'. Install it with pip install "
         "'keras-gpt3[serving]'."
     )
     with pytest.raises(ImportError, match=f"^{re.escape(message)}$"):

@@ -1,10 +1,11 @@
 import dataclasses
-import pathlib
+import os
 import re
 import sys
 
 import pytest
 
+from keras_gpt3.strict_yaml import strict_yaml
 from keras_gpt3.training import config_file
 from keras_gpt3.training.config_file import make_config
 from keras_gpt3.training.config_file import read_config
@@ -276,7 +277,7 @@ def test_a_write_that_is_cut_off_leaves_the_older_file(tmp_path, monkeypatch):
     def kill(self, target):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pathlib.Path, "replace", kill)
+    monkeypatch.setattr(os, "replace", kill)
     with pytest.raises(KeyboardInterrupt):
         write_config(Section("newer"), path)
     assert read_config(Section, path).name == "older"
@@ -284,13 +285,20 @@ def test_a_write_that_is_cut_off_leaves_the_older_file(tmp_path, monkeypatch):
 
 def test_without_pyyaml_the_extra_is_named(tmp_path, monkeypatch):
     config_file._yaml.cache_clear()
+    strict_yaml.cache_clear()
     monkeypatch.setitem(sys.modules, "yaml", None)
     message = (
-        "A config file must be read with PyYAML. Received: no module yaml. "
-        "Install it with pip install 'keras-gpt3[pretrain]'."
+        "A config file must be read with PyYAML. Received: import of yaml "
+        "halted; None in sys.modules. Install it with pip install "
+        "'keras-gpt3[pretrain]'."
     )
     with raises(ImportError, message):
         read(tmp_path)
+
+
+def test_a_key_that_stands_twice_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="the key 'name' stands twice"):
+        read(tmp_path, "name: a\nname: b\n")
 
 
 def test_a_config_can_be_made_of_values_alone():

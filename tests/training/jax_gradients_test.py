@@ -29,16 +29,18 @@ def values(variables):
     return [ops.copy(variable.value) for variable in variables]
 
 
-def compute(model, rows=ROWS):
+def equal_shares(y):
+    return np.full(y.shape, 1 / y.size, "float32")
+
+
+def compute(model, data=None, shares=token_shares):
     """Loss and gradients of a batch, by path, and the seeds after it."""
     import jax
 
     from keras_gpt3.training.jax_gradients import batch_gradients
 
-    x, y = small_batch(rows=rows)
-    batch = keras.tree.map_structure(
-        ops.convert_to_tensor, (x, y, token_shares(y))
-    )
+    x, y = small_batch() if data is None else data
+    batch = keras.tree.map_structure(ops.convert_to_tensor, (x, y, shares(y)))
     function = jax.jit(functools.partial(batch_gradients, model))
     sums, gradients, others = function(
         values(model.trainable_variables),
@@ -109,23 +111,31 @@ def test_equals_the_gradient_of_the_mean_over_all_logits(
     assert_same_weights(gradients, expected()[1], 1e-5)
 
 
-def test_parts_of_a_batch_and_micro_batches_drop_different_entries():
-    # Twice the same row gives twice the same gradient, unless masks differ.
-    losses = []
-    for shape, size in (((2, 1), None), (None, 1)):
-        with distributed(shape):
-            model = new_model(size, dropout=0.5)
-            before = np.asarray(model.non_trainable_variables[0].value)
-            sums, _, others = compute(model)
-        losses.append(sums[0])
-        draws = 1 if size is None else ROWS
-        np.testing.assert_array_equal(others[0], before + [0, draws])
-    assert losses[0] != losses[1]
+@pytest.mark.parametrize(
+    ("shape", "micro_batch_size"), [((2, 1), None), (None, ROWS // 2)]
+)
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_equal_parts_or_micro_batches_drop_different_entries(
+    shape, micro_batch_size, dropout
+):
+    """With equal masks the mean over two equal halves is that over one."""
+    half = small_batch(rows=ROWS // 2)
+    twice = keras.tree.map_structure(lambda x: np.concatenate([x, x]), half)
+    expected = compute(new_model(dropout=dropout), half, equal_shares)[0][0]
+    with distributed(shape):
+        model = new_model(micro_batch_size, dropout=dropout)
+        before = [np.asarray(v.value) for v in model.non_trainable_variables]
+        sums, _, others = compute(model, twice, equal_shares)
+    is_same = abs(sums[0] - expected) <= 1e-5 * expected
+    assert is_same == (dropout == 0.0)
+    draws = 1 if micro_batch_size is None else 2
+    if dropout:  # The first one is that of the embeddings.
+        np.testing.assert_array_equal(others[0], before[0] + [0, draws])
 
 
 def test_a_batch_that_the_mesh_does_not_divide():
     with distributed((4, 1)), pytest.raises(ValueError, match="rows=6, batch"):
-        compute(new_model(), rows=6)
+        compute(new_model(), small_batch(rows=6))
 
 
 def test_micro_batches_that_do_not_divide_the_part_of_a_device():

@@ -1,4 +1,5 @@
 import collections
+import contextlib
 import re
 
 import keras
@@ -84,7 +85,20 @@ def test_the_step_takes_what_an_allocated_model_gives():
     assert arguments == pytest.approx(np.sum(held) + batch, rel=0.01)
 
 
+@jax_only
+@pytest.mark.parametrize("weights", [True, False])
+def test_an_optimizer_that_the_step_cannot_apply_is_refused(weights):
+    scope = contextlib.nullcontext() if weights else without_weights()
+    with scope:
+        backbone = small_backbone(num_layers=1)
+    model = GPT3(backbone)
+    model.compile(keras.optimizers.Adam(gradient_accumulation_steps=2))
+    with pytest.raises(ValueError, match="gradient_accumulation_steps=2"):
+        lower_train_step(model, ROWS, LENGTH)
+
+
 @pytest.mark.backend("tensorflow", reason="JAX compiles it")
 def test_on_tensorflow_there_is_nothing_to_lower():
-    with pytest.raises(RuntimeError, match="backend='tensorflow'. Set KERAS"):
+    message = "KERAS_BACKEND=tensorflow. Set KERAS_BACKEND=jax.$"
+    with pytest.raises(NotImplementedError, match=message):
         lower_train_step(model=None, batch_size=1, length=8)

@@ -53,9 +53,10 @@ def gradients_of(model, batch, **arguments):
     """
     compute = replica_gradients(model, **arguments)
     tf.config.run_functions_eagerly(True)
-    found = named(model, compute, batch)
-    tf.config.run_functions_eagerly(False)
-    return found
+    try:
+        return named(model, compute, batch)
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def named(model, compute, batch):

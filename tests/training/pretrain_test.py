@@ -56,7 +56,7 @@ def test_another_backend_is_one_sentence(tmp_path, monkeypatch):
     config = small_config(tmp_path)
     monkeypatch.setattr(keras.config, "backend", lambda: "jax")
     message = (
-        "Pretraining runs must run on Keras' TensorFlow backend. Received: "
+        "A pretraining run must run on Keras' TensorFlow backend. Received: "
         "KERAS_BACKEND=jax. Use GPT3.fit with keras.distribution there."
     )
     with pytest.raises(NotImplementedError, match=f"^{re.escape(message)}$"):

@@ -25,9 +25,9 @@ SAVE_OR_RESTORE = [
 def test_another_backend_raises_and_names_its_own_checkpoints(function):
     with pytest.raises(
         NotImplementedError,
-        match="^Sharded checkpoints must be saved and restored on Keras' JAX "
-        "backend. Received: KERAS_BACKEND=tensorflow. Use the checkpoints of "
-        "keras-gpt3 pretrain or keras.callbacks.BackupAndRestore there.$",
+        match="^A sharded checkpoint must run on Keras' JAX backend. Received: "
+        "KERAS_BACKEND=tensorflow. Use the checkpoints of keras-gpt3 pretrain "
+        "or keras.callbacks.BackupAndRestore there.$",
     ):
         function()
 

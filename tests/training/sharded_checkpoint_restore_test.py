@@ -147,19 +147,48 @@ def test_another_model_or_optimizer_raises(folder, changes, match):
         np.testing.assert_array_equal(value, before[name])
 
 
+def test_a_part_that_cannot_be_read_says_that_others_were(
+    monkeypatch, tmp_path
+):
+    saved_model(None, tmp_path)
+    model = sharded_model(None)
+    model._step.prepare_optimizer(model)
+    for path in (tmp_path / "3").rglob("ocdbt.process_0/d/*"):
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) // 2].ljust(len(data), b"\0"))
+    monkeypatch.setattr(module, "_BYTES_AT_A_TIME", 4096)
+    with pytest.raises(
+        OSError,
+        match=r"^A checkpoint must be readable to its end. Received: path='.*/3"
+        r"', Exception in part \d+ of \d+. Restore another checkpoint before "
+        "the model is used: it holds the parts before.$",
+    ):
+        restore_sharded_checkpoint(model, tmp_path)
+
+
+def test_a_checkpoint_that_does_not_tell_its_arrays_raises(tmp_path):
+    saved_model(None, tmp_path)
+    for path in (tmp_path / "3" / "state" / "d").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(
+        OSError, match="^A checkpoint must tell the shapes of its arrays. Rec"
+    ):
+        restore_sharded_checkpoint(sharded_model(None), tmp_path)
+
+
 def test_an_optimizer_with_more_slots_raises(folder):
     model = sharded_model(None, AdamW(amsgrad=True))
     with pytest.raises(
         ValueError,
-        match=r"must hold the model's variables. Received: optimizer/\d+/.*, "
-        r"absent in '.*/3', of shape \(61, 16\) in the model. Build",
+        match=r"must hold the model's variables. Received: (optimizer/\d+/.*)="
+        r"none in '.*/3', \1=array of shape \(61, 16\) in the model. Build",
     ):
         restore_sharded_checkpoint(model, folder)
 
 
 def test_a_step_that_is_not_there_raises_with_those_that_are(folder):
     with pytest.raises(
-        ValueError, match=r"step must be one of \[3\]. Received: step=4, fold"
+        ValueError, match=r"step must be one of \[3\]. Received: step=4, dire"
     ):
         restore_sharded_checkpoint(sharded_model(None), folder, step=4)
 
@@ -168,7 +197,7 @@ def test_a_folder_without_checkpoint_raises_and_is_not_made(tmp_path):
     with pytest.raises(
         FileNotFoundError,
         match=re.escape(
-            "folder must hold a checkpoint. Received: folder="
+            "directory must hold a checkpoint. Received: directory="
             f"'{tmp_path}/none', which holds none. Pass"
         ),
     ):

@@ -1,5 +1,7 @@
 """Tests that a run resumed from parts is the run that was never stopped."""
 
+import contextlib
+import resource
 import shutil
 import types
 
@@ -106,8 +108,11 @@ def test_saves_come_at_multiples_of_the_frequency(
     saved = []
     callback = ShardedCheckpoint(tmp_path, save_freq=frequency)
     monkeypatch.setattr(callback, "_save", lambda: saved.append(steps))
-    optimizer = types.SimpleNamespace(iterations=resumed)
-    callback.set_model(types.SimpleNamespace(optimizer=optimizer))
+    model = types.SimpleNamespace(
+        optimizer=types.SimpleNamespace(iterations=resumed),
+        _step=types.SimpleNamespace(skipped_steps=0),
+    )
+    callback.set_model(model)
     callback.on_epoch_begin(0)
     for batch in range(9 if resumed else 7):
         steps = resumed + batch + 1
@@ -135,17 +140,45 @@ def test_what_an_interrupted_save_left_is_no_checkpoint(tmp_path):
     assert not left.exists()
 
 
-def test_a_failed_save_is_raised_when_fit_ends(monkeypatch, tmp_path):
+@contextlib.contextmanager
+def no_file_larger_than(num_bytes):
+    """Writes fail behind so many bytes, as on a disk that is full."""
+    _, most = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_save_that_failed_while_fit_went_on_is_raised_by_it(run, tmp_path):
+    model = sharded_model(None)
     callback = ShardedCheckpoint(tmp_path)
-    callback.set_model(sharded_model(None))
-    callback.on_train_begin()
+    with no_file_larger_than(16384):
+        with pytest.raises(Exception, match="File too large"):
+            train(model, run.shards, 0, 2, callback)
+    assert checkpoint_steps(tmp_path) == []
+    train(model, run.shards, 2, 4, callback)
+    assert checkpoint_steps(tmp_path) == [4]
 
-    def fail():
-        raise OSError("No space left on device")
 
-    monkeypatch.setattr(callback._checkpointer, "close", fail)
-    with pytest.raises(OSError, match="No space left"):
-        callback.on_train_end()
+def test_a_batch_that_overflows_is_a_step_too(run, tmp_path):
+    def half_model(seed):
+        return sharded_model(None, seed=seed, dtype="mixed_float16")
+
+    model = half_model(0)
+    model._step.prepare_optimizer(model)
+    # The loss itself overflows: the first steps are skipped.
+    model.optimizer.dynamic_scale.assign(2.0**120)
+    callback = ShardedCheckpoint(tmp_path, save_freq=2, max_to_keep=None)
+    train(model, run.shards, 0, 3, callback)
+    train(model, run.shards, 3, 4, callback)
+    assert model.optimizer.iterations == 0
+    assert checkpoint_steps(tmp_path) == [2, 4]
+    resumed = half_model(1)
+    assert restore_sharded_checkpoint(resumed, tmp_path) == 4
+    train(resumed, run.shards, 4, 6, callback)
+    assert checkpoint_steps(tmp_path) == [2, 4, 6]
 
 
 # === Errors ===
@@ -168,7 +201,8 @@ def test_a_model_that_was_not_restored_is_refused(tmp_path):
     with pytest.raises(
         ValueError,
         match=r"no checkpoint of a later step than the model's. Received: "
-        r"folder='.*' with steps \[5\], optimizer.iterations=0. Call",
+        r"directory='.*', steps=\[5\], model at step=0. Call restore_sharded_"
+        r"checkpoint first, delete the later ones, or use another directory.$",
     ):
         save(sharded_model(None), tmp_path)
 

@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from keras_gpt3.corpus.replaced_file import replaced_file
-from keras_gpt3.corpus.replaced_file import write_json
+from keras_gpt3.replaced_file import replaced_file
+from keras_gpt3.replaced_file import write_json
 
 
 def test_a_file_appears_when_its_block_ends(tmp_path):

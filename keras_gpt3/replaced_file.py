@@ -28,7 +28,7 @@ def replaced_file(path):
     Example:
 
     ```python
-    from keras_gpt3.corpus.replaced_file import replaced_file
+    from keras_gpt3.replaced_file import replaced_file
 
     with replaced_file("scores.bin") as file:
         file.write(b"1234")
@@ -47,9 +47,9 @@ def replaced_file(path):
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise OSError(
-            "The disk must have room for all that a stage writes. Received: "
-            f"file='{path}' ({error.strerror}). Free some space and run the "
-            "stage again."
+            "The disk must have room for all that is written. Received: "
+            f"file='{path}' ({error.strerror}). Free some space and run it "
+            "again."
         ) from error
     finally:
         partial.unlink(missing_ok=True)
@@ -68,7 +68,7 @@ def partial_path(path):
     Example:
 
     ```python
-    from keras_gpt3.corpus.replaced_file import partial_path
+    from keras_gpt3.replaced_file import partial_path
 
     partial_path("scores.bin").name  # ".scores.bin.1b9d6bcd.partial"
     ```
@@ -89,7 +89,7 @@ def write_json(path, value):
     Example:
 
     ```python
-    from keras_gpt3.corpus.replaced_file import write_json
+    from keras_gpt3.replaced_file import write_json
 
     write_json("counts.json", {"documents_in": 3})
     ```
