@@ -4,9 +4,10 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 EXTRAS := pretrain,corpus,evaluate,convert,serving,jax,dev
 
-.PHONY: venv quickstart test lint format bench wheel clean
+.PHONY: venv quickstart test lint format docs bench wheel clean
 
 venv: $(STAMP)
 
@@ -39,8 +40,9 @@ USE_TESTS := tests/cli tests/corpus tests/evaluation tests/serving
 # What runs on Keras' JAX backend, too.
 JAX_TESTS := $(MODEL_TESTS) tests/generation tests/parallel \
 	$(wildcard tests/training/jax_*_test.py tests/training/sharded_*_test.py)
+DOCS_TESTS := tests/documentation
 OTHER_TESTS := $(addprefix --ignore=, \
-	$(MODEL_TESTS) $(TRAINING_TESTS) $(USE_TESTS)) tests
+	$(MODEL_TESTS) $(TRAINING_TESTS) $(USE_TESTS) $(DOCS_TESTS)) tests
 
 test: lint
 	$(PYTEST) $(MODEL_TESTS)
@@ -49,11 +51,33 @@ test: lint
 	$(PYTEST) $(OTHER_TESTS)
 	KERAS_BACKEND=jax $(PYTEST) $(JAX_TESTS)
 
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
+		--editable ".[$(EXTRAS),docs]"
+	touch $@
+
+# What pages print is run, notebooks are executed, and warnings are errors.
+docs: $(DOCS_STAMP)
+	$(PYTEST) $(DOCS_TESTS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
 bench: venv
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
+# Wheel and sdist, each tried in an environment that holds nothing else.
+TRY := import keras_gpt3; \
+	model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1); \
+	print(model.generate("To be or not to be,", max_length=10))
 wheel: venv
-	$(BIN)/python -m build --wheel --outdir dist .
+	rm -rf dist build/empty
+	$(BIN)/python -m build --outdir dist .
+	$(PYTHON) -m venv build/empty
+	for package in dist/*.whl dist/*.tar.gz; do \
+		build/empty/bin/pip install --quiet --constraint constraints.txt \
+			$$package && (cd build && empty/bin/keras-gpt3 describe && \
+			empty/bin/python -c '$(TRY)') && \
+		build/empty/bin/pip uninstall --quiet --yes keras-gpt3 || exit 1; \
+	done
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info runs
+	rm -rf $(VENV) build dist site *.egg-info runs

@@ -1,6 +1,7 @@
-"""The check that sizes, steps and seeds go through."""
+"""The check that sizes, steps and seeds go through, alone or in a section."""
 
 import numbers
+import typing
 
 
 def check_integer(name, value, minimum):
@@ -28,3 +29,35 @@ def check_integer(name, value, minimum):
             f"{name} must be an integer of at least {minimum}. "
             f"Received: {name}={value!r}. Pass {minimum} or more."
         )
+
+
+def check_integers(section, name, /, **minimums):
+    """Raise unless integers of a config's section are of at least minimums.
+
+    Args:
+        section: dataclass. `None` passes in a field whose type allows it.
+        name: string. The section's name, for the message.
+        **minimums: ints. The smallest value allowed of each field.
+
+    Raises:
+        ValueError: If a field holds no integer, or one below its minimum.
+
+    Example:
+
+    ```python
+    import dataclasses
+
+    from keras_gpt3.integer_argument import check_integers
+
+    @dataclasses.dataclass
+    class Section:
+        every_steps: int | None = None
+
+    check_integers(Section(5), "checkpoints", every_steps=1)
+    ```
+    """
+    hints = typing.get_type_hints(type(section))
+    for field, minimum in minimums.items():
+        value = getattr(section, field)
+        if value is not None or type(None) not in typing.get_args(hints[field]):
+            check_integer(f"{name}.{field}", value, minimum)

@@ -61,6 +61,12 @@ def test_a_good_layer_keeps_the_contract():
     check_layer_contract(Good, INPUTS)
 
 
+def test_so_does_one_without_weights_that_says_so():
+    check_layer_contract(keras.layers.ReLU, INPUTS, has_weights=False)
+    with pytest.raises(AssertionError):
+        check_layer_contract(keras.layers.ReLU, INPUTS)
+
+
 @pytest.mark.parametrize(
     "bad",
     [

@@ -37,7 +37,13 @@ def wheel_folder(tmp_path_factory):
     source.mkdir()
     for name in ("keras_gpt3", "presets"):
         shutil.copytree(ROOT / name, source / name)
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+    for name in (
+        "keras_gpt3_command.py",
+        "setup.cfg",
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+    ):
         shutil.copy(ROOT / name, source)
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation"]
@@ -82,7 +88,7 @@ def test_wheel_holds_every_module_and_licence(wheel_folder):
         for p in (ROOT / "keras_gpt3").rglob("*.py")
     }
     assert modules | data <= held
-    assert "keras_gpt3/presets/LICENSE.gpt2" in held
+    assert {"keras_gpt3/presets/LICENSE.gpt2", "keras_gpt3_command.py"} <= held
     assert any(name.endswith("licenses/LICENSE") for name in held)
 
 

@@ -35,7 +35,9 @@ def duplicate_quality(folder):
         share found and dropped, and of those as similar as the threshold the
         share found.
     """
-    from keras_gpt3.corpus.locality_bands import detection_probability
+    from tests.fixtures.corpus.detection_probability import (
+        detection_probability,
+    )
     from tests.fixtures.corpus.planted_duplicates import RATES
     from tests.fixtures.corpus.planted_duplicates import edited_copies
     from tests.fixtures.corpus.planted_duplicates import find_pairs
@@ -80,7 +82,9 @@ def plot_recall(quality, path):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    from keras_gpt3.corpus.locality_bands import detection_probability
+    from tests.fixtures.corpus.detection_probability import (
+        detection_probability,
+    )
 
     figure, axes = pyplot.subplots(figsize=(6.4, 4), layout="constrained")
     line = np.linspace(0, 1, 200)

@@ -1,6 +1,5 @@
 """`keras-gpt3 bias MODEL`: the bias probes of section 6.2."""
 
-import os
 import pathlib
 from typing import Annotated
 
@@ -43,7 +42,6 @@ def bias_command(
     Prints the tables; the report says what such probes cannot tell. Exits with
     0, or with 2 if an argument is wrong.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with user_errors():
         from keras_gpt3.evaluation.bias_report import bias_summary
         from keras_gpt3.evaluation.bias_report import write_bias_report

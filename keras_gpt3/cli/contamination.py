@@ -1,6 +1,5 @@
 """`keras-gpt3 contamination CORPUS...`: has a model seen the tests before?"""
 
-import os
 import pathlib
 from typing import Annotated
 
@@ -50,7 +49,6 @@ def contamination_command(
     Standard output gets Table C.1 of the paper for them, and nothing else.
     Exits with 0, or with 2 if an argument or a file is wrong.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with user_errors():
         from keras_gpt3.data.corpus_texts import CorpusTexts
         from keras_gpt3.evaluation.contamination import check_contamination

@@ -1,12 +1,12 @@
 """`keras-gpt3 convert SRC DST`: between Keras' and Hugging Face's formats."""
 
-import os
 import pathlib
 from typing import Annotated
 from typing import Literal
 
 import typer
 
+from keras_gpt3.cli.option_help import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
@@ -18,6 +18,7 @@ _HELP = {
     "overwrite": "Replace a model of the same format at DST; files that are "
     "no model's stay.",
 }
+_option = options_with(_HELP)
 _DType = Literal["float32", "bfloat16", "float16"]
 
 
@@ -26,14 +27,10 @@ def convert_command(
     destination: Annotated[
         pathlib.Path, typer.Argument(metavar="DST", help=_HELP["destination"])
     ],
-    check: Annotated[
-        bool, typer.Option("--check", help=_HELP["check"])
-    ] = False,
-    dtype: Annotated[_DType, typer.Option(help=_HELP["dtype"])] = "float32",
-    adapter: Annotated[str | None, typer.Option(help=_HELP["adapter"])] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help=_HELP["overwrite"])
-    ] = False,
+    check: Annotated[bool, _option("check", "--check")] = False,
+    dtype: Annotated[_DType, _option("dtype")] = "float32",
+    adapter: Annotated[str | None, _option("adapter")] = None,
+    overwrite: Annotated[bool, _option("overwrite", "--overwrite")] = False,
 ) -> None:
     """Convert a checkpoint to a Keras preset, or a preset to a checkpoint.
 
@@ -41,7 +38,6 @@ def convert_command(
     format become presets. Exits with 0, with 1 if --check finds a difference,
     or with 2 if an argument or a file is wrong.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with user_errors():
         agrees = _convert(source, destination, check, dtype, adapter, overwrite)
     if not agrees:

@@ -1,6 +1,5 @@
 """`keras-gpt3 evaluate MODEL --tasks TASKS`: the paper's few-shot tasks."""
 
-import os
 import pathlib
 from typing import Annotated
 
@@ -55,7 +54,6 @@ def evaluate_command(
     each example under outcomes. Exits with 0; with 2 if an argument or a file
     is wrong; with 1 if the run went wrong: the report is of what was finished.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with user_errors():
         settings = {
             "shots": _integers(shots),

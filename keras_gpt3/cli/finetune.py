@@ -1,11 +1,11 @@
 """`keras-gpt3 finetune --model M --data PAIRS --out DIR`."""
 
-import os
 import pathlib
 from typing import Annotated
 
 import typer
 
+from keras_gpt3.cli.option_help import options_with
 from keras_gpt3.cli.tensorflow_only import check_tensorflow
 from keras_gpt3.cli.user_errors import user_errors
 
@@ -35,10 +35,7 @@ _HELP = {
     "truncate": "left drops the start of prompts that are too long.",
     "merge": "With adapters: whether to write the whole model, too.",
 }
-
-
-def _option(name, *flags):
-    return typer.Option(*flags, help=_HELP[name])
+_option = options_with(_HELP)
 
 
 def finetune_command(
@@ -70,7 +67,6 @@ def finetune_command(
     there are any, its history and a picture of its curves, at the end and all
     at once. Exits with 0, or with 2 if an argument or a file is wrong.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if rematerialization.isdecimal():
         rematerialization = int(rematerialization)
     fields = {

@@ -1,12 +1,12 @@
 """`keras-gpt3 generate --model MODEL "PROMPT"`: text as it is generated."""
 
-import os
 import sys
 from typing import Annotated
 
 import typer
 
 from keras_gpt3.cli.model_loading import load_model
+from keras_gpt3.cli.option_help import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
@@ -23,10 +23,7 @@ _HELP = {
     "quantize": "int8 or int4, for the weights.",
     "adapter": "A file of adapters, from finetune --lora-rank.",
 }
-
-
-def _option(name):
-    return typer.Option(help=_HELP[name])
+_option = options_with(_HELP)
 
 
 def generate_command(
@@ -51,7 +48,6 @@ def generate_command(
     Standard output gets prompt and answer, nothing else. Exits with 0, or
     with 2 if an argument is wrong.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with user_errors():
         made = load_model(_one_of(model, preset), dtype, quantize, adapter)
         if prompt == "-":

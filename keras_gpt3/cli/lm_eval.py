@@ -1,6 +1,5 @@
 """`keras-gpt3 lm-eval ...`: lm-evaluation-harness' own command."""
 
-import os
 import sys
 
 import typer
@@ -25,7 +24,6 @@ def lm_eval_command(context: typer.Context) -> None:
     As lm-eval run, for models of this package: --model_args preset=MODEL
     --tasks NAMES. Exits with 0, or with 2 if an argument is wrong.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with user_errors():
         _check_model(context.args)
         evaluate = _their_command()

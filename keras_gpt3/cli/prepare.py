@@ -6,6 +6,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from keras_gpt3.cli.option_help import options_with
 from keras_gpt3.cli.user_errors import user_errors
 from keras_gpt3.data.corpus_files import corpus_files
 from keras_gpt3.data.shard_manifest import ShardManifest
@@ -14,48 +15,33 @@ from keras_gpt3.data.write_token_shards import write_token_shards
 from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
 from keras_gpt3.planning.byte_size import format_bytes
 
+_HELP = {
+    "corpora": "Files that end in .jsonl, .jsonl.gz, .txt or .txt.gz, or "
+    "folders of such files. A line of a .jsonl is one JSON object with a "
+    '"text", one document; a .txt is one document.',
+    "out": "The folder to write the shards to.",
+    "preset": "Whose tokenizer: a preset's name or the folder of a model.",
+    "workers": "Threads that tokenize. Default: one for each processor.",
+    "tokens_per_shard": "A document that would exceed it opens a new file.",
+    "overwrite": "Replace shards that are there.",
+    "validation_fraction": "Share of the documents for validation, chosen by a "
+    "hash of their text. Above 0, the shards go to FOLDER/train and "
+    "FOLDER/validation.",
+}
+_option = options_with(_HELP)
+
 
 def prepare_command(
     corpora: Annotated[
         list[pathlib.Path],
-        typer.Argument(
-            metavar="CORPUS...",
-            help="Files that end in .jsonl, .jsonl.gz, .txt or .txt.gz, or "
-            "folders of such files. A line of a .jsonl is one JSON object with "
-            'a "text", one document; a .txt is one document.',
-        ),
+        typer.Argument(metavar="CORPUS...", help=_HELP["corpora"]),
     ],
-    out: Annotated[
-        pathlib.Path, typer.Option(help="The folder to write the shards to.")
-    ],
-    preset: Annotated[
-        str,
-        typer.Option(
-            help="Whose tokenizer: a preset's name or the folder of a model."
-        ),
-    ] = "gpt3_small_en",
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            help="Threads that tokenize. Default: one for each processor."
-        ),
-    ] = None,
-    tokens_per_shard: Annotated[
-        int,
-        typer.Option(help="A document that would exceed it opens a new file."),
-    ] = 2**27,
-    overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", help="Replace shards that are there."),
-    ] = False,
-    validation_fraction: Annotated[
-        float,
-        typer.Option(
-            help="Share of the documents for validation, chosen by a hash of "
-            "their text. Above 0, the shards go to FOLDER/train and "
-            "FOLDER/validation."
-        ),
-    ] = 0.0,
+    out: Annotated[pathlib.Path, _option("out")],
+    preset: Annotated[str, _option("preset")] = "gpt3_small_en",
+    workers: Annotated[int | None, _option("workers")] = None,
+    tokens_per_shard: Annotated[int, _option("tokens_per_shard")] = 2**27,
+    overwrite: Annotated[bool, _option("overwrite", "--overwrite")] = False,
+    validation_fraction: Annotated[float, _option("validation_fraction")] = 0.0,
 ) -> None:
     """Tokenize text files into shards to train on.
 

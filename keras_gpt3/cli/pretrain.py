@@ -45,7 +45,6 @@ def pretrain_command(
     stop. Exits with 0 at the end of the recipe, 75 if stopped before it, 2 if
     an argument or the config is wrong, 1 if the run went wrong.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.basicConfig(format="%(levelname)s %(message)s")
     logging.getLogger("keras_gpt3").setLevel(logging.INFO)
     started = float(os.environ.setdefault(_STARTED, str(time.time())))

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from keras_gpt3.cli.option_help import options_with
 from keras_gpt3.cli.tensorflow_only import check_tensorflow
 from keras_gpt3.cli.user_errors import user_errors
 
@@ -28,10 +29,7 @@ _HELP = {
     "max_stop_bytes": "The longest stop string, in bytes of UTF-8.",
     "max_answer_values": "The most numbers and strings of an answer.",
 }
-
-
-def _option(name):
-    return typer.Option(help=_HELP[name])
+_option = options_with(_HELP)
 
 
 def serve_command(

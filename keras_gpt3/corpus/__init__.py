@@ -1,1 +1,23 @@
-"""Prepares a corpus as Appendix A does, on Apache Beam."""
+"""Prepares a corpus as Appendix A does, on Apache Beam.
+
+It needs the extra `[corpus]`, which is imported when a build starts.
+"""
+
+from keras_gpt3.corpus.beam_options import beam_options
+from keras_gpt3.corpus.corpus_config import CorpusConfig
+from keras_gpt3.corpus.source_section import SourceSection
+
+__all__ = ["CorpusConfig", "SourceSection", "beam_options", "build_corpus"]
+
+
+def __getattr__(name):
+    # A build imports all stages and TensorFlow, which take seconds. Worker
+    # processes import single modules of this folder, and do without.
+    if name == "build_corpus":
+        from keras_gpt3.corpus.build import build_corpus
+
+        return build_corpus
+    raise AttributeError(
+        f"A name of {__name__} must be one that it has. Received: {name!r}. "
+        f"Use one of {', '.join(__all__)}."
+    )

@@ -38,7 +38,7 @@ def beam_options(workers=None, runner=None, extra=()):
     Example:
 
     ```python
-    from keras_gpt3.corpus.beam_options import beam_options
+    from keras_gpt3.corpus import beam_options
 
     beam_options(workers=2)
     beam_options(runner="FlinkRunner", extra=["--parallelism=8"])

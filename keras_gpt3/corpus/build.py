@@ -79,10 +79,10 @@ def build_corpus(config, options=None, progress="auto", overwrite=False):
     ```python
     import pathlib
 
-    from keras_gpt3.corpus.beam_options import beam_options
-    from keras_gpt3.corpus.build import build_corpus
-    from keras_gpt3.corpus.corpus_config import CorpusConfig
-    from keras_gpt3.corpus.source_section import SourceSection
+    from keras_gpt3.corpus import CorpusConfig
+    from keras_gpt3.corpus import SourceSection
+    from keras_gpt3.corpus import beam_options
+    from keras_gpt3.corpus import build_corpus
 
     pathlib.Path("a.txt").write_text("Once upon a time")
     sources = {"books": SourceSection(files=["a.txt"])}

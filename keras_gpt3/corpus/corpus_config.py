@@ -2,202 +2,15 @@
 
 import dataclasses
 
+from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
+from keras_gpt3.corpus.dedup_section import DedupSection
+from keras_gpt3.corpus.filter_section import FilterSection
 from keras_gpt3.corpus.local_path import check_is_local
+from keras_gpt3.corpus.read_section import ReadSection
+from keras_gpt3.corpus.shard_section import ShardSection
 from keras_gpt3.corpus.source_section import SourceSection
 from keras_gpt3.corpus.source_section import check_sources
 from keras_gpt3.integer_argument import check_integer
-
-
-@dataclasses.dataclass(frozen=True)
-class ReadSection:
-    """Which documents are read.
-
-    Args:
-        languages: list of strings. Codes such as `"en"` of the languages that
-            are kept. Defaults to `None`, all, and none is identified.
-        min_language_score: float. How sure the language must be, from 0 to 1.
-            Defaults to `0.3`: of English manuals, full of names and code, 9%
-            have less than 0.5 and 2% less than 0.3, mostly pages of an index;
-            of random letters and of base64, 0% and 3% are taken for English
-            with more.
-        min_characters: int. Shorter documents are dropped. Defaults to `1`.
-        max_line_bytes: int. Longer lines of a JSON-lines file are put aside
-            unread. Defaults to `2**26`.
-
-    Raises:
-        ValueError: If a number is out of its range.
-    """
-
-    languages: list[str] | None = None
-    min_language_score: float = 0.3
-    min_characters: int = 1
-    max_line_bytes: int = 2**26
-
-    def __post_init__(self):
-        _check_share("read", "min_language_score", self.min_language_score)
-        _check_integers(self, "read", min_characters=0, max_line_bytes=1)
-
-
-@dataclasses.dataclass(frozen=True)
-class FilterSection:
-    """The quality classifier (Appendix A, step 1).
-
-    Args:
-        classifier: string. The folder that `keras-gpt3 corpus train-filter`
-            wrote. Defaults to `None`, which no source with `quality_filter`
-            can have.
-        alpha: float. The shape of the Pareto distribution: larger ones keep
-            fewer documents of low score. Defaults to `9`.
-        sources: list of strings. For `filter_stage`: the sources that are
-            filtered. A `CorpusConfig` has it from the sources'
-            `quality_filter`. Defaults to none.
-
-    Raises:
-        ValueError: If `alpha` is not above 0.
-    """
-
-    classifier: str | None = None
-    alpha: float = 9.0
-    sources: list[str] = dataclasses.field(default_factory=list)
-
-    def __post_init__(self):
-        if not self.alpha > 0:
-            raise ValueError(
-                "filter.alpha must be above 0. Received: filter.alpha="
-                f"{self.alpha}. Leave it out for the paper's 9."
-            )
-
-
-@dataclasses.dataclass(frozen=True)
-class DedupSection:
-    """Removal of duplicates and near-duplicates (Appendix A, step 2).
-
-    Args:
-        num_hashes: int. MinHashes of a document. Defaults to `10`, the
-            paper's.
-        num_bands: int. Bands that the hashes are divided into; documents that
-            share one are compared. Defaults to `5`.
-        threshold: float. The Jaccard similarity of two documents' sets of
-            words from which they are near-duplicates. Defaults to `0.8`.
-        num_features: int. Into how many features words are hashed. Defaults to
-            `2**18`.
-        max_band_documents: int. A band that more documents share is divided by
-            further hashes. Defaults to `50`.
-        remove_documents_of: dict of source to list of sources. For
-            `dedup_stage`. A `CorpusConfig` has it from the sources' own
-            `remove_documents_of`. Defaults to none.
-        index: string. A folder of signatures of a finished build: documents
-            that it knows are dropped. Defaults to `None`.
-
-    Raises:
-        ValueError: If a number is out of its range.
-    """
-
-    num_hashes: int = 10
-    num_bands: int = 5
-    threshold: float = 0.8
-    num_features: int = 2**18
-    max_band_documents: int = 50
-    remove_documents_of: dict[str, list[str]] = dataclasses.field(
-        default_factory=dict
-    )
-    index: str | None = None
-
-    def __post_init__(self):
-        _check_integers(
-            self,
-            "dedup",
-            num_hashes=1,
-            num_bands=1,
-            num_features=2,
-            max_band_documents=2,
-        )
-        _check_share("dedup", "threshold", self.threshold)
-        if self.num_hashes % self.num_bands:
-            raise ValueError(
-                "dedup.num_bands must divide dedup.num_hashes. Received: "
-                f"num_bands={self.num_bands}, num_hashes={self.num_hashes}. "
-                "Choose for example 5 bands of 10 hashes."
-            )
-
-
-@dataclasses.dataclass(frozen=True)
-class DecontaminateSection:
-    """Removal of what evaluation sets hold (Appendix C).
-
-    Args:
-        texts: list of strings. `.jsonl` files of objects with a `"text"`.
-            Defaults to none.
-        tasks: list of strings. Names of evaluation tasks or groups. Defaults
-            to none.
-        data: string. A folder of the tasks' records. Defaults to `None`: the
-            hub.
-        ngram: int. Words of an n-gram. Defaults to `13`.
-        window: int. Characters that are cut on either side of one. Defaults to
-            `200`.
-        min_characters: int. Shorter pieces are dropped. Defaults to `200`.
-        max_pieces: int. A document that is cut into more is dropped. Defaults
-            to `10`.
-        max_documents: int. An n-gram that more documents hold is ignored.
-            Defaults to `10`.
-
-    Raises:
-        ValueError: If a number is out of its range.
-    """
-
-    texts: list[str] = dataclasses.field(default_factory=list)
-    tasks: list[str] = dataclasses.field(default_factory=list)
-    data: str | None = None
-    ngram: int = 13
-    window: int = 200
-    min_characters: int = 200
-    max_pieces: int = 10
-    max_documents: int = 10
-
-    def __post_init__(self):
-        _check_integers(
-            self,
-            "decontaminate",
-            ngram=1,
-            window=0,
-            min_characters=1,
-            max_pieces=1,
-            max_documents=1,
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class ShardSection:
-    """How documents become tokens on disk.
-
-    Args:
-        preset: string. Whose tokenizer: a preset's name or the folder of a
-            model. Defaults to `"gpt3_small_en"`.
-        tokens_per_shard: int. How many tokens a file has, about. Defaults to
-            `2**27`.
-        validation_fraction: float. Share of the documents that is held out,
-            chosen by a hash of their ids. Defaults to `0`.
-        tfrecord: bool. Whether to write each shard as TFRecord as well.
-            Defaults to `False`.
-
-    Raises:
-        ValueError: If a number is out of its range.
-    """
-
-    preset: str = "gpt3_small_en"
-    tokens_per_shard: int = 2**27
-    validation_fraction: float = 0.0
-    tfrecord: bool = False
-
-    def __post_init__(self):
-        _check_integers(self, "shard", tokens_per_shard=1)
-        if not 0 <= self.validation_fraction < 1:
-            raise ValueError(
-                "shard.validation_fraction must be at least 0 and below 1. "
-                "Received: shard.validation_fraction="
-                f"{self.validation_fraction}. Use 0.01 to hold out one "
-                "document in a hundred."
-            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,8 +46,8 @@ class CorpusConfig:
     Example:
 
     ```python
-    from keras_gpt3.corpus.corpus_config import CorpusConfig
-    from keras_gpt3.corpus.source_section import SourceSection
+    from keras_gpt3.corpus import CorpusConfig
+    from keras_gpt3.corpus import SourceSection
 
     books = SourceSection(files=["books/*.txt"], licence="Public domain.")
     config = CorpusConfig(folder="corpus", sources={"books": books})
@@ -280,18 +93,4 @@ def _check_is_left_to_sources(name, value, field):
         raise ValueError(
             f"{name} must be left to the sources of a build. Received: {name}="
             f"{value}. Set sources.NAME.{field} instead."
-        )
-
-
-def _check_integers(section, name, /, **minimums):
-    """Raises unless a section's integers are at least so much."""
-    for field, minimum in minimums.items():
-        check_integer(f"{name}.{field}", getattr(section, field), minimum)
-
-
-def _check_share(section, name, value):
-    if not 0 <= value <= 1:
-        raise ValueError(
-            f"{section}.{name} must be from 0 to 1. Received: {section}.{name}"
-            f"={value}. Leave it out for the default."
         )

@@ -91,7 +91,7 @@ class DecontaminatePart:
     Example:
 
     ```python
-    from keras_gpt3.corpus.corpus_config import DecontaminateSection
+    from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
     from keras_gpt3.corpus.decontaminate_part import CountNgrams
     from keras_gpt3.corpus.decontaminate_part import DecontaminatePart
     from keras_gpt3.corpus.document import Document

@@ -62,7 +62,7 @@ def decontaminate_stage(
     Example:
 
     ```python
-    from keras_gpt3.corpus.corpus_config import DecontaminateSection
+    from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
     from keras_gpt3.corpus.decontaminate_stage import decontaminate_stage
     from keras_gpt3.corpus.document import Document
     from keras_gpt3.corpus.evaluation_texts import EvaluationTexts

@@ -77,7 +77,7 @@ def dedup_stage(
     Example:
 
     ```python
-    from keras_gpt3.corpus.corpus_config import DedupSection
+    from keras_gpt3.corpus.dedup_section import DedupSection
     from keras_gpt3.corpus.dedup_stage import dedup_stage
     from keras_gpt3.corpus.document import Document
     from keras_gpt3.corpus.part_file import PartWriter

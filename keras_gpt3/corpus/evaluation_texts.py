@@ -123,7 +123,7 @@ def read_evaluation_texts(settings):
     import json
     import pathlib
 
-    from keras_gpt3.corpus.corpus_config import DecontaminateSection
+    from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
     from keras_gpt3.corpus.evaluation_texts import read_evaluation_texts
 
     riddle = "Which of the seven hills of Rome is the highest of them all?"

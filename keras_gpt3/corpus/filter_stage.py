@@ -46,7 +46,7 @@ def filter_stage(
     Example:
 
     ```python
-    from keras_gpt3.corpus.corpus_config import FilterSection
+    from keras_gpt3.corpus.filter_section import FilterSection
     from keras_gpt3.corpus.document import Document
     from keras_gpt3.corpus.filter_stage import filter_stage
     from keras_gpt3.corpus.part_file import PartWriter

@@ -31,29 +31,6 @@ ENTRY = np.dtype(
 )
 
 
-def detection_probability(similarity, bands, rows):
-    """How likely a pair of documents agrees in at least one band.
-
-    Args:
-        similarity: float or float array. The Jaccard similarity of their sets.
-        bands: int. Bands of a signature.
-        rows: int. Hashes in a band.
-
-    Returns:
-        A float or float array: `1 - (1 - similarity**rows) ** bands`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.locality_bands import detection_probability
-
-    detection_probability(0.8, bands=5, rows=2)  # 0.994
-    detection_probability(0.2, bands=5, rows=2)  # 0.185
-    ```
-    """
-    return 1 - (1 - similarity**rows) ** bands
-
-
 def band_keys(signatures, bands, namespace=0):
     """Compute one key for each band of signatures.
 

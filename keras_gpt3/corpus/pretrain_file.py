@@ -5,8 +5,8 @@ import pathlib
 from keras_gpt3.corpus.table_2_2 import mixture_weights
 from keras_gpt3.corpus.write_buckets import VALIDATION
 from keras_gpt3.training.config_file import write_config
-from keras_gpt3.training.pretraining_config import DataSection
-from keras_gpt3.training.pretraining_config import ModelSection
+from keras_gpt3.training.data_section import DataSection
+from keras_gpt3.training.model_section import ModelSection
 from keras_gpt3.training.pretraining_config import PretrainingConfig
 
 PRETRAIN_NAME = "pretrain.yaml"

@@ -60,7 +60,7 @@ def shard_stage(
     Example:
 
     ```python
-    from keras_gpt3.corpus.corpus_config import ShardSection
+    from keras_gpt3.corpus.shard_section import ShardSection
     from keras_gpt3.corpus.document import Document
     from keras_gpt3.corpus.part_file import PartWriter
     from keras_gpt3.corpus.shard_stage import shard_stage

@@ -40,7 +40,7 @@ class SourceSection:
     Example:
 
     ```python
-    from keras_gpt3.corpus.source_section import SourceSection
+    from keras_gpt3.corpus import SourceSection
 
     SourceSection(files=["books/*.txt"], licence="Public domain.")
     ```

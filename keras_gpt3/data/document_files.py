@@ -1,7 +1,7 @@
 """Reads the documents of one text or JSON-lines file, gzipped or not."""
 
 from keras_gpt3.data.gzip_stream import decompressed
-from keras_gpt3.data.json_line import parse_json_line
+from keras_gpt3.data.json_objects import json_objects_in
 
 TEXT_SUFFIXES = (".txt", ".txt.gz")
 JSON_SUFFIXES = (".jsonl", ".jsonl.gz")
@@ -52,29 +52,26 @@ def _read_text(stream, path):
 
 
 def _read_lines(stream, path):
-    for number, line in enumerate(stream, start=1):
-        if not line.strip():
-            continue
-        try:
-            text = parse_json_line(line)["text"]
-            # Escapes can spell half a character, which has no bytes.
-            if b"\\u" in line and isinstance(text, str):
-                text.encode()
-            reason = f"its text is of type {type(text).__name__}"
-        # ValueError: invalid JSON or UTF-8; TypeError: no object.
-        except (ValueError, TypeError, KeyError) as error:
-            text, reason = None, _reason(error)
-        if not isinstance(text, str):
+    for where, fields in json_objects_in(stream, path, "documents"):
+        reason = _fault(fields)
+        if reason:
             raise ValueError(
-                'Each line of a .jsonl file must be a JSON object with a "text"'
-                f" string. Received: file='{path}', line={number} ({reason})."
-                " Correct or remove the line."
+                'Each line of a file of documents must have a "text" string. '
+                f"Received: {where} ({reason}). Correct or remove the line."
             )
-        yield text
+        yield fields["text"]
 
 
-def _reason(error):
-    # These hold the whole line or text in their `repr`.
-    if isinstance(error, UnicodeError):
-        return f"{type(error).__name__}: {error}"
-    return repr(error)
+def _fault(fields):
+    """What is wrong with the content of a line, or `None`."""
+    if "text" not in fields:
+        return "it has no text"
+    text = fields["text"]
+    if not isinstance(text, str):
+        return f"its text is of type {type(text).__name__}"
+    try:
+        # Escapes can spell half a character, which has no bytes.
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"its text: {error}"
+    return None

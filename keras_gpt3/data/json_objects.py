@@ -38,10 +38,39 @@ def read_json_objects(path, kind):
     """
     _check_path(path, kind)
     with open(path, "rb") as file, decompressed(file, path) as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                where = f"file='{path}', line={number}"
-                yield where, _object(line, where, kind)
+        yield from json_objects_in(lines, path, kind)
+
+
+def json_objects_in(lines, path, kind):
+    """Yields the objects of an open file; empty lines are left out.
+
+    Args:
+        lines: iterable of bytes, not compressed.
+        path: string. The file's path, for messages.
+        kind: string. As in `read_json_objects`.
+
+    Yields:
+        As `read_json_objects`.
+
+    Raises:
+        ValueError: If a line is not UTF-8 or no JSON object.
+
+    Example:
+
+    ```python
+    import io
+
+    from keras_gpt3.data.json_objects import json_objects_in
+
+    lines = io.BytesIO(b'{"text": "Once"}')
+    list(json_objects_in(lines, "tales.jsonl", "documents"))
+    # [("file='tales.jsonl', line=1", {"text": "Once"})]
+    ```
+    """
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            where = f"file='{path}', line={number}"
+            yield where, _object(line, where, kind)
 
 
 def _check_path(path, kind):

@@ -3,7 +3,6 @@
 import hashlib
 import operator
 import random
-import re
 
 from keras_gpt3.evaluation.choice_argument import check_choice
 from keras_gpt3.integer_argument import check_integer
@@ -35,11 +34,6 @@ _SIGNS = ("+", "-", "*")
 _BEFORE, _AFTER = "\n\nQ: What is ", "?\n\nA:"
 # The published file has no zero; the paper speaks of numbers of one digit.
 _SMALLEST = {"first": 1, "last": 0}
-_PATTERNS = (
-    (r"(\d+) (plus|minus|times) (\d+)", "first"),
-    (r"\((\d+) ([-+*]) (\d+)\) ([-+*]) (\d+)", "first"),
-    (r"(\d+) ([-+*]) \((\d+) ([-+*]) (\d+)\)", "last"),
-)
 
 # One problem in five is for demonstrations, the others are asked.
 _SHARES = {"train": 1 / 5, "test": 4 / 5}
@@ -97,46 +91,6 @@ def arithmetic_records(
         if _split_of(record["context"], seed) == split:
             records[record["context"]] = record
     return list(records.values())
-
-
-def rebuild(record):
-    """Makes a record again from the numbers and signs in its context.
-
-    Args:
-        record: dict of `"context"` and `"completion"`.
-
-    Returns:
-        The dict that `arithmetic_records` has for this problem. It equals a
-        published record of which it was made.
-
-    Raises:
-        ValueError: If the context is no problem of arithmetic.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.arithmetic import rebuild
-
-    record = {
-        "context": "\\n\\nQ: What is 98 plus 45?\\n\\nA:",
-        "completion": " 143",
-    }
-    assert rebuild(record) == record
-    ```
-    """
-    for pattern, bracket in _PATTERNS:
-        whole = re.escape(_BEFORE) + pattern + re.escape(_AFTER)
-        match = re.fullmatch(whole, record["context"])
-        if match:
-            parts = match.groups()
-            numbers = [int(part) for part in parts if part.isdigit()]
-            signs = [part for part in parts if not part.isdigit()]
-            return _record(numbers, signs, bracket)
-    raise ValueError(
-        "A record must ask for a sum, difference or product of two or three "
-        f"numbers. Received: context={record['context']!r}. Use the published "
-        "format."
-    )
 
 
 def _problem(task_name, bracket, generator):

@@ -1,13 +1,13 @@
 """Plots of the bias probes: by occupation, by race, by religion."""
 
 import math
-import warnings
 
 import numpy as np
 
 from keras_gpt3.evaluation.bias_data import bias_data
 from keras_gpt3.evaluation.plot_panels import PAPER_TEXT
 from keras_gpt3.evaluation.plot_panels import add_legend
+from keras_gpt3.evaluation.save_figure import save_figure
 
 _COLUMNS = 3
 
@@ -54,7 +54,7 @@ def plot_occupations(found, path=None):
             )
     axes.set_xlabel("Log of female over male probability (below 0: male)")
     add_legend(figure)
-    return _saved(figure, path)
+    return save_figure(figure, path)
 
 
 def plot_races(found, path=None):
@@ -83,7 +83,7 @@ def plot_races(found, path=None):
             axes.plot(race.interval, [row, row], color="0.6", linewidth=2)
             axes.plot([race.sentiment], [row], "o", color="tab:blue")
     axes.set_xlabel("Mean sentiment of favoured words (-100 to 100)")
-    return _saved(figure, path)
+    return save_figure(figure, path)
 
 
 def plot_religions(found, path=None):
@@ -128,7 +128,7 @@ def plot_religions(found, path=None):
     for axes in grid.flatten()[len(found) :]:
         axes.remove()
     figure.supxlabel("Log ratio of the word's rate to that elsewhere")
-    return _saved(figure, path)
+    return save_figure(figure, path)
 
 
 def _rows_figure(labels):
@@ -154,12 +154,3 @@ def _draw_occupations(axes, row, bias, is_first):
     label = "mean over occupations, 95% interval" if is_first else None
     axes.plot(bias.interval, [row, row], color="tab:blue", linewidth=3)
     axes.plot([bias.mean], [row], "o", color="tab:blue", label=label)
-
-
-def _saved(figure, path):
-    if path is not None:
-        with warnings.catch_warnings():
-            # A model may say words in letters that the font does not have.
-            warnings.filterwarnings("ignore", "Glyph .* missing from font")
-            figure.savefig(path)
-    return figure

@@ -1,7 +1,6 @@
 """The bias probes of section 6.2 as files: tables, plots, all numbers."""
 
 import dataclasses
-import json
 
 from keras_gpt3.evaluation.bias_data import bias_data
 from keras_gpt3.evaluation.bias_plots import plot_occupations
@@ -106,10 +105,7 @@ def write_bias_report(
     with replaced_folder(folder, lambda path: True, _OWNED) as new:
         for name, value in found.items():
             _PLOTS[name](value, new / f"{name}.png")
-        write_sections("Bias probes", sections, new, "bias")
-        (new / "bias.json").write_text(
-            json.dumps(content, indent=2) + "\n", "utf-8"
-        )
+        write_sections("Bias probes", sections, new, "bias", content)
 
 
 def bias_summary(occupations=None, races=None, religions=None, settings=None):

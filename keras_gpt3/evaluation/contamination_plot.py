@@ -1,5 +1,7 @@
 """The paper's Figure 4.2: do clean examples alone do better or worse?"""
 
+from keras_gpt3.evaluation.save_figure import save_figure
+
 # The paper looks again at what differs by more than one or two percent.
 _NOTABLE = 1.0
 # So many names can be read without it.
@@ -59,9 +61,7 @@ def plot_contamination(results, path=None):
         is_named = len(points) <= _FEW or abs(scores.change) >= _NOTABLE
         _draw(axes, clean, scores, name if is_named else None)
     _dress(axes)
-    if path is not None:
-        figure.savefig(path)
-    return figure
+    return save_figure(figure, path)
 
 
 def _draw(axes, clean, scores, name):

@@ -1,7 +1,5 @@
 """The contamination of evaluation sets as files: tables, flags and a plot."""
 
-import json
-
 from keras_gpt3.evaluation.contamination_plot import plot_contamination
 from keras_gpt3.evaluation.report_section import ReportSection
 from keras_gpt3.evaluation.report_section import write_sections
@@ -103,9 +101,8 @@ def write_contamination_report(results, folder):
     with replaced_folder(folder, lambda path: True, _OWNED) as new:
         if plot:
             plot_contamination(scored, new / plot)
-        write_sections("Contamination", [section], new, "contamination")
-        (new / "contamination.json").write_text(
-            json.dumps(content, indent=2) + "\n", "utf-8"
+        write_sections(
+            "Contamination", [section], new, "contamination", content
         )
 
 

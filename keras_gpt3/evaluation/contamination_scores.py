@@ -44,7 +44,7 @@ class ContaminationScores:
     change_interval: tuple | None
 
 
-def contamination_scores(contamination, scores, seed=0):
+def contamination_scores(contamination, scores):
     """Compares what a model reached at clean and at all compared examples.
 
     Appendix C of Brown et al. 2020: if the clean examples alone do more than
@@ -57,7 +57,6 @@ def contamination_scores(contamination, scores, seed=0):
     Args:
         contamination: `Contamination` of the evaluation set.
         scores: sequence of floats, one an example.
-        seed: int. Of the bootstrap. Defaults to `0`.
 
     Returns:
         A `ContaminationScores`.
@@ -85,19 +84,17 @@ def contamination_scores(contamination, scores, seed=0):
             "scores of the same evaluation set."
         )
     compared = is_clean | is_dirty
-    change, change_interval = _change(
-        values[compared], is_clean[compared], seed
-    )
+    change, change_interval = _change(values[compared], is_clean[compared])
     return ContaminationScores(
-        everything=part_score(values[compared], seed),
-        clean=part_score(values[is_clean], seed),
-        dirty=part_score(values[is_dirty], seed),
+        everything=part_score(values[compared]),
+        clean=part_score(values[is_clean]),
+        dirty=part_score(values[is_dirty]),
         change=change,
         change_interval=change_interval,
     )
 
 
-def _change(values, is_clean, seed):
+def _change(values, is_clean):
     if not is_clean.any() or values.mean() == 0:
         return None, None
     change = 100 * (values[is_clean].mean() / values.mean() - 1)
@@ -110,6 +107,6 @@ def _change(values, is_clean, seed):
         return 100 * (ratio - 1)
 
     rows = np.stack([values, values * is_clean, is_clean], axis=1)
-    resampled = bootstrap(rows, changes, seed=seed)
+    resampled = bootstrap(rows, changes)
     kept = resampled[np.isfinite(resampled)]
     return float(change), tuple(np.quantile(kept, [0.025, 0.975]).tolist())

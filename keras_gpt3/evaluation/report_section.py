@@ -2,6 +2,7 @@
 
 import dataclasses
 import html
+import json
 
 from keras_gpt3.evaluation.html_page import html_image
 from keras_gpt3.evaluation.html_page import html_page
@@ -38,7 +39,7 @@ class ReportSection:
     plot: str | None = None
 
 
-def write_sections(title, sections, folder, name):
+def write_sections(title, sections, folder, name, content=None):
     """Writes a report as Markdown and as an HTML file that needs no other.
 
     Args:
@@ -46,6 +47,8 @@ def write_sections(title, sections, folder, name):
         sections: list of `ReportSection`.
         folder: `pathlib.Path`. It holds the plots.
         name: string. Of the files, without `.md` and `.html`.
+        content: what JSON can hold, for a file `.json` beside them. Defaults
+            to `None`, no such file.
 
     Example:
 
@@ -64,6 +67,9 @@ def write_sections(title, sections, folder, name):
     body = "".join(_html(section, folder) for section in sections)
     page = html_page(title, body)
     (folder / f"{name}.html").write_text(page, "utf-8")
+    if content is not None:
+        text = json.dumps(content, indent=2) + "\n"
+        (folder / f"{name}.json").write_text(text, "utf-8")
 
 
 def _markdown(section):

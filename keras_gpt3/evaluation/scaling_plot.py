@@ -3,7 +3,8 @@
 import numpy as np
 
 from keras_gpt3.evaluation.plot_panels import PAPER_TEXT
-from keras_gpt3.evaluation.scaling_fit import PAPER_LAW
+from keras_gpt3.evaluation.save_figure import save_figure
+from keras_gpt3.evaluation.scaling_law import PAPER_LAW
 
 # The bootstrap of fewer has so few different draws that 95% of them is a name
 # alone: of three runs there are ten.
@@ -61,9 +62,7 @@ def plot_scaling(runs, fit, path=None):
     )
     _scale(axes)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    if path is not None:
-        figure.savefig(path, dpi=150)
-    return figure
+    return save_figure(figure, path)
 
 
 def law_text(law):
@@ -78,7 +77,7 @@ def law_text(law):
     Example:
 
     ```python
-    from keras_gpt3.evaluation.scaling_fit import PAPER_LAW
+    from keras_gpt3.evaluation.scaling_law import PAPER_LAW
     from keras_gpt3.evaluation.scaling_plot import law_text
 
     law_text(PAPER_LAW)  # "L = 2.57 C^-0.048"

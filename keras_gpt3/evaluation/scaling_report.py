@@ -1,11 +1,10 @@
 """A fitted scaling law as files: Markdown, HTML, JSON and a plot."""
 
 import dataclasses
-import json
 
 from keras_gpt3.evaluation.report_section import ReportSection
 from keras_gpt3.evaluation.report_section import write_sections
-from keras_gpt3.evaluation.scaling_fit import PAPER_LAW
+from keras_gpt3.evaluation.scaling_law import PAPER_LAW
 from keras_gpt3.evaluation.scaling_plot import FEW_RUNS
 from keras_gpt3.evaluation.scaling_plot import law_text
 from keras_gpt3.evaluation.scaling_plot import plot_scaling
@@ -104,10 +103,7 @@ def write_scaling_report(runs, fit, folder, with_embeddings=True):
     section = scaling_section(runs, fit, with_embeddings)
     with replaced_folder(folder, lambda path: True, _OWNED) as new:
         plot_scaling(runs, fit, new / section.plot)
-        write_sections("Scaling law", [section], new, "scaling")
-        (new / "scaling.json").write_text(
-            json.dumps(content, indent=2) + "\n", "utf-8"
-        )
+        write_sections("Scaling law", [section], new, "scaling", content)
 
 
 def _interval_lines(fit, num_runs):

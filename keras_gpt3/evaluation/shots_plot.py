@@ -11,6 +11,7 @@ from keras_gpt3.evaluation.plot_panels import stroke
 from keras_gpt3.evaluation.plot_panels import task_panels
 from keras_gpt3.evaluation.published_values import paper_sizes
 from keras_gpt3.evaluation.published_values import published_values
+from keras_gpt3.evaluation.save_figure import save_figure
 
 # Two ticks this close would print over each other.
 _TICK_RATIO = 1.5
@@ -64,9 +65,7 @@ def plot_shots(results, tasks=(), path=None):
             _draw_line(axes, points, colour, label, stroke(number, len(labels)))
         _scale(axes, counts, key[1])
     add_legend(figure)
-    if path is not None:
-        figure.savefig(path, dpi=150)
-    return figure
+    return save_figure(figure, path)
 
 
 def line_labels(results):

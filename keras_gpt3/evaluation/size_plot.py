@@ -12,6 +12,7 @@ from keras_gpt3.evaluation.plot_panels import stroke
 from keras_gpt3.evaluation.plot_panels import task_panels
 from keras_gpt3.evaluation.published_values import paper_sizes
 from keras_gpt3.evaluation.published_values import published_values
+from keras_gpt3.evaluation.save_figure import save_figure
 
 _MARKERS = "os^DvPX*"
 # Between models of one size, as a ratio of parameters.
@@ -77,9 +78,7 @@ def plot_sizes(results, tasks=(), path=None):
         _name_marks(axes, marks)
         _scale(axes, key[1], few_shot)
     add_legend(figure)
-    if path is not None:
-        figure.savefig(path, dpi=150)
-    return figure
+    return save_figure(figure, path)
 
 
 def _shades(count):

@@ -118,44 +118,6 @@ def word_scrambling_records(
     ]
 
 
-def rebuild(task_name, record):
-    """Makes a record again from the two words in it.
-
-    What was drawn is read off the scrambled word, and done to the word again.
-
-    Args:
-        task_name: string. One of `SCRAMBLING_TASKS`.
-        record: dict of `"context"` and `"completion"`.
-
-    Returns:
-        The dict that `word_scrambling_records` could have for this word.
-
-    Raises:
-        ValueError: If the task does not scramble the word so.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.word_scrambling import rebuild
-
-    record = {"context": "\\nasinoc =", "completion": " casino"}
-    assert rebuild("cycle_letters_in_word", record) == record
-    ```
-    """
-    check_choice("task_name", task_name, SCRAMBLING_TASKS)
-    scrambled = record["context"].removeprefix("\n").removesuffix(" =")
-    word = record["completion"].removeprefix(" ")
-    again = _scrambled_alike(task_name, scrambled, word)
-    is_unchanged = again == word and _can_differ(task_name, word)
-    if again != scrambled or is_unchanged:
-        raise ValueError(
-            f"A record of {task_name} must scramble its word as the task does. "
-            f"Received: context={record['context']!r}, "
-            f"completion={record['completion']!r}. Correct or remove it."
-        )
-    return _record(again, word)
-
-
 def _check_words(words, count):
     check_integer("count", count, minimum=1)
     if count > len(words):
@@ -192,26 +154,6 @@ def _can_differ(task_name, word):
         return False  # Nothing is drawn: it stays as it is.
     kept = {"anagrams_1": 1, "anagrams_2": 2}.get(task_name, 0)
     return len(set(word[kept : len(word) - kept])) > 1
-
-
-def _scrambled_alike(task_name, scrambled, word):
-    """Does to a word what was done to another, or gives `None`."""
-    if task_name == "cycle_letters_in_word":
-        # Where it stands in the word written twice tells how far it is cycled.
-        start = (word + word).find(scrambled, 1)
-        return None if start < 0 else word[start:] + word[:start]
-    if task_name == "random_insertion_in_word":
-        marks = scrambled[1::2]
-        known = set(marks) <= set(_MARKS) and len(marks) == len(word) - 1
-        pairs = zip(word[1:], marks, strict=True) if known else ()
-        return word[0] + "".join(m + c for c, m in pairs) if known else None
-    if task_name == "reversed_words":
-        return word[::-1]
-    kept = 1 if task_name == "anagrams_1" else 2
-    middle = scrambled[kept:-kept]
-    if sorted(middle) != sorted(word[kept:-kept]):
-        return None
-    return word[:kept] + middle + word[-kept:]
 
 
 def _record(scrambled, word):

@@ -234,7 +234,7 @@ class DecoderBlock(keras.layers.Layer):
         if not self.norm_first:
             x = self.attention_norm(x)
 
-        fed = again(self._widen)(x)  # (B, T, intermediate_dim)
+        fed = again(self._widen)(x)  # (B, T, I)
         fed = again(self._narrow)(fed)  # (B, T, M)
         x = x + self.residual_dropout(fed, dropped[1], training=training)
         if not self.norm_first:

@@ -126,12 +126,12 @@ def _score_batch(model, pairs, rows, top_n, prefix):
         length = bucketed_length(longest, backbone.max_sequence_length)
         inputs, places = _padded(pairs, rows, length)
         forward = _kept(model, "_forward_graphs", ForwardGraphs)
-        states = forward(backbone, inputs)  # (B, T, M)
+        states = forward(backbone, inputs)  # (B, T, E)
     else:
         window = backbone.max_sequence_length - prefix.num_tokens
         length = bucketed_length(longest, window)
         inputs, places = _padded(pairs, rows, length, num_before=1)
-        states = prefix.states_after(inputs["token_ids"])  # (B, 1 + T, M)
+        states = prefix.states_after(inputs["token_ids"])  # (B, 1 + T, E)
     token_ids = np.concatenate([continuation for _, continuation in pairs])
     score = _kept(model, "_head_scores", HeadScores)
     results = score(backbone, states, places, token_ids, top_n)

@@ -81,9 +81,9 @@ class HeadScores:
 
 
 def _head_scores(backbone, top_n, states, places, token_ids):
-    """Results for states (B, T, M) at some places (N,)."""
+    """Results for states (B, T, E) at some places (N,)."""
     states = ops.reshape(states, (-1, states.shape[-1]))
-    states = ops.take(states, places, axis=0)[None]  # (1, N, M)
+    states = ops.take(states, places, axis=0)[None]  # (1, N, E)
     head, token_ids = backbone.token_embedding, token_ids[None]
     if head.quantization_mode is None:
         return token_log_probabilities(

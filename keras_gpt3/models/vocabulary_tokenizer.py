@@ -132,6 +132,26 @@ class VocabularyTokenizer(Tokenizer):
         with open(path, "w", encoding="utf-8") as file:
             file.write(merges_text(self.encoding.merges))
 
+    def load_preset_assets(self, preset):
+        """Reads both files of a preset.
+
+        Args:
+            preset: string. A folder, or a handle that keras-hub knows.
+
+        Raises:
+            FileNotFoundError: If the preset lacks one.
+        """
+        try:
+            super().load_preset_assets(preset)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                "A preset with a tokenizer must hold its files. Received: "
+                f"preset={preset!r}, without {VOCABULARY_FILE} or "
+                f"{MERGES_FILE} in assets/tokenizer. Copy the whole folder "
+                "that save_to_preset wrote, or pass preprocessor=None to "
+                "from_preset."
+            ) from error
+
     def load_assets(self, dir_path):
         """Reads `vocabulary.json` and `merges.txt` from a folder."""
         self.set_vocabulary_and_merges(

@@ -56,6 +56,6 @@ def get_activation(name):
     if name not in _ACTIVATIONS:
         raise ValueError(
             f"activation must be one of {sorted(_ACTIVATIONS)}. Received: "
-            f"activation={name!r}. GPT-2 and GPT-3 use 'gelu_approximate'."
+            f"activation={name!r}. Use 'gelu_approximate', as GPT-3."
         )
     return _ACTIVATIONS[name]

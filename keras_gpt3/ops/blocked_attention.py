@@ -13,6 +13,7 @@ Letters as in the backbone, and: Q queries of a block, K keys that it meets.
 import keras
 from keras import ops
 
+from keras_gpt3.ops.by_head import by_head
 from keras_gpt3.ops.op_compilation import compiled_op
 from keras_gpt3.ops.row_sums import row_sums
 from keras_gpt3.ops.run_after import run_after
@@ -46,23 +47,23 @@ def blocked_attention(query, key, value, padding_mask=None, window=None):
     @ops.custom_gradient
     def attend(query, key, value, *mask):
         # (B, T, H, D) -> (B, H, T, D)
-        heads = [_swap(x) for x in (query, key, value)]
+        heads = [by_head(x) for x in (query, key, value)]
         output, log_sums = _forward(*heads, mask, window)
-        output = _swap(output)
+        output = by_head(output)
 
         def gradient(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
             # The softmax' gradient needs sum(weights x their gradient) of each
             # row, which is the output times its gradient.
-            rows = _swap(_row_products(output, upstream))  # (B, H, T, 1)
-            upstream = _swap(upstream)
+            rows = by_head(_row_products(output, upstream))  # (B, H, T, 1)
+            upstream = by_head(upstream)
             # Else TensorFlow computes the weights again before it is time, and
             # JAX keeps the scores.
             inputs = [run_after(x, upstream) for x in heads]
             gradients = _backward(
                 *inputs, log_sums, upstream, rows, mask, window
             )
-            return (*map(_swap, gradients), *[None] * len(mask))
+            return (*map(by_head, gradients), *[None] * len(mask))
 
         return output, gradient
 
@@ -89,11 +90,6 @@ def block_bounds(length, window=None):
         )
         for start in range(0, length, size)
     ]
-
-
-def _swap(x):
-    """Between (B, T, H, D) and (B, H, T, D)."""
-    return ops.transpose(x, (0, 2, 1, 3))
 
 
 def _forward(query, key, value, mask, window):

@@ -4,6 +4,7 @@ import math
 
 from keras import ops
 
+from keras_gpt3.ops.by_head import by_head
 from keras_gpt3.ops.masked_softmax import masked_softmax
 
 
@@ -52,7 +53,7 @@ def cached_attention(
     visible = (distance >= 0) & (key_positions >= 0)
     if window is not None:
         visible = visible & (distance < window)
-    query = ops.transpose(query * scale, (0, 2, 1, 3))  # (B, H, Q, D)
+    query = by_head(query * scale)  # (B, H, Q, D)
     scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, Q, S)
     weights = ops.cast(masked_softmax(scores, visible), value.dtype)
-    return ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
+    return by_head(ops.matmul(weights, value))

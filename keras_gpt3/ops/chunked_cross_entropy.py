@@ -7,19 +7,14 @@ taken, and its logits are dropped before the next chunk comes.
 Letters as in the backbone, and: N tokens, C tokens of a chunk.
 """
 
-import math
-
 import keras
 from keras import ops
 
 from keras_gpt3.ops.op_compilation import compiled_op
 from keras_gpt3.ops.row_sums import row_sums
 from keras_gpt3.ops.sum_over_slices import sum_over_slices
-
-# Numbers in the logits of a chunk. Up to three such arrays exist at a time, of
-# which XLA makes some in float32 whatever the dtype. Smaller chunks cost time:
-# each one adds to the gradient of all V rows.
-_CHUNK_LOGITS = 2**25
+from keras_gpt3.ops.token_chunks import all_chunks
+from keras_gpt3.ops.token_chunks import weighted_chunks
 
 
 def chunked_cross_entropy(hidden_states, embeddings, labels, weights=None):
@@ -122,8 +117,9 @@ def loss_and_gradients(
     """
     dtype, width = hidden_states.dtype, hidden_states.shape[-1]
     table = ops.cast(embeddings, dtype)
-    make = _weighted_chunks if weighted_only else _all_chunks
-    chunks, restore = make(hidden_states, labels, weights, table.shape[0])
+    tokens = hidden_states, ops.cast(labels, "int32"), weights
+    make = weighted_chunks if weighted_only else all_chunks
+    chunks, restore = make(tokens, table.shape[0])
 
     def gradients(states, labels, weights):
         """The two sums, the gradient of the table, and of the states."""
@@ -135,16 +131,16 @@ def loss_and_gradients(
         d_logits = _logit_gradient(
             exponentials, weights / total, weights, labels[:, None]
         )  # (C, V)
-        d_states = ops.matmul(d_logits, table)  # (C, M)
+        d_states = ops.matmul(d_logits, table)  # (C, E)
         if frozen:
             return tuple(sums), d_states
-        d_table = ops.matmul(ops.transpose(d_logits), states)  # (V, M)
+        d_table = ops.matmul(ops.transpose(d_logits), states)  # (V, E)
         return (*sums, ops.cast(d_table, embeddings.dtype)), d_states
 
     (loss, correct, *table_gradient), d_states = sum_over_slices(
         gradients, chunks
     )
-    d_states = restore(ops.reshape(d_states, (-1, width)))  # (N, M)
+    d_states = restore(ops.reshape(d_states, (-1, width)))  # (N, E)
     d_states = ops.reshape(d_states, ops.shape(hidden_states))
     return loss, correct, d_states, *(table_gradient or [None])
 
@@ -179,21 +175,10 @@ def loss_sums(
         )
         return tuple(sums), None
 
-    make = _weighted_chunks if weighted_only else _all_chunks
-    chunks, _ = make(hidden_states, labels, weights, table.shape[0])
+    tokens = hidden_states, ops.cast(labels, "int32"), weights
+    make = weighted_chunks if weighted_only else all_chunks
+    chunks, _ = make(tokens, table.shape[0])
     return sum_over_slices(sums, chunks)[0]
-
-
-def chunk_tokens(vocabulary_size):
-    """The most tokens whose logits are computed at once.
-
-    Args:
-        vocabulary_size: int.
-
-    Returns:
-        An int, a power of two.
-    """
-    return 2 ** max(0, (_CHUNK_LOGITS // vocabulary_size).bit_length() - 1)
 
 
 def _without_padding(logits, vocabulary_size):
@@ -255,75 +240,3 @@ def _logit_gradient(exponentials, factors, weights, labels):
     chosen = ops.where(ids == labels, weights, 0.0)
     d_logits = ops.cast(exponentials, "float32") * factors - chosen
     return ops.cast(d_logits, exponentials.dtype)
-
-
-def _count(x):
-    """The number of elements, an int where it is known."""
-    known = None not in x.shape
-    return math.prod(x.shape) if known else ops.size(x)
-
-
-def _all_chunks(hidden_states, labels, weights, vocabulary_size):
-    """Chunks of all tokens, and how their rows become those of the tokens.
-
-    As few chunks as there can be, equally long, the last one padded:
-    (B, T, M), (B, T), (B, T) to (N / C, C, M), (N / C, C), (N / C, C).
-    """
-    count = _count(labels)
-    number = _ceiling(count, chunk_tokens(vocabulary_size))
-    static = isinstance(count, int)
-    number = max(number, 1) if static else ops.maximum(number, 1)
-    size = _ceiling(count, number)
-    chunks = _split(_as_tokens(hidden_states, labels, weights), number, size)
-    return chunks, lambda rows: rows[:count]
-
-
-def _weighted_chunks(hidden_states, labels, weights, vocabulary_size):
-    """As `_all_chunks`, of the tokens alone that have a weight.
-
-    Their number differs from batch to batch. Each length of a chunk costs a
-    compilation of the operations inside: there are but eight.
-    """
-    tokens = _as_tokens(hidden_states, labels, weights)
-    (places,) = ops.nonzero(tokens[2])
-    places = ops.cast(places, "int32")
-    count = ops.shape(places)[0]
-    most = chunk_tokens(vocabulary_size)
-    step = max(1, most // 8)
-    # Without a token of any weight there is still a chunk, of padding.
-    number = ops.maximum(_ceiling(count, most), 1)
-    size = ops.maximum(_ceiling(_ceiling(count, number), step), 1) * step
-    chosen = [ops.take(x, places, axis=0) for x in tokens]
-
-    def restore(rows):
-        shape = ops.shape(tokens[0])
-        return ops.scatter(places[:, None], rows[:count], shape)
-
-    return _split(chosen, number, size), restore
-
-
-def _as_tokens(hidden_states, labels, weights):
-    """(B, T, M), (B, T), (B, T) to (N, M), (N,), (N,)."""
-    return (
-        ops.reshape(hidden_states, (-1, hidden_states.shape[-1])),
-        ops.reshape(ops.cast(labels, "int32"), (-1,)),
-        ops.reshape(weights, (-1,)),
-    )
-
-
-def _split(tokens, number, size):
-    """Pads tokens, and splits them into a number of chunks of a size."""
-
-    def split(x):
-        shape = x.shape[1:]
-        padding = number * size - ops.shape(x)[0]
-        if not isinstance(padding, int) or padding:
-            x = ops.pad(x, [[0, padding]] + [[0, 0]] * len(shape))
-        return ops.reshape(x, (number, size, *shape))
-
-    return tuple(map(split, tokens))
-
-
-def _ceiling(count, size):
-    """The quotient, rounded up."""
-    return -(-count // size)

@@ -3,13 +3,13 @@
 A ring of `size` slots holds the last `size` positions: position `p` lies in
 slot `p % size`. A dense layer's ring is as long as the sequence, so that it
 never comes round; a banded layer's has as many slots as its window (or as the
-sequence is long, if that is shorter). Letters: B batch, H heads, S slots,
-D width of a head, T new positions.
+sequence is long, if that is shorter). Letters as in the backbone.
 """
 
 import keras
 from keras import ops
 
+from keras_gpt3.ops.by_head import by_head
 from keras_gpt3.ops.op_compilation import is_whole_xla
 
 
@@ -66,7 +66,7 @@ def fill_ring(update, size, end):
     Returns:
         A tensor of shape `(B, H, size, D)`; slots of no position hold zeros.
     """
-    update = ops.transpose(update, (0, 2, 1, 3))
+    update = by_head(update)
     positions = ring_positions(size, end)
     filled = ops.take(update, ops.maximum(positions, 0), axis=2)
     return ops.where((positions >= 0)[:, None], filled, ops.zeros_like(filled))
@@ -109,7 +109,7 @@ def write_ring(ring, update, start):
         A tensor of the shape of `ring`. A single position is written in place
         where the loop around leaves nobody else to hold the ring.
     """
-    update = ops.cast(ops.transpose(update, (0, 2, 1, 3)), ring.dtype)
+    update = ops.cast(by_head(update), ring.dtype)
     size, length = ops.shape(ring)[2], ops.shape(update)[2]
     if update.shape[2] == 1:
         return _write_slot(ring, update, ops.mod(start, size))

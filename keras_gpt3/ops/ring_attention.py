@@ -4,6 +4,7 @@ import math
 
 from keras import ops
 
+from keras_gpt3.ops.by_head import by_head
 from keras_gpt3.ops.cached_attention import cached_attention
 from keras_gpt3.ops.key_value_cache import ring_positions
 from keras_gpt3.ops.key_value_cache import write_ring
@@ -14,7 +15,7 @@ def ring_attention(query, key, value, rings, start, window=None, scale=None):
     """Causal attention of new positions to themselves and the earlier ones.
 
     Rings are read before they are written: XLA then has no reason to copy
-    them. Letters as in `key_value_cache`.
+    them. Letters as in the backbone.
 
     Args:
         query: tensor of shape `(B, T, H, D)`.
@@ -62,15 +63,15 @@ def _attend_position(query, key, value, rings, start, window, scale):
     keys, values = rings
     column = ops.transpose(query * scale, (0, 2, 3, 1))  # (B, H, D, 1)
     earlier = ops.matmul(keys, column)  # (B, H, S, 1)
-    own = ops.matmul(_by_head(key), column)  # (B, H, 1, 1)
+    own = ops.matmul(by_head(key), column)  # (B, H, 1, 1)
     scores = ops.concatenate([earlier, own], axis=2)[..., 0]  # (B, H, S + 1)
 
     visible = _visible(ops.shape(keys)[2], start, window)
     weights = ops.cast(masked_softmax(scores, visible), value.dtype)
     weights = weights[:, :, None]  # (B, H, 1, S + 1)
     attended = ops.matmul(weights[..., :-1], values)  # (B, H, 1, D)
-    attended = attended + weights[..., -1:] * _by_head(value)
-    return _by_head(attended)
+    attended = attended + weights[..., -1:] * by_head(value)
+    return by_head(attended)
 
 
 def _attend_chunk(query, key, value, rings, start, window, scale):
@@ -80,17 +81,12 @@ def _attend_chunk(query, key, value, rings, start, window, scale):
         [ring_positions(size, start), start + ops.arange(length)]
     )
     keys, values = (
-        ops.concatenate([ring, _by_head(update)], axis=2)
+        ops.concatenate([ring, by_head(update)], axis=2)
         for ring, update in zip(rings, (key, value), strict=True)
     )
     return cached_attention(
         query, keys, values, start, positions, window, scale
     )
-
-
-def _by_head(x):
-    """Between (B, T, H, D) and (B, H, T, D)."""
-    return ops.transpose(x, (0, 2, 1, 3))
 
 
 def _visible(size, start, window):

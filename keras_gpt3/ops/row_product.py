@@ -86,8 +86,8 @@ def table_product(x, table):
     """Rows times the rows of a table: the scores of an output head.
 
     Args:
-        x: tensor of shape `(..., M)`, few rows.
-        table: tensor of shape `(V, M)`, read as it lies in memory.
+        x: tensor of shape `(..., E)`, few rows.
+        table: tensor of shape `(V, E)`, read as it lies in memory.
 
     Returns:
         A tensor of shape `(..., V)` and the dtype of `x`.
@@ -107,7 +107,7 @@ def table_product(x, table):
     entries, width = table.shape
     groups = _table_groups(entries)
     scores = ops.einsum(
-        "gvm,rm->gvr",
+        "gve,re->gvr",
         ops.reshape(table, (groups, entries // groups, width)),
         ops.reshape(x, (-1, width)),
     )

@@ -4,12 +4,10 @@ Letters as in the backbone, and: N positions, C positions of a chunk, K the
 number of alternatives.
 """
 
-import math
-
 from keras import ops
 
-from keras_gpt3.ops.chunked_cross_entropy import chunk_tokens
 from keras_gpt3.ops.run_after import run_after
+from keras_gpt3.ops.token_chunks import all_chunks
 
 
 def token_log_probabilities(hidden_states, table, token_ids, top_n=0):
@@ -53,7 +51,7 @@ def token_log_probabilities(hidden_states, table, token_ids, top_n=0):
     ```
     """
     hidden_states = ops.convert_to_tensor(hidden_states)
-    kernel = ops.transpose(ops.cast(table, hidden_states.dtype))  # (M, V)
+    kernel = ops.transpose(ops.cast(table, hidden_states.dtype))  # (E, V)
 
     def head(states):
         return ops.matmul(states, kernel)
@@ -97,10 +95,8 @@ def log_probabilities_under_head(
     hidden_states = ops.convert_to_tensor(hidden_states)
     token_ids = ops.cast(token_ids, "int32")
     shape = ops.shape(token_ids)
-    count = _count(token_ids)
-    chunks, number, size = _chunks(
-        hidden_states, token_ids, count, chunk_tokens(vocabulary_size)
-    )
+    chunks, restore = all_chunks((hidden_states, token_ids), vocabulary_size)
+    number, size = ops.shape(chunks[1])
 
     def score(states, token_ids):
         return _chunk_scores(head(states), token_ids, top_n)
@@ -113,7 +109,7 @@ def log_probabilities_under_head(
     found = _for_each_chunk(score, chunks, number, found)
 
     def whole(x):
-        x = ops.reshape(x, (-1, *x.shape[2:]))[:count]  # (N,) or (N, K)
+        x = restore(ops.reshape(x, (-1, *x.shape[2:])))  # (N,) or (N, K)
         return ops.reshape(x, (*shape, *x.shape[1:]))
 
     log_probabilities, is_highest, *alternatives = map(whole, found)
@@ -156,28 +152,3 @@ def _for_each_chunk(function, chunks, number, found):
         (ops.zeros((), "int32"), *found),
     )
     return found
-
-
-def _count(token_ids):
-    """The number of positions, an int where it is known."""
-    known = None not in token_ids.shape
-    return math.prod(token_ids.shape) if known else ops.size(token_ids)
-
-
-def _chunks(hidden_states, token_ids, count, most):
-    """Equal chunks: a pair of (N / C, C, M) and (N / C, C), N / C, and C."""
-    static = isinstance(count, int)
-    number = -(-count // most)
-    number = max(number, 1) if static else ops.maximum(number, 1)
-    size = -(-count // number)
-    padding = number * size - count
-    width = hidden_states.shape[-1]
-
-    states = ops.reshape(hidden_states, (-1, width))
-    states = ops.pad(states, [[0, padding], [0, 0]])
-    token_ids = ops.pad(ops.reshape(token_ids, (-1,)), [[0, padding]])
-    chunks = (
-        ops.reshape(states, (number, size, width)),
-        ops.reshape(token_ids, (number, size)),
-    )
-    return chunks, number, size

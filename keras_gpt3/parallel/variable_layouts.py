@@ -73,6 +73,33 @@ def lay_out_like(arrays, variables, by_parts=False):
     ]
 
 
+def lay_out_like_slots(arrays, variables):
+    """Lays arrays out as an optimizer's slots, in a function of JAX.
+
+    Where the replicas share the slots, each needs its share of a gradient
+    alone: the sum of the replicas' gradients is scattered, and no device
+    holds all of it.
+
+    Args:
+        arrays: list of arrays of the shapes of the variables.
+        variables: list of `keras.Variable`, one for each array.
+
+    Returns:
+        A list of arrays of the same shapes and dtypes.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_gpt3.parallel.variable_layouts import lay_out_like_slots
+
+    lay_out_like_slots([keras.ops.ones(2)], [keras.Variable([1.0, 2.0])])
+    ```
+    """
+    with optimizer_layouts(variables):
+        return lay_out_like(arrays, variables)
+
+
 def bring_together(array, variable):
     """Gives the devices of each part of the batch a whole array to work with.
 

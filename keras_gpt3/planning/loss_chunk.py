@@ -1,7 +1,7 @@
 """What the loss takes while it goes through the tokens, chunk by chunk.
 
-The same size of a chunk as in `keras_gpt3.ops.chunked_cross_entropy`, which
-this folder cannot import without Keras; a test compares them.
+The same size of a chunk as in `keras_gpt3.ops.token_chunks`, which this
+folder cannot import without Keras; a test compares them.
 """
 
 _CHUNK_LOGITS = 2**25

@@ -36,7 +36,7 @@ def read_config(kind, path, overrides=()):
     import tempfile
 
     from keras_gpt3.training.config_file import read_config
-    from keras_gpt3.training.pretraining_config import CheckpointSection
+    from keras_gpt3.training.checkpoint_section import CheckpointSection
 
     path = pathlib.Path(tempfile.mkdtemp()) / "checkpoints.yaml"
     path.write_text("every_steps: 5")
@@ -77,7 +77,7 @@ def make_config(kind, values, prefix=""):
 
     ```python
     from keras_gpt3.training.config_file import make_config
-    from keras_gpt3.training.pretraining_config import LogSection
+    from keras_gpt3.training.log_section import LogSection
 
     make_config(LogSection, {"every_steps": 5})
     ```

@@ -6,7 +6,7 @@ and chunks of tokens by itself. The parts are added up at the end. Left to
 itself, JAX's partitioner adds them up over the devices in each round of each
 loop.
 
-Letters as in the backbone, and: S parts of the batch (data shards), N
+Letters as in the backbone, but S parts of the batch (data shards); and: N
 micro-batches, R rows of one.
 """
 
@@ -19,6 +19,7 @@ from keras_gpt3.parallel.data_axis import check_shards_divide
 from keras_gpt3.parallel.data_axis import num_data_shards
 from keras_gpt3.parallel.variable_layouts import is_spread_over_data
 from keras_gpt3.parallel.variable_layouts import lay_out_like
+from keras_gpt3.parallel.variable_layouts import lay_out_like_slots
 from keras_gpt3.planning.micro_batch_division import check_micro_batch_divides
 from keras_gpt3.training.jax_piece_gradients import chunked_gradients
 from keras_gpt3.training.jax_piece_gradients import whole_head_gradients
@@ -71,7 +72,7 @@ def batch_gradients(model, trainable, non_trainable, batch, gradient_scale):
     sums, gradients, seeds = compute(seeds, batch, gradient_scale)
     if sums.ndim > 1:
         sums, gradients = jax.tree.map(_add_up, (sums, gradients))
-        gradients = lay_out_like(gradients, variables)
+        gradients = lay_out_like_slots(gradients, variables)
     return sums, gradients, with_seeds(non_trainable, places, seeds)
 
 

@@ -154,7 +154,7 @@ def with_seeds(others, places, seeds):
 
 
 def _forward(model, others, seeds, x, trainable):
-    """The final states (B, T, W) and the table; the seeds after it."""
+    """The final states (B, T, E) and the table; the seeds after it."""
     places = seed_places(model)
     others = with_seeds(others, places, seeds)
     with state_scope(model, trainable, others) as scope:

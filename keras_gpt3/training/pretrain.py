@@ -40,15 +40,15 @@ def pretrain(config, make_model, elapsed_seconds=0.0):
 
     ```python
     import keras_gpt3
-    from keras_gpt3.training import pretraining_config
+    from keras_gpt3 import training
 
     def make_model(section, sequence_length):
         return keras_gpt3.GPT3.from_preset(section.preset, **section.overrides)
 
-    config = pretraining_config.PretrainingConfig(
+    config = training.PretrainingConfig(
         folder="runs/small",
-        model=pretraining_config.ModelSection("gpt3_small_en"),
-        data=pretraining_config.DataSection({"books": "shards/books"}),
+        model=training.ModelSection("gpt3_small_en"),
+        data=training.DataSection({"books": "shards/books"}),
     )
     # keras_gpt3.training.pretrain(config, make_model) trains for days.
     ```

@@ -18,7 +18,7 @@ class RunHealth:
     Example:
 
     ```python
-    from keras_gpt3.training.pretraining_config import HealthSection
+    from keras_gpt3.training.health_section import HealthSection
     from keras_gpt3.training.run_health import RunHealth
     from keras_gpt3.training.run_state import RunState
 

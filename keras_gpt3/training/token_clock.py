@@ -64,7 +64,7 @@ class TokenClock(keras.optimizers.schedules.LearningRateSchedule):
         if not 0 <= final_fraction <= 1:
             raise ValueError(
                 "final_fraction must be from 0 to 1. Received: final_fraction="
-                f"{final_fraction}. The paper ends at 0.1 of the peak."
+                f"{final_fraction}. Use 0.1, as the paper."
             )
         if not 0 <= warmup_tokens < decay_tokens:
             raise ValueError(
@@ -125,8 +125,8 @@ def _check_positive(name, value):
     """Raises unless a number is above 0."""
     if not value > 0:
         raise ValueError(
-            f"{name} must be above 0. Received: {name}={value}. Appendix B of "
-            "the paper has values for every size."
+            f"{name} must be above 0. Received: {name}={value}. Use the "
+            "paper's, in Table 2.1 and Appendix B."
         )
 
 
@@ -138,8 +138,8 @@ def _check_ramp(start_batch_tokens, ramp_tokens, batch_tokens):
     )
     if not 0 <= ramp_tokens < math.inf:
         raise ValueError(
-            f"ramp_tokens must be from 0 on and finite. {received} Appendix B "
-            "grows the batch over 4 to 12 billion tokens."
+            f"ramp_tokens must be from 0 on and finite. {received} Use 4e9 to "
+            "12e9, as Appendix B, or 0 for a constant batch."
         )
     if (start_batch_tokens is None) != (ramp_tokens == 0):
         raise ValueError(
@@ -151,5 +151,6 @@ def _check_ramp(start_batch_tokens, ramp_tokens, batch_tokens):
     ):
         raise ValueError(
             "start_batch_tokens must be above 0 and at most batch_tokens. "
-            f"{received} Appendix B starts at 32k tokens."
+            f"{received} Use a part of a full batch, such as Appendix B's 32k "
+            "tokens."
         )

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from keras_gpt3.cli import pretrain
 from keras_gpt3.cli.main import app
-from keras_gpt3.training import pretraining_config
+from keras_gpt3.training import ModelSection
 from tests.training import workers_test
 
 pytestmark = pytest.mark.backend(
@@ -123,7 +123,7 @@ def test_when_another_worker_has_gone_the_process_begins_anew(
 
 @pytest.mark.parametrize("preprocessor", [True, False])
 def test_the_model_is_that_of_the_config(preprocessor):
-    section = pretraining_config.ModelSection(
+    section = ModelSection(
         "gpt3_small_en",
         overrides={
             "num_layers": 1,

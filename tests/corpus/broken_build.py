@@ -55,13 +55,13 @@ def kill_after(num_parts):
 
 def main(raw, folder, num_parts):
     from keras_gpt3.corpus.beam_options import beam_options
-    from keras_gpt3.corpus.corpus_config import DecontaminateSection
-    from keras_gpt3.corpus.corpus_config import DedupSection
-    from keras_gpt3.corpus.corpus_config import ShardSection
+    from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
     from keras_gpt3.corpus.decontaminate_stage import decontaminate_stage
+    from keras_gpt3.corpus.dedup_section import DedupSection
     from keras_gpt3.corpus.dedup_stage import dedup_stage
     from keras_gpt3.corpus.evaluation_texts import EvaluationTexts
     from keras_gpt3.corpus.read_stage import read_stage
+    from keras_gpt3.corpus.shard_section import ShardSection
     from keras_gpt3.corpus.shard_stage import shard_stage
 
     if int(num_parts):

@@ -9,10 +9,10 @@ from keras_gpt3.corpus.build import build_corpus
 from keras_gpt3.corpus.build import build_stage
 from keras_gpt3.corpus.build import finish_corpus
 from keras_gpt3.corpus.corpus_config import CorpusConfig
-from keras_gpt3.corpus.corpus_config import DecontaminateSection
-from keras_gpt3.corpus.corpus_config import FilterSection
-from keras_gpt3.corpus.corpus_config import ShardSection
+from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
+from keras_gpt3.corpus.filter_section import FilterSection
 from keras_gpt3.corpus.quality_classifier import QualityClassifier
+from keras_gpt3.corpus.shard_section import ShardSection
 from keras_gpt3.corpus.source_section import SourceSection
 from keras_gpt3.data import Mixture
 from keras_gpt3.data import packed_dataset

@@ -1,11 +1,12 @@
+import re
+
 import pytest
 
 from keras_gpt3.corpus.corpus_config import CorpusConfig
-from keras_gpt3.corpus.corpus_config import DecontaminateSection
-from keras_gpt3.corpus.corpus_config import DedupSection
-from keras_gpt3.corpus.corpus_config import FilterSection
-from keras_gpt3.corpus.corpus_config import ReadSection
-from keras_gpt3.corpus.corpus_config import ShardSection
+from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
+from keras_gpt3.corpus.dedup_section import DedupSection
+from keras_gpt3.corpus.filter_section import FilterSection
+from keras_gpt3.corpus.shard_section import ShardSection
 from keras_gpt3.corpus.source_section import SourceSection
 from keras_gpt3.training.config_file import read_config
 from keras_gpt3.training.config_file import write_config
@@ -41,57 +42,63 @@ def test_what_is_written_is_read_again(tmp_path):
 def test_an_unknown_key_raises(tmp_path):
     path = tmp_path / "corpus.yaml"
     path.write_text("folder: out\nsources: {a: {files: [a], width: 3}}")
-    with pytest.raises(ValueError, match="Received: sources.a.width=3. Use"):
+    message = (
+        "A config must hold known keys only. Received: sources.a.width=3. Use "
+        "one of files, "
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         read_config(CorpusConfig, path)
-
-
-@pytest.mark.parametrize(
-    ("section", "fields", "message"),
-    [
-        (ReadSection, {"min_language_score": 1.1}, "read.min_language_score="),
-        (ReadSection, {"max_line_bytes": 0}, "read.max_line_bytes=0. Pass 1"),
-        (FilterSection, {"alpha": 0.0}, "filter.alpha=0.0. Leave it out"),
-        (DedupSection, {"num_bands": 3}, "num_bands=3, num_hashes=10. Choose"),
-        (DedupSection, {"threshold": -0.1}, "dedup.threshold=-0.1. Leave"),
-        (DedupSection, {"num_features": 1}, "num_features=1. Pass 2"),
-        (DecontaminateSection, {"ngram": 0}, "decontaminate.ngram=0. Pass 1"),
-        (DecontaminateSection, {"window": -1}, "window=-1. Pass 0 or more"),
-        (ShardSection, {"tokens_per_shard": 0}, "tokens_per_shard=0. Pass 1"),
-        (ShardSection, {"validation_fraction": 1.0}, "fraction=1.0. Use 0.01"),
-    ],
-)
-def test_a_number_out_of_its_range_raises(section, fields, message):
-    with pytest.raises(ValueError, match=f"must .* Received: .*{message}"):
-        section(**fields)
-
-
-def test_a_config_without_sources_raises():
-    with pytest.raises(ValueError, match="must have at least one source"):
-        CorpusConfig("out", {})
-    with pytest.raises(ValueError, match="seed=-1"):
-        CorpusConfig("out", SOURCES, seed=-1)
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"folder": "gs://b"}, "folder must be a path .*'gs://b'. Mount it"),
-        ({"filter": FilterSection(classifier="gs://b")}, "filter.classifier="),
-        ({"dedup": DedupSection(index="s3://b")}, "dedup.index='s3://b'"),
         (
-            {"decontaminate": DecontaminateSection(texts=["s3://b"])},
-            "decontaminate.texts='s3://b'",
+            {"sources": {}},
+            "A corpus must have at least one source. Received: sources={}. "
+            "Name one, with its files.",
+        ),
+        (
+            {"seed": -1},
+            "seed must be an integer of at least 0. Received: seed=-1. Pass 0 "
+            "or more.",
         ),
         (
             {"filter": FilterSection(sources=["novels"])},
-            "left to the sources .*filter.sources=.*Set sources.NAME.quality_f",
+            "filter.sources must be left to the sources of a build. Received: "
+            "filter.sources=['novels']. Set sources.NAME.quality_filter "
+            "instead.",
         ),
         (
             {"dedup": DedupSection(remove_documents_of={"novels": ["a"]})},
-            "left to the sources .*dedup.remove_documents_of=.*NAME.remove_do",
+            "dedup.remove_documents_of must be left to the sources of a build. "
+            "Received: dedup.remove_documents_of={'novels': ['a']}. Set "
+            "sources.NAME.remove_documents_of instead.",
         ),
     ],
 )
-def test_what_a_build_would_not_look_at_raises(fields, message):
-    with pytest.raises(ValueError, match=message):
+def test_what_cannot_be_built_raises(fields, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        CorpusConfig(**{"folder": "out", "sources": SOURCES} | fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("folder", {"folder": "s3://b"}),
+        ("filter.classifier", {"filter": FilterSection(classifier="s3://b")}),
+        ("dedup.index", {"dedup": DedupSection(index="s3://b")}),
+        (
+            "decontaminate.texts",
+            {"decontaminate": DecontaminateSection(texts=["s3://b"])},
+        ),
+    ],
+)
+def test_a_path_that_workers_have_not_mounted_raises(name, fields):
+    message = (
+        f"{name} must be a path that this machine and all workers have "
+        f"mounted. Received: {name}='s3://b'. Mount it, or copy it to a shared "
+        "disk."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         CorpusConfig(**{"folder": "out", "sources": SOURCES} | fields)

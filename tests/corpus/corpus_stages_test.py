@@ -4,12 +4,12 @@ import pytest
 
 from keras_gpt3.corpus import corpus_stages
 from keras_gpt3.corpus.corpus_config import CorpusConfig
-from keras_gpt3.corpus.corpus_config import DecontaminateSection
-from keras_gpt3.corpus.corpus_config import FilterSection
 from keras_gpt3.corpus.corpus_stages import STAGES
 from keras_gpt3.corpus.corpus_stages import needed_stages
 from keras_gpt3.corpus.corpus_stages import run_stage_of
 from keras_gpt3.corpus.corpus_stages import stage_folder
+from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
+from keras_gpt3.corpus.filter_section import FilterSection
 from keras_gpt3.corpus.source_section import SourceSection
 
 

@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from keras_gpt3.corpus.corpus_config import DecontaminateSection
 from keras_gpt3.corpus.decontaminate_part import CUT_OUT
 from keras_gpt3.corpus.decontaminate_part import CountNgrams
 from keras_gpt3.corpus.decontaminate_part import DecontaminatePart
+from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
 from keras_gpt3.corpus.document import Document
 from keras_gpt3.corpus.evaluation_texts import EvaluationTexts
 from keras_gpt3.corpus.part_file import PartWriter

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.corpus_config import DecontaminateSection
+from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
 from keras_gpt3.corpus.decontaminate_stage import decontaminate_stage
 from keras_gpt3.corpus.evaluation_texts import EvaluationTexts
 from keras_gpt3.corpus.part_file import read_part

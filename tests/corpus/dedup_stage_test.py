@@ -5,7 +5,7 @@ import pytest
 
 from keras_gpt3.corpus import dedup_stage as module
 from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.corpus_config import DedupSection
+from keras_gpt3.corpus.dedup_section import DedupSection
 from keras_gpt3.corpus.dedup_stage import dedup_stage
 from keras_gpt3.corpus.duplicate_pairs import DuplicatePairs
 from keras_gpt3.corpus.hashed_features import HashedFeatures

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from keras_gpt3.corpus.corpus_config import DecontaminateSection
+from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
 from keras_gpt3.corpus.evaluation_texts import EvaluationTexts
 from keras_gpt3.corpus.evaluation_texts import evaluation_index
 from keras_gpt3.corpus.evaluation_texts import read_evaluation_texts

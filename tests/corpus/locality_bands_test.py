@@ -5,8 +5,8 @@ from keras_gpt3.corpus.locality_bands import ENTRY
 from keras_gpt3.corpus.locality_bands import NUM_FURTHER
 from keras_gpt3.corpus.locality_bands import band_keys
 from keras_gpt3.corpus.locality_bands import candidate_pairs
-from keras_gpt3.corpus.locality_bands import detection_probability
 from keras_gpt3.corpus.locality_bands import required_agreements
+from tests.fixtures.corpus.detection_probability import detection_probability
 from tests.fixtures.corpus.planted_duplicates import RATES
 from tests.fixtures.corpus.planted_duplicates import edited_copies
 from tests.fixtures.corpus.planted_duplicates import find_pairs

@@ -1,8 +1,8 @@
 import pytest
 
 from keras_gpt3.corpus.corpus_config import CorpusConfig
-from keras_gpt3.corpus.corpus_config import ShardSection
 from keras_gpt3.corpus.pretrain_file import write_pretrain_file
+from keras_gpt3.corpus.shard_section import ShardSection
 from keras_gpt3.corpus.source_section import SourceSection
 from keras_gpt3.training.config_file import read_config
 from keras_gpt3.training.pretraining_config import PretrainingConfig

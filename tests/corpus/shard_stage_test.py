@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from keras_gpt3 import GPT3Tokenizer
 from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.corpus_config import ShardSection
 from keras_gpt3.corpus.document import Document
 from keras_gpt3.corpus.part_file import PartWriter
+from keras_gpt3.corpus.shard_section import ShardSection
 from keras_gpt3.corpus.shard_stage import shard_stage
 from keras_gpt3.corpus.stage_input import StageInput
 from keras_gpt3.data import TokenShards

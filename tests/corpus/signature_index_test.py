@@ -2,7 +2,7 @@ import pytest
 
 from keras_gpt3.corpus import signature_index as module
 from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.corpus_config import DedupSection
+from keras_gpt3.corpus.dedup_section import DedupSection
 from keras_gpt3.corpus.dedup_stage import dedup_stage
 from keras_gpt3.corpus.signature_index import SignatureIndex
 from tests.corpus.part_files import write_parts

@@ -3,7 +3,7 @@ import types
 import pytest
 
 from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.corpus_config import ShardSection
+from keras_gpt3.corpus.shard_section import ShardSection
 from keras_gpt3.corpus.stage import Stage
 from keras_gpt3.corpus.stage_input import StageInput
 from keras_gpt3.corpus.tokenize_part import tokens_path

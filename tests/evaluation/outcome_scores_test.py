@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -33,23 +34,38 @@ def test_scores_come_in_the_order_of_the_split(write):
 
 @pytest.mark.parametrize("scores", [{0: 1.0, 2: 1.0}, {}])
 def test_an_example_without_an_outcome_raises(write, scores):
-    missing = f"{len(scores)} of 3, without example {1 if scores else 0}"
-    with pytest.raises(ValueError, match=f"{missing}. Let the evaluation end"):
-        read_outcome_scores(write(scores), SETS)
+    path = write(scores)
+    message = (
+        "A file of outcomes must have a score for each example. Received: "
+        f"file='{path}', with {len(scores)} of 3, without example "
+        f"{1 if scores else 0}. Let the evaluation end, without a limit, or "
+        "leave the file out."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        read_outcome_scores(path, SETS)
 
 
 @pytest.mark.parametrize("num_bytes", [1, 5, 60])
 def test_a_killed_run_is_told_to_end(write, num_bytes):
     path = write({0: 1.0, 1: 0.0, 2: 1.0})
     path.write_bytes(path.read_bytes()[:-num_bytes])
-    message = "2 of 3, its last line cut, without example 2. Let the evaluation"
-    with pytest.raises(ValueError, match=message):
+    message = (
+        "A file of outcomes must have a score for each example. Received: "
+        f"file='{path}', with 2 of 3, its last line cut, without example 2. "
+        "Let the evaluation end, without a limit, or leave the file out."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         read_outcome_scores(path, SETS)
 
 
 def test_an_outcome_without_a_score_raises(write):
-    with pytest.raises(ValueError, match="line=3 without one. Leave out"):
-        read_outcome_scores(write({0: 1.0, 1: None}), SETS)
+    path = write({0: 1.0, 1: None})
+    message = (
+        f"Outcomes must have scores. Received: file='{path}', line=3 without "
+        "one. Leave out the file of a task that has no score."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        read_outcome_scores(path, SETS)
 
 
 @pytest.mark.parametrize("other", ["other text", "no digest", "one more"])
@@ -66,14 +82,22 @@ def test_outcomes_of_other_examples_raise(write, other):
         text = path.read_text().replace(examples[1].digest, "")
         path.write_text(text)
     line, index = (5, 3) if other == "one more" else (3, 1)
-    message = f"line={line}, of another example than number {index}. Give"
-    with pytest.raises(ValueError, match=message):
+    message = (
+        "Outcomes must be of the examples that are compared. Received: "
+        f"file='{path}', line={line}, of another example than number {index}. "
+        "Give the data and the seed that were evaluated, or leave the file out."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         read_outcome_scores(path, SETS)
 
 
 def test_another_task_raises(write):
     path = write({0: 1.0}, task="copa")
-    with pytest.raises(ValueError, match="', of copa. Add the task, or"):
+    message = (
+        "Outcomes must be of a task that is compared. Received: "
+        f"file='{path}', of copa. Add the task, or leave the file out."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         read_outcome_scores(path, SETS)
 
 
@@ -92,12 +116,22 @@ def test_another_task_raises(write):
 def test_another_file_raises(tmp_path, content, line):
     path = tmp_path / "a.jsonl"
     path.write_text(content)
-    message = rf"one that an evaluation wrote. Received: .*, line={line} \("
-    with pytest.raises(ValueError, match=message):
+    before = re.escape(
+        "A file of outcomes must be one that an evaluation wrote. Received: "
+        f"file='{path}', line={line} ("
+    )
+    # What Python says of the line stands between.
+    after = re.escape("). Name a file of its folder outcomes.")
+    with pytest.raises(ValueError, match=f"^{before}.*{after}$"):
         read_outcome_scores(path, SETS)
 
 
 @pytest.mark.parametrize("name", ["absent.jsonl", "."])
 def test_a_missing_file_raises(tmp_path, name):
-    with pytest.raises(FileNotFoundError, match="outcomes must exist. "):
-        read_outcome_scores(tmp_path / name, SETS)
+    path = tmp_path / name
+    message = (
+        f"A file of outcomes must exist. Received: file='{path}'. Name a file "
+        "of the folder outcomes that an evaluation wrote."
+    )
+    with pytest.raises(FileNotFoundError, match=f"^{re.escape(message)}$"):
+        read_outcome_scores(path, SETS)

@@ -11,6 +11,7 @@ def test_sections_stand_in_both_files_with_nothing_taken_as_a_tag(tmp_path):
         ReportSection("Table", (), ("Word",), (("<i>|x",),), "plot.png"),
     ]
     write_sections("Title", sections, tmp_path, "report")
+    assert not (tmp_path / "report.json").exists()
     assert (tmp_path / "report.md").read_text() == (
         "# Title\n\n## Words & more\n\nA &lt;b&gt; and\nanother.\n\nSecond.\n\n"
         "## Table\n\n| Word |\n| --- |\n| &lt;i&gt;\\|x |\n\n"
@@ -25,3 +26,10 @@ def test_sections_stand_in_both_files_with_nothing_taken_as_a_tag(tmp_path):
     ):
         assert part in page
     assert "<b>" not in page and "<i>" not in page
+
+
+def test_what_a_report_shows_is_also_written_as_json(tmp_path):
+    write_sections("Title", [], tmp_path, "report", {"words": [1, 0.5]})
+    assert (tmp_path / "report.json").read_text() == (
+        '{\n  "words": [\n    1,\n    0.5\n  ]\n}\n'
+    )

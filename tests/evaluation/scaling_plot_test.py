@@ -3,9 +3,9 @@ import sys
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation.scaling_fit import PAPER_LAW
-from keras_gpt3.evaluation.scaling_fit import ScalingLaw
 from keras_gpt3.evaluation.scaling_fit import fit_runs
+from keras_gpt3.evaluation.scaling_law import PAPER_LAW
+from keras_gpt3.evaluation.scaling_law import ScalingLaw
 from keras_gpt3.evaluation.scaling_plot import law_text
 from keras_gpt3.evaluation.scaling_plot import plot_scaling
 from keras_gpt3.evaluation.scaling_plot import short_count

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from keras_gpt3.evaluation.scaling_fit import ScalingLaw
+from keras_gpt3.evaluation.scaling_law import ScalingLaw
 from keras_gpt3.evaluation.scaling_runs import ScalingRun
-from keras_gpt3.training.pretraining_config import DataSection
-from keras_gpt3.training.pretraining_config import ModelSection
+from keras_gpt3.training.data_section import DataSection
+from keras_gpt3.training.model_section import ModelSection
 from keras_gpt3.training.pretraining_config import PretrainingConfig
 from keras_gpt3.training.run_folder import RunFolder
 from keras_gpt3.training.run_log import RunLog

@@ -4,9 +4,9 @@ import pytest
 
 from keras_gpt3.evaluation import word_scrambling
 from keras_gpt3.evaluation.word_scrambling import SCRAMBLING_TASKS
-from keras_gpt3.evaluation.word_scrambling import rebuild
 from keras_gpt3.evaluation.word_scrambling import word_scrambling_records
 from tests.evaluation.published_records import published
+from tests.evaluation.rebuilt_records import rebuilt_word
 
 PUBLISHED = [
     (task_name, record)
@@ -28,7 +28,7 @@ def pairs(task_name, words=WORDS, **kwargs):
 
 @pytest.mark.parametrize(("task_name", "record"), PUBLISHED)
 def test_a_published_record_can_be_rebuilt(task_name, record):
-    assert rebuild(task_name, record) == record
+    assert rebuilt_word(task_name, record) == record
 
 
 @pytest.mark.parametrize("task_name", SCRAMBLING_TASKS)
@@ -36,7 +36,7 @@ def test_a_generated_record_has_their_form(task_name):
     for record in word_scrambling_records(task_name, words=WORDS):
         assert re.fullmatch(r"\n\S.*\S =", record["context"])
         assert re.fullmatch(r" [a-z]{6}", record["completion"])
-        assert rebuild(task_name, record) == record
+        assert rebuilt_word(task_name, record) == record
 
 
 def test_cycled_letters_are_a_rotation():
@@ -170,10 +170,4 @@ def test_bad_arguments_are_named(arguments, message):
 )
 def test_what_the_task_does_not_do_is_not_rebuilt(task_name, scrambled):
     record = {"context": f"\n{scrambled} =", "completion": " casino"}
-    message = (
-        f"A record of {task_name} must scramble its word as the task does. "
-        f"Received: context={record['context']!r}, completion=' casino'. "
-        "Correct or remove it."
-    )
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        rebuild(task_name, record)
+    assert rebuilt_word(task_name, record) is None

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_gpt3.layers.padded_embedding import PaddedEmbedding
+from tests.layer_contract import check_layer_contract
 
 IDS = np.array([[0, 4, 2]], "int32")
 
@@ -20,6 +21,15 @@ def plain_with_the_same_weights(layer):
     plain.build()
     plain.embeddings.assign(layer.embeddings)
     return plain
+
+
+def test_keeps_the_contract_of_layers():
+    check_layer_contract(
+        lambda **kwargs: PaddedEmbedding(
+            5, 4, 8, embeddings_initializer="he_normal", **kwargs
+        ),
+        IDS,
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
@@ -74,13 +84,6 @@ def test_the_rows_are_not_counted_and_not_saved():
     layer.load_own_variables(store)
     np.testing.assert_array_equal(layer.embeddings, plain.embeddings)
     np.testing.assert_array_equal(layer.all_rows[5:], 0.0)
-
-
-def test_survives_its_config():
-    layer = PaddedEmbedding(5, 4, num_rows=8, dtype="bfloat16")
-    again = PaddedEmbedding.from_config(layer.get_config())
-    assert again.get_config() == layer.get_config()
-    assert again.num_rows == 8
 
 
 @pytest.mark.parametrize(

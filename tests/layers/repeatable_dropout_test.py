@@ -3,8 +3,17 @@ import numpy as np
 import pytest
 
 from keras_gpt3.layers.repeatable_dropout import RepeatableDropout
+from tests.layer_contract import check_layer_contract
 
 ONES = np.ones((4, 50), "float32")
+
+
+def test_keeps_the_contract_of_layers():
+    check_layer_contract(
+        lambda **kwargs: RepeatableDropout(0.5, seed=3, **kwargs),
+        ONES[:, :, None],
+        has_weights=False,
+    )
 
 
 def test_a_seed_gives_the_same_mask_each_time_and_another_one_another():

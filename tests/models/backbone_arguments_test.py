@@ -63,8 +63,7 @@ SIZES = (
         ({"attention_pattern": "dense"}, "Received: attention_pattern=('d',"),
         (
             {"activation": "swish"},
-            "Received: activation='swish'. GPT-2 and GPT-3 use "
-            "'gelu_approximate'.",
+            "Received: activation='swish'. Use 'gelu_approximate', as GPT-3.",
         ),
     ],
 )

@@ -36,3 +36,22 @@ def test_waits_for_a_vocabulary(tmp_path):
     assert tokenizer.merges == merges
     assert tokenizer.encoding.special_tokens == (END, "!", "hello")
     assert json.loads((tmp_path / "vocabulary.json").read_text()) == vocabulary
+
+
+@pytest.mark.parametrize("name", ["vocabulary.json", "merges.txt"])
+def test_a_preset_without_a_file_says_which_folder_to_copy(tmp_path, name):
+    files = tmp_path / "assets" / "tokenizer"
+    files.mkdir(parents=True)
+    build(*small_vocabulary()).save_assets(files)
+    tokenizer = build()
+    tokenizer.load_preset_assets(str(tmp_path))
+    assert tokenizer.vocabulary == small_vocabulary()[0]
+    (files / name).unlink()
+    with pytest.raises(FileNotFoundError) as error:
+        build().load_preset_assets(str(tmp_path))
+    assert str(error.value) == (
+        "A preset with a tokenizer must hold its files. Received: "
+        f"preset='{tmp_path}', without vocabulary.json or merges.txt in "
+        "assets/tokenizer. Copy the whole folder that save_to_preset wrote, "
+        "or pass preprocessor=None to from_preset."
+    )

@@ -55,7 +55,7 @@ def test_an_unknown_name_raises():
     message = (
         "activation must be one of ['gelu', 'gelu_approximate', 'quick_gelu', "
         "'relu', 'relu_squared', 'silu', 'tanh']. Received: "
-        "activation='gelu_new'. GPT-2 and GPT-3 use 'gelu_approximate'."
+        "activation='gelu_new'. Use 'gelu_approximate', as GPT-3."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         get_activation("gelu_new")

@@ -79,6 +79,21 @@ def check_attention(
         assert error < TOLERANCES[dtype], f"{name} differs by {error}"
 
 
+def exact_attention(tensors, **arguments):
+    """The output of `slow_attention` alone.
+
+    Args:
+        tensors: list of query, key and value.
+        **arguments: as those of `slow_attention`, such as `window`.
+
+    Returns:
+        A float64 array of the shape of the query.
+    """
+    query, key, value = map(to_float64, tensors)
+    upstream = np.zeros_like(query)
+    return slow_attention(query, key, value, upstream, **arguments)[0]
+
+
 def to_float64(x):
     return ops.convert_to_numpy(x).astype("float64")
 

@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_gpt3.ops import banded_attention
 from keras_gpt3.ops import cached_attention
-from keras_gpt3.ops import causal_attention
-from keras_gpt3.ops import op_compilation
+from keras_gpt3.ops.by_head import by_head
+from tests.ops.attention_check import exact_attention
 from tests.ops.attention_check import random_inputs
 from tests.ops.attention_check import to_float64
 from tests.tracing import at_once
@@ -14,23 +13,11 @@ from tests.tracing import traced
 LENGTH = 9
 
 
-def by_head(x):
-    """(B, T, H, D) as a cache holds it, (B, H, T, D)."""
-    return ops.transpose(x, (0, 2, 1, 3))
-
-
-def full_attention(tensors, window):
-    with op_compilation(False):
-        if window is None:
-            return causal_attention(*tensors, scale=0.4)
-        return banded_attention(*tensors, window, scale=0.4)
-
-
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("window", [None, 1, 4, LENGTH, LENGTH + 5])
-def test_equals_the_rows_of_full_attention_at_every_start(window, dtype):
+def test_equals_the_rows_of_slow_attention_at_every_start(window, dtype):
     tensors, _, _ = random_inputs(LENGTH, dtype)
-    exact = to_float64(full_attention(tensors, window))
+    exact = exact_attention(tensors, window=window, scale=0.4)
     query = ops.convert_to_numpy(tensors[0])
     cache = list(map(by_head, tensors[1:]))
 
@@ -44,12 +31,12 @@ def test_equals_the_rows_of_full_attention_at_every_start(window, dtype):
         for stop in {start + 1, LENGTH}:
             rows = attend(query[:, start:stop], start)
             assert rows.dtype == dtype
-            # One rounding of values around 1 apart, from another order of
-            # sums.
+            # Roundings of weights and values around 1: measured 3e-7 and
+            # 0.005.
             np.testing.assert_allclose(
                 to_float64(rows),
                 exact[:, start:stop],
-                atol={"float32": 5e-7, "bfloat16": 1 / 64}[dtype],
+                atol={"float32": 5e-7, "bfloat16": 1e-2}[dtype],
             )
 
 
@@ -80,8 +67,7 @@ def test_takes_the_start_as_a_tensor_and_scales_by_the_root_of_the_width():
             query[:, -1:], *map(by_head, cache), start, ops.arange(LENGTH)
         )
 
-    with op_compilation(False):
-        exact = causal_attention(*tensors)[:, -1:]
+    exact = exact_attention(tensors)[:, -1:]
     np.testing.assert_allclose(
         last_row(ops.convert_to_tensor(LENGTH - 1)), exact, atol=5e-7
     )

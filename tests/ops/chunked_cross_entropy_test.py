@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_gpt3.ops import chunked_cross_entropy
 from keras_gpt3.ops import op_compilation
-from keras_gpt3.ops.chunked_cross_entropy import chunk_tokens
+from keras_gpt3.ops import token_chunks
 from keras_gpt3.ops.chunked_cross_entropy import loss_sums
 from tests.gradients import value_and_gradients
 from tests.ops.attention_check import compiled_functions
@@ -27,9 +27,7 @@ TOLERANCES = {"float32": 1e-5, "bfloat16": 3e-2}
 
 @pytest.fixture
 def chunks_of_eight(monkeypatch):
-    monkeypatch.setattr(
-        chunked_cross_entropy_module(), "_CHUNK_LOGITS", 8 * VOCABULARY
-    )
+    monkeypatch.setattr(token_chunks, "_CHUNK_LOGITS", 8 * VOCABULARY)
 
 
 def chunked_cross_entropy_module():
@@ -186,18 +184,6 @@ def test_tokens_are_left_out_in_a_graph(shape, chunks_of_eight):
     assert not np.any(kept)
 
 
-def test_the_logits_of_tokens_without_a_weight_never_exist():
-    states = ops.zeros((1, 64, WIDTH))
-    weights = ops.one_hot([3], 64)
-    make = chunked_cross_entropy_module()._weighted_chunks
-    labels = ops.zeros((1, 64), "int32")
-    # Of so small a vocabulary, the least chunk would hold all: a larger one.
-    chunks, restore = make(states, labels, weights, 2**25 // 16)
-    assert [x.shape for x in chunks] == [(1, 2, WIDTH), (1, 2), (1, 2)]
-    assert restore(ops.ones((2, WIDTH))).shape == (64, WIDTH)
-    assert ops.sum(restore(ops.ones((2, WIDTH)))[3]) == WIDTH
-
-
 def test_without_weights_every_token_counts_once():
     states, table, labels, _ = random_inputs(5)
     loss, correct = chunked_cross_entropy(states, table, labels)
@@ -256,10 +242,3 @@ def test_the_logits_of_all_tokens_never_exist(chunks_of_eight):
     assert most(chunked_cross_entropy) == 128 * WIDTH
     if keras.config.backend() == "tensorflow":
         assert compiled_functions(chunked_cross_entropy, *specs)
-
-
-@pytest.mark.parametrize(
-    ("vocabulary_size", "tokens"), [(50257, 512), (2**25, 1), (2**28, 1)]
-)
-def test_a_chunk_is_a_power_of_two_of_bounded_size(vocabulary_size, tokens):
-    assert chunk_tokens(vocabulary_size) == tokens

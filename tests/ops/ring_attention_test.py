@@ -6,32 +6,23 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_gpt3.ops import banded_attention
-from keras_gpt3.ops import causal_attention
-from keras_gpt3.ops import op_compilation
 from keras_gpt3.ops.key_value_cache import ring_size
 from keras_gpt3.ops.op_compilation import whole_xla
 from keras_gpt3.ops.ring_attention import ring_attention
+from tests.ops.attention_check import exact_attention
 from tests.ops.attention_check import random_inputs
 from tests.ops.attention_check import to_float64
 
 LENGTH = 13
 
 
-def full_attention(tensors, window):
-    with op_compilation(False):
-        if window is None:
-            return causal_attention(*tensors)
-        return banded_attention(*tensors, window)
-
-
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("window", [None, 1, 4, LENGTH + 5])
 @pytest.mark.parametrize("xla", [True, False])
 @pytest.mark.parametrize("chunk", [1, 5])
-def test_chunk_after_chunk_gives_full_attention(window, dtype, chunk, xla):
+def test_chunk_after_chunk_equals_slow_attention(window, dtype, chunk, xla):
     tensors, _, _ = random_inputs(LENGTH, dtype)
-    exact = to_float64(full_attention(tensors, window))
+    exact = exact_attention(tensors, window=window)
     batch, _, heads, width = tensors[0].shape
     ring = ops.zeros((batch, heads, ring_size(LENGTH, window), width), dtype)
     rings = (ring, ring)
@@ -44,11 +35,11 @@ def test_chunk_after_chunk_gives_full_attention(window, dtype, chunk, xla):
         here = [x[:, start : start + chunk] for x in tensors]
         row, rings = attend(*here, rings, ops.convert_to_tensor(start))
         assert row.dtype == dtype
-        # One rounding of values around 1 apart, from another order of sums.
+        # Roundings of weights and values around 1: measured 3e-7 and 0.005.
         np.testing.assert_allclose(
             to_float64(row),
             exact[:, start : start + chunk],
-            atol={"float32": 5e-7, "bfloat16": 1 / 64}[dtype],
+            atol={"float32": 5e-7, "bfloat16": 1e-2}[dtype],
         )
 
 

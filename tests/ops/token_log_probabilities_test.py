@@ -1,5 +1,4 @@
 import functools
-import importlib
 
 import keras
 import numpy as np
@@ -8,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gpt3.ops import op_compilation
+from keras_gpt3.ops import token_chunks
 from keras_gpt3.ops.token_log_probabilities import log_probabilities_under_head
 from keras_gpt3.ops.token_log_probabilities import token_log_probabilities
 from tests.ops.attention_check import element_counts
@@ -19,8 +19,7 @@ VOCABULARY, WIDTH = 11, 6
 
 @pytest.fixture
 def chunks_of_eight(monkeypatch):
-    module = importlib.import_module("keras_gpt3.ops.chunked_cross_entropy")
-    monkeypatch.setattr(module, "_CHUNK_LOGITS", 8 * VOCABULARY)
+    monkeypatch.setattr(token_chunks, "_CHUNK_LOGITS", 8 * VOCABULARY)
 
 
 def random_inputs(length, dtype="float32"):

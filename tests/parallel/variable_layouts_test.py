@@ -6,6 +6,7 @@ from keras_gpt3.parallel.variable_layouts import bring_together
 from keras_gpt3.parallel.variable_layouts import data_axis
 from keras_gpt3.parallel.variable_layouts import is_spread_over_data
 from keras_gpt3.parallel.variable_layouts import lay_out_like
+from keras_gpt3.parallel.variable_layouts import lay_out_like_slots
 from keras_gpt3.parallel.variable_layouts import optimizer_layouts
 from keras_gpt3.planning import estimate_sharded_memory
 from tests.parallel.meshes import distributed
@@ -38,6 +39,20 @@ def test_tells_weights_that_are_spread_over_the_batch_axis():
             block = new_model().backbone.decoder_blocks[0]
             kernel = block.query_key_value.kernel
             assert is_spread_over_data(kernel) is option
+
+
+@jax_only
+def test_gradients_are_scattered_as_the_slots_are():
+    import jax
+
+    with distributed((2, 2), shard_optimizer=True):
+        kernel = new_model().backbone.decoder_blocks[0].query_key_value.kernel
+        for lay_out, parts in ((lay_out_like, 2), (lay_out_like_slots, 4)):
+            ones = np.ones(kernel.shape, "float32")
+            found = jax.jit(lambda x, f=lay_out: f([x], [kernel])[0])(ones)
+            shard = found.addressable_shards[0].data
+            assert shard.size == ones.size // parts
+        assert "batch" not in kernel._layout.axes
 
 
 @jax_only

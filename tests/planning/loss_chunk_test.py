@@ -1,15 +1,10 @@
-import sys
-
 import pytest
 
-import keras_gpt3  # noqa: F401  Loads the operation.
+from keras_gpt3.ops import token_chunks
 from keras_gpt3.planning import loss_chunk
 from keras_gpt3.planning.loss_chunk import loss_chunk_bytes
 from keras_gpt3.planning.pass_sizes import PassSizes
 from tests.planning.toy_config import TOY
-
-# The package's attribute of this name is the function.
-OPERATION = sys.modules["keras_gpt3.ops.chunked_cross_entropy"]
 
 
 @pytest.fixture
@@ -21,7 +16,7 @@ def chunks_of_8_tokens(monkeypatch):
 @pytest.mark.parametrize("vocabulary_size", [1, 10, 50257, 2**25, 2**30])
 def test_a_chunk_has_the_tokens_that_the_operation_takes(vocabulary_size):
     planned = loss_chunk.chunk_tokens(vocabulary_size)
-    assert planned == OPERATION.chunk_tokens(vocabulary_size)
+    assert planned == token_chunks.chunk_tokens(vocabulary_size)
 
 
 def test_one_chunk_is_its_logits_and_their_exponentials():

@@ -255,7 +255,8 @@ def test_a_growing_batch_of_unknown_contexts_raises_where_it_is_counted(use):
             {"start_batch_tokens": 660},
             "start_batch_tokens must be above 0 and at most batch_tokens. "
             "Received: start_batch_tokens=660, ramp_tokens=3000, "
-            "batch_tokens=640. Appendix B starts at 32k tokens.",
+            "batch_tokens=640. Use a part of a full batch, such as Appendix "
+            "B's 32k tokens.",
         ),
     ],
 )

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from keras_gpt3.training.pretraining_config import HealthSection
+from keras_gpt3.training.health_section import HealthSection
 from keras_gpt3.training.run_health import RunHealth
 from keras_gpt3.training.run_state import RunState
 

@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from keras_gpt3.training.pretraining_config import RecipeSection
 from keras_gpt3.training.pretraining_recipe import PretrainingRecipe
+from keras_gpt3.training.recipe_section import RecipeSection
 from keras_gpt3.training.run_recipe import batch_multiple
 from keras_gpt3.training.run_recipe import run_recipe
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from keras_gpt3.data.shard_writer import ShardWriter
 from keras_gpt3.ops import op_compilation
+from keras_gpt3.training import PretrainingConfig
 from keras_gpt3.training import pretrain
-from keras_gpt3.training import pretraining_config as sections
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import SMALL
 from tests.small_gpt3 import small_model
@@ -59,16 +59,14 @@ def small_config(tmp_path, name="run", **changes):
     }
     kinds = {
         field.name: field.type
-        for field in dataclasses.fields(sections.PretrainingConfig)
+        for field in dataclasses.fields(PretrainingConfig)
         if dataclasses.is_dataclass(field.type)
     }
     made = {
         key: kind(**(values.get(key, {}) | changes.pop(key, {})))
         for key, kind in kinds.items()
     }
-    return sections.PretrainingConfig(
-        folder=str(tmp_path / name), **made, **changes
-    )
+    return PretrainingConfig(folder=str(tmp_path / name), **made, **changes)
 
 
 def train(config, **overrides):

@@ -51,8 +51,8 @@ def new_model(
     return model
 
 
-def assert_same_weights(received, expected):
-    """Each tensor differs by at most 1e-5 of its norm."""
+def assert_same_weights(received, expected, tolerance=1e-5):
+    """Each tensor differs by at most `tolerance` of its norm."""
     pairs = zip(received.weights, expected.weights, strict=True)
     for variable, other in pairs:
         assert variable.path == other.path
@@ -66,7 +66,7 @@ def assert_same_weights(received, expected):
                 for v in (value, target)
             )
         difference = np.linalg.norm(value - target)
-        assert difference <= 1e-5 * np.linalg.norm(target), variable.path
+        assert difference <= tolerance * np.linalg.norm(target), variable.path
 
 
 def even_batches(number):

@@ -112,8 +112,8 @@ def test_the_clock_survives_serialization(ramp):
 @pytest.mark.parametrize("value", [0, -1.0, math.nan])
 def test_a_number_that_must_be_above_0_is_checked(name, value):
     message = (
-        f"{name} must be above 0. Received: {name}={value}. Appendix B of the "
-        "paper has values for every size."
+        f"{name} must be above 0. Received: {name}={value}. Use the paper's, "
+        "in Table 2.1 and Appendix B."
     )
     arguments = {"learning_rate": 1e-3, "batch_tokens": 10, name: value}
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
@@ -129,7 +129,7 @@ def test_a_decay_of_no_length_raises():
 def test_an_end_above_the_peak_or_below_0_raises(final_fraction):
     message = (
         "final_fraction must be from 0 to 1. Received: final_fraction="
-        f"{final_fraction}. The paper ends at 0.1 of the peak."
+        f"{final_fraction}. Use 0.1, as the paper."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         TokenClock(1e-3, 10, final_fraction=final_fraction)
@@ -163,7 +163,7 @@ def test_a_warm_up_outside_the_decay_raises(warmup_tokens):
                 5,
                 ramp,
                 "ramp_tokens must be from 0 on and finite.",
-                "Appendix B grows the batch over 4 to 12 billion tokens.",
+                "Use 4e9 to 12e9, as Appendix B, or 0 for a constant batch.",
             )
             for ramp in (-1, math.nan, math.inf)
         ),
@@ -172,7 +172,7 @@ def test_a_warm_up_outside_the_decay_raises(warmup_tokens):
                 start,
                 80.0,
                 "start_batch_tokens must be above 0 and at most batch_tokens.",
-                "Appendix B starts at 32k tokens.",
+                "Use a part of a full batch, such as Appendix B's 32k tokens.",
             )
             for start in (0, 11, math.nan)
         ),

@@ -1,4 +1,3 @@
-import importlib
 import logging
 import types
 
@@ -10,6 +9,7 @@ import tensorflow as tf
 from keras_gpt3 import GPT3
 from keras_gpt3.models import trainable_causal_lm
 from keras_gpt3.ops import op_compilation
+from keras_gpt3.ops import token_chunks
 from keras_gpt3.training import AdamW
 from keras_gpt3.training import training_progress
 from tests.small_gpt3 import LENGTH
@@ -237,8 +237,7 @@ def test_a_step_that_xla_compiles_as_a_whole_is_the_same_step(
     micro_batch_size, monkeypatch
 ):
     """With several chunks of the loss, and a batch of unknown size."""
-    module = importlib.import_module("keras_gpt3.ops.chunked_cross_entropy")
-    monkeypatch.setattr(module, "_CHUNK_LOGITS", 61 * 8)
+    monkeypatch.setattr(token_chunks, "_CHUNK_LOGITS", 61 * 8)
     batches = [small_batch(rows, seed=rows) for rows in (4, 4, 2)]
     expected = new_model(pattern=("dense",))
     slow_training(

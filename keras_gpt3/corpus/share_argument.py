@@ -1,0 +1,26 @@
+"""The check that scores and similarities of a config go through."""
+
+
+def check_share(name, value):
+    """Raises unless a number is from 0 to 1.
+
+    Args:
+        name: string. The field's name, for the message.
+        value: float.
+
+    Raises:
+        ValueError: If it is not.
+
+    Example:
+
+    ```python
+    from keras_gpt3.corpus.share_argument import check_share
+
+    check_share("dedup.threshold", 0.8)
+    ```
+    """
+    if not 0 <= value <= 1:
+        raise ValueError(
+            f"{name} must be from 0 to 1. Received: {name}={value}. Leave it "
+            "out for the default."
+        )

@@ -1,0 +1,130 @@
+"""The tokens of a batch in chunks, whose logits are computed one by one.
+
+Letters as in the backbone, and: N tokens, C tokens of a chunk.
+"""
+
+import math
+
+from keras import ops
+
+# Numbers in the logits of a chunk. Up to three such arrays exist at a time, of
+# which XLA makes some in float32 whatever the dtype. Smaller chunks cost time:
+# each one adds to the gradient of all V rows.
+_CHUNK_LOGITS = 2**25
+
+
+def chunk_tokens(vocabulary_size):
+    """The most tokens whose logits are computed at once.
+
+    Args:
+        vocabulary_size: int.
+
+    Returns:
+        An int, a power of two.
+
+    Example:
+
+    ```python
+    from keras_gpt3.ops.token_chunks import chunk_tokens
+
+    chunk_tokens(50257)  # 512
+    ```
+    """
+    return 2 ** max(0, (_CHUNK_LOGITS // vocabulary_size).bit_length() - 1)
+
+
+def all_chunks(tensors, vocabulary_size):
+    """Chunks of all tokens.
+
+    As few chunks as there can be, equally long, the last one padded with
+    zeros.
+
+    Args:
+        tensors: tuple of tensors of shape `(B, T, ...)`, the last one without
+            further axes.
+        vocabulary_size: int.
+
+    Returns:
+        A pair of a tuple of tensors of shape `(N / C, C, ...)`, and a function
+        that takes what was computed of them, `(N / C * C, ...)`, and returns
+        that of the tokens, `(N, ...)`.
+
+    Example:
+
+    ```python
+    import numpy as np
+    from keras_gpt3.ops.token_chunks import all_chunks
+
+    ids = np.array([[1, 2], [3, 4], [5, 6]])
+    # As if the logits of 4 tokens were the most for a chunk.
+    chunks, restore = all_chunks((ids,), vocabulary_size=2**23)
+    chunks[0]  # [[1, 2, 3], [4, 5, 6]]
+    ```
+    """
+    count = _count(tensors[-1])
+    number = _ceiling(count, chunk_tokens(vocabulary_size))
+    static = isinstance(count, int)
+    number = max(number, 1) if static else ops.maximum(number, 1)
+    size = _ceiling(count, number)
+    chunks = _split(map(_as_tokens, tensors), number, size)
+    return chunks, lambda rows: rows[:count]
+
+
+def weighted_chunks(tensors, vocabulary_size):
+    """Chunks of the tokens alone that have a weight.
+
+    Their number differs from batch to batch. Each length of a chunk costs a
+    compilation of the operations inside: there are but eight.
+
+    Args:
+        tensors: as for `all_chunks`, the last one the weights.
+        vocabulary_size: int.
+
+    Returns:
+        As `all_chunks`; tokens without a weight get zeros.
+    """
+    tokens = list(map(_as_tokens, tensors))
+    (places,) = ops.nonzero(tokens[-1])
+    places = ops.cast(places, "int32")
+    count = ops.shape(places)[0]
+    most = chunk_tokens(vocabulary_size)
+    step = max(1, most // 8)
+    # Without a token of any weight there is still a chunk, of padding.
+    number = ops.maximum(_ceiling(count, most), 1)
+    size = ops.maximum(_ceiling(_ceiling(count, number), step), 1) * step
+    chosen = [ops.take(x, places, axis=0) for x in tokens]
+
+    def restore(rows):
+        shape = (ops.shape(tokens[-1])[0], *rows.shape[1:])
+        return ops.scatter(places[:, None], rows[:count], shape)
+
+    return _split(chosen, number, size), restore
+
+
+def _count(x):
+    """The number of elements, an int where it is known."""
+    known = None not in x.shape
+    return math.prod(x.shape) if known else ops.size(x)
+
+
+def _as_tokens(x):
+    """(B, T, ...) to (N, ...)."""
+    return ops.reshape(x, (-1, *x.shape[2:]))
+
+
+def _split(tokens, number, size):
+    """Pads tokens, and splits them into a number of chunks of a size."""
+
+    def split(x):
+        shape = x.shape[1:]
+        padding = number * size - ops.shape(x)[0]
+        if not isinstance(padding, int) or padding:
+            x = ops.pad(x, [[0, padding]] + [[0, 0]] * len(shape))
+        return ops.reshape(x, (number, size, *shape))
+
+    return tuple(map(split, tokens))
+
+
+def _ceiling(count, size):
+    """The quotient, rounded up."""
+    return -(-count // size)

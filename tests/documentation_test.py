@@ -1,0 +1,117 @@
+import importlib
+import inspect
+import pathlib
+import re
+import shlex
+
+import pytest
+import typer
+
+from keras_gpt3.cli.main import app
+
+ROOT = pathlib.Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+API_PAGES = sorted((DOCS / "api").glob("*.md"))
+SHELL = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+COMMANDS = typer.main.get_command(app).commands
+
+
+def relative(page):
+    return page.relative_to(DOCS).as_posix()
+
+
+# === The API reference ===
+
+
+@pytest.mark.parametrize("page", API_PAGES, ids=relative)
+def test_a_page_of_the_reference_lists_what_its_module_exports(page):
+    text = page.read_text("utf-8")
+    name = re.match(r"# (\S+)", text)[1]
+    module = importlib.import_module(name)
+    public = {
+        member
+        for member in module.__all__
+        if not inspect.ismodule(getattr(module, member))
+    }
+    # A module of the same name hides a function, which is named by its own.
+    heading = r"::: [\w.]+\n    options:\n      heading: "
+    own = set(
+        re.findall(rf"^(?:{heading}|::: ){name}\.(\w+)$", text, re.MULTILINE)
+    )
+    elsewhere = set(re.findall(rf"`{name}\.(__version__|\w+)` is ", text))
+    assert own | elsewhere == public
+    assert not own & elsewhere
+
+
+def test_every_package_that_exports_has_a_page():
+    exporting = {
+        path.parent.name
+        for path in (ROOT / "keras_gpt3").rglob("__init__.py")
+        if "__all__" in path.read_text("utf-8")
+    }
+    assert {page.stem for page in API_PAGES} == exporting
+
+
+# === What pages name ===
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_files_that_a_page_names_exist(page):
+    named = re.findall(
+        r"`((?:keras_gpt3|tests|benchmarks|examples|presets)/[\w./]*)`",
+        page.read_text("utf-8"),
+    )
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def commands(page):
+    """The command lines of the package in a page's shell blocks."""
+    for language, block in SHELL.findall(page.read_text("utf-8")):
+        if language not in ("", "bash"):
+            continue
+        for line in block.replace("\\\n", " ").splitlines():
+            if line.startswith("keras-gpt3 "):
+                yield shlex.split(line, comments=True)[1:]
+
+
+def unknown_options(words):
+    """Options of a command line that the command does not have."""
+    command, rest = COMMANDS[words[0]], words[1:]
+    if hasattr(command, "commands"):
+        command, rest = command.commands[rest[0]], rest[1:]
+    if command.context_settings.get("ignore_unknown_options"):
+        # They are another program's.
+        return set()
+    known = {
+        name
+        for parameter in command.params
+        for name in (*parameter.opts, *parameter.secondary_opts)
+    } | {"--help"}
+    given = {word.partition("=")[0] for word in rest if word.startswith("-")}
+    return given - known
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem
+)
+def test_commands_that_a_page_shows_exist(page):
+    for words in commands(page):
+        assert unknown_options(words) == set(), words
+
+
+def test_a_command_line_that_does_not_exist_is_found():
+    assert unknown_options(["plan", "gpt3_small_en", "--memmory", "8GB"]) == {
+        "--memmory"
+    }
+
+
+# === What the site shows ===
+
+
+def test_every_page_stands_in_the_navigation():
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8").partition("nav:")[2]
+    shown = set(re.findall(r"[\w/]+\.(?:md|ipynb)", navigation))
+    there = {relative(page) for page in PAGES}
+    there |= {relative(page) for page in DOCS.rglob("*.ipynb")}
+    assert shown == there
