@@ -66,7 +66,10 @@ def xla_memory(share, sizes, micro_batches, optimizer="adamw"):
         # In float32 at least.
         summed = share.held.total * max(sizes.weight_bytes, _BYTES_FLOAT32)
     state = training_slots(optimizer) * slots
-    peak = max(_moments(share, sizes, gradients, summed))
+    peak = max(
+        *_moments(share, sizes, gradients, summed),
+        _bytes_of_update(share, max(gradients, summed), weights),
+    )
     return {
         "weights": weights,
         "optimizer": state,
@@ -104,6 +107,17 @@ def _moments(share, sizes, gradients, summed):
         )
     largest = max(share.held.largest, share.held.table) * sizes.weight_bytes
     yield max(gradients, summed) + _UPDATE_ARRAYS * largest
+
+
+def _bytes_of_update(share, gradients, weights):
+    """Bytes where each device updates its share of the weights only.
+
+    All weights are brought together at the end, and XLA copies them over the
+    old ones last; the sums of the gradients are there, too.
+    """
+    if share.slots.total == share.held.total:
+        return 0
+    return gradients + weights
 
 
 def _kept_of_block(share, sizes):

@@ -43,3 +43,11 @@ def test_the_optimizer_has_its_slots(optimizer):
     found = xla_memory(share, SIZES, 1, optimizer)
     slots = {"adamw": 2, "sgd": 0}[optimizer]
     assert found["optimizer"] == slots * found["weights"]
+
+
+def test_weights_are_there_twice_while_each_device_updates_its_share():
+    tiny = dataclasses.replace(SIZES, length=1)
+    found = memory(4, 1, 1, sizes=tiny, shard_optimizer=True)
+    parts = ("weights", "optimizer", "gradients", "weights")
+    assert found["total"] == sum(found[part] for part in parts)
+    assert found["optimizer"] < memory(4, 1, 1)["optimizer"] // 2
