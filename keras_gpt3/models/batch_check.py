@@ -1,5 +1,7 @@
 """Checks of what `fit`, `evaluate` and `predict` are given."""
 
+import inspect
+
 import keras
 import numpy as np
 
@@ -23,8 +25,16 @@ def check_input(model, x):
         ValueError: If a dataset's batches do not divide among the replicas, or
             the devices of JAX, an array holds an id outside the vocabulary,
             sequences are longer than the context, or strings come without a
-            preprocessor.
+            preprocessor; or if `x` is a Python generator, which keras-hub's
+            models do not take.
     """
+    if inspect.isgenerator(x):
+        raise ValueError(
+            "x must be text, a dict of arrays or a tf.data.Dataset. Received: "
+            "x of type generator. Make a dataset of it with "
+            "tf.data.Dataset.from_generator, or token shards with "
+            "keras_gpt3.data.write_token_shards."
+        )
     backbone, preprocessor = model.backbone, model.preprocessor
     is_dataset = hasattr(x, "element_spec")
     inputs = x.element_spec if is_dataset else x

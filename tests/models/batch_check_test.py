@@ -51,6 +51,14 @@ def test_strings_without_a_preprocessor_raise(data, model):
     )
 
 
+def test_a_generator_raises_and_names_what_takes_one(text_model):
+    message = (
+        "^x must be text, .* Received: x of type generator. Make a dataset"
+    )
+    with pytest.raises(ValueError, match=message):
+        check_input(text_model, (text for text in ["a", "b"]))
+
+
 def test_a_preprocessor_that_outgrew_the_context_raises(text_model):
     tokenizer = text_model.preprocessor.tokenizer
     model = small_text_model(num_layers=1)
