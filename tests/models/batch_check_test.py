@@ -121,7 +121,7 @@ def test_batches_divide_among_the_devices_of_jax(micro_batch_size):
         check_input(model, tf.data.Dataset.from_tensors(1.0))
         fails(
             "The batch axis of the mesh must divide the rows of a batch. "
-            "Received: rows=6, batch axis of 4. Use a batch size of 8, or "
+            "Received: rows=6, batch_axis=4. Use a batch size of 8, or "
             "drop the batch that is not full.",
             check_input,
             model,
