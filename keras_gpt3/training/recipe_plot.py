@@ -47,14 +47,16 @@ def recipe_plot(recipe, path=None):
     )
     rates = keras.ops.convert_to_numpy(recipe.schedule(steps))
     panels = {
-        "Learning rate": rates,
-        "Batch in tokens": tokens - before,
-        "Updates": steps + 1,
+        "Learning rate": (rates, "default"),
+        # Whole contexts: between two sizes there is nothing.
+        "Batch in tokens": (tokens - before, "steps-pre"),
+        "Updates": (steps + 1, "default"),
     }
     figure = Figure(figsize=(7, 7), layout="constrained")
     axes = figure.subplots(len(panels), sharex=True)
-    for axis, (label, values) in zip(axes, panels.items(), strict=True):
-        axis.plot(tokens, values)
+    for axis, (label, panel) in zip(axes, panels.items(), strict=True):
+        values, drawstyle = panel
+        axis.plot(tokens, values, drawstyle=drawstyle)
         axis.set_ylabel(label)
         axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)
