@@ -80,4 +80,4 @@ wheel: venv
 	done
 
 clean:
-	rm -rf $(VENV) build dist site *.egg-info runs
+	rm -rf $(VENV) .cache build dist site *.egg-info runs

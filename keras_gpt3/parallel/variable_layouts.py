@@ -77,8 +77,8 @@ def lay_out_like_slots(arrays, variables):
     """Lays arrays out as an optimizer's slots, in a function of JAX.
 
     Where the replicas share the slots, each needs its share of a gradient
-    alone: the sum of the replicas' gradients is scattered, and no device
-    holds all of it.
+    alone. So the compiler is free to scatter the sum of the replicas'
+    gradients, and need not give all of it to every device.
 
     Args:
         arrays: list of arrays of the shapes of the variables.

@@ -49,22 +49,21 @@ def batch_gradients(model, trainable, non_trainable, batch, gradient_scale):
     """
     shards, size = num_data_shards(), model._step.micro_batch_size
     variables = model.trainable_variables
-    whole = model._step.needs_logits(model)
-    compute = functools.partial(
-        whole_head_gradients if whole else chunked_gradients,
-        model,
-        trainable,
-        non_trainable,
-    )
+    spread = shards > 1 and any(map(is_spread_over_data, variables))
+    of_piece = whole_head_gradients
+    if not model._step.needs_logits(model):
+        of_piece = functools.partial(
+            chunked_gradients, loss_parts=shards if spread else 1
+        )
+    compute = functools.partial(of_piece, model, trainable, non_trainable)
     if shards > 1:
         check_shards_divide(shards, batch[1].shape[0])
         # (B, T) to (S, B / S, T)
         batch = jax.tree.map(
             lambda x: x.reshape(shards, -1, *x.shape[1:]), batch
         )
-        spread = any(map(is_spread_over_data, variables))
         of_parts = _sum_over_parts if spread else _each_part
-        compute = of_parts(compute, variables, shards)
+        compute = of_parts(compute, variables)
     if size is not None:
         compute = _in_micro_batches(compute, size, axis=int(shards > 1))
     places = seed_places(model)
@@ -76,7 +75,7 @@ def batch_gradients(model, trainable, non_trainable, batch, gradient_scale):
     return sums, gradients, with_seeds(non_trainable, places, seeds)
 
 
-def _each_part(compute, variables, shards):
+def _each_part(compute, variables):
     """Makes a function of a piece take one of each part, (S, R, T).
 
     Sums and gradients get a first axis S.
@@ -88,7 +87,7 @@ def _each_part(compute, variables, shards):
             own = [seed.at[0].add(number) for seed in seeds]
             return compute(own, batch, gradient_scale)
 
-        numbers = jnp.arange(shards, dtype="uint32")
+        numbers = jnp.arange(batch[1].shape[0], dtype="uint32")
         sums, gradients, seeds = jax.vmap(compute_part)(numbers, batch)
         gradients = lay_out_like(gradients, variables, by_parts=True)
         # Those of the first part, whose number is 0, are as they would be.
@@ -97,7 +96,7 @@ def _each_part(compute, variables, shards):
     return compute_all
 
 
-def _sum_over_parts(compute, variables, shards):
+def _sum_over_parts(compute, variables):
     """Makes a function of a piece take one of each part, (S, R, T), and add up.
 
     For weights that are spread over the devices of the parts: each gradient is
@@ -106,9 +105,7 @@ def _sum_over_parts(compute, variables, shards):
 
     def compute_all(seeds, batch, gradient_scale):
         batch = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch)
-        sums, gradients, seeds = compute(
-            seeds, batch, gradient_scale, loss_parts=shards
-        )
+        sums, gradients, seeds = compute(seeds, batch, gradient_scale)
         return sums, lay_out_like(gradients, variables), seeds
 
     return compute_all

@@ -80,7 +80,7 @@ def whole_gradients(model, trainable, others, batch, gradient_scale):
 
 
 def whole_head_gradients(
-    model, trainable, others, seeds, batch, gradient_scale, loss_parts=1
+    model, trainable, others, seeds, batch, gradient_scale
 ):
     """As `chunked_gradients` for a head that is quantized: it has no table.
 
@@ -91,8 +91,6 @@ def whole_head_gradients(
         seeds: see `model`.
         batch: see `model`.
         gradient_scale: see `model`.
-        loss_parts: int. Not used: all parts are computed at once. Defaults to
-            `1`.
 
     Returns:
         As `chunked_gradients`.
