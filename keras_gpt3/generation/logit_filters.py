@@ -2,12 +2,11 @@
 
 import numbers
 
-import keras
 from keras import ops
 
 from keras_gpt3.generation.per_row_setting import per_row
 from keras_gpt3.generation.score_threshold import score_threshold
-from keras_gpt3.ops.op_compilation import is_whole_xla
+from keras_gpt3.ops.op_compilation import sees_whole
 
 NEVER = -1e30
 
@@ -183,4 +182,4 @@ def _keep(logits, kept):
 
 def _sorts_slowly():
     """Whether XLA would sort: on a CPU many times slower than the rest."""
-    return keras.config.backend() != "tensorflow" or is_whole_xla()
+    return sees_whole()

@@ -11,11 +11,12 @@ from keras_gpt3.layers.normal_initializer import normal_initializer
 from keras_gpt3.layers.repeatable_dropout import RepeatableDropout
 from keras_gpt3.ops import initial_deviations
 from keras_gpt3.ops.activations import get_activation
+from keras_gpt3.ops.attention import banded_attention
+from keras_gpt3.ops.attention import causal_attention
 from keras_gpt3.ops.attention_shapes import check_window
-from keras_gpt3.ops.banded_attention import banded_attention
-from keras_gpt3.ops.causal_attention import causal_attention
 from keras_gpt3.ops.key_value_cache import fill_ring
 from keras_gpt3.ops.key_value_cache import ring_size
+from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.ops.ring_attention import ring_attention
 from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import row_product
@@ -204,9 +205,12 @@ class DecoderBlock(keras.layers.Layer):
         transform = functools.partial(
             self._transform, padding_mask=padding_mask, training=training
         )
-        if self.rematerialized and training:
+        if training:
+            # Before anything that may run twice.
             seeds = tuple(self.residual_dropout.draw_seed() for _ in range(2))
-            transform = keras.remat(functools.partial(transform, seeds=seeds))
+            transform = functools.partial(transform, seeds=seeds)
+            if self.rematerialized:
+                transform = keras.remat(transform)
         return transform(x)
 
     def _transform(
@@ -217,26 +221,29 @@ class DecoderBlock(keras.layers.Layer):
         cache_index=None,
         cache_length=None,
         training=None,
-        seeds=None,
+        seeds=(None, None),
     ):
         """The block itself, (B, T, M) to (B, T, M)."""
         # Norms and activation are computed again in the backward pass in any
-        # case: they are a third of the arrays, and cost no product.
-        again = keras.remat if training and seeds is None else _as_it_is
-        dropped = seeds or (None, None)
+        # case: they are a third of the arrays, and cost no product. On a GPU so
+        # is the sum after attention: a product of 36 is less than an array of
+        # 10.
+        again = keras.remat if training else _as_it_is
+        if training and self.rematerialized:
+            again = _as_it_is
+        join = functools.partial(self._join, seed=seeds[0], training=training)
 
         projected = again(self._project)(x)  # (B, T, 3 M)
         attended, cache = self._attend(
             projected, padding_mask, cache, cache_index, cache_length
         )
-        attended = _apply(self.attention_output, attended)
-        x = x + self.residual_dropout(attended, dropped[0], training=training)
-        if not self.norm_first:
-            x = self.attention_norm(x)
-
-        fed = again(self._widen)(x)  # (B, T, I)
+        if has_gpu():
+            joined = again(lambda *sides: self._widen(join(*sides)))
+            x, fed = joined(x, attended)  # (B, T, M), (B, T, I)
+        else:
+            x, fed = again(self._widen)(join(x, attended))
         fed = again(self._narrow)(fed)  # (B, T, M)
-        x = x + self.residual_dropout(fed, dropped[1], training=training)
+        x = x + self.residual_dropout(fed, seeds[1], training=training)
         if not self.norm_first:
             x = self.feed_forward_norm(x)
         return x if cache is None else (x, cache)
@@ -245,9 +252,16 @@ class DecoderBlock(keras.layers.Layer):
         x = self.attention_norm(x) if self.norm_first else x
         return _apply(self.query_key_value, x)
 
+    def _join(self, x, attended, seed, training):
+        """The sum after attention, (B, T, M)."""
+        attended = _apply(self.attention_output, attended)
+        x = x + self.residual_dropout(attended, seed, training=training)
+        return x if self.norm_first else self.attention_norm(x)
+
     def _widen(self, x):
-        x = self.feed_forward_norm(x) if self.norm_first else x
-        return _apply(self.feed_forward_intermediate, x)
+        """The same and the input of the activation, (B, T, I)."""
+        normal = self.feed_forward_norm(x) if self.norm_first else x
+        return x, _apply(self.feed_forward_intermediate, normal)
 
     def _narrow(self, x):
         return _apply(self.feed_forward_output, self._activate(x))

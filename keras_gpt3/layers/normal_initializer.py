@@ -5,7 +5,7 @@ import contextvars
 
 import keras
 
-_STORED_FOLLOW = contextvars.ContextVar("stored_follow", default=False)
+_instead = contextvars.ContextVar("initializer_instead", default=None)
 
 
 def normal_initializer(deviation):
@@ -18,9 +18,19 @@ def normal_initializer(deviation):
         A `keras.initializers.RandomNormal`; within `stored_weights_follow`
         one of zeros.
     """
-    if _STORED_FOLLOW.get():
-        return keras.initializers.Zeros()
+    if _instead.get() is not None:
+        return _instead.get()
     return keras.initializers.RandomNormal(stddev=deviation)
+
+
+@contextlib.contextmanager
+def initialized_by(initializer):
+    """Layers made in this block get their weights from another initializer."""
+    before = _instead.set(initializer)
+    try:
+        yield
+    finally:
+        _instead.reset(before)
 
 
 @contextlib.contextmanager
@@ -39,8 +49,5 @@ def stored_weights_follow():
         normal_initializer(0.02)((2, 2))  # zeros
     ```
     """
-    token = _STORED_FOLLOW.set(True)
-    try:
+    with initialized_by(keras.initializers.Zeros()):
         yield
-    finally:
-        _STORED_FOLLOW.reset(token)

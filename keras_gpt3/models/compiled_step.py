@@ -6,6 +6,7 @@ import dataclasses
 import keras
 
 from keras_gpt3.integer_argument import check_integer
+from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.parallel.pipeline_stages import assign_stages
 from keras_gpt3.parallel.pipeline_stages import check_num_stages
 from keras_gpt3.parallel.pipeline_stages import lies_on_stages
@@ -262,16 +263,14 @@ class CompiledStep:
         return False
 
     @property
-    def whole_xla(self):
+    def jit_compile_step(self):
         """Whether XLA compiles the whole step of a replica."""
         if self.jit_compile != "auto":
             return bool(self.jit_compile)
         if self.pipeline_stages > 1:
             return False
-        import tensorflow as tf
-
         # On a CPU, XLA's own matrix products reach half of oneDNN's rate.
-        return bool(tf.config.list_physical_devices("GPU"))
+        return has_gpu()
 
     def with_progress(self, callbacks):
         """Puts tokens per second before the callbacks of `fit`.

@@ -4,6 +4,7 @@ from keras import ops
 
 from keras_gpt3.models.traced_variables import TracedVariables
 from keras_gpt3.ops.op_compilation import as_graph
+from keras_gpt3.ops.op_compilation import compiles_ops
 
 
 class ForwardGraphs:
@@ -47,11 +48,11 @@ class ForwardGraphs:
     def __call__(self, backbone, inputs):
         if self._traced.have_changed(backbone.variables):
             self._graphs = {}
-        shape = tuple(inputs["token_ids"].shape)
-        if shape not in self._graphs:
-            self._graphs[shape] = _graph(backbone)
+        key = (compiles_ops(), *inputs["token_ids"].shape)
+        if key not in self._graphs:
+            self._graphs[key] = _graph(backbone)
         # As tensors: a graph would be traced for each array.
-        return self._graphs[shape](
+        return self._graphs[key](
             ops.convert_to_tensor(inputs["token_ids"], "int32"),
             ops.convert_to_tensor(inputs["padding_mask"], "bool"),
         )

@@ -14,6 +14,7 @@ from keras_gpt3.models.prompt_batch import PromptBatch
 from keras_gpt3.models.token_answers import answer_tokens
 from keras_gpt3.models.traced_variables import TracedVariables
 from keras_gpt3.ops.op_compilation import as_graph
+from keras_gpt3.ops.op_compilation import compiles_ops
 from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.ops.op_compilation import whole_xla
 from keras_gpt3.parallel.pipeline_stages import lies_on_stages
@@ -192,6 +193,7 @@ class GenerateFunction:
         # One for each shape: a single one would warn about retracing as soon
         # as it meets its fifth.
         self._forget_old_traces()
+        key = (*key, compiles_ops())
         if key not in self.traces:
             if len(self.traces) == _MOST_TRACES:
                 self.traces.pop(next(iter(self.traces)))  # The oldest.

@@ -9,6 +9,7 @@ from keras import ops
 from keras_gpt3.models.length_buckets import bucket
 from keras_gpt3.models.traced_variables import TracedVariables
 from keras_gpt3.ops.op_compilation import as_graph
+from keras_gpt3.ops.op_compilation import compiles_ops
 from keras_gpt3.ops.token_log_probabilities import log_probabilities_under_head
 from keras_gpt3.ops.token_log_probabilities import token_log_probabilities
 
@@ -75,9 +76,10 @@ class HeadScores:
             return function
         if self._traced.have_changed(backbone.variables):
             self._graphs = {}
-        if top_n not in self._graphs:
-            self._graphs[top_n] = as_graph(function, backbone.variables)
-        return self._graphs[top_n]
+        key = (compiles_ops(), top_n)
+        if key not in self._graphs:
+            self._graphs[key] = as_graph(function, backbone.variables)
+        return self._graphs[key]
 
 
 def _head_scores(backbone, top_n, states, places, token_ids):

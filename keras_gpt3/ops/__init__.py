@@ -1,10 +1,11 @@
 """Free functions of tensors: the arithmetic of GPT-3, on `keras.ops` alone."""
 
 from keras_gpt3.ops.activations import get_activation
-from keras_gpt3.ops.banded_attention import banded_attention
+from keras_gpt3.ops.attention import banded_attention
+from keras_gpt3.ops.attention import causal_attention
 from keras_gpt3.ops.cached_attention import cached_attention
-from keras_gpt3.ops.causal_attention import causal_attention
 from keras_gpt3.ops.chunked_cross_entropy import chunked_cross_entropy
+from keras_gpt3.ops.fused_attention import set_fused_attention
 from keras_gpt3.ops.gelu_approximate import gelu_approximate
 from keras_gpt3.ops.layer_normalization import layer_normalization
 from keras_gpt3.ops.masked_softmax import masked_softmax
@@ -24,6 +25,7 @@ __all__ = [
     "layer_normalization",
     "masked_softmax",
     "op_compilation",
+    "set_fused_attention",
     "token_cross_entropy",
     "token_log_probabilities",
 ]

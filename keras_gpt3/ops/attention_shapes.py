@@ -1,4 +1,4 @@
-"""Checks of the shapes that every attention function takes."""
+"""What all attention functions share: their arguments, and what is visible."""
 
 import math
 import numbers
@@ -80,6 +80,16 @@ def check_window(window, name="window"):
             f"{name} must be an integer of at least 1. Received: "
             f"{name}={window!r}. Use dense attention to see every earlier key."
         )
+
+
+def is_visible(distance, window):
+    """Whether a query sees a key that stands `distance` before it.
+
+    The one rule of all attention functions: 0 <= i - j < window, of a dense
+    layer (`window` is `None`) 0 <= i - j.
+    """
+    visible = distance >= 0
+    return visible if window is None else visible & (distance < window)
 
 
 def _agree(first, second):

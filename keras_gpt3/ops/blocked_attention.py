@@ -1,11 +1,11 @@
-"""Causal attention by blocks of queries, with a gradient of its own.
+"""Causal attention by blocks of queries, where TensorFlow runs op by op.
 
 A block of queries meets only the keys that it can see, so that no score
 outside the triangle or the band is computed, but for those at the edge of a
 block. The backward pass computes the probabilities again from the log-sum-exp
 of each row: memory grows linearly with the length. The matrix products are
-left to the backend (oneDNN on a CPU); only what stands between them is
-compiled, as single operations.
+left to TensorFlow (oneDNN on a CPU); only what stands between them is compiled,
+as single operations. What XLA compiles as a whole is `attention_loop`'s.
 
 Letters as in the backbone, and: Q queries of a block, K keys that it meets.
 """
@@ -13,6 +13,7 @@ Letters as in the backbone, and: Q queries of a block, K keys that it meets.
 import keras
 from keras import ops
 
+from keras_gpt3.ops.attention_shapes import is_visible
 from keras_gpt3.ops.by_head import by_head
 from keras_gpt3.ops.op_compilation import compiled_op
 from keras_gpt3.ops.row_sums import row_sums
@@ -24,28 +25,15 @@ DENSE_BLOCK = 256
 BANDED_BLOCK = 128
 
 
-def blocked_attention(query, key, value, padding_mask=None, window=None):
-    """Causal attention of scaled queries, one block of queries at a time.
+def blocked_attention(query, key, value, padding_mask=None, *, window, scale):
+    """Attention of queries to their last `window` keys, all if `None`.
 
-    Args:
-        query: tensor of shape `(batch, length, heads, head_dim)`, already
-            scaled; `length` must be known.
-        key: tensor of the shape of `query`.
-        value: tensor of the shape of `query`.
-        padding_mask: Optional. Bool tensor of shape `(batch, length)`, True
-            where the key is visible. Defaults to `None`, all visible.
-        window: int. Number of keys that a query sees, its own included.
-            Defaults to `None`, all earlier ones.
-
-    Returns:
-        A tensor of the shape and dtype of `query`.
+    Arguments as in `keras_gpt3.ops.banded_attention`; the length must be known.
     """
-    # An argument as well: JAX differentiates no function that holds a tensor
-    # of the function around it.
     mask = () if padding_mask is None else (padding_mask,)
 
     @ops.custom_gradient
-    def attend(query, key, value, *mask):
+    def attend(query, key, value):
         # (B, T, H, D) -> (B, H, T, D)
         heads = [by_head(x) for x in (query, key, value)]
         output, log_sums = _forward(*heads, mask, window)
@@ -57,17 +45,16 @@ def blocked_attention(query, key, value, padding_mask=None, window=None):
             # row, which is the output times its gradient.
             rows = by_head(_row_products(output, upstream))  # (B, H, T, 1)
             upstream = by_head(upstream)
-            # Else TensorFlow computes the weights again before it is time, and
-            # JAX keeps the scores.
-            inputs = [run_after(x, upstream) for x in heads]
+            # Else TensorFlow computes the weights again before it is time.
+            inputs = run_after(heads, upstream)
             gradients = _backward(
                 *inputs, log_sums, upstream, rows, mask, window
             )
-            return (*map(by_head, gradients), *[None] * len(mask))
+            return tuple(map(by_head, gradients))
 
         return output, gradient
 
-    return attend(query, key, value, *mask)
+    return attend(query * scale, key, value)
 
 
 def block_bounds(length, window=None):
@@ -109,9 +96,14 @@ def _forward(query, key, value, mask, window):
         band = {"offset": start - first, "window": window}
         highest = _highest(scores, *seen, **band)
         weights = _weights(scores, highest, *seen, **band)
-        # Normalized after the product, where there are fewer numbers.
+        total = row_sums(weights)
+        # Normalized after the product, where there are fewer numbers; in
+        # float16 before it, else the sum of many values might overflow.
+        early = keras.backend.standardize_dtype(values.dtype) == "float16"
+        if early:
+            weights = _shares(weights, total)
         output, log_sum = _normalize(
-            ops.matmul(weights, values), row_sums(weights), highest
+            ops.matmul(weights, values), total, highest, is_done=early
         )
         outputs.append(output)
         log_sums.append(log_sum)
@@ -175,19 +167,15 @@ class _Overlap:
 
 def _positions(x, begin, end, others):
     """Some positions of a tensor (B, H, T, D), but not before others."""
-    if keras.config.backend() == "jax":
-        # Where waiting takes a copy, a copy of few positions.
-        return run_after(x[:, :, begin:end], others)
     return run_after(x, others)[:, :, begin:end]
 
 
 def _visible(scores, padding_mask, offset, window):
     """Which keys the queries of a block see, (Q, K) or (B, 1, Q, K)."""
     queries, keys = scores.shape[2:]
-    distance = offset + ops.arange(queries)[:, None] - ops.arange(keys)[None, :]
-    visible = distance >= 0
-    if window is not None:
-        visible = visible & (distance < window)
+    first = offset + ops.arange(queries, dtype="int32")
+    distance = first[:, None] - ops.arange(keys, dtype="int32")
+    visible = is_visible(distance, window)
     if padding_mask is not None:
         visible = visible & padding_mask[:, None, None, :]
     return visible
@@ -214,14 +202,24 @@ def _weights(scores, shift, padding_mask=None, *, offset, window):
 
 
 @compiled_op
-def _normalize(output, total, highest):
+def _shares(weights, total):
+    """Weights that sum to 1, or to 0 in a row that sees nothing."""
+    total = ops.where(total == 0.0, 1.0, total)
+    return ops.cast(ops.cast(weights, "float32") / total, weights.dtype)
+
+
+@compiled_op
+def _normalize(output, total, highest, *, is_done):
     """The output, and the log-sum-exp of its rows.
 
     As `masked_softmax`: a row that sees nothing gives zeros.
     """
     total = ops.where(total == 0.0, 1.0, total)
+    log_sum = highest + ops.log(total)
+    if is_done:
+        return output, log_sum
     normalized = ops.cast(output, "float32") / total
-    return ops.cast(normalized, output.dtype), highest + ops.log(total)
+    return ops.cast(normalized, output.dtype), log_sum
 
 
 @compiled_op

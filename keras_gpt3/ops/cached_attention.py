@@ -4,6 +4,7 @@ import math
 
 from keras import ops
 
+from keras_gpt3.ops.attention_shapes import is_visible
 from keras_gpt3.ops.by_head import by_head
 from keras_gpt3.ops.masked_softmax import masked_softmax
 
@@ -50,9 +51,7 @@ def cached_attention(
     key_positions = ops.cast(key_positions, "int32")
     positions = ops.cast(start_index, "int32") + ops.arange(ops.shape(query)[1])
     distance = positions[:, None] - key_positions[None, :]  # (Q, S)
-    visible = (distance >= 0) & (key_positions >= 0)
-    if window is not None:
-        visible = visible & (distance < window)
+    visible = is_visible(distance, window) & (key_positions >= 0)
     query = by_head(query * scale)  # (B, H, Q, D)
     scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, Q, S)
     weights = ops.cast(masked_softmax(scores, visible), value.dtype)

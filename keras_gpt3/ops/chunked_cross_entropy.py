@@ -11,10 +11,14 @@ import keras
 from keras import ops
 
 from keras_gpt3.ops.op_compilation import compiled_op
+from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.ops.row_sums import row_sums
 from keras_gpt3.ops.sum_over_slices import sum_over_slices
 from keras_gpt3.ops.token_chunks import all_chunks
 from keras_gpt3.ops.token_chunks import weighted_chunks
+
+# Rows of the table that a GPU's units take together.
+_TILE = 64
 
 
 def chunked_cross_entropy(hidden_states, embeddings, labels, weights=None):
@@ -116,7 +120,8 @@ def loss_and_gradients(
         latter `None` if they are frozen.
     """
     dtype, width = hidden_states.dtype, hidden_states.shape[-1]
-    table = ops.cast(embeddings, dtype)
+    rows = embeddings.shape[0]
+    table, vocabulary_size = _head(embeddings, dtype, vocabulary_size)
     tokens = hidden_states, ops.cast(labels, "int32"), weights
     make = weighted_chunks if weighted_only else all_chunks
     chunks, restore = make(tokens, table.shape[0])
@@ -135,7 +140,7 @@ def loss_and_gradients(
         if frozen:
             return tuple(sums), d_states
         d_table = ops.matmul(ops.transpose(d_logits), states)  # (V, E)
-        return (*sums, ops.cast(d_table, embeddings.dtype)), d_states
+        return (*sums, ops.cast(d_table[:rows], embeddings.dtype)), d_states
 
     (loss, correct, *table_gradient), d_states = sum_over_slices(
         gradients, chunks
@@ -166,7 +171,9 @@ def loss_sums(
     Returns:
         A pair of float32 scalars.
     """
-    table = ops.cast(embeddings, hidden_states.dtype)
+    table, vocabulary_size = _head(
+        embeddings, hidden_states.dtype, vocabulary_size
+    )
 
     def sums(states, labels, weights):
         logits = ops.matmul(states, ops.transpose(table))  # (C, V)
@@ -179,6 +186,19 @@ def loss_sums(
     make = weighted_chunks if weighted_only else all_chunks
     chunks, _ = make(tokens, table.shape[0])
     return sum_over_slices(sums, chunks)[0]
+
+
+def _head(embeddings, dtype, vocabulary_size):
+    """The table of the head, and how many of its rows are ids.
+
+    A GPU multiplies whole tiles. XLA would pad table and logits for them in
+    each chunk; where the table lies on one device it is done once.
+    """
+    table, rows = ops.cast(embeddings, dtype), embeddings.shape[0]
+    padding = -rows % _TILE
+    if not has_gpu() or keras.distribution.distribution() is not None:
+        return table, vocabulary_size
+    return ops.pad(table, [[0, padding], [0, 0]]), vocabulary_size or rows
 
 
 def _without_padding(logits, vocabulary_size):

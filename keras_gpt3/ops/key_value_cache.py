@@ -6,11 +6,10 @@ never comes round; a banded layer's has as many slots as its window (or as the
 sequence is long, if that is shorter). Letters as in the backbone.
 """
 
-import keras
 from keras import ops
 
 from keras_gpt3.ops.by_head import by_head
-from keras_gpt3.ops.op_compilation import is_whole_xla
+from keras_gpt3.ops.op_compilation import sees_whole
 
 
 def ring_size(length, window=None):
@@ -120,7 +119,7 @@ def write_ring(ring, update, start):
 
 def _write_slot(ring, update, slot):
     """Puts an update (B, H, 1, D) into one slot."""
-    if keras.config.backend() != "tensorflow" or is_whole_xla():
+    if sees_whole():
         slot = ops.cast(slot, "int32")
         return ops.slice_update(ring, (0, 0, slot, 0), update)
     # Stock TensorFlow has no kernel for the operation that `slice_update`

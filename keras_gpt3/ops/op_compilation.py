@@ -1,22 +1,29 @@
-"""What XLA compiles: single operations of TensorFlow's, or whole functions.
+"""What XLA compiles, and for which device: one place for both backends.
 
 On a CPU, XLA fuses small steps well but reaches about half of oneDNN's rate on
-large matrix products. So what stands between the products is compiled,
-operation by operation, and they are left to TensorFlow. Within a step that XLA
-compiles as a whole (on a GPU) the inner compilation dissolves into the outer
-one. JAX has no operations but XLA's: there functions are compiled as wholes.
+large matrix products. So under TensorFlow what stands between the products is
+compiled, operation by operation, and they are left to TensorFlow. On a GPU the
+step of a replica is compiled as a whole, and there the inner compilation
+dissolves into the outer one. JAX compiles whatever it traces as a whole.
+
+The whole is seen at once: XLA does not know TensorFlow's control dependencies,
+folds constants of any size, and merges what is computed twice. Whoever relies
+on an order, or repeats a computation on purpose, asks `sees_whole`.
 """
 
 import contextlib
+import contextvars
 import functools
 
 import keras
 
 from keras_gpt3.ops.jitted_function import jitted
 
-# Not a context variable: the threads that trace a strategy's replicas would
-# not see it.
-_state = {"enabled": True, "whole_xla": False}
+# Context variables, not globals: while one thread traces an export with stock
+# operations, another may compile its decode loop.
+_enabled = contextvars.ContextVar("op_compilation", default=True)
+_in_decode_loop = contextvars.ContextVar("in_decode_loop", default=False)
+_target = contextvars.ContextVar("compile_target", default=None)
 # Executables kept for each operation, so that calls with ever new lengths do
 # not pile them up.
 _MOST_EXECUTABLES = 256
@@ -27,7 +34,7 @@ def op_compilation(enabled):
     """Switches the compilation of single operations on or off.
 
     An exported graph must hold stock operations only, so it is traced with
-    compilation off.
+    compilation off. Holds for the thread that enters it.
 
     Args:
         enabled: bool. Whether operations called inside are compiled.
@@ -43,12 +50,79 @@ def op_compilation(enabled):
         y = ops.causal_attention(x, x, x)
     ```
     """
-    before = _state["enabled"]
-    _state["enabled"] = bool(enabled)
+    before = _enabled.set(bool(enabled))
     try:
         yield
     finally:
-        _state["enabled"] = before
+        _enabled.reset(before)
+
+
+def compiles_ops():
+    """Whether single operations are compiled here; see `op_compilation`."""
+    return _enabled.get()
+
+
+@contextlib.contextmanager
+def compile_target(platform):
+    """Traces for a kind of device that this machine need not have.
+
+    For compilers that need no device; see `benchmarks/compile_gpu.py`.
+    `platform` is `"cpu"`, `"gpu"` (NVIDIA's) or `"tpu"`.
+    """
+    before = _target.set(platform)
+    try:
+        yield
+    finally:
+        _target.reset(before)
+
+
+def target_platform():
+    """The kind of device that is compiled for: `"cpu"`, `"gpu"` or `"tpu"`."""
+    if _target.get() is not None:
+        return _target.get()
+    if keras.config.backend() == "jax":
+        import jax
+
+        return jax.default_backend()
+    import tensorflow as tf
+
+    # Visible ones: a GPU that `set_visible_devices` hides runs nothing.
+    return "gpu" if tf.config.get_visible_devices("GPU") else "cpu"
+
+
+def is_target_given():
+    """Whether `compile_target` says what to compile for."""
+    return _target.get() is not None
+
+
+def has_gpu():
+    """Whether the backend has a GPU, or a TPU, to compile for."""
+    return target_platform() != "cpu"
+
+
+def sees_whole():
+    """Whether XLA will see all that is traced now as one program."""
+    return keras.config.backend() == "jax" or _is_in_xla_context()
+
+
+def in_decode_loop():
+    """Whether what is traced now goes into a `whole_xla` function."""
+    if keras.config.backend() == "jax":
+        return _in_decode_loop.get()
+    return _is_in_xla_context()
+
+
+def _is_in_xla_context():
+    """Whether TensorFlow traces for `jit_compile=True`, however nested."""
+    import tensorflow as tf
+
+    if not tf.inside_function():
+        return False
+    from tensorflow.python.ops import control_flow_util
+
+    # The graphs know, in whichever thread they are traced.
+    graph = tf.compat.v1.get_default_graph()
+    return control_flow_util.GraphOrParentsInXlaContext(graph)
 
 
 def whole_xla(function, variables=(), changed=()):
@@ -67,35 +141,26 @@ def whole_xla(function, variables=(), changed=()):
     Returns:
         A callable with the arguments of `function`.
     """
-    if not _state["enabled"]:
+    if not compiles_ops():
         return function
+    if keras.config.backend() != "jax":
+        return _compile(function)
 
     def traced(*tensors):
-        before = _state["whole_xla"]
-        _state["whole_xla"] = True
+        before = _in_decode_loop.set(True)
         try:
             return function(*tensors)
         finally:
-            _state["whole_xla"] = before
+            _in_decode_loop.reset(before)
 
-    if keras.config.backend() == "jax":
-        return jitted(traced, variables, changed)
-    return _compile(traced)
+    return jitted(traced, variables, changed)
 
 
 def as_graph(function, variables=(), changed=()):
     """Traces a function of tensors, to run it without Python.
 
     TensorFlow runs its own operations one by one; on JAX there is no graph
-    but that of `whole_xla`.
-
-    Args:
-        function: callable. Takes tensors and nests of them, by position.
-        variables: list of `keras.Variable`. See `whole_xla`.
-        changed: list of `keras.Variable`. See `whole_xla`.
-
-    Returns:
-        A callable with the arguments of `function`.
+    but that of `whole_xla`, whose arguments these are.
     """
     if keras.config.backend() == "jax":
         return whole_xla(function, variables, changed)
@@ -104,42 +169,12 @@ def as_graph(function, variables=(), changed=()):
     return tf.function(function, autograph=False)
 
 
-@functools.cache
-def has_gpu():
-    """Whether the backend has a GPU, or a TPU, to compile for.
-
-    Returns:
-        A bool.
-    """
-    if keras.config.backend() == "jax":
-        import jax
-
-        return jax.default_backend() != "cpu"
-    import tensorflow as tf
-
-    return bool(tf.config.list_physical_devices("GPU"))
-
-
-def is_whole_xla():
-    """Whether what is traced now goes into a `whole_xla` function.
-
-    Returns:
-        A bool.
-    """
-    return _state["whole_xla"]
-
-
 def compiled_op(function):
     """Makes XLA compile `function` as one operation where that applies.
 
     Arguments that are tensors must be passed by position, all others by
-    keyword: they become constants of the compiled code.
-
-    Args:
-        function: callable. A function of tensors on `keras.ops` alone.
-
-    Returns:
-        A callable with the signature and docstring of `function`.
+    keyword: they become constants of the compiled code. `function` computes
+    with `keras.ops` alone.
     """
     # One `tf.function` for each combination of shapes: a single one would
     # warn about retracing as soon as a model meets its fifth length.
@@ -151,20 +186,23 @@ def compiled_op(function):
             return function(*tensors, **constants)
         key = tuple((tuple(x.shape), x.dtype) for x in tensors)
         key += tuple(sorted(constants.items()))
-        if key not in compiled:
-            if len(compiled) == _MOST_EXECUTABLES:
-                compiled.pop(next(iter(compiled)))  # The oldest.
-            compiled[key] = _compile(function)
-        return compiled[key](*tensors, **constants)
+        executable = compiled.get(key)
+        if executable is None:
+            if len(compiled) >= _MOST_EXECUTABLES:
+                compiled.pop(next(iter(compiled)), None)  # The oldest.
+            executable = compiled.setdefault(key, _compile(function))
+        return executable(*tensors, **constants)
 
     return call
 
 
 def _applies_to(tensors):
-    """Whether the call runs on TensorFlow tensors with compilation on."""
-    if keras.config.backend() != "tensorflow" or not _state["enabled"]:
+    """Whether the call is an operation of TensorFlow's with compilation on."""
+    if keras.config.backend() != "tensorflow" or not compiles_ops():
         return False
-    return not any(isinstance(x, keras.KerasTensor) for x in tensors)
+    if any(isinstance(x, keras.KerasTensor) for x in tensors):
+        return False
+    return not _is_in_xla_context()
 
 
 def _compile(function):

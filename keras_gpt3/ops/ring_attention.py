@@ -4,6 +4,7 @@ import math
 
 from keras import ops
 
+from keras_gpt3.ops.attention_shapes import is_visible
 from keras_gpt3.ops.by_head import by_head
 from keras_gpt3.ops.cached_attention import cached_attention
 from keras_gpt3.ops.key_value_cache import ring_positions
@@ -92,9 +93,7 @@ def _attend_chunk(query, key, value, rings, start, window, scale):
 def _visible(size, start, window):
     """Which slots a position sees, and itself, (S + 1,)."""
     positions = ring_positions(size, start)
-    visible = positions >= 0
-    if window is not None:
-        visible = visible & (start - positions < window)
+    visible = is_visible(start - positions, window) & (positions >= 0)
     return ops.concatenate([visible, ops.ones((1,), "bool")], axis=0)
 
 

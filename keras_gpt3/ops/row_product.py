@@ -12,7 +12,7 @@ import math
 from keras import ops
 
 from keras_gpt3.ops.op_compilation import has_gpu
-from keras_gpt3.ops.op_compilation import is_whole_xla
+from keras_gpt3.ops.op_compilation import in_decode_loop
 
 # With more rows, arithmetic counts.
 _MOST_ROWS = 16
@@ -32,7 +32,7 @@ def is_few_rows(x):
         A bool.
     """
     leading = x.shape[:-1]
-    if not is_whole_xla() or None in leading or has_gpu():
+    if not in_decode_loop() or None in leading or has_gpu():
         return False
     return math.prod(leading) <= _MOST_ROWS
 

@@ -1,4 +1,4 @@
-"""The order of operations, which TensorFlow and JAX's compiler leave open."""
+"""The order of operations, which TensorFlow and XLA leave open."""
 
 import math
 
@@ -6,23 +6,23 @@ import keras
 from keras import ops
 
 from keras_gpt3.ops.op_compilation import has_gpu
+from keras_gpt3.ops.op_compilation import sees_whole
 
 
 def run_after(x, others):
-    """Gives `x` to those who use it, but not before `others` are computed.
+    """Gives tensors to those who use them, but not before others are computed.
 
     TensorFlow runs an operation as soon as its inputs are there. What a
     backward pass computes again from the inputs of the forward pass would be
-    computed right then, and wait in memory until it is needed. The compiler of
-    JAX would find that it is computed twice, and keep it from the first time
-    on.
+    computed right then, and wait in memory until it is needed. XLA would find
+    that it is computed twice, and keep it from the first time on.
 
     Args:
-        x: tensor.
+        x: tensor, or a tuple of tensors.
         others: tensor, or a list of tensors.
 
     Returns:
-        A tensor equal to `x`.
+        A tensor equal to `x`, or a tuple of them.
 
     Example:
 
@@ -33,25 +33,50 @@ def run_after(x, others):
     run_after(ops.ones(2), ops.zeros(2))  # [1., 1.]
     ```
     """
+    if not isinstance(x, (tuple, list)):
+        return run_after((x,), others)[0]
+    xs, others = tuple(x), keras.tree.flatten(others)
+    if not others:
+        return xs
     if keras.config.backend() == "jax":
-        return _run_after_in_jax(x, others)
+        import jax
+
+        if not any(isinstance(x, jax.core.Tracer) for x in (*xs, *others)):
+            return xs  # What is not traced runs in order.
+        if has_gpu():
+            return jax.lax.optimization_barrier((xs, others))[0]
+        return tuple(_with_numbers_of(others, x) for x in xs)
     import tensorflow as tf
 
-    with tf.control_dependencies(tf.nest.flatten(others)):
-        return tf.identity(x)
+    if sees_whole():
+        if has_gpu():
+            return tuple(_barrier((*xs, *others))[: len(xs)])
+        return tuple(_with_numbers_of(others, x) for x in xs)
+    with tf.control_dependencies(others):
+        return tuple(map(tf.identity, xs))
 
 
-def _run_after_in_jax(x, others):
-    """The same where JAX traces; what is not traced runs in order."""
-    import jax
+def _barrier(tensors):
+    """Tensors of which XLA knows none before all are there; in TensorFlow.
 
-    if not isinstance(x, jax.core.Tracer):
-        return x
-    others = jax.tree.leaves(others)
-    if has_gpu():
-        return jax.lax.optimization_barrier((x, others))[0]
-    # For CPUs, XLA drops such barriers before it looks for what is computed
-    # twice. So `x` depends on numbers: nothing is below minus infinity.
+    Gradients pass as they come, which TensorFlow's own operation lacks.
+    """
+    import tensorflow as tf
+    from tensorflow.compiler.tf2xla.python import xla
+
+    @tf.custom_gradient
+    def barrier(*tensors):
+        return xla.optimization_barrier(*tensors), lambda *upstream: upstream
+
+    return barrier(*tensors)
+
+
+def _with_numbers_of(others, x):
+    """`x`, made to depend on a few numbers of each other tensor.
+
+    For CPUs, XLA drops barriers before it looks for what is computed twice.
+    Nothing is below minus infinity.
+    """
     for other in others:
         number = ops.cast(_numbers(other, x.shape), "float32")
         x = x + ops.cast(number < -math.inf, x.dtype)
@@ -63,7 +88,7 @@ def _numbers(other, shape):
 
     Axes of equal size stay, as they may be split over devices in the same way.
     """
-    if len(other.shape) != len(shape):
+    if len(other.shape) != len(shape) or None in (*other.shape, *shape):
         return ops.ravel(other)[0]
     sizes = zip(other.shape, shape, strict=True)
     return other[tuple(slice(a if a == b else 1) for a, b in sizes)]

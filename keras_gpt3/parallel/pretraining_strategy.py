@@ -117,7 +117,7 @@ def _choose_devices_of_worker(replicas, cpu_replicas):
     """Leaves a worker the devices asked for; TensorFlow takes all it sees."""
     import tensorflow as tf
 
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     if gpus:
         if replicas is not None:
             _check_range("replicas", replicas, len(gpus), "GPUs of a worker")

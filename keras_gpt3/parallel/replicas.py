@@ -40,7 +40,7 @@ def mirrored_strategy(num_replicas=None, *, cpu_replicas=None):
                 f"{name} must be at least 1. Received: {name}={value}. Leave "
                 "it out to use every device."
             )
-    if tf.config.list_physical_devices("GPU"):
+    if tf.config.get_visible_devices("GPU"):
         names = _device_names("GPU", num_replicas)
         return tf.distribute.MirroredStrategy(names)
     num_replicas = num_replicas if num_replicas is not None else cpu_replicas

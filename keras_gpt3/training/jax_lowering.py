@@ -1,8 +1,9 @@
-"""The training step as JAX compiles it, from shapes alone. JAX only."""
+"""The training step as it is compiled, from shapes alone."""
 
 import keras
 
 from keras_gpt3.backend_check import require_backend
+from keras_gpt3.layers.normal_initializer import initialized_by
 from keras_gpt3.parallel.variable_layouts import optimizer_layouts
 from keras_gpt3.training.optimizer_check import check_optimizer
 
@@ -10,11 +11,12 @@ from keras_gpt3.training.optimizer_check import check_optimizer
 def without_weights():
     """A scope in which backbones are made that have shapes, but no weights.
 
-    For `lower_train_step` alone: they can neither train nor answer. One of 175
-    billion parameters takes no memory.
+    To compile steps alone: they can neither train nor answer. One of 175
+    billion parameters takes no memory; on TensorFlow one takes the address
+    space of its weights, which nobody writes.
 
     Returns:
-        A `keras.StatelessScope`.
+        A context manager.
 
     Example:
 
@@ -26,10 +28,19 @@ def without_weights():
     backbone.count_params()  # 47259648, of which none is in memory
     ```
     """
-    return keras.StatelessScope(initialize_variables=False)
+    if keras.config.backend() == "jax":
+        return keras.StatelessScope(initialize_variables=False)
+    return initialized_by(_unwritten)
 
 
-def lower_train_step(model, batch_size, length):
+def _unwritten(shape, dtype):
+    """A tensor of whatever its memory holds."""
+    import tensorflow as tf
+
+    return tf.raw_ops.Empty(shape=shape, dtype=dtype, init=False)
+
+
+def lower_train_step(model, batch_size, length, device=None):
     """Lowers the step that `fit` runs, for the distribution that is set.
 
     What the compiled step takes of each device, and how its devices exchange,
@@ -40,6 +51,8 @@ def lower_train_step(model, batch_size, length):
         model: a compiled `GPT3`, its backbone made with or without weights.
         batch_size: int. Rows of the global batch.
         length: int. Tokens in a row.
+        device: `jax.Device`, which need not exist. What to lower for where no
+            distribution is set. Defaults to `None`, JAX' own.
 
     Returns:
         A `jax.stages.Lowered`.
@@ -70,7 +83,7 @@ def lower_train_step(model, batch_size, length):
     if not model.optimizer.built:
         _build_optimizer(model)
     state = tuple(
-        list(map(_shape_of, variables))
+        [_shape_of(variable, device) for variable in variables]
         for variables in (
             model.trainable_variables,
             model.non_trainable_variables,
@@ -85,7 +98,7 @@ def lower_train_step(model, batch_size, length):
         donate_argnums=0,
         out_shardings=(None, shardings) if distributed else None,
     )
-    return step.lower(state, _batch(batch_size, length))
+    return step.lower(state, _batch(batch_size, length, device))
 
 
 def _build_optimizer(model):
@@ -101,12 +114,12 @@ def _build_optimizer(model):
         model.optimizer.build(model.trainable_variables)
 
 
-def _shape_of(variable):
+def _shape_of(variable, device):
     """A variable's shape, type and layout, which an array would have."""
     import jax
 
     distribution = keras.distribution.distribution()
-    sharding = None
+    sharding = device and jax.sharding.SingleDeviceSharding(device)
     if distribution is not None:
         layout = distribution.get_variable_layout(variable)
         sharding = layout.backend_layout
@@ -115,12 +128,12 @@ def _shape_of(variable):
     )
 
 
-def _batch(rows, length):
+def _batch(rows, length, device):
     import jax
 
     def array(dtype):
         distribution = keras.distribution.distribution()
-        sharding = None
+        sharding = device and jax.sharding.SingleDeviceSharding(device)
         if distribution is not None:
             layout = distribution.get_data_layout((rows, length))
             sharding = layout.backend_layout

@@ -45,14 +45,39 @@ def replica_gradients(
         return pipelined_gradients(model, observe, num_sums, weighted_only)
     gradients = whole_gradients if whole else chunked_gradients
     piece = functools.partial(gradients, model)
-    if weighted_only and not whole and not step.whole_xla:
+    if weighted_only and not whole and not step.jit_compile_step:
         piece = functools.partial(piece, weighted_only=True)
     if observe is not None:
         piece = observe(piece)
-    if step.whole_xla:
+    if step.jit_compile_step:
         piece = tf.function(piece, jit_compile=True, autograph=False)
     if step.micro_batch_size is None:
         return piece
     return in_micro_batches(
         piece, model.trainable_variables, step.micro_batch_size, num_sums
     )
+
+
+def replica_graph(model, rows, length):
+    """The same for one part of a batch, as XLA would see it on a GPU.
+
+    Args:
+        model: a compiled `GPT3`.
+        rows: int. Rows of the part.
+        length: int. Tokens in a row.
+
+    Returns:
+        A pair of a `tf.function` that XLA compiles as a whole, from flat
+        arguments to flat results, and its arguments.
+    """
+    compute = replica_gradients(model)
+
+    @tf.function(jit_compile=True, autograph=False)
+    def graph(token_ids, padding_mask, labels, weights, gradient_scale):
+        x = {"token_ids": token_ids, "padding_mask": padding_mask}
+        sums, gradients, _ = compute(x, labels, weights, gradient_scale)
+        return [sums, *map(tf.convert_to_tensor, gradients)]
+
+    shape = (rows, length)
+    ids, weights = tf.zeros(shape, "int32"), tf.ones(shape)
+    return graph, (ids, tf.ones(shape, "bool"), ids, weights, tf.ones(()))

@@ -6,6 +6,8 @@ unequal shares, an uneven last batch included, still give the one-device
 result.
 """
 
+import functools
+
 import tensorflow as tf
 
 from keras_gpt3.training.apply_gradients import apply_gradients
@@ -80,6 +82,18 @@ def train_step_with_compiled_loss(model, data):
     x, y, sample_weight = unpack_batch(data)
     rows = tf.cast(tf.shape(y)[0], "float32")
     share = tf.math.divide_no_nan(rows, sum_over_replicas(rows))
+    compute = functools.partial(_gradients_of_compiled_loss, model)
+    if model._step.jit_compile_step:
+        compute = tf.function(compute, jit_compile=True, autograph=False)
+    loss, logits, gradients = compute(x, y, sample_weight, rows, share)
+    learning_rate = _apply(model, gradients)
+    model._loss_tracker.update_state(loss, sample_weight=rows)
+    metrics = _metrics(model, y, logits, sample_weight)
+    return metrics | {"learning_rate": learning_rate}
+
+
+def _gradients_of_compiled_loss(model, x, y, sample_weight, rows, share):
+    """The loss of a replica's rows, its logits, and its share of gradients."""
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     with tf.GradientTape() as tape:
         logits = model(x, training=True)
@@ -91,10 +105,7 @@ def train_step_with_compiled_loss(model, data):
         loss = tf.where(rows > 0, loss * replicas, 0.0)
         scaled = scale_loss(model.optimizer, loss * share)
     gradients = tape.gradient(scaled, model.trainable_variables)
-    learning_rate = _apply(model, gradients)
-    model._loss_tracker.update_state(loss, sample_weight=rows)
-    metrics = _metrics(model, y, logits, sample_weight)
-    return metrics | {"learning_rate": learning_rate}
+    return loss, logits, gradients
 
 
 def _apply(model, gradients):

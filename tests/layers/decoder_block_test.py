@@ -2,6 +2,7 @@ import contextlib
 import functools
 import re
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -9,16 +10,19 @@ from keras import ops
 from keras_gpt3.layers import DecoderBlock
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.ops.key_value_cache import ring_size
+from keras_gpt3.ops.op_compilation import compile_target
 from keras_gpt3.ops.op_compilation import whole_xla
 from tests.fixtures.numpy_forward import attention as slow_attention
 from tests.fixtures.numpy_forward import gelu_approximate
 from tests.fixtures.numpy_forward import layer_norm
+from tests.gradients import value_and_gradients
 from tests.layer_contract import check_layer_contract
 from tests.layers.blocks import LENGTH
 from tests.layers.blocks import WINDOW
 from tests.layers.blocks import make_block
 from tests.layers.blocks import make_hidden_states
 from tests.layers.blocks import randomized
+from tests.ops.compiled_programs import program
 from tests.tracing import traced
 
 both_kinds = pytest.mark.parametrize("attention", ["dense", "banded"])
@@ -228,6 +232,93 @@ def test_dropout_acts_on_both_residual_branches(hidden_states):
     trained = np.asarray(block(hidden_states, training=True))
     # Nearly all of both branches is dropped: what is left is the residual.
     assert np.mean(trained == hidden_states) > 0.95
+
+
+def training_step(block, hidden_states):
+    """A function of the output and all gradients, and its argument."""
+    upstream = np.random.default_rng(3).normal(size=hidden_states.shape)
+    if keras.config.backend() == "jax":
+        others = [v.value for v in block.non_trainable_variables]
+
+        def call(x, *weights):
+            return block.stateless_call(weights, others, x, training=True)[0]
+
+        weights = [v.value for v in block.trainable_variables]
+    else:
+        # Each run draws the same seeds.
+        for variable in block.non_trainable_variables:
+            variable.assign(ops.ones_like(variable))
+        weights = block.trainable_variables
+
+        def call(x, *weights):
+            return block(x, training=True)
+
+    def step(x):
+        return gradients_of_variables(call, x, weights, upstream)
+
+    return step, ops.convert_to_tensor(hidden_states)
+
+
+def gradients_of_variables(function, x, weights, upstream):
+    """As `value_and_gradients`; TensorFlow's tape knows variables alone."""
+    if keras.config.backend() == "jax":
+        return value_and_gradients(function, x, *weights, upstream=upstream)
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = function(x)
+    upstream = ops.cast(upstream, value.dtype)
+    sources = [x, *(v.value for v in weights)]
+    return value, tape.gradient(value, sources, upstream)
+
+
+@both_kinds
+@pytest.mark.parametrize(
+    ("dropout", "rematerialized", "norm_first"),
+    [
+        (0.0, False, True),
+        (0.2, False, True),
+        (0.2, True, True),
+        (0.2, False, False),
+        (0.0, True, False),
+    ],
+)
+def test_what_a_gpu_computes_again_changes_nothing(
+    dropout, rematerialized, norm_first, attention, hidden_states
+):
+    block = make_block(attention, dropout=dropout, norm_first=norm_first)
+    randomized(block, hidden_states)
+    block.rematerialized = rematerialized
+
+    def run():
+        step, x = training_step(block, hidden_states)
+        output, gradients = traced(step, whole=True)(x)
+        return [np.array(x) for x in (output, *gradients)]
+
+    expected = run()
+    with compile_target("gpu"):
+        received = run()
+    # With dropout only if both drew the same masks.
+    for value, other in zip(received, expected, strict=True):
+        # The same sums, fused otherwise: float32 rounding of the largest.
+        np.testing.assert_allclose(
+            value, other, atol=1e-6 * np.abs(other).max(), rtol=1e-5
+        )
+
+
+def test_a_gpu_computes_one_more_product_again(hidden_states):
+    block = randomized(make_block("dense"), hidden_states)
+
+    def products():
+        text = program(*training_step(block, hidden_states))
+        return text.count("stablehlo.dot_general") + text.count(" dot(")
+
+    for rematerialized, more in ((False, 1), (True, 0)):
+        block.rematerialized = rematerialized
+        on_cpu = products()
+        with compile_target("gpu"):
+            assert products() - on_cpu == more
 
 
 def test_an_unknown_kind_of_attention_raises():

@@ -43,9 +43,9 @@ def test_the_package_s_own_loss_is_used_unless_another_is_given(
 def test_xla_compiles_the_whole_step_on_a_gpu_or_when_asked(
     jit_compile, gpus, expected, monkeypatch
 ):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: gpus)
     step = CompiledStep.choose("auto", None, "auto", jit_compile)
-    assert step.whole_xla is expected
+    assert step.jit_compile_step is expected
     assert step.compile_arguments()["jit_compile"] == jit_compile
 
 

@@ -324,12 +324,12 @@ def test_a_step_that_xla_does_not_compile_may_have_stages(jit_compile):
 
 
 def test_xla_compiles_no_whole_step_of_stages_on_gpus(monkeypatch):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [kind])
     choose = functools.partial(
         CompiledStep.choose, "auto", None, "auto", "auto"
     )
-    assert choose(pipeline_stages=1).whole_xla
-    assert not choose(pipeline_stages=2).whole_xla
+    assert choose(pipeline_stages=1).jit_compile_step
+    assert not choose(pipeline_stages=2).jit_compile_step
 
 
 @pytest.mark.parametrize("micro_batch_size", [None, 1])

@@ -13,11 +13,10 @@ from tests.ops.attention_check import check_attention
 from tests.ops.attention_check import compiled_functions
 from tests.ops.attention_check import element_counts
 from tests.ops.attention_check import forward_and_backward
-from tests.tracing import traced
 
 banded_20 = functools.partial(banded_attention, window=20)
-compiled_ops = pytest.mark.backend(
-    "tensorflow", reason="JAX compiles every operation in any case."
+pytestmark = pytest.mark.backend(
+    "tensorflow", reason="JAX knows no operations but those XLA compiles."
 )
 
 
@@ -44,22 +43,19 @@ def test_banded_blocks_equal_slow_attention(window, masked, small_blocks):
         check_attention(banded_attention, 45, masked=masked, window=window)
 
 
-@compiled_ops
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_compiled_banded_blocks_equal_slow_attention(dtype, small_blocks):
     check_attention(banded_attention, 45, dtype, masked=True, window=20)
 
 
-@pytest.mark.parametrize("window", [None, 20])
-def test_blocks_equal_slow_attention_inside_a_whole_graph(window, small_blocks):
-    compiled = functools.partial(traced, whole=True)
-    if window is None:
-        check_attention(causal_attention, 45, wrap=compiled)
-    else:
-        check_attention(banded_attention, 45, wrap=compiled, window=window)
+@pytest.mark.parametrize("length", [1, 16, 45])
+def test_in_float16_weights_are_normalized_before_the_product(
+    length, small_blocks
+):
+    with op_compilation(False):
+        check_attention(causal_attention, length, "float16", masked=True)
 
 
-@compiled_ops
 @pytest.mark.parametrize("attention", [causal_attention, banded_20])
 def test_stages_are_compiled_between_the_products(attention, small_blocks):
     specs = [keras.KerasTensor((2, 45, 2, 4))] * 3

@@ -10,11 +10,13 @@ from keras_gpt3.ops import chunked_cross_entropy
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.ops import token_chunks
 from keras_gpt3.ops.chunked_cross_entropy import loss_sums
+from keras_gpt3.ops.op_compilation import compile_target
 from tests.gradients import value_and_gradients
 from tests.ops.attention_check import compiled_functions
 from tests.ops.attention_check import element_counts
 from tests.ops.attention_check import to_float64
 from tests.tracing import at_once
+from tests.tracing import traced
 
 VOCABULARY, WIDTH = 11, 6
 unknown_shape = pytest.mark.backend(
@@ -89,6 +91,44 @@ def test_chunks_equal_all_logits_at_once(length, dtype, chunks_of_eight):
     assert_equal(received, sums_and_gradients(whole, *inputs), dtype)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("length", [1, 17])
+def test_a_head_that_is_padded_for_a_gpu_gives_the_same(
+    length, dtype, chunks_of_eight
+):
+    inputs = random_inputs(length, dtype)
+    step = functools.partial(sums_and_gradients, chunked_cross_entropy)
+    expected = traced(step, whole=True)(*inputs)
+    with compile_target("gpu"):
+        received = traced(lambda *x: step(*x), whole=True)(*inputs)
+        sums = loss_sums(*inputs)
+        table, size = chunked_cross_entropy_module()._head(
+            inputs[1], dtype, None
+        )
+    assert (table.shape, size) == ((64, WIDTH), VOCABULARY)
+    assert [x.shape for x in received] == [x.shape for x in expected]
+    assert_equal(received, expected, dtype)
+    assert_equal(received, sums_and_gradients(whole, *inputs), dtype)
+    assert_equal(sums, whole(*inputs), dtype)
+
+
+def test_a_table_that_is_padded_already_may_be_padded_once_more(
+    chunks_of_eight,
+):
+    states, table, labels, weights = random_inputs(17)
+    of = chunked_cross_entropy_module().loss_and_gradients
+    padded = ops.concatenate([table, 100.0 * table[:3]])
+    with compile_target("gpu"):
+        *received, d_padded = of(
+            states, padded, labels, weights, 2.0, vocabulary_size=VOCABULARY
+        )
+    assert not np.any(d_padded[VOCABULARY:])
+    assert_equal(
+        [*received, d_padded[:VOCABULARY]],
+        sums_and_gradients(whole, states, table, labels, weights),
+    )
+
+
 @unknown_shape
 @pytest.mark.parametrize("shape", [(None, 5), (2, None), (None, None)])
 def test_shapes_that_are_not_known_give_the_same(shape, chunks_of_eight):
@@ -99,23 +139,23 @@ def test_shapes_that_are_not_known_give_the_same(shape, chunks_of_eight):
         tf.TensorSpec(shape, "int32"),
         tf.TensorSpec(shape),
     ]
-    traced = tf.function(
+    graph = tf.function(
         functools.partial(sums_and_gradients, chunked_cross_entropy),
         input_signature=specs,
     )
     expected = sums_and_gradients(whole, *inputs)
-    assert_equal(traced(*inputs), expected)
+    assert_equal(graph(*inputs), expected)
 
 
 @unknown_shape
 def test_no_tokens_give_zeros():
     states, table, labels, weights = random_inputs(5)
-    traced = tf.function(
+    graph = tf.function(
         functools.partial(sums_and_gradients, chunked_cross_entropy),
         reduce_retracing=True,
     )
     for rows in (2, 1, 0):
-        results = traced(states[:rows], table, labels[:rows], weights[:rows])
+        results = graph(states[:rows], table, labels[:rows], weights[:rows])
     assert [float(tf.reduce_sum(tf.abs(x))) for x in results] == [0.0] * 4
 
 
@@ -175,12 +215,12 @@ def test_tokens_are_left_out_in_a_graph(shape, chunks_of_eight):
         tf.TensorSpec(shape, "int32"),
         tf.TensorSpec(shape),
     ]
-    traced = tf.function(weighted_only, input_signature=specs)
+    graph = tf.function(weighted_only, input_signature=specs)
     states, table, labels, weights = random_inputs(17)
     for share in (1.0, 0.3, 0.0):
         kept = weights * tf.cast(weights <= share, "float32")
         inputs = states, table, labels, kept
-        assert_equal(traced(*inputs), sums_and_gradients(whole, *inputs))
+        assert_equal(graph(*inputs), sums_and_gradients(whole, *inputs))
     assert not np.any(kept)
 
 

@@ -1,13 +1,19 @@
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
 
+from keras_gpt3.ops import causal_attention
 from keras_gpt3.ops import op_compilation
-from keras_gpt3.ops.causal_attention import causal_attention
+from keras_gpt3.ops.op_compilation import compile_target
 from keras_gpt3.ops.run_after import run_after
 from tests.gradients import value_and_gradients
-from tests.ops.attention_check import forward_and_backward
+from tests.ops.attention_check import training_step
+from tests.ops.compiled_programs import num_barriers
+from tests.ops.compiled_programs import optimized
+from tests.ops.compiled_programs import program
 from tests.tracing import traced
 
 in_graphs = pytest.mark.backend(
@@ -23,11 +29,24 @@ def test_gives_its_argument_and_the_gradient_of_it():
     np.testing.assert_array_equal(gradient, [1.0, 1.0])
 
 
+def test_gives_a_tuple_for_a_tuple():
+    xs = (ops.ones(2), ops.zeros((2, 2)))
+    found = run_after(xs, [ops.zeros(3)])
+    assert isinstance(found, tuple)
+    assert [tuple(x.shape) for x in found] == [(2,), (2, 2)]
+    assert run_after(xs, [])[0] is xs[0]
+    assert run_after(xs[0], []) is xs[0]
+
+
 @pytest.mark.parametrize("shape", [(2,), (3,), (2, 2), ()])
 @pytest.mark.parametrize("dtype", ["int32", "bfloat16"])
-def test_traced_gives_its_argument(shape, dtype):
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("target", ["cpu", "gpu"])
+def test_traced_gives_its_argument(target, whole, shape, dtype):
     x = ops.cast([1, 2], dtype)
-    y = traced(run_after)(x, ops.full(shape, -np.inf))
+    with compile_target(target):
+        function = traced(lambda x, other: run_after(x, other), whole)
+        y = function(x, ops.full(shape, -np.inf))
     assert y.dtype == dtype
     np.testing.assert_array_equal(*map(ops.convert_to_numpy, (y, x)))
 
@@ -76,25 +95,47 @@ def test_attention_computes_no_weights_again_before_the_gradient_is_there():
     assert sorted(waits) == [False, True]
 
 
-@pytest.mark.backend("jax", reason="TensorFlow merges nothing of such a graph.")
-def test_attention_keeps_no_scores_for_the_gradient():
-    step = traced(
-        lambda *x: forward_and_backward(causal_attention, x[:3], x[3])
-    )
-    code = step.lower(*[ops.ones((1, 16, 1, 4))] * 4).compile().as_text()
+# === Where XLA sees the whole program ===
+
+
+def test_xla_for_a_cpu_does_not_merge_what_is_computed_again():
+    def twice(first, x, other):
+        again = first(x, other)
+        # Far apart, so that each is an operation of its own.
+        return ops.exp(x) @ other, ops.exp(again) @ other
+
+    x, other = ops.ones((8, 8)), ops.ones((8, 8))
+    counts = [
+        optimized(functools.partial(twice, first), x, other).count(
+            " exponential("
+        )
+        for first in (run_after, lambda x, _: x)
+    ]
+    assert counts == [2, 1]
+
+
+@pytest.mark.parametrize("length", [256, 600])
+def test_attention_keeps_no_scores_for_the_gradient(length):
+    x = ops.ones((1, length, 1, 4))
+    text = optimized(training_step(lambda *x: causal_attention(*x)), *[x] * 4)
     # Two products in the forward pass, five in the backward pass: XLA has not
     # found that the first of them is the same.
-    assert code.count(" dot(") == 7
+    assert text.count(" dot(") == 7
 
 
-@pytest.mark.backend("jax", reason="TensorFlow orders all devices alike.")
-def test_for_a_gpu_the_order_is_a_barrier(monkeypatch):
-    monkeypatch.setattr("keras_gpt3.ops.run_after.has_gpu", lambda: True)
+def test_for_a_gpu_the_order_is_a_barrier_that_gradients_pass():
     x, others = ops.array([1.0, 2.0]), [ops.zeros(3), ops.ones((2, 2))]
-    step = traced(
-        lambda x: value_and_gradients(lambda x: run_after(x, others), x)
-    )
-    assert "optimization_barrier" in step.lower(x).as_text()
-    y, (gradient,) = step(x)
-    np.testing.assert_array_equal(y, x)
-    np.testing.assert_array_equal(gradient, [1.0, 1.0])
+
+    def step(x):
+        value, (gradient,) = value_and_gradients(
+            lambda x: run_after((x, 2.0 * x), others)[1], x
+        )
+        return value, gradient
+
+    assert num_barriers(program(lambda x: step(x), x)) == 0
+    with compile_target("gpu"):
+        # JAX makes one for the gradient as well.
+        assert num_barriers(program(lambda x: step(x), x)) >= 1
+        y, gradient = traced(lambda x: step(x), whole=True)(x)
+    np.testing.assert_array_equal(y, [2.0, 4.0])
+    np.testing.assert_array_equal(gradient, [2.0, 2.0])

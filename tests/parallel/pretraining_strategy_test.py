@@ -114,7 +114,7 @@ def cluster(monkeypatch):
 def set_gpus(monkeypatch, gpus):
     monkeypatch.setattr(
         tf.config,
-        "list_physical_devices",
+        "get_visible_devices",
         lambda kind: gpus if kind == "GPU" else ["cpu"],
     )
 

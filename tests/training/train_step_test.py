@@ -290,16 +290,50 @@ def test_a_new_model_traces_its_step_once(monkeypatch):
     assert len(traces) == 1
 
 
-def test_on_demand_xla_compiles_the_products_too():
+@pytest.mark.parametrize("loss", ["auto", "own"])
+def test_on_demand_xla_compiles_the_products_too(loss):
+    arguments = {"jit_compile": True}
+    if loss == "own":
+        arguments |= own_loss_and_metrics()
     model = new_model(
-        1,
-        "momentum",
-        pattern=("dense",),
-        arguments=lambda: {"jit_compile": True},
+        1, "momentum", pattern=("dense",), arguments=lambda: arguments
     )
     graph, functions = step_graph(model)
     assert "MatMul" in {n.op for f in functions for n in f.node_def}
     assert "MatMul" not in {node.op for node in graph.node}
+
+
+def test_a_compiled_step_of_one_s_own_loss_is_the_same_step():
+    models = [
+        new_model(
+            2,
+            "adamw",
+            pattern=("dense", "banded"),
+            arguments=lambda jit=jit: {
+                **own_loss_and_metrics(),
+                "jit_compile": jit,
+            },
+        )
+        for jit in (False, True)
+    ]
+    histories = [
+        model.fit(even_dataset(3), verbose=0).history for model in models
+    ]
+    assert_same_weights(*models)
+    for name, value in histories[0].items():
+        assert histories[1][name] == pytest.approx(value, rel=1e-5), name
+
+
+def test_a_loss_that_xla_cannot_compile_is_said_so():
+    def printed(y, logits):
+        known = tf.numpy_function(np.mean, [logits], "float32")
+        known = tf.stop_gradient(tf.ensure_shape(known, ()))
+        return tf.reduce_mean(logits) + known
+
+    model = small_model(num_layers=1)
+    model.compile("sgd", loss=printed, jit_compile=True)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="PyFunc|XLA"):
+        model.fit(*small_batch(), verbose=0)
 
 
 def test_what_is_switched_off_is_not_compiled():

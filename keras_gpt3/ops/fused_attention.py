@@ -1,0 +1,321 @@
+"""Causal attention by cuDNN's fused kernels, on NVIDIA GPUs.
+
+Under JAX by `jax.nn.dot_product_attention`, under TensorFlow by custom calls
+(`cudnn_attention`). One rule says when they are used (`is_fused`). They know no
+padding mask that is data: in a program where a mask is given, a condition on it
+chooses between the kernels, when every key is visible, and the loop of
+`attention_loop`, when a batch has padding.
+"""
+
+import functools
+import logging
+
+import keras
+from keras import ops
+
+from keras_gpt3.ops import attention_loop
+from keras_gpt3.ops.op_compilation import is_target_given
+from keras_gpt3.ops.op_compilation import target_platform
+from keras_gpt3.ops.run_after import run_after
+
+_HALF_PRECISION = ("bfloat16", "float16")
+_MOST_HEAD_DIM = 128
+_LEAST_CAPABILITY = 8.0
+# Keras' own switch has no value that demands them, and holds for one thread.
+_choice = {"fused": "auto"}
+
+
+def set_fused_attention(choice):
+    """Forbids or demands the fused attention kernels of NVIDIA GPUs.
+
+    For the whole process, and what is compiled from then on.
+    `keras.config.disable_flash_attention` forbids them, too, in its thread.
+
+    Args:
+        choice: `"auto"`, the kernels where they can be had; `False`, never;
+            `True`, an error where they cannot be had.
+
+    Raises:
+        ValueError: If the choice is none of these.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+
+    keras_gpt3.ops.set_fused_attention(False)  # the compiled loop, everywhere
+    keras_gpt3.ops.set_fused_attention("auto")
+    ```
+    """
+    if choice not in ("auto", True, False):
+        raise ValueError(
+            "choice must be 'auto', True or False. Received: "
+            f"choice={choice!r}. Use 'auto' to let the device decide."
+        )
+    _choice["fused"] = choice
+
+
+def is_fused(query):
+    """Whether attention with this query runs by the fused kernels.
+
+    `query` is (B, T, H, D). Raises a `ValueError` where they are demanded and
+    cannot be had.
+    """
+    choice = _choice["fused"]
+    if choice is False or keras.config.is_flash_attention_enabled() is False:
+        return False
+    obstacle = _obstacle(query)
+    if obstacle is None:
+        return True
+    if choice is True:
+        raise ValueError(
+            f"Fused attention needs {obstacle}. Call keras_gpt3.ops."
+            "set_fused_attention('auto') to use the loop."
+        )
+    if target_platform() == "gpu":
+        _log_once(f"Attention runs as a loop: fused kernels need {obstacle}.")
+    return False
+
+
+def _obstacle(query):
+    """What stands against the fused kernels, or `None`."""
+    if target_platform() != "gpu":
+        return f"an NVIDIA GPU. Received: platform={target_platform()!r}"
+    dtype = keras.backend.standardize_dtype(query.dtype)
+    if dtype not in _HALF_PRECISION:
+        return f"bfloat16 or float16. Received: dtype={dtype!r}"
+    head_dim = query.shape[-1]
+    if head_dim % 8 or head_dim > _MOST_HEAD_DIM:
+        return (
+            f"a head_dim of at most {_MOST_HEAD_DIM} that 8 divides. Received: "
+            f"head_dim={head_dim}"
+        )
+    if is_target_given():
+        return None
+    capability = _compute_capability()
+    if capability < _LEAST_CAPABILITY:
+        return (
+            f"a GPU of compute capability {_LEAST_CAPABILITY} or more. "
+            f"Received: compute capability {capability}"
+        )
+    if keras.config.backend() == "tensorflow":
+        return _obstacle_of_tensorflow(query, dtype)
+    return None
+
+
+def _obstacle_of_tensorflow(query, dtype):
+    """What stands against custom calls of our own making, or `None`."""
+    if None in query.shape:
+        return f"a known shape. Received: shape={tuple(query.shape)}"
+    from keras_gpt3.ops.cudnn_attention import agrees_with_loop
+
+    if not agrees_with_loop(dtype, query.shape[-1]):
+        return (
+            "kernels that give what the loop gives. Received: a GPU or a "
+            "TensorFlow where they do not"
+        )
+    return None
+
+
+def _compute_capability():
+    """That of the device, 0 where it is not NVIDIA's."""
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        gpu = tf.config.get_visible_devices("GPU")[0]
+        details = tf.config.experimental.get_device_details(gpu)
+        major, minor = details.get("compute_capability", (0, 0))
+        return float(f"{major}.{minor}")
+    import jax
+
+    device = jax.local_devices()[0]
+    if "cuda" not in device.client.platform_version:
+        return 0.0
+    return float(device.compute_capability)
+
+
+@functools.cache
+def _log_once(message):
+    logging.getLogger(__name__).info(message)
+
+
+def fused_attention(query, key, value, padding_mask=None, *, window, scale):
+    """Attention as `looped_attention`, where `is_fused` holds."""
+    if keras.config.backend() == "tensorflow":
+        mask = () if padding_mask is None else (padding_mask,)
+        return _call_or_loop(query, key, value, mask, window, scale)
+    kernel = functools.partial(_kernel, window=window, scale=scale)
+    if padding_mask is None:
+        return kernel(query, key, value)
+    return _kernel_or_loop(kernel, window, scale)(
+        query, key, value, padding_mask
+    )
+
+
+def _call_or_loop(query, key, value, mask, window, scale):
+    """The same under TensorFlow: custom calls in batches without padding."""
+    import tensorflow as tf
+
+    from keras_gpt3.ops.cudnn_attention import cudnn_backward
+    from keras_gpt3.ops.cudnn_attention import cudnn_forward
+
+    settings = attention_loop.settings(window, scale)
+
+    def choose(call, loop):
+        if not mask:
+            return call()
+        return tf.cond(tf.reduce_all(mask[0]), call, loop)
+
+    @ops.custom_gradient
+    def attend(*inputs):
+        output, log_sums = choose(
+            lambda: cudnn_forward(*inputs, window, scale),
+            lambda: attention_loop.loop_forward(*inputs, mask, *settings),
+        )
+
+        def gradient(upstream):
+            saved = (output, log_sums, upstream)
+            again = run_after(inputs, upstream)
+            return choose(
+                lambda: cudnn_backward(*inputs, window, scale, *saved),
+                lambda: attention_loop.loop_backward(
+                    *again, mask, *settings, *saved
+                ),
+            )
+
+        return output, gradient
+
+    return attend(query, key, value)
+
+
+def _kernel(query, key, value, window, scale):
+    """cuDNN's attention, with its gradient."""
+    import jax
+
+    return jax.nn.dot_product_attention(
+        query,
+        key,
+        value,
+        scale=scale,
+        is_causal=True,
+        local_window_size=None if window is None else (window - 1, 0),
+        implementation="cudnn",
+    )
+
+
+def _kernel_or_loop(kernel, window, scale):
+    """Makes attention that takes the kernel in batches without padding.
+
+    Left to itself JAX would save what both branches need for their gradients,
+    queries, keys and values once for each.
+    """
+    import jax
+    from jax import numpy as jnp
+
+    settings = attention_loop.settings(window, scale)
+    saved = {}  # How the kernel's pull-back is put together again.
+
+    def by_kernel(query, key, value, mask):
+        output, pull_back = jax.vjp(kernel, query, key, value)
+        leaves, saved["tree"] = jax.tree.flatten(pull_back)
+        known = (query, key, value, output)
+        saved["places"] = [_place(leaf, known) for leaf in leaves]
+        extras = [x for x in leaves if _place(x, known) is None]
+        log_sums = jnp.zeros(_log_sums_shape(query), "float32")
+        return output, _filled(log_sums, extras), extras
+
+    def by_loop(extras, query, key, value, mask):
+        output, log_sums = attention_loop.loop_forward(
+            query, key, value, (mask,), *settings
+        )
+        log_sums = log_sums[..., 0]
+        zeros = [jnp.zeros(x.shape, x.dtype) for x in extras]
+        return output, log_sums, [_filled(x, [log_sums]) for x in zeros]
+
+    def forward(query, key, value, mask):
+        arguments = (query, key, value, mask)
+        extras = jax.eval_shape(by_kernel, *arguments)[2]
+        output, *rest = jax.lax.cond(
+            _all_visible()(mask),
+            by_kernel,
+            functools.partial(by_loop, extras),
+            *arguments,
+        )
+        return output, (arguments, output, *rest)
+
+    def kernel_gradient(arguments, output, log_sums, extras, upstream):
+        known, extras = (*arguments[:3], output), iter(extras)
+        leaves = [
+            next(extras) if place is None else known[place]
+            for place in saved["places"]
+        ]
+        return jax.tree.unflatten(saved["tree"], leaves)(upstream)
+
+    def loop_gradient(arguments, output, log_sums, extras, upstream):
+        *inputs, mask = arguments
+        return tuple(
+            attention_loop.loop_backward(
+                *inputs,
+                (mask,),
+                *settings,
+                output,
+                log_sums[..., None],
+                upstream,
+            )
+        )
+
+    def backward(residuals, upstream):
+        mask = residuals[0][-1]
+        gradients = jax.lax.cond(
+            _all_visible()(mask),
+            kernel_gradient,
+            loop_gradient,
+            *residuals,
+            upstream,
+        )
+        return *gradients, None
+
+    attend = jax.custom_vjp(lambda *arguments: forward(*arguments)[0])
+    attend.defvjp(forward, backward)
+    return attend
+
+
+def _place(leaf, known):
+    """The index of a tensor among known ones, or `None`."""
+    places = [i for i, x in enumerate(known) if x is leaf]
+    return places[0] if places else None
+
+
+def _log_sums_shape(query):
+    """(B, H, T), as cuDNN keeps the log-sum-exp of each row's scores."""
+    return (query.shape[0], query.shape[2], query.shape[1])
+
+
+def _filled(zeros, candidates):
+    """The candidate of the shape of zeros, else these: what nobody will read.
+
+    On a mesh zeros would lie on every device, and so what takes their place in
+    the other branch: it would be gathered.
+    """
+    fitting = [x for x in candidates if x.shape == zeros.shape]
+    return fitting[0] if fitting else zeros
+
+
+@functools.cache
+def _all_visible():
+    """Whether a mask hides nothing, in all parts of a batch together.
+
+    Mapped over parts, a condition of each would run both of its branches.
+    """
+    import jax
+    from jax import numpy as jnp
+
+    @jax.custom_batching.custom_vmap
+    def all_visible(mask):
+        return jnp.all(mask)
+
+    @all_visible.def_vmap
+    def of_all_parts(axis_size, in_batched, mask):
+        return jnp.all(mask), False
+
+    return all_visible
