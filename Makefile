@@ -61,8 +61,10 @@ docs: $(DOCS_STAMP)
 	$(PYTEST) $(DOCS_TESTS)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
+# Without the script that needs a GPU.
 bench: venv
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	for script in $(filter-out benchmarks/gpu.py,$(wildcard benchmarks/*.py)); \
+	do $(BIN)/python $$script || exit 1; done
 
 # Wheel and sdist, each tried in an environment that holds nothing else.
 TRY := import keras_gpt3; \

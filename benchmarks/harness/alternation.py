@@ -14,8 +14,8 @@ def alternate(sides, repetitions):
 
     Returns:
         A dict from name to a dict: `seconds` (the median step),
-        `all_seconds`, `peak_bytes` and `results`, or `error` alone where the
-        side died.
+        `all_seconds`, `peak_bytes`, on a GPU `device_peak_bytes`, and
+        `results`, or `error` alone where the side died.
     """
     answers = {name: [side.ready] for name, side in sides.items()}
     for repetition in range(repetitions):
@@ -47,9 +47,14 @@ def _summary(ready, *steps):
     last = steps[-1] if steps else ready
     if "error" in last:
         return last
+    peaks = {
+        name: max(x[name] for x in steps)
+        for name in ("peak_bytes", "device_peak_bytes")
+        if name in last
+    }
     return {
         "seconds": statistics.median(x["seconds"] for x in steps),
         "all_seconds": [round(x["seconds"], 4) for x in steps],
-        "peak_bytes": max(x["peak_bytes"] for x in steps),
+        **peaks,
         "results": [x["result"] for x in steps],
     }

@@ -1,17 +1,26 @@
-"""keras-hub's GPT-2 at the size of GPT-3 Small, with the paper's optimizer."""
+"""keras-hub's GPT-2 at a size of GPT-3, with the paper's optimizer."""
 
 import keras
 import keras_hub
 
 
-def keras_hub_backbone(policy, length, num_layers=12, vocabulary_size=50257):
-    """Builds the backbone.
+def keras_hub_backbone(
+    policy,
+    length,
+    num_layers=12,
+    vocabulary_size=50257,
+    num_heads=12,
+    hidden_dim=768,
+):
+    """Builds the backbone, by default at the size of GPT-3 Small.
 
     Args:
         policy: string. A Keras dtype policy.
         length: int. The context, in tokens.
         num_layers: int. Defaults to `12`.
         vocabulary_size: int. Defaults to `50257`.
+        num_heads: int. Defaults to `12`.
+        hidden_dim: int. Defaults to `768`.
 
     Returns:
         A `keras_hub.models.GPT2Backbone`.
@@ -19,9 +28,9 @@ def keras_hub_backbone(policy, length, num_layers=12, vocabulary_size=50257):
     return keras_hub.models.GPT2Backbone(
         vocabulary_size=vocabulary_size,
         num_layers=num_layers,
-        num_heads=12,
-        hidden_dim=768,
-        intermediate_dim=3072,
+        num_heads=num_heads,
+        hidden_dim=hidden_dim,
+        intermediate_dim=4 * hidden_dim,
         dropout=0.0,
         max_sequence_length=length,
         dtype=policy,

@@ -1,14 +1,16 @@
 """One training step of a compiled Keras model, without `fit` around it.
 
-TensorFlow. The same for every Keras side: `fit` adds callbacks and a progress
-bar, `train_on_batch` copies the batch from numpy at each call.
+TensorFlow or JAX. The same for every Keras side: `fit` adds callbacks and a
+progress bar, `train_on_batch` copies the batch from numpy at each call.
 """
 
 import inspect
+import itertools
 
+import keras
 import numpy as np
-import tensorflow as tf
 
+from harness.backend_device import wait_for_device
 from harness.process_memory import peak_bytes
 
 
@@ -18,7 +20,8 @@ def bare_bytes():
     Returns:
         An int, after a tiny operation, before any model.
     """
-    tf.linalg.matmul(tf.ones((8, 8)), tf.ones((8, 8)))
+    ones = keras.ops.ones((8, 8))
+    keras.ops.convert_to_numpy(keras.ops.matmul(ones, ones))
     return peak_bytes()
 
 
@@ -37,18 +40,29 @@ class TrainingStep:
     """
 
     def __init__(self, model, batch_size, length, vocabulary_size=50257):
-        batches = _repeated_batch(batch_size, length, vocabulary_size)
-        self._iterator = iter(batches)
+        batch = _random_batch(batch_size, length, vocabulary_size)
+        is_jax = keras.config.backend() == "jax"
+        if is_jax:  # `fit` begins with it: metrics have no variables before.
+            model._symbolic_build(data_batch=batch)
         model.make_train_function()
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         self._function = model.train_function
+        self._state = _jax_state(model) if is_jax else None
+        self._iterator = _repeated(batch)
 
     def __call__(self):
-        return float(self._function(self._iterator)["loss"])
+        if self._state is None:
+            logs = self._function(self._iterator)
+        else:
+            logs, self._state = self._function(self._state, self._iterator)
+        wait_for_device(self._state)
+        return float(logs["loss"])
 
     def graphs(self):
         """The graphs of the step and of the functions it calls, by name.
+
+        TensorFlow only.
 
         Keras wraps the `tf.function` that it calls into a plain function, and
         TensorFlow has no public way to a function's inner graphs.
@@ -70,8 +84,8 @@ def _inner_graphs(graph):
     return graphs
 
 
-def _repeated_batch(batch_size, length, vocabulary_size):
-    """An endless dataset of one batch."""
+def _random_batch(batch_size, length, vocabulary_size):
+    """Ids to train on, and the next ones."""
     ids = np.random.default_rng(0).integers(
         0, vocabulary_size, (batch_size, length + 1), "int32"
     )
@@ -79,4 +93,28 @@ def _repeated_batch(batch_size, length, vocabulary_size):
         "token_ids": ids[:, :-1],
         "padding_mask": np.ones((batch_size, length), "bool"),
     }
-    return tf.data.Dataset.from_tensors((inputs, ids[:, 1:])).repeat()
+    return inputs, ids[:, 1:]
+
+
+def _repeated(batch):
+    """An endless iterator of one batch, which lies on the device under JAX."""
+    if keras.config.backend() == "jax":
+        tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, batch)
+        return itertools.repeat(tensors)
+    import tensorflow as tf
+
+    return iter(tf.data.Dataset.from_tensors(batch).repeat())
+
+
+def _jax_state(model):
+    """The values that steps pass on; the variables are empty meanwhile.
+
+    As in Keras' `fit`, else there would be two of each for a while.
+    """
+    return model._get_jax_state(
+        trainable_variables=True,
+        non_trainable_variables=True,
+        optimizer_variables=True,
+        metrics_variables=True,
+        purge_model_variables=True,
+    )

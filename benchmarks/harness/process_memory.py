@@ -1,4 +1,7 @@
-"""The memory that this process holds, and the most it has held."""
+"""The memory that this process holds, and the most it has held.
+
+Standard library only; of other libraries it asks those that are loaded.
+"""
 
 import pathlib
 import resource
@@ -29,6 +32,41 @@ def resident_bytes():
         An int, bytes of resident memory.
     """
     return _status("VmRSS")
+
+
+def device_peak_bytes():
+    """The most memory of a GPU that this process has used.
+
+    Of the first GPU, by the library that computes: Keras' backend, or PyTorch
+    in a process without Keras. What it holds in reserve does not count.
+
+    Returns:
+        An int, bytes, or `None` where it uses no GPU.
+    """
+    if "keras" in sys.modules:
+        backend = sys.modules["keras"].config.backend()
+        return {"tensorflow": _tensorflow_bytes, "jax": _jax_bytes}[backend]()
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return None
+    return torch.cuda.max_memory_allocated()
+
+
+def _tensorflow_bytes():
+    import tensorflow as tf
+
+    if not tf.config.get_visible_devices("GPU"):
+        return None
+    # With growth, what TensorFlow uses, not what it has reserved.
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+
+
+def _jax_bytes():
+    import jax
+
+    # `None` on a CPU.
+    statistics = jax.local_devices()[0].memory_stats() or {}
+    return statistics.get("peak_bytes_in_use")
 
 
 def _status(name):

@@ -30,19 +30,23 @@ class SideProcess:
             `"sides.keras_gpt3_side"`; it calls `serve`.
         arguments: dict. What its `build` takes, by keyword.
         python: string. The Python to run it on. Defaults to `None`, this one.
+        environment: dict. Variables that it has beside those of this process.
+            Defaults to `None`.
 
     Attributes:
         ready: dict. The side's answer after its first step.
     """
 
-    def __init__(self, name, module, arguments, python=None):
+    def __init__(self, name, module, arguments, python=None, environment=None):
         log(f"{name}: building, compiling, first step")
         self._name = name
         self._errors = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             [python or sys.executable, "-m", module, json.dumps(arguments)],
             cwd=_BENCHMARKS,
-            env={"TF_CPP_MIN_LOG_LEVEL": "2"} | os.environ,
+            env={"TF_CPP_MIN_LOG_LEVEL": "2"}
+            | os.environ
+            | (environment or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -55,7 +59,8 @@ class SideProcess:
         """Lets the side take one step.
 
         Returns:
-            A dict: `seconds`, `result` and `peak_bytes`.
+            A dict: `seconds`, `result`, `peak_bytes` and, on a GPU,
+            `device_peak_bytes`.
         """
         if self._death is None:
             try:

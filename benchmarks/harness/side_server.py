@@ -8,6 +8,7 @@ import os
 import sys
 import time
 
+from harness.process_memory import device_peak_bytes
 from harness.process_memory import peak_bytes
 from harness.versions import versions
 
@@ -44,7 +45,11 @@ def _timed(step):
     start = time.perf_counter()
     result = step()
     seconds = time.perf_counter() - start
-    return {"seconds": seconds, "result": result, "peak_bytes": peak_bytes()}
+    answer = {"seconds": seconds, "result": result, "peak_bytes": peak_bytes()}
+    on_device = device_peak_bytes()
+    if on_device is not None:
+        answer["device_peak_bytes"] = on_device
+    return answer
 
 
 def _write(answers, message):

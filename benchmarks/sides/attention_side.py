@@ -2,6 +2,7 @@
 
 import keras
 import tensorflow as tf
+from harness.attention_gradients import forward_and_backward
 from harness.process_memory import resident_bytes
 from harness.side_server import serve
 
@@ -39,7 +40,8 @@ def build(side, length, dtype, heads, head_dim, window):
         tf.cast(tf.random.normal((1, length, heads, head_dim), seed=i), dtype)
         for i in range(4)
     ]
-    gradients = _gradients(attend)
+    # Operation by operation, as a step runs on a CPU.
+    gradients = forward_and_backward(attend, jit_compile=None)
 
     def step():
         gradients(*inputs)
@@ -51,21 +53,6 @@ def _band(length, window):
     """Which key a query sees, as a mask on all scores."""
     distance = tf.range(length)[:, None] - tf.range(length)[None, :]
     return ((distance >= 0) & (distance < window))[None, None]
-
-
-def _gradients(attend):
-    """The gradients of an attention function, as one graph."""
-
-    @tf.function
-    def gradients(query, key, value, upstream):
-        with tf.GradientTape() as tape:
-            tape.watch((query, key, value))
-            output = attend(query, key, value)
-        return tape.gradient(
-            output, (query, key, value), output_gradients=upstream
-        )
-
-    return gradients
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""A model of GPT-3 Small's size that continues prompts greedily."""
+"""A model of a size of GPT-3 that continues prompts greedily."""
 
 import time
 
 import numpy as np
+from harness.backend_device import keep_gpu_for_jax
 from harness.dtype_policies import POLICIES
 from harness.side_server import serve
 
@@ -16,8 +17,10 @@ def build(
     prompt=512,
     new_tokens=64,
     num_layers=12,
+    num_heads=12,
+    hidden_dim=768,
 ):
-    """Builds the model.
+    """Builds the model, by default at the size of GPT-3 Small.
 
     Args:
         side: string. `"keras_gpt3"` or `"keras_hub"`. Defaults to
@@ -28,14 +31,17 @@ def build(
         prompt: int. Tokens of each prompt. Defaults to `512`.
         new_tokens: int. Defaults to `64`.
         num_layers: int. Defaults to `12`.
+        num_heads: int. Defaults to `12`.
+        hidden_dim: int. Defaults to `768`.
 
     Returns:
         A pair of the step, a callable that continues the prompts twice, by all
         and by a quarter of the new tokens, and gives both times; and a dict of
         facts.
     """
+    keep_gpu_for_jax()
     make = {"keras_gpt3": _keras_gpt3, "keras_hub": _keras_hub}[side]
-    model = make(dtype, num_layers)
+    model = make(dtype, num_layers, num_heads, hidden_dim)
     model.compile(sampler="greedy")
 
     def generate(prompt_length, count=new_tokens):
@@ -71,7 +77,7 @@ def build(
     return step, facts
 
 
-def _keras_gpt3(dtype, num_layers):
+def _keras_gpt3(dtype, num_layers, num_heads, hidden_dim):
     import keras_gpt3
 
     model = keras_gpt3.GPT3.from_preset(
@@ -79,22 +85,19 @@ def _keras_gpt3(dtype, num_layers):
         preprocessor=None,
         dtype=_policy(dtype),
         num_layers=num_layers,
+        num_heads=num_heads,
+        hidden_dim=hidden_dim,
+        intermediate_dim=4 * hidden_dim,
     )
     return _quantized(model, dtype)
 
 
-def _keras_hub(dtype, num_layers):
+def _keras_hub(dtype, num_layers, num_heads, hidden_dim):
     import keras_hub
+    from harness.keras_hub_model import keras_hub_backbone
 
-    backbone = keras_hub.models.GPT2Backbone(
-        vocabulary_size=VOCABULARY,
-        num_layers=num_layers,
-        num_heads=12,
-        hidden_dim=768,
-        intermediate_dim=3072,
-        dropout=0.0,
-        max_sequence_length=2048,
-        dtype=_policy(dtype),
+    backbone = keras_hub_backbone(
+        _policy(dtype), 2048, num_layers, VOCABULARY, num_heads, hidden_dim
     )
     model = keras_hub.models.GPT2CausalLM(backbone, preprocessor=None)
     return _quantized(model, dtype)
@@ -142,4 +145,4 @@ def _cache_bytes(model, batch_size, length):
 
 
 if __name__ == "__main__":
-    serve(build, "keras-gpt3", "keras-hub", "keras", "tensorflow")
+    serve(build, "keras-gpt3", "keras-hub", "keras", "tensorflow", "jax")

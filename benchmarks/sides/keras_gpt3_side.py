@@ -1,5 +1,6 @@
 """The package's own GPT-3, one training step at a time."""
 
+from harness.backend_device import keep_gpu_for_jax
 from harness.dtype_policies import POLICIES
 from harness.keras_step import TrainingStep
 from harness.keras_step import bare_bytes
@@ -56,6 +57,7 @@ def training_step(
 
 def build(**arguments):
     """The step, and the memory of the process without a model."""
+    keep_gpu_for_jax()
     bare = bare_bytes()
     step, model = training_step(**arguments)
     return step, {"bare_bytes": bare, "parameters": model.count_params()}
@@ -66,4 +68,4 @@ def _given(arguments):
 
 
 if __name__ == "__main__":
-    serve(build, "keras-gpt3", "tensorflow", "keras", "keras-hub")
+    serve(build, "keras-gpt3", "tensorflow", "keras", "keras-hub", "jax")

@@ -1,4 +1,4 @@
-"""transformers' GPT-2 at GPT-3 Small's size that continues prompts; PyTorch."""
+"""transformers' GPT-2 at a size of GPT-3 that continues prompts; PyTorch."""
 
 import time
 
@@ -11,7 +11,14 @@ VOCABULARY = 50257
 
 
 def build(
-    dtype="float32", batch_size=1, prompt=512, new_tokens=64, num_layers=12
+    dtype="float32",
+    batch_size=1,
+    prompt=512,
+    new_tokens=64,
+    num_layers=12,
+    num_heads=12,
+    hidden_dim=768,
+    device="cpu",
 ):
     """Builds the model, with random weights.
 
@@ -21,6 +28,9 @@ def build(
         prompt: int. Tokens of each prompt. Defaults to `512`.
         new_tokens: int. Defaults to `64`.
         num_layers: int. Defaults to `12`.
+        num_heads: int. Defaults to `12`.
+        hidden_dim: int. Defaults to `768`.
+        device: string. `"cpu"` or `"cuda"`. Defaults to `"cpu"`.
 
     Returns:
         A pair of the step, as that of `decode_side`, and a dict of facts.
@@ -29,22 +39,22 @@ def build(
     config = transformers.GPT2Config(
         vocab_size=VOCABULARY,
         n_positions=2048,
-        n_embd=768,
+        n_embd=hidden_dim,
         n_layer=num_layers,
-        n_head=12,
+        n_head=num_heads,
         attn_implementation="sdpa",
         # No id ends the answer.
         bos_token_id=None,
         eos_token_id=None,
     )
     model = transformers.GPT2LMHeadModel(config).eval()
-    model = model.to(getattr(torch, dtype))
+    model = model.to(device, getattr(torch, dtype))
 
     def generate(prompt_length, count=new_tokens):
         ids = np.random.default_rng(prompt_length).integers(
             VOCABULARY, size=(batch_size, prompt_length)
         )
-        ids = torch.from_numpy(ids)
+        ids = torch.from_numpy(ids).to(device)
         start = time.perf_counter()
         with torch.inference_mode():
             answer = model.generate(
@@ -56,6 +66,8 @@ def build(
                 use_cache=True,
                 pad_token_id=0,
             )
+        if device == "cuda":
+            torch.cuda.synchronize()
         seconds = time.perf_counter() - start
         if answer.shape[1] != prompt_length + count:
             raise RuntimeError(

@@ -7,6 +7,8 @@ from rich.console import Console
 
 from keras_gpt3.cli.option_help import options_with
 from keras_gpt3.cli.user_errors import user_errors
+from keras_gpt3.planning.byte_size import format_bytes
+from keras_gpt3.planning.describe import describe
 from keras_gpt3.planning.links import Links
 from keras_gpt3.planning.plan import plan
 
@@ -26,6 +28,8 @@ _HELP = {
     "node_devices": "Devices of a machine.",
     "node_bandwidth": "GB/s that a device sends within its machine.",
     "network_bandwidth": "GB/s that a device sends to other machines.",
+    "compile_step": "Also ask XLA's compiler for an H100 what the step takes. "
+    "Needs no GPU, but minutes for deep models.",
 }
 _GIGABYTE = 1e9
 
@@ -54,12 +58,14 @@ def plan_command(
     network_bandwidth: Annotated[float, _option("network_bandwidth")] = (
         Links.network_bandwidth / _GIGABYTE
     ),
+    compile_step: Annotated[bool, _option("compile_step", "--compile")] = False,
 ) -> None:
     """Say whether a model fits to be trained, and with which arguments.
 
     Picks a mesh of the devices, micro-batches and rematerialization, and shows
     what takes how much memory, what is sent, and how many days a run takes.
-    Nothing is allocated. Exits with 0 if the model fits, 1 if it does
+    Nothing is allocated. With --compile, XLA's compiler says what it makes of
+    the step. Exits with 0 if the model fits, 1 if it does
     not, 2 if an argument is wrong.
     """
     with user_errors():
@@ -79,8 +85,49 @@ def plan_command(
             ),
         )
     Console().print(result)
+    if compile_step:
+        with user_errors():
+            _ask_compiler(preset, result)
     if not result.fits:
         raise typer.Exit(code=1)
+
+
+def _ask_compiler(preset, result):
+    """Compiles the step of a plan, and shows both figures."""
+    # Inside: loads Keras.
+    from keras_gpt3.models.step_compiler import compile_step
+
+    if result.mesh.stages > 1:
+        raise ValueError(
+            "stages must be 1 to compile a step, which XLA does for one "
+            f"device. Received: mesh={tuple(result.mesh)}. Leave out --compile."
+        )
+    # On TensorFlow one replica is like another.
+    is_jax = result.backend == "jax"
+    data, model, _ = result.mesh if is_jax else (1, 1, 1)
+    message = "Compiling for an H100 (Ctrl-C stops it)"
+    with Console(stderr=True).status(message):
+        program = compile_step(
+            describe(preset).config,
+            backend=result.backend,
+            rows=data * result.rows,
+            length=result.length,
+            dtype=result.dtype,
+            rematerialization=result.rematerialization,
+            micro_batch_size=result.micro_batch_size,
+            mesh=(data, model),
+            layout={
+                "shard_optimizer": result.shard_optimizer,
+                "shard_weights": result.shard_weights,
+            }
+            if data * model > 1
+            else None,
+        )
+    planned = result.memory["total"]
+    typer.echo(
+        f"\nAt its peak a device takes {format_bytes(program.total)} by XLA's "
+        f"compiler for an H100, {format_bytes(planned)} by this plan."
+    )
 
 
 def _read_mesh(text):

@@ -6,9 +6,10 @@ import keras
 import numpy as np
 import psutil
 
+from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.planning.available_memory import available_memory
+from keras_gpt3.planning.available_memory import device_memory
 from keras_gpt3.planning.dtype_bytes import BYTES_PER_WEIGHT
-from keras_gpt3.planning.gpu_memory import gpu_memory
 from keras_gpt3.planning.memory import SLOTS_PER_WEIGHT
 from keras_gpt3.planning.training_preflight import check_training_fits
 
@@ -17,8 +18,8 @@ def check_memory(model, x, batch_size=None):
     """Raises if a step of `fit` cannot fit, as far as that can be foretold.
 
     The planner knows the package's own loss, with all weights trained by Adam
-    or SGD on TensorFlow, without a pipeline. Of other steps, and of batches of
-    a size that is not known, nothing is said.
+    or SGD: on TensorFlow without a pipeline, on JAX on one accelerator. Of
+    other steps, and of batches of a size that is not known, nothing is said.
 
     Args:
         model: a compiled `GPT3`.
@@ -31,8 +32,9 @@ def check_memory(model, x, batch_size=None):
     """
     optimizer = _optimizer_name(model.optimizer)
     dtype = model.backbone.dtype_policy.name
+    accelerator = _accelerator(model._step)
     foretold = (
-        keras.config.backend() == "tensorflow"
+        _is_known(accelerator)
         and model._step.is_fused
         and model._step.pipeline_stages == 1
         and optimizer in SLOTS_PER_WEIGHT
@@ -44,7 +46,9 @@ def check_memory(model, x, batch_size=None):
     rows, length = _batch_shape(model, x, batch_size or 32)
     if not rows or not length:
         return
-    replicas = model.distribute_strategy.num_replicas_in_sync
+    replicas = 1
+    if keras.config.backend() == "tensorflow":
+        replicas = model.distribute_strategy.num_replicas_in_sync
     check_training_fits(
         model.backbone.get_config(),
         model.name,
@@ -54,8 +58,24 @@ def check_memory(model, x, batch_size=None):
         length=length,
         micro_batch_size=model._step.micro_batch_size,
         rematerialization=model._step.rematerialization,
+        accelerator=accelerator,
         **_memory(model, replicas),
     )
+
+
+def _accelerator(step):
+    """The backend if it compiles the whole step for a GPU, else `None`."""
+    backend = keras.config.backend()
+    compiles = backend == "jax" or step.jit_compile_step
+    return backend if compiles and has_gpu() else None
+
+
+def _is_known(accelerator):
+    """Whether the planner knows the step and the memory of where it runs."""
+    if keras.config.backend() == "tensorflow":
+        return accelerator is None or device_memory() is not None
+    is_whole = keras.distribution.distribution() is None
+    return accelerator == "jax" and is_whole and device_memory() is not None
 
 
 def _batch_shape(model, x, batch_size):
@@ -85,7 +105,7 @@ def _optimizer_name(optimizer):
 
 def _memory(model, replicas):
     """What is left, and what the model takes of what there was."""
-    if gpu_memory() is not None:  # Counted as a whole, taken or not.
+    if device_memory() is not None:  # Counted as a whole, taken or not.
         return {"available": available_memory(), "allocated": 0}
     variables = model.variables + model.optimizer.variables
     allocated = sum(

@@ -24,9 +24,17 @@ def available_memory():
     format_bytes(available_memory())  # "23.1 GB"
     ```
     """
-    of_device = {"tensorflow": gpu_memory, "jax": accelerator_memory}
-    memory = of_device[_backend()]()
+    memory = device_memory()
     return _host_memory() if memory is None else memory
+
+
+def device_memory():
+    """The memory of one accelerator that the backend sees.
+
+    An int, bytes; `None` where there is none, or it does not tell.
+    """
+    of_device = {"tensorflow": gpu_memory, "jax": accelerator_memory}
+    return of_device[_backend()]()
 
 
 def _backend():

@@ -127,19 +127,23 @@ def _memory_table(description):
 
 def _training_table(description):
     """What a step takes at the whole context, and what saves how much."""
-    dtypes = ("float32", "mixed_bfloat16")
+    # Of each column: dtype and accelerator.
+    columns = {
+        "float32, CPU": ("float32", None),
+        "mixed_bfloat16, GPU": ("mixed_bfloat16", "tensorflow"),
+    }
     table = _table(
         f"Memory to train with AdamW, batch 1 x "
         f"{description.config['max_sequence_length']}",
         "rematerialization",
-        *(column for dtype in dtypes for column in (dtype, "saves")),
+        *(title for column in columns for title in (column, "saves")),
     )
     totals = {
         policy: [
-            description.training_memory(dtype, rematerialization=policy)[
-                "total"
-            ]
-            for dtype in dtypes
+            description.training_memory(
+                dtype, rematerialization=policy, accelerator=accelerator
+            )["total"]
+            for dtype, accelerator in columns.values()
         ]
         for policy in ("none", 2, "block")
     }

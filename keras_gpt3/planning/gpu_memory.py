@@ -12,8 +12,8 @@ def gpu_memory():
     so that memory growth and logical devices can still be configured after.
 
     Returns:
-        An int, bytes, or `None` where TensorFlow sees no GPU or its size
-        cannot be read.
+        An int, bytes, or `None` where TensorFlow sees no GPU (hidden ones do
+        not count) or its size cannot be read.
 
     Example:
 
@@ -25,7 +25,7 @@ def gpu_memory():
     """
     import tensorflow as tf
 
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     if not gpus:
         return None
     sizes = (_configured_limit(gpus[0]), _card_size())

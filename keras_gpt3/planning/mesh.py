@@ -4,7 +4,7 @@ import math
 import numbers
 from typing import NamedTuple
 
-from keras_gpt3.planning.training_choice import divisors
+from keras_gpt3.planning.micro_batch_division import divisors
 
 
 class Mesh(NamedTuple):

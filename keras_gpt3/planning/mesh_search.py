@@ -5,11 +5,11 @@ from keras_gpt3.planning.device_share import DeviceShare
 from keras_gpt3.planning.mesh import Mesh
 from keras_gpt3.planning.mesh import meshes
 from keras_gpt3.planning.mesh_choice import MeshChoice
+from keras_gpt3.planning.micro_batch_division import divisors
 from keras_gpt3.planning.pipeline_bubble import pipeline_bubble
 from keras_gpt3.planning.sharded_memory import step_memory
 from keras_gpt3.planning.step_time import step_seconds
 from keras_gpt3.planning.training_choice import choose_training
-from keras_gpt3.planning.training_choice import divisors
 from keras_gpt3.planning.weight_shards import data_axis_divides
 
 # Of the policies of `compile(rematerialization=...)`: what lies between gains
@@ -46,7 +46,7 @@ def plain_choice(job, devices, budget):
     """
     mesh, rows = Mesh(devices), job.rows // devices
     choice, fits = choose_training(
-        job.config, rows, budget, dtype=job.dtype, length=job.length
+        job.config, rows, budget, **job.memory_options
     )
     found = _Candidate(job, mesh).choice(
         choice.micro_batch_size, choice.rematerialization, choice.memory
@@ -185,12 +185,17 @@ class _Candidate:
     def smallest(self):
         """That choice."""
         memories = self._least()
-        micro = min(memories, key=lambda n: memories[n]["total"])
-        return self.choice(micro, "block", memories[micro])
+        settings = min(memories, key=lambda each: memories[each]["total"])
+        return self.choice(*settings, memories[settings])
 
     def _least(self):
-        # Micro-batches are added up in float32, which may be more.
-        return {n: self._memory(n, "block") for n in (1, self.rows)}
+        # Micro-batches are added up in float32, which may be more. Of few
+        # tokens a block keeps less than is there of its gradients.
+        return {
+            (micro, policy): self._memory(micro, policy)
+            for micro in (1, self.rows)
+            for policy in ("block", "none")
+        }
 
     def choice(self, micro, policy, memory):
         """A choice with all that follows from it."""

@@ -74,3 +74,15 @@ def rows_at_once(batch_size, micro_batch_size=None):
     check_integer("micro_batch_size", micro_batch_size, minimum=1)
     check_micro_batch_divides(micro_batch_size, batch_size)
     return int(micro_batch_size)
+
+
+def divisors(number):
+    """Finds the divisors of a number.
+
+    Args:
+        number: int, at least 1.
+
+    Returns:
+        A list of ints, the largest first.
+    """
+    return [d for d in range(number, 0, -1) if number % d == 0]

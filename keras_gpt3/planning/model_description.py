@@ -81,8 +81,9 @@ class ModelDescription(PrintedTables):
             dtype: string. A Keras dtype policy. Defaults to `"float32"`.
             optimizer: string. `"adamw"`, `"adam"` or `"sgd"`. Defaults to
                 `"adamw"`.
-            **options: `batch_size`, `length`, `micro_batch_size` and
-                `rematerialization`; see `estimate_training_memory`.
+            **options: `batch_size`, `length`, `micro_batch_size`,
+                `rematerialization` and `accelerator`, without which it is that
+                of a CPU; see `estimate_training_memory`.
 
         Returns:
             A dict from part to int bytes, and the `total` at the peak.

@@ -75,8 +75,9 @@ def best_choice(job, devices, budget, mesh=None):
 def _choose_for_other_rows(job, devices, budget):
     """Fewer replicas than devices, as these do not divide the rows."""
     rows = nearest_rows(devices, job.rows) // devices
-    options = {"dtype": job.dtype, "length": job.length}
-    _, is_plain = choose_training(job.config, rows, budget, **options)
+    _, is_plain = choose_training(
+        job.config, rows, budget, **job.memory_options
+    )
     choice, fits = None, False
     if devices > job.rows or not is_plain:
         choice, fits = choose_mesh(job, devices, budget)

@@ -9,6 +9,10 @@ from keras_gpt3.planning.dtype_bytes import bytes_per_weight
 from keras_gpt3.planning.parameter_count import count_parameters
 from keras_gpt3.planning.rematerialization import rematerialized_layers
 
+# Numbers in the logits of a chunk: as in `keras_gpt3.ops.token_chunks`, which
+# this folder cannot import without Keras; a test compares them.
+_CHUNK_LOGITS = 2**25
+
 
 @dataclasses.dataclass(frozen=True)
 class PassSizes:
@@ -100,6 +104,12 @@ class PassSizes:
     def tokens(self):
         """Tokens that are in the model at once."""
         return self.rows * self.length
+
+    @property
+    def chunk_tokens(self):
+        """Tokens whose logits are in memory at once."""
+        most = 2 ** max(0, (_CHUNK_LOGITS // self.vocabulary).bit_length() - 1)
+        return -(-self.tokens // -(-self.tokens // most))
 
     @property
     def is_mixed(self):

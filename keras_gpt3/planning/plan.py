@@ -4,6 +4,7 @@ import dataclasses
 
 from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.planning.available_memory import available_memory
+from keras_gpt3.planning.available_memory import device_memory
 from keras_gpt3.planning.batch_rows import rows_of_batch
 from keras_gpt3.planning.byte_size import parse_bytes
 from keras_gpt3.planning.cache_memory import cache_bytes
@@ -149,7 +150,8 @@ def plan(
     Args:
         preset: string, `pathlib.Path`, dict or model. As in `describe`.
         memory: string or int. The memory of one device, such as `"80GB"` or
-            bytes. Defaults to `None`, what is available here.
+            bytes, which is then an accelerator. Defaults to `None`, what is
+            available here, on a GPU or else a CPU.
         devices: int. Number of devices. Defaults to `1`.
         dtype: string. A Keras dtype policy. Defaults to `"mixed_bfloat16"`.
         batch_tokens: int. Tokens of the batch of all devices. Defaults to
@@ -187,7 +189,12 @@ def plan(
     check_integer("devices", devices, minimum=1)
     config = description.config | {"max_sequence_length": max(length, context)}
     rows = rows_of_batch(description, batch_tokens, length)
-    job = TrainingJob.of(config, rows, length, dtype, sustained_flops, links)
+    # Devices of a given memory are accelerators; this machine may be a CPU.
+    on_cpu = memory is None and device_memory() is None
+    accelerator = None if on_cpu else "tensorflow"
+    job = TrainingJob.of(
+        config, rows, length, dtype, sustained_flops, links, accelerator
+    )
     if mesh is not None:
         mesh = check_mesh(mesh, config, devices, job.links.node_devices)
     memory = available_memory() if memory is None else parse_bytes(memory)

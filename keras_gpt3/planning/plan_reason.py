@@ -49,9 +49,10 @@ def _why_split(job, choice, mesh):
             f" The {job.rows} rows cannot be shared equally by {devices} "
             "replicas."
         )
-    options = {"dtype": job.dtype, "length": job.length}
     # In no memory, the choice that takes least.
-    least, _ = choose_training(job.config, job.rows // devices, 0, **options)
+    least, _ = choose_training(
+        job.config, job.rows // devices, 0, **job.memory_options
+    )
     return (
         " The whole model would take at least "
         f"{format_bytes(least.memory['total'])} on each device."

@@ -1,11 +1,11 @@
 """Bytes of a training step on one device of a mesh."""
 
+from keras_gpt3.planning.compiled_memory import compiled_memory
 from keras_gpt3.planning.device_share import DeviceShare
 from keras_gpt3.planning.mesh import check_mesh
 from keras_gpt3.planning.micro_batch_division import rows_at_once
 from keras_gpt3.planning.pass_sizes import PassSizes
 from keras_gpt3.planning.stage_memory import stage_memory
-from keras_gpt3.planning.xla_memory import xla_memory
 
 
 def estimate_sharded_memory(
@@ -24,8 +24,9 @@ def estimate_sharded_memory(
     """Computes the memory that a training step takes on a device of a mesh.
 
     With a model axis, or weights or optimizer state that the data axis shares,
-    a step runs on the JAX backend; with stages, on TensorFlow, and the stage
-    that takes most counts. Where every device has the whole model, see
+    a step runs on the JAX backend, which compiles it for accelerators; with
+    stages, on TensorFlow, operation by operation, and the stage that takes
+    most counts. Where every device has the whole model, see
     `estimate_training_memory`.
 
     Args:
@@ -47,12 +48,13 @@ def estimate_sharded_memory(
 
     Returns:
         A dict from part to int bytes: `weights` and `optimizer`, which are
-        exact; `gradients`; what is kept for the backward pass in
-        `dense_activations`, `banded_activations` and `other_activations`;
-        `loss_chunk`; `workspace`, the temporary arrays of the block that takes
-        most; `fetched_weights`, copies in the dtype of the activations (JAX),
-        or `fragmentation`, what the allocator cannot use (TensorFlow); and
-        `total`, the most that is there at a time.
+        exact; `gradients`, when all are there; what is kept for the backward
+        pass in `dense_activations`, `banded_activations` and
+        `other_activations`; `loss_chunk`; `workspace`, the temporary arrays of
+        the block that takes most; `fetched_weights`, those of other devices
+        that a block uses, where they are shared; `fragmentation`, what the
+        allocator cannot use (TensorFlow); and `total`, the most that is there
+        at a time.
 
     Raises:
         ValueError: If a size is missing or wrong, the model cannot run on the
@@ -94,4 +96,4 @@ def step_memory(mesh, share, sizes, micro_batches, optimizer="adamw"):
     """
     if mesh.stages > 1:
         return stage_memory(share, sizes, mesh.stages, micro_batches, optimizer)
-    return xla_memory(share, sizes, micro_batches, optimizer)
+    return compiled_memory(share, sizes, micro_batches, "jax", optimizer)

@@ -9,15 +9,15 @@ of that.
 import dataclasses
 
 from keras_gpt3.parallel.stage_layers import stage_layers
-from keras_gpt3.planning.block_workspace import largest_workspace
-from keras_gpt3.planning.kept_activations import again_bytes
-from keras_gpt3.planning.kept_activations import bytes_after_blocks
-from keras_gpt3.planning.kept_activations import input_bytes
-from keras_gpt3.planning.kept_activations import kept_by_layer
-from keras_gpt3.planning.loss_chunk import loss_chunk_bytes
-from keras_gpt3.planning.measured_overhead import fragmentation_bytes
 from keras_gpt3.planning.memory import training_slots
 from keras_gpt3.planning.pipeline_bubble import micro_batch_groups
+from keras_gpt3.planning.stepwise_memory import again_bytes
+from keras_gpt3.planning.stepwise_memory import bytes_after_blocks
+from keras_gpt3.planning.stepwise_memory import fragmentation_bytes
+from keras_gpt3.planning.stepwise_memory import input_bytes
+from keras_gpt3.planning.stepwise_memory import kept_by_layer
+from keras_gpt3.planning.stepwise_memory import largest_workspace
+from keras_gpt3.planning.stepwise_memory import loss_chunk_bytes
 
 _BYTES_FLOAT32 = 4
 

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+from keras_gpt3.planning.micro_batch_division import divisors
 from keras_gpt3.planning.training_memory import estimate_training_memory
 
 # Of the memory that is there, left free: the estimate is within 15% of what
@@ -44,7 +45,7 @@ def training_choices(config, batch_size, policies=None, **options):
         config: dict. The arguments of `GPT3Backbone`.
         batch_size: int. Rows of one replica.
         policies: list of rematerializations. Defaults to `None`, all of them.
-        **options: `dtype`, `optimizer` and `length`, as in
+        **options: `dtype`, `optimizer`, `length` and `accelerator`, as in
             `estimate_training_memory`.
 
     Yields:
@@ -96,18 +97,6 @@ def choose_training(config, batch_size, budget, **options):
         if smallest is None or _total(choice) < _total(smallest):
             smallest = choice
     return smallest, False
-
-
-def divisors(number):
-    """Finds the divisors of a number.
-
-    Args:
-        number: int, at least 1.
-
-    Returns:
-        A list of ints, the largest first.
-    """
-    return [d for d in range(number, 0, -1) if number % d == 0]
 
 
 def _total(choice):

@@ -24,6 +24,9 @@ class TrainingJob:
         sustained_flops: float. FLOP/s that a device keeps up, products
             that are computed again included. Defaults to `125e12`.
         links: `Links`. Defaults to those of machines of eight A100.
+        accelerator: string or `None`. What runs it where every device has the
+            whole model, as in `estimate_training_memory`. Defaults to
+            `"tensorflow"`.
 
     Example:
 
@@ -42,9 +45,19 @@ class TrainingJob:
     dtype: str
     sustained_flops: float = SUSTAINED_FLOPS
     links: Links = dataclasses.field(default_factory=Links)
+    accelerator: str | None = "tensorflow"
 
     @classmethod
-    def of(cls, config, rows, length, dtype, sustained_flops=None, links=None):
+    def of(
+        cls,
+        config,
+        rows,
+        length,
+        dtype,
+        sustained_flops=None,
+        links=None,
+        accelerator="tensorflow",
+    ):
         """Fills in what is assumed where nothing is said.
 
         Args:
@@ -54,6 +67,7 @@ class TrainingJob:
             dtype: string. See `config`.
             sustained_flops: float. Defaults to `None`, 125e12.
             links: `Links`. Defaults to `None`, machines of eight A100.
+            accelerator: string or `None`. As above.
 
         Returns:
             A `TrainingJob`.
@@ -69,9 +83,19 @@ class TrainingJob:
                 f"{sustained_flops!r}. Leave it out to use "
                 f"{SUSTAINED_FLOPS:g} FLOP/s."
             )
+        links = links or Links()
         return cls(
-            config, rows, length, dtype, sustained_flops, links or Links()
+            config, rows, length, dtype, sustained_flops, links, accelerator
         )
+
+    @property
+    def memory_options(self):
+        """The job's arguments of `estimate_training_memory`, a dict."""
+        return {
+            "dtype": self.dtype,
+            "length": self.length,
+            "accelerator": self.accelerator,
+        }
 
     @property
     def tokens(self):

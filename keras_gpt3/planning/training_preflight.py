@@ -19,6 +19,7 @@ def check_training_fits(
     length=None,
     micro_batch_size=None,
     rematerialization="none",
+    accelerator=None,
     allocated=0,
     available=None,
 ):
@@ -34,13 +35,14 @@ def check_training_fits(
         config: dict. The arguments of `GPT3Backbone`.
         name: string. What to call the model: its preset's name or folder.
         dtype: string. As in `estimate_training_memory`, as are `optimizer`,
-            `batch_size` (rows of one replica), `length`, `micro_batch_size`
-            and `rematerialization`, with the same defaults.
+            `batch_size` (rows of one replica), `length`, `micro_batch_size`,
+            `rematerialization` and `accelerator`, with the same defaults.
         optimizer: string. See `dtype`.
         batch_size: int. See `dtype`.
         length: int. See `dtype`.
         micro_batch_size: int. See `dtype`.
         rematerialization: string or int. See `dtype`.
+        accelerator: string or `None`. See `dtype`.
         allocated: int. Bytes of the model's variables (weights, and optimizer
             slots if they exist) that `available` no longer includes. It stays
             0 on a GPU, whose memory counts as a whole. Defaults to `0`.
@@ -62,7 +64,12 @@ def check_training_fits(
     check_training_fits(config, "gpt3_small_en", available=24 * 10**9)
     ```
     """
-    options = {"dtype": dtype, "optimizer": optimizer, "length": length}
+    options = {
+        "dtype": dtype,
+        "optimizer": optimizer,
+        "length": length,
+        "accelerator": accelerator,
+    }
     needed = estimate_training_memory(
         config,
         batch_size=batch_size,

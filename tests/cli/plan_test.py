@@ -1,8 +1,11 @@
+import types
+
 import pytest
 from typer.testing import CliRunner
 
 import keras_gpt3
 from keras_gpt3.cli.main import app
+from keras_gpt3.models import step_compiler
 
 
 def run(*arguments, columns=80):
@@ -109,7 +112,104 @@ def test_help_describes_every_option():
         "node-devices",
         "node-bandwidth",
         "network-bandwidth",
+        "compile",
     ):
         assert f"--{option}" in result.stdout
     text = " ".join(result.stdout.split())
     assert "Exits with 0 if the model fits, 1 if it does not" in text
+
+
+# === --compile ===
+
+
+@pytest.fixture
+def compiles(monkeypatch):
+    """What the compiler is asked; it says 50 GB, or raises an error."""
+    asked = []
+
+    def set_up(error=None):
+        def compile_step(config, **options):
+            asked.append({"config": config} | options)
+            if error is not None:
+                raise error
+            return types.SimpleNamespace(total=50 * 10**9)
+
+        monkeypatch.setattr(step_compiler, "compile_step", compile_step)
+        return asked
+
+    return set_up
+
+
+def test_the_compiler_s_figure_stands_beside_the_planner_s(compiles):
+    asked = compiles()
+    result = run("gpt3_small_en", "--memory", "24GB", "--compile")
+    plan = keras_gpt3.plan("gpt3_small_en", "24GB")
+    assert result.exit_code == 0
+    planned = keras_gpt3.planning.format_bytes(plan.memory["total"])
+    assert shown(result).endswith(
+        "At its peak a device takes 50.0 GB by XLA's compiler for an H100, "
+        f"{planned} by this plan."
+    )
+    assert asked == [
+        {
+            "config": keras_gpt3.describe("gpt3_small_en").config,
+            "backend": "tensorflow",
+            "rows": plan.rows,
+            "length": 2048,
+            "dtype": "mixed_bfloat16",
+            "rematerialization": plan.rematerialization,
+            "micro_batch_size": plan.micro_batch_size,
+            "mesh": (1, 1),
+            "layout": None,
+        }
+    ]
+
+
+def test_replicas_of_tensorflow_are_compiled_as_one(compiles):
+    asked = compiles()
+    run("gpt3_small_en", "--memory", "24GB", "--devices", "4", "--compile")
+    assert asked[0]["rows"] == 64
+    assert asked[0]["mesh"] == (1, 1)
+
+
+def test_a_mesh_is_compiled_with_its_layout_and_the_whole_batch(compiles):
+    asked = compiles()
+    arguments = ("gpt3_13b_en", "--memory", "80GB", "--devices", "8")
+    assert run(*arguments, "--compile").exit_code == 0
+    assert asked[0]["backend"] == "jax"
+    assert (
+        asked[0]["mesh"] == keras_gpt3.plan("gpt3_13b_en", "80GB", 8).mesh[:2]
+    )
+    assert asked[0]["rows"] == 1024
+    assert asked[0]["layout"]["shard_weights"]
+
+
+def test_a_compiler_that_is_missing_is_one_line_and_code_2(compiles):
+    compiles(ImportError("XLA's compiler must be installed. Run pip install."))
+    result = run("gpt3_small_en", "--memory", "24GB", "--compile")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].endswith(
+        "XLA's compiler must be installed. Run pip install."
+    )
+    assert "Traceback" not in result.output
+
+
+def test_stages_are_not_compiled(compiles):
+    asked = compiles()
+    result = run(
+        *("gpt3_small_en", "--memory", "24GB", "--devices", "2"),
+        *("--mesh", "1,1,2", "--compile"),
+    )
+    assert result.exit_code == 2 and asked == []
+    assert result.stderr == (
+        "stages must be 1 to compile a step, which XLA does for one device. "
+        "Received: mesh=(1, 1, 2). Leave out --compile.\n"
+    )
+
+
+def test_an_interrupted_compilation_ends_without_a_traceback(compiles):
+    compiles(KeyboardInterrupt())
+    result = run("gpt3_small_en", "--memory", "24GB", "--compile")
+    assert result.exit_code not in (0, 2)
+    assert "Traceback" not in result.output
+    assert "At its peak" not in result.stdout

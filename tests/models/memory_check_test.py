@@ -103,8 +103,46 @@ def test_says_nothing_of_steps_that_the_planner_does_not_know(arguments, asked):
     assert asked == []
 
 
+@pytest.fixture
+def accelerated(monkeypatch):
+    """As if the backend had a GPU of 80 bytes."""
+    monkeypatch.setattr(memory_check, "has_gpu", lambda: True)
+    monkeypatch.setattr(memory_check, "device_memory", lambda: 80)
+    monkeypatch.setattr(memory_check, "available_memory", lambda: 80)
+
+
+@pytest.mark.usefixtures("accelerated")
+def test_on_a_gpu_asks_for_the_compiled_step_and_all_of_its_memory(asked):
+    check_memory(compiled(jit_compile=True), small_batch()[0])
+    (options,) = asked
+    assert options["accelerator"] == keras.config.backend()
+    assert (options["available"], options["allocated"]) == (80, 0)
+
+
+@pytest.mark.usefixtures("accelerated")
+def test_says_nothing_where_a_gpu_does_not_tell_its_memory(monkeypatch, asked):
+    monkeypatch.setattr(memory_check, "device_memory", lambda: None)
+    check_memory(compiled(jit_compile=True), small_batch()[0])
+    assert asked == []
+
+
+@of_tensorflow
+@pytest.mark.usefixtures("accelerated")
+def test_a_step_that_xla_does_not_compile_is_that_of_a_cpu(asked):
+    check_memory(compiled(jit_compile=False), small_batch()[0])
+    assert asked[0]["accelerator"] is None
+
+
+@pytest.mark.backend("jax", reason="elsewhere there is no distribution")
+@pytest.mark.usefixtures("accelerated")
+def test_says_nothing_of_a_distribution_on_jax(monkeypatch, asked):
+    monkeypatch.setattr(keras.distribution, "distribution", object)
+    check_memory(compiled(), small_batch()[0])
+    assert asked == []
+
+
 @pytest.mark.backend("jax", reason="elsewhere the planner knows the step")
-def test_says_nothing_of_jax(asked):
+def test_says_nothing_of_jax_on_a_cpu(asked):
     check_memory(compiled(), small_batch()[0])
     assert asked == []
 

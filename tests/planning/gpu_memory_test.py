@@ -17,7 +17,7 @@ def machine(tmp_path, monkeypatch):
     def set_up(gpus, limits=None, printed=None):
         devices = [types.SimpleNamespace(memory_limit=m) for m in limits or []]
         config = types.SimpleNamespace(
-            list_physical_devices=lambda kind: {"GPU": gpus}[kind],
+            get_visible_devices=lambda kind: {"GPU": gpus}[kind],
             get_logical_device_configuration=lambda gpu: devices or None,
         )
         tensorflow = types.SimpleNamespace(config=config)
@@ -33,6 +33,15 @@ def machine(tmp_path, monkeypatch):
 
 def test_without_a_gpu_there_is_none_even_if_the_driver_lists_one(machine):
     machine(gpus=[], printed="81559")
+    assert gpu_memory() is None
+
+
+def test_a_gpu_that_is_hidden_counts_as_absent(monkeypatch):
+    tf = pytest.importorskip("tensorflow")
+    monkeypatch.setattr(
+        tf.config, "list_physical_devices", lambda kind=None: ["GPU:0"]
+    )
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None: [])
     assert gpu_memory() is None
 
 

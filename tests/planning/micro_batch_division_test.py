@@ -4,6 +4,7 @@ import pytest
 
 from keras_gpt3.planning.micro_batch_division import check_micro_batch_divides
 from keras_gpt3.planning.micro_batch_division import division_error
+from keras_gpt3.planning.micro_batch_division import divisors
 from keras_gpt3.planning.micro_batch_division import rows_at_once
 
 
@@ -45,3 +46,10 @@ def test_the_rows_at_once_are_those_of_a_micro_batch_or_all():
 def test_other_rows_raise(rows, size, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         rows_at_once(rows, size)
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(1, [1]), (12, [12, 6, 4, 3, 2, 1]), (7, [7, 1])]
+)
+def test_divisors_come_with_the_largest_first(number, expected):
+    assert divisors(number) == expected

@@ -33,7 +33,7 @@ def test_else_the_model_is_split():
 
 def test_where_nothing_fits_the_smallest_is_given():
     choice, fits = choose(LARGE, 64, 8, 1)
-    assert not fits and choice.mesh == (1, 8, 1)
+    assert not fits and choice.mesh.model > 1
     choice, fits = choose(LARGE, 64, 1, 72)
     assert not fits and choice.mesh == (1, 1, 1)
 

@@ -4,6 +4,7 @@ import re
 import pytest
 
 from keras_gpt3 import GPT3Backbone
+from keras_gpt3.ops import token_chunks
 from keras_gpt3.planning.pass_sizes import PassSizes
 from tests.planning.toy_config import TOY
 
@@ -66,3 +67,17 @@ def test_a_row_longer_than_the_context_raises():
 def test_a_config_that_lacks_a_size_raises():
     with pytest.raises(ValueError, match="hidden_dim must be a positive"):
         PassSizes.of({"vocabulary_size": 5, "num_layers": 1}, "float32", 1)
+
+
+@pytest.mark.parametrize("vocabulary_size", [1, 10, 50257, 2**25, 2**30])
+def test_a_chunk_has_the_tokens_that_the_operation_takes(vocabulary_size):
+    config = TOY | {
+        "vocabulary_size": vocabulary_size,
+        "max_sequence_length": 10_000,
+    }
+    for length in (1, 700, 10_000):
+        sizes = PassSizes.of(config, "float32", 1, length)
+        most = token_chunks.chunk_tokens(vocabulary_size)
+        # As few chunks as there can be, equally long.
+        chunks = -(-length // most)
+        assert sizes.chunk_tokens == -(-length // chunks)

@@ -32,7 +32,11 @@ def test_a_split_model_says_what_a_whole_one_would_take():
     text, choice = reason(36 * GB, devices=8)
     assert not choice.is_plain
     whole = estimate_training_memory(
-        MEDIUM, dtype="mixed_bfloat16", rematerialization="block", batch_size=1
+        MEDIUM,
+        dtype="mixed_bfloat16",
+        rematerialization="block",
+        batch_size=1,
+        accelerator="tensorflow",
     )
     assert text.endswith(
         " The whole model would take at least "

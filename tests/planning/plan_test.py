@@ -22,7 +22,11 @@ def test_the_plan_is_the_choice_for_what_is_left_of_a_device():
     config = describe("gpt3_small_en").config
     # 524288 tokens are 256 rows of 2048, 64 for each device.
     choice, fits = choose_training(
-        config, 64, int(0.9 * 16 * 10**9), dtype="mixed_bfloat16"
+        config,
+        64,
+        int(0.9 * 16 * 10**9),
+        dtype="mixed_bfloat16",
+        accelerator="tensorflow",
     )
     assert plan.fits and fits
     assert (plan.rows, plan.length, plan.devices) == (64, 2048, 4)
@@ -44,6 +48,7 @@ def test_memory_follows_from_what_the_plan_says():
         length=plan.length,
         micro_batch_size=plan.micro_batch_size,
         rematerialization=plan.rematerialization,
+        accelerator="tensorflow",
     )
     assert plan.recomputation == recomputation_share(
         describe("gpt3_medium_en").config, plan.rematerialization
@@ -162,6 +167,7 @@ def test_a_longer_row_enlarges_the_context():
         batch_size=64,
         micro_batch_size=plan.micro_batch_size,
         rematerialization=plan.rematerialization,
+        accelerator="tensorflow",
     )
     assert 'dtype="mixed_bfloat16", max_sequence_length=8192' in plan.code
 
@@ -190,8 +196,14 @@ def test_the_code_of_a_mesh_is_too():
 
 def test_the_memory_of_this_machine_is_the_default(monkeypatch):
     monkeypatch.setattr(MODULE, "available_memory", lambda: 20 * 10**9)
+    monkeypatch.setattr(MODULE, "device_memory", lambda: None)
     plan = keras_gpt3.plan("gpt3_small_en")
     assert plan.device_memory == 20 * 10**9
+    # A CPU runs operation by operation, a GPU or a given device does not.
+    assert "program" in plan.memory
+    assert "program" not in keras_gpt3.plan("gpt3_small_en", "20GB").memory
+    monkeypatch.setattr(MODULE, "device_memory", lambda: 20 * 10**9)
+    assert "program" not in keras_gpt3.plan("gpt3_small_en").memory
 
 
 def test_a_config_is_planned_with_a_batch_of_its_own():

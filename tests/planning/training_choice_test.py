@@ -1,10 +1,7 @@
-import pytest
-
 from keras_gpt3.planning import estimate_training_memory
 from keras_gpt3.planning import recomputation_share
 from keras_gpt3.planning.training_choice import MARGIN
 from keras_gpt3.planning.training_choice import choose_training
-from keras_gpt3.planning.training_choice import divisors
 from keras_gpt3.planning.training_choice import training_choices
 from keras_gpt3.preset_loader import load_shipped_preset
 
@@ -83,13 +80,6 @@ def test_arguments_are_written_as_compile_takes_them():
     assert choice.arguments == (
         f"micro_batch_size={micro}, rematerialization={policy!r}"
     )
-
-
-@pytest.mark.parametrize(
-    ("number", "expected"), [(1, [1]), (12, [12, 6, 4, 3, 2, 1]), (7, [7, 1])]
-)
-def test_divisors_come_with_the_largest_first(number, expected):
-    assert divisors(number) == expected
 
 
 def test_a_part_of_the_memory_is_kept_free():

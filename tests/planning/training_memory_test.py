@@ -5,12 +5,12 @@ import pytest
 from keras_gpt3.planning import describe
 from keras_gpt3.planning import estimate_memory
 from keras_gpt3.planning import estimate_training_memory
-from keras_gpt3.planning.kept_activations import block_bytes
-from keras_gpt3.planning.kept_activations import bytes_after_blocks
-from keras_gpt3.planning.measured_overhead import fragmentation_bytes
-from keras_gpt3.planning.measured_overhead import program_bytes
 from keras_gpt3.planning.pass_sizes import PassSizes
-from keras_gpt3.planning.step_moments import step_moments
+from keras_gpt3.planning.stepwise_memory import block_bytes
+from keras_gpt3.planning.stepwise_memory import bytes_after_blocks
+from keras_gpt3.planning.stepwise_memory import fragmentation_bytes
+from keras_gpt3.planning.stepwise_memory import program_bytes
+from keras_gpt3.planning.stepwise_memory import step_moments
 from keras_gpt3.preset_loader import load_shipped_preset
 from tests.planning.toy_config import TOY
 
@@ -100,6 +100,18 @@ def test_more_work_at_a_time_takes_more_memory(dtype):
     assert rising(batch_size=[8, 8, 8], micro_batch_size=[1, 2, 4])
 
 
+@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+def test_on_an_accelerator_the_step_is_compiled_as_a_whole(backend):
+    memory = estimate_training_memory(SMALL, accelerator=backend)
+    assert memory["weights"] == estimate_training_memory(SMALL)["weights"]
+    assert "program" not in memory and "fragmentation" not in memory
+    sizes = [
+        total(accelerator=backend, batch_size=rows, micro_batch_size=micro)
+        for rows, micro in ((1, None), (8, 4), (8, None))
+    ]
+    assert sizes == sorted(sizes)
+
+
 def test_half_precision_takes_less():
     sizes = [
         total(dtype=dtype, batch_size=8)
@@ -137,6 +149,11 @@ def test_a_number_that_is_none_raises(name):
         ({"optimizer": "lion"}, "optimizer must be a known one. Received: "),
         ({"dtype": "int8"}, "dtype must be a known one. Received: dtype="),
         ({"rematerialization": "some"}, "rematerialization must be 'none', "),
+        (
+            {"accelerator": "gpu"},
+            "accelerator must be the Keras backend that runs a GPU, or None. "
+            "Received: accelerator='gpu'. Use 'jax', 'tensorflow' or None for ",
+        ),
     ],
 )
 def test_a_wrong_argument_raises(options, message):
