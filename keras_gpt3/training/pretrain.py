@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 
 from keras_gpt3.backend_check import require_backend
+from keras_gpt3.training.config_file import plain_config
 from keras_gpt3.training.run_folder import RunFolder
 from keras_gpt3.training.run_folder import fingerprint
 
@@ -61,6 +62,7 @@ def pretrain(config, make_model, elapsed_seconds=0.0):
         "Use GPT3.fit with keras.distribution there.",
     )
     _check_installed()
+    config = plain_config(config)
     from keras_gpt3.parallel import pretraining_strategy
 
     devices = config.devices

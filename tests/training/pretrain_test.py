@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import logging
 import os
@@ -6,6 +7,7 @@ import re
 import sys
 
 import keras
+import numpy as np
 import pytest
 
 from keras_gpt3.training import checkpoint_files
@@ -39,6 +41,35 @@ def test_a_folder_of_another_run_is_refused_and_stays(tmp_path, monkeypatch):
     assert pathlib.Path(config.folder, "config.yaml").read_bytes() == saved
     # How often is saved, and the devices, may change.
     assert train(small_config(tmp_path, checkpoints={"every_steps": 5}))
+
+
+def test_a_config_of_pythons_own_types_resumes(tmp_path, monkeypatch):
+    small = small_config(tmp_path)
+    config = dataclasses.replace(
+        small,
+        seed=np.int64(small.seed),
+        model=dataclasses.replace(
+            small.model,
+            # As the documentation of the backbone writes it.
+            overrides={"attention_pattern": ("dense", "banded")},
+        ),
+        data=dataclasses.replace(
+            small.data,
+            shards={k: pathlib.Path(v) for k, v in small.data.shards.items()},
+        ),
+    )
+    with monkeypatch.context() as patch:
+        stop_before(patch, 2)
+        assert not train(config)
+    assert train(config)
+
+
+def test_a_config_that_no_file_can_hold_leaves_no_folder(tmp_path):
+    config = small_config(tmp_path, model={"overrides": {"dropout": object()}})
+    message = "^model.overrides.dropout must be of a type that YAML can hold"
+    with pytest.raises(ValueError, match=message):
+        train(config)
+    assert not pathlib.Path(config.folder).exists()
 
 
 def test_a_vocabulary_larger_than_the_models_raises(tmp_path):
