@@ -96,9 +96,12 @@ def make_model(section, sequence_length):
     from keras_gpt3.preset_loader import is_shipped
 
     overrides = dict(section.overrides)
-    # A model that was trained keeps the positions that it has.
-    if sequence_length is not None and is_shipped(section.preset):
-        overrides.setdefault("max_sequence_length", sequence_length)
+    if is_shipped(section.preset):
+        # Weights are what the run is to make.
+        overrides.setdefault("load_weights", False)
+        # A model that was trained keeps the positions that it has.
+        if sequence_length is not None:
+            overrides.setdefault("max_sequence_length", sequence_length)
     return GPT3.from_preset(
         section.preset,
         dtype=section.dtype,

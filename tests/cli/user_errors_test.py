@@ -15,3 +15,12 @@ def test_an_error_of_the_user_becomes_one_line_and_code_2(kind, capsys):
 def test_a_defect_keeps_its_traceback():
     with pytest.raises(KeyError), user_errors():
         raise KeyError("x")
+
+
+def test_what_is_long_or_broken_stays_one_line(capsys):
+    with pytest.raises(typer.Exit), user_errors():
+        raise ValueError("x must be y.\nReceived: " + 10**6 * "x" + ". Use y.")
+    message = capsys.readouterr().err
+    assert len(message) < 3000
+    assert message.startswith("x must be y. Received: x")
+    assert message.endswith("x. Use y.\n")
