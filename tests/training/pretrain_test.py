@@ -1,5 +1,6 @@
 import dataclasses
 import errno
+import importlib
 import logging
 import os
 import pathlib
@@ -12,6 +13,7 @@ import pytest
 
 from keras_gpt3.training import checkpoint_files
 from keras_gpt3.training import run_checkpoints
+from tests.small_gpt3 import LENGTH
 from tests.training.pretraining_run_test import assert_bitwise_equal
 from tests.training.pretraining_run_test import records_of
 from tests.training.pretraining_run_test import small_recipe
@@ -81,6 +83,26 @@ def test_a_vocabulary_larger_than_the_models_raises(tmp_path):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         train(small_config(tmp_path), vocabulary_size=60)
     assert not pathlib.Path(tmp_path, "run").exists()
+
+
+def test_a_batch_that_cannot_fit_is_refused_in_the_configs_words(
+    tmp_path, monkeypatch
+):
+    module = importlib.import_module("keras_gpt3.planning.available_memory")
+    monkeypatch.setattr(module, "available_memory", lambda: 150 * 10**6)
+    config = small_config(
+        tmp_path,
+        model={"micro_batch_size": None},
+        recipe=small_recipe(batch_tokens=2**13 * LENGTH, total_tokens=1e6),
+    )
+    with pytest.raises(MemoryError) as raised:
+        train(config)
+    assert re.search(
+        r"^A training step of small must fit .* for 8192 rows .* Set in the "
+        r"config's section model: micro_batch_size=\d+, ",
+        str(raised.value),
+    )
+    assert not pathlib.Path(config.folder).exists()
 
 
 def test_another_backend_is_one_sentence(tmp_path, monkeypatch):
