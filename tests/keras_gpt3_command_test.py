@@ -63,7 +63,7 @@ def test_the_command_line_answers_without_tensorflow_s_notes():
 
 def test_ctrl_c_while_a_command_loads_is_one_line():
     with subprocess.Popen(
-        [sys.executable, "-c", SLOW, "generate", "--preset", "a", "b"],
+        [sys.executable, "-c", SLOW, "generate", "--model", "a", "b"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

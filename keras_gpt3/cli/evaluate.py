@@ -1,4 +1,4 @@
-"""`keras-gpt3 evaluate MODEL --tasks TASKS`: the paper's few-shot tasks."""
+"""`keras-gpt3 evaluate --model M --tasks TASKS`: the paper's few-shot tasks."""
 
 import itertools
 import pathlib
@@ -40,7 +40,7 @@ _OWN = ("Task", "Value ± standard error", "95% interval")
 
 
 def evaluate_command(
-    model: Annotated[str, typer.Argument(help=_HELP["model"])],
+    model: Annotated[str, _option("model")],
     tasks: Annotated[str, _option("tasks")],
     shots: Annotated[str | None, _option("shots")] = None,
     out: Annotated[pathlib.Path, _option("out")] = pathlib.Path("evaluation"),

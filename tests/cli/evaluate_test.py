@@ -44,7 +44,13 @@ def folder(tmp_path_factory):
 
 
 def run(folder, *options):
-    arguments = ["evaluate", folder / "model", "--data", folder / "data"]
+    arguments = [
+        "evaluate",
+        "--model",
+        folder / "model",
+        "--data",
+        folder / "data",
+    ]
     if "--tasks" not in options:
         arguments += ["--tasks", folder / "task.yaml"]
     return CliRunner().invoke(app, [*map(str, arguments), *map(str, options)])
