@@ -1,7 +1,9 @@
 """Errors of the user's making: one line on stderr, no traceback."""
 
 import contextlib
+import errno
 import importlib
+import os
 
 import typer
 
@@ -11,6 +13,7 @@ from keras_gpt3.cli.interruption import ended_at_once
 _ERRORS = (ValueError, OSError, MemoryError, ImportError, NotImplementedError)
 # Invariant, values and remedy fit; what does not is cut in its middle.
 _LONGEST = 2000
+_NO_ROOM = "The disk must have room for all that is written"
 
 
 @contextlib.contextmanager
@@ -35,7 +38,9 @@ def user_errors():
         with ended_at_once():
             importlib.import_module("keras_gpt3")
         yield
-    except _ERRORS as error:
+    except Exception as error:
+        if not (isinstance(error, _ERRORS) or _is_full(error)):
+            raise
         typer.echo(message_of(error), err=True)
         raise typer.Exit(code=2) from error
 
@@ -60,4 +65,20 @@ def message_of(error):
     from keras_gpt3.echoed_value import cut_text
 
     text = " ".join(str(error).split("\n")) or type(error).__name__
+    if _is_full(error) and not text.startswith(_NO_ROOM):
+        return (
+            f"{_NO_ROOM}. Received: {cut_text(text)}. Free some space and run "
+            "it again."
+        )
     return cut_text(text, _LONGEST)
+
+
+def _is_full(error):
+    """Whether a full disk is behind an error; each library has its own."""
+    while error is not None:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if os.strerror(errno.ENOSPC) in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
