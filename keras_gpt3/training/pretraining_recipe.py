@@ -162,7 +162,7 @@ class PretrainingRecipe:
                 "model's contexts, 2048 in the paper."
             )
         start, ramp = self.batch_tokens, 0
-        if self._grows:
+        if self.grows:
             start, ramp = self.start_batch_tokens, self.ramp_tokens
         return BatchRamp(
             int(self.batch_tokens // self.sequence_length),
@@ -172,9 +172,17 @@ class PretrainingRecipe:
         )
 
     @property
+    def grows(self):
+        """Whether there is a ramp of the batch, and one that leads anywhere."""
+        return (
+            self.ramp_tokens not in (None, 0)
+            and self.start_batch_tokens != self.batch_tokens
+        )
+
+    @property
     def num_steps(self):
         """Number of whole batches in the run."""
-        if not self._grows:
+        if not self.grows:
             return int(self.total_tokens // self.batch_tokens)
         ramp = self.batch_ramp
         return ramp.steps_within(int(self.total_tokens // self.sequence_length))
@@ -183,7 +191,7 @@ class PretrainingRecipe:
     def schedule(self):
         """The learning rate as a function of the step, a `TokenClock`."""
         start, ramp = None, 0.0
-        if self._grows:
+        if self.grows:
             start, ramp = self.start_batch_tokens, self.ramp_tokens
         return TokenClock(
             self.learning_rate,
@@ -214,7 +222,7 @@ class PretrainingRecipe:
         Raises:
             ValueError: If the batch grows and `sequence_length` is not known.
         """
-        if not self._grows:
+        if not self.grows:
             return step * self.batch_tokens
         return self.batch_ramp.sequences_before(step) * self.sequence_length
 
@@ -265,14 +273,6 @@ class PretrainingRecipe:
         ```
         """
         return recipe_plot(self, path)
-
-    @property
-    def _grows(self):
-        """Whether there is a ramp, and one that leads anywhere."""
-        return (
-            self.ramp_tokens not in (None, 0)
-            and self.start_batch_tokens != self.batch_tokens
-        )
 
     def _check_contexts(self):
         """Raises unless batches hold whole numbers of contexts, if known."""

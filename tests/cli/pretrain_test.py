@@ -46,6 +46,8 @@ def test_a_config_is_read_with_its_overrides(tmp_path, fake_pretrain):
     result = run(path, "--set", "seed=7", "--set", "recipe.clip_norm=0.5")
     assert result.exit_code == 0, result.stderr
     assert (calls[0].seed, calls[0].recipe.clip_norm) == (7, 0.5)
+    folder = f"{calls[0].folder}/preset"
+    assert result.stdout == f"The run is finished. Model written to {folder}\n"
 
 
 def test_a_run_that_was_stopped_exits_with_75(tmp_path, fake_pretrain):

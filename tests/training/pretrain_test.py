@@ -150,6 +150,20 @@ def test_a_full_disk_costs_a_checkpoint_and_not_the_run(
     ]
 
 
+def test_a_disk_that_is_full_from_the_start_costs_no_training(
+    tmp_path, monkeypatch
+):
+    def write_arrays(folder, arrays):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(run_checkpoints, "write_arrays", write_arrays)
+    config = small_config(tmp_path)
+    message = "^The last checkpoint must be written. Received: step=0, where "
+    with pytest.raises(RuntimeError, match=message):
+        train(config)
+    assert records_of(config) == []
+
+
 def test_a_damaged_checkpoint_is_named_and_the_one_before_used(
     tmp_path, monkeypatch, caplog
 ):

@@ -319,3 +319,11 @@ def test_what_is_no_finite_number_raises(field, value):
 def test_clocks_in_proportion_are_not_off_by_a_rounding():
     recipe = PretrainingRecipe(1024, 1e-3, total_tokens=400_000)
     assert recipe.warmup_tokens == 500.0
+
+
+def test_a_ramp_of_no_tokens_does_not_grow():
+    fields = {"batch_tokens": 1024, "learning_rate": 1e-3}
+    constant = {"start_batch_tokens": 1024, "ramp_tokens": 0.0}
+    assert not PretrainingRecipe(**fields).grows
+    assert not PretrainingRecipe(**fields, **constant).grows
+    assert PretrainingRecipe(**GROWING).grows
