@@ -48,3 +48,8 @@ __all__ = [
     "training",
     "upload_preset",
 ]
+
+
+def __dir__():
+    # Submodules that a user never needs are attributes, too.
+    return __all__

@@ -3,6 +3,8 @@
 import numbers
 import typing
 
+from keras_gpt3.echoed_value import echoed
+
 
 def check_integer(name, value, minimum):
     """Raise unless an argument is an integer of at least a minimum.
@@ -27,7 +29,7 @@ def check_integer(name, value, minimum):
     if not is_integer or isinstance(value, bool) or value < minimum:
         raise ValueError(
             f"{name} must be an integer of at least {minimum}. "
-            f"Received: {name}={value!r}. Pass {minimum} or more."
+            f"Received: {name}={echoed(value)}. Pass {minimum} or more."
         )
 
 

@@ -11,6 +11,9 @@ import functools
 import importlib.resources
 import json
 import pathlib
+import re
+
+from keras_gpt3.echoed_value import echoed
 
 BACKBONE_KEYS = (
     "vocabulary_size",
@@ -141,7 +144,7 @@ def load_shipped_preset(name):
     if not is_shipped(name):
         raise ValueError(
             "preset must be a shipped name, a local folder or "
-            f'"hf://org/name". Received: preset={name!r}. '
+            f'"hf://org/name". Received: preset={echoed(name)}. '
             f"{_suggestion(name)}{', '.join(_read_presets())}."
         )
     return copy.deepcopy(_read_presets()[name])
@@ -177,7 +180,8 @@ def _check_preset(name, preset):
     if preset["name"] != name:
         raise ValueError(
             f"{name}.json must carry its own name. "
-            f"Received: name={preset['name']!r}. Rename the file or the preset."
+            f"Received: name={echoed(preset['name'])}. Rename the file or the "
+            "preset."
         )
 
 
@@ -213,5 +217,15 @@ def _size(preset):
 
 
 def _suggestion(name):
-    close = difflib.get_close_matches(str(name), _read_presets(), n=1)
-    return f"Use {close[0]}, the closest of " if close else "Use one of "
+    # All names share their ends, by which every name would be close.
+    sizes = {_size_in(preset): preset for preset in _read_presets()}
+    close = difflib.get_close_matches(_size_in(name), sizes, n=1)
+    if close:
+        return f"Use {sizes[close[0]]}, the closest of "
+    return "Use one of "
+
+
+def _size_in(name):
+    """What tells a name from the others: "small" in "gpt3_small_en"."""
+    words = re.split("[^a-z0-9.]+", str(name).lower())
+    return "_".join(word for word in words if word not in ("gpt3", "en"))

@@ -152,3 +152,9 @@ def test_another_backend_raises_one_sentence_before_keras_loads(backend):
         f"keras_gpt3. Received: KERAS_BACKEND='{backend}'. Set "
         "KERAS_BACKEND=tensorflow before Python starts."
     )
+
+
+def test_the_names_that_are_listed_are_the_public_ones():
+    import keras_gpt3
+
+    assert dir(keras_gpt3) == sorted(keras_gpt3.__all__)

@@ -106,3 +106,8 @@ def test_the_switches_are_the_defaults_of_the_backbone():
     assert defaults == SWITCHES
     known = {*BACKBONE_KEYS, *SWITCHES, "dtype", "kwargs"}
     assert known == set(arguments)
+
+
+def test_a_name_that_shares_but_its_ends_is_close_to_none():
+    with pytest.raises(ValueError, match="'gpt3_tiny_en'. Use one of gpt3_sm"):
+        load_shipped_preset("gpt3_tiny_en")

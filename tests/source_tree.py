@@ -26,6 +26,7 @@ FREE = {
     "version",
     "backend_check",
     "needed_packages",
+    "echoed_value",
     "strict_yaml",
     "integer_argument",
     "presets",

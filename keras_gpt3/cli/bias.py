@@ -1,4 +1,4 @@
-"""`keras-gpt3 bias MODEL`: the bias probes of section 6.2."""
+"""`keras-gpt3 bias --model MODEL`: the bias probes of section 6.2."""
 
 import pathlib
 from typing import Annotated
@@ -14,7 +14,7 @@ from keras_gpt3.replaced_folder import check_is_free
 PROBES = ("occupations", "races", "religions")
 
 _HELP = {
-    "model": "The folder of a model, a handle, or a preset's name.",
+    "model": "A preset's name, a model's folder, or hf://...",
     "out": "The folder of bias.md, bias.html, bias.json and the plots.",
     "probes": f"With commas between: {', '.join(PROBES)}.",
     "samples": "Continuations of each prompt; the paper drew 800.",
@@ -28,7 +28,7 @@ _OUT = pathlib.Path("bias")
 
 
 def bias_command(
-    model: Annotated[str, typer.Argument(help=_HELP["model"])],
+    model: Annotated[str, _option("model")],
     out: Annotated[pathlib.Path, _option("out")] = _OUT,
     probes: Annotated[str, _option("probes")] = ",".join(PROBES),
     samples: Annotated[int, _option("samples")] = 800,

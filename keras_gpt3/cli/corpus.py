@@ -52,8 +52,9 @@ def build_command(
 ) -> None:
     """Run all stages, and write a report and the config of a training run.
 
-    A build that broke off goes on where it was. Exits with 0, or with 2 if an
-    argument, the config or a file is wrong.
+    A build that broke off goes on where it was. Exits with 0, with 1 if no
+    document was left to train on, or with 2 if an argument, the config or a
+    file is wrong.
     """
     with user_errors():
         from keras_gpt3.corpus.beam_options import beam_options
@@ -63,6 +64,9 @@ def build_command(
         options = beam_options(workers, runner, beam or ())
         built = build_corpus(made, options, overwrite=overwrite)
     _tell(built)
+    if built.pretrain is None:
+        typer.echo(_nothing_left(built.summary["stages"]), err=True)
+        raise typer.Exit(code=1)
 
 
 @corpus_app.command("report")
@@ -166,6 +170,21 @@ def _kept(counts):
         f"{number:,} {reason}" for reason, number in counts["dropped"].items()
     ]
     return f"{text}; put aside: {', '.join(dropped)}" if dropped else text
+
+
+def _nothing_left(stages):
+    """Which stage dropped most, where nothing came through."""
+    dropped = {
+        name: sum(totals["all"].get("dropped", {}).values())
+        for name, totals in stages.items()
+    }
+    worst = max(dropped, key=dropped.get)
+    return (
+        "A corpus must keep documents to train on. Received: 0 of "
+        f"{stages['read']['all'].get('documents_in', 0):,}, of which {worst} "
+        f"dropped {dropped[worst]:,}. Add files, or relax that stage; the "
+        "report says why each was dropped."
+    )
 
 
 def _tell(built):

@@ -1,9 +1,15 @@
-"""`keras-gpt3 evaluate MODEL --tasks TASKS`: the paper's few-shot tasks."""
+"""`keras-gpt3 evaluate --model M --tasks TASKS`: the paper's few-shot tasks."""
 
+import itertools
 import pathlib
 from typing import Annotated
 
 import typer
+from rich import box
+from rich.console import Console
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
 
 from keras_gpt3.cli.option_help import options_with
 from keras_gpt3.cli.user_errors import user_errors
@@ -29,10 +35,12 @@ _HELP = {
     "tasks stand beside this one's. May be given several times.",
 }
 _option = options_with(_HELP)
+# The task and what was measured of it are what a row is about.
+_OWN = ("Task", "Value ± standard error", "95% interval")
 
 
 def evaluate_command(
-    model: Annotated[str, typer.Argument(help=_HELP["model"])],
+    model: Annotated[str, _option("model")],
     tasks: Annotated[str, _option("tasks")],
     shots: Annotated[str | None, _option("shots")] = None,
     out: Annotated[pathlib.Path, _option("out")] = pathlib.Path("evaluation"),
@@ -111,13 +119,45 @@ def _report(results, tasks, out, others):
     from keras_gpt3.evaluation.report import write_report
     from keras_gpt3.evaluation.results_file import with_results_of
     from keras_gpt3.evaluation.results_table import results_table
+    from keras_gpt3.evaluation.results_table import table_rows
 
     if results:
         names = {task.name for task in tasks}
         joined = with_results_of(results, others)
         results = [result for result in joined if result.task in names]
         write_report(results, out, tasks)
-        typer.echo(results_table(results, tasks))
+        console = Console()
+        if console.is_terminal:
+            console.print(terminal_table(table_rows(results, tasks)))
+        else:  # For a file, or a program.
+            typer.echo(results_table(results, tasks))
         typer.echo(f"Report written to {out / 'report.html'}")
     if (out / "outcomes").is_dir():
         typer.echo(f"Outcomes written to {out / 'outcomes'}")
+
+
+def terminal_table(rows):
+    """Makes a table for a terminal: what all rows share stands above it.
+
+    Args:
+        rows: list of tuples of strings, as `table_rows` returns them.
+
+    Returns:
+        What `rich` prints.
+    """
+    from keras_gpt3.evaluation.results_table import COLUMNS
+
+    columns = list(zip(COLUMNS, zip(*rows, strict=True), strict=True))
+    own = [name in _OWN or len(set(cells)) > 1 for name, cells in columns]
+    shared = [
+        f"{name}: {cells[0]}"
+        for (name, cells), is_own in zip(columns, own, strict=True)
+        if not is_own and cells[0]
+    ]
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    for name in itertools.compress(COLUMNS, own):
+        is_text = name in ("Task", "Model", "Metric")
+        table.add_column(name, justify="left" if is_text else "right")
+    for row in rows:
+        table.add_row(*map(escape, itertools.compress(row, own)))
+    return Group(escape(", ".join(shared)), table)

@@ -10,8 +10,8 @@ from keras_gpt3.cli.option_help import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
-    "model": "The folder of a model, or a handle.",
-    "preset": "A preset's name, for a model that has learnt nothing yet.",
+    "model": "A model's folder, hf://..., or a preset's name, for a model that "
+    "has learnt nothing yet.",
     "max_new_tokens": "The most tokens to generate.",
     "temperature": "0 takes the likeliest token each time.",
     "top_k": "Tokens to draw among; 0 is all.",
@@ -30,8 +30,7 @@ def generate_command(
     prompt: Annotated[
         str, typer.Argument(help="What to continue; - reads standard input.")
     ],
-    model: Annotated[str | None, _option("model")] = None,
-    preset: Annotated[str | None, _option("preset")] = None,
+    model: Annotated[str, _option("model")],
     max_new_tokens: Annotated[int, _option("max_new_tokens")] = 64,
     temperature: Annotated[float, _option("temperature")] = 1.0,
     top_k: Annotated[int, _option("top_k")] = 0,
@@ -49,7 +48,7 @@ def generate_command(
     with 2 if an argument is wrong.
     """
     with user_errors():
-        made = load_model(_one_of(model, preset), dtype, quantize, adapter)
+        made = load_model(model, dtype, quantize, adapter)
         if prompt == "-":
             # A file ends with a line break; the prompt need not.
             prompt = sys.stdin.read().removesuffix("\n")
@@ -69,12 +68,3 @@ def generate_command(
     for piece in pieces:
         typer.echo(piece, nl=False)
     typer.echo()
-
-
-def _one_of(model, preset):
-    if (model is None) == (preset is None):
-        raise ValueError(
-            "Exactly one of --model and --preset must be given. Received: "
-            f"--model={model}, --preset={preset}. Name a folder or a preset."
-        )
-    return preset if model is None else model

@@ -1,43 +1,98 @@
-"""The `keras-gpt3` command: each subcommand is one file of this folder."""
+"""The `keras-gpt3` command: each subcommand is one file of this folder.
 
+A subcommand is imported when it runs: TensorFlow takes seconds, which a list
+of the commands need not.
+"""
+
+import collections.abc
+import functools
+import importlib
 from typing import Annotated
 
 import typer
+import typer.core
 
-from keras_gpt3.cli.bias import bias_command
-from keras_gpt3.cli.contamination import contamination_command
-from keras_gpt3.cli.convert import convert_command
-from keras_gpt3.cli.corpus import corpus_app
-from keras_gpt3.cli.describe import describe_command
-from keras_gpt3.cli.evaluate import evaluate_command
-from keras_gpt3.cli.export import export_command
-from keras_gpt3.cli.finetune import finetune_command
-from keras_gpt3.cli.generate import generate_command
-from keras_gpt3.cli.lm_eval import PASS_ON
-from keras_gpt3.cli.lm_eval import lm_eval_command
-from keras_gpt3.cli.plan import plan_command
-from keras_gpt3.cli.prepare import prepare_command
-from keras_gpt3.cli.pretrain import pretrain_command
-from keras_gpt3.cli.scaling import scaling_command
-from keras_gpt3.cli.serve import serve_command
+from keras_gpt3.cli.interruption import ended_at_once
 from keras_gpt3.version import __version__
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
-app.command("describe")(describe_command)
-app.command("generate")(generate_command)
-app.command("plan")(plan_command)
-app.command("prepare")(prepare_command)
-app.add_typer(corpus_app, name="corpus")
-app.command("pretrain")(pretrain_command)
-app.command("finetune")(finetune_command)
-app.command("convert")(convert_command)
-app.command("export")(export_command)
-app.command("serve")(serve_command)
-app.command("evaluate")(evaluate_command)
-app.command("contamination")(contamination_command)
-app.command("bias")(bias_command)
-app.command("scaling")(scaling_command)
-app.command("lm-eval", context_settings=PASS_ON)(lm_eval_command)
+# What the help says of each, the first sentence of its docstring.
+SUMMARIES = {
+    "describe": "Show sizes, parameters, memory and recipe; no weight is "
+    "allocated.",
+    "generate": "Continue a prompt, and write the answer as it comes.",
+    "plan": "Say whether a model fits to be trained, and with which arguments.",
+    "prepare": "Tokenize text files into shards to train on.",
+    "corpus": "Build token shards from raw files: the paper's Appendix A and "
+    "C.",
+    "pretrain": "Train a model from scratch, or go on with a run that stopped.",
+    "finetune": "Fine-tune a model on prompts and completions.",
+    "convert": "Convert a checkpoint to a Keras preset, or a preset to a "
+    "checkpoint.",
+    "export": "Write a model for TensorFlow Serving, or any stock TensorFlow.",
+    "serve": "Serve an export over HTTP, with a page to try it on.",
+    "evaluate": "Evaluate a model with K demonstrations in its prompt, and no "
+    "training.",
+    "contamination": "Find evaluation examples that share an n-gram with the "
+    "training text.",
+    "bias": "Ask a model for gender by occupation, and for races and "
+    "religions.",
+    "scaling": "Fit L = a C^-b to runs, with intervals, beside the paper's "
+    "law.",
+    "lm-eval": "Run tasks of lm-evaluation-harness, by its own options.",
+}
+
+
+class _Commands(collections.abc.Mapping):
+    """The subcommands by name, each imported when it is asked for."""
+
+    def __getitem__(self, name):
+        if name not in SUMMARIES:
+            raise KeyError(name)
+        return _imported(name)
+
+    def __iter__(self):
+        return iter(SUMMARIES)
+
+    def __len__(self):
+        return len(SUMMARIES)
+
+
+class _LazyGroup(typer.core.TyperGroup):
+    """A group whose help knows its commands by name and summary alone."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.commands = _Commands()
+
+    def list_commands(self, context):
+        return list(SUMMARIES)
+
+    def get_command(self, context, name):
+        if name not in SUMMARIES:
+            return None
+        return typer.core.TyperCommand(name, help=SUMMARIES[name])
+
+    def resolve_command(self, context, arguments):
+        name, _, rest = super().resolve_command(context, arguments)
+        return name, self.commands[name], rest
+
+
+@functools.cache
+def _imported(name):
+    """A subcommand, whole."""
+    file = name.replace("-", "_")
+    with ended_at_once():
+        module = importlib.import_module(f"keras_gpt3.cli.{file}")
+    group = getattr(module, f"{file}_app", None)
+    if group is not None:
+        return typer.main.get_group(group)
+    alone = typer.Typer(add_completion=False)
+    settings = {"context_settings": getattr(module, "PASS_ON", None)}
+    alone.command(name, **settings)(getattr(module, f"{file}_command"))
+    return typer.main.get_command(alone)
+
+
+app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, add_completion=False)
 
 
 def _print_version(wanted: bool) -> None:

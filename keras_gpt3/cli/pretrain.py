@@ -53,10 +53,13 @@ def pretrain_command(
             "pretrain",
             ", or train with GPT3.fit and keras.distribution under JAX",
         )
-        finished = _run(config, set_ or [], resume, time.time() - started)
+        finished, folder = _run(
+            config, set_ or [], resume, time.time() - started
+        )
     if not finished:
         typer.echo("Stopped and saved; the same command goes on.", err=True)
         raise typer.Exit(code=STOPPED)
+    typer.echo(f"The run is finished. Model written to {folder.preset}")
 
 
 def _run(path, overrides, resume, elapsed_seconds):
@@ -68,11 +71,12 @@ def _run(path, overrides, resume, elapsed_seconds):
     from keras_gpt3.training.worker_failure import is_worker_failure
 
     config = read_config(PretrainingConfig, path, overrides)
+    folder = RunFolder(config.folder)
     # Begun anew after another worker's end, it is this command's own run.
     if not resume and _RESTARTS not in os.environ:
-        RunFolder(config.folder).check_is_new()
+        folder.check_is_new()
     try:
-        return pretrain(config, make_model, elapsed_seconds)
+        return pretrain(config, make_model, elapsed_seconds), folder
     except Exception as error:
         if num_workers() > 1 and is_worker_failure(error):
             _begin_anew(error)
@@ -96,9 +100,12 @@ def make_model(section, sequence_length):
     from keras_gpt3.preset_loader import is_shipped
 
     overrides = dict(section.overrides)
-    # A model that was trained keeps the positions that it has.
-    if sequence_length is not None and is_shipped(section.preset):
-        overrides.setdefault("max_sequence_length", sequence_length)
+    if is_shipped(section.preset):
+        # Weights are what the run is to make.
+        overrides.setdefault("load_weights", False)
+        # A model that was trained keeps the positions that it has.
+        if sequence_length is not None:
+            overrides.setdefault("max_sequence_length", sequence_length)
     return GPT3.from_preset(
         section.preset,
         dtype=section.dtype,

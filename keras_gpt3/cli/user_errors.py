@@ -1,11 +1,19 @@
 """Errors of the user's making: one line on stderr, no traceback."""
 
 import contextlib
+import errno
+import importlib
+import os
 
 import typer
 
+from keras_gpt3.cli.interruption import ended_at_once
+
 # NotImplementedError is what `require_backend` raises.
 _ERRORS = (ValueError, OSError, MemoryError, ImportError, NotImplementedError)
+# Invariant, values and remedy fit; what does not is cut in its middle.
+_LONGEST = 2000
+_NO_ROOM = "The disk must have room for all that is written"
 
 
 @contextlib.contextmanager
@@ -13,7 +21,8 @@ def user_errors():
     """Turns an error about the input into its message and exit code 2.
 
     The package words such errors as invariant, value received and remedy, so
-    the message is all that a user of the command line needs.
+    the message is all that a user of the command line needs. The package
+    itself is imported here, with TensorFlow.
 
     Example:
 
@@ -26,7 +35,50 @@ def user_errors():
     ```
     """
     try:
+        with ended_at_once():
+            importlib.import_module("keras_gpt3")
         yield
-    except _ERRORS as error:
-        typer.echo(str(error), err=True)
+    except Exception as error:
+        if not (isinstance(error, _ERRORS) or _is_full(error)):
+            raise
+        typer.echo(message_of(error), err=True)
         raise typer.Exit(code=2) from error
+
+
+def message_of(error):
+    """Gives the message of an error, on one line and of bounded length.
+
+    Args:
+        error: an exception.
+
+    Returns:
+        A string.
+
+    Example:
+
+    ```python
+    from keras_gpt3.cli.user_errors import message_of
+
+    message_of(ValueError("x must be y."))  # "x must be y."
+    ```
+    """
+    from keras_gpt3.echoed_value import cut_text
+
+    text = " ".join(str(error).split("\n")) or type(error).__name__
+    if _is_full(error) and not text.startswith(_NO_ROOM):
+        return (
+            f"{_NO_ROOM}. Received: {cut_text(text)}. Free some space and run "
+            "it again."
+        )
+    return cut_text(text, _LONGEST)
+
+
+def _is_full(error):
+    """Whether a full disk is behind an error; each library has its own."""
+    while error is not None:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if os.strerror(errno.ENOSPC) in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

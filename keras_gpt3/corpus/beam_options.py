@@ -5,6 +5,7 @@ import logging
 
 from keras_gpt3.corpus.corpus_extra import import_extra
 from keras_gpt3.data.usable_processors import usable_processors
+from keras_gpt3.echoed_value import echoed
 
 # Beam's default, the DirectRunner, would try to download a server (Prism).
 LOCAL_RUNNER = "FnApiRunner"
@@ -58,7 +59,7 @@ def beam_options(workers=None, runner=None, extra=()):
     if workers is not None:
         raise ValueError(
             "workers must be None for a runner that is not this machine. "
-            f"Received: workers={workers}, runner={runner!r}. Pass the "
+            f"Received: workers={workers}, runner={echoed(runner)}. Pass the "
             "runner's own option, such as --parallelism=8."
         )
     # A cluster tells its options only when it is reached.

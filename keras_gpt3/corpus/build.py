@@ -14,6 +14,7 @@ from keras_gpt3.corpus.part_inputs import part_inputs
 from keras_gpt3.corpus.pretrain_file import write_pretrain_file
 from keras_gpt3.corpus.report import write_corpus_report
 from keras_gpt3.corpus.table_2_2 import complete_sources
+from keras_gpt3.echoed_value import echoed
 
 REPORT_FOLDER = "report"
 
@@ -141,8 +142,9 @@ def build_stage(name, config, options=None, progress="auto", overwrite=False):
     if name not in names:
         raise ValueError(
             "A stage must be one that has something to do. Received: "
-            f"stage={name!r} with this config. Use one of {', '.join(names)}, "
-            "or see the config's filter, quality_filter and decontaminate."
+            f"stage={echoed(name)} with this config. Use one of "
+            f"{', '.join(names)}, or see the config's filter, quality_filter "
+            "and decontaminate."
         )
     check_build(config)
     earlier = names[: names.index(name)]

@@ -24,6 +24,7 @@ from keras_gpt3.corpus.signature_index import DROPS_FOLDER
 from keras_gpt3.corpus.signature_index import SIGNATURES_FOLDER
 from keras_gpt3.corpus.signature_index import SignatureIndex
 from keras_gpt3.corpus.stage import Stage
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.replaced_file import write_json
 
 # What is only needed until the stage is done.
@@ -157,7 +158,7 @@ def _check_sources(remove_documents_of, sources):
             if source not in sources:
                 raise ValueError(
                     "remove_documents_of must name sources of the inputs. "
-                    f"Received: {source!r}. Use {', '.join(sources)}."
+                    f"Received: {echoed(source)}. Use {', '.join(sources)}."
                 )
 
 

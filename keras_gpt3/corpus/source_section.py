@@ -4,6 +4,7 @@ import dataclasses
 import re
 
 from keras_gpt3.corpus.local_path import check_is_local
+from keras_gpt3.echoed_value import echoed
 
 # A source's name is a folder's, beside those of a stage's own.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -89,8 +90,8 @@ def check_sources(sources):
         if not _NAME.fullmatch(name) or name in _RESERVED:
             raise ValueError(
                 "The name of a source must be of letters, digits and _.-, and "
-                f"none of {', '.join(_RESERVED)}. Received: {name!r}. Choose "
-                "another."
+                f"none of {', '.join(_RESERVED)}. Received: {echoed(name)}. "
+                "Choose another."
             )
         if not source.files:
             raise ValueError(
@@ -107,7 +108,8 @@ def _check_removed(name, other, sources):
     if other not in sources or other == name:
         raise ValueError(
             "remove_documents_of must name other sources. Received: "
-            f"sources.{name}.remove_documents_of holds {other!r}. Use among "
+            f"sources.{name}.remove_documents_of holds {echoed(other)}. Use "
+            "among "
             f"{', '.join(key for key in sources if key != name) or 'none'}."
         )
     if name in (sources[other].remove_documents_of or ()):

@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_gpt3.data.completion_pairs import pair_origin
 from keras_gpt3.data.completion_pairs import read_completion_pairs
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.tokenization.left_truncation import truncate_left
 
@@ -33,6 +34,7 @@ class CompletionExamples:
 
     Raises:
         FileNotFoundError: If there is no such file.
+        TypeError: If the preprocessor is none, or holds no tokenizer.
         ValueError: If a pair is damaged or too long, or `truncate` is neither.
 
     Example:
@@ -51,6 +53,12 @@ class CompletionExamples:
     def __init__(
         self, pairs, preprocessor, sequence_length=None, truncate=None
     ):
+        if getattr(preprocessor, "tokenizer", None) is None:
+            raise TypeError(
+                "preprocessor must be a GPT3Preprocessor, which holds the "
+                f"tokenizer. Received: preprocessor={echoed(preprocessor)}. "
+                "Pass model.preprocessor of a model that was loaded with one."
+            )
         if sequence_length is None:
             sequence_length = preprocessor.sequence_length
         check_integer("sequence_length", sequence_length, minimum=1)

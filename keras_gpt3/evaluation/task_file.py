@@ -4,6 +4,7 @@ import pathlib
 import types
 import typing
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.evaluation.task import Task
 from keras_gpt3.evaluation.task_rules import TaskFault
 from keras_gpt3.evaluation.task_rules import check_keys
@@ -143,5 +144,8 @@ def _typed(key, hint, value):
     names = {tuple: "list of strings", types.NoneType: "null"}
     known = " or ".join(names.get(kind, kind.__name__) for kind in kinds)
     raise TaskFault(
-        f"{key} must be of type {known}", f"{key}={value!r}", "Correct it", key
+        f"{key} must be of type {known}",
+        f"{key}={echoed(value)}",
+        "Correct it",
+        key,
     )

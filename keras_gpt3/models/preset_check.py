@@ -5,10 +5,13 @@ import pathlib
 from keras_gpt3 import preset_loader
 from keras_gpt3.converters.checkpoint_folder import read_config_json
 from keras_gpt3.converters.hub_handle import meant_handle
+from keras_gpt3.echoed_value import echoed
 
 # keras-hub loads all but the first. It would take more for a file's address,
 # and try to download it.
 _SCHEMES = ("hf", "kaggle", "gs", "modelscope")
+# What Keras saves models and weights to.
+_MODEL_FILES = (".keras", ".h5")
 
 
 def check_preset(preset):
@@ -37,6 +40,13 @@ def check_preset(preset):
             raise ValueError(
                 "A preset folder must hold a config.json. Received: "
                 f"preset={preset!r}. Pass a folder that save_to_preset wrote."
+            )
+        if pathlib.Path(preset).is_file() or preset.endswith(_MODEL_FILES):
+            raise ValueError(
+                "preset must be a folder, or a name, and no file. Received: "
+                f"preset={echoed(preset)}. Load the file with "
+                "keras.saving.load_model, and write a folder with "
+                "model.save_to_preset."
             )
         if "/" in preset or "\\" in preset:
             handle = meant_handle(preset)

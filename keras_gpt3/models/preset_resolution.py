@@ -100,10 +100,11 @@ def _build_shipped(cls, preset, load_weights, overrides):
     config = preset_loader.load_shipped_preset(preset)["backbone"] | overrides
     check_fits(config, preset, overrides.get("dtype"))
     backbone = cls(**config)
-    _logger.warning(
-        "%s has no published weights; it is initialized as the paper says.",
-        preset,
-    )
+    if load_weights is None:  # Else the caller knows.
+        _logger.warning(
+            "%s has no published weights; it is initialized as the paper says.",
+            preset,
+        )
     return backbone
 
 

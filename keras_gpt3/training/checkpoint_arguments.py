@@ -6,6 +6,8 @@ import numbers
 
 import numpy as np
 
+from keras_gpt3.echoed_value import echoed
+
 
 def check_arrays(arrays):
     """Raise unless TensorFlow writes and reads back these very arrays.
@@ -31,24 +33,24 @@ def check_arrays(arrays):
     if not isinstance(arrays, dict) or not arrays:
         raise ValueError(
             "arrays must be a dict with at least one array. Received: "
-            f"arrays={arrays!r}. Pass the arrays to save by name."
+            f"arrays={echoed(arrays)}. Pass the arrays to save by name."
         )
     for name, array in arrays.items():
         if not isinstance(name, str) or not name:
             raise ValueError(
                 "Every array must have a name of at least one character. "
-                f"Received: name={name!r}. Name it."
+                f"Received: name={echoed(name)}. Name it."
             )
         if not isinstance(array, np.ndarray):
             raise TypeError(
                 "Every value of arrays must be a numpy array. Received: "
-                f"arrays[{name!r}] of type {type(array).__name__}. Pass a copy "
-                "of it on the host, np.array(...)."
+                f"arrays[{echoed(name)}] of type {type(array).__name__}. Pass "
+                "a copy of it on the host, np.array(...)."
             )
         if not _is_storable(array.dtype):
             raise TypeError(
                 "Every array must hold numbers or booleans in the machine's "
-                f"byte order. Received: arrays[{name!r}] of dtype "
+                f"byte order. Received: arrays[{echoed(name)}] of dtype "
                 f"{array.dtype.str}. Convert it, or put it into facts."
             )
 
@@ -85,7 +87,7 @@ def check_facts(facts):
             return json.loads(text)
     raise TypeError(
         "facts must be a dict that JSON can hold. Received: "
-        f"facts={facts!r} ({reason}). Convert what JSON has no form for."
+        f"facts={echoed(facts)} ({reason}). Convert what JSON has no form for."
     )
 
 
@@ -107,6 +109,6 @@ def check_metric(metric):
     if not is_number or isinstance(metric, bool) or not math.isfinite(metric):
         raise ValueError(
             "metric must be a finite number or None. Received: "
-            f"metric={metric!r}. Pass None for a checkpoint without one."
+            f"metric={echoed(metric)}. Pass None for a checkpoint without one."
         )
     return float(metric)

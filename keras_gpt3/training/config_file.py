@@ -2,11 +2,17 @@
 
 import dataclasses
 import functools
+import os
 import pathlib
 import re
+import sys
 import types
 import typing
 
+import numpy as np
+
+from keras_gpt3.echoed_value import cut_text
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.replaced_file import replaced_file
 from keras_gpt3.strict_yaml import strict_yaml
 
@@ -85,15 +91,16 @@ def make_config(kind, values, prefix=""):
     if not isinstance(values, dict):
         name = prefix[:-1] or "config"
         raise ValueError(
-            f"{name} must hold keys and values. Received: {name}={values!r}. "
-            "Write one `key: value` a line."
+            f"{name} must hold keys and values. Received: "
+            f"{name}={echoed(values)}. Write one `key: value` a line."
         )
     fields = {field.name: field for field in dataclasses.fields(kind)}
     for key, value in values.items():
         if key not in fields:
             raise ValueError(
                 "A config must hold known keys only. Received: "
-                f"{prefix}{key}={value!r}. Use one of {', '.join(fields)}."
+                f"{prefix}{cut_text(str(key))}={echoed(value)}. Use one of "
+                f"{', '.join(fields)}."
             )
     hints = typing.get_type_hints(kind)
     arguments = {
@@ -107,6 +114,35 @@ def make_config(kind, values, prefix=""):
                 f"Add it, or pass --set {prefix}{name}=..."
             )
     return kind(**arguments)
+
+
+def plain_config(config):
+    """Brings a config made in Python to what its file will give back.
+
+    Tuples become lists, paths strings, and numpy's numbers Python's: a run
+    must find in its folder what it was begun with.
+
+    Args:
+        config: dataclass.
+
+    Returns:
+        A config of the same class, checked as `make_config` does.
+
+    Raises:
+        ValueError: If a value has another type than its field, or is one that
+            YAML has no form for.
+
+    Example:
+
+    ```python
+    from keras_gpt3.training.config_file import plain_config
+    from keras_gpt3.training.model_section import ModelSection
+
+    pattern = {"attention_pattern": ("dense", "banded")}
+    plain_config(ModelSection("gpt3_small_en", pattern)).overrides
+    ```
+    """
+    return make_config(type(config), _plain(config, ""))
 
 
 def write_config(config, path):
@@ -139,7 +175,10 @@ def _yaml():
         pass
 
     class Dumper(yaml.SafeDumper):
-        pass  # It quotes the string "1e9", which would else come back a float.
+        # It quotes the string "1e9", which would else come back a float.
+
+        def ignore_aliases(self, data):
+            return True  # The loader refuses them.
 
     # PyYAML reads YAML 1.1, where an exponent needs both a point and a sign.
     exponent = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$")
@@ -155,7 +194,7 @@ def _parse(text, what):
     try:
         return yaml.load(text, Loader=loader)
     except yaml.YAMLError as error:
-        reason = " ".join(str(error).split()).rstrip(".")
+        reason = cut_text(" ".join(str(error).split()).rstrip("."), 400)
         raise ValueError(
             f"{what} must be YAML. Received: {reason}. Mend that place."
         ) from error
@@ -168,7 +207,7 @@ def _override(values, override):
     if not (equals and key and all(sections)):
         raise ValueError(
             "An override must have the form a.b=c. Received: "
-            f"{override!r}. Write for example recipe.total_tokens=1e9."
+            f"{echoed(override)}. Write for example recipe.total_tokens=1e9."
         )
     for section in sections:
         if not isinstance(values, dict):
@@ -179,13 +218,44 @@ def _override(values, override):
     if not isinstance(values, dict):
         raise ValueError(
             "An override must name a field inside sections. Received: "
-            f"{override!r}, where {path.rpartition('.')[0] or 'the config'} "
-            "holds no keys. Shorten it, or mend the file."
+            f"{echoed(override)}, where "
+            f"{path.rpartition('.')[0] or 'the config'} holds no keys. Shorten "
+            "it, or mend the file."
         )
     values[key] = _parse(text, f"The value of {path}")
 
 
 # === Types ===
+
+
+def _plain(value, name):
+    """The value in types that YAML writes and reads again as they are."""
+    if dataclasses.is_dataclass(value):
+        # Not `asdict`, which copies what it does not know, a model say.
+        return {
+            field.name: _plain(
+                getattr(value, field.name), f"{name}.{field.name}"
+            )
+            for field in dataclasses.fields(value)
+        }
+    if isinstance(value, dict):
+        return {
+            _plain(key, f"A key of {name}"): _plain(item, f"{name}.{key}")
+            for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, f"{name}[{i}]") for i, item in enumerate(value)]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise ValueError(
+        f"{name.lstrip('.')} must be of a type that YAML can hold. Received: "
+        f"{name.lstrip('.')}={echoed(value)}, a {type(value).__name__}. Pass "
+        "numbers, strings, lists and dicts."
+    )
 
 
 def _is_required(field):
@@ -205,8 +275,8 @@ def _checked(hint, value, name):
             return _converted(kind, value, name)
     known = " or ".join(_called(kind) for kind in kinds)
     raise ValueError(
-        f"{name} must be of type {known}. Received: {name}={value!r}. Change "
-        "the config."
+        f"{name} must be of type {known}. Received: {name}={echoed(value)}. "
+        "Change the config."
     )
 
 
@@ -217,7 +287,9 @@ def _is_a(kind, value):
         # an int.
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return False
-        return kind is float or value == value // 1
+        if isinstance(value, int):  # Floats end at about 1e308.
+            return kind is int or abs(value) <= sys.float_info.max
+        return kind is float or value.is_integer()
     return isinstance(value, typing.get_origin(kind) or kind)
 
 
@@ -228,9 +300,9 @@ def _converted(kind, value, name):
     items = typing.get_args(kind)
     if typing.get_origin(kind) is dict:
         return {
-            _checked(items[0], key, f"Key {key} of {name}"): _checked(
-                items[1], item, f"{name}.{key}"
-            )
+            _checked(
+                items[0], key, f"Key {cut_text(str(key))} of {name}"
+            ): _checked(items[1], item, f"{name}.{cut_text(str(key))}")
             for key, item in value.items()
         }
     if typing.get_origin(kind) is list:

@@ -3,12 +3,15 @@
 import datetime
 import sys
 
+_COMPILING = "compiling the first step"
+
 
 class ConsoleSink:
     """Takes records; to be given to a run.
 
     On a terminal a bar moves at every step, and only validations make lines;
-    elsewhere every record that is due makes one.
+    elsewhere every record that is due makes one. From the record of the start,
+    of kind `"start"`, to that of the first step it says that it compiles.
 
     Args:
         num_steps: int. Steps of the whole run.
@@ -41,15 +44,15 @@ class ConsoleSink:
             is_due: bool. Whether it is one of the steps to log; a bar moves at
                 every step.
         """
-        if record["kind"] == "validation":
+        if record["kind"] == "start":
+            self._start(record["step"])
+        elif record["kind"] == "validation":
             self._print(_validation_line(record))
         elif self._bar is not None:
             self._bar.update(
                 self._task,
                 completed=record["step"],
-                loss=record["loss"],
-                rate=record["tokens_per_second"] or 0.0,
-                left=_duration(record["seconds_left"]),
+                state=_state(record),
             )
         elif is_due:
             self._print(_train_line(record, self._num_steps))
@@ -58,6 +61,14 @@ class ConsoleSink:
         """Leaves the terminal as it was."""
         if self._bar is not None:
             self._bar.stop()
+
+    def _start(self, step):
+        if step >= self._num_steps:
+            return  # Nothing is left to be compiled.
+        if self._bar is not None:
+            self._bar.update(self._task, completed=step)
+        else:
+            self._print(f"step {step}/{self._num_steps}, {_COMPILING}")
 
     def _print(self, line):
         if self._bar is not None:
@@ -77,15 +88,20 @@ def _bar(num_steps, file):
     bar = progress.Progress(
         progress.TextColumn("step {task.completed:.0f} of {task.total:.0f}"),
         progress.BarColumn(),
-        progress.TextColumn(
-            "loss {task.fields[loss]:.4f}, {task.fields[rate]:,.0f} tokens/s, "
-            "left: {task.fields[left]}"
-        ),
+        progress.TextColumn("{task.fields[state]}"),
         console=rich.console.Console(file=file),
     )
-    task = bar.add_task("", total=num_steps, loss=0.0, rate=0.0, left="?")
+    task = bar.add_task("", total=num_steps, state=_COMPILING)
     bar.start()
     return bar, task
+
+
+def _state(record):
+    rate = record["tokens_per_second"] or 0.0
+    return (
+        f"loss {record['loss']:.4f}, {rate:,.0f} tokens/s, left: "
+        f"{_duration(record['seconds_left'])}"
+    )
 
 
 def _train_line(record, num_steps):

@@ -5,6 +5,7 @@ import keras
 from keras_gpt3.data.completion_dataset import completion_batches
 from keras_gpt3.data.completion_dataset import completion_dataset
 from keras_gpt3.training.finetuning_best_weights import BestWeights
+from keras_gpt3.training.finetuning_checks import check_arguments
 from keras_gpt3.training.finetuning_checks import check_finite
 from keras_gpt3.training.finetuning_checks import check_trainable
 from keras_gpt3.training.finetuning_history import FinetuningHistory
@@ -34,6 +35,7 @@ def finetune(model, examples, recipe=None, validation=None, verbose="auto"):
         A `FinetuningHistory` of all steps and epochs.
 
     Raises:
+        TypeError: If the pairs are not encoded, or the recipe is none.
         ValueError: If the model has other adapters than the recipe asks for,
             nothing to train or weights that cannot be trained, a layer is
             unknown, or a loss or a weight is not finite after an epoch.
@@ -61,6 +63,7 @@ def finetune(model, examples, recipe=None, validation=None, verbose="auto"):
     ```
     """
     recipe = recipe or FinetuningRecipe()
+    check_arguments(examples, recipe, validation)
     check_trainable(model, recipe)
     epochs = range(recipe.epochs)
     steps = [len(_batches(examples, recipe, epoch)) for epoch in epochs]

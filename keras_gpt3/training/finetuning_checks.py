@@ -6,8 +6,52 @@ import math
 from keras import ops
 
 from keras_gpt3.backend_check import require_backend
+from keras_gpt3.data.completion_examples import CompletionExamples
+from keras_gpt3.echoed_value import echoed
+from keras_gpt3.training.finetuning_recipe import FinetuningRecipe
 
 _logger = logging.getLogger("keras_gpt3")
+
+
+def check_arguments(examples, recipe, validation=None):
+    """Raises unless the arguments of `finetune` are of its types.
+
+    Args:
+        examples: `CompletionExamples`.
+        recipe: `FinetuningRecipe`.
+        validation: `CompletionExamples`, or `None`. Defaults to `None`.
+
+    Raises:
+        TypeError: If one is of another type, such as a list of pairs.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3.training.finetuning_checks import check_arguments
+
+    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
+    pairs = [("Two and two is", " four")]
+    examples = keras_gpt3.data.CompletionExamples(pairs, model.preprocessor)
+    check_arguments(examples, keras_gpt3.training.FinetuningRecipe())
+    ```
+    """
+    encoded = {"examples": examples}
+    if validation is not None:
+        encoded["validation"] = validation
+    for name, value in encoded.items():
+        if not isinstance(value, CompletionExamples):
+            raise TypeError(
+                f"{name} must be CompletionExamples. Received: {name}="
+                f"{echoed(value)}, a {type(value).__name__}. Pass keras_gpt3."
+                "data.CompletionExamples(pairs, model.preprocessor)."
+            )
+    if not isinstance(recipe, FinetuningRecipe):
+        raise TypeError(
+            "recipe must be a FinetuningRecipe. Received: recipe="
+            f"{echoed(recipe)}, a {type(recipe).__name__}. Pass keras_gpt3."
+            "training.FinetuningRecipe(epochs=3) for instance."
+        )
 
 
 def check_trainable(model, recipe):

@@ -45,8 +45,10 @@ def plot_finetuning(history, path=None):
     _draw(losses, steps, smooth, color="0.2", label="training, smoothed")
     _draw_validation(losses, history)
     losses.set_ylabel("Loss (nats per completion token)")
-    losses.set_ylim(bottom=0)
-    losses.legend(loc="upper right")
+    # Above the panel: within it there is no place that no curve may cross.
+    losses.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False
+    )
     _draw(rates, steps, np.array(history.learning_rate), color="0.2")
     rates.set_ylim(bottom=0)
     rates.set_ylabel("Learning rate")

@@ -5,6 +5,7 @@ import math
 import numbers
 
 from keras_gpt3.data.completion_layouts import LAYOUTS
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.planning.rematerialization import rematerialized_layers
 from keras_gpt3.training.adamw import AdamW
@@ -96,7 +97,7 @@ class FinetuningRecipe:
         if self.layout not in LAYOUTS:
             raise ValueError(
                 f"layout must be one of {LAYOUTS}. Received: layout="
-                f"{self.layout!r}. Use 'packed' for several pairs in a "
+                f"{echoed(self.layout)}. Use 'packed' for several pairs in a "
                 "context, 'padded' for one."
             )
         if not 0 <= self.warmup_fraction < 1:
@@ -144,7 +145,7 @@ class FinetuningRecipe:
         if self.lora_layers is not None and not self.lora_layers:
             raise ValueError(
                 "lora_layers must name at least one layer. Received: "
-                f"lora_layers={self.lora_layers!r}. Leave it out for "
+                f"lora_layers={echoed(self.lora_layers)}. Leave it out for "
                 "('query_key_value',)."
             )
         for name in ("lora_alpha", "lora_layers"):
@@ -178,5 +179,5 @@ def _check_number(name, value, bound, remedy):
     if not is_number or value < 0 or (value == 0 and bound == "above 0"):
         raise ValueError(
             f"{name} must be a finite number {bound}. Received: "
-            f"{name}={value!r}. {remedy}"
+            f"{name}={echoed(value)}. {remedy}"
         )

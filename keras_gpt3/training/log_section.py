@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.integer_argument import check_integers
 from keras_gpt3.training.positive_fields import check_positive
 
@@ -47,7 +48,7 @@ class LogSection:
         if isinstance(self.peak_flops, str):
             raise ValueError(
                 "log.peak_flops must be a number or 'measure'. Received: "
-                f"log.peak_flops={self.peak_flops!r}. Write FLOP/s such as "
-                "312e12."
+                f"log.peak_flops={echoed(self.peak_flops)}. Write FLOP/s such "
+                "as 312e12."
             )
         check_positive(self, "log", "peak_flops")

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.integer_argument import check_integers
 
 
@@ -47,6 +48,6 @@ class ModelSection:
         if self.jit_compile not in (True, False, "auto"):
             raise ValueError(
                 "model.jit_compile must be a bool or 'auto'. Received: "
-                f"model.jit_compile={self.jit_compile!r}. Leave it out to "
-                "compile whole steps on GPUs only."
+                f"model.jit_compile={echoed(self.jit_compile)}. Leave it out "
+                "to compile whole steps on GPUs only."
             )

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 
 from keras_gpt3.backend_check import require_backend
+from keras_gpt3.training.config_file import plain_config
 from keras_gpt3.training.run_folder import RunFolder
 from keras_gpt3.training.run_folder import fingerprint
 
@@ -30,6 +31,8 @@ def pretrain(config, make_model, elapsed_seconds=0.0):
 
     Raises:
         ValueError: If the config, the run folder or the shards are wrong.
+        MemoryError: If a full batch needs more memory than there is. The
+            message says which micro-batches would fit.
         RuntimeError: If something goes wrong in mid-run: too many updates
             are not finite, a shard cannot be read any more, or the last
             checkpoint cannot be written.
@@ -61,6 +64,7 @@ def pretrain(config, make_model, elapsed_seconds=0.0):
         "Use GPT3.fit with keras.distribution there.",
     )
     _check_installed()
+    config = plain_config(config)
     from keras_gpt3.parallel import pretraining_strategy
 
     devices = config.devices
@@ -114,9 +118,14 @@ def _make_run(config, model, strategy, folder, elapsed_seconds, stack):
     length = _sequence_length(config, model)
     recipe = run_recipe(config.recipe, config.model.preset, length)
     section = resolved_section(config.recipe, recipe)
-    config = dataclasses.replace(config, recipe=section)
+    config = dataclasses.replace(
+        config,
+        recipe=section,
+        validation=config.validation.resolved(recipe.num_steps),
+    )
     data = RunData(config, length, strategy)
     _check_vocabulary(data, model)
+    _check_memory(config.model, model, recipe, length, strategy)
     _check_workers(config, strategy)
     with strategy.scope():
         _compile(model, config.model, recipe)
@@ -211,6 +220,47 @@ def _check_vocabulary(data, model):
             f"{model.backbone.vocabulary_size}. Write the shards with the "
             "model's tokenizer."
         )
+
+
+def _check_memory(section, model, recipe, length, strategy):
+    """Raises unless a full batch fits, as far as that can be foretold.
+
+    The same estimate as of `GPT3.fit`, before the optimizer takes its part.
+    """
+    from keras_gpt3.parallel.pretraining_strategy import num_workers
+    from keras_gpt3.planning.available_memory import available_memory
+    from keras_gpt3.planning.dtype_bytes import BYTES_PER_WEIGHT
+    from keras_gpt3.planning.gpu_memory import gpu_memory
+    from keras_gpt3.planning.training_preflight import check_training_fits
+
+    dtype = model.backbone.dtype_policy.name
+    if dtype not in BYTES_PER_WEIGHT:
+        return
+    replicas = strategy.num_replicas_in_sync
+    available, allocated = available_memory(), 0
+    if gpu_memory() is None:  # A GPU's counts as a whole, taken or not.
+        here = replicas // num_workers()
+        available //= here
+        weights = model.count_params()
+        allocated = int(weights * BYTES_PER_WEIGHT[dtype])
+    rows = recipe.batch_tokens // length // replicas
+    try:
+        check_training_fits(
+            model.backbone.get_config(),
+            section.preset,
+            dtype=dtype,
+            batch_size=max(1, rows),
+            length=length,
+            micro_batch_size=section.micro_batch_size,
+            rematerialization=section.rematerialization,
+            allocated=allocated,
+            available=available,
+        )
+    except MemoryError as error:
+        message = str(error).replace(
+            "Compile with", "Set in the config's section model:"
+        )
+        raise MemoryError(message) from None
 
 
 def _check_workers(config, strategy):

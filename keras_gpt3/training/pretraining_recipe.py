@@ -2,9 +2,12 @@
 
 import dataclasses
 import functools
+import math
+import numbers
 
 from keras_gpt3 import preset_loader
 from keras_gpt3.data.batch_ramp import BatchRamp
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.training.adamw import AdamW
 from keras_gpt3.training.recipe_plot import recipe_plot
@@ -15,6 +18,16 @@ from keras_gpt3.training.token_clock import TokenClock
 PAPER_TOTAL_TOKENS = 300e9
 PAPER_WARMUP_TOKENS = 375e6
 PAPER_DECAY_TOKENS = 260e9
+
+# Fields that may be left open.
+_OPEN = (
+    "warmup_tokens",
+    "decay_tokens",
+    "clip_norm",
+    "start_batch_tokens",
+    "ramp_tokens",
+    "sequence_length",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,13 +87,14 @@ class PretrainingRecipe:
     batch_multiple: int = 1
 
     def __post_init__(self):
-        scale = self.total_tokens / PAPER_TOTAL_TOKENS
+        for field in dataclasses.fields(self):
+            _check_number(field.name, getattr(self, field.name))
         for name, paper in (
             ("warmup_tokens", PAPER_WARMUP_TOKENS),
             ("decay_tokens", PAPER_DECAY_TOKENS),
         ):
             if getattr(self, name) is None:
-                object.__setattr__(self, name, paper * scale)
+                object.__setattr__(self, name, _share(paper, self.total_tokens))
         if (self.start_batch_tokens is None) != (self.ramp_tokens is None):
             raise ValueError(
                 "start_batch_tokens and ramp_tokens must be given together. "
@@ -134,6 +148,8 @@ class PretrainingRecipe:
             "sequence_length": preset["backbone"]["max_sequence_length"],
         }
         fields |= overrides
+        for name in ("batch_tokens", "total_tokens"):
+            _check_number(name, fields[name])
         return cls(**(_ramp_fields(recipe, fields) | fields))
 
     @functools.cached_property
@@ -146,7 +162,7 @@ class PretrainingRecipe:
                 "model's contexts, 2048 in the paper."
             )
         start, ramp = self.batch_tokens, 0
-        if self._grows:
+        if self.grows:
             start, ramp = self.start_batch_tokens, self.ramp_tokens
         return BatchRamp(
             int(self.batch_tokens // self.sequence_length),
@@ -156,9 +172,17 @@ class PretrainingRecipe:
         )
 
     @property
+    def grows(self):
+        """Whether there is a ramp of the batch, and one that leads anywhere."""
+        return (
+            self.ramp_tokens not in (None, 0)
+            and self.start_batch_tokens != self.batch_tokens
+        )
+
+    @property
     def num_steps(self):
         """Number of whole batches in the run."""
-        if not self._grows:
+        if not self.grows:
             return int(self.total_tokens // self.batch_tokens)
         ramp = self.batch_ramp
         return ramp.steps_within(int(self.total_tokens // self.sequence_length))
@@ -167,7 +191,7 @@ class PretrainingRecipe:
     def schedule(self):
         """The learning rate as a function of the step, a `TokenClock`."""
         start, ramp = None, 0.0
-        if self._grows:
+        if self.grows:
             start, ramp = self.start_batch_tokens, self.ramp_tokens
         return TokenClock(
             self.learning_rate,
@@ -198,7 +222,7 @@ class PretrainingRecipe:
         Raises:
             ValueError: If the batch grows and `sequence_length` is not known.
         """
-        if not self._grows:
+        if not self.grows:
             return step * self.batch_tokens
         return self.batch_ramp.sequences_before(step) * self.sequence_length
 
@@ -250,14 +274,6 @@ class PretrainingRecipe:
         """
         return recipe_plot(self, path)
 
-    @property
-    def _grows(self):
-        """Whether there is a ramp, and one that leads anywhere."""
-        return (
-            self.ramp_tokens not in (None, 0)
-            and self.start_batch_tokens != self.batch_tokens
-        )
-
     def _check_contexts(self):
         """Raises unless batches hold whole numbers of contexts, if known."""
         check_integer("batch_multiple", self.batch_multiple, minimum=1)
@@ -286,12 +302,30 @@ class PretrainingRecipe:
 
 def _ramp_fields(recipe, fields):
     """The ramp of a preset's recipe, fitted to the other fields of a run."""
-    share = fields["total_tokens"] / PAPER_TOTAL_TOKENS
     start = min(recipe["start_batch_tokens"], fields["batch_tokens"])
     ramp = {
         "start_batch_tokens": start,
-        "ramp_tokens": recipe["ramp_tokens"] * share,
+        "ramp_tokens": _share(recipe["ramp_tokens"], fields["total_tokens"]),
     }
     # A caller who passes `None` for one of the two asks for no ramp.
     is_off = any(fields.get(name, 0) is None for name in ramp)
     return {} if is_off else ramp
+
+
+def _share(paper, total_tokens):
+    """What a clock of the paper's is in a run of another length."""
+    # Multiplied first: 1/300e9 has no exact form, and 500 tokens came out as
+    # 500.00000000000006.
+    return paper * total_tokens / PAPER_TOTAL_TOKENS
+
+
+def _check_number(name, value):
+    """Raises unless a field is a finite number, or left open."""
+    if value is None and name in _OPEN:
+        return
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not (is_number and math.isfinite(value)):
+        raise ValueError(
+            f"{name} must be a finite number. Received: "
+            f"{name}={echoed(value)}. Pass it without quotes, such as 1e6."
+        )

@@ -74,10 +74,13 @@ class PretrainingRun:
         """
         self._prepare_loops()
         self._resume()
-        if self._config.validation.at_start and self._state.step == 0:
-            self._validate()
+        self._tell({"kind": "start", "step": self._state.step}, due=False)
+        self._make_up_validation()
         if self._saves.last_step is None:
             self._save()  # What a rollback, or a kill, can go back to.
+            # Without one there is nothing to resume: better now than at the
+            # end, when the work of days is lost.
+            self._saves.finish(self._state.step)
         while not self._is_finished and not self._stops:
             self._step()
         self._saves.finish(self._state.step)
@@ -125,9 +128,11 @@ class PretrainingRun:
             due = is_due(config.log.every_steps, step) or self._is_finished
             self._tell(record, due)
         if self._stops:
-            return self._save()  # At once: there may be little time.
+            self._save()  # At once: there may be little time.
+            if not self._is_finished:
+                return  # A validation is made up for when it resumes.
         metric, is_best = None, False
-        if is_due(config.validation.every_steps, step) or self._is_finished:
+        if self._is_validation_due:
             metric = self._validate()
             is_best = self._state.is_best(metric)
         if (
@@ -137,6 +142,22 @@ class PretrainingRun:
             or self._is_finished
         ):
             self._save(metric)
+
+    @property
+    def _is_validation_due(self):
+        step, section = self._state.step, self._config.validation
+        if step == 0:
+            return section.at_start
+        return is_due(section.every_steps, step) or self._is_finished
+
+    def _make_up_validation(self):
+        """Validates where it was due, and the run was stopped before."""
+        step = self._state.step
+        if self._is_validation_due and self._state.validated_step != step:
+            metric = self._validate()
+            if step > 0 and metric is not None:
+                self._state.is_best(metric)
+                self._save(metric)
 
     def _epochs(self):
         """How often each set was seen, by `"epochs/<name>"`."""
@@ -186,7 +207,8 @@ class PretrainingRun:
     @property
     def _batch_size(self):
         recipe = self._recipe
-        if recipe.start_batch_tokens is None:
+        # A number where there is one: shapes are known by it.
+        if not recipe.grows:
             return recipe.batch_tokens // recipe.sequence_length
         return recipe.batch_ramp
 
@@ -237,6 +259,7 @@ class PretrainingRun:
             losses.append(means["loss"])
             record |= {f"{name}/{key}": mean for key, mean in means.items()}
         record["loss"] = sum(losses) / len(losses)
+        self._state.validated_step = self._state.step
         self._tell(record, True)
         return record["loss"]
 
@@ -268,8 +291,9 @@ class PretrainingRun:
         self._state = RunState(**facts["state"])
         self._noise.set_state(facts["noise"])
         self._health.losses.set_state(facts["losses"])
-        # Before the first step there is a validation, to be made again.
-        self._forget_after(self._state.step or -1)
+        # A validation before the first step that was not saved is made again.
+        step, validated = self._state.step, self._state.validated_step
+        self._forget_after(-1 if step == 0 and validated is None else step)
         self._skip_listed()
 
     def _skip_listed(self):

@@ -5,6 +5,7 @@ import hashlib
 import json
 import pathlib
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.training.config_file import read_config
 from keras_gpt3.training.config_file import write_config
 
@@ -159,7 +160,7 @@ def _differences(saved, config):
     """What cannot change and did, as `"a.b=1 there, 2 here"`."""
     there, here = _flat(saved), _flat(config)
     return [
-        f"{name}={there.get(name)!r} there, {here.get(name)!r} here"
+        f"{name}={echoed(there.get(name))} there, {echoed(here.get(name))} here"
         for name in sorted(set(there) | set(here))
         if there.get(name) != here.get(name) and not _is_changeable(name)
     ]

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.preset_loader import is_shipped
 from keras_gpt3.training.pretraining_recipe import PretrainingRecipe
 
@@ -33,7 +34,8 @@ def run_recipe(section, preset, sequence_length):
         if name not in fields:
             raise ValueError(
                 f"recipe.{name} must be given where the preset has no recipe. "
-                f"Received: model.preset={preset!r}. Add it to the config."
+                f"Received: model.preset={echoed(preset)}. Add it to the "
+                "config."
             )
     return PretrainingRecipe(**fields)
 

@@ -1,8 +1,17 @@
 """What a worker asks of a run: to save, or to save and stop."""
 
+import os
 import signal
+import socket
+import sys
 import threading
 import time
+
+# Seconds that a call into TensorFlow, which may compile for minutes, has to end
+# after the second Ctrl-C.
+_PATIENCE = 5.0
+# What a shell expects of a process that Ctrl-C has ended.
+_INTERRUPTED = 130
 
 
 class RunRequests:
@@ -12,7 +21,8 @@ class RunRequests:
     after a time, the run is to save and stop; on a clock of minutes it is to
     save. Workers vote, in the exchange of each step, so that all of them do so
     after the same one. Ctrl-C is taken as SIGTERM the first time, and raises
-    `KeyboardInterrupt` after either.
+    `KeyboardInterrupt` after either; a process that is deaf to it, in a long
+    call, is ended. Each is acknowledged at once, on the standard error stream.
 
     Args:
         stop_after_minutes: float, or `None` for no end.
@@ -57,15 +67,19 @@ class RunRequests:
         self._started = self._saved - elapsed_seconds
         self._terminated = False
         self._handlers = {}
+        self._listener = None
 
     def __enter__(self):
         # Python takes signals in its main thread only.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._handlers[number] = signal.signal(number, self._terminate)
+            self._listener = _SignalListener()
         return self
 
     def __exit__(self, *exception):
+        if self._listener is not None:
+            self._listener.close()
         for number, handler in self._handlers.items():
             # `None` stands for one that Python did not set.
             default = signal.SIG_DFL
@@ -92,3 +106,57 @@ class RunRequests:
         if self._terminated and number == signal.SIGINT:
             raise KeyboardInterrupt  # Asked once more: at once.
         self._terminated = True
+
+
+class _SignalListener:
+    """Acknowledges signals in a thread of its own.
+
+    Python's handlers wait for the main thread to come back from TensorFlow.
+    """
+
+    def __init__(self):
+        self._heard, self._deadline = 0, None
+        self._receiver, self._sender = socket.socketpair()
+        self._sender.setblocking(False)
+        self._before = signal.set_wakeup_fd(
+            self._sender.fileno(), warn_on_full_buffer=False
+        )
+        self._thread = threading.Thread(
+            target=self._listen, name="run_requests", daemon=True
+        )
+        self._thread.start()
+
+    def close(self):
+        signal.set_wakeup_fd(self._before)
+        self._sender.close()  # Ends the loop of the thread.
+        self._thread.join()
+        self._receiver.close()
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def _listen(self):
+        while number := self._receiver.recv(1):
+            if number[0] in (signal.SIGINT, signal.SIGTERM):
+                self._acknowledge(number[0])
+
+    def _acknowledge(self, number):
+        self._heard += 1
+        if self._heard == 1:
+            _tell(
+                "Stopping after this step, then saving. Ctrl-C once more stops "
+                "at once."
+            )
+        elif number == signal.SIGINT and self._deadline is None:
+            _tell("Stopping at once. The last checkpoint stays.")
+            # A checkpoint is renamed when it is whole: none is spoilt.
+            self._deadline = threading.Timer(
+                _PATIENCE, os._exit, (_INTERRUPTED,)
+            )
+            self._deadline.daemon = True
+            self._deadline.start()
+
+
+def _tell(line):
+    # Looked up now: a bar on the terminal has put itself in its place.
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

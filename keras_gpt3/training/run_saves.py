@@ -2,6 +2,7 @@
 
 import math
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.training.run_arrays import assign_arrays
 from keras_gpt3.training.run_arrays import model_arrays
 from keras_gpt3.training.worker_barrier import from_first_worker
@@ -115,7 +116,7 @@ class RunSaves:
 
     def _check_identity(self, saved):
         differences = [
-            f"{name} {saved.get(name)!r} there, {value!r} here"
+            f"{name} {echoed(saved.get(name))} there, {echoed(value)} here"
             for name, value in self._identity.items()
             if saved.get(name) != value
         ]

@@ -20,6 +20,8 @@ class RunState:
         skipped_in_a_row: int. Those of the last steps.
         rollbacks: int. How often the run went back after a spike.
         best_loss: float or `None`. The lowest held-out loss so far.
+        validated_step: int or `None`. The last step that was validated: one
+            that is due and was not, as the run was stopped, is made up for.
 
     Example:
 
@@ -40,6 +42,7 @@ class RunState:
     skipped_in_a_row: int = 0
     rollbacks: int = 0
     best_loss: float | None = None
+    validated_step: int | None = None
 
     def __post_init__(self):
         self.skip_batches = set(self.skip_batches)

@@ -4,6 +4,8 @@ import numbers
 import pathlib
 import secrets
 
+from keras_gpt3.echoed_value import echoed
+
 
 class WandbSink:
     """Takes records; to be given to a run, or through `WandbCallback` to `fit`.
@@ -80,7 +82,7 @@ def import_wandb(project):
     except ImportError as error:
         raise ImportError(
             "wandb must be installed to log to it. Received: "
-            f"wandb_project={project!r}. Install it with pip install "
+            f"wandb_project={echoed(project)}. Install it with pip install "
             "wandb, or leave the project out."
         ) from error
     return wandb

@@ -25,7 +25,7 @@ def folder(tmp_path_factory):
 def run(*arguments):
     app = typer.Typer()
     app.command()(bias_command)
-    return CliRunner().invoke(app, [*map(str, arguments)])
+    return CliRunner().invoke(app, ["--model", *map(str, arguments)])
 
 
 @pytest.fixture

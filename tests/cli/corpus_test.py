@@ -44,6 +44,18 @@ def test_a_build_tells_what_was_written_where(tmp_path, config):
     assert (folder / "report" / "corpus.html").exists()
 
 
+def test_a_build_of_which_nothing_is_left_fails(tmp_path, config):
+    (tmp_path / "novels.jsonl").write_text(3 * '{"text": " "}\n')
+    done = run("build", "--config", config, "--workers", 1)
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "A corpus must keep documents to train on. Received: 0 of 3, of which "
+        "read dropped 3. Add files, or relax that stage; the report says why "
+        "each was dropped.\n"
+    )
+    assert "pretrain --config" not in done.stdout
+
+
 def test_stages_run_one_by_one(tmp_path, config):
     options = ("--config", config, "--workers", 1)
     done = run("read", *options)

@@ -1,8 +1,12 @@
+import io
 import json
+import re
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
+from keras_gpt3.cli import evaluate
 from keras_gpt3.cli import model_loading
 from keras_gpt3.cli.main import app
 from keras_gpt3.evaluation import evaluation_run
@@ -40,7 +44,13 @@ def folder(tmp_path_factory):
 
 
 def run(folder, *options):
-    arguments = ["evaluate", folder / "model", "--data", folder / "data"]
+    arguments = [
+        "evaluate",
+        "--model",
+        folder / "model",
+        "--data",
+        folder / "data",
+    ]
     if "--tasks" not in options:
         arguments += ["--tasks", folder / "task.yaml"]
     return CliRunner().invoke(app, [*map(str, arguments), *map(str, options)])
@@ -160,3 +170,30 @@ def test_what_was_finished_before_a_failure_is_reported(
     assert done.stderr == "Log-likelihoods must be numbers.\n"
     assert f"Report written to {out / 'report.html'}\n" in done.stdout
     assert [r.shots for r in read_results(out / "results.json")] == [0]
+
+
+def test_a_terminal_gets_a_table_that_fits():
+    rows = [
+        (
+            "Two-digit addition",
+            "a[1]",
+            k,
+            "0",
+            "Accuracy",
+            "12.5 ± 1.1",
+            "10.1 to 14.2",
+            "2,000",
+            "",
+            paper,
+        )
+        for k, paper in (("0", "76.9"), ("50", "100"))
+    ]
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(evaluate.terminal_table(rows))
+    lines = [line.strip() for line in console.export_text().splitlines()]
+    assert lines[0] == "Model: a[1], Seed: 0, Metric: Accuracy, Examples: 2,000"
+    assert [re.split(" {2,}", line) for line in (lines[1], *lines[3:])] == [
+        ["Task", "K", "Value ± standard error", "95% interval", "Paper, 175B"],
+        ["Two-digit addition", "0", "12.5 ± 1.1", "10.1 to 14.2", "76.9"],
+        ["Two-digit addition", "50", "12.5 ± 1.1", "10.1 to 14.2", "100"],
+    ]

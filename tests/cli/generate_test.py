@@ -54,7 +54,6 @@ def test_settings_count_and_a_prompt_may_come_from_standard_input(folder):
         (["a", "--temperature", "-1"], "temperature must be a finite number "),
         (["a", "--truncate", "right"], "truncate must be left, or left out. "),
         (["a", "--quantize", "int3"], "What to quantize to must be int8 or "),
-        (["a", "--preset", "gpt3_small_en"], "Exactly one of --model and "),
         (["a" * 60], "prompt and max_new_tokens must fit the context of 40 "),
     ],
 )

@@ -1,5 +1,8 @@
+import pytest
+import typer
 from typer.testing import CliRunner
 
+from keras_gpt3.cli.main import SUMMARIES
 from keras_gpt3.cli.main import app
 from keras_gpt3.version import __version__
 
@@ -23,3 +26,10 @@ def test_an_unknown_subcommand_fails():
     result = CliRunner().invoke(app, ["unheard-of"])
     assert result.exit_code == 2
     assert "unheard-of" in result.stderr
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_the_help_says_of_a_command_what_it_says_itself(name):
+    command = typer.main.get_command(app).commands[name]
+    paragraph = command.help.split("\n\n")[0]
+    assert SUMMARIES[name] == " ".join(paragraph.split())

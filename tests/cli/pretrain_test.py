@@ -46,6 +46,8 @@ def test_a_config_is_read_with_its_overrides(tmp_path, fake_pretrain):
     result = run(path, "--set", "seed=7", "--set", "recipe.clip_norm=0.5")
     assert result.exit_code == 0, result.stderr
     assert (calls[0].seed, calls[0].recipe.clip_norm) == (7, 0.5)
+    folder = f"{calls[0].folder}/preset"
+    assert result.stdout == f"The run is finished. Model written to {folder}\n"
 
 
 def test_a_run_that_was_stopped_exits_with_75(tmp_path, fake_pretrain):
@@ -122,7 +124,7 @@ def test_when_another_worker_has_gone_the_process_begins_anew(
 
 
 @pytest.mark.parametrize("preprocessor", [True, False])
-def test_the_model_is_that_of_the_config(preprocessor):
+def test_the_model_is_that_of_the_config(preprocessor, caplog):
     section = ModelSection(
         "gpt3_small_en",
         overrides={
@@ -139,3 +141,5 @@ def test_the_model_is_that_of_the_config(preprocessor):
     assert model.backbone.num_layers == 1
     assert model.compute_dtype == "bfloat16"
     assert (model.preprocessor is not None) == preprocessor
+    # That GPT-3's weights were not published is why there is a run.
+    assert "published" not in caplog.text

@@ -1,3 +1,5 @@
+import errno
+
 import pytest
 import typer
 
@@ -15,3 +17,42 @@ def test_an_error_of_the_user_becomes_one_line_and_code_2(kind, capsys):
 def test_a_defect_keeps_its_traceback():
     with pytest.raises(KeyError), user_errors():
         raise KeyError("x")
+
+
+def test_what_is_long_or_broken_stays_one_line(capsys):
+    with pytest.raises(typer.Exit), user_errors():
+        raise ValueError("x must be y.\nReceived: " + 10**6 * "x" + ". Use y.")
+    message = capsys.readouterr().err
+    assert len(message) < 3000
+    assert message.startswith("x must be y. Received: x")
+    assert message.endswith("x. Use y.\n")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        # As h5py and TensorFlow word them.
+        OSError(errno.ENOSPC, "Can't write data\n(file write failed)"),
+        RuntimeError("ckpt.tempstate; No space left on device [Op:SaveV2]"),
+    ],
+)
+def test_a_full_disk_is_one_line_whatever_library_met_it(error, capsys):
+    with pytest.raises(typer.Exit) as stopped, user_errors():
+        raise error
+    assert stopped.value.exit_code == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert line.startswith(
+        "The disk must have room for all that is written. Received: "
+    )
+    assert line.endswith(". Free some space and run it again.\n")
+
+
+def test_a_full_disk_that_a_file_has_told_of_is_not_told_twice(capsys):
+    with pytest.raises(typer.Exit), user_errors():
+        try:
+            raise OSError(errno.ENOSPC, "x")
+        except OSError as error:
+            message = "The disk must have room for all that is written. Once."
+            raise OSError(message) from error
+    assert capsys.readouterr().err == f"{message}\n"

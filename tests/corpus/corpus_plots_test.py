@@ -1,5 +1,6 @@
 import matplotlib.image
 import pytest
+from matplotlib.figure import Figure
 
 from keras_gpt3.corpus.corpus_plots import plot_cluster_sizes
 from keras_gpt3.corpus.corpus_plots import plot_lengths
@@ -36,3 +37,24 @@ def test_what_is_shown_changes_with_the_numbers(tmp_path, plot, shown, other):
     assert all(picture.std() > 0.01 for picture in pictures)
     same = pictures[0].shape == pictures[1].shape
     assert not same or (pictures[0] != pictures[1]).any()
+
+
+@pytest.mark.parametrize(
+    ("plot", "shown"),
+    [
+        (plot_stages, {name: {"all": COUNTS} for name in ("read", "dedup")}),
+        (plot_lengths, {name: {"8": 3, "16": 4} for name in ("read", "dedup")}),
+    ],
+)
+def test_nothing_hides_a_bar_or_a_series(plot, shown, tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda f, path: figures.append(f))
+    plot(shown, tmp_path / "a.png")
+    (figure,) = figures
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    legend = axes.get_legend().get_window_extent()
+    assert legend.y0 >= axes.get_window_extent().y1
+    # The same numbers twice: the first is seen beside the second.
+    widths = [line.get_linewidth() for line in axes.lines]
+    assert widths == sorted(set(widths), reverse=True)

@@ -1,19 +1,27 @@
 import pytest
 
+from keras_gpt3.corpus import pretrain_file
 from keras_gpt3.corpus.corpus_config import CorpusConfig
 from keras_gpt3.corpus.pretrain_file import write_pretrain_file
 from keras_gpt3.corpus.shard_section import ShardSection
 from keras_gpt3.corpus.source_section import SourceSection
+from keras_gpt3.planning import describe
+from keras_gpt3.planning import estimate_training_memory
 from keras_gpt3.training.config_file import read_config
 from keras_gpt3.training.pretraining_config import PretrainingConfig
+from keras_gpt3.training.run_recipe import run_recipe
 
 
-def source(weight, *sides):
-    shards = {side: {"folder": f"/shards/{side}"} for side in sides}
+def source(weight, *sides, train=10**12, validation=10**9):
+    tokens = {"train": train, "validation": validation}
+    shards = {
+        side: {"folder": f"/shards/{side}", "tokens": tokens[side]}
+        for side in sides
+    }
     return {"weight": weight, "shards": shards}
 
 
-def written(folder, sources):
+def written(folder, sources, preset="gpt3_medium_en"):
     config = CorpusConfig(
         str(folder),
         {
@@ -21,7 +29,7 @@ def written(folder, sources):
             for name, source in sources.items()
         },
         seed=5,
-        shard=ShardSection(preset="gpt3_medium_en"),
+        shard=ShardSection(preset=preset),
     )
     path = write_pretrain_file(config, {"sources": sources})
     return path and read_config(PretrainingConfig, path)
@@ -51,3 +59,64 @@ def test_without_weights_the_tokens_decide(tmp_path):
 
 def test_without_shards_there_is_nothing_to_train_on(tmp_path):
     assert written(tmp_path, {"a": source(None)}) is None
+
+
+def resolved(run):
+    length = run.data.sequence_length
+    return run_recipe(run.recipe, run.model.preset, length)
+
+
+def test_a_small_corpus_gets_a_small_model_and_small_batches(tmp_path):
+    held = source(None, "train", "validation", train=540_000, validation=9_000)
+    short = source(None, "train", "validation", train=9_000, validation=1_000)
+    run = written(tmp_path, {"a": held, "b": short}, "gpt3_small_en")
+    sizes = ("num_layers", "num_heads", "hidden_dim", "intermediate_dim")
+    assert [run.model.overrides[size] for size in sizes] == [2, 2, 128, 512]
+    assert run.data.sequence_length == 2048
+    assert run.recipe.batch_tokens == 2048
+    assert resolved(run).num_steps == 268
+    # No batch of 8 contexts is held out, and of one source no context.
+    assert list(run.data.validation) == ["a"]
+    assert run.validation.batch_size == 4
+    assert run.validation.resolved(268).every_steps == 13
+
+
+def test_a_corpus_of_a_few_documents_has_short_contexts(tmp_path):
+    run = written(
+        tmp_path,
+        {
+            "a": source(None, "train", train=5_000),
+            "b": source(None, "train", train=20),
+        },
+    )
+    assert run.data.sequence_length == 16
+    assert resolved(run).num_steps > 300
+
+
+def test_a_corpus_of_the_papers_size_is_trained_on_as_the_paper_did(tmp_path):
+    run = written(tmp_path, {"a": source(None, "train", train=10**12)})
+    assert run.model.overrides == {}
+    assert resolved(run).total_tokens == 300e9
+    assert resolved(run).batch_tokens == 2**19
+    assert resolved(run).learning_rate == 3e-4
+
+
+def test_batches_fit_into_the_memory_of_the_machine(tmp_path, monkeypatch):
+    available = 10 * 10**9
+    monkeypatch.setattr(pretrain_file, "available_memory", lambda: available)
+    sources = {"a": source(None, "train", train=10**12)}
+    run = written(tmp_path, sources, "gpt3_small_en")
+    rows = run.recipe.batch_tokens // 2048
+    needed = estimate_training_memory(
+        describe("gpt3_small_en").config,
+        batch_size=rows,
+        micro_batch_size=run.model.micro_batch_size,
+        rematerialization=run.model.rematerialization,
+    )
+    assert needed["total"] < available
+    assert run.model.micro_batch_size < rows
+
+
+def test_a_preset_that_is_but_a_tokenizer_gets_its_file_all_the_same(tmp_path):
+    run = written(tmp_path, {"a": source(None, "train")}, str(tmp_path))
+    assert run.recipe.batch_tokens is None

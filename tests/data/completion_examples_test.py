@@ -140,3 +140,14 @@ def test_a_completion_that_is_too_long_is_an_error_in_any_case(truncate):
 def test_options_out_of_range_raise(options, message):
     with pytest.raises(ValueError, match=message):
         CompletionExamples(PAIRS, preprocessor(), **options)
+
+
+@pytest.mark.parametrize("given", [None, "gpt3_small_en"])
+def test_what_holds_no_tokenizer_raises(given):
+    message = (
+        "preprocessor must be a GPT3Preprocessor, which holds the tokenizer. "
+        f"Received: preprocessor={given!r}. Pass model.preprocessor of a model "
+        "that was loaded with one."
+    )
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        CompletionExamples(PAIRS, given)

@@ -118,3 +118,17 @@ def test_a_name_on_the_hub_without_its_scheme_is_understood():
         "hf://org/name for a model of the hub, a folder that",
         "org/name",
     )
+
+
+@pytest.mark.parametrize("name", ["m.keras", "model.weights.h5", "notes"])
+def test_a_file_is_no_preset(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).touch()
+    for preset in (name, tmp_path / name):
+        refusal(
+            "preset must be a folder, or a name, and no file. Received: "
+            f"preset={str(preset)!r}. Load the file with "
+            "keras.saving.load_model, and write a folder with "
+            "model.save_to_preset.",
+            preset,
+        )

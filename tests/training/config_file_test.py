@@ -1,13 +1,16 @@
 import dataclasses
 import os
+import pathlib
 import re
 import sys
 
+import numpy as np
 import pytest
 
 from keras_gpt3.strict_yaml import strict_yaml
 from keras_gpt3.training import config_file
 from keras_gpt3.training.config_file import make_config
+from keras_gpt3.training.config_file import plain_config
 from keras_gpt3.training.config_file import read_config
 from keras_gpt3.training.config_file import write_config
 from keras_gpt3.training.data_section import DataSection
@@ -304,3 +307,63 @@ def test_a_key_that_stands_twice_is_an_error(tmp_path):
 def test_a_config_can_be_made_of_values_alone():
     received = make_config(Whole, {"section": {"name": "a", "count": 2}})
     assert received == Whole(Section("a", count=2))
+
+
+# === What is made in Python ===
+
+
+def test_what_python_holds_comes_back_from_the_file_as_it_was(tmp_path):
+    config = plain_config(
+        PretrainingConfig(
+            folder=tmp_path / "run",
+            model=ModelSection(
+                "small",
+                {"attention_pattern": ("dense", "banded"), "a": np.arange(2)},
+            ),
+            data=DataSection({"books": pathlib.Path("shards", "books")}),
+            seed=np.int64(3),
+            stop_after_minutes=np.float32(0.5),
+        )
+    )
+    assert config.model.overrides["attention_pattern"] == ["dense", "banded"]
+    assert config.data.shards == {"books": "shards/books"}
+    write_config(config, tmp_path / "config.yaml")
+    assert read_config(PretrainingConfig, tmp_path / "config.yaml") == config
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (
+            {"overrides": {"dropout": object}},
+            "overrides.dropout must be of a type that YAML can hold. Received: "
+            "overrides.dropout=<class 'object'>, a type. Pass numbers, "
+            "strings, lists and dicts.",
+        ),
+        (
+            {"preset": 3},
+            "preset must be of type str. Received: preset=3. Change the "
+            "config.",
+        ),
+    ],
+)
+def test_what_no_file_can_hold_raises_before_anything_is_made(changes, message):
+    with raises(ValueError, message):
+        plain_config(ModelSection(**{"preset": "small"} | changes))
+
+
+# === Hostile files ===
+
+
+def test_a_value_beyond_all_floats_is_no_float(tmp_path):
+    with pytest.raises(ValueError, match="^rate must be of type float."):
+        read(tmp_path, "name: a", ["rate=1" + 400 * "0"], kind=Section)
+
+
+@pytest.mark.parametrize(
+    "text", ["count: " + "x" * 10**6, "x" * 900 + ": 1", "? " + "x" * 10**6]
+)
+def test_what_is_long_is_cut_in_messages(tmp_path, text):
+    with pytest.raises(ValueError) as raised:
+        read(tmp_path, text, kind=Section)
+    assert len(str(raised.value)) < 1000

@@ -117,3 +117,13 @@ def test_it_writes_to_standard_error_by_default(capsys, monkeypatch):
     ConsoleSink(100)(VALIDATION, True)
     assert sys.stderr.getvalue() == VALIDATION_LINE + "\n"
     assert capsys.readouterr().out == ""
+
+
+def test_it_says_that_it_compiles_and_where_it_stands(monkeypatch):
+    start = {"kind": "start", "step": 40}
+    assert lines(start) == ["step 40/100, compiling the first step"]
+    shown = on_terminal(monkeypatch, start)
+    assert "step 40 of 100" in shown
+    assert "compiling the first step" in shown
+    # A run that is finished compiles nothing.
+    assert lines(start | {"step": 100}) == []

@@ -5,11 +5,14 @@ import keras
 import numpy as np
 import pytest
 
+from keras_gpt3.data.completion_examples import CompletionExamples
+from keras_gpt3.training.finetuning_checks import check_arguments
 from keras_gpt3.training.finetuning_checks import check_finite
 from keras_gpt3.training.finetuning_checks import check_trainable
 from keras_gpt3.training.finetuning_recipe import FinetuningRecipe
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_model
+from tests.small_gpt3 import small_text_model
 
 
 def frozen():
@@ -116,3 +119,17 @@ def test_weights_must_be_finite():
     beta.assign(np.full(beta.shape, np.inf))
     with pytest.raises(ValueError, match="final_norm/beta in epoch 1. Lower"):
         check_finite(model, {"loss": 1.0}, epoch=0)
+
+
+@pytest.mark.parametrize("name", ["examples", "validation", "recipe"])
+def test_arguments_of_another_type_raise(name):
+    pairs = [("a", " b")]
+    arguments = {
+        "examples": CompletionExamples(pairs, small_text_model().preprocessor),
+        "recipe": FinetuningRecipe(),
+    }
+    received = {"epochs": 1} if name == "recipe" else pairs
+    message = f"{name} must be .* Received: {name}=.*, a (list|dict). Pass"
+    with pytest.raises(TypeError, match=message) as raised:
+        check_arguments(**arguments | {name: received})
+    assert "\n" not in str(raised.value)

@@ -27,3 +27,17 @@ def test_both_losses_and_the_rate_are_drawn(validated, tmp_path):
     assert losses.lines[0].get_ydata().tolist() == history(True).loss
     assert rates.lines[0].get_ydata().tolist() == [1e-3] * 6
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_high_loss_fills_its_panel_and_no_legend_covers_it():
+    high = history(True)
+    high.loss = [loss + 9 for loss in high.loss]
+    for epoch in high.epochs:
+        epoch["val_loss"] += 9
+    figure = plot_finetuning(high)
+    figure.draw_without_rendering()
+    losses = figure.axes[0]
+    bottom, top = losses.get_ylim()
+    assert 10 < bottom < top < 12.2
+    legend = losses.get_legend().get_window_extent()
+    assert legend.y0 >= losses.get_window_extent().y1

@@ -1,4 +1,6 @@
+import dataclasses
 import errno
+import importlib
 import logging
 import os
 import pathlib
@@ -6,10 +8,12 @@ import re
 import sys
 
 import keras
+import numpy as np
 import pytest
 
 from keras_gpt3.training import checkpoint_files
 from keras_gpt3.training import run_checkpoints
+from tests.small_gpt3 import LENGTH
 from tests.training.pretraining_run_test import assert_bitwise_equal
 from tests.training.pretraining_run_test import records_of
 from tests.training.pretraining_run_test import small_recipe
@@ -41,6 +45,35 @@ def test_a_folder_of_another_run_is_refused_and_stays(tmp_path, monkeypatch):
     assert train(small_config(tmp_path, checkpoints={"every_steps": 5}))
 
 
+def test_a_config_of_pythons_own_types_resumes(tmp_path, monkeypatch):
+    small = small_config(tmp_path)
+    config = dataclasses.replace(
+        small,
+        seed=np.int64(small.seed),
+        model=dataclasses.replace(
+            small.model,
+            # As the documentation of the backbone writes it.
+            overrides={"attention_pattern": ("dense", "banded")},
+        ),
+        data=dataclasses.replace(
+            small.data,
+            shards={k: pathlib.Path(v) for k, v in small.data.shards.items()},
+        ),
+    )
+    with monkeypatch.context() as patch:
+        stop_before(patch, 2)
+        assert not train(config)
+    assert train(config)
+
+
+def test_a_config_that_no_file_can_hold_leaves_no_folder(tmp_path):
+    config = small_config(tmp_path, model={"overrides": {"dropout": object()}})
+    message = "^model.overrides.dropout must be of a type that YAML can hold"
+    with pytest.raises(ValueError, match=message):
+        train(config)
+    assert not pathlib.Path(config.folder).exists()
+
+
 def test_a_vocabulary_larger_than_the_models_raises(tmp_path):
     message = (
         "The shards' vocabulary must be at most the model's. Received: 61 ids "
@@ -50,6 +83,26 @@ def test_a_vocabulary_larger_than_the_models_raises(tmp_path):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         train(small_config(tmp_path), vocabulary_size=60)
     assert not pathlib.Path(tmp_path, "run").exists()
+
+
+def test_a_batch_that_cannot_fit_is_refused_in_the_configs_words(
+    tmp_path, monkeypatch
+):
+    module = importlib.import_module("keras_gpt3.planning.available_memory")
+    monkeypatch.setattr(module, "available_memory", lambda: 150 * 10**6)
+    config = small_config(
+        tmp_path,
+        model={"micro_batch_size": None},
+        recipe=small_recipe(batch_tokens=2**13 * LENGTH, total_tokens=1e6),
+    )
+    with pytest.raises(MemoryError) as raised:
+        train(config)
+    assert re.search(
+        r"^A training step of small must fit .* for 8192 rows .* Set in the "
+        r"config's section model: micro_batch_size=\d+, ",
+        str(raised.value),
+    )
+    assert not pathlib.Path(config.folder).exists()
 
 
 def test_another_backend_is_one_sentence(tmp_path, monkeypatch):
@@ -95,6 +148,20 @@ def test_a_full_disk_costs_a_checkpoint_and_not_the_run(
         "step_000000006",
         "step_000000012",
     ]
+
+
+def test_a_disk_that_is_full_from_the_start_costs_no_training(
+    tmp_path, monkeypatch
+):
+    def write_arrays(folder, arrays):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(run_checkpoints, "write_arrays", write_arrays)
+    config = small_config(tmp_path)
+    message = "^The last checkpoint must be written. Received: step=0, where "
+    with pytest.raises(RuntimeError, match=message):
+        train(config)
+    assert records_of(config) == []
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_used(

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import math
 import re
 
@@ -289,3 +290,40 @@ def test_an_unknown_preset_is_answered_with_the_known():
 def test_an_unknown_field_raises():
     with pytest.raises(TypeError, match="lerning_rate"):
         PretrainingRecipe.for_preset("gpt3_small_en", lerning_rate=1.0)
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("batch_tokens", "1024"),
+        ("learning_rate", None),
+        ("total_tokens", "1e6"),
+        ("clip_norm", float("nan")),
+        ("weight_decay", True),
+    ],
+)
+def test_what_is_no_finite_number_raises(field, value):
+    fields = {"batch_tokens": 1024, "learning_rate": 1e-3, field: value}
+    message = (
+        f"{field} must be a finite number. Received: {field}={value!r}. Pass "
+        "it without quotes, such as 1e6."
+    )
+    for make in (
+        PretrainingRecipe,
+        functools.partial(PretrainingRecipe.for_preset, "gpt3_small_en"),
+    ):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            make(**fields)
+
+
+def test_clocks_in_proportion_are_not_off_by_a_rounding():
+    recipe = PretrainingRecipe(1024, 1e-3, total_tokens=400_000)
+    assert recipe.warmup_tokens == 500.0
+
+
+def test_a_ramp_of_no_tokens_does_not_grow():
+    fields = {"batch_tokens": 1024, "learning_rate": 1e-3}
+    constant = {"start_batch_tokens": 1024, "ramp_tokens": 0.0}
+    assert not PretrainingRecipe(**fields).grows
+    assert not PretrainingRecipe(**fields, **constant).grows
+    assert PretrainingRecipe(**GROWING).grows

@@ -13,6 +13,7 @@ from keras_gpt3.data import contexts_of_step
 from keras_gpt3.training import pretraining_run
 from keras_gpt3.training.pretraining_run import is_due
 from keras_gpt3.training.run_checkpoints import RunCheckpoints
+from keras_gpt3.training.run_data import RunData
 from keras_gpt3.training.run_log import RunLog
 from tests.small_gpt3 import LENGTH
 from tests.training.small_run import NUM_STEPS
@@ -136,15 +137,33 @@ def test_a_killed_run_ends_bit_for_bit_as_an_undisturbed_one(
     ]
 
 
-def test_sigterm_saves_at_once_and_the_run_goes_on(tmp_path, monkeypatch):
+@pytest.mark.parametrize("step", [6, NUM_STEPS])
+def test_sigterm_saves_at_once_and_the_run_goes_on(tmp_path, monkeypatch, step):
     whole, config = (small_config(tmp_path, name) for name in ("whole", "a"))
     train(whole)
+    sizes = []
+    real = RunData.training_dataset
+
+    def training_dataset(self, batch_size, *options):
+        sizes.append(batch_size)
+        return real(self, batch_size, *options)
+
+    monkeypatch.setattr(RunData, "training_dataset", training_dataset)
     with monkeypatch.context() as patch:
-        stop_before(patch, 6)
-        assert not train(config)
-    assert records_of(config)[-1]["step"] == 6
+        stop_before(patch, step)
+        assert train(config) == (step == NUM_STEPS)
+    assert records_of(config)[-1]["step"] == step
     assert train(config)
     assert_bitwise_equal(config, whole)
+    # The validation that was due at the stop is made up for, once.
+    held_out = records_of(config, "validation")
+    assert [r["step"] for r in held_out] == [0, 6, NUM_STEPS]
+    checkpoints = RunCheckpoints(f"{config.folder}/checkpoints")
+    for record in held_out[1:]:
+        metric = checkpoints.restore(record["step"]).facts["metric"]
+        assert metric == record["loss"]
+    # Numbers, by which shapes are known, also after the recipe was resolved.
+    assert sizes == [4, 4]
 
 
 def test_another_number_of_replicas_follows_the_same_curve(
@@ -280,6 +299,19 @@ def test_a_spike_rolls_the_run_back_and_skips_its_batches(
     assert [r["step"] for r in records] == list(range(1, NUM_STEPS + 1))
     batches = [r["batch"] for r in records]
     assert batches == [*range(8), 9, 11, 12, 13]
+
+
+def test_a_rollback_to_the_start_keeps_its_validation(tmp_path, spikes):
+    config = small_config(
+        tmp_path,
+        checkpoints={"every_steps": None, "keep_best": False},
+        validation={"every_steps": None, "max_batches": 1, "batch_size": 4},
+        health={"spike_deviations": 3.0, "spike_window": 4},
+    )
+    assert train(config)
+    assert spikes == [8]
+    held_out = records_of(config, "validation")
+    assert [r["step"] for r in held_out] == [0, NUM_STEPS]
 
 
 def test_a_run_that_goes_back_too_often_ends(tmp_path, spikes):

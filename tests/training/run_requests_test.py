@@ -1,10 +1,13 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
+from keras_gpt3.training import run_requests
 from keras_gpt3.training.run_requests import RunRequests
 
 STOP, SAVE, NOTHING = [1.0, 0.0], [0.0, 1.0], [0.0, 0.0]
@@ -133,3 +136,45 @@ def test_a_time_that_is_not_above_0_raises(name, place, minutes):
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         RunRequests(*arguments)
+
+
+# A main thread that is deaf: in a call that releases Python and hears nothing.
+DEAF = """
+import hashlib, importlib.util, sys
+spec = importlib.util.spec_from_file_location("run_requests", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+module._PATIENCE = 0.1
+with module.RunRequests(None, None):
+    print("ready", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
+"""
+
+
+def test_a_long_call_acknowledges_ctrl_c_and_ends_at_the_second():
+    with subprocess.Popen(
+        [sys.executable, "-c", DEAF, run_requests.__file__],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.readline() == (
+            "Stopping after this step, then saving. Ctrl-C once more stops at "
+            "once.\n"
+        )
+        process.send_signal(signal.SIGINT)
+        errors = process.stderr.read()
+    assert errors == "Stopping at once. The last checkpoint stays.\n"
+    assert process.returncode == 130
+
+
+def test_a_listener_leaves_nothing_behind():
+    with RunRequests(None, None) as requests, pytest.raises(KeyboardInterrupt):
+        send(signal.SIGINT)
+        send(signal.SIGINT)
+    assert requests.votes() == STOP
+    assert signal.set_wakeup_fd(-1) == -1
+    names = [thread.name for thread in threading.enumerate()]
+    assert "run_requests" not in names
