@@ -22,12 +22,20 @@ _HELP = {
     "what the context holds. A batch that runs cannot be interrupted, so this "
     "bounds how long others, and the end of the server, wait for it.",
     "request_timeout": "Seconds after which a request is given up.",
+    "receive_timeout": "Seconds that a client has to send the head of a "
+    "request, and then its body.",
+    "max_connections": "The most connections; never more than half of the "
+    "files that the process may open.",
     "max_body_bytes": "The longest body of a request.",
     "max_queue": "The most prompts that are waited for at a time.",
     "max_streams": "The most streams at a time.",
     "max_stop_strings": "The most stop strings of a prompt.",
     "max_stop_bytes": "The longest stop string, in bytes of UTF-8.",
     "max_answer_values": "The most numbers and strings of an answer.",
+    "allow_host": "A name that requests may have as Host, besides addresses "
+    "and localhost; '*' is any. May be given again.",
+    "allow_origin": "An origin of web pages that may send requests, besides "
+    "this server's own; '*' is any. May be given again.",
 }
 _option = options_with(_HELP)
 
@@ -48,12 +56,16 @@ def serve_command(
     max_batch_tokens: Annotated[int, _option("max_batch_tokens")] = 16384,
     max_new_tokens: Annotated[int | None, _option("max_new_tokens")] = None,
     request_timeout: Annotated[float, _option("request_timeout")] = 60.0,
+    receive_timeout: Annotated[float, _option("receive_timeout")] = 20.0,
+    max_connections: Annotated[int, _option("max_connections")] = 512,
     max_body_bytes: Annotated[int, _option("max_body_bytes")] = 2**20,
     max_queue: Annotated[int, _option("max_queue")] = 1024,
     max_streams: Annotated[int, _option("max_streams")] = 16,
     max_stop_strings: Annotated[int, _option("max_stop_strings")] = 16,
     max_stop_bytes: Annotated[int, _option("max_stop_bytes")] = 256,
     max_answer_values: Annotated[int, _option("max_answer_values")] = 4_000_000,
+    allow_host: Annotated[list[str], _option("allow_host")] = (),
+    allow_origin: Annotated[list[str], _option("allow_origin")] = (),
 ) -> None:
     """Serve an export over HTTP, with a page to try it on.
 
@@ -73,11 +85,15 @@ def serve_command(
             max_batch_tokens=max_batch_tokens,
             max_new_tokens=max_new_tokens,
             request_timeout=request_timeout,
+            receive_timeout=receive_timeout,
+            max_connections=max_connections,
             max_body_bytes=max_body_bytes,
             max_queue=max_queue,
             max_streams=max_streams,
             max_stop_strings=max_stop_strings,
             max_stop_bytes=max_stop_bytes,
             max_answer_values=max_answer_values,
+            allow_hosts=tuple(allow_host),
+            allow_origins=tuple(allow_origin),
         )
         serve(folder, host, port, settings)

@@ -1,5 +1,7 @@
 """Serves an export over HTTP until it is told to stop."""
 
+import dataclasses
+
 from keras_gpt3.needed_packages import needed_packages
 from keras_gpt3.serving.listening_socket import listening_socket
 from keras_gpt3.serving.server_settings import ServerSettings
@@ -44,6 +46,10 @@ def serve(folder, host="127.0.0.1", port=8501, settings=None):
     ```
     """
     settings = settings or ServerSettings()
+    # A name that it is told to listen at is one of its own.
+    settings = dataclasses.replace(
+        settings, allow_hosts=(host, *settings.allow_hosts)
+    )
     make_app, model_class, server_class = _imported()
     with listening_socket(host, port) as listener:
         model = model_class(folder, settings)

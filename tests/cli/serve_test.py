@@ -33,6 +33,8 @@ def test_options_reach_the_server(monkeypatch):
         "max_batch_tokens": 99,
         "max_new_tokens": 5,
         "request_timeout": 9.0,
+        "receive_timeout": 4.0,
+        "max_connections": 12,
         "max_body_bytes": 100,
         "max_queue": 11,
         "max_streams": 2,
@@ -45,7 +47,10 @@ def test_options_reach_the_server(monkeypatch):
         for name, value in options.items()
         for part in (f"--{name.replace('_', '-')}", value)
     ]
-    flags += ["--host", "::1", "--port", 0]
+    flags += ["--host", "::1", "--port", 0, "--allow-host", "a.example"]
+    flags += ["--allow-origin", "https://b.example"]
+    options["allow_hosts"] = ("a.example",)
+    options["allow_origins"] = ("https://b.example",)
     assert run("folder", *flags).exit_code == 0
     assert calls == [
         (pathlib.Path("folder"), "::1", 0, ServerSettings(**options))
@@ -55,7 +60,7 @@ def test_options_reach_the_server(monkeypatch):
 def test_defaults_are_those_of_the_settings():
     parameters = inspect.signature(serve_command).parameters
     for field in dataclasses.fields(ServerSettings):
-        if field.name != "watch_seconds":
+        if field.name not in ("watch_seconds", "allow_hosts", "allow_origins"):
             assert parameters[field.name].default == field.default
 
 

@@ -135,7 +135,8 @@ def test_hundreds_at_once_are_answered_as_each_one_alone(process, alone):
 
 
 HALF = (
-    b"POST /v1/models/gpt3:predict HTTP/1.1\r\nHost: x\r\n"
+    b"POST /v1/models/gpt3:predict HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    b"Content-Type: application/json\r\n"
     b'Content-Length: 100\r\n\r\n{"instances": ['
 )
 
