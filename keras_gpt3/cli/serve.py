@@ -32,6 +32,8 @@ _HELP = {
     "max_stop_strings": "The most stop strings of a prompt.",
     "max_stop_bytes": "The longest stop string, in bytes of UTF-8.",
     "max_answer_values": "The most numbers and strings of an answer.",
+    "max_version_loads": "The most versions that are loaded until a restart: "
+    "some memory of each stays.",
     "allow_host": "A name that requests may have as Host, besides addresses "
     "and localhost; '*' is any. May be given again.",
     "allow_origin": "An origin of web pages that may send requests, besides "
@@ -64,6 +66,7 @@ def serve_command(
     max_stop_strings: Annotated[int, _option("max_stop_strings")] = 16,
     max_stop_bytes: Annotated[int, _option("max_stop_bytes")] = 256,
     max_answer_values: Annotated[int, _option("max_answer_values")] = 4_000_000,
+    max_version_loads: Annotated[int, _option("max_version_loads")] = 16,
     allow_host: Annotated[list[str], _option("allow_host")] = (),
     allow_origin: Annotated[list[str], _option("allow_origin")] = (),
 ) -> None:
@@ -93,6 +96,7 @@ def serve_command(
             max_stop_strings=max_stop_strings,
             max_stop_bytes=max_stop_bytes,
             max_answer_values=max_answer_values,
+            max_version_loads=max_version_loads,
             allow_hosts=tuple(allow_host),
             allow_origins=tuple(allow_origin),
         )

@@ -46,6 +46,9 @@ class ServerSettings:
         allow_origins: tuple of strings. Origins of web pages that may send
             requests, such as `"https://example.com"`, besides the server's
             own; `"*"` is any. Defaults to `()`.
+        max_version_loads: int. The most versions that are loaded in the life
+            of the server: TensorFlow keeps some memory of each, about what the
+            graphs take. Defaults to `16`.
         watch_seconds: float. How often a base folder is looked at for a newer
             version. Defaults to `5.0`.
 
@@ -78,6 +81,7 @@ class ServerSettings:
     max_answer_values: int = 4_000_000
     allow_hosts: tuple = ()
     allow_origins: tuple = ()
+    max_version_loads: int = 16
     watch_seconds: float = 5.0
 
     def __post_init__(self):

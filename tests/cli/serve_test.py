@@ -41,6 +41,7 @@ def test_options_reach_the_server(monkeypatch):
         "max_stop_strings": 3,
         "max_stop_bytes": 7,
         "max_answer_values": 1000,
+        "max_version_loads": 3,
     }
     flags = [
         part
