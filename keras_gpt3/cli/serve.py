@@ -1,6 +1,9 @@
 """`keras-gpt3 serve FOLDER`: an export over HTTP."""
 
+import contextlib
 import pathlib
+import signal
+import threading
 from typing import Annotated
 
 import typer
@@ -76,7 +79,7 @@ def serve_command(
     until SIGINT or SIGTERM, then answers what runs and exits with 0; with 2 if
     an argument is wrong.
     """
-    with user_errors():
+    with user_errors(), _killed_by_interrupts():
         check_tensorflow("serve")
         from keras_gpt3.serving import ServerSettings
         from keras_gpt3.serving import serve
@@ -101,3 +104,20 @@ def serve_command(
             allow_origins=tuple(allow_origin),
         )
         serve(folder, host, port, settings)
+
+
+@contextlib.contextmanager
+def _killed_by_interrupts():
+    """Lets Ctrl-C end the process, until the server listens to it itself.
+
+    TensorFlow turns Python's exception into one of its own while it loads a
+    model, and goes on for seconds before. There is nothing to clean up.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python allows no handlers here.
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -64,6 +64,23 @@ class HttpServer(uvicorn.Server):
             self._message, markup=False, highlight=False
         )
 
+    def handle_exit(self, sig, frame):
+        """Stops; on a second Ctrl-C without waiting for what runs.
+
+        Args:
+            sig: int. The signal.
+            frame: Python's, of where it came.
+        """
+        if self.should_exit and sig == signal.SIGINT:
+            # No exception ends a batch: it runs in TensorFlow's own code.
+            signal.signal(sig, signal.SIG_DFL)
+            signal.raise_signal(sig)
+        super().handle_exit(sig, frame)
+        if sig == signal.SIGINT:
+            rich.console.Console(stderr=True, soft_wrap=True).print(
+                "Stopping when what runs is answered. Ctrl-C again stops now."
+            )
+
     @contextlib.contextmanager
     def capture_signals(self):
         """Ends on a signal, once: uvicorn would raise it again at the end."""

@@ -78,6 +78,7 @@ def test_a_folder_without_a_model_is_one_line(tmp_path):
     result = run(tmp_path / "missing", "--port", 0)
     assert result.exit_code == 2
     assert result.stderr == (
+        f"Loading {tmp_path / 'missing'} ...\n"
         "FOLDER must be a SavedModel, or hold versions in folders such as 1. "
         f"Received: FOLDER='{tmp_path / 'missing'}'. Write one with "
         "model.export(folder).\n"
