@@ -1,6 +1,9 @@
 """`keras-gpt3 serve FOLDER`: an export over HTTP."""
 
+import contextlib
 import pathlib
+import signal
+import threading
 from typing import Annotated
 
 import typer
@@ -22,12 +25,22 @@ _HELP = {
     "what the context holds. A batch that runs cannot be interrupted, so this "
     "bounds how long others, and the end of the server, wait for it.",
     "request_timeout": "Seconds after which a request is given up.",
+    "receive_timeout": "Seconds that a client has to send the head of a "
+    "request, and then its body.",
+    "max_connections": "The most connections; never more than half of the "
+    "files that the process may open.",
     "max_body_bytes": "The longest body of a request.",
     "max_queue": "The most prompts that are waited for at a time.",
     "max_streams": "The most streams at a time.",
     "max_stop_strings": "The most stop strings of a prompt.",
     "max_stop_bytes": "The longest stop string, in bytes of UTF-8.",
     "max_answer_values": "The most numbers and strings of an answer.",
+    "max_version_loads": "The most versions that are loaded until a restart: "
+    "some memory of each stays.",
+    "allow_host": "A name that requests may have as Host, besides addresses "
+    "and localhost; '*' is any. May be given again.",
+    "allow_origin": "An origin of web pages that may send requests, besides "
+    "this server's own; '*' is any. May be given again.",
 }
 _option = options_with(_HELP)
 
@@ -48,12 +61,17 @@ def serve_command(
     max_batch_tokens: Annotated[int, _option("max_batch_tokens")] = 16384,
     max_new_tokens: Annotated[int | None, _option("max_new_tokens")] = None,
     request_timeout: Annotated[float, _option("request_timeout")] = 60.0,
+    receive_timeout: Annotated[float, _option("receive_timeout")] = 20.0,
+    max_connections: Annotated[int, _option("max_connections")] = 512,
     max_body_bytes: Annotated[int, _option("max_body_bytes")] = 2**20,
     max_queue: Annotated[int, _option("max_queue")] = 1024,
     max_streams: Annotated[int, _option("max_streams")] = 16,
     max_stop_strings: Annotated[int, _option("max_stop_strings")] = 16,
     max_stop_bytes: Annotated[int, _option("max_stop_bytes")] = 256,
     max_answer_values: Annotated[int, _option("max_answer_values")] = 4_000_000,
+    max_version_loads: Annotated[int, _option("max_version_loads")] = 16,
+    allow_host: Annotated[list[str], _option("allow_host")] = (),
+    allow_origin: Annotated[list[str], _option("allow_origin")] = (),
 ) -> None:
     """Serve an export over HTTP, with a page to try it on.
 
@@ -61,7 +79,7 @@ def serve_command(
     until SIGINT or SIGTERM, then answers what runs and exits with 0; with 2 if
     an argument is wrong.
     """
-    with user_errors():
+    with user_errors(), _killed_by_interrupts():
         check_tensorflow("serve")
         from keras_gpt3.serving import ServerSettings
         from keras_gpt3.serving import serve
@@ -73,11 +91,33 @@ def serve_command(
             max_batch_tokens=max_batch_tokens,
             max_new_tokens=max_new_tokens,
             request_timeout=request_timeout,
+            receive_timeout=receive_timeout,
+            max_connections=max_connections,
             max_body_bytes=max_body_bytes,
             max_queue=max_queue,
             max_streams=max_streams,
             max_stop_strings=max_stop_strings,
             max_stop_bytes=max_stop_bytes,
             max_answer_values=max_answer_values,
+            max_version_loads=max_version_loads,
+            allow_hosts=tuple(allow_host),
+            allow_origins=tuple(allow_origin),
         )
         serve(folder, host, port, settings)
+
+
+@contextlib.contextmanager
+def _killed_by_interrupts():
+    """Lets Ctrl-C end the process, until the server listens to it itself.
+
+    TensorFlow turns Python's exception into one of its own while it loads a
+    model, and goes on for seconds before. There is nothing to clean up.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python allows no handlers here.
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -6,6 +6,7 @@ import tensorflow as tf
 from keras_gpt3.backend_check import require_backend
 from keras_gpt3.export.batching_parameters import BatchingParameters
 from keras_gpt3.export.endpoints import Endpoints
+from keras_gpt3.export.file_sizes import write_file_sizes
 from keras_gpt3.export.serving_bundle import check_served_as
 from keras_gpt3.export.serving_bundle import write_serving_bundle
 from keras_gpt3.export.version_folder import write_version
@@ -158,6 +159,7 @@ def export_saved_model(
                 model.backbone.max_sequence_length,
                 name,
             )
+        write_file_sizes(folder)
 
     folder = write_version(filepath, write, version)
     # Only now: an export that fails leaves nothing.

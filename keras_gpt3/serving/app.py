@@ -9,6 +9,8 @@ from starlette.applications import Starlette
 from starlette.convertors import Convertor  # codespell:ignore
 from starlette.convertors import register_url_convertor  # codespell:ignore
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 from starlette.responses import Response
 from starlette.responses import StreamingResponse
@@ -19,6 +21,7 @@ from keras_gpt3.serving.request_body import read_body
 from keras_gpt3.serving.request_body import unless_gone
 from keras_gpt3.serving.request_error import CLIENT_GONE
 from keras_gpt3.serving.request_error import RequestError
+from keras_gpt3.serving.request_guard import RequestGuard
 
 _PAGE = {
     "/": ("page.html", "text/html"),
@@ -73,10 +76,27 @@ def make_app(server):
             Route(f"{path}:predict", routes.predict, methods=["POST"]),
             Route(f"{path}:stream", routes.stream, methods=["POST"]),
         ]
-    handlers = {HTTPException: _refused, RequestError: _told}
+    settings = server.settings
+    guard = Middleware(
+        RequestGuard,
+        allow_hosts=settings.allow_hosts,
+        allow_origins=settings.allow_origins,
+    )
+    # A browser asks whether another page may, and reads it in the answers.
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.allow_origins,
+        allow_methods=("GET", "POST"),
+        allow_headers=("Content-Type",),
+    )
     return Starlette(
         routes=listed,
-        exception_handlers=handlers,
+        middleware=[guard, cors] if settings.allow_origins else [guard],
+        exception_handlers={
+            HTTPException: _refused,
+            RequestError: _told,
+            Exception: _failed,
+        },
         lifespan=routes.lifespan,
     )
 
@@ -143,7 +163,7 @@ class _Routes:
         limit = server.settings.max_body_bytes
         try:
             return await read_body(
-                request, limit, server.settings.request_timeout
+                request, limit, server.settings.receive_timeout
             )
         except RequestError as error:
             seconds = time.monotonic() - start
@@ -173,6 +193,15 @@ def _model(request):
 async def _told(request, error):
     body = {"error": str(error)}
     return JSONResponse(body, error.status, headers=error.headers)
+
+
+async def _failed(request, error):
+    """What no other handler knows; it is logged besides."""
+    message = (
+        "A request must not fail. Received: "
+        f"{type(error).__name__}. See the server's log."
+    )
+    return JSONResponse({"error": message}, 500)
 
 
 async def _refused(request, error):

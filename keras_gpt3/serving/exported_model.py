@@ -51,7 +51,7 @@ class ExportedModel:
     ```python
     import keras_gpt3
     from keras_gpt3.serving.exported_model import ExportedModel
-    from keras_gpt3.serving.version_folders import newest_version
+    from keras_gpt3.serving.version_folders import newest_versions
 
     backbone = keras_gpt3.GPT3Backbone(
         vocabulary_size=100,
@@ -62,7 +62,7 @@ class ExportedModel:
         max_sequence_length=32,
     )
     keras_gpt3.GPT3(backbone).export("exported", verbose=False)
-    version, path = newest_version("exported")
+    version, path = newest_versions("exported")[0]
     ExportedModel(path, version).call("logits", {"token_ids": [[1, 2]]})
     ```
     """

@@ -1,11 +1,15 @@
 """Uvicorn, told to say where it is and to end quietly."""
 
 import contextlib
+import functools
+import resource
 import signal
 import threading
 
 import rich.console
 import uvicorn
+
+from keras_gpt3.serving.http_protocol import HttpProtocol
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Besides the time that a request may take.
@@ -27,12 +31,19 @@ class HttpServer(uvicorn.Server):
                 app,
                 # The same on every machine, whatever else is installed.
                 loop="asyncio",
-                http="h11",
+                http=functools.partial(
+                    HttpProtocol,
+                    receive_timeout=settings.receive_timeout,
+                    max_connections=_max_connections(settings),
+                ),
+                # So many are accepted before the first of them is counted.
+                backlog=128,
                 ws="none",
                 lifespan="on",
                 # Python's own logging, as the rest of the package.
                 log_config=None,
-                log_level="warning",
+                # A warning for each bad request would fill a disk.
+                log_level="error",
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=int(settings.request_timeout)
@@ -53,6 +64,23 @@ class HttpServer(uvicorn.Server):
             self._message, markup=False, highlight=False
         )
 
+    def handle_exit(self, sig, frame):
+        """Stops; on a second Ctrl-C without waiting for what runs.
+
+        Args:
+            sig: int. The signal.
+            frame: Python's, of where it came.
+        """
+        if self.should_exit and sig == signal.SIGINT:
+            # No exception ends a batch: it runs in TensorFlow's own code.
+            signal.signal(sig, signal.SIG_DFL)
+            signal.raise_signal(sig)
+        super().handle_exit(sig, frame)
+        if sig == signal.SIGINT:
+            rich.console.Console(stderr=True, soft_wrap=True).print(
+                "Stopping when what runs is answered. Ctrl-C again stops now."
+            )
+
     @contextlib.contextmanager
     def capture_signals(self):
         """Ends on a signal, once: uvicorn would raise it again at the end."""
@@ -65,3 +93,11 @@ class HttpServer(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _max_connections(settings):
+    """No more than half of the files that the process may open."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return settings.max_connections
+    return max(1, min(settings.max_connections, files // 2))

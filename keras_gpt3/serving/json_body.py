@@ -4,6 +4,9 @@ import json
 
 from keras_gpt3.tokenization.text_check import INVALID_UTF8
 
+# A row of a cache has four, in an object in a list.
+_MAX_DEPTH = 16
+
 
 def parse_body(body, known):
     """Reads a body.
@@ -43,6 +46,7 @@ def parse_body(body, known):
             f"The body must be JSON. Received: {_reason(error)}. Check its "
             "quotes and brackets."
         ) from None
+    _check_depth(request)
     if not isinstance(request, dict):
         raise ValueError(
             "The body must be a JSON object. Received: "
@@ -72,6 +76,24 @@ def check_keys(what, keys, known):
             f"{what} must be among {', '.join(known)}. Received: "
             f"{received:.80}. Check the spelling."
         )
+
+
+def _check_depth(value):
+    """Raises at lists in lists that no input has: what reads them recurses."""
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (list, dict))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise ValueError(
+        f"Lists and objects of a body must be at most {_MAX_DEPTH} deep. "
+        "Received: deeper ones. Remove brackets."
+    )
 
 
 def _reason(error):

@@ -2,6 +2,8 @@
 
 import socket
 
+_LAST_PORT = 2**16 - 1
+
 
 def listening_socket(host, port):
     """Opens a socket.
@@ -14,6 +16,7 @@ def listening_socket(host, port):
         A `socket.socket`, bound.
 
     Raises:
+        ValueError: If the port is no number of a port.
         OSError: If the address cannot be had.
 
     Example:
@@ -25,6 +28,12 @@ def listening_socket(host, port):
         listener.getsockname()  # ("127.0.0.1", 40123)
     ```
     """
+    if not 0 <= port <= _LAST_PORT:
+        # The resolver of addresses would take what is left of 16 bits.
+        raise ValueError(
+            f"port must be from 0 to {_LAST_PORT}. Received: port={port}. Pass "
+            "0 for any that is free."
+        )
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -37,7 +46,7 @@ def listening_socket(host, port):
         except BaseException:
             listener.close()
             raise
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise OSError(
             "host and port must be an address of this machine that is free. "
             f"Received: {host}:{port} ({error}). Pass another --port, or 0 for "

@@ -15,7 +15,7 @@ from keras_gpt3.serving.request_error import RequestError
 from keras_gpt3.serving.served_model import ServedModel
 from keras_gpt3.serving.server_metrics import ServerMetrics
 from keras_gpt3.serving.serving_threads import ServingThreads
-from keras_gpt3.serving.version_folders import newest_version
+from keras_gpt3.serving.version_folders import VersionLoader
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,21 +33,21 @@ class ModelServer:
         version: int. What is served.
 
     Raises:
-        ValueError: If there is no SavedModel.
+        ValueError: If there is no SavedModel that can be loaded.
     """
 
     def __init__(self, folder, settings):
         self.settings = settings
         self.metrics = ServerMetrics()
-        self._folder = folder
         self._threads = ServingThreads()
         self._queue = Admission(settings.max_queue, "prompts", "--max-queue")
         self._streams = Admission(
             settings.max_streams, "streams", "--max-streams"
         )
-        self._failed = None
-        version, path = newest_version(folder)
-        self._served = self._load(version, path)
+        self._versions = VersionLoader(
+            folder, self._load, settings.max_version_loads
+        )
+        self._served = self._versions.load_first()
         self._watch_numbers()
 
     @property
@@ -163,22 +163,12 @@ class ModelServer:
     async def look_for_newer(self):
         """Loads the newest version, if it is newer than the one served.
 
-        What runs on the old one is answered from it. One that cannot be loaded
-        is logged and passed over.
+        What runs on the old one is answered from it; see `VersionLoader`.
         """
-        try:
-            version, path = newest_version(self._folder)
-        except (ValueError, OSError):
-            return  # Removed: what is loaded is served on.
-        if version <= self.version or version == self._failed:
-            return
-        try:
-            self._served = await asyncio.to_thread(self._load, version, path)
-            _LOG.info("Serving version %d.", version)
-        except Exception:
-            # Whatever is wrong with it, the one that runs is served on.
-            self._failed = version
-            _LOG.exception("Version %d could not be loaded.", version)
+        newer = await asyncio.to_thread(self._versions.load_newer, self.version)
+        if newer is not None:
+            self._served = newer
+            _LOG.info("Serving version %d.", self.version)
 
     def close(self):
         """Waits for what runs, and stops the threads."""

@@ -10,6 +10,12 @@ from keras_gpt3.serving.json_tensors import json_from_array
 from keras_gpt3.serving.request_layout import columns_of_request
 from keras_gpt3.serving.request_layout import rows_of_columns
 from keras_gpt3.serving.request_layout import rows_of_instances
+from keras_gpt3.serving.request_limits import check_new_tokens
+from keras_gpt3.serving.request_limits import check_rows
+from keras_gpt3.serving.request_limits import check_stop
+from keras_gpt3.serving.request_limits import check_values
+from keras_gpt3.serving.request_limits import least_values
+from keras_gpt3.serving.request_limits import new_tokens
 from keras_gpt3.serving.text_rows import TEXT_SIGNATURES
 from keras_gpt3.serving.text_rows import check_value
 
@@ -28,6 +34,8 @@ class PredictRequest:
         rows: list of dicts of checked values, where rows of several requests
             may be run together; else `None`.
         arrays: dict of name to array, where they may not; else `None`.
+        num_values: int. The values of the answer, as far as they are known.
+            Defaults to `0`.
     """
 
     signature_name: str
@@ -35,6 +43,7 @@ class PredictRequest:
     num_rows: int
     rows: list | None = None
     arrays: dict | None = None
+    num_values: int = 0
 
     def answer(self, outputs, max_values):
         """Writes outputs in the form of the request.
@@ -50,7 +59,7 @@ class PredictRequest:
             ValueError: If there are more values, or if outputs do not have
                 one value a row and rows were asked for.
         """
-        _check_values(outputs, max_values)
+        check_values(sum(a.size for a in outputs.values()), max_values)
         values = {n: json_from_array(n, a) for n, a in outputs.items()}
         if not self.is_row_form:
             only = next(iter(values.values()))
@@ -99,7 +108,7 @@ def parse_predict(body, model, settings):
             if is_row_form
             else rows_of_columns(request["inputs"], name, signature)
         )
-        _check_rows(len(values), settings)
+        check_rows(len(values), settings)
         rows = [check_row(signature, row, settings) for row in values]
         return PredictRequest(name, is_row_form, len(rows), rows=rows)
     columns = columns_of_request(request, name, signature)
@@ -110,8 +119,13 @@ def parse_predict(body, model, settings):
         for key, spec in signature.inputs.items()
     }
     num_rows = _num_rows(arrays, signature)
-    _check_rows(num_rows, settings)
-    return PredictRequest(name, is_row_form, num_rows, arrays=arrays)
+    check_rows(num_rows, settings)
+    check_new_tokens(new_tokens(arrays), settings.max_new_tokens)
+    num_values = least_values(signature, arrays, num_rows)
+    check_values(num_values, settings.max_answer_values)
+    return PredictRequest(
+        name, is_row_form, num_rows, arrays=arrays, num_values=num_values
+    )
 
 
 def signature_name(name, model):
@@ -178,7 +192,7 @@ def check_row(signature, row, settings):
                 value = min(value, settings.max_new_tokens)
             limit = None
         checked[name] = check_value(name, value, _numpy_dtype(spec), limit)
-    _check_stop(checked.get("stop", ()), settings)
+    check_stop(checked.get("stop", ()), settings)
     return checked
 
 
@@ -194,41 +208,6 @@ def _num_rows(arrays, signature):
     shapes = {name: spec.shape for name, spec in signature.inputs.items()}
     by_row = [n for n, s in shapes.items() if s.rank and s[0] is None]
     return max([1, *(len(arrays[n]) for n in by_row if arrays[n].ndim)])
-
-
-def _check_values(outputs, max_values):
-    num_values = sum(array.size for array in outputs.values())
-    if num_values > max_values:
-        raise ValueError(
-            f"An answer must have at most {max_values} values. Received: "
-            f"values={num_values}. Send fewer or shorter rows, or start the "
-            "server with a higher --max-answer-values."
-        )
-
-
-def _check_stop(stop, settings):
-    if len(stop) > settings.max_stop_strings:
-        raise ValueError(
-            f"stop must have at most {settings.max_stop_strings} strings on "
-            f"this server. Received: strings={len(stop)}. Leave some out, or "
-            "start it with a higher --max-stop-strings."
-        )
-    longest = max(map(len, stop), default=0)
-    if longest > settings.max_stop_bytes:
-        raise ValueError(
-            f"A stop string must have at most {settings.max_stop_bytes} bytes "
-            f"on this server. Received: bytes={longest}. Shorten it, or start "
-            "the server with a higher --max-stop-bytes."
-        )
-
-
-def _check_rows(num_rows, settings):
-    if num_rows > settings.max_batch_size:
-        raise ValueError(
-            f"A request must have at most {settings.max_batch_size} rows. "
-            f"Received: rows={num_rows}. Split it, or start the server with a "
-            "higher --max-batch-size."
-        )
 
 
 def _default(name, array):

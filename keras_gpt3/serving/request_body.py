@@ -77,7 +77,7 @@ def _too_slow(received, seconds):
         408,
         f"The body must come within {seconds:g} seconds. Received: "
         f"bytes={received}, and no end. Send it faster, or start the server "
-        "with a longer --request-timeout.",
+        "with a longer --receive-timeout.",
         # What may still come of it is no request.
         headers={"Connection": "close"},
     )

@@ -1,5 +1,9 @@
 """Serves an export over HTTP until it is told to stop."""
 
+import dataclasses
+
+import rich.console
+
 from keras_gpt3.needed_packages import needed_packages
 from keras_gpt3.serving.listening_socket import listening_socket
 from keras_gpt3.serving.server_settings import ServerSettings
@@ -15,7 +19,8 @@ def serve(folder, host="127.0.0.1", port=8501, settings=None):
     together are run together. On SIGINT and SIGTERM new connections are
     refused, running requests are answered, and the function returns. A batch
     that runs cannot be interrupted, neither by a signal nor by a client that
-    goes away: `max_new_tokens` in the settings bounds how long it takes.
+    goes away: `max_new_tokens` in the settings bounds how long it takes. A
+    second SIGINT ends the process at once.
 
     There is no encryption and no password: `host` should be another than the
     machine's own only behind something that has both.
@@ -30,7 +35,8 @@ def serve(folder, host="127.0.0.1", port=8501, settings=None):
         settings: `ServerSettings`. Defaults to `None`, its defaults.
 
     Raises:
-        ValueError: If there is no SavedModel in the folder.
+        ValueError: If there is no SavedModel in the folder that can be
+            loaded, or the port is none.
         ImportError: If the extra `[serving]` is not installed.
         OSError: If the address cannot be listened at.
 
@@ -44,8 +50,16 @@ def serve(folder, host="127.0.0.1", port=8501, settings=None):
     ```
     """
     settings = settings or ServerSettings()
+    # A name that it is told to listen at is one of its own.
+    settings = dataclasses.replace(
+        settings, allow_hosts=(host, *settings.allow_hosts)
+    )
     make_app, model_class, server_class = _imported()
     with listening_socket(host, port) as listener:
+        # On stderr: what is read from stdout is the address.
+        rich.console.Console(stderr=True, soft_wrap=True).print(
+            f"Loading {folder} ...", markup=False, highlight=False
+        )
         model = model_class(folder, settings)
         host, port = listener.getsockname()[:2]
         host = f"[{host}]" if ":" in host else host

@@ -1,6 +1,7 @@
 """A loaded export with its batches: one version of what is served."""
 
 import asyncio
+import contextlib
 import functools
 
 from keras_gpt3.serving.batch_collector import BatchCollector
@@ -12,6 +13,8 @@ from keras_gpt3.serving.text_rows import arrays_from_rows
 from keras_gpt3.serving.text_rows import check_lengths
 from keras_gpt3.serving.text_stream import TextStream
 
+# Answers of more are run and written one at a time.
+_MANY_VALUES = 2**17
 _STREAM_NEEDS = ("generate", "tokenize", "detokenize", "prefill", "extend")
 
 
@@ -41,6 +44,7 @@ class ServedModel:
             for name, signature in model.signatures.items()
             if takes_rows(name, signature)
         }
+        self._large = asyncio.Semaphore()
         if "generate" in self._collectors:
             # Asks the model once: now, not at the first request.
             model.context  # noqa: B018
@@ -57,18 +61,13 @@ class ServedModel:
         Raises:
             ValueError: If the request is refused.
         """
-        name = request.signature_name
-        if request.rows is None:
-            outputs = await self._in(
-                self._threads.running, self.model.call, name, request.arrays
+        is_large = request.num_values > _MANY_VALUES
+        # As numbers of Python and as text it takes ten times its array.
+        async with self._large if is_large else contextlib.nullcontext():
+            outputs = await self._outputs(request)
+            return await self._in(
+                self._threads.writing, self._written, request, outputs
             )
-        else:
-            longest = await self._check_lengths(name, request.rows)
-            collector = self._collectors[name]
-            outputs = await collector.answer(request.rows, longest)
-        return await self._in(
-            self._threads.writing, self._written, request, outputs
-        )
 
     def stream_row(self, body):
         """Reads and checks the request for a stream.
@@ -128,6 +127,15 @@ class ServedModel:
             "num_tokens": stream.num_tokens,
             "num_prompt_tokens": stream.num_prompt_tokens,
         }
+
+    async def _outputs(self, request):
+        name = request.signature_name
+        if request.rows is None:
+            return await self._in(
+                self._threads.running, self.model.call, name, request.arrays
+            )
+        longest = await self._check_lengths(name, request.rows)
+        return await self._collectors[name].answer(request.rows, longest)
 
     def _run_rows(self, name, rows):
         """Runs a batch; called in the running thread."""

@@ -25,6 +25,11 @@ class ServerSettings:
             `None` for as many as the context holds. Defaults to `None`.
         request_timeout: float. Seconds after which a request is given up.
             Defaults to `60.0`.
+        receive_timeout: float. Seconds that a client has to send a request's
+            head, and then its body, and in which it must take something of an
+            answer. Defaults to `20.0`.
+        max_connections: int. The most connections, half of the files that the
+            process may open at most. Defaults to `512`.
         max_body_bytes: int. The longest body of a request. Defaults to 1 MiB.
         max_queue: int. The most prompts that are waited for at a time.
             Defaults to `1024`.
@@ -36,6 +41,14 @@ class ServerSettings:
             `256`.
         max_answer_values: int. The most numbers and strings of an answer.
             Defaults to `4000000`.
+        allow_hosts: tuple of strings. Names that requests may have as `Host`
+            besides addresses and `localhost`; `"*"` is any. Defaults to `()`.
+        allow_origins: tuple of strings. Origins of web pages that may send
+            requests, such as `"https://example.com"`, besides the server's
+            own; `"*"` is any. Defaults to `()`.
+        max_version_loads: int. The most versions that are loaded in the life
+            of the server: TensorFlow keeps some memory of each, about what the
+            graphs take. Defaults to `16`.
         watch_seconds: float. How often a base folder is looked at for a newer
             version. Defaults to `5.0`.
 
@@ -58,12 +71,17 @@ class ServerSettings:
     max_batch_tokens: int = 16384
     max_new_tokens: int | None = None
     request_timeout: float = 60.0
+    receive_timeout: float = 20.0
+    max_connections: int = 512
     max_body_bytes: int = 2**20
     max_queue: int = 1024
     max_streams: int = 16
     max_stop_strings: int = 16
     max_stop_bytes: int = 256
     max_answer_values: int = 4_000_000
+    allow_hosts: tuple = ()
+    allow_origins: tuple = ()
+    max_version_loads: int = 16
     watch_seconds: float = 5.0
 
     def __post_init__(self):
@@ -75,6 +93,7 @@ class ServerSettings:
                 check_integer(field.name, value, minimum=1)
         _check_seconds("batch_timeout_ms", self.batch_timeout_ms, zero=True)
         _check_seconds("request_timeout", self.request_timeout, zero=False)
+        _check_seconds("receive_timeout", self.receive_timeout, zero=False)
         _check_seconds("watch_seconds", self.watch_seconds, zero=False)
 
 

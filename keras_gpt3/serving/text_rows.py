@@ -14,6 +14,7 @@ from keras_gpt3.generation.sampling_settings import setting_message
 from keras_gpt3.generation.stop_strings import check_stop_strings
 from keras_gpt3.serving.json_tensors import is_bytes_object
 from keras_gpt3.serving.json_tensors import leaf_from_json
+from keras_gpt3.serving.request_limits import check_new_tokens
 
 TEXT_SIGNATURES = ("generate", "score")
 _INT32 = np.iinfo("int32").max
@@ -157,12 +158,7 @@ def _integer(value, minimum, message):
 
 def _new_tokens(value, limit):
     value = _integer(value, 1, MAX_NEW_TOKENS)
-    if limit is not None and value > limit:
-        raise ValueError(
-            f"max_new_tokens must be at most {limit} on this server. Received: "
-            f"max_new_tokens={value}. Ask for fewer, or start it with a higher "
-            "--max-new-tokens."
-        )
+    check_new_tokens(value, limit)
     return value
 
 

@@ -1,10 +1,16 @@
-"""Which SavedModel of a folder is served: itself, or its highest version."""
+"""Which SavedModels of a folder can be served: itself, or its versions."""
 
+import contextlib
+import logging
 import pathlib
 
+from keras_gpt3.export.file_sizes import read_file_sizes
 
-def newest_version(folder):
-    """Finds the SavedModel to serve.
+_LOG = logging.getLogger(__name__)
+
+
+def newest_versions(folder):
+    """Finds the SavedModels to serve, the newest first.
 
     A base folder holds versions in folders of digits, as TensorFlow Serving
     takes them; anything else in it is passed over.
@@ -13,8 +19,9 @@ def newest_version(folder):
         folder: path. One SavedModel, or a base folder.
 
     Returns:
-        A pair of the version, an int, and its folder, a `pathlib.Path`. One
-        SavedModel by itself has the version of its name, or 1.
+        A list of pairs of the version, an int, and its folder, a
+        `pathlib.Path`. One SavedModel by itself has the version of its name,
+        or 1.
 
     Raises:
         ValueError: If there is no SavedModel.
@@ -24,19 +31,19 @@ def newest_version(folder):
     ```python
     import pathlib
 
-    from keras_gpt3.serving.version_folders import newest_version
+    from keras_gpt3.serving.version_folders import newest_versions
 
     for version in ("1", "2"):
         path = pathlib.Path("exported") / version / "saved_model.pb"
         path.parent.mkdir(parents=True)
         path.touch()
-    newest_version("exported")  # (2, Path("exported/2"))
+    newest_versions("exported")  # [(2, Path("exported/2")), (1, ...)]
     ```
     """
     folder = pathlib.Path(folder)
     if _is_saved_model(folder):
         number = folder.resolve().name
-        return int(number) if _is_number(number) else 1, folder
+        return [(int(number) if _is_number(number) else 1, folder)]
     children = folder.iterdir() if folder.is_dir() else ()
     versions = [
         (int(path.name), path)
@@ -49,7 +56,158 @@ def newest_version(folder):
             f"1. Received: FOLDER={str(folder)!r}. Write one with "
             "model.export(folder)."
         )
-    return max(versions)
+    return sorted(versions, reverse=True)
+
+
+def folder_state(path):
+    """What changes with a folder: the size and time of each of its files.
+
+    Args:
+        path: path.
+
+    Returns:
+        A dict of relative path to a pair of ints. Files that go away while
+        it is made are left out.
+    """
+    state = {}
+    for file in sorted(pathlib.Path(path).rglob("*")):
+        with contextlib.suppress(FileNotFoundError):
+            if file.is_file():
+                facts = file.stat()
+                name = file.relative_to(path).as_posix()
+                state[name] = (facts.st_size, facts.st_mtime_ns)
+    return state
+
+
+def is_whole(path, state):
+    """Whether a version has all its files, as far as it says what it has.
+
+    Args:
+        path: path. The folder of the version.
+        state: dict, of `folder_state`.
+
+    Returns:
+        A bool, or `None` for an export that does not list its files.
+    """
+    sizes = read_file_sizes(path)
+    if sizes is None:
+        return None
+    return all(state.get(n, (None,))[0] == size for n, size in sizes.items())
+
+
+class VersionLoader:
+    """Chooses versions of a folder and loads them.
+
+    A version is loaded when it is whole: when its files are those that it
+    lists, or, where an older export lists none, when they have not changed
+    since the look before. One that cannot be loaded is tried again when its
+    files have changed, and meanwhile the next lower one is.
+
+    TensorFlow does not give back all memory of a version that is no longer
+    served, hence the bound of loads.
+
+    Args:
+        folder: path. One SavedModel, or a base folder with versions.
+        load: callable. `load(version, path)` returns what is served.
+        max_loads: int. The most times that it is called.
+    """
+
+    def __init__(self, folder, load, max_loads):
+        self._folder = folder
+        self._load = load
+        self._loads_left = max_loads
+        self._max_loads = max_loads
+        self._seen = {}
+        self._failed = {}
+
+    def load_first(self):
+        """Loads the newest version that can be loaded, at the start.
+
+        Returns:
+            What `load` returns.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        reasons = []
+        for version, path in newest_versions(self._folder):
+            state = folder_state(path)
+            self._seen[version] = state
+            if is_whole(path, state) is False:
+                reasons.append(f"{version} is not whole")
+                _LOG.warning("Version %d is not whole yet.", version)
+                continue
+            try:
+                return self._loaded(version, path, state)
+            except Exception as error:
+                reasons.append(f"{version}: {_reason(error)}")
+        raise ValueError(
+            "FOLDER must hold a version that can be loaded. Received: "
+            f"FOLDER={str(self._folder)!r} ({'; '.join(reasons)}). Copy or "
+            "export it again."
+        )
+
+    def load_newer(self, than):
+        """Loads the newest version, if it is newer than one that is served.
+
+        Args:
+            than: int. The version that is served.
+
+        Returns:
+            What `load` returns, or `None` if there is none that is newer,
+            whole and sound.
+        """
+        try:
+            versions = newest_versions(self._folder)
+        except (ValueError, OSError):
+            return None  # Removed: what is loaded is served on.
+        for version, path in versions:
+            if version <= than:
+                return None
+            state = folder_state(path)
+            is_new = self._failed.get(version) != state
+            if self._is_ready(version, path, state) and is_new:
+                if not self._loads_left:
+                    self._say_that_no_more(version, state)
+                    return None
+                try:
+                    return self._loaded(version, path, state)
+                except Exception:
+                    continue  # Logged: the next lower one may be sound.
+        return None
+
+    def _is_ready(self, version, path, state):
+        is_quiet = self._seen.get(version) == state
+        self._seen[version] = state
+        whole = is_whole(path, state)
+        return is_quiet if whole is None else whole
+
+    def _loaded(self, version, path, state):
+        self._loads_left -= 1
+        try:
+            served = self._load(version, path)
+            if folder_state(path) != state:
+                raise ValueError(
+                    "A version must not change while it is loaded. Received: "
+                    f"version={version}, which did. It is tried again."
+                )
+        except Exception as error:
+            # Whatever is wrong with it, another one is served.
+            self._failed[version] = state
+            _LOG.error(
+                "Version %d could not be loaded: %s", version, _reason(error)
+            )
+            raise
+        return served
+
+    def _say_that_no_more(self, version, state):
+        self._failed[version] = state
+        _LOG.error(
+            "A server must load at most %d versions, of which some memory "
+            "stays. Received: version %d. Restart the server to have it.",
+            self._max_loads,
+            version,
+        )
 
 
 def _is_number(name):
@@ -58,3 +216,9 @@ def _is_number(name):
 
 def _is_saved_model(path):
     return (path / "saved_model.pb").is_file()
+
+
+def _reason(error):
+    """The first line of TensorFlow's many."""
+    lines = str(error).strip().splitlines()
+    return f"{lines[0]:.200}" if lines else type(error).__name__

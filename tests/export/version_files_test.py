@@ -29,9 +29,10 @@ def test_a_version_holds_what_a_server_looks_for(version):
         "assets",
         "assets.extra",
     }
-    assert [path.name for path in (version / "assets.extra").iterdir()] == [
-        "tf_serving_warmup_requests"
-    ]
+    assert {path.name for path in (version / "assets.extra").iterdir()} == {
+        "file_sizes.json",
+        "tf_serving_warmup_requests",
+    }
 
 
 def test_weights_are_variables_and_no_constants_of_the_graph(version):

@@ -1,12 +1,18 @@
 """The REST interface, over the ASGI application."""
 
 import base64
+import dataclasses
 import json
 import re
+import types
 
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
+
+from keras_gpt3.serving.app import make_app
+from keras_gpt3.serving.server_settings import ServerSettings
 
 PREDICT = "/v1/models/gpt3:predict"
 STREAM = "/v1/models/gpt3:stream"
@@ -166,6 +172,10 @@ def test_a_bad_row_is_refused_in_one_sentence(served, name):
     [
         (b"\xff", "Texts must be valid UTF-8. Received: an invalid byte in"),
         (b"{", "The body must be JSON."),
+        (
+            b'{"inputs": %s}' % (b"[" * 900 + b"]" * 900),
+            "Lists and objects of a body must be at most 16 deep.",
+        ),
         ([], "The body must be a JSON object. Received: list."),
         ({"instances": {}}, "instances must be a list of at least one row."),
         ({"inputs": {}}, "generate needs prompts."),
@@ -178,6 +188,60 @@ def test_a_bad_body_is_refused_in_one_sentence(served, body, message):
     status, error = refusal(served, PREDICT, body)
     assert status == 400
     assert error.startswith(message)
+
+
+def test_the_limit_of_new_tokens_holds_for_token_ids(served):
+    inputs = {
+        "token_ids": [[1] * 40],
+        "padding_mask": [[True] * 9 + [False] * 31],
+        **{"temperature": 0.0, "top_k": 0, "seed": 0, "end_token_id": -1},
+    }
+    body = {"signature_name": "generate_tokens", "inputs": inputs}
+    status, error = refusal(served, PREDICT, body)
+    assert status == 400
+    assert error.startswith("max_new_tokens must be at most 30 on this server.")
+
+
+def test_a_large_answer_is_refused_before_it_is_computed(served, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        served.server._served.model, "call", lambda *call: calls.append(call)
+    )
+    server = served.server
+    few = dataclasses.replace(server.settings, max_answer_values=10**5)
+    monkeypatch.setattr(server, "settings", few)
+    inputs = [[1] * 100 for _ in range(4)]
+    body = {"signature_name": "logits", "inputs": inputs}
+    status, error = refusal(served, PREDICT, body)
+    assert status == 400 and not calls
+    assert error.startswith("An answer must have at most 100000 values.")
+
+
+def test_another_page_may_not_send_requests(served):
+    body, headers = {"inputs": ["a"]}, {"Origin": "https://evil.example"}
+    answer = served.client.post(PREDICT, json=body, headers=headers)
+    assert answer.status_code == 403
+    assert answer.json()["error"].startswith("Origin must be")
+
+
+def test_a_page_that_is_allowed_may(export_folder):
+    origin = "https://known.example"
+    server = types.SimpleNamespace(
+        settings=ServerSettings(allow_origins=(origin,)), version=1
+    )
+    client = TestClient(make_app(server), "http://127.0.0.1")
+    asked = client.options(
+        PREDICT,
+        headers={
+            "Origin": origin,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "content-type",
+        },
+    )
+    assert asked.status_code == 200
+    told = client.get("/healthz", headers={"Origin": origin})
+    for answer in (asked, told):
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
 
 
 def test_a_long_body_is_refused(served):

@@ -89,5 +89,7 @@ def served(export_folder):
             max_new_tokens=30, max_batch_size=4, max_body_bytes=5000
         ),
     )
-    with TestClient(make_app(server)) as client:
+    headers = {"Content-Type": "application/json"}
+    app = make_app(server)
+    with TestClient(app, "http://127.0.0.1", headers=headers) as client:
         yield types.SimpleNamespace(client=client, server=server)

@@ -28,7 +28,16 @@ def test_a_port_in_use_is_one_sentence():
             listening_socket("127.0.0.1", port)
 
 
-@pytest.mark.parametrize("host, port", [("", 70000), ("not a host", 0)])
-def test_no_address_is_one_sentence(host, port):
+def test_no_address_is_one_sentence():
     with pytest.raises(OSError, match="^host and port must be an address"):
-        listening_socket(host, port)
+        listening_socket("not a host", 0)
+
+
+@pytest.mark.parametrize("port", [99999, -1])
+def test_what_is_no_port_is_one_sentence(port):
+    message = (
+        f"^port must be from 0 to 65535. Received: port={port}. Pass 0 for any "
+        "that is free.$"
+    )
+    with pytest.raises(ValueError, match=message):
+        listening_socket("127.0.0.1", port)

@@ -61,7 +61,7 @@ def test_a_body_that_does_not_end_is_given_up():
     message = (
         "^The body must come within 0.01 seconds. Received: bytes=2, and no "
         "end. Send it faster, or start the server with a longer "
-        "--request-timeout.$"
+        "--receive-timeout.$"
     )
     with pytest.raises(RequestError, match=message) as error:
         asyncio.run(asyncio.wait_for(read(request, seconds=0.01), 30))

@@ -135,7 +135,8 @@ def test_hundreds_at_once_are_answered_as_each_one_alone(process, alone):
 
 
 HALF = (
-    b"POST /v1/models/gpt3:predict HTTP/1.1\r\nHost: x\r\n"
+    b"POST /v1/models/gpt3:predict HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    b"Content-Type: application/json\r\n"
     b'Content-Length: 100\r\n\r\n{"instances": ['
 )
 
@@ -193,6 +194,56 @@ def test_a_signal_ends_the_process_when_the_stream_has_ended(process, alone):
     assert "".join(piece["text"] for piece in pieces) == expected["texts"]
     assert last["finish_reason"] == expected["finish_reason"]
     assert process.wait() == 0
+
+
+STUCK = """
+import asyncio, pathlib, sys, time
+from keras_gpt3.cli.serve import serve_command
+from keras_gpt3.serving import model_server
+
+
+class Server:
+    version = 1
+
+    def __init__(self, folder, settings):
+        self.settings = settings
+        while str(folder) == "loads":
+            try:
+                time.sleep(600)
+            except BaseException:  # As TensorFlow does.
+                pass
+
+    async def watch(self):
+        await asyncio.Event().wait()
+
+    def close(self):  # A batch that runs.
+        time.sleep(600)
+
+
+model_server.ModelServer = Server
+serve_command(pathlib.Path(sys.argv[1]), port=0)
+"""
+
+
+@pytest.mark.parametrize("when", ["loads", "runs"])
+def test_an_interrupt_stops_it_at_any_time(when):
+    with subprocess.Popen(
+        [sys.executable, "-c", STUCK, when],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            lines = iter(process.stderr.readline, "")
+            assert any(line == f"Loading {when} ...\n" for line in lines)
+            if when == "runs":
+                assert process.stdout.readline().startswith("Serving gpt3")
+                process.send_signal(signal.SIGINT)
+                assert any(line.startswith("Stopping when") for line in lines)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == -signal.SIGINT
+        finally:
+            process.kill()
 
 
 def test_a_missing_extra_is_one_sentence(monkeypatch, tmp_path):

@@ -2,7 +2,11 @@ import re
 
 import pytest
 
-from keras_gpt3.serving.version_folders import newest_version
+from keras_gpt3.export.file_sizes import write_file_sizes
+from keras_gpt3.serving.version_folders import VersionLoader
+from keras_gpt3.serving.version_folders import folder_state
+from keras_gpt3.serving.version_folders import is_whole
+from keras_gpt3.serving.version_folders import newest_versions
 
 
 def write(*folders):
@@ -17,13 +21,15 @@ def test_the_highest_number_is_served_not_the_last_word(tmp_path):
     (tmp_path / "12").mkdir()
     write(tmp_path / "\u0663\u0663")
     (tmp_path / "models.config").touch()
-    assert newest_version(tmp_path) == (10, tmp_path / "10")
+    assert newest_versions(tmp_path) == [
+        (number, tmp_path / str(number)) for number in (10, 9, 2)
+    ]
 
 
 @pytest.mark.parametrize("name, version", [("model", 1), ("7", 7)])
 def test_one_saved_model_is_served_by_itself(tmp_path, name, version):
     write(tmp_path / name)
-    assert newest_version(tmp_path / name) == (version, tmp_path / name)
+    assert newest_versions(tmp_path / name) == [(version, tmp_path / name)]
 
 
 @pytest.mark.parametrize("name", ["missing", "empty", "file"])
@@ -36,4 +42,126 @@ def test_a_folder_without_any_is_one_sentence(tmp_path, name):
         "model.export(folder)."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        newest_version(tmp_path / name)
+        newest_versions(tmp_path / name)
+
+
+def test_a_version_is_whole_when_its_files_are_those_that_it_lists(tmp_path):
+    folder = tmp_path / "1"
+    write(folder)
+    assert is_whole(folder, folder_state(folder)) is None
+    (folder / "variables").mkdir()
+    data = folder / "variables" / "data"
+    data.write_bytes(b"1234")
+    write_file_sizes(folder)
+    assert is_whole(folder, folder_state(folder)) is True
+    data.write_bytes(b"123")
+    assert is_whole(folder, folder_state(folder)) is False
+    data.unlink()
+    assert is_whole(folder, folder_state(folder)) is False
+    data.write_bytes(b"1234")
+    listed = folder / "assets.extra" / "file_sizes.json"
+    listed.write_bytes(listed.read_bytes()[:-9])
+    assert is_whole(folder, folder_state(folder)) is False
+
+
+# === Loading ===
+
+
+def write_version(folder, content=b"sound", lists_files=False):
+    folder.mkdir(exist_ok=True)
+    (folder / "saved_model.pb").write_bytes(content)
+    if lists_files:
+        write_file_sizes(folder)
+
+
+def load(version, path):
+    if (path / "saved_model.pb").read_bytes() != b"sound":
+        raise RuntimeError("It is broken.\nAt length.")
+    return version
+
+
+@pytest.fixture
+def loader(tmp_path):
+    write_version(tmp_path / "1")
+    loader = VersionLoader(tmp_path, load, max_loads=4)
+    assert loader.load_first() == 1
+    return loader
+
+
+def test_a_version_that_failed_is_tried_again_when_it_has_changed(
+    loader, tmp_path, caplog
+):
+    write_version(tmp_path / "2", b"broken")
+    for _ in range(4):
+        assert loader.load_newer(1) is None
+    assert len(caplog.records) == 1
+    write_version(tmp_path / "2")
+    assert loader.load_newer(1) is None  # It may be changing still.
+    assert loader.load_newer(1) == 2
+    assert loader.load_newer(2) is None
+
+
+def test_a_broken_version_hides_no_sound_one_below(loader, tmp_path):
+    write_version(tmp_path / "2")
+    write_version(tmp_path / "3", b"broken")
+    assert loader.load_newer(1) is None
+    assert loader.load_newer(1) == 2
+
+
+def test_a_version_that_lists_its_files_is_loaded_once_they_are_there(
+    loader, tmp_path
+):
+    write_version(tmp_path / "2", lists_files=True)
+    (tmp_path / "2" / "saved_model.pb").write_bytes(b"sou")
+    for _ in range(3):
+        assert loader.load_newer(1) is None
+    write_version(tmp_path / "2")
+    assert loader.load_newer(1) == 2
+
+
+def test_a_start_falls_back_to_what_is_sound(tmp_path):
+    write_version(tmp_path / "7")
+    write_version(tmp_path / "8", b"broken")
+    write_version(tmp_path / "9", lists_files=True)
+    (tmp_path / "9" / "saved_model.pb").write_bytes(b"so")
+    assert VersionLoader(tmp_path, load, max_loads=4).load_first() == 7
+
+
+def test_a_start_without_a_sound_version_is_one_sentence(tmp_path):
+    write_version(tmp_path / "8", b"broken")
+    message = (
+        "FOLDER must hold a version that can be loaded. Received: FOLDER="
+        f"{str(tmp_path)!r} (8: It is broken.). Copy or export it again."
+    )
+    loader = VersionLoader(tmp_path, load, max_loads=4)
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        loader.load_first()
+
+
+def test_a_version_that_changes_while_it_is_loaded_is_not_served(tmp_path):
+    write_version(tmp_path / "1")
+
+    def load_slowly(version, path):
+        (path / "more").write_bytes(b"")
+        return version
+
+    loader = VersionLoader(tmp_path, load_slowly, max_loads=4)
+    with pytest.raises(ValueError, match="A version must not change while"):
+        loader.load_first()
+
+
+def test_no_more_versions_are_loaded_than_the_memory_is_for(
+    loader, tmp_path, caplog
+):
+    for version in (2, 3, 4, 5, 6):
+        write_version(tmp_path / str(version), lists_files=True)
+        served = loader.load_newer(version - 1)
+        assert served == (version if version < 5 else None)
+    assert loader.load_newer(4) is None
+    # Said once a version, with the remedy.
+    said = [r.getMessage() for r in caplog.records]
+    assert len(said) == 2
+    assert said[0] == (
+        "A server must load at most 4 versions, of which some memory stays. "
+        "Received: version 5. Restart the server to have it."
+    )
