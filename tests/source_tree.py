@@ -29,6 +29,7 @@ FREE = {
     "strict_yaml",
     "integer_argument",
     "presets",
+    "regular_file",
     "replaced_file",
     "replaced_folder",
 }
