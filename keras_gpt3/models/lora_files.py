@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 
+from keras_gpt3.models.hdf5_arrays import hdf5_arrays
 from keras_gpt3.models.lora import adaptable_layers
 from keras_gpt3.models.lora import adapters
 from keras_gpt3.models.lora import enable_lora
@@ -204,32 +205,13 @@ def _checked_settings(text):
 
 def _pairs(file):
     """The two datasets of each adapter, unread, by a layer's path."""
-    import h5py
-
-    found, groups, seen = {}, [("", file)], set()
-    while groups:
-        path, group = groups.pop()
-        if h5py.h5o.get_info(group.id).addr in seen:
-            raise ValueError(f"a group within itself, {path}")
-        seen.add(h5py.h5o.get_info(group.id).addr)
-        for name in group:
-            where = f"{path}/{name}" if path else name
-            # Other links name a file, or lead in circles.
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise ValueError(f"a link, {where}")
-            item = group[name]
-            if isinstance(item, h5py.Group):
-                groups.append((where, item))
-                continue
-            # Either reads bytes of other files into the model.
-            if item.external or item.is_virtual:
-                raise ValueError(f"data of another file, {where}")
-            if item.dtype.kind != "f":
-                raise ValueError(f"{where} of type {item.dtype}")
-            found.setdefault(path, {})[name] = item
-    return {
-        path: (found[path]["a"], found[path]["b"]) for path in sorted(found)
-    }
+    found = {}
+    for where, dataset in hdf5_arrays(file).items():
+        if dataset.dtype.kind != "f":
+            raise ValueError(f"{where} of type {dataset.dtype}")
+        path, _, part = where.rpartition("/")
+        found.setdefault(path, {})[part] = dataset
+    return {path: (pair["a"], pair["b"]) for path, pair in found.items()}
 
 
 def _check_layers(backbone, pairs, settings, filepath):
