@@ -24,6 +24,7 @@ from keras_gpt3.models.preset_files import damaged_preset
 from keras_gpt3.models.preset_files import has_weights
 from keras_gpt3.models.stored_shapes import check_stored_shapes
 from keras_gpt3.planning.preflight import check_fits
+from keras_gpt3.replaced_folder import recover_folder
 
 _logger = logging.getLogger("keras_gpt3")
 
@@ -90,6 +91,7 @@ def local_preset(preset, load_weights=None):
     check_scheme(preset)
     if preset.startswith("hf://"):
         preset = fetch_preset(preset, weights=load_weights is not False)
+    recover_folder(preset)
     check_plain_files(preset)
     return preset
 

@@ -285,6 +285,17 @@ def test_a_config_alone_gives_new_weights_and_says_so(folder, caplog):
     assert f"{folder} has no weights; it is initialized" in caplog.text
 
 
+def test_a_save_that_was_killed_between_its_moves_is_undone(folder):
+    hidden = folder / ".model-0123abcd.tmp"
+    (hidden / ".old").mkdir(parents=True)
+    (hidden / "config.json").touch()
+    names = '{"old": ["config.json"], "new": ["config.json"]}'
+    (hidden / ".moves.json").write_text(names)
+    (folder / "config.json").rename(hidden / ".old/config.json")
+    assert GPT3Backbone.from_preset(folder).num_layers == 1
+    assert not hidden.exists()
+
+
 def config_with(**changes):
     def change(folder):
         content = json.loads((folder / "config.json").read_text())
