@@ -1,13 +1,22 @@
 """A folder that appears with all its files, or not at all."""
 
 import contextlib
+import itertools
+import json
 import os
 import pathlib
+import re
 import shutil
 import uuid
 
+from keras_gpt3.folder_lock import locked_folder
+from keras_gpt3.folder_lock import sigterm_exits
+
 # A folder without it is no model: it goes first and comes last.
 _MARKER = "config.json"
+# In a hidden folder: what is to be moved, and where the old files wait.
+_JOURNAL, _ASIDE = ".moves.json", ".old"
+_HIDDEN = re.compile(r"\..*-[0-9a-f]{8}\.tmp")
 
 
 @contextlib.contextmanager
@@ -30,6 +39,7 @@ def replaced_folder(folder, may_replace=None, owned=()):
         A `pathlib.Path`.
 
     Raises:
+        BlockingIOError: If another process or thread writes there.
         FileExistsError: If there is a folder that may not be replaced.
         IsADirectoryError: If a file would replace a folder.
         NotADirectoryError: If there is a file, there or above.
@@ -48,18 +58,83 @@ def replaced_folder(folder, may_replace=None, owned=()):
     """
     folder = pathlib.Path(folder).resolve()
     check_is_free(folder, may_replace)
-    temporary = _hidden(folder)
-    temporary.mkdir(parents=True)
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(sigterm_exits())
+        if folder.exists():
+            stack.enter_context(locked_folder(folder))
+        temporary = stack.enter_context(_temporary(_hidden(folder)))
         yield temporary
         # Once more: writing a large model takes minutes.
-        _check_content(folder, may_replace, but=temporary.name)
+        _check_content(folder, may_replace)
         if folder.exists():
-            _move_files(temporary, folder, owned)
+            stack.enter_context(locked_folder(folder))
+            move_files(temporary, folder, owned)
         else:
             temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def written_folder(folder):
+    """Locks a folder and gives a hidden one in it, for `move_files`.
+
+    Args:
+        folder: path. It exists.
+
+    Yields:
+        A `pathlib.Path`, removed at the end with all that is left in it.
+
+    Raises:
+        BlockingIOError: If another process or thread writes there.
+
+    Example:
+
+    ```python
+    import pathlib
+    from keras_gpt3.replaced_folder import move_files
+    from keras_gpt3.replaced_folder import written_folder
+
+    folder = pathlib.Path(".").resolve()
+    with written_folder(folder) as hidden:
+        (hidden / "a").touch()
+        move_files(hidden, folder, owned=["b"], marker="a")
+    ```
+    """
+    folder = pathlib.Path(folder).resolve()
+    with sigterm_exits(), locked_folder(folder):
+        recover_folder(folder)
+        with _temporary(_hidden(folder)) as temporary:
+            yield temporary
+
+
+def recover_folder(folder):
+    """Puts back what was there before a process died in the midst of a move.
+
+    Cheap, and harmless while another process writes: readers call it too.
+
+    Args:
+        folder: string or path. It may be missing.
+
+    Example:
+
+    ```python
+    from keras_gpt3.replaced_folder import recover_folder
+
+    recover_folder("model")
+    ```
+    """
+    folder = pathlib.Path(folder).resolve()
+    # No right to write here, no other to have died here.
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if not _HIDDEN.fullmatch(path.name) or path.is_symlink():
+                continue
+            if not (path / _JOURNAL).exists():
+                continue
+            with locked_folder(path):  # Not one that lives.
+                if not _is_done(path):
+                    _check_journal(path, folder)
+                    _undo(path, folder)
+                shutil.rmtree(path)
 
 
 def check_is_free(folder, may_replace=None):
@@ -89,6 +164,7 @@ def check_is_free(folder, may_replace=None):
                 "The folder must be a folder or not exist yet. Received: "
                 f"folder='{folder}', where {path} is a file. Pass another path."
             )
+    recover_folder(folder)
     _check_content(folder, may_replace)
     _check_is_writable(folder)
 
@@ -107,9 +183,11 @@ def _check_is_writable(folder):
         ) from error
 
 
-def _check_content(folder, may_replace, but=None):
+def _check_content(folder, may_replace):
     """Raises if a folder holds files that may not be replaced."""
-    if not folder.exists() or not {p.name for p in folder.iterdir()} - {but}:
+    if not folder.exists() or all(
+        _HIDDEN.fullmatch(path.name) for path in folder.iterdir()
+    ):
         return
     if may_replace is None or not may_replace(folder):
         hint = ""
@@ -124,39 +202,113 @@ def _check_content(folder, may_replace, but=None):
         )
 
 
-def _move_files(temporary, folder, owned):
+def move_files(temporary, folder, owned, marker=_MARKER):
     """Puts files into the place of those that a folder owns.
 
     The folder itself stays, for it may be a link, a mounted disk, a clone of
-    a repository or where the user is. On any error all goes back.
+    a repository or where the user is. On any error all goes back; where the
+    process dies, `recover_folder` does the same.
+
+    Args:
+        temporary: path. As `written_folder` gives it.
+        folder: path. Where the files go.
+        owned: iterable of strings. Patterns of the files that go.
+        marker: string. The file that goes first and comes last, without which
+            a folder is none of its kind. Defaults to `"config.json"`.
+
+    Raises:
+        IsADirectoryError: If a file would replace a folder.
     """
-    new = sorted(
-        (path for path in temporary.rglob("*") if path.is_file()),
-        key=lambda path: path == temporary / _MARKER,
-    )
-    new = [(path, folder / path.relative_to(temporary)) for path in new]
-    aside = temporary / ".old"
-    old = {path for pattern in owned for path in folder.glob(pattern)}
-    old |= {target for _, target in new if target.exists()}
+    new = [
+        p.relative_to(temporary) for p in temporary.rglob("*") if p.is_file()
+    ]
+    old = {p for pattern in owned for p in folder.glob(pattern)}
+    old |= {folder / name for name in new if (folder / name).exists()}
     for path in old:
         if path.is_dir():
             raise IsADirectoryError(
                 "A file that is to be replaced must not be a folder. Received: "
                 f"{path}. Remove it, or pass another path."
             )
-    old = sorted(old, key=lambda path: path != folder / _MARKER)
-    old = [(path, aside / path.relative_to(folder)) for path in old]
-    moved = []
+    old = [path.relative_to(folder) for path in old]
+    old = sorted(old, key=lambda name: name != pathlib.Path(marker))
+    new = sorted(new, key=lambda name: name == pathlib.Path(marker))
+    _write_journal(temporary, old, new)
     try:
-        for source, target in old + new:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            moved.append((source, target))
-            os.replace(source, target)
+        for name in old:
+            _move(folder / name, temporary / _ASIDE / name)
+        for name in new:
+            _move(temporary / name, folder / name)
     except BaseException:
-        for source, target in reversed(moved):
-            if os.path.lexists(target):
-                os.replace(target, source)
+        _undo(temporary, folder)
         raise
+    # From here on the new ones count, whatever happens.
+    (temporary / _JOURNAL).unlink()
+
+
+def _move(source, target):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(source, target)
+
+
+def _write_journal(temporary, old, new):
+    with open(temporary / _JOURNAL, "w", encoding="utf-8") as file:
+        json.dump({"old": [*map(str, old)], "new": [*map(str, new)]}, file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read_journal(temporary):
+    """The names of the old files and of the new ones."""
+    try:
+        journal = json.loads((temporary / _JOURNAL).read_text("utf-8"))
+    except ValueError:
+        return [], []  # It was still being written: nothing has moved.
+    return journal["old"], journal["new"]
+
+
+def _is_done(temporary):
+    return not any(
+        (temporary / x).exists() for x in _read_journal(temporary)[1]
+    )
+
+
+def _undo(temporary, folder):
+    """Moves back what a journal names and has been moved."""
+    old, new = _read_journal(temporary)
+    for name in reversed(new):
+        if not os.path.lexists(temporary / name):
+            _move_back(folder / name, temporary / name)
+    for name in reversed(old):
+        _move_back(temporary / _ASIDE / name, folder / name)
+
+
+def _move_back(source, target):
+    if os.path.lexists(source):
+        _move(source, target)
+
+
+def _check_journal(temporary, folder):
+    """Raises at names that lead elsewhere: the folder may be from elsewhere."""
+    for name in itertools.chain(*_read_journal(temporary)):
+        for root in (temporary, temporary / _ASIDE, folder):
+            parent = (root / name).parent
+            # Neither by itself nor through a link.
+            if ".." in parent.parts or parent.resolve() != parent:
+                raise PermissionError(f"{_JOURNAL} with {name}")
+            if not parent.is_relative_to(root):
+                raise PermissionError(f"{_JOURNAL} with {name}")
+
+
+@contextlib.contextmanager
+def _temporary(path):
+    """Makes a folder that is locked as long as it is in use."""
+    path.mkdir(parents=True)
+    try:
+        with locked_folder(path):
+            yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _hidden(folder):

@@ -1,9 +1,14 @@
+import json
 import os
 import re
+import signal
+import subprocess
+import sys
 
 import pytest
 
 from keras_gpt3.replaced_folder import check_is_free
+from keras_gpt3.replaced_folder import recover_folder
 from keras_gpt3.replaced_folder import replaced_folder
 
 
@@ -183,3 +188,128 @@ def test_a_folder_that_cannot_be_made_is_told_at_once():
     )
     with pytest.raises(PermissionError, match=f"^{re.escape(message)}$"):
         check_is_free("/proc/none/new")
+
+
+# === Death of the process, and other processes ===
+
+KILLED = """
+import os, signal, sys
+from keras_gpt3.replaced_folder import replaced_folder
+
+replace, moves = os.replace, []
+
+def killed(source, target):
+    if len(moves) == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    moves.append(target)
+    replace(source, target)
+
+os.replace = killed
+owned = ["config.json", "assets/*"]
+with replaced_folder(sys.argv[1], lambda path: True, owned) as folder:
+    (folder / "assets").mkdir()
+    for name in ("config.json", "assets/a", "new"):
+        (folder / name).write_text("new")
+"""
+
+
+def run(script, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("moves_before", [1, 4])
+def test_the_old_files_are_back_after_a_kill_among_the_moves(
+    moves_before, tmp_path
+):
+    (tmp_path / "assets").mkdir()
+    before = {"config.json": "old", "assets/a": "old", "README.md": "mine"}
+    for name, text in before.items():
+        (tmp_path / name).write_text(text)
+    with run(KILLED, tmp_path, moves_before) as process:
+        pass
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "config.json").exists()
+    recover_folder(tmp_path)
+    files = {p for p in tmp_path.rglob("*") if p.is_file()}
+    assert files == {tmp_path / name for name in before}
+    for name, text in before.items():
+        assert (tmp_path / name).read_text() == text
+
+
+def journal(folder, old=(), new=("config.json",)):
+    """What a process leaves that dies after all of its moves, or before."""
+    hidden = folder / ".model-0123abcd.tmp"
+    (hidden / ".old").mkdir(parents=True)
+    text = json.dumps({"old": list(old), "new": list(new)})
+    (hidden / ".moves.json").write_text(text)
+    return hidden
+
+
+def test_the_new_files_stay_after_a_kill_behind_the_moves(tmp_path):
+    (journal(tmp_path, ["config.json"]) / ".old/config.json").touch()
+    (tmp_path / "config.json").write_text("new")
+    recover_folder(tmp_path)
+    assert names(tmp_path) == ["config.json"]
+    assert (tmp_path / "config.json").read_text() == "new"
+
+
+def test_a_journal_that_was_cut_moves_nothing(tmp_path):
+    (journal(tmp_path) / ".moves.json").write_text('{"old": ["conf')
+    (tmp_path / "config.json").write_text("old")
+    recover_folder(tmp_path)
+    assert names(tmp_path) == ["config.json"]
+
+
+@pytest.mark.parametrize("name", ["../secret", "link/secret", "{}/secret"])
+def test_a_journal_from_elsewhere_moves_nothing(name, tmp_path):
+    name = name.format(tmp_path)
+    (tmp_path / "secret").write_text("key")
+    hidden = journal(tmp_path / "model", [name], ["config.json"])
+    (hidden / "config.json").touch()
+    (hidden / ".old/link").symlink_to(tmp_path)
+    (tmp_path / "model/link").symlink_to(tmp_path)
+    recover_folder(tmp_path / "model")
+    assert (tmp_path / "secret").read_text() == "key"
+    assert not (tmp_path / "model/secret").exists()
+
+
+WRITER = """
+import sys, time
+from keras_gpt3.replaced_folder import replaced_folder
+
+with replaced_folder(sys.argv[1], lambda path: True) as folder:
+    (folder / "config.json").touch()
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_sigterm_leaves_no_hidden_files(there, tmp_path):
+    if there:
+        (tmp_path / "model").mkdir()
+        (tmp_path / "model/config.json").write_text("old")
+    with run(WRITER, tmp_path / "model") as process:
+        process.stdout.readline()
+        process.terminate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert names(tmp_path) == (["model"] if there else [])
+    if there:
+        assert names(tmp_path / "model") == ["config.json"]
+
+
+def test_two_processes_do_not_write_to_one_folder(tmp_path):
+    with run(WRITER, tmp_path) as process:
+        process.stdout.readline()
+        with pytest.raises(BlockingIOError, match="Only one process may write"):
+            with replaced_folder(tmp_path, always):
+                raise AssertionError("The block must not run.")
+        process.kill()
+    # Its end, however it comes, is that of its lock.
+    with replaced_folder(tmp_path, always) as folder:
+        (folder / "a").touch()
+    assert (tmp_path / "a").exists()

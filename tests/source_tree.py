@@ -30,6 +30,8 @@ FREE = {
     "strict_yaml",
     "integer_argument",
     "presets",
+    "folder_lock",
+    "regular_file",
     "replaced_file",
     "replaced_folder",
 }

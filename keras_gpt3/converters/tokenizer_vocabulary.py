@@ -128,9 +128,21 @@ def check_merges(path, merges, vocabulary, special_tokens=()):
             raise damaged(path, f"{rule!r} makes {token!r}, which has no id")
         made.add(token)
     # Tokens that stand for no text, such as OPT's "madeupword0000", need none.
-    for token in vocabulary.keys() - made - {*special_tokens}:
-        if token.startswith(BYTE_SYMBOLS[ord(" ")]) and len(token) > 1:
-            raise damaged(path, f"no rule makes {token!r}")
+    made.update(special_tokens)
+    for token in vocabulary:
+        if token in made:
+            continue
+        is_word = token.startswith(BYTE_SYMBOLS[ord(" ")]) and len(token) > 1
+        if is_word or _is_join(token, vocabulary):
+            raise damaged(path, f"no rule makes {token!r:.80}")
+
+
+def _is_join(token, vocabulary):
+    """Whether a rule could make a token: of two that have ids."""
+    return any(
+        token[:cut] in vocabulary and token[cut:] in vocabulary
+        for cut in range(1, len(token))
+    )
 
 
 def merges_text(merges):

@@ -5,7 +5,9 @@ import json
 import pathlib
 
 from keras_gpt3.data.shard_record import ShardRecord
+from keras_gpt3.regular_file import check_regular_file
 from keras_gpt3.replaced_file import replaced_file
+from keras_gpt3.replaced_folder import recover_folder
 
 MANIFEST_NAME = "manifest.json"
 FORMAT_VERSION = 1
@@ -88,7 +90,13 @@ class ShardManifest:
             )
             totals = fields["num_tokens"], fields["num_documents"]
             found = manifest.num_tokens, manifest.num_documents
-        except (KeyError, TypeError, ValueError) as error:
+        except (
+            KeyError,
+            OverflowError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise ValueError(_malformed(path, repr(error))) from error
         if not 0 <= manifest.end_token_id < manifest.vocabulary_size:
             raise ValueError(
@@ -109,6 +117,8 @@ class ShardManifest:
 
 def _load(path):
     """Return the manifest's fields, of the version that this code reads."""
+    recover_folder(path.parent)
+    check_regular_file(path)
     try:
         fields = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -117,14 +127,14 @@ def _load(path):
             f"folder='{path.parent}'. Write it with "
             "keras_gpt3.data.write_token_shards."
         ) from error
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise ValueError(_malformed(path, error)) from error
     version = fields.get("format_version") if isinstance(fields, dict) else None
     if version != FORMAT_VERSION:
         raise ValueError(
             f"A manifest's format_version must be {FORMAT_VERSION}. Received: "
-            f"format_version={version!r} in file='{path}'. Update keras_gpt3 "
-            "or write the shards again."
+            f"format_version={version!r:.200} in file='{path}'. Update "
+            "keras_gpt3 or write the shards again."
         )
     return fields
 
@@ -132,5 +142,6 @@ def _load(path):
 def _malformed(path, reason):
     return (
         "A manifest must be JSON with all of its fields. Received: "
-        f"file='{path}' ({reason}). Copy it again or write the shards again."
+        f"file='{path}' ({reason!s:.200}). Copy it again or write the shards "
+        "again."
     )

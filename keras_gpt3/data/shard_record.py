@@ -4,10 +4,14 @@ import dataclasses
 import hashlib
 import os
 import pathlib
+import re
 
 import numpy as np
 
+from keras_gpt3.regular_file import check_regular_file
+
 _CHUNK_TOKENS = 2**22
+_PLAIN = re.compile(r"(?!\.\.?$)[^/\\:\0]+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +41,22 @@ class ShardRecord:
     num_tokens: int
     num_documents: int
     sha256: str
+
+    def __post_init__(self):
+        # A manifest from elsewhere could otherwise name any file.
+        if not isinstance(self.file_name, str) or not _PLAIN.fullmatch(
+            self.file_name
+        ):
+            raise ValueError(
+                "a shard must be a plain file name beside the manifest, not "
+                f"{self.file_name!r:.80}"
+            )
+        for name in ("num_tokens", "num_documents"):
+            value = getattr(self, name)
+            if type(value) is not int or not 0 <= value < 2**63:
+                raise ValueError(f"{name} must be a count, not {value!r:.80}")
+        if not isinstance(self.sha256, str):
+            raise ValueError(f"sha256 must be text, not {self.sha256!r:.80}")
 
     def open(self, folder, dtype):
         """Open the shard, without reading it.
@@ -103,6 +123,7 @@ class ShardRecord:
 
 
 def _open(path):
+    check_regular_file(path)
     try:
         return os.open(path, os.O_RDONLY)
     except FileNotFoundError as error:

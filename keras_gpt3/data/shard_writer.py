@@ -11,15 +11,21 @@ import numpy as np
 from keras_gpt3.data.shard_manifest import MANIFEST_NAME
 from keras_gpt3.data.shard_manifest import ShardManifest
 from keras_gpt3.data.shard_record import ShardRecord
+from keras_gpt3.replaced_folder import move_files
+from keras_gpt3.replaced_folder import recover_folder
+from keras_gpt3.replaced_folder import written_folder
 
-_PARTIAL = ".partial"
+# The third are those of versions that wrote no hidden folder.
+_OWNED = (MANIFEST_NAME, "tokens-*.uint??", "tokens-*.partial")
 
 
 class ShardWriter:
-    """Appends documents under temporary names, then commits all at once.
+    """Appends documents in a hidden folder, then commits all at once.
 
     A context manager: without a `commit`, leaving it removes every trace. The
-    manifest is written last, so that a folder with a manifest is complete.
+    manifest goes first and comes last, so that a folder with a manifest is
+    complete. The folder is locked, and where a process dies in the midst of a
+    commit, the shards of before are there again for who comes next.
 
     Args:
         folder: path. Where to write; created if missing.
@@ -33,7 +39,7 @@ class ShardWriter:
         FileExistsError: If the folder holds a manifest and `overwrite` is
             `False`.
         NotADirectoryError: If the folder is a file.
-        OSError: If the disk is full.
+        OSError: If the disk is full, or another process writes there.
 
     Example:
 
@@ -50,6 +56,7 @@ class ShardWriter:
 
     def __init__(self, folder, dtype, tokens_per_shard, overwrite=False):
         self._folder = pathlib.Path(folder)
+        recover_folder(self._folder)
         if (self._folder / MANIFEST_NAME).exists() and not overwrite:
             raise FileExistsError(
                 "The folder must not hold token shards already. Received: "
@@ -59,9 +66,8 @@ class ShardWriter:
         self._disk_dtype = np.dtype(dtype).newbyteorder("<")
         self._tokens_per_shard = tokens_per_shard
         self._records = []
-        self._renamed = []
         self._shard = None
-        self._is_committed = False
+        self._stack = contextlib.ExitStack()
         self.num_tokens = 0
         self.num_documents = 0
 
@@ -74,17 +80,18 @@ class ShardWriter:
             )
         lineage = (self._folder, *self._folder.parents)
         self._new_folders = [path for path in lineage if not path.exists()]
-        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._stack:
+            self._stack.callback(self._remove_new_folders)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._hidden = self._stack.enter_context(
+                written_folder(self._folder)
+            )
+            self._stack = self._stack.pop_all()
         return self
 
     def __exit__(self, kind, error, traceback):
         self._close_file()
-        # Not those of others, whose folder this may be as well.
-        for name in ("tokens-*", MANIFEST_NAME):
-            for path in self._folder.glob(name + _PARTIAL):
-                path.unlink()
-        if not self._is_committed:
-            self._remove_what_is_new()
+        self._stack.close()
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise OSError(
                 "The disk must have room for all token shards. Received: "
@@ -103,13 +110,13 @@ class ShardWriter:
             self._close_shard()
         if self._shard is None:
             name = f"tokens-{len(self._records):05d}.{self._dtype}"
-            self._shard = _OpenShard(self._folder, name)
+            self._shard = _OpenShard(self._hidden, name)
         self._shard.append(np.asarray(tokens, self._disk_dtype))
         self.num_tokens += len(tokens)
         self.num_documents += 1
 
     def finish(self):
-        """Bring everything safely to disk, still under temporary names."""
+        """Bring everything safely to disk, still in the hidden folder."""
         if self._shard is not None:
             self._close_shard()
 
@@ -121,20 +128,14 @@ class ShardWriter:
             vocabulary_size: int. All ids lie below it.
         """
         self.finish()
-        # From here until the new manifest stands, the folder has none: a
-        # reader meets a clear error instead of a mixture of old and new.
-        (self._folder / MANIFEST_NAME).unlink(missing_ok=True)
-        for stale in self._folder.glob("tokens-*.uint??"):
-            stale.unlink()
-        for record in self._records:
-            path = self._folder / record.file_name
-            os.replace(path.with_name(path.name + _PARTIAL), path)
-            self._renamed.append(path)
         records = tuple(self._records)
         ShardManifest(
             self._dtype, end_token_id, vocabulary_size, records
-        ).write(self._folder)
-        self._is_committed = True
+        ).write(self._hidden)
+        # Among the moves the folder has no manifest: a reader meets a clear
+        # error instead of a mixture of old and new.
+        folder = self._folder.resolve()
+        move_files(self._hidden, folder, _OWNED, MANIFEST_NAME)
 
     def _close_shard(self):
         self._records.append(self._shard.finish())
@@ -146,21 +147,19 @@ class ShardWriter:
             with contextlib.suppress(OSError):
                 self._shard.file.close()
 
-    def _remove_what_is_new(self):
-        for path in self._renamed:
-            path.unlink()
-        # Innermost first; a folder into which somebody else put files stays.
+    def _remove_new_folders(self):
+        # Innermost first; one that holds a file, ours or another's, stays.
         with contextlib.suppress(OSError):
             for folder in self._new_folders:
                 folder.rmdir()
 
 
 class _OpenShard:
-    """A shard on the way, under a temporary name."""
+    """A shard on the way."""
 
     def __init__(self, folder, name):
         self.num_tokens = 0
-        self.file = open(folder / (name + _PARTIAL), "wb")
+        self.file = open(folder / name, "wb")
         self._name = name
         self._num_documents = 0
         self._digest = hashlib.sha256()

@@ -1,7 +1,10 @@
 """Checks that the arguments of a backbone make sense together."""
 
+import numbers
+
 from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.layers.decoder_block import ATTENTION_KINDS
+from keras_gpt3.preset_loader import SWITCHES
 
 _SIZES = (
     "vocabulary_size",
@@ -11,6 +14,18 @@ _SIZES = (
     "intermediate_dim",
     "max_sequence_length",
 )
+_SWITCHES = (
+    "use_bias",
+    "query_key_value_bias",
+    "norm_first",
+    "use_final_norm",
+    "layer_norm_affine",
+    "scale_by_inverse_layer_index",
+    "skip_padding_positions",
+)
+# Ten times the deepest of GPT-3's, and then some: a config from elsewhere may
+# ask for a million layers that take no memory, and hours to build.
+_MOST_LAYERS = 2048
 
 
 def check_backbone_arguments(config):
@@ -26,18 +41,50 @@ def check_backbone_arguments(config):
         check_integer(name, config[name], minimum=1)
     if config["embedding_dim"] is not None:
         check_integer("embedding_dim", config["embedding_dim"], minimum=1)
+    if config["num_layers"] > _MOST_LAYERS:
+        raise ValueError(
+            f"num_layers must be at most {_MOST_LAYERS}. Received: num_layers="
+            f"{config['num_layers']}. Use fewer and wider layers."
+        )
+    _check_range("dropout", config["dropout"])
+    _check_range("layer_norm_epsilon", config["layer_norm_epsilon"])
+    for name in _SWITCHES:
+        if config[name] not in (True, False):
+            raise ValueError(
+                f"{name} must be True or False. Received: {name}="
+                f"{config[name]!r:.200}. Use {SWITCHES[name]}, as GPT-3."
+            )
+    if not isinstance(config["activation"], str):
+        raise ValueError(
+            "activation must be a name. Received: activation="
+            f"{config['activation']!r:.200}. Use 'gelu_approximate', as GPT-3."
+        )
     _check_heads(config["hidden_dim"], config["num_heads"])
     _check_pattern(config["attention_pattern"])
     scale = config["attention_scale"]
-    if scale is not None and not scale > 0:
+    if scale is not None and not (_is_number(scale) and scale > 0):
         raise ValueError(
             "attention_scale must be above 0. Received: attention_scale="
-            f"{scale}. Use None for 1 / sqrt(head_dim)."
+            f"{scale!r:.200}. Use None for 1 / sqrt(head_dim)."
         )
     offset = config["position_offset"]
     # A row is needed for padding.
     least = int(config["skip_padding_positions"])
     check_integer("position_offset", offset, minimum=least)
+
+
+def _check_range(name, value):
+    """Raises unless a number is from 0 to 1, as Keras' layers want it."""
+    if not _is_number(value) or not 0 <= value <= 1:
+        raise ValueError(
+            f"{name} must be a number from 0 to 1. Received: {name}="
+            f"{value!r:.200}. Use the paper's: dropout=0.0, "
+            "layer_norm_epsilon=1e-5."
+        )
+
+
+def _is_number(value):
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def _check_heads(hidden_dim, num_heads):
@@ -50,9 +97,14 @@ def _check_heads(hidden_dim, num_heads):
 
 
 def _check_pattern(pattern):
-    if not pattern or set(pattern) - set(ATTENTION_KINDS):
+    is_sequence = isinstance(pattern, (list, tuple))
+    if (
+        not is_sequence
+        or not pattern
+        or not all(kind in ATTENTION_KINDS for kind in pattern)
+    ):
         raise ValueError(
             "attention_pattern must be a sequence of "
-            f"{ATTENTION_KINDS}. Received: attention_pattern={pattern!r}. Use "
-            "('dense', 'banded') as the paper, or ('dense',) for GPT-2."
+            f"{ATTENTION_KINDS}. Received: attention_pattern={pattern!r:.200}. "
+            "Use ('dense', 'banded') as the paper, or ('dense',) for GPT-2."
         )

@@ -147,7 +147,7 @@ class GPT3Backbone(CachedBackbone):
             "intermediate_dim": intermediate_dim,
             "dropout": dropout,
             "max_sequence_length": max_sequence_length,
-            "attention_pattern": tuple(attention_pattern),
+            "attention_pattern": attention_pattern,
             "attention_window": attention_window,
             "layer_norm_epsilon": layer_norm_epsilon,
             "activation": activation,
@@ -163,6 +163,7 @@ class GPT3Backbone(CachedBackbone):
             "skip_padding_positions": skip_padding_positions,
         }
         check_backbone_arguments(config)
+        config["attention_pattern"] = tuple(attention_pattern)
 
         # === Layers ===
         layers = make_layers(config, dtype)

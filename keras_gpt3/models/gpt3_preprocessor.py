@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 from keras_hub.models import CausalLMPreprocessor
+from keras_hub.tokenizers import Tokenizer
 
 from keras_gpt3 import preset_loader
 from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
@@ -11,6 +12,7 @@ from keras_gpt3.models.checkpoint_tokenizer import checkpoint_context
 from keras_gpt3.models.checkpoint_tokenizer import read_checkpoint_tokenizer
 from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
 from keras_gpt3.models.preset_check import check_preset
+from keras_gpt3.models.preset_files import damage_named
 from keras_gpt3.models.preset_resolution import local_preset
 
 
@@ -108,7 +110,11 @@ class GPT3Preprocessor(CausalLMPreprocessor):
             return cls._from_checkpoint(preset, **kwargs)
         check_preset(preset)
         if not preset_loader.is_shipped(preset):
-            return super().from_preset(preset, **kwargs)
+            with damage_named(preset):
+                preprocessor = super().from_preset(preset, **kwargs)
+                if not isinstance(preprocessor.tokenizer, Tokenizer):
+                    raise TypeError("its preprocessor has no tokenizer")
+                return preprocessor
         backbone = preset_loader.load_shipped_preset(preset)["backbone"]
         return cls(
             **{

@@ -11,6 +11,7 @@ from keras_gpt3.converters.tokenizer_files import TokenizerFiles
 from keras_gpt3.converters.tokenizer_files import write_tokenizer
 from keras_gpt3.models.checkpoint_tokenizer import read_checkpoint_tokenizer
 from keras_gpt3.models.preset_check import check_preset
+from keras_gpt3.models.preset_files import damage_named
 from keras_gpt3.models.preset_resolution import local_preset
 from keras_gpt3.models.vocabulary_tokenizer import VocabularyTokenizer
 from keras_gpt3.tokenization.graph_encoding import decode_in_graph
@@ -120,7 +121,8 @@ class GPT3Tokenizer(VocabularyTokenizer):
             return cls.from_tokenizer_files(files, **kwargs)
         check_preset(preset)
         if not preset_loader.is_shipped(preset):
-            return super().from_preset(preset, **kwargs)
+            with damage_named(preset):
+                return super().from_preset(preset, **kwargs)
         vocabulary, merges = preset_loader.vocabulary_paths()
         return cls(vocabulary, merges, **kwargs)
 

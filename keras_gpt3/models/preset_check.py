@@ -6,6 +6,7 @@ from keras_gpt3 import preset_loader
 from keras_gpt3.converters.checkpoint_folder import read_config_json
 from keras_gpt3.converters.hub_handle import meant_handle
 from keras_gpt3.echoed_value import echoed
+from keras_gpt3.models.preset_files import check_configs
 
 # keras-hub loads all but the first. It would take more for a file's address,
 # and try to download it.
@@ -60,6 +61,8 @@ def check_preset(preset):
     content = read_config_json(preset)
     if not {"registered_name", "model_type"}.intersection(content):
         raise foreign_format(preset)
+    if "registered_name" in content:
+        check_configs(preset)
 
 
 def foreign_format(preset):

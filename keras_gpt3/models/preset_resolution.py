@@ -17,8 +17,14 @@ from keras_gpt3.models.known_arguments import check_known_arguments
 from keras_gpt3.models.preset_check import check_preset
 from keras_gpt3.models.preset_check import check_scheme
 from keras_gpt3.models.preset_check import foreign_format
+from keras_gpt3.models.preset_files import check_finite
+from keras_gpt3.models.preset_files import check_plain_files
+from keras_gpt3.models.preset_files import damage_named
+from keras_gpt3.models.preset_files import damaged_preset
+from keras_gpt3.models.preset_files import has_weights
 from keras_gpt3.models.stored_shapes import check_stored_shapes
 from keras_gpt3.planning.preflight import check_fits
+from keras_gpt3.replaced_folder import recover_folder
 
 _logger = logging.getLogger("keras_gpt3")
 
@@ -83,9 +89,11 @@ def local_preset(preset, load_weights=None):
             f"{load_weights!r}. Leave it out to load what weights there are."
         )
     check_scheme(preset)
-    if not preset.startswith("hf://"):
-        return preset
-    return fetch_preset(preset, weights=load_weights is not False)
+    if preset.startswith("hf://"):
+        preset = fetch_preset(preset, weights=load_weights is not False)
+    recover_folder(preset)
+    check_plain_files(preset)
+    return preset
 
 
 def _build_shipped(cls, preset, load_weights, overrides):
@@ -121,28 +129,41 @@ def _load_saved(cls, preset, load_weights, overrides):
             f"with a {saved_class.__name__}. Call "
             f"{saved_class.__name__}.from_preset instead."
         )
-    if load_weights is None:
-        load_weights = _has_weights(preset)
-    saved = loader.config["config"]
+    if "://" in preset:  # A preset on Kaggle's hub always has weights.
+        load_weights = load_weights is not False
+    else:
+        load_weights = has_weights(preset, load_weights)
+    with damage_named(preset):
+        saved = loader.config["config"]
     if load_weights:
         check_stored_shapes(saved, overrides)
-    dtype = overrides.get("dtype") or _saved_dtype(saved)
+    dtype = overrides.get("dtype") or _saved_dtype(preset, saved)
     overrides = overrides | {"dtype": dtype}
-    check_fits(saved | overrides, preset, dtype)
-    return loader.load_backbone(cls, load_weights, **overrides)
+    with damage_named(preset):
+        check_fits(saved | overrides, preset, dtype)
+        backbone = loader.load_backbone(cls, load_weights, **overrides)
+    if load_weights:
+        check_finite(backbone, preset)
+    return backbone
 
 
-def _saved_dtype(saved):
+def _saved_dtype(preset, saved):
     """The policy to load in: as saved, unless a global one was set.
 
     keras-hub's own rule drops the types of quantized layers, and fails at a
     mixed policy.
     """
-    set_globally = keras.config.dtype_policy()
-    is_plain = saved["dtype"]["class_name"] == "DTypePolicy"
+    dtype, set_globally = saved.get("dtype"), keras.config.dtype_policy()
+    try:
+        policy = keras.dtype_policies.get(dtype)
+        is_plain = policy.quantization_mode is None and not hasattr(
+            policy, "default_policy"
+        )
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise damaged_preset(preset, f"its dtype: {error}") from error
     if is_plain and set_globally.name != "float32":
         return set_globally
-    return saved["dtype"]
+    return dtype
 
 
 def has_preprocessor(preset):
@@ -175,8 +196,3 @@ def has_preprocessor(preset):
             f"; its {foreign[0]} is not read" if foreign else "",
         )
     return has_tokenizer
-
-
-def _has_weights(preset):
-    """Whether a preset has weights; those on Kaggle's hub always do."""
-    return "://" in preset or any(pathlib.Path(preset).glob("*.weights.h5"))

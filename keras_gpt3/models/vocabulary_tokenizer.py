@@ -5,6 +5,7 @@ import os
 
 from keras_hub.tokenizers import Tokenizer
 
+from keras_gpt3.converters.tokenizer_vocabulary import check_merges
 from keras_gpt3.converters.tokenizer_vocabulary import merges_text
 from keras_gpt3.tokenization.byte_pair_encoding import BytePairEncoding
 from keras_gpt3.tokenization.shared_encoding import shared_byte_pair_encoding
@@ -153,8 +154,16 @@ class VocabularyTokenizer(Tokenizer):
             ) from error
 
     def load_assets(self, dir_path):
-        """Reads `vocabulary.json` and `merges.txt` from a folder."""
+        """Reads `vocabulary.json` and `merges.txt` from a folder.
+
+        Args:
+            dir_path: path. The folder.
+
+        Raises:
+            ValueError: If they do not fit together, or one is cut short.
+        """
+        merges = os.path.join(dir_path, MERGES_FILE)
         self.set_vocabulary_and_merges(
-            os.path.join(dir_path, VOCABULARY_FILE),
-            os.path.join(dir_path, MERGES_FILE),
+            os.path.join(dir_path, VOCABULARY_FILE), merges
         )
+        check_merges(merges, self.merges, self.vocabulary, self._special_tokens)

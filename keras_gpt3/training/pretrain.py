@@ -30,6 +30,7 @@ def pretrain(config, make_model, elapsed_seconds=0.0):
         Whether the run reached its end; it may have been told to stop before.
 
     Raises:
+        BlockingIOError: If another process has its run in the folder.
         ValueError: If the config, the run folder or the shards are wrong.
         MemoryError: If a full batch needs more memory than there is. The
             message says which micro-batches would fit.
@@ -66,19 +67,22 @@ def pretrain(config, make_model, elapsed_seconds=0.0):
     _check_installed()
     config = plain_config(config)
     from keras_gpt3.parallel import pretraining_strategy
+    from keras_gpt3.parallel.pretraining_strategy import is_chief
 
     devices = config.devices
     strategy = pretraining_strategy(devices.replicas, devices.cpu_replicas)
     keras.utils.set_random_seed(config.seed)
     # Also on workers that do not write: all must refuse the same folder.
     folder = RunFolder(config.folder)
-    config = _with_multiple(folder.with_saved(config), strategy)
-    with strategy.scope():
-        model = make_model(config.model, config.data.sequence_length)
     with contextlib.ExitStack() as stack:
+        if is_chief(strategy):
+            stack.enter_context(folder.lock())
+        config = _with_multiple(folder.with_saved(config), strategy)
+        with strategy.scope():
+            model = make_model(config.model, config.data.sequence_length)
         run = _make_run(config, model, strategy, folder, elapsed_seconds, stack)
         finished = run.run()
-    _finish(finished, model, strategy, folder)
+        _finish(finished, model, strategy, folder)
     return finished
 
 

@@ -1,11 +1,13 @@
 """The folder of a run: one config for good, and what lies where."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import pathlib
 
 from keras_gpt3.echoed_value import echoed
+from keras_gpt3.folder_lock import locked_folder
 from keras_gpt3.training.config_file import read_config
 from keras_gpt3.training.config_file import write_config
 
@@ -127,6 +129,25 @@ class RunFolder:
                 "of the run."
             )
         return config
+
+    @contextlib.contextmanager
+    def lock(self):
+        """Keeps other runs out; the folder is made, and goes if it is unused.
+
+        Raises:
+            BlockingIOError: If another process has its run here.
+        """
+        lineage = (self.path, *self.path.parents)
+        new = [path for path in lineage if not path.exists()]
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with locked_folder(self.path):
+                yield
+        finally:
+            # Innermost first, as far as they are empty.
+            with contextlib.suppress(OSError):
+                for path in new:
+                    path.rmdir()
 
     def write(self, config):
         """Writes the config of the run that is to live here.

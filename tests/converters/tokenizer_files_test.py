@@ -138,7 +138,7 @@ def test_a_merges_txt_that_was_cut_between_two_rules_raises(tmp_path):
     write(tmp_path, tokenizer_config_json={"tokenizer_class": None})
     cut = "\n".join(files.merges[:5])
     write(tmp_path, merges_txt=cut)
-    with pytest.raises(ValueError, match=r"merges\.txt' \(no rule makes 'Ġ"):
+    with pytest.raises(ValueError, match=r"merges\.txt' \(no rule makes '"):
         read_tokenizer(tmp_path)
 
 

@@ -37,6 +37,44 @@ def test_the_file_states_version_and_totals(tmp_path):
     assert (fields["num_tokens"], fields["num_documents"]) == (12, 3)
 
 
+@pytest.mark.parametrize(
+    "name", ["../secret", "/etc/passwd", "a/b", "..", "", "a\\b", 5]
+)
+def test_a_shard_elsewhere_is_refused(name, tmp_path):
+    shard = {
+        "file_name": name,
+        "num_tokens": 12,
+        "num_documents": 3,
+        "sha256": "aa",
+    }
+    change_manifest(tmp_path, shards=[shard])
+    with pytest.raises(ValueError, match="a plain file name beside the manif"):
+        ShardManifest.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"num_tokens": -1},
+        {"num_tokens": 1.5},
+        {"num_documents": 10**30},
+        {"sha256": None},
+        {"unknown": 1},
+    ],
+)
+def test_a_forged_record_is_one_line(changes, tmp_path):
+    shard = {
+        "file_name": "a",
+        "num_tokens": 12,
+        "num_documents": 3,
+        "sha256": "aa",
+    }
+    change_manifest(tmp_path, shards=[shard | changes])
+    with pytest.raises(ValueError, match="^A manifest must be JSON") as raised:
+        ShardManifest.read(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
 @pytest.mark.parametrize("folder", [".", "none", "file"])
 def test_a_folder_without_manifest_is_named(tmp_path, folder):
     (tmp_path / "file").touch()

@@ -96,3 +96,9 @@ def test_too_many_open_files_are_an_error_with_a_remedy(record, tmp_path):
             record.open(tmp_path, "uint16")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_pipe_in_the_place_of_a_shard_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(ValueError, match="must be a regular one"):
+        ShardRecord("a", 1, 1, "aa").open(tmp_path, "uint16")

@@ -60,7 +60,36 @@ SIZES = (
             "position_offset=0. Pass 1 or more.",
         ),
         ({"attention_pattern": ()}, "Received: attention_pattern=(). Use "),
-        ({"attention_pattern": "dense"}, "Received: attention_pattern=('d',"),
+        (
+            {"attention_pattern": "dense"},
+            "Received: attention_pattern='dense'.",
+        ),
+        ({"attention_pattern": 5}, "Received: attention_pattern=5. Use "),
+        ({"attention_pattern": [["dense"]]}, "attention_pattern=[['dense']]."),
+        (
+            {"num_layers": 10**6},
+            "num_layers must be at most 2048. Received: num_layers=1000000. "
+            "Use fewer and wider layers.",
+        ),
+        (
+            {"dropout": "x"},
+            "dropout must be a number from 0 to 1. Received: dropout='x'. Use",
+        ),
+        ({"dropout": float("nan")}, "Received: dropout=nan. Use the paper's"),
+        (
+            {"layer_norm_epsilon": 10**400},
+            f"Received: layer_norm_epsilon=1{'0' * 199}. Use the paper's",
+        ),
+        (
+            {"use_bias": "x"},
+            "use_bias must be True or False. Received: use_bias='x'. Use True, "
+            "as GPT-3.",
+        ),
+        (
+            {"activation": ["relu"]},
+            "activation must be a name. Received: activation=['relu']. Use",
+        ),
+        ({"attention_scale": "a"}, "Received: attention_scale='a'. Use None"),
         (
             {"activation": "swish"},
             "Received: activation='swish'. Use 'gelu_approximate', as GPT-3.",

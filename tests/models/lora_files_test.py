@@ -1,3 +1,5 @@
+import json
+import os
 import re
 
 import h5py
@@ -155,7 +157,98 @@ def strip(path):
         del file.attrs["keras_gpt3_lora"]
 
 
-@pytest.mark.parametrize("damage", [cut, overwrite, strip])
+KERNEL = "decoder_block_0/query_key_value"
+
+
+def replaced(path, make):
+    """Puts another array under the name of one."""
+    with h5py.File(path, "a") as file:
+        shape = file[f"{KERNEL}/a"].shape
+        del file[f"{KERNEL}/a"]
+        make(file, f"{KERNEL}/a", shape)
+
+
+def store_outside(path):
+    (path.parent / "secret").write_bytes(bytes(2**12))
+    outside = [(str(path.parent / "secret"), 0, h5py.h5f.UNLIMITED)]
+    replaced(
+        path,
+        lambda file, name, shape: file.create_dataset(
+            name, shape, "float32", external=outside
+        ),
+    )
+
+
+def map_virtually(path):
+    def make(file, name, shape):
+        layout = h5py.VirtualLayout(shape, "float32")
+        layout[:] = h5py.VirtualSource("other.h5", "a", shape)
+        file.create_virtual_dataset(name, layout)
+
+    replaced(path, make)
+
+
+def link_outside(path):
+    replaced(
+        path,
+        lambda file, name, _: file.__setitem__(
+            name, h5py.ExternalLink("other.h5", "a")
+        ),
+    )
+
+
+def link_in_a_circle(path):
+    with h5py.File(path, "a") as file:
+        file["decoder_block_0/again"] = file["decoder_block_0"]
+
+
+def text_for_numbers(path):
+    replaced(
+        path,
+        lambda file, name, shape: file.__setitem__(name, np.full(shape, b"x")),
+    )
+
+
+def settings(text):
+    def change(path):
+        with h5py.File(path, "a") as file:
+            file.attrs["keras_gpt3_lora"] = text
+
+    return change
+
+
+def changed_settings(**changes):
+    fields = {
+        "rank": 2,
+        "lora_alpha": 5,
+        "target_layer_names": LAYERS,
+    } | changes
+    return settings(json.dumps(fields))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut,
+        overwrite,
+        strip,
+        store_outside,
+        map_virtually,
+        link_outside,
+        link_in_a_circle,
+        text_for_numbers,
+        settings(3),
+        settings("[]"),
+        settings("[" * 10_000),
+        settings('{"rank": 2}'),
+        changed_settings(rank=None),
+        changed_settings(lora_alpha="5"),
+        changed_settings(lora_alpha=float("nan")),
+        changed_settings(lora_alpha=10**400),
+        changed_settings(target_layer_names=5),
+        changed_settings(target_layer_names=["x" * 1000]),
+    ],
+)
 def test_a_damaged_file_raises_and_changes_nothing(damage, saved):
     path, _ = saved
     damage(path)
@@ -168,7 +261,52 @@ def test_a_damaged_file_raises_and_changes_nothing(damage, saved):
         f"Received: filepath='{path}' ("
     )
     assert "\n" not in message
+    assert len(message) < 600
     assert adapters(other) == []
+
+
+def test_a_stated_size_is_refused_unread(saved):
+    path, _ = saved
+    replaced(
+        path,
+        lambda file, name, _: file.create_dataset(
+            name, (2**20, 2**20), "float32", chunks=(2**10, 2**10)
+        ),
+    )
+    other = small_backbone()
+    with pytest.raises(ValueError, match=r"of shapes \(1048576, 1048576\)"):
+        load_lora_weights(other, path)
+    assert adapters(other) == []
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_none_name_their_array(value, saved):
+    path, _ = saved
+    with h5py.File(path, "a") as file:
+        file[f"{KERNEL}/b"][0, 1] = value
+    other = small_backbone()
+    message = (
+        f"Adapters must be finite numbers. Received: filepath='{path}' with "
+        f"NaN or infinity in {KERNEL}/b. Use adapters from before"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        load_lora_weights(other, path)
+    assert adapters(other) == []
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.lora.h5")
+    with pytest.raises(ValueError, match="must be a regular one"):
+        load_lora_weights(small_backbone(num_layers=1), tmp_path / "a.lora.h5")
+
+
+def test_settings_of_numpys_types_are_saved(tmp_path):
+    backbone = small_backbone(num_layers=1)
+    enable_lora(backbone, np.int64(2), lora_alpha=np.float32(0.5))
+    save_lora_weights(backbone, tmp_path / "a.lora.h5")
+    other = small_backbone(num_layers=1)
+    load_lora_weights(other, tmp_path / "a.lora.h5")
+    assert len(adapters(other)) == 1
 
 
 def test_a_file_that_is_not_there_raises(tmp_path):

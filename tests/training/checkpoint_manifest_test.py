@@ -1,4 +1,6 @@
+import dataclasses
 import datetime
+import hashlib
 import json
 import re
 
@@ -95,4 +97,32 @@ def test_another_format_version_is_an_error(manifest, tmp_path):
         f"in file='{path}'. Update keras_gpt3 or restore another checkpoint."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        CheckpointManifest.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"extra": 1}, "other keys, .'extra'."),
+        ({"step": "3"}, "step is no number"),
+        ({"facts": []}, "facts is no object"),
+        ({"files": {"../a": {}}}, "a file elsewhere, '../a'"),
+        ({"files": {"a": {"num_bytes": 3}}}, "no size and sha256 of 'a'"),
+        ({"arrays": {"a": "float32"}}, "no dtype and shape of 'a'"),
+    ],
+)
+def test_forged_fields_are_an_error_though_their_checksum_is_right(
+    changes, reason, manifest, tmp_path
+):
+    fields = {"format_version": 1, **dataclasses.asdict(manifest)} | changes
+    text = json.dumps(fields, sort_keys=True).encode()
+    fields["sha256"] = hashlib.sha256(text).hexdigest()
+    (tmp_path / "manifest.json").write_text(json.dumps(fields))
+    with pytest.raises(ValueError, match=changed(reason)):
+        CheckpointManifest.read(tmp_path)
+
+
+def test_json_nested_too_deep_is_an_error(tmp_path):
+    (tmp_path / "manifest.json").write_text("[" * 10**5)
+    with pytest.raises(ValueError, match=changed("RecursionError")):
         CheckpointManifest.read(tmp_path)

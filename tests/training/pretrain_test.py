@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import sys
+import threading
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 from keras_gpt3.training import checkpoint_files
 from keras_gpt3.training import run_checkpoints
+from keras_gpt3.training.run_folder import RunFolder
 from tests.small_gpt3 import LENGTH
 from tests.training.pretraining_run_test import assert_bitwise_equal
 from tests.training.pretraining_run_test import records_of
@@ -207,3 +209,21 @@ def test_a_shard_that_breaks_in_mid_run_loses_nothing(tmp_path, monkeypatch):
     shard.write_bytes(contents)
     assert train(config)
     assert_bitwise_equal(config, whole)
+
+
+def test_a_run_in_a_folder_that_another_one_writes_to_is_refused(tmp_path):
+    config = small_config(tmp_path)
+    errors = []
+
+    def second():
+        try:
+            train(config)
+        except BlockingIOError as error:
+            errors.append(str(error))
+
+    with RunFolder(config.folder).lock():
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+    assert errors[0].startswith("Only one process may write to a folder at")
+    assert not (tmp_path / "run").exists()

@@ -1,5 +1,6 @@
 import dataclasses
 import re
+import threading
 
 import pytest
 
@@ -175,3 +176,29 @@ def test_a_damaged_config_raises_and_is_not_written_over(folder):
     remedy = "Put the run's config back there, or use another folder."
     assert str(raised.value).endswith(remedy)
     assert folder.config.read_text("utf-8") == "folder: ["
+
+
+def test_a_second_run_is_refused_and_writes_nothing(folder):
+    errors = []
+
+    def second():
+        try:
+            with RunFolder(folder.path).lock():
+                pass
+        except BlockingIOError as error:
+            errors.append(str(error))
+
+    with folder.lock():
+        folder.write(make_config())
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+    assert errors[0].startswith("Only one process may write to a folder at")
+    assert [path.name for path in folder.path.iterdir()] == ["config.yaml"]
+
+
+def test_a_folder_that_was_made_for_nothing_goes(folder, tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        with folder.lock():
+            raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []

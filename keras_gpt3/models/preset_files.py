@@ -1,0 +1,182 @@
+"""The files of a preset's folder: plain, readable, and all there."""
+
+import contextlib
+import logging
+import pathlib
+
+import keras
+from keras import ops
+
+from keras_gpt3.converters.json_file import read_json
+from keras_gpt3.converters.model_files import CHECKPOINT_FILES
+from keras_gpt3.converters.model_files import KERAS_FILES
+from keras_gpt3.converters.sharded_index import shard_names
+from keras_gpt3.models.hdf5_arrays import hdf5_arrays
+from keras_gpt3.regular_file import check_folder_files
+
+_logger = logging.getLogger("keras_gpt3")
+
+# keras-hub makes an object of each.
+_CONFIGS = ("config.json", "preprocessor.json", "tokenizer.json", "task.json")
+_WEIGHTS, _INDEX = "model.weights.h5", "model.weights.json"
+# `save_to_preset` writes one of these beside the weights, always.
+_SAVED_WITH_WEIGHTS = ("metadata.json", "task.json", _INDEX)
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
+_MOST_SHOWN = 200
+
+
+def check_plain_files(folder):
+    """Raises at a device, a pipe, or a link out of a folder of either format.
+
+    Args:
+        folder: string or path. It may be missing, or no folder at all.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    check_folder_files(folder, {*KERAS_FILES, *CHECKPOINT_FILES})
+
+
+def check_configs(folder):
+    """Raises unless the configs of a folder in Keras' format can be objects.
+
+    Args:
+        folder: string or path. It may be missing.
+
+    Raises:
+        ValueError: If one is no JSON, or has no class.
+    """
+    for path in (pathlib.Path(folder, name) for name in _CONFIGS):
+        if not path.is_file():
+            continue
+        try:
+            content = read_json(path)
+        except ValueError as error:
+            raise damaged_preset(folder, f"{path.name}: {error}") from error
+        fields = content if isinstance(content, dict) else {}
+        name, config = fields.get("registered_name"), fields.get("config", {})
+        if not isinstance(name, str) or not isinstance(config, dict):
+            raise damaged_preset(
+                folder, f"{path.name} names no class and its config"
+            )
+
+
+def has_weights(folder, load_weights):
+    """Whether a folder in Keras' format has weights to load.
+
+    Args:
+        folder: string or path.
+        load_weights: bool or `None`. See `GPT3Backbone.from_preset`.
+
+    Returns:
+        A bool.
+
+    Raises:
+        FileNotFoundError: If weights were asked for, or saved there, and one
+            of their files is missing.
+        ValueError: If one is damaged.
+    """
+    if load_weights is False:
+        return False
+    folder = pathlib.Path(folder)
+    names = [_WEIGHTS]
+    if not (folder / _WEIGHTS).exists() and (folder / _INDEX).exists():
+        names = shard_names(folder / _INDEX)
+    missing = [name for name in names if not (folder / name).exists()]
+    saved = any((folder / name).exists() for name in _SAVED_WITH_WEIGHTS)
+    if missing and (load_weights or saved):
+        raise FileNotFoundError(
+            "A preset that was saved with weights must hold them. Received: "
+            f"preset='{folder}' without {missing[0]}. Copy the whole folder "
+            "that save_to_preset wrote, or pass load_weights=False for new "
+            "weights."
+        )
+    if missing:
+        _logger.warning(
+            "%s has no weights; it is initialized as the paper says.", folder
+        )
+        return False
+    for name in names:
+        _check_arrays(folder, name)
+    return True
+
+
+def _check_arrays(folder, name):
+    """Raises unless a file of Keras' weights holds what it states."""
+    import h5py
+
+    path = folder / name
+    try:
+        with h5py.File(path, "r") as file:
+            stated = sum(array.nbytes for array in hdf5_arrays(file).values())
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
+        raise damaged_preset(folder, f"{name}: {error}") from error
+    # Keras compresses nothing. What is left out, HDF5 would fill up.
+    if stated > path.stat().st_size:
+        raise damaged_preset(
+            folder, f"{name}: arrays of {stated} bytes, most absent"
+        )
+
+
+@contextlib.contextmanager
+def damage_named(preset):
+    """Makes what Keras meets in the files of a preset one line.
+
+    Args:
+        preset: string or path. For the message.
+
+    Raises:
+        ValueError: If something in the block raises a `TypeError` or the like.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if "\n" not in str(error):
+            raise
+        raise damaged_preset(preset, error) from error
+    except (
+        AttributeError,
+        IndexError,
+        KeyError,
+        RecursionError,
+        TypeError,
+    ) as error:
+        raise damaged_preset(preset, repr(error)) from error
+
+
+def check_finite(backbone, preset):
+    """Raises at NaN or infinity in weights that were loaded.
+
+    Args:
+        backbone: `GPT3Backbone`.
+        preset: string or path. For the message.
+
+    Raises:
+        ValueError: If there is any; names the weight.
+    """
+    for variable in backbone.weights:
+        if keras.backend.standardize_dtype(variable.dtype) not in _FLOATS:
+            continue  # Those of a quantized layer are integers.
+        if not bool(ops.all(ops.isfinite(variable))):
+            raise ValueError(
+                "Weights must be finite numbers. Received: preset="
+                f"'{preset}' with NaN or infinity in {variable.path}. Use "
+                "weights from before their training failed."
+            )
+
+
+def damaged_preset(preset, reason):
+    """The error for a preset whose files were changed or cut.
+
+    Args:
+        preset: string or path.
+        reason: string or exception. Its first line is shown.
+
+    Returns:
+        A `ValueError`.
+    """
+    first_line = " ".join(str(reason).split("\n")[0].split())[:_MOST_SHOWN]
+    return ValueError(
+        "The files of a preset must be as save_to_preset wrote them. Received: "
+        f"preset='{preset}' ({first_line}). Copy the whole folder again."
+    )
