@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from keras_gpt3.corpus.html_text import html_text
@@ -44,3 +46,19 @@ def test_what_the_library_raises_is_no_text(monkeypatch):
 
     monkeypatch.setattr(trafilatura, "extract", extract)
     assert html_text(PAGE) is None
+
+
+@pytest.mark.parametrize("between", [b" ", b" b='>' "])
+def test_a_tag_that_the_parser_would_not_end_with_is_not_parsed(between):
+    attributes = between.join(b"a%d=1" % number for number in range(20_000))
+    page = PAGE.encode().replace(b"<p>", b"<p " + attributes + b">", 1)
+    start = time.perf_counter()
+    assert html_text(page) is None
+    assert html_text(page.decode()) is None
+    # The parser takes 4 seconds of it.
+    assert time.perf_counter() - start < 1
+
+
+def test_an_image_within_its_tag_is_no_reason(monkeypatch):
+    image = f"<img src='data:image/png;base64,{'aGVs/bG8' * 10**5}=='>"
+    assert STORY.strip() in html_text(PAGE.replace("<p>", image + "<p>", 1))

@@ -17,6 +17,11 @@ from keras_gpt3.corpus.rejected_record import RejectedRecord
 _WITH_DOCUMENTS = ("conversion", "resource", "response")
 # These hold none, and tell of those or of the file.
 _OTHERS = ("continuation", "metadata", "request", "revisit", "warcinfo")
+# Browsers and servers take some 8 kB to 256 kB of headers.
+_MOST_HEADER_BYTES = 2**20
+_MOST_LENGTH = 2**62
+# What the library makes of headers that are not as they should be.
+_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _HTML = ("text/html", "application/xhtml+xml")
 
 
@@ -75,18 +80,52 @@ def _records(stream):
         # A page with bad headers would end the file.
         no_record_parse=True,
     )
+    lines = _BoundedLines(iterator.reader)
     while True:
+        lines.start_record()
         try:
             with _quiet():
                 record = next(iterator.the_iter, None)
-        except (exceptions.ArchiveLoadFailed, ValueError) as error:
+        except _ERRORS + (exceptions.ArchiveLoadFailed,) as error:
             raise DamagedFileError("broken WARC", error) from error
         if record is None:
             return
-        if record.length is None:
+        if record.length is None or not 0 <= record.length < _MOST_LENGTH:
             # What follows would be taken for its content.
             raise DamagedFileError("broken WARC", "a record without a length")
+        lines.start_record()
         yield record
+
+
+class _HeaderError(ValueError):
+    """Headers that have no end."""
+
+
+class _BoundedLines:
+    """Bounds the headers of a record; the library's own take any line.
+
+    It joins a line of 16 kB at a time, in a time that is quadratic.
+
+    Args:
+        reader: the library's stream, whose `readline` is replaced.
+    """
+
+    def __init__(self, reader):
+        self._readline = reader.readline
+        reader.readline = self._read
+        self.start_record()
+
+    def start_record(self):
+        self._left = _MOST_HEADER_BYTES
+
+    def _read(self, length=None):
+        # Before a read: the library counts what it was given.
+        if self._left <= 0:
+            raise _HeaderError(f"headers of over {_MOST_HEADER_BYTES} bytes")
+        most = self._left if length is None else min(length, self._left)
+        line = self._readline(most)
+        self._left -= len(line)
+        return line
 
 
 def _quiet():
@@ -104,7 +143,10 @@ def _document(record, source, where, max_bytes):
         text = data[:1000].decode("utf-8", "replace")
         return RejectedRecord(source, reason, text, own, where, detail)
 
-    kind = _content_type(record)
+    try:
+        kind = _content_type(record)
+    except _ERRORS as error:
+        return rejected("broken headers", detail=str(error)[:200])
     status = record.http_headers and record.http_headers.get_statuscode()
     # What has no headers has some word in its place.
     if status and status.isdecimal() and status != "200":

@@ -25,6 +25,15 @@ _READERS = {
     for name, reader in _READERS.items()
     for suffix in _COMPRESSED
 } | {".parquet": read_parquet_documents}
+# Not of the system, nor of a package that is not installed.
+_UNFORESEEN = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 SUFFIXES = tuple(_READERS)
 
 
@@ -104,6 +113,13 @@ def _read(reader, path, source, name, max_bytes):
             # Of a crawl's own records alone there is nothing to read.
             is_empty = is_empty and isinstance(item, OtherRecord)
             yield item
+    except _UNFORESEEN as error:
+        # A library's, at a record that nobody foresaw. It ends this file, and
+        # not the build.
+        is_empty = False
+        yield RejectedRecord(
+            source, "unreadable file", where=name, detail=repr(error)[:200]
+        )
     except DamagedFileError as error:
         is_empty = False
         yield RejectedRecord(

@@ -225,3 +225,35 @@ def test_a_record_without_a_length_ends_the_file(read):
 
 def test_an_empty_file_gives_nothing(read):
     assert list(read(b"", name="a.warc")) == []
+
+
+def response(http, length=None):
+    """A record whose headers are not those of the library's writer."""
+    length = len(http) if length is None else length
+    return (
+        b"WARC/1.0\r\nWARC-Type: response\r\n"
+        b"Content-Type: application/http\r\n"
+        b"Content-Length: %d\r\n\r\n%b\r\n\r\n" % (length, http)
+    )
+
+
+def test_a_length_that_no_file_has_is_damage(read):
+    data = response(b"HTTP/1.0 200 OK\r\n\r\nOnce", 10**30)
+    with pytest.raises(DamagedFileError, match="broken WARC: a record without"):
+        list(read(data, name="a.warc"))
+
+
+def test_headers_without_an_end_are_rejected_and_the_next_record_is_read(read):
+    page = b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nOnce"
+    long = b"HTTP/1.0 200 OK\r\nX: " + b"y" * 2**22
+    first, second = read(response(long) + response(page), name="a.warc")
+    assert first.reason == "broken headers"
+    assert first.detail == "headers of over 1048576 bytes"
+    assert second.text == "Once"
+
+
+@pytest.mark.parametrize("line", [b"X: " + b"y" * 2**22, b"X: y\r\n" * 2**18])
+def test_a_record_whose_own_headers_have_no_end_is_damage(line, read):
+    data = b"WARC/1.0\r\nWARC-Type: response\r\n" + line
+    with pytest.raises(DamagedFileError, match="WARC: headers of over 1048576"):
+        list(read(data, name="a.warc"))

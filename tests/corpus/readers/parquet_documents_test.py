@@ -1,8 +1,11 @@
+import tracemalloc
+
 import pyarrow
 import pytest
 from pyarrow import parquet
 
 from keras_gpt3.corpus.document import Document
+from keras_gpt3.corpus.readers import parquet_documents
 from keras_gpt3.corpus.readers.open_compressed import DamagedFileError
 from keras_gpt3.corpus.readers.parquet_documents import read_parquet_documents
 
@@ -101,3 +104,30 @@ def test_a_name_of_a_column_that_is_broken_is_damage(read):
     read.path.write_bytes(data.replace(b"column", b"col\xffmn"))
     with pytest.raises(DamagedFileError, match="broken Parquet"):
         read.file()
+
+
+def test_a_text_that_the_file_holds_once_is_held_once(read):
+    text = "Once " * 2**18
+    pyarrow_before = pyarrow.total_allocated_bytes()
+    parquet.write_table(
+        pyarrow.table({"text": [text] * 50 + [None]}), read.path
+    )
+    tracemalloc.start()
+    rows = read_parquet_documents(str(read.path), "novels", "a", 2**22)
+    assert all(next(rows).text == text for _ in range(50))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert next(rows).reason == "no text"
+    # As bytes, and as strings of one row after the other.
+    assert peak < 8 * len(text)
+    rows.close()
+    assert pyarrow.total_allocated_bytes() <= pyarrow_before + 8 * len(text)
+
+
+def test_a_few_bytes_that_state_many_are_not_read(read, monkeypatch):
+    monkeypatch.setattr(parquet_documents, "_LARGE_BYTES", 2**20)
+    parquet.write_table(
+        pyarrow.table({"text": ["x" * 2**21]}), read.path, compression="zstd"
+    )
+    with pytest.raises(DamagedFileError, match="swollen Parquet: .* of text"):
+        read.file(max_bytes=2**22)

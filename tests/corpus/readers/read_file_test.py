@@ -7,6 +7,7 @@ import pytest
 import zstandard
 from pyarrow import parquet
 
+from keras_gpt3.corpus.readers import read_file as read_file_module
 from keras_gpt3.corpus.readers.read_file import read_file
 from keras_gpt3.corpus.readers.read_file import reader_of
 
@@ -87,3 +88,16 @@ def test_an_archive_that_tells_of_itself_only_is_empty(tmp_path):
     )
     other, record = read_file(path, "crawl")
     assert (other.kind, record.reason) == ("warcinfo", "empty file")
+
+
+def test_an_error_that_nobody_foresaw_ends_its_file_alone(
+    tmp_path, monkeypatch
+):
+    def read(path, source, name, max_bytes):
+        raise OverflowError("cannot fit 'int' into an index-sized integer")
+        yield
+
+    monkeypatch.setitem(read_file_module._READERS, ".jsonl", read)
+    (item,) = read_file(tmp_path / "a.jsonl", "novels")
+    assert (item.reason, item.where) == ("unreadable file", "a.jsonl")
+    assert item.detail.startswith("OverflowError(")
