@@ -7,6 +7,8 @@ from keras_gpt3.backend_check import require_backend
 from keras_gpt3.export.batching_parameters import BatchingParameters
 from keras_gpt3.export.endpoints import Endpoints
 from keras_gpt3.export.file_sizes import write_file_sizes
+from keras_gpt3.export.per_row_options import option_defaults
+from keras_gpt3.export.per_row_options import option_specs
 from keras_gpt3.export.serving_bundle import check_served_as
 from keras_gpt3.export.serving_bundle import write_serving_bundle
 from keras_gpt3.export.version_folder import write_version
@@ -85,6 +87,8 @@ def export_saved_model(
       `"stop"` or `"length"`. `num_tokens` counts the token that completed a
       stop string, though the text ends before that string, and not the end of
       text; `num_prompt_tokens` counts a start token.
+    - `serving_default`, for a client that names no signature: `generate` with
+      `prompts` and `max_new_tokens` alone, the other options as above.
     - `score`: `contexts`, `continuations` and `truncate` to `log_likelihood`
       float32, `is_greedy` bool and `num_tokens` int32; see `GPT3.score`. A
       single context serves all continuations.
@@ -189,10 +193,34 @@ def _write_graph(model, folder):
     for name, function in signatures.items():
         setattr(root, name, function)
     names = list(signatures)
-    signatures["serving_default"] = signatures[names[0]]
+    signatures["serving_default"] = _default_signature(signatures)
     with op_compilation(False):
         tf.saved_model.save(root, str(folder), signatures=signatures)
     return names
+
+
+def _default_signature(signatures):
+    """What a client gets that names none: `generate` without its options.
+
+    In Python a signature takes all of its inputs or none, whatever defaults
+    are written beside them.
+    """
+    if "generate" not in signatures:
+        return signatures["logits"]
+    generate = signatures["generate"]
+    prompts = tf.TensorSpec((None,), tf.string, name="prompts")
+
+    # The default is where `tf.saved_model.save` looks for it.
+    default = option_defaults()["max_new_tokens"]
+
+    def serving_default(prompts, max_new_tokens=default):
+        return generate(prompts, max_new_tokens)
+
+    return tf.function(
+        serving_default,
+        input_signature=[prompts, *option_specs("max_new_tokens")],
+        autograph=False,
+    )
 
 
 def _batching_parameters(backbone):

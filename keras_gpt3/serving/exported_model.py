@@ -151,6 +151,37 @@ class ExportedModel:
             )
         return int(found[1])
 
+    @functools.cached_property
+    def max_text_bytes(self):
+        """The bytes that a text of a whole context may have.
+
+        More are certainly too long, and need not be tokenized to be refused.
+        """
+        size = self._vocabulary_size()
+        tokens = {
+            "token_ids": np.arange(size)[:, np.newaxis],
+            "lengths": np.ones(size, "int32"),
+        }
+        texts = self.call("detokenize", tokens)["texts"]
+        return self.context * max(map(len, texts))
+
+    def _vocabulary_size(self):
+        """What the graph says when it refuses an id, as `context` is found."""
+        message = "an answer"
+        try:
+            tokens = {"token_ids": [[_TOO_MANY]], "lengths": [1]}
+            self.call("detokenize", tokens)
+        except ValueError as error:
+            message = str(error)
+        found = re.search(r" from 0 to (\d+)\. Received: ", message)
+        if not found:
+            raise ValueError(
+                "detokenize must say its vocabulary when it refuses an id. "
+                f"Received: {message}. Export the model again, with this "
+                "version of keras_gpt3."
+            )
+        return int(found[1]) + 1
+
     def definitions(self):
         """The signatures as TensorFlow Serving's metadata writes them.
 

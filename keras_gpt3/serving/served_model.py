@@ -10,6 +10,7 @@ from keras_gpt3.serving.json_text import json_text
 from keras_gpt3.serving.predict_request import check_row
 from keras_gpt3.serving.predict_request import takes_rows
 from keras_gpt3.serving.text_rows import arrays_from_rows
+from keras_gpt3.serving.text_rows import check_bytes
 from keras_gpt3.serving.text_rows import check_lengths
 from keras_gpt3.serving.text_stream import TextStream
 
@@ -47,7 +48,7 @@ class ServedModel:
         self._large = asyncio.Semaphore()
         if "generate" in self._collectors:
             # Asks the model once: now, not at the first request.
-            model.context  # noqa: B018
+            model.max_text_bytes  # noqa: B018
 
     async def predict(self, request):
         """Answers a request.
@@ -131,6 +132,8 @@ class ServedModel:
     async def _outputs(self, request):
         name = request.signature_name
         if request.rows is None:
+            if name == "tokenize" and "generate" in self._collectors:
+                check_bytes(self.model, request.arrays["texts"].ravel())
             return await self._in(
                 self._threads.running, self.model.call, name, request.arrays
             )

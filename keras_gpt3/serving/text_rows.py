@@ -17,6 +17,7 @@ from keras_gpt3.serving.json_tensors import leaf_from_json
 from keras_gpt3.serving.request_limits import check_new_tokens
 
 TEXT_SIGNATURES = ("generate", "score")
+_TEXTS = ("prompts", "contexts", "continuations")
 _INT32 = np.iinfo("int32").max
 _FLOAT32 = float(np.finfo("float32").max)
 
@@ -78,6 +79,8 @@ def check_lengths(model, name, rows):
     Raises:
         ValueError: If a prompt is no text, empty or too long.
     """
+    for row in rows:
+        check_bytes(model, [row[key] for key in _TEXTS if key in row])
     if name == "score":
         lengths = _lengths(model, [row["contexts"] for row in rows], True)
         lengths += _lengths(model, [row["continuations"] for row in rows])
@@ -96,6 +99,16 @@ def check_lengths(model, name, rows):
             raise ValueError(f"{before}{length + new}{after}")
         longest = max(longest, length + new)
     return longest
+
+
+def check_bytes(model, texts):
+    """Refuses texts that no context holds, before they are tokenized."""
+    longest = max(map(len, texts), default=0)
+    if longest > model.max_text_bytes:
+        raise ValueError(
+            f"A text must have at most {model.max_text_bytes} bytes, a context "
+            f"of the longest tokens. Received: bytes={longest}. Shorten it."
+        )
 
 
 def arrays_from_rows(signature, rows):

@@ -40,6 +40,7 @@ class GraphBytePairEncoding(tf.Module):
 
     Attributes:
         vocabulary_size: int. One more than the largest id.
+        longest_token: int. The bytes of the longest token.
 
     Raises:
         ValueError: The vocabulary and the merges do not fit together.
@@ -91,9 +92,9 @@ class GraphBytePairEncoding(tf.Module):
         folder = tempfile.mkdtemp(prefix="keras_gpt3_")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self._pair_table = pair_table(rules, folder)
-        self._token_table = token_table(
-            spell_tokens(encoding.vocabulary, encoding.special_tokens), folder
-        )
+        tokens = spell_tokens(encoding.vocabulary, encoding.special_tokens)
+        self.longest_token = max(map(len, tokens.values()))
+        self._token_table = token_table(tokens, folder)
         self._encode = self._as_graph(
             self._encode_batch, tf.TensorSpec([None], tf.string)
         )
@@ -205,6 +206,7 @@ class GraphBytePairEncoding(tf.Module):
             tf.strings.unicode_decode(keys, "UTF-8"),
             self._pair_table,
             len(self._symbol_ids),
+            self.longest_token,
         )
         ids = tf.gather(tf.constant(self._symbol_ids), symbols.flat_values)
         ids = tf.gather(symbols.with_flat_values(ids), index)

@@ -6,14 +6,18 @@ first.
 """
 
 
-def merge_pairs(words, pair_table, num_symbols):
+def merge_pairs(words, pair_table, num_symbols, longest):
     """Joins neighbours in each word, the earliest rule first.
 
-    Each round takes each word's earliest rule to all places where it applies,
-    from the left. That is the same as joining one pair after the other: a rule
-    joins results of earlier rules only, so what a merge brings about are pairs
-    of later rules, and the other places stay first. So there are no more rounds
-    than rules that a word makes use of.
+    Each round takes the earliest rule of each stretch of a word to all places
+    where it applies, from the left. That is the same as joining one pair after
+    the other: a rule joins results of earlier rules only, so what a merge
+    brings about are pairs of later rules, and the other places stay first. And
+    what happens elsewhere before a rule's turn comes can reach a pair only by
+    a symbol that grows up to it, and none grows longer than the longest token.
+    So a pair may be joined when no earlier rule applies within that distance:
+    a word of a megabyte takes not as many rounds as rules that it makes use
+    of, but about as many as one stretch does.
 
     Args:
         words: `tf.RaggedTensor` `(num_words, None)` int32. The bytes of words,
@@ -21,6 +25,7 @@ def merge_pairs(words, pair_table, num_symbols):
         pair_table: lookup table of int64. `left * num_symbols + right` of a
             rule -> its result; `num_symbols` for all else.
         num_symbols: int. 256 and the number of rules.
+        longest: int. The bytes of the longest result of a rule, or more.
 
     Returns:
         A `tf.RaggedTensor` `(num_words, None)` of int64 symbols.
@@ -37,13 +42,14 @@ def merge_pairs(words, pair_table, num_symbols):
     )
     table = tf.lookup.StaticHashTable(rule, default_value=257)
     words = tf.strings.unicode_decode(["abc"], "UTF-8")
-    merge_pairs(words, table, num_symbols=257)  # [[256, 99]]
+    merge_pairs(words, table, num_symbols=257, longest=2)  # [[256, 99]]
     ```
     """
     import tensorflow as tf
 
     symbols = tf.cast(words.flat_values, tf.int64)
     places = tf.range(tf.size(symbols, tf.int64))
+    blocks, block_rows = _blocks(words, places, 2 * longest)
     finished = tf.TensorArray(
         tf.int64,
         size=0,
@@ -52,74 +58,114 @@ def merge_pairs(words, pair_table, num_symbols):
         element_shape=[None, 2],
     )
 
-    def merge_round(symbols, rows, places, finished):
-        results = _pair_results(symbols, rows, pair_table, num_symbols)
-        earliest = tf.math.segment_min(results, rows)
-        has_pair = tf.gather(earliest < num_symbols, rows)
+    def results_at(index, symbols, blocks):
+        """What symbols make with the next ones; `num_symbols` for nothing."""
+        after = tf.minimum(index + 1, tf.size(symbols, tf.int64) - 1)
+        both = tf.gather(symbols, tf.stack([index, after]))
+        rows = tf.gather(
+            block_rows, tf.gather(blocks, tf.stack([index, after]))
+        )
+        is_pair = (after > index) & (rows[0] == rows[1])
+        key = tf.where(is_pair, both[0] * num_symbols + both[1], -1)
+        return pair_table.lookup(key)
+
+    def merge_round(symbols, results, blocks, places, finished):
+        earliest = _earliest(results, blocks, block_rows, num_symbols)
+        earliest = tf.gather(earliest, blocks)
+        has_pair = earliest < num_symbols
         done = tf.where(~has_pair)[:, 0]
         done = tf.gather(tf.stack([places, symbols], axis=1), done)
-        # What has no pair left takes no part in the rounds to come.
+        # What no pair can reach any more takes no part in the rounds to come.
         finished = finished.write(finished.size(), done)
-        left = tf.where(has_pair & (results == tf.gather(earliest, rows)))
-        symbols, kept = _join(symbols, results, left[:, 0], has_pair)
-        number = tf.cumsum(tf.cast(earliest < num_symbols, tf.int64)) - 1
-        rows = tf.gather(number, tf.gather(rows, kept))
-        return symbols, rows, tf.gather(places, kept), finished
+        left = tf.where(has_pair & (results == earliest))[:, 0]
+        left = _every_other(left, results)[:, tf.newaxis]
+        symbols = tf.tensor_scatter_nd_update(
+            symbols, left, tf.gather_nd(results, left)
+        )
+        is_kept = tf.tensor_scatter_nd_update(
+            has_pair, left + 1, tf.zeros_like(left[:, 0], tf.bool)
+        )
+        kept = tf.where(is_kept)[:, 0]
+        symbols, results, blocks, places = (
+            tf.gather(x, kept) for x in (symbols, results, blocks, places)
+        )
+        # Only pairs with what has been joined are other ones now.
+        joined = tf.searchsorted(kept, left[:, 0], out_type=tf.int64)
+        index = tf.concat([joined, tf.maximum(joined - 1, 0)], axis=0)
+        results = tf.tensor_scatter_nd_update(
+            results,
+            index[:, tf.newaxis],
+            results_at(index, symbols, blocks),
+        )
+        return symbols, results, blocks, places, finished
 
     flat = tf.TensorSpec([None], tf.int64)
+    results = results_at(places, symbols, blocks)
     *_, finished = tf.while_loop(
         lambda symbols, *_: tf.size(symbols) > 0,
         merge_round,
-        (symbols, words.value_rowids(), places, finished),
-        shape_invariants=(flat, flat, flat, None),
+        (symbols, results, blocks, places, finished),
+        shape_invariants=(flat, flat, flat, flat, None),
     )
     return _in_order(finished.concat(), words.row_splits)
 
 
-def _join(symbols, results, left, has_pair):
-    """Puts results for pairs; what has a pair in its word is kept, and where.
+def _blocks(words, places, size):
+    """The number of the block of bytes that each is in, and each one's word.
 
-    Args:
-        symbols: int64 tensor `(length,)`.
-        results: int64 tensor `(length,)`. What each makes with the next one.
-        left: int64 tensor. Places of the first symbols of pairs to join.
-        has_pair: bool tensor `(length,)`. Whether the word takes part.
-
-    Returns:
-        A tuple of the symbols that are kept, and the places that they had.
+    A block is `size` bytes of a word, the last one of a word what is left.
     """
     import tensorflow as tf
 
-    left = _every_other(left)[:, tf.newaxis]
-    symbols = tf.tensor_scatter_nd_update(
-        symbols, left, tf.gather_nd(results, left)
-    )
-    is_kept = tf.tensor_scatter_nd_update(
-        has_pair, left + 1, tf.zeros_like(left[:, 0], tf.bool)
-    )
-    kept = tf.where(is_kept)[:, 0]
-    return tf.gather(symbols, kept), kept
+    rows = words.value_rowids()
+    numbers = (places - tf.gather(words.row_splits, rows)) // size
+    is_other = (rows[1:] != rows[:-1]) | (numbers[1:] != numbers[:-1])
+    is_first = tf.pad(is_other, [[1, 0]], constant_values=True)
+    is_first = is_first[: tf.size(rows)]
+    blocks = tf.cumsum(tf.cast(is_first, tf.int64)) - 1
+    return blocks, tf.boolean_mask(rows, is_first)
 
 
-def _pair_results(symbols, rows, pair_table, num_symbols):
-    """What each symbol makes with the next one; `num_symbols` for nothing."""
+def _earliest(results, blocks, block_rows, num_symbols):
+    """The earliest rule in each block and the two beside it in its word.
+
+    A block holds two of the longest token, for a pair may begin with one, and
+    be reached from behind that.
+    """
     import tensorflow as tf
 
-    key = symbols[:-1] * num_symbols + symbols[1:]
-    key = tf.where(rows[:-1] == rows[1:], key, -1)
-    return tf.pad(pair_table.lookup(key), [[0, 1]], constant_values=num_symbols)
+    own = tf.math.unsorted_segment_min(results, blocks, tf.size(block_rows))
+    own = tf.minimum(own, num_symbols)
+    is_same = block_rows[1:] == block_rows[:-1]
+    before = tf.where(is_same, own[:-1], num_symbols)
+    after = tf.where(is_same, own[1:], num_symbols)
+    before = tf.pad(before, [[1, 0]], constant_values=num_symbols)
+    after = tf.pad(after, [[0, 1]], constant_values=num_symbols)
+    count = tf.size(own)
+    return tf.minimum(own, tf.minimum(before[:count], after[:count]))
 
 
-def _every_other(places):
-    """Of neighbouring places the first, third, ...: "aaaaa" is two pairs."""
+def _every_other(places, results):
+    """Of neighbouring places the first, third, ...: "aaaaa" is two pairs.
+
+    Not of a run that goes on where its rule is not the earliest: what is
+    joined there first may make another place the first.
+    """
     import tensorflow as tf
 
     follows = tf.pad(places[1:] == places[:-1] + 1, [[1, 0]])
     follows = follows[: tf.size(places)]
+    ends = tf.pad(~follows[1:], [[0, 1]], constant_values=True)
     firsts = tf.boolean_mask(places, ~follows)
+    lasts = tf.boolean_mask(places, ends[: tf.size(places)])
+    padded = tf.pad(results, [[1, 1]], constant_values=-1)
+    rule = tf.gather(padded, firsts + 1)
+    is_whole = (tf.gather(padded, firsts) != rule) & (
+        tf.gather(padded, lasts + 2) != rule
+    )
     run = tf.cumsum(tf.cast(~follows, tf.int32)) - 1
     offset = places - tf.gather(firsts, run)
-    return tf.boolean_mask(places, offset % 2 == 0)
+    return tf.boolean_mask(places, (offset % 2 == 0) & tf.gather(is_whole, run))
 
 
 def _in_order(finished, splits):

@@ -1,5 +1,7 @@
 """One export of a small model, which all tests of the server share."""
 
+import asyncio
+import threading
 import types
 
 import numpy as np
@@ -11,6 +13,7 @@ from keras_gpt3.serving.app import make_app
 from keras_gpt3.serving.exported_model import ExportedModel
 from keras_gpt3.serving.model_server import ModelServer
 from keras_gpt3.serving.predict_request import check_row
+from keras_gpt3.serving.server_metrics import ServerMetrics
 from keras_gpt3.serving.server_settings import ServerSettings
 from tests.small_gpt3 import small_text_model
 
@@ -93,3 +96,18 @@ def served(export_folder):
     app = make_app(server)
     with TestClient(app, "http://127.0.0.1", headers=headers) as client:
         yield types.SimpleNamespace(client=client, server=server)
+
+
+@pytest.fixture
+def model_server(request):
+    """What the routes need of a server that no request reaches."""
+    closed = threading.Event()
+    settings = {"receive_timeout": 0.2} | getattr(request, "param", {})
+    return types.SimpleNamespace(
+        settings=ServerSettings(**settings),
+        version=1,
+        metrics=ServerMetrics(),
+        watch=asyncio.Event().wait,
+        close=closed.set,
+        closed=closed,
+    )

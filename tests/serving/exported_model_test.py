@@ -2,6 +2,7 @@ import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_gpt3.serving.exported_model import ExportedModel
 from tests.serving.conftest import CONTEXT
@@ -87,3 +88,14 @@ def test_definitions_are_tensorflow_servings(model):
     }
     assert tokenize["method_name"] == "tensorflow/serving/predict"
     assert set(tokenize["outputs"]) == {"token_ids", "lengths"}
+
+
+def test_the_default_signature_needs_no_options(model, alone):
+    default = model._loaded.signatures["serving_default"]
+    answer = default(
+        prompts=tf.constant(["the cat"]), max_new_tokens=tf.constant(5)
+    )
+    expected = alone("the cat", max_new_tokens=5)
+    (text,) = answer["texts"].numpy()
+    assert text.decode() == expected["texts"]
+    assert model.signatures["serving_default"].required == ("prompts",)

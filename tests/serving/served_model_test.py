@@ -129,6 +129,24 @@ def test_a_wrong_prompt_of_a_stream_does_not_wait_for_what_runs(
         go_on.set()
 
 
+@pytest.mark.parametrize("signature", ["generate", "score", "tokenize"])
+def test_a_text_that_no_context_holds_is_not_tokenized(
+    served_model, model, monkeypatch, signature
+):
+    calls = []
+    limit = model.max_text_bytes
+    monkeypatch.setattr(model, "call", lambda *call: calls.append(call))
+    first = model.signatures[signature].required[0]
+    inputs = {k: ["a"] for k in model.signatures[signature].required}
+    inputs |= {first: ["x" * (limit + 1)]}
+    body = {"signature_name": signature, "inputs": inputs}
+    request = parse_predict(json.dumps(body).encode(), model, SETTINGS)
+    message = f"^A text must have at most {limit} bytes, a context of the "
+    with pytest.raises(ValueError, match=message):
+        asyncio.run(served_model.predict(request))
+    assert not calls
+
+
 def test_an_answer_is_written_beside_what_runs(
     served_model, model, monkeypatch
 ):

@@ -1,4 +1,5 @@
 import itertools
+import math
 import random
 
 import pytest
@@ -17,17 +18,27 @@ def slow_merge(symbols, rules):
     return symbols
 
 
-def random_rules(count, seed, alphabet="ab"):
+def random_rules(count, seed, alphabet="ab", longest=math.inf):
     """Rules that each join bytes or results of earlier rules."""
     choices = random.Random(seed)
     symbols, rules = [*alphabet.encode()], {}
     while len(rules) < count:
-        pair = choices.choice(symbols), choices.choice(symbols[-4:])
+        last = symbols if longest < math.inf else symbols[-4:]
+        pair = choices.choice(symbols), choices.choice(last)
         pair = pair if choices.random() < 0.5 else pair[::-1]
-        if pair not in rules:
+        length = sum(length_of(symbol, rules) for symbol in pair)
+        if pair not in rules and length <= longest:
             rules[pair] = 256 + len(rules)
             symbols.append(rules[pair])
     return rules
+
+
+def length_of(symbol, rules):
+    """The bytes of a symbol."""
+    for pair, result in rules.items():
+        if result == symbol:
+            return sum(length_of(part, rules) for part in pair)
+    return 1
 
 
 def merge(words, rules):
@@ -44,7 +55,10 @@ def merge(words, rules):
     words = tf.RaggedTensor.from_row_lengths(
         tf.constant([*b"".join(words)], tf.int32), [*map(len, words)]
     )
-    graph = tf.function(lambda words: merge_pairs(words, table, num_symbols))
+    longest = max(length_of(result, rules) for result in rules.values())
+    graph = tf.function(
+        lambda words: merge_pairs(words, table, num_symbols, longest)
+    )
     merged = graph(words)
     assert merged.dtype == tf.int64
     return merged.to_list()
@@ -67,6 +81,19 @@ def test_long_words_among_short_ones():
     words = [
         bytes(choices.choices(b"abcd", k=length))
         for length in (1, 400, 2, 300, 1, 3)
+    ]
+    assert merge(words, rules) == [slow_merge(word, rules) for word in words]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_word_of_many_stretches_is_merged_as_one(seed):
+    rules = random_rules(14, seed, "abc", longest=seed % 4 + 3)
+    choices = random.Random(seed)
+    words = [
+        # Runs, whose pairs depend on where they begin, and all else.
+        b"".join(choices.choices(parts, k=150))
+        for parts in ([b"a", b"b", b"c"], [b"aa", b"a", b"b"], [b"ab", b"abab"])
+        for _ in range(8)
     ]
     assert merge(words, rules) == [slow_merge(word, rules) for word in words]
 
@@ -94,4 +121,4 @@ def test_no_words_give_no_symbols():
 
 def test_all_bytes_come_through_without_a_rule():
     words = [bytes([byte]) for byte in range(256)]
-    assert merge(words, {(300, 300): 256}) == [[byte] for byte in range(256)]
+    assert merge(words, {(97, 300): 256}) == [[byte] for byte in range(256)]
