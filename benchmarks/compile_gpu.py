@@ -39,6 +39,8 @@ BACKENDS = ("tensorflow", "jax")
 LENGTH = 2048
 HEADS, HEAD_DIM, WINDOW = 12, 64, 256
 PRESETS = ("gpt3_small_en", "gpt3_medium_en", "gpt3_extra_large_en")
+# As it is, with a padding mask, and with fused kernels forbidden.
+HOWS = ("", "_masked", "_loop")
 # Preset, layers, rows, length.
 TIMED = (
     ("gpt3_small_en", 2, 8, LENGTH),
@@ -81,12 +83,9 @@ def parse_arguments():
 
 def attention_rows(quick):
     """Yields a row for each backend, kind of attention and side."""
-    sides = {
-        "tensorflow": ("dense", "banded", "stock"),
-        "jax": ("dense", "banded", "dense_masked", "banded_masked", "stock"),
-    }
+    kinds = [f"{kind}{how}" for kind in ("dense", "banded") for how in HOWS]
     for backend in BACKENDS:
-        for kind in sides[backend]:
+        for kind in (*kinds, "stock"):
             found = {}
             for length in (4096, 8192):
                 log(f"{backend} {kind} attention at {length}")
@@ -132,6 +131,9 @@ def compile_attention(kind, length):
 
     lower = {"jax": lower_jax, "tensorflow": lower_tensorflow}
     is_masked = kind.endswith("_masked")
+    keras_gpt3.ops.set_fused_attention(
+        False if kind.endswith("_loop") else "auto"
+    )
     with compile_target("gpu"):
         text, finish = lower[keras.config.backend()](
             layers, int(length), is_masked, h100_devices(1)[0]
@@ -166,7 +168,7 @@ def attention_layer(kind):
         )
 
     return {"stock": stock, "dense": dense, "banded": banded}[
-        kind.removesuffix("_masked")
+        kind.partition("_")[0]
     ]
 
 
@@ -201,15 +203,16 @@ def lower_tensorflow(layers, length, is_masked, device):
     from keras_gpt3.models import step_compiler
 
     @tf.function(jit_compile=True, autograph=False)
-    def gradients(query, key, value):
+    def gradients(query, key, value, *mask):
         inputs = (query, key, value)
         with tf.GradientTape() as tape:
             tape.watch(inputs)
-            total = tf.reduce_sum(tf.cast(layers(*inputs), "float32"))
+            total = tf.reduce_sum(tf.cast(layers(*inputs, *mask), "float32"))
         return tape.gradient(total, inputs)
 
     x = tf.zeros((1, length, HEADS, HEAD_DIM), "bfloat16")
-    return step_compiler.lower_tensorflow(gradients, (x, x, x), device)
+    mask = [tf.ones((1, length), "bool")] * is_masked
+    return step_compiler.lower_tensorflow(gradients, (x, x, x, *mask), device)
 
 
 def time_rows(quick):

@@ -144,6 +144,11 @@ def compile_step(
         check=False,
     )
     if finished.returncode:
+        if finished.returncode < 0:
+            raise ValueError(
+                "The compiler must run to its end. Received: signal "
+                f"{-finished.returncode}. Free memory, or compile fewer layers."
+            )
         last = (finished.stderr.strip().splitlines() or ["no message"])[-1]
         kind = ImportError if last.startswith("ImportError") else ValueError
         raise kind(last.split(": ", 1)[-1][:1000])

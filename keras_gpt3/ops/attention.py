@@ -24,7 +24,7 @@ def causal_attention(query, key, value, scale=None, padding_mask=None):
     computed in float32. A query that sees no key returns zeros.
 
     Scores exist for a block of queries at a time and training keeps none, so
-    that memory grows linearly with the length, however it is run:
+    that memory grows linearly with the length, but for the last case:
 
     - Where XLA compiles the whole program (JAX, and TensorFlow with
       `jit_compile=True`), as a compiled loop over pairs of blocks that see each
@@ -35,7 +35,7 @@ def causal_attention(query, key, value, scale=None, padding_mask=None):
     - Where TensorFlow runs operation by operation, by blocks of queries whose
       products go to its own kernels and whose softmax XLA compiles.
     - In a TensorFlow graph that does not know the length, which XLA does not
-      compile, all scores at once: there alone memory is quadratic.
+      compile, all scores at once: memory is quadratic.
 
     Args:
         query: tensor of shape `(batch, length, heads, head_dim)`.

@@ -29,11 +29,13 @@ def set_fused_attention(choice):
     """Forbids or demands the fused attention kernels of NVIDIA GPUs.
 
     For the whole process, and what is compiled from then on.
-    `keras.config.disable_flash_attention` forbids them, too, in its thread.
+    `keras.config.disable_flash_attention` forbids them as well, in its thread,
+    which is not one of a strategy's replicas.
 
     Args:
         choice: `"auto"`, the kernels where they can be had; `False`, never;
-            `True`, an error where they cannot be had.
+            `True`, an error where XLA compiles a whole program for which they
+            cannot be had. What TensorFlow runs op by op never has them.
 
     Raises:
         ValueError: If the choice is none of these.
@@ -52,7 +54,7 @@ def set_fused_attention(choice):
             "choice must be 'auto', True or False. Received: "
             f"choice={choice!r}. Use 'auto' to let the device decide."
         )
-    _choice["fused"] = choice
+    _choice["fused"] = choice if isinstance(choice, str) else bool(choice)
 
 
 def is_fused(query):
@@ -98,13 +100,6 @@ def _obstacle(query):
             f"a GPU of compute capability {_LEAST_CAPABILITY} or more. "
             f"Received: compute capability {capability}"
         )
-    if keras.config.backend() == "tensorflow":
-        return _obstacle_of_tensorflow(query, dtype)
-    return None
-
-
-def _obstacle_of_tensorflow(query, dtype):
-    """What stands against custom calls of our own making, or `None`."""
     if None in query.shape:
         return f"a known shape. Received: shape={tuple(query.shape)}"
     from keras_gpt3.ops.cudnn_attention import agrees_with_loop
@@ -136,7 +131,7 @@ def _compute_capability():
 
 @functools.cache
 def _log_once(message):
-    logging.getLogger(__name__).info(message)
+    logging.getLogger(__name__).warning(message)
 
 
 def fused_attention(query, key, value, padding_mask=None, *, window, scale):
@@ -144,12 +139,24 @@ def fused_attention(query, key, value, padding_mask=None, *, window, scale):
     if keras.config.backend() == "tensorflow":
         mask = () if padding_mask is None else (padding_mask,)
         return _call_or_loop(query, key, value, mask, window, scale)
-    kernel = functools.partial(_kernel, window=window, scale=scale)
     if padding_mask is None:
-        return kernel(query, key, value)
-    return _kernel_or_loop(kernel, window, scale)(
-        query, key, value, padding_mask
-    )
+        return kernel_attention(query, key, value, window, scale)
+    choose = _jitted_choice(window, scale, target_platform())
+    return choose(query, key, value, padding_mask)
+
+
+@functools.cache
+def _jitted_choice(window, scale, platform):
+    """The choice by a mask; JAX would compile it anew in each eager call."""
+    import jax
+
+    kernel = functools.partial(kernel_attention, window=window, scale=scale)
+
+    # What a trace saves is its own.
+    def choose(query, key, value, mask):
+        return _kernel_or_loop(kernel, window, scale)(query, key, value, mask)
+
+    return jax.jit(choose)
 
 
 def _call_or_loop(query, key, value, mask, window, scale):
@@ -188,8 +195,8 @@ def _call_or_loop(query, key, value, mask, window, scale):
     return attend(query, key, value)
 
 
-def _kernel(query, key, value, window, scale):
-    """cuDNN's attention, with its gradient."""
+def kernel_attention(query, key, value, window, scale):
+    """cuDNN's attention, with its gradient. JAX only."""
     import jax
 
     return jax.nn.dot_product_attention(
@@ -297,7 +304,11 @@ def _filled(zeros, candidates):
     On a mesh zeros would lie on every device, and so what takes their place in
     the other branch: it would be gathered.
     """
-    fitting = [x for x in candidates if x.shape == zeros.shape]
+    fitting = [
+        x
+        for x in candidates
+        if (x.shape, x.dtype) == (zeros.shape, zeros.dtype)
+    ]
     return fitting[0] if fitting else zeros
 
 
@@ -316,6 +327,6 @@ def _all_visible():
 
     @all_visible.def_vmap
     def of_all_parts(axis_size, in_batched, mask):
-        return jnp.all(mask), False
+        return all_visible(mask), False
 
     return all_visible

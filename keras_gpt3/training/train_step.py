@@ -83,7 +83,8 @@ def train_step_with_compiled_loss(model, data):
     rows = tf.cast(tf.shape(y)[0], "float32")
     share = tf.math.divide_no_nan(rows, sum_over_replicas(rows))
     compute = functools.partial(_gradients_of_compiled_loss, model)
-    if model._step.jit_compile_step:
+    # On demand alone: "auto" must not refuse a loss that XLA cannot take.
+    if model._step.jit_compile is True and not model.run_eagerly:
         compute = tf.function(compute, jit_compile=True, autograph=False)
     loss, logits, gradients = compute(x, y, sample_weight, rows, share)
     learning_rate = _apply(model, gradients)

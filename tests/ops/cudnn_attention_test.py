@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
+from keras_gpt3.ops import attention_loop
 from keras_gpt3.ops import cudnn_attention
 from keras_gpt3.ops.cudnn_attention import agrees_with_loop
 from keras_gpt3.ops.cudnn_attention import cudnn_backward
@@ -139,13 +140,34 @@ def test_calls_agree_that_give_nearly_the_same(
     assert bool(caplog.messages) != agrees
 
 
+def test_whatever_goes_wrong_the_loop_runs(untried, monkeypatch):
+    def gone(*_):
+        raise AttributeError("no such operation")
+
+    monkeypatch.setattr(cudnn_attention, "_difference", gone)
+    assert not agrees_with_loop("bfloat16", 64)
+
+
 def test_the_trial_leaves_what_is_traced(untried, monkeypatch):
+    def forward(*inputs):
+        *inputs, window, scale = inputs
+        settings = attention_loop.settings(window, scale)
+        return attention_loop.loop_forward(*inputs, (), *settings)
+
+    def backward(query, key, value, window, scale, *saved):
+        settings = attention_loop.settings(window, scale)
+        return attention_loop.loop_backward(
+            query, key, value, (), *settings, *saved
+        )
+
+    monkeypatch.setattr(cudnn_attention, "_TRIED_ON", "CPU:0")
+    monkeypatch.setattr(cudnn_attention, "cudnn_forward", forward)
+    monkeypatch.setattr(cudnn_attention, "cudnn_backward", backward)
     seen = []
 
-    def difference(*_):
-        seen.append(tf.executing_eagerly())
-        return 0.0
+    @tf.function(jit_compile=True)
+    def traced():
+        seen.append(agrees_with_loop("bfloat16", 8))
 
-    monkeypatch.setattr(cudnn_attention, "_difference", difference)
-    tf.function(lambda: agrees_with_loop("float16", 32), jit_compile=True)()
-    assert seen == [True, True]
+    traced()
+    assert seen == [True]

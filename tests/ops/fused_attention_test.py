@@ -148,10 +148,10 @@ def gpu(monkeypatch):
             monkeypatch.setattr(
                 f"{config}.experimental.get_device_details", lambda _: details
             )
-            monkeypatch.setattr(
-                "keras_gpt3.ops.cudnn_attention.agrees_with_loop",
-                lambda dtype, head_dim: (dtype, head_dim) != ("float16", 64),
-            )
+        monkeypatch.setattr(
+            "keras_gpt3.ops.cudnn_attention.agrees_with_loop",
+            lambda dtype, head_dim: (dtype, head_dim) != ("float16", 64),
+        )
 
     return has
 
@@ -220,9 +220,13 @@ def test_the_log_of_a_gpu_says_once_why_not(caplog):
 def stand_ins(request, monkeypatch):
     """Kernels that run everywhere, and add a number to their output."""
     more = request.param
+    fused._jitted_choice.cache_clear()
+    request.addfinalizer(fused._jitted_choice.cache_clear)
     if keras.config.backend() == "jax":
         monkeypatch.setattr(
-            fused, "_kernel", functools.partial(_slow_kernel, more=more)
+            fused,
+            "kernel_attention",
+            functools.partial(_slow_kernel, more=more),
         )
         return
 
