@@ -7,6 +7,8 @@ import os
 import pathlib
 import uuid
 
+from keras_gpt3.folder_lock import sigterm_exits
+
 PARTIAL_SUFFIX = ".partial"
 
 
@@ -38,11 +40,12 @@ def replaced_file(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_path(path)
     try:
-        with open(partial, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        with sigterm_exits():
+            with open(partial, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise

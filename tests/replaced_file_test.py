@@ -1,5 +1,7 @@
 import errno
 import json
+import os
+import signal
 
 import pytest
 
@@ -48,3 +50,14 @@ def test_a_full_disk_is_told_of(tmp_path):
         with replaced_file(path):
             raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sigterm_leaves_the_old_file_alone(tmp_path):
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(SystemExit):
+        with replaced_file(tmp_path / "a") as file:
+            file.write(b"new")
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.pause()
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text() == "old"

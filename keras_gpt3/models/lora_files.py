@@ -8,12 +8,14 @@ import sys
 
 import numpy as np
 
+from keras_gpt3.folder_lock import sigterm_exits
 from keras_gpt3.models.hdf5_arrays import hdf5_arrays
 from keras_gpt3.models.lora import adaptable_layers
 from keras_gpt3.models.lora import adapters
 from keras_gpt3.models.lora import enable_lora
 from keras_gpt3.models.lora import lora_settings
 from keras_gpt3.regular_file import check_regular_file
+from keras_gpt3.replaced_file import partial_path
 
 _SUFFIX = ".lora.h5"
 _FORMAT = "keras_gpt3_lora"
@@ -62,9 +64,9 @@ def save_lora_weights(backbone, filepath):
             "A backbone must have adapters to save. Received: none. Call "
             "enable_lora first."
         )
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary = partial_path(path)
     try:
-        with h5py.File(temporary, "w") as file:
+        with sigterm_exits(), h5py.File(temporary, "w") as file:
             file.attrs[_FORMAT] = json.dumps(
                 lora_settings(backbone), default=_plain
             )

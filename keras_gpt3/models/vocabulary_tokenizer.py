@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 
 from keras_hub.tokenizers import Tokenizer
 
+from keras_gpt3.converters.tokenizer_json_object import damaged
 from keras_gpt3.converters.tokenizer_vocabulary import check_merges
 from keras_gpt3.converters.tokenizer_vocabulary import merges_text
 from keras_gpt3.tokenization.byte_pair_encoding import BytePairEncoding
@@ -13,6 +15,7 @@ from keras_gpt3.tokenization.shared_encoding import shared_byte_pair_encoding
 # keras-hub's file names, so that its loaders find them.
 VOCABULARY_FILE = "vocabulary.json"
 MERGES_FILE = "merges.txt"
+_NUM_RULES = re.compile(r"#version: .* rules: (\d{1,9})")
 
 
 class VocabularyTokenizer(Tokenizer):
@@ -131,7 +134,11 @@ class VocabularyTokenizer(Tokenizer):
             json.dump(self.encoding.vocabulary, file)
         path = os.path.join(dir_path, MERGES_FILE)
         with open(path, "w", encoding="utf-8") as file:
-            file.write(merges_text(self.encoding.merges))
+            # A file that is cut between two rules shows it by their number.
+            version, _, rules = merges_text(self.encoding.merges).partition(
+                "\n"
+            )
+            file.write(f"{version} rules: {len(self.encoding.merges)}\n{rules}")
 
     def load_preset_assets(self, preset):
         """Reads both files of a preset.
@@ -166,4 +173,13 @@ class VocabularyTokenizer(Tokenizer):
         self.set_vocabulary_and_merges(
             os.path.join(dir_path, VOCABULARY_FILE), merges
         )
-        check_merges(merges, self.merges, self.vocabulary, self._special_tokens)
+        with open(merges, encoding="utf-8") as file:
+            stated = _NUM_RULES.fullmatch(file.readline().rstrip())
+        if stated is None:  # Of an older version, or empty.
+            check_merges(
+                merges, self.merges, self.vocabulary, self._special_tokens
+            )
+        elif len(self.merges) != int(stated[1]):
+            raise damaged(
+                merges, f"{len(self.merges)} rules of {int(stated[1])}"
+            )

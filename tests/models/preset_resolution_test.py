@@ -14,6 +14,7 @@ from huggingface_hub import constants
 
 from keras_gpt3 import GPT3
 from keras_gpt3 import GPT3Backbone
+from keras_gpt3 import GPT3Tokenizer
 from keras_gpt3.models import preset_resolution
 from keras_gpt3.models.hdf5_arrays import hdf5_arrays
 from keras_gpt3.planning import preflight
@@ -379,15 +380,26 @@ def test_weights_that_are_no_numbers_are_named(tmp_path):
     )
 
 
-@pytest.mark.parametrize("number_left", [0, 1])
-def test_merges_that_were_cut_raise(number_left, tmp_path):
+@pytest.mark.parametrize("line", ["", "#version: 0.2", None])
+@pytest.mark.parametrize("number_left", [0, -1])
+def test_merges_that_were_cut_raise(number_left, line, tmp_path):
     small_text_model(num_layers=1).save_to_preset(tmp_path)
     path = tmp_path / "assets/tokenizer/merges.txt"
-    # The first line is the version.
-    lines = path.read_text().splitlines(keepends=True)[: number_left + 1]
-    path.write_text("".join(lines))
-    with pytest.raises(ValueError, match=r"merges.txt' \(no rule makes '"):
+    version, *rules = path.read_text().splitlines()
+    # Older versions did not tell how many rules there are.
+    lines = [version if line is None else line, *rules[:number_left]]
+    path.write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=r"merges.txt' \((no rule|\d+ rules)"):
         GPT3.from_preset(tmp_path)
+
+
+def test_a_tokenizer_without_merges_comes_back(tmp_path):
+    vocabulary = small_text_model().preprocessor.tokenizer.vocabulary
+    tokenizer = GPT3Tokenizer(vocabulary, merges=[])
+    tokenizer.save_assets(tmp_path)
+    again = GPT3Tokenizer()
+    again.load_assets(tmp_path)
+    assert again("hello").tolist() == tokenizer("hello").tolist()
 
 
 @pytest.mark.parametrize("name", ["model.weights.h5", "config.json"])
