@@ -7,6 +7,8 @@ from keras_gpt3.cli.interruption import ended_at_once
 
 INTERRUPTED = """
 import os, signal
+# A shell that runs tests in the background makes them ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from keras_gpt3.cli.interruption import ended_at_once
 with ended_at_once():
     try:
@@ -25,16 +27,18 @@ def test_ctrl_c_ends_the_process_without_unwinding():
 
 
 def test_the_handler_is_put_back_and_another_is_kept():
-    usual = signal.getsignal(signal.SIGINT)
-    with ended_at_once():
-        assert signal.getsignal(signal.SIGINT) is not usual
-    assert signal.getsignal(signal.SIGINT) is usual
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.getsignal(signal.SIGINT)
+    usual = signal.default_int_handler
     try:
+        signal.signal(signal.SIGINT, usual)
+        with ended_at_once():
+            assert signal.getsignal(signal.SIGINT) is not usual
+        assert signal.getsignal(signal.SIGINT) is usual
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         with ended_at_once():
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
-        signal.signal(signal.SIGINT, usual)
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_thread_that_takes_no_signals_goes_on():
