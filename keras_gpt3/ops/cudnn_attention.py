@@ -39,6 +39,21 @@ _TRIED_ON = "GPU:0"
 _TRIED_WINDOW = 100
 
 
+def kernel_attention(query, key, value, window, scale):
+    """cuDNN's attention, with its gradient. JAX only."""
+    import jax
+
+    return jax.nn.dot_product_attention(
+        query,
+        key,
+        value,
+        scale=scale,
+        is_causal=True,
+        local_window_size=None if window is None else (window - 1, 0),
+        implementation="cudnn",
+    )
+
+
 def cudnn_forward(query, key, value, window, scale):
     """Attention, and the log-sum-exp of each row's scores (B, H, T, 1)."""
     batch, length, heads, head_dim = query.shape
@@ -177,8 +192,6 @@ def _by_loop(query, key, value, upstream, window, scale):
 def _run_in_jax(arrays, dtype, window, scale):
     """Results of both ways as float32 arrays, on JAX' default device."""
     import jax
-
-    from keras_gpt3.ops.fused_attention import kernel_attention
 
     def by_kernel(query, key, value, upstream, window, scale):
         output, pull_back = jax.vjp(

@@ -14,6 +14,7 @@ import keras
 from keras import ops
 
 from keras_gpt3.ops import attention_loop
+from keras_gpt3.ops.cudnn_attention import kernel_attention
 from keras_gpt3.ops.op_compilation import is_target_given
 from keras_gpt3.ops.op_compilation import target_platform
 from keras_gpt3.ops.run_after import run_after
@@ -193,21 +194,6 @@ def _call_or_loop(query, key, value, mask, window, scale):
         return output, gradient
 
     return attend(query, key, value)
-
-
-def kernel_attention(query, key, value, window, scale):
-    """cuDNN's attention, with its gradient. JAX only."""
-    import jax
-
-    return jax.nn.dot_product_attention(
-        query,
-        key,
-        value,
-        scale=scale,
-        is_causal=True,
-        local_window_size=None if window is None else (window - 1, 0),
-        implementation="cudnn",
-    )
 
 
 def _kernel_or_loop(kernel, window, scale):
