@@ -22,7 +22,6 @@ Prints one JSON object. `--quick` keeps to Small.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
@@ -32,6 +31,7 @@ from harness.versions import versions
 
 import keras_gpt3
 from keras_gpt3.models.step_compiler import compile_step
+from keras_gpt3.models.step_compiler import compiler_environment
 from keras_gpt3.planning import estimate_sharded_memory
 from keras_gpt3.planning import estimate_training_memory
 
@@ -101,15 +101,9 @@ def attention_rows(quick):
 
 def run_attention(backend, kind, length):
     """One case of attention, in a process of its own."""
-    environment = os.environ | {
-        "KERAS_BACKEND": backend,
-        "JAX_PLATFORMS": "cpu",
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
     finished = subprocess.run(
         [sys.executable, __file__, "--attention", kind, str(length)],
-        env=environment,
+        env=compiler_environment(backend),
         stdout=subprocess.PIPE,
         check=True,
     )

@@ -129,15 +129,9 @@ def compile_step(
         "mesh": list(mesh),
         "layout": layout or {},
     }
-    environment = os.environ | {
-        "KERAS_BACKEND": backend,
-        "JAX_PLATFORMS": "cpu",
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
     finished = subprocess.run(
         [sys.executable, "-m", __name__, json.dumps(job)],
-        env=environment,
+        env=compiler_environment(backend),
         capture_output=True,
         text=True,
         timeout=timeout,
@@ -153,6 +147,16 @@ def compile_step(
         kind = ImportError if last.startswith("ImportError") else ValueError
         raise kind(last.split(": ", 1)[-1][:1000])
     return StepProgram(**json.loads(finished.stdout.splitlines()[-1]))
+
+
+def compiler_environment(backend):
+    """The environment of a process that compiles for devices it has not."""
+    return os.environ | {
+        "KERAS_BACKEND": backend,
+        "JAX_PLATFORMS": "cpu",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
 
 
 def h100_devices(count):

@@ -14,7 +14,7 @@ import keras
 from keras import ops
 
 from keras_gpt3.ops import attention_loop
-from keras_gpt3.ops.cudnn_attention import kernel_attention
+from keras_gpt3.ops import cudnn_attention
 from keras_gpt3.ops.op_compilation import is_target_given
 from keras_gpt3.ops.op_compilation import target_platform
 from keras_gpt3.ops.run_after import run_after
@@ -72,7 +72,7 @@ def is_fused(query):
         return True
     if choice is True:
         raise ValueError(
-            f"Fused attention needs {obstacle}. Call keras_gpt3.ops."
+            f"Fused attention must have {obstacle}. Call keras_gpt3.ops."
             "set_fused_attention('auto') to use the loop."
         )
     if target_platform() == "gpu":
@@ -103,9 +103,7 @@ def _obstacle(query):
         )
     if None in query.shape:
         return f"a known shape. Received: shape={tuple(query.shape)}"
-    from keras_gpt3.ops.cudnn_attention import agrees_with_loop
-
-    if not agrees_with_loop(dtype, query.shape[-1]):
+    if not cudnn_attention.agrees_with_loop(dtype, query.shape[-1]):
         return (
             "kernels that give what the loop gives. Received: a GPU or a "
             "TensorFlow where they do not"
@@ -141,7 +139,9 @@ def fused_attention(query, key, value, padding_mask=None, *, window, scale):
         mask = () if padding_mask is None else (padding_mask,)
         return _call_or_loop(query, key, value, mask, window, scale)
     if padding_mask is None:
-        return kernel_attention(query, key, value, window, scale)
+        return cudnn_attention.kernel_attention(
+            query, key, value, window, scale
+        )
     choose = _jitted_choice(window, scale, target_platform())
     return choose(query, key, value, padding_mask)
 
@@ -151,7 +151,9 @@ def _jitted_choice(window, scale, platform):
     """The choice by a mask; JAX would compile it anew in each eager call."""
     import jax
 
-    kernel = functools.partial(kernel_attention, window=window, scale=scale)
+    kernel = functools.partial(
+        cudnn_attention.kernel_attention, window=window, scale=scale
+    )
 
     # What a trace saves is its own.
     def choose(query, key, value, mask):
@@ -164,9 +166,6 @@ def _call_or_loop(query, key, value, mask, window, scale):
     """The same under TensorFlow: custom calls in batches without padding."""
     import tensorflow as tf
 
-    from keras_gpt3.ops.cudnn_attention import cudnn_backward
-    from keras_gpt3.ops.cudnn_attention import cudnn_forward
-
     settings = attention_loop.settings(window, scale)
 
     def choose(call, loop):
@@ -177,7 +176,7 @@ def _call_or_loop(query, key, value, mask, window, scale):
     @ops.custom_gradient
     def attend(*inputs):
         output, log_sums = choose(
-            lambda: cudnn_forward(*inputs, window, scale),
+            lambda: cudnn_attention.cudnn_forward(*inputs, window, scale),
             lambda: attention_loop.loop_forward(*inputs, mask, *settings),
         )
 
@@ -185,7 +184,9 @@ def _call_or_loop(query, key, value, mask, window, scale):
             saved = (output, log_sums, upstream)
             again = run_after(inputs, upstream)
             return choose(
-                lambda: cudnn_backward(*inputs, window, scale, *saved),
+                lambda: cudnn_attention.cudnn_backward(
+                    *inputs, window, scale, *saved
+                ),
                 lambda: attention_loop.loop_backward(
                     *again, mask, *settings, *saved
                 ),

@@ -11,6 +11,7 @@ from keras.src.backend.common import global_state
 
 from keras_gpt3.ops import attention_loop
 from keras_gpt3.ops import causal_attention
+from keras_gpt3.ops import cudnn_attention
 from keras_gpt3.ops import fused_attention as fused
 from keras_gpt3.ops import set_fused_attention
 from keras_gpt3.ops.op_compilation import compile_target
@@ -93,7 +94,7 @@ def assert_obstacle(query, obstacle):
     """It is an error where they are demanded, and else they are not used."""
     assert not fused.is_fused(query)
     message = (
-        f"Fused attention needs {obstacle}. Call keras_gpt3.ops."
+        f"Fused attention must have {obstacle}. Call keras_gpt3.ops."
         "set_fused_attention('auto') to use the loop."
     )
     assert "\n" not in message
@@ -224,7 +225,7 @@ def stand_ins(request, monkeypatch):
     request.addfinalizer(fused._jitted_choice.cache_clear)
     if keras.config.backend() == "jax":
         monkeypatch.setattr(
-            fused,
+            cudnn_attention,
             "kernel_attention",
             functools.partial(_slow_kernel, more=more),
         )
