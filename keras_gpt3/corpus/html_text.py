@@ -10,6 +10,17 @@ _MOST_ATTRIBUTES = 10_000
 # A tag up to its end, which is not within quotes; no byte is read twice.
 _TAG = re.compile(rb"""<[a-zA-Z](?:[^>"']++|"[^"]*+"|'[^']*+')*+""")
 
+# What a library makes of damaged input that it did not foresee: not errors of
+# the system, nor of a package that is not installed.
+UNFORESEEN_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
 
 def html_text(data, url=None):
     """Extracts the main text of a page, by trafilatura.
@@ -42,17 +53,8 @@ def html_text(data, url=None):
             include_comments=False,
             with_metadata=False,
         )
-    # A page may be anything, and what the library makes of some is one of
-    # these. No page may end a run over millions.
-    except (
-        errors,
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ):
+    # No page may end a run over millions.
+    except (errors, *UNFORESEEN_ERRORS):
         return None
 
 

@@ -2,6 +2,7 @@
 
 import os
 
+from keras_gpt3.corpus.html_text import UNFORESEEN_ERRORS
 from keras_gpt3.corpus.readers.common_crawl_records import (
     read_common_crawl_records,
 )
@@ -25,15 +26,6 @@ _READERS = {
     for name, reader in _READERS.items()
     for suffix in _COMPRESSED
 } | {".parquet": read_parquet_documents}
-# Not of the system, nor of a package that is not installed.
-_UNFORESEEN = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
 SUFFIXES = tuple(_READERS)
 
 
@@ -113,7 +105,7 @@ def _read(reader, path, source, name, max_bytes):
             # Of a crawl's own records alone there is nothing to read.
             is_empty = is_empty and isinstance(item, OtherRecord)
             yield item
-    except _UNFORESEEN as error:
+    except UNFORESEEN_ERRORS as error:
         # A library's, at a record that nobody foresaw. It ends this file, and
         # not the build.
         is_empty = False
