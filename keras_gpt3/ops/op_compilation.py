@@ -83,11 +83,17 @@ def target_platform():
     if keras.config.backend() == "jax":
         import jax
 
-        return jax.default_backend()
+        chosen = jax.config.jax_default_device  # A device, or a platform.
+        return getattr(chosen, "platform", chosen) or jax.default_backend()
     import tensorflow as tf
 
     # Visible ones: a GPU that `set_visible_devices` hides runs nothing.
-    return "gpu" if tf.config.get_visible_devices("GPU") else "cpu"
+    if not tf.config.get_visible_devices("GPU"):
+        return "cpu"
+    # Nor has one what is traced under `tf.device("CPU")`.
+    placed = tf.no_op().device if tf.inside_function() else ""
+    is_cpu = tf.DeviceSpec.from_string(placed).device_type == "CPU"
+    return "cpu" if is_cpu else "gpu"
 
 
 def is_target_given():

@@ -341,3 +341,29 @@ def test_a_target_stands_for_devices_that_are_not_there():
         raise KeyError
     assert not has_gpu()
     assert not is_target_given()
+
+
+@pytest.mark.parametrize("device", ["CPU:0", None])
+def test_what_is_placed_on_a_cpu_is_compiled_for_it(device, monkeypatch):
+    seen = []
+    if keras.config.backend() == "jax":
+        import jax
+
+        monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+        placed = jax.devices("cpu")[0] if device else None
+        with jax.default_device(placed):
+            jax.jit(lambda: seen.append(target_platform()))()
+    else:
+        import tensorflow as tf
+
+        monkeypatch.setattr(
+            tf.config, "get_visible_devices", lambda kind: [kind]
+        )
+
+        @tf.function
+        def traced():
+            with tf.device(device):
+                seen.append(target_platform())
+
+        traced.get_concrete_function()
+    assert seen == ["cpu" if device else "gpu"]
