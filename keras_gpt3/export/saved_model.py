@@ -206,7 +206,7 @@ def _default_signature(signatures):
     are written beside them.
     """
     if "generate" not in signatures:
-        return signatures["logits"]
+        return next(iter(signatures.values()))
     generate = signatures["generate"]
     prompts = tf.TensorSpec((None,), tf.string, name="prompts")
 
