@@ -95,6 +95,10 @@ def is_whole(path, state):
     return all(state.get(n, (None,))[0] == size for n, size in sizes.items())
 
 
+class _LoadError(Exception):
+    """A version could not be loaded; the reason in a line."""
+
+
 class VersionLoader:
     """Chooses versions of a folder and loads them.
 
@@ -139,8 +143,8 @@ class VersionLoader:
                 continue
             try:
                 return self._loaded(version, path, state)
-            except Exception as error:
-                reasons.append(f"{version}: {_reason(error)}")
+            except _LoadError as error:
+                reasons.append(f"{version}: {error}")
         raise ValueError(
             "FOLDER must hold a version that can be loaded. Received: "
             f"FOLDER={str(self._folder)!r} ({'; '.join(reasons)}). Copy or "
@@ -172,7 +176,7 @@ class VersionLoader:
                     return None
                 try:
                     return self._loaded(version, path, state)
-                except Exception:
+                except _LoadError:
                     continue  # Logged: the next lower one may be sound.
         return None
 
@@ -194,10 +198,9 @@ class VersionLoader:
         except Exception as error:
             # Whatever is wrong with it, another one is served.
             self._failed[version] = state
-            _LOG.error(
-                "Version %d could not be loaded: %s", version, _reason(error)
-            )
-            raise
+            reason = _reason(error)
+            _LOG.error("Version %d could not be loaded: %s", version, reason)
+            raise _LoadError(reason) from error
         return served
 
     def _say_that_no_more(self, version, state):
