@@ -224,10 +224,10 @@ class DecoderBlock(keras.layers.Layer):
         seeds=(None, None),
     ):
         """The block itself, (B, T, M) to (B, T, M)."""
-        # Norms and activation are computed again in the backward pass in any
-        # case: they are a third of the arrays, and cost no product. On a GPU so
-        # is the sum after attention: a product of 36 is less than an array of
-        # 10.
+        # Norms and activation are always computed again in the backward pass:
+        # they are a third of the arrays, and cost no matrix product. On a GPU
+        # the sum after attention is computed again as well, for one more matrix
+        # product: memory, not arithmetic, limits the batch there.
         again = keras.remat if training else _as_it_is
         if training and self.rematerialized:
             again = _as_it_is

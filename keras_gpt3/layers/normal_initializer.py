@@ -16,7 +16,7 @@ def normal_initializer(deviation):
 
     Returns:
         A `keras.initializers.RandomNormal`; within `stored_weights_follow`
-        one of zeros.
+        one of zeros, within `initialized_by` the given one.
     """
     if _instead.get() is not None:
         return _instead.get()

@@ -183,9 +183,12 @@ class _Pairs:
     """The pairs of blocks that see each other, row by row of queries."""
 
     def __init__(self, length, window, block):
-        self.size = min(block, length) if isinstance(length, int) else block
+        is_known = isinstance(length, int)
+        self.size = min(block, max(length, 1)) if is_known else block
         self.window = window
         self.padding = -length % self.size
+        if is_known and length == 0:
+            self.padding = self.size  # One block, that is cut off again.
         blocks = (length + self.padding) // self.size
         # Earlier blocks that a row meets, but for the first rows.
         self.reach = blocks - 1

@@ -286,7 +286,7 @@ def _log_sums_shape(query):
 
 
 def _filled(zeros, candidates):
-    """The candidate of the shape of zeros, else these: what nobody will read.
+    """The candidate of the shape of zeros, else these: what is not read.
 
     On a mesh zeros would lie on every device, and so what takes their place in
     the other branch: it would be gathered.

@@ -112,7 +112,7 @@ def sees_whole():
 
 
 def in_decode_loop():
-    """Whether what is traced now goes into a `whole_xla` function."""
+    """Whether `whole_xla` traces now; on TensorFlow, `jit_compile=True`."""
     if keras.config.backend() == "jax":
         return _in_decode_loop.get()
     return _is_in_xla_context()

@@ -10,7 +10,7 @@ from keras_gpt3.ops.op_compilation import sees_whole
 
 
 def run_after(x, others):
-    """Gives tensors to those who use them, but not before others are computed.
+    """Return tensors that exist only once others are computed.
 
     TensorFlow runs an operation as soon as its inputs are there. What a
     backward pass computes again from the inputs of the forward pass would be

@@ -70,7 +70,8 @@ def train_step_with_compiled_loss(model, data):
     """The step for a user's own loss, through the full logits.
 
     As Keras' own step, but for the order of averaging and clipping, and that a
-    replica counts by its share of the rows.
+    replica counts by its share of the rows. Loss and gradients run op by op
+    unless `jit_compile=True` was asked for: XLA cannot take every loss.
 
     Args:
         model: a `GPT3` compiled with a loss.

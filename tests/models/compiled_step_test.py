@@ -44,6 +44,8 @@ def test_xla_compiles_the_whole_step_on_a_gpu_or_when_asked(
     jit_compile, gpus, expected, monkeypatch
 ):
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: gpus)
+    platform = "gpu" if gpus else "cpu"
+    monkeypatch.setattr("jax.default_backend", lambda: platform)
     step = CompiledStep.choose("auto", None, "auto", jit_compile)
     assert step.jit_compile_step is expected
     assert step.compile_arguments()["jit_compile"] == jit_compile

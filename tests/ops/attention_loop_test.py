@@ -43,6 +43,13 @@ def test_equals_slow_attention_at_lengths_that_blocks_divide_or_not(
     check_whole(attend, length, masked=masked)
 
 
+@pytest.mark.parametrize("window", [None, 7])
+def test_no_positions_give_no_positions(window):
+    nothing = ops.zeros((2, 0, 3, 4))
+    output = traced(lambda x: attend(x, x, x, window))(nothing)
+    assert tuple(output.shape) == (2, 0, 3, 4)
+
+
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("window", [1, 7, 16, 17, 40, 44])
 def test_equals_slow_attention_at_every_window(window, masked):
