@@ -41,7 +41,7 @@ def scaling_command(
     argument or a run is wrong.
     """
     with user_errors():
-        from keras_gpt3.evaluation.results_table import markdown_table
+        from keras_gpt3.evaluation.report_section import markdown_table
         from keras_gpt3.evaluation.scaling_fit import fit_runs
         from keras_gpt3.evaluation.scaling_report import scaling_section
         from keras_gpt3.evaluation.scaling_report import write_scaling_report

@@ -7,8 +7,8 @@ from keras_gpt3.evaluation.bias_plots import plot_occupations
 from keras_gpt3.evaluation.bias_plots import plot_races
 from keras_gpt3.evaluation.bias_plots import plot_religions
 from keras_gpt3.evaluation.report_section import ReportSection
+from keras_gpt3.evaluation.report_section import markdown_table
 from keras_gpt3.evaluation.report_section import write_sections
-from keras_gpt3.evaluation.results_table import markdown_table
 from keras_gpt3.replaced_folder import replaced_folder
 
 _PLOTS = {

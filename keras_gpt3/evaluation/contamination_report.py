@@ -2,8 +2,8 @@
 
 from keras_gpt3.evaluation.contamination_plot import plot_contamination
 from keras_gpt3.evaluation.report_section import ReportSection
+from keras_gpt3.evaluation.report_section import markdown_table
 from keras_gpt3.evaluation.report_section import write_sections
-from keras_gpt3.evaluation.results_table import markdown_table
 from keras_gpt3.replaced_folder import replaced_folder
 
 _NAMES = ("md", "html", "json", "png")

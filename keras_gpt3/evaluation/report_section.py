@@ -7,7 +7,6 @@ import json
 from keras_gpt3.evaluation.html_page import html_image
 from keras_gpt3.evaluation.html_page import html_page
 from keras_gpt3.evaluation.html_page import html_table
-from keras_gpt3.evaluation.results_table import markdown_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,3 +90,32 @@ def _html(section, folder):
     if section.plot:
         parts.append(html_image(folder / section.plot, section.title))
     return "".join(parts)
+
+
+def markdown_table(columns, rows):
+    """Writes cells as a table in Markdown.
+
+    Args:
+        columns: iterable of strings.
+        rows: iterable of iterables of strings.
+
+    Returns:
+        A string that ends with a newline.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.report_section import markdown_table
+
+    print(markdown_table(("K", "Value"), [("0", "42.7")]))
+    ```
+    """
+    columns = tuple(columns)
+    lines = [columns, ("---",) * len(columns), *rows]
+    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
+
+
+def _cell(text):
+    """The text in one line, without what ends a cell or begins a tag."""
+    text = html.escape(" ".join(text.split()), quote=False)
+    return text.replace("|", "\\|")

@@ -1,12 +1,12 @@
 """Results as a table, with what guessing gets and what the paper has."""
 
-import html
 import re
 
 from keras_gpt3.evaluation.metric_display import metric_title
 from keras_gpt3.evaluation.metric_display import shown_value
 from keras_gpt3.evaluation.model_labels import model_labels
 from keras_gpt3.evaluation.published_values import published_values
+from keras_gpt3.evaluation.report_section import markdown_table
 
 COLUMNS = (
     "Task",
@@ -82,35 +82,6 @@ def table_rows(results, tasks=()):
     )
     labels = model_labels(models)
     return [_row(r, known.get(r.task), labels[r.model]) for r in results]
-
-
-def markdown_table(columns, rows):
-    """Writes cells as a table in Markdown.
-
-    Args:
-        columns: iterable of strings.
-        rows: iterable of iterables of strings.
-
-    Returns:
-        A string that ends with a newline.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.results_table import markdown_table
-
-    print(markdown_table(("K", "Value"), [("0", "42.7")]))
-    ```
-    """
-    columns = tuple(columns)
-    lines = [columns, ("---",) * len(columns), *rows]
-    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
-
-
-def _cell(text):
-    """The text in one line, without what ends a cell or begins a tag."""
-    text = html.escape(" ".join(text.split()), quote=False)
-    return text.replace("|", "\\|")
 
 
 def _row(result, task, model):

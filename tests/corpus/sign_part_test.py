@@ -15,10 +15,10 @@ def test_batches_of_any_size_give_the_same(tmp_path, monkeypatch, batch):
     monkeypatch.setattr(sign_part, "_BATCH", batch)
     part = StagePart("web", "part-00000", str(tmp_path), item.path, "1f")
     assert SignPart(4, 64)(part) == {"documents": 20}
-    signatures = Signatures.load(signatures_path(part))
-    assert signatures.ids == list(texts)
-    assert len(set(map(tuple, signatures.digests.tolist()))) == 17
-    assert signatures.sets.shape == (20, 64)
+    stored = Signatures.load(signatures_path(part))
+    assert stored.ids == list(texts)
+    assert len(set(map(tuple, stored.digests.tolist()))) == 17
+    assert stored.sets.shape == (20, 64)
 
 
 def test_a_part_without_documents_has_signatures(tmp_path):
