@@ -177,10 +177,12 @@ def test_without_pyyaml_the_remedy_is_named(tmp_path, monkeypatch):
         read_task(path)
 
 
-def test_the_task_of_the_readme_can_be_read(tmp_path):
-    readme = pathlib.Path(__file__).parents[2] / "README.md"
+def test_the_task_of_the_guide_can_be_read(tmp_path):
+    docs = pathlib.Path(__file__).parents[2] / "docs"
     (block,) = re.findall(
-        r"```yaml\n(name: .*?)```", readme.read_text("utf-8"), re.DOTALL
+        r"```yaml\n(name: .*?)```",
+        (docs / "guides" / "evaluate.md").read_text("utf-8"),
+        re.DOTALL,
     )
     path = tmp_path / "capitals.yaml"
     path.write_text(block, "utf-8")

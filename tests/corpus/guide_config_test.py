@@ -1,4 +1,4 @@
-"""The README's commands and config of a corpus run as printed."""
+"""The commands and config of the guide to corpora run as printed."""
 
 import pathlib
 import re
@@ -18,15 +18,15 @@ from keras_gpt3.training.pretraining_config import PretrainingConfig
 from tests.fixtures.corpus.excerpts import read_excerpts
 
 ROOT = pathlib.Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "guides" / "corpus.md"
 PAGES = ROOT / "examples" / "corpus" / "data"
 
 
 def blocks(language):
-    """The README's blocks of its section on corpora."""
-    text = (ROOT / "README.md").read_text("utf-8")
+    """The guide's blocks of its section on raw files."""
     (section,) = re.findall(
-        r"^## From raw text to shards\n(.*?)^## ",
-        text,
+        r"^## Raw files: corpus\n(.*?)^## ",
+        GUIDE.read_text("utf-8"),
         re.DOTALL | re.MULTILINE,
     )
     pattern = rf"^```{language}\n(.*?)^```$"
@@ -55,7 +55,7 @@ def raw_files(tmp_path, monkeypatch):
 def test_its_commands_build_what_its_config_says(raw_files):
     (config,) = blocks("yaml")
     pathlib.Path("corpus.yaml").write_text(config, "utf-8")
-    commands, *_ = blocks("")
+    (commands,) = blocks("bash")
     ran = []
     for line in commands.splitlines():
         program, *words = shlex.split(line)
@@ -74,7 +74,7 @@ def test_its_commands_build_what_its_config_says(raw_files):
 
 
 def test_its_table_names_the_stages():
-    text = (ROOT / "README.md").read_text("utf-8")
+    text = GUIDE.read_text("utf-8")
     for number, name in enumerate(
         ("read", "filter", "dedup", "decontaminate", "shard"), start=1
     ):
