@@ -9,6 +9,9 @@ import keras_hub
 from keras_gpt3.models.batch_check import check_batch
 from keras_gpt3.models.batch_check import check_input
 from keras_gpt3.models.batch_check import check_micro_batches
+from keras_gpt3.models.compile_check import check_loss_weights
+from keras_gpt3.models.compile_check import checked_optimizer
+from keras_gpt3.models.compile_check import checked_sampler
 from keras_gpt3.models.compiled_step import CompiledStep
 from keras_gpt3.models.kept_state import KeptState
 from keras_gpt3.models.memory_check import check_memory
@@ -46,7 +49,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         over tokens, its exponential (the perplexity) and the accuracy in one
         pass over a few tokens' logits at a time; this is the path that is fast
         and small. A loss or metrics of your own are honoured through full
-        logits.
+        logits; a metric that has the name of one of these stands in its place.
 
         Args:
             optimizer: string or `keras.optimizers.Optimizer`, usually
@@ -85,7 +88,8 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
                 `apply` of its own; `micro_batch_size`, `rematerialization` or
                 `pipeline_stages` is none of the above, or more than there are
                 devices or blocks for; micro-batches or stages come with a loss
-                or metrics of your own; or stages with a quantized head.
+                or metrics of your own, `loss_weights` without a loss; or
+                stages come with a quantized head.
 
         Example:
 
@@ -108,7 +112,9 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             rematerialization=rematerialization,
             pipeline_stages=pipeline_stages,
         )
-        sampler = _checked_sampler(sampler)
+        sampler = checked_sampler(sampler)
+        optimizer = checked_optimizer(optimizer)
+        check_loss_weights(loss, kwargs.get("loss_weights"))
         stages = step.choose_stages(self, optimizer)
         self.backbone.rematerialize(rematerialization)
         if not step.is_fused:
@@ -140,9 +146,12 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
 
     @property
     def metrics(self):
-        """The loss, then what the step or the user's metrics track."""
-        step = getattr(self, "_step", None)
-        return super().metrics + (step.metrics if step else [])
+        """The loss, the user's metrics, and those of the step not so named."""
+        metrics, step = super().metrics, getattr(self, "_step", None)
+        inner = [getattr(metric, "metrics", [metric]) for metric in metrics]
+        names = {metric.name for group in inner for metric in group}
+        own = step.metrics if step else []
+        return metrics + [metric for metric in own if metric.name not in names]
 
     @property
     def loss_tracker(self):
@@ -165,7 +174,8 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         Returns:
             A `keras.callbacks.History`, with the keys `loss`, `accuracy`,
             `perplexity`, `learning_rate` and `tokens_per_second`; with a loss
-            of your own `loss` and `learning_rate` only.
+            of your own `loss`, `learning_rate` and the metrics, by default
+            `sparse_categorical_accuracy` alone.
 
         Raises:
             ValueError: If the replicas, or the batch axis of the mesh, do not
@@ -244,7 +254,8 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         if self._step.own_loss:
             return _own_step().train_step(self, *args)
         if keras.config.backend() != "tensorflow":
-            return super().train_step(*args)
+            step = super().train_step
+            return _own_step().with_learning_rate(self, step, *args)
         return _own_step().train_step_with_compiled_loss(self, *args)
 
     def test_step(self, *args):
@@ -335,18 +346,6 @@ def _own_step():
     from keras_gpt3.training import train_step
 
     return train_step
-
-
-def _checked_sampler(sampler):
-    """The sampler that `compile` was given, or that of a name."""
-    sampler = keras_hub.samplers.get(sampler)
-    if not isinstance(sampler, keras_hub.samplers.Sampler):
-        raise ValueError(
-            "sampler must be a keras_hub.samplers.Sampler or the name of one. "
-            f"Received: sampler={sampler!r}. Use 'greedy', 'top_k', 'top_p', "
-            "'random', 'beam' or 'contrastive'."
-        )
-    return sampler
 
 
 @functools.cache

@@ -84,6 +84,23 @@ def train_step(model, state, data):
     return logs, (trainable, non_trainable, optimizer_state, metrics)
 
 
+def with_learning_rate(model, train_step, state, data):
+    """Trains with Keras' own step, which a user's own loss needs.
+
+    Args:
+        model: a compiled `GPT3`.
+        train_step: callable. Keras' step, of a state and a batch.
+        state: as in `train_step`.
+        data: as in `train_step`.
+
+    Returns:
+        What the step gives, with the learning rate of the update.
+    """
+    _, learning_rate = _optimizer_scalars(model, state[2])
+    logs, state = train_step(state, data)
+    return logs | {"learning_rate": learning_rate}, state
+
+
 def test_step(model, state, data):
     """Evaluates a model on one batch.
 

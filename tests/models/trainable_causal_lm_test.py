@@ -9,6 +9,7 @@ from keras_gpt3.training import AdamW
 from tests.parallel.meshes import distributed
 from tests.parallel.meshes import new_model
 from tests.small_gpt3 import LENGTH
+from tests.small_gpt3 import SMALL
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import small_text_model
@@ -29,6 +30,33 @@ def test_a_sampler_is_an_object_or_a_name(sampler):
         return
     with pytest.raises(ValueError, match="ampler"):
         model.compile(sampler=sampler)
+
+
+@pytest.mark.parametrize("route", ["fit", "evaluate", "test_on_batch"])
+def test_a_metric_of_one_s_own_takes_the_name_from_that_of_the_step(route):
+    model = small_model(num_layers=1)
+    model.compile(AdamW(), metrics=["accuracy"])
+    x, y = small_batch()
+    y = model.predict(x, verbose=0).argmax(-1).astype("int32")
+    y[1:] = (y[1:] + 1) % SMALL["vocabulary_size"]
+    options = {"sample_weight": np.array([1, 0, 0, 0], "float32")}
+    if route == "fit":
+        logs = model.fit(x, y, verbose=0, **options).history
+        assert logs.pop("tokens_per_second") and logs.pop("learning_rate")
+    else:
+        logs = getattr(model, route)(x, y, return_dict=True, **options)
+        assert len(getattr(model, route)(x, y, **options)) == len(logs)
+    assert set(logs) == {"loss", "accuracy", "perplexity"}
+    assert np.ravel(logs["accuracy"]) == [0.25]  # 1.0 where weighted.
+
+
+def test_a_loss_of_one_s_own_reports_the_learning_rate():
+    model = small_model(num_layers=1)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.25), loss=loss)
+    history = model.fit(*small_batch(), verbose=0).history
+    assert history.pop("learning_rate") == [0.25]
+    assert set(history) == {"loss", "sparse_categorical_accuracy"}
 
 
 def test_token_ids_without_labels_raise():

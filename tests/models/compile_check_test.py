@@ -1,0 +1,58 @@
+import re
+
+import keras
+import keras_hub
+import pytest
+
+from keras_gpt3.models.compile_check import check_loss_weights
+from keras_gpt3.models.compile_check import checked_optimizer
+from keras_gpt3.models.compile_check import checked_sampler
+from keras_gpt3.training import AdamW
+from tests.small_gpt3 import small_model
+
+
+def fails(message, function, *args, **kwargs):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        function(*args, **kwargs)
+
+
+@pytest.mark.parametrize("optimizer", ["auto", None, "sgd", AdamW()])
+def test_optimizers_that_the_step_can_drive_pass(optimizer):
+    checked = checked_optimizer(optimizer)
+    if optimizer == "sgd":
+        assert type(checked) is keras.optimizers.SGD
+    else:
+        assert checked is optimizer
+
+
+@pytest.mark.parametrize("form", ["object", "config"])
+def test_compile_refuses_an_optimizer_that_accumulates(form):
+    optimizer = keras.optimizers.SGD(gradient_accumulation_steps=2)
+    if form == "config":
+        optimizer = keras.optimizers.serialize(optimizer)
+    model = small_model(num_layers=1)
+    before = model.optimizer
+    with pytest.raises(ValueError, match="gradient_accumulation_steps=2"):
+        model.compile(optimizer)
+    assert model.optimizer is before
+
+
+@pytest.mark.parametrize("loss", ["auto", None])
+def test_weights_of_a_loss_that_is_not_there_are_refused(loss):
+    message = (
+        "loss_weights must be None without a loss of your own. Received: "
+        "loss_weights=[2.0]. Leave them out, or pass a loss."
+    )
+    fails(message, check_loss_weights, loss, [2.0])
+    model = small_model(num_layers=1)
+    fails(message, model.compile, loss=loss, loss_weights=[2.0])
+
+
+@pytest.mark.parametrize("loss", ["mse", keras.losses.MeanSquaredError()])
+def test_weights_of_a_loss_pass(loss):
+    check_loss_weights(loss, [2.0])
+    check_loss_weights(loss, None)
+
+
+def test_a_sampler_may_be_a_name():
+    assert type(checked_sampler("greedy")) is keras_hub.samplers.GreedySampler
