@@ -97,6 +97,8 @@ def check_batch(model, x, y, sample_weight):
     token_ids = check_token_ids(x["token_ids"], backbone.vocabulary_size)
     if hasattr(token_ids, "shape"):
         token_ids = check_context(token_ids, backbone.max_sequence_length)
+    if y is not None:
+        model._assert_compile_called()
     if y is not None and model._step.own_loss:
         y = check_token_ids(y, backbone.vocabulary_size, name="y")
     if len(getattr(sample_weight, "shape", ())) == 1:

@@ -29,6 +29,8 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
     they are.
     """
 
+    _step = None  # Until `compile`.
+
     def compile(
         self,
         optimizer="auto",
@@ -147,10 +149,10 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
     @property
     def metrics(self):
         """The loss, the user's metrics, and those of the step not so named."""
-        metrics, step = super().metrics, getattr(self, "_step", None)
+        metrics = super().metrics
         inner = [getattr(metric, "metrics", [metric]) for metric in metrics]
         names = {metric.name for group in inner for metric in group}
-        own = step.metrics if step else []
+        own = self._step.metrics if self._step else []
         return metrics + [metric for metric in own if metric.name not in names]
 
     @property
@@ -184,6 +186,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
                 than the context.
             MemoryError: If a step needs more memory than there is.
         """
+        self._assert_compile_called("fit")
         check_input(self, x)
         check_input(self, kwargs.get("validation_data"))
         check_micro_batches(self, x)
@@ -210,6 +213,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         Raises:
             ValueError: As in `fit`.
         """
+        self._assert_compile_called("evaluate")
         check_input(self, x)
         with one_line_errors():
             return super().evaluate(x, y, batch_size, **kwargs)
@@ -263,6 +267,30 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         if not self._step.own_loss:
             return super().test_step(*args)
         return _own_step().test_step(self, *args)
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """The loss given to `compile`, of logits.
+
+        The package's own step needs none of it. A `train_step` of your own, as
+        in Keras' guides, does.
+
+        Args:
+            x: dict of tensors. Not used.
+            y: int tensor of shape `(batch, length)`, the labels.
+            y_pred: tensor of shape `(batch, length, vocabulary_size)`.
+            sample_weight: weights of rows or of tokens. Defaults to `None`.
+            training: bool. Not used.
+
+        Returns:
+            A scalar: without a loss of your own the mean over tokens, or a
+            replica's part of it.
+        """
+        if self._step is None or not self._step.own_loss:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        loss = _own_step().mean_loss(y, y_pred, sample_weight)
+        return loss + sum(map(self._aggregate_additional_loss, self.losses))
 
     def make_train_function(self, force=False):
         """Makes the function that `fit` and `train_on_batch` call."""
@@ -328,6 +356,20 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         # Where a step returns more than the metrics (here the learning rate),
         # Keras keeps its logs: a mean over replicas that had unequal shares.
         return {**logs, **self.get_metrics_result()}
+
+    def _run_through_graph(self, inputs, operation_fn=None, **kwargs):
+        # `clone_model` makes each layer of the graph anew, so the head once
+        # more, and compiles a model of another class.
+        if operation_fn and operation_fn.__module__.endswith("cloning"):
+            name = type(self).__name__
+            raise ValueError(
+                "keras.models.clone_model must be given a model that shares no "
+                "layer; this one's head is its token embedding. Received: "
+                f"model={name}. Use {name}.from_config(model.get_config())."
+            )
+        if operation_fn:
+            kwargs["operation_fn"] = operation_fn
+        return super()._run_through_graph(inputs, **kwargs)
 
     def __call__(self, inputs, *args, **kwargs):
         if isinstance(inputs, dict) and "token_ids" in inputs:

@@ -153,6 +153,23 @@ def test_step(model, state, data):
     return logs, (trainable, non_trainable, metrics)
 
 
+def mean_loss(y, logits, sample_weight=None):
+    """The loss of the step, for a step of the user's own.
+
+    Args:
+        y: int array of shape `(batch, length)`, the labels.
+        logits: array of shape `(batch, length, vocabulary_size)`.
+        sample_weight: `None`, or weights of rows or of tokens. Defaults to
+            `None`.
+
+    Returns:
+        A float32 scalar, the mean over tokens.
+    """
+    _, y, sample_weight = unpack_batch((None, y, sample_weight))
+    shares = _shares(*_token_weights(y, sample_weight))
+    return whole_sums(logits, y, shares)[0]
+
+
 def tokens_seen(model):
     """The weight of the tokens that the loss has counted since a reset.
 

@@ -93,6 +93,23 @@ def train_step_with_compiled_loss(model, data):
     return metrics | {"learning_rate": learning_rate}
 
 
+def mean_loss(y, logits, sample_weight=None):
+    """The loss of the step, for a step of the user's own.
+
+    Args:
+        y: int tensor of shape `(batch, length)`, the labels.
+        logits: tensor of shape `(batch, length, vocabulary_size)`.
+        sample_weight: as in `token_weights`. Defaults to `None`.
+
+    Returns:
+        A float32 scalar: the replica's part of the mean over tokens of the
+        global batch, which Keras' optimizers add up.
+    """
+    _, y, sample_weight = unpack_batch((None, y, sample_weight))
+    shares, _ = token_shares(y, sample_weight)
+    return whole_sums(logits, y, shares)[0]
+
+
 def _gradients_of_compiled_loss(model, x, y, sample_weight, rows, share):
     """The loss of a replica's rows, its logits, and its share of gradients."""
     replicas = tf.distribute.get_strategy().num_replicas_in_sync

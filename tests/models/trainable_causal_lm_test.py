@@ -5,14 +5,21 @@ import keras_hub
 import numpy as np
 import pytest
 
+from keras_gpt3 import GPT3
 from keras_gpt3.training import AdamW
 from tests.parallel.meshes import distributed
 from tests.parallel.meshes import new_model
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import SMALL
+from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import small_text_model
+
+if keras.config.backend() == "jax":
+    import jax
+else:
+    import tensorflow as tf
 
 
 def fails(message, function):
@@ -91,6 +98,129 @@ def test_a_model_whose_weights_are_all_frozen_can_be_fitted():
     assert logs["loss"] > 0
     for one, other in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+# === What Keras asks of a model ===
+
+
+@pytest.mark.parametrize(
+    "route", ["fit", "evaluate", "train_on_batch", "test_on_batch"]
+)
+def test_a_model_that_is_not_compiled_says_so_in_keras_words(route):
+    model = GPT3(small_backbone(num_layers=1), compile=False)
+    assert model.metrics == []
+    with pytest.raises(ValueError, match=r"^You must call `compile\(\)` bef"):
+        getattr(model, route)(*small_batch())
+    assert model.predict(small_batch()[0], verbose=0).shape[0] == 4
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_clone_would_lose_the_tied_head(compiled):
+    model = GPT3(small_backbone(num_layers=1), compile=compiled)
+    message = (
+        "keras.models.clone_model must be given a model that shares no layer; "
+        "this one's head is its token embedding. Received: model=GPT3. Use "
+        "GPT3.from_config(model.get_config())."
+    )
+    fails(message, lambda: keras.models.clone_model(model))
+    copy = GPT3.from_config(model.get_config())
+    assert copy.count_params() == model.count_params()
+
+
+class GuideModel(GPT3):
+    """Has the `train_step` of Keras' guides, word by word."""
+
+    if keras.config.backend() == "tensorflow":
+
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                y_pred = self(x, training=True)
+                loss = self.compute_loss(y=y, y_pred=y_pred)
+            trainable_vars = self.trainable_variables
+            gradients = tape.gradient(loss, trainable_vars)
+            self.optimizer.apply(gradients, trainable_vars)
+            for metric in self.metrics:
+                if metric.name == "loss":
+                    metric.update_state(loss)
+                else:
+                    metric.update_state(y, y_pred)
+            return {m.name: m.result() for m in self.metrics}
+
+    else:
+
+        def compute_loss_and_updates(
+            self, trainable_variables, non_trainable_variables, x, y
+        ):
+            y_pred, non_trainable_variables = self.stateless_call(
+                trainable_variables, non_trainable_variables, x, training=True
+            )
+            loss = self.compute_loss(x, y, y_pred)
+            return loss, (y_pred, non_trainable_variables)
+
+        def train_step(self, state, data):
+            trainable, non_trainable, optimizer, metrics_variables = state
+            x, y = data
+            grad_fn = jax.value_and_grad(
+                self.compute_loss_and_updates, has_aux=True
+            )
+            (loss, (y_pred, non_trainable)), grads = grad_fn(
+                trainable, non_trainable, x, y
+            )
+            trainable, optimizer = self.optimizer.stateless_apply(
+                optimizer, grads, trainable
+            )
+            new_metrics_vars, logs = [], {}
+            for metric in self.metrics:
+                start = len(new_metrics_vars)
+                end = start + len(metric.variables)
+                these = metrics_variables[start:end]
+                if metric.name == "loss":
+                    these = metric.stateless_update_state(these, loss)
+                else:
+                    these = metric.stateless_update_state(these, y, y_pred)
+                logs[metric.name] = metric.stateless_result(these)
+                new_metrics_vars += these
+            state = (trainable, non_trainable, optimizer, new_metrics_vars)
+            return logs, state
+
+
+def test_a_train_step_of_keras_guides_is_the_package_s_step():
+    histories, weights = [], []
+    for cls in (GPT3, GuideModel):
+        keras.utils.set_random_seed(0)
+        model = cls(small_backbone(num_layers=1))
+        model.compile(keras.optimizers.SGD(0.5))
+        history = model.fit(*small_batch(), epochs=2, verbose=0).history
+        histories.append(
+            [history[name] for name in ("loss", "accuracy", "perplexity")]
+        )
+        weights.append(model.get_weights())
+    np.testing.assert_allclose(*histories, rtol=1e-5)
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["rows", "tokens"])
+def test_the_loss_of_logits_is_the_weighted_mean_over_tokens(kind):
+    model = small_model(num_layers=1)
+    x, y = small_batch()
+    weights = np.random.default_rng(0).uniform(size=y.shape).astype("float32")
+    if kind == "rows":
+        weights = weights[:, 0]
+    expected = model.evaluate(x, y, sample_weight=weights, verbose=0)[0]
+    loss = model.compute_loss(x, y, model(x), weights)
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "direction"), [("accuracy", "up"), ("perplexity", "down")]
+)
+def test_callbacks_know_which_way_a_metric_of_the_step_is_better(
+    name, direction
+):
+    (metric,) = (m for m in small_model().metrics if m.name == name)
+    assert metric._direction == direction
 
 
 @pytest.mark.backend("jax", reason="keras.distribution is JAX'")
