@@ -61,6 +61,41 @@ def check_input(model, x):
         check_shards_divide(num_data_shards(), rows)
 
 
+def check_labels(x, y=None, sample_weight=None, class_weight=None, **kwargs):
+    """Raises at labels and weights that would be ignored, or misread.
+
+    Args:
+        x: as in `GPT3.fit`.
+        y: as in `GPT3.fit`. Defaults to `None`.
+        sample_weight: See `keras.Model.fit`. Defaults to `None`.
+        class_weight: See `keras.Model.fit`. Defaults to `None`.
+        **kwargs: Not looked at.
+
+    Raises:
+        ValueError: If strings, of which a dataset may consist, come with
+            labels or weights, or there is a `class_weight`: Keras would take
+            the labels of a row for a one-hot class.
+    """
+    if class_weight is not None:
+        raise ValueError(
+            "class_weight must be None, for every token is a label. Received: "
+            f"class_weight={class_weight}. Pass the weight of each token as "
+            "sample_weight."
+        )
+    if hasattr(x, "element_spec"):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(
+            x.element_spec
+        )
+    for name, value in (("y", y), ("sample_weight", sample_weight)):
+        if value is not None and _is_text(x):
+            raise ValueError(
+                f"{name} must be None with strings, which give the labels and "
+                f"weights of their tokens. Received: {name} of type "
+                f"{type(value).__name__}. Pass what the preprocessor makes of "
+                "the strings, changed as you wish."
+            )
+
+
 def check_micro_batches(model, x):
     """Raises where the micro-batches of `fit` cannot divide a dataset's batch.
 
@@ -104,6 +139,14 @@ def check_batch(model, x, y, sample_weight):
     if len(getattr(sample_weight, "shape", ())) == 1:
         sample_weight = sample_weight[:, None]
     return x | {"token_ids": token_ids}, y, sample_weight
+
+
+def _is_text(x):
+    """Whether `x` is a string, or holds some; or a spec of such a tensor."""
+    while isinstance(x, (list, tuple)) and x:
+        x = x[0]
+    dtype = str(getattr(x, "dtype", type(x).__name__))
+    return any(part in dtype for part in ("str", "bytes", "<U", "|S", "object"))
 
 
 def _rows(x):

@@ -1,5 +1,9 @@
 """Checks of what `GPT3.compile` is given."""
 
+import functools
+import inspect
+import logging
+
 import keras
 import keras_hub
 
@@ -41,6 +45,59 @@ def check_loss_weights(loss, loss_weights):
             "loss_weights must be None without a loss of your own. Received: "
             f"loss_weights={loss_weights}. Leave them out, or pass a loss."
         )
+
+
+def of_logits(identifiers, module):
+    """Turns names of losses or metrics into those that take logits.
+
+    A model returns logits, which Keras' cross-entropies by name would take for
+    probabilities.
+
+    Args:
+        identifiers: `loss`, `metrics` or `weighted_metrics` of
+            `GPT3.compile`.
+        module: `keras.losses` or `keras.metrics`.
+
+    Returns:
+        The same structure.
+    """
+    one_of_logits = functools.partial(_of_logits, module=module)
+    return keras.tree.map_structure(one_of_logits, identifiers)
+
+
+def _of_logits(identifier, module):
+    """The same of a single one; an object is the user's, and stays."""
+    if getattr(identifier, "from_logits", None) is False:
+        log_once(
+            "A loss or metric takes the model's logits for probabilities. Give "
+            f"from_logits=True to {type(identifier).__name__}."
+        )
+    name = identifier
+    if inspect.isfunction(name) or inspect.isclass(name):  # As good as a name.
+        found = getattr(module, name.__name__, None)
+        name = name.__name__ if found is name else None
+    if not isinstance(name, str) or name in ("auto", "acc"):
+        return identifier
+    # Keras would choose among cross-entropies: labels of tokens are ids.
+    is_any = name in ("crossentropy", "ce")
+    found = module.get("sparse_categorical_crossentropy" if is_any else name)
+    kind = type(found)
+    if inspect.isfunction(found):
+        words = found.__name__.split("_")
+        kind = getattr(module, "".join(map(str.capitalize, words)), kind)
+    if "from_logits" in inspect.signature(kind).parameters:
+        return kind(from_logits=True, name=name)
+    return identifier
+
+
+@functools.cache
+def log_once(message):
+    """Warns in the log, the first time only.
+
+    Args:
+        message: string.
+    """
+    logging.getLogger("keras_gpt3").warning(message)
 
 
 def checked_sampler(sampler):

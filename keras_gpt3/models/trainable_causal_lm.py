@@ -1,17 +1,17 @@
 """A causal language model whose `fit` is right under every strategy."""
 
-import functools
-import logging
-
 import keras
 import keras_hub
 
 from keras_gpt3.models.batch_check import check_batch
 from keras_gpt3.models.batch_check import check_input
+from keras_gpt3.models.batch_check import check_labels
 from keras_gpt3.models.batch_check import check_micro_batches
 from keras_gpt3.models.compile_check import check_loss_weights
 from keras_gpt3.models.compile_check import checked_optimizer
 from keras_gpt3.models.compile_check import checked_sampler
+from keras_gpt3.models.compile_check import log_once
+from keras_gpt3.models.compile_check import of_logits
 from keras_gpt3.models.compiled_step import CompiledStep
 from keras_gpt3.models.kept_state import KeptState
 from keras_gpt3.models.memory_check import check_memory
@@ -58,7 +58,8 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
                 `keras_gpt3.training.AdamW`. It clips the gradients of the
                 global batch, under a strategy or a distribution, too. Defaults
                 to `"auto"`: Adam at 2e-5, for fine-tuning.
-            loss: See `keras.Model.compile`. Defaults to `"auto"`.
+            loss: See `keras.Model.compile`. A cross-entropy by its name is one
+                of logits, as are metrics. Defaults to `"auto"`.
             metrics: See `keras.Model.compile`. Defaults to `None`.
             weighted_metrics: See `keras.Model.compile`. Defaults to `"auto"`.
             sampler: string or `keras_hub.samplers.Sampler`, used by
@@ -105,6 +106,9 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         model.compile(optimizer=recipe.optimizer(), sampler="greedy")
         ```
         """
+        loss = of_logits(loss, keras.losses)
+        metrics = of_logits(metrics, keras.metrics)
+        weighted_metrics = of_logits(weighted_metrics, keras.metrics)
         step = CompiledStep.choose(
             loss,
             metrics,
@@ -120,13 +124,13 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         stages = step.choose_stages(self, optimizer)
         self.backbone.rematerialize(rematerialization)
         if not step.is_fused:
-            _log_once(
+            log_once(
                 "A loss or metrics of your own need the logits of all tokens "
                 "at once: batch x length x vocabulary_size floats. Leave "
                 "them out of compile() to save that memory."
             )
         if pipeline_stages > 1 and micro_batch_size is None:
-            _log_once(
+            log_once(
                 "A pipeline without micro-batches has one stage at work at a "
                 "time. Give micro_batch_size to compile() so that all are."
             )
@@ -183,12 +187,16 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             ValueError: If the replicas, or the batch axis of the mesh, do not
                 divide the batches of a dataset, or micro-batches the part of
                 each, an id is outside the vocabulary, or a sequence is longer
-                than the context.
+                than the context; if strings come with labels or weights, or
+                there is a `class_weight`.
             MemoryError: If a step needs more memory than there is.
         """
         self._assert_compile_called("fit")
+        check_labels(x, y, **kwargs)
+        validation = kwargs.get("validation_data")
+        check_labels(*keras.utils.unpack_x_y_sample_weight(validation))
         check_input(self, x)
-        check_input(self, kwargs.get("validation_data"))
+        check_input(self, validation)
         check_micro_batches(self, x)
         check_memory(self, x, batch_size)
         callbacks = self._step.with_progress(callbacks)
@@ -214,6 +222,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             ValueError: As in `fit`.
         """
         self._assert_compile_called("evaluate")
+        check_labels(x, y, **kwargs)
         check_input(self, x)
         with one_line_errors():
             return super().evaluate(x, y, batch_size, **kwargs)
@@ -235,6 +244,42 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         check_input(self, x)
         with one_line_errors():
             return super().predict(x, batch_size, **kwargs)
+
+    def train_on_batch(self, x, y=None, sample_weight=None, **kwargs):
+        """Trains the model on one batch; see `keras.Model.train_on_batch`.
+
+        Args:
+            x: strings, or a dict of `"token_ids"` and `"padding_mask"`.
+            y: as in `fit`. Defaults to `None`.
+            sample_weight: weights of rows or of tokens. Defaults to `None`.
+            **kwargs: See `keras.Model.train_on_batch`.
+
+        Returns:
+            A list of scalars, or a dict with `return_dict=True`.
+
+        Raises:
+            ValueError: As in `fit`.
+        """
+        check_labels(x, y, sample_weight, **kwargs)
+        return super().train_on_batch(x, y, sample_weight, **kwargs)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
+        """Evaluates one batch; see `keras.Model.test_on_batch`.
+
+        Args:
+            x: as in `train_on_batch`, as are all that follow.
+            y: see `x`.
+            sample_weight: see `x`.
+            **kwargs: See `keras.Model.test_on_batch`.
+
+        Returns:
+            A list of scalars, or a dict with `return_dict=True`.
+
+        Raises:
+            ValueError: As in `fit`.
+        """
+        check_labels(x, y, sample_weight)
+        return super().test_on_batch(x, y, sample_weight, **kwargs)
 
     def preprocess_samples(self, x, y=None, sample_weight=None):
         """Turns strings into token ids; lets token ids pass, checked."""
@@ -388,9 +433,3 @@ def _own_step():
     from keras_gpt3.training import train_step
 
     return train_step
-
-
-@functools.cache
-def _log_once(message):
-    """Warns in the log, the first time only."""
-    logging.getLogger("keras_gpt3").warning(message)

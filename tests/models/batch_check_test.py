@@ -108,6 +108,49 @@ def test_a_loss_of_one_s_own_may_take_other_labels():
     assert check_batch(model, x, labels, None)[1] is labels
 
 
+TEXTS = ["one", "two"]
+TEXT_FORMS = {
+    "list": lambda *others: (TEXTS, *others),
+    "array": lambda *others: (np.array(TEXTS), *others),
+    "dataset": lambda *others: (
+        tf.data.Dataset.from_tensor_slices((TEXTS, *others)).batch(2),
+    ),
+}
+
+
+@pytest.mark.parametrize("form", TEXT_FORMS)
+def test_strings_have_labels_and_weights_of_their_own(form, text_model):
+    data = TEXT_FORMS[form](np.ones(2, "int32"))
+    message = (
+        "^y must be None with strings, which give the labels and weights of "
+        "their tokens. Received: y of type .*. Pass what the preprocessor "
+        "makes of the strings, changed as you wish.$"
+    )
+    for route in ("fit", "evaluate", "train_on_batch", "test_on_batch"):
+        if form == "dataset" and "batch" in route:
+            continue
+        with pytest.raises(ValueError, match=message):
+            getattr(text_model, route)(*data)
+    if form != "dataset":
+        with pytest.raises(ValueError, match=message):
+            text_model.fit(TEXTS, validation_data=data)
+        with pytest.raises(ValueError, match="^sample_weight must be None"):
+            text_model.evaluate(data[0], sample_weight=np.ones(2))
+
+
+@pytest.mark.parametrize("route", ["fit", "train_on_batch"])
+def test_a_weight_of_a_class_is_refused_where_each_token_is_a_label(
+    route, model
+):
+    message = (
+        "class_weight must be None, for every token is a label. Received: "
+        "class_weight={1: 2.0}. Pass the weight of each token as "
+        "sample_weight."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        getattr(model, route)(*small_batch(), class_weight={1: 2.0})
+
+
 @pytest.mark.backend("jax", reason="elsewhere there are replicas")
 @pytest.mark.parametrize("micro_batch_size", [None, 1, 2])
 def test_batches_divide_among_the_devices_of_jax(micro_batch_size):

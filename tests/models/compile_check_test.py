@@ -7,7 +7,10 @@ import pytest
 from keras_gpt3.models.compile_check import check_loss_weights
 from keras_gpt3.models.compile_check import checked_optimizer
 from keras_gpt3.models.compile_check import checked_sampler
+from keras_gpt3.models.compile_check import log_once
+from keras_gpt3.models.compile_check import of_logits
 from keras_gpt3.training import AdamW
+from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
 
 
@@ -52,6 +55,50 @@ def test_weights_of_a_loss_that_is_not_there_are_refused(loss):
 def test_weights_of_a_loss_pass(loss):
     check_loss_weights(loss, [2.0])
     check_loss_weights(loss, None)
+
+
+NAMES = [
+    "sparse_categorical_crossentropy",
+    "SparseCategoricalCrossentropy",
+    "crossentropy",
+    keras.losses.sparse_categorical_crossentropy,
+    keras.losses.SparseCategoricalCrossentropy,
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_cross_entropy_by_name_is_that_of_logits(name):
+    model, batch = small_model(num_layers=1), small_batch()
+    expected = model.test_on_batch(*batch)[0]
+    model.compile("sgd", loss=name, weighted_metrics=["accuracy"])
+    assert model.test_on_batch(*batch)[0] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES[:2])
+def test_a_metric_by_name_is_that_of_logits_and_keeps_its_name(name):
+    model = small_model(num_layers=1)
+    model.compile("sgd", metrics=[name])
+    logs = model.test_on_batch(*small_batch(), return_dict=True)
+    assert logs[name] == pytest.approx(logs["loss"], rel=1e-5)
+
+
+def test_other_names_and_objects_stay_what_they_are():
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for one in ("auto", "mse", None, loss, keras.losses.mean_squared_error):
+        assert of_logits(one, keras.losses) is one
+    metrics = ["accuracy", "acc", keras.metrics.Mean()]
+    assert of_logits(metrics, keras.metrics) == metrics
+
+
+def test_an_object_that_takes_probabilities_is_told_of(caplog):
+    loss = keras.losses.SparseCategoricalCrossentropy()
+    log_once.cache_clear()
+    assert of_logits(loss, keras.losses) is loss
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "A loss or metric takes the model's logits for probabilities. Give "
+        "from_logits=True to SparseCategoricalCrossentropy."
+    )
 
 
 def test_a_sampler_may_be_a_name():
