@@ -96,20 +96,50 @@ def check_labels(x, y=None, sample_weight=None, class_weight=None, **kwargs):
             )
 
 
-def check_micro_batches(model, x):
-    """Raises where the micro-batches of `fit` cannot divide a dataset's batch.
+def check_micro_batches(
+    model,
+    x,
+    batch_size=None,
+    validation_split=0.0,
+    steps_per_epoch=None,
+    epochs=1,
+    **kwargs,
+):
+    """Raises where the micro-batches of `fit` cannot divide a batch.
 
     Args:
         model: a compiled `GPT3`.
-        x: as in `GPT3.fit`. Other inputs are checked in the step.
+        x: as in `GPT3.fit`. Of a dataset, batches of an unknown size are
+            checked in the step.
+        batch_size: as in `GPT3.fit`, as are all that follow. Defaults to
+            `None`, 32.
+        validation_split: See `keras.Model.fit`. Defaults to `0.0`.
+        steps_per_epoch: int. Defaults to `None`.
+        epochs: int. Defaults to `1`.
+        **kwargs: Not looked at.
 
     Raises:
-        ValueError: If the batch size is known, and the part of a replica is no
-            multiple of the `micro_batch_size` given to `compile`.
+        ValueError: If the part of a replica is no multiple of the
+            `micro_batch_size` given to `compile`, or batches of arrays do not
+            divide among the devices of JAX.
     """
-    size, rows = model._step.micro_batch_size, _rows(x)
-    if size is not None and rows is not None:
-        check_micro_batch_divides(size, rows // _num_parts(model))
+    size, parts = model._step.micro_batch_size, _num_parts(model)
+    batches = [_rows(x)]
+    if not hasattr(x, "element_spec"):
+        rows = _num_rows(x)
+        rows = int(rows * (1 - (validation_split or 0)))
+        batch_size = batch_size or 32
+        batches = [batch_size] * (rows // batch_size) + [rows % batch_size]
+        if steps_per_epoch is not None:
+            batches = batches[: steps_per_epoch * epochs]
+    for rows in sorted({rows for rows in batches if rows}, reverse=True):
+        if keras.config.backend() == "jax":
+            check_shards_divide(parts, rows)
+        # The last replica may have fewer rows than all others.
+        part = -(-rows // parts)
+        if size is not None:
+            check_micro_batch_divides(size, part)
+            check_micro_batch_divides(size, rows % part)
 
 
 def check_batch(model, x, y, sample_weight):
@@ -154,6 +184,13 @@ def _rows(x):
     for spec in keras.tree.flatten(getattr(x, "element_spec", ()))[:1]:
         return spec.shape[0] if spec.shape.rank else None
     return None
+
+
+def _num_rows(x):
+    """Rows of strings or of arrays, together; 0 where there are none."""
+    if isinstance(x, dict):
+        x = next(iter(x.values()), None)
+    return len(x) if hasattr(x, "__len__") and np.ndim(x) else 0
 
 
 def _num_parts(model):

@@ -185,10 +185,10 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
 
         Raises:
             ValueError: If the replicas, or the batch axis of the mesh, do not
-                divide the batches of a dataset, or micro-batches the part of
-                each, an id is outside the vocabulary, or a sequence is longer
-                than the context; if strings come with labels or weights, or
-                there is a `class_weight`.
+                divide the batches, or micro-batches the part of each, also of
+                the last one of arrays; if an id is outside the vocabulary, or
+                a sequence is longer than the context; if strings come with
+                labels or weights, or there is a `class_weight`.
             MemoryError: If a step needs more memory than there is.
         """
         self._assert_compile_called("fit")
@@ -197,7 +197,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         check_labels(*keras.utils.unpack_x_y_sample_weight(validation))
         check_input(self, x)
         check_input(self, validation)
-        check_micro_batches(self, x)
+        check_micro_batches(self, x, batch_size, **kwargs)
         check_memory(self, x, batch_size)
         callbacks = self._step.with_progress(callbacks)
         # keras-hub makes a dataset of everything, and Keras would warn at

@@ -37,7 +37,11 @@ def train_step(model, data):
     compute = replica_gradients(model, weighted_only=has_weights)
     gradient_scale = scale_loss(model.optimizer, tf.ones(()))
     sums, gradients, logits = compute(x, y, shares, gradient_scale)
-    learning_rate = _apply(model, gradients)
+    if not model.optimizer.built:  # Variables cannot depend on the batch.
+        model.optimizer.build(model.trainable_variables)
+    # Else an optimizer counts a step whose check of micro-batches fails.
+    with tf.control_dependencies([sums]):
+        learning_rate = _apply(model, gradients)
     _update_trackers(model, sums, total_weight)
     metrics = _metrics(model, y, logits, sample_weight)
     return metrics | {"learning_rate": learning_rate}

@@ -9,6 +9,7 @@ from keras_gpt3 import GPT3Preprocessor
 from keras_gpt3.models.batch_check import check_batch
 from keras_gpt3.models.batch_check import check_input
 from keras_gpt3.models.batch_check import check_micro_batches
+from keras_gpt3.parallel import mirrored_strategy
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
@@ -151,6 +152,54 @@ def test_a_weight_of_a_class_is_refused_where_each_token_is_a_label(
         getattr(model, route)(*small_batch(), class_weight={1: 2.0})
 
 
+DIVIDES = {"rows": 8, "batch_size": 4}
+
+
+@pytest.mark.parametrize(
+    ("options", "wrong_rows"),
+    [
+        (DIVIDES, None),
+        (DIVIDES | {"batch_size": None}, None),  # One batch of 8.
+        (DIVIDES | {"rows": 9}, 1),
+        (DIVIDES | {"rows": 9, "steps_per_epoch": 2}, None),
+        (DIVIDES | {"rows": 9, "steps_per_epoch": 2, "epochs": 2}, 1),
+        (DIVIDES | {"rows": 12, "validation_split": 0.25}, 1),
+        (DIVIDES | {"batch_size": 3}, 3),
+    ],
+)
+def test_micro_batches_divide_each_batch_of_arrays(options, wrong_rows):
+    model = small_model(num_layers=1)
+    model.compile("sgd", micro_batch_size=2)
+    options = dict(options)
+    x, y = small_batch(options.pop("rows"))
+    before = model.optimizer.iterations
+    if wrong_rows is None:
+        check_micro_batches(model, x, **options)
+        check_micro_batches(model, list(y), **options)  # As of strings.
+        return
+    fails(
+        "micro_batch_size must divide the rows of a batch on each replica. "
+        f"Received: rows={wrong_rows}, micro_batch_size=2. Use a divisor, or "
+        "drop the batch that is not full.",
+        lambda: model.fit(x, y, **options),
+    )
+    assert int(model.optimizer.iterations) == int(before) == 0
+
+
+@pytest.mark.backend("tensorflow", reason="JAX has no replicas")
+def test_micro_batches_divide_the_part_of_the_last_replica():
+    with mirrored_strategy(2).scope():
+        model = small_model(num_layers=1)
+        model.compile("sgd", micro_batch_size=2)
+    for rows in (4, 6, 2 + 4 * 2):  # 2 and 2; 3 and 3; 4 and 4, 1 and 1.
+        x, y = small_batch(rows)
+        if rows == 4:
+            check_micro_batches(model, x)
+            continue
+        with pytest.raises(ValueError, match="rows=[13], micro_batch_size=2"):
+            model.fit(x, y, batch_size=8)
+
+
 @pytest.mark.backend("jax", reason="elsewhere there are replicas")
 @pytest.mark.parametrize("micro_batch_size", [None, 1, 2])
 def test_batches_divide_among_the_devices_of_jax(micro_batch_size):
@@ -171,6 +220,12 @@ def test_batches_divide_among_the_devices_of_jax(micro_batch_size):
             batches_of(6),
         )
         check_micro_batches(model, batches_of(8))
+        fails(
+            "The batch axis of the mesh must divide the rows of a batch. "
+            "Received: rows=2, batch_axis=4. Use a batch size of 4, or "
+            "drop the batch that is not full.",
+            lambda: model.fit(*small_batch(10), batch_size=8),
+        )
         if micro_batch_size == 2:
             fails(
                 "micro_batch_size must divide the rows of a batch on each "
