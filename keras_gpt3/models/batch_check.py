@@ -1,7 +1,5 @@
 """Checks of what `fit`, `evaluate` and `predict` are given."""
 
-import inspect
-
 import keras
 import numpy as np
 
@@ -24,17 +22,11 @@ def check_input(model, x):
     Raises:
         ValueError: If a dataset's batches do not divide among the replicas, or
             the devices of JAX, an array holds an id outside the vocabulary,
-            sequences are longer than the context, or strings come without a
-            preprocessor; or if `x` is a Python generator, which keras-hub's
-            models do not take.
+            sequences are longer than the context or not of one length, or
+            strings come without a preprocessor; or if `x` is something that
+            keras-hub's models do not take, such as a Python generator.
     """
-    if inspect.isgenerator(x):
-        raise ValueError(
-            "x must be text, a dict of arrays or a tf.data.Dataset. Received: "
-            "x of type generator. Make a dataset of it with "
-            "tf.data.Dataset.from_generator, or token shards with "
-            "keras_gpt3.data.write_token_shards."
-        )
+    _check_kind(x)
     backbone, preprocessor = model.backbone, model.preprocessor
     is_dataset = hasattr(x, "element_spec")
     inputs = x.element_spec if is_dataset else x
@@ -42,6 +34,7 @@ def check_input(model, x):
         inputs = inputs[0]
     if isinstance(inputs, dict) and "token_ids" in inputs:
         token_ids = inputs["token_ids"]
+        _check_rectangular(token_ids)
         if not is_dataset:
             check_concrete_token_ids(token_ids, backbone.vocabulary_size)
         length = np.shape(token_ids)[-1]
@@ -159,6 +152,7 @@ def check_batch(model, x, y, sample_weight):
             are longer than the context.
     """
     backbone = model.backbone
+    _check_rectangular(x["token_ids"])
     token_ids = check_token_ids(x["token_ids"], backbone.vocabulary_size)
     if hasattr(token_ids, "shape"):
         token_ids = check_context(token_ids, backbone.max_sequence_length)
@@ -169,6 +163,58 @@ def check_batch(model, x, y, sample_weight):
     if len(getattr(sample_weight, "shape", ())) == 1:
         sample_weight = sample_weight[:, None]
     return x | {"token_ids": token_ids}, y, sample_weight
+
+
+def check_end(x, name, steps):
+    """Raises where nothing ends the pass over a dataset; Keras would go on.
+
+    Args:
+        x: as in `GPT3.fit`.
+        name: string. The argument that ends it, such as `"steps_per_epoch"`.
+        steps: int or `None`. Its value.
+
+    Raises:
+        ValueError: If the dataset is known to have no end, and `steps` is
+            `None`.
+    """
+    if steps is not None or keras.config.max_steps_per_epoch():
+        return
+    # -1 is TensorFlow's number for infinity.
+    if hasattr(x, "element_spec") and int(x.cardinality()) == -1:
+        raise ValueError(
+            f"{name} must be given with a dataset that has no end. Received: "
+            f"{name}=None. Give it, or epochs to packed_dataset."
+        )
+
+
+def _check_kind(x):
+    """Raises at data of a kind that keras-hub's models do not take."""
+    is_plain = x is None or isinstance(x, (str, bytes, list, tuple, dict))
+    if is_plain or hasattr(x, "shape") or hasattr(x, "map"):
+        return
+    remedy = (
+        "Make a dataset of it with tf.data.Dataset.from_generator, or token "
+        "shards with keras_gpt3.data.write_token_shards."
+    )
+    if hasattr(x, "element_spec"):  # Of a strategy.
+        remedy = "Pass the dataset that was distributed, which fit distributes."
+    raise ValueError(
+        "x must be text, a dict of arrays or a tf.data.Dataset. Received: x of "
+        f"type {type(x).__name__}. {remedy}"
+    )
+
+
+def _check_rectangular(token_ids):
+    """Raises unless rows of ids, or their spec, are of one length."""
+    is_ragged = type(token_ids).__name__.startswith("Ragged")
+    if isinstance(token_ids, (list, tuple)):
+        is_ragged = len({np.size(row) for row in token_ids}) > 1
+    if is_ragged:
+        raise ValueError(
+            "token_ids must be rows of one length. Received: token_ids of type "
+            f"{type(token_ids).__name__}. Pad them, with a padding_mask that "
+            "is False there."
+        )
 
 
 def _is_text(x):

@@ -4,6 +4,7 @@ import keras
 import keras_hub
 
 from keras_gpt3.models.batch_check import check_batch
+from keras_gpt3.models.batch_check import check_end
 from keras_gpt3.models.batch_check import check_input
 from keras_gpt3.models.batch_check import check_labels
 from keras_gpt3.models.batch_check import check_micro_batches
@@ -188,15 +189,25 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
                 divide the batches, or micro-batches the part of each, also of
                 the last one of arrays; if an id is outside the vocabulary, or
                 a sequence is longer than the context; if strings come with
-                labels or weights, or there is a `class_weight`.
+                labels or weights, or there is a `class_weight`; if rows of ids
+                are of several lengths, or a dataset has no end and there is no
+                `steps_per_epoch`, or `validation_steps`.
             MemoryError: If a step needs more memory than there is.
         """
         self._assert_compile_called("fit")
         check_labels(x, y, **kwargs)
-        validation = kwargs.get("validation_data")
-        check_labels(*keras.utils.unpack_x_y_sample_weight(validation))
         check_input(self, x)
+        check_end(x, "steps_per_epoch", kwargs.get("steps_per_epoch"))
+        if isinstance(validation := kwargs.get("validation_data"), list):
+            # For Keras `[x, y]`, also where `x` is text; a text is no `x`.
+            is_texts = validation and isinstance(validation[0], (str, bytes))
+            validation = (validation,) if is_texts else tuple(validation)
+            kwargs["validation_data"] = validation
+        check_labels(*keras.utils.unpack_x_y_sample_weight(validation))
         check_input(self, validation)
+        check_end(
+            validation, "validation_steps", kwargs.get("validation_steps")
+        )
         check_micro_batches(self, x, batch_size, **kwargs)
         check_memory(self, x, batch_size)
         callbacks = self._step.with_progress(callbacks)
@@ -224,6 +235,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         self._assert_compile_called("evaluate")
         check_labels(x, y, **kwargs)
         check_input(self, x)
+        check_end(x, "steps", kwargs.get("steps"))
         with one_line_errors():
             return super().evaluate(x, y, batch_size, **kwargs)
 
@@ -242,6 +254,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             ValueError: As in `fit`.
         """
         check_input(self, x)
+        check_end(x, "steps", kwargs.get("steps"))
         with one_line_errors():
             return super().predict(x, batch_size, **kwargs)
 

@@ -52,12 +52,102 @@ def test_strings_without_a_preprocessor_raise(data, model):
     )
 
 
-def test_a_generator_raises_and_names_what_takes_one(text_model):
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return small_batch()
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: (text for text in ["a", "b"]), "generator"),
+        (lambda: Batches(workers=0), "Batches"),
+        (lambda: iter(["a", "b"]), "list_iterator"),
+    ],
+)
+def test_data_that_is_read_by_python_raises_and_names_what_takes_it(
+    make, name, text_model
+):
     message = (
-        "^x must be text, .* Received: x of type generator. Make a dataset"
+        f"^x must be text, .* Received: x of type {name}. Make a dataset of it "
+        "with tf.data.Dataset.from_generator, or token shards with "
     )
-    with pytest.raises(ValueError, match=message):
-        check_input(text_model, (text for text in ["a", "b"]))
+    for route in ("fit", "evaluate", "predict"):
+        with pytest.raises(ValueError, match=message):
+            getattr(text_model, route)(make())
+
+
+@pytest.mark.backend("tensorflow", reason="JAX has no strategies")
+def test_a_dataset_that_is_distributed_already_raises():
+    strategy = mirrored_strategy(2)
+    with strategy.scope():
+        model = small_model(num_layers=1)
+    dataset = strategy.experimental_distribute_dataset(batches_of(4))
+    fails(
+        "x must be text, a dict of arrays or a tf.data.Dataset. Received: x of "
+        "type DistributedDataset. Pass the dataset that was distributed, which "
+        "fit distributes.",
+        model.fit,
+        dataset,
+    )
+
+
+@pytest.mark.parametrize("kind", ["RaggedTensor", "RaggedTensorSpec", "list"])
+def test_rows_of_several_lengths_raise(kind, model):
+    ids = [[1, 2], [3]]
+    if kind.startswith("Ragged"):
+        ids = tf.ragged.constant(ids)
+    data = ({"token_ids": ids, "padding_mask": ids}, ids)
+    routes = ["fit", "evaluate", "train_on_batch"]
+    if kind.endswith("Spec"):
+        data = (tf.data.Dataset.from_tensors(data),)
+        routes = routes[:2]
+    for route in routes:
+        fails(
+            "token_ids must be rows of one length. Received: token_ids of type "
+            f"{kind}. Pad them, with a padding_mask that is False there.",
+            getattr(model, route),
+            *data,
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "route"),
+    [
+        ("steps_per_epoch", lambda model, data: model.fit(data)),
+        ("steps", lambda model, data: model.evaluate(data)),
+        ("steps", lambda model, data: model.predict(data)),
+        (
+            "validation_steps",
+            lambda model, data: model.fit(*small_batch(), validation_data=data),
+        ),
+    ],
+)
+def test_a_dataset_without_an_end_needs_a_number_of_steps(name, route, model):
+    fails(
+        f"{name} must be given with a dataset that has no end. Received: "
+        f"{name}=None. Give it, or epochs to packed_dataset.",
+        route,
+        model,
+        batches_of(4).repeat(),
+    )
+
+
+def test_a_dataset_without_an_end_is_read_for_as_many_steps():
+    model = small_model(num_layers=1)
+    dataset = batches_of(4).repeat()
+    history = model.fit(
+        dataset,
+        steps_per_epoch=2,
+        validation_data=dataset,
+        validation_steps=1,
+        verbose=0,
+    ).history
+    assert int(model.optimizer.iterations) == 2
+    assert set(history) >= {"loss", "val_loss"}
 
 
 def test_a_preprocessor_that_outgrew_the_context_raises(text_model):

@@ -78,6 +78,33 @@ def test_token_ids_without_labels_raise():
             route(x)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint32", "int64"])
+@pytest.mark.parametrize("metrics", [None, ["accuracy"]])
+def test_labels_may_be_integers_of_any_kind(metrics, dtype):
+    model = small_model(num_layers=1)
+    model.compile("sgd", metrics=metrics)
+    x, y = small_batch()
+    expected = model.test_on_batch(x, y)
+    assert model.test_on_batch(x, y.astype(dtype)) == pytest.approx(expected)
+    trained = model.train_on_batch(x, y.astype(dtype))
+    assert trained[:2] == pytest.approx(expected[:2], rel=1e-5)
+
+
+def test_validation_data_may_be_a_list_as_for_keras():
+    model, (x, y) = small_model(num_layers=1), small_batch()
+    history = model.fit(x, y, validation_data=[x, y], verbose=0).history
+    expected = model.evaluate(x, y, verbose=0)[0]
+    assert history["val_loss"] == [pytest.approx(expected, rel=1e-5)]
+
+
+@pytest.mark.parametrize("texts", [["hello"], ["the", "hello world"] * 2])
+def test_a_list_of_strings_to_validate_on_is_not_taken_apart(texts):
+    model = small_text_model(num_layers=1)
+    history = model.fit(["the"], validation_data=texts, verbose=0).history
+    expected = model.evaluate(texts, verbose=0)[0]
+    assert history["val_loss"] == [pytest.approx(expected, rel=1e-5)]
+
+
 def test_samples_of_strings_and_of_ids_become_the_same_triple():
     model = small_text_model(num_layers=1)
     texts = ["hello world", "the"]
