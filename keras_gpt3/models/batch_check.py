@@ -80,7 +80,7 @@ def check_labels(x, y=None, sample_weight=None, class_weight=None, **kwargs):
             x.element_spec
         )
     for name, value in (("y", y), ("sample_weight", sample_weight)):
-        if value is not None and _is_text(x):
+        if value is not None and is_text(x):
             raise ValueError(
                 f"{name} must be None with strings, which give the labels and "
                 f"weights of their tokens. Received: {name} of type "
@@ -165,19 +165,34 @@ def check_batch(model, x, y, sample_weight):
     return x | {"token_ids": token_ids}, y, sample_weight
 
 
-def check_end(x, name, steps):
+def is_text(x):
+    """Whether data is a string or holds some.
+
+    Args:
+        x: as in `GPT3.fit`, or the spec of a dataset's elements.
+
+    Returns:
+        A bool.
+    """
+    while isinstance(x, (list, tuple)) and x:
+        x = x[0]
+    dtype = str(getattr(x, "dtype", type(x).__name__))
+    return any(part in dtype for part in ("str", "bytes", "<U", "|S", "object"))
+
+
+def check_end(x, **steps):
     """Raises where nothing ends the pass over a dataset; Keras would go on.
 
     Args:
         x: as in `GPT3.fit`.
-        name: string. The argument that ends it, such as `"steps_per_epoch"`.
-        steps: int or `None`. Its value.
+        **steps: the argument that ends it, such as `steps_per_epoch`.
 
     Raises:
-        ValueError: If the dataset is known to have no end, and `steps` is
+        ValueError: If the dataset is known to have no end, and the argument is
             `None`.
     """
-    if steps is not None or keras.config.max_steps_per_epoch():
+    ((name, number),) = steps.items()
+    if number is not None or keras.config.max_steps_per_epoch():
         return
     # -1 is TensorFlow's number for infinity.
     if hasattr(x, "element_spec") and int(x.cardinality()) == -1:
@@ -215,14 +230,6 @@ def _check_rectangular(token_ids):
             f"{type(token_ids).__name__}. Pad them, with a padding_mask that "
             "is False there."
         )
-
-
-def _is_text(x):
-    """Whether `x` is a string, or holds some; or a spec of such a tensor."""
-    while isinstance(x, (list, tuple)) and x:
-        x = x[0]
-    dtype = str(getattr(x, "dtype", type(x).__name__))
-    return any(part in dtype for part in ("str", "bytes", "<U", "|S", "object"))
 
 
 def _rows(x):

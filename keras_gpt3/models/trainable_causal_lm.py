@@ -16,6 +16,8 @@ from keras_gpt3.models.compile_check import of_logits
 from keras_gpt3.models.compiled_step import CompiledStep
 from keras_gpt3.models.kept_state import KeptState
 from keras_gpt3.models.memory_check import check_memory
+from keras_gpt3.models.training_texts import packed_documents
+from keras_gpt3.models.training_texts import tell_of_lengths
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from keras_gpt3.ops.token_id_check import check_concrete_token_ids
 
@@ -170,10 +172,15 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
 
         Args:
             x: strings, a dict of `"token_ids"` and `"padding_mask"`, or a
-                dataset of either, such as `packed_dataset` gives.
+                dataset of batches of either, such as `packed_dataset` gives.
+                Strings are cut and padded to the preprocessor's
+                `sequence_length`; a dataset of single ones, documents, is
+                packed into full contexts as `keras_gpt3.data.pack` does.
             y: int array of the shape of the ids: the next tokens. `None` with
                 strings or a dataset. Defaults to `None`.
-            batch_size: int. For arrays and lists. Defaults to `None`, 32.
+            batch_size: int. For arrays, lists and documents. With micro-batches
+                a last batch of documents that is not full is left out.
+                Defaults to `None`, 32.
             callbacks: list of `keras.callbacks.Callback`. Defaults to `None`.
             **kwargs: See `keras.Model.fit`. Arrays are not shuffled: keras-hub
                 makes a dataset of them first.
@@ -196,18 +203,20 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         """
         self._assert_compile_called("fit")
         check_labels(x, y, **kwargs)
-        check_input(self, x)
-        check_end(x, "steps_per_epoch", kwargs.get("steps_per_epoch"))
         if isinstance(validation := kwargs.get("validation_data"), list):
             # For Keras `[x, y]`, also where `x` is text; a text is no `x`.
             is_texts = validation and isinstance(validation[0], (str, bytes))
             validation = (validation,) if is_texts else tuple(validation)
-            kwargs["validation_data"] = validation
         check_labels(*keras.utils.unpack_x_y_sample_weight(validation))
-        check_input(self, validation)
-        check_end(
-            validation, "validation_steps", kwargs.get("validation_steps")
+        kwargs["validation_data"], _ = self._checked_data(
+            validation,
+            kwargs.get("validation_batch_size") or batch_size,
+            validation_steps=kwargs.get("validation_steps"),
         )
+        x, batch_size = self._checked_data(
+            x, batch_size, steps_per_epoch=kwargs.get("steps_per_epoch")
+        )
+        tell_of_lengths(self, x)
         check_micro_batches(self, x, batch_size, **kwargs)
         check_memory(self, x, batch_size)
         callbacks = self._step.with_progress(callbacks)
@@ -234,10 +243,19 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         """
         self._assert_compile_called("evaluate")
         check_labels(x, y, **kwargs)
-        check_input(self, x)
-        check_end(x, "steps", kwargs.get("steps"))
+        x, batch_size = self._checked_data(
+            x, batch_size, steps=kwargs.get("steps")
+        )
         with one_line_errors():
             return super().evaluate(x, y, batch_size, **kwargs)
+
+    def _checked_data(self, x, batch_size, **steps):
+        """Data and batch size, of documents that were packed in their place."""
+        check_input(self, x)
+        check_end(x, **steps)
+        whole = "steps_per_epoch" in steps and self._step.micro_batch_size
+        count = None in steps.values()
+        return packed_documents(self, x, batch_size, bool(whole), count)
 
     def predict(self, x=None, batch_size=None, **kwargs):
         """Logits of every position; see `keras.Model.predict`.
@@ -254,7 +272,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             ValueError: As in `fit`.
         """
         check_input(self, x)
-        check_end(x, "steps", kwargs.get("steps"))
+        check_end(x, steps=kwargs.get("steps"))
         with one_line_errors():
             return super().predict(x, batch_size, **kwargs)
 
