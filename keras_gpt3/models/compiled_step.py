@@ -208,11 +208,13 @@ class CompiledStep:
             model: a `GPT3`.
         """
         if self.tracks_accuracy:
-            from keras_gpt3.training.perplexity import Perplexity
+            from keras_gpt3.training.perplexity import PerplexityOfLogits
 
+            # Of labels and logits: so a user's own `train_step` calls them.
+            accuracy = keras.metrics.SparseCategoricalAccuracy
             with _strategy_scope(model):
-                self.metrics.append(keras.metrics.Mean(name="accuracy"))
-                self.metrics.append(Perplexity())
+                self.metrics.append(accuracy(name="accuracy"))
+                self.metrics.append(PerplexityOfLogits())
 
     def track(self, loss, accuracy, weight):
         """Adds the means over a batch to the metrics of the step.
@@ -223,7 +225,7 @@ class CompiledStep:
             weight: float32 scalar, the sum of the tokens' weights.
         """
         for metric, value in zip(self.metrics, (accuracy, loss), strict=False):
-            metric.update_state(value, sample_weight=weight)
+            keras.metrics.Mean.update_state(metric, value, sample_weight=weight)
 
     def prepare_optimizer(self, model):
         """Checks the optimizer, and gives it its slots before the first trace.

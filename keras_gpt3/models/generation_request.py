@@ -13,6 +13,7 @@ from keras_gpt3.generation.seeded_sampler import SeededSampler
 from keras_gpt3.generation.stop_strings import check_stop_strings
 from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.models.prompt_check import check_max_length
+from keras_gpt3.ops.token_id_check import check_token_ids
 
 # Samplers of keras-hub that give the same answer each time.
 _SURE_SAMPLERS = (
@@ -165,4 +166,6 @@ def _stop_token_ids(model, stop_token_ids):
             f"Received: stop_token_ids={stop_token_ids!r}. Use stop for "
             "strings."
         )
+    if ids.size:
+        check_token_ids(ids, model.backbone.vocabulary_size, "stop_token_ids")
     return tuple(ids.astype(int).tolist())

@@ -37,7 +37,11 @@ def train_step(model, data):
     compute = replica_gradients(model, weighted_only=has_weights)
     gradient_scale = scale_loss(model.optimizer, tf.ones(()))
     sums, gradients, logits = compute(x, y, shares, gradient_scale)
-    learning_rate = _apply(model, gradients)
+    if not model.optimizer.built:  # Variables cannot depend on the batch.
+        model.optimizer.build(model.trainable_variables)
+    # Else an optimizer counts a step whose check of micro-batches fails.
+    with tf.control_dependencies([sums]):
+        learning_rate = _apply(model, gradients)
     _update_trackers(model, sums, total_weight)
     metrics = _metrics(model, y, logits, sample_weight)
     return metrics | {"learning_rate": learning_rate}
@@ -92,6 +96,23 @@ def train_step_with_compiled_loss(model, data):
     model._loss_tracker.update_state(loss, sample_weight=rows)
     metrics = _metrics(model, y, logits, sample_weight)
     return metrics | {"learning_rate": learning_rate}
+
+
+def mean_loss(y, logits, sample_weight=None):
+    """The loss of the step, for a step of the user's own.
+
+    Args:
+        y: int tensor of shape `(batch, length)`, the labels.
+        logits: tensor of shape `(batch, length, vocabulary_size)`.
+        sample_weight: as in `token_weights`. Defaults to `None`.
+
+    Returns:
+        A float32 scalar: the replica's part of the mean over tokens of the
+        global batch, which Keras' optimizers add up.
+    """
+    _, y, sample_weight = unpack_batch((None, y, sample_weight))
+    shares, _ = token_shares(y, sample_weight)
+    return whole_sums(logits, y, shares)[0]
 
 
 def _gradients_of_compiled_loss(model, x, y, sample_weight, rows, share):

@@ -35,7 +35,8 @@ def test_options_change_a_seeded_sampler():
 
 
 @pytest.mark.parametrize(
-    ("stop_token_ids", "expected"), [(None, ()), ([3, 4], (3, 4)), (7, (7,))]
+    ("stop_token_ids", "expected"),
+    [(None, ()), ([], ()), ([3, 4], (3, 4)), (7, (7,))],
 )
 def test_stop_tokens_become_a_tuple(stop_token_ids, expected):
     assert checked(stop_token_ids=stop_token_ids).stop_token_ids == expected
@@ -79,6 +80,15 @@ def test_stop_tokens_become_a_tuple(stop_token_ids, expected):
             {"stop_token_ids": [1.5]},
             "stop_token_ids must be a list of integers, None or 'auto'. "
             "Received: stop_token_ids=[1.5]. Use stop for strings.",
+        ),
+        *(
+            (
+                {"stop_token_ids": [3, wrong]},
+                "stop_token_ids must be from 0 to below vocabulary_size=272. "
+                f"Received: id={wrong}. Use the tokenizer that the model was "
+                "made for, or a larger vocabulary_size.",
+            )
+            for wrong in (-1, 272)
         ),
         (
             {"heat": 1},
