@@ -249,9 +249,11 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
 
     def test_step(self, *args):
         """One step of `evaluate`; see `train_step`."""
-        if not self._step.own_loss:
+        if self._step.own_loss:
+            return _own_step().test_step(self, *args)
+        if keras.config.backend() != "tensorflow":
             return super().test_step(*args)
-        return _own_step().test_step(self, *args)
+        return _own_step().test_step_with_compiled_loss(self, *args)
 
     def make_train_function(self, force=False):
         """Makes the function that `fit` and `train_on_batch` call."""
