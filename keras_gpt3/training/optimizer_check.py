@@ -70,3 +70,32 @@ def check_optimizer(optimizer):
             f"{type(optimizer).__name__}. Use one that overrides update_step "
             "alone."
         )
+
+
+def check_weights(variables):
+    """Raises if the step cannot train variables as they are stored.
+
+    Args:
+        variables: list of `keras.Variable`. Those to train.
+
+    Raises:
+        ValueError: If one of them is a scale of float8, which Keras overwrites
+            by what stands for its gradient.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_gpt3.training.optimizer_check import check_weights
+
+    check_weights([keras.Variable(0.0)])
+    ```
+    """
+    for variable in variables:
+        # Those cannot be clipped or added up over micro-batches and replicas.
+        if variable.overwrite_with_gradient:
+            raise ValueError(
+                "A model must not be in float8 to be trained: its scales are "
+                f"no weights. Received: {variable.path}. Train in "
+                "mixed_bfloat16, and call quantize after."
+            )
