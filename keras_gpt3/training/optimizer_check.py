@@ -80,7 +80,7 @@ def check_weights(variables):
 
     Raises:
         ValueError: If one of them is a scale of float8, which Keras overwrites
-            by what stands for its gradient.
+            by what stands for its gradient, or is stored in float16.
 
     Example:
 
@@ -98,4 +98,11 @@ def check_weights(variables):
                 "A model must not be in float8 to be trained: its scales are "
                 f"no weights. Received: {variable.path}. Train in "
                 "mixed_bfloat16, and call quantize after."
+            )
+        # Adam's epsilon of 1e-8 is 0 there, and so are most squares.
+        if variable.dtype == "float16":
+            raise ValueError(
+                "Weights must not be float16 to be trained: their range is too "
+                f"small. Received: {variable.path} in float16. Use "
+                "mixed_bfloat16 or mixed_float16, whose weights are float32."
             )

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.models.compiled_step import CompiledStep
+from keras_gpt3.training import AdamW
 from keras_gpt3.training import TrainingProgress
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_batch
@@ -134,3 +135,27 @@ def test_a_model_that_was_quantized_to_float8_after_a_step_is_refused():
     quantize(model, mode="float8")
     with pytest.raises(ValueError, match="^A model must not be in float8"):
         model.train_on_batch(*small_batch())
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_weights_in_float16_are_not_trained_in_silence(optimizer):
+    model = small_model(num_layers=1, dtype="float16")
+    model.compile(optimizer)
+    message = (
+        "Weights must not be float16 to be trained: their range is too small. "
+        "Received: token_embedding/embeddings in float16. Use mixed_bfloat16 "
+        "or mixed_float16, whose weights are float32."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        model.fit(*small_batch())
+
+
+@pytest.mark.parametrize("dtype", ["mixed_float16", "bfloat16"])
+def test_other_weights_of_a_model_in_16_bits_are_trained(dtype):
+    model = small_model(num_layers=1, dtype=dtype)
+    model.compile(AdamW())
+    for _ in range(2):
+        model.train_on_batch(*small_batch())
+    for variable in model.trainable_variables:
+        value = keras.ops.cast(variable.value, "float32")
+        assert keras.ops.all(keras.ops.isfinite(value)), variable.path
