@@ -158,7 +158,9 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             y: int array of the shape of the ids: the next tokens. `None` with
                 strings or a dataset. Defaults to `None`.
             batch_size: int. For arrays and lists. Defaults to `None`, 32.
-            callbacks: list of `keras.callbacks.Callback`. Defaults to `None`.
+            callbacks: list of `keras.callbacks.Callback`. One that sets the
+                learning rate needs an optimizer without a schedule, such as
+                `keras_gpt3.training.AdamW(6e-4)`. Defaults to `None`.
             **kwargs: See `keras.Model.fit`. Arrays are not shuffled: keras-hub
                 makes a dataset of them first.
 
@@ -174,11 +176,14 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
                 than the context.
             MemoryError: If a step needs more memory than there is.
         """
+        from keras_gpt3.training.optimizer_check import check_callbacks
+
         check_input(self, x)
         check_input(self, kwargs.get("validation_data"))
         check_micro_batches(self, x)
         check_memory(self, x, batch_size)
         callbacks = self._step.with_progress(callbacks)
+        check_callbacks(self.optimizer, callbacks)
         # keras-hub makes a dataset of everything, and Keras would warn at
         # each call that it does not shuffle datasets.
         kwargs.setdefault("shuffle", False)

@@ -106,3 +106,43 @@ def check_weights(variables):
                 f"small. Received: {variable.path} in float16. Use "
                 "mixed_bfloat16 or mixed_float16, whose weights are float32."
             )
+
+
+def check_callbacks(optimizer, callbacks):
+    """Raises if a callback is to set the learning rate of a schedule.
+
+    Keras raises where it is set: with `ReduceLROnPlateau` after many epochs.
+
+    Args:
+        optimizer: `keras.optimizers.Optimizer`.
+        callbacks: as in `GPT3.fit`.
+
+    Raises:
+        ValueError: If one of Keras' callbacks would.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_gpt3.training.optimizer_check import check_callbacks
+
+    check_callbacks(keras.optimizers.Adam(), keras.callbacks.Callback())
+    ```
+    """
+    rate = inner_optimizer(optimizer)._learning_rate
+    if isinstance(rate, keras.Variable):
+        return
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = callbacks.callbacks
+    setters = (
+        keras.callbacks.LearningRateScheduler,
+        keras.callbacks.ReduceLROnPlateau,
+    )
+    for callback in keras.tree.flatten(callbacks):
+        if isinstance(callback, setters):
+            raise ValueError(
+                "learning_rate must be a number where a callback sets it. "
+                f"Received: learning_rate={type(rate).__name__}, callbacks "
+                f"with {type(callback).__name__}. Use an optimizer such as "
+                "keras_gpt3.training.AdamW(6e-4), or leave the callback out."
+            )
