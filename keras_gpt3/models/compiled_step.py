@@ -228,7 +228,7 @@ class CompiledStep:
             keras.metrics.Mean.update_state(metric, value, sample_weight=weight)
 
     def prepare_optimizer(self, model):
-        """Checks the optimizer, and gives it its slots before the first trace.
+        """Checks optimizer and weights, and makes slots before the first trace.
 
         With the slots in place the step is traced once, not twice.
 
@@ -236,11 +236,14 @@ class CompiledStep:
             model: a compiled `GPT3`.
 
         Raises:
-            ValueError: If the step cannot apply the optimizer.
+            ValueError: If the step cannot apply the optimizer, or train the
+                weights as they are stored.
         """
         from keras_gpt3.training.optimizer_check import check_optimizer
+        from keras_gpt3.training.optimizer_check import check_weights
 
         check_optimizer(model.optimizer)
+        check_weights(model.trainable_variables)
         if not model.optimizer.built:
             self.build_optimizer(model)
         _check_compiled_for(model)

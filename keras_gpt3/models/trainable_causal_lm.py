@@ -181,7 +181,9 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             batch_size: int. For arrays, lists and documents. With micro-batches
                 a last batch of documents that is not full is left out.
                 Defaults to `None`, 32.
-            callbacks: list of `keras.callbacks.Callback`. Defaults to `None`.
+            callbacks: list of `keras.callbacks.Callback`. One that sets the
+                learning rate needs an optimizer without a schedule, such as
+                `keras_gpt3.training.AdamW(6e-4)`. Defaults to `None`.
             **kwargs: See `keras.Model.fit`. Arrays are not shuffled: keras-hub
                 makes a dataset of them first.
 
@@ -201,6 +203,8 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
                 `steps_per_epoch`, or `validation_steps`.
             MemoryError: If a step needs more memory than there is.
         """
+        from keras_gpt3.training.optimizer_check import check_callbacks
+
         self._assert_compile_called("fit")
         check_labels(x, y, **kwargs)
         if isinstance(validation := kwargs.get("validation_data"), list):
@@ -220,6 +224,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         check_micro_batches(self, x, batch_size, **kwargs)
         check_memory(self, x, batch_size)
         callbacks = self._step.with_progress(callbacks)
+        check_callbacks(self.optimizer, callbacks)
         # keras-hub makes a dataset of everything, and Keras would warn at
         # each call that it does not shuffle datasets.
         kwargs.setdefault("shuffle", False)
@@ -340,9 +345,11 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
 
     def test_step(self, *args):
         """One step of `evaluate`; see `train_step`."""
-        if not self._step.own_loss:
+        if self._step.own_loss:
+            return _own_step().test_step(self, *args)
+        if keras.config.backend() != "tensorflow":
             return super().test_step(*args)
-        return _own_step().test_step(self, *args)
+        return _own_step().test_step_with_compiled_loss(self, *args)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
