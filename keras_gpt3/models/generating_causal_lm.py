@@ -66,7 +66,7 @@ class GeneratingCausalLM(TrainableCausalLM):
                 them, wherever the tokens' borders lie. Defaults to `None`.
             num_return_sequences: int. Answers of each prompt. A
                 `BeamSampler` gives its best ones, settings give the `i`-th the
-                seed `seed + i`. Defaults to `1`.
+                seed `seed + i` where there is one. Defaults to `1`.
             truncate: `"left"` to drop the first tokens of a prompt that leaves
                 no room, behind its start token if it has one. Defaults to
                 `None`, which raises.
@@ -78,6 +78,7 @@ class GeneratingCausalLM(TrainableCausalLM):
                 `repetition_penalty`, `presence_penalty`,
                 `frequency_penalty`, `logit_bias`, `seed`. They change those of
                 a compiled `SeededSampler`, and stand in for another sampler.
+                Without a seed each call draws another answer.
                 Other values of the same options compile nothing anew, as long
                 as none starts or ceases to do something.
 

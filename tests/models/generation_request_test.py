@@ -24,7 +24,7 @@ def test_the_defaults_leave_the_choice_to_the_sampler():
 
 def test_options_complete_each_other_by_defaults_that_act():
     request = checked(top_p=0.5, top_k=0)
-    assert request.settings == {"temperature": 1.0, "seed": 0, "top_p": 0.5}
+    assert request.settings == {"temperature": 1.0, "seed": None, "top_p": 0.5}
 
 
 def test_options_change_a_seeded_sampler():
