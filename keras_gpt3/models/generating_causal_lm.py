@@ -56,8 +56,8 @@ class GeneratingCausalLM(TrainableCausalLM):
                 to `None`: the preprocessor's `sequence_length`, or the length
                 of the ids.
             stop_token_ids: list of ints, or `None` to go on to `max_length`.
-                Defaults to `"auto"`: the tokenizer's end of text, if there is
-                one.
+                Defaults to `"auto"`: the tokenizer's end of text, or without a
+                preprocessor those of the model's `special_token_ids`.
             strip_prompt: bool. Whether only the answer is returned. Defaults
                 to `False`.
             max_new_tokens: int. Length of each answer alone, instead of
