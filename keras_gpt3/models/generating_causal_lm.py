@@ -51,7 +51,7 @@ class GeneratingCausalLM(TrainableCausalLM):
             inputs: string or list of strings; without a preprocessor a dict
                 of `"token_ids"` and `"padding_mask"`, each of shape
                 `(batch, length)`, padded on the right; or a `tf.data.Dataset`
-                of batches of either.
+                of batches of either, or of single strings.
             max_length: int. Length of prompt and answer, in tokens. Defaults
                 to `None`: the preprocessor's `sequence_length`, or the length
                 of the ids.
@@ -123,8 +123,9 @@ class GeneratingCausalLM(TrainableCausalLM):
         if not hasattr(inputs, "as_numpy_iterator"):
             return self._answer(inputs, request, strip_prompt, prefix)
         return _joined(
-            self._answer(batch, request, strip_prompt, prefix)
+            [answers] if isinstance(batch, bytes) else answers
             for batch in inputs.as_numpy_iterator()
+            for answers in [self._answer(batch, request, strip_prompt, prefix)]
         )
 
     def stream(
@@ -339,9 +340,7 @@ def _joined(answers):
     """The answers to all batches of a dataset."""
     answers = list(answers)
     if not answers or not isinstance(answers[0], dict):
-        # A dataset without batches gives single strings.
-        batches = [[x] if isinstance(x, str) else x for x in answers]
-        return [answer for batch in batches for answer in batch]
+        return [answer for batch in answers for answer in batch]
     longest = max(batch["token_ids"].shape[-1] for batch in answers)
     return {
         name: np.concatenate([_widened(x[name], longest) for x in answers])

@@ -83,6 +83,20 @@ def test_datasets_without_batches_and_without_anything_are_answered():
         PROMPTS[1:2], max_new_tokens=NEW
     )
     assert model.generate(one.take(0), max_new_tokens=NEW) == []
+    two = tf.data.Dataset.from_tensor_slices(PROMPTS[:2])
+    options = {"temperature": 1.0, "seed": 3, "num_return_sequences": 2}
+    answers = model.generate(two, max_new_tokens=NEW, **options)
+    assert answers == model.generate(PROMPTS[:2], max_new_tokens=NEW, **options)
+
+
+@pytest.mark.parametrize("prompts", [[], np.array([], str)])
+def test_a_list_without_prompts_raises(prompts):
+    message = (
+        "inputs must hold at least one prompt. Received: prompts=0. Leave the "
+        "empty batch out."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        talking_model().generate(prompts)
 
 
 def test_ids_that_the_tokenizer_lacks_are_never_chosen():
