@@ -46,6 +46,8 @@ def check_input(model, x):
             check_concrete_token_ids(token_ids, backbone.vocabulary_size)
         length = np.shape(token_ids)[-1]
         check_sequence_length(length, backbone.max_sequence_length)
+    elif isinstance(inputs, dict):
+        _refuse_keys(inputs, preprocessor)
     elif isinstance(inputs, (str, list)) and preprocessor is None:
         model.preprocess_samples(inputs)  # Raises.
     elif preprocessor is not None and inputs is not None:
@@ -102,6 +104,22 @@ def check_batch(model, x, y, sample_weight):
     if len(getattr(sample_weight, "shape", ())) == 1:
         sample_weight = sample_weight[:, None]
     return x | {"token_ids": token_ids}, y, sample_weight
+
+
+def _refuse_keys(inputs, preprocessor):
+    """Raises for a dict that holds no token ids, and says what to pass."""
+    kinds, remedy = "a dict of token_ids and padding_mask", "Tokenize first."
+    if preprocessor is not None:
+        kinds = f"strings, or {kinds}"
+        remedy = (
+            "Pass the strings alone; prompts with their answers are for "
+            "keras_gpt3.data.CompletionExamples and "
+            "keras_gpt3.training.finetune."
+        )
+    raise ValueError(
+        f"x must be {kinds}. Received: x with the keys "
+        f"{sorted(map(str, inputs))}. {remedy}"
+    )
 
 
 def _rows(x):

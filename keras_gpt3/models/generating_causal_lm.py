@@ -122,6 +122,12 @@ class GeneratingCausalLM(TrainableCausalLM):
         )
         if not hasattr(inputs, "as_numpy_iterator"):
             return self._answer(inputs, request, strip_prompt, prefix)
+        if isinstance(inputs.element_spec, (list, tuple)):
+            raise ValueError(
+                "A dataset of prompts must yield them alone. Received: "
+                f"elements of {len(inputs.element_spec)} parts. Drop the "
+                "others with inputs.map."
+            )
         return _joined(
             [answers] if isinstance(batch, bytes) else answers
             for batch in inputs.as_numpy_iterator()

@@ -21,6 +21,11 @@ def prompt_texts(inputs):
     Raises:
         ValueError: If there are ids where strings are expected, or no prompts.
     """
+    if isinstance(inputs, dict) and "token_ids" not in inputs:
+        raise ValueError(
+            "inputs must be a string or a list of strings. Received: a dict "
+            f"with the keys {sorted(map(str, inputs))}. Pass the strings alone."
+        )
     if isinstance(inputs, dict):
         raise ValueError(
             "inputs must be strings where a preprocessor is attached. "

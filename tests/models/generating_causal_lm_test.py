@@ -89,6 +89,16 @@ def test_datasets_without_batches_and_without_anything_are_answered():
     assert answers == model.generate(PROMPTS[:2], max_new_tokens=NEW, **options)
 
 
+def test_a_dataset_of_prompts_and_labels_raises():
+    message = (
+        "A dataset of prompts must yield them alone. Received: elements of 2 "
+        "parts. Drop the others with inputs.map."
+    )
+    pairs = tf.data.Dataset.from_tensor_slices((PROMPTS, PROMPTS))
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        talking_model().generate(pairs)
+
+
 @pytest.mark.parametrize("prompts", [[], np.array([], str)])
 def test_a_list_without_prompts_raises(prompts):
     message = (
