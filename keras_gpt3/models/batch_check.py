@@ -39,6 +39,8 @@ def check_input(model, x):
             check_concrete_token_ids(token_ids, backbone.vocabulary_size)
         length = np.shape(token_ids)[-1]
         check_sequence_length(length, backbone.max_sequence_length)
+    elif isinstance(inputs, dict):
+        _refuse_keys(inputs, preprocessor)
     elif isinstance(inputs, (str, list)) and preprocessor is None:
         model.preprocess_samples(inputs)  # Raises.
     elif preprocessor is not None and inputs is not None:
@@ -230,6 +232,22 @@ def _check_rectangular(token_ids):
             f"{type(token_ids).__name__}. Pad them, with a padding_mask that "
             "is False there."
         )
+
+
+def _refuse_keys(inputs, preprocessor):
+    """Raises for a dict that holds no token ids, and says what to pass."""
+    kinds, remedy = "a dict of token_ids and padding_mask", "Tokenize first."
+    if preprocessor is not None:
+        kinds = f"strings, or {kinds}"
+        remedy = (
+            "Pass the strings alone; prompts with their answers are for "
+            "keras_gpt3.data.CompletionExamples and "
+            "keras_gpt3.training.finetune."
+        )
+    raise ValueError(
+        f"x must be {kinds}. Received: x with the keys "
+        f"{sorted(map(str, inputs))}. {remedy}"
+    )
 
 
 def _rows(x):

@@ -155,7 +155,7 @@ def _check_copies(sampler, settings, count):
 def _stop_token_ids(model, stop_token_ids):
     if isinstance(stop_token_ids, str) and stop_token_ids == "auto":
         if model.preprocessor is None:
-            return ()
+            return tuple(model.special_token_ids.get("eos_token_id", ()))
         return (model.preprocessor.tokenizer.end_token_id,)
     if stop_token_ids is None:
         return ()

@@ -6,13 +6,17 @@ import pathlib
 import keras
 
 # keras-hub's loader does the reading; it has no public name.
+from keras_hub.src.utils.preset_utils import TASK_CONFIG_FILE
 from keras_hub.src.utils.preset_utils import KerasPresetLoader
+from keras_hub.src.utils.preset_utils import check_file_exists
 from keras_hub.src.utils.preset_utils import get_preset_loader
+from keras_hub.src.utils.preset_utils import load_json
 
 from keras_gpt3 import preset_loader
 from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
 from keras_gpt3.converters.hub_snapshot import fetch_preset
 from keras_gpt3.models.checkpoint_loading import load_checkpoint
+from keras_gpt3.models.checkpoint_tokenizer import read_special_token_ids
 from keras_gpt3.models.known_arguments import check_known_arguments
 from keras_gpt3.models.preset_check import check_preset
 from keras_gpt3.models.preset_check import check_scheme
@@ -94,6 +98,38 @@ def local_preset(preset, load_weights=None):
     recover_folder(preset)
     check_plain_files(preset)
     return preset
+
+
+def stored_token_ids(preset, vocabulary_size):
+    """Reads the special ids of a model that may lack a tokenizer.
+
+    Args:
+        preset: string. What `local_preset` returned.
+        vocabulary_size: int. Ids that are no lower are left out: defaults of
+            a larger vocabulary are common.
+
+    Returns:
+        A dict, the argument `special_token_ids` of `GPT3`.
+    """
+    if preset_loader.is_shipped(preset):
+        return {}
+    if is_checkpoint_folder(preset):
+        ids = read_special_token_ids(preset)
+    elif check_file_exists(preset, TASK_CONFIG_FILE):
+        with damage_named(preset):
+            config = load_json(preset, TASK_CONFIG_FILE)["config"]
+            ids = dict(config.get("special_token_ids", {}))
+    else:
+        return {}
+    with damage_named(preset):
+        ids["eos_token_id"] = [
+            id for id in ids.get("eos_token_id", ()) if id < vocabulary_size
+        ]
+        return {
+            name: id
+            for name, id in ids.items()
+            if (id if isinstance(id, list) else id < vocabulary_size)
+        }
 
 
 def _build_shipped(cls, preset, load_weights, overrides):

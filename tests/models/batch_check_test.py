@@ -150,6 +150,27 @@ def test_a_dataset_without_an_end_is_read_for_as_many_steps():
     assert set(history) >= {"loss", "val_loss"}
 
 
+@pytest.mark.parametrize("as_data", [lambda x: x, tf.data.Dataset.from_tensors])
+def test_a_dict_of_texts_raises_and_says_where_pairs_go(
+    as_data, model, text_model
+):
+    x = as_data({"responses": ["b"], "prompts": ["a"]})
+    message = (
+        "x must be strings, or a dict of token_ids and padding_mask. Received: "
+        "x with the keys ['prompts', 'responses']. Pass the strings alone; "
+        "prompts with their answers are for keras_gpt3.data.CompletionExamples "
+        "and keras_gpt3.training.finetune."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        check_input(text_model, x)
+    message = (
+        "x must be a dict of token_ids and padding_mask. Received: x with the "
+        "keys ['prompts', 'responses']. Tokenize first."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        check_input(model, x)
+
+
 def test_a_preprocessor_that_outgrew_the_context_raises(text_model):
     tokenizer = text_model.preprocessor.tokenizer
     model = small_text_model(num_layers=1)

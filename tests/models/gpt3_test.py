@@ -195,6 +195,25 @@ def trained(model, optimizer):
     return model.fit(*small_batch(), verbose=0)
 
 
+@pytest.mark.parametrize(
+    "ids",
+    [
+        {"eos_token_id": 61},
+        {"bos_token_id": [1]},
+        {"eos": 1},
+        {"pad_token_id": True},
+    ],
+)
+def test_special_ids_outside_the_vocabulary_raise(ids):
+    message = (
+        "special_token_ids must map bos_token_id, eos_token_id and "
+        "pad_token_id to ids below vocabulary_size=61. Received: "
+        f"special_token_ids={ids}. Leave out what there is not."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        GPT3(small_backbone(), special_token_ids=ids)
+
+
 def test_accumulation_by_the_optimizer_raises():
     fails(
         lambda: trained(
