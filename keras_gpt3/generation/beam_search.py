@@ -103,7 +103,7 @@ def beam_search(
     )  # (B, 1)
 
     def penalized(scores, ends):
-        generated = ops.cast(ops.maximum(ends - prompt_lengths, 0), "float32")
+        generated = ops.relu(ops.cast(ends - prompt_lengths, "float32"))
         exponent = ops.cast(length_penalty, "float32")
         return scores / ops.power((5 + generated) / 6, exponent)
 
@@ -147,7 +147,7 @@ def beam_search(
     cut_off = penalized(scores, end)
     # Prompts that left no room for an answer are still to come.
     token_ids, ends, scores = _best_of(pool, token_ids, end, cut_off)
-    mask = ops.arange(length) < ends[..., None]
+    mask = ops.arange(length, dtype="int32") < ends[..., None]
     return {"token_ids": token_ids, "padding_mask": mask, "scores": scores}
 
 
@@ -190,7 +190,7 @@ def _first_beams(token_ids, prompt_lengths, cache, num_beams):
     token_ids = ops.repeat(token_ids, num_beams, axis=1)  # (B, K, T)
     ends = ops.repeat(prompt_lengths, num_beams, axis=1)  # (B, K)
     # Equal beams would be extended equally: the others come from the first.
-    is_first = ops.arange(num_beams) == 0
+    is_first = ops.arange(num_beams, dtype="int32") == 0
     scores = ops.zeros_like(ends, dtype="float32")
     pool = (token_ids, ends, ops.full_like(scores, NEVER))
     cache = keras.tree.map_structure(
@@ -231,7 +231,7 @@ def _going_on(found, stops, num_beams):
 
 def _extended(token_ids, extensions, index):
     """The ids of extensions, shape `(B, any number, T)`."""
-    here = ops.arange(ops.shape(token_ids)[2]) == index
+    here = ops.arange(ops.shape(token_ids)[2], dtype="int32") == index
     tokens = ops.cast(extensions.tokens, token_ids.dtype)[..., None]
     return ops.where(here, tokens, _take_beams(token_ids, extensions.parents))
 
@@ -255,7 +255,8 @@ def _drop_settled(scores, pool, best_possible):
 
 def _flat_rows(beams, num_beams):
     """Rows of `(B * num_beams, ...)` for beams counted in each prompt."""
-    return ops.arange(ops.shape(beams)[0])[:, None] * num_beams + beams
+    rows = ops.arange(ops.shape(beams)[0], dtype="int32")
+    return rows[:, None] * num_beams + beams
 
 
 def _take_beams(x, beams):
