@@ -4,6 +4,7 @@ import os
 import pathlib
 
 from keras_gpt3.data.json_objects import read_json_objects
+from keras_gpt3.echoed_value import echoed
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 
@@ -209,8 +210,9 @@ def checked_record(entry, task, where):
         reason = _fault(entry, name, kind.removeprefix(OPTIONAL))
         if reason:
             raise ValueError(
-                f"A record of {task.name} must have the field {name!r} of kind "
-                f"{kind}. Received: {where} ({reason}). Correct or remove it."
+                f"A record of {task.name} must have the field {echoed(name)} "
+                f"of kind {kind}. Received: {where} ({reason}). Correct or "
+                "remove it."
             )
     return record
 

@@ -5,6 +5,7 @@ import functools
 import importlib.resources
 import os
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.evaluation.records import PUBLISHED_NAMES
 from keras_gpt3.evaluation.task_file import read_task
 
@@ -93,7 +94,8 @@ def find_tasks(names):
             if tasks.setdefault(task.name, task) != task:
                 raise ValueError(
                     "Tasks must have different names. Received: "
-                    f"{name!r}, which has a second {task.name!r}. Rename one."
+                    f"{echoed(name)}, which has a second {echoed(task.name)}. "
+                    "Rename one."
                 )
     if not tasks:
         raise ValueError(
@@ -122,7 +124,7 @@ def _found(name):
     )
     raise ValueError(
         "A task must be a shipped name or group, or the path of a YAML file. "
-        f"Received: {name!r}. {remedy}."
+        f"Received: {echoed(name)}. {remedy}."
     )
 
 

@@ -8,6 +8,7 @@ from keras_gpt3.converters.checkpoint_families import family_of
 from keras_gpt3.converters.checkpoint_folder import read_config_json
 from keras_gpt3.converters.tokenizer_files import read_tokenizer
 from keras_gpt3.converters.tokenizer_json_object import read_json_object
+from keras_gpt3.echoed_value import echoed
 
 _logger = logging.getLogger("keras_gpt3")
 
@@ -53,9 +54,9 @@ def read_checkpoint_tokenizer(folder):
     if files is None:
         raise ValueError(
             "A checkpoint must have a tokenizer.json, or a vocab.json and a "
-            f"merges.txt. Received: preset={str(folder)!r}, which has none of "
-            "them. Pass preprocessor=None to GPT3.from_preset to work on token "
-            "ids."
+            f"merges.txt. Received: preset={echoed(str(folder))}, which has "
+            "none of them. Pass preprocessor=None to GPT3.from_preset to work "
+            "on token ids."
         )
     _warn_of_other_ends(pathlib.Path(folder), files)
     return files
@@ -134,7 +135,7 @@ def _as_ids(path, name, ids):
     if any(type(id) is not int for id in ids):
         what = "an id, a list of ids or null"
         raise ValueError(
-            f"{name} must be {what}. Received: file={str(path)!r} with "
+            f"{name} must be {what}. Received: file={echoed(str(path))} with "
             f"{ids!r:.80}. Write the id of the token that ends texts."
         )
     return ids

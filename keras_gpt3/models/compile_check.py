@@ -7,6 +7,8 @@ import logging
 import keras
 import keras_hub
 
+from keras_gpt3.echoed_value import echoed
+
 
 def checked_optimizer(optimizer):
     """Finds the optimizer, and raises if the step cannot drive it.
@@ -116,7 +118,7 @@ def checked_sampler(sampler):
     if not isinstance(sampler, keras_hub.samplers.Sampler):
         raise ValueError(
             "sampler must be a keras_hub.samplers.Sampler or the name of one. "
-            f"Received: sampler={sampler!r}. Use 'greedy', 'top_k', 'top_p', "
-            "'random', 'beam' or 'contrastive'."
+            f"Received: sampler={echoed(sampler)}. Use 'greedy', 'top_k', "
+            "'top_p', 'random', 'beam' or 'contrastive'."
         )
     return sampler

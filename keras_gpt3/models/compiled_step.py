@@ -5,6 +5,7 @@ import dataclasses
 
 import keras
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.parallel.pipeline_stages import assign_stages
@@ -119,8 +120,8 @@ class CompiledStep:
         if self.pipeline_stages > 1 and mode is not None:
             raise ValueError(
                 "pipeline_stages must be 1 with a quantized head. Received: "
-                f"pipeline_stages={self.pipeline_stages}, mode={mode!r}. Use "
-                "micro_batch_size alone."
+                f"pipeline_stages={self.pipeline_stages}, mode={echoed(mode)}. "
+                "Use micro_batch_size alone."
             )
 
     def choose_stages(self, model, optimizer):

@@ -5,6 +5,7 @@ import dataclasses
 import keras_hub
 import numpy as np
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.generation.beam_sampler import BeamSampler
 from keras_gpt3.generation.prompt_messages import TRUNCATE
 from keras_gpt3.generation.sampling_options import check_sampling_options
@@ -163,7 +164,7 @@ def _stop_token_ids(model, stop_token_ids):
     if ids.size and not np.issubdtype(ids.dtype, np.integer):
         raise ValueError(
             "stop_token_ids must be a list of integers, None or 'auto'. "
-            f"Received: stop_token_ids={stop_token_ids!r}. Use stop for "
+            f"Received: stop_token_ids={echoed(stop_token_ids)}. Use stop for "
             "strings."
         )
     if ids.size:

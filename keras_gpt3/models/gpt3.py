@@ -3,6 +3,7 @@
 import keras
 
 from keras_gpt3 import preset_loader
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.models.gpt3_backbone import GPT3Backbone
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
 from keras_gpt3.models.known_arguments import check_known_arguments
@@ -170,8 +171,8 @@ class GPT3(ScoringCausalLM):
         if not (is_auto or is_layer or preprocessor is None):
             raise ValueError(
                 "preprocessor must be a GPT3Preprocessor, None or 'auto'. "
-                f"Received: preprocessor={preprocessor!r}. Leave it out for "
-                "the preset's own."
+                f"Received: preprocessor={echoed(preprocessor)}. Leave it out "
+                "for the preset's own."
             )
         preset = local_preset(preset, load_weights)
         backbone = cls.backbone_cls.from_preset(

@@ -15,6 +15,7 @@ from keras_hub.src.utils.preset_utils import load_json
 from keras_gpt3 import preset_loader
 from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
 from keras_gpt3.converters.hub_snapshot import fetch_preset
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.models.checkpoint_loading import load_checkpoint
 from keras_gpt3.models.checkpoint_tokenizer import read_special_token_ids
 from keras_gpt3.models.known_arguments import check_known_arguments
@@ -90,7 +91,8 @@ def local_preset(preset, load_weights=None):
     if load_weights is not None and not isinstance(load_weights, bool):
         raise ValueError(
             "load_weights must be None, True or False. Received: load_weights="
-            f"{load_weights!r}. Leave it out to load what weights there are."
+            f"{echoed(load_weights)}. Leave it out to load what weights there "
+            "are."
         )
     check_scheme(preset)
     if preset.startswith("hf://"):
@@ -137,7 +139,7 @@ def _build_shipped(cls, preset, load_weights, overrides):
     if load_weights:
         raise ValueError(
             "load_weights must be None or False for a shipped preset: GPT-3's "
-            f"weights were never published. Received: preset={preset!r}, "
+            f"weights were never published. Received: preset={echoed(preset)}, "
             f"load_weights={load_weights}. Load a folder that save_to_preset "
             "wrote to get trained weights."
         )
@@ -161,8 +163,8 @@ def _load_saved(cls, preset, load_weights, overrides):
     saved_class = loader.check_backbone_class()
     if not issubclass(saved_class, cls):
         raise ValueError(
-            f"preset must hold a {cls.__name__}. Received: preset={preset!r} "
-            f"with a {saved_class.__name__}. Call "
+            f"preset must hold a {cls.__name__}. Received: "
+            f"preset={echoed(preset)} with a {saved_class.__name__}. Call "
             f"{saved_class.__name__}.from_preset instead."
         )
     if "://" in preset:  # A preset on Kaggle's hub always has weights.

@@ -4,6 +4,7 @@ import numbers
 
 import numpy as np
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.generation.prompt_messages import NO_PROMPTS
 from keras_gpt3.ops.sequence_length_check import check_sequence_length
 
@@ -23,7 +24,8 @@ def check_max_length(max_length, context):
     if not isinstance(max_length, numbers.Integral) or max_length < 1:
         raise ValueError(
             "max_length must be an integer of at least 1. Received: "
-            f"max_length={max_length!r}. Leave it out for the whole context."
+            f"max_length={echoed(max_length)}. Leave it out for the whole "
+            "context."
         )
     check_sequence_length(max_length, context)
 
