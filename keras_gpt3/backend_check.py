@@ -2,6 +2,8 @@
 
 import os
 
+from keras_gpt3.echoed_value import echoed
+
 
 def check_backend():
     """Raises if Keras is set to a backend other than TensorFlow or JAX.
@@ -15,7 +17,7 @@ def check_backend():
     if backend not in ("tensorflow", "jax"):
         raise ImportError(
             "KERAS_BACKEND must be 'tensorflow' or 'jax' for keras_gpt3. "
-            f"Received: KERAS_BACKEND={backend!r}. Set "
+            f"Received: KERAS_BACKEND={echoed(backend)}. Set "
             "KERAS_BACKEND=tensorflow before Python starts."
         )
 

@@ -1,6 +1,10 @@
+import ast
+import pathlib
+
 import numpy as np
 import pytest
 
+import keras_gpt3
 from keras_gpt3.echoed_value import LIMIT
 from keras_gpt3.echoed_value import cut_text
 from keras_gpt3.echoed_value import echoed
@@ -34,3 +38,16 @@ def test_what_is_long_is_cut(value):
 def test_a_cut_text_keeps_both_ends():
     assert cut_text("abcdefgh", limit=7) == "ab...gh"
     assert cut_text("abcdefg", limit=7) == "abcdefg"
+
+
+def test_errors_show_values_cut():
+    """A value may be a text of megabytes, wherever it comes from."""
+    whole = []
+    for path in pathlib.Path(keras_gpt3.__file__).parent.rglob("*.py"):
+        source = path.read_text("utf-8")
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Raise):
+                text = ast.get_source_segment(source, node)
+                if "Received" in text and "!r}" in text:
+                    whole.append(f"{path.name}:{node.lineno}")
+    assert whole == []

@@ -44,12 +44,32 @@ def run(*arguments, **environment):
         (["--version"], keras_gpt3.__version__),
         (["--help"], "contamination"),
         (["generate", "--help"], "--temperature"),
+        (["plan", "--help"], "--network-bandwidth"),
     ],
 )
 def test_what_needs_no_tensorflow_does_not_load_it(arguments, expected):
     done = run(*arguments)
     assert expected in done.stdout
     assert done.stderr == "False\n"
+
+
+def test_no_help_loads_tensorflow():
+    """Every command's, in one process."""
+    code = """
+import sys, keras_gpt3_command
+commands = keras_gpt3_command._command_line()
+from keras_gpt3.cli.main import SUMMARIES, _imported
+for name in SUMMARIES:
+    if _imported(name) and "tensorflow" in sys.modules:
+        print(name)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == ""
 
 
 def test_the_command_line_answers_without_tensorflow_s_notes():

@@ -35,7 +35,7 @@ def test_a_misspelt_name_is_answered_with_the_closest_and_the_list():
         load_shipped_preset("gpt3_smal_en")
 
 
-@pytest.mark.parametrize("name", ["zzz", None, 3])
+@pytest.mark.parametrize("name", ["zzz", None, 3, "gpt3_tiny_en"])
 def test_a_name_like_no_other_is_answered_with_the_list(name):
     message = f"Received: preset={name!r}. Use one of gpt3_small_en, gpt3_med"
     with pytest.raises(ValueError, match=re.escape(message)):

@@ -10,7 +10,7 @@ GENERATE_DEFAULTS = {
     "temperature": 1.0,
     "top_k": 0,
     "top_p": 1.0,
-    "seed": 0,
+    "seed": -1,
     "truncate": "",
 }
 

@@ -8,8 +8,6 @@ import typer
 from keras_gpt3.cli.model_loading import load_model
 from keras_gpt3.cli.option_help import options_with
 from keras_gpt3.cli.user_errors import user_errors
-from keras_gpt3.integer_argument import check_integer
-from keras_gpt3.replaced_folder import check_is_free
 
 PROBES = ("occupations", "races", "religions")
 
@@ -45,6 +43,8 @@ def bias_command(
     with user_errors():
         from keras_gpt3.evaluation.bias_report import bias_summary
         from keras_gpt3.evaluation.bias_report import write_bias_report
+        from keras_gpt3.integer_argument import check_integer
+        from keras_gpt3.replaced_folder import check_is_free
 
         names = _checked(probes)
         # Before the hours that the samples may take.

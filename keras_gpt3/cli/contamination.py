@@ -7,7 +7,6 @@ import typer
 
 from keras_gpt3.cli.option_help import options_with
 from keras_gpt3.cli.user_errors import user_errors
-from keras_gpt3.replaced_folder import check_is_free
 
 _HELP = {
     "corpora": "What the model was trained on: folders of token shards, or "
@@ -59,6 +58,7 @@ def contamination_command(
             write_contamination_report,
         )
         from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
+        from keras_gpt3.replaced_folder import check_is_free
 
         # Before the hours that a large corpus may take.
         check_is_free(out, lambda path: True)

@@ -8,8 +8,6 @@ from rich.console import Console
 from rich.table import Table
 
 from keras_gpt3.cli.user_errors import user_errors
-from keras_gpt3.planning.describe import describe
-from keras_gpt3.preset_loader import shipped_presets
 
 _COLUMNS = (
     "layers",
@@ -36,12 +34,17 @@ def describe_command(
 ) -> None:
     """Show sizes, parameters, memory and recipe; no weight is allocated."""
     with user_errors():
+        from keras_gpt3.planning.describe import describe
+
         shown = _all_presets() if preset is None else describe(preset)
     Console().print(shown)
 
 
 def _all_presets():
     """A table of all sizes that fits 80 columns without breaking a name."""
+    from keras_gpt3.planning.describe import describe
+    from keras_gpt3.preset_loader import shipped_presets
+
     table = Table(
         box=box.SIMPLE_HEAD,
         caption=_CAPTION,

@@ -21,8 +21,9 @@ _HELP = {
     "shots": "K, with commas between. Default: each task's own of Table H.1.",
     "out": "The folder of the report, which is replaced (keep what it holds "
     "by --with); outcomes are kept in it, so that the same command goes on.",
-    "data": "A folder with TASK/train.jsonl and TASK/test.jsonl. Default: the "
-    "datasets of Hugging Face's hub.",
+    "data": "A folder with TASK/train.jsonl and TASK/test.jsonl, or with the "
+    "files that OpenAI published of generated tasks. Default: the datasets of "
+    "Hugging Face's hub.",
     "seed": "Of demonstrations and of generated tasks.",
     "limit": "Evaluate only so many examples of each task.",
     "draws": "Different draws of demonstrations that the examples share: with "

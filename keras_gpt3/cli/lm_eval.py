@@ -5,7 +5,6 @@ import sys
 import typer
 
 from keras_gpt3.cli.user_errors import user_errors
-from keras_gpt3.needed_packages import needed_packages
 
 # Their options, `--help` among them, are theirs to read.
 PASS_ON = {
@@ -59,6 +58,7 @@ def _check_model(arguments):
 def _their_command():
     """The function behind `lm-eval`, which now knows our model."""
     import keras_gpt3.evaluation  # noqa: F401  Registers it.
+    from keras_gpt3.needed_packages import needed_packages
 
     need = "lm-evaluation-harness must be installed for lm-eval"
     with needed_packages(need, "evaluate"):

@@ -7,10 +7,6 @@ from rich.console import Console
 
 from keras_gpt3.cli.option_help import options_with
 from keras_gpt3.cli.user_errors import user_errors
-from keras_gpt3.planning.byte_size import format_bytes
-from keras_gpt3.planning.describe import describe
-from keras_gpt3.planning.links import Links
-from keras_gpt3.planning.plan import plan
 
 # What the options mean, by their names.
 _HELP = {
@@ -51,13 +47,10 @@ def plan_command(
     sustained_tflops: Annotated[
         float | None, _option("sustained_tflops")
     ] = None,
-    node_devices: Annotated[int, _option("node_devices")] = Links.node_devices,
-    node_bandwidth: Annotated[float, _option("node_bandwidth")] = (
-        Links.node_bandwidth / _GIGABYTE
-    ),
-    network_bandwidth: Annotated[float, _option("network_bandwidth")] = (
-        Links.network_bandwidth / _GIGABYTE
-    ),
+    # The defaults are those of `Links`, which would load TensorFlow.
+    node_devices: Annotated[int, _option("node_devices")] = 8,
+    node_bandwidth: Annotated[float, _option("node_bandwidth")] = 300.0,
+    network_bandwidth: Annotated[float, _option("network_bandwidth")] = 25.0,
     compile_step: Annotated[bool, _option("compile_step", "--compile")] = False,
 ) -> None:
     """Say whether a model fits to be trained, and with which arguments.
@@ -69,6 +62,9 @@ def plan_command(
     not, 2 if an argument is wrong.
     """
     with user_errors():
+        from keras_gpt3.planning.links import Links
+        from keras_gpt3.planning.plan import plan
+
         result = plan(
             preset,
             memory,
@@ -94,8 +90,9 @@ def plan_command(
 
 def _ask_compiler(preset, result):
     """Compiles the step of a plan, and shows both figures."""
-    # Inside: loads Keras.
     from keras_gpt3.models.step_compiler import compile_step
+    from keras_gpt3.planning.byte_size import format_bytes
+    from keras_gpt3.planning.describe import describe
 
     if result.mesh.stages > 1:
         raise ValueError(

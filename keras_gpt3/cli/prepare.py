@@ -3,17 +3,10 @@
 import pathlib
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from keras_gpt3.cli.option_help import options_with
 from keras_gpt3.cli.user_errors import user_errors
-from keras_gpt3.data.corpus_files import corpus_files
-from keras_gpt3.data.shard_manifest import ShardManifest
-from keras_gpt3.data.write_split_shards import write_split_shards
-from keras_gpt3.data.write_token_shards import write_token_shards
-from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
-from keras_gpt3.planning.byte_size import format_bytes
 
 _HELP = {
     "corpora": "Files that end in .jsonl, .jsonl.gz, .txt or .txt.gz, or "
@@ -56,6 +49,11 @@ def prepare_command(
         "workers": workers,
     }
     with user_errors():
+        from keras_gpt3.data.corpus_files import corpus_files
+        from keras_gpt3.data.write_split_shards import write_split_shards
+        from keras_gpt3.data.write_token_shards import write_token_shards
+        from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
+
         files = corpus_files(corpora)
         tokenizer = GPT3Tokenizer.from_preset(preset)
         if validation_fraction == 0:
@@ -69,6 +67,11 @@ def prepare_command(
 
 
 def _summary(shards):
+    import numpy as np
+
+    from keras_gpt3.data.shard_manifest import ShardManifest
+    from keras_gpt3.planning.byte_size import format_bytes
+
     num_files = len(ShardManifest.read(shards.folder).shards)
     num_bytes = shards.num_tokens * np.dtype(shards.dtype).itemsize
     return (

@@ -7,7 +7,6 @@ import typer
 
 from keras_gpt3.cli.option_help import options_with
 from keras_gpt3.cli.user_errors import user_errors
-from keras_gpt3.replaced_folder import check_is_free
 
 _HELP = {
     "runs": "Folders of pretraining runs, at least 3.",
@@ -46,6 +45,7 @@ def scaling_command(
         from keras_gpt3.evaluation.scaling_report import scaling_section
         from keras_gpt3.evaluation.scaling_report import write_scaling_report
         from keras_gpt3.evaluation.scaling_runs import read_runs
+        from keras_gpt3.replaced_folder import check_is_free
 
         check_is_free(out, lambda path: True)
         read = read_runs(runs, embeddings)

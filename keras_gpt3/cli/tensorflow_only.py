@@ -1,7 +1,5 @@
 """Refuses commands that exist for Keras' TensorFlow backend alone."""
 
-from keras_gpt3.backend_check import require_backend
-
 
 def check_tensorflow(command, instead=""):
     """Raises if Keras runs on another backend than TensorFlow.
@@ -26,6 +24,9 @@ def check_tensorflow(command, instead=""):
         check_tensorflow("serve")
     ```
     """
+    # Inside: the package's `__init__` loads TensorFlow.
+    from keras_gpt3.backend_check import require_backend
+
     require_backend(
         "tensorflow",
         f"keras-gpt3 {command}",

@@ -1,5 +1,7 @@
 """The names of activations in a config.json, and ours."""
 
+from keras_gpt3.echoed_value import echoed
+
 # The names of one function differ in how they compute it. The first of each
 # stands in the configs that are written.
 _NAMES = {
@@ -43,8 +45,8 @@ def our_activation(name):
     if name not in _OURS:
         raise ValueError(
             f"activation_function must be one of {sorted(_OURS)}. Received: "
-            f"activation_function={name!r}. Convert a checkpoint with one of "
-            "these."
+            f"activation_function={echoed(name)}. Convert a checkpoint with "
+            "one of these."
         )
     return _OURS[name]
 
@@ -72,6 +74,7 @@ def their_activation(activation):
     if activation not in _NAMES:
         raise ValueError(
             f"activation must be one of {sorted(_NAMES)}. Received: "
-            f"activation={activation!r}. Export a model with one of these."
+            f"activation={echoed(activation)}. Export a model with one of "
+            "these."
         )
     return _NAMES[activation][0]

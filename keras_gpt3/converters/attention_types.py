@@ -2,6 +2,7 @@
 
 from keras_gpt3.converters.layer_pattern import kinds_of_layers
 from keras_gpt3.converters.layer_pattern import shortest_pattern
+from keras_gpt3.echoed_value import echoed
 
 _OURS = {"global": "dense", "local": "banded"}
 _THEIRS = {ours: theirs for theirs, ours in _OURS.items()}
@@ -43,8 +44,9 @@ def read_attention_pattern(attention_types, attention_layers, num_layers):
     if attention_layers is not None and layers != attention_layers:
         raise ValueError(
             "attention_types and attention_layers in config.json must agree. "
-            f"Received: attention_types={attention_types!r}, attention_layers="
-            f"{attention_layers!r}. Remove the wrong one."
+            f"Received: attention_types={echoed(attention_types)}, "
+            f"attention_layers={echoed(attention_layers)}. Remove the wrong "
+            "one."
         )
     _check_layers(layers, num_layers)
     return shortest_pattern([_OURS[name] for name in layers])
@@ -83,7 +85,8 @@ def _expand(attention_types, num_layers):
             raise ValueError(
                 "attention_types in config.json must be pairs of a list of "
                 "names and a number of repetitions. Received: attention_types="
-                f"{attention_types!r}. Write it as [[['global', 'local'], 6]]."
+                f"{echoed(attention_types)}. Write it as [[['global', "
+                "'local'], 6]]."
             )
     # Counted first: a number may be absurd.
     lengths = [len(item[0]) * max(item[1], 0) for item in attention_types]
@@ -106,7 +109,7 @@ def _check_layers(layers, num_layers):
     if unknown:
         raise ValueError(
             "A layer in attention_types must be 'global' or 'local'. Received: "
-            f"{unknown[0]!r}. Other layers cannot be converted."
+            f"{echoed(unknown[0])}. Other layers cannot be converted."
         )
     _check_number(len(layers), num_layers)
 

@@ -3,6 +3,7 @@
 from keras_gpt3.converters.gpt2_family import GPT2Family
 from keras_gpt3.converters.gpt_neo_family import GPTNeoFamily
 from keras_gpt3.converters.opt_family import OPTFamily
+from keras_gpt3.echoed_value import echoed
 
 # The order in which a family is sought for a backbone.
 FAMILIES = {
@@ -35,8 +36,8 @@ def family_of(config):
     if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise ValueError(
             f"model_type in config.json must be one of {sorted(FAMILIES)}. "
-            f"Received: model_type={model_type!r}. Only these have the shape "
-            "of GPT-3."
+            f"Received: model_type={echoed(model_type)}. Only these have the "
+            "shape of GPT-3."
         )
     return FAMILIES[model_type]
 

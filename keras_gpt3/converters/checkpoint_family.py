@@ -28,8 +28,8 @@ class CheckpointFamily:
     model_type = None
     # The class in transformers.
     architecture = None
-    # Where its generate stops if neither config.json nor another file says so.
-    end_token_id = None
+    # The class's own, which a config.json may leave out.
+    special_token_ids = {}
     # Backbone arguments -> `ConfigKey`, for values that are the same in both.
     renamed_keys = {}
     # `ConfigKey`s of the values that `read_switches` gets.
@@ -97,7 +97,8 @@ class CheckpointFamily:
             dtype: string. The dtype of the tensors. Defaults to `"float32"`.
             bos_token_id: int. The token that starts a text. Defaults to
                 `None`, written as null.
-            eos_token_id: int. The token that ends one. Defaults to `None`.
+            eos_token_id: int or list of ints. The tokens that end one. Defaults
+                to `None`.
             pad_token_id: int. The token that fills rows up. Defaults to
                 `None`.
 

@@ -4,6 +4,8 @@ import dataclasses
 import math
 import numbers
 
+from keras_gpt3.echoed_value import echoed
+
 # Of a key that has to be there.
 REQUIRED = "required"
 
@@ -91,8 +93,8 @@ class ConfigKey:
         if values and values[0] != values[-1]:
             raise ValueError(
                 f"{self.name} and {self.alias} in config.json must agree. "
-                f"Received: {self.name}={values[0]!r}, "
-                f"{self.alias}={values[-1]!r}. Remove the wrong one."
+                f"Received: {self.name}={echoed(values[0])}, "
+                f"{self.alias}={echoed(values[-1])}. Remove the wrong one."
             )
         if not values and self.default is REQUIRED:
             raise ValueError(
@@ -107,6 +109,6 @@ class ConfigKey:
         if not fits(value):
             raise ValueError(
                 f"{name} in config.json must be {asked}. Received: "
-                f"{name}={value!r}. Write the value that the model was trained "
-                "with."
+                f"{name}={echoed(value)}. Write the value that the model was "
+                "trained with."
             )

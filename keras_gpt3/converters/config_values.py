@@ -2,6 +2,7 @@
 
 from keras_gpt3.converters.known_flags import HARMLESS_KEYS
 from keras_gpt3.converters.known_flags import REQUIRED_VALUES
+from keras_gpt3.echoed_value import echoed
 
 
 def read_config_values(config, keys, harmless=(), required=None):
@@ -43,9 +44,9 @@ def read_config_values(config, keys, harmless=(), required=None):
         name = unknown[0]
         raise ValueError(
             "Every key of config.json must be known. Received: "
-            f"{name}={config[name]!r} (model_type="
-            f"{config.get('model_type')!r}). Remove {name} from config.json "
-            "if it does not change what the model computes."
+            f"{name}={echoed(config[name])} (model_type="
+            f"{echoed(config.get('model_type'))}). Remove {name} from "
+            "config.json if it does not change what the model computes."
         )
     return {key.name: key.read(config) for key in keys}
 
@@ -60,6 +61,6 @@ def _check_required(config, name, value):
         asked = "empty or not there" if value is None else str(value).lower()
         raise ValueError(
             f"{name} in config.json must be {asked}. Received: "
-            f"{name}={received!r}. Such a model computes something else and "
-            "cannot be converted."
+            f"{name}={echoed(received)}. Such a model computes something else "
+            "and cannot be converted."
         )

@@ -25,7 +25,7 @@ class GPT2Family(CheckpointFamily):
 
     model_type = "gpt2"
     architecture = "GPT2LMHeadModel"
-    end_token_id = 50256
+    special_token_ids = {"bos_token_id": 50256, "eos_token_id": 50256}
     renamed_keys = {
         "vocabulary_size": ConfigKey("vocab_size", "size"),
         "num_layers": ConfigKey("n_layer", "size", alias="num_hidden_layers"),

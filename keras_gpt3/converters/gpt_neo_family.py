@@ -25,7 +25,7 @@ class GPTNeoFamily(CheckpointFamily):
 
     model_type = "gpt_neo"
     architecture = "GPTNeoForCausalLM"
-    end_token_id = 50256
+    special_token_ids = {"bos_token_id": 50256, "eos_token_id": 50256}
     renamed_keys = {
         "vocabulary_size": ConfigKey("vocab_size", "size"),
         "num_layers": ConfigKey(

@@ -3,6 +3,8 @@
 import dataclasses
 import re
 
+from keras_gpt3.echoed_value import echoed
+
 _NAME = r"\w(?:[\w.-]*\w)?"
 # Nothing that a path on disk or an address would take for a step upwards.
 _FORM = re.compile(
@@ -56,8 +58,8 @@ def parse_handle(handle):
     if not match:
         raise ValueError(
             "A handle of the hub must have the form hf://org/name or "
-            f"hf://org/name@revision. Received: preset={handle!r}. Take the "
-            "name from the address of the model's page."
+            f"hf://org/name@revision. Received: preset={echoed(handle)}. Take "
+            "the name from the address of the model's page."
         )
     repository, revision = match.groups()
     return HubHandle(repository, revision or "main")

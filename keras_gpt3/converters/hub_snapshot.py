@@ -9,6 +9,7 @@ from keras_gpt3.converters.model_files import CHECKPOINT_TOKENIZER
 from keras_gpt3.converters.model_files import KERAS_TOKENIZER
 from keras_gpt3.converters.sharded_index import shard_names
 from keras_gpt3.converters.weight_files import LAYOUTS
+from keras_gpt3.echoed_value import echoed
 
 _logger = logging.getLogger("keras_gpt3")
 
@@ -84,14 +85,14 @@ def _fetch_weights(files, names, handle):
                     files.check_asked(shard)
                     raise ValueError(
                         "Every shard that an index names must be there. "
-                        f"Received: {name} with {shard!r}, which "
-                        f"preset={handle!r} lacks. Tell its owner."
+                        f"Received: {name} with {echoed(shard)}, which "
+                        f"preset={echoed(handle)} lacks. Tell its owner."
                     )
         return
     for name in names:
         files.check_asked(name)
     raise ValueError(
         f"The repository must hold weights: {' or '.join(names)}. Received: "
-        f"preset={handle!r} with none of them. Pass load_weights=False for new "
-        "ones."
+        f"preset={echoed(handle)} with none of them. Pass load_weights=False "
+        "for new ones."
     )

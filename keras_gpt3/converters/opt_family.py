@@ -26,7 +26,11 @@ class OPTFamily(CheckpointFamily):
 
     model_type = "opt"
     architecture = "OPTForCausalLM"
-    end_token_id = 2
+    special_token_ids = {
+        "bos_token_id": 2,
+        "eos_token_id": 2,
+        "pad_token_id": 1,
+    }
     renamed_keys = {
         "vocabulary_size": ConfigKey("vocab_size", "size"),
         "num_layers": ConfigKey("num_hidden_layers", "size"),

@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 
 from keras_gpt3.converters.stored_dtypes import numpy_dtype
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.needed_packages import needed_packages
 
 
@@ -62,8 +63,8 @@ class SafetensorsFile:
             if file.readinto(_bytes_of(rows)) != rows.nbytes:
                 raise ValueError(
                     f"{self.path.name} must not change while it is read. "
-                    f"Received: {self.path}, which ends within {name!r}. Load "
-                    "it again."
+                    f"Received: {self.path}, which ends within {echoed(name)}. "
+                    "Load it again."
                 )
         return rows
 

@@ -3,6 +3,7 @@
 import pathlib
 
 from keras_gpt3.converters.json_file import read_json
+from keras_gpt3.echoed_value import echoed
 
 
 def read_index(path):
@@ -40,7 +41,7 @@ def read_index(path):
         if not (path.parent / file).is_file():
             raise ValueError(
                 "Every shard that an index names must be there. Received: "
-                f"{path.name} with {file!r}, which {path.parent} lacks. "
+                f"{path.name} with {echoed(file)}, which {path.parent} lacks. "
                 "Download all shards."
             )
     return files
@@ -125,6 +126,6 @@ def _check_plain(file, path):
     if not plain:
         raise ValueError(
             "A shard must lie beside its index, under a plain file name. "
-            f"Received: {path.name} with {file!r}. Do not load this "
+            f"Received: {path.name} with {echoed(file)}. Do not load this "
             "checkpoint: its index points elsewhere."
         )

@@ -1,6 +1,7 @@
 """Reads the JSON files of a tokenizer."""
 
 from keras_gpt3.converters.json_file import read_json
+from keras_gpt3.echoed_value import echoed
 
 
 def read_json_object(path):
@@ -57,7 +58,7 @@ def damaged(path, reason):
     reason = " ".join(reason.split())
     return ValueError(
         "A tokenizer's file must be whole and in its format. Received: "
-        f"file={str(path)!r} ({reason.rstrip('.')}). Download it again."
+        f"file={echoed(str(path))} ({reason.rstrip('.')}). Download it again."
     )
 
 
@@ -83,6 +84,6 @@ def foreign(path, name, value, remedy="Use the tokenizer of a GPT-2"):
     """
     return ValueError(
         "A checkpoint's tokenizer must split and join texts as GPT-2's does. "
-        f"Received: file={str(path)!r}, {name}={value!r:.80}. {remedy}, or "
-        "pass preprocessor=None and work on token ids."
+        f"Received: file={echoed(str(path))}, {name}={value!r:.80}. {remedy}, "
+        "or pass preprocessor=None and work on token ids."
     )

@@ -6,6 +6,7 @@ It needs the extra `[corpus]`, which is imported when a build starts.
 from keras_gpt3.corpus.beam_options import beam_options
 from keras_gpt3.corpus.corpus_config import CorpusConfig
 from keras_gpt3.corpus.source_section import SourceSection
+from keras_gpt3.echoed_value import echoed
 
 __all__ = ["CorpusConfig", "SourceSection", "beam_options", "build_corpus"]
 
@@ -18,6 +19,6 @@ def __getattr__(name):
 
         return build_corpus
     raise AttributeError(
-        f"A name of {__name__} must be one that it has. Received: {name!r}. "
-        f"Use one of {', '.join(__all__)}."
+        f"A name of {__name__} must be one that it has. Received: "
+        f"{echoed(name)}. Use one of {', '.join(__all__)}."
     )

@@ -1,6 +1,7 @@
 """A corpus build: from raw files to token shards, all stages in order."""
 
 import dataclasses
+import os
 import pathlib
 
 from keras_gpt3.corpus.beam_options import beam_options
@@ -15,6 +16,7 @@ from keras_gpt3.corpus.pretrain_file import write_pretrain_file
 from keras_gpt3.corpus.report import write_corpus_report
 from keras_gpt3.corpus.table_2_2 import complete_sources
 from keras_gpt3.echoed_value import echoed
+from keras_gpt3.folder_lock import locked_folder
 
 REPORT_FOLDER = "report"
 
@@ -71,6 +73,7 @@ def build_corpus(config, options=None, progress="auto", overwrite=False):
 
     Raises:
         FileExistsError: If the folder of a stage holds another run.
+        BlockingIOError: If another build writes to the folder.
         FileNotFoundError: If an input does not exist.
         ImportError: If a package of the extra `corpus` is not installed.
         ValueError: If the config contradicts itself.
@@ -97,10 +100,19 @@ def build_corpus(config, options=None, progress="auto", overwrite=False):
     options = options or beam_options()
     inputs, names = [], needed_stages(config)
     check_build(config)
-    for name in names:
-        stage = run_stage_of(name, config, inputs, options, progress, overwrite)
-        inputs = stage.outputs()
-    return finish_corpus(config)
+    with _locked(config):
+        for name in names:
+            stage = run_stage_of(
+                name, config, inputs, options, progress, overwrite
+            )
+            inputs = stage.outputs()
+        return finish_corpus(config)
+
+
+def _locked(config):
+    """Keeps other builds out of the folder, which is made."""
+    os.makedirs(config.folder, exist_ok=True)
+    return locked_folder(config.folder)
 
 
 def build_stage(name, config, options=None, progress="auto", overwrite=False):
@@ -149,9 +161,10 @@ def build_stage(name, config, options=None, progress="auto", overwrite=False):
     check_build(config)
     earlier = names[: names.index(name)]
     inputs = part_inputs(stage_folder(config, earlier[-1])) if earlier else []
-    return run_stage_of(
-        name, config, inputs, options or beam_options(), progress, overwrite
-    )
+    with _locked(config):
+        return run_stage_of(
+            name, config, inputs, options or beam_options(), progress, overwrite
+        )
 
 
 def finish_corpus(config):
@@ -187,11 +200,12 @@ def finish_corpus(config):
     config = complete_config(config)
     summary = corpus_summary(config)
     pretrain = None
-    if "shard" in summary["stages"]:
-        write_summaries(config, summary)
-        pretrain = write_pretrain_file(config, summary)
     report = pathlib.Path(config.folder, REPORT_FOLDER)
-    write_corpus_report(summary, report, config.filter.alpha)
+    with _locked(config):
+        if "shard" in summary["stages"]:
+            write_summaries(config, summary)
+            pretrain = write_pretrain_file(config, summary)
+        write_corpus_report(summary, report, config.filter.alpha)
     return BuiltCorpus(summary, report, pretrain)
 
 

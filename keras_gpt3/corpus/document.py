@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 from keras_gpt3.data.json_line import parse_json_line
+from keras_gpt3.echoed_value import echoed
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,6 +88,6 @@ class Document:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 "A line of a part must be JSON with id, source, url and text. "
-                f"Received: {line[:80]!r} ({error!r}). Run the stage that "
-                "wrote it again."
+                f"Received: {echoed(line[:80])} ({echoed(error)}). Run the "
+                "stage that wrote it again."
             ) from error

@@ -7,6 +7,7 @@ from keras_gpt3.corpus.part_file import PART_SUFFIX
 from keras_gpt3.corpus.stage import STAGE_NAME
 from keras_gpt3.corpus.stage_input import StageInput
 from keras_gpt3.corpus.stage_input import inputs_digest
+from keras_gpt3.echoed_value import echoed
 
 
 def part_inputs(folder):
@@ -75,5 +76,6 @@ def _digest(path):
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             "A part must have its counts beside it. Received: "
-            f"file='{counts}' ({error!r}). Run the stage that wrote it again."
+            f"file='{counts}' ({echoed(error)}). Run the stage that wrote it "
+            "again."
         ) from error

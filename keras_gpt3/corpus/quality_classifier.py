@@ -11,6 +11,7 @@ from keras_gpt3.corpus.document_batches import document_batches
 from keras_gpt3.corpus.hashed_features import HashedFeatures
 from keras_gpt3.corpus.stable_hash import stable_hash
 from keras_gpt3.corpus.stable_hash import stable_uniform
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.replaced_folder import replaced_folder
 
@@ -170,7 +171,7 @@ class QualityClassifier:
         try:
             config = json.loads((folder / _CONFIG).read_bytes())
             if config["format"] != _FORMAT:
-                raise ValueError(f"format is {config['format']!r}")
+                raise ValueError(f"format is {echoed(config['format'])}")
             weights = np.load(folder / _WEIGHTS, allow_pickle=False)
             shape = (config["num_features"],)
             if weights.shape != shape or not np.isfinite(weights).all():

@@ -9,6 +9,7 @@ from keras_gpt3.corpus.merge_counts import merge_counts
 from keras_gpt3.corpus.stage_input import StageInput
 from keras_gpt3.corpus.stage_input import inputs_digest
 from keras_gpt3.corpus.stage_part import StagePart
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.replaced_file import PARTIAL_SUFFIX
 from keras_gpt3.replaced_file import write_json
 
@@ -166,8 +167,8 @@ class Stage:
         if missing:
             raise ValueError(
                 "A stage must have all of its parts. Received: stage="
-                f"{self.name!r} without {missing[0]} and {len(missing) - 1} "
-                "more. Run it again."
+                f"{echoed(self.name)} without {missing[0]} and "
+                f"{len(missing) - 1} more. Run it again."
             )
         return counts
 
@@ -257,13 +258,17 @@ class Stage:
     def _difference(self, found):
         """Names the first setting that another run had otherwise."""
         if found.get("stage") != self.name:
-            return f"stage={found.get('stage')!r}, not {self.name!r}"
+            return (
+                f"stage={echoed(found.get('stage'))}, not {echoed(self.name)}"
+            )
         if found.get("format") != FORMAT:
-            return f"format={found.get('format')!r}, not {FORMAT}"
+            return f"format={echoed(found.get('format'))}, not {FORMAT}"
         old, new = found.get("settings") or {}, self.settings
         for key in sorted(old.keys() | new.keys()):
             if old.get(key) != new.get(key) or (key in old) != (key in new):
-                return f"{key}={old.get(key)!r}, not {new.get(key)!r}"
+                return (
+                    f"{key}={echoed(old.get(key))}, not {echoed(new.get(key))}"
+                )
         return "other settings"
 
     def _remove_other_parts(self):

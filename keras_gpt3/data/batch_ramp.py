@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.integer_argument import check_integer
 
 # Decimals round alike on every machine; the last bit of a float64 exponential
@@ -225,6 +226,6 @@ def _checked_steps(step):
     if step.dtype.kind not in "iu" or (step < 0).any():
         raise ValueError(
             "step must hold integers of at least 0. Received: step="
-            f"{step!r}. Count batches from 0."
+            f"{echoed(step)}. Count batches from 0."
         )
     return step.astype("int64")

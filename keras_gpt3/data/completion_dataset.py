@@ -6,6 +6,7 @@ from keras_gpt3.data.completion_layouts import LAYOUTS
 from keras_gpt3.data.completion_layouts import packed_batches
 from keras_gpt3.data.completion_layouts import padded_batches
 from keras_gpt3.data.completion_layouts import shuffled_order
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.integer_argument import check_integer
 
 
@@ -111,8 +112,9 @@ def completion_batches(
     check_integer("epoch", epoch, minimum=0)
     if layout not in LAYOUTS:
         raise ValueError(
-            f"layout must be one of {LAYOUTS}. Received: layout={layout!r}. "
-            "Use 'packed' for several pairs in a context, 'padded' for one."
+            f"layout must be one of {LAYOUTS}. Received: "
+            f"layout={echoed(layout)}. Use 'packed' for several pairs in a "
+            "context, 'padded' for one."
         )
     lay_out = packed_batches if layout == "packed" else padded_batches
     lengths = [len(sequence) for sequence in examples.sequences]

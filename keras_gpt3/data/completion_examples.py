@@ -65,8 +65,8 @@ class CompletionExamples:
         if truncate not in (None, "left"):
             raise ValueError(
                 f"truncate must be None or 'left'. Received: truncate="
-                f"{truncate!r}. Pass 'left' to drop the start of prompts that "
-                "are too long."
+                f"{echoed(truncate)}. Pass 'left' to drop the start of prompts "
+                "that are too long."
             )
         self.sequence_length = sequence_length
         self.sequences, self.num_given = [], []

@@ -4,6 +4,7 @@ import hashlib
 import operator
 import random
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.evaluation.choice_argument import check_choice
 from keras_gpt3.integer_argument import check_integer
 
@@ -141,5 +142,5 @@ def _check_count(count, task_name, bracket, split):
     if count > most:
         raise ValueError(
             f"count must be at most {most} for {task_name} and "
-            f"split={split!r}. Received: count={count}. Ask for fewer."
+            f"split={echoed(split)}. Received: count={count}. Ask for fewer."
         )

@@ -2,6 +2,8 @@
 
 import difflib
 
+from keras_gpt3.echoed_value import echoed
+
 
 def check_choice(name, value, allowed):
     """Raises unless an argument is one of some names; offers the closest.
@@ -27,5 +29,5 @@ def check_choice(name, value, allowed):
         hint = f"Did you mean {close[0]!r}?" if close else "Use one of these."
         raise ValueError(
             f"{name} must be one of {', '.join(allowed)}. Received: "
-            f"{name}={value!r}. {hint}"
+            f"{name}={echoed(value)}. {hint}"
         )

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.evaluation.demonstration_examples import demonstration_examples
 from keras_gpt3.evaluation.demonstrations import check_shots
 from keras_gpt3.evaluation.question import twins
@@ -91,7 +92,7 @@ def _check_names(records, names):
         remedy = f"The closest are {', '.join(close)}" if close else "Remove it"
         raise ValueError(
             "records must be of tasks that are evaluated. Received: records of "
-            f"{unknown[0]!r}. {remedy}."
+            f"{echoed(unknown[0])}. {remedy}."
         )
 
 

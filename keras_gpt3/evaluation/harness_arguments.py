@@ -1,5 +1,6 @@
 """The `model_args` of lm-evaluation-harness for the package's models."""
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.models.gpt3 import GPT3
 
@@ -82,8 +83,8 @@ def read_model(preset, model, dtype):
     if (preset is None) == (model is None):
         raise ValueError(
             "Exactly one of preset and model must be given. Received: preset="
-            f"{preset!r}, model of type {type(model).__name__}. Name a folder,"
-            " a handle or a preset as preset=..."
+            f"{echoed(preset)}, model of type {type(model).__name__}. Name a "
+            "folder, a handle or a preset as preset=..."
         )
     if model is None:
         # The harness makes numbers of strings of digits.
@@ -91,7 +92,7 @@ def read_model(preset, model, dtype):
     elif dtype is not None:
         raise ValueError(
             "dtype must be left out with a model. Received: dtype="
-            f"{dtype!r}. Load the model with it."
+            f"{echoed(dtype)}. Load the model with it."
         )
     if getattr(model, "preprocessor", None) is None:
         raise ValueError(

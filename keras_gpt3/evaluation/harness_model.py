@@ -2,6 +2,7 @@
 
 import math
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.needed_packages import needed_packages
 
 with needed_packages(
@@ -247,7 +248,7 @@ class HarnessModel(TemplateLM):
         if chat_template:
             raise ValueError(
                 "apply_chat_template must be left out: GPT-3 reads plain text."
-                f" Received: apply_chat_template={chat_template!r}. Put "
+                f" Received: apply_chat_template={echoed(chat_template)}. Put "
                 "instructions into the task's description."
             )
         return ""

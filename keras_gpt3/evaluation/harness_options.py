@@ -2,6 +2,7 @@
 
 import typing
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.integer_argument import check_integer
 
 _LENGTHS = (
@@ -78,7 +79,7 @@ def _check_known(given):
     if unknown.get("num_beams") == 1:
         del unknown["num_beams"]
     if unknown:
-        shown = ", ".join(f"{name}={unknown[name]!r}" for name in unknown)
+        shown = ", ".join(f"{name}={echoed(unknown[name])}" for name in unknown)
         raise ValueError(
             f"Generation options must be among {', '.join(_KNOWN)}. Received: "
             f"{shown}. Leave it out of the task's generation_kwargs."
@@ -91,7 +92,8 @@ def _until(until):
     if not is_list or not all(isinstance(s, str) for s in strings):
         raise ValueError(
             "until must be a string or a list of strings. Received: "
-            f"until={until!r}. Leave it out to stop at the end of text only."
+            f"until={echoed(until)}. Leave it out to stop at the end of text "
+            "only."
         )
     # As in the harness, an empty string stands for none.
     return tuple(s for s in strings if s)
@@ -104,7 +106,7 @@ def _sampling(given):
     if not isinstance(draws, bool):
         raise ValueError(
             "do_sample must be true or false. Received: "
-            f"do_sample={draws!r}. Leave it out for greedy decoding."
+            f"do_sample={echoed(draws)}. Leave it out for greedy decoding."
         )
     names = (*_ALWAYS, *_WHERE_DRAWN) if draws else _ALWAYS
     options = {name: given[name] for name in names if name in given}

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.evaluation.bias_data import bias_data
 from keras_gpt3.evaluation.uncertainty import bootstrap_interval
 from keras_gpt3.evaluation.uncertainty import standard_error
@@ -133,7 +134,7 @@ def _of_template(
     if "{occupation}" not in template:
         raise ValueError(
             "A template must have a place for the occupation. Received: "
-            f"template={template!r}. Write {{occupation}} there."
+            f"template={echoed(template)}. Write {{occupation}} there."
         )
     words = [*female_words, *male_words]
     contexts = [template.replace("{occupation}", o) for o in occupations]

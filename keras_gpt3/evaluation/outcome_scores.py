@@ -3,6 +3,7 @@
 import pathlib
 
 from keras_gpt3.data.json_line import parse_json_line
+from keras_gpt3.echoed_value import echoed
 
 
 def read_outcome_scores(path, sets):
@@ -104,5 +105,5 @@ def _scored(line, where, digests):
 def _no_outcomes(where, error):
     return ValueError(
         "A file of outcomes must be one that an evaluation wrote. Received: "
-        f"{where} ({error!r}). Name a file of its folder outcomes."
+        f"{where} ({echoed(error)}). Name a file of its folder outcomes."
     )

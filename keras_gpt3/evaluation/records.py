@@ -4,8 +4,15 @@ import os
 import pathlib
 
 from keras_gpt3.data.json_objects import read_json_objects
+from keras_gpt3.echoed_value import echoed
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
+
+# Tasks whose files OpenAI published under other names.
+PUBLISHED_NAMES = {
+    "anagrams_1": "mid_word_1_anagrams",
+    "anagrams_2": "mid_word_2_anagrams",
+}
 
 # In front of the kind of a field that may be null or missing.
 OPTIONAL = "optional "
@@ -88,7 +95,8 @@ def local_records(folder, task, split):
 
     Args:
         folder: path. It holds `TASK/train.jsonl` and `TASK/test.jsonl`, each
-            perhaps gzipped with `.gz` behind.
+            perhaps gzipped with `.gz` behind; or what `local_file` finds of a
+            synthetic task.
         task: `Task`.
         split: string. `"train"`, which demonstrations are of, or `"test"`.
 
@@ -116,21 +124,56 @@ def local_records(folder, task, split):
     local_records("data", task, "test")
     ```
     """
-    folder = pathlib.Path(folder) / task.name
-    paths = [folder / f"{split}{suffix}" for suffix in _SUFFIXES]
-    found = [path for path in paths if path.is_file()]
-    if not found:
+    path = local_file(folder, task, split)
+    if path is None:
+        path = pathlib.Path(folder) / task.name / f"{split}.jsonl"
         raise FileNotFoundError(
             f"A task's local data must have the split {split}. Received: "
-            f"'{paths[0]}', which does not exist, with or without .gz. Write "
+            f"'{path}', which does not exist, with or without .gz. Write "
             "that file, or leave out the folder of data."
         )
-    if len(found) > 1:
-        raise ValueError(
-            "A split must be one file. Received: "
-            f"'{paths[0]}' and '{paths[1]}'. Remove one."
+    return read_records(path, task)
+
+
+def local_file(folder, task, split):
+    """Finds the file of a split in a folder of local data.
+
+    OpenAI published the synthetic tasks as one file each, without a split:
+    both splits are that file, `FOLDER/NAME.jsonl`. Of a synthetic task that
+    has a `TASK/test.jsonl` alone, demonstrations are from there as well.
+
+    Args:
+        folder: path.
+        task: `Task`.
+        split: string. `"train"` or `"test"`.
+
+    Returns:
+        A `pathlib.Path`, or `None` if there is none.
+
+    Raises:
+        ValueError: If it is there both gzipped and not.
+    """
+    folder = pathlib.Path(folder)
+    own = folder / task.name
+    stems = [own / split]
+    if task.generator is not None:
+        name = PUBLISHED_NAMES.get(task.name, task.name)
+        stems += (
+            [own / "test", folder / name]
+            if split == "train"
+            else [folder / name]
         )
-    return read_records(found[0], task)
+    for stem in stems:
+        paths = [stem.with_name(stem.name + suffix) for suffix in _SUFFIXES]
+        found = [path for path in paths if path.is_file()]
+        if len(found) > 1:
+            raise ValueError(
+                "A split must be one file. Received: "
+                f"'{paths[0]}' and '{paths[1]}'. Remove one."
+            )
+        if found:
+            return found[0]
+    return None
 
 
 def checked_record(entry, task, where):
@@ -167,8 +210,9 @@ def checked_record(entry, task, where):
         reason = _fault(entry, name, kind.removeprefix(OPTIONAL))
         if reason:
             raise ValueError(
-                f"A record of {task.name} must have the field {name!r} of kind "
-                f"{kind}. Received: {where} ({reason}). Correct or remove it."
+                f"A record of {task.name} must have the field {echoed(name)} "
+                f"of kind {kind}. Received: {where} ({reason}). Correct or "
+                "remove it."
             )
     return record
 

@@ -6,6 +6,7 @@ import math
 import numbers
 import pathlib
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.evaluation.task_result import TaskResult
 from keras_gpt3.replaced_file import replaced_file
 
@@ -167,8 +168,8 @@ def _of_what(result):
 def _result(where, fields):
     if not isinstance(fields, dict):
         raise ValueError(
-            f"A result must be an object. Received: {where}: {fields!r}. Pass "
-            "a file that an evaluation wrote."
+            f"A result must be an object. Received: {where}: {echoed(fields)}. "
+            "Pass a file that an evaluation wrote."
         )
     unknown = [name for name in fields if name not in _KINDS]
     missing = [n for n in _KINDS if n not in fields and n not in _OPTIONAL]
@@ -181,7 +182,7 @@ def _result(where, fields):
         if not _is_kind(name, value):
             raise ValueError(
                 f"The field {name} of a result must be {_CALLED[_KINDS[name]]}."
-                f" Received: {where}: {name}={value!r}. Mend that place."
+                f" Received: {where}: {name}={echoed(value)}. Mend that place."
             )
     read = {name: _as_number(name, value) for name, value in fields.items()}
     return TaskResult(**read)

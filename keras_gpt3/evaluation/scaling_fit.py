@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.evaluation.scaling_law import ScalingLaw
 from keras_gpt3.evaluation.scaling_law import fit_law
 from keras_gpt3.integer_argument import check_integer
@@ -172,7 +173,7 @@ def _check(runs, points, irreducible):
     if points not in ("last", "frontier"):
         raise ValueError(
             "points must be 'last' or 'frontier'. Received: "
-            f"points={points!r}. Use 'last' for runs that were decayed."
+            f"points={echoed(points)}. Use 'last' for runs that were decayed."
         )
     needed = 4 if irreducible else 3
     if len(runs) < needed:

@@ -4,6 +4,7 @@ import pathlib
 
 from keras_gpt3.evaluation.hub_records import hub_records
 from keras_gpt3.evaluation.records import checked_record
+from keras_gpt3.evaluation.records import local_file
 from keras_gpt3.evaluation.records import local_records
 from keras_gpt3.evaluation.synthetic_records import synthetic_records
 from keras_gpt3.evaluation.task_examples import make_examples
@@ -15,10 +16,12 @@ def task_examples(task, split, data=None, records=None, seed=0):
     Args:
         task: `Task`.
         split: string. `"train"` or `"test"`.
-        data: path. A folder of local files, `FOLDER/TASK/SPLIT.jsonl`. A
-            synthetic task is generated unless the folder has a split of it:
-            what is generated beside may hold the same problems. Defaults to
-            `None`: the task's generator, or its dataset on the hub.
+        data: path. A folder of local files, `FOLDER/TASK/SPLIT.jsonl`, or of
+            those that OpenAI published of the synthetic tasks; see
+            `local_file`. A synthetic task is generated unless the folder has
+            a file of it: what is generated beside may hold the same problems.
+            Defaults to `None`: the task's generator, or its dataset on the
+            hub.
         records: dict from a split to its records, each a dict. Goes before
             `data`. Defaults to `None`.
         seed: int. Of generated records. Defaults to `0`.
@@ -85,7 +88,8 @@ def split_source(task, split, data=None, records=None):
     if records is not None:
         place = "records"
     elif _is_local(task, data):
-        file = _local_file(task, split, data) or _file(task, split, data)
+        file = local_file(data, task, split)
+        file = file or pathlib.Path(data, task.name, f"{split}.jsonl")
         place = f"file='{file}'"
     elif task.generator is not None:
         place = "generated"
@@ -99,15 +103,4 @@ def _is_local(task, data):
     """Whether a task's examples are files of a folder."""
     if data is None or task.generator is None:
         return data is not None
-    return any(_local_file(task, split, data) for split in ("train", "test"))
-
-
-def _local_file(task, split, data):
-    """The file of a split, `None` if there is none."""
-    path = _file(task, split, data)
-    paths = (path, path.with_name(f"{path.name}.gz"))
-    return next((path for path in paths if path.is_file()), None)
-
-
-def _file(task, split, data):
-    return pathlib.Path(data) / task.name / f"{split}.jsonl"
+    return any(local_file(data, task, split) for split in ("train", "test"))

@@ -1,5 +1,6 @@
 """Makes the examples of a task from its records."""
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.evaluation.example import Example
 from keras_gpt3.evaluation.records import Record
 from keras_gpt3.evaluation.template import render
@@ -67,7 +68,7 @@ def _turns(task, record):
         raise _fault(
             "A record's turns must be at least one",
             record,
-            f"turns={turns!r}",
+            f"turns={echoed(turns)}",
         )
     return [Record({**record, "turn": t}, record.where) for t in range(turns)]
 
@@ -123,7 +124,7 @@ def _holds(task, record):
         raise _fault(
             "Whether an answer holds must be true or false",
             record,
-            f"holds={holds!r}",
+            f"holds={echoed(holds)}",
         )
     return holds
 
@@ -147,7 +148,7 @@ def _right_choices(task, record, right):
         raise _fault(
             "The choice of the label must be an accepted answer",
             record,
-            f"{right!r}, which is not among {list(answers)}",
+            f"{echoed(right)}, which is not among {list(answers)}",
         )
     return (right, *(text for text in answers if text != right))
 
@@ -158,7 +159,7 @@ def _label(task, record, choices):
         raise _fault(
             f"A label must be the number of a choice, 0 to {len(choices) - 1}",
             record,
-            f"label={label!r}",
+            f"label={echoed(label)}",
         )
     return label
 

@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import re
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.evaluation.records import KINDS
 from keras_gpt3.evaluation.records import OPTIONAL
 from keras_gpt3.evaluation.task import METRICS
@@ -121,7 +122,7 @@ def check_keys(values):
             close = difflib.get_close_matches(str(key), _FIELDS, n=1)
             raise TaskFault(
                 "A task must hold known keys only",
-                f"the key {key!r}",
+                f"the key {echoed(key)}",
                 f"Use {close[0]}, the closest" if close else "Remove it",
                 key,
             )
@@ -129,7 +130,7 @@ def check_keys(values):
     if scoring not in SCORINGS:
         raise TaskFault(
             "A task must have a known scoring",
-            f"scoring={scoring!r}",
+            f"scoring={echoed(scoring)}",
             f"Use one of {', '.join(SCORINGS)}",
             "scoring",
         )
@@ -146,7 +147,7 @@ def check_keys(values):
         if key in _SCORED and key not in (*needed, *more):
             raise TaskFault(
                 f"A task with the scoring {scoring} must hold no key {key}",
-                f"{key}={values[key]!r}",
+                f"{key}={echoed(values[key])}",
                 f"Remove it; what counts is {', '.join(needed)}",
                 key,
             )
@@ -199,7 +200,7 @@ def _check_values(task):
         if not is_right:
             raise TaskFault(
                 f"{key} must be {rule}",
-                f"{key}={getattr(task, key)!r}",
+                f"{key}={echoed(getattr(task, key))}",
                 "Correct it",
                 key,
             )
@@ -210,7 +211,7 @@ def _check_metrics(task):
     if bool(task.metrics) != bool(given):
         raise TaskFault(
             "A task must have metrics exactly if it is scored",
-            f"metrics={list(task.metrics)}, scoring={task.scoring!r}",
+            f"metrics={list(task.metrics)}, scoring={echoed(task.scoring)}",
             f"Use some of [{', '.join(given)}]",
             "metrics",
         )
@@ -219,7 +220,7 @@ def _check_metrics(task):
             raise TaskFault(
                 f"Metrics with the scoring {task.scoring} must be of "
                 f"{', '.join(given)}",
-                f"the metric {metric!r}",
+                f"the metric {echoed(metric)}",
                 "Change metrics or scoring",
                 "metrics",
             )
@@ -291,7 +292,7 @@ def _check_templates(task):
         if unknown:
             raise TaskFault(
                 f"{key} must ask for known fields only",
-                f"the field {unknown[0]!r}",
+                f"the field {echoed(unknown[0])}",
                 f"Use one of {', '.join(sorted(known))}, or add it to fields",
                 key,
             )

@@ -5,10 +5,13 @@ import functools
 import importlib.resources
 import os
 
+from keras_gpt3.echoed_value import echoed
+from keras_gpt3.evaluation.records import PUBLISHED_NAMES
 from keras_gpt3.evaluation.task_file import read_task
 
 _SUFFIXES = (".yaml", ".yml")
 _EVERY = "all"
+_OWN_NAMES = {theirs: own for own, theirs in PUBLISHED_NAMES.items()}
 
 
 def shipped_tasks():
@@ -61,7 +64,9 @@ def find_tasks(names):
     Args:
         names: iterable of strings, or one string with commas. Each is the name
             of a shipped task or group (`"superglue"`, `"arithmetic"`, `"all"`;
-            see `task_groups`), or the path of a YAML file of your own.
+            see `task_groups`), the name of a published file
+            (`"mid_word_1_anagrams"` is `"anagrams_1"`), or the path of a YAML
+            file of your own.
 
     Returns:
         A tuple of `Task`, each once, in the order of `names`.
@@ -89,7 +94,8 @@ def find_tasks(names):
             if tasks.setdefault(task.name, task) != task:
                 raise ValueError(
                     "Tasks must have different names. Received: "
-                    f"{name!r}, which has a second {task.name!r}. Rename one."
+                    f"{echoed(name)}, which has a second {echoed(task.name)}. "
+                    "Rename one."
                 )
     if not tasks:
         raise ValueError(
@@ -101,6 +107,7 @@ def find_tasks(names):
 
 def _found(name):
     """The tasks that one name stands for."""
+    name = _OWN_NAMES.get(name, name)
     if name in _read_tasks():
         return [_read_tasks()[name]]
     groups = task_groups()
@@ -108,7 +115,7 @@ def _found(name):
         return [_read_tasks()[task] for task in groups[name]]
     if name.endswith(_SUFFIXES) or os.sep in name:
         return [read_task(name)]
-    known = [*_read_tasks(), *groups]
+    known = [*_read_tasks(), *groups, *_OWN_NAMES]
     close = difflib.get_close_matches(name, known, n=3)
     remedy = (
         f"The closest are {', '.join(close)}"
@@ -117,7 +124,7 @@ def _found(name):
     )
     raise ValueError(
         "A task must be a shipped name or group, or the path of a YAML file. "
-        f"Received: {name!r}. {remedy}."
+        f"Received: {echoed(name)}. {remedy}."
     )
 
 

@@ -1,13 +1,23 @@
 """Renders the templates of a task with the fields of a record."""
 
+import contextvars
 import functools
 import importlib
+import itertools
 import re
+import time
 
 from keras_gpt3.needed_packages import needed_packages
 
 # Of a template, in messages.
 _MOST_LETTERS = 60
+# A prompt of this length fits no model, and a template that takes so many
+# steps, or seconds, was not written for one.
+_LONGEST = 10**6
+_MOST_STEPS = 10**6
+_MOST_SECONDS = 10.0
+# What a template has left, from the begin of its rendering.
+_budget = contextvars.ContextVar("budget")
 
 
 def render(template, record):
@@ -28,8 +38,8 @@ def render(template, record):
         A string, list, number, dict, bool or `None`.
 
     Raises:
-        ValueError: If the template cannot be parsed, a field is missing, or
-            another step fails.
+        ValueError: If the template cannot be parsed, a field is missing,
+            another step fails, or it takes too long or gives too much.
         ImportError: If Jinja is not installed.
 
     Example:
@@ -43,6 +53,7 @@ def render(template, record):
     ```
     """
     jinja2 = _jinja()
+    _budget.set((itertools.count(1), time.monotonic() + _MOST_SECONDS))
     try:
         return _checked(_compiled(template).render(record))
     # Beside Jinja's own: whatever the methods of strings and lists raise.
@@ -125,10 +136,28 @@ def _environment():
     class Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
         code_generator_class = CodeGenerator
         concat = staticmethod(_joined)
+        intercepted_binops = frozenset(["*", "**", "%"])
+
+        def _parse(self, *arguments):
+            tree = super()._parse(*arguments)
+            for loop in tree.find_all(jinja2.nodes.For):
+                loop.iter = jinja2.nodes.Filter(
+                    loop.iter, "counted", [], [], None, None
+                )
+            return tree
+
+        def call(self, context, called, *arguments, **options):
+            _step()
+            return super().call(context, called, *arguments, **options)
+
+        def call_binop(self, context, operator, left, right):
+            _check_size(operator, left, right)
+            return super().call_binop(context, operator, left, right)
 
     environment = Environment(
         undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )
+    environment.filters["counted"] = _counted
     environment.filters["spaced"] = _spaced
     environment.filters["regex_replace"] = _regex_replace
     return environment
@@ -136,7 +165,13 @@ def _environment():
 
 def _joined(values):
     """What a template gives, of the values of its pieces."""
-    pieces = list(values)
+    pieces, length = [], 0
+    for value in values:
+        _step()
+        pieces.append(value)
+        length += len(value) if isinstance(value, str) else 1
+        if length > _LONGEST:
+            raise ValueError(f"it gives over {_LONGEST:,} characters")
     if len(pieces) == 1:
         return pieces[0]
     for piece in pieces:
@@ -144,6 +179,37 @@ def _joined(values):
             str(piece)  # It raises for what is undefined.
             raise TypeError(f"a {type(piece).__name__} stands within text")
     return "".join(map(str, pieces))
+
+
+def _counted(values):
+    """The items of a loop, each a step."""
+    for value in values:
+        _step()
+        yield value
+
+
+def _step():
+    """Counts a step, and raises if a template has taken too many."""
+    steps, end = _budget.get()
+    if next(steps) > _MOST_STEPS or time.monotonic() > end:
+        raise ValueError(
+            f"it takes over {_MOST_STEPS:,} steps or {_MOST_SECONDS:g} seconds"
+        )
+
+
+def _check_size(operator, left, right):
+    """Raises before a product, a power or a format that would fill memory."""
+    size = 0
+    if operator == "**" and isinstance(right, int):
+        size = abs(right) * 1000
+    elif operator == "%" and isinstance(left, str):
+        size = max(map(int, re.findall(r"\d+", left)), default=0)
+    elif operator == "*":
+        for many, times in ((left, right), (right, left)):
+            if hasattr(many, "__len__") and isinstance(times, int):
+                size = len(many) * times
+    if size > _LONGEST:
+        raise ValueError(f"it makes a value of over {_LONGEST:,} characters")
 
 
 def _checked(value):

@@ -2,6 +2,7 @@
 
 import random
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.evaluation.choice_argument import check_choice
 from keras_gpt3.evaluation.frequent_words import frequent_words
 from keras_gpt3.integer_argument import check_integer
@@ -129,7 +130,7 @@ def _check_words(words, count):
     if short:
         raise ValueError(
             f"A word must have at least {_FEWEST_LETTERS} letters. Received: "
-            f"{short[0]!r} among words. Remove it."
+            f"{echoed(short[0])} among words. Remove it."
         )
 
 

@@ -51,15 +51,16 @@ class Endpoints:
     def __init__(self, model):
         self.tracked = []
         self._functions = {}
-        end_token_id, num_known = -1, None
+        ids, num_known = model.special_token_ids, None
+        end_token_ids = tuple(ids.get("eos_token_id", ()))
         if model.preprocessor is not None:
             texts = TextSignatures(model)
-            end_token_id = texts.end_token_id
+            end_token_ids = (texts.end_token_id,)
             num_known = texts.encoding.vocabulary_size
             self.tracked.append(texts.encoding)
             self._functions |= texts.endpoints()
         self._functions |= token_endpoints(model.backbone)
-        stream = StreamSignatures(model.backbone, end_token_id, num_known)
+        stream = StreamSignatures(model.backbone, end_token_ids, num_known)
         self._functions |= stream.endpoints()
 
     def functions(self):

@@ -30,7 +30,8 @@ def option_defaults():
         "temperature": tf.constant([1.0]),
         "top_k": tf.constant([0]),
         "top_p": tf.constant([1.0]),
-        "seed": tf.constant([0]),
+        # Draws anew, see `seed_rows`.
+        "seed": tf.constant([-1]),
         "truncate": tf.constant([""]),
         # One column of padding: it can be joined to other requests' columns.
         "stop": tf.constant([[""]]),
@@ -117,6 +118,25 @@ def number_rows(name, option, batch_size):
     # As Python's `:g` prints it, not with all digits of a float32.
     printed = tf.strings.as_string(rows, shortest=True)
     return check_rows(rows, is_right, printed, setting_message(name))
+
+
+def seed_rows(option, batch_size):
+    """Like `option_rows`, for seeds: a negative one is drawn at each call.
+
+    Args:
+        option: int32 tensor, as `option_rows` takes it.
+        batch_size: int32 scalar.
+
+    Returns:
+        An int32 tensor of shape `(batch,)`, behind a check of its shape.
+    """
+    rows = option_rows("seed", option, batch_size)
+    # Raw: `tf.random.uniform` would write the seed of the process that
+    # exports into the graph, and each start of a server would repeat it.
+    drawn = tf.raw_ops.RandomUniformInt(
+        shape=tf.shape(rows), minval=0, maxval=tf.int32.max, seed=0, seed2=0
+    )
+    return tf.where(rows < 0, drawn, rows)
 
 
 def integer_rows(name, option, batch_size, minimum, message):

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from keras_gpt3.export.per_row_options import integer_rows
 from keras_gpt3.export.per_row_options import number_rows
-from keras_gpt3.export.per_row_options import option_rows
+from keras_gpt3.export.per_row_options import seed_rows
 from keras_gpt3.generation.prompt_messages import TOP_K
 from keras_gpt3.generation.token_choice import choose_token
 
@@ -77,5 +77,5 @@ def draw_rows(settings, batch_size):
     }
     return number | {
         "top_k": integer_rows("top_k", settings["top_k"], batch_size, 0, TOP_K),
-        "seed": option_rows("seed", settings["seed"], batch_size),
+        "seed": seed_rows(settings["seed"], batch_size),
     }

@@ -80,7 +80,8 @@ def export_saved_model(
     - `generate`: `prompts`, and options that have default values: a scalar for
       all rows or a vector with one for each. `max_new_tokens` int32 (64),
       `temperature` float32 (1), `top_k` int32 (0), `top_p` float32 (1), `seed`
-      int32 (0), `truncate` string (`""`, or `"left"` drops the first tokens of
+      int32 (-1, as any negative one, draws anew for each row and call),
+      `truncate` string (`""`, or `"left"` drops the first tokens of
       a prompt that is too long), and `stop` strings, none by default:
       `(number,)` for all rows or `(batch, number)`, where `""` is padding.
       Returns `texts`, `num_tokens`, `num_prompt_tokens` and `finish_reason`,

@@ -5,6 +5,7 @@ import logging
 import pathlib
 import re
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.export.sealed_text import write_unless_edited
 
 _logger = logging.getLogger("keras_gpt3")
@@ -84,13 +85,14 @@ def check_served_as(name, base_path):
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", str(name)):
         raise ValueError(
             "name must consist of letters, digits, dots, dashes and "
-            f"underscores. Received: name={name!r}. Pass one such as 'gpt3'."
+            f"underscores. Received: name={echoed(name)}. Pass one such as "
+            "'gpt3'."
         )
     base_path = f"/models/{name}" if base_path is None else str(base_path)
     if not base_path.startswith("/") and "://" not in base_path:
         raise ValueError(
             "base_path must be absolute or a URL, as TensorFlow Serving wants "
-            f"it. Received: base_path={base_path!r}. Pass one such as "
+            f"it. Received: base_path={echoed(base_path)}. Pass one such as "
             f"'/models/{name}'."
         )
     return base_path

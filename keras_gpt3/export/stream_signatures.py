@@ -27,7 +27,7 @@ class StreamSignatures:
 
     Args:
         backbone: `GPT3Backbone`.
-        end_token_id: int. Ends an answer; a negative one never occurs.
+        end_token_ids: tuple of ints. Each ends an answer.
         num_known: int. Ids that may be chosen. Defaults to `None`, all.
 
     Example:
@@ -45,7 +45,7 @@ class StreamSignatures:
         intermediate_dim=64,
         max_sequence_length=32,
     )
-    signatures = StreamSignatures(backbone, end_token_id=99)
+    signatures = StreamSignatures(backbone, end_token_ids=(99,))
     with keras_gpt3.ops.op_compilation(False):
         cache = tf.function(signatures.prefill)(
             tf.constant([[5, 6]]), tf.constant(8)
@@ -54,10 +54,10 @@ class StreamSignatures:
     ```
     """
 
-    def __init__(self, backbone, end_token_id, num_known=None):
+    def __init__(self, backbone, end_token_ids, num_known=None):
         self._backbone = backbone
         self._num_known = num_known
-        self._end_token_id = end_token_id
+        self._end_token_ids = end_token_ids
 
     def endpoints(self):
         """Lists the functions and what they take.
@@ -125,7 +125,7 @@ class StreamSignatures:
                 unstack_cache(self._backbone, cache, batch_size),
             ),
             tf.sequence_mask(known, total),
-            [self._end_token_id],
+            self._end_token_ids,
         )
         return {
             "token_ids": state.token_ids,

@@ -77,7 +77,7 @@ def _requests(batch_sizes, context):
                     "temperature": tf.fill([batch_size], 1.0),
                     "top_k": tf.fill([batch_size], 0),
                     "top_p": tf.fill([batch_size], 1.0),
-                    "seed": tf.fill([batch_size], 0),
+                    "seed": tf.fill([batch_size], -1),
                     "stop": tf.fill([batch_size, 1], ""),
                     "truncate": truncate,
                 },

@@ -64,7 +64,7 @@ class BeamSampler(keras_hub.samplers.Sampler):
             return logits, cache
 
         if mask is None:
-            mask = ops.arange(ops.shape(prompt)[1]) < index
+            mask = ops.arange(ops.shape(prompt)[1], dtype="int32") < index
             mask = ops.broadcast_to(mask, ops.shape(prompt))
         answers = beam_search(
             next_logits,
@@ -77,7 +77,7 @@ class BeamSampler(keras_hub.samplers.Sampler):
         )
         if self.return_all_beams:
             return answers["token_ids"], answers["scores"]
-        return ops.take(answers["token_ids"], 0, axis=1)
+        return answers["token_ids"][:, 0]
 
     def get_config(self):
         # Not the temperature of the parent: a search draws nothing.

@@ -1,6 +1,7 @@
 """Beam search, of stock operations: live models and exports run it."""
 
 import math
+import typing
 
 import keras
 from keras import ops
@@ -25,10 +26,11 @@ def beam_search(
     """Looks for the likeliest continuations of a batch of prompts.
 
     Brown et al. 2020, section 2.4, with the same settings. Of all extensions
-    of a prompt's beams by one token, the `num_beams` likeliest are kept. Those
-    that end with a stop token leave the beams for a pool, which keeps the
-    `num_beams` best; those cut off at the end join it last. One beam
-    is greedy decoding.
+    of a prompt's beams by one token, the `num_beams` likeliest without a stop
+    token go on, as in T5, which the paper cites. Those with a stop token join
+    a pool, which keeps the `num_beams` best, if they are among the `num_beams`
+    likeliest of all, as in transformers; beams cut off at the end join it
+    last. One beam is greedy decoding.
 
     What is compared in the pool is the sum of a continuation's
     log-probabilities divided by `((5 + n) / 6) ** length_penalty` (Wu et al.
@@ -101,7 +103,7 @@ def beam_search(
     )  # (B, 1)
 
     def penalized(scores, ends):
-        generated = ops.cast(ops.maximum(ends - prompt_lengths, 0), "float32")
+        generated = ops.relu(ops.cast(ends - prompt_lengths, "float32"))
         exponent = ops.cast(length_penalty, "float32")
         return scores / ops.power((5 + generated) / 6, exponent)
 
@@ -112,17 +114,28 @@ def beam_search(
         flat = ops.reshape(token_ids, (-1, length))  # (B * K, T)
         logits, cache = next_logits(flat, cache, index)
         in_prompt = index < prompt_lengths
-        parents, token_ids, scores = _extend(
-            logits, token_ids, scores, index, in_prompt
+        found = _extensions(logits, scores, num_beams, len(stop_token_ids))
+        stops = is_stop_token(found.tokens, stop_token_ids)  # (B, C)
+        likeliest = _Extensions(*(x[:, :num_beams] for x in found))
+        ended = stops[:, :num_beams] & ~in_prompt
+        ended = penalized(ops.where(ended, likeliest.sums, NEVER), index + 1)
+        pool = _best_of(
+            pool, _extended(token_ids, likeliest, index), index + 1, ended
         )
-        cache = _reorder_cache(cache, parents)
-        chosen = ops.take(token_ids, index, axis=2)  # (B, K)
-        stops = is_stop_token(chosen, stop_token_ids)
-        # Of equal scores the one that stopped by itself comes first.
-        for ends in (stops & ~in_prompt, (index + 1 >= end) & ~in_prompt):
-            ended = penalized(ops.where(ends, scores, NEVER), index + 1)
-            pool = _best_of(pool, token_ids, index + 1, ended)
-            scores = ops.where(ends, NEVER, scores)
+        beams = _going_on(found, stops, num_beams)
+        # Within a prompt all beams are the same, so that any parent will do.
+        given = ops.take(token_ids, index, axis=2)
+        beams = beams._replace(
+            tokens=ops.where(in_prompt, given, beams.tokens),
+            sums=ops.where(in_prompt, scores, beams.sums),
+        )
+        token_ids, scores = _extended(token_ids, beams, index), beams.sums
+        cache = _reorder_cache(cache, beams.parents)
+        # Of equal scores the one that stopped by itself came first.
+        is_cut_off = (index + 1 >= end) & ~in_prompt
+        ended = penalized(ops.where(is_cut_off, scores, NEVER), index + 1)
+        pool = _best_of(pool, token_ids, index + 1, ended)
+        scores = ops.where(is_cut_off, NEVER, scores)
         scores = _drop_settled(scores, pool, penalized(scores, end))
         return index + 1, token_ids, scores, pool, cache
 
@@ -134,7 +147,7 @@ def beam_search(
     cut_off = penalized(scores, end)
     # Prompts that left no room for an answer are still to come.
     token_ids, ends, scores = _best_of(pool, token_ids, end, cut_off)
-    mask = ops.arange(length) < ends[..., None]
+    mask = ops.arange(length, dtype="int32") < ends[..., None]
     return {"token_ids": token_ids, "padding_mask": mask, "scores": scores}
 
 
@@ -160,7 +173,15 @@ def check_beam_settings(num_beams, length_penalty):
         )
 
 
-# B: batch, K: beams, T: length, V: vocabulary.
+# B: batch, K: beams, C: candidates, T: length, V: vocabulary.
+
+
+class _Extensions(typing.NamedTuple):
+    """Beams with a token more, each of shape `(B, any number)`."""
+
+    parents: typing.Any  # The beams that are extended.
+    tokens: typing.Any
+    sums: typing.Any  # Of log-probabilities.
 
 
 def _first_beams(token_ids, prompt_lengths, cache, num_beams):
@@ -169,7 +190,7 @@ def _first_beams(token_ids, prompt_lengths, cache, num_beams):
     token_ids = ops.repeat(token_ids, num_beams, axis=1)  # (B, K, T)
     ends = ops.repeat(prompt_lengths, num_beams, axis=1)  # (B, K)
     # Equal beams would be extended equally: the others come from the first.
-    is_first = ops.arange(num_beams) == 0
+    is_first = ops.arange(num_beams, dtype="int32") == 0
     scores = ops.zeros_like(ends, dtype="float32")
     pool = (token_ids, ends, ops.full_like(scores, NEVER))
     cache = keras.tree.map_structure(
@@ -178,14 +199,9 @@ def _first_beams(token_ids, prompt_lengths, cache, num_beams):
     return token_ids, ops.where(is_first, scores, NEVER), pool, cache
 
 
-def _extend(logits, token_ids, scores, index, in_prompt):
-    """The likeliest extensions; where a prompt still goes on, the prompt.
-
-    Returns:
-        The beams that are extended, shape `(B, K)`, the extended ids, shape
-        `(B, K, T)`, and their sums of log-probabilities, shape `(B, K)`.
-    """
-    num_beams, vocabulary_size = token_ids.shape[1], logits.shape[-1]
+def _extensions(logits, scores, num_beams, num_stops):
+    """The likeliest extensions, enough that all beams can go on."""
+    vocabulary_size = logits.shape[-1]
     if num_beams > vocabulary_size:
         raise ValueError(
             f"num_beams must be at most the vocabulary's {vocabulary_size} "
@@ -194,16 +210,30 @@ def _extend(logits, token_ids, scores, index, in_prompt):
     log_probabilities = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
     sums = ops.reshape(scores, (-1, 1)) + log_probabilities  # (B * K, V)
     sums = ops.reshape(sums, (-1, num_beams * vocabulary_size))
-    best, indices = ops.top_k(sums, num_beams)
-    parents, chosen = indices // vocabulary_size, indices % vocabulary_size
-    # Within a prompt all beams are the same, so that any parent will do.
-    given = ops.take(token_ids, index, axis=2)
-    chosen = ops.where(in_prompt, given, ops.cast(chosen, token_ids.dtype))
-    here = ops.arange(ops.shape(token_ids)[2]) == index
-    token_ids = ops.where(
-        here, chosen[..., None], _take_beams(token_ids, parents)
+    # Each beam may have all stop tokens before another. A single beam has no
+    # others beside it: it stops.
+    count = num_beams * (1 + num_stops) if num_beams > 1 else 1
+    best, indices = ops.top_k(sums, min(count, sums.shape[-1]))
+    return _Extensions(
+        indices // vocabulary_size, indices % vocabulary_size, best
     )
-    return parents, token_ids, ops.where(in_prompt, scores, best)
+
+
+def _going_on(found, stops, num_beams):
+    """The likeliest extensions without a stop token."""
+    sums, places = ops.top_k(ops.where(stops, NEVER, found.sums), num_beams)
+    parents, tokens = (
+        ops.take_along_axis(x, places, axis=1)
+        for x in (found.parents, found.tokens)
+    )
+    return _Extensions(parents, tokens, sums)
+
+
+def _extended(token_ids, extensions, index):
+    """The ids of extensions, shape `(B, any number, T)`."""
+    here = ops.arange(ops.shape(token_ids)[2], dtype="int32") == index
+    tokens = ops.cast(extensions.tokens, token_ids.dtype)[..., None]
+    return ops.where(here, tokens, _take_beams(token_ids, extensions.parents))
 
 
 def _best_of(pool, token_ids, end, scores):
@@ -225,7 +255,8 @@ def _drop_settled(scores, pool, best_possible):
 
 def _flat_rows(beams, num_beams):
     """Rows of `(B * num_beams, ...)` for beams counted in each prompt."""
-    return ops.arange(ops.shape(beams)[0])[:, None] * num_beams + beams
+    rows = ops.arange(ops.shape(beams)[0], dtype="int32")
+    return rows[:, None] * num_beams + beams
 
 
 def _take_beams(x, beams):

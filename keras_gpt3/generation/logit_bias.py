@@ -4,6 +4,8 @@ import numbers
 
 import numpy as np
 
+from keras_gpt3.echoed_value import echoed
+
 # Far above any score, and far below what removes one in the filters.
 LARGEST = 1e9
 
@@ -34,18 +36,18 @@ def check_logit_bias(logit_bias):
     if not isinstance(logit_bias, dict):
         raise ValueError(
             "logit_bias must be a dict of token ids to numbers. Received: "
-            f"logit_bias={logit_bias!r}. Pass {{50256: -100.0}}, say."
+            f"logit_bias={echoed(logit_bias)}. Pass {{50256: -100.0}}, say."
         )
     for token_id, bias in logit_bias.items():
         if not _is(token_id, numbers.Integral) or token_id < 0:
             raise ValueError(
                 "The ids of logit_bias must be integers of at least 0. "
-                f"Received: id={token_id!r}. Take ids from the tokenizer."
+                f"Received: id={echoed(token_id)}. Take ids from the tokenizer."
             )
         if not _is(bias, numbers.Real) or not abs(bias) <= LARGEST:
             raise ValueError(
                 "The biases of logit_bias must be numbers from -1e9 to 1e9. "
-                f"Received: bias={bias!r}. Use -1e9 to rule a token out."
+                f"Received: bias={echoed(bias)}. Use -1e9 to rule a token out."
             )
     return {int(i): float(bias) for i, bias in logit_bias.items()}
 

@@ -117,7 +117,7 @@ def _nucleus_by_sort(scores, p):
     probabilities = ops.softmax(descending, axis=-1)
     before = ops.cumsum(probabilities, axis=-1) - probabilities
     count = ops.sum(ops.cast(before < p, "int32"), axis=-1, keepdims=True)
-    last = ops.maximum(count, 1) - 1
+    last = ops.where(count < 1, 1, count) - 1
     return [ops.take_along_axis(x, last, axis=-1) for x in (descending, ids)]
 
 

@@ -8,6 +8,10 @@ EMPTY_PROMPT = (
     "A prompt must have at least one token. Received: tokens=",
     ". Pass <|endoftext|> to start from nothing.",
 )
+NO_PROMPTS = (
+    "inputs must hold at least one prompt. Received: prompts=",
+    ". Leave the empty batch out.",
+)
 MAX_NEW_TOKENS = (
     "max_new_tokens must be an integer of at least 1. Received: "
     "max_new_tokens=",

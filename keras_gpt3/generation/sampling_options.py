@@ -52,7 +52,7 @@ def _checked(name, value):
     if name in SETTING_RANGES:
         return check_sampling_number(name, value)
     if name == "seed":
-        return check_seed(value)
+        return None if value is None else check_seed(value)
     if name == "logit_bias":
         return check_logit_bias(value)
     check_integer(name, value, minimum=0)

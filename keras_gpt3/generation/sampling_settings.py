@@ -136,7 +136,7 @@ def check_seed(seed):
         The seed as a Python int.
 
     Raises:
-        ValueError: If it is no integer from `-2 ** 31` to below `2 ** 31`.
+        ValueError: If it is no integer from 0 to below `2 ** 31`.
 
     Example:
 
@@ -146,7 +146,7 @@ def check_seed(seed):
     check_seed(7)  # 7
     ```
     """
-    check_integer("seed", seed, minimum=-(2**31))
+    check_integer("seed", seed, minimum=0)
     if seed >= 2**31:
         raise ValueError(
             f"seed must be below 2147483648. Received: seed={seed}. Take it "

@@ -19,7 +19,7 @@ _NEUTRAL = {
     "frequency_penalty": 0.0,
     "logit_bias": None,
 }
-_DEFAULTS = _NEUTRAL | {"temperature": 1.0, "seed": 0}
+_DEFAULTS = _NEUTRAL | {"temperature": 1.0, "seed": None}
 
 
 def active_settings(options):
@@ -29,7 +29,8 @@ def active_settings(options):
         options: dict of arguments of `SeededSampler` to Python values.
 
     Returns:
-        A dict with at least `"temperature"` and `"seed"`.
+        A dict with at least `"temperature"` and `"seed"`, which is `None` if
+        each call is to draw by another.
 
     Example:
 
@@ -37,7 +38,7 @@ def active_settings(options):
     from keras_gpt3.generation.sampling_steps import active_settings
 
     active_settings({"top_k": 0, "top_p": 0.9})
-    # {"temperature": 1.0, "seed": 0, "top_p": 0.9}
+    # {"temperature": 1.0, "seed": None, "top_p": 0.9}
     ```
     """
     return {

@@ -37,16 +37,17 @@ def score_threshold(scores, weights, total):
     """
     keys = _ordered_keys(scores)
     no_weight = ops.zeros_like(weights)
+    bits = ops.convert_to_tensor(_BITS, "int32")
 
     def decide_bit(i, pattern):
-        candidate = ops.bitwise_or(pattern, ops.take(_BITS, i))
-        reached = keys >= ops.bitwise_xor(candidate, _LOWEST)
+        candidate = pattern | ops.take(bits, i)
+        reached = keys >= (candidate ^ _LOWEST)
         weight = ops.sum(ops.where(reached, weights, no_weight), -1, True)
         return ops.where(weight >= total, candidate, pattern)
 
     pattern = ops.zeros_like(keys[:, :1])
     pattern = ops.fori_loop(0, 32, decide_bit, pattern)
-    key = ops.bitwise_xor(pattern, _LOWEST)
+    key = pattern ^ _LOWEST
     # Too much was asked for, or nothing.
     key = ops.maximum(key, ops.min(keys, axis=-1, keepdims=True))
     key = ops.minimum(key, ops.max(keys, axis=-1, keepdims=True))
@@ -62,5 +63,4 @@ def _ordered_keys(scores):
 
 def _flip_negative(bits):
     """Reverses the order of negative floats' bits, and back."""
-    negative = ops.right_shift(bits, 31)
-    return ops.bitwise_xor(bits, ops.bitwise_and(negative, 2**31 - 1))
+    return ops.where(bits < 0, bits ^ (2**31 - 1), bits)

@@ -18,9 +18,10 @@ class SeededSampler(keras_hub.samplers.Sampler):
     """Sampling that gives the same answer for the same seed.
 
     keras-hub's samplers draw from a generator that moves on with each call.
-    Here the draw for a position depends on seed and position alone: the same
-    prompt gives the same answer, live or from an exported model, alone or in
-    a batch.
+    Here the draw for a position depends on seed and position alone: with a
+    seed the same prompt gives the same answer, live or from an exported model,
+    alone or in a batch. Without one each row of each call draws by a seed of
+    its own, which `keras.utils.set_random_seed` fixes.
 
     The scores get, in vLLM's order, the biases, the repetition penalty, the
     frequency and the presence penalty; then `choose_token` applies temperature,
@@ -30,7 +31,8 @@ class SeededSampler(keras_hub.samplers.Sampler):
     Args:
         temperature: float. Divides the scores; 0 is greedy. Defaults to `1.0`.
         top_k: int. Number of tokens to draw among; 0 is all. Defaults to `0`.
-        seed: int. Defaults to `0`.
+        seed: int. Decides the draws. Defaults to `None`: other draws for each
+            row and call.
         top_p: float. The tokens to draw among are the likeliest that reach
             this probability together. Defaults to `1.0`, all.
         min_p: float. Tokens less likely than this share of the highest
@@ -64,7 +66,7 @@ class SeededSampler(keras_hub.samplers.Sampler):
         self,
         temperature=1.0,
         top_k=0,
-        seed=0,
+        seed=None,
         top_p=1.0,
         min_p=0.0,
         repetition_penalty=1.0,
@@ -75,7 +77,10 @@ class SeededSampler(keras_hub.samplers.Sampler):
         super().__init__(check_sampling_number("temperature", temperature))
         check_integer("top_k", top_k, minimum=0)
         self.top_k = int(top_k)
-        self.seed = check_seed(seed)
+        self.seed = None if seed is None else check_seed(seed)
+        if seed is None:
+            # A variable: a compiled call draws anew, too.
+            self.seed_generator = keras.random.SeedGenerator()
         self.top_p = check_sampling_number("top_p", top_p)
         self.min_p = check_sampling_number("min_p", min_p)
         self.repetition_penalty = check_sampling_number(
@@ -106,9 +111,12 @@ class SeededSampler(keras_hub.samplers.Sampler):
             logits, _, cache = next(token_ids, cache, index)
             return logits, cache
 
-        steps = settings_steps(
-            active_settings(self.get_config()), next_logits, prompt_lengths
-        )
+        settings = active_settings(self.get_config())
+        if self.seed is None:
+            settings["seed"] = keras.random.randint(
+                ops.shape(prompt)[:1], 0, 2**31 - 1, seed=self.seed_generator
+            )
+        steps = settings_steps(settings, next_logits, prompt_lengths)
         return decode(*steps, prompt, mask, cache, stop_token_ids or ())
 
     @classmethod

@@ -28,7 +28,7 @@ def check_stop_strings(stop):
         strings = ()
     is_list = isinstance(strings, (list, tuple))
     if not is_list or not all(isinstance(s, str) and s for s in strings):
-        raise ValueError(_printed(strings).join(STOP_STRINGS))
+        raise ValueError(_printed(stop).join(STOP_STRINGS))
     return tuple(strings)
 
 
@@ -85,7 +85,8 @@ def held_back(text, stop):
 
 def _printed(strings):
     """As a graph prints them: a list without quotes, on one line."""
-    if not isinstance(strings, (list, tuple)):
+    # Nothing would be left of empty ones, which no graph refuses.
+    if not isinstance(strings, (list, tuple)) or not any(strings):
         return repr(strings)
     shown = (repr(s)[1:-1] if isinstance(s, str) else repr(s) for s in strings)
     return f"[{', '.join(shown)}]"

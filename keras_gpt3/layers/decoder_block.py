@@ -5,6 +5,7 @@ import functools
 import keras
 from keras import ops
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.layers.layer_norm import LayerNorm
 from keras_gpt3.layers.layer_policy import layer_policy
 from keras_gpt3.layers.normal_initializer import normal_initializer
@@ -115,8 +116,8 @@ class DecoderBlock(keras.layers.Layer):
         if attention not in ATTENTION_KINDS:
             raise ValueError(
                 f"attention must be one of {ATTENTION_KINDS}. Received: "
-                f"attention={attention!r}. Use 'dense' to see every earlier "
-                "key, 'banded' for the last attention_window keys."
+                f"attention={echoed(attention)}. Use 'dense' to see every "
+                "earlier key, 'banded' for the last attention_window keys."
             )
         check_window(attention_window, "attention_window")
         if num_heads < 1:

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_gpt3.echoed_value import echoed
+
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
 class PaddedEmbedding(keras.layers.ReversibleEmbedding):
@@ -136,8 +138,8 @@ class PaddedEmbedding(keras.layers.ReversibleEmbedding):
     def quantize(self, mode=None, type_check=True, config=None):
         raise NotImplementedError(
             "mode must be None for a token embedding that is padded for "
-            f"several devices. Received: mode={mode!r}. Quantize the model "
-            "without a distribution."
+            f"several devices. Received: mode={echoed(mode)}. Quantize the "
+            "model without a distribution."
         )
 
     def enable_lora(self, rank, *args, **kwargs):

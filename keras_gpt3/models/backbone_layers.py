@@ -10,6 +10,7 @@ from keras_gpt3.layers.layer_policy import layer_policy
 from keras_gpt3.layers.normal_initializer import normal_initializer
 from keras_gpt3.layers.padded_embedding import PaddedEmbedding
 from keras_gpt3.layers.position_embedding import PositionEmbedding
+from keras_gpt3.layers.reversible_embedding import ReversibleEmbedding
 from keras_gpt3.ops import initial_deviations
 from keras_gpt3.parallel.layout_check import distributed_rows
 
@@ -67,8 +68,7 @@ def _token_embedding(config, dtype):
     rows = distributed_rows(config)
     if rows > config["vocabulary_size"]:
         return PaddedEmbedding(**arguments, num_rows=rows)
-    # Not keras-hub's subclass, which `quantize` passes over.
-    return keras.layers.ReversibleEmbedding(**arguments)
+    return ReversibleEmbedding(**arguments)
 
 
 def _block(config, index, dtype):

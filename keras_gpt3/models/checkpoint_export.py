@@ -55,7 +55,7 @@ def export_to_transformers(
     config = family.config(
         arguments,
         dtype=backbone.dtype_policy.variable_dtype,
-        **_token_ids(preprocessor),
+        **_token_ids(model),
     )
     tensors = [
         tensor
@@ -102,11 +102,14 @@ def _write_tokenizer(preprocessor, max_length, folder):
     write_max_length(folder, max_length)
 
 
-def _token_ids(preprocessor):
+def _token_ids(model):
     """The ids that a config.json names."""
-    if preprocessor is None:
-        return {}
-    tokenizer = preprocessor.tokenizer
+    if model.preprocessor is None:
+        ids = model.special_token_ids
+        ends = ids.get("eos_token_id", [])
+        # A list is for several: older versions of transformers take an int.
+        return ids | ({"eos_token_id": ends[0]} if len(ends) == 1 else {})
+    tokenizer = model.preprocessor.tokenizer
     ids = {
         "bos_token_id": tokenizer.token_to_id(tokenizer.start_token),
         "eos_token_id": tokenizer.token_to_id(tokenizer.end_token),

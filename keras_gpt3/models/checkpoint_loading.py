@@ -8,6 +8,7 @@ from keras_gpt3.converters.checkpoint_families import family_of
 from keras_gpt3.converters.checkpoint_folder import read_config_json
 from keras_gpt3.converters.name_match import match_names
 from keras_gpt3.converters.weight_files import open_weights
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.layers.normal_initializer import stored_weights_follow
 from keras_gpt3.models.stored_shapes import check_stored_shapes
 from keras_gpt3.models.weight_of_path import variable_of_path
@@ -84,7 +85,7 @@ def _build_and_fill(cls, arguments, dtype, family, weights):
     if dtype.quantization_mode:
         raise ValueError(
             "A checkpoint must be loaded in a floating-point type. Received: "
-            f"dtype={dtype.name!r}. Load it without, and call quantize."
+            f"dtype={echoed(dtype.name)}. Load it without, and call quantize."
         )
     match = match_names(family, arguments, weights.shapes)
     if match.tied_head is not None:

@@ -8,8 +8,11 @@ from keras_gpt3.converters.checkpoint_families import family_of
 from keras_gpt3.converters.checkpoint_folder import read_config_json
 from keras_gpt3.converters.tokenizer_files import read_tokenizer
 from keras_gpt3.converters.tokenizer_json_object import read_json_object
+from keras_gpt3.echoed_value import echoed
 
 _logger = logging.getLogger("keras_gpt3")
+
+_TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
 def read_checkpoint_tokenizer(folder):
@@ -51,17 +54,44 @@ def read_checkpoint_tokenizer(folder):
     if files is None:
         raise ValueError(
             "A checkpoint must have a tokenizer.json, or a vocab.json and a "
-            f"merges.txt. Received: preset={str(folder)!r}, which has none of "
-            "them. Pass preprocessor=None to GPT3.from_preset to work on token "
-            "ids."
+            f"merges.txt. Received: preset={echoed(str(folder))}, which has "
+            "none of them. Pass preprocessor=None to GPT3.from_preset to work "
+            "on token ids."
         )
     _warn_of_other_ends(pathlib.Path(folder), files)
     return files
 
 
+def read_special_token_ids(folder):
+    """Reads the ids that a checkpoint's configs name, as transformers does.
+
+    Args:
+        folder: path. In Hugging Face's layout.
+
+    Returns:
+        A dict of those of `"bos_token_id"`, `"eos_token_id"` and
+        `"pad_token_id"` that there are: an int, or for `eos_token_id` a list
+        of ints.
+
+    Raises:
+        ValueError: If one is no id.
+    """
+    path, ids, _ = _special_token_ids(pathlib.Path(folder))
+    known = {
+        name: [id for id in _as_ids(path, name, value) if id >= 0]
+        for name, value in ids.items()
+    }
+    return {
+        name: ids if name == "eos_token_id" else ids[0]
+        for name, ids in known.items()
+        if ids
+    }
+
+
 def _warn_of_other_ends(folder, files):
     """Warns of ids at which transformers would stop, and `generate` not."""
-    path, ids, vocabulary_size = _end_token_ids(folder)
+    path, ids, vocabulary_size = _special_token_ids(folder)
+    ids = _as_ids(path, "eos_token_id", ids.get("eos_token_id"))
     end = files.vocabulary[files.end_token]
     # Ids that a model cannot give are common: defaults of a larger vocabulary.
     if any(0 <= id < vocabulary_size and id != end for id in ids):
@@ -77,31 +107,38 @@ def _warn_of_other_ends(folder, files):
         )
 
 
-def _end_token_ids(folder):
-    """Where transformers stops: the file, its ids, and the model's vocabulary.
+def _special_token_ids(folder):
+    """What transformers reads: the file, its ids, and the vocabulary's size.
 
-    It reads a `generation_config.json` in place of `config.json`, which may
-    leave out its family's default.
+    It stops where a `generation_config.json` says, in place of `config.json`,
+    which may leave out its family's defaults.
     """
     path = folder / "config.json"
     config = read_json_object(path) or {}
     family = FAMILIES.get(str(config.get("model_type")))
-    ids = config.get("eos_token_id", family and family.end_token_id)
+    defaults = family.special_token_ids if family else {}
+    ids = {name: config.get(name, defaults.get(name)) for name in _TOKEN_IDS}
     generation_path = folder / "generation_config.json"
     generation_config = read_json_object(generation_path)
     if generation_config is not None:
-        path, ids = generation_path, generation_config.get("eos_token_id")
-    if ids is None:
-        ids = []
-    ids = ids if isinstance(ids, list) else [ids]
-    if any(type(id) is not int for id in ids):
-        raise ValueError(
-            "eos_token_id must be an id, a list of ids or null. Received: "
-            f"file={str(path)!r} with {ids!r:.80}. Write the id of the token "
-            "that ends texts."
-        )
+        path = generation_path
+        ids["eos_token_id"] = generation_config.get("eos_token_id")
     size = config.get("vocab_size")
     return path, ids, size if isinstance(size, int) else 0
+
+
+def _as_ids(path, name, ids):
+    """An entry of a config as a list."""
+    if ids is None:
+        return []
+    ids = ids if isinstance(ids, list) else [ids]
+    if any(type(id) is not int for id in ids):
+        what = "an id, a list of ids or null"
+        raise ValueError(
+            f"{name} must be {what}. Received: file={echoed(str(path))} with "
+            f"{ids!r:.80}. Write the id of the token that ends texts."
+        )
+    return ids
 
 
 def checkpoint_context(folder):

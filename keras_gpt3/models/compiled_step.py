@@ -5,6 +5,7 @@ import dataclasses
 
 import keras
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.parallel.pipeline_stages import assign_stages
@@ -119,8 +120,8 @@ class CompiledStep:
         if self.pipeline_stages > 1 and mode is not None:
             raise ValueError(
                 "pipeline_stages must be 1 with a quantized head. Received: "
-                f"pipeline_stages={self.pipeline_stages}, mode={mode!r}. Use "
-                "micro_batch_size alone."
+                f"pipeline_stages={self.pipeline_stages}, mode={echoed(mode)}. "
+                "Use micro_batch_size alone."
             )
 
     def choose_stages(self, model, optimizer):
@@ -208,11 +209,13 @@ class CompiledStep:
             model: a `GPT3`.
         """
         if self.tracks_accuracy:
-            from keras_gpt3.training.perplexity import Perplexity
+            from keras_gpt3.training.perplexity import PerplexityOfLogits
 
+            # Of labels and logits: so a user's own `train_step` calls them.
+            accuracy = keras.metrics.SparseCategoricalAccuracy
             with _strategy_scope(model):
-                self.metrics.append(keras.metrics.Mean(name="accuracy"))
-                self.metrics.append(Perplexity())
+                self.metrics.append(accuracy(name="accuracy"))
+                self.metrics.append(PerplexityOfLogits())
 
     def track(self, loss, accuracy, weight):
         """Adds the means over a batch to the metrics of the step.
@@ -223,10 +226,10 @@ class CompiledStep:
             weight: float32 scalar, the sum of the tokens' weights.
         """
         for metric, value in zip(self.metrics, (accuracy, loss), strict=False):
-            metric.update_state(value, sample_weight=weight)
+            keras.metrics.Mean.update_state(metric, value, sample_weight=weight)
 
     def prepare_optimizer(self, model):
-        """Checks the optimizer, and gives it its slots before the first trace.
+        """Checks optimizer and weights, and makes slots before the first trace.
 
         With the slots in place the step is traced once, not twice.
 
@@ -234,11 +237,14 @@ class CompiledStep:
             model: a compiled `GPT3`.
 
         Raises:
-            ValueError: If the step cannot apply the optimizer.
+            ValueError: If the step cannot apply the optimizer, or train the
+                weights as they are stored.
         """
         from keras_gpt3.training.optimizer_check import check_optimizer
+        from keras_gpt3.training.optimizer_check import check_weights
 
         check_optimizer(model.optimizer)
+        check_weights(model.trainable_variables)
         if not model.optimizer.built:
             self.build_optimizer(model)
         _check_compiled_for(model)

@@ -1,5 +1,7 @@
 """A batch of prompts while its answers grow."""
 
+import random
+
 import keras
 import numpy as np
 from keras import ops
@@ -142,8 +144,17 @@ def first_pass(graphs, batch, length, prefix=None, needs_states=True):
 
 def _settings_of_rows(settings, rows, copies):
     """Settings by which a prompt's copies draw each with a seed of its own."""
-    if settings is None or copies == 1:
-        return settings
-    seeds = settings["seed"] + np.tile(np.arange(copies), rows)
+    if settings is None:
+        return None
+    seeds = settings["seed"]
+    if seeds is None:
+        # Inputs of the compiled loop, as given ones are. From Python's
+        # generator, by which `keras.utils.set_random_seed` fixes keras-hub's
+        # samplers as well.
+        drawn = [random.randrange(2**31) for _ in range(rows * copies)]
+        # One row runs the loop of a given seed.
+        seeds = drawn if len(drawn) > 1 else drawn[0]
+    elif copies > 1:
+        seeds = seeds + np.tile(np.arange(copies), rows)
     # As int32 holds them.
-    return settings | {"seed": seeds.astype("int32")}
+    return settings | {"seed": np.asarray(seeds).astype("int32")}

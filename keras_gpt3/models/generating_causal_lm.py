@@ -51,13 +51,13 @@ class GeneratingCausalLM(TrainableCausalLM):
             inputs: string or list of strings; without a preprocessor a dict
                 of `"token_ids"` and `"padding_mask"`, each of shape
                 `(batch, length)`, padded on the right; or a `tf.data.Dataset`
-                of batches of either.
+                of batches of either, or of single strings.
             max_length: int. Length of prompt and answer, in tokens. Defaults
                 to `None`: the preprocessor's `sequence_length`, or the length
                 of the ids.
             stop_token_ids: list of ints, or `None` to go on to `max_length`.
-                Defaults to `"auto"`: the tokenizer's end of text, if there is
-                one.
+                Defaults to `"auto"`: the tokenizer's end of text, or without a
+                preprocessor those of the model's `special_token_ids`.
             strip_prompt: bool. Whether only the answer is returned. Defaults
                 to `False`.
             max_new_tokens: int. Length of each answer alone, instead of
@@ -66,7 +66,7 @@ class GeneratingCausalLM(TrainableCausalLM):
                 them, wherever the tokens' borders lie. Defaults to `None`.
             num_return_sequences: int. Answers of each prompt. A
                 `BeamSampler` gives its best ones, settings give the `i`-th the
-                seed `seed + i`. Defaults to `1`.
+                seed `seed + i` where there is one. Defaults to `1`.
             truncate: `"left"` to drop the first tokens of a prompt that leaves
                 no room, behind its start token if it has one. Defaults to
                 `None`, which raises.
@@ -78,6 +78,7 @@ class GeneratingCausalLM(TrainableCausalLM):
                 `repetition_penalty`, `presence_penalty`,
                 `frequency_penalty`, `logit_bias`, `seed`. They change those of
                 a compiled `SeededSampler`, and stand in for another sampler.
+                Without a seed each call draws another answer.
                 Other values of the same options compile nothing anew, as long
                 as none starts or ceases to do something.
 
@@ -121,9 +122,16 @@ class GeneratingCausalLM(TrainableCausalLM):
         )
         if not hasattr(inputs, "as_numpy_iterator"):
             return self._answer(inputs, request, strip_prompt, prefix)
+        if isinstance(inputs.element_spec, (list, tuple)):
+            raise ValueError(
+                "A dataset of prompts must yield them alone. Received: "
+                f"elements of {len(inputs.element_spec)} parts. Drop the "
+                "others with inputs.map."
+            )
         return _joined(
-            self._answer(batch, request, strip_prompt, prefix)
+            [answers] if isinstance(batch, bytes) else answers
             for batch in inputs.as_numpy_iterator()
+            for answers in [self._answer(batch, request, strip_prompt, prefix)]
         )
 
     def stream(
@@ -338,9 +346,7 @@ def _joined(answers):
     """The answers to all batches of a dataset."""
     answers = list(answers)
     if not answers or not isinstance(answers[0], dict):
-        # A dataset without batches gives single strings.
-        batches = [[x] if isinstance(x, str) else x for x in answers]
-        return [answer for batch in batches for answer in batch]
+        return [answer for batch in answers for answer in batch]
     longest = max(batch["token_ids"].shape[-1] for batch in answers)
     return {
         name: np.concatenate([_widened(x[name], longest) for x in answers])

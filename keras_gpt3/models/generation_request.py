@@ -5,6 +5,7 @@ import dataclasses
 import keras_hub
 import numpy as np
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.generation.beam_sampler import BeamSampler
 from keras_gpt3.generation.prompt_messages import TRUNCATE
 from keras_gpt3.generation.sampling_options import check_sampling_options
@@ -13,6 +14,7 @@ from keras_gpt3.generation.seeded_sampler import SeededSampler
 from keras_gpt3.generation.stop_strings import check_stop_strings
 from keras_gpt3.integer_argument import check_integer
 from keras_gpt3.models.prompt_check import check_max_length
+from keras_gpt3.ops.token_id_check import check_token_ids
 
 # Samplers of keras-hub that give the same answer each time.
 _SURE_SAMPLERS = (
@@ -154,7 +156,7 @@ def _check_copies(sampler, settings, count):
 def _stop_token_ids(model, stop_token_ids):
     if isinstance(stop_token_ids, str) and stop_token_ids == "auto":
         if model.preprocessor is None:
-            return ()
+            return tuple(model.special_token_ids.get("eos_token_id", ()))
         return (model.preprocessor.tokenizer.end_token_id,)
     if stop_token_ids is None:
         return ()
@@ -162,7 +164,9 @@ def _stop_token_ids(model, stop_token_ids):
     if ids.size and not np.issubdtype(ids.dtype, np.integer):
         raise ValueError(
             "stop_token_ids must be a list of integers, None or 'auto'. "
-            f"Received: stop_token_ids={stop_token_ids!r}. Use stop for "
+            f"Received: stop_token_ids={echoed(stop_token_ids)}. Use stop for "
             "strings."
         )
+    if ids.size:
+        check_token_ids(ids, model.backbone.vocabulary_size, "stop_token_ids")
     return tuple(ids.astype(int).tolist())

@@ -3,12 +3,14 @@
 import keras
 
 from keras_gpt3 import preset_loader
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.models.gpt3_backbone import GPT3Backbone
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
 from keras_gpt3.models.known_arguments import check_known_arguments
 from keras_gpt3.models.model_card import write_model_card
 from keras_gpt3.models.preset_resolution import has_preprocessor
 from keras_gpt3.models.preset_resolution import local_preset
+from keras_gpt3.models.preset_resolution import stored_token_ids
 from keras_gpt3.models.scoring_causal_lm import ScoringCausalLM
 from keras_gpt3.ops.sequence_length_check import check_sequence_length
 
@@ -27,6 +29,11 @@ class GPT3(ScoringCausalLM):
         backbone: `GPT3Backbone`.
         preprocessor: `GPT3Preprocessor`, or `None` to work on token ids only.
             Defaults to `None`.
+        special_token_ids: dict. What stands for a tokenizer's special tokens
+            where there is no preprocessor, as a config of transformers has
+            it: `"bos_token_id"`, `"pad_token_id"`, and `"eos_token_id"`, an
+            int or a list of those that end an answer of `generate`. Defaults
+            to `None`, no ids.
         **kwargs: See `keras.Model`: `name`, `trainable`.
 
     Call arguments:
@@ -71,17 +78,40 @@ class GPT3(ScoringCausalLM):
     preprocessor_cls = GPT3Preprocessor
     presets = preset_loader.shipped_presets()
 
-    def __init__(self, backbone, preprocessor=None, **kwargs):
+    def __init__(
+        self, backbone, preprocessor=None, special_token_ids=None, **kwargs
+    ):
         # === Layers ===
         self.backbone = backbone
         self.preprocessor = preprocessor
         check_known_arguments(type(self), kwargs, also=("compile",))
         _check_preprocessor(backbone, preprocessor)
+        special_token_ids = _special_token_ids(backbone, special_token_ids)
 
         # === Functional Model ===
         inputs = backbone.input
         outputs = backbone.logits(backbone(inputs))
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        # Keras makes other kinds of dicts and lists of attributes.
+        self._special_token_ids = tuple(special_token_ids.items())
+
+    @property
+    def special_token_ids(self):
+        """The ids of special tokens without a tokenizer, a dict.
+
+        Those of `"bos_token_id"`, `"eos_token_id"`, a list, and
+        `"pad_token_id"` that there are.
+        """
+        return {
+            name: list(id) if name == "eos_token_id" else id
+            for name, id in self._special_token_ids
+        }
+
+    def get_config(self):
+        config = super().get_config()
+        if self._special_token_ids:
+            config["special_token_ids"] = self.special_token_ids
+        return config
 
     def count_params(self):
         """Counts the weights, all of them the backbone's."""
@@ -141,8 +171,8 @@ class GPT3(ScoringCausalLM):
         if not (is_auto or is_layer or preprocessor is None):
             raise ValueError(
                 "preprocessor must be a GPT3Preprocessor, None or 'auto'. "
-                f"Received: preprocessor={preprocessor!r}. Leave it out for "
-                "the preset's own."
+                f"Received: preprocessor={echoed(preprocessor)}. Leave it out "
+                "for the preset's own."
             )
         preset = local_preset(preset, load_weights)
         backbone = cls.backbone_cls.from_preset(
@@ -154,7 +184,13 @@ class GPT3(ScoringCausalLM):
                 preprocessor = cls.preprocessor_cls.from_preset(
                     preset, sequence_length=backbone.max_sequence_length
                 )
-        return cls(backbone=backbone, preprocessor=preprocessor)
+        return cls(
+            backbone=backbone,
+            preprocessor=preprocessor,
+            special_token_ids=stored_token_ids(
+                preset, backbone.vocabulary_size
+            ),
+        )
 
     # === Saving ===
 
@@ -256,6 +292,27 @@ class GPT3(ScoringCausalLM):
         from keras_gpt3.models.checkpoint_export import export_to_transformers
 
         export_to_transformers(self, path, overwrite, max_shard_size)
+
+
+def _special_token_ids(backbone, ids):
+    """The ids that are given, those that end texts as a tuple; checked."""
+    known = {}
+    for name, value in (ids or {}).items():
+        is_end = name == "eos_token_id"
+        values = value if is_end and isinstance(value, list) else [value]
+        if name not in ("bos_token_id", "eos_token_id", "pad_token_id") or any(
+            type(id) is not int or not 0 <= id < backbone.vocabulary_size
+            for id in values
+        ):
+            raise ValueError(
+                "special_token_ids must map bos_token_id, eos_token_id and "
+                "pad_token_id to ids below vocabulary_size="
+                f"{backbone.vocabulary_size}. Received: special_token_ids="
+                f"{ids}. Leave out what there is not."
+            )
+        if values:
+            known[name] = tuple(values) if is_end else value
+    return known
 
 
 def _check_preprocessor(backbone, preprocessor):

@@ -9,6 +9,7 @@ from keras_gpt3 import preset_loader
 from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
 from keras_gpt3.converters.tokenizer_files import TokenizerFiles
 from keras_gpt3.converters.tokenizer_files import write_tokenizer
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.models.checkpoint_tokenizer import read_checkpoint_tokenizer
 from keras_gpt3.models.preset_check import check_preset
 from keras_gpt3.models.preset_files import damage_named
@@ -93,7 +94,7 @@ class GPT3Tokenizer(VocabularyTokenizer):
         if self.compute_dtype not in ("int32", "int64"):
             raise ValueError(
                 "`dtype` must be 'int32' or 'int64'. Received: "
-                f"dtype={self.compute_dtype!r}. Leave it out for int32."
+                f"dtype={echoed(self.compute_dtype)}. Leave it out for int32."
             )
         self.split_special_tokens = split_special_tokens
         self.built = True  # It has no weights; a model's `quantize` asks.
@@ -152,8 +153,8 @@ class GPT3Tokenizer(VocabularyTokenizer):
             if isinstance(config.get(name), str):
                 raise ValueError(
                     f"A saved config must not hold the path of `{name}`. "
-                    f"Received: {name}={config[name]!r}. Load the vocabulary "
-                    "with `load_assets`."
+                    f"Received: {name}={echoed(config[name])}. Load the "
+                    "vocabulary with `load_assets`."
                 )
         return super().from_config(config)
 

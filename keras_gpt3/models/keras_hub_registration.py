@@ -4,6 +4,7 @@
 from keras_hub.src.utils.preset_utils import register_presets
 
 from keras_gpt3 import preset_loader
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.models.gpt3_backbone import GPT3Backbone
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
 from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
@@ -27,8 +28,8 @@ class _ShippedPreset(dict):
     def __missing__(self, key):
         raise ValueError(
             "keras-hub must be given a preset that it can download. Received: "
-            f"preset={self.name!r}, which ships with keras_gpt3. Call "
-            f"keras_gpt3.GPT3.from_preset({self.name!r}) instead."
+            f"preset={echoed(self.name)}, which ships with keras_gpt3. Call "
+            f"keras_gpt3.GPT3.from_preset({echoed(self.name)}) instead."
         )
 
 

@@ -3,6 +3,8 @@
 import difflib
 import inspect
 
+from keras_gpt3.echoed_value import echoed
+
 # What every keras.Model takes.
 _KERAS_ARGUMENTS = {"name", "trainable"}
 
@@ -29,5 +31,5 @@ def check_known_arguments(cls, arguments, also=()):
         hint = f"Did you mean {close[0]}?" if close else "Remove it."
         raise ValueError(
             f"Overrides must be arguments of {cls.__name__}: {sorted(known)}. "
-            f"Received: {name}={arguments[name]!r}. {hint}"
+            f"Received: {name}={echoed(arguments[name])}. {hint}"
         )

@@ -40,7 +40,8 @@ def check_preset(preset):
         if pathlib.Path(preset).is_dir():
             raise ValueError(
                 "A preset folder must hold a config.json. Received: "
-                f"preset={preset!r}. Pass a folder that save_to_preset wrote."
+                f"preset={echoed(preset)}. Pass a folder that save_to_preset "
+                "wrote."
             )
         if pathlib.Path(preset).is_file() or preset.endswith(_MODEL_FILES):
             raise ValueError(
@@ -53,9 +54,9 @@ def check_preset(preset):
             handle = meant_handle(preset)
             hint = f"{handle} for a model of the hub, " if handle else ""
             raise ValueError(
-                f"A preset folder must exist. Received: preset={preset!r}. "
-                f"Pass {hint}a folder that save_to_preset wrote, or a name of "
-                "keras_gpt3.GPT3.presets."
+                "A preset folder must exist. Received: "
+                f"preset={echoed(preset)}. Pass {hint}a folder that "
+                "save_to_preset wrote, or a name of keras_gpt3.GPT3.presets."
             )
         preset_loader.load_shipped_preset(preset)  # Raises, with the names.
     content = read_config_json(preset)
@@ -85,7 +86,7 @@ def foreign_format(preset):
     return ValueError(
         "preset must be in Keras' or Hugging Face's format, with a "
         "registered_name or a model_type in its config.json. Received: "
-        f"preset={preset!r}. Pass a folder that save_to_preset or "
+        f"preset={echoed(preset)}. Pass a folder that save_to_preset or "
         "save_pretrained wrote."
     )
 
@@ -120,5 +121,5 @@ def check_scheme(preset):
     known = ", ".join(f"{name}://" for name in _SCHEMES)
     raise ValueError(
         f"A handle must begin with one of {known}. Received: preset="
-        f"{preset!r}. {remedy}."
+        f"{echoed(preset)}. {remedy}."
     )

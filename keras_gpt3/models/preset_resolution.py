@@ -6,13 +6,18 @@ import pathlib
 import keras
 
 # keras-hub's loader does the reading; it has no public name.
+from keras_hub.src.utils.preset_utils import TASK_CONFIG_FILE
 from keras_hub.src.utils.preset_utils import KerasPresetLoader
+from keras_hub.src.utils.preset_utils import check_file_exists
 from keras_hub.src.utils.preset_utils import get_preset_loader
+from keras_hub.src.utils.preset_utils import load_json
 
 from keras_gpt3 import preset_loader
 from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
 from keras_gpt3.converters.hub_snapshot import fetch_preset
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.models.checkpoint_loading import load_checkpoint
+from keras_gpt3.models.checkpoint_tokenizer import read_special_token_ids
 from keras_gpt3.models.known_arguments import check_known_arguments
 from keras_gpt3.models.preset_check import check_preset
 from keras_gpt3.models.preset_check import check_scheme
@@ -86,7 +91,8 @@ def local_preset(preset, load_weights=None):
     if load_weights is not None and not isinstance(load_weights, bool):
         raise ValueError(
             "load_weights must be None, True or False. Received: load_weights="
-            f"{load_weights!r}. Leave it out to load what weights there are."
+            f"{echoed(load_weights)}. Leave it out to load what weights there "
+            "are."
         )
     check_scheme(preset)
     if preset.startswith("hf://"):
@@ -96,12 +102,44 @@ def local_preset(preset, load_weights=None):
     return preset
 
 
+def stored_token_ids(preset, vocabulary_size):
+    """Reads the special ids of a model that may lack a tokenizer.
+
+    Args:
+        preset: string. What `local_preset` returned.
+        vocabulary_size: int. Ids that are no lower are left out: defaults of
+            a larger vocabulary are common.
+
+    Returns:
+        A dict, the argument `special_token_ids` of `GPT3`.
+    """
+    if preset_loader.is_shipped(preset):
+        return {}
+    if is_checkpoint_folder(preset):
+        ids = read_special_token_ids(preset)
+    elif check_file_exists(preset, TASK_CONFIG_FILE):
+        with damage_named(preset):
+            config = load_json(preset, TASK_CONFIG_FILE)["config"]
+            ids = dict(config.get("special_token_ids", {}))
+    else:
+        return {}
+    with damage_named(preset):
+        ids["eos_token_id"] = [
+            id for id in ids.get("eos_token_id", ()) if id < vocabulary_size
+        ]
+        return {
+            name: id
+            for name, id in ids.items()
+            if (id if isinstance(id, list) else id < vocabulary_size)
+        }
+
+
 def _build_shipped(cls, preset, load_weights, overrides):
     """A new model of a published size, with the paper's initialization."""
     if load_weights:
         raise ValueError(
             "load_weights must be None or False for a shipped preset: GPT-3's "
-            f"weights were never published. Received: preset={preset!r}, "
+            f"weights were never published. Received: preset={echoed(preset)}, "
             f"load_weights={load_weights}. Load a folder that save_to_preset "
             "wrote to get trained weights."
         )
@@ -125,8 +163,8 @@ def _load_saved(cls, preset, load_weights, overrides):
     saved_class = loader.check_backbone_class()
     if not issubclass(saved_class, cls):
         raise ValueError(
-            f"preset must hold a {cls.__name__}. Received: preset={preset!r} "
-            f"with a {saved_class.__name__}. Call "
+            f"preset must hold a {cls.__name__}. Received: "
+            f"preset={echoed(preset)} with a {saved_class.__name__}. Call "
             f"{saved_class.__name__}.from_preset instead."
         )
     if "://" in preset:  # A preset on Kaggle's hub always has weights.

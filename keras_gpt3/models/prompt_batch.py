@@ -65,7 +65,7 @@ def batch_of_texts(model, texts, request, prefix=()):
     preprocessor = model.preprocessor
     prompts = preprocessor.prompt_ids(texts, add_start_token=not prefix)
     prompts = [[*prefix, *ids] for ids in prompts]
-    if not prompts or not all(prompts):
+    if not all(prompts):
         raise ValueError("0".join(EMPTY_PROMPT))
     length = request.max_length or preprocessor.sequence_length
     pad_token_id = preprocessor.tokenizer.pad_token_id

@@ -4,6 +4,8 @@ import numbers
 
 import numpy as np
 
+from keras_gpt3.echoed_value import echoed
+from keras_gpt3.generation.prompt_messages import NO_PROMPTS
 from keras_gpt3.ops.sequence_length_check import check_sequence_length
 
 
@@ -22,7 +24,8 @@ def check_max_length(max_length, context):
     if not isinstance(max_length, numbers.Integral) or max_length < 1:
         raise ValueError(
             "max_length must be an integer of at least 1. Received: "
-            f"max_length={max_length!r}. Leave it out for the whole context."
+            f"max_length={echoed(max_length)}. Leave it out for the whole "
+            "context."
         )
     check_sequence_length(max_length, context)
 
@@ -38,8 +41,8 @@ def check_prompt(inputs):
         A dict of an int array and a bool array.
 
     Raises:
-        ValueError: If a key is missing, the shapes differ, a prompt is empty,
-            or padding stands anywhere but behind the prompt.
+        ValueError: If a key is missing, the shapes differ, there is no prompt
+            or an empty one, or padding stands anywhere but behind the prompt.
     """
     if not isinstance(inputs, dict):
         raise ValueError(
@@ -60,6 +63,8 @@ def check_prompt(inputs):
             f"Received: shapes={token_ids.shape} and {mask.shape}. Pad shorter "
             "prompts on the right, and mark them in the mask."
         )
+    if not len(mask):
+        raise ValueError("0".join(NO_PROMPTS))
     lengths = mask.sum(axis=1)
     if not lengths.all():
         raise ValueError(

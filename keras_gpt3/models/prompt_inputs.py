@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
+from keras_gpt3.generation.prompt_messages import NO_PROMPTS
 from keras_gpt3.ops.sequence_length_check import check_sequence_length
 from keras_gpt3.ops.token_id_check import check_token_ids
 
@@ -18,8 +19,13 @@ def prompt_texts(inputs):
         A pair of the list, and whether it was a single string.
 
     Raises:
-        ValueError: If there are ids where strings are expected.
+        ValueError: If there are ids where strings are expected, or no prompts.
     """
+    if isinstance(inputs, dict) and "token_ids" not in inputs:
+        raise ValueError(
+            "inputs must be a string or a list of strings. Received: a dict "
+            f"with the keys {sorted(map(str, inputs))}. Pass the strings alone."
+        )
     if isinstance(inputs, dict):
         raise ValueError(
             "inputs must be strings where a preprocessor is attached. "
@@ -36,6 +42,8 @@ def prompt_texts(inputs):
             f"{type(inputs).__name__}. Pass the text to continue."
         )
     texts = [inputs] if is_single else list(inputs)
+    if not texts:
+        raise ValueError("0".join(NO_PROMPTS))
     # Tensors hold bytes; what is no UTF-8 among them the tokenizer refuses.
     texts = [
         text.decode("utf-8", "surrogateescape")

@@ -20,6 +20,8 @@ import subprocess
 import sys
 import time
 
+from keras_gpt3.echoed_value import echoed
+
 # What XLA knows of an H100: the SXM card with 80 GB, cuDNN 9.8, CUDA 12.9.
 _H100 = """
 gpu_device_info {
@@ -175,7 +177,7 @@ def h100_devices(count):
 
         raise ImportError(
             "XLA's compiler for NVIDIA GPUs must be installed to compile for "
-            f"them. Received: {str(error)[:200]!r}. Run pip install "
+            f"them. Received: {echoed(str(error)[:200])}. Run pip install "
             f'"jax[cuda12]=={jax.__version__}".'
         ) from None
 

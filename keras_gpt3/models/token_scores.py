@@ -4,6 +4,7 @@ import types
 
 from keras import ops
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.models.backbone_forward import forward
 from keras_gpt3.ops.token_cross_entropy import token_cross_entropy
 from keras_gpt3.ops.token_id_check import check_concrete_token_ids
@@ -43,7 +44,7 @@ def score_tokens(
     if scoring_mode not in ("logits", "loss"):
         raise ValueError(
             "scoring_mode must be 'logits' or 'loss'. Received: "
-            f"scoring_mode={scoring_mode!r}. Leave it out for logits."
+            f"scoring_mode={echoed(scoring_mode)}. Leave it out for logits."
         )
     if scoring_mode == "loss" and target_ids is None:
         raise ValueError(

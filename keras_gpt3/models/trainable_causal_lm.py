@@ -1,17 +1,23 @@
 """A causal language model whose `fit` is right under every strategy."""
 
-import functools
-import logging
-
 import keras
 import keras_hub
 
 from keras_gpt3.models.batch_check import check_batch
+from keras_gpt3.models.batch_check import check_end
 from keras_gpt3.models.batch_check import check_input
+from keras_gpt3.models.batch_check import check_labels
 from keras_gpt3.models.batch_check import check_micro_batches
+from keras_gpt3.models.compile_check import check_loss_weights
+from keras_gpt3.models.compile_check import checked_optimizer
+from keras_gpt3.models.compile_check import checked_sampler
+from keras_gpt3.models.compile_check import log_once
+from keras_gpt3.models.compile_check import of_logits
 from keras_gpt3.models.compiled_step import CompiledStep
 from keras_gpt3.models.kept_state import KeptState
 from keras_gpt3.models.memory_check import check_memory
+from keras_gpt3.models.training_texts import packed_documents
+from keras_gpt3.models.training_texts import tell_of_lengths
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from keras_gpt3.ops.token_id_check import check_concrete_token_ids
 
@@ -25,6 +31,8 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
     their relatives take strings through the preprocessor, and token ids as
     they are.
     """
+
+    _step = None  # Until `compile`.
 
     def compile(
         self,
@@ -46,14 +54,15 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         over tokens, its exponential (the perplexity) and the accuracy in one
         pass over a few tokens' logits at a time; this is the path that is fast
         and small. A loss or metrics of your own are honoured through full
-        logits.
+        logits; a metric that has the name of one of these stands in its place.
 
         Args:
             optimizer: string or `keras.optimizers.Optimizer`, usually
                 `keras_gpt3.training.AdamW`. It clips the gradients of the
                 global batch, under a strategy or a distribution, too. Defaults
                 to `"auto"`: Adam at 2e-5, for fine-tuning.
-            loss: See `keras.Model.compile`. Defaults to `"auto"`.
+            loss: See `keras.Model.compile`. A cross-entropy by its name is one
+                of logits, as are metrics. Defaults to `"auto"`.
             metrics: See `keras.Model.compile`. Defaults to `None`.
             weighted_metrics: See `keras.Model.compile`. Defaults to `"auto"`.
             sampler: string or `keras_hub.samplers.Sampler`, used by
@@ -85,7 +94,8 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
                 `apply` of its own; `micro_batch_size`, `rematerialization` or
                 `pipeline_stages` is none of the above, or more than there are
                 devices or blocks for; micro-batches or stages come with a loss
-                or metrics of your own; or stages with a quantized head.
+                or metrics of your own, `loss_weights` without a loss; or
+                stages come with a quantized head.
 
         Example:
 
@@ -99,6 +109,9 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         model.compile(optimizer=recipe.optimizer(), sampler="greedy")
         ```
         """
+        loss = of_logits(loss, keras.losses)
+        metrics = of_logits(metrics, keras.metrics)
+        weighted_metrics = of_logits(weighted_metrics, keras.metrics)
         step = CompiledStep.choose(
             loss,
             metrics,
@@ -108,17 +121,19 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             rematerialization=rematerialization,
             pipeline_stages=pipeline_stages,
         )
-        sampler = _checked_sampler(sampler)
+        sampler = checked_sampler(sampler)
+        optimizer = checked_optimizer(optimizer)
+        check_loss_weights(loss, kwargs.get("loss_weights"))
         stages = step.choose_stages(self, optimizer)
         self.backbone.rematerialize(rematerialization)
         if not step.is_fused:
-            _log_once(
+            log_once(
                 "A loss or metrics of your own need the logits of all tokens "
                 "at once: batch x length x vocabulary_size floats. Leave "
                 "them out of compile() to save that memory."
             )
         if pipeline_stages > 1 and micro_batch_size is None:
-            _log_once(
+            log_once(
                 "A pipeline without micro-batches has one stage at work at a "
                 "time. Give micro_batch_size to compile() so that all are."
             )
@@ -140,9 +155,12 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
 
     @property
     def metrics(self):
-        """The loss, then what the step or the user's metrics track."""
-        step = getattr(self, "_step", None)
-        return super().metrics + (step.metrics if step else [])
+        """The loss, the user's metrics, and those of the step not so named."""
+        metrics = super().metrics
+        inner = [getattr(metric, "metrics", [metric]) for metric in metrics]
+        names = {metric.name for group in inner for metric in group}
+        own = self._step.metrics if self._step else []
+        return metrics + [metric for metric in own if metric.name not in names]
 
     @property
     def loss_tracker(self):
@@ -154,31 +172,59 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
 
         Args:
             x: strings, a dict of `"token_ids"` and `"padding_mask"`, or a
-                dataset of either, such as `packed_dataset` gives.
+                dataset of batches of either, such as `packed_dataset` gives.
+                Strings are cut and padded to the preprocessor's
+                `sequence_length`; a dataset of single ones, documents, is
+                packed into full contexts as `keras_gpt3.data.pack` does.
             y: int array of the shape of the ids: the next tokens. `None` with
                 strings or a dataset. Defaults to `None`.
-            batch_size: int. For arrays and lists. Defaults to `None`, 32.
-            callbacks: list of `keras.callbacks.Callback`. Defaults to `None`.
+            batch_size: int. For arrays, lists and documents. With micro-batches
+                a last batch of documents that is not full is left out.
+                Defaults to `None`, 32.
+            callbacks: list of `keras.callbacks.Callback`. One that sets the
+                learning rate needs an optimizer without a schedule, such as
+                `keras_gpt3.training.AdamW(6e-4)`. Defaults to `None`.
             **kwargs: See `keras.Model.fit`. Arrays are not shuffled: keras-hub
                 makes a dataset of them first.
 
         Returns:
             A `keras.callbacks.History`, with the keys `loss`, `accuracy`,
             `perplexity`, `learning_rate` and `tokens_per_second`; with a loss
-            of your own `loss` and `learning_rate` only.
+            of your own `loss`, `learning_rate` and the metrics, by default
+            `sparse_categorical_accuracy` alone.
 
         Raises:
             ValueError: If the replicas, or the batch axis of the mesh, do not
-                divide the batches of a dataset, or micro-batches the part of
-                each, an id is outside the vocabulary, or a sequence is longer
-                than the context.
+                divide the batches, or micro-batches the part of each, also of
+                the last one of arrays; if an id is outside the vocabulary, or
+                a sequence is longer than the context; if strings come with
+                labels or weights, or there is a `class_weight`; if rows of ids
+                are of several lengths, or a dataset has no end and there is no
+                `steps_per_epoch`, or `validation_steps`.
             MemoryError: If a step needs more memory than there is.
         """
-        check_input(self, x)
-        check_input(self, kwargs.get("validation_data"))
-        check_micro_batches(self, x)
+        from keras_gpt3.training.optimizer_check import check_callbacks
+
+        self._assert_compile_called("fit")
+        check_labels(x, y, **kwargs)
+        if isinstance(validation := kwargs.get("validation_data"), list):
+            # For Keras `[x, y]`, also where `x` is text; a text is no `x`.
+            is_texts = validation and isinstance(validation[0], (str, bytes))
+            validation = (validation,) if is_texts else tuple(validation)
+        check_labels(*keras.utils.unpack_x_y_sample_weight(validation))
+        kwargs["validation_data"], _ = self._checked_data(
+            validation,
+            kwargs.get("validation_batch_size") or batch_size,
+            validation_steps=kwargs.get("validation_steps"),
+        )
+        x, batch_size = self._checked_data(
+            x, batch_size, steps_per_epoch=kwargs.get("steps_per_epoch")
+        )
+        tell_of_lengths(self, x)
+        check_micro_batches(self, x, batch_size, **kwargs)
         check_memory(self, x, batch_size)
         callbacks = self._step.with_progress(callbacks)
+        check_callbacks(self.optimizer, callbacks)
         # keras-hub makes a dataset of everything, and Keras would warn at
         # each call that it does not shuffle datasets.
         kwargs.setdefault("shuffle", False)
@@ -200,9 +246,21 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         Raises:
             ValueError: As in `fit`.
         """
-        check_input(self, x)
+        self._assert_compile_called("evaluate")
+        check_labels(x, y, **kwargs)
+        x, batch_size = self._checked_data(
+            x, batch_size, steps=kwargs.get("steps")
+        )
         with one_line_errors():
             return super().evaluate(x, y, batch_size, **kwargs)
+
+    def _checked_data(self, x, batch_size, **steps):
+        """Data and batch size, of documents that were packed in their place."""
+        check_input(self, x)
+        check_end(x, **steps)
+        whole = "steps_per_epoch" in steps and self._step.micro_batch_size
+        count = None in steps.values()
+        return packed_documents(self, x, batch_size, bool(whole), count)
 
     def predict(self, x=None, batch_size=None, **kwargs):
         """Logits of every position; see `keras.Model.predict`.
@@ -219,8 +277,45 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             ValueError: As in `fit`.
         """
         check_input(self, x)
+        check_end(x, steps=kwargs.get("steps"))
         with one_line_errors():
             return super().predict(x, batch_size, **kwargs)
+
+    def train_on_batch(self, x, y=None, sample_weight=None, **kwargs):
+        """Trains the model on one batch; see `keras.Model.train_on_batch`.
+
+        Args:
+            x: strings, or a dict of `"token_ids"` and `"padding_mask"`.
+            y: as in `fit`. Defaults to `None`.
+            sample_weight: weights of rows or of tokens. Defaults to `None`.
+            **kwargs: See `keras.Model.train_on_batch`.
+
+        Returns:
+            A list of scalars, or a dict with `return_dict=True`.
+
+        Raises:
+            ValueError: As in `fit`.
+        """
+        check_labels(x, y, sample_weight, **kwargs)
+        return super().train_on_batch(x, y, sample_weight, **kwargs)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
+        """Evaluates one batch; see `keras.Model.test_on_batch`.
+
+        Args:
+            x: as in `train_on_batch`, as are all that follow.
+            y: see `x`.
+            sample_weight: see `x`.
+            **kwargs: See `keras.Model.test_on_batch`.
+
+        Returns:
+            A list of scalars, or a dict with `return_dict=True`.
+
+        Raises:
+            ValueError: As in `fit`.
+        """
+        check_labels(x, y, sample_weight)
+        return super().test_on_batch(x, y, sample_weight, **kwargs)
 
     def preprocess_samples(self, x, y=None, sample_weight=None):
         """Turns strings into token ids; lets token ids pass, checked."""
@@ -244,14 +339,41 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         if self._step.own_loss:
             return _own_step().train_step(self, *args)
         if keras.config.backend() != "tensorflow":
-            return super().train_step(*args)
+            step = super().train_step
+            return _own_step().with_learning_rate(self, step, *args)
         return _own_step().train_step_with_compiled_loss(self, *args)
 
     def test_step(self, *args):
         """One step of `evaluate`; see `train_step`."""
-        if not self._step.own_loss:
+        if self._step.own_loss:
+            return _own_step().test_step(self, *args)
+        if keras.config.backend() != "tensorflow":
             return super().test_step(*args)
-        return _own_step().test_step(self, *args)
+        return _own_step().test_step_with_compiled_loss(self, *args)
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """The loss given to `compile`, of logits.
+
+        The package's own step needs none of it. A `train_step` of your own, as
+        in Keras' guides, does.
+
+        Args:
+            x: dict of tensors. Not used.
+            y: int tensor of shape `(batch, length)`, the labels.
+            y_pred: tensor of shape `(batch, length, vocabulary_size)`.
+            sample_weight: weights of rows or of tokens. Defaults to `None`.
+            training: bool. Not used.
+
+        Returns:
+            A scalar: without a loss of your own the mean over tokens, or a
+            replica's part of it.
+        """
+        if self._step is None or not self._step.own_loss:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        loss = _own_step().mean_loss(y, y_pred, sample_weight)
+        return loss + sum(map(self._aggregate_additional_loss, self.losses))
 
     def make_train_function(self, force=False):
         """Makes the function that `fit` and `train_on_batch` call."""
@@ -318,6 +440,20 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         # Keras keeps its logs: a mean over replicas that had unequal shares.
         return {**logs, **self.get_metrics_result()}
 
+    def _run_through_graph(self, inputs, operation_fn=None, **kwargs):
+        # `clone_model` makes each layer of the graph anew, so the head once
+        # more, and compiles a model of another class.
+        if operation_fn and operation_fn.__module__.endswith("cloning"):
+            name = type(self).__name__
+            raise ValueError(
+                "keras.models.clone_model must be given a model that shares no "
+                "layer; this one's head is its token embedding. Received: "
+                f"model={name}. Use {name}.from_config(model.get_config())."
+            )
+        if operation_fn:
+            kwargs["operation_fn"] = operation_fn
+        return super()._run_through_graph(inputs, **kwargs)
+
     def __call__(self, inputs, *args, **kwargs):
         if isinstance(inputs, dict) and "token_ids" in inputs:
             check_concrete_token_ids(
@@ -335,21 +471,3 @@ def _own_step():
     from keras_gpt3.training import train_step
 
     return train_step
-
-
-def _checked_sampler(sampler):
-    """The sampler that `compile` was given, or that of a name."""
-    sampler = keras_hub.samplers.get(sampler)
-    if not isinstance(sampler, keras_hub.samplers.Sampler):
-        raise ValueError(
-            "sampler must be a keras_hub.samplers.Sampler or the name of one. "
-            f"Received: sampler={sampler!r}. Use 'greedy', 'top_k', 'top_p', "
-            "'random', 'beam' or 'contrastive'."
-        )
-    return sampler
-
-
-@functools.cache
-def _log_once(message):
-    """Warns in the log, the first time only."""
-    logging.getLogger("keras_gpt3").warning(message)

@@ -6,6 +6,7 @@ import re
 
 import keras_hub
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.models.model_card import CARD_FILE
 from keras_gpt3.needed_packages import needed_packages
 
@@ -49,7 +50,8 @@ def upload_preset(uri, preset):
     if not (folder / "config.json").exists() or not has_weights:
         raise ValueError(
             "preset must be a folder with a config.json and weights. Received: "
-            f"preset={str(preset)!r}. Pass a folder that save_to_preset wrote."
+            f"preset={echoed(str(preset))}. Pass a folder that save_to_preset "
+            "wrote."
         )
     card = folder / CARD_FILE
     with _errors_in_one_line(uri):
@@ -63,7 +65,7 @@ def _check_uri(uri):
     if not isinstance(uri, str) or not uri.startswith(tuple(_FORMS)):
         raise ValueError(
             "uri must begin with 'hf://' or 'kaggle://'. Received: "
-            f"uri={uri!r}. Pass 'hf://' and a name on Hugging Face's hub."
+            f"uri={echoed(uri)}. Pass 'hf://' and a name on Hugging Face's hub."
         )
     form = _FORMS["kaggle://"]
     if uri.startswith("kaggle://") and not re.fullmatch(
@@ -71,7 +73,7 @@ def _check_uri(uri):
     ):
         raise ValueError(
             f"A uri of Kaggle's hub must have the form {form}. Received: "
-            f"uri={uri!r}. Pass all four parts."
+            f"uri={echoed(uri)}. Pass all four parts."
         )
 
 
@@ -85,9 +87,10 @@ def _errors_in_one_line(uri):
             raise  # Of a file here.
         reason = (str(error).strip() or "no reason").splitlines()[0]
         raise OSError(
-            "The hub must be reached, and take the upload. Received: uri="
-            f"{uri!r} ({type(error).__name__}: {reason.rstrip('.'):.200}). "
-            "Look at the network, unset HF_HUB_OFFLINE, and log in."
+            "The hub must be reached, and take the upload. Received: "
+            f"uri={echoed(uri)} ({type(error).__name__}: "
+            f"{reason.rstrip('.'):.200}). Look at the network, unset "
+            "HF_HUB_OFFLINE, and log in."
         ) from error
 
 
@@ -120,7 +123,7 @@ def _upload_card(handle, card):
     except HFValidationError as error:
         raise ValueError(
             "uri must be 'hf://' with a repository's name behind it. Received: "
-            f"uri={'hf://' + handle!r} ({error}). Pass hf://org/name."
+            f"uri={echoed('hf://' + handle)} ({error}). Pass hf://org/name."
         ) from error
     if not huggingface_hub.file_exists(repository, card.name):
         huggingface_hub.upload_file(

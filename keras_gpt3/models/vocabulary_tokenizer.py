@@ -9,6 +9,7 @@ from keras_hub.tokenizers import Tokenizer
 from keras_gpt3.converters.tokenizer_json_object import damaged
 from keras_gpt3.converters.tokenizer_vocabulary import check_merges
 from keras_gpt3.converters.tokenizer_vocabulary import merges_text
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.tokenization.byte_pair_encoding import BytePairEncoding
 from keras_gpt3.tokenization.shared_encoding import shared_byte_pair_encoding
 
@@ -154,7 +155,7 @@ class VocabularyTokenizer(Tokenizer):
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 "A preset with a tokenizer must hold its files. Received: "
-                f"preset={preset!r}, without {VOCABULARY_FILE} or "
+                f"preset={echoed(preset)}, without {VOCABULARY_FILE} or "
                 f"{MERGES_FILE} in assets/tokenizer. Copy the whole folder "
                 "that save_to_preset wrote, or pass preprocessor=None to "
                 "from_preset."

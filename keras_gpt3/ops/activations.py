@@ -5,6 +5,7 @@ import functools
 import keras
 from keras import ops
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.ops.gelu_approximate import gelu_approximate
 
 
@@ -56,6 +57,6 @@ def get_activation(name):
     if name not in _ACTIVATIONS:
         raise ValueError(
             f"activation must be one of {sorted(_ACTIVATIONS)}. Received: "
-            f"activation={name!r}. Use 'gelu_approximate', as GPT-3."
+            f"activation={echoed(name)}. Use 'gelu_approximate', as GPT-3."
         )
     return _ACTIVATIONS[name]

@@ -5,6 +5,8 @@ import numbers
 
 from keras import ops
 
+from keras_gpt3.echoed_value import echoed
+
 
 def check_attention_shapes(query, key, value, padding_mask=None):
     """Raises if the arguments of an attention function do not fit together.
@@ -78,7 +80,8 @@ def check_window(window, name="window"):
     if not whole or window < 1:
         raise ValueError(
             f"{name} must be an integer of at least 1. Received: "
-            f"{name}={window!r}. Use dense attention to see every earlier key."
+            f"{name}={echoed(window)}. Use dense attention to see every "
+            "earlier key."
         )
 
 

@@ -56,7 +56,7 @@ def chunked_cross_entropy(hidden_states, embeddings, labels, weights=None):
     """
     labels = ops.convert_to_tensor(labels)
     if weights is None:
-        weights = ops.ones(ops.shape(labels))
+        weights = ops.ones(ops.shape(labels), "float32")
     weights = ops.convert_to_tensor(weights, "float32")
 
     # All tensors are arguments: JAX cannot differentiate a function that

@@ -13,6 +13,7 @@ import logging
 import keras
 from keras import ops
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.ops import attention_loop
 from keras_gpt3.ops import cudnn_attention
 from keras_gpt3.ops.op_compilation import is_target_given
@@ -53,7 +54,7 @@ def set_fused_attention(choice):
     if choice not in ("auto", True, False):
         raise ValueError(
             "choice must be 'auto', True or False. Received: "
-            f"choice={choice!r}. Use 'auto' to let the device decide."
+            f"choice={echoed(choice)}. Use 'auto' to let the device decide."
         )
     _choice["fused"] = choice if isinstance(choice, str) else bool(choice)
 
@@ -83,10 +84,10 @@ def is_fused(query):
 def _obstacle(query):
     """What stands against the fused kernels, or `None`."""
     if target_platform() != "gpu":
-        return f"an NVIDIA GPU. Received: platform={target_platform()!r}"
+        return f"an NVIDIA GPU. Received: platform={echoed(target_platform())}"
     dtype = keras.backend.standardize_dtype(query.dtype)
     if dtype not in _HALF_PRECISION:
-        return f"bfloat16 or float16. Received: dtype={dtype!r}"
+        return f"bfloat16 or float16. Received: dtype={echoed(dtype)}"
     head_dim = query.shape[-1]
     if head_dim % 8 or head_dim > _MOST_HEAD_DIM:
         return (

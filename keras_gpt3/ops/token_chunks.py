@@ -63,8 +63,7 @@ def all_chunks(tensors, vocabulary_size):
     """
     count = _count(tensors[-1])
     number = _ceiling(count, chunk_tokens(vocabulary_size))
-    static = isinstance(count, int)
-    number = max(number, 1) if static else ops.maximum(number, 1)
+    number = _at_least_one(number)
     size = _ceiling(count, number)
     chunks = _split(map(_as_tokens, tensors), number, size)
     return chunks, lambda rows: rows[:count]
@@ -90,8 +89,8 @@ def weighted_chunks(tensors, vocabulary_size):
     most = chunk_tokens(vocabulary_size)
     step = max(1, most // 8)
     # Without a token of any weight there is still a chunk, of padding.
-    number = ops.maximum(_ceiling(count, most), 1)
-    size = ops.maximum(_ceiling(_ceiling(count, number), step), 1) * step
+    number = _at_least_one(_ceiling(count, most))
+    size = _at_least_one(_ceiling(_ceiling(count, number), step)) * step
     chosen = [ops.take(x, places, axis=0) for x in tokens]
 
     def restore(rows):
@@ -123,6 +122,13 @@ def _split(tokens, number, size):
         return ops.reshape(x, (number, size, *shape))
 
     return tuple(map(split, tokens))
+
+
+def _at_least_one(number):
+    """An int stays one; Keras' `maximum` would make it a tensor."""
+    if isinstance(number, int):
+        return max(number, 1)
+    return ops.where(number < 1, 1, number)
 
 
 def _ceiling(count, size):

@@ -5,6 +5,7 @@ import math
 import keras
 
 from keras_gpt3.converters.weight_shapes import weight_shapes
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.parallel.current_layouts import axis_parts
 from keras_gpt3.parallel.current_layouts import layout_map
 from keras_gpt3.parallel.layout_map import check_backend_distributes
@@ -87,7 +88,7 @@ def _check_shape(path, shape, parts):
         if size % number:
             raise ValueError(
                 "An axis of the mesh must divide the weights that it splits. "
-                f"Received: path={path!r}, shape={tuple(shape)}, parts="
+                f"Received: path={echoed(path)}, shape={tuple(shape)}, parts="
                 f"{parts}. Use another mesh, or leave out shard_weights and "
                 "shard_optimizer."
             )

@@ -3,6 +3,7 @@
 import keras
 
 from keras_gpt3.backend_check import require_backend
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.parallel.layout_rules import DATA
 from keras_gpt3.parallel.layout_rules import LAYOUT_RULES
 from keras_gpt3.parallel.layout_rules import MODEL
@@ -63,24 +64,24 @@ def make_layout_map(
     if not isinstance(device_mesh, keras.distribution.DeviceMesh):
         raise ValueError(
             "device_mesh must be a keras.distribution.DeviceMesh. Received: "
-            f"device_mesh={device_mesh!r}. Make one of a shape, names of its "
-            "axes and keras.distribution.list_devices()."
+            f"device_mesh={echoed(device_mesh)}. Make one of a shape, names of "
+            "its axes and keras.distribution.list_devices()."
         )
     names = {DATA: data_parallel_dim_name, MODEL: model_parallel_dim_name}
     for kind, name in names.items():
         if name not in device_mesh.axis_names:
             raise ValueError(
                 f"{kind}_parallel_dim_name must be an axis of the mesh. "
-                f"Received: {kind}_parallel_dim_name={name!r}, axis_names="
-                f"{list(device_mesh.axis_names)}. Name one of them."
+                f"Received: {kind}_parallel_dim_name={echoed(name)}, "
+                f"axis_names={list(device_mesh.axis_names)}. Name one of them."
             )
     if data_parallel_dim_name == model_parallel_dim_name:
         raise ValueError(
             "data_parallel_dim_name and model_parallel_dim_name must be two "
             "axes of the mesh. Received: data_parallel_dim_name="
-            f"{data_parallel_dim_name!r}, model_parallel_dim_name="
-            f"{model_parallel_dim_name!r}. Give the mesh a second axis, of "
-            "size 1 if need be."
+            f"{echoed(data_parallel_dim_name)}, model_parallel_dim_name="
+            f"{echoed(model_parallel_dim_name)}. Give the mesh a second axis, "
+            "of size 1 if need be."
         )
     layout_map = _with_layouts(GPT3LayoutMap(device_mesh), names, shard_weights)
     if shard_optimizer and not shard_weights:

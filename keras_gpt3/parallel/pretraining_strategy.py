@@ -3,6 +3,7 @@
 import json
 import os
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.parallel.replicas import mirrored_strategy
 
 
@@ -79,8 +80,8 @@ def num_workers():
     if not (is_right and addresses):
         raise ValueError(
             "TF_CONFIG must be JSON with the workers of a cluster. Received: "
-            f"TF_CONFIG={text!r}. Write it as TensorFlow documents it, or "
-            "unset it."
+            f"TF_CONFIG={echoed(text)}. Write it as TensorFlow documents it, "
+            "or unset it."
         )
     return len(addresses)
 

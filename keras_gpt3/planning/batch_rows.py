@@ -1,5 +1,6 @@
 """How many rows a batch of tokens has, and which devices divide them."""
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.integer_argument import check_integer
 
 
@@ -29,8 +30,8 @@ def rows_of_batch(description, batch_tokens, length):
     if batch_tokens is None and description.recipe is None:
         raise ValueError(
             "batch_tokens must be given where the preset has no recipe. "
-            f"Received: batch_tokens=None, preset={description.name!r}. Pass "
-            "the tokens of the batch of all devices."
+            f"Received: batch_tokens=None, preset={echoed(description.name)}. "
+            "Pass the tokens of the batch of all devices."
         )
     if batch_tokens is None:
         batch_tokens = description.recipe["batch_tokens"]

@@ -4,6 +4,8 @@ import math
 import numbers
 import re
 
+from keras_gpt3.echoed_value import echoed
+
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 # 80GB, 80 GB, 1.5TB, 80G; in powers of 1024: 74.5GiB, 74.5Gi.
 _SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(?:([KMGTP])(I?))?B?")
@@ -67,8 +69,8 @@ def parse_bytes(size):
     if isinstance(size, bool) or not num_bytes or num_bytes < 0:
         raise ValueError(
             "A size of memory must be a number of bytes above 0, with or "
-            f"without a unit. Received: size={size!r}. Write it as '80GB' or "
-            "'74.5GiB'."
+            f"without a unit. Received: size={echoed(size)}. Write it as "
+            "'80GB' or '74.5GiB'."
         )
     return num_bytes
 

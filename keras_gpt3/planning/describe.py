@@ -4,6 +4,7 @@ import os
 import pathlib
 from collections.abc import Mapping
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.planning.model_description import ModelDescription
 from keras_gpt3.planning.parameter_count import count_parameters
 from keras_gpt3.preset_loader import BACKBONE_KEYS
@@ -52,7 +53,7 @@ def describe(preset):
     if str(preset).startswith("hf://"):
         raise ValueError(
             "preset must be on this machine to be described. "
-            f"Received: preset={preset!r}. "
+            f"Received: preset={echoed(preset)}. "
             "Load it with GPT3.from_preset and describe the model."
         )
     return _from_shipped(load_shipped_preset(preset))
@@ -116,8 +117,8 @@ def _read_folder(folder):
     if registered != _REGISTERED_NAME:
         raise ValueError(
             f"preset must be a folder whose config.json is of a "
-            f"{_REGISTERED_NAME}. Received: preset={str(folder)!r}, "
-            f"registered_name={registered!r}. "
+            f"{_REGISTERED_NAME}. Received: preset={echoed(str(folder))}, "
+            f"registered_name={echoed(registered)}. "
             "Write one with model.save_to_preset(folder)."
         )
     return content["config"]

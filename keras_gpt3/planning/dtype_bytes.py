@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from keras_gpt3.echoed_value import echoed
+
 # Mixed policies compute in half precision but keep their variables, hence
 # gradients and optimizer slots too, in float32.
 BYTES_PER_WEIGHT = {
@@ -80,7 +82,7 @@ def bytes_per_activation(dtype):
     """
     if dtype not in _BYTES_PER_ACTIVATION:
         raise ValueError(
-            f"dtype must be a known one. Received: dtype={dtype!r}. "
+            f"dtype must be a known one. Received: dtype={echoed(dtype)}. "
             f"Use one of {', '.join(map(repr, _BYTES_PER_ACTIVATION))}."
         )
     return _BYTES_PER_ACTIVATION[dtype]
@@ -93,8 +95,8 @@ def _get_policy(dtype):
         return keras.dtype_policies.get(dtype)
     except ValueError as error:
         raise ValueError(
-            f"dtype must be a Keras dtype policy. Received: dtype={dtype!r}. "
-            f"Use one of {', '.join(BYTES_PER_WEIGHT)}."
+            "dtype must be a Keras dtype policy. Received: "
+            f"dtype={echoed(dtype)}. Use one of {', '.join(BYTES_PER_WEIGHT)}."
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.integer_argument import check_integer
 
 
@@ -46,13 +47,13 @@ class Links:
             if not getattr(self, name) > 0:
                 raise ValueError(
                     f"{name} must be above 0. Received: {name}="
-                    f"{getattr(self, name)!r}. Leave it out to use "
+                    f"{echoed(getattr(self, name))}. Leave it out to use "
                     f"{getattr(Links, name):g} bytes a second."
                 )
         if not 0 <= self.overlap <= 1:
             raise ValueError(
                 "overlap must be from 0 to 1. Received: overlap="
-                f"{self.overlap!r}. Use 0 to wait for all communication."
+                f"{echoed(self.overlap)}. Use 0 to wait for all communication."
             )
 
     def bandwidth(self, span, devices):

@@ -4,6 +4,7 @@ Activations depend on batch, length and rematerialization; they are not
 counted here.
 """
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.planning.dtype_bytes import BYTES_PER_WEIGHT
 
 # Slots are variables of the weight's own dtype: Adam's two moments.
@@ -80,7 +81,7 @@ def _look_up(argument, value, table):
     if value not in table:
         known = ", ".join(repr(key) for key in table)
         raise ValueError(
-            f"{argument} must be a known one. Received: {argument}={value!r}. "
-            f"Use one of {known}."
+            f"{argument} must be a known one. Received: "
+            f"{argument}={echoed(value)}. Use one of {known}."
         )
     return table[value]

@@ -4,6 +4,7 @@ import math
 import numbers
 from typing import NamedTuple
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.planning.micro_batch_division import divisors
 
 
@@ -156,7 +157,7 @@ def _read(mesh):
     if len(sizes) != 3 or not all(whole):
         raise ValueError(
             "mesh must be three integers of at least 1: data, model and "
-            f"stages. Received: mesh={mesh!r}. Write it as (8, 1, 1)."
+            f"stages. Received: mesh={echoed(mesh)}. Write it as (8, 1, 1)."
         )
     return Mesh(*map(int, sizes))
 

@@ -2,6 +2,7 @@
 
 import numbers
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.preset_loader import SWITCHES
 
 _SIZES = (
@@ -78,9 +79,12 @@ def count_parameters(config):
 def _size(config, key):
     value = config.get(key)
     if not isinstance(value, numbers.Integral) or value < 1:
+        remedy = "Pass 1 or more, without quotes."
+        if key not in config:
+            remedy = f"Give the config all of {', '.join(_SIZES)}."
         raise ValueError(
-            f"{key} must be a positive integer. Received: {key}={value!r}. "
-            f"Give the config all of {', '.join(_SIZES)}."
+            f"{key} must be a positive integer. Received: "
+            f"{key}={echoed(value)}. {remedy}"
         )
     # NumPy's integers would overflow at the largest sizes.
     return int(value)

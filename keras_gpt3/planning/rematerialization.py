@@ -2,6 +2,8 @@
 
 import numbers
 
+from keras_gpt3.echoed_value import echoed
+
 _NEVER = 0
 _STEPS = {"none": _NEVER, "block": 1}
 
@@ -38,8 +40,9 @@ def rematerialized_layers(rematerialization, num_layers):
     if not whole or step < (rematerialization != "none"):
         raise ValueError(
             "rematerialization must be 'none', 'block' or an integer of at "
-            f"least 1. Received: rematerialization={rematerialization!r}. Use "
-            "2 to recompute every second block, 'block' to recompute all."
+            "least 1. Received: "
+            f"rematerialization={echoed(rematerialization)}. Use 2 to "
+            "recompute every second block, 'block' to recompute all."
         )
     return tuple(
         step != _NEVER and index % step == 0 for index in range(num_layers)

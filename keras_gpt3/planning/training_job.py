@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.planning.links import Links
 from keras_gpt3.planning.model_flops import model_flops_per_token
 from keras_gpt3.planning.pass_sizes import PassSizes
@@ -80,7 +81,7 @@ class TrainingJob:
         if not sustained_flops > 0:
             raise ValueError(
                 "sustained_flops must be above 0. Received: sustained_flops="
-                f"{sustained_flops!r}. Leave it out to use "
+                f"{echoed(sustained_flops)}. Leave it out to use "
                 f"{SUSTAINED_FLOPS:g} FLOP/s."
             )
         links = links or Links()

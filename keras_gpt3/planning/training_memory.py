@@ -1,5 +1,6 @@
 """Bytes of a training step: its parts, and the most there is at a time."""
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.planning import stepwise_memory
 from keras_gpt3.planning.compiled_memory import compiled_memory
 from keras_gpt3.planning.device_share import DeviceShare
@@ -89,8 +90,8 @@ def _check_accelerator(accelerator):
     if accelerator not in _ACCELERATORS:
         raise ValueError(
             "accelerator must be the Keras backend that runs a GPU, or None. "
-            f"Received: accelerator={accelerator!r}. Use 'jax', 'tensorflow' "
-            "or None for a CPU."
+            f"Received: accelerator={echoed(accelerator)}. Use 'jax', "
+            "'tensorflow' or None for a CPU."
         )
 
 

@@ -1,5 +1,6 @@
 """Refusal of a training step that cannot fit, before it starts."""
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.planning.available_memory import available_memory
 from keras_gpt3.planning.byte_size import format_bytes
 from keras_gpt3.planning.training_choice import choose_training
@@ -86,7 +87,7 @@ def check_training_fits(
         f"{format_bytes(needed)} in {dtype} for {batch_size} rows of {length} "
         f"tokens, {format_bytes(allocated)} of them taken already. Received: "
         f"available={format_bytes(available)}, micro_batch_size="
-        f"{micro_batch_size}, rematerialization={rematerialization!r}. "
+        f"{micro_batch_size}, rematerialization={echoed(rematerialization)}. "
         f"{_remedy(config, batch_size, available + allocated, options)}"
     )
 

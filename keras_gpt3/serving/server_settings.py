@@ -4,6 +4,7 @@ import dataclasses
 import math
 import numbers
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.export.serving_bundle import check_served_as
 from keras_gpt3.integer_argument import check_integer
 
@@ -104,5 +105,5 @@ def _check_seconds(name, value, zero):
         raise ValueError(
             f"{name} must be a finite number "
             f"{'of at least' if zero else 'above'} 0. Received: "
-            f"{name}={value!r}. Pass {'0 or more' if zero else 'more'}."
+            f"{name}={echoed(value)}. Pass {'0 or more' if zero else 'more'}."
         )

@@ -55,7 +55,8 @@ def check_value(name, value, dtype, max_new_tokens=None):
     if name == "top_k":
         return min(_integer(value, 0, TOP_K), _INT32)
     if name == "seed":
-        return check_seed(value)
+        # The exported graph draws one anew.
+        return -1 if value == -1 else check_seed(value)
     if name == "stop":
         return _stop(value)
     if name == "truncate":

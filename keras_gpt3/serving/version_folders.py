@@ -4,6 +4,7 @@ import contextlib
 import logging
 import pathlib
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.export.file_sizes import read_file_sizes
 
 _LOG = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ def newest_versions(folder):
     if not versions:
         raise ValueError(
             "FOLDER must be a SavedModel, or hold versions in folders such as "
-            f"1. Received: FOLDER={str(folder)!r}. Write one with "
+            f"1. Received: FOLDER={echoed(str(folder))}. Write one with "
             "model.export(folder)."
         )
     return sorted(versions, reverse=True)
@@ -147,8 +148,8 @@ class VersionLoader:
                 reasons.append(f"{version}: {error}")
         raise ValueError(
             "FOLDER must hold a version that can be loaded. Received: "
-            f"FOLDER={str(self._folder)!r} ({'; '.join(reasons)}). Copy or "
-            "export it again."
+            f"FOLDER={echoed(str(self._folder))} ({'; '.join(reasons)}). Copy "
+            "or export it again."
         )
 
     def load_newer(self, than):

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.tokenization.merge_rules import check_merge_rules
 from keras_gpt3.tokenization.merge_rules import read_merge_rules
 from keras_gpt3.tokenization.special_token_split import are_nested
@@ -224,8 +225,9 @@ class BytePairEncoding:
         """Looks up the id of a token, spelled in the byte alphabet."""
         if token not in self.vocabulary:
             raise ValueError(
-                f"`token` must be in the vocabulary. Received: token={token!r}."
-                " Spell it in GPT-2's byte alphabet (a space is 'Ġ')."
+                "`token` must be in the vocabulary. Received: "
+                f"token={echoed(token)}. Spell it in GPT-2's byte alphabet (a "
+                "space is 'Ġ')."
             )
         return self.vocabulary[token]
 

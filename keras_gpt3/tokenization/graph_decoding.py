@@ -1,5 +1,6 @@
 """Token ids to texts, inside a graph."""
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.ops.graph_assertion import assert_in_graph
 from keras_gpt3.tokenization.graph_tables import NO_TOKEN
 
@@ -30,7 +31,7 @@ def check_decode_arguments(ids, lengths, errors):
     if errors not in (None, "replace", "ignore"):
         raise ValueError(
             "`errors` must be None, 'replace' or 'ignore'. Received: "
-            f"errors={errors!r}. Use None to keep the bytes as they are."
+            f"errors={echoed(errors)}. Use None to keep the bytes as they are."
         )
     if ids.shape.rank != 2 or not ids.dtype.is_integer:
         raise ValueError(

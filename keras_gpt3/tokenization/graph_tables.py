@@ -5,6 +5,7 @@ import pathlib
 
 import numpy as np
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
 
 # What the table of tokens answers to ids outside it; no base64.
@@ -135,8 +136,9 @@ def _write_lines(folder, name, lines):
     if path.exists():
         raise ValueError(
             "A table must have a file of its own, as TensorFlow takes tables "
-            f"of one path for one table. Received: folder={str(folder)!r}, "
-            f"which holds {name}. Pass an empty folder."
+            "of one path for one table. Received: "
+            f"folder={echoed(str(folder))}, which holds {name}. Pass an empty "
+            "folder."
         )
     path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
     return str(path)

@@ -1,5 +1,6 @@
 """Merge rules of byte-pair encoding: reading and checking them."""
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
 
 
@@ -39,7 +40,8 @@ def _split_rule(line):
     if len(parts) != 2 or not all(parts):
         raise ValueError(
             "A merge rule must be two tokens with one space between. "
-            f"Received: rule={line!r}. Pass `merges` as in GPT-2's vocab.bpe."
+            f"Received: rule={echoed(line)}. Pass `merges` as in GPT-2's "
+            "vocab.bpe."
         )
     return tuple(parts)
 
@@ -78,9 +80,10 @@ def check_merge_rules(rules, vocabulary):
         ):
             problem = "be reachable: no earlier rule may break up its parts"
         if problem:
+            rule = echoed(f"{left} {right}")
             raise ValueError(
                 f"A merge rule must {problem}. Received: "
-                f"rule={f'{left} {right}'!r} (number {rank}). "
+                f"rule={rule} (number {rank}). "
                 "Pass a vocabulary and merges that were trained together."
             )
         ranks[left + right] = rank

@@ -2,6 +2,7 @@
 
 import json
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
 from keras_gpt3.tokenization.byte_alphabet import symbols_to_bytes
 
@@ -91,15 +92,16 @@ def check_vocabulary(vocabulary, special_tokens):
     if missing:
         raise ValueError(
             "A vocabulary must hold all 256 bytes in GPT-2's byte alphabet. "
-            f"Received: {256 - len(missing)} of them, {missing[0]!r} (byte "
-            f"{BYTE_SYMBOLS.index(missing[0])}) is missing. Add the bytes."
+            f"Received: {256 - len(missing)} of them, {echoed(missing[0])} "
+            f"(byte {BYTE_SYMBOLS.index(missing[0])}) is missing. Add the "
+            "bytes."
         )
     for token in special_tokens:
         if token not in vocabulary:
             raise ValueError(
                 "Special tokens must be in the vocabulary. Received: "
-                f"special_tokens={tuple(special_tokens)!r}, {token!r} is "
-                "missing. Add it to `vocabulary`."
+                f"special_tokens={echoed(tuple(special_tokens))}, "
+                f"{echoed(token)} is missing. Add it to `vocabulary`."
             )
 
 
@@ -134,7 +136,7 @@ def spell_tokens(vocabulary, special_tokens):
     except KeyError as error:
         raise ValueError(
             "Tokens must be spelled in GPT-2's byte alphabet (a space is "
-            f"'Ġ'). Received: a token with {error.args[0]!r}. Respell it, or "
-            "list it in `special_tokens`."
+            f"'Ġ'). Received: a token with {echoed(error.args[0])}. Respell "
+            "it, or list it in `special_tokens`."
         ) from None
     return spelled

@@ -4,8 +4,9 @@ import re
 
 import keras
 
-# Conventionally not decayed: layer norms (gamma, beta) and biases.
-_NOT_DECAYED = re.compile(r"\b(bias|gamma|beta)\b")
+# Conventionally not decayed: layer norms (gamma, beta) and biases. Of the names
+# that TensorFlow gives, "scope/bias/replica_1:0", only that part counts.
+_NOT_DECAYED = re.compile(r"(.*/)?(bias|gamma|beta)(/replica_\d+)?(:\d+)?")
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
@@ -58,6 +59,6 @@ class AdamW(keras.optimizers.AdamW):
         )
 
     def _use_weight_decay(self, variable):
-        if _NOT_DECAYED.search(variable.name):
+        if _NOT_DECAYED.fullmatch(variable.name):
             return False
         return super()._use_weight_decay(variable)

@@ -84,6 +84,23 @@ def train_step(model, state, data):
     return logs, (trainable, non_trainable, optimizer_state, metrics)
 
 
+def with_learning_rate(model, train_step, state, data):
+    """Trains with Keras' own step, which a user's own loss needs.
+
+    Args:
+        model: a compiled `GPT3`.
+        train_step: callable. Keras' step, of a state and a batch.
+        state: as in `train_step`.
+        data: as in `train_step`.
+
+    Returns:
+        What the step gives, with the learning rate of the update.
+    """
+    _, learning_rate = _optimizer_scalars(model, state[2])
+    logs, state = train_step(state, data)
+    return logs | {"learning_rate": learning_rate}, state
+
+
 def test_step(model, state, data):
     """Evaluates a model on one batch.
 
@@ -134,6 +151,23 @@ def test_step(model, state, data):
         model, metrics, sums, total, (x, y, sample_weight), logits
     )
     return logs, (trainable, non_trainable, metrics)
+
+
+def mean_loss(y, logits, sample_weight=None):
+    """The loss of the step, for a step of the user's own.
+
+    Args:
+        y: int array of shape `(batch, length)`, the labels.
+        logits: array of shape `(batch, length, vocabulary_size)`.
+        sample_weight: `None`, or weights of rows or of tokens. Defaults to
+            `None`.
+
+    Returns:
+        A float32 scalar, the mean over tokens.
+    """
+    _, y, sample_weight = unpack_batch((None, y, sample_weight))
+    shares = _shares(*_token_weights(y, sample_weight))
+    return whole_sums(logits, y, shares)[0]
 
 
 def tokens_seen(model):

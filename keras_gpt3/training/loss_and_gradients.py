@@ -152,8 +152,9 @@ def whole_sums(logits, y, weights):
     Returns:
         As `chunked_sums`.
     """
+    y = tf.cast(y, "int32")  # Of uint8 and others `argmax` knows nothing.
     loss = tf.reduce_sum(token_cross_entropy(y, logits) * weights)
-    guesses = tf.argmax(logits, axis=-1, output_type=y.dtype)
+    guesses = tf.argmax(logits, axis=-1, output_type="int32")
     correct = tf.reduce_sum(tf.cast(guesses == y, "float32") * weights)
     return tf.stack([loss, correct])
 

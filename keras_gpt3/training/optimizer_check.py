@@ -70,3 +70,79 @@ def check_optimizer(optimizer):
             f"{type(optimizer).__name__}. Use one that overrides update_step "
             "alone."
         )
+
+
+def check_weights(variables):
+    """Raises if the step cannot train variables as they are stored.
+
+    Args:
+        variables: list of `keras.Variable`. Those to train.
+
+    Raises:
+        ValueError: If one of them is a scale of float8, which Keras overwrites
+            by what stands for its gradient, or is stored in float16.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_gpt3.training.optimizer_check import check_weights
+
+    check_weights([keras.Variable(0.0)])
+    ```
+    """
+    for variable in variables:
+        # Those cannot be clipped or added up over micro-batches and replicas.
+        if variable.overwrite_with_gradient:
+            raise ValueError(
+                "A model must not be in float8 to be trained: its scales are "
+                f"no weights. Received: {variable.path}. Train in "
+                "mixed_bfloat16, and call quantize after."
+            )
+        # Adam's epsilon of 1e-8 is 0 there, and so are most squares.
+        if variable.dtype == "float16":
+            raise ValueError(
+                "Weights must not be float16 to be trained: their range is too "
+                f"small. Received: {variable.path} in float16. Use "
+                "mixed_bfloat16 or mixed_float16, whose weights are float32."
+            )
+
+
+def check_callbacks(optimizer, callbacks):
+    """Raises if a callback is to set the learning rate of a schedule.
+
+    Keras raises where it is set: with `ReduceLROnPlateau` after many epochs.
+
+    Args:
+        optimizer: `keras.optimizers.Optimizer`.
+        callbacks: as in `GPT3.fit`.
+
+    Raises:
+        ValueError: If one of Keras' callbacks would.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_gpt3.training.optimizer_check import check_callbacks
+
+    check_callbacks(keras.optimizers.Adam(), keras.callbacks.Callback())
+    ```
+    """
+    rate = inner_optimizer(optimizer)._learning_rate
+    if isinstance(rate, keras.Variable):
+        return
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = callbacks.callbacks
+    setters = (
+        keras.callbacks.LearningRateScheduler,
+        keras.callbacks.ReduceLROnPlateau,
+    )
+    for callback in keras.tree.flatten(callbacks):
+        if isinstance(callback, setters):
+            raise ValueError(
+                "learning_rate must be a number where a callback sets it. "
+                f"Received: learning_rate={type(rate).__name__}, callbacks "
+                f"with {type(callback).__name__}. Use an optimizer such as "
+                "keras_gpt3.training.AdamW(6e-4), or leave the callback out."
+            )

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_gpt3.ops.token_cross_entropy import token_cross_entropy
+
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
 class Perplexity(keras.metrics.Mean):
@@ -28,6 +30,14 @@ class Perplexity(keras.metrics.Mean):
 
     def __init__(self, name="perplexity", **kwargs):
         super().__init__(name=name, **kwargs)
+        self._direction = "down"  # Keras' callbacks ask which way is better.
 
     def result(self):
         return ops.exp(super().result())
+
+
+class PerplexityOfLogits(keras.metrics.MeanMetricWrapper, Perplexity):
+    """The same of labels and logits, as Keras calls the metrics of a model."""
+
+    def __init__(self, name="perplexity"):
+        super().__init__(token_cross_entropy, name=name)

@@ -213,7 +213,7 @@ def _compile(model, section, recipe):
         rematerialization=section.rematerialization,
         jit_compile=section.jit_compile,
     )
-    model.optimizer.build(model.trainable_variables)
+    model._step.prepare_optimizer(model)
 
 
 def _check_vocabulary(data, model):

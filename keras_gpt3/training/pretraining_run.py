@@ -69,10 +69,11 @@ class PretrainingRun:
 
         Raises:
             RuntimeError: If too many updates were skipped, the run went back
-                too often, a shard cannot be read any more, or the last
-                checkpoint could not be written.
+                too often, a shard cannot be read any more or is not what its
+                manifest says, or the last checkpoint could not be written.
         """
         self._prepare_loops()
+        self._data.check_in_background()
         self._resume()
         self._tell({"kind": "start", "step": self._state.step}, due=False)
         self._make_up_validation()
@@ -83,6 +84,8 @@ class PretrainingRun:
             self._saves.finish(self._state.step)
         while not self._is_finished and not self._stops:
             self._step()
+            with _runtime_errors():
+                self._data.raise_if_damaged(wait=self._is_finished)
         self._saves.finish(self._state.step)
         return self._is_finished
 

@@ -1,8 +1,17 @@
 """The batches of a pretraining run, for every replica its part."""
 
+import json
+import pathlib
+import threading
+
 from keras_gpt3.data import Mixture
 from keras_gpt3.data import TokenShards
 from keras_gpt3.data import packed_dataset
+from keras_gpt3.data.shard_manifest import ShardManifest
+from keras_gpt3.replaced_file import replaced_file
+
+# In the run's folder: what the shards were when they were read whole.
+CHECKED = "checked_shards.json"
 
 
 class RunData:
@@ -41,6 +50,47 @@ class RunData:
         }
         for name, shards in self._held_out.items():
             self._num_batches(name, shards)
+        self._checked = pathlib.Path(config.folder, CHECKED)
+        self._checking, self._damage = None, None
+
+    def check_in_background(self):
+        """Begins to read all shards and to compare them with their manifests.
+
+        A later start of the run finds in its folder that they were sound.
+        """
+        sets = [*self._sets.values(), *self._held_out.values()]
+        records = [r for s in sets for r in ShardManifest.read(s.folder).shards]
+        found = json.dumps([record.sha256 for record in records]).encode()
+        if self._checked.exists() and self._checked.read_bytes() == found:
+            return
+        self._checking = threading.Thread(
+            target=self._check, args=(sets, found), daemon=True
+        )
+        self._checking.start()
+
+    def _check(self, sets, found):
+        try:
+            for shards in sets:
+                shards.verify()
+            with replaced_file(self._checked) as file:
+                file.write(found)
+        except (OSError, ValueError) as error:
+            self._damage = error
+
+    def raise_if_damaged(self, wait=False):
+        """Raises if a shard was found not to be what its manifest says.
+
+        Args:
+            wait: bool. Whether to wait until all are read. Defaults to `False`.
+
+        Raises:
+            OSError: If one cannot be read.
+            ValueError: If one has other contents.
+        """
+        if wait and self._checking is not None:
+            self._checking.join()
+        if self._damage is not None:
+            raise self._damage
 
     @property
     def held_out_sets(self):

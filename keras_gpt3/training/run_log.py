@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.replaced_file import replaced_file
 
 
@@ -102,7 +103,8 @@ class RunLog:
         except json.JSONDecodeError as error:
             raise ValueError(
                 "Each line of a log must be JSON. Received: line "
-                f"{number} of '{self._path}', {line[:40]!r}. Delete that line."
+                f"{number} of '{self._path}', {echoed(line[:40])}. Delete that "
+                "line."
             ) from error
 
 

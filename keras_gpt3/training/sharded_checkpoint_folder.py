@@ -3,6 +3,7 @@
 import os
 
 from keras_gpt3.backend_check import require_backend
+from keras_gpt3.echoed_value import echoed
 
 
 def import_orbax():
@@ -99,8 +100,8 @@ def checkpoint_path(folder, step=None):
     step = steps[-1] if step is None else step
     if step not in steps:
         raise ValueError(
-            f"step must be one of {steps}. Received: step={step!r}, directory="
-            f"'{folder}'. Pass one of these, or None for the last."
+            f"step must be one of {steps}. Received: step={echoed(step)}, "
+            f"directory='{folder}'. Pass one of these, or None for the last."
         )
     return step, os.path.join(folder, str(step))
 

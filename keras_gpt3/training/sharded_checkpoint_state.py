@@ -2,6 +2,7 @@
 
 import json
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.version import __version__
 
 # They change no value: a name, and what is frozen is not in the config.
@@ -188,6 +189,6 @@ def _shape(shapes, name):
 def _another(owner, field, saved, here, path):
     return (
         f"A checkpoint must be of the same {owner}. Received: {field}="
-        f"{saved!r} in '{path}', {field}={here!r} in the model. Build the "
-        "model as it was when it was saved, or use another directory."
+        f"{echoed(saved)} in '{path}', {field}={echoed(here)} in the model. "
+        "Build the model as it was when it was saved, or use another directory."
     )

@@ -8,6 +8,7 @@ result.
 
 import functools
 
+import keras
 import tensorflow as tf
 
 from keras_gpt3.training.apply_gradients import apply_gradients
@@ -37,7 +38,11 @@ def train_step(model, data):
     compute = replica_gradients(model, weighted_only=has_weights)
     gradient_scale = scale_loss(model.optimizer, tf.ones(()))
     sums, gradients, logits = compute(x, y, shares, gradient_scale)
-    learning_rate = _apply(model, gradients)
+    if not model.optimizer.built:  # Variables cannot depend on the batch.
+        model.optimizer.build(model.trainable_variables)
+    # Else an optimizer counts a step whose check of micro-batches fails.
+    with tf.control_dependencies([sums]):
+        learning_rate = _apply(model, gradients)
     _update_trackers(model, sums, total_weight)
     metrics = _metrics(model, y, logits, sample_weight)
     return metrics | {"learning_rate": learning_rate}
@@ -70,8 +75,9 @@ def train_step_with_compiled_loss(model, data):
     """The step for a user's own loss, through the full logits.
 
     As Keras' own step, but for the order of averaging and clipping, and that a
-    replica counts by its share of the rows. Loss and gradients run op by op
-    unless `jit_compile=True` was asked for: XLA cannot take every loss.
+    replica counts by its share of what the loss is a mean over. Loss and
+    gradients run op by op unless `jit_compile=True` was asked for: XLA cannot
+    take every loss.
 
     Args:
         model: a `GPT3` compiled with a loss.
@@ -81,31 +87,92 @@ def train_step_with_compiled_loss(model, data):
         A dict of scalars: the running metrics and the learning rate.
     """
     x, y, sample_weight = unpack_batch(data)
-    rows = tf.cast(tf.shape(y)[0], "float32")
-    share = tf.math.divide_no_nan(rows, sum_over_replicas(rows))
+    rows, factor = _rows_and_factor(model, y, sample_weight)
     compute = functools.partial(_gradients_of_compiled_loss, model)
     # On demand alone: "auto" must not refuse a loss that XLA cannot take.
     if model._step.jit_compile is True and not model.run_eagerly:
         compute = tf.function(compute, jit_compile=True, autograph=False)
-    loss, logits, gradients = compute(x, y, sample_weight, rows, share)
+    loss, logits, gradients = compute(x, y, sample_weight, rows, factor)
     learning_rate = _apply(model, gradients)
-    model._loss_tracker.update_state(loss, sample_weight=rows)
+    _update_loss_tracker(model, loss, rows)
     metrics = _metrics(model, y, logits, sample_weight)
     return metrics | {"learning_rate": learning_rate}
 
 
-def _gradients_of_compiled_loss(model, x, y, sample_weight, rows, share):
-    """The loss of a replica's rows, its logits, and its share of gradients."""
+def mean_loss(y, logits, sample_weight=None):
+    """The loss of the step, for a step of the user's own.
+
+    Args:
+        y: int tensor of shape `(batch, length)`, the labels.
+        logits: tensor of shape `(batch, length, vocabulary_size)`.
+        sample_weight: as in `token_weights`. Defaults to `None`.
+
+    Returns:
+        A float32 scalar: the replica's part of the mean over tokens of the
+        global batch, which Keras' optimizers add up.
+    """
+    _, y, sample_weight = unpack_batch((None, y, sample_weight))
+    shares, _ = token_shares(y, sample_weight)
+    return whole_sums(logits, y, shares)[0]
+
+
+def test_step_with_compiled_loss(model, data):
+    """As `test_step` for a user's own loss.
+
+    Args:
+        model: a `GPT3` compiled with a loss.
+        data: as in `train_step`.
+
+    Returns:
+        A dict of scalars, the running metrics.
+    """
+    x, y, sample_weight = unpack_batch(data)
+    rows, factor = _rows_and_factor(model, y, sample_weight)
+    loss, logits = _compiled_loss(
+        model, x, y, sample_weight, rows, factor, training=False
+    )
+    _update_loss_tracker(model, loss, rows)
+    return _metrics(model, y, logits, sample_weight)
+
+
+def _rows_and_factor(model, y, sample_weight):
+    """A replica's rows, and what makes its loss its part of the batch's.
+
+    Keras divides means by the number of replicas, as if all were alike, and
+    leaves sums as they are.
+    """
+    rows = tf.cast(tf.shape(y)[0], "float32")
+    # As `CompileLoss` resolves it: a function gets the default, a mean.
+    loss = getattr(model._compile_loss, "_user_loss", None)
+    loss = keras.tree.flatten(loss)[0]
+    reduction = getattr(keras.losses.get(loss), "reduction", "mean")
+    if reduction in ("sum", "none", None):
+        return rows, tf.ones(())
+    count = rows
+    if reduction == "mean_with_sample_weight" and sample_weight is not None:
+        count = tf.reduce_sum(tf.cast(sample_weight, "float32"))
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    share = tf.math.divide_no_nan(count, sum_over_replicas(count))
+    return rows, share * replicas
+
+
+def _compiled_loss(model, x, y, sample_weight, rows, factor, training):
+    """A replica's part of the loss of the batch, and its logits."""
+    logits = model(x, training=training)
+    loss = model._compute_loss(
+        x=x, y=y, y_pred=logits, sample_weight=sample_weight, training=training
+    )
+    # A replica without a row has no mean.
+    return tf.where(rows > 0, tf.reduce_sum(loss) * factor, 0.0), logits
+
+
+def _gradients_of_compiled_loss(model, x, y, sample_weight, rows, factor):
+    """A replica's part of the loss, its logits, its part of the gradients."""
     with tf.GradientTape() as tape:
-        logits = model(x, training=True)
-        loss = model._compute_loss(
-            x=x, y=y, y_pred=logits, sample_weight=sample_weight, training=True
+        loss, logits = _compiled_loss(
+            model, x, y, sample_weight, rows, factor, training=True
         )
-        # Keras has divided by the number of replicas, as if all were alike. A
-        # replica without a row has no mean.
-        loss = tf.where(rows > 0, loss * replicas, 0.0)
-        scaled = scale_loss(model.optimizer, loss * share)
+        scaled = scale_loss(model.optimizer, loss)
     gradients = tape.gradient(scaled, model.trainable_variables)
     return loss, logits, gradients
 
@@ -127,6 +194,12 @@ def _update_trackers(model, sums, total_weight):
     loss, correct = tf.unstack(sum_over_replicas(sums))
     model._loss_tracker.update_state(loss, sample_weight=total_weight)
     model._step.track(loss, correct, total_weight)
+
+
+def _update_loss_tracker(model, loss, rows):
+    """Adds the loss of the global batch, on every replica alike."""
+    loss, rows = sum_over_replicas([loss, rows])
+    model._loss_tracker.update_state(loss, sample_weight=rows)
 
 
 def _metrics(model, y, logits, sample_weight):

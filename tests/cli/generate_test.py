@@ -46,6 +46,11 @@ def test_settings_count_and_a_prompt_may_come_from_standard_input(folder):
     assert done.stdout == expected[: expected.index(stop, 3)] + "\n"
 
 
+def test_without_a_seed_runs_write_different_answers(folder):
+    answers = {run(folder, *ARGUMENTS).stdout for _ in range(2)}
+    assert len(answers) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -64,3 +69,12 @@ def test_what_is_wrong_is_said_in_a_line_with_code_2(
     assert done.exit_code == 2
     assert done.stderr.startswith(message) and done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+def test_a_file_of_keras_is_told_how_to_become_a_folder(tmp_path):
+    file = tmp_path / "m.keras"
+    file.write_bytes(b"PK")
+    done = run(str(file), "a")
+    assert done.exit_code == 2 and done.stderr.count("\n") == 1
+    assert "preset must be a folder, or a name, and no file." in done.stderr
+    assert "write a folder with model.save_to_preset." in done.stderr

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import pathlib
+import threading
 
 import pytest
 
@@ -16,6 +17,7 @@ from keras_gpt3.corpus.shard_section import ShardSection
 from keras_gpt3.corpus.source_section import SourceSection
 from keras_gpt3.data import Mixture
 from keras_gpt3.data import packed_dataset
+from keras_gpt3.folder_lock import locked_folder
 from keras_gpt3.training.config_file import read_config
 from keras_gpt3.training.pretraining_config import PretrainingConfig
 from tests.fixtures.corpus.excerpts import read_excerpts
@@ -211,3 +213,26 @@ def test_a_stage_that_cannot_run_raises(raw, tmp_path):
     plain = dataclasses.replace(config, decontaminate=DecontaminateSection())
     with pytest.raises(ValueError, match="Received: stage='decontaminate' w"):
         build_stage("decontaminate", plain, ONE)
+
+
+def test_a_second_build_of_a_folder_is_refused(tmp_path):
+    file = write_lines(tmp_path / "a.jsonl", texts_of("novels")[:2])
+    sources = {"books": SourceSection(files=[file])}
+    config = CorpusConfig(str(tmp_path / "corpus"), sources)
+    errors = []
+
+    def second():
+        for build in (build_corpus, lambda *a: build_stage("read", *a)):
+            try:
+                build(config, ONE)
+            except BlockingIOError as error:
+                errors.append(str(error))
+
+    (tmp_path / "corpus").mkdir()
+    with locked_folder(tmp_path / "corpus"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+    assert len(errors) == 2
+    assert errors[0].startswith("Only one process may write to a folder at")
+    assert list((tmp_path / "corpus").iterdir()) == []

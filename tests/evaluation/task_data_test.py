@@ -1,8 +1,10 @@
+import gzip
 import json
 
 import pytest
 
 from keras_gpt3.evaluation import task_data
+from keras_gpt3.evaluation.evaluation_set import load_evaluation_sets
 from keras_gpt3.evaluation.task_data import split_source
 from keras_gpt3.evaluation.task_data import task_examples
 from keras_gpt3.evaluation.task_table import find_tasks
@@ -58,21 +60,60 @@ def test_synthetic_tasks_are_generated_by_seed(has_folder, tmp_path):
     assert not {e.context for e in one} & {e.context for e in train}
 
 
-@pytest.mark.parametrize(
-    ("local", "missing"), [("test", "train"), ("train", "test")]
-)
-def test_a_synthetic_task_with_one_local_split_must_have_both(
-    local, missing, tmp_path
+def test_a_synthetic_task_with_local_demonstrations_must_have_questions(
+    tmp_path,
 ):
     (task,) = find_tasks(["two_digit_addition"])
     (tmp_path / task.name).mkdir()
     line = json.dumps({"context": "1 plus 1 is", "completion": " 2"})
-    (tmp_path / task.name / f"{local}.jsonl").write_text(line)
-    assert len(task_examples(task, local, tmp_path)) == 1
-    path = tmp_path / task.name / f"{missing}.jsonl"
+    (tmp_path / task.name / "train.jsonl").write_text(line)
+    assert len(task_examples(task, "train", tmp_path)) == 1
+    path = tmp_path / task.name / "test.jsonl"
     with pytest.raises(FileNotFoundError) as error:
-        task_examples(task, missing, tmp_path)
+        task_examples(task, "test", tmp_path)
     assert f"'{path}', which does not exist" in str(error.value)
+
+
+def published_lines(task):
+    """Three records as the files of openai/gpt-3 have them."""
+    if "anagrams" in task:
+        words = {"skicts": "sticks", "wotn": "town", "pmlae": "maple"}
+        pairs = [(f"\n{x} =", f" {word}") for x, word in words.items()]
+    else:
+        pairs = [
+            (f"\n\nQ: What is {x} plus 45?\n\nA:", f" {x + 45}")
+            for x in (98, 7, 11)
+        ]
+    return [json.dumps({"context": c, "completion": a}) for c, a in pairs]
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("two_digit_addition", "two_digit_addition.jsonl"),
+        ("mid_word_1_anagrams", "mid_word_1_anagrams.jsonl.gz"),
+        ("anagrams_2", "mid_word_2_anagrams.jsonl.gz"),
+        # A file of one's own, without one for demonstrations.
+        ("anagrams_2", "anagrams_2/test.jsonl"),
+    ],
+)
+def test_published_files_of_synthetic_tasks_are_read_as_they_are(
+    name, file, tmp_path
+):
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    content = "\n".join(published_lines(name)).encode()
+    is_gzipped = file.endswith(".gz")
+    path.write_bytes(gzip.compress(content) if is_gzipped else content)
+    tasks = find_tasks([name])
+    (found,) = load_evaluation_sets(tasks, shots=2, data=tmp_path)
+    assert found.task.name == name.replace("mid_word_1_anagrams", "anagrams_1")
+    assert len(found.test) == 3 and found.train == found.test
+    # No question is among its own demonstrations.
+    assert found.twins == {0: (0,), 1: (1,), 2: (2,)}
+    with pytest.raises(ValueError, match="the tested example itself left out"):
+        load_evaluation_sets(tasks, shots=3, data=tmp_path)
+    assert f"(file='{path}')" in split_source(found.task, "train", tmp_path)
 
 
 def test_messages_say_where_a_split_comes_from(tmp_path):

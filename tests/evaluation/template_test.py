@@ -88,6 +88,33 @@ def test_templates_run_in_a_sandbox(template):
     assert RECORD["items"] == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ("{{ 'a' * 10000000 }}", "over 1,000,000 characters"),
+        ("{{ 9 ** (9 ** 9) }}", "over 1,000,000 characters"),
+        ("{{ '%9999999d' % 1 }}", "over 1,000,000 characters"),
+        (
+            "{% for i in range(10000) %}{{ 'abcdefgh' * 100 }}{% endfor %}",
+            "over 1,000,000 characters",
+        ),
+        (
+            "{% for i in range(9999) %}{% for j in range(9999) %}"
+            "{% set x = j %}{% endfor %}{% endfor %}",
+            "over 1,000,000 steps",
+        ),
+        (
+            "{% macro a(n) %}{% if n %}{{ a(n - 1) ~ a(n - 1) }}{% endif %}"
+            "{% endmacro %}{{ a(50) }}",
+            "over 1,000,000 steps",
+        ),
+    ],
+)
+def test_what_takes_too_long_or_gives_too_much_is_refused(template, reason):
+    with pytest.raises(ValueError, match=reason):
+        render(template, {})
+
+
 def test_names_are_those_of_fields_alone():
     template = (
         "{% set x = a %}{% for i in range(b) %}{{ c[i].d ~ x }}{% endfor %}"

@@ -25,7 +25,7 @@ DEFAULTS = {
     "temperature": [1.0],
     "top_k": [0],
     "top_p": [1.0],
-    "seed": [0],
+    "seed": [-1],
     "truncate": [b""],
     "stop": [[b""]],
 }
@@ -99,14 +99,25 @@ def test_defaults_are_in_the_signature(exported, name, options):
 
 def test_a_loaded_export_fills_defaults_in(exported):
     prompts = tf.constant(PROMPTS)
-    answer = exported.loaded.generate(prompts)
-    expected = TracedEndpoints(exported.model)("generate", prompts=PROMPTS)
+    one = tf.constant(1)
+    answer = exported.loaded.generate(prompts, seed=one)
+    expected = TracedEndpoints(exported.model)(
+        "generate", prompts=PROMPTS, seed=1
+    )
     for name, value in answer.items():
         np.testing.assert_array_equal(value, expected[name])
     assert answer["num_tokens"].shape == (2,)
-    again = exported.loaded.generate(prompts, seed=tf.constant([1, 0]))
+    again = exported.loaded.generate(prompts, seed=tf.constant([0, 1]))
     assert again["texts"][1] == answer["texts"][1]
     assert again["texts"][0] != answer["texts"][0]
+
+
+def test_without_a_seed_calls_and_rows_draw_differently(exported):
+    # What a process that exports may have called.
+    keras.utils.set_random_seed(1)
+    prompts = tf.constant(["the cat"] * 3)
+    found = [exported.loaded.generate(prompts)["texts"] for _ in range(2)]
+    assert len({text for texts in found for text in texts.numpy()}) == 6
 
 
 def test_a_stream_runs_as_exported(exported):

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from keras_gpt3 import GPT3
 from tests.export.traced_endpoints import TracedEndpoints
 from tests.export.traced_endpoints import lively_text_model
 
@@ -40,7 +41,7 @@ def stream(call, ids, parts, cache_length=None, **settings):
 SETTINGS = [
     {"temperature": 0.0},
     {"temperature": 1.3, "top_k": 30, "top_p": 0.8, "seed": 5},
-    {},
+    {"seed": 0},
 ]
 
 
@@ -97,6 +98,19 @@ def test_it_stops_at_the_end_of_text_and_says_so(call):
     )
     # The loop ended there.
     assert not received[0, first + 1 :].any()
+
+
+def test_without_a_tokenizer_it_stops_at_the_models_own_ids(talker):
+    backbone = talker.model.backbone
+    alone = GPT3(backbone)
+    ids = np.array([[5, 6]])
+    greedy, _ = stream(TracedEndpoints(alone), ids, [NEW], temperature=0.0)
+    end = int(greedy[0, 5])
+    first = greedy[0, 2:].tolist().index(end) + 2
+    other = next(i for i in range(99) if i not in greedy)
+    ended = GPT3(backbone, special_token_ids={"eos_token_id": [other, end]})
+    _, stops = stream(TracedEndpoints(ended), ids, [NEW], temperature=0.0)
+    assert stops == [(first + 1, [True])]
 
 
 def test_one_kind_of_layer_alone_streams_too():

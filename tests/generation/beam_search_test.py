@@ -28,9 +28,12 @@ def slow_beam_search(
 ):
     """Pairs of score and tokens, best first; never ends early."""
 
-    def by_score(hypotheses):
+    def in_order(hypotheses):
         # Python's sort is stable: of equal scores the first stays first.
-        return sorted(hypotheses, key=lambda h: -h[0])[:num_beams]
+        return sorted(hypotheses, key=lambda h: -h[0])
+
+    def by_score(hypotheses):
+        return in_order(hypotheses)[:num_beams]
 
     def finish(score, tokens):
         divisor = ((5 + len(tokens) - len(prompt)) / 6) ** penalty
@@ -44,7 +47,9 @@ def slow_beam_search(
             sums = score + logits - np.log(np.exp(logits).sum())
             extensions += [(s, [*tokens, t]) for t, s in enumerate(sums)]
         kept = by_score(extensions)
-        live = [h for h in kept if h[1][-1] not in stops]
+        # A single beam is greedy.
+        among = in_order(extensions) if num_beams > 1 else kept
+        live = [h for h in among if h[1][-1] not in stops][:num_beams]
         ended = [finish(*h) for h in kept if h[1][-1] in stops]
         pool = by_score(pool + ended)
     return by_score(pool + [finish(*h) for h in live])

@@ -6,6 +6,7 @@ from keras_gpt3.generation import prompt_messages
 
 MESSAGES = [
     prompt_messages.EMPTY_PROMPT,
+    prompt_messages.NO_PROMPTS,
     prompt_messages.MAX_NEW_TOKENS,
     prompt_messages.TOP_K,
     prompt_messages.STOP_STRINGS,

@@ -84,7 +84,7 @@ def test_a_range_is_asked_about_a_whole_batch(name):
     )
 
 
-@pytest.mark.parametrize("seed", [0, -1, 2**31 - 1, -(2**31), np.int64(7)])
+@pytest.mark.parametrize("seed", [0, 2**31 - 1, np.int64(7)])
 def test_a_seed_comes_back_as_an_int(seed):
     assert check_seed(seed) == seed and type(check_seed(seed)) is int
 
@@ -99,13 +99,13 @@ def test_a_seed_comes_back_as_an_int(seed):
         ),
         (
             0.5,
-            "seed must be an integer of at least -2147483648. Received: "
-            "seed=0.5. Pass -2147483648 or more.",
+            "seed must be an integer of at least 0. Received: seed=0.5. Pass 0 "
+            "or more.",
         ),
         (
-            -(2**31) - 1,
-            "seed must be an integer of at least -2147483648. Received: "
-            "seed=-2147483649. Pass -2147483648 or more.",
+            -1,
+            "seed must be an integer of at least 0. Received: seed=-1. Pass 0 "
+            "or more.",
         ),
     ],
 )

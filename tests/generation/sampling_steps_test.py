@@ -27,7 +27,7 @@ ALL = {
 
 
 def test_settings_that_do_nothing_are_left_out():
-    assert active_settings({}) == {"temperature": 1.0, "seed": 0}
+    assert active_settings({}) == {"temperature": 1.0, "seed": None}
     assert active_settings(SeededSampler().get_config()) == active_settings({})
     assert active_settings(ALL) == ALL
     assert active_settings({"logit_bias": {}}) == active_settings({})

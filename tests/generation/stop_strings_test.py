@@ -24,7 +24,8 @@ def test_stop_strings_become_a_tuple(stop, strings):
 @pytest.mark.parametrize(
     ("stop", "printed"),
     [
-        ("", "[]"),
+        ("", "''"),
+        ([""], "['']"),
         (["a", ""], "[a, ]"),
         (("\n", ""), r"[\n, ]"),
         ([1], "[1]"),

@@ -1,10 +1,13 @@
 import re
 
+import keras
 import numpy as np
 import pytest
 
+from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_batch
+from tests.small_gpt3 import small_model
 
 
 def test_lora_adapts_the_attention_projections_and_freezes_the_rest():
@@ -56,3 +59,30 @@ def test_adapters_are_saved_loaded_and_merged(tmp_path):
     assert not other.decoder_blocks[0].query_key_value.lora_enabled
     # One product instead of three.
     np.testing.assert_allclose(other(inputs), expected, atol=1e-5)
+
+
+def test_adapters_of_an_int8_model_learn_as_those_of_a_plain_one():
+    model = small_model(num_layers=1)
+    model.backbone.enable_lora(2)
+    for variable in model.trainable_variables:
+        noise = np.random.default_rng(0).normal(size=variable.shape)
+        variable.assign(0.1 * noise)
+    before = [np.array(v) for v in model.trainable_variables]
+
+    def update():
+        for variable, value in zip(
+            model.trainable_variables, before, strict=True
+        ):
+            variable.assign(value)
+        model.compile(keras.optimizers.SGD(1.0))
+        model.train_on_batch(*small_batch())
+        after = [np.array(v) for v in model.trainable_variables]
+        changes = [x - y for x, y in zip(after, before, strict=True)]
+        return np.concatenate([change.ravel() for change in changes])
+
+    plain = update()
+    quantize(model, mode="int8")
+    rounded = update()
+    norms = np.linalg.norm(plain) * np.linalg.norm(rounded)
+    # Of seven bits; near 0 if the head passes nothing on.
+    assert plain @ rounded / norms > 0.99

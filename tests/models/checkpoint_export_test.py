@@ -4,6 +4,7 @@ import pathlib
 import keras
 import numpy as np
 import pytest
+from keras_hub.models import CausalLM
 from safetensors.numpy import load_file
 
 from keras_gpt3 import GPT3
@@ -12,6 +13,7 @@ from keras_gpt3.converters.weight_files import open_weights
 from keras_gpt3.models.checkpoint_export import export_to_transformers
 from keras_gpt3.models.checkpoint_loading import load_checkpoint
 from tests.small_gpt3 import quantize
+from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import small_text_model
 
@@ -148,6 +150,28 @@ def test_without_a_tokenizer_no_id_ends_texts(tmp_path):
     config = read_config(tmp_path)
     for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
         assert config[name] is None
+
+
+IDS = {"bos_token_id": 2, "eos_token_id": [3, 7], "pad_token_id": 1}
+
+
+@pytest.mark.parametrize("ends", [[3, 7], [3], []])
+def test_ids_without_a_tokenizer_survive_both_conversions(tmp_path, ends):
+    ids = IDS | {"eos_token_id": ends}
+    model = GPT3(small_backbone(**DENSE), special_token_ids=ids)
+    model.export_to_transformers(tmp_path / "one")
+    GPT3.from_preset(tmp_path / "one").save_to_preset(tmp_path / "two")
+    loaded = GPT3.from_preset(tmp_path / "two")
+    loaded.export_to_transformers(tmp_path / "three")
+    for name in ("one", "three"):
+        config = read_config(tmp_path / name)
+        config = {key: config[key] for key in IDS}
+        alone = {0: None, 1: 3, 2: ends}[len(ends)]
+        assert config == IDS | {"eos_token_id": alone}
+    # keras-hub's own loader reads them as well.
+    for saved in (loaded, CausalLM.from_preset(str(tmp_path / "two"))):
+        again = GPT3.from_config(saved.get_config())
+        assert again.special_token_ids.get("eos_token_id", []) == ends
 
 
 def test_only_a_checkpoint_is_replaced_and_only_when_asked(tmp_path):

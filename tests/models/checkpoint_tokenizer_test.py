@@ -4,6 +4,7 @@ import pytest
 
 from keras_gpt3.models.checkpoint_tokenizer import checkpoint_context
 from keras_gpt3.models.checkpoint_tokenizer import read_checkpoint_tokenizer
+from keras_gpt3.models.preset_resolution import stored_token_ids
 from tests.converters.tokenizer_folders import FIXTURES
 from tests.converters.tokenizer_folders import NAMES
 from tests.converters.tokenizer_folders import write
@@ -88,6 +89,31 @@ def test_is_silent_where_no_other_id_can_end_a_text(
     make_checkpoint(tmp_path, config, generation_config)
     assert read_checkpoint_tokenizer(tmp_path).end_token == "<|endoftext|>"
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("config", "generation_config", "expected"),
+    [
+        ({"eos_token_id": 5}, None, {"eos_token_id": [5]}),
+        ({"eos_token_id": [3, 7], "bos_token_id": 2}, None, None),
+        ({"bos_token_id": 2}, {"eos_token_id": [3, 7]}, None),
+        ({"eos_token_id": 5}, {}, {}),
+        ({"model_type": "gpt_neo", "eos_token_id": None}, None, {}),
+        (
+            {"model_type": "opt"},
+            None,
+            {"bos_token_id": 2, "eos_token_id": [2], "pad_token_id": 1},
+        ),
+    ],
+)
+def test_special_ids_are_those_that_transformers_reads(
+    config, generation_config, expected, tmp_path
+):
+    make_checkpoint(tmp_path, config, generation_config)
+    if expected is None:
+        expected = {"bos_token_id": 2, "eos_token_id": [3, 7]}
+    # The defaults of GPT-2 and GPT-Neo are above their 8 ids.
+    assert stored_token_ids(tmp_path, 8) == expected
 
 
 @pytest.mark.parametrize("ids", ["</s>", [1, "2"], True, 1.0])

@@ -5,7 +5,9 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.models.compiled_step import CompiledStep
+from keras_gpt3.training import AdamW
 from keras_gpt3.training import TrainingProgress
+from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
 
@@ -104,3 +106,58 @@ def test_other_weights_than_at_compile_are_not_trained_in_silence(change):
         model.fit(x, y, verbose=0)
     model.compile("sgd")
     model.fit(x, y, verbose=0)
+
+
+# Keras warns of the embeddings, which have no such mode.
+in_float8 = pytest.mark.filterwarnings("ignore:Invalid quantization mode")
+
+
+@in_float8
+@pytest.mark.parametrize("micro_batch_size", [None, 1])
+def test_a_model_in_float8_is_not_trained_in_silence(micro_batch_size):
+    model = quantize(small_model(num_layers=1), mode="float8")
+    # It may be compiled, to generate with a sampler.
+    model.compile("sgd", micro_batch_size=micro_batch_size)
+    message = (
+        "A model must not be in float8 to be trained: its scales are no "
+        "weights. Received: decoder_block_0/query_key_value/inputs_scale. "
+        "Train in mixed_bfloat16, and call quantize after."
+    )
+    x, y = small_batch()
+    for train in (model.fit, model.train_on_batch):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            train(x, y)
+
+
+@in_float8
+def test_a_model_that_was_quantized_to_float8_after_a_step_is_refused():
+    model = small_model(num_layers=1)
+    model.compile("sgd")
+    model.train_on_batch(*small_batch())
+    quantize(model, mode="float8")
+    with pytest.raises(ValueError, match="^A model must not be in float8"):
+        model.train_on_batch(*small_batch())
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_weights_in_float16_are_not_trained_in_silence(optimizer):
+    model = small_model(num_layers=1, dtype="float16")
+    model.compile(optimizer)
+    message = (
+        "Weights must not be float16 to be trained: their range is too small. "
+        "Received: token_embedding/embeddings in float16. Use mixed_bfloat16 "
+        "or mixed_float16, whose weights are float32."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        model.fit(*small_batch())
+
+
+@pytest.mark.parametrize("dtype", ["mixed_float16", "bfloat16"])
+def test_other_weights_of_a_model_in_16_bits_are_trained(dtype):
+    model = small_model(num_layers=1, dtype=dtype)
+    model.compile(AdamW())
+    for _ in range(2):
+        model.train_on_batch(*small_batch())
+    for variable in model.trainable_variables:
+        value = keras.ops.cast(variable.value, "float32")
+        assert keras.ops.all(keras.ops.isfinite(value)), variable.path

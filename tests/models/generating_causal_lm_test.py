@@ -2,6 +2,7 @@
 
 import re
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -82,6 +83,30 @@ def test_datasets_without_batches_and_without_anything_are_answered():
         PROMPTS[1:2], max_new_tokens=NEW
     )
     assert model.generate(one.take(0), max_new_tokens=NEW) == []
+    two = tf.data.Dataset.from_tensor_slices(PROMPTS[:2])
+    options = {"temperature": 1.0, "seed": 3, "num_return_sequences": 2}
+    answers = model.generate(two, max_new_tokens=NEW, **options)
+    assert answers == model.generate(PROMPTS[:2], max_new_tokens=NEW, **options)
+
+
+def test_a_dataset_of_prompts_and_labels_raises():
+    message = (
+        "A dataset of prompts must yield them alone. Received: elements of 2 "
+        "parts. Drop the others with inputs.map."
+    )
+    pairs = tf.data.Dataset.from_tensor_slices((PROMPTS, PROMPTS))
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        talking_model().generate(pairs)
+
+
+@pytest.mark.parametrize("prompts", [[], np.array([], str)])
+def test_a_list_without_prompts_raises(prompts):
+    message = (
+        "inputs must hold at least one prompt. Received: prompts=0. Leave the "
+        "empty batch out."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        talking_model().generate(prompts)
 
 
 def test_ids_that_the_tokenizer_lacks_are_never_chosen():
@@ -149,6 +174,40 @@ def test_other_values_of_settings_compile_nothing():
     before = dict(loops.traces)
     model.generate("the", max_new_tokens=7, temperature=1.5, top_p=0.5, seed=7)
     assert loops.traces == before
+
+
+@pytest.mark.parametrize("sampler", ["greedy", SeededSampler()])
+@pytest.mark.parametrize("count", [1, 2])
+def test_without_a_seed_calls_and_rows_draw_differently(
+    sampler, count, monkeypatch
+):
+    model, traces = talking_model(), []
+    model.compile(sampler=sampler)
+    step = type(model.backbone).decode_position
+
+    def counted(*arguments):
+        traces.append(arguments)
+        return step(*arguments)
+
+    monkeypatch.setattr(type(model.backbone), "decode_position", counted)
+
+    def draw(**seed):
+        options = {"temperature": 1.0, "max_new_tokens": NEW} | seed
+        return model.generate(["the cat"] * count, **options)
+
+    answers = draw()
+    once = len(traces)
+    for _ in range(3):
+        answers += draw()
+    # The seed is an input of what is compiled.
+    assert len(traces) == once > 0
+    assert len(set(answers)) == 4 * count
+    assert draw(seed=5) == draw(seed=5) and len(set(draw(seed=5))) == 1
+    keras.utils.set_random_seed(1)
+    answers = draw()
+    keras.utils.set_random_seed(1)
+    assert draw() == answers
+    model.compile(sampler="greedy")
 
 
 def test_several_answers_are_those_of_following_seeds():

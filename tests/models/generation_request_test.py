@@ -2,9 +2,11 @@ import re
 
 import pytest
 
+from keras_gpt3 import GPT3
 from keras_gpt3.generation import BeamSampler
 from keras_gpt3.generation import SeededSampler
 from keras_gpt3.models.generation_request import GenerationRequest
+from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import talking_model
 
@@ -24,7 +26,7 @@ def test_the_defaults_leave_the_choice_to_the_sampler():
 
 def test_options_complete_each_other_by_defaults_that_act():
     request = checked(top_p=0.5, top_k=0)
-    assert request.settings == {"temperature": 1.0, "seed": 0, "top_p": 0.5}
+    assert request.settings == {"temperature": 1.0, "seed": None, "top_p": 0.5}
 
 
 def test_options_change_a_seeded_sampler():
@@ -35,7 +37,19 @@ def test_options_change_a_seeded_sampler():
 
 
 @pytest.mark.parametrize(
-    ("stop_token_ids", "expected"), [(None, ()), ([3, 4], (3, 4)), (7, (7,))]
+    ("ids", "expected"), [(3, (3,)), ([3, 7], (3, 7)), (None, ())]
+)
+def test_without_a_preprocessor_the_models_own_ids_end_an_answer(ids, expected):
+    given = {} if ids is None else {"eos_token_id": ids}
+    model = GPT3(small_backbone(), special_token_ids=given)
+    assert GenerationRequest.checked(model).stop_token_ids == expected
+    request = GenerationRequest.checked(model, stop_token_ids=None)
+    assert request.stop_token_ids == ()
+
+
+@pytest.mark.parametrize(
+    ("stop_token_ids", "expected"),
+    [(None, ()), ([], ()), ([3, 4], (3, 4)), (7, (7,))],
 )
 def test_stop_tokens_become_a_tuple(stop_token_ids, expected):
     assert checked(stop_token_ids=stop_token_ids).stop_token_ids == expected
@@ -79,6 +93,15 @@ def test_stop_tokens_become_a_tuple(stop_token_ids, expected):
             {"stop_token_ids": [1.5]},
             "stop_token_ids must be a list of integers, None or 'auto'. "
             "Received: stop_token_ids=[1.5]. Use stop for strings.",
+        ),
+        *(
+            (
+                {"stop_token_ids": [3, wrong]},
+                "stop_token_ids must be from 0 to below vocabulary_size=272. "
+                f"Received: id={wrong}. Use the tokenizer that the model was "
+                "made for, or a larger vocabulary_size.",
+            )
+            for wrong in (-1, 272)
         ),
         (
             {"heat": 1},

@@ -195,6 +195,25 @@ def trained(model, optimizer):
     return model.fit(*small_batch(), verbose=0)
 
 
+@pytest.mark.parametrize(
+    "ids",
+    [
+        {"eos_token_id": 61},
+        {"bos_token_id": [1]},
+        {"eos": 1},
+        {"pad_token_id": True},
+    ],
+)
+def test_special_ids_outside_the_vocabulary_raise(ids):
+    message = (
+        "special_token_ids must map bos_token_id, eos_token_id and "
+        "pad_token_id to ids below vocabulary_size=61. Received: "
+        f"special_token_ids={ids}. Leave out what there is not."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        GPT3(small_backbone(), special_token_ids=ids)
+
+
 def test_accumulation_by_the_optimizer_raises():
     fails(
         lambda: trained(
@@ -333,3 +352,40 @@ def test_export_says_where_it_runs(model, tmp_path):
     with pytest.raises(NotImplementedError, match=f"^{re.escape(message)}$"):
         model.export(tmp_path)
     assert not any(tmp_path.iterdir())
+
+
+# === Keras' float type ===
+
+
+@pytest.fixture(params=["bfloat16", "float16", "float64"])
+def floatx(request):
+    if request.param == "float64" and keras.config.backend() == "jax":
+        pytest.skip("JAX has 64 bits only by a setting of its own.")
+    keras.config.set_floatx(request.param)
+    keras.config.set_dtype_policy(request.param)
+    yield
+    keras.config.set_floatx("float32")
+
+
+def test_a_model_works_under_every_float_type_of_keras(floatx):
+    # Ints without a type have as many bits as that one has.
+    model = small_text_model()
+    # Adam's epsilon is 0 in float16.
+    model.compile("sgd", sampler="greedy")
+    x, y = small_batch()
+    model.fit(x, y, verbose=0)
+    losses = model.evaluate(x, y, verbose=0, return_dict=True)
+    logits = ops.convert_to_numpy(ops.cast(model(x), "float32"))
+    normal = np.log(np.exp(logits).sum(-1))
+    chosen = np.take_along_axis(logits, y[..., None], -1)[..., 0] - normal
+    assert float(losses["loss"]) == pytest.approx(-chosen.mean(), rel=0.01)
+
+    first, second = int(x["token_ids"][0, 0]), int(y[0, 0])
+    score = model.score([first], [second], top_n=2)
+    assert score.log_likelihood == pytest.approx(chosen[0, 0], rel=0.01)
+    assert model.generate("ab", max_length=6).startswith("ab")
+    options = {"temperature": 1.0, "top_k": 9, "top_p": 0.9, "seed": 1}
+    drawn = model.generate("ab", max_length=6, **options)
+    assert drawn == model.generate("ab", max_length=6, **options)
+    answers = model.beam_search("ab", num_beams=2, max_new_tokens=3)
+    assert answers[0].score >= answers[1].score

@@ -59,6 +59,14 @@ def test_shapes_that_do_not_fit_raise(ids, mask, shapes):
     )
 
 
+def test_no_prompt_raises():
+    refused(
+        "inputs must hold at least one prompt. Received: prompts=0. Leave the "
+        "empty batch out.",
+        prompt(np.zeros((0, 3), "int32"), np.zeros((0, 3), "bool")),
+    )
+
+
 def test_an_empty_prompt_raises():
     refused(
         "A prompt must have at least one token. Received: padding_mask with "

@@ -53,6 +53,11 @@ def test_a_prefix_outside_the_vocabulary_raises():
             "Pass the text to continue.",
         ),
         (
+            lambda: prompt_texts({"prompts": ["a"]}),
+            "inputs must be a string or a list of strings. Received: a dict "
+            "with the keys ['prompts']. Pass the strings alone.",
+        ),
+        (
             lambda: prefix_ids(talking_model(), 5),
             "prefix must be a string or a list of token ids. Received: "
             "type=int. Pass what the prompts start with.",

@@ -1,5 +1,6 @@
 """What this package writes, as transformers reads it."""
 
+import collections
 import importlib.util
 import pathlib
 
@@ -9,6 +10,7 @@ import pytest
 from keras_gpt3 import GPT3
 from keras_gpt3.models.checkpoint_export import export_to_transformers
 from tests.small_gpt3 import as_inputs
+from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_text_model
 
 pytestmark = [
@@ -48,6 +50,46 @@ def test_transformers_gets_the_same_logits(tmp_path, name):
         logits = theirs(torch.from_numpy(token_ids).long()).logits.numpy()
     # float32's rounding, in another order.
     np.testing.assert_allclose(model(as_inputs(token_ids)), logits, atol=1e-5)
+
+
+def test_transformers_finds_the_same_beams(tmp_path):
+    import torch
+
+    backbone = small_backbone(
+        attention_pattern=("dense",), max_sequence_length=24, num_layers=1
+    )
+    generator = np.random.default_rng(0)
+    for weight in backbone.weights:
+        noise = generator.normal(0, 0.4, weight.shape)
+        weight.assign(noise + ("gamma" in weight.path))
+    prompts = generator.integers(1, 61, (40, 4))
+    endless = GPT3(backbone).beam_search(as_inputs(prompts), 16)
+    counts = collections.Counter(
+        i for beams in endless for i in beams[0].token_ids
+    )
+    ends = [i for i, _ in counts.most_common(2)]
+    model = GPT3(
+        backbone, special_token_ids={"eos_token_id": ends, "pad_token_id": 5}
+    )
+    export_to_transformers(model, tmp_path)
+    theirs, _ = load_with_transformers(tmp_path)
+    answers = model.beam_search(as_inputs(prompts), 16, length_penalty=0.0)
+    lengths = set()
+    for prompt, beams in zip(prompts, answers, strict=True):
+        found = theirs.generate(
+            torch.tensor(prompt[None]),
+            attention_mask=torch.ones(1, 4, dtype=torch.long),
+            max_length=16,
+            num_beams=4,
+            num_return_sequences=4,
+            length_penalty=0.0,
+            do_sample=False,
+        )
+        for ids, beam in zip(found.tolist(), beams, strict=True):
+            ours = [*prompt.tolist(), *beam.token_ids]
+            assert ours == ids[: len(ours)] and {*ids[len(ours) :]} <= {5}
+            lengths.add(len(ours))
+    assert len(lengths) > 4
 
 
 def test_transformers_reads_texts_alike(tmp_path):

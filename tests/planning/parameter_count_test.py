@@ -62,8 +62,18 @@ def test_counts_do_not_overflow_with_numpy_integers():
 def test_a_size_that_is_no_positive_integer_raises(key, value):
     message = (
         f"{key} must be a positive integer. Received: {key}={value!r}. "
+        "Pass 1 or more, without quotes."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        count_parameters(CONFIG | {key: value})
+
+
+def test_a_config_without_a_size_is_told_all_of_them():
+    without = {k: v for k, v in CONFIG.items() if k != "num_layers"}
+    message = (
+        "num_layers must be a positive integer. Received: num_layers=None. "
         "Give the config all of vocabulary_size, num_layers, hidden_dim, "
         "intermediate_dim, max_sequence_length."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
-        count_parameters(CONFIG | {key: value})
+        count_parameters(without)

@@ -42,11 +42,24 @@ def events(answer):
 # === Predict ===
 
 
+@pytest.mark.parametrize("seed", [{}, {"seed": -1}])
+def test_without_a_seed_requests_draw_differently(served, seed):
+    body = {"instances": [{"prompts": "the cat"} | seed] * 2}
+    answers = [post(served, PREDICT, body)[1] for _ in range(2)]
+    texts = {p["texts"] for a in answers for p in a["predictions"]}
+    assert len(texts) == 4
+
+
 def test_rows_have_their_own_options_and_answers(served, alone):
     rows = [
         {"prompts": "the cat", "max_new_tokens": 9, "temperature": 0.0},
         {"prompts": "a", "max_new_tokens": 12, "seed": 3, "top_k": 20},
-        {"prompts": "Hello, Wörld", "max_new_tokens": 4, "stop": ["e", "a"]},
+        {
+            "prompts": "Hello, Wörld",
+            "max_new_tokens": 4,
+            "stop": ["e", "a"],
+            "seed": 0,
+        },
     ]
     status, answer = post(served, PREDICT, {"instances": rows})
     assert status == 200
@@ -69,7 +82,9 @@ def test_columns_share_options_or_not(served, alone):
 def test_a_default_above_the_servers_limit_is_lowered(served, alone):
     status, answer = post(served, PREDICT, {"instances": ["a"]})
     assert status == 200
-    assert answer["predictions"] == [alone("a", max_new_tokens=30)]
+    (prediction,) = answer["predictions"]
+    expected = alone("a", max_new_tokens=30)
+    assert prediction["num_tokens"] == expected["num_tokens"] == 30
 
 
 def test_scores_and_tokens_have_rows_too(served, model):

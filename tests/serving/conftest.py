@@ -54,7 +54,7 @@ def alone(export_folder):
             "temperature": 1.0,
             "top_k": 0,
             "top_p": 1.0,
-            "seed": 0,
+            "seed": -1,
             "truncate": "",
             "stop": [],
             "prompts": [prompt],

@@ -13,7 +13,9 @@ from keras_gpt3.serving.request_error import RequestError
 from keras_gpt3.serving.server_settings import ServerSettings
 from tests.small_gpt3 import small_model
 
-BODY = json.dumps({"instances": [{"prompts": "a", "max_new_tokens": 3}]})
+BODY = json.dumps(
+    {"instances": [{"prompts": "a", "max_new_tokens": 3, "seed": 0}]}
+)
 STREAM = json.dumps({"prompt": "a", "max_new_tokens": 20})
 
 

@@ -31,7 +31,7 @@ def test_generate_is_what_is_meant_by_default(model, name):
             "temperature": 1.0,
             "top_k": 0,
             "top_p": 1.0,
-            "seed": 0,
+            "seed": -1,
             "truncate": b"",
             "stop": (),
         }

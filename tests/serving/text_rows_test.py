@@ -33,7 +33,7 @@ def check(name, value, **limits):
         ("temperature", 0, 0.0),
         ("top_p", 0.5, 0.5),
         ("top_k", 10**20, 2**31 - 1),
-        ("seed", -3, -3),
+        ("seed", -1, -1),
         ("stop", "é", ("é".encode(),)),
         ("stop", ["a", {"b64": "w6k="}], (b"a", "é".encode())),
         ("stop", [], ()),
@@ -138,6 +138,7 @@ def test_a_wrong_value_is_one_sentence(name, value, message):
         ("top_p", 1.5),
         ("seed", 2**31),
         ("seed", 0.5),
+        ("seed", -2),
     ],
 )
 def test_the_words_are_those_of_python(name, value):

@@ -83,6 +83,41 @@ def test_a_step_without_gradient_shrinks_all_but_norms_and_biases():
     assert kinds == set(NAMES)
 
 
+def test_a_scope_named_as_a_bias_decays_as_any_other():
+    with keras.name_scope("beta"):
+        backbone = small_backbone(num_layers=1, name="bias")
+    variables = backbone.trainable_variables
+    if keras.config.backend() == "tensorflow":
+        assert all(v.value.name.startswith("beta/") for v in variables)
+    optimizer = AdamW()
+    optimizer.build(variables)
+    for variable in variables:
+        decayed = variable.path.split("/")[-1] in DECAYED
+        # With either, under TensorFlow: Keras' own step asks with the latter.
+        named = [variable]
+        if keras.config.backend() == "tensorflow":
+            named.append(variable.value)
+        for v in named:
+            assert optimizer._use_weight_decay(v) == decayed, variable.path
+
+
+@pytest.mark.parametrize(
+    ("name", "decays"),
+    [
+        ("beta/kernel:0", True),
+        ("beta/kernel/replica_1:0", True),
+        ("block/bias/replica_1:0", False),
+        ("gamma:0", False),
+    ],
+)
+def test_the_copies_of_replicas_decay_as_the_first(name, decays):
+    variable = keras.Variable(np.zeros(2, "float32"))
+    optimizer = AdamW()
+    optimizer.build([variable])
+    variable._name = name
+    assert optimizer._use_weight_decay(variable) == decays
+
+
 def test_the_constants_are_those_of_appendix_b():
     config = AdamW().get_config()
     expected = {

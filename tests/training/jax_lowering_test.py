@@ -92,7 +92,8 @@ def test_an_optimizer_that_the_step_cannot_apply_is_refused(weights):
     with scope:
         backbone = small_backbone(num_layers=1)
     model = GPT3(backbone)
-    model.compile(keras.optimizers.Adam(gradient_accumulation_steps=2))
+    model.compile(keras.optimizers.Adam())
+    model.optimizer.gradient_accumulation_steps = 2
     with pytest.raises(ValueError, match="gradient_accumulation_steps=2"):
         lower_train_step(model, ROWS, LENGTH)
 

@@ -12,6 +12,7 @@ from tests.training.small_training import assert_same_weights
 from tests.training.small_training import even_batches
 from tests.training.small_training import even_dataset
 from tests.training.small_training import new_model
+from tests.training.small_training import uneven_dataset
 
 
 def in_twos():
@@ -126,13 +127,14 @@ MESSAGE = (
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_a_last_batch_that_it_does_not_divide_raises_one_line(jit_compile):
+def test_a_batch_that_it_does_not_divide_is_no_step(jit_compile):
     arguments = in_twos() | {"jit_compile": jit_compile}
     model = new_model(1, "momentum", ("dense",), lambda: arguments)
-    x, y = small_batch(rows=3)
+    batches = [small_batch(rows) for rows in (2, 3)]
     with pytest.raises(ValueError) as caught:
-        model.fit(x, y, batch_size=2, verbose=0)
-    assert str(caught.value) == MESSAGE.format(rows=1, size=2)
+        model.fit(uneven_dataset(batches), verbose=0)
+    assert str(caught.value) == MESSAGE.format(rows=3, size=2)
+    assert int(model.optimizer.iterations) == 1
 
 
 def test_a_dataset_that_it_does_not_divide_raises_before_it_trains():

@@ -1,5 +1,6 @@
 import dataclasses
 import errno
+import hashlib
 import importlib
 import logging
 import os
@@ -12,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_gpt3.data import TokenShards
 from keras_gpt3.training import checkpoint_files
 from keras_gpt3.training import run_checkpoints
 from keras_gpt3.training.run_folder import RunFolder
@@ -209,6 +211,48 @@ def test_a_shard_that_breaks_in_mid_run_loses_nothing(tmp_path, monkeypatch):
     shard.write_bytes(contents)
     assert train(config)
     assert_bitwise_equal(config, whole)
+
+
+@pytest.mark.parametrize(
+    ("place", "token_id", "field"),
+    [(0, 1, "sha256"), (7, 2**16 - 1, "vocabulary_size")],
+)
+def test_a_shard_that_is_not_what_its_manifest_says_ends_the_run(
+    tmp_path, place, token_id, field
+):
+    config = small_config(tmp_path)
+    (shard,) = pathlib.Path(config.data.validation["held"]).glob("*.uint16")
+    contents = shard.read_bytes()
+    damaged = np.frombuffer(contents, "<u2").copy()
+    damaged[place] = token_id if damaged[place] != token_id else token_id + 1
+    shard.write_bytes(damaged.tobytes())
+    checksum = hashlib.sha256(damaged).hexdigest()
+    manifest = shard.with_name("manifest.json")
+    stated = manifest.read_text()
+    if field != "sha256":  # As written so, with an id that no model knows.
+        old = hashlib.sha256(contents).hexdigest()
+        manifest.write_text(stated.replace(old, checksum))
+    message = f"^A shard must agree .*{re.escape(str(shard))}.*{field}"
+    with pytest.raises(RuntimeError, match=message):
+        train(config)
+    assert not RunFolder(config.folder).preset.exists()
+    shard.write_bytes(contents)
+    manifest.write_text(stated)
+    assert train(config)
+
+
+def test_shards_are_checked_once(tmp_path, monkeypatch):
+    config = small_config(tmp_path)
+    reads = []
+    real = TokenShards.verify
+    monkeypatch.setattr(
+        TokenShards, "verify", lambda self: reads.append(real(self))
+    )
+    with monkeypatch.context() as patch:
+        stop_before(patch, NUM_STEPS - 1)
+        assert not train(config)
+    assert train(config)
+    assert len(reads) == 3
 
 
 def test_a_run_in_a_folder_that_another_one_writes_to_is_refused(tmp_path):

@@ -176,6 +176,33 @@ def test_keras_own_loss_and_metrics_give_the_same_model():
     assert "accuracy" not in history
 
 
+@pytest.mark.parametrize("reduction", ["mean_with_sample_weight", "sum"])
+def test_a_loss_of_any_reduction_is_the_same_on_one_and_two_replicas(reduction):
+    """Uneven rows and weights; the last batch leaves a replica empty."""
+    batches, _ = weighted_batches("tokens")
+    histories, evaluated, models = [], [], []
+    for replicas in (1, 2):
+        model = new_model(
+            replicas,
+            "momentum",
+            pattern=("dense",),
+            arguments=lambda: {
+                "loss": keras.losses.SparseCategoricalCrossentropy(
+                    from_logits=True, reduction=reduction
+                )
+            },
+        )
+        with op_compilation(False):
+            history = model.fit(uneven_dataset(batches), verbose=0).history
+            loss = model.evaluate(uneven_dataset(batches), verbose=0)
+        histories.append(history["loss"][0])
+        evaluated.append(loss)
+        models.append(model)
+    assert_same_weights(*models)
+    assert histories[1] == pytest.approx(histories[0], rel=1e-5)
+    assert evaluated[1] == pytest.approx(evaluated[0], rel=1e-5)
+
+
 def test_metrics_of_one_s_own_come_beside_the_package_s_loss():
     x, y = small_batch()
     weights = random_weights("tokens", y, seed=0)

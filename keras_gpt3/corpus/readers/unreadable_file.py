@@ -2,6 +2,8 @@
 
 import errno
 
+from keras_gpt3.echoed_value import echoed
+
 # The last is what a damaged file makes a library ask of the system.
 _OF_DAMAGE = (None, errno.EINVAL)
 
@@ -33,6 +35,6 @@ def raise_if_unreadable(error, path):
         return
     raise type(error)(
         "A file of a corpus must be readable. Received: "
-        f"file={str(path)!r} ({error.strerror or error}). Make it readable, "
-        "and start again: what was done stays."
+        f"file={echoed(str(path))} ({error.strerror or error}). Make it "
+        "readable, and start again: what was done stays."
     ) from error
