@@ -1,6 +1,7 @@
 """`keras-gpt3 finetune --model M --data PAIRS --out DIR`."""
 
 import pathlib
+import re
 from typing import Annotated
 
 import typer
@@ -117,7 +118,10 @@ def _run(preset, dtype, files, out, fields, fit, merge):
         some and _encoded(some, model, file, fit)
         for some, file in zip(pairs, files, strict=True)
     )
-    history = finetune(model, training, recipe, validation)
+    try:
+        history = finetune(model, training, recipe, validation)
+    except MemoryError as error:
+        raise MemoryError(_RECIPE.sub(_OPTIONS, str(error))) from None
     names = zip(("data", "validation_data"), files, strict=True)
     settings = {"model": preset, "dtype": model.backbone.dtype_policy.name}
     settings |= {name: file and str(file) for name, file in names} | fit
@@ -126,6 +130,12 @@ def _run(preset, dtype, files, out, fields, fit, merge):
     for name, path in written.items():
         typer.echo(f"{_MEANINGS[name]} written to {path}")
 
+
+# How a remedy is written in Python, and here.
+_RECIPE = re.compile(
+    r"Pass a recipe with micro_batch_size=(\d+), rematerialization='?(\w+)'?"
+)
+_OPTIONS = r"Pass --micro-batch-size \1 --rematerialization \2"
 
 _MEANINGS = {
     "preset": "Model",

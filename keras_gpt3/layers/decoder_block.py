@@ -325,6 +325,22 @@ class DecoderBlock(keras.layers.Layer):
         layer.build(input_shape)
         return layer
 
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        for layer in self._flatten_layers(include_self=False):
+            if layer.quantization_mode not in ("gptq", "awq"):
+                continue
+            # Keras forgets the zero points, and then loads the file no more.
+            stored = {}
+            layer.save_own_variables(stored)
+            if len(stored) < len(layer.variables):
+                raise NotImplementedError(
+                    "A kernel to be saved must be in a mode that this version "
+                    "of Keras saves whole. Received: quantization_mode="
+                    f"{layer.quantization_mode!r} of {layer.path}. Save the "
+                    "model as it was, and quantize it when it is loaded."
+                )
+
     def compute_output_shape(self, hidden_states_shape):
         # Spares Keras a trace of the whole block for each layer of the model.
         return hidden_states_shape
@@ -353,7 +369,11 @@ class DecoderBlock(keras.layers.Layer):
 
 def _apply(dense, x):
     """A dense sublayer, by the quicker product where few rows are decoded."""
-    changed = dense.quantization_mode or dense.lora_enabled
+    mode = dense.quantization_mode
+    if not getattr(dense, f"is_{mode}_calibrated", True):
+        # Keras calibrates by what reaches `call`, and itself passes by it.
+        return dense.call(x)
+    changed = mode or dense.lora_enabled
     if is_few_rows(x) and not changed:
         return row_product(x, dense.kernel, dense.bias)
     return dense(x)

@@ -5,6 +5,7 @@ import keras
 from keras_gpt3 import preset_loader
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.models.gpt3_backbone import GPT3Backbone
+from keras_gpt3.models.gpt3_backbone import calibrated_mode
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
 from keras_gpt3.models.known_arguments import check_known_arguments
 from keras_gpt3.models.model_card import write_model_card
@@ -191,6 +192,15 @@ class GPT3(ScoringCausalLM):
                 preset, backbone.vocabulary_size
             ),
         )
+
+    def get_quantization_layer_structure(self, mode=None):
+        """See `GPT3Backbone.get_quantization_layer_structure`."""
+        return self.backbone.get_quantization_layer_structure(mode)
+
+    def quantize(self, mode=None, config=None, filters=None, **kwargs):
+        """See `GPT3Backbone.quantize`."""
+        mode = calibrated_mode(self.backbone, mode, config)
+        super().quantize(mode, config, filters, **kwargs)
 
     # === Saving ===
 

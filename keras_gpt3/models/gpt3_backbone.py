@@ -1,11 +1,13 @@
 """GPT-3's decoder: what it is made of, and how it is configured."""
 
+import functools
 import inspect
 
 import keras
 
 from keras_gpt3 import preset_loader
 from keras_gpt3.models.backbone_arguments import check_backbone_arguments
+from keras_gpt3.models.backbone_forward import embed
 from keras_gpt3.models.backbone_forward import forward
 from keras_gpt3.models.backbone_layers import make_layers
 from keras_gpt3.models.cached_backbone import CachedBackbone
@@ -14,6 +16,8 @@ from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import table_product
 from keras_gpt3.parallel.layout_map import make_layout_map
 from keras_gpt3.planning.rematerialization import rematerialized_layers
+
+_CALIBRATED_MODES = ("gptq", "awq")
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
@@ -223,6 +227,46 @@ class GPT3Backbone(CachedBackbone):
         hidden = getattr(table, "num_rows", table.input_dim) - table.input_dim
         return super().count_params() - hidden * table.output_dim
 
+    def get_quantization_layer_structure(self, mode=None):
+        """Tells Keras what `quantize` calibrates in modes gptq and awq.
+
+        Args:
+            mode: string. Defaults to `None`.
+
+        Returns:
+            A dict of what leads from ids to the first block, and the blocks,
+            or `None` for other modes.
+        """
+        if mode not in _CALIBRATED_MODES:
+            return None
+        return {
+            "pre_block_layers": [functools.partial(embed, self)],
+            "sequential_blocks": self.decoder_blocks,
+        }
+
+    def quantize(self, mode=None, config=None, filters=None, **kwargs):
+        """Stores the weights in few bits: see `keras.Model.quantize`.
+
+        Modes gptq and awq leave the embeddings as they are; Keras cannot save
+        such a model yet.
+
+        Args:
+            mode: string. `"int8"`, `"int4"`, `"float8"`, `"gptq"` or `"awq"`.
+                Defaults to `None`, that of `config`.
+            config: `keras.quantizers.QuantizationConfig`, which the last two
+                modes need: texts to calibrate with, and a tokenizer. Defaults
+                to `None`.
+            filters: regular expressions or a callable that choose layers.
+                Defaults to `None`, all.
+            **kwargs: See `keras.Model.quantize`.
+
+        Raises:
+            ValueError: If what calibration needs is missing; the model is then
+                as it was.
+        """
+        mode = calibrated_mode(self, mode, config)
+        super().quantize(mode, config, filters, **kwargs)
+
     @staticmethod
     def get_layout_map(
         device_mesh,
@@ -329,3 +373,34 @@ class GPT3Backbone(CachedBackbone):
             if name not in ("self", "dtype", "kwargs"):
                 config[name] = getattr(self, name)
         return config
+
+
+def calibrated_mode(backbone, mode, config):
+    """The mode to quantize in, checked before Keras converts the first layer.
+
+    Keras itself calibrates only where the mode is given beside its config.
+    """
+    mode = mode or getattr(config, "mode", None)
+    if mode not in _CALIBRATED_MODES or getattr(config, "mode", "") != mode:
+        return mode  # Keras refuses what is wrong of others at once.
+    for name in ("dataset", "tokenizer"):
+        if getattr(config, name) is None:
+            raise ValueError(
+                f"A config for {mode} must have a {name} to calibrate with. "
+                f"Received: {name}=None. Pass texts as dataset, and "
+                "model.preprocessor.tokenizer as tokenizer."
+            )
+    if config.sequence_length > backbone.max_sequence_length:
+        raise ValueError(
+            "sequence_length must be at most max_sequence_length="
+            f"{backbone.max_sequence_length} to calibrate. Received: "
+            f"sequence_length={config.sequence_length}. Make the config with "
+            "a lower one."
+        )
+    if backbone.embedding_projection is not None:
+        raise ValueError(
+            f"embedding_dim must be None to quantize in mode {mode}: what "
+            "projects the embedding is in no block. Received: embedding_dim="
+            f"{backbone.embedding_dim}. Use int8 or int4."
+        )
+    return mode

@@ -108,20 +108,26 @@ def _run_epoch(model, examples, recipe, validation, epoch, history, verbose):
         validated = completion_dataset(
             validation, recipe.batch_size, "padded", shuffle=False
         )
-    model.fit(
-        completion_dataset(
-            examples, recipe.batch_size, recipe.layout, recipe.seed, epoch
-        ),
-        validation_data=validated,
-        initial_epoch=epoch,
-        epochs=recipe.epochs,
-        callbacks=[
-            StepHistory(history),
-            keras.callbacks.TerminateOnNaN(),
-            _OneEpoch(),
-        ],
-        verbose=verbose,
-    )
+    callbacks = [
+        StepHistory(history),
+        keras.callbacks.TerminateOnNaN(),
+        _OneEpoch(),
+    ]
+    try:
+        model.fit(
+            completion_dataset(
+                examples, recipe.batch_size, recipe.layout, recipe.seed, epoch
+            ),
+            validation_data=validated,
+            initial_epoch=epoch,
+            epochs=recipe.epochs,
+            callbacks=callbacks,
+            verbose=verbose,
+        )
+    except MemoryError as error:
+        # The recipe says what the model is compiled with.
+        message = str(error).replace("Compile with", "Pass a recipe with")
+        raise MemoryError(message) from None
 
 
 def _batches(examples, recipe, epoch):

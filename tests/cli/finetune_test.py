@@ -6,7 +6,9 @@ from typer.testing import CliRunner
 
 from keras_gpt3 import GPT3
 from keras_gpt3.cli.finetune import finetune_command
+from keras_gpt3.data import CompletionExamples
 from keras_gpt3.ops import op_compilation
+from keras_gpt3.training import finetune
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import small_text_model
 
@@ -126,3 +128,29 @@ def test_a_model_without_a_tokenizer_is_refused(data, tmp_path):
     )
     assert result.exit_code == 2
     assert "The model must have a tokenizer. Received: model=" in result.stderr
+
+
+def test_a_step_that_does_not_fit_is_answered_with_options(
+    preset, data, tmp_path, monkeypatch
+):
+    def fit(self, *args, **kwargs):
+        raise MemoryError(
+            "A training step of gpt3 must fit into memory: 9 GB. Received: "
+            "available=5 GB. Compile with micro_batch_size=1, "
+            "rematerialization='block'."
+        )
+
+    monkeypatch.setattr(GPT3, "fit", fit)
+    out = tmp_path / "out"
+    result = run("--model", preset, "--data", data, "--out", out)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "A training step of gpt3 must fit into memory: 9 GB. Received: "
+        "available=5 GB. Pass --micro-batch-size 1 --rematerialization block.\n"
+    )
+    model = GPT3.from_preset(str(preset))
+    examples = CompletionExamples(str(data), model.preprocessor)
+    with pytest.raises(
+        MemoryError, match="Pass a recipe with micro_batch_size=1, "
+    ):
+        finetune(model, examples)
