@@ -337,8 +337,8 @@ class DecoderBlock(keras.layers.Layer):
                 raise NotImplementedError(
                     "A kernel to be saved must be in a mode that this version "
                     "of Keras saves whole. Received: quantization_mode="
-                    f"{layer.quantization_mode!r} of {layer.path}. Save the "
-                    "model as it was, and quantize it when it is loaded."
+                    f"{echoed(layer.quantization_mode)} of {layer.path}. Save "
+                    "the model as it was, and quantize it when it is loaded."
                 )
 
     def compute_output_shape(self, hidden_states_shape):
