@@ -64,7 +64,7 @@ class BeamSampler(keras_hub.samplers.Sampler):
             return logits, cache
 
         if mask is None:
-            mask = ops.arange(ops.shape(prompt)[1]) < index
+            mask = ops.arange(ops.shape(prompt)[1], dtype="int32") < index
             mask = ops.broadcast_to(mask, ops.shape(prompt))
         answers = beam_search(
             next_logits,

@@ -134,7 +134,7 @@ def beam_search(
     cut_off = penalized(scores, end)
     # Prompts that left no room for an answer are still to come.
     token_ids, ends, scores = _best_of(pool, token_ids, end, cut_off)
-    mask = ops.arange(length) < ends[..., None]
+    mask = ops.arange(length, dtype="int32") < ends[..., None]
     return {"token_ids": token_ids, "padding_mask": mask, "scores": scores}
 
 
@@ -165,11 +165,11 @@ def check_beam_settings(num_beams, length_penalty):
 
 def _first_beams(token_ids, prompt_lengths, cache, num_beams):
     """Each prompt as its first beam, and a pool that is empty."""
-    token_ids = ops.convert_to_tensor(token_ids)[:, None]
+    token_ids = ops.cast(token_ids, "int32")[:, None]
     token_ids = ops.repeat(token_ids, num_beams, axis=1)  # (B, K, T)
     ends = ops.repeat(prompt_lengths, num_beams, axis=1)  # (B, K)
     # Equal beams would be extended equally: the others come from the first.
-    is_first = ops.arange(num_beams) == 0
+    is_first = ops.arange(num_beams, dtype="int32") == 0
     scores = ops.zeros_like(ends, dtype="float32")
     pool = (token_ids, ends, ops.full_like(scores, NEVER))
     cache = keras.tree.map_structure(
@@ -199,7 +199,7 @@ def _extend(logits, token_ids, scores, index, in_prompt):
     # Within a prompt all beams are the same, so that any parent will do.
     given = ops.take(token_ids, index, axis=2)
     chosen = ops.where(in_prompt, given, ops.cast(chosen, token_ids.dtype))
-    here = ops.arange(ops.shape(token_ids)[2]) == index
+    here = ops.arange(ops.shape(token_ids)[2], dtype="int32") == index
     token_ids = ops.where(
         here, chosen[..., None], _take_beams(token_ids, parents)
     )
@@ -225,7 +225,8 @@ def _drop_settled(scores, pool, best_possible):
 
 def _flat_rows(beams, num_beams):
     """Rows of `(B * num_beams, ...)` for beams counted in each prompt."""
-    return ops.arange(ops.shape(beams)[0])[:, None] * num_beams + beams
+    rows = ops.arange(ops.shape(beams)[0], dtype="int32")
+    return rows[:, None] * num_beams + beams
 
 
 def _take_beams(x, beams):

@@ -142,7 +142,7 @@ def decode_until(
         chosen = ops.cast(chosen, token_ids.dtype)
         previous = ops.take(token_ids, index - 1, axis=1)
         chosen = ops.where(stopped, previous, chosen)  # (B,)
-        here = ops.arange(length) == index
+        here = ops.arange(length, dtype="int32") == index
         token_ids = ops.where(here & ~padding_mask, chosen[:, None], token_ids)
         is_answer = (index >= lengths) & ~stopped
         stops = is_stop_token(chosen, stop_token_ids)

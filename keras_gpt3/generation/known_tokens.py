@@ -32,5 +32,5 @@ def rule_out_unknown(logits, num_known):
     if num_known is None or num_known >= vocabulary_size:
         return logits
     logits = ops.convert_to_tensor(logits)
-    known = ops.arange(vocabulary_size) < num_known
+    known = ops.arange(vocabulary_size, dtype="int32") < num_known
     return ops.where(known, logits, ops.cast(NEVER, logits.dtype))

@@ -44,7 +44,7 @@ def keep_top_k(logits, k):
             highest, _ = ops.top_k(logits, int(k))
             return _keep(logits, logits >= highest[:, -1:])
     k = per_row(k, "int32")
-    k = ops.where(k > 0, ops.minimum(k, vocabulary_size), vocabulary_size)
+    k = ops.where((k > 0) & (k < vocabulary_size), k, vocabulary_size)
     return ops.cond(
         ops.any(k < vocabulary_size),
         lambda: _keep_each_top_k(logits, k),
@@ -117,7 +117,7 @@ def _nucleus_by_sort(scores, p):
     probabilities = ops.softmax(descending, axis=-1)
     before = ops.cumsum(probabilities, axis=-1) - probabilities
     count = ops.sum(ops.cast(before < p, "int32"), axis=-1, keepdims=True)
-    last = ops.maximum(count, 1) - 1
+    last = ops.maximum(count, ops.ones_like(count)) - 1
     return [ops.take_along_axis(x, last, axis=-1) for x in (descending, ids)]
 
 

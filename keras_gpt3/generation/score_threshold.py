@@ -3,9 +3,9 @@
 import numpy as np
 from keras import ops
 
-_LOWEST = -(2**31)
 # From the highest on, each as the int32 of its pattern.
 _BITS = (1 << np.arange(31, -1, -1, "uint32")).view("int32")
+_LOWEST, _HIGHEST = -(2**31), 2**31 - 1
 
 
 def score_threshold(scores, weights, total):
@@ -36,17 +36,19 @@ def score_threshold(scores, weights, total):
     ```
     """
     keys = _ordered_keys(scores)
+    # With JAX and a `floatx` of bfloat16, Keras makes floats of bare ints.
+    bits, lowest = ops.cast(_BITS, "int32"), ops.cast(_LOWEST, "int32")
     no_weight = ops.zeros_like(weights)
 
     def decide_bit(i, pattern):
-        candidate = ops.bitwise_or(pattern, ops.take(_BITS, i))
-        reached = keys >= ops.bitwise_xor(candidate, _LOWEST)
+        candidate = ops.bitwise_or(pattern, ops.take(bits, i))
+        reached = keys >= ops.bitwise_xor(candidate, lowest)
         weight = ops.sum(ops.where(reached, weights, no_weight), -1, True)
         return ops.where(weight >= total, candidate, pattern)
 
     pattern = ops.zeros_like(keys[:, :1])
     pattern = ops.fori_loop(0, 32, decide_bit, pattern)
-    key = ops.bitwise_xor(pattern, _LOWEST)
+    key = ops.bitwise_xor(pattern, lowest)
     # Too much was asked for, or nothing.
     key = ops.maximum(key, ops.min(keys, axis=-1, keepdims=True))
     key = ops.minimum(key, ops.max(keys, axis=-1, keepdims=True))
@@ -62,5 +64,6 @@ def _ordered_keys(scores):
 
 def _flip_negative(bits):
     """Reverses the order of negative floats' bits, and back."""
-    negative = ops.right_shift(bits, 31)
-    return ops.bitwise_xor(bits, ops.bitwise_and(negative, 2**31 - 1))
+    negative = ops.right_shift(bits, ops.cast(31, "int32"))
+    below_sign = ops.cast(_HIGHEST, "int32")
+    return ops.bitwise_xor(bits, ops.bitwise_and(negative, below_sign))

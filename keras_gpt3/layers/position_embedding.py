@@ -83,7 +83,8 @@ class PositionEmbedding(keras.layers.Layer):
             is_token = ops.cast(padding_mask, "int32")
             positions = ops.cumsum(is_token, axis=1) * is_token - 1  # (B, T)
         else:
-            positions = start_index + ops.arange(ops.shape(token_ids)[1])
+            length = ops.shape(token_ids)[1]
+            positions = start_index + ops.arange(length, dtype="int32")
         return self.table(self.offset + positions)  # (T, M) or (B, T, M)
 
     def compute_output_shape(self, token_ids_shape, padding_mask_shape=None):

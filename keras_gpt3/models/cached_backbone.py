@@ -137,7 +137,7 @@ class CachedBackbone(AdaptedBackbone):
             A pair of the hidden states, shape `(batch, hidden_dim)`, and the
             updated cache.
         """
-        previous = ops.take(token_ids, [index - 1], axis=1)  # (B, 1)
+        previous = ops.take(token_ids, index - 1, axis=1)[:, None]  # (B, 1)
         states, cache = self.call_with_cache(previous, cache, index - 1)
         return states[:, 0], cache
 

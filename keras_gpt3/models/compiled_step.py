@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 
 import keras
 
@@ -202,17 +203,22 @@ class CompiledStep:
         return {"loss": loss, "weighted_metrics": weighted_metrics}
 
     def make_trackers(self, model):
-        """Makes the metrics of the step, in the model's scope.
+        """Makes the loss and the metrics of the step, in the model's scope.
+
+        In float32 whatever `floatx` is: a bfloat16 counts to 256.
 
         Args:
             model: a `GPT3`.
         """
-        if self.tracks_accuracy:
-            from keras_gpt3.training.perplexity import Perplexity
+        mean = functools.partial(keras.metrics.Mean, dtype="float32")
+        with _strategy_scope(model):
+            # Keras does not track its own, made in `floatx`, either.
+            vars(model)["_loss_tracker"] = mean(name="loss")
+            if self.tracks_accuracy:
+                from keras_gpt3.training.perplexity import Perplexity
 
-            with _strategy_scope(model):
-                self.metrics.append(keras.metrics.Mean(name="accuracy"))
-                self.metrics.append(Perplexity())
+                self.metrics.append(mean(name="accuracy"))
+                self.metrics.append(Perplexity(dtype="float32"))
 
     def track(self, loss, accuracy, weight):
         """Adds the means over a batch to the metrics of the step.

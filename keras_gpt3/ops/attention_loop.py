@@ -206,11 +206,11 @@ class _Pairs:
 
         def body(_, carry):
             row, column, *state = carry
-            first = ops.maximum(row - self.reach, 0)
+            first = ops.maximum(row - self.reach, zero)
             state = step(row, column, ops.equal(column, first), *state)
             is_last = ops.equal(column, row)
             row = row + ops.cast(is_last, "int32")
-            first = ops.maximum(row - self.reach, 0)
+            first = ops.maximum(row - self.reach, zero)
             return row, ops.where(is_last, first, column + 1), *state
 
         zero = ops.zeros((), "int32")

@@ -49,7 +49,8 @@ def cached_attention(
     if scale is None:
         scale = 1.0 / math.sqrt(query.shape[-1])
     key_positions = ops.cast(key_positions, "int32")
-    positions = ops.cast(start_index, "int32") + ops.arange(ops.shape(query)[1])
+    offsets = ops.arange(ops.shape(query)[1], dtype="int32")
+    positions = ops.cast(start_index, "int32") + offsets
     distance = positions[:, None] - key_positions[None, :]  # (Q, S)
     visible = is_visible(distance, window) & (key_positions >= 0)
     query = by_head(query * scale)  # (B, H, Q, D)

@@ -27,7 +27,7 @@ def ring_size(length, window=None):
         return length
     if isinstance(length, int):
         return min(window, length)
-    return ops.minimum(window, length)
+    return ops.where(length < window, length, window)
 
 
 def ring_positions(size, end):
@@ -49,7 +49,7 @@ def ring_positions(size, end):
     ```
     """
     last = end - 1
-    return last - ops.mod(last - ops.arange(size), size)
+    return last - (last - ops.arange(size, dtype="int32")) % size
 
 
 def fill_ring(update, size, end):
@@ -67,8 +67,9 @@ def fill_ring(update, size, end):
     """
     update = by_head(update)
     positions = ring_positions(size, end)
-    filled = ops.take(update, ops.maximum(positions, 0), axis=2)
-    return ops.where((positions >= 0)[:, None], filled, ops.zeros_like(filled))
+    written = positions >= 0
+    filled = ops.take(update, ops.where(written, positions, 0), axis=2)
+    return ops.where(written[:, None], filled, ops.zeros_like(filled))
 
 
 def grow_ring(ring, size):
@@ -111,7 +112,7 @@ def write_ring(ring, update, start):
     update = ops.cast(by_head(update), ring.dtype)
     size, length = ops.shape(ring)[2], ops.shape(update)[2]
     if update.shape[2] == 1:
-        return _write_slot(ring, update, ops.mod(start, size))
+        return _write_slot(ring, update, start % size)
     positions = ring_positions(size, start + length)
     new = ops.take(update, ops.clip(positions - start, 0, length - 1), axis=2)
     return ops.where((positions >= start)[:, None], new, ring)
@@ -127,8 +128,8 @@ def _write_slot(ring, update, slot):
     batch, heads = ops.shape(ring)[0], ops.shape(ring)[1]
     rows = ops.stack(
         [
-            ops.repeat(ops.arange(batch), heads),
-            ops.tile(ops.arange(heads), [batch]),
+            ops.repeat(ops.arange(batch, dtype="int32"), heads),
+            ops.tile(ops.arange(heads, dtype="int32"), [batch]),
             ops.broadcast_to(ops.cast(slot, "int32"), [batch * heads]),
         ],
         axis=1,

@@ -78,9 +78,8 @@ def _attend_position(query, key, value, rings, start, window, scale):
 def _attend_chunk(query, key, value, rings, start, window, scale):
     """Attention of several positions, keys and values set side by side."""
     size, length = ops.shape(rings[0])[2], ops.shape(query)[1]
-    positions = ops.concatenate(
-        [ring_positions(size, start), start + ops.arange(length)]
-    )
+    new = start + ops.arange(length, dtype="int32")
+    positions = ops.concatenate([ring_positions(size, start), new])
     keys, values = (
         ops.concatenate([ring, by_head(update)], axis=2)
         for ring, update in zip(rings, (key, value), strict=True)

@@ -62,9 +62,7 @@ def all_chunks(tensors, vocabulary_size):
     ```
     """
     count = _count(tensors[-1])
-    number = _ceiling(count, chunk_tokens(vocabulary_size))
-    static = isinstance(count, int)
-    number = max(number, 1) if static else ops.maximum(number, 1)
+    number = _at_least_one(_ceiling(count, chunk_tokens(vocabulary_size)))
     size = _ceiling(count, number)
     chunks = _split(map(_as_tokens, tensors), number, size)
     return chunks, lambda rows: rows[:count]
@@ -90,8 +88,8 @@ def weighted_chunks(tensors, vocabulary_size):
     most = chunk_tokens(vocabulary_size)
     step = max(1, most // 8)
     # Without a token of any weight there is still a chunk, of padding.
-    number = ops.maximum(_ceiling(count, most), 1)
-    size = ops.maximum(_ceiling(_ceiling(count, number), step), 1) * step
+    number = _at_least_one(_ceiling(count, most))
+    size = _at_least_one(_ceiling(_ceiling(count, number), step)) * step
     chosen = [ops.take(x, places, axis=0) for x in tokens]
 
     def restore(rows):
@@ -123,6 +121,11 @@ def _split(tokens, number, size):
         return ops.reshape(x, (number, size, *shape))
 
     return tuple(map(split, tokens))
+
+
+def _at_least_one(number):
+    """The number or 1; of an int Keras would make a tensor of few bits."""
+    return max(number, 1) if isinstance(number, int) else ops.maximum(number, 1)
 
 
 def _ceiling(count, size):

@@ -102,10 +102,10 @@ def log_probabilities_under_head(
         return _chunk_scores(head(states), token_ids, top_n)
 
     # The flags are floats here: not every device can scatter bools.
-    found = [ops.zeros((number, size)), ops.zeros((number, size))]
+    found = [ops.zeros((number, size), "float32") for _ in range(2)]
     if top_n:
         found.append(ops.zeros((number, size, top_n), "int32"))
-        found.append(ops.zeros((number, size, top_n)))
+        found.append(ops.zeros((number, size, top_n), "float32"))
     found = _for_each_chunk(score, chunks, number, found)
 
     def whole(x):

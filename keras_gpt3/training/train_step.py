@@ -102,6 +102,8 @@ def _gradients_of_compiled_loss(model, x, y, sample_weight, rows, share):
         loss = model._compute_loss(
             x=x, y=y, y_pred=logits, sample_weight=sample_weight, training=True
         )
+        # Keras computes it in `floatx`.
+        loss = tf.cast(loss, "float32")
         # Keras has divided by the number of replicas, as if all were alike. A
         # replica without a row has no mean.
         loss = tf.where(rows > 0, loss * replicas, 0.0)
@@ -112,7 +114,7 @@ def _gradients_of_compiled_loss(model, x, y, sample_weight, rows, share):
 
 def _apply(model, gradients):
     """Updates the model; returns the learning rate of this update."""
-    learning_rate = tf.convert_to_tensor(model.optimizer.learning_rate)
+    learning_rate = tf.cast(model.optimizer.learning_rate, "float32")
     if gradients:  # Else all weights are frozen.
         apply_gradients(model.optimizer, gradients, model.trainable_variables)
     return learning_rate
