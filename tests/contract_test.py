@@ -428,3 +428,12 @@ def test_trackers_count_what_a_bfloat16_cannot(floatx):
     for metric in model.metrics:
         metric.update_state(1.0, sample_weight=257.0)  # It has 8 bits.
         assert float(metric.count) == 257.0
+
+
+@pytest.mark.parametrize("floatx", ["bfloat16"], indirect=True)
+@pytest.mark.filterwarnings("ignore:__array__ implementation")
+def test_a_loss_of_your_own_trains_in_bfloat16(floatx):
+    model = small_model(num_layers=1)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(1e-3), loss=loss)
+    assert np.isfinite(float(fit(model)["loss"][0]))
