@@ -31,7 +31,7 @@ def gumbel_noise(seed, index, vocabulary_size):
         uniform = _uniform(SeedAtPosition(seed, index), vocabulary_size)
         return -ops.log(-ops.log(uniform))
 
-    seed = ops.convert_to_tensor(seed)
+    seed = ops.cast(seed, "int32")
     # One draw for all rows: a row of a batch gets what it would get alone.
     if not len(seed.shape):
         return draw(seed)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 
 import keras
 
@@ -203,7 +204,9 @@ class CompiledStep:
         return {"loss": loss, "weighted_metrics": weighted_metrics}
 
     def make_trackers(self, model):
-        """Makes the metrics of the step, in the model's scope.
+        """Makes the loss and the metrics of the step, in the model's scope.
+
+        In float32 whatever `floatx` is: a bfloat16 counts to 256.
 
         Args:
             model: a `GPT3`.

@@ -69,8 +69,8 @@ class GenerateFunction:
         )
         answers = answer_tokens(self, batch, request)
         return {
-            "token_ids": ops.convert_to_tensor(answers.token_ids),
-            "padding_mask": ops.convert_to_tensor(answers.padding_mask),
+            "token_ids": ops.convert_to_tensor(answers.token_ids, "int32"),
+            "padding_mask": ops.convert_to_tensor(answers.padding_mask, "bool"),
         }
 
     def prefill(self, token_ids, end, cache_length, needs_states=True):

@@ -51,23 +51,21 @@ def score_tokens(
             "target_ids must be given with scoring_mode='loss'. Received: "
             "target_ids=None. Pass the next token of each position."
         )
-    inputs = _inputs(token_ids, padding_mask)
     vocabulary_size = model.backbone.vocabulary_size
+    inputs = _inputs(token_ids, padding_mask, vocabulary_size)
     if layer_intercept_fn is None:
         logits = model(inputs)
     else:
-        check_concrete_token_ids(inputs["token_ids"], vocabulary_size)
         layers = _intercepted(model.backbone, layer_intercept_fn)
         hidden_states, _ = forward(layers, **inputs)
         logits = model.backbone.logits(hidden_states)
     if scoring_mode == "logits":
         return logits
-    target_ids = ops.convert_to_tensor(target_ids)
     check_concrete_token_ids(target_ids, vocabulary_size)
-    return token_cross_entropy(target_ids, logits)
+    return token_cross_entropy(ops.cast(target_ids, "int32"), logits)
 
 
-def _inputs(token_ids, padding_mask):
+def _inputs(token_ids, padding_mask, vocabulary_size):
     """The model's input, of tensors."""
     if token_ids is None or isinstance(token_ids, str):
         raise ValueError(
@@ -75,7 +73,8 @@ def _inputs(token_ids, padding_mask):
             f"type={type(token_ids).__name__}. Pass a continuation, too, to "
             "score texts."
         )
-    token_ids = ops.convert_to_tensor(token_ids)
+    check_concrete_token_ids(token_ids, vocabulary_size)
+    token_ids = ops.cast(token_ids, "int32")
     if len(token_ids.shape) != 2:
         raise ValueError(
             "token_ids must have shape (batch, length). Received: "

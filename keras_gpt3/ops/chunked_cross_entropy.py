@@ -54,7 +54,7 @@ def chunked_cross_entropy(hidden_states, embeddings, labels, weights=None):
     loss  # 2.7726, 2 log 4
     ```
     """
-    labels = ops.convert_to_tensor(labels)
+    labels = ops.cast(labels, "int32")
     if weights is None:
         weights = ops.ones(ops.shape(labels), "float32")
     weights = ops.convert_to_tensor(weights, "float32")

@@ -210,7 +210,7 @@ def _optimizer_scalars(model, optimizer_state):
         state_mapping=list(zip(variables, optimizer_state, strict=True))
     ):
         scale = model.optimizer.scale_loss(jnp.ones((), "float32"))
-        return scale, jnp.asarray(model.optimizer.learning_rate)
+        return scale, jnp.asarray(model.optimizer.learning_rate, "float32")
 
 
 def _chunked_sums(model, x, y, weights):

@@ -179,7 +179,7 @@ def _gradients_of_compiled_loss(model, x, y, sample_weight, rows, factor):
 
 def _apply(model, gradients):
     """Updates the model; returns the learning rate of this update."""
-    learning_rate = tf.convert_to_tensor(model.optimizer.learning_rate)
+    learning_rate = tf.cast(model.optimizer.learning_rate, "float32")
     if gradients:  # Else all weights are frozen.
         apply_gradients(model.optimizer, gradients, model.trainable_variables)
     return learning_rate
