@@ -1,9 +1,12 @@
 """The paper's learning rate, as a function of the tokens seen."""
 
 import math
+import numbers
 
 import keras
 from keras import ops
+
+from keras_gpt3.echoed_value import echoed
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
@@ -58,6 +61,15 @@ class TokenClock(keras.optimizers.schedules.LearningRateSchedule):
         ramp_tokens=0.0,
     ):
         super().__init__()
+        _check_numbers(
+            learning_rate=learning_rate,
+            batch_tokens=batch_tokens,
+            warmup_tokens=warmup_tokens,
+            decay_tokens=decay_tokens,
+            final_fraction=final_fraction,
+            start_batch_tokens=start_batch_tokens or 0,
+            ramp_tokens=ramp_tokens,
+        )
         _check_positive("learning_rate", learning_rate)
         _check_positive("batch_tokens", batch_tokens)
         _check_positive("decay_tokens", decay_tokens)
@@ -119,6 +131,16 @@ class TokenClock(keras.optimizers.schedules.LearningRateSchedule):
             "start_batch_tokens": self.start_batch_tokens,
             "ramp_tokens": self.ramp_tokens,
         }
+
+
+def _check_numbers(**values):
+    """Raises if one is no number, such as a string of an environment."""
+    for name, value in values.items():
+        if not isinstance(value, numbers.Real):
+            raise ValueError(
+                f"{name} must be a number. Received: {name}={echoed(value)}. "
+                "Pass an int or a float."
+            )
 
 
 def _check_positive(name, value):

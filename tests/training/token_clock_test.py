@@ -120,6 +120,19 @@ def test_a_number_that_must_be_above_0_is_checked(name, value):
         TokenClock(**arguments)
 
 
+@pytest.mark.parametrize(
+    "name", ["batch_tokens", "warmup_tokens", "start_batch_tokens"]
+)
+def test_a_string_is_no_number(name):
+    message = (
+        f"{name} must be a number. Received: {name}='3e6'. Pass an int or a "
+        "float."
+    )
+    arguments = {"learning_rate": 1e-3, "batch_tokens": 10, name: "3e6"}
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        TokenClock(**arguments)
+
+
 def test_a_decay_of_no_length_raises():
     with pytest.raises(ValueError, match="^decay_tokens must be above 0"):
         TokenClock(1e-3, 10, warmup_tokens=0, decay_tokens=0)
