@@ -186,7 +186,7 @@ class _Extensions(typing.NamedTuple):
 
 def _first_beams(token_ids, prompt_lengths, cache, num_beams):
     """Each prompt as its first beam, and a pool that is empty."""
-    token_ids = ops.cast(token_ids, "int32")[:, None]
+    token_ids = ops.convert_to_tensor(token_ids)[:, None]
     token_ids = ops.repeat(token_ids, num_beams, axis=1)  # (B, K, T)
     ends = ops.repeat(prompt_lengths, num_beams, axis=1)  # (B, K)
     # Equal beams would be extended equally: the others come from the first.

@@ -44,7 +44,7 @@ def keep_top_k(logits, k):
             highest, _ = ops.top_k(logits, int(k))
             return _keep(logits, logits >= highest[:, -1:])
     k = per_row(k, "int32")
-    k = ops.where((k > 0) & (k < vocabulary_size), k, vocabulary_size)
+    k = ops.where(k > 0, ops.minimum(k, vocabulary_size), vocabulary_size)
     return ops.cond(
         ops.any(k < vocabulary_size),
         lambda: _keep_each_top_k(logits, k),

@@ -3,9 +3,9 @@
 import numpy as np
 from keras import ops
 
+_LOWEST = -(2**31)
 # From the highest on, each as the int32 of its pattern.
 _BITS = (1 << np.arange(31, -1, -1, "uint32")).view("int32")
-_LOWEST, _HIGHEST = -(2**31), 2**31 - 1
 
 
 def score_threshold(scores, weights, total):
@@ -36,8 +36,6 @@ def score_threshold(scores, weights, total):
     ```
     """
     keys = _ordered_keys(scores)
-    # With JAX and a `floatx` of bfloat16, Keras makes floats of bare ints.
-    bits, lowest = ops.cast(_BITS, "int32"), ops.cast(_LOWEST, "int32")
     no_weight = ops.zeros_like(weights)
     bits = ops.convert_to_tensor(_BITS, "int32")
 

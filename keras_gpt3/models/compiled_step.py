@@ -211,14 +211,17 @@ class CompiledStep:
         Args:
             model: a `GPT3`.
         """
-        if self.tracks_accuracy:
-            from keras_gpt3.training.perplexity import PerplexityOfLogits
+        mean = functools.partial(keras.metrics.Mean, dtype="float32")
+        with _strategy_scope(model):
+            # Keras does not track its own, made in `floatx`, either.
+            vars(model)["_loss_tracker"] = mean(name="loss")
+            if self.tracks_accuracy:
+                from keras_gpt3.training.perplexity import PerplexityOfLogits
 
-            # Of labels and logits: so a user's own `train_step` calls them.
-            accuracy = keras.metrics.SparseCategoricalAccuracy
-            with _strategy_scope(model):
-                self.metrics.append(accuracy(name="accuracy"))
-                self.metrics.append(PerplexityOfLogits())
+                # Of labels and logits: so a user's own `train_step` calls them.
+                accuracy = keras.metrics.SparseCategoricalAccuracy
+                self.metrics.append(accuracy(name="accuracy", dtype="float32"))
+                self.metrics.append(PerplexityOfLogits(dtype="float32"))
 
     def track(self, loss, accuracy, weight):
         """Adds the means over a batch to the metrics of the step.

@@ -39,5 +39,5 @@ class Perplexity(keras.metrics.Mean):
 class PerplexityOfLogits(keras.metrics.MeanMetricWrapper, Perplexity):
     """The same of labels and logits, as Keras calls the metrics of a model."""
 
-    def __init__(self, name="perplexity"):
-        super().__init__(token_cross_entropy, name=name)
+    def __init__(self, name="perplexity", dtype=None):
+        super().__init__(token_cross_entropy, name=name, dtype=dtype)

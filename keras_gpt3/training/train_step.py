@@ -162,8 +162,9 @@ def _compiled_loss(model, x, y, sample_weight, rows, factor, training):
     loss = model._compute_loss(
         x=x, y=y, y_pred=logits, sample_weight=sample_weight, training=training
     )
-    # A replica without a row has no mean.
-    return tf.where(rows > 0, tf.reduce_sum(loss) * factor, 0.0), logits
+    # Keras computes it in `floatx`. A replica without a row has no mean.
+    loss = tf.reduce_sum(tf.cast(loss, "float32")) * factor
+    return tf.where(rows > 0, loss, 0.0), logits
 
 
 def _gradients_of_compiled_loss(model, x, y, sample_weight, rows, factor):
