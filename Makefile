@@ -1,9 +1,12 @@
-# Every target creates what it needs. `make venv` is the only step that
-# installs, and only the first time or when a requirement changes.
+# Every target installs what it needs, the first time and when a requirement
+# changes: `quickstart` the package alone, `lint` its two tools, others all
+# extras.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PLAIN_STAMP := $(VENV)/.installed-plain
+LINT_STAMP := $(VENV)/.installed-lint
 DOCS_STAMP := $(VENV)/.installed-docs
 EXTRAS := pretrain,corpus,evaluate,convert,serving,jax,dev
 
@@ -11,21 +14,32 @@ EXTRAS := pretrain,corpus,evaluate,convert,serving,jax,dev
 
 venv: $(STAMP)
 
-$(STAMP): setup.cfg pyproject.toml constraints.txt
+$(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
-		--editable ".[$(EXTRAS)]"
+
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+$(STAMP): setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable ".[$(EXTRAS)]"
 	touch $@
 
-quickstart: venv
+$(PLAIN_STAMP): setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable .
+	touch $@
+
+$(LINT_STAMP): constraints.txt | $(BIN)/python
+	$(INSTALL) codespell ruff
+	touch $@
+
+quickstart: $(PLAIN_STAMP)
 	$(BIN)/python examples/quickstart.py
 
-lint: venv
+lint: $(LINT_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/codespell
 
-format: venv
+format: $(LINT_STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -44,16 +58,21 @@ DOCS_TESTS := tests/documentation
 OTHER_TESTS := $(addprefix --ignore=, \
 	$(MODEL_TESTS) $(TRAINING_TESTS) $(USE_TESTS) $(DOCS_TESTS)) tests
 
-test: lint
+# A part of them: `make test TESTS="tests/ops -k window"`.
+ifdef TESTS
+test: lint venv
+	$(PYTEST) $(TESTS)
+else
+test: lint venv
 	$(PYTEST) $(MODEL_TESTS)
 	$(PYTEST) $(TRAINING_TESTS)
 	$(PYTEST) $(USE_TESTS)
 	$(PYTEST) $(OTHER_TESTS)
 	KERAS_BACKEND=jax $(PYTEST) $(JAX_TESTS)
+endif
 
 $(DOCS_STAMP): $(STAMP)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
-		--editable ".[$(EXTRAS),docs]"
+	$(INSTALL) --editable ".[$(EXTRAS),docs]"
 	touch $@
 
 # What pages print is run, notebooks are executed, and warnings are errors.
