@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.models import trainable_causal_lm
+from keras_gpt3.models.compile_check import log_once
 from keras_gpt3.models.compiled_step import CompiledStep
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.parallel.stage_placement import variable_devices
@@ -336,7 +336,7 @@ def test_xla_compiles_no_whole_step_of_stages_on_gpus(monkeypatch):
 def test_a_pipeline_without_micro_batches_is_mentioned(
     micro_batch_size, caplog
 ):
-    trainable_causal_lm._log_once.cache_clear()
+    log_once.cache_clear()
     model = small_model()
     with caplog.at_level(logging.WARNING, "keras_gpt3"):
         for _ in range(2):

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3 import GPT3
-from keras_gpt3.models import trainable_causal_lm
+from keras_gpt3.models.compile_check import log_once
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.ops import token_chunks
 from keras_gpt3.training import AdamW
@@ -230,7 +230,7 @@ def test_metrics_of_one_s_own_come_beside_the_package_s_loss():
 
 
 def test_a_loss_of_one_s_own_is_the_loss(caplog):
-    trainable_causal_lm._log_once.cache_clear()
+    log_once.cache_clear()
     for _ in range(2):
         model = new_model(
             1,
