@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.ops.sequence_length_check import check_context
 from keras_gpt3.ops.sequence_length_check import check_sequence_length
 from keras_gpt3.ops.token_id_check import check_concrete_token_ids
@@ -74,8 +75,8 @@ def check_labels(x, y=None, sample_weight=None, class_weight=None, **kwargs):
     if class_weight is not None:
         raise ValueError(
             "class_weight must be None, for every token is a label. Received: "
-            f"class_weight={class_weight}. Pass the weight of each token as "
-            "sample_weight."
+            f"class_weight={echoed(class_weight)}. Pass the weight of each "
+            "token as sample_weight."
         )
     if hasattr(x, "element_spec"):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(
@@ -98,6 +99,7 @@ def check_micro_batches(
     validation_split=0.0,
     steps_per_epoch=None,
     epochs=1,
+    initial_epoch=0,
     **kwargs,
 ):
     """Raises where the micro-batches of `fit` cannot divide a batch.
@@ -111,6 +113,7 @@ def check_micro_batches(
         validation_split: See `keras.Model.fit`. Defaults to `0.0`.
         steps_per_epoch: int. Defaults to `None`.
         epochs: int. Defaults to `1`.
+        initial_epoch: int. Defaults to `0`.
         **kwargs: Not looked at.
 
     Raises:
@@ -120,13 +123,13 @@ def check_micro_batches(
     """
     size, parts = model._step.micro_batch_size, _num_parts(model)
     batches = [_rows(x)]
-    if not hasattr(x, "element_spec"):
+    if isinstance(x, (dict, list, tuple)) or hasattr(x, "shape"):
         rows = _num_rows(x)
         rows = int(rows * (1 - (validation_split or 0)))
         batch_size = batch_size or 32
         batches = [batch_size] * (rows // batch_size) + [rows % batch_size]
         if steps_per_epoch is not None:
-            batches = batches[: steps_per_epoch * epochs]
+            batches = batches[: steps_per_epoch * (epochs - initial_epoch)]
     for rows in sorted({rows for rows in batches if rows}, reverse=True):
         if keras.config.backend() == "jax":
             check_shards_divide(parts, rows)
@@ -261,7 +264,9 @@ def _num_rows(x):
     """Rows of strings or of arrays, together; 0 where there are none."""
     if isinstance(x, dict):
         x = next(iter(x.values()), None)
-    return len(x) if hasattr(x, "__len__") and np.ndim(x) else 0
+    # An array of strings would be as wide as the longest.
+    is_many = getattr(x, "ndim", 1)
+    return len(x) if hasattr(x, "__len__") and is_many else 0
 
 
 def _num_parts(model):

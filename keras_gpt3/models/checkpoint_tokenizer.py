@@ -136,7 +136,7 @@ def _as_ids(path, name, ids):
         what = "an id, a list of ids or null"
         raise ValueError(
             f"{name} must be {what}. Received: file={echoed(str(path))} with "
-            f"{ids!r:.80}. Write the id of the token that ends texts."
+            f"{ids!r:.80}. Write the id of that token, or null."
         )
     return ids
 

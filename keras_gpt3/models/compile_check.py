@@ -45,7 +45,8 @@ def check_loss_weights(loss, loss_weights):
     if loss_weights is not None and (loss is None or is_own):
         raise ValueError(
             "loss_weights must be None without a loss of your own. Received: "
-            f"loss_weights={loss_weights}. Leave them out, or pass a loss."
+            f"loss_weights={echoed(loss_weights)}. Leave them out, or pass a "
+            "loss."
         )
 
 

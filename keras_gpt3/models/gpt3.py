@@ -1,5 +1,7 @@
 """GPT-3 as a Keras task: train, evaluate, sample, save and export."""
 
+import numbers
+
 import keras
 
 from keras_gpt3 import preset_loader
@@ -185,13 +187,11 @@ class GPT3(ScoringCausalLM):
                 preprocessor = cls.preprocessor_cls.from_preset(
                     preset, sequence_length=backbone.max_sequence_length
                 )
-        return cls(
-            backbone=backbone,
-            preprocessor=preprocessor,
-            special_token_ids=stored_token_ids(
-                preset, backbone.vocabulary_size
-            ),
-        )
+        made = {"backbone": backbone, "preprocessor": preprocessor}
+        ids = stored_token_ids(preset, backbone.vocabulary_size)
+        if ids:  # A subclass of the user's own need not know of them.
+            made["special_token_ids"] = ids
+        return cls(**made)
 
     def get_quantization_layer_structure(self, mode=None):
         """See `GPT3Backbone.get_quantization_layer_structure`."""
@@ -309,19 +309,23 @@ def _special_token_ids(backbone, ids):
     known = {}
     for name, value in (ids or {}).items():
         is_end = name == "eos_token_id"
-        values = value if is_end and isinstance(value, list) else [value]
+        is_many = is_end and isinstance(value, (list, tuple))
+        values = list(value) if is_many else [value]
         if name not in ("bos_token_id", "eos_token_id", "pad_token_id") or any(
-            type(id) is not int or not 0 <= id < backbone.vocabulary_size
-            for id in values
+            isinstance(one, bool)
+            or not isinstance(one, numbers.Integral)
+            or not 0 <= one < backbone.vocabulary_size
+            for one in values
         ):
             raise ValueError(
                 "special_token_ids must map bos_token_id, eos_token_id and "
                 "pad_token_id to ids below vocabulary_size="
                 f"{backbone.vocabulary_size}. Received: special_token_ids="
-                f"{ids}. Leave out what there is not."
+                f"{echoed(ids)}. Leave out what there is not."
             )
         if values:
-            known[name] = tuple(values) if is_end else value
+            values = tuple(map(int, values))
+            known[name] = values if is_end else values[0]
     return known
 
 

@@ -212,6 +212,9 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             is_texts = validation and isinstance(validation[0], (str, bytes))
             validation = (validation,) if is_texts else tuple(validation)
         check_labels(*keras.utils.unpack_x_y_sample_weight(validation))
+        callbacks = self._step.with_progress(callbacks)
+        check_callbacks(self.optimizer, callbacks)
+        check_input(self, x)  # Before documents are read.
         kwargs["validation_data"], _ = self._checked_data(
             validation,
             kwargs.get("validation_batch_size") or batch_size,
@@ -220,11 +223,9 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         x, batch_size = self._checked_data(
             x, batch_size, steps_per_epoch=kwargs.get("steps_per_epoch")
         )
-        tell_of_lengths(self, x)
         check_micro_batches(self, x, batch_size, **kwargs)
         check_memory(self, x, batch_size)
-        callbacks = self._step.with_progress(callbacks)
-        check_callbacks(self.optimizer, callbacks)
+        tell_of_lengths(self, x)
         # keras-hub makes a dataset of everything, and Keras would warn at
         # each call that it does not shuffle datasets.
         kwargs.setdefault("shuffle", False)

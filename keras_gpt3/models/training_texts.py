@@ -9,8 +9,8 @@ from keras_gpt3.models.batch_check import is_text
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
 from keras_gpt3.parallel.data_axis import num_data_shards
 
-# Strings that are tokenized together to count their tokens.
-_CHUNK_STRINGS = 1000
+# Strings whose tokens are counted, for a line in the log.
+_MOST_COUNTED = 1000
 
 # TensorFlow's numbers: it need not be loaded.
 _INFINITE, _AUTOTUNE = -1, -1
@@ -90,23 +90,26 @@ def tell_of_lengths(model, x):
     )
     if not is_counted or getattr(model, "_told_of_lengths", False):
         return
+    model._told_of_lengths = True
     length = preprocessor.sequence_length
-    lengths = _label_counts(preprocessor, x)
+    lengths = _label_counts(preprocessor, x[:_MOST_COUNTED])
+    of_these = ""
+    if len(lengths) < len(x):
+        of_these = f" of the first {len(lengths):,} strings"
     total, used = sum(lengths), sum(min(n, length) for n in lengths)
     positions = length * len(lengths)
     facts = []
     if used < total:
         facts.append(
-            f"fit trains on {used:,} of {total:,} tokens, for strings are cut "
-            f"at sequence_length={length}."
+            f"fit trains on {used:,} of {total:,} tokens{of_these}, for "
+            f"strings are cut at sequence_length={length}."
         )
     if used < positions / 2:
         facts.append(
-            f"fit computes {positions:,} positions for {used:,} tokens, for "
-            f"strings are padded to sequence_length={length}."
+            f"fit computes {positions:,} positions for {used:,} tokens"
+            f"{of_these}, for strings are padded to sequence_length={length}."
         )
     if facts:
-        model._told_of_lengths = True
         remedy = (
             "Pass tf.data.Dataset.from_tensor_slices(texts) instead, which fit "
             "packs into full contexts."
@@ -156,9 +159,5 @@ def _with_length(dataset, length):
 def _label_counts(preprocessor, texts):
     """How many tokens each text has to predict, cut or not."""
     more = preprocessor.add_start_token + preprocessor.add_end_token - 1
-    counts = []
-    for start in range(0, len(texts), _CHUNK_STRINGS):
-        chunk = texts[start : start + _CHUNK_STRINGS]
-        ids = preprocessor.tokenizer.tokenize(chunk)
-        counts += [max(len(one) + more, 0) for one in ids]
-    return counts
+    ids = preprocessor.tokenizer.tokenize(texts)
+    return [max(len(one) + more, 0) for one in ids]

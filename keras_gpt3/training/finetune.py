@@ -125,6 +125,8 @@ def _run_epoch(model, examples, recipe, validation, epoch, history, verbose):
             verbose=verbose,
         )
     except MemoryError as error:
+        if "Compile with" not in str(error):
+            raise
         # The recipe says what the model is compiled with.
         message = str(error).replace("Compile with", "Pass a recipe with")
         raise MemoryError(message) from None

@@ -73,8 +73,9 @@ class PretrainingRun:
                 manifest says, or the last checkpoint could not be written.
         """
         self._prepare_loops()
-        self._data.check_in_background()
         self._resume()
+        if not self._is_finished:
+            self._data.check_in_background()
         self._tell({"kind": "start", "step": self._state.step}, due=False)
         self._make_up_validation()
         if self._saves.last_step is None:
@@ -85,8 +86,11 @@ class PretrainingRun:
         while not self._is_finished and not self._stops:
             self._step()
             with _runtime_errors():
-                self._data.raise_if_damaged(wait=self._is_finished)
+                self._data.raise_if_damaged()
         self._saves.finish(self._state.step)
+        if self._is_finished:
+            with _runtime_errors():
+                self._data.raise_if_damaged(wait=True)
         return self._is_finished
 
     @property

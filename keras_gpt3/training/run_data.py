@@ -1,6 +1,7 @@
 """The batches of a pretraining run, for every replica its part."""
 
 import json
+import logging
 import pathlib
 import threading
 
@@ -8,7 +9,10 @@ from keras_gpt3.data import Mixture
 from keras_gpt3.data import TokenShards
 from keras_gpt3.data import packed_dataset
 from keras_gpt3.data.shard_manifest import ShardManifest
+from keras_gpt3.parallel.pretraining_strategy import is_chief
 from keras_gpt3.replaced_file import replaced_file
+
+logger = logging.getLogger("keras_gpt3")
 
 # In the run's folder: what the shards were when they were read whole.
 CHECKED = "checked_shards.json"
@@ -58,6 +62,8 @@ class RunData:
 
         A later start of the run finds in its folder that they were sound.
         """
+        if not is_chief(self._strategy):
+            return  # One worker reads for all.
         sets = [*self._sets.values(), *self._held_out.values()]
         records = [r for s in sets for r in ShardManifest.read(s.folder).shards]
         found = json.dumps([record.sha256 for record in records]).encode()
@@ -88,6 +94,8 @@ class RunData:
             ValueError: If one has other contents.
         """
         if wait and self._checking is not None:
+            if self._checking.is_alive():
+                logger.info("The shards are still compared with their sums.")
             self._checking.join()
         if self._damage is not None:
             raise self._damage
