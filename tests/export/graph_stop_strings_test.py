@@ -93,7 +93,8 @@ def test_stop_strings_become_a_row_for_each_text(stop, rows):
 def test_an_empty_one_for_all_rows_is_refused_as_by_python(stop):
     with pytest.raises(ValueError) as error:
         check_stop_strings(stop)
-    message = str(error.value)
+    # A graph prints nothing for an empty string.
+    message = re.sub(r"stop=(''|\[''\])", "stop=[]", str(error.value))
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         with one_line_errors():
             ROWS(tf.constant(stop, tf.string))
