@@ -274,6 +274,12 @@ DIVIDES = {"rows": 8, "batch_size": 4}
         (DIVIDES | {"rows": 9}, 1),
         (DIVIDES | {"rows": 9, "steps_per_epoch": 2}, None),
         (DIVIDES | {"rows": 9, "steps_per_epoch": 2, "epochs": 2}, 1),
+        (
+            DIVIDES
+            | {"rows": 9, "steps_per_epoch": 2}
+            | {"epochs": 2, "initial_epoch": 1},
+            None,
+        ),
         (DIVIDES | {"rows": 12, "validation_split": 0.25}, 1),
         (DIVIDES | {"batch_size": 3}, 3),
     ],
@@ -295,6 +301,14 @@ def test_micro_batches_divide_each_batch_of_arrays(options, wrong_rows):
         lambda: model.fit(x, y, **options),
     )
     assert int(model.optimizer.iterations) == int(before) == 0
+
+
+def test_a_list_is_not_made_an_array_to_count_its_rows(monkeypatch):
+    """Of strings it would be as wide as the longest."""
+    model = small_model(num_layers=1)
+    model.compile("sgd", micro_batch_size=2)
+    monkeypatch.setattr(np, "ndim", lambda x: pytest.fail("made an array"))
+    check_micro_batches(model, ["a" * 9, "b"], batch_size=2)
 
 
 @pytest.mark.backend("tensorflow", reason="JAX has no replicas")

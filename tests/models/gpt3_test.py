@@ -507,3 +507,21 @@ def test_a_model_works_under_every_float_type_of_keras(floatx):
     assert drawn == model.generate("ab", max_length=6, **options)
     answers = model.beam_search("ab", num_beams=2, max_new_tokens=3)
     assert answers[0].score >= answers[1].score
+
+
+class Mine(GPT3):
+    """A user's own, which knows of a backbone and a preprocessor."""
+
+    def __init__(self, backbone, preprocessor=None):
+        super().__init__(backbone, preprocessor)
+
+
+def test_a_subclass_need_not_know_of_special_token_ids(tmp_path):
+    small_text_model().save_to_preset(tmp_path / "saved")
+    assert type(Mine.from_preset(str(tmp_path / "saved"))) is Mine
+
+
+def test_special_ids_may_be_of_any_integer_type():
+    given = {"eos_token_id": (np.int64(3), 4), "pad_token_id": np.int32(5)}
+    ids = GPT3(small_backbone(), special_token_ids=given).special_token_ids
+    assert ids == {"eos_token_id": [3, 4], "pad_token_id": 5}
