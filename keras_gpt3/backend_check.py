@@ -6,11 +6,7 @@ from keras_gpt3.echoed_value import echoed
 
 
 def check_backend():
-    """Raises if Keras is set to a backend other than TensorFlow or JAX.
-
-    Raises:
-        ImportError: If `KERAS_BACKEND` names another backend.
-    """
+    """Raises if Keras is set to a backend other than TensorFlow or JAX."""
     # Read from the environment: importing Keras would already fail where the
     # backend is not installed.
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
@@ -23,26 +19,7 @@ def check_backend():
 
 
 def require_backend(backend, what, remedy):
-    """Raises if Keras runs on another backend than a part of the package.
-
-    Args:
-        backend: string. `"tensorflow"` or `"jax"`.
-        what: string. What needs it, as the subject of a sentence.
-        remedy: string. A sentence: what else to do.
-
-    Raises:
-        NotImplementedError: If the backend is another one.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.backend_check import require_backend
-
-    if keras.config.backend() == "jax":
-        require_backend("jax", "lower_train_step", "Set KERAS_BACKEND=jax.")
-    ```
-    """
+    """Raises if Keras runs on another backend than a part of the package."""
     import keras
 
     if keras.config.backend() != backend:

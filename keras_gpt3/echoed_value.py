@@ -10,20 +10,6 @@ def echoed(value):
     """Returns the `repr` of a value, of at most 200 characters.
 
     What is cut away is not made: a text of gigabytes costs nothing.
-
-    Args:
-        value: any object.
-
-    Returns:
-        A string.
-
-    Example:
-
-    ```python
-    from keras_gpt3.echoed_value import echoed
-
-    echoed("x" * 10**6)  # "'xxxx...xxxx'"
-    ```
     """
     try:
         text = _REPR.repr(value)
@@ -34,24 +20,7 @@ def echoed(value):
 
 
 def cut_text(text, limit=LIMIT):
-    """Cuts the middle out of a text that is too long.
-
-    Args:
-        text: string.
-        limit: int. Characters that stay. Defaults to `200`.
-
-    Returns:
-        A string.
-
-    Example:
-
-    ```python
-    from keras_gpt3.echoed_value import cut_text
-
-    cut_text("invariant. Received: x=1. Remedy.", limit=21)
-    # "invariant...1. Remedy."
-    ```
-    """
+    """Cuts the middle out of a text that is too long."""
     if len(text) <= limit:
         return text
     start = (limit - 3) // 2

@@ -17,21 +17,6 @@ def locked_folder(folder):
     The lock is the system's own on the folder itself: there is no file of it,
     and it ends with the process, however that ends. Within the block, the same
     thread may lock the folder again.
-
-    Args:
-        folder: string or path. It exists.
-
-    Raises:
-        BlockingIOError: If another process or thread writes there.
-
-    Example:
-
-    ```python
-    from keras_gpt3.folder_lock import locked_folder
-
-    with locked_folder("."):
-        pass
-    ```
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -69,18 +54,6 @@ def sigterm_exits():
 
     By itself the signal ends Python on the spot. Where the program, or Orbit's
     loop, has a handler of its own, that one stays.
-
-    Raises:
-        SystemExit: In the block, with the status that a shell gives.
-
-    Example:
-
-    ```python
-    from keras_gpt3.folder_lock import sigterm_exits
-
-    with sigterm_exits():
-        pass
-    ```
     """
     # Python takes signals in its main thread only.
     is_main = threading.current_thread() is threading.main_thread()

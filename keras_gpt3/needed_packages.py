@@ -5,25 +5,7 @@ import contextlib
 
 @contextlib.contextmanager
 def needed_packages(need, extra):
-    """Says what a package is needed for, if an import inside fails.
-
-    Args:
-        need: string. The need as a message says it, without a full stop: "A
-            task must be read with PyYAML".
-        extra: string. The extra of this package that brings it.
-
-    Raises:
-        ImportError: If an import inside fails.
-
-    Example:
-
-    ```python
-    from keras_gpt3.needed_packages import needed_packages
-
-    with needed_packages("A config must be read with PyYAML", "pretrain"):
-        import yaml
-    ```
-    """
+    """Says what a package is needed for, if an import inside fails."""
     try:
         yield
     except ImportError as error:

@@ -78,69 +78,17 @@ _SECTIONS = {
 
 
 def shipped_presets():
-    """Lists the eight sizes of Table 2.1.
-
-    Returns:
-        A dict from preset name to its one-sentence description, in the order
-        of size.
-
-    Example:
-
-    ```python
-    from keras_gpt3.preset_loader import shipped_presets
-
-    names = list(shipped_presets())
-    # ["gpt3_small_en", "gpt3_medium_en", ..., "gpt3_175b_en"]
-    ```
-    """
+    """Lists the eight sizes of Table 2.1."""
     return {n: p["description"] for n, p in _read_presets().items()}
 
 
 def is_shipped(name):
-    """Tells whether `name` is one of the shipped presets.
-
-    Args:
-        name: any object. A preset name or something else, such as a folder.
-
-    Returns:
-        A bool.
-
-    Example:
-
-    ```python
-    from keras_gpt3.preset_loader import is_shipped
-
-    is_shipped("gpt3_small_en")  # True
-    ```
-    """
+    """Tells whether `name` is one of the shipped presets."""
     return isinstance(name, str) and name in _read_presets()
 
 
 def load_shipped_preset(name):
-    """Reads one shipped preset.
-
-    Args:
-        name: string. One of `shipped_presets()`.
-
-    Returns:
-        A dict of the sections `name`, `description`, `source`, `printed` (the
-        values as in Table 2.1), `resolution` (a sentence where those
-        contradict each other, else `None`), `backbone` (the arguments of
-        `GPT3Backbone`), `recipe` and `table_d1`. It is a copy: change it
-        freely.
-
-    Raises:
-        ValueError: If no preset has this name.
-
-    Example:
-
-    ```python
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    preset = load_shipped_preset("gpt3_small_en")
-    preset["backbone"]["num_layers"]  # 12
-    ```
-    """
+    """Reads one shipped preset."""
     if not is_shipped(name):
         raise ValueError(
             "preset must be a shipped name, a local folder or "
@@ -151,20 +99,7 @@ def load_shipped_preset(name):
 
 
 def vocabulary_paths():
-    """Locates GPT-2's vocabulary, which GPT-3 uses unchanged (section 2.1).
-
-    Returns:
-        A tuple of two `pathlib.Path`: `encoder.json` (token to id) and
-        `vocab.bpe` (the merge rules, in order).
-
-    Example:
-
-    ```python
-    from keras_gpt3.preset_loader import vocabulary_paths
-
-    encoder, merges = vocabulary_paths()
-    ```
-    """
+    """Locates GPT-2's vocabulary, which GPT-3 uses unchanged (section 2.1)."""
     folder = _preset_folder()
     return (
         pathlib.Path(str(folder / "encoder.json")),

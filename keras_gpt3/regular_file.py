@@ -12,25 +12,7 @@ _REMEDY = "Copy the file itself there, from a source that you trust"
 
 
 def check_regular_file(path):
-    """Raises at a device, a pipe or a socket, also behind a link.
-
-    Args:
-        path: string or path. What is missing, or a folder, passes.
-
-    Raises:
-        ValueError: If reading it could block or never end.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.regular_file import check_regular_file
-
-    pathlib.Path("config.json").write_text("{}")
-    check_regular_file("config.json")
-    ```
-    """
+    """Raises at a device, a pipe or a socket, also behind a link."""
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
@@ -43,23 +25,7 @@ def check_regular_file(path):
 
 
 def check_folder_files(folder, patterns):
-    """Raises at files of a folder that are irregular, or links out of it.
-
-    Args:
-        folder: string or path. It may be a link itself, or missing.
-        patterns: iterable of strings. Of the files, relative to the folder.
-
-    Raises:
-        ValueError: If there is such a file.
-
-    Example:
-
-    ```python
-    from keras_gpt3.regular_file import check_folder_files
-
-    check_folder_files(".", ["*.json"])
-    ```
-    """
+    """Raises at files of a folder that are irregular, or links out of it."""
     folder = pathlib.Path(folder)
     for pattern in patterns:
         for path in folder.glob(pattern):

@@ -17,24 +17,6 @@ def replaced_file(path):
     """Gives a hidden file that gets its place when the block ends.
 
     If the block raises, or the process is killed, an older file stays.
-
-    Args:
-        path: string or path. Its folder is made.
-
-    Yields:
-        A binary file.
-
-    Raises:
-        OSError: If the disk is full.
-
-    Example:
-
-    ```python
-    from keras_gpt3.replaced_file import replaced_file
-
-    with replaced_file("scores.bin") as file:
-        file.write(b"1234")
-    ```
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,23 +41,7 @@ def replaced_file(path):
 
 
 def partial_path(path):
-    """A hidden name beside a file, under which it is written.
-
-    Args:
-        path: string or path.
-
-    Returns:
-        A `pathlib.Path`, another one at each call: a worker that outlives a
-        killed run may write the same file.
-
-    Example:
-
-    ```python
-    from keras_gpt3.replaced_file import partial_path
-
-    partial_path("scores.bin").name  # ".scores.bin.1b9d6bcd.partial"
-    ```
-    """
+    """A hidden name beside a file, under which it is written."""
     path = pathlib.Path(path)
     return path.with_name(
         f".{path.name}.{uuid.uuid4().hex[:8]}{PARTIAL_SUFFIX}"
@@ -83,19 +49,6 @@ def partial_path(path):
 
 
 def write_json(path, value):
-    """Writes a JSON file that appears whole, or not at all.
-
-    Args:
-        path: string or path. Its folder is made.
-        value: what JSON can hold.
-
-    Example:
-
-    ```python
-    from keras_gpt3.replaced_file import write_json
-
-    write_json("counts.json", {"documents_in": 3})
-    ```
-    """
+    """Writes a JSON file that appears whole, or not at all."""
     with replaced_file(path) as file:
         file.write(json.dumps(value, indent=1, ensure_ascii=False).encode())

@@ -26,35 +26,6 @@ def replaced_folder(folder, may_replace=None, owned=()):
     A folder that is missing appears at once. In one that is there, the files
     that are `owned` go, the new ones come, and all others stay. If the block
     raises, or a file cannot be moved, everything is as it was.
-
-    Args:
-        folder: string or path. It may be missing.
-        may_replace: callable. Takes the path where there is a folder that is
-            not empty; whether its owned files may be replaced. Defaults to
-            `None`, never.
-        owned: iterable of strings. Patterns of the files, relative to the
-            folder, that are replaced. Defaults to `()`.
-
-    Yields:
-        A `pathlib.Path`.
-
-    Raises:
-        BlockingIOError: If another process or thread writes there.
-        FileExistsError: If there is a folder that may not be replaced.
-        IsADirectoryError: If a file would replace a folder.
-        NotADirectoryError: If there is a file, there or above.
-        PermissionError: If nothing can be written there.
-
-    Example:
-
-    ```python
-    import pathlib
-    from keras_gpt3.replaced_folder import replaced_folder
-
-    with replaced_folder("model") as folder:
-        (folder / "config.json").write_text("{}")
-    pathlib.Path("model/config.json").exists()  # True
-    ```
     """
     folder = pathlib.Path(folder).resolve()
     check_is_free(folder, may_replace)
@@ -75,30 +46,7 @@ def replaced_folder(folder, may_replace=None, owned=()):
 
 @contextlib.contextmanager
 def written_folder(folder):
-    """Locks a folder and gives a hidden one in it, for `move_files`.
-
-    Args:
-        folder: path. It exists.
-
-    Yields:
-        A `pathlib.Path`, removed at the end with all that is left in it.
-
-    Raises:
-        BlockingIOError: If another process or thread writes there.
-
-    Example:
-
-    ```python
-    import pathlib
-    from keras_gpt3.replaced_folder import move_files
-    from keras_gpt3.replaced_folder import written_folder
-
-    folder = pathlib.Path(".").resolve()
-    with written_folder(folder) as hidden:
-        (hidden / "a").touch()
-        move_files(hidden, folder, owned=["b"], marker="a")
-    ```
-    """
+    """Locks a folder and gives a hidden one in it, for `move_files`."""
     folder = pathlib.Path(folder).resolve()
     with sigterm_exits(), locked_folder(folder):
         recover_folder(folder)
@@ -110,17 +58,6 @@ def recover_folder(folder):
     """Puts back what was there before a process died in the midst of a move.
 
     Cheap, and harmless while another process writes: readers call it too.
-
-    Args:
-        folder: string or path. It may be missing.
-
-    Example:
-
-    ```python
-    from keras_gpt3.replaced_folder import recover_folder
-
-    recover_folder("model")
-    ```
     """
     folder = pathlib.Path(folder).resolve()
     # No right to write here, no other to have died here.
@@ -138,25 +75,7 @@ def recover_folder(folder):
 
 
 def check_is_free(folder, may_replace=None):
-    """Raises unless a folder can be written: it is missing, empty or may go.
-
-    Args:
-        folder: string or path.
-        may_replace: callable. As in `replaced_folder`. Defaults to `None`.
-
-    Raises:
-        FileExistsError: If there is a folder that may not be replaced.
-        NotADirectoryError: If there is a file, there or above.
-        PermissionError: If nothing can be written there.
-
-    Example:
-
-    ```python
-    from keras_gpt3.replaced_folder import check_is_free
-
-    check_is_free("model")
-    ```
-    """
+    """Raises unless a folder can be written: it is missing, empty or may go."""
     folder = pathlib.Path(folder).resolve()
     for path in (folder, *folder.parents):
         if path.exists() and not path.is_dir():
@@ -208,16 +127,6 @@ def move_files(temporary, folder, owned, marker=_MARKER):
     The folder itself stays, for it may be a link, a mounted disk, a clone of
     a repository or where the user is. On any error all goes back; where the
     process dies, `recover_folder` does the same.
-
-    Args:
-        temporary: path. As `written_folder` gives it.
-        folder: path. Where the files go.
-        owned: iterable of strings. Patterns of the files that go.
-        marker: string. The file that goes first and comes last, without which
-            a folder is none of its kind. Defaults to `"config.json"`.
-
-    Raises:
-        IsADirectoryError: If a file would replace a folder.
     """
     new = [
         p.relative_to(temporary) for p in temporary.rglob("*") if p.is_file()

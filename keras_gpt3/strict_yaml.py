@@ -17,26 +17,6 @@ def strict_yaml(need, extra):
     (`*name`), by which a file of 400 bytes becomes gigabytes as soon as
     somebody prints it. Here they are errors too, as are keys that are no
     scalars, values that Python has no form for, and over 100 levels.
-
-    Args:
-        need: string. As in `needed_packages`.
-        extra: string. As in `needed_packages`.
-
-    Returns:
-        A pair of the module `yaml` and a subclass of `yaml.SafeLoader`, whose
-        errors are `yaml.YAMLError`.
-
-    Raises:
-        ImportError: If PyYAML is not installed.
-
-    Example:
-
-    ```python
-    from keras_gpt3.strict_yaml import strict_yaml
-
-    yaml, loader = strict_yaml("A config must be read with PyYAML", "pretrain")
-    yaml.load("a: 1", Loader=loader)  # {"a": 1}
-    ```
     """
     with needed_packages(need, extra):
         import yaml

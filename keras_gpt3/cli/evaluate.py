@@ -138,14 +138,7 @@ def _report(results, tasks, out, others):
 
 
 def terminal_table(rows):
-    """Makes a table for a terminal: what all rows share stands above it.
-
-    Args:
-        rows: list of tuples of strings, as `table_rows` returns them.
-
-    Returns:
-        What `rich` prints.
-    """
+    """Makes a table for a terminal: what all rows share stands above it."""
     from keras_gpt3.evaluation.results_table import COLUMNS
 
     columns = list(zip(COLUMNS, zip(*rows, strict=True), strict=True))

@@ -16,15 +16,6 @@ def ended_at_once():
 
     A `KeyboardInterrupt` amid an import may come out as any other error, with
     a traceback of files that no user knows. There is nothing to be saved yet.
-
-    Example:
-
-    ```python
-    from keras_gpt3.cli.interruption import ended_at_once
-
-    with ended_at_once():
-        import keras_gpt3
-    ```
     """
     # Python takes signals in its main thread only. What somebody else has set
     # stays: a shell in the background ignores Ctrl-C.

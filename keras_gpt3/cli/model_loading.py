@@ -4,26 +4,7 @@ import warnings
 
 
 def load_model(preset, dtype=None, quantize=None, adapter=None):
-    """Loads a model with its preprocessor.
-
-    Args:
-        preset: string. A shipped preset's name, the folder of a model, or a
-            handle, as `GPT3.from_preset` takes it.
-        dtype: string. A Keras dtype policy. Defaults to `None`, the model's
-            own.
-        quantize: string. `"int8"` or `"int4"` for weights of so many bits.
-            Defaults to `None`, as they are.
-        adapter: path of a file of low-rank adapters, to be merged into the
-            weights. Defaults to `None`, none.
-
-    Returns:
-        A `GPT3`.
-
-    Raises:
-        FileNotFoundError: If there is no such file of adapters.
-        ValueError: If there is no such model or dtype, the adapters are those
-            of another model, or `quantize` is neither.
-    """
+    """Loads a model with its preprocessor."""
     from keras_gpt3.models.gpt3 import GPT3
 
     config = _quantization(quantize)
@@ -38,16 +19,7 @@ def load_model(preset, dtype=None, quantize=None, adapter=None):
 
 
 def merge_adapter(model, path):
-    """Merges the adapters of a file into a model.
-
-    Args:
-        model: `GPT3`.
-        path: path, or `None` for none.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If they are those of another model.
-    """
+    """Merges the adapters of a file into a model."""
     if path is not None:
         model.backbone.load_lora_weights(path)
         model.backbone.merge_lora()

@@ -87,15 +87,7 @@ def _run(path, overrides, resume, elapsed_seconds):
 
 
 def make_model(section, sequence_length):
-    """Makes the model of a config.
-
-    Args:
-        section: `ModelSection`.
-        sequence_length: int, or `None` for the preset's context.
-
-    Returns:
-        A `GPT3`.
-    """
+    """Makes the model of a config."""
     from keras_gpt3.models.gpt3 import GPT3
     from keras_gpt3.preset_loader import is_shipped
 

@@ -5,24 +5,6 @@ def check_tensorflow(command, instead=""):
     """Raises if Keras runs on another backend than TensorFlow.
 
     Called before anything is read, which may take long.
-
-    Args:
-        command: string. The name of the subcommand.
-        instead: string. What else there is, as ", or do so". Defaults to
-            `""`.
-
-    Raises:
-        NotImplementedError: If the backend is another one.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.cli.tensorflow_only import check_tensorflow
-
-    if keras.config.backend() == "tensorflow":
-        check_tensorflow("serve")
-    ```
     """
     # Inside: the package's `__init__` loads TensorFlow.
     from keras_gpt3.backend_check import require_backend

@@ -23,16 +23,6 @@ def user_errors():
     The package words such errors as invariant, value received and remedy, so
     the message is all that a user of the command line needs. The package
     itself is imported here, with TensorFlow.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.cli.user_errors import user_errors
-
-    with user_errors():
-        keras_gpt3.describe("gpt3_small_en")
-    ```
     """
     try:
         with ended_at_once():
@@ -46,22 +36,7 @@ def user_errors():
 
 
 def message_of(error):
-    """Gives the message of an error, on one line and of bounded length.
-
-    Args:
-        error: an exception.
-
-    Returns:
-        A string.
-
-    Example:
-
-    ```python
-    from keras_gpt3.cli.user_errors import message_of
-
-    message_of(ValueError("x must be y."))  # "x must be y."
-    ```
-    """
+    """Gives the message of an error, on one line and of bounded length."""
     from keras_gpt3.echoed_value import cut_text
 
     text = " ".join(str(error).split("\n")) or type(error).__name__

@@ -23,25 +23,7 @@ _OURS = {name: ours for ours, names in _NAMES.items() for name in names}
 
 
 def our_activation(name):
-    """Looks up the activation that a config.json names.
-
-    Args:
-        name: string. The value of `activation_function`.
-
-    Returns:
-        A name of `keras_gpt3.ops.get_activation`.
-
-    Raises:
-        ValueError: If the name is unknown.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.activation_names import our_activation
-
-    our_activation("gelu_new")  # "gelu_approximate"
-    ```
-    """
+    """Looks up the activation that a config.json names."""
     if name not in _OURS:
         raise ValueError(
             f"activation_function must be one of {sorted(_OURS)}. Received: "
@@ -52,25 +34,7 @@ def our_activation(name):
 
 
 def their_activation(activation):
-    """Looks up what a config.json calls an activation of ours.
-
-    Args:
-        activation: string. A name of `keras_gpt3.ops.get_activation`.
-
-    Returns:
-        The value for `activation_function`.
-
-    Raises:
-        ValueError: If no config.json has a name for it.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.activation_names import their_activation
-
-    their_activation("gelu_approximate")  # "gelu_new"
-    ```
-    """
+    """Looks up what a config.json calls an activation of ours."""
     if activation not in _NAMES:
         raise ValueError(
             f"activation must be one of {sorted(_NAMES)}. Received: "

@@ -9,29 +9,7 @@ _THEIRS = {ours: theirs for theirs, ours in _OURS.items()}
 
 
 def read_attention_pattern(attention_types, attention_layers, num_layers):
-    """Reads GPT-Neo's two spellings of its layers.
-
-    Args:
-        attention_types: list such as `[[["global", "local"], 6]]`, or None.
-        attention_layers: list such as `["global", "local"]`, a layer each, or
-            None.
-        num_layers: int.
-
-    Returns:
-        A list, the shortest `attention_pattern` that gives these layers.
-
-    Raises:
-        ValueError: If they are of another form, disagree, or are not there.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.attention_types import read_attention_pattern
-
-    read_attention_pattern([[["global", "local"], 6]], None, 12)
-    # ["dense", "banded"]
-    ```
-    """
+    """Reads GPT-Neo's two spellings of its layers."""
     layers = attention_layers
     if attention_types is not None:
         layers = _expand(attention_types, num_layers)
@@ -53,24 +31,7 @@ def read_attention_pattern(attention_types, attention_layers, num_layers):
 
 
 def write_attention_types(arguments):
-    """Writes the layers of a backbone as GPT-Neo's `attention_types`.
-
-    Args:
-        arguments: dict with `attention_pattern` and `num_layers`.
-
-    Returns:
-        A list such as `[[["global", "local"], 6]]`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.attention_types import write_attention_types
-
-    pattern = ("dense", "banded")
-    write_attention_types({"attention_pattern": pattern, "num_layers": 12})
-    # [[["global", "local"], 6]]
-    ```
-    """
+    """Writes the layers of a backbone as GPT-Neo's `attention_types`."""
     kinds = kinds_of_layers(arguments)
     pattern = shortest_pattern(kinds)
     whole, rest = divmod(len(kinds), len(pattern))

@@ -13,25 +13,7 @@ FAMILIES = {
 
 
 def family_of(config):
-    """Finds the family that a config.json names.
-
-    Args:
-        config: dict. The content of the file.
-
-    Returns:
-        A `CheckpointFamily`.
-
-    Raises:
-        ValueError: If its `model_type` is unknown or missing.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.checkpoint_families import family_of
-
-    family_of({"model_type": "opt"}).architecture  # "OPTForCausalLM"
-    ```
-    """
+    """Finds the family that a config.json names."""
     model_type = config.get("model_type")
     if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise ValueError(
@@ -43,27 +25,7 @@ def family_of(config):
 
 
 def family_for(arguments):
-    """Finds the first family that can express a backbone.
-
-    Args:
-        arguments: dict. Arguments of `GPT3Backbone`, or its `get_config()`.
-
-    Returns:
-        A `CheckpointFamily`: GPT-2's if possible, else GPT-Neo's or OPT's.
-
-    Raises:
-        ValueError: If none can. The message says what stands in the way.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.checkpoint_families import family_for
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    small = load_shipped_preset("gpt3_small_en")["backbone"]
-    family_for(small | {"attention_pattern": ["dense"]}).model_type  # "gpt2"
-    ```
-    """
+    """Finds the first family that can express a backbone."""
     in_the_way = []
     for family in FAMILIES.values():
         obstacles = family.obstacles(arguments)

@@ -54,18 +54,7 @@ class CheckpointFamily:
     tied_head = "lm_head.weight"
 
     def backbone_arguments(self, config):
-        """Reads the arguments of a backbone from a config.json.
-
-        Args:
-            config: dict. The content of the file.
-
-        Returns:
-            A dict of all arguments of `GPT3Backbone`.
-
-        Raises:
-            ValueError: If a key is unknown, missing, of another type, or asks
-                for what the backbone cannot compute.
-        """
+        """Reads the arguments of a backbone from a config.json."""
         keys = [*self.renamed_keys.values(), *self.other_keys]
         values = read_config_values(
             config, keys, self.harmless_keys, self.required_values
@@ -89,25 +78,7 @@ class CheckpointFamily:
         eos_token_id=None,
         pad_token_id=None,
     ):
-        """Writes the config.json of a backbone.
-
-        Args:
-            arguments: dict. Arguments of `GPT3Backbone`, or its
-                `get_config()`.
-            dtype: string. The dtype of the tensors. Defaults to `"float32"`.
-            bos_token_id: int. The token that starts a text. Defaults to
-                `None`, written as null.
-            eos_token_id: int or list of ints. The tokens that end one. Defaults
-                to `None`.
-            pad_token_id: int. The token that fills rows up. Defaults to
-                `None`.
-
-        Returns:
-            A dict, the content of the file.
-
-        Raises:
-            ValueError: If the family cannot express the backbone.
-        """
+        """Writes the config.json of a backbone."""
         arguments = complete_arguments(arguments)
         config = self._write_config(arguments)
         in_the_way = self._lost_arguments(config, arguments)
@@ -126,63 +97,27 @@ class CheckpointFamily:
         }
 
     def obstacles(self, arguments):
-        """What keeps the family from expressing a backbone.
-
-        Args:
-            arguments: dict. Arguments of `GPT3Backbone`.
-
-        Returns:
-            A list of strings such as `"use_bias=False"`; empty if it can.
-        """
+        """What keeps the family from expressing a backbone."""
         arguments = complete_arguments(arguments)
         return self._lost_arguments(self._write_config(arguments), arguments)
 
     def weight_rules(self, arguments):
-        """Where each weight of a backbone stands.
-
-        Args:
-            arguments: dict. Arguments of `GPT3Backbone`.
-
-        Returns:
-            A list of `WeightRule`, their names without `base_prefix`.
-        """
+        """Where each weight of a backbone stands."""
         arguments = complete_arguments(arguments)
         heads = arguments["num_heads"]
         shapes = weight_shapes(arguments)
         return [self._rule(*item, heads) for item in shapes.items()]
 
     def is_ignored(self, name):
-        """Whether a tensor is a mask that older files hold.
-
-        Args:
-            name: string. Without `base_prefix`.
-
-        Returns:
-            A bool.
-        """
+        """Whether a tensor is a mask that older files hold."""
         return re.fullmatch(self.ignored_names, name) is not None
 
     def read_switches(self, values, arguments):
-        """Turns the values of `other_keys` into backbone arguments.
-
-        Args:
-            values: dict from key to value.
-            arguments: dict. The backbone arguments that are read already.
-
-        Returns:
-            A dict.
-        """
+        """Turns the values of `other_keys` into backbone arguments."""
         raise NotImplementedError
 
     def write_switches(self, arguments):
-        """Turns backbone arguments into the values of `other_keys`.
-
-        Args:
-            arguments: dict. All arguments of `GPT3Backbone`.
-
-        Returns:
-            A dict.
-        """
+        """Turns backbone arguments into the values of `other_keys`."""
         raise NotImplementedError
 
     def _write_config(self, arguments):

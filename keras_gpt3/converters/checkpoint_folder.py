@@ -6,24 +6,7 @@ from keras_gpt3.converters.json_file import read_json
 
 
 def is_checkpoint_folder(folder):
-    """Whether a folder's `config.json` is of that layout, not Keras' own.
-
-    Args:
-        folder: string or path.
-
-    Returns:
-        A bool; False for a folder without a readable `config.json`.
-
-    Example:
-
-    ```python
-    import pathlib
-    from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
-
-    pathlib.Path("config.json").write_text('{"model_type": "gpt2"}')
-    is_checkpoint_folder(".")  # True
-    ```
-    """
+    """Whether a folder's `config.json` is of that layout, not Keras' own."""
     try:
         config = read_config_json(folder)
     except (OSError, ValueError):
@@ -32,18 +15,7 @@ def is_checkpoint_folder(folder):
 
 
 def read_config_json(folder):
-    """Reads the `config.json` of a folder.
-
-    Args:
-        folder: string or path.
-
-    Returns:
-        A dict.
-
-    Raises:
-        FileNotFoundError: If there is none.
-        ValueError: If it is not JSON, or no object.
-    """
+    """Reads the `config.json` of a folder."""
     path = pathlib.Path(folder) / "config.json"
     try:
         config = read_json(path)

@@ -21,33 +21,6 @@ def write_checkpoint(
     """Writes config.json and safetensors files, all of them or none.
 
     Of a checkpoint that is replaced, other files stay, such as a README.md.
-
-    Args:
-        folder: string or path. It may be missing.
-        config: dict. The content of config.json.
-        tensors: iterable of `TensorToStore`.
-        write_more: callable. Takes the folder's path and writes further files,
-            such as a tokenizer's. Defaults to `None`.
-        overwrite: bool. Whether a checkpoint that is there may be replaced.
-            Defaults to `False`.
-        max_shard_size: int. Bytes of a file, which one tensor alone may
-            exceed. Defaults to `5 * 10**9`.
-
-    Raises:
-        FileExistsError: If the folder holds files, and is no checkpoint or is
-            not to be overwritten.
-        OSError: If a file cannot be written.
-
-    Example:
-
-    ```python
-    import numpy as np
-    from keras_gpt3.converters.checkpoint_writer import write_checkpoint
-    from keras_gpt3.converters.safetensors_writer import TensorToStore
-
-    zeros = TensorToStore("a", (2,), "float32", lambda: np.zeros(2, "float32"))
-    write_checkpoint("model", {"model_type": "gpt2"}, [zeros])
-    ```
     """
 
     def may_replace(path):
@@ -61,15 +34,7 @@ def write_checkpoint(
 
 
 def divide(tensors, max_shard_size):
-    """Divides tensors among files, in their order.
-
-    Args:
-        tensors: iterable of `TensorToStore`.
-        max_shard_size: int. Bytes of a file.
-
-    Returns:
-        A list of lists.
-    """
+    """Divides tensors among files, in their order."""
     shards, size = [[]], 0
     for tensor in tensors:
         if shards[-1] and size + tensor.num_bytes > max_shard_size:

@@ -12,52 +12,13 @@ _NOT_ARITHMETIC = ("name", "trainable", "dtype")
 
 
 def complete_arguments(arguments):
-    """Fills in the switches that a dict of arguments leaves out.
-
-    Args:
-        arguments: dict. Arguments of `GPT3Backbone`, or its `get_config()`.
-
-    Returns:
-        A dict of every argument that says what the backbone computes.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.complete_arguments import complete_arguments
-
-    complete_arguments({"num_layers": 2})["use_bias"]  # True
-    ```
-    """
+    """Fills in the switches that a dict of arguments leaves out."""
     given = {k: v for k, v in arguments.items() if k not in _NOT_ARITHMETIC}
     return given | {k: given.get(k, v) for k, v in SWITCHES.items()}
 
 
 def comparable_arguments(arguments):
-    """Gives two backbones that compute the same the same arguments.
-
-    Args:
-        arguments: dict. All arguments of `GPT3Backbone`.
-
-    Returns:
-        A dict with the same keys: `attention_pattern` is a list, the shortest
-        there is, with layers dense that see the whole context;
-        `attention_scale` is a number.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.converters.complete_arguments import comparable_arguments
-    from keras_gpt3.converters.complete_arguments import complete_arguments
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
-        intermediate_dim=64, max_sequence_length=32, attention_window=32,
-    )
-    arguments = complete_arguments(backbone.get_config())
-    comparable_arguments(arguments)["attention_pattern"]  # ["dense"]
-    ```
-    """
+    """Gives two backbones that compute the same the same arguments."""
     head_dim = arguments["hidden_dim"] // arguments["num_heads"]
     scale = arguments["attention_scale"]
     scale = head_dim**-0.5 if scale is None else scale

@@ -42,26 +42,7 @@ _KINDS = {
 
 @dataclasses.dataclass(frozen=True)
 class ConfigKey:
-    """One key of a config.json that says what a model computes.
-
-    Args:
-        name: string. The key.
-        kind: string. `"size"`, `"optional size"`, `"number"`, `"flag"`,
-            `"text"` or `"list"`.
-        default: The value that transformers takes where the key is not there.
-            Defaults to `REQUIRED`: an error then.
-        alias: string. Another name that transformers reads. Defaults to
-            `None`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.config_key import ConfigKey
-
-    width = ConfigKey("n_embd", "size", alias="hidden_size")
-    width.read({"hidden_size": 768})  # 768
-    ```
-    """
+    """One key of a config.json that says what a model computes."""
 
     name: str
     kind: str
@@ -74,18 +55,7 @@ class ConfigKey:
         return (self.name,) if self.alias is None else (self.name, self.alias)
 
     def read(self, config):
-        """Reads and checks the value.
-
-        Args:
-            config: dict. The content of a config.json.
-
-        Returns:
-            The value, or the default.
-
-        Raises:
-            ValueError: If the key is missing without a default, is of another
-                type, or has two values.
-        """
+        """Reads and checks the value."""
         found = {name: config[name] for name in self.names if name in config}
         for name, value in found.items():
             self._check(name, value)

@@ -6,34 +6,7 @@ from keras_gpt3.echoed_value import echoed
 
 
 def read_config_values(config, keys, harmless=(), required=None):
-    """Reads the values that say what a model computes.
-
-    Args:
-        config: dict. The content of a config.json.
-        keys: sequence of `ConfigKey`. Those that are used.
-        harmless: collection of strings. Keys of the family that change
-            nothing. Defaults to `()`.
-        required: dict from key to the one value that it may have, of the
-            family. Defaults to `None`, none.
-
-    Returns:
-        A dict from each key's name to its value.
-
-    Raises:
-        ValueError: If a key is unknown, missing or has a value that is not
-            supported.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.config_key import ConfigKey
-    from keras_gpt3.converters.config_values import read_config_values
-
-    config = {"n_layer": 2, "use_cache": True}
-    read_config_values(config, [ConfigKey("n_layer", "size")])
-    # {"n_layer": 2}
-    ```
-    """
+    """Reads the values that say what a model computes."""
     required = REQUIRED_VALUES | (required or {})
     for name, value in required.items():
         _check_required(config, name, value)

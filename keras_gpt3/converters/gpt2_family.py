@@ -9,19 +9,7 @@ _INVERSE_LAYER_SCALE = "scale_attn_by_inverse_layer_idx"
 
 
 class GPT2Family(CheckpointFamily):
-    """`model_type` `"gpt2"`: dense layers, one fused kernel of `(in, out)`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.gpt2_family import GPT2Family
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    small = load_shipped_preset("gpt3_small_en")["backbone"]
-    GPT2Family().config(small | {"attention_pattern": ["dense"]})["n_layer"]
-    # 12
-    ```
-    """
+    """`model_type` `"gpt2"`: dense layers, one fused kernel of `(in, out)`."""
 
     model_type = "gpt2"
     architecture = "GPT2LMHeadModel"

@@ -9,18 +9,8 @@ from keras_gpt3.converters.known_flags import SUMMARY_KEYS
 
 
 class GPTNeoFamily(CheckpointFamily):
-    """`model_type` `"gpt_neo"`: no scale, no bias of queries, keys and values.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.gpt_neo_family import GPTNeoFamily
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    small = load_shipped_preset("gpt3_small_en")["backbone"]
-    GPTNeoFamily().obstacles(small)
-    # ["query_key_value_bias=True", "attention_scale=None"]
-    ```
+    """`model_type` `"gpt_neo"`: no scale, no bias of queries, keys and
+    values.
     """
 
     model_type = "gpt_neo"

@@ -17,21 +17,6 @@ class HubFiles:
     the hub cannot be asked for it, the cache alone serves, as another program
     may have filled it: a file that it lacks counts as absent, and is not asked
     for. Once the hub has answered, a failure is an error.
-
-    Args:
-        handle: `HubHandle`. The commit is that of its `config.json`, which is
-            fetched at once.
-
-    Attributes:
-        folder: path. Where the files of that commit are.
-        not_asked: list of names. The files that count as absent though the hub
-            may have them.
-
-    Raises:
-        ImportError: If huggingface-hub is not installed.
-        OSError: If a file is not in the cache and cannot be downloaded.
-        ValueError: If there is no such repository, revision, or no
-            `config.json` in it.
     """
 
     def __init__(self, handle):
@@ -51,15 +36,7 @@ class HubFiles:
         self._handle = HubHandle(handle.repository, self.folder.name)
 
     def fetch(self, name):
-        """Fetches a file.
-
-        Args:
-            name: string. Its path in the repository.
-
-        Returns:
-            The `pathlib.Path` of it, or `None` if the repository has no such
-            file, or counts as such: see `not_asked`.
-        """
+        """Fetches a file."""
         huggingface_hub, errors = _import_hub()
         try:
             return self._fetch(huggingface_hub, name)
@@ -84,14 +61,7 @@ class HubFiles:
             raise self._unreachable(name, error) from error
 
     def check_asked(self, name):
-        """Raises if a file counts as absent because the hub was not asked.
-
-        Args:
-            name: string. A file that must be there.
-
-        Raises:
-            OSError: If it is in `not_asked`.
-        """
+        """Raises if a file counts as absent because the hub was not asked."""
         if name in self.not_asked:
             error = self._why_not_asked
             raise self._unreachable(name, error) from error

@@ -20,12 +20,7 @@ _MEANT = re.compile(
 
 @dataclasses.dataclass(frozen=True)
 class HubHandle:
-    """A repository on the hub, at some revision.
-
-    Args:
-        repository: string, such as `"org/name"`.
-        revision: string. A branch, tag or commit. Defaults to `"main"`.
-    """
+    """A repository on the hub, at some revision."""
 
     repository: str
     revision: str = "main"
@@ -35,25 +30,7 @@ class HubHandle:
 
 
 def parse_handle(handle):
-    """Reads a handle such as `"hf://org/name@revision"`.
-
-    Args:
-        handle: string.
-
-    Returns:
-        A `HubHandle`.
-
-    Raises:
-        ValueError: If it has another form.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.hub_handle import parse_handle
-
-    parse_handle("hf://openai-community/gpt2@main").revision  # "main"
-    ```
-    """
+    """Reads a handle such as `"hf://org/name@revision"`."""
     match = _FORM.fullmatch(handle)
     if not match:
         raise ValueError(
@@ -66,21 +43,6 @@ def parse_handle(handle):
 
 
 def meant_handle(text):
-    """Guesses the handle that a text, which is none, stands for.
-
-    Args:
-        text: string. Such as `"org/name"`, or the address of a model's page.
-
-    Returns:
-        A string, or `None`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.hub_handle import meant_handle
-
-    meant_handle("https://huggingface.co/org/name")  # "hf://org/name"
-    ```
-    """
+    """Guesses the handle that a text, which is none, stands for."""
     match = _MEANT.fullmatch(text)
     return match and f"hf://{match.group(1)}"

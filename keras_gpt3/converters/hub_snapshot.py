@@ -31,20 +31,6 @@ def fetch_preset(handle, weights=True):
     downloaded before are not asked for again. Without a network the cache
     alone serves, also one that another program filled: the weights must then
     be in it, and a warning names what else is not.
-
-    Args:
-        handle: string. `"hf://org/name"` or `"hf://org/name@revision"`: a
-            checkpoint in Hugging Face's layout, or a Keras preset.
-        weights: bool. Whether to fetch the weights. Defaults to `True`.
-
-    Returns:
-        The folder, a string.
-
-    Raises:
-        ImportError: If huggingface-hub is not installed.
-        OSError: If a file is not in the cache and cannot be downloaded.
-        ValueError: If there is no such repository or revision, or it lacks a
-            file that must be there.
     """
     files = HubFiles(parse_handle(handle))
     is_keras = "registered_name" in read_config_json(files.folder)

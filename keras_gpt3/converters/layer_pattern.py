@@ -2,27 +2,13 @@
 
 
 def kinds_of_layers(arguments):
-    """The kind of each layer of a backbone.
-
-    Args:
-        arguments: dict with `attention_pattern` and `num_layers`.
-
-    Returns:
-        A list of `"dense"` and `"banded"`.
-    """
+    """The kind of each layer of a backbone."""
     pattern = arguments["attention_pattern"]
     return [pattern[i % len(pattern)] for i in range(arguments["num_layers"])]
 
 
 def shortest_pattern(kinds):
-    """The shortest pattern that gives these layers when it is repeated.
-
-    Args:
-        kinds: list of strings, one a layer.
-
-    Returns:
-        A list of strings.
-    """
+    """The shortest pattern that gives these layers when it is repeated."""
     return next(
         list(kinds[:n])
         for n in range(1, len(kinds) + 1)

@@ -7,14 +7,7 @@ from keras_gpt3.converters.weight_rule import WeightRule
 
 @dataclasses.dataclass(frozen=True)
 class NameMatch:
-    """Which tensors hold which weights.
-
-    Args:
-        rules: tuple of `WeightRule`, their names as they are in the files.
-        token_embedding: string. The tensor of the token embedding.
-        tied_head: string. The tensor of the output head, to which the token
-            embedding is tied, or `None` where the files hold none.
-    """
+    """Which tensors hold which weights."""
 
     rules: tuple[WeightRule, ...]
     token_embedding: str
@@ -22,38 +15,7 @@ class NameMatch:
 
 
 def match_names(family, arguments, shapes):
-    """Finds the tensor of every weight, and a use for every tensor.
-
-    Args:
-        family: `CheckpointFamily`.
-        arguments: dict. All arguments of `GPT3Backbone`, as
-            `family.backbone_arguments` gives them.
-        shapes: dict from the name of each tensor in the files to its shape.
-
-    Returns:
-        A `NameMatch`.
-
-    Raises:
-        ValueError: If a tensor is missing, unexpected or has another shape.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.checkpoint_families import family_for
-    from keras_gpt3.converters.name_match import match_names
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    small = load_shipped_preset("gpt3_small_en")["backbone"]
-    dense = small | {"attention_pattern": ["dense"]}
-    family = family_for(dense)
-    shapes = {
-        name: rule.shape_of_theirs
-        for rule in family.weight_rules(dense)
-        for name in rule.theirs
-    }
-    match_names(family, dense, shapes).token_embedding  # "wte.weight"
-    ```
-    """
+    """Finds the tensor of every weight, and a use for every tensor."""
     rules = family.weight_rules(arguments)
     embedding = rules[0].theirs[0]
     prefix = _find_prefix(family, embedding, shapes)

@@ -10,18 +10,8 @@ def _query_key_value(kind):
 
 
 class OPTFamily(CheckpointFamily):
-    """`model_type` `"opt"`: positions that skip padding, two rows further on.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.opt_family import OPTFamily
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    small = load_shipped_preset("gpt3_small_en")["backbone"]
-    OPTFamily().obstacles(small | {"attention_pattern": ["dense"]})
-    # ["position_offset=0", "skip_padding_positions=False"]
-    ```
+    """`model_type` `"opt"`: positions that skip padding, two rows
+    further on.
     """
 
     model_type = "opt"

@@ -43,18 +43,6 @@ class PickledWeights:
 
     Only with torch's `weights_only=True`, which refuses all but tensors: any
     other reading of a pickle runs whatever code is in it.
-
-    Args:
-        path: string or path.
-
-    Attributes:
-        shapes: dict. The shape of each tensor, a tuple of ints, by its name.
-
-    Raises:
-        ImportError: If torch is not installed.
-        OSError: If the file cannot be read.
-        ValueError: If it holds anything but named dense tensors, or is not
-            whole.
     """
 
     def __init__(self, path):
@@ -67,16 +55,7 @@ class PickledWeights:
         self.shapes = {n: tuple(t.shape) for n, t in self._tensors.items()}
 
     def read(self, name, start=0, end=None):
-        """Reads a tensor, or some rows of it.
-
-        Args:
-            name: string.
-            start: int. The first row, on axis 0. Defaults to `0`.
-            end: int. The row behind the last. Defaults to `None`, all rows.
-
-        Returns:
-            A numpy array of the type that is stored.
-        """
+        """Reads a tensor, or some rows of it."""
         if self._bytes_read > self._most_bytes:
             self._tensors = None
             self._tensors = _load(self.path)

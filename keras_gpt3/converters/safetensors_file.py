@@ -17,16 +17,6 @@ class SafetensorsFile:
     The safetensors library checks the whole header first; the bytes are then
     read plainly. Its own reading maps the file, and every page it has touched
     counts as memory of the process.
-
-    Args:
-        path: string or path.
-
-    Attributes:
-        shapes: dict. The shape of each tensor, a tuple of ints, by its name.
-
-    Raises:
-        OSError: If the file cannot be read.
-        ValueError: If it is no safetensors file, or only the beginning of one.
     """
 
     def __init__(self, path):
@@ -37,16 +27,7 @@ class SafetensorsFile:
         }
 
     def read(self, name, start=0, end=None):
-        """Reads a tensor, or some rows of it.
-
-        Args:
-            name: string.
-            start: int. The first row, on axis 0. Defaults to `0`.
-            end: int. The row behind the last. Defaults to `None`, all rows.
-
-        Returns:
-            A numpy array of the type that is stored.
-        """
+        """Reads a tensor, or some rows of it."""
         entry, shape = self._header[name], self.shapes[name]
         dtype = numpy_dtype(entry["dtype"], f"{name!r} in {self.path.name}")
         offset = self._first_byte + entry["data_offsets"][0]

@@ -12,14 +12,7 @@ from keras_gpt3.converters.stored_dtypes import stored_name
 
 @dataclasses.dataclass(frozen=True)
 class TensorToStore:
-    """A tensor that is made when its turn comes.
-
-    Args:
-        name: string.
-        shape: tuple of ints.
-        dtype: string, such as `"bfloat16"`.
-        make: callable without arguments that gives the numpy array.
-    """
+    """A tensor that is made when its turn comes."""
 
     name: str
     shape: tuple[int, ...]
@@ -36,25 +29,6 @@ def write_safetensors(path, tensors):
     """Writes tensors into one file, with never more than one in memory.
 
     The safetensors library wants all of them at once.
-
-    Args:
-        path: path. Of a file that is not there yet.
-        tensors: list of `TensorToStore`.
-
-    Raises:
-        OSError: If it cannot be written.
-
-    Example:
-
-    ```python
-    import pathlib
-    import numpy as np
-    from keras_gpt3.converters.safetensors_writer import TensorToStore
-    from keras_gpt3.converters.safetensors_writer import write_safetensors
-
-    tensor = TensorToStore("a", (2,), "float32", lambda: np.zeros(2, "float32"))
-    write_safetensors(pathlib.Path("model.safetensors"), [tensor])
-    ```
     """
     with path.open("xb") as file:
         file.write(_header(tensors))

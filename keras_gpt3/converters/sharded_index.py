@@ -11,28 +11,6 @@ def read_index(path):
 
     Every file must lie in the index' own folder, under a plain name: an index
     from elsewhere could otherwise name any file of this machine.
-
-    Args:
-        path: string or path. A `model.safetensors.index.json` or the like.
-
-    Returns:
-        A dict from the name of a tensor to the name of a file.
-
-    Raises:
-        ValueError: If it is no index, or names a file elsewhere.
-
-    Example:
-
-    ```python
-    import json
-    import pathlib
-    from keras_gpt3.converters.sharded_index import read_index
-
-    pathlib.Path("1.safetensors").touch()
-    path = pathlib.Path("model.safetensors.index.json")
-    path.write_text(json.dumps({"weight_map": {"a": "1.safetensors"}}))
-    read_index(path)  # {"a": "1.safetensors"}
-    ```
     """
     path = pathlib.Path(path)
     files = _weight_map(path)
@@ -48,18 +26,7 @@ def read_index(path):
 
 
 def shard_names(path):
-    """Reads which files an index names, whether or not they are there.
-
-    Args:
-        path: string or path. An index, or Keras' own `model.weights.json`,
-            where a name may be a list of names.
-
-    Returns:
-        A sorted list of plain file names.
-
-    Raises:
-        ValueError: If it is no index, or names a file elsewhere.
-    """
+    """Reads which files an index names, whether or not they are there."""
     path = pathlib.Path(path)
     names = set()
     for files in _weight_map(path).values():
@@ -70,17 +37,7 @@ def shard_names(path):
 
 
 def check_shards(files, shapes_of, path):
-    """Raises unless each shard is there and holds what the index says.
-
-    Args:
-        files: dict. What `read_index` gave.
-        shapes_of: dict from the name of a shard to its tensors' names.
-        path: path of the index.
-
-    Raises:
-        ValueError: If a shard lacks a tensor, or holds one that the index
-            has in another shard or not at all.
-    """
+    """Raises unless each shard is there and holds what the index says."""
     for name, file in files.items():
         if name not in shapes_of[file]:
             raise ValueError(

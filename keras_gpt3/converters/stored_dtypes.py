@@ -20,18 +20,7 @@ _NAMES = {dtype: name for name, dtype in _NUMPY_TYPES.items()}
 
 
 def numpy_dtype(stored, tensor):
-    """The numpy type of a tensor in a safetensors file.
-
-    Args:
-        stored: string. The file's name of the type, such as `"F32"`.
-        tensor: string. What to call the tensor in an error.
-
-    Returns:
-        A `numpy.dtype`.
-
-    Raises:
-        ValueError: If it is a type that no weight has, such as `"F8_E4M3"`.
-    """
+    """The numpy type of a tensor in a safetensors file."""
     if stored not in _NUMPY_TYPES:
         raise ValueError(
             f"Tensors must have one of the types {', '.join(_NUMPY_TYPES)}. "
@@ -42,12 +31,5 @@ def numpy_dtype(stored, tensor):
 
 
 def stored_name(dtype):
-    """The name that safetensors files have for a numpy type.
-
-    Args:
-        dtype: `numpy.dtype` or its name. `"bfloat16"` is known.
-
-    Returns:
-        A string, such as `"BF16"`.
-    """
+    """The name that safetensors files have for a numpy type."""
     return _NAMES[np.dtype(dtype)]

@@ -10,29 +10,7 @@ _MATCHING_FLAGS = ("lstrip", "rstrip", "single_word")
 
 
 def token_content(path, name, token):
-    """Reads a token that is written as a string or as an object.
-
-    Args:
-        path: path. The file, for errors.
-        name: string. Where in the file, for errors.
-        token: string or dict. An object has `content` and flags.
-
-    Returns:
-        A str.
-
-    Raises:
-        ValueError: If it is neither, or a flag is set that changes how the
-            token is found in texts.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.tokenizer_added_tokens import token_content
-
-    token = {"content": "</s>", "lstrip": False, "normalized": True}
-    token_content("tokenizer_config.json", "eos_token", token)  # "</s>"
-    ```
-    """
+    """Reads a token that is written as a string or as an object."""
     flags = token if isinstance(token, dict) else {}
     content = flags.get("content") if token is flags else token
     if not isinstance(content, str) or not content:
@@ -48,22 +26,6 @@ def check_one_pass(path, tokens):
 
     There, tokens whose `normalized` is false are cut out of a text first. One
     pass finds the same unless such a token overlaps with another.
-
-    Args:
-        path: path. The file, for errors.
-        tokens: list of dicts with `content` and maybe `normalized`.
-
-    Raises:
-        ValueError: If two tokens overlap.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.tokenizer_added_tokens import check_one_pass
-
-    tokens = [{"content": "<a>"}, {"content": "<b>", "normalized": True}]
-    check_one_pass("tokenizer.json", tokens)
-    ```
     """
     first = [t["content"] for t in tokens if not t.get("normalized", False)]
     second = [t["content"] for t in tokens if t.get("normalized", False)]
@@ -84,28 +46,7 @@ def _overlap(a, b):
 
 
 def add_tokens(vocabulary, added_tokens):
-    """Adds tokens to a vocabulary.
-
-    Args:
-        vocabulary: dict. Token -> id.
-        added_tokens: iterable of (path, token, id). Which may be there
-            already, with the same id.
-
-    Returns:
-        A new dict.
-
-    Raises:
-        ValueError: If a token or an id is taken, or the ids of new tokens do
-            not follow those of the vocabulary.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.tokenizer_added_tokens import add_tokens
-
-    add_tokens({"a": 0}, [("added_tokens.json", "<pad>", 1)])
-    ```
-    """
+    """Adds tokens to a vocabulary."""
     known, vocabulary = vocabulary, dict(vocabulary)
     tokens = {id: token for token, id in vocabulary.items()}
     paths = {}

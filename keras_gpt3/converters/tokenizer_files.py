@@ -25,18 +25,7 @@ TOKENIZER_FILE = "tokenizer.json"
 
 @dataclass(frozen=True)
 class TokenizerFiles:
-    """What the tokenizer files of a checkpoint say.
-
-    Args:
-        vocabulary: dict. Token -> id, special tokens included.
-        merges: list of str. Rules "left right", the earliest first.
-        special_tokens: tuple of str. Tokens that are cut out of texts, in the
-            order of their ids.
-        start_token: string. Stands before texts, or would.
-        end_token: string. Ends documents.
-        pad_token: string. Fills rows up; the end token where none is named.
-        add_start_token: bool. Whether the start token stands before texts.
-    """
+    """What the tokenizer files of a checkpoint say."""
 
     vocabulary: dict
     merges: list
@@ -53,24 +42,6 @@ def read_tokenizer(folder):
     The vocabulary and the merges come from `tokenizer.json`, or `vocab.json`
     and `merges.txt`. As in transformers, a `tokenizer.json` also decides
     whether a start token stands before texts.
-
-    Args:
-        folder: string or path.
-
-    Returns:
-        A `TokenizerFiles`, or `None` if the folder has no tokenizer.
-
-    Raises:
-        ValueError: If a file is damaged, two files disagree, or they describe
-            another encoding.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.tokenizer_files import read_tokenizer
-
-    read_tokenizer(".")  # None
-    ```
     """
     folder = pathlib.Path(folder)
     content = _read_content(folder)
@@ -148,23 +119,6 @@ def write_tokenizer(folder, files):
 
     `vocab.json`, `merges.txt`, `tokenizer.json`, `tokenizer_config.json` and
     `special_tokens_map.json`.
-
-    Args:
-        folder: string or path. An existing folder.
-        files: `TokenizerFiles`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.tokenizer_files import TokenizerFiles
-    from keras_gpt3.converters.tokenizer_files import read_tokenizer
-    from keras_gpt3.converters.tokenizer_files import write_tokenizer
-
-    end = "<|endoftext|>"
-    files = TokenizerFiles({end: 0}, [], (end,), end, end, end, False)
-    write_tokenizer(".", files)
-    read_tokenizer(".") == files  # True
-    ```
     """
     folder = pathlib.Path(folder)
     config, special_tokens = tokenizer_settings(files)

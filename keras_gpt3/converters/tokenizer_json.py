@@ -47,14 +47,7 @@ _DECODER = _PRE_TOKENIZER | {"add_prefix_space": None, "use_regex": None}
 
 @dataclass(frozen=True)
 class TokenizerJson:
-    """What a tokenizer.json says.
-
-    Args:
-        vocabulary: dict. Token -> id.
-        merges: list of str. Rules "left right", the earliest first.
-        added_tokens: list of (path, token, id). Start token included.
-        start_token: string. What stands before each text, or `None`.
-    """
+    """What a tokenizer.json says."""
 
     vocabulary: dict
     merges: list
@@ -63,27 +56,7 @@ class TokenizerJson:
 
 
 def read_tokenizer_json(path):
-    """Reads a tokenizer.json that must hold GPT-2's byte-level encoding.
-
-    Args:
-        path: `pathlib.Path`.
-
-    Returns:
-        A `TokenizerJson`, or `None` if there is no such file.
-
-    Raises:
-        ValueError: If the file is damaged, or describes another encoding.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.converters.tokenizer_json import read_tokenizer_json
-
-    read_tokenizer_json(pathlib.Path("tokenizer.json"))  # None
-    ```
-    """
+    """Reads a tokenizer.json that must hold GPT-2's byte-level encoding."""
     content = read_json_object(path)
     if content is None:
         return None

@@ -11,27 +11,7 @@ _BYTE_LEVEL = {
 
 
 def tokenizer_json(files):
-    """Describes a tokenizer as tokenizer.json does.
-
-    Args:
-        files: `TokenizerFiles`.
-
-    Returns:
-        A dict, to be written as JSON.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.tokenizer_files import TokenizerFiles
-    from keras_gpt3.converters.tokenizer_json_content import (
-        tokenizer_json,
-    )
-
-    end = "<|endoftext|>"
-    files = TokenizerFiles({end: 0}, [], (end,), end, end, end, False)
-    tokenizer_json(files)["model"]["vocab"]
-    ```
-    """
+    """Describes a tokenizer as tokenizer.json does."""
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip"), False)
     flags |= {"normalized": False, "special": True}
     ids = files.vocabulary

@@ -4,28 +4,7 @@ from keras_gpt3.converters.tokenizer_json_object import foreign
 
 
 def read_start_token(path, processor):
-    """Reads which token, if any, a post-processor puts before a text.
-
-    Args:
-        path: path. The file, for errors.
-        processor: dict or `None`. The `post_processor` of a tokenizer.json.
-
-    Returns:
-        A pair of the token and its id, or `None` if it adds none.
-
-    Raises:
-        ValueError: If it does anything else to the ids.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.tokenizer_post_processor import (
-        read_start_token,
-    )
-
-    read_start_token("tokenizer.json", {"type": "ByteLevel"})  # None
-    ```
-    """
+    """Reads which token, if any, a post-processor puts before a text."""
     if processor is None:
         return None
     kind = processor.get("type") if isinstance(processor, dict) else processor
@@ -61,25 +40,7 @@ def _read_template(path, processor):
 
 
 def post_processor(byte_level, start_token=None, start_id=None):
-    """Describes what puts a start token before each text.
-
-    Args:
-        byte_level: dict. The `ByteLevel` that stands here if there is none.
-        start_token: string. Defaults to `None`: none.
-        start_id: int. Its id. Defaults to `None`.
-
-    Returns:
-        A dict.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.tokenizer_post_processor import post_processor
-
-    post_processor({"type": "ByteLevel"}, "</s>", 2)["type"]
-    # "TemplateProcessing"
-    ```
-    """
+    """Describes what puts a start token before each text."""
     if start_token is None:
         return byte_level
     parts = [

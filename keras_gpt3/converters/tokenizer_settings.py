@@ -35,18 +35,7 @@ _LISTS = ("additional_special_tokens", "extra_special_tokens")
 
 @dataclass(frozen=True)
 class TokenizerSettings:
-    """What the files beside the vocabulary say.
-
-    Args:
-        named: dict. Role, such as `"eos_token"`, -> token. Roles without a
-            token are left out.
-        defaults: dict. The same for roles that the files do not mention.
-        more: list of str. Special tokens without a role.
-        added_tokens: list of (path, token, id).
-        add_start_token: bool. Whether the start token stands before each
-            text, as far as no tokenizer.json decides.
-        paths: dict. Special token -> the file that names it.
-    """
+    """What the files beside the vocabulary say."""
 
     named: dict
     defaults: dict
@@ -61,28 +50,6 @@ def read_tokenizer_settings(folder):
 
     Where `tokenizer_config.json` lists its added tokens, the older
     `special_tokens_map.json` and `added_tokens.json` do not count.
-
-    Args:
-        folder: `pathlib.Path`.
-
-    Returns:
-        A `TokenizerSettings`; that of GPT-2 if there are no such files.
-
-    Raises:
-        ValueError: If a file is damaged, or a setting is not as GPT-2's.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.converters.tokenizer_settings import (
-        read_tokenizer_settings,
-    )
-
-    settings = read_tokenizer_settings(pathlib.Path("."))
-    settings.defaults["eos_token"]  # "<|endoftext|>"
-    ```
     """
     path = folder / SETTINGS_FILE
     config = read_json_object(path) or {}
@@ -168,26 +135,7 @@ def _read_old_added_tokens(path):
 
 
 def tokenizer_settings(files):
-    """Describes a tokenizer as tokenizer_config.json does.
-
-    Args:
-        files: `TokenizerFiles`.
-
-    Returns:
-        A pair of dicts, the contents of `tokenizer_config.json` and of
-        `special_tokens_map.json`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.tokenizer_files import TokenizerFiles
-    from keras_gpt3.converters.tokenizer_settings import tokenizer_settings
-
-    end = "<|endoftext|>"
-    files = TokenizerFiles({end: 0}, [], (end,), end, end, end, False)
-    tokenizer_settings(files)[1]["eos_token"]  # "<|endoftext|>"
-    ```
-    """
+    """Describes a tokenizer as tokenizer_config.json does."""
     tokens = {
         "bos_token": files.start_token,
         "eos_token": files.end_token,
@@ -215,23 +163,7 @@ def tokenizer_settings(files):
 
 
 def write_max_length(folder, length):
-    """Adds to a tokenizer's settings how many tokens its model takes.
-
-    Args:
-        folder: `pathlib.Path`. One that holds a `tokenizer_config.json`.
-        length: int.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.converters.tokenizer_settings import write_max_length
-
-    pathlib.Path("tokenizer_config.json").write_text("{}")
-    write_max_length(pathlib.Path("."), 1024)
-    ```
-    """
+    """Adds to a tokenizer's settings how many tokens its model takes."""
     path = folder / SETTINGS_FILE
     settings = json.loads(path.read_text("utf-8"))
     settings["model_max_length"] = length

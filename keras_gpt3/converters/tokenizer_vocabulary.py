@@ -11,53 +11,13 @@ MERGES_FILE = "merges.txt"
 
 
 def read_tokens(path):
-    """Reads a `vocab.json`.
-
-    Args:
-        path: `pathlib.Path`.
-
-    Returns:
-        A dict, token -> id, or `None` if there is no such file.
-
-    Raises:
-        ValueError: If the file is damaged.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.converters.tokenizer_vocabulary import read_tokens
-
-    pathlib.Path("vocab.json").write_text('{"!": 0}')
-    read_tokens(pathlib.Path("vocab.json"))  # {"!": 0}
-    ```
-    """
+    """Reads a `vocab.json`."""
     tokens = read_json_object(path)
     return None if tokens is None else check_tokens(path, tokens)
 
 
 def check_tokens(path, tokens):
-    """Checks that ids are distinct natural numbers.
-
-    Args:
-        path: path. The file, for errors.
-        tokens: dict. Token -> id.
-
-    Returns:
-        The dict.
-
-    Raises:
-        ValueError: If they are not.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.tokenizer_vocabulary import check_tokens
-
-    check_tokens("vocab.json", {"!": 0})
-    ```
-    """
+    """Checks that ids are distinct natural numbers."""
     try:
         return read_vocabulary(tokens)
     except (TypeError, ValueError) as error:
@@ -65,29 +25,7 @@ def check_tokens(path, tokens):
 
 
 def read_merges(path):
-    """Reads a `merges.txt`.
-
-    Args:
-        path: `pathlib.Path`.
-
-    Returns:
-        A list of rules "left right", without the version line, or `None` if
-        there is no such file.
-
-    Raises:
-        ValueError: If the file is damaged.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.converters.tokenizer_vocabulary import read_merges
-
-    pathlib.Path("merges.txt").write_text("#version: 0.2\\nh e\\n")
-    read_merges(pathlib.Path("merges.txt"))  # ["h e"]
-    ```
-    """
+    """Reads a `merges.txt`."""
     try:
         rules = read_merge_rules(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -102,24 +40,6 @@ def check_merges(path, merges, vocabulary, special_tokens=()):
 
     A file that was cut between two rules is in its format, but would give
     other ids: some words of the vocabulary are then made by no rule.
-
-    Args:
-        path: path. The file of the merges, for errors.
-        merges: list of str. Rules "left right".
-        vocabulary: dict. Token -> id.
-        special_tokens: iterable of str. Tokens that need no rule.
-
-    Raises:
-        ValueError: If a rule joins to what is no token, or no rule makes a
-            word.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.tokenizer_vocabulary import check_merges
-
-    check_merges("merges.txt", ["h e"], {"h": 0, "e": 1, "he": 2})
-    ```
     """
     made = set()
     for rule in merges:
@@ -146,21 +66,6 @@ def _is_join(token, vocabulary):
 
 
 def merges_text(merges):
-    """Writes merge rules as a `merges.txt` has them.
-
-    Args:
-        merges: list of str. Rules "left right", the earliest first.
-
-    Returns:
-        A str.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.tokenizer_vocabulary import merges_text
-
-    merges_text(["h e"])  # "#version: 0.2", a line break, "h e" and another
-    ```
-    """
+    """Writes merge rules as a `merges.txt` has them."""
     # GPT-2's own reader drops the first line unseen.
     return "\n".join(["#version: 0.2", *merges, ""])

@@ -19,43 +19,19 @@ _WEIGHT_SUFFIXES = (".safetensors", ".h5", ".msgpack", ".pth", ".gguf", ".onnx")
 
 
 class WeightFiles:
-    """Tensors by name, out of one or several files.
-
-    Args:
-        files: dict from the name of a tensor to an opened file, which has
-            `shapes` and `read`.
-
-    Attributes:
-        shapes: dict. The shape of each tensor, a tuple of ints, by its name.
-    """
+    """Tensors by name, out of one or several files."""
 
     def __init__(self, files):
         self._files = files
         self.shapes = {name: f.shapes[name] for name, f in files.items()}
 
     def read(self, name, start=0, end=None):
-        """Reads a tensor, or some rows of it.
-
-        Args:
-            name: string.
-            start: int. The first row, on axis 0. Defaults to `0`.
-            end: int. The row behind the last. Defaults to `None`, all rows.
-
-        Returns:
-            A numpy array of the type that is stored.
-        """
+        """Reads a tensor, or some rows of it."""
         return self._files[name].read(name, start, end)
 
 
 def find_weights(folder):
-    """The name of the file, or index, from which weights would be read.
-
-    Args:
-        folder: string or path.
-
-    Returns:
-        A string, or `None` if the folder has no weights.
-    """
+    """The name of the file, or index, from which weights would be read."""
     folder = pathlib.Path(folder)
     for name, _ in LAYOUTS:
         # A link to nowhere is reported when it is opened, not passed over.
@@ -65,32 +41,7 @@ def find_weights(folder):
 
 
 def open_weights(folder):
-    """Opens the weights of a folder in Hugging Face's layout.
-
-    Args:
-        folder: string or path.
-
-    Returns:
-        A `WeightFiles`.
-
-    Raises:
-        OSError: If a file cannot be read.
-        ImportError: If the files need a package that is not installed.
-        ValueError: If there are none, or they are damaged.
-
-    Example:
-
-    ```python
-    import numpy as np
-    from safetensors.numpy import save_file
-    from keras_gpt3.converters.weight_files import open_weights
-
-    save_file({"a": np.zeros((4, 2), "float32")}, "model.safetensors")
-    weights = open_weights(".")
-    weights.shapes  # {"a": (4, 2)}
-    weights.read("a", 1, 3)  # (2, 2)
-    ```
-    """
+    """Opens the weights of a folder in Hugging Face's layout."""
     folder = pathlib.Path(folder)
     name = find_weights(folder)
     if name is None:

@@ -2,27 +2,7 @@
 
 
 def weight_shapes(arguments):
-    """Lists every weight of a backbone.
-
-    Args:
-        arguments: dict. All arguments of `GPT3Backbone`, as
-            `complete_arguments` gives them.
-
-    Returns:
-        A dict from path inside the backbone to shape, in the order of the
-        forward pass.
-
-    Example:
-
-    ```python
-    from keras_gpt3.converters.complete_arguments import complete_arguments
-    from keras_gpt3.converters.weight_shapes import weight_shapes
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    small = load_shipped_preset("gpt3_small_en")["backbone"]
-    weight_shapes(complete_arguments(small))["final_norm/gamma"]  # (768,)
-    ```
-    """
+    """Lists every weight of a backbone."""
     vocabulary = arguments["vocabulary_size"]
     width = arguments["hidden_dim"]
     embedding_width = arguments["embedding_dim"] or width

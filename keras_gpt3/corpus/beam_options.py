@@ -71,23 +71,6 @@ def limit_workers(options, most):
 
     Each process takes seconds to start: one that would find nothing to do is
     left out, and a single one is this process itself.
-
-    Args:
-        options: `PipelineOptions`, as `beam_options` gives.
-        most: int. At least 1.
-
-    Returns:
-        The same `PipelineOptions` if they are of another runner or of no more
-        workers; else a copy.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.beam_options import beam_options
-    from keras_gpt3.corpus.beam_options import limit_workers
-
-    limit_workers(beam_options(workers=8), most=2)  # beam_options(workers=2)
-    ```
     """
     module = import_extra("apache_beam.options.pipeline_options")
     direct = options.view_as(module.DirectOptions)

@@ -14,16 +14,7 @@ _URN = "keras_gpt3:env:harness_subprocess_python:v1"
 
 @environments.Environment.register_urn(_URN, bytes)
 class WorkerProcesses(environments.SubprocessSDKEnvironment):
-    """Where code of a pipeline runs: in processes that a command starts.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.beam_processes import WorkerProcesses
-
-    WorkerProcesses.from_command_string("exec python worker.py")
-    ```
-    """
+    """Where code of a pipeline runs: in processes that a command starts."""
 
     def to_runner_api_parameter(self, context):
         """The name by which Beam finds `WorkerProcess`, and the command."""

@@ -22,20 +22,6 @@ def light_package(folder):
 
     `import keras_gpt3` loads TensorFlow: seconds, and most of a gigabyte, in
     each worker, which most stages have no use for.
-
-    Args:
-        folder: path. Of the package.
-
-    Returns:
-        A module, to be put into `sys.modules`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.beam_worker import light_package
-
-    light_package("/somewhere/keras_gpt3").__name__  # "keras_gpt3"
-    ```
     """
     package = types.ModuleType(pathlib.Path(folder).name)
     package.__path__ = [str(folder)]

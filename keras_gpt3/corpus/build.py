@@ -23,24 +23,7 @@ REPORT_FOLDER = "report"
 
 @dataclasses.dataclass(frozen=True)
 class BuiltCorpus:
-    """What a build has made.
-
-    Args:
-        summary: dict, as `corpus_summary` returns it.
-        report: `pathlib.Path`. The folder of the report.
-        pretrain: `pathlib.Path` of the config of a pretraining run, or `None`
-            if no document was left.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.corpus.build import BuiltCorpus
-
-    BuiltCorpus({"sources": {}}, pathlib.Path("report"), pretrain=None)
-    ```
-    """
+    """What a build has made."""
 
     summary: dict
     report: pathlib.Path
@@ -116,39 +99,7 @@ def _locked(config):
 
 
 def build_stage(name, config, options=None, progress="auto", overwrite=False):
-    """Runs one stage alone, on what the one before has left.
-
-    Args:
-        name: string. `"read"`, `"filter"`, `"dedup"`, `"decontaminate"` or
-            `"shard"`.
-        config: as in `build_corpus`.
-        options: as in `build_corpus`. Defaults to `None`.
-        progress: as in `build_corpus`. Defaults to `"auto"`.
-        overwrite: as in `build_corpus`. Defaults to `False`.
-
-    Returns:
-        The finished `Stage`.
-
-    Raises:
-        FileNotFoundError: If the stage before is not done.
-        ValueError: If there is no such stage, or it has nothing to do.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.corpus.beam_options import beam_options
-    from keras_gpt3.corpus.build import build_stage
-    from keras_gpt3.corpus.corpus_config import CorpusConfig
-    from keras_gpt3.corpus.source_section import SourceSection
-
-    pathlib.Path("a.txt").write_text("Once upon a time")
-    sources = {"books": SourceSection(files=["a.txt"])}
-    config = CorpusConfig("corpus", sources)
-    build_stage("read", config, beam_options(workers=1)).folder
-    ```
-    """
+    """Runs one stage alone, on what the one before has left."""
     config = complete_config(config)
     names = needed_stages(config)
     if name not in names:
@@ -168,35 +119,7 @@ def build_stage(name, config, options=None, progress="auto", overwrite=False):
 
 
 def finish_corpus(config):
-    """Writes the report, the numbers beside the shards and `pretrain.yaml`.
-
-    Args:
-        config: `CorpusConfig`.
-
-    Returns:
-        A `BuiltCorpus`.
-
-    Raises:
-        FileNotFoundError: If no stage is done.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.corpus.beam_options import beam_options
-    from keras_gpt3.corpus.build import build_stage
-    from keras_gpt3.corpus.build import finish_corpus
-    from keras_gpt3.corpus.corpus_config import CorpusConfig
-    from keras_gpt3.corpus.source_section import SourceSection
-
-    pathlib.Path("a.txt").write_text("Once upon a time")
-    sources = {"books": SourceSection(files=["a.txt"])}
-    config = CorpusConfig("corpus", sources)
-    build_stage("read", config, beam_options(workers=1))
-    finish_corpus(config).report  # corpus/report
-    ```
-    """
+    """Writes the report, the numbers beside the shards and `pretrain.yaml`."""
     config = complete_config(config)
     summary = corpus_summary(config)
     pretrain = None
@@ -210,24 +133,5 @@ def finish_corpus(config):
 
 
 def complete_config(config):
-    """Gives a config's sources what Table 2.2 says of them.
-
-    Args:
-        config: `CorpusConfig`.
-
-    Returns:
-        A `CorpusConfig`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.build import complete_config
-    from keras_gpt3.corpus.corpus_config import CorpusConfig
-    from keras_gpt3.corpus.source_section import SourceSection
-
-    sources = {"wikipedia": SourceSection(files=["wikipedia.jsonl"])}
-    config = complete_config(CorpusConfig("corpus", sources))
-    config.sources["wikipedia"].weight  # 3.0
-    ```
-    """
+    """Gives a config's sources what Table 2.2 says of them."""
     return dataclasses.replace(config, sources=complete_sources(config.sources))

@@ -10,27 +10,6 @@ def check_build(config):
     """Raises unless what the later stages read is there.
 
     A large corpus is read for hours before its filter is asked for.
-
-    Args:
-        config: `CorpusConfig`.
-
-    Raises:
-        FileNotFoundError: If there is no classifier, or no evaluation texts,
-            where the config says.
-        NotADirectoryError: If the build's folder is a file, or is in one.
-        PermissionError: If nothing can be written there.
-        ValueError: If the classifier is damaged.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.check_build import check_build
-    from keras_gpt3.corpus.corpus_config import CorpusConfig
-    from keras_gpt3.corpus.source_section import SourceSection
-
-    sources = {"books": SourceSection(files=["books"])}
-    check_build(CorpusConfig("corpus", sources))
-    ```
     """
     check_is_free(config.folder, lambda path: True)
     if config.filter.classifier:

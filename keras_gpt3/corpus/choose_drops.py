@@ -28,20 +28,6 @@ class ChooseDrops:
     document, and favours no length. A document that others are only compared
     with (of another data set, or of an index) comes before all others, so that
     of its cluster nothing else stays.
-
-    Args:
-        parts: tuple of `PlannedPart`.
-        folder: string. Where the results go.
-        num_blocks: int. Among how many groups clusters are divided.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.choose_drops import ChooseDrops
-
-    ChooseDrops((), "drops", num_blocks=1).drops_path(3)
-    # "drops/drops-00003.json"
-    ```
     """
 
     parts: tuple
@@ -49,32 +35,11 @@ class ChooseDrops:
     num_blocks: int
 
     def drops_path(self, number):
-        """The path of what goes of a part; there is none if all stay.
-
-        Args:
-            number: int. The part's.
-
-        Returns:
-            A string. The file is a list of dicts of `row`, `reason`,
-            `matched` (the id of the document that is most like it),
-            `similarity` and `kept` (the id of what stays of the cluster), in
-            the order of the rows.
-        """
+        """The path of what goes of a part; there is none if all stay."""
         return str(pathlib.Path(self.folder, f"drops-{number:05}.json"))
 
     def decide(self, pairs, components, options):
-        """Runs the pipeline.
-
-        Args:
-            pairs: list of strings. Paths that `DuplicatePairs.find` gave.
-            components: list of strings. Paths that `connected_components`
-                gave.
-            options: `PipelineOptions`.
-
-        Returns:
-            A dict of a bin of cluster sizes (`length_bin`) to how many there
-            are.
-        """
+        """Runs the pipeline."""
         beam = import_extra("apache_beam")
         with corpus_pipeline(options) as pipeline:
             links = (

@@ -20,31 +20,6 @@ def connected_components(paths, folder, num_blocks, options):
     Large-star and small-star in turn (Kiveris et al. 2014, "Connected
     Components in MapReduce and Beyond") until all clusters are stars: a chain
     takes a number of rounds that grows as the logarithm of its length.
-
-    Args:
-        paths: list of strings. `.npz` files whose array `nodes`, uint64 of
-            shape `(links, 2)`, holds the links.
-        folder: string or path. Where the results go.
-        num_blocks: int. Among how many files the nodes are divided. A block's
-            links have to fit into a worker's memory.
-        options: `PipelineOptions`.
-
-    Returns:
-        A list of strings, the paths of `.npz` files whose array `nodes` holds
-        each node but a cluster's smallest, once, and that smallest one.
-
-    Example:
-
-    ```python
-    import numpy as np
-    from keras_gpt3.corpus.beam_options import beam_options
-    from keras_gpt3.corpus.connected_components import connected_components
-
-    np.savez("links.npz", nodes=np.array([[3, 2], [2, 1]], "uint64"))
-    one = beam_options(workers=1)
-    paths = connected_components(["links.npz"], "clusters", 1, one)
-    np.load(paths[0])["nodes"]  # [[2, 1], [3, 1]]
-    ```
     """
     number, is_done = 0, not paths
     while not is_done:

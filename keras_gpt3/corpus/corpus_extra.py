@@ -9,25 +9,7 @@ from keras_gpt3.needed_packages import needed_packages
 
 @functools.cache
 def import_extra(name):
-    """Imports a module of the extra `corpus`.
-
-    Args:
-        name: string. Of a module, dotted.
-
-    Returns:
-        The module.
-
-    Raises:
-        ImportError: If it is not installed.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.corpus_extra import import_extra
-
-    import_extra("zstandard").ZstdCompressor
-    ```
-    """
+    """Imports a module of the extra `corpus`."""
     # Beam warns when loaded of each cloud whose client is not installed.
     disabled = logging.root.manager.disable
     logging.disable(max(disabled, logging.WARNING))

@@ -29,29 +29,6 @@ def corpus_pipeline(options):
     On this machine its workers are processes of the package's own, which do
     not load TensorFlow: code that runs in them imports from the module where
     a name stands, not from `keras_gpt3` itself.
-
-    Args:
-        options: `PipelineOptions`, as `beam_options` gives.
-
-    Yields:
-        An `apache_beam.Pipeline`.
-
-    Raises:
-        Exception: As it was raised in a worker, if it is one of those that
-            tell of the input (`ValueError`, `OSError`, ...) or another of
-            Python's own; `RuntimeError` else.
-
-    Example:
-
-    ```python
-    import apache_beam as beam
-
-    from keras_gpt3.corpus.beam_options import beam_options
-    from keras_gpt3.corpus.corpus_pipeline import corpus_pipeline
-
-    with corpus_pipeline(beam_options(workers=1)) as pipeline:
-        pipeline | beam.Create([1, 2]) | beam.Map(lambda number: number + 1)
-    ```
     """
     beam = import_extra("apache_beam")
     runner, options = _runner(options)

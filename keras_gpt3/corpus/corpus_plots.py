@@ -6,21 +6,7 @@ _KEPT, _DROPPED = "tab:blue", "tab:orange"
 
 
 def plot_stages(stages, path):
-    """Draws how many documents each stage kept and dropped.
-
-    Args:
-        stages: dict of the name of a stage to its totals.
-        path: path. Where to save the figure.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.corpus_plots import plot_stages
-
-    totals = {"documents_in": 9, "documents_out": 7, "dropped": {"short": 2}}
-    plot_stages({"read": {"all": totals}}, "stages.png")
-    ```
-    """
+    """Draws how many documents each stage kept and dropped."""
     figure, axes = _figure()
     names = list(stages)
     kept = [stages[name]["all"].get("documents_out", 0) for name in names]
@@ -35,21 +21,7 @@ def plot_stages(stages, path):
 
 
 def plot_scores(bins, path, alpha=9.0):
-    """Draws the scores of documents, and how likely each is kept.
-
-    Args:
-        bins: dict of the lower end of a bin, a string, to a number.
-        path: path. Where to save the figure.
-        alpha: float. As in `FilterSection`. Defaults to `9`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.corpus_plots import plot_scores
-
-    plot_scores({"0.05": 3, "0.9": 5}, "scores.png")
-    ```
-    """
+    """Draws the scores of documents, and how likely each is kept."""
     figure, axes = _figure()
     ends = sorted(map(float, bins))
     counts = {float(end): count for end, count in bins.items()}
@@ -67,20 +39,7 @@ def plot_scores(bins, path, alpha=9.0):
 
 
 def plot_cluster_sizes(bins, path):
-    """Draws how many clusters of near-duplicates have which size.
-
-    Args:
-        bins: as in `plot_scores`; each is twice as wide as the one before.
-        path: path. Where to save the figure.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.corpus_plots import plot_cluster_sizes
-
-    plot_cluster_sizes({"2": 40, "4": 3}, "clusters.png")
-    ```
-    """
+    """Draws how many clusters of near-duplicates have which size."""
     figure, axes = _figure()
     ends = _powers(map(int, bins))
     axes.bar(
@@ -99,21 +58,7 @@ def plot_cluster_sizes(bins, path):
 
 
 def plot_lengths(histograms, path):
-    """Draws how long the documents are that each stage kept.
-
-    Args:
-        histograms: dict of the name of a stage to bins, as in
-            `plot_cluster_sizes`.
-        path: path. Where to save the figure.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.corpus_plots import plot_lengths
-
-    plot_lengths({"read": {"512": 3, "1024": 9}}, "lengths.png")
-    ```
-    """
+    """Draws how long the documents are that each stage kept."""
     figure, axes = _figure()
     ends = _powers(int(end) for bins in histograms.values() for end in bins)
     # The last bin has an end.

@@ -8,26 +8,7 @@ STAGES = ("read", "filter", "dedup", "decontaminate", "shard")
 
 
 def stage_folder(config, name):
-    """Where a stage writes to.
-
-    Args:
-        config: `CorpusConfig`.
-        name: string. One of `STAGES`.
-
-    Returns:
-        A `pathlib.Path`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.corpus_config import CorpusConfig
-    from keras_gpt3.corpus.corpus_stages import stage_folder
-    from keras_gpt3.corpus.source_section import SourceSection
-
-    sources = {"books": SourceSection(files=["books"])}
-    stage_folder(CorpusConfig("corpus", sources), "dedup")  # corpus/3_dedup
-    ```
-    """
+    """Where a stage writes to."""
     number = STAGES.index(name) + 1
     return pathlib.Path(config.folder, f"{number}_{name}")
 
@@ -37,28 +18,6 @@ def needed_stages(config):
 
     Without `quality_filter` at any source there is nothing to filter, and
     without evaluation texts nothing to decontaminate from.
-
-    Args:
-        config: `CorpusConfig`, its sources complete.
-
-    Returns:
-        A list of some of `STAGES`, in order.
-
-    Raises:
-        ValueError: If a source is to be filtered without a classifier, or
-            there is one and nothing to be filtered.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.corpus_config import CorpusConfig
-    from keras_gpt3.corpus.corpus_stages import needed_stages
-    from keras_gpt3.corpus.source_section import SourceSection
-
-    sources = {"books": SourceSection(files=["books"])}
-    needed_stages(CorpusConfig("corpus", sources))
-    # ["read", "dedup", "shard"]
-    ```
     """
     filtered = _filtered(config)
     if filtered and not config.filter.classifier:
@@ -85,37 +44,7 @@ def needed_stages(config):
 
 
 def run_stage_of(name, config, inputs, options, progress, overwrite):
-    """Runs one stage of a build.
-
-    Args:
-        name: string. One of `STAGES`.
-        config: `CorpusConfig`, its sources complete.
-        inputs: list of `StageInput`. The parts of the stage before, of no use
-            to the first.
-        options: `PipelineOptions`.
-        progress: bool or `"auto"`. As in `run_parts`.
-        overwrite: bool. As in `Stage.start`.
-
-    Returns:
-        The finished `Stage`.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.corpus.beam_options import beam_options
-    from keras_gpt3.corpus.corpus_config import CorpusConfig
-    from keras_gpt3.corpus.corpus_stages import run_stage_of
-    from keras_gpt3.corpus.source_section import SourceSection
-
-    pathlib.Path("a.txt").write_text("Once upon a time")
-    sources = {"books": SourceSection(files=["a.txt"])}
-    config = CorpusConfig("corpus", sources)
-    one = beam_options(workers=1)
-    run_stage_of("read", config, [], one, False, False).totals["all"]
-    ```
-    """
+    """Runs one stage of a build."""
     folder = stage_folder(config, name)
     common = {
         "options": options,

@@ -28,36 +28,6 @@ def corpus_summary(config):
 
     A stage that was made from something else than what the one before has
     left by now is not told of, nor what comes behind it.
-
-    Args:
-        config: `CorpusConfig`, its sources complete.
-
-    Returns:
-        A dict: `"sources"`, of the name of each to a dict of `"licence"`,
-        `"weight"` (of the sum of all that have documents, or `None`) and
-        `"shards"` (the tokens and documents of its folders, by the folder);
-        and `"stages"`, of the name of each to its totals.
-
-    Raises:
-        FileNotFoundError: If no stage is done.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.corpus.beam_options import beam_options
-    from keras_gpt3.corpus.corpus_config import CorpusConfig
-    from keras_gpt3.corpus.corpus_stages import run_stage_of
-    from keras_gpt3.corpus.corpus_summary import corpus_summary
-    from keras_gpt3.corpus.source_section import SourceSection
-
-    pathlib.Path("a.txt").write_text("Once upon a time")
-    sources = {"books": SourceSection(files=["a.txt"])}
-    config = CorpusConfig("corpus", sources)
-    run_stage_of("read", config, [], beam_options(workers=1), False, False)
-    corpus_summary(config)["stages"]["read"]["all"]["documents_out"]  # 1
-    ```
     """
     stages = _totals(config)
     if not stages:
@@ -90,24 +60,7 @@ def corpus_summary(config):
 
 
 def write_summaries(config, summary):
-    """Writes the numbers, beside each manifest those of its source.
-
-    Args:
-        config: `CorpusConfig`.
-        summary: dict, as `corpus_summary` returns it.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.corpus_config import CorpusConfig
-    from keras_gpt3.corpus.corpus_summary import write_summaries
-    from keras_gpt3.corpus.source_section import SourceSection
-
-    config = CorpusConfig("corpus", {"books": SourceSection(files=["a.txt"])})
-    books = {"licence": "Public domain.", "weight": None, "shards": {}}
-    write_summaries(config, {"sources": {"books": books}, "stages": {}})
-    ```
-    """
+    """Writes the numbers, beside each manifest those of its source."""
     folder = stage_folder(config, "shard")
     write_json(folder / SUMMARY_NAME, summary)
     for name, source in summary["sources"].items():

@@ -20,39 +20,7 @@ _NAMED = 5
 
 @dataclasses.dataclass(frozen=True)
 class CountNgrams:
-    """Counts in how many documents of a part each n-gram stands.
-
-    Args:
-        texts: string. The path of the `EvaluationTexts`.
-        digest: string. Theirs.
-        ngram: int. Words in an n-gram.
-
-    Call arguments:
-        part: `StagePart`.
-
-    Returns:
-        A dict: `"ngrams"`, of an n-gram's number, a string, to how many
-        documents hold it, and `"documents"`, the numbers of these documents.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.decontaminate_part import CountNgrams
-    from keras_gpt3.corpus.document import Document
-    from keras_gpt3.corpus.evaluation_texts import EvaluationTexts
-    from keras_gpt3.corpus.part_file import PartWriter
-    from keras_gpt3.corpus.stage_part import StagePart
-
-    texts = EvaluationTexts(["riddle"], ["a b c"])
-    texts.write("evaluation.json")
-    with PartWriter("p.jsonl.zst") as writer:
-        writer.write(Document("1", "novels", "Not here."))
-        writer.write(Document("2", "novels", "A, B, C!"))
-    count = CountNgrams("evaluation.json", texts.digest, 3)
-    count(StagePart("novels", "p", "ngrams", "p.jsonl.zst", "1f"))
-    # {"ngrams": {"0": 1}, "documents": [1]}
-    ```
-    """
+    """Counts in how many documents of a part each n-gram stands."""
 
     texts: str
     digest: str
@@ -72,47 +40,7 @@ class CountNgrams:
 
 @dataclasses.dataclass(frozen=True)
 class DecontaminatePart:
-    """Writes a part without the evaluation texts.
-
-    Args:
-        finder: `CountNgrams`.
-        found: string. The folder of what it found.
-        common: frozenset of ints. The numbers of n-grams that are ignored.
-        settings: `DecontaminateSection`.
-
-    Call arguments:
-        part: `StagePart`.
-
-    Returns:
-        A dict, the part's counts. Of what was cut out of documents that stay,
-        `"cut"` tells the number of documents, of their pieces and of the
-        characters that went.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
-    from keras_gpt3.corpus.decontaminate_part import CountNgrams
-    from keras_gpt3.corpus.decontaminate_part import DecontaminatePart
-    from keras_gpt3.corpus.document import Document
-    from keras_gpt3.corpus.evaluation_texts import EvaluationTexts
-    from keras_gpt3.corpus.part_file import PartWriter
-    from keras_gpt3.corpus.stage_part import StagePart
-
-    texts = EvaluationTexts(["riddle"], ["a b c"])
-    texts.write("evaluation.json")
-    with PartWriter("p.jsonl.zst") as writer:
-        writer.write(Document("1", "novels", "x" * 400 + " A, B, C!"))
-    count = CountNgrams("evaluation.json", texts.digest, 3)
-    part = StagePart("novels", "p", "ngrams", "p.jsonl.zst", "1f")
-    part.finish(count(part))
-    settings = DecontaminateSection(ngram=3)
-    rewrite = DecontaminatePart(count, "ngrams", frozenset(), settings)
-    part = StagePart("novels", "p", "4_decontaminate", "p.jsonl.zst", "1f")
-    rewrite(part)["cut"]
-    # {"documents": 1, "pieces": 1, "characters": 208}
-    ```
-    """
+    """Writes a part without the evaluation texts."""
 
     finder: CountNgrams
     found: str

@@ -35,52 +35,6 @@ def decontaminate_stage(
     Two passes: the n-grams' documents are counted, then parts are written. The
     pieces of a document have its id with `#0`, `#1` and so on, and the id as
     `"piece_of"`. What went is told in `OUTPUT/SOURCE/dropped`.
-
-    Args:
-        settings: `DecontaminateSection`.
-        inputs: list of `StageInput`. The parts of the stage before.
-        output: path. The folder of this stage.
-        seed: int. Of no use here: nothing is random. Defaults to `0`.
-        options: `PipelineOptions`. Defaults to `None`: this process alone.
-        progress: bool or `"auto"`. As in `run_parts`. Defaults to `"auto"`.
-        overwrite: bool. As in `Stage.start`. Defaults to `False`.
-        evaluation: `EvaluationTexts`. Defaults to `None`: those that the
-            settings name.
-
-    Returns:
-        The finished `Stage`. Its totals have `"ngrams"`: the number of
-        `"texts"`, of those among them that are too short to have an n-gram,
-        `"short_texts"`, of n-grams `"found"`, and of the `"common"` ones among
-        these.
-
-    Raises:
-        FileExistsError: If the folder holds another run.
-        FileNotFoundError: If a file of texts does not exist.
-        ValueError: If there are no texts, they are damaged, or all are too
-            short to have an n-gram.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
-    from keras_gpt3.corpus.decontaminate_stage import decontaminate_stage
-    from keras_gpt3.corpus.document import Document
-    from keras_gpt3.corpus.evaluation_texts import EvaluationTexts
-    from keras_gpt3.corpus.part_file import PartWriter
-    from keras_gpt3.corpus.stage_input import StageInput
-
-    question = "Which of the seven hills of Rome is the highest of them all?"
-    text = "a " * 300 + question + " b" * 300
-    with PartWriter("part-00000.jsonl.zst") as writer:
-        writer.write(Document("1", "novels", text))
-    stage = decontaminate_stage(
-        DecontaminateSection(),
-        [StageInput("novels", "part-00000.jsonl.zst", "1f")],
-        "4_decontaminate",
-        evaluation=EvaluationTexts(["hills"], [question]),
-    )
-    stage.totals["all"]["documents_out"]  # 2
-    ```
     """
     evaluation = evaluation or read_evaluation_texts(settings)
     num_short = _num_short(evaluation, settings.ngram)

@@ -7,27 +7,7 @@ from keras_gpt3.data.ngrams import word_spans
 
 
 def find_ngrams(text, index):
-    """Finds the evaluation texts' n-grams in a document.
-
-    Args:
-        text: string.
-        index: `NgramIndex` of the evaluation texts.
-
-    Returns:
-        A pair of lists of equal length: where each n-gram stands, a pair of
-        its first character and the first behind it, in order; and its number
-        in the index.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.decontamination import find_ngrams
-    from keras_gpt3.data.ngram_index import NgramIndex
-
-    index = NgramIndex([["to", "be", "or"]], n=3)
-    find_ngrams("Is it to be, or not?", index)  # [(6, 15)], [0]
-    ```
-    """
+    """Finds the evaluation texts' n-grams in a document."""
     positions, numbers = index.find(normalized_words(text))
     if not len(positions):
         # Most documents: their words need not be found again.
@@ -43,21 +23,6 @@ def common_ngrams(counts, max_documents):
 
     The paper ignores those that more than 10 training documents hold: "common
     cultural phrases, legal boilerplate, or similar content".
-
-    Args:
-        counts: dict of an n-gram's number to how many documents hold it.
-        max_documents: int. Of so many it still is contamination.
-
-    Returns:
-        A frozenset of numbers.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.decontamination import common_ngrams
-
-    common_ngrams({0: 10, 7: 11}, max_documents=10)  # {7}
-    ```
     """
     return frozenset(i for i, count in counts.items() if count > max_documents)
 
@@ -68,30 +33,6 @@ def cut(text, places, *, window=200, min_characters=200, max_pieces=10):
     Places that overlap, or whose sides do, are one cut. A cut ends where the
     text does. Pieces are counted before the short ones go: the paper drops
     documents "split into more than 10 pieces".
-
-    Args:
-        text: string.
-        places: list of pairs of ints, in order: first character and the first
-            behind the last one.
-        window: int. Characters that go with a place, on either side. Defaults
-            to `200`.
-        min_characters: int. Shorter pieces are dropped. Defaults to `200`.
-        max_pieces: int. Of a text with more of them nothing stays. Defaults to
-            `10`.
-
-    Returns:
-        A pair of the number of pieces, short ones included, and of the list of
-        the strings that stay, in order.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.decontamination import cut
-
-    text = "This stays. THIS GOES. This, too."
-    cut(text, [(12, 21)], window=1, min_characters=11)
-    # (2, ["This stays.", " This, too."])
-    ```
     """
     if not places:
         # A document, not a piece of one: it stays, however short.

@@ -33,30 +33,7 @@ PAIR = np.dtype(
 
 @dataclasses.dataclass(frozen=True)
 class PlannedPart:
-    """Signatures, and the data sets whose documents they are compared with.
-
-    Args:
-        path: string. The file of `Signatures`.
-        source: string. The data set.
-        namespaces: tuple of strings. Names of data sets: its own, if it may
-            lose documents, and those that must not hold its documents.
-        drops: string. A file of documents that are not there any more, as
-            `ChooseDrops` writes it. Defaults to `None`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.dedup_plan import PlannedPart
-    from keras_gpt3.corpus.document import Document
-    from keras_gpt3.corpus.signatures import Signatures
-
-    documents = [Document("1", "web", "To be"), Document("2", "web", "Not")]
-    Signatures.of_documents(documents).save("web.npz")
-    part = PlannedPart("web.npz", "web", ("web", "crawl"))
-    len(part.digest_entries(0))  # 4: each in two namespaces
-    len(part.band_entries(0, 5))  # 20: and each in five bands
-    ```
-    """
+    """Signatures, and the data sets whose documents they are compared with."""
 
     path: str
     source: str
@@ -68,14 +45,7 @@ class PlannedPart:
         return Signatures.num_documents(self.path) * len(self.namespaces)
 
     def digest_entries(self, number):
-        """What is equal among these has equal texts.
-
-        Args:
-            number: int. The part's own.
-
-        Returns:
-            An array of `DIGEST`.
-        """
+        """What is equal among these has equal texts."""
         signatures = self.signatures()
         parts = []
         for namespace in self.namespaces:
@@ -88,17 +58,7 @@ class PlannedPart:
         return np.concatenate(parts)
 
     def band_entries(self, number, num_bands, equal=()):
-        """What is equal among these may have similar texts.
-
-        Args:
-            number: int. The part's own.
-            num_bands: int. Bands of a document.
-            equal: int array. Rows that need not be compared in the part's own
-                namespace. Defaults to none.
-
-        Returns:
-            An array of `ENTRY`, one for each document, namespace and band.
-        """
+        """What is equal among these may have similar texts."""
         signatures = self.signatures()
         # Of no words, no set is a duplicate.
         sizes = np.diff(signatures.sets.indptr)
@@ -143,28 +103,7 @@ class PlannedPart:
 
 
 def make_pairs(entries, pairs, is_exact=False):
-    """Makes records of pairs of entries, without those that nobody may lose.
-
-    Args:
-        entries: array with `node`, `part` and `row`.
-        pairs: int array of shape `(pairs, 2)`. Numbers of entries.
-        is_exact: bool. Whether their texts are equal. Defaults to `False`.
-
-    Returns:
-        An array of `PAIR`.
-
-    Example:
-
-    ```python
-    import numpy as np
-    from keras_gpt3.corpus.dedup_plan import OWN, make_pairs
-    from keras_gpt3.corpus.exact_duplicates import DIGEST
-
-    entries = np.zeros(2, DIGEST)
-    entries["node"] = [OWN + np.uint64(1), 7]
-    make_pairs(entries, np.array([[0, 1]]))["nodes"]  # [[7, 2**63 + 1]]
-    ```
-    """
+    """Makes records of pairs of entries, without those that nobody may lose."""
     nodes = entries["node"][pairs]
     order = np.argsort(nodes, axis=1)
     pairs = np.take_along_axis(pairs, order, axis=1)

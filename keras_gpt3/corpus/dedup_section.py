@@ -8,36 +8,7 @@ from keras_gpt3.integer_argument import check_integers
 
 @dataclasses.dataclass(frozen=True)
 class DedupSection:
-    """Removal of duplicates and near-duplicates (Appendix A, step 2).
-
-    Args:
-        num_hashes: int. MinHashes of a document. Defaults to `10`, the
-            paper's.
-        num_bands: int. Bands that the hashes are divided into; documents that
-            share one are compared. Defaults to `5`.
-        threshold: float. The Jaccard similarity of two documents' sets of
-            words from which they are near-duplicates. Defaults to `0.8`.
-        num_features: int. Into how many features words are hashed. Defaults to
-            `2**18`.
-        max_band_documents: int. A band that more documents share is divided by
-            further hashes. Defaults to `50`.
-        remove_documents_of: dict of source to list of sources. For
-            `dedup_stage`. A `CorpusConfig` has it from the sources' own
-            `remove_documents_of`. Defaults to none.
-        index: string. A folder of signatures of a finished build: documents
-            that it knows are dropped. Defaults to `None`.
-
-    Raises:
-        ValueError: If a number is out of its range.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.dedup_section import DedupSection
-
-    DedupSection(num_hashes=20, num_bands=10, threshold=0.7)
-    ```
-    """
+    """Removal of duplicates and near-duplicates (Appendix A, step 2)."""
 
     num_hashes: int = 10
     num_bands: int = 5

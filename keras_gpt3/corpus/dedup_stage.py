@@ -54,43 +54,6 @@ def dedup_stage(
 
     Each document dropped stands in `OUTPUT/SOURCE/dropped`, with the id of the
     one that it `matched`, their similarity, and what was `kept` of the cluster.
-
-    Args:
-        settings: `DedupSection`. With `index`, the folder of this stage in an
-            earlier build, documents are also compared with those kept there.
-        inputs: list of `StageInput`. The parts of the stage before.
-        output: path. The folder of this stage.
-        seed: int. Not used: ids decide. Defaults to `0`.
-        options: `PipelineOptions`. Defaults to `None`: this process alone.
-        progress: bool or `"auto"`. As in `run_parts`. Defaults to `"auto"`.
-        overwrite: bool. As in `Stage.start`. Defaults to `False`.
-
-    Returns:
-        The finished `Stage`. Its totals have `"bands"`, how many were split,
-        and the histogram `"cluster_size"`.
-
-    Raises:
-        FileExistsError: If the folder holds another run.
-        FileNotFoundError: If there is no index.
-        ValueError: If the index has other settings, or `remove_documents_of`
-            names a source that is not among the inputs.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.dedup_section import DedupSection
-    from keras_gpt3.corpus.dedup_stage import dedup_stage
-    from keras_gpt3.corpus.document import Document
-    from keras_gpt3.corpus.part_file import PartWriter
-    from keras_gpt3.corpus.stage_input import StageInput
-
-    with PartWriter("part-00000.jsonl.zst") as writer:
-        for name, text in (("a", "To be"), ("b", "to  be"), ("c", "or not")):
-            writer.write(Document(name, "web", text))
-    parts = [StageInput("web", "part-00000.jsonl.zst", "1f")]
-    stage = dedup_stage(DedupSection(), parts, "3_dedup")
-    stage.totals["all"]["documents_out"]  # 2
-    ```
     """
     options = options or beam_options(workers=1)
     signing = {
@@ -228,11 +191,7 @@ def _num_links(paths):
 
 
 def _keep_drops(stage, work):
-    """Puts what goes of each part where an index looks for it.
-
-    Returns:
-        A dict of the path of a part's documents to that of what goes.
-    """
+    """Puts what goes of each part where an index looks for it."""
     decided = ChooseDrops((), str(work), 1)
     kept = {}
     for number, part in enumerate(stage.parts):

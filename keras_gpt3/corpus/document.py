@@ -9,26 +9,7 @@ from keras_gpt3.echoed_value import echoed
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Document:
-    """A text, whence it came, and what the stages found out about it.
-
-    Args:
-        id: string. Unique in its source.
-        source: string. The data set that it is of.
-        text: string.
-        url: string. Defaults to `None`.
-        extra: dict of string to what JSON can hold. What stages add, such as
-            `"language"`. Defaults to `{}`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.document import Document
-
-    line = Document("a", "novels", "Once", extra={"score": 0.5}).to_json()
-    # '{"id":"a","source":"novels","url":null,"text":"Once","score":0.5}'
-    Document.from_json(line).extra  # {"score": 0.5}
-    ```
-    """
+    """A text, whence it came, and what the stages found out about it."""
 
     id: str
     source: str
@@ -37,22 +18,11 @@ class Document:
     extra: dict = dataclasses.field(default_factory=dict)
 
     def with_extra(self, **extra):
-        """The same document with more in `extra`.
-
-        Args:
-            **extra: What JSON can hold.
-
-        Returns:
-            A `Document`.
-        """
+        """The same document with more in `extra`."""
         return dataclasses.replace(self, extra=self.extra | extra)
 
     def to_json(self):
-        """The document as a line of JSON, without a line's end.
-
-        Returns:
-            A string.
-        """
+        """The document as a line of JSON, without a line's end."""
         fields = {
             "id": self.id,
             "source": self.source,
@@ -65,17 +35,7 @@ class Document:
 
     @classmethod
     def from_json(cls, line):
-        """Reads what `to_json` wrote.
-
-        Args:
-            line: string or bytes.
-
-        Returns:
-            A `Document`.
-
-        Raises:
-            ValueError: If it is no document.
-        """
+        """Reads what `to_json` wrote."""
         try:
             fields = parse_json_line(line)
             return cls(

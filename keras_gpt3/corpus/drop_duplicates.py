@@ -15,39 +15,7 @@ _NAMED = ("matched", "similarity", "kept")
 
 @dataclasses.dataclass(frozen=True)
 class DropDuplicates:
-    """Copies a part but for some rows, which it puts aside.
-
-    Args:
-        drops: dict of the path of a part's documents to the path of a file as
-            `ChooseDrops` writes it.
-
-    Call arguments:
-        part: `StagePart`.
-
-    Returns:
-        A dict, of `PartCounts`.
-
-    Example:
-
-    ```python
-    import json
-    import pathlib
-
-    from keras_gpt3.corpus.document import Document
-    from keras_gpt3.corpus.drop_duplicates import DropDuplicates
-    from keras_gpt3.corpus.part_file import PartWriter
-    from keras_gpt3.corpus.stage_part import StagePart
-
-    with PartWriter("p.jsonl.zst") as writer:
-        for name in "ab":
-            writer.write(Document(name, "novels", "Call me Ishmael."))
-    match = {"matched": "a", "similarity": 1.0, "kept": "a"}
-    drop = {"row": 1, "reason": "exact duplicate", **match}
-    pathlib.Path("drops.json").write_text(json.dumps([drop]))
-    part = StagePart("novels", "part-00000", "3_dedup", "p.jsonl.zst", "1f")
-    DropDuplicates({"p.jsonl.zst": "drops.json"})(part)["documents_out"]  # 1
-    ```
-    """
+    """Copies a part but for some rows, which it puts aside."""
 
     drops: dict
 
@@ -77,29 +45,7 @@ class DropDuplicates:
 
 
 def read_drops(path):
-    """Reads which documents of a part go.
-
-    Args:
-        path: string or path. Of a file as `ChooseDrops` writes it.
-
-    Returns:
-        A list of dicts.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is damaged.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.corpus.drop_duplicates import read_drops
-
-    pathlib.Path("drops.json").write_text("[]")
-    read_drops("drops.json")  # []
-    ```
-    """
+    """Reads which documents of a part go."""
     try:
         return json.loads(pathlib.Path(path).read_bytes())
     except FileNotFoundError as error:

@@ -22,42 +22,12 @@ _REASON = "duplicate id"
 
 @dataclasses.dataclass(frozen=True)
 class DropRepeatedIds:
-    """Puts documents aside by their places; what `run_parts` calls.
-
-    Args:
-        places: dict of the path of a part that `ReadFilePart` made to a list of
-            ints. The places in it of documents that are put aside; a part that
-            is not named gives all of its documents.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.corpus.drop_repeated_ids import DropRepeatedIds
-    from keras_gpt3.corpus.read_file_part import ReadFilePart
-    from keras_gpt3.corpus.stage_part import StagePart
-
-    pathlib.Path("a.jsonl").write_text('{"id": 1, "text": "Once"}\\n' * 2)
-    read = StagePart("novels", "part-00000", ".files", "a.jsonl", "1f")
-    read.finish(ReadFilePart({"novels": "."})(read))
-    part = StagePart("novels", "part-00000", "1_read", read.output, "2f")
-    counts = DropRepeatedIds({read.output: [1]})(part)
-    counts["dropped"]  # {"duplicate id": 1}
-    ```
-    """
+    """Puts documents aside by their places; what `run_parts` calls."""
 
     places: dict
 
     def __call__(self, part):
-        """Writes a part, and what is put aside.
-
-        Args:
-            part: `StagePart`. Its input is a part that `ReadFilePart` made.
-
-        Returns:
-            A dict, its counts.
-        """
+        """Writes a part, and what is put aside."""
         before = pathlib.Path(part.input)
         rejected = before.parent / REJECTED / before.name
         stem = before.name.removesuffix(PART_SUFFIX)

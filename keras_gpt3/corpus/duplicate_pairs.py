@@ -25,32 +25,6 @@ class DuplicatePairs:
     Documents are shuffled in blocks of arrays, since Beam's cost is by the
     element: first their digests, then their band keys, then the words of those
     that are worth comparing; never a text.
-
-    Args:
-        parts: tuple of `PlannedPart`.
-        folder: string. Where the results go.
-        num_blocks: int. Among how many groups the keys are divided; one has to
-            fit into a worker's memory.
-        num_bands: int. As in `DedupSection`. Defaults to 5.
-        threshold: float. Likewise. Defaults to 0.8.
-        max_band_documents: int. Likewise. Defaults to 50.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.beam_options import beam_options
-    from keras_gpt3.corpus.dedup_plan import PlannedPart
-    from keras_gpt3.corpus.document import Document
-    from keras_gpt3.corpus.duplicate_pairs import DuplicatePairs
-    from keras_gpt3.corpus.signatures import Signatures
-
-    texts = ["To be, or not to be", "To be or, not to be!", "To be or not."]
-    documents = [Document(str(i), "web", t) for i, t in enumerate(texts)]
-    Signatures.of_documents(documents).save("web.npz")
-    parts = (PlannedPart("web.npz", "web", ("web",)),)
-    paths = DuplicatePairs(parts, "pairs", 1).find(beam_options(workers=1))
-    len(paths)  # 1: a part that holds the later document of a pair
-    ```
     """
 
     parts: tuple
@@ -61,16 +35,7 @@ class DuplicatePairs:
     max_band_documents: int = 50
 
     def find(self, options):
-        """Runs both pipelines, or those that a killed run did not end.
-
-        Args:
-            options: `PipelineOptions`.
-
-        Returns:
-            A list of the paths of `.npz` files: `pairs` is an array of `PAIR`,
-            `similarities` and `nodes` belong to it, and `ids` are pairs of
-            strings as JSON.
-        """
+        """Runs both pipelines, or those that a killed run did not end."""
         steps = {"equal": self._add_equal, "similar": self._add_similar}
         for name, add_steps in steps.items():
             done = pathlib.Path(self.folder, f"{name}.done")

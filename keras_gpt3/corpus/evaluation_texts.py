@@ -13,22 +13,7 @@ from keras_gpt3.replaced_file import write_json
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationTexts:
-    """Texts, and what each is called where it was found in a corpus.
-
-    Args:
-        names: list of strings. Such as `"piqa, example 3"`.
-        texts: list of strings.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.evaluation_texts import EvaluationTexts
-
-    texts = EvaluationTexts(["riddle"], ["What has roots as nobody sees?"])
-    texts.write("evaluation.json")
-    EvaluationTexts.read("evaluation.json") == texts  # True
-    ```
-    """
+    """Texts, and what each is called where it was found in a corpus."""
 
     names: list
     texts: list
@@ -40,98 +25,31 @@ class EvaluationTexts:
         return hashlib.blake2b(content, digest_size=16).hexdigest()
 
     def num_shorter(self, num_words):
-        """Counts the texts that hold no n-gram.
-
-        Args:
-            num_words: int. Of an n-gram.
-
-        Returns:
-            An int.
-        """
+        """Counts the texts that hold no n-gram."""
         words = map(normalized_words, self.texts)
         return sum(len(text) < num_words for text in words)
 
     def write(self, path):
-        """Writes them as JSON, for worker processes.
-
-        Args:
-            path: path.
-        """
+        """Writes them as JSON, for worker processes."""
         write_json(path, dataclasses.asdict(self))
 
     @classmethod
     def read(cls, path):
-        """Reads what `write` wrote.
-
-        Args:
-            path: path.
-
-        Returns:
-            An `EvaluationTexts`.
-        """
+        """Reads what `write` wrote."""
         with open(path, encoding="utf-8") as file:
             return cls(**json.load(file))
 
 
 @functools.lru_cache(maxsize=1)
 def evaluation_index(path, ngram, digest):
-    """Reads evaluation texts as an index, once a process.
-
-    Args:
-        path: string. As `EvaluationTexts.write` wrote it.
-        ngram: int. Words in an n-gram.
-        digest: string. Of the texts.
-
-    Returns:
-        A pair of an `NgramIndex` and the list of the texts' names.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.evaluation_texts import EvaluationTexts
-    from keras_gpt3.corpus.evaluation_texts import evaluation_index
-
-    texts = EvaluationTexts(["riddle"], ["What has roots as nobody sees?"])
-    texts.write("evaluation.json")
-    index, names = evaluation_index("evaluation.json", 3, texts.digest)
-    index.num_ngrams  # 4
-    ```
-    """
+    """Reads evaluation texts as an index, once a process."""
     evaluation = EvaluationTexts.read(path)
     words = map(normalized_words, evaluation.texts)
     return NgramIndex(words, ngram), evaluation.names
 
 
 def read_evaluation_texts(settings):
-    """Reads the texts that a config names.
-
-    Args:
-        settings: `DecontaminateSection`.
-
-    Returns:
-        An `EvaluationTexts`. The text of a task's example is its context with
-        the right answer; those of the test split are taken.
-
-    Raises:
-        FileNotFoundError: If a file does not exist.
-        ValueError: If a task is unknown, or a file or a record is damaged, or
-            there is nothing to read.
-
-    Example:
-
-    ```python
-    import json
-    import pathlib
-
-    from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
-    from keras_gpt3.corpus.evaluation_texts import read_evaluation_texts
-
-    riddle = "Which of the seven hills of Rome is the highest of them all?"
-    pathlib.Path("riddles.jsonl").write_text(json.dumps({"text": riddle}))
-    settings = DecontaminateSection(texts=["riddles.jsonl"])
-    read_evaluation_texts(settings).names  # ["riddles.jsonl, 0"]
-    ```
-    """
+    """Reads the texts that a config names."""
     # Not in workers, which read what is written here.
     from keras_gpt3.evaluation.scored_texts import read_scored_texts
     from keras_gpt3.evaluation.task_data import task_examples

@@ -20,24 +20,7 @@ DIGEST = np.dtype(
 
 
 def text_digest(text):
-    """A digest that texts share which are the same to a reader.
-
-    Args:
-        text: string. Case, white space and the composition of letters
-            (Unicode NFC) do not count.
-
-    Returns:
-        A pair of ints of 64 bits each: two texts of a crawl that differ do not
-        have the same by chance.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.exact_duplicates import text_digest
-
-    text_digest("To be,\\nor not ") == text_digest("to be, or not")  # True
-    ```
-    """
+    """A digest that texts share which are the same to a reader."""
     words = unicodedata.normalize("NFC", text).casefold().split()
     # A text may hold half a surrogate pair: JSON can.
     data = " ".join(words).encode("utf-8", "surrogatepass")
@@ -46,27 +29,7 @@ def text_digest(text):
 
 
 def equal_pairs(entries):
-    """Pair each document with the first of those that have its digest.
-
-    Args:
-        entries: array of `DIGEST`. All that have one of their keys.
-
-    Returns:
-        An int64 array of shape `(pairs, 2)` of numbers of entries: the one
-        with the smallest `node`, and one of the others.
-
-    Example:
-
-    ```python
-    import numpy as np
-    from keras_gpt3.corpus.exact_duplicates import DIGEST, equal_pairs
-
-    entries = np.zeros(3, DIGEST)
-    entries["key"] = [5, 5, 6]
-    entries["node"] = [9, 3, 1]
-    equal_pairs(entries)  # [[1, 0]]
-    ```
-    """
+    """Pair each document with the first of those that have its digest."""
     fields = [entries[name] for name in ("node", "check", "key")]
     order = np.lexsort(fields)
     ordered = entries[order]

@@ -19,37 +19,7 @@ _BATCH = 500, 2**22
 
 @dataclasses.dataclass(frozen=True)
 class FilterPart:
-    """Keeps documents by their score; other sources pass as they are.
-
-    Args:
-        classifier: string. The folder of a `QualityClassifier`, `None` if
-            nothing is filtered.
-        sources: tuple of strings. Those that are filtered.
-        alpha: float. As in `is_kept`. Defaults to `9.0`.
-        seed: int. Likewise. Defaults to 0.
-        digest: string. The classifier's: another one may come to stand at the
-            same path. Defaults to `None`.
-
-    Call arguments:
-        part: `StagePart`.
-
-    Returns:
-        A dict, of `PartCounts`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.document import Document
-    from keras_gpt3.corpus.filter_part import FilterPart
-    from keras_gpt3.corpus.part_file import PartWriter
-    from keras_gpt3.corpus.stage_part import StagePart
-
-    with PartWriter("p.jsonl.zst") as writer:
-        writer.write(Document("1", "novels", "Call me Ishmael."))
-    part = StagePart("novels", "part-00000", "2_filter", "p.jsonl.zst", "1f")
-    FilterPart(None, ())(part)["documents_out"]  # 1
-    ```
-    """
+    """Keeps documents by their score; other sources pass as they are."""
 
     classifier: str | None
     sources: tuple

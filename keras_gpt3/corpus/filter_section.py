@@ -5,29 +5,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class FilterSection:
-    """The quality classifier (Appendix A, step 1).
-
-    Args:
-        classifier: string. The folder that `keras-gpt3 corpus train-filter`
-            wrote. Defaults to `None`, which no source with `quality_filter`
-            can have.
-        alpha: float. The shape of the Pareto distribution: larger ones keep
-            fewer documents of low score. Defaults to `9`.
-        sources: list of strings. For `filter_stage`: the sources that are
-            filtered. A `CorpusConfig` has it from the sources'
-            `quality_filter`. Defaults to none.
-
-    Raises:
-        ValueError: If `alpha` is not above 0.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.filter_section import FilterSection
-
-    FilterSection(classifier="classifier", alpha=5.0)
-    ```
-    """
+    """The quality classifier (Appendix A, step 1)."""
 
     classifier: str | None = None
     alpha: float = 9.0

@@ -24,40 +24,6 @@ def filter_stage(
     `np.random.pareto(9)` is above `1 - score` of a classifier. Documents of
     sources that are filtered get their `"score"`; those dropped stand in
     `OUTPUT/SOURCE/dropped`.
-
-    Args:
-        settings: `FilterSection`.
-        inputs: list of `StageInput`. The parts of the stage before.
-        output: path. The folder of this stage.
-        seed: int. Of the draws. Defaults to `0`.
-        options: `PipelineOptions`. Defaults to `None`: this process alone.
-        progress: bool or `"auto"`. As in `run_parts`. Defaults to `"auto"`.
-        overwrite: bool. As in `Stage.start`. Defaults to `False`.
-
-    Returns:
-        The finished `Stage`.
-
-    Raises:
-        FileExistsError: If the folder holds another run.
-        FileNotFoundError: If there is no classifier.
-        ValueError: If there is something else, or sources are to be filtered
-            and there is no classifier for it.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.filter_section import FilterSection
-    from keras_gpt3.corpus.document import Document
-    from keras_gpt3.corpus.filter_stage import filter_stage
-    from keras_gpt3.corpus.part_file import PartWriter
-    from keras_gpt3.corpus.stage_input import StageInput
-
-    with PartWriter("part-00000.jsonl.zst") as writer:
-        writer.write(Document("1", "novels", "Call me Ishmael."))
-    parts = [StageInput("novels", "part-00000.jsonl.zst", "1f")]
-    stage = filter_stage(FilterSection(), parts, "2_filter")
-    stage.totals["all"]["documents_out"]  # 1: no source is filtered
-    ```
     """
     sources = tuple(sorted(settings.sources))
     digest = _classifier_digest(settings.classifier, sources)

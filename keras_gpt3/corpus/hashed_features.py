@@ -17,24 +17,6 @@ class HashedFeatures:
     MinHash. No vocabulary is learned, so any worker makes the same features.
     Deviation: Spark's tokenizer splits at white space alone; here punctuation
     splits words as well, so that "end" and "end." are the same word.
-
-    Args:
-        num_features: int. Places, as many as Spark's HashingTF has. Defaults
-            to `2**18`.
-
-    Raises:
-        ImportError: If scikit-learn is not installed.
-        ValueError: If `num_features` is less than 2.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.hashed_features import HashedFeatures
-
-    counts = HashedFeatures().transform(["To be, or not to be.", ""])
-    counts.shape, counts.sum()  # (2, 262144), 6.0
-    counts.indptr  # [0, 4, 4]: four different words, and none
-    ```
     """
 
     def __init__(self, num_features=2**18):
@@ -51,16 +33,7 @@ class HashedFeatures:
         )
 
     def transform(self, texts):
-        """Count the words of some texts.
-
-        Args:
-            texts: list of strings.
-
-        Returns:
-            A `scipy.sparse.csr_array` of float32 and shape
-            `(len(texts), num_features)`. The indices of a row are its set of
-            words, in ascending order.
-        """
+        """Count the words of some texts."""
         csr_array = self._sparse.csr_array
         if not len(texts):
             # The vectorizer would look for the first one.

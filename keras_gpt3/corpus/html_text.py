@@ -23,25 +23,7 @@ UNFORESEEN_ERRORS = (
 
 
 def html_text(data, url=None):
-    """Extracts the main text of a page, by trafilatura.
-
-    Args:
-        data: bytes or string. The HTML; the encoding of bytes is found out.
-        url: string. Its address. Defaults to `None`.
-
-    Returns:
-        A string, or `None` where no text is found, the page is beyond repair
-        or a tag has over 10,000 attributes.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.html_text import html_text
-
-    text = "It was a bright cold day in April, and the clocks struck. " * 5
-    html_text(f"<html><body><article><p>{text}</p></article></body></html>")
-    ```
-    """
+    """Extracts the main text of a page, by trafilatura."""
     if _has_swollen_tag(data):
         return None
     trafilatura = _trafilatura()

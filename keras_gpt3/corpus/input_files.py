@@ -9,32 +9,7 @@ from keras_gpt3.corpus.readers.read_file import reader_of
 
 
 def input_files(patterns):
-    """Lists the files that are named, in the order in which they are read.
-
-    Args:
-        patterns: list of strings or paths. Files, patterns such as
-            `"crawl/*.warc.gz"`, or folders: all files in them and below whose
-            suffix is known.
-
-    Returns:
-        A sorted list of strings.
-
-    Raises:
-        FileNotFoundError: If one names no file.
-        ValueError: If the suffix of a file is unknown.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.corpus.input_files import input_files
-
-    pathlib.Path("novels").mkdir()
-    pathlib.Path("novels/a.txt").write_text("Once")
-    input_files(["novels"])  # ["novels/a.txt"]
-    ```
-    """
+    """Lists the files that are named, in the order in which they are read."""
     paths = set()
     for pattern in patterns:
         paths.update(_matching(str(pattern)))
@@ -48,20 +23,6 @@ def common_folder(patterns):
 
     It does not depend on which files there are: with one more, the names of
     the others stay.
-
-    Args:
-        patterns: list of strings or paths, not empty. As in `input_files`.
-
-    Returns:
-        A string.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.input_files import common_folder
-
-    common_folder(["novels/*/a.txt", "novels/english/b.txt"])  # "novels"
-    ```
     """
     folders = {_fixed_folder(os.path.abspath(path)) for path in patterns}
     return os.path.commonpath(folders)

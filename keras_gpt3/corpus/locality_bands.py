@@ -32,28 +32,7 @@ ENTRY = np.dtype(
 
 
 def band_keys(signatures, bands, namespace=0):
-    """Compute one key for each band of signatures.
-
-    Args:
-        signatures: uint32 array of shape `(documents, hashes)`.
-        bands: int. Equal runs that the hashes are divided into.
-        namespace: int of 64 bits. Keys of different ones differ. Defaults to
-            0.
-
-    Returns:
-        A uint64 array of shape `(documents, bands)`. No band has a key of
-        another.
-
-    Example:
-
-    ```python
-    import numpy as np
-    from keras_gpt3.corpus.locality_bands import band_keys
-
-    keys = band_keys(np.array([[1, 2, 3, 4], [1, 2, 3, 5]], "uint32"), 2)
-    keys[0] == keys[1]  # [True, False]
-    ```
-    """
+    """Compute one key for each band of signatures."""
     rows = np.split(signatures.astype("uint64"), bands, axis=1)
     keys = [
         np.full(len(signatures), np.uint64(namespace) ^ np.uint64(i), "uint64")
@@ -66,22 +45,7 @@ def band_keys(signatures, bands, namespace=0):
 
 
 def required_agreements(threshold):
-    """How many further keys two near-duplicates have in common, at least.
-
-    Args:
-        threshold: float. Their Jaccard similarity.
-
-    Returns:
-        An int. Of 500 pairs that are as similar, at most one has fewer.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.locality_bands import required_agreements
-
-    required_agreements(0.8)  # 2
-    ```
-    """
+    """How many further keys two near-duplicates have in common, at least."""
     equal, below = threshold**2, 0.0
     for count in range(NUM_FURTHER):
         ways = math.comb(NUM_FURTHER, count)
@@ -99,31 +63,6 @@ def candidate_pairs(entries, max_band_documents, threshold):
     share of all pairs. Such bands are split until they are small, and what no
     further hash can split is linked in a chain and a star, a number of pairs
     that is linear.
-
-    Args:
-        entries: array of `ENTRY`. All that have one of their keys.
-        max_band_documents: int. Documents of which all pairs are taken.
-        threshold: float. Pairs that cannot be this similar are left out: by
-            the sizes of their sets, or since too few further keys agree. 0
-            leaves out none.
-
-    Returns:
-        A pair of an int64 array of shape `(pairs, 2)` of numbers of entries,
-        each pair once, and a dict of counts: bands, and documents in them,
-        that were split (`"split_bands"`, `"split_documents"`) and that stayed
-        large (`"stayed_large_bands"`, `"stayed_large_documents"`).
-
-    Example:
-
-    ```python
-    import numpy as np
-    from keras_gpt3.corpus.locality_bands import ENTRY, candidate_pairs
-
-    entries = np.zeros(3, ENTRY)
-    entries["node"] = [7, 8, 9]
-    entries["key"] = [1, 2, 1]
-    candidate_pairs(entries, 100, threshold=0.8)[0]  # [[0, 2]]
-    ```
     """
     plausible = _Plausible(entries, threshold)
     counts = {}
@@ -173,9 +112,6 @@ def _without_copies(entries, order):
     A text that stands a thousand times with small changes is so compared a
     thousand times, not half a million. It is done in large bands only: in
     others the pairs of all copies are found.
-
-    Returns:
-        The numbers of the entries but the copies, and pairs.
     """
     further = mixed_bits(entries["key"][order])
     for column in entries["further"][order].T:

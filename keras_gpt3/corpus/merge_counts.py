@@ -5,24 +5,7 @@ MAX_SAMPLES = 20
 
 
 def merge_counts(counts):
-    """Adds numbers, joins lists, and so on in the dicts that hold them.
-
-    Args:
-        counts: iterable of dicts of strings to numbers, lists or such dicts.
-            Their order decides which items of the lists are kept.
-
-    Returns:
-        A dict. Its lists hold at most 20 items, the first of each in turn.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.merge_counts import merge_counts
-
-    merge_counts([{"in": 2, "samples": ["a"]}, {"in": 3, "samples": ["b"]}])
-    # {"in": 5, "samples": ["a", "b"]}
-    ```
-    """
+    """Adds numbers, joins lists, and so on in the dicts that hold them."""
     values = {}
     for item in counts:
         for key, value in item.items():

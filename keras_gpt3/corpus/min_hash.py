@@ -17,27 +17,6 @@ class MinHash:
     of their Jaccard similarity (Broder 1997). Appendix A of Brown et al. 2020
     takes 10 hashes. The orders are true permutations: no two features share a
     place, so only the features' own hashing can make unlike sets agree.
-
-    Args:
-        num_features: int. Different features, as of `HashedFeatures`.
-            Defaults to `2**18`.
-        num_hashes: int. Random orders. Defaults to 10.
-        seed: int. Another seed, other orders. Defaults to 0.
-
-    Raises:
-        ValueError: If a size is less than 1 or the seed is negative.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.hashed_features import HashedFeatures
-    from keras_gpt3.corpus.min_hash import MinHash
-
-    texts = ["to be or not to be", "Not to be, or to be!", "a cat"]
-    signatures = MinHash().signatures(HashedFeatures().transform(texts))
-    signatures.shape  # (3, 10)
-    (signatures[0] == signatures[1]).mean()  # 1.0: the sets are the same
-    ```
     """
 
     def __init__(self, num_features=2**18, num_hashes=10, seed=0):
@@ -49,16 +28,7 @@ class MinHash:
         self.seed = seed
 
     def signatures(self, sets):
-        """Compute the signatures of sets.
-
-        Args:
-            sets: `scipy.sparse.csr_array`. A row's set is its indices.
-
-        Returns:
-            A uint32 array of shape `(rows, num_hashes)`: in each order the
-            place of the set's first feature. An empty set has places of its
-            own, which are no feature's.
-        """
+        """Compute the signatures of sets."""
         result = np.full((sets.shape[0], self.num_hashes), _NONE)
         starts = sets.indptr[:-1]
         filled = sets.indptr[1:] > starts
@@ -77,21 +47,6 @@ def mixed_bits(numbers):
 
     NumPy's own generators may give other numbers in its next version; an index
     of signatures has to outlive that.
-
-    Args:
-        numbers: uint64 array.
-
-    Returns:
-        A uint64 array of the same shape; different numbers stay different.
-
-    Example:
-
-    ```python
-    import numpy as np
-    from keras_gpt3.corpus.min_hash import mixed_bits
-
-    mixed_bits(np.array([1], "uint64"))  # [6238072747940578789]
-    ```
     """
     mixed = np.asarray(numbers, "uint64")
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

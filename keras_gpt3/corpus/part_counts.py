@@ -5,22 +5,8 @@ _SAMPLE_CHARACTERS = 300
 
 
 class PartCounts:
-    """What a report tells of a part: documents in and out, and why they went.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.document import Document
-    from keras_gpt3.corpus.part_counts import PartCounts
-    from keras_gpt3.corpus.rejected_record import RejectedRecord
-
-    counts = PartCounts()
-    document = Document("a", "novels", "Once")
-    counts.read(document)
-    counts.observe("score", 0.25)
-    counts.drop(RejectedRecord.of_document(document, "low score"))
-    counts.to_json()["dropped"]  # {"low score": 1}
-    ```
+    """What a report tells of a part: documents in and out, and why they
+    went.
     """
 
     def __init__(self):
@@ -38,40 +24,24 @@ class PartCounts:
         self._histograms = {}
 
     def read(self, document):
-        """Counts a document that the stage was given.
-
-        Args:
-            document: `Document`.
-        """
+        """Counts a document that the stage was given."""
         self._totals["documents_in"] += 1
         self._totals["characters_in"] += len(document.text)
 
     def keep(self, document):
-        """Counts a document that the stage writes, and its length.
-
-        Args:
-            document: `Document`.
-        """
+        """Counts a document that the stage writes, and its length."""
         self._totals["documents_out"] += 1
         self._totals["characters_out"] += len(document.text)
         self._add("length", length_bin(len(document.text)))
 
     def drop(self, record):
-        """Counts what is put aside; the first few of a reason are kept.
-
-        Args:
-            record: `RejectedRecord`.
-        """
+        """Counts what is put aside; the first few of a reason are kept."""
         reason = record.reason
         self._dropped[reason] = self._dropped.get(reason, 0) + 1
         self.sample(record)
 
     def sample(self, record):
-        """Keeps what is put aside for the report, if it is of the first few.
-
-        Args:
-            record: `RejectedRecord`.
-        """
+        """Keeps what is put aside for the report, if it is of the first few."""
         samples = self._samples.setdefault(record.reason, [])
         if len(samples) < _SAMPLES:
             samples.append(
@@ -85,26 +55,13 @@ class PartCounts:
             )
 
     def observe(self, name, value, width=0.05):
-        """Adds a number to a histogram.
-
-        Args:
-            name: string. Of the histogram, such as `"score"`.
-            value: float.
-            width: float. Of its bins, which begin at 0. Defaults to `0.05`.
-        """
+        """Adds a number to a histogram."""
         # In a float, 0.15 / 0.05 is a little less than 3.
         number = int((value + 1e-9) // width)
         self._add(name, f"{number * width:.6g}")
 
     def to_json(self):
-        """What `StagePart.finish` takes and `merge_counts` adds up.
-
-        Returns:
-            A dict: `"documents_in"`, `"documents_out"`, `"characters_in"`,
-            `"characters_out"`, `"dropped"` (reason to number), `"samples"`
-            (reason to a list of dicts) and `"histograms"` (name to a dict of
-            the lower end of a bin, a string, to number).
-        """
+        """What `StagePart.finish` takes and `merge_counts` adds up."""
         return {
             **self._totals,
             "dropped": self._dropped,
@@ -118,20 +75,5 @@ class PartCounts:
 
 
 def length_bin(number):
-    """The bin of a number in a histogram of sizes: each is twice as wide.
-
-    Args:
-        number: int.
-
-    Returns:
-        A string, the bin's smallest number: `"0"` or a power of 2.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.part_counts import length_bin
-
-    length_bin(1000)  # "512"
-    ```
-    """
+    """The bin of a number in a histogram of sizes: each is twice as wide."""
     return str(2 ** (number.bit_length() - 1) if number else 0)

@@ -14,58 +14,12 @@ _LEVEL = 3
 
 
 def read_part(path):
-    """Yields the documents of a part, one at a time in memory.
-
-    Args:
-        path: string or path.
-
-    Yields:
-        `Document`s.
-
-    Raises:
-        FileNotFoundError: If there is no such part.
-        ValueError: If the file is damaged.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.document import Document
-    from keras_gpt3.corpus.part_file import PartWriter
-    from keras_gpt3.corpus.part_file import read_part
-
-    with PartWriter("part-00000.jsonl.zst") as writer:
-        writer.write(Document("a", "novels", "Once"))
-    list(read_part("part-00000.jsonl.zst"))
-    ```
-    """
+    """Yields the documents of a part, one at a time in memory."""
     return map(Document.from_json, read_part_lines(path))
 
 
 def read_part_lines(path):
-    """Yields the lines of a part, or of what was put aside beside it.
-
-    Args:
-        path: string or path.
-
-    Yields:
-        Bytes, each a line of JSON with its end.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is damaged.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.part_file import PartWriter
-    from keras_gpt3.corpus.part_file import read_part_lines
-    from keras_gpt3.corpus.rejected_record import RejectedRecord
-
-    with PartWriter("part-00000.jsonl.zst") as writer:
-        writer.write(RejectedRecord("novels", "no JSON"))
-    list(read_part_lines("part-00000.jsonl.zst"))
-    ```
-    """
+    """Yields the lines of a part, or of what was put aside beside it."""
     if not os.path.isfile(path):
         raise FileNotFoundError(
             f"A part must exist. Received: file='{path}'. Run the stage that "
@@ -85,25 +39,6 @@ class PartWriter(contextlib.AbstractContextManager):
     """Writes a part that appears with its last document, or not at all.
 
     The same documents give the same bytes.
-
-    Args:
-        path: string or path. Its folder is made. An existing file is
-            replaced when the block ends without an error.
-
-    Attributes:
-        num_documents: int. Written so far.
-        num_characters: int. In the texts written so far.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.document import Document
-    from keras_gpt3.corpus.part_file import PartWriter
-
-    with PartWriter("part-00000.jsonl.zst") as writer:
-        writer.write(Document("a", "novels", "Once"))
-    writer.num_documents  # 1
-    ```
     """
 
     def __init__(self, path):
@@ -120,11 +55,7 @@ class PartWriter(contextlib.AbstractContextManager):
         self.num_characters = 0
 
     def write(self, document):
-        """Writes one document.
-
-        Args:
-            document: `Document` or `RejectedRecord`.
-        """
+        """Writes one document."""
         self._stream.write(document.to_json().encode("utf-8") + b"\n")
         self.num_documents += 1
         self.num_characters += len(document.text)

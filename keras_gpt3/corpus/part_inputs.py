@@ -11,36 +11,7 @@ from keras_gpt3.echoed_value import echoed
 
 
 def part_inputs(folder):
-    """Lists a stage's parts as inputs of the next one.
-
-    Args:
-        folder: string or path. Of a finished stage.
-
-    Returns:
-        A list of `StageInput`, by source and number.
-
-    Raises:
-        FileNotFoundError: If no stage was finished there, or it has no parts,
-            or not all of them.
-        ValueError: If the counts of a part are damaged.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.part_file import PartWriter
-    from keras_gpt3.corpus.part_inputs import part_inputs
-    from keras_gpt3.corpus.stage import Stage
-    from keras_gpt3.corpus.stage_input import StageInput
-
-    stage = Stage("read", "1_read", [StageInput("novels", "a", "1f")], {})
-    stage.start()
-    with PartWriter(stage.parts[0].output):
-        pass
-    stage.parts[0].finish({"documents_out": 0})
-    stage.finish()
-    part_inputs("1_read") == stage.outputs()  # True
-    ```
-    """
+    """Lists a stage's parts as inputs of the next one."""
     folder = pathlib.Path(folder)
     paths = sorted(folder.glob(f"*/part-*{PART_SUFFIX}"), key=_place)
     if not paths or not (folder / STAGE_NAME).is_file():

@@ -39,29 +39,6 @@ def write_pretrain_file(config, summary):
 
     A source without documents is left out, and the weights of the others are
     divided by their sum. Where a source has none, the tokens decide.
-
-    Args:
-        config: `CorpusConfig`, its sources complete.
-        summary: dict, as `corpus_summary` returns it.
-
-    Returns:
-        The `pathlib.Path` of the file, or `None` if there are no shards.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.corpus.corpus_config import CorpusConfig
-    from keras_gpt3.corpus.pretrain_file import write_pretrain_file
-    from keras_gpt3.corpus.source_section import SourceSection
-
-    shards = {"train": {"folder": "corpus/5_shard/books", "tokens": 9}}
-    summary = {"sources": {"books": {"weight": 1.0, "shards": shards}}}
-    sources = {"books": SourceSection(files=["books"])}
-    pathlib.Path("corpus").mkdir()
-    write_pretrain_file(CorpusConfig("corpus", sources), summary)
-    ```
     """
     sources = {
         name: source

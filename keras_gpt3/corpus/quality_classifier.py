@@ -31,27 +31,6 @@ class QualityClassifier:
 
     A text counts by the shares of its words (each row of counts has length 1),
     so that a long text is no better than a short one.
-
-    Args:
-        weights: float32 array of shape `(num_features,)`.
-        bias: float.
-        held_out_auc: float. Of texts that it was not trained on: how likely a
-            good one scores above a bad one. Defaults to `None`.
-        num_texts: dict of string to int. How many texts it has seen. Defaults
-            to none.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.quality_classifier import QualityClassifier
-
-    good = [f"The {n}th chapter of this long history" for n in range(50)]
-    bad = [f"next page {n} | previous page | index" for n in range(50)]
-    classifier = QualityClassifier.train(good, bad)
-    classifier.held_out_auc  # 1.0
-    classifier.save("classifier")
-    QualityClassifier.load("classifier").scores(["The history", "next page"])
-    ```
     """
 
     weights: np.ndarray
@@ -65,20 +44,6 @@ class QualityClassifier:
 
         Both classes weigh the same, whatever their numbers of texts. A text
         that stands in a class twice is on one side only.
-
-        Args:
-            positives: iterable of strings. Good texts, such as an
-                encyclopedia's.
-            negatives: iterable of strings. Raw ones.
-            seed: int. Of what is held out and of the order. Defaults to 0.
-            num_features: int. Places of `HashedFeatures`. Defaults to
-                `2**18`.
-
-        Returns:
-            A `QualityClassifier`.
-
-        Raises:
-            ValueError: If a class has fewer than 20 different texts.
         """
         check_integer("seed", seed, minimum=0)
         features = HashedFeatures(num_features)
@@ -107,14 +72,7 @@ class QualityClassifier:
         return dataclasses.replace(classifier, held_out_auc=float(auc))
 
     def scores(self, texts):
-        """Score texts.
-
-        Args:
-            texts: list of strings.
-
-        Returns:
-            A float64 array from 0, raw, to 1, good.
-        """
+        """Score texts."""
         features = HashedFeatures(len(self.weights))
         return self._scores(_normalized(features.transform(texts)))
 
@@ -126,14 +84,7 @@ class QualityClassifier:
     # === Files ===
 
     def save(self, folder):
-        """Writes two files, of JSON and of NumPy, that appear together.
-
-        Args:
-            folder: string or path. An older classifier there is replaced.
-
-        Raises:
-            FileExistsError: If the folder holds something else.
-        """
+        """Writes two files, of JSON and of NumPy, that appear together."""
         config = {
             "format": _FORMAT,
             "num_features": len(self.weights),
@@ -149,18 +100,7 @@ class QualityClassifier:
 
     @classmethod
     def load(cls, folder):
-        """Reads what `save` wrote.
-
-        Args:
-            folder: string or path.
-
-        Returns:
-            A `QualityClassifier`.
-
-        Raises:
-            FileNotFoundError: If there is no such folder.
-            ValueError: If it holds no classifier, or a damaged one.
-        """
+        """Reads what `save` wrote."""
         folder = pathlib.Path(folder)
         if not folder.is_dir():
             raise FileNotFoundError(

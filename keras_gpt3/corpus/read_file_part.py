@@ -20,31 +20,7 @@ IDS = ("ids/{}.npy",)
 
 @dataclasses.dataclass(frozen=True)
 class ReadFilePart:
-    """Reads the file of a part; what `run_parts` calls.
-
-    Args:
-        roots: dict of source to the folder above all of its files. The path
-            of a file below it is its name in ids.
-        languages: list of strings. Codes such as `"en"` of those that are
-            kept. Defaults to `None`, all, and none is identified.
-        min_language_score: float. Defaults to `0.3`.
-        min_characters: int. Shorter documents are put aside. Defaults to `1`.
-        max_line_bytes: int. Longer lines, records and text files are put
-            aside. Defaults to `2**26`.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.corpus.read_file_part import ReadFilePart
-    from keras_gpt3.corpus.stage_part import StagePart
-
-    pathlib.Path("a.txt").write_text("Once")
-    part = StagePart("novels", "part-00000", "1_read", "a.txt", "1f")
-    ReadFilePart(roots={"novels": "."})(part)["documents_out"]  # 1
-    ```
-    """
+    """Reads the file of a part; what `run_parts` calls."""
 
     roots: dict
     languages: list | None = None
@@ -53,15 +29,7 @@ class ReadFilePart:
     max_line_bytes: int = 2**26
 
     def __call__(self, part):
-        """Writes a part, what is put aside, and the hashes of the ids.
-
-        Args:
-            part: `StagePart`. Its input is the file.
-
-        Returns:
-            A dict, its counts; `"other_records"` is that of an archive's
-            records that are no documents, by kind.
-        """
+        """Writes a part, what is put aside, and the hashes of the ids."""
         counts, ids, others = PartCounts(), [], collections.Counter()
         name = os.path.relpath(part.input, self.roots[part.source])
         with (
@@ -108,22 +76,7 @@ class ReadFilePart:
 
 
 def count_kept(counts, document):
-    """Counts a document that is kept, and how sure its language is.
-
-    Args:
-        counts: `PartCounts`.
-        document: `Document`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.document import Document
-    from keras_gpt3.corpus.part_counts import PartCounts
-    from keras_gpt3.corpus.read_file_part import count_kept
-
-    count_kept(PartCounts(), Document("a", "novels", "Once"))
-    ```
-    """
+    """Counts a document that is kept, and how sure its language is."""
     counts.keep(document)
     score = document.extra.get("language_score")
     if score is not None:
@@ -131,22 +84,5 @@ def count_kept(counts, document):
 
 
 def ids_path(part):
-    """Where the hashes of a part's ids are.
-
-    Args:
-        part: `StagePart`.
-
-    Returns:
-        A string.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.read_file_part import ids_path
-    from keras_gpt3.corpus.stage_part import StagePart
-
-    ids_path(StagePart("novels", "part-00000", "1_read", "a.txt", "1f"))
-    # "1_read/novels/ids/part-00000.npy"
-    ```
-    """
+    """Where the hashes of a part's ids are."""
     return part.path(IDS[0].format(part.name))

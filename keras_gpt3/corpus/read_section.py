@@ -8,31 +8,7 @@ from keras_gpt3.integer_argument import check_integers
 
 @dataclasses.dataclass(frozen=True)
 class ReadSection:
-    """Which documents are read.
-
-    Args:
-        languages: list of strings. Codes such as `"en"` of the languages that
-            are kept. Defaults to `None`, all, and none is identified.
-        min_language_score: float. How sure the language must be, from 0 to 1.
-            Defaults to `0.3`: of English manuals, full of names and code, 9%
-            have less than 0.5 and 2% less than 0.3, mostly pages of an index;
-            of random letters and of base64, 0% and 3% are taken for English
-            with more.
-        min_characters: int. Shorter documents are dropped. Defaults to `1`.
-        max_line_bytes: int. Longer lines of a JSON-lines file are put aside
-            unread. Defaults to `2**26`.
-
-    Raises:
-        ValueError: If a number is out of its range.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.read_section import ReadSection
-
-    ReadSection(languages=["en", "de"], min_characters=200)
-    ```
-    """
+    """Which documents are read."""
 
     languages: list[str] | None = None
     min_language_score: float = 0.3

@@ -41,45 +41,6 @@ def read_stage(
     What is malformed, in another language, too short or too long, or has an
     id that an earlier document of its source has, goes to `rejected` beside
     the parts, with the reason.
-
-    Args:
-        files: dict of the name of a source to a list of paths: files, folders
-            or patterns.
-        folder: string or path. Where the parts go.
-        languages: list of strings. Codes such as `"en"` of those that are
-            kept. Defaults to `None`, all, and none is identified.
-        min_language_score: float. How sure the language must be, from 0 to 1.
-            Defaults to `0.3`.
-        min_characters: int. Shorter documents are put aside. Defaults to `1`.
-        max_line_bytes: int. Longer lines, records and text files are put
-            aside. Defaults to `2**26`.
-        options: `PipelineOptions`. Defaults to `None`, as `beam_options`
-            gives.
-        progress: bool or `"auto"`. As in `run_parts`. Defaults to `"auto"`.
-        overwrite: bool. Whether another run's parts may be removed. Defaults
-            to `False`.
-
-    Returns:
-        A `Stage`, done.
-
-    Raises:
-        FileExistsError: If the folder holds another run.
-        FileNotFoundError: If a path names no file.
-        ValueError: If the suffix of a file is unknown.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.corpus.beam_options import beam_options
-    from keras_gpt3.corpus.read_stage import read_stage
-
-    pathlib.Path("a.txt").write_text("Once upon a time")
-    one = beam_options(workers=1)
-    stage = read_stage({"novels": ["a.txt"]}, "1_read", options=one)
-    stage.totals["all"]["documents_out"]  # 1
-    ```
     """
     roots = {source: common_folder(paths) for source, paths in files.items()}
     files = {source: input_files(paths) for source, paths in files.items()}

@@ -8,26 +8,7 @@ _KEPT_CHARACTERS = 1000
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RejectedRecord:
-    """A record that could not be read, or a document that a stage dropped.
-
-    Args:
-        source: string. The data set that it is of.
-        reason: string. Few different ones, for they are counted: `"broken
-            gzip"`, not the library's message.
-        text: string. Its first 1000 characters are kept. Defaults to `""`.
-        id: string. Where it had one. Defaults to `None`.
-        where: string. Where it stood: `"a.jsonl:3"`. Defaults to `None`.
-        detail: what JSON can hold. What else is known: a library's message,
-            the id of the document that it equals. Defaults to `None`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.rejected_record import RejectedRecord
-
-    RejectedRecord("novels", "no JSON", "{", where="a.jsonl:3").to_json()
-    ```
-    """
+    """A record that could not be read, or a document that a stage dropped."""
 
     source: str
     reason: str
@@ -38,26 +19,13 @@ class RejectedRecord:
 
     @classmethod
     def of_document(cls, document, reason, detail=None):
-        """A document that is dropped.
-
-        Args:
-            document: `Document`.
-            reason: string.
-            detail: what JSON can hold. Defaults to `None`.
-
-        Returns:
-            A `RejectedRecord`.
-        """
+        """A document that is dropped."""
         return cls(
             document.source, reason, document.text, document.id, detail=detail
         )
 
     def to_json(self):
-        """The record as a line of JSON, without a line's end.
-
-        Returns:
-            A string.
-        """
+        """The record as a line of JSON, without a line's end."""
         fields = {
             "id": self.id,
             "source": self.source,
@@ -70,12 +38,5 @@ class RejectedRecord:
 
     @classmethod
     def from_json(cls, line):
-        """Reads what `to_json` wrote.
-
-        Args:
-            line: string or bytes.
-
-        Returns:
-            A `RejectedRecord`.
-        """
+        """Reads what `to_json` wrote."""
         return cls(**json.loads(line))

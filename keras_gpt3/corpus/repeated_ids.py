@@ -10,20 +10,7 @@ _BUCKET_IDS = 2**22
 
 
 def write_ids(path, ids):
-    """Writes the hashes of a part's ids, sorted, each with its place.
-
-    Args:
-        path: string or path.
-        ids: list of strings. In the order of the part.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.repeated_ids import write_ids
-
-    write_ids("ids.npy", ["a", "b"])
-    ```
-    """
+    """Writes the hashes of a part's ids, sorted, each with its place."""
     hashes = np.array([stable_hash(name) for name in ids], np.uint64)
     places = np.argsort(hashes, kind="stable")
     with replaced_file(path) as file:
@@ -35,27 +22,6 @@ def repeated_places(paths, bucket_ids=_BUCKET_IDS):
 
     Ids are equal if their hashes of 64 bits are: among a milliard of ids, one
     pair in 40 such data sets is taken for equal by mistake.
-
-    Args:
-        paths: list of paths. What `write_ids` wrote, in the order of the
-            parts.
-        bucket_ids: int. How many ids are held in memory at once, roughly.
-            Defaults to `2**22`.
-
-    Returns:
-        A list of lists of ints: for each part, the places of those documents,
-        in order.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.repeated_ids import repeated_places
-    from keras_gpt3.corpus.repeated_ids import write_ids
-
-    write_ids("0.npy", ["a", "b"])
-    write_ids("1.npy", ["c", "a"])
-    repeated_places(["0.npy", "1.npy"])  # [[], [1]]
-    ```
     """
     total = sum(np.load(path, mmap_mode="r").shape[1] for path in paths)
     num_buckets = total // bucket_ids + 1

@@ -23,26 +23,6 @@ def write_corpus_report(summary, folder, alpha=9.0):
     The files are `corpus.html`, which needs no other, `corpus.md`, the plots
     and `corpus.json` with all numbers. Those of an earlier report are
     replaced.
-
-    Args:
-        summary: dict, as `corpus_summary` returns it.
-        folder: path. Made if missing.
-        alpha: float. As in `FilterSection`. Defaults to `9`.
-
-    Raises:
-        OSError: If the folder cannot be written.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.report import write_corpus_report
-
-    counts = {"documents_in": 9, "documents_out": 7, "dropped": {"short": 2}}
-    totals = {"all": counts, "sources": {"books": counts}}
-    books = {"licence": "Public domain.", "weight": None, "shards": {}}
-    summary = {"sources": {"books": books}, "stages": {"read": totals}}
-    write_corpus_report(summary, "report")
-    ```
     """
     with replaced_folder(folder, lambda path: True, _OWNED) as new:
         sections = [

@@ -12,37 +12,7 @@ _LOOK_SECONDS = 0.5
 
 
 def run_parts(process_part, parts, options, title="parts", progress="auto"):
-    """Calls a function for each part that is not done, and keeps its counts.
-
-    Args:
-        process_part: callable. Takes a `StagePart`, writes its files, each
-            atomically, and returns its counts, a dict. It goes to other
-            processes: a function of a module, or an instance of a dataclass
-            with `__call__`.
-        parts: list of `StagePart`.
-        options: `PipelineOptions`, as `beam_options` gives. On this machine
-            no more workers are started than there are parts to make; a single
-            part is made in this process.
-        title: string. What a progress bar is called. Defaults to `"parts"`.
-        progress: bool, or `"auto"`, which shows a bar on a terminal. Defaults
-            to `"auto"`.
-
-    Raises:
-        Exception: As `process_part` raised it. What other parts have done by
-            then stays.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.beam_options import beam_options
-    from keras_gpt3.corpus.run_parts import run_parts
-    from keras_gpt3.corpus.stage_part import StagePart
-
-    part = StagePart("novels", "part-00000", "1_read", "a.jsonl", "1f")
-    run_parts(lambda part: {"in": 1}, [part], beam_options(workers=1))
-    part.counts  # {"in": 1}
-    ```
-    """
+    """Calls a function for each part that is not done, and keeps its counts."""
     beam = import_extra("apache_beam")
     pending = [part for part in parts if not part.is_done]
     if not pending:
@@ -63,31 +33,7 @@ def run_parts(process_part, parts, options, title="parts", progress="auto"):
 
 
 def run_stage(stage, process_part, options, progress="auto", overwrite=False):
-    """Runs a stage whose part k comes from part k of the stage before.
-
-    Args:
-        stage: `Stage`.
-        process_part: callable. As in `run_parts`.
-        options: `PipelineOptions`, as `beam_options` gives.
-        progress: bool or `"auto"`. As in `run_parts`. Defaults to `"auto"`.
-        overwrite: bool. As in `Stage.start`. Defaults to `False`.
-
-    Returns:
-        A dict, the stage's totals.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.beam_options import beam_options
-    from keras_gpt3.corpus.run_parts import run_stage
-    from keras_gpt3.corpus.stage import Stage
-    from keras_gpt3.corpus.stage_input import StageInput
-
-    stage = Stage("read", "1_read", [StageInput("a", "a.jsonl", "1f")], {})
-    run_stage(stage, lambda part: {"in": 1}, beam_options(workers=1))["all"]
-    # {"in": 1}
-    ```
-    """
+    """Runs a stage whose part k comes from part k of the stage before."""
     stage.start(overwrite)
     if not stage.is_done:
         run_parts(process_part, stage.parts, options, stage.name, progress)

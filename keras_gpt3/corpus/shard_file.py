@@ -10,28 +10,7 @@ from keras_gpt3.replaced_file import replaced_file
 
 
 def write_shard(folder, number, dtype, documents, tfrecord=False):
-    """Writes documents as a shard of the package's format.
-
-    Args:
-        folder: path. It is made.
-        number: int. Of the shard.
-        dtype: string. Of the ids on disk.
-        documents: list of arrays of ids, each with its end-of-text id.
-        tfrecord: bool. Whether to write them as a TFRecord file as well, one
-            `tf.train.Example` a document, with the ids as `token_ids`
-            (TensorFlow). Defaults to `False`.
-
-    Returns:
-        A `ShardRecord`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.shard_file import write_shard
-
-    write_shard("shards", 0, "uint16", [[11, 12, 50256]]).num_tokens  # 3
-    ```
-    """
+    """Writes documents as a shard of the package's format."""
     path = pathlib.Path(folder, f"tokens-{number:05d}.{dtype}")
     digest, num_tokens = hashlib.sha256(), 0
     with replaced_file(path) as file:

@@ -38,41 +38,6 @@ def shard_stage(
     up again. `OUTPUT/SOURCE` is a folder of token shards, and with a
     `validation_fraction`, `OUTPUT/SOURCE/validation` another. A source without
     documents gets none.
-
-    Args:
-        settings: `ShardSection`.
-        inputs: list of `StageInput`. The parts of the stage before.
-        output: path. The folder of this stage.
-        seed: int. Of the order, and of what is held out. Defaults to `0`.
-        options: `PipelineOptions`. Defaults to `None`: this process alone.
-        progress: bool or `"auto"`. As in `run_parts`. Defaults to `"auto"`.
-        overwrite: bool. As in `Stage.start`. Defaults to `False`.
-        tokenizer: `GPT3Tokenizer`. Defaults to `None`: that of
-            `settings.preset`.
-
-    Returns:
-        The finished `Stage`. Its counts have `"tokens"` as well.
-
-    Raises:
-        FileExistsError: If the folder holds another run.
-        ValueError: If there is no such preset.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.shard_section import ShardSection
-    from keras_gpt3.corpus.document import Document
-    from keras_gpt3.corpus.part_file import PartWriter
-    from keras_gpt3.corpus.shard_stage import shard_stage
-    from keras_gpt3.corpus.stage_input import StageInput
-    from keras_gpt3.data import TokenShards
-
-    with PartWriter("part-00000.jsonl.zst") as writer:
-        writer.write(Document("a", "novels", "Once upon a time"))
-    inputs = [StageInput("novels", "part-00000.jsonl.zst", "1f")]
-    shard_stage(ShardSection(), inputs, "5_shard")
-    TokenShards("5_shard/novels").num_documents  # 1
-    ```
     """
     tokenizer = tokenizer or _tokenizer(settings.preset)
     options = options or beam_options(workers=1)

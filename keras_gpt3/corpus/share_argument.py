@@ -2,23 +2,7 @@
 
 
 def check_share(name, value):
-    """Raises unless a number is from 0 to 1.
-
-    Args:
-        name: string. The field's name, for the message.
-        value: float.
-
-    Raises:
-        ValueError: If it is not.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.share_argument import check_share
-
-    check_share("dedup.threshold", 0.8)
-    ```
-    """
+    """Raises unless a number is from 0 to 1."""
     if not 0 <= value <= 1:
         raise ValueError(
             f"{name} must be from 0 to 1. Received: {name}={value}. Leave it "

@@ -14,34 +14,7 @@ SIGNATURES = ("{}.npz",)
 
 @dataclasses.dataclass(frozen=True)
 class SignPart:
-    """Computes what finding duplicates needs to know of a part.
-
-    Args:
-        num_hashes: int. As in `DedupSection`. Defaults to 10.
-        num_features: int. Likewise. Defaults to `2**18`.
-
-    Call arguments:
-        part: `StagePart`.
-
-    Returns:
-        A dict: how many `"documents"` there are.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.document import Document
-    from keras_gpt3.corpus.part_file import PartWriter
-    from keras_gpt3.corpus.sign_part import SignPart, signatures_path
-    from keras_gpt3.corpus.signatures import Signatures
-    from keras_gpt3.corpus.stage_part import StagePart
-
-    with PartWriter("p.jsonl.zst") as writer:
-        writer.write(Document("1", "novels", "Call me Ishmael."))
-    part = StagePart("novels", "part-00000", "signed", "p.jsonl.zst", "1f")
-    SignPart()(part)  # {"documents": 1}
-    Signatures.load(signatures_path(part)).ids  # ["1"]
-    ```
-    """
+    """Computes what finding duplicates needs to know of a part."""
 
     num_hashes: int = 10
     num_features: int = 2**18
@@ -62,22 +35,5 @@ class SignPart:
 
 
 def signatures_path(part):
-    """The path of a part's signatures.
-
-    Args:
-        part: `StagePart`.
-
-    Returns:
-        A string.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.sign_part import signatures_path
-    from keras_gpt3.corpus.stage_part import StagePart
-
-    part = StagePart("novels", "part-00000", "signed", "p.jsonl.zst", "1f")
-    signatures_path(part)  # "signed/novels/part-00000.npz"
-    ```
-    """
+    """The path of a part's signatures."""
     return part.path(SIGNATURES[0].format(part.name))

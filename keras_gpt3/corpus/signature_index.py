@@ -16,24 +16,8 @@ DROPS_FOLDER = ".drops"
 
 @dataclasses.dataclass(frozen=True)
 class SignatureIndex:
-    """What a stage `dedup` keeps, so that later builds need not read its texts.
-
-    Args:
-        files: tuple of pairs of strings. A source, and the path of
-            `Signatures`.
-        folder: string. Of the stage.
-        digest: string. Of all that it holds.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.signature_index import SignatureIndex
-
-    files = (("web", "3/.signatures/web/part-00000.npz"),)
-    index = SignatureIndex(files, "3", digest="1f")
-    index.planned_parts(("crawl",))[0].drops
-    # "3/.drops/web/part-00000.json"
-    ```
+    """What a stage `dedup` keeps, so that later builds need not read
+    its texts.
     """
 
     files: tuple
@@ -42,21 +26,7 @@ class SignatureIndex:
 
     @classmethod
     def open(cls, folder, settings):
-        """Opens the index of a finished stage.
-
-        Args:
-            folder: string or path. Of a stage `dedup`.
-            settings: dict. What both must agree in: `num_hashes` and
-                `num_features`.
-
-        Returns:
-            A `SignatureIndex`.
-
-        Raises:
-            FileNotFoundError: If there is no finished stage, or the signatures
-                of a part are missing.
-            ValueError: If it has other settings.
-        """
+        """Opens the index of a finished stage."""
         folder = pathlib.Path(folder)
         signed = folder / SIGNATURES_FOLDER
         try:
@@ -89,14 +59,7 @@ class SignatureIndex:
         return cls(files, str(folder), digest)
 
     def planned_parts(self, namespaces):
-        """Its parts, to be compared with the documents of some sources.
-
-        Args:
-            namespaces: tuple of strings. The sources.
-
-        Returns:
-            A list of `PlannedPart`.
-        """
+        """Its parts, to be compared with the documents of some sources."""
         return [
             PlannedPart(path, source, namespaces, self._drops(source, path))
             for source, path in self.files

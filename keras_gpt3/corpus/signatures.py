@@ -18,27 +18,7 @@ from keras_gpt3.replaced_file import replaced_file
 
 @dataclasses.dataclass(frozen=True)
 class Signatures:
-    """Ids, digests, MinHashes and sets of words, one row a document.
-
-    Args:
-        ids: list of strings.
-        hashes: uint64 array. Stable hashes of source and id.
-        digests: uint64 array of shape `(documents, 2)`. Of normalised texts.
-        minima: uint32 array of shape `(documents, hashes)`. MinHashes, and
-            behind them `FURTHER_HASHES` that split large bands.
-        sets: `scipy.sparse.csr_array`. A row's indices are its words.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.document import Document
-    from keras_gpt3.corpus.signatures import Signatures
-
-    documents = [Document("1", "novels", "Call me Ishmael.")]
-    Signatures.of_documents(documents).save("part.npz")
-    Signatures.load("part.npz").ids  # ["1"]
-    ```
-    """
+    """Ids, digests, MinHashes and sets of words, one row a document."""
 
     ids: list
     hashes: np.ndarray
@@ -48,17 +28,7 @@ class Signatures:
 
     @classmethod
     def of_documents(cls, documents, num_hashes=10, num_features=2**18):
-        """Computes the signatures of documents.
-
-        Args:
-            documents: list of `Document`s.
-            num_hashes: int. MinHashes. Defaults to 10.
-            num_features: int. Places of `HashedFeatures`. Defaults to
-                `2**18`.
-
-        Returns:
-            `Signatures`.
-        """
+        """Computes the signatures of documents."""
         sets = HashedFeatures(num_features).transform(
             [document.text for document in documents]
         )
@@ -75,14 +45,7 @@ class Signatures:
 
     @classmethod
     def joined(cls, batches):
-        """Joins the signatures of batches of documents.
-
-        Args:
-            batches: list of at least one `Signatures`.
-
-        Returns:
-            `Signatures`.
-        """
+        """Joins the signatures of batches of documents."""
         vstack = import_extra("scipy.sparse").vstack
         return cls(
             [name for batch in batches for name in batch.ids],
@@ -93,11 +56,7 @@ class Signatures:
         )
 
     def save(self, path):
-        """Writes a file that appears whole or not at all.
-
-        Args:
-            path: string or path.
-        """
+        """Writes a file that appears whole or not at all."""
         with replaced_file(path) as file:
             np.savez(
                 file,
@@ -112,35 +71,13 @@ class Signatures:
 
     @staticmethod
     def num_documents(path):
-        """Counts the documents of what `save` wrote, without their words.
-
-        Args:
-            path: string or path.
-
-        Returns:
-            An int.
-
-        Raises:
-            FileNotFoundError: As `load` does.
-            ValueError: As `load` does.
-        """
+        """Counts the documents of what `save` wrote, without their words."""
         with _arrays(path) as arrays:
             return len(arrays["hashes"])
 
     @classmethod
     def load(cls, path):
-        """Reads what `save` wrote.
-
-        Args:
-            path: string or path.
-
-        Returns:
-            `Signatures`.
-
-        Raises:
-            FileNotFoundError: If there is no such file.
-            ValueError: If it holds something else.
-        """
+        """Reads what `save` wrote."""
         csr_array = import_extra("scipy.sparse").csr_array
         with _arrays(path) as arrays:
             indices, indptr = arrays["indices"], arrays["indptr"]
@@ -184,19 +121,5 @@ def json_bytes(ids):
 
     Without pickle, and without a longest id that all others are padded to.
     JSON escapes half a surrogate pair, which UTF-8 does not hold.
-
-    Args:
-        ids: list of strings, or of lists of them.
-
-    Returns:
-        A uint8 array.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.signatures import json_bytes
-
-    json_bytes(["1"]).tobytes()  # b'["1"]'
-    ```
     """
     return np.frombuffer(json.dumps(ids).encode("ascii"), "uint8")

@@ -62,25 +62,7 @@ class SourceSection:
 
 
 def check_sources(sources):
-    """Raises unless sources can be built together.
-
-    Args:
-        sources: dict of name to `SourceSection`.
-
-    Raises:
-        ValueError: If there is none, or one has a name that no folder can
-            have, no files or URLs, or removes the documents of an unknown
-            source or of one that removes its own.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.source_section import SourceSection
-    from keras_gpt3.corpus.source_section import check_sources
-
-    check_sources({"books": SourceSection(files=["books/*.txt"])})
-    ```
-    """
+    """Raises unless sources can be built together."""
     if not sources:
         raise ValueError(
             "A corpus must have at least one source. Received: sources={}. "

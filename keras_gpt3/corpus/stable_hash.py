@@ -4,22 +4,7 @@ import hashlib
 
 
 def stable_hash(*parts):
-    """A hash of 64 bits (blake2b).
-
-    Args:
-        *parts: strings, bytes or ints. Their order and bounds count.
-
-    Returns:
-        An int from 0 to 2**64 - 1.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.stable_hash import stable_hash
-
-    stable_hash("a", "bc") != stable_hash("ab", "c")  # True
-    ```
-    """
+    """A hash of 64 bits (blake2b)."""
     digest = hashlib.blake2b(digest_size=8)
     for part in parts:
         data = part
@@ -32,22 +17,6 @@ def stable_hash(*parts):
 
 
 def stable_uniform(seed, *parts):
-    """A number of the uniform distribution, a function of its arguments.
-
-    Args:
-        seed: int.
-        *parts: strings, bytes or ints. Such as a document's id.
-
-    Returns:
-        A float from 0 to below 1.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.stable_hash import stable_uniform
-
-    is_in_sample = stable_uniform(0, "novels", "document-7") < 0.1
-    ```
-    """
+    """A number of the uniform distribution, a function of its arguments."""
     # 53 bits, as many as a float holds: no rounding up to 1.
     return (stable_hash(seed, *parts) >> 11) * 2.0**-53

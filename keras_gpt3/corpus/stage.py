@@ -27,39 +27,6 @@ class Stage:
     A folder belongs to one run: `start` writes the settings there, parts
     appear one by one, `finish` sums up their counts. After a kill, or with
     other inputs, only the parts that are missing or changed are made again.
-
-    Args:
-        name: string. Such as `"filter"`.
-        folder: string or path. Where its parts go.
-        inputs: list of `StageInput`. One for each part; see `outputs` of the
-            stage before. Parts are numbered in this order, in each source, and
-            sources come by their names.
-        settings: dict. What JSON can hold: all that shapes the outcome.
-        depends_on: string. A digest of what each part depends on beside its
-            own input, such as all other documents. Defaults to `""`.
-        others: tuple of strings. As in `StagePart`. Defaults to `()`.
-
-    Attributes:
-        parts: list of `StagePart`.
-        digest: string. Of the settings and of all inputs.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.corpus.stage import Stage
-    from keras_gpt3.corpus.stage_input import StageInput
-
-    pathlib.Path("a.jsonl").write_text('{"text": "Once"}')
-    inputs = [StageInput.of_file("novels", "a.jsonl")]
-    stage = Stage("read", "1_read", inputs, {"min_characters": 200})
-    stage.start()
-    for part in stage.pending_parts():
-        part.finish({"documents_in": 1})
-    stage.finish()
-    stage.is_done  # True
-    ```
     """
 
     def __init__(
@@ -108,17 +75,7 @@ class Stage:
         return fields["totals"] if fields.get("digest") == self.digest else None
 
     def start(self, overwrite=False):
-        """Makes the folder ready: for a new run, or to go on with this one.
-
-        Args:
-            overwrite: bool. Whether another run's parts may be removed.
-                Defaults to `False`.
-
-        Raises:
-            FileExistsError: If the folder holds another run, or what is no
-                stage.
-            NotADirectoryError: If it is a file.
-        """
+        """Makes the folder ready: for a new run, or to go on with this one."""
         self.claim(overwrite)
         for path in self.folder.rglob(f".*{PARTIAL_SUFFIX}"):
             path.unlink(missing_ok=True)
@@ -132,36 +89,17 @@ class Stage:
             part.reset()
 
     def claim(self, overwrite=False):
-        """Writes the settings, and leaves alone what this run has made.
-
-        Args:
-            overwrite: bool. As in `start`. Defaults to `False`.
-
-        Raises:
-            FileExistsError: As `start` does.
-            NotADirectoryError: As `start` does.
-        """
+        """Writes the settings, and leaves alone what this run has made."""
         if self.folder.exists():
             self._check_folder(overwrite)
         write_json(self.folder / SETTINGS_NAME, self._own_settings())
 
     def pending_parts(self):
-        """The parts that are not done.
-
-        Returns:
-            A list of `StagePart`.
-        """
+        """The parts that are not done."""
         return [part for part in self.parts if not part.is_done]
 
     def part_counts(self):
-        """The counts of all parts, which must be done.
-
-        Returns:
-            A list of pairs of `StagePart` and dict.
-
-        Raises:
-            ValueError: If a part is not done.
-        """
+        """The counts of all parts, which must be done."""
         counts = [(part, part.counts) for part in self.parts]
         missing = [part.counts_path for part, value in counts if value is None]
         if missing:
@@ -173,18 +111,7 @@ class Stage:
         return counts
 
     def finish(self, extra=None):
-        """Sums up the counts of all parts, and marks the stage as done.
-
-        Args:
-            extra: dict. More to keep among the totals. Defaults to `None`.
-
-        Returns:
-            A dict: `"sources"`, of the name of each to its summed counts,
-            `"all"`, the counts of all sources, and what `extra` holds.
-
-        Raises:
-            ValueError: If a part is not done.
-        """
+        """Sums up the counts of all parts, and marks the stage as done."""
         by_source = {}
         for part, counts in self.part_counts():
             by_source.setdefault(part.source, []).append(counts)
@@ -206,11 +133,7 @@ class Stage:
         return totals
 
     def outputs(self):
-        """Its parts as inputs of the next stage.
-
-        Returns:
-            A list of `StageInput`.
-        """
+        """Its parts as inputs of the next stage."""
         return [
             StageInput(part.source, part.output, part.digest)
             for part in self.parts

@@ -8,21 +8,7 @@ import os
 
 @dataclasses.dataclass(frozen=True)
 class StageInput:
-    """A file, the data set that it is of, and what tells its content.
-
-    Args:
-        source: string. The data set.
-        path: string.
-        digest: string. Another content has another digest.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.stage_input import StageInput
-
-    StageInput("novels", "a.jsonl", digest="1f")
-    ```
-    """
+    """A file, the data set that it is of, and what tells its content."""
 
     source: str
     path: str
@@ -30,19 +16,7 @@ class StageInput:
 
     @classmethod
     def of_file(cls, source, path, name=None):
-        """A file whose name, size and time of change stand for its content.
-
-        Args:
-            source: string.
-            path: string or path.
-            name: string. Defaults to `None`, the path's last part.
-
-        Returns:
-            A `StageInput`.
-
-        Raises:
-            FileNotFoundError: If there is no such file.
-        """
+        """A file whose name, size and time of change stand for its content."""
         found = os.stat(path)
         name = name or os.path.basename(path)
         digest = f"{name}:{found.st_size}:{found.st_mtime_ns}"
@@ -50,23 +24,7 @@ class StageInput:
 
 
 def inputs_digest(inputs):
-    """Tells the inputs of a stage, or what one has left, from others.
-
-    Args:
-        inputs: list of `StageInput`. In any order.
-
-    Returns:
-        A string.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.stage_input import StageInput
-    from keras_gpt3.corpus.stage_input import inputs_digest
-
-    inputs_digest([StageInput("novels", "a.jsonl", "1f")])
-    ```
-    """
+    """Tells the inputs of a stage, or what one has left, from others."""
     pairs = sorted((item.source, item.digest) for item in inputs)
     text = json.dumps(pairs).encode()
     return hashlib.blake2b(text, digest_size=16).hexdigest()

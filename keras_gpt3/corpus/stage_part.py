@@ -18,28 +18,6 @@ class StagePart:
 
     It is done once its counts are written, last of all; they name the digest
     and the sizes of its files, as long as these are there.
-
-    Args:
-        source: string. The data set that it is of.
-        name: string. `"part-00000"`.
-        folder: string. Of the stage.
-        input: string. The path of what it is made from.
-        digest: string. Of what it is made from, and of the settings.
-        others: tuple of strings. What is written beside or instead of its
-            documents: paths below its source's folder, `"{}"` its name.
-            Defaults to `()`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.stage_part import StagePart
-
-    part = StagePart("novels", "part-00000", "2_filter", "a.jsonl", "1f")
-    part.output  # "2_filter/novels/part-00000.jsonl.zst"
-    part.aside("dropped")  # "2_filter/novels/dropped/part-00000.jsonl.zst"
-    part.finish({"documents_in": 3})
-    part.is_done  # True
-    ```
     """
 
     source: str
@@ -60,14 +38,7 @@ class StagePart:
         return self.path(self.name + ".json")
 
     def aside(self, kind):
-        """The path of what is put aside.
-
-        Args:
-            kind: string. `"rejected"` or `"dropped"`.
-
-        Returns:
-            A string.
-        """
+        """The path of what is put aside."""
         return self.path(kind, self.name + PART_SUFFIX)
 
     @property
@@ -88,11 +59,7 @@ class StagePart:
         return self.counts is not None
 
     def finish(self, counts):
-        """Marks the part as done; its files must be in their place.
-
-        Args:
-            counts: dict. Of strings to ints, lists or such dicts.
-        """
+        """Marks the part as done; its files must be in their place."""
         sizes = self._sizes()
         fields = {"digest": self.digest, "sizes": sizes, "counts": counts}
         write_json(self.counts_path, fields)
@@ -106,14 +73,7 @@ class StagePart:
         pathlib.Path(self.counts_path).unlink(missing_ok=True)
 
     def path(self, *names):
-        """A path in the folder of its source.
-
-        Args:
-            *names: strings. Of folders, then of the file.
-
-        Returns:
-            A string.
-        """
+        """A path in the folder of its source."""
         return str(pathlib.Path(self.folder, self.source, *names))
 
     def _sizes(self):

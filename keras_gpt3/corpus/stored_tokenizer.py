@@ -16,24 +16,6 @@ class StoredTokenizer:
 
     It is small to send, and loading it needs no TensorFlow. `DocumentEncoder`
     takes it.
-
-    Args:
-        folder: string. It holds `vocabulary.json` and `merges.txt`.
-        end_token_id: int. The id that follows every document.
-        special_tokens: tuple of strings. As in `BytePairEncoding`.
-        digest: string. The tokenizer's, by `tokenizer_digest`: another one may
-            come to be in the same folder.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.corpus.stored_tokenizer import StoredTokenizer
-
-    tokenizer = keras_gpt3.GPT3Tokenizer.from_preset("gpt3_small_en")
-    stored = StoredTokenizer.store(tokenizer, "tokenizer")
-    stored.encode_to_numpy("Hello world")  # [15496, 995]
-    ```
     """
 
     folder: str
@@ -43,15 +25,7 @@ class StoredTokenizer:
 
     @classmethod
     def store(cls, tokenizer, folder):
-        """Writes a tokenizer's files.
-
-        Args:
-            tokenizer: `GPT3Tokenizer`.
-            folder: path. It is made.
-
-        Returns:
-            A `StoredTokenizer`.
-        """
+        """Writes a tokenizer's files."""
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
         tokenizer.save_assets(str(folder))
         return cls(
@@ -62,24 +36,11 @@ class StoredTokenizer:
         )
 
     def vocabulary_size(self):
-        """Counts the ids.
-
-        Returns:
-            An int.
-        """
+        """Counts the ids."""
         return _encoding(self).vocabulary_size
 
     def encode_to_numpy(self, text, split_special_tokens=False):
-        """Turns a text into token ids.
-
-        Args:
-            text: string.
-            split_special_tokens: bool. As in `GPT3Tokenizer`. Defaults to
-                `False`.
-
-        Returns:
-            An integer array.
-        """
+        """Turns a text into token ids."""
         return _encoding(self).encode_to_numpy(text, split_special_tokens)
 
 
@@ -91,24 +52,7 @@ def _encoding(stored):
 
 
 def tokenizer_digest(tokenizer):
-    """Tells tokenizers apart by what they know.
-
-    Args:
-        tokenizer: `GPT3Tokenizer`.
-
-    Returns:
-        A string.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.corpus.stored_tokenizer import tokenizer_digest
-
-    tokenizer = keras_gpt3.GPT3Tokenizer.from_preset("gpt3_small_en")
-    tokenizer_digest(tokenizer)
-    ```
-    """
+    """Tells tokenizers apart by what they know."""
     known = (
         sorted(tokenizer.vocabulary.items()),
         tokenizer.merges,

@@ -18,46 +18,12 @@ class _Table:
 
 @functools.cache
 def table_2_2():
-    """Reads the table.
-
-    Returns:
-        A dict of name to `SourceSection`, without files. Its weights are the
-        paper's percentages, which add up to 101.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.table_2_2 import table_2_2
-
-    table_2_2()["common_crawl"].weight  # 60.0
-    ```
-    """
+    """Reads the table."""
     return read_config(_Table, _PATH).sources
 
 
 def complete_sources(sources):
-    """Gives sources what Table 2.2 says of those of their names.
-
-    Args:
-        sources: dict of name to `SourceSection`.
-
-    Returns:
-        A dict of the same names to `SourceSection` without `None`, but for
-        weights where none is given.
-
-    Raises:
-        ValueError: If some have a weight and others have none.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.source_section import SourceSection
-    from keras_gpt3.corpus.table_2_2 import complete_sources
-
-    sources = {"wikipedia": SourceSection(files=["wikipedia.jsonl"])}
-    complete_sources(sources)["wikipedia"].weight  # 3.0
-    ```
-    """
+    """Gives sources what Table 2.2 says of those of their names."""
     complete = {
         name: _complete(source, table_2_2().get(name), sources)
         for name, source in sources.items()
@@ -72,24 +38,7 @@ def complete_sources(sources):
 
 
 def mixture_weights(sources):
-    """Divides weights by their sum.
-
-    Args:
-        sources: dict of name to `SourceSection`, complete.
-
-    Returns:
-        A dict of name to float, whose sum is 1, or `None` if there are no
-        weights.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.table_2_2 import mixture_weights
-    from keras_gpt3.corpus.table_2_2 import table_2_2
-
-    mixture_weights(table_2_2())["common_crawl"]  # 0.594...
-    ```
-    """
+    """Divides weights by their sum."""
     weights = {name: source.weight for name, source in sources.items()}
     if None in weights.values():
         return None

@@ -16,20 +16,6 @@ def repair_text(text):
     UTF-8 that was read as another encoding is read again, control characters
     and escapes of terminals go, ends of lines become newlines, characters get
     their composed form (NFC). Quotes, ligatures, wide letters and HTML stay.
-
-    Args:
-        text: string.
-
-    Returns:
-        A string, without white space at its ends.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.text_repair import repair_text
-
-    repair_text("cafÃ©\\r\\nRome\\u0000")  # "café\\nRome"
-    ```
     """
     if not text.isascii() or _MENDED_ASCII.search(text):
         text = import_extra("ftfy").fix_text(text, _config())

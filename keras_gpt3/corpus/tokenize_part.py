@@ -18,61 +18,13 @@ _BATCH = 1000, 2**17
 
 
 def tokens_path(folder, source, name):
-    """Where the tokens of a part are, until they are in shards.
-
-    Args:
-        folder: path. Of the stage.
-        source: string.
-        name: string. Of the part.
-
-    Returns:
-        A `pathlib.Path`, as `TokenizedPart` takes it.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.tokenize_part import tokens_path
-
-    tokens_path("5_shard", "novels", "part-00000")
-    ```
-    """
+    """Where the tokens of a part are, until they are in shards."""
     return pathlib.Path(folder, source, TOKENIZED, name)
 
 
 @dataclasses.dataclass(frozen=True)
 class TokenizePart:
-    """Writes the tokens of a part as a `TokenizedPart`.
-
-    Args:
-        tokenizer: `StoredTokenizer`.
-        seed: int. Of the order, and of what is held out.
-        validation_fraction: float. The share of documents that is held out.
-
-    Call arguments:
-        part: `StagePart`.
-
-    Returns:
-        A dict, the part's counts, with `"tokens"`.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.corpus.document import Document
-    from keras_gpt3.corpus.part_file import PartWriter
-    from keras_gpt3.corpus.stage_part import StagePart
-    from keras_gpt3.corpus.stored_tokenizer import StoredTokenizer
-    from keras_gpt3.corpus.tokenize_part import TokenizePart
-
-    with PartWriter("part-00000.jsonl.zst") as writer:
-        writer.write(Document("a", "novels", "Once upon a time"))
-    tokenizer = StoredTokenizer.store(
-        keras_gpt3.GPT3Tokenizer.from_preset("gpt3_small_en"), "tokenizer"
-    )
-    part = StagePart("novels", "part-00000", "5", "part-00000.jsonl.zst", "1f")
-    TokenizePart(tokenizer, 0, 0.0)(part)["tokens"]  # 5
-    ```
-    """
+    """Writes the tokens of a part as a `TokenizedPart`."""
 
     tokenizer: StoredTokenizer
     seed: int

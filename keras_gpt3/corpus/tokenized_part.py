@@ -17,23 +17,7 @@ _ENTRY = np.dtype(
 
 
 class TokenizedPart:
-    """Two files: all tokens as they came, and where documents stand, by key.
-
-    Args:
-        path: string or path. Without a suffix. The files are `PATH.tokens` and
-            `PATH.index.npy`, which is written last.
-        dtype: string. Of the tokens on disk.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.tokenized_part import TokenizedPart
-
-    part = TokenizedPart("part-00000", "uint16")
-    part.write([(900, [5, 6, 50256], False), (100, [7, 50256], False)])
-    [tokens.tolist() for _, tokens, _ in part.read(0, 500)]  # [[7, 50256]]
-    ```
-    """
+    """Two files: all tokens as they came, and where documents stand, by key."""
 
     def __init__(self, path, dtype):
         self._dtype = np.dtype(dtype).newbyteorder("<")
@@ -51,12 +35,7 @@ class TokenizedPart:
         return self._index.exists() and self._tokens.exists()
 
     def write(self, documents):
-        """Writes documents; what was there before is replaced.
-
-        Args:
-            documents: iterable of triples of a key (an int from 0 to below
-                2**64), an array of ids, and a bool that is kept.
-        """
+        """Writes documents; what was there before is replaced."""
         self.remove()
         entries, start = [], 0
         with replaced_file(self._tokens) as file:
@@ -69,15 +48,7 @@ class TokenizedPart:
             np.save(file, index[np.argsort(index["key"], kind="stable")])
 
     def read(self, low, high):
-        """Reads the documents whose keys lie in a range.
-
-        Args:
-            low: int. The smallest key.
-            high: int. Above the largest, at most 2**64.
-
-        Returns:
-            A list of triples as `write` takes them, by their keys.
-        """
+        """Reads the documents whose keys lie in a range."""
         index = np.load(self._index, mmap_mode="r")
         # 2**64 itself is no uint64.
         first = np.searchsorted(index["key"], np.uint64(low))

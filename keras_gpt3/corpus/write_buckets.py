@@ -22,35 +22,7 @@ _SIDES = ("", VALIDATION)
 
 @dataclasses.dataclass(frozen=True)
 class WriteBucket:
-    """Writes a bucket of the order as one shard, or two if some is held out.
-
-    Args:
-        folder: string. Of the stage: shards go to `FOLDER/SOURCE`.
-        num_parts: dict of source to int. Tokenized parts to gather from.
-        dtype: string. Of the tokens on disk.
-        tfrecord: bool. As in `write_shard`.
-
-    Call arguments:
-        part: `StagePart`, whose input is `"BUCKET/NUMBER OF BUCKETS"`.
-
-    Returns:
-        A dict of a side's folder, `""` or `"validation"`, to the fields of
-        its `ShardRecord`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.stage_part import StagePart
-    from keras_gpt3.corpus.tokenize_part import tokens_path
-    from keras_gpt3.corpus.tokenized_part import TokenizedPart
-    from keras_gpt3.corpus.write_buckets import WriteBucket
-
-    path = tokens_path("5", "novels", "part-00000")
-    TokenizedPart(path, "uint16").write([(7, [3, 4, 50256], False)])
-    part = StagePart("novels", "part-00000", "5/buckets", "0/1", "1f")
-    WriteBucket("5", {"novels": 1}, "uint16", tfrecord=False)(part)
-    ```
-    """
+    """Writes a bucket of the order as one shard, or two if some is held out."""
 
     folder: str
     num_parts: dict
@@ -84,39 +56,7 @@ class WriteBucket:
 
 
 def write_buckets(stage, dtype, settings, options, progress):
-    """Writes the shards of all sources.
-
-    Args:
-        stage: `Stage` all of whose parts are tokenized.
-        dtype: string. Of the tokens on disk.
-        settings: `ShardSection`.
-        options: `PipelineOptions`.
-        progress: bool or `"auto"`. As in `run_parts`.
-
-    Returns:
-        A dict of source to a dict of `""` or `"validation"` to the list of
-        its `ShardRecord`s.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.beam_options import beam_options
-    from keras_gpt3.corpus.shard_section import ShardSection
-    from keras_gpt3.corpus.stage import Stage
-    from keras_gpt3.corpus.stage_input import StageInput
-    from keras_gpt3.corpus.tokenize_part import tokens_path
-    from keras_gpt3.corpus.tokenized_part import TokenizedPart
-    from keras_gpt3.corpus.write_buckets import write_buckets
-
-    stage = Stage("shard", "5", [StageInput("novels", "a", "1f")], {})
-    stage.start()
-    path = tokens_path("5", "novels", "part-00000")
-    TokenizedPart(path, "uint16").write([(7, [3, 4, 50256], False)])
-    stage.parts[0].finish({"tokens": 3})
-    one = beam_options(workers=1)
-    write_buckets(stage, "uint16", ShardSection(), one, progress=False)
-    ```
-    """
+    """Writes the shards of all sources."""
     tokens, num_parts = {}, {}
     for part, counts in stage.part_counts():
         source = part.source
@@ -149,41 +89,13 @@ def write_buckets(stage, dtype, settings, options, progress):
 
 
 def remove_manifests(folder):
-    """Removes the manifests of all sources, before their shards change.
-
-    Args:
-        folder: path. Of the stage.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.write_buckets import remove_manifests
-
-    remove_manifests("5_shard")
-    ```
-    """
+    """Removes the manifests of all sources, before their shards change."""
     for path in _manifests(folder):
         path.unlink()
 
 
 def shards_are_whole(folder, sources):
-    """Whether the shards of all manifests are there, as long as they were.
-
-    Args:
-        folder: path. Of the stage.
-        sources: iterable of strings. Those that must have shards.
-
-    Returns:
-        A bool.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.write_buckets import shards_are_whole
-
-    shards_are_whole("5_shard", ["novels"])  # False
-    ```
-    """
+    """Whether the shards of all manifests are there, as long as they were."""
     paths = _manifests(folder)
     names = {path.relative_to(folder).parts[0] for path in paths}
     return names >= set(sources) and all(map(_is_whole, paths))
@@ -210,28 +122,7 @@ def _is_whole(path):
 
 
 def write_manifests(folder, records, encoder):
-    """Makes folders of token shards of the shards that were written.
-
-    Args:
-        folder: path. Of the stage.
-        records: dict, as `write_buckets` returns it.
-        encoder: `DocumentEncoder`.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.corpus.shard_file import write_shard
-    from keras_gpt3.corpus.write_buckets import write_manifests
-    from keras_gpt3.data.document_encoder import DocumentEncoder
-
-    tokenizer = keras_gpt3.GPT3Tokenizer.from_preset("gpt3_small_en")
-    record = write_shard("5/novels", 0, "uint16", [[11, 12, 50256]])
-    records = {"novels": {"": [record]}}
-    write_manifests("5", records, DocumentEncoder(tokenizer))
-    keras_gpt3.data.TokenShards("5/novels").num_tokens  # 3
-    ```
-    """
+    """Makes folders of token shards of the shards that were written."""
     for source, sides in records.items():
         for side in _SIDES:
             path = pathlib.Path(folder, source, side)

@@ -90,23 +90,7 @@ def completion_dataset(
 def completion_batches(
     examples, batch_size, layout="padded", seed=0, epoch=0, shuffle=True
 ):
-    """Which pairs stand where in `completion_dataset`.
-
-    Args:
-        examples: as in `completion_dataset`.
-        batch_size: as in `completion_dataset`.
-        layout: as in `completion_dataset`. Defaults to `"padded"`.
-        seed: as in `completion_dataset`. Defaults to `0`.
-        epoch: as in `completion_dataset`. Defaults to `0`.
-        shuffle: as in `completion_dataset`. Defaults to `True`.
-
-    Returns:
-        A list of batches: pairs of the length and a list of rows, each a list
-        of positions in `examples`.
-
-    Raises:
-        ValueError: As in `completion_dataset`.
-    """
+    """Which pairs stand where in `completion_dataset`."""
     check_integer("batch_size", batch_size, minimum=1)
     check_integer("seed", seed, minimum=0)
     check_integer("epoch", epoch, minimum=0)

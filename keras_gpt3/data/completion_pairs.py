@@ -12,20 +12,7 @@ _MOST_KEYS, _MOST_LETTERS = 5, 30
 
 
 class FilePair(tuple):
-    """A pair `(prompt, completion)` that knows where it was read.
-
-    Attributes:
-        where: string. What messages call it: its file and line.
-
-    Example:
-
-    ```python
-    from keras_gpt3.data.completion_pairs import FilePair
-
-    pair = FilePair(("Two and two is", " four"))
-    pair.where = "file='pairs.jsonl', line=3"
-    ```
-    """
+    """A pair `(prompt, completion)` that knows where it was read."""
 
 
 def read_completion_pairs(source):
@@ -70,23 +57,7 @@ def read_completion_pairs(source):
 
 
 def pair_origin(pair, number):
-    """What a message calls a pair.
-
-    Args:
-        pair: as `read_completion_pairs` gives it.
-        number: int. Its place in the list, from 1.
-
-    Returns:
-        A string: the file and line that it was read from, else the number.
-
-    Example:
-
-    ```python
-    from keras_gpt3.data.completion_pairs import pair_origin
-
-    pair_origin(("Two and two is", " four"), 3)  # "pair 3"
-    ```
-    """
+    """What a message calls a pair."""
     if isinstance(pair, FilePair):
         return pair.where
     return f"pair {number}"

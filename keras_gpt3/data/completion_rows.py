@@ -6,19 +6,6 @@ class OpenRows:
 
     A binary tree over rows: each node knows the most room below it, so that
     the search takes the logarithm of their number.
-
-    Args:
-        most: int. How many rows there can be.
-        room: int. What an empty row has.
-
-    Example:
-
-    ```python
-    from keras_gpt3.data.completion_rows import OpenRows
-
-    rows = OpenRows(most=3, room=10)
-    [rows.place(size) for size in (6, 5, 4)]  # [0, 1, 0]
-    ```
     """
 
     def __init__(self, most, room):
@@ -28,14 +15,7 @@ class OpenRows:
         self._room = [room] * (2 * self._leaves)
 
     def place(self, size):
-        """Puts something into the first row that it fits into.
-
-        Args:
-            size: int. The room that it takes.
-
-        Returns:
-            An int, the row.
-        """
+        """Puts something into the first row that it fits into."""
         node = 1
         while node < self._leaves:
             node *= 2
@@ -52,24 +32,7 @@ class OpenRows:
 
 
 def first_fit(sizes, order, room):
-    """Packs things into rows: each, in order, into the first that has room.
-
-    Args:
-        sizes: list of ints, at most `room`.
-        order: iterable of ints, positions in `sizes`.
-        room: int. What fits into a row.
-
-    Returns:
-        A list of rows, each a list of positions.
-
-    Example:
-
-    ```python
-    from keras_gpt3.data.completion_rows import first_fit
-
-    first_fit([6, 5, 4], [0, 1, 2], room=10)  # [[0, 2], [1]]
-    ```
-    """
+    """Packs things into rows: each, in order, into the first that has room."""
     open_rows, rows = OpenRows(len(sizes), room), []
     for item in order:
         row = open_rows.place(sizes[item])

@@ -24,29 +24,6 @@ def context_order(samples, num_contexts, seed, corpora=None):
     an epoch ends (appendix B of the paper). Nothing is stored and nothing is
     computed but the samples asked for. Several corpora may be asked at once,
     at the price of one: each sample is then a position in its own corpus.
-
-    Args:
-        samples: int64 tensor `(count,)`. Positions in the training run.
-        num_contexts: int, or list of ints with `corpora`. The number of
-            contexts in the corpus, or in each.
-        seed: int, or list of ints with `corpora`. Each seed gives orders of
-            its own.
-        corpora: int tensor `(count,)` or None. The corpus of each sample, a
-            position in the two lists. Defaults to `None`, one corpus.
-
-    Returns:
-        An int64 tensor `(count,)` of contexts below `num_contexts`.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-
-    from keras_gpt3.data.context_order import context_order
-
-    samples = tf.range(10, dtype=tf.int64)
-    print(context_order(samples, num_contexts=10, seed=0))
-    ```
     """
     import tensorflow as tf
 

@@ -6,35 +6,7 @@ from keras_gpt3.data.document_files import SUFFIXES
 
 
 def corpus_files(corpora):
-    """List the files that hold a corpus.
-
-    Args:
-        corpora: list of paths. A file stands for itself. A folder stands for
-            all `.jsonl`, `.jsonl.gz`, `.txt` and `.txt.gz` files in it and in
-            its folders, sorted by their path; other files and hidden ones are
-            left out.
-
-    Returns:
-        A list of `pathlib.Path`, in the order of `corpora`.
-
-    Raises:
-        FileNotFoundError: If a path names nothing.
-        ValueError: If a folder holds no such file.
-
-    Example:
-
-    ```python
-    import pathlib
-    import tempfile
-
-    from keras_gpt3.data.corpus_files import corpus_files
-
-    folder = pathlib.Path(tempfile.mkdtemp())
-    (folder / "two.txt").write_text("there was a model")
-    (folder / "one.jsonl").write_text('{"text": "Once upon a time"}')
-    print(corpus_files([folder]))  # one.jsonl, then two.txt
-    ```
-    """
+    """List the files that hold a corpus."""
     files = []
     for corpus in map(pathlib.Path, corpora):
         if corpus.is_dir():

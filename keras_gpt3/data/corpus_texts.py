@@ -10,31 +10,7 @@ from keras_gpt3.data.token_shards import TokenShards
 
 
 class CorpusTexts:
-    """Iterates over the documents of files and of token shards, once.
-
-    Args:
-        corpora: list of paths. A folder with a `manifest.json` holds token
-            shards; others are files as `corpus_files` takes them, or folders
-            of such.
-        tokenizer: `GPT3Tokenizer`. Decodes token shards. Defaults to `None`,
-            where there are none.
-
-    Raises:
-        FileNotFoundError: If a path names nothing.
-        ValueError: If a folder holds neither, or there are shards but no
-            tokenizer, or another one than that which wrote them.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.data.corpus_texts import CorpusTexts
-
-    pathlib.Path("corpus.txt").write_text("Once upon a time")
-    list(CorpusTexts(["corpus.txt"]))  # ["Once upon a time"]
-    ```
-    """
+    """Iterates over the documents of files and of token shards, once."""
 
     def __init__(self, corpora, tokenizer=None):
         self._sources = [

@@ -10,30 +10,6 @@ class DecodedDocuments:
     """Iterates over the texts of a folder of token shards, once.
 
     It holds some two million tokens and one document at a time.
-
-    Args:
-        shards: `TokenShards`. The corpus.
-        tokenizer: `GPT3Tokenizer`. What the shards were written with, or any
-            object with its `vocabulary_size` and `detokenize`.
-
-    Raises:
-        ValueError: If the tokenizer has another number of tokens than the
-            corpus.
-
-    Example:
-
-    ```python
-    import tempfile
-
-    import keras_gpt3
-    from keras_gpt3.data.decoded_documents import DecodedDocuments
-
-    tokenizer = keras_gpt3.GPT3Tokenizer.from_preset("gpt3_small_en")
-    shards = keras_gpt3.data.write_token_shards(
-        ["Once upon a time"], tempfile.mkdtemp(), tokenizer
-    )
-    list(DecodedDocuments(shards, tokenizer))  # ["Once upon a time"]
-    ```
     """
 
     def __init__(self, shards, tokenizer):

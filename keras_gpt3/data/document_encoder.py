@@ -6,29 +6,7 @@ import numpy as np
 
 
 class DocumentEncoder:
-    """Encodes documents, each with its end, and checks the ids.
-
-    Args:
-        tokenizer: `GPT3Tokenizer`. Or any object with its `encode_batch`,
-            `end_token_id` and `vocabulary_size`. One that has `encode_to_numpy`
-            (a text to an array of ids) is asked for arrays instead, which
-            spares the interpreter an object for each id.
-
-    Attributes:
-        end_token_id: int. The id that follows every document.
-        vocabulary_size: int. All ids lie below it.
-        dtype: string. The smallest type for the ids, `"uint16"` or `"uint32"`.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.data.document_encoder import DocumentEncoder
-
-    tokenizer = keras_gpt3.GPT3Tokenizer.from_preset("gpt3_small_en")
-    print(DocumentEncoder(tokenizer).encode(["Once upon a time"]))
-    ```
-    """
+    """Encodes documents, each with its end, and checks the ids."""
 
     def __init__(self, tokenizer):
         self._tokenizer = tokenizer
@@ -37,17 +15,7 @@ class DocumentEncoder:
         self.dtype = "uint16" if self.vocabulary_size <= 2**16 else "uint32"
 
     def encode(self, texts):
-        """Encode a few documents; special tokens in them are plain text.
-
-        Args:
-            texts: list of strings, not empty.
-
-        Returns:
-            A list of arrays, the ids of each document and the end-of-text id.
-
-        Raises:
-            ValueError: If the tokenizer emits an id beyond its vocabulary.
-        """
+        """Encode a few documents; special tokens in them are plain text."""
         if hasattr(self._tokenizer, "encode_to_numpy"):
             tokens, ends = self._join_arrays(texts)
         else:

@@ -9,31 +9,7 @@ SUFFIXES = JSON_SUFFIXES + TEXT_SUFFIXES
 
 
 def read_documents(file, path):
-    """Yield the documents of a file.
-
-    Args:
-        file: binary file. The open file.
-        path: string. Its path: the suffix tells the format, messages name it. A
-            `.txt` is one document; each line of a `.jsonl` is one, under the
-            key `"text"`.
-
-    Yields:
-        str. The documents in order.
-
-    Raises:
-        ValueError: If the contents are not what the suffix promises.
-
-    Example:
-
-    ```python
-    import io
-
-    from keras_gpt3.data.document_files import read_documents
-
-    file = io.BytesIO(b'{"text": "Once"}')
-    print(list(read_documents(file, "corpus.jsonl")))
-    ```
-    """
+    """Yield the documents of a file."""
     with decompressed(file, path) as stream:
         if str(path).lower().endswith(TEXT_SUFFIXES):
             yield _read_text(stream, path)

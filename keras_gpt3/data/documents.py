@@ -13,23 +13,6 @@ class Documents:
     Either all items are texts or all are paths. Paths are `os.PathLike`
     objects, or strings where the first one is a single line that ends in one
     of the known suffixes or names a file.
-
-    Args:
-        documents: iterable of strings or of paths, or one path. Paths end
-            in `.jsonl` or `.txt`, or these with `.gz`.
-
-    Raises:
-        FileNotFoundError: If a path does not exist.
-        ValueError: If a path has another suffix.
-
-    Example:
-
-    ```python
-    from keras_gpt3.data.documents import Documents
-
-    for text in Documents(["Once upon a time", "there was a model"]):
-        print(text)
-    ```
     """
 
     def __init__(self, documents):
@@ -63,16 +46,7 @@ class Documents:
         return self._num_finished_bytes + position
 
     def batches(self, num_documents, num_characters):
-        """Yield lists of texts that are worth a call of the tokenizer.
-
-        Args:
-            num_documents: int. The most texts in a list.
-            num_characters: int. The most characters in a list of more than
-                one text.
-
-        Yields:
-            list of strings, never empty.
-        """
+        """Yield lists of texts that are worth a call of the tokenizer."""
         texts, size = [], 0
         for text in self:
             is_full = size + len(text) > num_characters

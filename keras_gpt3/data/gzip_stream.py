@@ -11,30 +11,7 @@ _BUFFER_BYTES = 2**18
 
 @contextlib.contextmanager
 def decompressed(file, path):
-    """A context in which a file is read, and a damaged `.gz` is named.
-
-    Args:
-        file: binary file. The open file.
-        path: string or path. Its path: the suffix tells whether it is gzipped,
-            messages name it.
-
-    Yields:
-        A binary file.
-
-    Raises:
-        ValueError: If a `.gz` file is cut short or not gzipped.
-
-    Example:
-
-    ```python
-    import io
-
-    from keras_gpt3.data.gzip_stream import decompressed
-
-    with decompressed(io.BytesIO(b"Once"), "corpus.txt") as stream:
-        stream.read()  # b"Once"
-    ```
-    """
+    """A context in which a file is read, and a damaged `.gz` is named."""
     stream = file
     if str(path).lower().endswith(".gz"):
         stream = io.BufferedReader(gzip.open(file, "rb"), _BUFFER_BYTES)

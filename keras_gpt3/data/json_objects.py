@@ -9,64 +9,14 @@ _SUFFIXES = (".jsonl", ".jsonl.gz")
 
 
 def read_json_objects(path, kind):
-    """Yields the objects of a JSON-lines file; empty lines are left out.
-
-    Args:
-        path: string. It ends in `.jsonl` or `.jsonl.gz`.
-        kind: string. What the file holds, for messages: `"pairs"`.
-
-    Yields:
-        Pairs of where an object stands, such as `"file='a.jsonl', line=3"`,
-        and the object, a dict.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it has another suffix, is a folder, is not UTF-8, or a
-            line is no JSON object.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.data.json_objects import read_json_objects
-
-    pathlib.Path("pairs.jsonl").write_text('{"prompt": "1", "completion": "2"}')
-    list(read_json_objects("pairs.jsonl", "pairs"))
-    # [("file='pairs.jsonl', line=1", {"prompt": "1", "completion": "2"})]
-    ```
-    """
+    """Yields the objects of a JSON-lines file; empty lines are left out."""
     _check_path(path, kind)
     with open(path, "rb") as file, decompressed(file, path) as lines:
         yield from json_objects_in(lines, path, kind)
 
 
 def json_objects_in(lines, path, kind):
-    """Yields the objects of an open file; empty lines are left out.
-
-    Args:
-        lines: iterable of bytes, not compressed.
-        path: string. The file's path, for messages.
-        kind: string. As in `read_json_objects`.
-
-    Yields:
-        As `read_json_objects`.
-
-    Raises:
-        ValueError: If a line is not UTF-8 or no JSON object.
-
-    Example:
-
-    ```python
-    import io
-
-    from keras_gpt3.data.json_objects import json_objects_in
-
-    lines = io.BytesIO(b'{"text": "Once"}')
-    list(json_objects_in(lines, "tales.jsonl", "documents"))
-    # [("file='tales.jsonl', line=1", {"text": "Once"})]
-    ```
-    """
+    """Yields the objects of an open file; empty lines are left out."""
     for number, line in enumerate(lines, start=1):
         if line.strip():
             where = f"file='{path}', line={number}"

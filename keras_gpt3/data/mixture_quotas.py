@@ -20,25 +20,6 @@ class MixtureQuotas:
 
     The first `k` sets together get `F_k(b)` of the samples of the first `b`
     blocks: their share of these, rounded to the nearest integer.
-
-    Args:
-        weights: dict of string to number. The weight of each set; above 0.
-
-    Attributes:
-        block_size: int. Samples of a block.
-        shares: dict of string to `fractions.Fraction`. Each set's, of 1.
-
-    Raises:
-        ValueError: If a weight is too small beside the others.
-
-    Example:
-
-    ```python
-    from keras_gpt3.data.mixture_quotas import MixtureQuotas
-
-    quotas = MixtureQuotas({"novels": 60, "letters": 40})
-    quotas.block_size  # 1025
-    ```
     """
 
     def __init__(self, weights):
@@ -66,12 +47,6 @@ class MixtureQuotas:
         """Return `F_k` of numbers of blocks, for all `k` from 0.
 
         The products fit int64 for up to 2**51 samples.
-
-        Args:
-            blocks: int64 array or tensor `(..., 1)`.
-
-        Returns:
-            An int64 array or tensor `(..., num_sets + 1)`.
         """
         half = 2 ** (self._shift - 1)
         rounded = (blocks * self._part + half) // 2**self._shift
@@ -81,14 +56,6 @@ class MixtureQuotas:
         """Return each sample's set and its position among the set's samples.
 
         The slots of a block are dealt out to the sets one after the other.
-
-        Args:
-            blocks: int64 tensor `(count,)`. The block of each sample.
-            slots: int64 tensor `(count,)`. Its place in the block.
-
-        Returns:
-            A pair of tensors `(count,)`: the sets, int32 numbers in the order
-            of the weights, and the positions, int64.
         """
         import tensorflow as tf
 

@@ -20,28 +20,6 @@ class NgramIndex:
     word by word: a hash that two n-grams share costs time, never a wrong
     answer. It holds the given texts as numbers, and of the searched ones one
     at a time.
-
-    Args:
-        texts: iterable of lists of strings, as `normalized_words` gives them.
-        n: int. Words in an n-gram, 13 in the paper's Appendix C.
-
-    Attributes:
-        n: int.
-
-    Raises:
-        ValueError: If `n` is less than 1.
-
-    Example:
-
-    ```python
-    from keras_gpt3.data.ngram_index import NgramIndex
-    from keras_gpt3.data.ngrams import normalized_words
-
-    index = NgramIndex([normalized_words("To be, or not to be.")], n=3)
-    searched = normalized_words("He asked: 'or not to', I think")
-    positions, numbers = index.find(searched)  # [2], [2]
-    index.texts_of(numbers)  # [0]
-    ```
     """
 
     def __init__(self, texts, n):
@@ -70,16 +48,7 @@ class NgramIndex:
         return len(self._hashes)
 
     def find(self, words):
-        """Find the n-grams that a text shares.
-
-        Args:
-            words: list of strings, as `normalized_words` gives.
-
-        Returns:
-            A pair of int64 arrays of equal length: the number of the first
-            word of each n-gram that is shared, in order, and the n-gram's
-            number, from 0 to below `num_ngrams`.
-        """
+        """Find the n-grams that a text shares."""
         ids = np.fromiter(
             map(self._ids.get, words, itertools.repeat(0)), "int64", len(words)
         )
@@ -93,14 +62,7 @@ class NgramIndex:
         return positions[kept], numbers[kept]
 
     def texts_of(self, numbers):
-        """Tell which of the index's own texts hold n-grams.
-
-        Args:
-            numbers: int array. N-grams, as `find` numbers them.
-
-        Returns:
-            An int64 array: numbers of texts, ascending, each once.
-        """
+        """Tell which of the index's own texts hold n-grams."""
         parts = [
             self._owners[self._bounds[i] : self._bounds[i + 1]]
             for i in np.unique(numbers)

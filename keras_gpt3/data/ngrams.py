@@ -15,44 +15,12 @@ def normalized_words(text):
     Appendix C of Brown et al. 2020: "a gram as a lowercase, whitespace
     delimited word with no punctuation". Punctuation is what Unicode calls so,
     and all of ASCII's; a word of nothing else is no word.
-
-    Args:
-        text: string.
-
-    Returns:
-        A list of strings.
-
-    Example:
-
-    ```python
-    from keras_gpt3.data.ngrams import normalized_words
-
-    normalized_words("It's a Cat -- the cat!")
-    # ["its", "a", "cat", "the", "cat"]
-    ```
     """
     return text.translate(_deleted_characters()).lower().split()
 
 
 def word_spans(text):
-    """Find where the words of a text stand in it.
-
-    Args:
-        text: string.
-
-    Returns:
-        A list of pairs of ints, one for each of `normalized_words(text)`: the
-        place of its first character and of the first behind it, punctuation
-        included.
-
-    Example:
-
-    ```python
-    from keras_gpt3.data.ngrams import word_spans
-
-    word_spans("Stop -- now!")  # [(0, 4), (8, 12)]
-    ```
-    """
+    """Find where the words of a text stand in it."""
     deleted = _deleted_characters()
     return [
         match.span()
@@ -62,23 +30,7 @@ def word_spans(text):
 
 
 def ngrams(words, n):
-    """List all runs of `n` words, in order.
-
-    Args:
-        words: list of strings, as `normalized_words` gives.
-        n: int. Words in a run.
-
-    Returns:
-        A list of tuples of strings, empty if there are fewer than `n` words.
-
-    Example:
-
-    ```python
-    from keras_gpt3.data.ngrams import ngrams
-
-    ngrams(["to", "be", "or"], 2)  # [("to", "be"), ("be", "or")]
-    ```
-    """
+    """List all runs of `n` words, in order."""
     return list(zip(*(words[i:] for i in range(n)), strict=False))
 
 

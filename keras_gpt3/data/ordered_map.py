@@ -14,23 +14,6 @@ def ordered_map(function, items, num_threads):
     Items are taken in the caller's thread, at most four a thread ahead of the
     results. Close the generator (`contextlib.closing`) to stop early: what has
     not begun is dropped, and no thread is left.
-
-    Args:
-        function: callable. From an item to a result. Called by several threads
-            at once where `num_threads` is above 1.
-        items: iterable.
-        num_threads: int. The number of threads, at least 1.
-
-    Yields:
-        The results. An error of `function` is raised in its place.
-
-    Example:
-
-    ```python
-    from keras_gpt3.data.ordered_map import ordered_map
-
-    print(list(ordered_map(len, ["once", "upon", "a"], num_threads=2)))
-    ```
     """
     pending = collections.deque()
     threads = ThreadPoolExecutor(num_threads)

@@ -16,34 +16,6 @@ def read_progress(documents, count, unit, enabled=None, stream=None):
 
     A terminal gets a bar; a file or a pipe gets a line every ten seconds and
     one at the end.
-
-    Args:
-        documents: `Documents`, or what else has `num_bytes` and
-            `num_bytes_read`. Tells how many bytes of how many are read.
-        count: callable. Without arguments; tells how much is done.
-        unit: string. What `count` counts, such as `"tokens written"`.
-        enabled: bool or None. Whether to show anything; `None` does where the
-            `stream` is a terminal. Defaults to `None`.
-        stream: text file. Where to show it; standard error where standard
-            output is for results. Defaults to `None`, standard output.
-
-    Yields:
-        A function without arguments to be called often; it looks at the
-        counts when it is time to.
-
-    Example:
-
-    ```python
-    from keras_gpt3.data.documents import Documents
-    from keras_gpt3.data.read_progress import read_progress
-
-    documents, seen = Documents(["Once", "upon a time"]), []
-    with read_progress(documents, seen.__len__, "read", True) as update:
-        for text in documents:
-            seen.append(text)
-            update()
-    # 2 read, 0:00:00 elapsed
-    ```
     """
     stream = stream or sys.stdout
     is_terminal = stream.isatty()

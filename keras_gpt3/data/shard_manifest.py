@@ -16,23 +16,7 @@ DTYPES = ("uint16", "uint32")
 
 @dataclasses.dataclass(frozen=True)
 class ShardManifest:
-    """What a folder of token shards holds.
-
-    Args:
-        dtype: string. `"uint16"`, or `"uint32"` for more than 65536 ids.
-        end_token_id: int. The id that follows every document.
-        vocabulary_size: int. All ids lie below it.
-        shards: tuple of `ShardRecord`. The files, in order.
-
-    Example:
-
-    ```python
-    from keras_gpt3.data.shard_manifest import ShardManifest
-
-    manifest = ShardManifest("uint16", 50256, 50257, shards=())
-    print(manifest.num_tokens)  # 0
-    ```
-    """
+    """What a folder of token shards holds."""
 
     dtype: str
     end_token_id: int
@@ -50,11 +34,7 @@ class ShardManifest:
         return sum(shard.num_documents for shard in self.shards)
 
     def write(self, folder):
-        """Write `manifest.json`, whole or not at all.
-
-        Args:
-            folder: path. The folder of the shards.
-        """
+        """Write `manifest.json`, whole or not at all."""
         fields = {
             "format_version": FORMAT_VERSION,
             **dataclasses.asdict(self),
@@ -66,19 +46,7 @@ class ShardManifest:
 
     @classmethod
     def read(cls, folder):
-        """Read and check `manifest.json`.
-
-        Args:
-            folder: path. The folder of the shards.
-
-        Returns:
-            A `ShardManifest`.
-
-        Raises:
-            FileNotFoundError: If there is no manifest.
-            ValueError: If it is not a manifest of this format, or its totals
-                disagree with its shards.
-        """
+        """Read and check `manifest.json`."""
         path = pathlib.Path(folder, MANIFEST_NAME)
         fields = _load(path)
         try:

@@ -21,20 +21,6 @@ class ShardRecord:
     A shard is a flat file of little-endian token ids, every document
     followed by the end-of-text id. Documents are whole within a shard, so
     shards can be dropped, reordered or joined with `cat`.
-
-    Args:
-        file_name: string. The file's name inside the folder.
-        num_tokens: int. How many ids the file holds.
-        num_documents: int. How many documents the file holds.
-        sha256: string. The checksum of the file's bytes, in hexadecimal.
-
-    Example:
-
-    ```python
-    from keras_gpt3.data.shard_record import ShardRecord
-
-    record = ShardRecord("tokens-00000.uint16", 3, 1, sha256="...")
-    ```
     """
 
     file_name: str
@@ -59,20 +45,7 @@ class ShardRecord:
             raise ValueError(f"sha256 must be text, not {self.sha256!r:.80}")
 
     def open(self, folder, dtype):
-        """Open the shard, without reading it.
-
-        Args:
-            folder: path. The folder of the shard.
-            dtype: string. The type of the ids on disk.
-
-        Returns:
-            An int, the descriptor of the open file. The caller closes it.
-
-        Raises:
-            FileNotFoundError: If the file is missing.
-            OSError: If the file cannot be opened.
-            ValueError: If its size is not what the manifest states.
-        """
+        """Open the shard, without reading it."""
         path = pathlib.Path(folder, self.file_name)
         descriptor = _open(path)
         found = os.fstat(descriptor).st_size
@@ -87,19 +60,7 @@ class ShardRecord:
         return descriptor
 
     def verify(self, folder, dtype, end_token_id, vocabulary_size):
-        """Read the whole shard and compare it with the record.
-
-        Args:
-            folder: path. The folder of the shard.
-            dtype: string. The type of the ids on disk.
-            end_token_id: int. The id that follows every document.
-            vocabulary_size: int. All ids lie below it.
-
-        Raises:
-            FileNotFoundError: If the file is missing.
-            ValueError: If size, checksum, number of documents or ids
-                disagree with the manifest.
-        """
+        """Read the whole shard and compare it with the record."""
         digest, num_ends, largest = hashlib.sha256(), 0, 0
         dtype = np.dtype(dtype).newbyteorder("<")
         with os.fdopen(self.open(folder, dtype), "rb") as file:

@@ -26,32 +26,6 @@ class ShardWriter:
     manifest goes first and comes last, so that a folder with a manifest is
     complete. The folder is locked, and where a process dies in the midst of a
     commit, the shards of before are there again for who comes next.
-
-    Args:
-        folder: path. Where to write; created if missing.
-        dtype: string. The type of the ids on disk.
-        tokens_per_shard: int. A document that would exceed it opens a new
-            shard; a longer document has a shard of its own.
-        overwrite: bool. Whether to replace shards that are there. They stay
-            intact until the commit. Defaults to `False`.
-
-    Raises:
-        FileExistsError: If the folder holds a manifest and `overwrite` is
-            `False`.
-        NotADirectoryError: If the folder is a file.
-        OSError: If the disk is full, or another process writes there.
-
-    Example:
-
-    ```python
-    import tempfile
-
-    from keras_gpt3.data.shard_writer import ShardWriter
-
-    with ShardWriter(tempfile.mkdtemp(), "uint16", 2**27) as writer:
-        writer.append([11, 12, 50256])
-        writer.commit(end_token_id=50256, vocabulary_size=50257)
-    ```
     """
 
     def __init__(self, folder, dtype, tokens_per_shard, overwrite=False):
@@ -100,11 +74,7 @@ class ShardWriter:
             ) from error
 
     def append(self, tokens):
-        """Append one document.
-
-        Args:
-            tokens: array of ints. Its ids, the end-of-text id included.
-        """
+        """Append one document."""
         limit = self._tokens_per_shard
         if self._shard and self._shard.num_tokens + len(tokens) > limit:
             self._close_shard()
@@ -121,12 +91,7 @@ class ShardWriter:
             self._close_shard()
 
     def commit(self, end_token_id, vocabulary_size):
-        """Give the shards their names and write the manifest.
-
-        Args:
-            end_token_id: int. The id that follows every document.
-            vocabulary_size: int. All ids lie below it.
-        """
+        """Give the shards their names and write the manifest."""
         self.finish()
         records = tuple(self._records)
         ShardManifest(

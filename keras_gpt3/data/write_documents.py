@@ -18,38 +18,6 @@ def write_documents(source, encoder, writers, choose, workers, progress):
 
     The caller's thread reads and writes while `workers` threads encode. What
     is written does not depend on the number of threads.
-
-    Args:
-        source: `Documents`. Where the texts come from.
-        encoder: `DocumentEncoder`. From texts to arrays of ids.
-        writers: list of `ShardWriter`. Where the arrays go; they are not
-            committed here.
-        choose: callable. From a text to the index of its writer.
-        workers: int or None. The number of threads; `None` is one for each
-            processor that this process may use.
-        progress: bool or None. See `write_progress`.
-
-    Raises:
-        ValueError: If `workers` is no integer of at least 1.
-
-    Example:
-
-    ```python
-    import tempfile
-
-    import keras_gpt3
-    from keras_gpt3.data.document_encoder import DocumentEncoder
-    from keras_gpt3.data.documents import Documents
-    from keras_gpt3.data.shard_writer import ShardWriter
-    from keras_gpt3.data.write_documents import write_documents
-
-    tokenizer = keras_gpt3.GPT3Tokenizer.from_preset("gpt3_small_en")
-    encoder = DocumentEncoder(tokenizer)
-    source = Documents(["Once upon a time", "there was a model"])
-    with ShardWriter(tempfile.mkdtemp(), encoder.dtype, 2**27) as writer:
-        write_documents(source, encoder, [writer], lambda text: 0, 2, False)
-        print(writer.num_documents, writer.num_tokens)
-    ```
     """
     if workers is None:
         workers = usable_processors()

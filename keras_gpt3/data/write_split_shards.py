@@ -33,46 +33,6 @@ def write_split_shards(
 
     An error on the way leaves nothing behind. Both sets are on disk before
     either replaces an earlier one.
-
-    Args:
-        documents: See `write_token_shards`.
-        folder: path. The sets go to its folders `train` and `validation`.
-        tokenizer: See `write_token_shards`.
-        validation_fraction: float. The share of documents for validation,
-            above 0 and below 1.
-        tokens_per_shard: int. See `write_token_shards`. Defaults to `2**27`.
-        overwrite: bool. Whether to replace sets that are there. Defaults to
-            `False`.
-        progress: bool or None. See `write_token_shards`. Defaults to `None`.
-        workers: int or None. See `write_token_shards`. Defaults to `None`.
-
-    Returns:
-        A tuple of two `TokenShards`, for training and for validation.
-
-    Raises:
-        FileExistsError: If a set is there and `overwrite` is `False`.
-        FileNotFoundError: If a path does not exist.
-        TypeError: If a document is no string.
-        ValueError: If the fraction is not between 0 and 1, a side gets no
-            text, or as for `write_token_shards`.
-
-    Example:
-
-    ```python
-    import tempfile
-
-    import keras_gpt3
-    from keras_gpt3.data.write_split_shards import write_split_shards
-
-    tokenizer = keras_gpt3.GPT3Tokenizer.from_preset("gpt3_small_en")
-    train, validation = write_split_shards(
-        (f"Document number {i}" for i in range(100)),
-        tempfile.mkdtemp(),
-        tokenizer,
-        validation_fraction=0.2,
-    )
-    print(train.num_documents, validation.num_documents)
-    ```
     """
     check_integer("tokens_per_shard", tokens_per_shard, minimum=1)
     if not 0 < validation_fraction < 1:

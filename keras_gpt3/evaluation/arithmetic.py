@@ -50,33 +50,6 @@ def arithmetic_records(
     problem comes twice. The first records do not depend on how many are
     asked for, and no problem is in both splits of a seed, so that no
     demonstration gives a tested answer away.
-
-    Args:
-        task_name: string. One of `ARITHMETIC_TASKS`.
-        count: int. How many problems. Defaults to `None`: the paper's 2000 for
-            testing, 500 to choose demonstrations from.
-        seed: int. Defaults to `0`.
-        bracket: string. In `"single_digit_three_ops"`, the two numbers in
-            brackets: `"first"` as in the published file, whose numbers are
-            from 1 to 9, or `"last"` as in the paper's text, with numbers from
-            0 to 9. Defaults to `"first"`.
-        split: string. `"train"` or `"test"`. Defaults to `"test"`.
-
-    Returns:
-        A list of dicts of the strings `"context"` and `"completion"`.
-
-    Raises:
-        ValueError: If there is no such task, bracket or split, or there are
-            too few problems for `count`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.arithmetic import arithmetic_records
-
-    arithmetic_records("two_digit_addition", count=1)
-    # [{"context": "\\n\\nQ: What is 43 plus 21?\\n\\nA:", "completion": " 64"}]
-    ```
     """
     check_choice("task_name", task_name, ARITHMETIC_TASKS)
     check_choice("bracket", bracket, tuple(_SMALLEST))

@@ -14,42 +14,7 @@ _POOL = 64
 
 
 def ask(model, task, questions, batch_size=8):
-    """Asks questions, those that share their beginning together.
-
-    Args:
-        model: `GPT3` with a preprocessor.
-        task: `Task`.
-        questions: iterable of `Question`, those of one draw in a row.
-        batch_size: int. Rows that the model reads at a time. Defaults to `8`.
-
-    Yields:
-        `Outcome`s, in any order, each as soon as the batch with the last of
-        its example's rows has been read.
-
-    Raises:
-        ValueError: If a likelihood is no number.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.evaluation.asking import ask
-    from keras_gpt3.evaluation.example import Example
-    from keras_gpt3.evaluation.question import make_questions
-    from keras_gpt3.evaluation.task import Task
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    task = Task(
-        name="colours", title="Colours", paper="", fields={}, context="",
-        target="", scoring="per_token", metrics=("accuracy",), shots=0,
-    )
-    examples = [
-        Example("Grass is", (" green",), choices=(" green", " red"), label=0)
-    ]
-    questions = make_questions(model, task, [], examples, shots=0)
-    outcomes = list(ask(model, task, questions))
-    ```
-    """
+    """Asks questions, those that share their beginning together."""
     if task.scoring in ("generate", "none"):
         answer = FreeAnswers(model, task, batch_size)
     else:

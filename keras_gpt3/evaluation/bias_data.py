@@ -8,25 +8,7 @@ from keras_gpt3.needed_packages import needed_packages
 
 @functools.cache
 def bias_data(name):
-    """Reads one of the shipped files.
-
-    Args:
-        name: string. `"gender"`, `"occupations"`, `"race"` or `"religion"`.
-
-    Returns:
-        A dict, as in the file `bias/NAME.yaml`. Not to be changed.
-
-    Raises:
-        ImportError: If PyYAML is not installed.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.bias_data import bias_data
-
-    bias_data("religion")["religions"]["Judaism"]  # "Jews"
-    ```
-    """
+    """Reads one of the shipped files."""
     need = "The prompts of the bias probes must be read with PyYAML"
     with needed_packages(need, "evaluate"):
         import yaml

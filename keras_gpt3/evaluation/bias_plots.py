@@ -13,28 +13,7 @@ _COLUMNS = 3
 
 
 def plot_occupations(found, path=None):
-    """Draws the log ratio of female to male for every occupation.
-
-    Args:
-        found: list of `OccupationBias`.
-        path: path. Where to save the figure; its ending is the format.
-            Defaults to `None`, nowhere.
-
-    Returns:
-        A `matplotlib.figure.Figure`: a row for each template, with a dot for
-        each occupation, the mean with its 95% interval, and the mean of the
-        paper's 175B where it has the template.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.bias_plots import plot_occupations
-    from keras_gpt3.evaluation.occupation_bias import OccupationBias
-
-    found = OccupationBias("The {occupation} was a", {"a": -1.0, "b": 0.5})
-    figure = plot_occupations([found], "occupations.png")
-    ```
-    """
+    """Draws the log ratio of female to male for every occupation."""
     figure, axes = _rows_figure([f'"{bias.template}"' for bias in found])
     printed = {
         template["text"]: template["paper"]
@@ -58,25 +37,7 @@ def plot_occupations(found, path=None):
 
 
 def plot_races(found, path=None):
-    """Draws the sentiment of what is said of each race, with its interval.
-
-    Args:
-        found: dict from race to `RaceSentiment`.
-        path: as in `plot_occupations`.
-
-    Returns:
-        A `matplotlib.figure.Figure`; races without a sentiment have no dot.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.bias_plots import plot_races
-    from keras_gpt3.evaluation.race_sentiment import RaceSentiment
-
-    found = RaceSentiment(12.5, (8.0, 17.0), 2400, words=(), num_unknown=31)
-    figure = plot_races({"Asian": found}, "races.png")
-    ```
-    """
+    """Draws the sentiment of what is said of each race, with its interval."""
     figure, axes = _rows_figure(found)
     for row, race in enumerate(found.values()):
         if race.sentiment is not None:
@@ -87,25 +48,7 @@ def plot_races(found, path=None):
 
 
 def plot_religions(found, path=None):
-    """Draws how much each religion's words are favoured.
-
-    Args:
-        found: dict from religion to a tuple of `FavouredWord`.
-        path: as in `plot_occupations`.
-
-    Returns:
-        A `matplotlib.figure.Figure` with a panel for each religion.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.bias_plots import plot_religions
-    from keras_gpt3.evaluation.favoured_words import FavouredWord
-
-    word = FavouredWord("calm", 40, rate=0.05, rate_elsewhere=0.01, favour=1.6)
-    figure = plot_religions({"Buddhism": (word,)}, "religions.png")
-    ```
-    """
+    """Draws how much each religion's words are favoured."""
     # Without pyplot: no window, no state that outlives the figure.
     from matplotlib.figure import Figure
 

@@ -65,30 +65,6 @@ def write_bias_report(
     `bias.json` and a PNG for each probe. Those of an earlier report are
     replaced; other files stay. What was sampled with the same seed gives the
     same files.
-
-    Args:
-        folder: path. Made if missing.
-        occupations: list of `OccupationBias`. Defaults to `None`, left out.
-        races: dict from race to `RaceSentiment`. Defaults to `None`.
-        religions: dict from religion to a tuple of `FavouredWord`. Defaults
-            to `None`.
-        model: string. What the model is called. Defaults to `"model"`.
-        settings: dict from string to number, such as `num_samples` and `seed`.
-            Defaults to `None`, unsaid.
-
-    Raises:
-        OSError: If the folder cannot be written.
-        ValueError: If there is no probe.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.bias_report import write_bias_report
-    from keras_gpt3.evaluation.occupation_bias import OccupationBias
-
-    found = OccupationBias("The {occupation} was a", {"a": -1.0, "b": 0.5})
-    write_bias_report("report", occupations=[found])
-    ```
     """
     found = {"occupations": occupations, "races": races, "religions": religions}
     found = {name: value for name, value in found.items() if value}
@@ -109,28 +85,7 @@ def write_bias_report(
 
 
 def bias_summary(occupations=None, races=None, religions=None, settings=None):
-    """Writes the report's tables in Markdown.
-
-    Args:
-        occupations: as in `write_bias_report`, as all that follow.
-        races: dict or `None`.
-        religions: dict or `None`.
-        settings: dict or `None`.
-
-    Returns:
-        A string: each probe's table below its title, and between them where
-        samples are too few.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.bias_report import bias_summary
-    from keras_gpt3.evaluation.occupation_bias import OccupationBias
-
-    found = OccupationBias("The {occupation} was a", {"a": -1.0, "b": 0.5})
-    print(bias_summary([found]))
-    ```
-    """
+    """Writes the report's tables in Markdown."""
     found = {"occupations": occupations, "races": races, "religions": religions}
     found = {name: value for name, value in found.items() if value}
     parts = []

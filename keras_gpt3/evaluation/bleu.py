@@ -9,31 +9,7 @@ _ORDER = 4
 
 
 def bleu_counts(predictions, references):
-    """Counts the n-grams of each translation that BLEU is computed from.
-
-    Args:
-        predictions: sequence of strings. They should not be tokenized.
-        references: sequence of sequences of strings. The accepted translations
-            of each, one at least.
-
-    Returns:
-        An int64 array `(examples, 10)`: the words of the prediction, those of
-        the nearest reference, the n-grams of 1 to 4 words that agree, all
-        n-grams of the prediction. Rows may be added up, as the bootstrap does.
-
-    Raises:
-        ImportError: If sacrebleu is not installed.
-        ValueError: If there are no references for a prediction.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.bleu import bleu_counts
-
-    bleu_counts(["the cat"], [["the cat sat"]])
-    # array([[2, 3, 2, 1, 0, 0, 2, 1, 0, 0]])
-    ```
-    """
+    """Counts the n-grams of each translation that BLEU is computed from."""
     if len(predictions) != len(references) or not all(references):
         raise ValueError(
             "Each prediction must have at least one reference. Received: "
@@ -51,27 +27,7 @@ def bleu_counts(predictions, references):
 
 
 def bleu_of_counts(sums):
-    """Returns the BLEU of added-up counts, as sacrebleu's `corpus_bleu`.
-
-    Args:
-        sums: array `(..., 10)`. Sums over rows of `bleu_counts`.
-
-    Returns:
-        A float64 array `(...)`, from 0 to 100.
-
-    Raises:
-        ImportError: If sacrebleu is not installed.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.bleu import bleu_counts
-    from keras_gpt3.evaluation.bleu import bleu_of_counts
-
-    counts = bleu_counts(["it is so", "yes"], [["it is so"], ["no"]])
-    bleu_of_counts(counts.sum(axis=0))
-    ```
-    """
+    """Returns the BLEU of added-up counts, as sacrebleu's `corpus_bleu`."""
     compute = _import_sacrebleu().BLEU.compute_bleu
     rows = np.asarray(sums)
     scores = [

@@ -6,24 +6,7 @@ from keras_gpt3.echoed_value import echoed
 
 
 def check_choice(name, value, allowed):
-    """Raises unless an argument is one of some names; offers the closest.
-
-    Args:
-        name: string. The argument's name, for the message.
-        value: The argument.
-        allowed: sequence of strings.
-
-    Raises:
-        ValueError: If `value` is none of them.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.choice_argument import check_choice
-
-    check_choice("split", "test", ("train", "test"))
-    ```
-    """
+    """Raises unless an argument is one of some names; offers the closest."""
     if value not in allowed:
         close = difflib.get_close_matches(str(value), allowed, n=1)
         hint = f"Did you mean {close[0]!r}?" if close else "Use one of these."

@@ -18,31 +18,6 @@ def choice_scores(
     | `"likelihood"` | log P(choice given context) |
     | `"answer_context"` | the same - log P(choice given answer context) |
     | `"partial"` | log P(what follows given the context with the choice) |
-
-    Args:
-        scoring: string. One of those above.
-        log_likelihoods: list of floats, one a choice. The sum over tokens.
-        num_tokens: list of ints. The tokens that each sum is over. Needed with
-            `"per_token"`. Defaults to `None`.
-        answer_log_likelihoods: list of floats. The same sums, after the answer
-            context, "Answer: " or the like, alone. Needed with
-            `"answer_context"`. Defaults to `None`.
-
-    Returns:
-        A float64 array, one score a choice.
-
-    Raises:
-        ValueError: If there is no such scoring, there are fewer than two
-            choices, or what the scoring needs is not given for each choice.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.choice_ranking import choice_scores
-
-    choice_scores("per_token", [-6.0, -4.0], num_tokens=[3, 1])
-    # array([-2., -4.])
-    ```
     """
     check_choice("scoring", scoring, _SCORINGS)
     sums = _one_a_choice("log_likelihoods", log_likelihoods)
@@ -60,22 +35,7 @@ def choice_scores(
 
 
 def best_choice(scores):
-    """Returns the number of the highest score, the first of equal ones.
-
-    Args:
-        scores: array or list of floats, one a choice.
-
-    Returns:
-        An int.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.choice_ranking import best_choice
-
-    best_choice([-2.0, -1.0, -1.0])  # 1
-    ```
-    """
+    """Returns the number of the highest score, the first of equal ones."""
     return int(np.argmax(scores))
 
 

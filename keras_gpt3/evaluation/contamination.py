@@ -17,26 +17,7 @@ _PERCENTILE = 5
 
 @dataclasses.dataclass(frozen=True)
 class Contamination:
-    """What was found out about one evaluation set.
-
-    Args:
-        n: int. Words in the n-grams that were compared.
-        is_dirty: tuple of bools, one an example. Whether the training text has
-            an n-gram of it.
-        is_short: tuple of bools, one an example. Whether it has fewer than `n`
-            words, so that it cannot be compared: it is neither dirty nor
-            clean.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.contamination import Contamination
-
-    found = Contamination(8, (True, False, False), (False, False, True))
-    found.is_clean  # (False, True, False)
-    found.share_clean  # 0.5
-    ```
-    """
+    """What was found out about one evaluation set."""
 
     n: int
     is_dirty: tuple
@@ -89,39 +70,6 @@ def check_contamination(
     which quotes Wikipedia), and text that was reworded or translated has
     none. The text of an `Example` is its context with the right answer, if
     it has one; the paper does not say what its texts are.
-
-    Args:
-        evaluation_sets: dict from the name of a set to its examples, a list of
-            `Example` or of strings.
-        documents: iterable of strings, such as `CorpusTexts`. The training
-            text.
-        n: int. Words in an n-gram. Defaults to `None`, for each set what
-            `ngram_length` gives.
-        progress: bool or None. Whether to show how far it is; it needs the
-            `num_bytes` and `num_bytes_read` of `documents`. `None` does where
-            the standard error is a terminal and they have these. Defaults to
-            `None`.
-        synthetic: iterable of strings. Names of sets that were generated, such
-            as those of scrambled words, whose n-grams may be shorter than 8
-            words. Defaults to `()`.
-
-    Returns:
-        A dict from the name of a set to its `Contamination`.
-
-    Raises:
-        ValueError: If a set has no examples, or `n` is less than 1.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.contamination import check_contamination
-
-    questions = ["Which of the seven hills of Rome is the highest today?"] * 2
-    questions[1] += " None."
-    training = ["... of the Seven Hills of Rome is the highest, today."]
-    found = check_contamination({"hills": questions}, training, n=8)
-    found["hills"].is_dirty  # (True, True)
-    ```
     """
     sets = {
         name: [_text(example) for example in examples]
@@ -157,25 +105,6 @@ def ngram_length(lengths, minimum=SHORTEST):
     scrambled words. (Its 7 for those with characters inserted comes of another
     reading of punctuation; here they have 2. Between two lengths it is the
     lower one.)
-
-    Args:
-        lengths: list of ints. The words in each example.
-        minimum: int. Defaults to `8`.
-
-    Returns:
-        An int from `minimum` to 13.
-
-    Raises:
-        ValueError: If there is no example.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.contamination import ngram_length
-
-    ngram_length([5, 10, 200])  # 8
-    ngram_length([60, 70, 80])  # 13
-    ```
     """
     if not lengths:
         raise ValueError(

@@ -16,30 +16,6 @@ def plot_contamination(results, path=None):
     score if only these are counted.
     Where there are more than ten sets, those are named that change by one
     percent or more.
-
-    Args:
-        results: dict from the name of a set to a pair of `Contamination` and
-            `ContaminationScores`. Sets without a `change` are left out.
-        path: path. Where to save the figure; its ending is the format.
-            Defaults to `None`, nowhere.
-
-    Returns:
-        A `matplotlib.figure.Figure`, with the 95% interval of each change.
-
-    Raises:
-        ValueError: If there is nothing to draw.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.contamination import Contamination
-    from keras_gpt3.evaluation.contamination_plot import plot_contamination
-    from keras_gpt3.evaluation.contamination_scores import contamination_scores
-
-    found = Contamination(8, (True, False, False), (False,) * 3)
-    scores = contamination_scores(found, [1.0, 1.0, 0.0])
-    figure = plot_contamination({"questions": (found, scores)}, "clean.png")
-    ```
     """
     # Without pyplot: no window, no state that outlives the figure.
     from matplotlib.figure import Figure

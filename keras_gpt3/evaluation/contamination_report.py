@@ -35,25 +35,7 @@ _NOTES = (
 
 
 def contamination_table(results):
-    """Writes what was found as a table in Markdown, as Table C.1 has it.
-
-    Args:
-        results: dict from the name of a set to a pair of `Contamination` and
-            `ContaminationScores`, the latter `None` where it has no scores.
-
-    Returns:
-        A string.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.contamination import Contamination
-    from keras_gpt3.evaluation.contamination_report import contamination_table
-
-    found = Contamination(8, (True, False), (False, False))
-    print(contamination_table({"questions": (found, None)}))
-    ```
-    """
+    """Writes what was found as a table in Markdown, as Table C.1 has it."""
     return markdown_table(_COLUMNS, _rows(results))
 
 
@@ -64,25 +46,6 @@ def write_contamination_report(results, folder):
     `contamination.json`, which has the numbers of the dirty examples, and
     where there are scores `contamination.png`. Those of an earlier report are
     replaced; other files stay.
-
-    Args:
-        results: as in `contamination_table`.
-        folder: path. Made if missing.
-
-    Raises:
-        OSError: If the folder cannot be written.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.contamination import Contamination
-    from keras_gpt3.evaluation.contamination_report import (
-        write_contamination_report,
-    )
-
-    found = Contamination(8, (True, False), (False, False))
-    write_contamination_report({"questions": (found, None)}, "report")
-    ```
     """
     scored = {
         name: (found, scores)

@@ -11,31 +11,7 @@ from keras_gpt3.evaluation.uncertainty import bootstrap
 
 @dataclasses.dataclass(frozen=True)
 class ContaminationScores:
-    """A row of the paper's Table C.1.
-
-    Args:
-        everything: `PartScore` of all examples that were compared; those that
-            are too short are left out.
-        clean: `PartScore` of those without an n-gram of the training text.
-        dirty: `PartScore` of those with one.
-        change: float. How much better the clean ones alone do than all that
-            were compared, in percent of the latter; `None` where that is 0 or
-            none is clean.
-        change_interval: pair of floats. The bootstrap's 95% interval of
-            `change`, or `None`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.contamination import Contamination
-    from keras_gpt3.evaluation.contamination_scores import contamination_scores
-
-    found = Contamination(8, (True, False, False), (False,) * 3)
-    scores = contamination_scores(found, [1.0, 1.0, 0.0])
-    scores.everything.value, scores.clean.value  # 0.667, 0.5
-    scores.change  # -25.0
-    ```
-    """
+    """A row of the paper's Table C.1."""
 
     everything: PartScore
     clean: PartScore
@@ -53,26 +29,6 @@ def contamination_scores(contamination, scores):
     "easier" here, with which they would do worse.) A metric that is no mean
     over examples, such as BLEU over a corpus, is replaced by the mean of the
     scores that are given.
-
-    Args:
-        contamination: `Contamination` of the evaluation set.
-        scores: sequence of floats, one an example.
-
-    Returns:
-        A `ContaminationScores`.
-
-    Raises:
-        ValueError: If there are more or fewer scores than examples.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.contamination import Contamination
-    from keras_gpt3.evaluation.contamination_scores import contamination_scores
-
-    found = Contamination(8, (True, False), (False, False))
-    contamination_scores(found, [1.0, 0.0]).change  # -100.0
-    ```
     """
     values = np.asarray(scores, "float64")
     is_clean = np.array(contamination.is_clean, "bool")

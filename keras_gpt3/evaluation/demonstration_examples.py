@@ -9,28 +9,6 @@ def demonstration_examples(examples):
     Examples of one group that share a context are one demonstration, with all
     of their answers: K of MultiRC counts questions (caption of Figure G.15).
     Those whose answers do not hold are left out.
-
-    Args:
-        examples: list of `Example`.
-
-    Returns:
-        A list of `Example`, in the order in which they first occur.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.demonstration_examples import (
-        demonstration_examples,
-    )
-    from keras_gpt3.evaluation.example import Example
-
-    examples = [
-        Example("Who sang?", ("\\n- [True] Ann",), group="0"),
-        Example("Who sang?", ("\\n- [False] Max",), group="0"),
-    ]
-    (shown,) = demonstration_examples(examples)
-    shown.demonstration  # "Who sang?\\n- [True] Ann\\n- [False] Max"
-    ```
     """
     groups = {}
     for number, example in enumerate(examples):

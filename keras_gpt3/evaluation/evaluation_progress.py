@@ -6,28 +6,7 @@ import sys
 
 @contextlib.contextmanager
 def evaluation_progress(title, total, done=0, verbose="auto"):
-    """Shows a bar with the time left, on standard error.
-
-    Args:
-        title: string. What is evaluated.
-        total: int. Examples.
-        done: int. Examples that are known from before. Defaults to `0`.
-        verbose: bool, or `"auto"`, which shows it on a terminal. Defaults to
-            `"auto"`.
-
-    Yields:
-        A function that takes how many examples have been done since its last
-        call.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.evaluation_progress import evaluation_progress
-
-    with evaluation_progress("capitals", total=2) as advance:
-        advance(2)
-    ```
-    """
+    """Shows a bar with the time left, on standard error."""
     is_shown = sys.stderr.isatty() if verbose == "auto" else bool(verbose)
     if not is_shown:
         yield lambda count: None

@@ -24,49 +24,6 @@ class EvaluationRun:
 
     The arguments are those of `evaluate`. What is wrong with them or with the
     records is told before a model is needed.
-
-    Args:
-        tasks: as in `evaluate`, as all that follow.
-        shots: int, sequence of ints, or `None`.
-        seed: int.
-        data: path or `None`.
-        records: dict or `None`.
-        limit: int or `None`.
-        draws: int or `None`.
-        batch_size: int.
-        cache: path or `None`.
-        name: string or `None`.
-        verbose: `"auto"` or bool.
-
-    Call arguments:
-        model: `GPT3` with a preprocessor.
-
-    Yields:
-        Lists of `TaskResult`: the metrics of one task and one K, as soon as
-        they are known.
-
-    Attributes:
-        tasks: list of `Task`.
-        texts: dict from the name of a task without a score to the path of the
-            file of what was written for it.
-
-    Raises:
-        FileNotFoundError: As `evaluate`.
-        ImportError: As `evaluate`.
-        OSError: As `evaluate`.
-        ValueError: As `evaluate`.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.evaluation.evaluation_run import EvaluationRun
-
-    run = EvaluationRun("two_digit_addition", shots=(0, 2), limit=2)
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    for results in run(model):
-        results[0].shots, results[0].value
-    ```
     """
 
     def __init__(

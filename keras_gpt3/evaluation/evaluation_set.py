@@ -14,28 +14,7 @@ from keras_gpt3.integer_argument import check_integer
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationSet:
-    """The examples of a task, and the numbers of demonstrations.
-
-    Args:
-        task: `Task`.
-        train: list of `Example`. What demonstrations are drawn from; empty
-            where none are.
-        test: list of `Example`. All of the split.
-        shots: tuple of ints. Each K.
-        twins: dict. What of `train` a tested example must not be shown, for it
-            is the same; see `twins`. Defaults to `{}`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.evaluation_set import EvaluationSet
-    from keras_gpt3.evaluation.task_data import task_examples
-    from keras_gpt3.evaluation.task_table import find_tasks
-
-    (task,) = find_tasks("two_digit_addition")
-    EvaluationSet(task, [], task_examples(task, "test"), shots=(0,))
-    ```
-    """
+    """The examples of a task, and the numbers of demonstrations."""
 
     task: object
     train: list
@@ -45,37 +24,7 @@ class EvaluationSet:
 
 
 def load_evaluation_sets(tasks, shots=None, seed=0, data=None, records=None):
-    """Reads the examples of all tasks, and checks that there are enough.
-
-    Args:
-        tasks: iterable of `Task`.
-        shots: int or sequence of ints. K. Defaults to `None`, each task's own.
-        seed: int. Of generated tasks. Defaults to `0`.
-        data: path. As in `evaluate`. Defaults to `None`.
-        records: dict. As in `evaluate`. Defaults to `None`.
-
-    Returns:
-        A list of `EvaluationSet`.
-
-    Raises:
-        FileNotFoundError: If a file of records is not there.
-        ImportError: If a package of the extra `evaluate` is missing.
-        OSError: If a dataset cannot be loaded.
-        ValueError: If `shots` is no integer of at least 0, or larger than a
-            training split, a test split is empty, a record is damaged, or
-            `records` are of other tasks.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.evaluation_set import load_evaluation_sets
-    from keras_gpt3.evaluation.task_table import find_tasks
-
-    tasks = find_tasks("two_digit_addition")
-    (one,) = load_evaluation_sets(tasks, shots=(0, 50))
-    len(one.test)  # 2000
-    ```
-    """
+    """Reads the examples of all tasks, and checks that there are enough."""
     records = records or {}
     _check_names(records, [task.name for task in tasks])
     counts = [_counts(task, shots) for task in tasks]

@@ -11,24 +11,7 @@ _LEAST_COUNT = 2
 
 @dataclasses.dataclass(frozen=True)
 class FavouredWord:
-    """A word, and how often it is said.
-
-    Args:
-        word: string.
-        count: int. Samples of the category that hold it.
-        rate: float. Their share of the category's samples.
-        rate_elsewhere: float. The share of the other categories' samples that
-            hold it.
-        favour: float. The log of the ratio of the rates, above 0.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.favoured_words import FavouredWord
-
-    FavouredWord("calm", 40, rate=0.05, rate_elsewhere=0.01, favour=1.6)
-    ```
-    """
+    """A word, and how often it is said."""
 
     word: str
     count: int
@@ -46,31 +29,6 @@ def favoured_words(samples, minimum_count=None):
     sample, and one sample that holds it at the rate of all is added on either
     side, so that a word which the others never have ranks by how often it is
     said.
-
-    Args:
-        samples: dict from category to a list of lists of words, one a sample.
-        minimum_count: int. The fewest samples of a category that must hold a
-            word. Defaults to `None`: one percent of them, and at least 2.
-
-    Returns:
-        A dict from category to a list of `FavouredWord`, the most favoured
-        first.
-
-    Raises:
-        ValueError: If there are fewer than two categories, or one has no
-            sample.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.favoured_words import favoured_words
-
-    samples = {
-        "cats": [["small", "quiet"], ["quiet"], ["loyal", "quiet"]],
-        "dogs": [["loyal"], ["loyal"], ["small", "loyal"]],
-    }
-    favoured_words(samples)["cats"][0].word  # "quiet"
-    ```
     """
     sizes = {category: len(texts) for category, texts in samples.items()}
     if len(sizes) < 2 or not all(sizes.values()):

@@ -19,38 +19,6 @@ class FreeAnswers:
 
     Section 2.4 of Brown et al. 2020. An answer ends before the first of the
     task's stop strings.
-
-    Args:
-        model: `GPT3` with a preprocessor.
-        task: `Task`.
-        batch_size: int. Beams that are searched at a time, 4 of a prompt.
-            Defaults to `8`.
-
-    Call arguments:
-        questions: list of `Question`.
-
-    Yields:
-        `Outcome`s, in any order, as soon as they are known.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.evaluation.example import Example
-    from keras_gpt3.evaluation.free_answers import FreeAnswers
-    from keras_gpt3.evaluation.question import Question
-    from keras_gpt3.evaluation.task import Task
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    task = Task(
-        name="sums", title="Sums", paper="", fields={}, context="", target="",
-        scoring="generate", metrics=("exact_match",), shots=0,
-        max_new_tokens=2,
-    )
-    answer = FreeAnswers(model, task)
-    question = Question(0, Example("1+1=", ("2",)), ((16, 10, 16, 28),), 0)
-    list(answer([question]))
-    ```
     """
 
     def __init__(self, model, task, batch_size=8):

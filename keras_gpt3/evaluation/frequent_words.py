@@ -13,27 +13,6 @@ def frequent_words(count=10_000, shortest=5, longest=14):
     15 letters (section 3.9.2), counted by Norvig in 2009 on pages of the web.
     Here the counts are those of the package wordfreq, which joins several
     kinds of text and is kept: the words of the paper are not all among them.
-
-    Args:
-        count: int. How many words. Defaults to `10_000`.
-        shortest: int. The fewest letters. Defaults to `5`.
-        longest: int. The most letters. Defaults to `14`.
-
-    Returns:
-        A list of different words, the most frequent first. They have the
-        letters a to z only.
-
-    Raises:
-        ImportError: If wordfreq is not installed.
-        ValueError: If there are too few such words.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.frequent_words import frequent_words
-
-    frequent_words(3)  # ["about", "their", "there"]
-    ```
     """
     check_integer("count", count, minimum=1)
     words = (

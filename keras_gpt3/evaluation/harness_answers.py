@@ -20,32 +20,6 @@ def answer_prompts(model, prompts, options, batch_size=8, seeds=None):
     What prompts share is computed once, and batches hold prompts of like
     lengths, the longest first: a batch is read at once as far as its shortest
     prompt goes, the rest token by token.
-
-    Args:
-        model: a `GPT3` with a preprocessor.
-        prompts: list of lists of ints, which leave room for their answers.
-        options: a `HarnessOptions`.
-        batch_size: int. Defaults to `8`.
-        seeds: list of ints, that of each prompt's draws. Defaults to `None`,
-            0 for each.
-
-    Yields:
-        Pairs of an index of `prompts` and its answer, a string, in any order.
-
-    Raises:
-        ValueError: If an option has a value that the sampler does not take.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.evaluation.harness_answers import answer_prompts
-    from keras_gpt3.evaluation.harness_options import HarnessOptions
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    options = HarnessOptions.read({"until": "\\n", "max_gen_toks": 3})
-    dict(answer_prompts(model, [[464, 3139]], options))
-    ```
     """
     request = GenerationRequest.checked(
         model,

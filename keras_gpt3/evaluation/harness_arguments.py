@@ -19,13 +19,8 @@ _AUTO_BATCH_SIZE = 8
 
 
 def check_unused(arguments):
-    """Raises unless arguments are those that the harness passes to any model.
-
-    Args:
-        arguments: dict of what `HarnessModel` does not use.
-
-    Raises:
-        ValueError: If there is another one.
+    """Raises unless arguments are those that the harness passes to any
+    model.
     """
     unknown = sorted(set(arguments) - set(_UNUSED))
     if unknown:
@@ -36,25 +31,7 @@ def check_unused(arguments):
 
 
 def read_batch_size(batch_size):
-    """Brings a batch size to an integer.
-
-    Args:
-        batch_size: int, string of one, or `"auto"`, which is 8.
-
-    Returns:
-        An int.
-
-    Raises:
-        ValueError: If it is below 1, or no such string.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.harness_arguments import read_batch_size
-
-    read_batch_size("16")  # 16
-    ```
-    """
+    """Brings a batch size to an integer."""
     if isinstance(batch_size, str):
         # "auto:4" asks to look for the size four times.
         if batch_size.partition(":")[0] == "auto":
@@ -66,20 +43,7 @@ def read_batch_size(batch_size):
 
 
 def read_model(preset, model, dtype):
-    """Loads a model, unless there is one.
-
-    Args:
-        preset: string or `None`. What `GPT3.from_preset` takes.
-        model: a `GPT3`, or `None`.
-        dtype: string or `None`. A Keras dtype policy, with a preset.
-
-    Returns:
-        A `GPT3` with a preprocessor.
-
-    Raises:
-        ValueError: Unless exactly one of preset and model is given, or if
-            there is no preprocessor, or a dtype with a model.
-    """
+    """Loads a model, unless there is one."""
     if (preset is None) == (model is None):
         raise ValueError(
             "Exactly one of preset and model must be given. Received: preset="
@@ -104,18 +68,7 @@ def read_model(preset, model, dtype):
 
 
 def read_max_length(max_length, model):
-    """The tokens that a model is to read.
-
-    Args:
-        max_length: int, or `None` for all that it can.
-        model: a `GPT3`.
-
-    Returns:
-        An int.
-
-    Raises:
-        ValueError: If it is below 2 or more than the model's context.
-    """
+    """The tokens that a model is to read."""
     context = model.backbone.max_sequence_length
     max_length = context if max_length is None else max_length
     # A context and a token behind it.

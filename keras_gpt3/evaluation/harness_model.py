@@ -35,40 +35,6 @@ class HarnessModel(TemplateLM):
     the context's end belongs to the continuation, an empty context is the
     start token, and what is too long loses its first tokens. (`GPT3.score`
     encodes both apart, as the paper's scoring needs it.)
-
-    Args:
-        preset: string. What `GPT3.from_preset` takes. Defaults to `None`.
-        model: a `GPT3` with a preprocessor, instead. Defaults to `None`.
-        dtype: string. A Keras dtype policy. Defaults to `None`, the preset's.
-        batch_size: int, or `"auto"` for 8. Defaults to `8`.
-        max_length: int. Tokens of context and continuation. Defaults to
-            `None`, the model's context.
-        max_gen_toks: int. The longest answer where a task does not say.
-            Defaults to `256`.
-        seed: int. An answer that is drawn depends on it and its prompt, not
-            on what else is asked; a prompt that comes again draws another.
-            Defaults to `0`.
-        **unused: `device`, `max_batch_size` and `trust_remote_code`, which
-            the harness passes, do nothing.
-
-    Raises:
-        ImportError: If lm-evaluation-harness is not installed.
-        ValueError: If an argument is wrong or unknown, or there is no such
-            preset, or no tokenizer.
-
-    Example:
-
-    ```python
-    from lm_eval.api.instance import Instance
-
-    import keras_gpt3
-    from keras_gpt3.evaluation.harness_model import HarnessModel
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    harness_model = HarnessModel(model=model)
-    request = Instance("loglikelihood", {}, ("Is water wet?", " Yes"), 0)
-    ((log_likelihood, is_greedy),) = harness_model.loglikelihood([request])
-    ```
     """
 
     def __init__(
@@ -94,31 +60,13 @@ class HarnessModel(TemplateLM):
 
     @classmethod
     def create_from_arg_obj(cls, arg_dict, additional_config=None):
-        """Makes a model of the harness' `model_args`.
-
-        Args:
-            arg_dict: dict of arguments. They override what follows: their own
-                method would raise for an argument given twice, and the
-                command line always gives a batch size.
-            additional_config: dict of further arguments. Defaults to `None`.
-
-        Returns:
-            A `HarnessModel`.
-        """
+        """Makes a model of the harness' `model_args`."""
         additional = (additional_config or {}).items()
         return cls(**{k: v for k, v in additional if v is not None} | arg_dict)
 
     @classmethod
     def create_from_arg_string(cls, arg_string, additional_config=None):
-        """Makes a model of `"preset=...,batch_size=..."`.
-
-        Args:
-            arg_string: string.
-            additional_config: dict of further arguments. Defaults to `None`.
-
-        Returns:
-            A `HarnessModel`.
-        """
+        """Makes a model of `"preset=...,batch_size=..."`."""
         arg_dict = simple_parse_args_string(arg_string)
         return cls.create_from_arg_obj(arg_dict, additional_config)
 
@@ -145,21 +93,7 @@ class HarnessModel(TemplateLM):
     # === Requests ===
 
     def loglikelihood(self, requests, disable_tqdm=False):
-        """Log-likelihoods of continuations after their contexts.
-
-        Args:
-            requests: list of the harness' `Instance`, whose `args` are
-                context and continuation, strings.
-            disable_tqdm: bool. Whether to show no progress. Defaults to
-                `False`.
-
-        Returns:
-            A list of pairs: the log-likelihood, and whether each token is the
-            likeliest one.
-
-        Raises:
-            ValueError: If a continuation has no tokens, or too many.
-        """
+        """Log-likelihoods of continuations after their contexts."""
         encoded = [
             (request.args, *self.tokens.pair(*request.args))
             for request in requests
@@ -167,15 +101,7 @@ class HarnessModel(TemplateLM):
         return self._loglikelihood_tokens(encoded, disable_tqdm)
 
     def loglikelihood_rolling(self, requests, disable_tqdm=False):
-        """Log-likelihoods of whole texts, each token once.
-
-        Args:
-            requests: list of `Instance`, whose `args` are a text.
-            disable_tqdm: bool. Defaults to `False`.
-
-        Returns:
-            A list of floats, 0 for an empty text.
-        """
+        """Log-likelihoods of whole texts, each token once."""
         windows, owners = [], []
         for owner, request in enumerate(requests):
             (text,) = request.args
@@ -196,20 +122,7 @@ class HarnessModel(TemplateLM):
         return totals
 
     def generate_until(self, requests, disable_tqdm=False):
-        """Continues contexts up to a stop string.
-
-        Args:
-            requests: list of `Instance`, whose `args` are a context and a
-                dict; see `HarnessOptions`.
-            disable_tqdm: bool. Defaults to `False`.
-
-        Returns:
-            A list of strings.
-
-        Raises:
-            ValueError: If an option is unknown, or an answer leaves no room
-                for a context.
-        """
+        """Continues contexts up to a stop string."""
         alike = {}
         for index, request in enumerate(requests):
             options = HarnessOptions.read(request.args[1], self.max_gen_toks)
@@ -234,17 +147,7 @@ class HarnessModel(TemplateLM):
         return [answers[index] for index in range(len(requests))]
 
     def chat_template(self, chat_template=False):
-        """Raises where a chat template is asked for: GPT-3 has none.
-
-        Args:
-            chat_template: bool or string. Defaults to `False`.
-
-        Returns:
-            An empty string.
-
-        Raises:
-            ValueError: If a template is asked for.
-        """
+        """Raises where a chat template is asked for: GPT-3 has none."""
         if chat_template:
             raise ValueError(
                 "apply_chat_template must be left out: GPT-3 reads plain text."
@@ -254,23 +157,11 @@ class HarnessModel(TemplateLM):
         return ""
 
     def apply_chat_template(self, chat_history, add_generation_prompt=True):
-        """Raises, as `chat_template`.
-
-        Args:
-            chat_history: list of dicts.
-            add_generation_prompt: bool. Defaults to `True`.
-
-        Raises:
-            ValueError: Always.
-        """
+        """Raises, as `chat_template`."""
         self.chat_template(True)
 
     def get_model_info(self):
-        """What the harness writes beside its results.
-
-        Returns:
-            A dict of the number of parameters and the dtype policy.
-        """
+        """What the harness writes beside its results."""
         return {
             "model_num_parameters": self.model.backbone.count_params(),
             "model_dtype": self.model.backbone.dtype_policy.name,

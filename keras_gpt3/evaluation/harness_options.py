@@ -17,23 +17,7 @@ _KNOWN = ("until", *_LENGTHS, "do_sample", *_WHERE_DRAWN, *_ALWAYS)
 
 
 class HarnessOptions(typing.NamedTuple):
-    """How a request is to be answered.
-
-    Args:
-        until: tuple of strings. An answer ends before them.
-        max_gen_toks: int. The most tokens of an answer.
-        sampling: tuple of pairs of name and value: arguments of
-            `keras_gpt3.generation.SeededSampler`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.harness_options import HarnessOptions
-
-    HarnessOptions.read({"until": ["\\n"], "do_sample": False}).sampling
-    # (("temperature", 0.0),)
-    ```
-    """
+    """How a request is to be answered."""
 
     until: tuple
     max_gen_toks: int
@@ -46,18 +30,6 @@ class HarnessOptions(typing.NamedTuple):
         Nothing is drawn unless `do_sample` or a temperature above 0 says so.
         Several names stand for the length of an answer; the first that is
         given counts.
-
-        Args:
-            gen_kwargs: dict. `generation_kwargs` of a task.
-            max_gen_toks: int. The length where there is none. Defaults to
-                `256`.
-
-        Returns:
-            A `HarnessOptions`.
-
-        Raises:
-            ValueError: If an option is unknown, or has a value that it cannot
-                have.
         """
         if not isinstance(gen_kwargs, dict):
             raise ValueError(

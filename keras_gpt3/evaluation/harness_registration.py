@@ -10,20 +10,6 @@ def register_harness_model():
     `import keras_gpt3.evaluation` calls it. Their registry is given a name to
     import once the model is asked for: 0.04 seconds, where their evaluator
     alone takes one.
-
-    Returns:
-        A bool: whether lm-evaluation-harness is installed, so that it knows
-        the model now.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.harness_registration import (
-        register_harness_model,
-    )
-
-    register_harness_model()
-    ```
     """
     try:
         # Their registry fills itself only as long as it is empty.

@@ -6,24 +6,7 @@ _log = logging.getLogger(__name__)
 
 
 class HarnessTokens:
-    """Encodes requests as the harness' own model for transformers does.
-
-    Args:
-        preprocessor: `GPT3Preprocessor`.
-        max_length: int. Tokens that the model reads.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.evaluation.harness_tokens import HarnessTokens
-
-    preprocessor = keras_gpt3.GPT3Preprocessor.from_preset("gpt3_small_en")
-    tokens = HarnessTokens(preprocessor, max_length=2048)
-    tokens.pair("Is water wet? ", "Yes")
-    # As "Is water wet?" and " Yes".
-    ```
-    """
+    """Encodes requests as the harness' own model for transformers does."""
 
     def __init__(self, preprocessor, max_length):
         self.tokenizer = preprocessor.tokenizer
@@ -36,17 +19,7 @@ class HarnessTokens:
         return self.tokenizer.start_token_id
 
     def encode(self, text, add_start=None):
-        """Turns a text into token ids.
-
-        Args:
-            text: string.
-            add_start: bool. Whether to put the start token before it. Defaults
-                to `None`: if the preprocessor does, and the text does not
-                begin with it.
-
-        Returns:
-            A list of ints.
-        """
+        """Turns a text into token ids."""
         if add_start is None:
             has_start = text.startswith(self.tokenizer.start_token)
             add_start = self.adds_start and not has_start
@@ -54,15 +27,7 @@ class HarnessTokens:
         return [self.start_token_id, *ids] if add_start else ids
 
     def decode(self, ids, skip_special_tokens=True):
-        """Turns token ids into a text.
-
-        Args:
-            ids: int or list of ints.
-            skip_special_tokens: bool. Defaults to `True`.
-
-        Returns:
-            A string.
-        """
+        """Turns token ids into a text."""
         ids = [ids] if isinstance(ids, int) else list(ids)
         if skip_special_tokens:
             special = set(self.tokenizer.special_token_ids)
@@ -74,17 +39,6 @@ class HarnessTokens:
 
         White space at the context's end belongs to the continuation, and an
         empty context is the start token.
-
-        Args:
-            context: string.
-            continuation: string.
-
-        Returns:
-            A pair of lists of ints.
-
-        Raises:
-            ValueError: If the continuation has no tokens of its own, or more
-                than the model reads.
         """
         stripped = context.rstrip()
         continuation = context[len(stripped) :] + continuation
@@ -106,15 +60,7 @@ class HarnessTokens:
         return before, behind
 
     def fitted(self, pairs):
-        """Pairs without the contexts' first tokens, where they are too long.
-
-        Args:
-            pairs: list of pairs of lists of ints.
-
-        Returns:
-            A list of such pairs: the last token is not read, so that they have
-            at most `max_length + 1`.
-        """
+        """Pairs without the contexts' first tokens, where they are too long."""
         fitted = []
         for before, behind in pairs:
             room = self.max_length + 1 - len(behind)
@@ -123,19 +69,7 @@ class HarnessTokens:
         return fitted
 
     def prompts(self, contexts, max_gen_toks):
-        """Encodes contexts that leave room for answers.
-
-        Args:
-            contexts: list of strings; an empty one is the start token.
-            max_gen_toks: int. Tokens of an answer.
-
-        Returns:
-            A list of lists of ints, without the first tokens of those that are
-            too long.
-
-        Raises:
-            ValueError: If an answer leaves no room.
-        """
+        """Encodes contexts that leave room for answers."""
         room = self.max_length - max_gen_toks
         if room < 1:
             raise ValueError(

@@ -14,23 +14,7 @@ img { max-width: 100%; }
 
 
 def html_page(title, body):
-    """Makes a page that needs nothing from elsewhere.
-
-    Args:
-        title: string. Plain text.
-        body: string. HTML.
-
-    Returns:
-        A string.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.html_page import html_page
-
-    html_page("Scores <of mine>", "<p>None yet.</p>")
-    ```
-    """
+    """Makes a page that needs nothing from elsewhere."""
     title = html.escape(title)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -40,23 +24,7 @@ def html_page(title, body):
 
 
 def html_table(columns, rows):
-    """Writes cells as an HTML table.
-
-    Args:
-        columns: iterable of strings. Plain text, as all cells.
-        rows: iterable of iterables of strings.
-
-    Returns:
-        A string.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.html_page import html_table
-
-    html_table(("K", "Value"), [("0", "42.7")])
-    ```
-    """
+    """Writes cells as an HTML table."""
 
     def line(tag, cells):
         inner = "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells)
@@ -67,29 +35,7 @@ def html_table(columns, rows):
 
 
 def html_image(path, text):
-    """Puts a PNG into a page.
-
-    Args:
-        path: `pathlib.Path`.
-        text: string. What it shows, in plain text.
-
-    Returns:
-        A string.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from matplotlib.figure import Figure
-
-    from keras_gpt3.evaluation.html_page import html_image
-
-    path = pathlib.Path("empty.png")
-    Figure().savefig(path)
-    html_image(path, "Nothing yet")
-    ```
-    """
+    """Puts a PNG into a page."""
     data = base64.b64encode(path.read_bytes()).decode("ascii")
     text = html.escape(text)
     return f'<img alt="{text}" src="data:image/png;base64,{data}">\n'

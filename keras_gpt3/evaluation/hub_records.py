@@ -5,33 +5,7 @@ from keras_gpt3.needed_packages import needed_packages
 
 
 def hub_records(task, split):
-    """Loads a split of a task's dataset, over the network or from its cache.
-
-    Args:
-        task: `Task`. Its `hub` says which dataset.
-        split: string. `"train"`, which demonstrations are of, or `"test"`.
-
-    Returns:
-        A list of `Record`.
-
-    Raises:
-        ValueError: If the task has no such dataset, or a row lacks a field.
-        OSError: If the dataset cannot be loaded.
-        ImportError: If `datasets` is not installed.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.hub_records import hub_records
-    from keras_gpt3.evaluation.task_table import find_tasks
-
-    (task,) = find_tasks(["sat_analogies"])
-    try:
-        hub_records(task, "test")
-    except ValueError:
-        pass  # It is not on the hub.
-    ```
-    """
+    """Loads a split of a task's dataset, over the network or from its cache."""
     name = _split_name(task, split)
     rows = _load(task, name)
     where = f"path='{task.hub['path']}', split='{name}'"

@@ -11,28 +11,6 @@ def mean_interval(scores, clusters=None, seed=0, level=0.95):
     It is the bootstrap's. Where all scores are 1, or all are 0, the bootstrap
     has no spread, however few they are: then it is the interval of Clopper and
     Pearson (1934), which for 95% of n that are right begins at 0.025^(1/n).
-
-    Args:
-        scores: array or list of floats, one an example.
-        clusters: as for `standard_error`. Where all scores agree, n is the
-            number of clusters. Defaults to `None`.
-        seed: int. Of the bootstrap. Defaults to `0`.
-        level: float. How sure the interval is. Defaults to `0.95`.
-
-    Returns:
-        A pair of floats.
-
-    Raises:
-        ValueError: As `bootstrap_interval`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.mean_interval import mean_interval
-
-    mean_interval([1.0, 0.0, 1.0, 1.0])  # (0.25, 1.0)
-    mean_interval([0.0, 0.0, 0.0, 0.0])  # (0.0, 0.602)
-    ```
     """
     interval = bootstrap_interval(
         scores, seed=seed, level=level, clusters=clusters

@@ -15,43 +15,11 @@ _NOT_A_SHARE = ("bleu", "perplexity")
 
 
 def metric_title(metric):
-    """Names a metric with its unit.
-
-    Args:
-        metric: string. One of `task.METRICS`, or `"average"`.
-
-    Returns:
-        A string.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.metric_display import metric_title
-
-    metric_title("accuracy")  # "Accuracy (%)"
-    ```
-    """
+    """Names a metric with its unit."""
     title = _TITLES.get(metric, metric)
     return title if metric in _NOT_A_SHARE else f"{title} (%)"
 
 
 def shown_value(metric, value):
-    """Brings a value to the unit in which it is shown, the paper's.
-
-    Args:
-        metric: string.
-        value: float, in the unit of `TaskResult`.
-
-    Returns:
-        A float.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.metric_display import shown_value
-
-    shown_value("accuracy", 0.25)  # 25.0
-    shown_value("bleu", 39.5)  # 39.5
-    ```
-    """
+    """Brings a value to the unit in which it is shown, the paper's."""
     return value if metric in _NOT_A_SHARE else 100 * value

@@ -16,22 +16,6 @@ def model_fingerprint(model):
 
     That is its weights and config, its tokenizer, what the preprocessor puts
     before a text, and the version of the package.
-
-    Args:
-        model: `GPT3`.
-
-    Returns:
-        A string of 16 hexadecimal digits.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.evaluation.model_fingerprint import model_fingerprint
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    model_fingerprint(model)
-    ```
     """
     digest = hashlib.blake2b(digest_size=8)
     config = model.backbone.get_config()

@@ -7,24 +7,7 @@ _NUM_PARTS = 2
 
 
 def model_labels(models):
-    """Shortens names of models that are long paths to their last two parts.
-
-    Args:
-        models: iterable of strings, as of `TaskResult`.
-
-    Returns:
-        A dict from name to string. Handles such as `"hf://org/name"` stay as
-        they are, and so do paths that would then be called the same.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.model_labels import model_labels
-
-    model_labels(["/data/runs/first/model"])
-    # {"/data/runs/first/model": "first/model"}
-    ```
-    """
+    """Shortens names of models that are long paths to their last two parts."""
     labels = {model: _label(model) for model in models}
     shown = list(labels.values())
     return {

@@ -12,23 +12,7 @@ from keras_gpt3.evaluation.uncertainty import standard_error
 
 @dataclasses.dataclass(frozen=True)
 class OccupationBias:
-    """What one template showed.
-
-    Args:
-        template: string. With `"{occupation}"`.
-        log_ratios: dict from occupation to the log of the probability of the
-            female words over that of the male words behind the template;
-            below 0 it leans male.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.occupation_bias import OccupationBias
-
-    found = OccupationBias("The {occupation} was a", {"a": -1.0, "b": 0.5})
-    found.mean, found.share_male  # -0.25, 0.5
-    ```
-    """
+    """What one template showed."""
 
     template: str
     log_ratios: dict
@@ -75,37 +59,6 @@ def occupation_bias(
     the people"), and a model that has learnt little says little here. A ratio
     near 0 is no proof of fairness (6.2.4: such work can be no more than a
     beginning).
-
-    Args:
-        model: `GPT3`, with a preprocessor. Its `score` is used.
-        occupations: iterable of strings. Defaults to `None`, the shipped list
-            of common ones.
-        templates: iterable of strings. Defaults to `None`, the paper's three.
-        female_words: list of strings, with the space before each. Defaults to
-            `None`, those that the paper names.
-        male_words: as `female_words`.
-        batch_size: int. Continuations that are scored at a time. Defaults to
-            `8`.
-
-    Returns:
-        A list of `OccupationBias`, one a template.
-
-    Raises:
-        ImportError: If the shipped lists are needed and PyYAML is not
-            installed.
-        ValueError: If there is no occupation, or a template has no place for
-            it.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.evaluation.occupation_bias import occupation_bias
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    neutral, competent, incompetent = occupation_bias(model, ["nurse"])
-    neutral.log_ratios["nurse"]
-    ```
     """
     if occupations is None:
         occupations = bias_data("occupations")["occupations"]

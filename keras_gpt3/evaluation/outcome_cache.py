@@ -17,31 +17,6 @@ class OutcomeCache:
 
     A line is written as soon as an outcome is added: a killed run loses what
     was not added yet, and perhaps the line that it was writing.
-
-    Args:
-        folder: path, or `None` to keep nothing.
-        names: dict. What the evaluation is of, such as task, model, shots and
-            seed. Other names, other file.
-        digests: list of strings. Those of all examples of the split. Outcomes
-            that are of others, at the same index, are dropped from the file:
-            they were found for other data. Defaults to `None`, keep all.
-
-    Attributes:
-        outcomes: dict from the index of an example to its `Outcome`.
-        path: path of the file, `None` without a folder.
-
-    Raises:
-        OSError: If the file cannot be read or written.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.outcome import Outcome
-    from keras_gpt3.evaluation.outcome_cache import OutcomeCache
-
-    with OutcomeCache("cache", {"task": "anli_r1", "shots": 50}) as cache:
-        cache.add([Outcome(0, shots=50, predicted=1, correct=0.0)])
-    ```
     """
 
     def __init__(self, folder, names, digests=None):
@@ -62,11 +37,7 @@ class OutcomeCache:
             self._file.close()
 
     def add(self, outcomes):
-        """Adds outcomes, and writes them.
-
-        Args:
-            outcomes: iterable of `Outcome`.
-        """
+        """Adds outcomes, and writes them."""
         for outcome in outcomes:
             self.outcomes[outcome.index] = outcome
             if self._file is not None:

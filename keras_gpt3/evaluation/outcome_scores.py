@@ -7,38 +7,7 @@ from keras_gpt3.echoed_value import echoed
 
 
 def read_outcome_scores(path, sets):
-    """Reads a file that `OutcomeCache` wrote.
-
-    Args:
-        path: path.
-        sets: dict from a task's name to a list of `Example`, those that the
-            scores are wanted for.
-
-    Returns:
-        A pair of the task's name and a list of floats, one an example.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no such file, is of another task or of other
-            examples, or an example was left out or has no score.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.evaluation.example import Example
-    from keras_gpt3.evaluation.outcome import Outcome
-    from keras_gpt3.evaluation.outcome_cache import OutcomeCache
-    from keras_gpt3.evaluation.outcome_scores import read_outcome_scores
-
-    asked = Example("Is water wet?", (" Yes",))
-    with OutcomeCache("cache", {"task": "water"}) as cache:
-        cache.add([Outcome(0, 0, 1, correct=0.0, example=asked.digest)])
-    (path,) = pathlib.Path("cache").iterdir()
-    read_outcome_scores(path, {"water": [asked]})  # "water", [0.0]
-    ```
-    """
+    """Reads a file that `OutcomeCache` wrote."""
     if not pathlib.Path(path).is_file():
         raise FileNotFoundError(
             f"A file of outcomes must exist. Received: file='{path}'. Name a "

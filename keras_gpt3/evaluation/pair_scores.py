@@ -9,30 +9,6 @@ class PairScores:
     Each different pair is scored once, what contexts share is computed once,
     and batches hold pairs of like lengths, the longest first. The scores are
     those of `GPT3.score` for whole contexts.
-
-    Args:
-        model: `GPT3`.
-        batch_size: int. Pairs that the model reads at a time. Defaults to `8`.
-
-    Call arguments:
-        pairs: list of pairs of context and continuation, sequences of ints
-            that fit the model's context; neither is empty.
-
-    Yields:
-        Pairs of an index of `pairs` and its `ContinuationScore`, in any order.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.evaluation.pair_scores import PairScores
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    score = PairScores(model)
-    pairs = [([464, 3139], [286]), ([464, 3139], [286, 4881])]
-    found = dict(score(pairs))
-    found[0].log_likelihood
-    ```
     """
 
     def __init__(self, model, batch_size=8):

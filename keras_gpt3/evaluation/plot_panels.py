@@ -19,33 +19,7 @@ _STEP, _MOST_STEPS = 1.5, 3
 
 
 def task_panels(results, tasks):
-    """Makes a figure with an empty panel for each task and metric.
-
-    Args:
-        results: list of `TaskResult`.
-        tasks: iterable of `Task`, for their titles and what guessing gets; it
-            may lack some.
-
-    Returns:
-        A `matplotlib.figure.Figure` and a dict from pair of task and metric to
-        its axes, in the order of the results.
-
-    Raises:
-        ValueError: If there are no results.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.plot_panels import task_panels
-    from keras_gpt3.evaluation.task_result import TaskResult
-
-    result = TaskResult(
-        "piqa", "mine", 0, 0, "accuracy", 0.6, 0.01, (0.58, 0.62), 1838, 0.0
-    )
-    figure, panels = task_panels([result], ())
-    panels["piqa", "accuracy"].get_title()  # "piqa"
-    ```
-    """
+    """Makes a figure with an empty panel for each task and metric."""
     # Without pyplot: no window, no state that outlives the figure.
     from matplotlib.figure import Figure
 
@@ -81,23 +55,7 @@ def _dress(axes, task, name, metric):
 
 
 def add_legend(figure):
-    """Puts one legend of all panels below them, where no curve is.
-
-    Args:
-        figure: `matplotlib.figure.Figure`.
-
-    Example:
-
-    ```python
-    from matplotlib.figure import Figure
-
-    from keras_gpt3.evaluation.plot_panels import add_legend
-
-    figure = Figure(layout="constrained")
-    figure.subplots().plot([0, 1], [25.0, 40.0], label="mine")
-    add_legend(figure)
-    ```
-    """
+    """Puts one legend of all panels below them, where no curve is."""
     handles = {}
     for axes in figure.axes:
         for handle, label in zip(
@@ -115,48 +73,13 @@ def add_legend(figure):
 
 
 def stroke(number, count):
-    """Makes curves that coincide visible: each is wider than the next.
-
-    Args:
-        number: int. Of the curve, from 0, in the order of drawing.
-        count: int. Curves of a panel.
-
-    Returns:
-        A dict of matplotlib's `linewidth` and `markersize`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.plot_panels import stroke
-
-    stroke(0, 2)  # {"linewidth": 3.0, "markersize": 5.5}
-    stroke(1, 2)  # {"linewidth": 1.5, "markersize": 4.0}
-    ```
-    """
+    """Makes curves that coincide visible: each is wider than the next."""
     more = _STEP * min(count - 1 - number, _MOST_STEPS)
     return {"linewidth": 1.5 + more, "markersize": 4 + more}
 
 
 def scale_scores(axes, metric):
-    """Scales the axis of scores: from 0, or logarithmic for perplexity.
-
-    Args:
-        axes: matplotlib axes, with all that it shows.
-        metric: string.
-
-    Example:
-
-    ```python
-    from matplotlib.figure import Figure
-
-    from keras_gpt3.evaluation.plot_panels import scale_scores
-
-    axes = Figure().subplots()
-    axes.plot([0, 50], [0.0, 0.0])
-    scale_scores(axes, "accuracy")
-    axes.get_ylim()  # (-0.4, 10.0)
-    ```
-    """
+    """Scales the axis of scores: from 0, or logarithmic for perplexity."""
     if metric == "perplexity":
         axes.set_yscale("log")
         return
@@ -165,24 +88,7 @@ def scale_scores(axes, metric):
 
 
 def label_end(axes, x, y, text):
-    """Writes at the right end of a curve of the paper what it is.
-
-    Args:
-        axes: matplotlib axes.
-        x: float. Where the curve ends.
-        y: float.
-        text: string.
-
-    Example:
-
-    ```python
-    from matplotlib.figure import Figure
-
-    from keras_gpt3.evaluation.plot_panels import label_end
-
-    label_end(Figure().subplots(), 50, 82.3, "175B")
-    ```
-    """
+    """Writes at the right end of a curve of the paper what it is."""
     axes.annotate(
         text,
         (x, y),

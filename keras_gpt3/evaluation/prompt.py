@@ -14,38 +14,6 @@ def prompt_parts(task, demonstrations, example):
     The instruction comes first, then the demonstrations with their answers,
     then the example's context without one; the task's delimiter is between
     them. With no demonstrations the prompt is zero-shot, with one one-shot.
-
-    Args:
-        task: `Task`.
-        demonstrations: sequence of `Example`s.
-        example: `Example`. What is asked.
-
-    Returns:
-        A pair: what is shown, a string that may be empty; and what is asked,
-        the delimiter in front, a tuple of strings: one, or with partial
-        evaluation one a choice. Each of these behind the first is a prompt.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.example import Example
-    from keras_gpt3.evaluation.prompt import prompt_parts
-    from keras_gpt3.evaluation.task import Task
-
-    task = Task(
-        name="french", title="French", paper="Figure 2.1", fields={},
-        context="", target="", scoring="generate", metrics=("bleu",), shots=1,
-        instruction="Translate English to French:", delimiter="\\n",
-    )
-    shown = Example("sea otter =>", (" loutre de mer",))
-    before, (asked,) = prompt_parts(
-        task, [shown], Example("cheese =>", (" fromage",))
-    )
-    print(before + asked)
-    # Translate English to French:
-    # sea otter => loutre de mer
-    # cheese =>
-    ```
     """
     pieces = [task.instruction] if task.instruction else []
     pieces += [shown.demonstration for shown in demonstrations]
@@ -64,41 +32,6 @@ class PromptEncoder:
     what questions share has the same ids for all of them, and what is counted
     is what the model reads. Those demonstrations that were drawn last are left
     out.
-
-    Args:
-        preprocessor: `GPT3Preprocessor`.
-        task: `Task`.
-        window: int. Tokens that prompt and answer may have.
-
-    Call arguments:
-        demonstrations: sequence of `Example`s, in the order of the draw.
-        example: `Example`. What is asked. Of several contexts all must fit.
-        answer_length: int. Tokens of its longest answer.
-
-    Returns:
-        A pair: the prompts, a tuple of tuples of ints, one a context; and the
-        number of demonstrations in them.
-
-    Raises:
-        ValueError: If the example does not fit with no demonstrations either.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.evaluation.example import Example
-    from keras_gpt3.evaluation.prompt import PromptEncoder
-    from keras_gpt3.evaluation.task import Task
-
-    preprocessor = keras_gpt3.GPT3Preprocessor.from_preset("gpt3_small_en")
-    task = Task(
-        name="sums", title="Sums", paper="", fields={}, context="", target="",
-        scoring="generate", metrics=("exact_match",), shots=2, delimiter="\\n",
-    )
-    encode = PromptEncoder(preprocessor, task, window=14)
-    shown = [Example("1+1=", ("2",)), Example("2+2=", ("4",))]
-    _, shots = encode(shown, Example("3+4=", ("7",)), answer_length=1)  # 1
-    ```
     """
 
     def __init__(self, preprocessor, task, window):

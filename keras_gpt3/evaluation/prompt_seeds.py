@@ -9,22 +9,6 @@ def prompt_seeds(prompts, seed):
 
     Other prompts before it do not change it: lm-evaluation-harness leaves out
     those that its cache knows.
-
-    Args:
-        prompts: list of strings.
-        seed: int.
-
-    Returns:
-        A list of ints that int32 holds.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.prompt_seeds import prompt_seeds
-
-    one, other, again = prompt_seeds(["a", "b", "a"], seed=0)
-    assert one != again and prompt_seeds(["b"], seed=0) == [other]
-    ```
     """
     times, seeds = collections.Counter(), []
     for prompt in prompts:

@@ -9,29 +9,7 @@ from keras_gpt3.evaluation.prompt import PromptEncoder
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """What a model reads before an answer, and the answers to be scored.
-
-    Args:
-        index: int. The example's place in its split.
-        example: `Example`.
-        prompts: tuple of tuples of ints. Token ids of instruction,
-            demonstrations and context: one, or with partial evaluation one a
-            choice.
-        shots: int. Demonstrations in the prompts.
-        answers: tuple of tuples of ints. Token ids of the choices, or of the
-            right answer. Defaults to `()`: it answers freely.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.example import Example
-    from keras_gpt3.evaluation.question import Question
-
-    example = Example("Is water wet?", (" Yes",), (" Yes", " No"), label=0)
-    question = Question(0, example, ((1, 2, 3),), 0, ((4,), (5,)))
-    question.pairs  # (((1, 2, 3), (4,)), ((1, 2, 3), (5,)))
-    ```
-    """
+    """What a model reads before an answer, and the answers to be scored."""
 
     index: int
     example: object
@@ -56,46 +34,7 @@ def make_questions(
     known=(),
     excluded=None,
 ):
-    """Gives each example its demonstrations, as many as fit the context.
-
-    Args:
-        model: `GPT3` with a preprocessor.
-        task: `Task`.
-        train: list of `Example`. What demonstrations are drawn from.
-        test: list of `Example`.
-        shots: int. K.
-        seed: int. Defaults to `0`.
-        draws: int. How many different draws the examples share. Defaults to
-            `None`: each has its own, as in the paper.
-        known: container of ints. Indices of examples that are not to be asked.
-            Defaults to `()`.
-        excluded: dict from the index of an example to what of `train` it must
-            not be shown, as `twins` finds it. Defaults to `None`, nothing.
-
-    Yields:
-        `Question`s, in the order of their draws.
-
-    Raises:
-        ValueError: If there are fewer examples in `train` than `shots`, or an
-            example does not fit the model's context.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.evaluation.example import Example
-    from keras_gpt3.evaluation.question import make_questions
-    from keras_gpt3.evaluation.task import Task
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    task = Task(
-        name="sums", title="Sums", paper="", fields={}, context="", target="",
-        scoring="generate", metrics=("exact_match",), shots=1,
-    )
-    examples = [Example("1+1=", ("2",)), Example("2+2=", ("4",))]
-    list(make_questions(model, task, examples, examples, shots=1))
-    ```
-    """
+    """Gives each example its demonstrations, as many as fit the context."""
     encoder = _encoder(model, task)
     excluded = excluded or {}
     for index in _in_order_of_draws(len(test), draws):
@@ -118,29 +57,7 @@ def make_questions(
 
 
 def check_questions(model, task, test):
-    """Raises unless each example fits the context without demonstrations.
-
-    Args:
-        model: `GPT3` with a preprocessor.
-        task: `Task`.
-        test: list of `Example`.
-
-    Raises:
-        ValueError: If one does not; the message names its record.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.evaluation.question import check_questions
-    from keras_gpt3.evaluation.task_data import task_examples
-    from keras_gpt3.evaluation.task_table import find_tasks
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    (task,) = find_tasks(["two_digit_addition"])
-    check_questions(model, task, task_examples(task, "test"))
-    ```
-    """
+    """Raises unless each example fits the context without demonstrations."""
     encoder = _encoder(model, task)
     for example in test:
         # A token has at least one byte: most need not be encoded.
@@ -154,25 +71,6 @@ def twins(train, test):
 
     LAMBADA's and Winograd's are. Of two splits nothing is a twin: a short
     question may be asked in both, and is to be learned from there.
-
-    Args:
-        train: list of `Example`, the demonstrations.
-        test: list of `Example`, all of the split.
-
-    Returns:
-        A dict from the indices of tested examples to tuples of those of the
-        same in `train`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.example import Example
-    from keras_gpt3.evaluation.question import twins
-
-    examples = [Example("1+1=", ("2",)), Example("2+2=", ("4",))]
-    twins(examples, examples)  # {0: (0,), 1: (1,)}
-    twins(examples[1:], examples)  # {}
-    ```
     """
     shown = [_identity(example) for example in train]
     tested = [_identity(example) for example in demonstration_examples(test)]

@@ -11,15 +11,6 @@ def quiet_tracing():
     A model has a graph for each shape that it meets, which is traced once.
     TensorFlow counts all of them as one function, since their code is the
     same, and takes the first few shapes for a mistake.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.quiet_tracing import quiet_tracing
-
-    with quiet_tracing():
-        pass  # Score texts of many lengths.
-    ```
     """
     logger = logging.getLogger("tensorflow")
     logger.addFilter(_is_other)

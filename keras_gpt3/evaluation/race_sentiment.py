@@ -13,26 +13,7 @@ from keras_gpt3.evaluation.word_lexicon import WordLexicon
 
 @dataclasses.dataclass(frozen=True)
 class RaceSentiment:
-    """What was said of one race.
-
-    Args:
-        sentiment: float. The mean over the words favoured, from -100 to 100;
-            `None` where the lexicon has none of them.
-        interval: pair of floats. The bootstrap's 95% interval over samples,
-            the words as chosen; `None` where `sentiment` is.
-        num_samples: int.
-        words: tuple of pairs of `FavouredWord` and its sentiment, the most
-            favoured first.
-        num_unknown: int. Favoured words that the lexicon does not have.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.race_sentiment import RaceSentiment
-
-    RaceSentiment(12.5, (8.0, 17.0), 2400, words=(), num_unknown=31)
-    ```
-    """
+    """What was said of one race."""
 
     sentiment: float | None
     interval: tuple | None
@@ -42,25 +23,7 @@ class RaceSentiment:
 
 
 def race_prompts(races=None):
-    """Makes the paper's prompts.
-
-    Args:
-        races: iterable of strings. Defaults to `None`, those of Figure 6.1.
-
-    Returns:
-        A dict from race to a list of three strings.
-
-    Raises:
-        ImportError: If PyYAML is not installed.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.race_sentiment import race_prompts
-
-    race_prompts()["Asian"][0]  # "The Asian man was very"
-    ```
-    """
+    """Makes the paper's prompts."""
     data = bias_data("race")
     return {
         race: [t.replace("{race}", race) for t in data["templates"]]
@@ -83,31 +46,6 @@ def race_sentiment(descriptions, lexicon=None, minimum_count=None, seed=0):
     are counted without their sentence, sentiment "can reflect socio-historical
     factors", as where a text is about slavery. Categories are few and coarse,
     and the words are English.
-
-    Args:
-        descriptions: dict from race to a list of strings, as
-            `sampled_descriptions(model, race_prompts())` gives.
-        lexicon: `WordLexicon`, or what else has its `sentiment`. Defaults to
-            `None`, a new one.
-        minimum_count: as in `favoured_words`. Defaults to `None`.
-        seed: int. Of the bootstrap. Defaults to `0`.
-
-    Returns:
-        A dict from race to `RaceSentiment`.
-
-    Raises:
-        ImportError: If a lexicon is needed and TextBlob is not installed.
-        ValueError: As `favoured_words`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.race_sentiment import race_sentiment
-
-    said = {"cats": ["wonderful"] * 3, "dogs": ["horrible, loud"] * 3}
-    found = race_sentiment(said)
-    found["cats"].sentiment, found["dogs"].sentiment
-    ```
     """
     lexicon = lexicon or WordLexicon()
     names = {name for race in descriptions for name in normalized_words(race)}

@@ -27,20 +27,7 @@ KINDS = {
 
 
 class Record(dict):
-    """The fields of a record, which knows where it was read.
-
-    Args:
-        fields: dict.
-        where: string. What messages call it, such as file and line.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.records import Record
-
-    Record({"context": "1 + 1 =", "completion": " 2"}, "file='a.jsonl', line=3")
-    ```
-    """
+    """The fields of a record, which knows where it was read."""
 
     def __init__(self, fields, where):
         super().__init__(fields)
@@ -48,35 +35,7 @@ class Record(dict):
 
 
 def read_records(path, task):
-    """Reads a file of one record a line; empty lines are left out.
-
-    Args:
-        path: path. A `.jsonl` or `.jsonl.gz` file.
-        task: `Task`. Its `fields` are what each record must have; further ones
-            are dropped.
-
-    Returns:
-        A list of `Record`.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it has another suffix, is a folder or empty, or a line
-            is not UTF-8, no JSON object, or lacks a field.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.evaluation.records import read_records
-    from keras_gpt3.evaluation.task_table import find_tasks
-
-    line = '{"question": "who wrote it", "answer": ["nobody"]}'
-    pathlib.Path("test.jsonl").write_text(line)
-    (task,) = find_tasks(["natural_questions"])
-    read_records("test.jsonl", task)
-    ```
-    """
+    """Reads a file of one record a line; empty lines are left out."""
     path = os.fspath(path)
     records = [
         checked_record(entry, task, where)
@@ -91,39 +50,7 @@ def read_records(path, task):
 
 
 def local_records(folder, task, split):
-    """Reads a split of a task from a folder of local data.
-
-    Args:
-        folder: path. It holds `TASK/train.jsonl` and `TASK/test.jsonl`, each
-            perhaps gzipped with `.gz` behind; or what `local_file` finds of a
-            synthetic task.
-        task: `Task`.
-        split: string. `"train"`, which demonstrations are of, or `"test"`.
-
-    Returns:
-        A list of `Record`.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If there are both, or as `read_records` says.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.evaluation.records import local_records
-    from keras_gpt3.evaluation.task_table import find_tasks
-
-    (task,) = find_tasks(["piqa"])
-    pathlib.Path("data/piqa").mkdir(parents=True)
-    pathlib.Path("data/piqa/test.jsonl").write_text(
-        '{"goal": "Open a can.", "sol1": "Turn it.", "sol2": "Pull the ring.",'
-        ' "label": 1}'
-    )
-    local_records("data", task, "test")
-    ```
-    """
+    """Reads a split of a task from a folder of local data."""
     path = local_file(folder, task, split)
     if path is None:
         path = pathlib.Path(folder) / task.name / f"{split}.jsonl"
@@ -141,17 +68,6 @@ def local_file(folder, task, split):
     OpenAI published the synthetic tasks as one file each, without a split:
     both splits are that file, `FOLDER/NAME.jsonl`. Of a synthetic task that
     has a `TASK/test.jsonl` alone, demonstrations are from there as well.
-
-    Args:
-        folder: path.
-        task: `Task`.
-        split: string. `"train"` or `"test"`.
-
-    Returns:
-        A `pathlib.Path`, or `None` if there is none.
-
-    Raises:
-        ValueError: If it is there both gzipped and not.
     """
     folder = pathlib.Path(folder)
     own = folder / task.name
@@ -177,30 +93,7 @@ def local_file(folder, task, split):
 
 
 def checked_record(entry, task, where):
-    """Makes a record of an object that has the fields of a task.
-
-    Args:
-        entry: dict.
-        task: `Task`.
-        where: string. What messages call it.
-
-    Returns:
-        A `Record` of the task's fields alone.
-
-    Raises:
-        ValueError: If a field is missing or of another kind.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.records import checked_record
-    from keras_gpt3.evaluation.task_table import find_tasks
-
-    (task,) = find_tasks(["two_digit_addition"])
-    entry = {"context": "1 plus 1 is", "completion": " 2"}
-    checked_record(entry, task, "line=1")
-    ```
-    """
+    """Makes a record of an object that has the fields of a task."""
     record = Record({}, where)
     for name, kind in task.fields.items():
         value = entry.get(name)

@@ -10,26 +10,7 @@ _NUM_WORDS = 10
 
 
 def religion_prompts(religions=None):
-    """Makes the paper's prompts.
-
-    Args:
-        religions: dict from religion to what its people are called, such as
-            `{"Islam": "Muslims"}`. Defaults to `None`, the paper's six.
-
-    Returns:
-        A dict from religion to a list of one string.
-
-    Raises:
-        ImportError: If PyYAML is not installed.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.religion_words import religion_prompts
-
-    religion_prompts()["Buddhism"]  # ["Buddhists are"]
-    ```
-    """
+    """Makes the paper's prompts."""
     data = bias_data("religion")
     return {
         religion: [
@@ -63,38 +44,6 @@ def religion_words(
     or be about others. The paper notes that words such as "violent" co-occur
     with Islam more than with other religions, which shows how a religion is
     spoken of in the training text, not what is true of it.
-
-    Args:
-        descriptions: dict from religion to a list of strings, as
-            `sampled_descriptions(model, religion_prompts())` gives.
-        lexicon: `WordLexicon`, or what else has its `descriptive_words`.
-            Defaults to `None`, a new one where it is needed.
-        descriptive_only: bool. Whether to rank adjectives and adverbs alone.
-            Defaults to `True`.
-        num_words: int. Words of each religion. Defaults to `10`.
-        minimum_count: as in `favoured_words`. Defaults to `None`.
-        names: iterable of strings. Words that are left out, lower-cased.
-            Defaults to `None`, the categories' own and those shipped, such as
-            `"muslim"` and `"islamic"`.
-
-    Returns:
-        A dict from religion to a tuple of `FavouredWord`, the most favoured
-        first.
-
-    Raises:
-        ImportError: If a lexicon is needed and TextBlob is not installed, or
-            the shipped names and PyYAML is not.
-        ValueError: As `favoured_words`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.religion_words import religion_words
-
-    said = {"cats": ["quiet animals"] * 3, "dogs": ["loyal animals"] * 3}
-    found = religion_words(said, descriptive_only=False)
-    [word.word for word in found["cats"]]  # ["quiet"]
-    ```
     """
     words_of = normalized_words
     if descriptive_only:

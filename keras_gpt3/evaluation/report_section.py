@@ -11,25 +11,7 @@ from keras_gpt3.evaluation.html_page import html_table
 
 @dataclasses.dataclass(frozen=True)
 class ReportSection:
-    """A heading, and what stands below it.
-
-    Args:
-        title: string. Plain text, as all.
-        paragraphs: tuple of strings. Defaults to `()`.
-        columns: tuple of strings. The head of a table. Defaults to `()`, no
-            table.
-        rows: tuple of tuples of strings. Its lines. Defaults to `()`.
-        plot: string. The name of a PNG in the report's folder. Defaults to
-            `None`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.report_section import ReportSection
-
-    ReportSection("Hills", columns=("Hill", "m"), rows=(("Caelian", "50"),))
-    ```
-    """
+    """A heading, and what stands below it."""
 
     title: str
     paragraphs: tuple = ()
@@ -39,28 +21,7 @@ class ReportSection:
 
 
 def write_sections(title, sections, folder, name, content=None):
-    """Writes a report as Markdown and as an HTML file that needs no other.
-
-    Args:
-        title: string.
-        sections: list of `ReportSection`.
-        folder: `pathlib.Path`. It holds the plots.
-        name: string. Of the files, without `.md` and `.html`.
-        content: what JSON can hold, for a file `.json` beside them. Defaults
-            to `None`, no such file.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.evaluation.report_section import ReportSection
-    from keras_gpt3.evaluation.report_section import write_sections
-
-    sections = [ReportSection("Hills", ("There are seven.",))]
-    write_sections("Rome", sections, pathlib.Path(), "rome")
-    ```
-    """
+    """Writes a report as Markdown and as an HTML file that needs no other."""
     text = f"# {title}\n\n" + "\n".join(map(_markdown, sections))
     (folder / f"{name}.md").write_text(text, "utf-8")
     body = "".join(_html(section, folder) for section in sections)
@@ -93,23 +54,7 @@ def _html(section, folder):
 
 
 def markdown_table(columns, rows):
-    """Writes cells as a table in Markdown.
-
-    Args:
-        columns: iterable of strings.
-        rows: iterable of iterables of strings.
-
-    Returns:
-        A string that ends with a newline.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.report_section import markdown_table
-
-    print(markdown_table(("K", "Value"), [("0", "42.7")]))
-    ```
-    """
+    """Writes cells as a table in Markdown."""
     columns = tuple(columns)
     lines = [columns, ("---",) * len(columns), *rows]
     return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)

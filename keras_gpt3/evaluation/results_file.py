@@ -41,24 +41,6 @@ def write_results(results, path):
 
     JSON has no word for what is not a number, such as the standard error of
     one example: it is written as `null`.
-
-    Args:
-        results: iterable of `TaskResult`.
-        path: path. An existing file is replaced; its folder is made.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.results_file import read_results
-    from keras_gpt3.evaluation.results_file import write_results
-    from keras_gpt3.evaluation.task_result import TaskResult
-
-    result = TaskResult(
-        "piqa", "mine", 0, 0, "accuracy", 0.6, 0.01, (0.58, 0.62), 1838, 0.0
-    )
-    write_results([result], "results.json")
-    read_results("results.json") == [result]  # True
-    ```
     """
     content = [_as_json(dataclasses.asdict(result)) for result in results]
     text = json.dumps(content, indent=2, allow_nan=False)
@@ -67,29 +49,7 @@ def write_results(results, path):
 
 
 def read_results(path):
-    """Reads what `write_results` wrote.
-
-    Args:
-        path: path.
-
-    Returns:
-        A list of `TaskResult`.
-
-    Raises:
-        OSError: If there is no such file.
-        ValueError: If it is no JSON, or a result lacks a field, has one too
-            many or one of another kind.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.results_file import read_results
-    from keras_gpt3.evaluation.results_file import write_results
-
-    write_results([], "results.json")
-    read_results("results.json")  # []
-    ```
-    """
+    """Reads what `write_results` wrote."""
     try:
         content = json.loads(pathlib.Path(path).read_text("utf-8"))
     except FileNotFoundError as error:
@@ -119,32 +79,6 @@ def with_results_of(results, paths):
 
     What is there already, a result of the same task, metric, model, K, seed
     and draws, is not taken a second time.
-
-    Args:
-        results: iterable of `TaskResult`. They go first.
-        paths: iterable of paths, each a file that `write_results` wrote, or a
-            report's folder.
-
-    Returns:
-        A list of `TaskResult`.
-
-    Raises:
-        OSError: If there is no such file.
-        ValueError: As `read_results` says.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.results_file import with_results_of
-    from keras_gpt3.evaluation.results_file import write_results
-    from keras_gpt3.evaluation.task_result import TaskResult
-
-    result = TaskResult(
-        "piqa", "other", 0, 0, "accuracy", 0.6, 0.01, (0.58, 0.62), 1838, 0.0
-    )
-    write_results([result], "other/results.json")
-    with_results_of([], ["other"]) == [result]  # True
-    ```
     """
     joined = {_of_what(result): result for result in results}
     for path in map(pathlib.Path, paths):

@@ -23,51 +23,12 @@ COLUMNS = (
 
 
 def results_table(results, tasks=()):
-    """Writes results as a table in Markdown.
-
-    Args:
-        results: iterable of `TaskResult`.
-        tasks: iterable of `Task`, for titles and what guessing gets. Defaults
-            to `()`: names are the titles.
-
-    Returns:
-        A string.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.results_table import results_table
-    from keras_gpt3.evaluation.task_result import TaskResult
-
-    result = TaskResult(
-        "piqa", "mine", 0, 0, "accuracy", 0.6, 0.01, (0.58, 0.62), 1838, 0.0
-    )
-    print(results_table([result]))
-    ```
-    """
+    """Writes results as a table in Markdown."""
     return markdown_table(COLUMNS, table_rows(results, tasks))
 
 
 def table_rows(results, tasks=()):
-    """Makes the cells of the table.
-
-    Args:
-        results: as in `results_table`.
-        tasks: as in `results_table`.
-
-    Returns:
-        A list of tuples of strings, one a result, in the order of `COLUMNS`.
-        Results of one task and metric follow each other; K rises. A task is
-        named as `find_tasks` wants it, with its title where that is another.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.results_table import table_rows
-
-    table_rows([])  # []
-    ```
-    """
+    """Makes the cells of the table."""
     results = list(results)
     known = {task.name: task for task in tasks}
     order = list(dict.fromkeys((r.task, r.metric) for r in results))

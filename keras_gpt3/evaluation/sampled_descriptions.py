@@ -24,35 +24,6 @@ def sampled_descriptions(
     Each prompt draws from a seed of its own, a function of `seed` and the
     prompt: other prompts beside it change nothing. A sample ends at the end of
     text, so that it may be shorter than the paper's.
-
-    Args:
-        model: `GPT3`, with a preprocessor. Its `generate` is used.
-        prompts: dict from a category to a list of strings.
-        num_samples: int. Of each prompt. Defaults to `800`.
-        max_new_tokens: int. Defaults to `50`.
-        seed: int. Defaults to `0`.
-        batch_size: int. Samples that are drawn at a time. Defaults to `16`.
-        on_batch: callable. Takes how many samples were drawn since its last
-            call. Defaults to `None`.
-
-    Returns:
-        A dict from category to a list of strings without the prompt, those of
-        the first prompt first.
-
-    Raises:
-        ValueError: If a number is not positive, or as `GPT3.generate`.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.evaluation.sampled_descriptions import sampled_descriptions
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    prompts = {"cats": ["Cats are"], "dogs": ["Dogs are"]}
-    said = sampled_descriptions(model, prompts, 2, max_new_tokens=3)
-    len(said["cats"])  # 2
-    ```
     """
     check_integer("num_samples", num_samples, minimum=1)
     check_integer("batch_size", batch_size, minimum=1)
@@ -72,23 +43,7 @@ def sampled_descriptions(
 
 
 def first_seed(prompt, seed):
-    """Tells the seed of a prompt's first sample; the next ones follow.
-
-    Args:
-        prompt: string.
-        seed: int.
-
-    Returns:
-        An int, with room above it for all that `GPT3.generate` may draw.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.sampled_descriptions import first_seed
-
-    first_seed("Cats are", 0) != first_seed("Dogs are", 0)  # True
-    ```
-    """
+    """Tells the seed of a prompt's first sample; the next ones follow."""
     return zlib.crc32(f"{seed}:{prompt}".encode()) // 4
 
 

@@ -7,25 +7,7 @@ _DPI = 150
 
 
 def save_figure(figure, path):
-    """Saves a figure.
-
-    Args:
-        figure: `matplotlib.figure.Figure`.
-        path: path; its ending is the format. `None` saves nothing.
-
-    Returns:
-        The same figure.
-
-    Example:
-
-    ```python
-    from matplotlib.figure import Figure
-
-    from keras_gpt3.evaluation.save_figure import save_figure
-
-    save_figure(Figure(), "empty.png")
-    ```
-    """
+    """Saves a figure."""
     if path is not None:
         with warnings.catch_warnings():
             # A model may say words in letters that the font does not have.

@@ -15,27 +15,7 @@ _FRONTIER_POINTS = 50
 
 @dataclasses.dataclass(frozen=True)
 class ScalingFit:
-    """A law, the points that it was fitted to, and how sure it is.
-
-    Args:
-        law: `ScalingLaw`.
-        compute: tuple of floats. PF-days of the points.
-        loss: tuple of floats. Their losses.
-        intervals: dict from `"coefficient"`, `"exponent"` and, if it was
-            fitted, `"floor"` to a pair of floats: the bootstrap's 95%.
-        resamples: tuple of `ScalingLaw`. Those of the bootstrap.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.scaling_fit import ScalingFit
-    from keras_gpt3.evaluation.scaling_law import ScalingLaw
-
-    law = ScalingLaw(3.0, 0.06)
-    intervals = {"coefficient": (2.9, 3.1), "exponent": (0.05, 0.07)}
-    ScalingFit(law, (1.0, 10.0), (3.0, 2.61), intervals, (law,))
-    ```
-    """
+    """A law, the points that it was fitted to, and how sure it is."""
 
     law: ScalingLaw
     compute: tuple
@@ -52,39 +32,6 @@ def fit_runs(
     Least squares on the logarithms. The bootstrap draws whole runs, as points
     of one run are no independent evidence; with few runs its intervals are
     rough.
-
-    Args:
-        runs: list of `ScalingRun`, at least 3.
-        points: string. `"last"` takes the last point of each run, for runs
-            whose learning rate was decayed. `"frontier"` takes the lowest loss
-            that any run has at a compute, from the end of the run that ends
-            first to that of the one that ends last: the compute-efficient
-            frontier. It lies above the law where sizes are far apart.
-            Defaults to `"last"`.
-        irreducible: bool. Whether the law has a floor. It needs 4 runs.
-            Defaults to `False`, as in the paper.
-        num_resamples: int. Defaults to `1000`.
-        seed: int. Of the bootstrap. Defaults to `0`.
-
-    Returns:
-        A `ScalingFit`.
-
-    Raises:
-        ValueError: If there are too few runs or points, `points` is another,
-            or `seed` is below 0.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.scaling_fit import fit_runs
-    from keras_gpt3.evaluation.scaling_runs import ScalingRun
-
-    runs = [
-        ScalingRun(f"run {n}", n, (1e9,), (9 * n**-0.05,), "validation")
-        for n in (10**6, 10**7, 10**8)
-    ]
-    fit_runs(runs).law.exponent  # 0.05
-    ```
     """
     check_integer("seed", seed, minimum=0)
     _check(runs, points, irreducible)
@@ -112,14 +59,7 @@ def fit_runs(
 
 
 def last_points(runs):
-    """Picks the end of each run.
-
-    Args:
-        runs: list of `ScalingRun`.
-
-    Returns:
-        A pair of arrays, compute and loss.
-    """
+    """Picks the end of each run."""
     return (
         np.array([run.compute[-1] for run in runs]),
         np.array([run.losses[-1] for run in runs]),
@@ -131,13 +71,6 @@ def frontier_points(runs):
 
     Before the first run has ended nobody knows whether a larger one, or the
     same with a shorter decay, would have been as good: that part is left out.
-
-    Args:
-        runs: list of `ScalingRun`.
-
-    Returns:
-        A pair of arrays, compute and loss, empty where all runs end at one
-        compute.
     """
     ends = [run.compute[-1] for run in runs]
     if min(ends) == max(ends):

@@ -11,36 +11,14 @@ _REFINEMENTS = 6
 
 @dataclasses.dataclass(frozen=True)
 class ScalingLaw:
-    """Loss in nats per token of compute C in PF-days: floor + a C^-b.
-
-    Args:
-        coefficient: float. `a`, the loss above the floor at one PF-day.
-        exponent: float. `b`.
-        floor: float. What no compute takes away. Defaults to `0.0`, as in the
-            paper.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.scaling_law import PAPER_LAW
-
-    PAPER_LAW.loss(3640)  # 1.73, of the largest model
-    ```
-    """
+    """Loss in nats per token of compute C in PF-days: floor + a C^-b."""
 
     coefficient: float
     exponent: float
     floor: float = 0.0
 
     def loss(self, compute):
-        """The loss at some compute.
-
-        Args:
-            compute: float or array of floats. In PF-days.
-
-        Returns:
-            A float or array of floats.
-        """
+        """The loss at some compute."""
         return self.floor + self.coefficient * compute**-self.exponent
 
 
@@ -48,29 +26,7 @@ PAPER_LAW = ScalingLaw(2.57, 0.048)  # Figure 3.1
 
 
 def fit_law(compute, loss, irreducible=False):
-    """Fits a law to points, by least squares on the logarithms.
-
-    Args:
-        compute: array of floats.
-        loss: array of floats.
-        irreducible: bool. Whether the law has a floor: the one, of a grid
-            that is refined, with which the law is nearest. Defaults to
-            `False`.
-
-    Returns:
-        A `ScalingLaw`.
-
-    Example:
-
-    ```python
-    import numpy as np
-
-    from keras_gpt3.evaluation.scaling_law import fit_law
-
-    compute = np.array([1.0, 10.0, 100.0])
-    fit_law(compute, 3 * compute**-0.1)  # a = 3, b = 0.1
-    ```
-    """
+    """Fits a law to points, by least squares on the logarithms."""
     compute, loss = np.log(compute), np.asarray(loss)
     if not irreducible:
         return _law(*_lines(compute, loss, np.zeros(1)), 0)

@@ -20,29 +20,6 @@ def plot_scaling(runs, fit, path=None):
     Both axes are logarithmic, as in Figure 3.1: a power law is a straight
     line. The band holds 95% of the bootstrap's laws at each compute; of fewer
     than six runs the legend says that it is rough.
-
-    Args:
-        runs: list of `ScalingRun`.
-        fit: `ScalingFit`, of these runs.
-        path: path. Where to save the figure; its ending is the format.
-            Defaults to `None`, nowhere.
-
-    Returns:
-        A `matplotlib.figure.Figure`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.scaling_fit import fit_runs
-    from keras_gpt3.evaluation.scaling_plot import plot_scaling
-    from keras_gpt3.evaluation.scaling_runs import ScalingRun
-
-    runs = [
-        ScalingRun(f"run {n}", n, (1e9,), (9 * n**-0.05,), "validation")
-        for n in (10**6, 10**7, 10**8)
-    ]
-    figure = plot_scaling(runs, fit_runs(runs), "scaling.png")
-    ```
     """
     # Without pyplot: no window, no state that outlives the figure.
     from matplotlib.figure import Figure
@@ -66,23 +43,7 @@ def plot_scaling(runs, fit, path=None):
 
 
 def law_text(law):
-    """Writes a law as the paper does.
-
-    Args:
-        law: `ScalingLaw`.
-
-    Returns:
-        A string.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.scaling_law import PAPER_LAW
-    from keras_gpt3.evaluation.scaling_plot import law_text
-
-    law_text(PAPER_LAW)  # "L = 2.57 C^-0.048"
-    ```
-    """
+    """Writes a law as the paper does."""
     floor = f"{law.floor:.3g} + " if law.floor else ""
     return f"L = {floor}{law.coefficient:.3g} C^{-law.exponent:.3g}"
 
@@ -105,22 +66,7 @@ def _draw_runs(axes, runs):
 
 
 def short_count(count):
-    """Writes a count of parameters or tokens in three digits.
-
-    Args:
-        count: number.
-
-    Returns:
-        A string.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.scaling_plot import short_count
-
-    short_count(125_226_240)  # "125M"
-    ```
-    """
+    """Writes a count of parameters or tokens in three digits."""
     letters = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
     for size, letter in letters:
         if count >= 0.9995 * size:

@@ -17,30 +17,7 @@ _NAMES = {"coefficient": "a", "exponent": "b", "floor": "irreducible loss"}
 
 
 def scaling_section(runs, fit, with_embeddings=True):
-    """Writes a law and its runs as a section of a report.
-
-    Args:
-        runs: list of `ScalingRun`.
-        fit: `ScalingFit`, of these runs.
-        with_embeddings: bool. As in `read_runs`. Defaults to `True`.
-
-    Returns:
-        A `ReportSection`, with a row for each run, the smallest first.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.scaling_fit import fit_runs
-    from keras_gpt3.evaluation.scaling_report import scaling_section
-    from keras_gpt3.evaluation.scaling_runs import ScalingRun
-
-    runs = [
-        ScalingRun(f"run {n}", n, (1e9,), (9 * n**-0.05,), "validation")
-        for n in (10**6, 10**7, 10**8)
-    ]
-    scaling_section(runs, fit_runs(runs)).paragraphs[0]  # "Fitted: L = ..."
-    ```
-    """
+    """Writes a law and its runs as a section of a report."""
     counted = "all parameters, as Table D.1 does; the paper's law leaves "
     counted += "embeddings out"
     if not with_embeddings:
@@ -65,29 +42,6 @@ def write_scaling_report(runs, fit, folder, with_embeddings=True):
     The files are `scaling.md`, `scaling.html`, which needs no other file,
     `scaling.json` and `scaling.png`. Those of an earlier report are replaced;
     other files stay.
-
-    Args:
-        runs: as in `scaling_section`.
-        fit: as in `scaling_section`.
-        folder: path. Made if missing.
-        with_embeddings: as in `scaling_section`.
-
-    Raises:
-        OSError: If the folder cannot be written.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.scaling_fit import fit_runs
-    from keras_gpt3.evaluation.scaling_report import write_scaling_report
-    from keras_gpt3.evaluation.scaling_runs import ScalingRun
-
-    runs = [
-        ScalingRun(f"run {n}", n, (1e9,), (9 * n**-0.05,), "validation")
-        for n in (10**6, 10**7, 10**8)
-    ]
-    write_scaling_report(runs, fit_runs(runs), "scaling")
-    ```
     """
     content = {
         "law": dataclasses.asdict(fit.law),

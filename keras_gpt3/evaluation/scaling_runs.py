@@ -22,24 +22,7 @@ _AVERAGED_SHARE = 0.05
 
 @dataclasses.dataclass(frozen=True)
 class ScalingRun:
-    """One run: its size, and how the loss fell.
-
-    Args:
-        name: string.
-        num_parameters: int. Those that compute counts.
-        tokens: tuple of numbers. Tokens seen, rising, above 0.
-        losses: tuple of floats. In nats per token, at those tokens.
-        loss_kind: string. `"validation"` or `"training"`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.scaling_runs import ScalingRun
-
-    run = ScalingRun("175B", 174_600_000_000, (300e9,), (1.73,), "validation")
-    run.compute[-1]  # 3637.5, Table D.1's 3640 PF-days
-    ```
-    """
+    """One run: its size, and how the loss fell."""
 
     name: str
     num_parameters: int
@@ -63,27 +46,6 @@ def read_runs(folders, with_embeddings=True):
 
     Losses are those of validation, as in Figure 3.1, or, in a run without,
     means over the last 5% of its training losses.
-
-    Args:
-        folders: iterable of paths.
-        with_embeddings: bool. Whether to count the parameters of token and
-            position embeddings. Defaults to `True`.
-
-    Returns:
-        A list of `ScalingRun`, named after the folders.
-
-    Raises:
-        ValueError: If a folder holds no run, no finite loss, or a log with a
-            line of something else.
-        ImportError: If PyYAML is not installed.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.scaling_runs import read_runs
-
-    read_runs([])  # []
-    ```
     """
     return [_read_run(folder, with_embeddings) for folder in folders]
 

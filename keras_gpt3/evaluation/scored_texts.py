@@ -8,33 +8,7 @@ from keras_gpt3.data.json_objects import read_json_objects
 
 
 def read_scored_texts(path):
-    """Reads a file of one example a line; empty lines are left out.
-
-    Args:
-        path: path. A `.jsonl` or `.jsonl.gz` file of objects with a `"text"`
-            and perhaps, on each line, a number `"score"`.
-
-    Returns:
-        A pair of a list of strings and a list of floats, the latter `None`
-        where there are no scores.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If a line is no such object, only some have a score, or
-            the file holds no example.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.evaluation.scored_texts import read_scored_texts
-
-    line = '{"text": "Is water wet? Yes", "score": 1}'
-    pathlib.Path("water.jsonl").write_text(line)
-    read_scored_texts("water.jsonl")  # ["Is water wet? Yes"], [1.0]
-    ```
-    """
+    """Reads a file of one example a line; empty lines are left out."""
     texts, scores = [], []
     for where, value in read_json_objects(os.fspath(path), "texts"):
         _check(value, where)

@@ -16,33 +16,6 @@ class SharedBatches:
     The choices of a question share its prompt, questions of one draw their
     demonstrations. The last cache is kept: it serves the next call, too.
     Batches hold prompts of like lengths, the longest first.
-
-    Args:
-        model: `GPT3`.
-        batch_size: int. Prompts of a batch. Defaults to `8`.
-
-    Call arguments:
-        prompts: list of sequences of ints, none of them empty.
-        answer: callable of a list of indices of `prompts`, and what
-            `model.prefix` made of the beginning of these, or `None`. It
-            returns a result for each.
-        lengths: list of ints. What makes prompts alike. Defaults to `None`,
-            their own lengths.
-
-    Yields:
-        Pairs of an index of `prompts` and its result, in any order.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.evaluation.shared_batches import SharedBatches
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    in_batches = SharedBatches(model, batch_size=2)
-    dict(in_batches([[1], [2, 3], [4]], lambda batch, prefix: batch))
-    # {1: 1, 0: 0, 2: 2}
-    ```
     """
 
     def __init__(self, model, batch_size=8):

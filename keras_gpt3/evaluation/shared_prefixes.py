@@ -12,26 +12,6 @@ def shared_prefixes(contexts, step=_STEP, least_saved=_LEAST_SAVED):
     The choices of a question share its context, few-shot prompts share their
     demonstrations. Of the groups that hold each other those are taken that
     spare the model more tokens.
-
-    Args:
-        contexts: list of sequences of ints.
-        step: int. Prefixes are as long as a multiple of it. Defaults to `128`.
-        least_saved: int. Tokens that a group must spare. Defaults to `256`.
-
-    Returns:
-        A list of pairs: the length of a prefix, and the indices of the
-        contexts that share it. The longest come first; the last pair is of
-        length 0, with the contexts that share none, if there are any.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.shared_prefixes import shared_prefixes
-
-    contexts = [[1, 2, 3], [4, 5], [1, 2, 6, 7], [1, 2]]
-    shared_prefixes(contexts, step=2, least_saved=4)
-    # [(2, [0, 2, 3]), (0, [1])]
-    ```
     """
     everything = list(range(len(contexts)))
     _, groups = _sparing(contexts, everything, step, step, least_saved)

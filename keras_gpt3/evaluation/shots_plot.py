@@ -24,35 +24,6 @@ def plot_shots(results, tasks=(), path=None):
     band is a 95% interval. The paper's own values for the task stand beside,
     in grey, for each of its eight sizes: zero-shot, one-shot and few-shot with
     its K.
-
-    Args:
-        results: list of `TaskResult`.
-        tasks: iterable of `Task`, for titles and what guessing gets. Defaults
-            to `()`: names are the titles.
-        path: path. Where to save the figure; its ending is the format.
-            Defaults to `None`, nowhere.
-
-    Returns:
-        A `matplotlib.figure.Figure`.
-
-    Raises:
-        ValueError: If there are no results.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.shots_plot import plot_shots
-    from keras_gpt3.evaluation.task_result import TaskResult
-
-    results = [
-        TaskResult(
-            "piqa", "mine", shots, 0, "accuracy", 0.6, 0.01, (0.58, 0.62),
-            num_examples=1838, mean_shots=shots,
-        )
-        for shots in (0, 1, 50)
-    ]
-    figure = plot_shots(results, path="shots.png")
-    ```
     """
     figure, panels = task_panels(results, tasks)
     labels = line_labels(results)
@@ -69,24 +40,7 @@ def plot_shots(results, tasks=(), path=None):
 
 
 def line_labels(results):
-    """Names the lines of a plot: each model, with each of its seeds.
-
-    Args:
-        results: list of `TaskResult`.
-
-    Returns:
-        A dict from pair of model and seed to a string, which tells the seed
-        only where a model has several. Long paths are cut as `model_labels`
-        does.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.shots_plot import line_labels
-
-    line_labels([])  # {}
-    ```
-    """
+    """Names the lines of a plot: each model, with each of its seeds."""
     lines = list(dict.fromkeys((r.model, r.seed) for r in results))
     models = [model for model, _ in lines]
     names = model_labels(models)

@@ -28,36 +28,6 @@ def plot_sizes(results, tasks=(), path=None):
     values stand beside, in grey: zero-shot dotted, one-shot dashed, few-shot
     solid. Where there are several models, each has its mark; those of one
     size stand side by side, and are not joined by a line.
-
-    Args:
-        results: list of `TaskResult`. Those without `num_parameters` are left
-            out.
-        tasks: iterable of `Task`, for titles and what guessing gets. Defaults
-            to `()`: names are the titles.
-        path: path. Where to save the figure; its ending is the format.
-            Defaults to `None`, nowhere.
-
-    Returns:
-        A `matplotlib.figure.Figure`.
-
-    Raises:
-        ValueError: If no result has `num_parameters`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.size_plot import plot_sizes
-    from keras_gpt3.evaluation.task_result import TaskResult
-
-    results = [
-        TaskResult(
-            "piqa", "mine", 0, 0, "accuracy", 0.6, 0.01, (0.58, 0.62),
-            num_examples=1838, mean_shots=0.0, num_parameters=count,
-        )
-        for count in (10**7, 10**8)
-    ]
-    figure = plot_sizes(results, path="sizes.png")
-    ```
     """
     results = [r for r in results if r.num_parameters is not None]
     if not results:

@@ -12,20 +12,6 @@ def normalize_answer(text):
 
     Letters are made small; punctuation, then the articles a, an and the, and
     all white space but single blanks between words are taken away.
-
-    Args:
-        text: string.
-
-    Returns:
-        A string.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.squad_f1 import normalize_answer
-
-    normalize_answer(" The U.S. Senate,\\n in a way")  # "us senate in way"
-    ```
     """
     text = text.lower().translate(_PUNCTUATION)
     text = re.sub(r"\b(a|an|the)\b", " ", text)
@@ -41,23 +27,6 @@ def squad_f1(prediction, answers):
     Their own scripts have more: DROP's pairs several spans and compares
     numbers, those of CoQA and QuAC leave out one of several people's answers
     in turn.
-
-    Args:
-        prediction: string.
-        answers: sequence of strings. The accepted answers. None, or an empty
-            one, means that the question has no answer: then nothing but an
-            empty prediction is right (SQuADv2).
-
-    Returns:
-        A float from 0 to 1.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.squad_f1 import squad_f1
-
-    squad_f1("the red fox", ("a fox", "wolf"))  # 2 * 0.5 * 1 / 1.5 = 0.667
-    ```
     """
     predicted = normalize_answer(prediction).split()
     return max(

@@ -43,21 +43,6 @@ def superglue_averages(results):
     Tasks are independent, so their errors add up in squares. Two metrics of
     one task are not: the error of their mean is at most the mean of theirs,
     which is taken.
-
-    Args:
-        results: iterable of `TaskResult`.
-
-    Returns:
-        A list of `TaskResult`, one for each model, K and seed that all eight
-        tasks have, of the task `"superglue"` and the metric `"average"`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.superglue_average import superglue_averages
-
-    superglue_averages([])  # []
-    ```
     """
     settings = {}
     for result in results:

@@ -11,43 +11,6 @@ _GENERATORS = {
 
 
 def synthetic_records(task, split="test", seed=0):
-    """Generates the records of a synthetic task (section 3.9 of the paper).
-
-    Args:
-        task: `Task`. Its `generator` is `"arithmetic"` or
-            `"word_scrambling"`, its name that of one of their tasks.
-        split: string. `"test"`, or `"train"` for demonstrations. Defaults to
-            `"test"`.
-        seed: int. Defaults to `0`.
-
-    Returns:
-        A list of dicts of the strings `"context"` and `"completion"`.
-
-    Raises:
-        ImportError: If words are needed and wordfreq is not installed.
-        ValueError: If the task has no such generator, or the generator no such
-            task.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.synthetic_records import synthetic_records
-    from keras_gpt3.evaluation.task import Task
-
-    task = Task(
-        name="five_digit_addition",
-        title="5D+",
-        paper="Table 3.9",
-        fields={"context": "string", "completion": "string"},
-        context="{{ context }}",
-        target="{{ completion }}",
-        scoring="generate",
-        metrics=("exact_match",),
-        shots=50,
-        generator="arithmetic",
-    )
-    assert len(synthetic_records(task)) == 2000
-    ```
-    """
+    """Generates the records of a synthetic task (section 3.9 of the paper)."""
     check_choice("generator", task.generator, tuple(_GENERATORS))
     return _GENERATORS[task.generator](task.name, split=split, seed=seed)

@@ -11,40 +11,7 @@ from keras_gpt3.evaluation.task_examples import make_examples
 
 
 def task_examples(task, split, data=None, records=None, seed=0):
-    """Loads the examples of one split of a task.
-
-    Args:
-        task: `Task`.
-        split: string. `"train"` or `"test"`.
-        data: path. A folder of local files, `FOLDER/TASK/SPLIT.jsonl`, or of
-            those that OpenAI published of the synthetic tasks; see
-            `local_file`. A synthetic task is generated unless the folder has
-            a file of it: what is generated beside may hold the same problems.
-            Defaults to `None`: the task's generator, or its dataset on the
-            hub.
-        records: dict from a split to its records, each a dict. Goes before
-            `data`. Defaults to `None`.
-        seed: int. Of generated records. Defaults to `0`.
-
-    Returns:
-        A list of `Example`.
-
-    Raises:
-        FileNotFoundError: If the split is not in the folder.
-        ImportError: If the dataset needs a package that is not installed.
-        OSError: If a dataset cannot be loaded.
-        ValueError: If a record is damaged; the message names it.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.task_data import task_examples
-    from keras_gpt3.evaluation.task_table import find_tasks
-
-    (task,) = find_tasks(["two_digit_addition"])
-    task_examples(task, "test")[0].context  # "\\n\\nQ: What is ..."
-    ```
-    """
+    """Loads the examples of one split of a task."""
     return make_examples(task, _records(task, split, data, records, seed))
 
 
@@ -63,28 +30,7 @@ def _records(task, split, data, records, seed):
 
 
 def split_source(task, split, data=None, records=None):
-    """Says where the examples of a split come from, for messages.
-
-    Args:
-        task: `Task`.
-        split: string. `"train"` or `"test"`.
-        data: as for `task_examples`. Defaults to `None`.
-        records: as for `task_examples`. Defaults to `None`.
-
-    Returns:
-        A string, which names the task, and the file if it is one.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.task_data import split_source
-    from keras_gpt3.evaluation.task_table import find_tasks
-
-    (task,) = find_tasks(["two_digit_addition"])
-    split_source(task, "train")
-    # "the training split of two_digit_addition (generated)"
-    ```
-    """
+    """Says where the examples of a split come from, for messages."""
     if records is not None:
         place = "records"
     elif _is_local(task, data):

@@ -7,35 +7,7 @@ from keras_gpt3.evaluation.template import render
 
 
 def make_examples(task, records):
-    """Fills the templates of a task with its records.
-
-    Args:
-        task: `Task`.
-        records: iterable of `Record` or other dicts, in the order of the file:
-            questions on one passage follow each other.
-
-    Returns:
-        A list of `Example`, one a record, or one a turn of each.
-
-    Raises:
-        ValueError: If a template fails, there are fewer than two choices, the
-            label is of none of them, or an answer or choice is empty. The
-            message names the record.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.task_examples import make_examples
-    from keras_gpt3.evaluation.task_table import find_tasks
-
-    (task,) = find_tasks(["piqa"])
-    record = {
-        "goal": "Open a can.", "sol1": "Turn it.", "sol2": "Pull the ring.",
-        "label": 1,
-    }
-    make_examples(task, [record])[0].answers  # (" Pull the ring.",)
-    ```
-    """
+    """Fills the templates of a task with its records."""
     return [
         _example(task, fields)
         for record in _with_earlier(task, records)

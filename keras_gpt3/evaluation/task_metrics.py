@@ -30,30 +30,6 @@ def task_metric(metric, examples, outcomes):
     such as the questions on a passage, which are drawn together. The interval
     is the bootstrap's, or that of `mean_interval` where all examples are
     right, or all wrong.
-
-    Args:
-        metric: string. One of `keras_gpt3.evaluation.task.METRICS`.
-        examples: list of `Example`.
-        outcomes: list of `Outcome`, one an example.
-
-    Returns:
-        A triple: the value, a float; its standard error; and its 95% interval,
-        a pair.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.example import Example
-    from keras_gpt3.evaluation.outcome import Outcome
-    from keras_gpt3.evaluation.task_metrics import task_metric
-
-    examples = [Example("1+1=", ("2",)), Example("2+2=", ("4",))]
-    outcomes = [
-        Outcome(0, 0, predicted="2", correct=1.0),
-        Outcome(1, 0, predicted="5", correct=0.0),
-    ]
-    task_metric("exact_match", examples, outcomes)  # (0.5, 0.5, (0.0, 1.0))
-    ```
     """
     rows, statistic = _counts(metric, examples, outcomes)
     clusters = _clusters(_judged(metric, examples))
@@ -153,23 +129,7 @@ def _perplexity(sums):
 
 
 def mean_shots(outcomes):
-    """The demonstrations that fitted into a prompt, in the mean.
-
-    Args:
-        outcomes: list of `Outcome`.
-
-    Returns:
-        A float; NaN where there are none.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.outcome import Outcome
-    from keras_gpt3.evaluation.task_metrics import mean_shots
-
-    mean_shots([Outcome(0, 4, 1, 1.0), Outcome(1, 2, 1, 1.0)])  # 3.0
-    ```
-    """
+    """The demonstrations that fitted into a prompt, in the mean."""
     if not outcomes:
         return math.nan
     return sum(outcome.shots for outcome in outcomes) / len(outcomes)

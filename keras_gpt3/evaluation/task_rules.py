@@ -74,22 +74,7 @@ _TEXT_KEYS = {"accuracy": "holds"}
 
 
 class TaskFault(Exception):
-    """What is wrong with a task: invariant, what was received, remedy.
-
-    Args:
-        invariant: string.
-        received: string.
-        remedy: string.
-        key: string. The key that it is of. Defaults to `None`, of none.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.task_rules import TaskFault
-
-    TaskFault("shots must be at least 0", "shots=-1", "Correct it", "shots")
-    ```
-    """
+    """What is wrong with a task: invariant, what was received, remedy."""
 
     def __init__(self, invariant, received, remedy, key=None):
         super().__init__(invariant, received, remedy)
@@ -97,26 +82,7 @@ class TaskFault(Exception):
 
 
 def check_keys(values):
-    """Checks that a task's keys are those that its scoring uses.
-
-    Args:
-        values: dict of the keys of a file and their values, of any type.
-
-    Raises:
-        TaskFault: If a key is unknown, missing, or of no use with the scoring.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.task_rules import TaskFault
-    from keras_gpt3.evaluation.task_rules import check_keys
-
-    try:
-        check_keys({"scoring": "generate", "context": "a"})
-    except TaskFault as fault:
-        fault.args[0]  # "A task must hold the key target"
-    ```
-    """
+    """Checks that a task's keys are those that its scoring uses."""
     for key in values:
         if key not in _FIELDS:
             close = difflib.get_close_matches(str(key), _FIELDS, n=1)
@@ -154,26 +120,7 @@ def check_keys(values):
 
 
 def check_task(task):
-    """Checks the values of a task, each of the type that it must have.
-
-    Args:
-        task: `Task`.
-
-    Raises:
-        TaskFault: If a value is out of bounds, a template cannot be parsed or
-            asks for a field that is not listed, or the scoring does not give a
-            metric.
-        ImportError: If Jinja is not installed.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.task_rules import check_task
-    from keras_gpt3.evaluation.task_table import shipped_tasks
-
-    check_task(shipped_tasks()["piqa"])
-    ```
-    """
+    """Checks the values of a task, each of the type that it must have."""
     for check in (_check_values, _check_metrics, _check_hub, _check_templates):
         check(task)
 

@@ -28,29 +28,6 @@ def render(template, record):
     a string. Templates run in Jinja's sandbox, and a field that is not there is
     an error. Besides Jinja's own filters there are `spaced` (each text of a
     list with a space in front) and `regex_replace(pattern, replacement)`.
-
-    Args:
-        template: string.
-        record: dict of the fields. Its attribute `where`, if it has one, names
-            it in messages.
-
-    Returns:
-        A string, list, number, dict, bool or `None`.
-
-    Raises:
-        ValueError: If the template cannot be parsed, a field is missing,
-            another step fails, or it takes too long or gives too much.
-        ImportError: If Jinja is not installed.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.template import render
-
-    record = {"question": "What is 98 plus 45?", "answers": ["143"]}
-    render("Q: {{ question }}\\n\\nA:", record)
-    render("{{ answers | spaced }}", record)  # [" 143"]
-    ```
     """
     jinja2 = _jinja()
     _budget.set((itertools.count(1), time.monotonic() + _MOST_SECONDS))
@@ -74,27 +51,7 @@ def render(template, record):
 
 
 def template_names(template):
-    """Lists the fields that a template asks for.
-
-    Args:
-        template: string.
-
-    Returns:
-        A set of strings.
-
-    Raises:
-        ValueError: If the template cannot be parsed; the message is the reason
-            alone, for the caller's own.
-        ImportError: If Jinja is not installed.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.template import template_names
-
-    template_names("Q: {{ question }}")  # {"question"}
-    ```
-    """
+    """Lists the fields that a template asks for."""
     jinja2, environment = _jinja(), _environment()
     try:
         _compiled(template)

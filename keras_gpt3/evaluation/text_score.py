@@ -17,25 +17,6 @@ def text_score(metric, text, example):
 
     Where the example's answers do not hold, as of most of WSC's records, what
     is right is not to give them.
-
-    Args:
-        metric: string. One of `keras_gpt3.evaluation.task.METRICS`.
-        text: string. The model's answer.
-        example: `Example`.
-
-    Returns:
-        A float from 0 to 1, or `None` where the metric is one of all examples
-        together, as BLEU is.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.example import Example
-    from keras_gpt3.evaluation.text_score import text_score
-
-    example = Example("Whose is the hat?", (" Ann",), holds=False)
-    text_score("accuracy", " Eva", example)  # 1.0
-    ```
     """
     if metric not in _JUDGES:
         return None

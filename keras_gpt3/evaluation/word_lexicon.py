@@ -17,20 +17,6 @@ class WordLexicon:
     adjectives. So scores differ from the paper's, and can only be compared
     with each other. A tag may be wrong where a word is several things ("kind"
     is a noun to it).
-
-    Raises:
-        ImportError: If TextBlob is not installed.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.word_lexicon import WordLexicon
-
-    lexicon = WordLexicon()
-    lexicon.descriptive_words("The old man was very peaceful.")
-    # ["old", "very", "peaceful"]
-    lexicon.sentiment("horrible"), lexicon.sentiment("chalet")  # -100.0, None
-    ```
     """
 
     def __init__(self):
@@ -47,14 +33,7 @@ class WordLexicon:
             self.sentiment("good")
 
     def descriptive_words(self, text):
-        """List the adjectives and adverbs of a text.
-
-        Args:
-            text: string.
-
-        Returns:
-            A list of strings, lower-cased, in order.
-        """
+        """List the adjectives and adverbs of a text."""
         return [
             word.lower()
             for word, tag in self._tagger.tag(text, tokenize=True)
@@ -62,15 +41,7 @@ class WordLexicon:
         ]
 
     def sentiment(self, word):
-        """Tell how positive a word is.
-
-        Args:
-            word: string.
-
-        Returns:
-            A float from -100 to 100, the paper's range; `None` where the word
-            is not listed.
-        """
+        """Tell how positive a word is."""
         found = self._analyzer.analyze(word)
         # All that is listed as neutral is at least objective or subjective.
         if found.polarity == found.subjectivity == 0:

@@ -78,32 +78,6 @@ def word_scrambling_records(
     differ from the paper's text: their words have 6 to 15 letters, and 5 to 15
     in `"anagrams_1"`. Here the text is followed, but `"anagrams_2"` begins with
     6 letters, since with 5 nothing is scrambled.
-
-    Args:
-        task_name: string. One of `SCRAMBLING_TASKS`.
-        count: int. How many words. Defaults to `None`, all.
-        seed: int. Defaults to `0`.
-        split: string. `"train"` or `"test"`. Defaults to `"test"`.
-        words: list of different strings to scramble, in place of that split's.
-            Defaults to `None`.
-
-    Returns:
-        A list of dicts of the strings `"context"` and `"completion"`. The
-        instruction is the task's, once for a prompt.
-
-    Raises:
-        ImportError: If wordfreq is needed and not installed.
-        ValueError: If there is no such task or split, there are fewer words
-            than `count`, or one of `words` has fewer than 5 letters.
-
-    Example:
-
-    ```python
-    from keras_gpt3.evaluation.word_scrambling import word_scrambling_records
-
-    word_scrambling_records("reversed_words", words=["objects"])
-    # [{"context": "\\nstcejbo =", "completion": " objects"}]
-    ```
     """
     check_choice("task_name", task_name, SCRAMBLING_TASKS)
     check_choice("split", split, tuple(_COUNTS))

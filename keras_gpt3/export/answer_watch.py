@@ -9,14 +9,7 @@ from keras_gpt3.export.graph_stop_strings import longest_stop
 
 
 class WatchedAnswers(typing.NamedTuple):
-    """What is remembered of answers; each a tensor of shape `(batch,)`.
-
-    Args:
-        num_tokens: int32. Tokens so far, the end of text included.
-        num_bytes: int32. Bytes of their text, counted for stop strings only.
-        tails: string. The last of these bytes, where a stop string may begin.
-        cuts: int32. The bytes before the stop string, -1 while there is none.
-    """
+    """What is remembered of answers; each a tensor of shape `(batch,)`."""
 
     num_tokens: typing.Any
     num_bytes: typing.Any
@@ -29,31 +22,6 @@ class AnswerWatch:
 
     The `watch` of `decode_until`. Where no row has a stop string, no token is
     spelled.
-
-    Args:
-        encoding: `GraphBytePairEncoding`.
-        stop: string tensor of shape `(batch, number)`, as `stop_rows` gives.
-        max_new_tokens: int32 tensor of shape `(batch,)`.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-    from keras_gpt3 import preset_loader
-    from keras_gpt3.export.answer_watch import AnswerWatch
-    from keras_gpt3.tokenization.graph_byte_pair_encoding import (
-        GraphBytePairEncoding,
-    )
-
-    encoding = GraphBytePairEncoding(*preset_loader.vocabulary_paths())
-    watch = AnswerWatch(encoding, tf.constant([["o w"]]), tf.constant([9]))
-    watched = watch.start()
-    for token_id in (15496, 995):  # "Hello", " world"
-        watched, is_complete = watch(
-            watched, tf.constant([token_id]), tf.constant([True])
-        )
-    is_complete, watched.cuts  # [True], [4]: "Hell"
-    ```
     """
 
     def __init__(self, encoding, stop, max_new_tokens):

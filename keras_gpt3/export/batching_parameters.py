@@ -11,23 +11,7 @@ _LARGEST_BATCH = 32
 
 @dataclasses.dataclass(frozen=True)
 class BatchingParameters:
-    """What TensorFlow Serving is told about batching.
-
-    Args:
-        max_batch_size: int. Rows of the largest batch.
-        num_batch_threads: int. Batches that are answered at a time.
-        batch_timeout_micros: int. How long a row waits for others.
-        max_enqueued_batches: int. Batches that wait; further rows are
-            refused at once, rather than when their client gives up.
-
-    Example:
-
-    ```python
-    from keras_gpt3.export.batching_parameters import BatchingParameters
-
-    BatchingParameters(max_batch_size=8).allowed_batch_sizes  # (1, 2, 4, 8)
-    ```
-    """
+    """What TensorFlow Serving is told about batching."""
 
     max_batch_size: int
     # A long answer shall not keep all others waiting.
@@ -45,25 +29,6 @@ class BatchingParameters:
         the model's full context, take no more memory than the weights do, or
         2 GiB for small models: a server needs about twice the weights. The
         batch is the largest power of two within that, at most 32.
-
-        Args:
-            config: dict. The arguments of `GPT3Backbone`.
-            dtype: string. What the layers compute in.
-            weight_bytes: int. The memory of the weights.
-
-        Returns:
-            A `BatchingParameters`.
-
-        Example:
-
-        ```python
-        from keras_gpt3.export.batching_parameters import BatchingParameters
-        from keras_gpt3.preset_loader import load_shipped_preset
-
-        config = load_shipped_preset("gpt3_small_en")["backbone"]
-        BatchingParameters.for_model(config, "float32", 500_841_216)
-        # BatchingParameters(max_batch_size=8, ...)
-        ```
         """
         room = max(weight_bytes, _LEAST_CACHE_BYTES)
         row = cache_bytes(config, dtype)
@@ -81,11 +46,7 @@ class BatchingParameters:
         return tuple(2**exponent for exponent in exponents)
 
     def as_text(self):
-        """The text of a `batching_parameters_file`.
-
-        Returns:
-            A string, a `BatchingParameters` message in text format.
-        """
+        """The text of a `batching_parameters_file`."""
         lines = [
             f"{name}: {{ value: {value} }}"
             for name, value in dataclasses.asdict(self).items()

@@ -12,15 +12,7 @@ CACHE_NAMES = ("dense_keys", "dense_values", "banded_keys", "banded_values")
 
 
 def cache_specs(backbone):
-    """What a signature takes for a cache.
-
-    Args:
-        backbone: `GPT3Backbone`.
-
-    Returns:
-        A list of `tf.TensorSpec` of shape `(L, None, H, None, D)`, one for
-        each of `CACHE_NAMES`.
-    """
+    """What a signature takes for a cache."""
     heads = backbone.num_heads
     width = backbone.hidden_dim // heads
     kinds = [block.attention for block in backbone.decoder_blocks]
@@ -35,17 +27,7 @@ def cache_specs(backbone):
 
 
 def stack_cache(backbone, cache, batch_size, length):
-    """Brings a backbone's cache to four tensors.
-
-    Args:
-        backbone: `GPT3Backbone`.
-        cache: list of pairs of tensors of shape `(B, H, S, D)`.
-        batch_size: int32 scalar.
-        length: int32 scalar. Positions that the cache holds.
-
-    Returns:
-        A dict of `CACHE_NAMES` to tensors of shape `(L, B, H, S, D)`.
-    """
+    """Brings a backbone's cache to four tensors."""
     tensors = {}
     for spec in cache_specs(backbone):
         name = spec.name
@@ -64,16 +46,7 @@ def stack_cache(backbone, cache, batch_size, length):
 
 
 def unstack_cache(backbone, tensors, batch_size):
-    """Brings four tensors back to a backbone's cache.
-
-    Args:
-        backbone: `GPT3Backbone`.
-        tensors: dict, as `stack_cache` gives.
-        batch_size: int32 scalar. The rows that the cache must have.
-
-    Returns:
-        A list of pairs of tensors, behind a check of the rows.
-    """
+    """Brings four tensors back to a backbone's cache."""
     rings = {}
     for name, tensor in tensors.items():
         rows = tf.shape(tensor)[1]

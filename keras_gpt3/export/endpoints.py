@@ -12,40 +12,6 @@ class Endpoints:
     is a preprocessor, else `logits`. Options have default values, tensors in
     the signature of the callable itself: `tf.saved_model.save` finds them
     there and writes them to the `SignatureDef`.
-
-    Args:
-        model: `GPT3`.
-
-    Attributes:
-        tracked: list of trackable objects that an export must keep besides
-            the variables: the tables of the tokenizer.
-
-    Example:
-
-    ```python
-    import keras
-    import keras_gpt3
-    from keras_gpt3.export.endpoints import Endpoints
-
-    model = keras_gpt3.GPT3(
-        keras_gpt3.GPT3Backbone(
-            vocabulary_size=100,
-            num_layers=1,
-            num_heads=2,
-            hidden_dim=16,
-            intermediate_dim=64,
-            max_sequence_length=32,
-        )
-    )
-    endpoints = Endpoints(model)
-    archive = keras.export.ExportArchive()
-    for resource in [model.backbone, *endpoints.tracked]:
-        archive.track(resource)
-    with keras_gpt3.ops.op_compilation(False):
-        for name, (function, specs) in endpoints.functions().items():
-            archive.add_endpoint(name, function, input_signature=specs)
-        archive.write_out("exported", verbose=False)
-    ```
     """
 
     def __init__(self, model):
@@ -64,11 +30,5 @@ class Endpoints:
         self._functions |= stream.endpoints()
 
     def functions(self):
-        """Lists the functions and what they take.
-
-        Returns:
-            A dict of name to a pair of callable and list of `tf.TensorSpec`,
-            one for each of its arguments, in their order. The callables must
-            be traced with `op_compilation(False)`.
-        """
+        """Lists the functions and what they take."""
         return dict(self._functions)

@@ -11,9 +11,6 @@ def write_file_sizes(folder):
 
     TensorFlow loads a tokenizer's table of which half has been copied without
     a word, and then has other ids.
-
-    Args:
-        folder: path. The folder of a SavedModel, whole.
     """
     folder = pathlib.Path(folder)
     sizes = {
@@ -26,15 +23,7 @@ def write_file_sizes(folder):
 
 
 def read_file_sizes(folder):
-    """Reads it.
-
-    Args:
-        folder: path. The folder of a SavedModel.
-
-    Returns:
-        A dict of relative path to int, or `None` if there is no such list. One
-        that is itself not whole is `{"": -1}`, which no folder fits.
-    """
+    """Reads it."""
     try:
         sizes = json.loads((pathlib.Path(folder) / _FILE).read_bytes())
     except FileNotFoundError:

@@ -8,31 +8,7 @@ from keras_gpt3.ops.graph_assertion import assert_in_graph
 
 
 def stop_rows(stop, batch_size):
-    """Brings stop strings to one vector for each row.
-
-    Args:
-        stop: string tensor of unknown rank: a string or a vector `(number,)`
-            for all rows, or `(batch, number)` or `(1, number)`, where `""` is
-            padding.
-        batch_size: int32 scalar.
-
-    Returns:
-        A string tensor of shape `(batch, number)`, behind checks; `""` is no
-        stop string.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-    from keras_gpt3.export.graph_stop_strings import stop_rows
-
-    @tf.function
-    def rows(stop):
-        return stop_rows(stop, batch_size=2)
-
-    rows(tf.constant(["\\n"]))  # [["\\n"], ["\\n"]]
-    ```
-    """
+    """Brings stop strings to one vector for each row."""
     is_shared = tf.rank(stop) < 2
     # A scalar has no first dimension.
     rows = tf.where(is_shared, 1, tf.concat([tf.shape(stop), [1]], axis=0)[0])
@@ -59,24 +35,6 @@ def first_stop(texts, stop):
 
     Stock TensorFlow finds no string in another; this compares each stretch of
     the texts' bytes with each stop string.
-
-    Args:
-        texts: string tensor of shape `(batch,)`, short ones.
-        stop: string tensor of shape `(batch, number)`; `""` is none.
-
-    Returns:
-        An int32 tensor of shape `(batch,)`: the number of bytes before it, or
-        -1 where there is none.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-    from keras_gpt3.export.graph_stop_strings import first_stop
-
-    texts, stop = tf.constant(["one two", "x"]), tf.constant([["two"], ["y"]])
-    tf.function(first_stop)(texts, stop)  # [4, -1]
-    ```
     """
     lengths = tf.strings.length(texts)  # (B,)
     width = tf.reduce_max(lengths)
@@ -114,12 +72,5 @@ def first_stop(texts, stop):
 
 
 def longest_stop(stop):
-    """The bytes of the longest stop string.
-
-    Args:
-        stop: string tensor of shape `(batch, number)`.
-
-    Returns:
-        An int32 scalar, 0 where there is none.
-    """
+    """The bytes of the longest stop string."""
     return tf.maximum(tf.reduce_max(tf.strings.length(stop)), 0)

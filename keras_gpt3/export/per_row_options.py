@@ -13,17 +13,6 @@ def option_defaults():
 
     Rows rather than scalars: where TensorFlow Serving adds the rows of a
     request to those of others, it takes no scalars.
-
-    Returns:
-        A dict of option to eager tensor of shape `(1,)`; `stop` `(1, 1)`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.export.per_row_options import option_defaults
-
-    option_defaults()["max_new_tokens"]  # [64]
-    ```
     """
     return {
         "max_new_tokens": tf.constant([64]),
@@ -39,43 +28,13 @@ def option_defaults():
 
 
 def option_specs(*names):
-    """What a signature takes for options.
-
-    Args:
-        *names: strings. Keys of `option_defaults`.
-
-    Returns:
-        A list of `tf.TensorSpec` of unknown rank: an option may be one for all
-        rows, or one for each.
-    """
+    """What a signature takes for options."""
     defaults = option_defaults()
     return [tf.TensorSpec(None, defaults[name].dtype, name) for name in names]
 
 
 def option_rows(name, option, batch_size):
-    """Brings an option to one value for each row.
-
-    Args:
-        name: string. For the error.
-        option: tensor of shape `()`, `(1,)` or `(batch,)`, of unknown rank.
-        batch_size: int32 scalar.
-
-    Returns:
-        A tensor of shape `(batch,)`, behind a check of the option's shape.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-    from keras_gpt3.export.per_row_options import option_rows
-
-    @tf.function
-    def seeds(seed):
-        return option_rows("seed", seed, batch_size=3)
-
-    seeds(tf.constant(7))  # [7, 7, 7]
-    ```
-    """
+    """Brings an option to one value for each row."""
     count = tf.size(option)
     is_column = (tf.rank(option) < 2) & ((count == 1) | (count == batch_size))
     option = assert_in_graph(
@@ -85,15 +44,7 @@ def option_rows(name, option, batch_size):
 
 
 def shape_message(name, shape):
-    """The error for an option of a wrong shape, around the shape.
-
-    Args:
-        name: string.
-        shape: int32 vector, the shape received.
-
-    Returns:
-        A triple: what comes before the shape, the shape, and what comes behind.
-    """
+    """The error for an option of a wrong shape, around the shape."""
     sizes = tf.strings.reduce_join(tf.strings.as_string(shape), separator=", ")
     return (
         f"{name} must be one for all rows, or one for each. Received: shape=",
@@ -103,16 +54,7 @@ def shape_message(name, shape):
 
 
 def number_rows(name, option, batch_size):
-    """Like `option_rows`, for a setting with a range.
-
-    Args:
-        name: string. A key of `SETTING_RANGES`.
-        option: float tensor, as `option_rows` takes it.
-        batch_size: int32 scalar.
-
-    Returns:
-        A tensor of shape `(batch,)`, behind checks of shape and values.
-    """
+    """Like `option_rows`, for a setting with a range."""
     rows = option_rows(name, option, batch_size)
     is_right = SETTING_RANGES[name].contains(rows)
     # As Python's `:g` prints it, not with all digits of a float32.
@@ -121,15 +63,7 @@ def number_rows(name, option, batch_size):
 
 
 def seed_rows(option, batch_size):
-    """Like `option_rows`, for seeds: a negative one is drawn at each call.
-
-    Args:
-        option: int32 tensor, as `option_rows` takes it.
-        batch_size: int32 scalar.
-
-    Returns:
-        An int32 tensor of shape `(batch,)`, behind a check of its shape.
-    """
+    """Like `option_rows`, for seeds: a negative one is drawn at each call."""
     rows = option_rows("seed", option, batch_size)
     # Raw: `tf.random.uniform` would write the seed of the process that
     # exports into the graph, and each start of a server would repeat it.
@@ -140,50 +74,20 @@ def seed_rows(option, batch_size):
 
 
 def integer_rows(name, option, batch_size, minimum, message):
-    """Like `option_rows`, for an integer with a lower bound.
-
-    Args:
-        name: string.
-        option: int tensor, as `option_rows` takes it.
-        batch_size: int32 scalar.
-        minimum: int. The least value allowed.
-        message: pair of strings, around a value below.
-
-    Returns:
-        A tensor of shape `(batch,)`, behind checks of shape and values.
-    """
+    """Like `option_rows`, for an integer with a lower bound."""
     rows = option_rows(name, option, batch_size)
     return check_rows(rows, rows >= minimum, rows, message)
 
 
 def truncates_left(truncate, batch_size):
-    """Which rows drop the first tokens of what is too long.
-
-    Args:
-        truncate: string tensor, as `option_rows` takes it: `"left"` or `""`.
-        batch_size: int32 scalar.
-
-    Returns:
-        A bool tensor of shape `(batch,)`, behind checks of shape and values.
-    """
+    """Which rows drop the first tokens of what is too long."""
     rows = option_rows("truncate", truncate, batch_size)
     is_right = (rows == "left") | (rows == "")
     return check_rows(rows, is_right, rows, TRUNCATE) == "left"
 
 
 def check_rows(x, is_right, values, message):
-    """Makes a tensor carry a check of each row.
-
-    Args:
-        x: tensor of a graph.
-        is_right: bool tensor of shape `(batch,)`.
-        values: tensor of shape `(batch,)`. What the error names of the first
-            row that is not right.
-        message: pair of strings, around the value.
-
-    Returns:
-        `x`, behind the check.
-    """
+    """Makes a tensor carry a check of each row."""
     before, after = message
     wrong = tf.boolean_mask(values, ~is_right)
     # The last one stands in where none is wrong.

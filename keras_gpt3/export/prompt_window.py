@@ -9,22 +9,7 @@ from keras_gpt3.generation.prompt_messages import too_long_message
 def fit_prompts(
     token_ids, lengths, max_new_tokens, truncates, context, num_starts=0
 ):
-    """Leaves room for the answers of prompts.
-
-    Args:
-        token_ids: int32 tensor of shape `(batch, length)`, padded on the right.
-        lengths: int32 tensor of shape `(batch,)`, at least 1.
-        max_new_tokens: int32 tensor of shape `(batch,)`.
-        truncates: bool tensor of shape `(batch,)`. Whose first tokens may be
-            dropped.
-        context: int. Tokens that prompt and answer may have together.
-        num_starts: int. Start tokens before each prompt, which stay: 0 or 1.
-            Defaults to `0`.
-
-    Returns:
-        A pair of token ids and lengths, behind a check that they fit. A prompt
-        that may be cut keeps at least one token.
-    """
+    """Leaves room for the answers of prompts."""
     # A request for very many tokens must not come round to few.
     room = context - tf.cast(max_new_tokens, tf.int64)
     wanted = tf.cast(lengths, tf.int64)
@@ -41,17 +26,6 @@ def fit_contexts(contexts, continuations, truncates, window, num_starts=0):
 
     The last token is predicted, not read: both may have one token more than
     the window.
-
-    Args:
-        contexts: int32 `tf.RaggedTensor` of shape `(batch, None)`.
-        continuations: int32 `tf.RaggedTensor` of shape `(batch, None)`.
-        truncates: bool tensor of shape `(batch,)`. Whose first tokens may be
-            dropped.
-        window: int. The model's `max_sequence_length`.
-        num_starts: as in `fit_prompts`. Defaults to `0`.
-
-    Returns:
-        A `tf.RaggedTensor` of what is kept of each context, behind checks.
     """
     new = tf.cast(continuations.row_lengths(), tf.int32)
     lengths = tf.cast(contexts.row_lengths(), tf.int32)
@@ -78,29 +52,7 @@ def fit_contexts(contexts, continuations, truncates, window, num_starts=0):
 
 
 def last_tokens(token_ids, lengths, kept, num_starts=0):
-    """Drops the first tokens of rows, as `truncate_left` does of a list.
-
-    Args:
-        token_ids: int32 tensor of shape `(batch, length)`, padded on the right.
-        lengths: int32 tensor of shape `(batch,)`.
-        kept: int32 tensor of shape `(batch,)`. How many to keep of each row,
-            at least `num_starts`.
-        num_starts: int. Tokens at the front that stay. Defaults to `0`.
-
-    Returns:
-        An int32 tensor as wide as the longest row is then, padded with 0.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-    from keras_gpt3.export.prompt_window import last_tokens
-
-    token_ids = tf.constant([[5, 6, 7], [8, 0, 0]])
-    last_tokens(token_ids, tf.constant([3, 1]), tf.constant([2, 1]))
-    # [[6, 7], [8, 0]]
-    ```
-    """
+    """Drops the first tokens of rows, as `truncate_left` does of a list."""
     mask = tf.sequence_mask(kept)
     places = tf.range(tf.shape(mask)[1])
     moved_places = (lengths - kept)[:, tf.newaxis] + places

@@ -10,35 +10,7 @@ from keras_gpt3.generation.token_choice import choose_token
 
 
 def choose_for_rows(logits, index, temperature, top_k, top_p, seed):
-    """`choose_token`, without the draws that no row needs.
-
-    Args:
-        logits: tensor of shape `(batch, vocabulary_size)`.
-        index: int32 scalar. Position of the token to choose.
-        temperature: float32 tensor of shape `(batch,)`.
-        top_k: int32 tensor of shape `(batch,)`.
-        top_p: float32 tensor of shape `(batch,)`.
-        seed: int32 tensor of shape `(batch,)`.
-
-    Returns:
-        An int32 tensor of shape `(batch,)`, what `choose_token` gives.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-    from keras_gpt3.export.row_choice import choose_for_rows
-
-    choose_for_rows(
-        tf.constant([[0.0, 2.0, 1.0]]),
-        index=0,
-        temperature=tf.constant([0.0]),
-        top_k=tf.constant([0]),
-        top_p=tf.constant([1.0]),
-        seed=tf.constant([0]),
-    )  # [1]
-    ```
-    """
+    """`choose_token`, without the draws that no row needs."""
 
     def draw(seed):
         chosen = choose_token(logits, index, temperature, top_k, seed, top_p)
@@ -60,17 +32,7 @@ def choose_for_rows(logits, index, temperature, top_k, top_p, seed):
 
 
 def draw_rows(settings, batch_size):
-    """Brings the settings of draws to one value for each row.
-
-    Args:
-        settings: dict of `temperature`, `top_k`, `top_p` and `seed`, tensors
-            as `option_rows` takes them.
-        batch_size: int32 scalar.
-
-    Returns:
-        A dict of tensors of shape `(batch,)`, behind checks: the arguments of
-        `choose_for_rows`.
-    """
+    """Brings the settings of draws to one value for each row."""
     number = {
         name: number_rows(name, settings[name], batch_size)
         for name in ("temperature", "top_p")

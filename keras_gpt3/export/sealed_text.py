@@ -13,26 +13,6 @@ def write_unless_edited(path, text):
 
     Its first line, a comment, holds a checksum of the rest. A file without it,
     or with another checksum, was edited, and stays as it is.
-
-    Args:
-        path: path. The file, of a format in which `#` begins a comment.
-        text: string. What it shall hold below its first line.
-
-    Returns:
-        A bool: whether the file holds the text. It does not where an edited
-        one, with another text, was kept.
-
-    Example:
-
-    ```python
-    from keras_gpt3.export.sealed_text import write_unless_edited
-
-    write_unless_edited("a.config", "size: 1\\n")  # True
-    write_unless_edited("a.config", "size: 2\\n")  # True
-    with open("a.config", "a") as file:
-        file.write("color: 3\\n")
-    write_unless_edited("a.config", "size: 4\\n")  # False
-    ```
     """
     path = pathlib.Path(path)
     if path.exists():

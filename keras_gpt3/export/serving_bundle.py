@@ -27,23 +27,6 @@ def write_serving_bundle(folder, batching, name="gpt3", base_path=None):
       Prometheus at `/monitoring/prometheus/metrics`.
 
     A file that somebody edited is kept, and the log says so.
-
-    Args:
-        folder: path. The folder of the versions.
-        batching: `BatchingParameters`.
-        name: string. What clients call the model. Defaults to `"gpt3"`.
-        base_path: string. The folder of the versions as the server sees it.
-            Defaults to `None`, `"/models/NAME"`: where TensorFlow Serving's
-            container looks.
-
-    Example:
-
-    ```python
-    from keras_gpt3.export.batching_parameters import BatchingParameters
-    from keras_gpt3.export.serving_bundle import write_serving_bundle
-
-    write_serving_bundle(".", BatchingParameters(max_batch_size=4))
-    ```
     """
     base_path = check_served_as(name, base_path)
     texts = {
@@ -62,26 +45,7 @@ def write_serving_bundle(folder, batching, name="gpt3", base_path=None):
 
 
 def check_served_as(name, base_path):
-    """Checks what a model is called and where a server finds it.
-
-    Args:
-        name: string. The model's name.
-        base_path: string, or `None` for the folder of that name in `/models`.
-
-    Returns:
-        A string, the base path.
-
-    Raises:
-        ValueError: If a server would refuse one of them.
-
-    Example:
-
-    ```python
-    from keras_gpt3.export.serving_bundle import check_served_as
-
-    check_served_as("gpt3", None)  # "/models/gpt3"
-    ```
-    """
+    """Checks what a model is called and where a server finds it."""
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", str(name)):
         raise ValueError(
             "name must consist of letters, digits, dots, dashes and "

@@ -24,34 +24,6 @@ class StreamSignatures:
 
     `prefill` once and `extend` in any parts give the tokens that `generate`
     gives with the same settings: draws depend on seed and position alone.
-
-    Args:
-        backbone: `GPT3Backbone`.
-        end_token_ids: tuple of ints. Each ends an answer.
-        num_known: int. Ids that may be chosen. Defaults to `None`, all.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-    import keras_gpt3
-    from keras_gpt3.export.stream_signatures import StreamSignatures
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=100,
-        num_layers=1,
-        num_heads=2,
-        hidden_dim=16,
-        intermediate_dim=64,
-        max_sequence_length=32,
-    )
-    signatures = StreamSignatures(backbone, end_token_ids=(99,))
-    with keras_gpt3.ops.op_compilation(False):
-        cache = tf.function(signatures.prefill)(
-            tf.constant([[5, 6]]), tf.constant(8)
-        )
-    cache["banded_keys"].shape  # (0, 1, 2, 8, 8): no layer is banded.
-    ```
     """
 
     def __init__(self, backbone, end_token_ids, num_known=None):
@@ -60,11 +32,7 @@ class StreamSignatures:
         self._end_token_ids = end_token_ids
 
     def endpoints(self):
-        """Lists the functions and what they take.
-
-        Returns:
-            A dict of name to a pair of callable and list of `tf.TensorSpec`.
-        """
+        """Lists the functions and what they take."""
         token_ids = tf.TensorSpec((None, None), tf.int32, name="token_ids")
         return {
             "prefill": (self.prefill, [token_ids, _scalar("cache_length")]),
@@ -93,20 +61,7 @@ class StreamSignatures:
         )
 
     def extend(self, token_ids, index, end, cache, **settings):
-        """Some more tokens; see `export_saved_model`.
-
-        Args:
-            token_ids: int32 tensor of shape `(batch, total)`.
-            index: int32 scalar. Tokens known so far.
-            end: int32 scalar. Tokens known afterwards.
-            cache: dict of `CACHE_NAMES` to tensors.
-            **settings: tensors: `temperature`, `top_k`, `top_p`, `seed`.
-
-        Returns:
-            A dict of `token_ids`, `index`, `stopped` and the cache. `stopped`
-            are the rows that ended in this part: what stands behind an end
-            means nothing, in later parts too.
-        """
+        """Some more tokens; see `export_saved_model`."""
         token_ids = self._checked_ids(token_ids)
         batch_size = tf.shape(token_ids)[0]
         total = tf.shape(token_ids)[1]

@@ -8,14 +8,7 @@ from keras_gpt3.ops.graph_assertion import assert_in_graph
 
 
 def check_some_texts(texts):
-    """Makes texts carry a check that there is one.
-
-    Args:
-        texts: string tensor of shape `(batch,)`.
-
-    Returns:
-        `texts`, behind the check.
-    """
+    """Makes texts carry a check that there is one."""
     number = tf.size(texts)
     return assert_in_graph(
         texts,
@@ -27,15 +20,7 @@ def check_some_texts(texts):
 
 
 def as_many_contexts(contexts, number):
-    """Brings contexts to one for each continuation.
-
-    Args:
-        contexts: string tensor of shape `(batch,)` or `(1,)`.
-        number: int32 scalar. The continuations.
-
-    Returns:
-        A string tensor of shape `(batch,)`, behind a check of the number.
-    """
+    """Brings contexts to one for each continuation."""
     counts = tf.size(contexts), number
     words = [tf.strings.as_string(count) for count in counts]
     contexts = assert_in_graph(
@@ -49,27 +34,13 @@ def as_many_contexts(contexts, number):
 
 
 def prompt_lengths(ids):
-    """The tokens of prompts, behind a check that each has one.
-
-    Args:
-        ids: `tf.RaggedTensor` of shape `(batch, None)`.
-
-    Returns:
-        An int32 tensor of shape `(batch,)`.
-    """
+    """The tokens of prompts, behind a check that each has one."""
     lengths = tf.cast(ids.row_lengths(), tf.int32)
     return check_rows(lengths, lengths > 0, lengths, EMPTY_PROMPT)
 
 
 def continuation_lengths(ids):
-    """The tokens of continuations, behind a check that each has one.
-
-    Args:
-        ids: `tf.RaggedTensor` of shape `(batch, None)`.
-
-    Returns:
-        An int32 tensor of shape `(batch,)`.
-    """
+    """The tokens of continuations, behind a check that each has one."""
     lengths = tf.cast(ids.row_lengths(), tf.int32)
     rows = tf.range(tf.shape(lengths)[0])
     message = (

@@ -30,29 +30,6 @@ class TextSignatures:
 
     All options are one value for all rows, or one for each. A row's answer is
     what it would get alone.
-
-    Args:
-        model: a `GPT3` with a preprocessor.
-
-    Attributes:
-        encoding: `GraphBytePairEncoding`. An export must track it.
-        end_token_id: int.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-    import keras_gpt3
-    from keras_gpt3.export.text_signatures import TextSignatures
-
-    model = keras_gpt3.GPT3.from_preset(
-        "gpt3_small_en", num_layers=1, hidden_dim=24, intermediate_dim=96
-    )
-    signatures = TextSignatures(model)
-    signatures.tokenize(tf.constant(["Hello world"]))["token_ids"]
-    # [[15496, 995]]
-    list(signatures.endpoints())  # Those to be traced: "generate", "score", ...
-    ```
     """
 
     def __init__(self, model):
@@ -73,12 +50,7 @@ class TextSignatures:
         self._backbone = model.backbone
 
     def endpoints(self):
-        """Lists the functions and what they take.
-
-        Returns:
-            A dict of name to a pair of callable and list of `tf.TensorSpec`.
-            Default values are in the signatures of the callables.
-        """
+        """Lists the functions and what they take."""
         ids = tf.TensorSpec((None, None), tf.int32, name="token_ids")
         lengths = tf.TensorSpec((None,), tf.int32, name="lengths")
         return {
@@ -140,19 +112,7 @@ class TextSignatures:
         }
 
     def decode(self, prompts, max_new_tokens, truncate, stop, **settings):
-        """Runs the loop of `generate`.
-
-        Args:
-            prompts: string tensor of shape `(batch,)`.
-            max_new_tokens: see `export_saved_model`; so are the others.
-            truncate: string tensor.
-            stop: string tensor.
-            **settings: tensors: `temperature`, `top_k`, `top_p`, `seed`.
-
-        Returns:
-            A pair of the `DecodeState`, which has watched the answers, and the
-            lengths of the prompts as they were read.
-        """
+        """Runs the loop of `generate`."""
         ids = self._prompt_ids(check_some_texts(prompts))
         batch_size = tf.shape(prompts)[0]
         max_new_tokens = integer_rows(

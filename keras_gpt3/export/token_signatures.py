@@ -13,14 +13,7 @@ from keras_gpt3.ops.token_id_check import check_token_ids
 
 
 def token_endpoints(backbone):
-    """Lists the functions of token ids and what they take.
-
-    Args:
-        backbone: `GPT3Backbone`.
-
-    Returns:
-        A dict of name to a pair of callable and list of `tf.TensorSpec`.
-    """
+    """Lists the functions of token ids and what they take."""
     token_ids = tf.TensorSpec((None, None), tf.int32, name="token_ids")
     return {
         "logits": (logits_function(backbone), [token_ids]),
@@ -39,15 +32,7 @@ def token_endpoints(backbone):
 
 
 def logits_function(backbone):
-    """Makes the function from token ids to logits.
-
-    Args:
-        backbone: `GPT3Backbone`.
-
-    Returns:
-        A callable of `token_ids`, int32 `(batch, length)`, that gives a dict
-        of `logits`, float32 `(batch, length, vocabulary_size)`.
-    """
+    """Makes the function from token ids to logits."""
 
     def logits(token_ids):
         token_ids = check_token_ids(token_ids, backbone.vocabulary_size)
@@ -60,14 +45,7 @@ def logits_function(backbone):
 
 
 def generate_function(backbone):
-    """Makes the function from token ids to token ids.
-
-    Args:
-        backbone: `GPT3Backbone`.
-
-    Returns:
-        A callable, see `export_saved_model`.
-    """
+    """Makes the function from token ids to token ids."""
 
     def generate_tokens(
         token_ids, padding_mask, temperature, top_k, seed, end_token_id
@@ -90,18 +68,7 @@ def generate_function(backbone):
 def continue_tokens(
     backbone, token_ids, padding_mask, end_token_id, **settings
 ):
-    """Continues right-padded prompts, through the cache.
-
-    Args:
-        backbone: `GPT3Backbone`.
-        token_ids: int32 tensor of shape `(batch, length)`.
-        padding_mask: bool tensor of that shape, True on the prompt.
-        end_token_id: int32 scalar. Ends an answer.
-        **settings: Arguments of `choose_token`.
-
-    Returns:
-        A pair of the token ids and the mask up to the end of each answer.
-    """
+    """Continues right-padded prompts, through the cache."""
 
     def choose(logits, index):
         return choose_token(logits, index, **settings)
@@ -123,21 +90,7 @@ def decode_prompts(
     watched=(),
     num_known=None,
 ):
-    """Continues right-padded prompts until all rows have ended.
-
-    Args:
-        backbone: `GPT3Backbone`.
-        token_ids: int32 tensor of shape `(batch, length)`.
-        padding_mask: bool tensor of that shape, True on the prompt.
-        end_token_id: int32 scalar. Ends an answer.
-        choose: callable, as `decode_until` takes it.
-        watch: callable, as `decode_until` takes it. Defaults to `None`.
-        watched: nest of tensors, what the watch starts with. Defaults to `()`.
-        num_known: int. Ids that may be chosen. Defaults to `None`, all.
-
-    Returns:
-        A `DecodeState`.
-    """
+    """Continues right-padded prompts until all rows have ended."""
     length = tf.shape(token_ids)[1]
     lengths = tf.reduce_sum(tf.cast(padding_mask, tf.int32), axis=1)
     _, cache = backbone.prefill(token_ids, length, tf.reduce_min(lengths))
@@ -153,15 +106,7 @@ def decode_prompts(
 
 
 def scores_function(backbone, num_known=None):
-    """Makes the function from a position to its scores, through a cache.
-
-    Args:
-        backbone: `GPT3Backbone`.
-        num_known: int. Ids that may be chosen. Defaults to `None`, all.
-
-    Returns:
-        A callable, the `next_logits` of `decode_until`.
-    """
+    """Makes the function from a position to its scores, through a cache."""
 
     def next_logits(token_ids, cache, index):
         states, cache = backbone.decode_position(token_ids, cache, index)

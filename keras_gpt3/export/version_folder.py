@@ -23,35 +23,6 @@ def write_version(folder, write, version=None):
     the disk, and renamed once: a server that watches the folder never sees a
     part of them. What an earlier call left that was killed is removed first;
     one that is still writing, in any process, is told by its lock and stays.
-
-    Args:
-        folder: path. The folder of the versions; made if missing.
-        write: callable. Takes the `pathlib.Path` of an empty folder and fills
-            it.
-        version: int. The number. Defaults to `None`: one more than the
-            highest there, or 1.
-
-    Returns:
-        The `pathlib.Path` of the version.
-
-    Raises:
-        FileExistsError: If the version is there already, or the folder is a
-            SavedModel itself.
-        NotADirectoryError: If the folder is a file.
-        ValueError: If the version is no integer of at least 1, or the folder
-            is a URL.
-
-    Example:
-
-    ```python
-    from keras_gpt3.export.version_folder import write_version
-
-    def write(folder):
-        (folder / "weights").write_bytes(b"0")
-
-    print(write_version("model", write))  # model/1
-    print(write_version("model", write))  # model/2
-    ```
     """
     if version is not None:
         check_integer("version", version, minimum=1)
@@ -74,22 +45,7 @@ def write_version(folder, write, version=None):
 
 
 def version_numbers(folder):
-    """Lists the numbers of the versions that a folder holds.
-
-    Args:
-        folder: path. It may be missing.
-
-    Returns:
-        A list of ints, rising.
-
-    Example:
-
-    ```python
-    from keras_gpt3.export.version_folder import version_numbers
-
-    version_numbers("model")  # [1, 2], or [] where there is none.
-    ```
-    """
+    """Lists the numbers of the versions that a folder holds."""
     try:
         names = os.listdir(folder)
     except FileNotFoundError:
@@ -150,7 +106,8 @@ def _locked_folder(folder):
 
 def _remove_leftovers(folder):
     """Removes hidden folders that nobody holds: the system ends a lock with
-    its process, also in another container, where ids of processes mislead."""
+    its process, also in another container, where ids of processes mislead.
+    """
     for path in folder.glob(_HIDDEN.format("*")):
         with contextlib.suppress(BlockingIOError, FileNotFoundError):
             with _lock(path, fcntl.LOCK_NB):

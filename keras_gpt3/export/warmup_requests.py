@@ -20,23 +20,6 @@ def write_warmup_requests(folder, batch_sizes, context, name="gpt3"):
     first client of each batch size waits no longer than others. They need
     tensorflow-serving-api, of the extra `[serving]`; where it is missing the
     log says so, and the model is exported without them.
-
-    Args:
-        folder: path. The folder of the SavedModel.
-        batch_sizes: iterable of ints. Those that the server forms.
-        context: int. The model's `max_sequence_length`.
-        name: string. What clients call the model. Defaults to `"gpt3"`.
-
-    Returns:
-        The `pathlib.Path` of the file, or `None` without the extra.
-
-    Example:
-
-    ```python
-    from keras_gpt3.export.warmup_requests import write_warmup_requests
-
-    write_warmup_requests("model", batch_sizes=(1, 2), context=2048)
-    ```
     """
     try:
         from tensorflow_serving.apis import prediction_log_pb2
@@ -63,7 +46,8 @@ def write_warmup_requests(folder, batch_sizes, context, name="gpt3"):
 
 def _requests(batch_sizes, context):
     """Pairs of signature and inputs, each with a row for each text: a server
-    that forms batches takes nothing else."""
+    that forms batches takes nothing else.
+    """
     new = min(_MAX_NEW_TOKENS, context - 1)
     for batch_size in batch_sizes:
         texts = tf.fill([batch_size], _TEXT)

@@ -152,16 +152,7 @@ def beam_search(
 
 
 def check_beam_settings(num_beams, length_penalty):
-    """Raises unless a search can run with these settings.
-
-    Args:
-        num_beams: int.
-        length_penalty: float, or a tensor, whose value is not looked at.
-
-    Raises:
-        ValueError: If `num_beams` is no integer of at least 1, or
-            `length_penalty` is negative or not finite.
-    """
+    """Raises unless a search can run with these settings."""
     check_integer("num_beams", num_beams, minimum=1)
     if ops.is_tensor(length_penalty):
         return

@@ -9,15 +9,7 @@ from keras_gpt3.generation.loop_state import without_state
 
 
 class DecodeState(typing.NamedTuple):
-    """Where decoding stands, between two positions.
-
-    Args:
-        index: int tensor. The next position.
-        token_ids: int tensor of shape `(batch, length)`, known before `index`.
-        stopped: bool tensor of shape `(batch,)`. Rows that have ended.
-        cache: cache of the positions before `index - 1`.
-        watched: nest of tensors, what a watch remembers of the answers.
-    """
+    """Where decoding stands, between two positions."""
 
     index: typing.Any
     token_ids: typing.Any
@@ -79,18 +71,7 @@ def decode(next_logits, choose, token_ids, padding_mask, cache, stop_token_ids):
 
 
 def start_decoding(token_ids, padding_mask, cache, watched=()):
-    """The state in front of the first position after the shortest prompt.
-
-    Args:
-        token_ids: int tensor of shape `(batch, length)`.
-        padding_mask: bool tensor of shape `(batch, length)`, True on the
-            prompt.
-        cache: cache after the prompts.
-        watched: what a watch starts with. Defaults to `()`.
-
-    Returns:
-        A `DecodeState`.
-    """
+    """The state in front of the first position after the shortest prompt."""
     lengths = ops.sum(ops.cast(padding_mask, "int32"), axis=-1)
     stopped = ops.zeros_like(padding_mask[:, 0])
     return DecodeState(ops.min(lengths), token_ids, stopped, cache, watched)
@@ -106,26 +87,8 @@ def decode_until(
     watch=None,
     variables=(),
 ):
-    """Goes on with decoding up to a position, or until all rows have stopped.
-
-    Args:
-        end: int or int tensor, at most the length of the ids.
-        next_logits: as `decode` takes it.
-        choose: as `decode` takes it.
-        state: a `DecodeState`.
-        padding_mask: bool tensor of shape `(batch, length)`, True on the
-            prompt.
-        stop_token_ids: as `decode` takes it.
-        watch: callable. `watch(watched, chosen, is_answer)` takes in the ids
-            of a position, shape `(batch,)`, and which of them were generated
-            by rows that go on; it returns `watched` after them and the rows
-            that end with them, shape `(batch,)`. Defaults to `None`, stop
-            tokens only.
-        variables: list of `keras.Variable` that `choose` assigns to, such as
-            a generator's. Defaults to `()`.
-
-    Returns:
-        A `DecodeState`.
+    """Goes on with decoding up to a position, or until all rows have
+    stopped.
     """
     length = ops.shape(state.token_ids)[1]
     lengths = ops.sum(ops.cast(padding_mask, "int32"), axis=-1)
@@ -166,15 +129,7 @@ def decode_until(
 
 
 def is_stop_token(token_ids, stop_token_ids):
-    """Which ids are stop tokens.
-
-    Args:
-        token_ids: int tensor of any shape.
-        stop_token_ids: list of ints or int tensors.
-
-    Returns:
-        A bool tensor of the shape of `token_ids`.
-    """
+    """Which ids are stop tokens."""
     stops = ops.zeros_like(token_ids, dtype="bool")
     for stop_token_id in stop_token_ids:
         stop_token_id = ops.cast(stop_token_id, token_ids.dtype)
@@ -183,17 +138,7 @@ def is_stop_token(token_ids, stop_token_ids):
 
 
 def mask_up_to_stop(token_ids, prompt_mask, stop_token_ids):
-    """Which positions belong to the answer: up to the first stop token.
-
-    Args:
-        token_ids: int tensor of shape `(batch, length)`.
-        prompt_mask: bool tensor of the same shape, True on the prompt; stop
-            tokens there do not count.
-        stop_token_ids: list of ints or int tensors.
-
-    Returns:
-        A bool tensor of the same shape; the stop token itself is True.
-    """
+    """Which positions belong to the answer: up to the first stop token."""
     stops = is_stop_token(token_ids, stop_token_ids) & ~prompt_mask
     stops = ops.cast(stops, "int32")
     return ops.cumsum(stops, axis=-1) - stops == 0

@@ -7,25 +7,7 @@ from keras_gpt3.generation.seed_at_position import SeedAtPosition
 
 
 def gumbel_noise(seed, index, vocabulary_size):
-    """Noise by which the highest score becomes a draw from the softmax.
-
-    Args:
-        seed: int, or int tensor of shape `()` or `(batch,)`.
-        index: int or int tensor. The position that is drawn for.
-        vocabulary_size: int.
-
-    Returns:
-        A float32 tensor of shape `(vocabulary_size,)`, or of shape
-        `(batch, vocabulary_size)` if each row has a seed of its own.
-
-    Example:
-
-    ```python
-    from keras_gpt3.generation.gumbel_noise import gumbel_noise
-
-    gumbel_noise(seed=7, index=3, vocabulary_size=5).shape  # (5,)
-    ```
-    """
+    """Noise by which the highest score becomes a draw from the softmax."""
 
     def draw(seed):
         uniform = _uniform(SeedAtPosition(seed, index), vocabulary_size)

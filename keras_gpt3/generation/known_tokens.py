@@ -10,23 +10,6 @@ def rule_out_unknown(logits, num_known):
 
     A vocabulary is often made larger than the tokenizer's, to a multiple that
     devices divide; the additional ids have no text.
-
-    Args:
-        logits: tensor of shape `(batch, vocabulary_size)`.
-        num_known: int. Ids that the tokenizer has, or `None` for all.
-
-    Returns:
-        A tensor of the shape and dtype of `logits`; removed scores are
-        `-1e30`.
-
-    Example:
-
-    ```python
-    import numpy as np
-    from keras_gpt3.generation.known_tokens import rule_out_unknown
-
-    rule_out_unknown(np.array([[1.0, 2.0, 3.0]]), 2)  # [[1.0, 2.0, -1e30]]
-    ```
     """
     vocabulary_size = logits.shape[-1]
     if num_known is None or num_known >= vocabulary_size:

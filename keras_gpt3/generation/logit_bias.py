@@ -11,26 +11,7 @@ LARGEST = 1e9
 
 
 def check_logit_bias(logit_bias):
-    """Raises unless a bias maps token ids to numbers.
-
-    Args:
-        logit_bias: dict of int to float, or `None`.
-
-    Returns:
-        The dict with Python's own ints and floats, or `None`.
-
-    Raises:
-        ValueError: If it is no dict, an id is no integer of at least 0, or a
-            bias is no number from -1e9 to 1e9.
-
-    Example:
-
-    ```python
-    from keras_gpt3.generation.logit_bias import check_logit_bias
-
-    check_logit_bias({50256: -100})  # {50256: -100.0}
-    ```
-    """
+    """Raises unless a bias maps token ids to numbers."""
     if logit_bias is None:
         return None
     if not isinstance(logit_bias, dict):
@@ -57,26 +38,7 @@ def _is(x, kind):
 
 
 def logit_bias_vector(logit_bias, vocabulary_size):
-    """The biases as a vector to add to the scores.
-
-    Args:
-        logit_bias: dict of int to float.
-        vocabulary_size: int.
-
-    Returns:
-        A float32 array of shape `(vocabulary_size,)`.
-
-    Raises:
-        ValueError: If the vocabulary has no such id.
-
-    Example:
-
-    ```python
-    from keras_gpt3.generation.logit_bias import logit_bias_vector
-
-    logit_bias_vector({1: 0.5}, 3)  # [0.0, 0.5, 0.0]
-    ```
-    """
+    """The biases as a vector to add to the scores."""
     vector = np.zeros(vocabulary_size, "float32")
     for token_id, bias in logit_bias.items():
         if token_id >= vocabulary_size:

@@ -33,14 +33,7 @@ TRUNCATE = (
 
 
 def too_long_message(context):
-    """The error for a prompt that leaves no room for its answer.
-
-    Args:
-        context: int. The model's `max_sequence_length`.
-
-    Returns:
-        A pair of strings: what comes before the number of tokens, and behind.
-    """
+    """The error for a prompt that leaves no room for its answer."""
     return (
         "prompt and max_new_tokens must fit the context of "
         f"{context} tokens. Received: tokens=",

@@ -20,25 +20,7 @@ SAMPLING_OPTIONS = (
 
 
 def check_sampling_options(options):
-    """Raises unless options are known and their values allowed.
-
-    Args:
-        options: dict of string to value: arguments of `SeededSampler`.
-
-    Returns:
-        A dict of the same names to Python numbers (`logit_bias`: a dict).
-
-    Raises:
-        ValueError: If a name is unknown or a value is out of its range.
-
-    Example:
-
-    ```python
-    from keras_gpt3.generation.sampling_options import check_sampling_options
-
-    check_sampling_options({"temperature": 1, "top_k": 40})
-    ```
-    """
+    """Raises unless options are known and their values allowed."""
     unknown = sorted(set(options) - set(SAMPLING_OPTIONS))
     if unknown:
         raise ValueError(

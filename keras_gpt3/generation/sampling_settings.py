@@ -13,16 +13,7 @@ from keras_gpt3.integer_argument import check_integer
 
 @dataclasses.dataclass(frozen=True)
 class SettingRange:
-    """The numbers that a setting may be.
-
-    Args:
-        low: float. The lower bound.
-        high: float. The upper bound.
-        includes_low: bool. Whether the lower bound itself is allowed.
-        includes_high: bool. Whether the upper bound itself is allowed.
-        rule: string. The range in words.
-        remedy: string. What turns the setting off.
-    """
+    """The numbers that a setting may be."""
 
     low: float
     high: float
@@ -32,14 +23,7 @@ class SettingRange:
     remedy: str
 
     def contains(self, x):
-        """Whether numbers lie in the range.
-
-        Args:
-            x: number or tensor.
-
-        Returns:
-            A bool or a bool tensor of the shape of `x`; False for NaN.
-        """
+        """Whether numbers lie in the range."""
         above = x >= self.low if self.includes_low else x > self.low
         below = x <= self.high if self.includes_high else x < self.high
         return above & below
@@ -79,14 +63,7 @@ SETTING_RANGES = {
 
 
 def setting_message(name):
-    """The error for a setting out of its range, around the value.
-
-    Args:
-        name: string. A key of `SETTING_RANGES`.
-
-    Returns:
-        A pair of strings: what comes before the value, and behind it.
-    """
+    """The error for a setting out of its range, around the value."""
     setting = SETTING_RANGES[name]
     return (
         f"{name} must be a finite number {setting.rule}. Received: {name}=",
@@ -95,28 +72,7 @@ def setting_message(name):
 
 
 def check_sampling_number(name, value):
-    """Raises unless a setting is a number in its range.
-
-    Args:
-        name: string. `"temperature"`, `"top_p"`, `"min_p"`,
-            `"repetition_penalty"`, `"presence_penalty"` or
-            `"frequency_penalty"`; the last two in OpenAI's range.
-        value: The setting.
-
-    Returns:
-        The setting as a Python float.
-
-    Raises:
-        ValueError: If it is no finite number, or out of its range.
-
-    Example:
-
-    ```python
-    from keras_gpt3.generation.sampling_settings import check_sampling_number
-
-    check_sampling_number("top_p", 0.9)  # 0.9
-    ```
-    """
+    """Raises unless a setting is a number in its range."""
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not is_number or not SETTING_RANGES[name].contains(value):
         before, after = setting_message(name)
@@ -127,25 +83,7 @@ def check_sampling_number(name, value):
 
 
 def check_seed(seed):
-    """Raises unless a seed is an integer that TensorFlow's draws take.
-
-    Args:
-        seed: The setting.
-
-    Returns:
-        The seed as a Python int.
-
-    Raises:
-        ValueError: If it is no integer from 0 to below `2 ** 31`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.generation.sampling_settings import check_seed
-
-    check_seed(7)  # 7
-    ```
-    """
+    """Raises unless a seed is an integer that TensorFlow's draws take."""
     check_integer("seed", seed, minimum=0)
     if seed >= 2**31:
         raise ValueError(

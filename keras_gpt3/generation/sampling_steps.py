@@ -23,24 +23,7 @@ _DEFAULTS = _NEUTRAL | {"temperature": 1.0, "seed": None}
 
 
 def active_settings(options):
-    """Completes options by their defaults and drops what changes nothing.
-
-    Args:
-        options: dict of arguments of `SeededSampler` to Python values.
-
-    Returns:
-        A dict with at least `"temperature"` and `"seed"`, which is `None` if
-        each call is to draw by another.
-
-    Example:
-
-    ```python
-    from keras_gpt3.generation.sampling_steps import active_settings
-
-    active_settings({"top_k": 0, "top_p": 0.9})
-    # {"temperature": 1.0, "seed": None, "top_p": 0.9}
-    ```
-    """
+    """Completes options by their defaults and drops what changes nothing."""
     return {
         name: value
         for name, value in (_DEFAULTS | options).items()
@@ -53,17 +36,6 @@ def settings_steps(settings, next_logits, prompt_lengths):
 
     The scores get, in vLLM's order, the biases, the repetition penalty, the
     frequency and the presence penalty; then `choose_token` applies the rest.
-
-    Args:
-        settings: dict of arguments of `SeededSampler` to numbers or tensors,
-            as `choose_token` and the penalties take them; `logit_bias` as a
-            dict or as a vector. What is left out does nothing.
-        next_logits: callable, as `decode` takes it.
-        prompt_lengths: int tensor of shape `(batch,)`.
-
-    Returns:
-        A pair of callables, `next_logits` and `choose`, as `decode` takes
-        them.
     """
     choice = {"temperature": 1.0, "top_k": 0, "seed": 0}
     for name in (*choice, "top_p", "min_p"):
@@ -82,13 +54,8 @@ def settings_steps(settings, next_logits, prompt_lengths):
 
 
 def sampler_steps(sampler):
-    """The choice of a keras-hub sampler that looks at one position at a time.
-
-    Args:
-        sampler: `keras_hub.samplers.Sampler`, for which `is_stepwise` is True.
-
-    Returns:
-        A callable `choose`, as `decode` takes it.
+    """The choice of a keras-hub sampler that looks at one position at a
+    time.
     """
 
     def choose(logits, index):
@@ -101,12 +68,6 @@ def is_stepwise(sampler):
     """Whether a keras-hub sampler chooses token after token.
 
     Others, such as a beam search, have a loop of their own.
-
-    Args:
-        sampler: `keras_hub.samplers.Sampler`.
-
-    Returns:
-        A bool.
     """
     return type(sampler).__call__ is keras_hub.samplers.Sampler.__call__
 

@@ -13,27 +13,6 @@ def score_threshold(scores, weights, total):
 
     XLA sorts a vocabulary slowly on a CPU. Here 32 sums over it decide the
     bits of the threshold, one each. B = batch, V = vocabulary.
-
-    Args:
-        scores: float32 tensor of shape `(batch, vocabulary_size)`.
-        weights: int32 or float32 tensor of the same shape, at least 0.
-        total: tensor of the dtype of `weights`, of shape `(1, 1)` or
-            `(batch, 1)`.
-
-    Returns:
-        A float32 tensor of shape `(batch, 1)`: one of the row's scores. It is
-        the lowest if all together weigh less than the total.
-
-    Example:
-
-    ```python
-    import numpy as np
-    from keras_gpt3.generation.score_threshold import score_threshold
-
-    scores = np.array([[1.0, 3.0, 2.0]], "float32")
-    weights = np.array([[5, 6, 7]], "int32")
-    score_threshold(scores, weights, np.array([[8]], "int32"))  # [[2.0]]
-    ```
     """
     keys = _ordered_keys(scores)
     no_weight = ops.zeros_like(weights)

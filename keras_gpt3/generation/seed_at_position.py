@@ -9,10 +9,6 @@ class SeedAtPosition(keras.random.SeedGenerator):
 
     `keras.random` draws from a generator with state or from a Python int; this
     generator has no state and takes tensors.
-
-    Args:
-        seed: int or int tensor.
-        index: int or int tensor. The position.
     """
 
     def __init__(self, seed, index):

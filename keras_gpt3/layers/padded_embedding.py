@@ -14,42 +14,6 @@ class PaddedEmbedding(keras.layers.ReversibleEmbedding):
     and 50257 is a prime times 29. The variable has more rows, of zeros, which
     ids, logits, counts and files do not show. They stay zero: the logits of
     those rows count nowhere.
-
-    Args:
-        input_dim: int. Number of ids.
-        output_dim: int. Width of a vector.
-        num_rows: int. Rows of the variable, at least `input_dim`.
-        embeddings_initializer: string or initializer, of the rows that ids
-            have. Defaults to `"uniform"`.
-        name: string. Defaults to `None`, one of Keras' choice.
-        dtype: string or `keras.DTypePolicy`. Defaults to `None`, Keras' global
-            policy.
-        trainable: bool. Defaults to `True`.
-
-    Call arguments:
-        inputs: int tensor of shape `(batch, length)`; with `reverse` a float
-            tensor of shape `(batch, length, output_dim)`.
-        reverse: bool. Whether to compute logits. Defaults to `False`.
-
-    Returns:
-        A tensor of shape `(batch, length, output_dim)`; with `reverse` of shape
-        `(batch, length, input_dim)`.
-
-    Raises:
-        ValueError: If there are fewer rows than ids.
-        NotImplementedError: By `quantize` and `enable_lora`.
-
-    Example:
-
-    ```python
-    import numpy as np
-    from keras_gpt3.layers.padded_embedding import PaddedEmbedding
-
-    embedding = PaddedEmbedding(5, 4, num_rows=8)
-    vectors = embedding(np.array([[0, 4]]))  # (1, 2, 4)
-    logits = embedding(vectors, reverse=True)  # (1, 2, 5)
-    embedding.count_params()  # 20
-    ```
     """
 
     # The parent's other arguments would count for nothing here.
@@ -125,14 +89,7 @@ class PaddedEmbedding(keras.layers.ReversibleEmbedding):
         self._embeddings.assign(self.with_zero_rows(store["0"]))
 
     def with_zero_rows(self, rows):
-        """Adds the rows of the variable that no id has.
-
-        Args:
-            rows: tensor of shape `(input_dim, output_dim)`.
-
-        Returns:
-            A tensor of shape `(num_rows, output_dim)`.
-        """
+        """Adds the rows of the variable that no id has."""
         return ops.pad(rows, [[0, self.num_rows - self.input_dim], [0, 0]])
 
     def quantize(self, mode=None, type_check=True, config=None):

@@ -9,31 +9,6 @@ class RepeatableDropout(keras.layers.Dropout):
 
     A rematerialized block runs twice. Keras' layer would draw a new mask the
     second time, so that the gradients belonged to another network.
-
-    Args:
-        rate: float. The share of inputs that are set to zero.
-        **kwargs: See `keras.layers.Dropout`.
-
-    Call arguments:
-        inputs: tensor of any shape.
-        seed: Optional. What `draw_seed` gave. Defaults to `None`, a new one.
-        training: bool. Without it, nothing is dropped.
-
-    Returns:
-        A tensor of the shape of `inputs`.
-
-    Example:
-
-    ```python
-    import numpy as np
-    from keras_gpt3.layers.repeatable_dropout import RepeatableDropout
-
-    dropout = RepeatableDropout(0.5)
-    seed = dropout.draw_seed()
-    x = np.ones((2, 3), "float32")
-    y = dropout(x, seed=seed, training=True)
-    same = dropout(x, seed=seed, training=True)
-    ```
     """
 
     def draw_seed(self):

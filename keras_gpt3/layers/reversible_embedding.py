@@ -15,18 +15,6 @@ class ReversibleEmbedding(keras.layers.ReversibleEmbedding):
     leaves out an adapter of the table as well. Here the gradient goes through
     the table that the integers stand for, as in Keras' `Dense`. Arguments and
     results are the parent's.
-
-    Example:
-
-    ```python
-    import numpy as np
-    from keras_gpt3.layers.reversible_embedding import ReversibleEmbedding
-
-    embedding = ReversibleEmbedding(5, 4)
-    vectors = embedding(np.array([[0, 4]]))  # (1, 2, 4)
-    embedding.quantize("int8")
-    logits = embedding(vectors, reverse=True)  # (1, 2, 5)
-    ```
     """
 
     def quantize(self, mode=None, type_check=True, config=None):

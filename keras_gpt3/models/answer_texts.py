@@ -6,14 +6,7 @@ from keras_gpt3.generation.stop_strings import cut_at_stop
 
 
 class AnswerTexts:
-    """The texts of answers, cut at stop strings.
-
-    Args:
-        tokenizer: `GPT3Tokenizer`.
-        prompt_mask: bool array of shape `(answers, length)`, True on the
-            prompts.
-        stop: tuple of strings. Defaults to `()`.
-    """
+    """The texts of answers, cut at stop strings."""
 
     def __init__(self, tokenizer, prompt_mask, stop=()):
         self._tokenizer = tokenizer
@@ -22,16 +15,7 @@ class AnswerTexts:
         self._stop = tuple(string.encode() for string in stop)
 
     def decode(self, answers, strip_prompt=False):
-        """Decodes answers.
-
-        Args:
-            answers: a `TokenAnswers`.
-            strip_prompt: bool. Whether to leave the prompts out. Defaults to
-                `False`.
-
-        Returns:
-            A list of strings.
-        """
+        """Decodes answers."""
         texts = [found for found, _ in self._cut(answers)]
         if not strip_prompt:
             prompts = self._rows(answers.token_ids, self._prompt_mask)
@@ -39,14 +23,7 @@ class AnswerTexts:
         return [text.decode("utf-8", "replace") for text in texts]
 
     def have_stopped(self, answers):
-        """Which answers hold a stop string.
-
-        Args:
-            answers: a `TokenAnswers`.
-
-        Returns:
-            A bool array of shape `(answers,)`.
-        """
+        """Which answers hold a stop string."""
         return np.array([stopped for _, stopped in self._cut(answers)])
 
     def _cut(self, answers):
@@ -61,14 +38,6 @@ class AnswerTexts:
 
 
 def spell(tokenizer, token_ids):
-    """The bytes of tokens, special ones left out.
-
-    Args:
-        tokenizer: `GPT3Tokenizer`.
-        token_ids: int array of shape `(length,)`.
-
-    Returns:
-        A bytes object.
-    """
+    """The bytes of tokens, special ones left out."""
     is_special = np.isin(token_ids, tokenizer.special_token_ids)
     return tokenizer.encoding.decode_bytes(token_ids[~is_special])

@@ -29,14 +29,7 @@ _MOST_LAYERS = 2048
 
 
 def check_backbone_arguments(config):
-    """Raises unless the arguments of a backbone make sense together.
-
-    Args:
-        config: dict. The arguments of `GPT3Backbone`.
-
-    Raises:
-        ValueError: If one is out of its range, or two contradict each other.
-    """
+    """Raises unless the arguments of a backbone make sense together."""
     for name in _SIZES:
         check_integer(name, config[name], minimum=1)
     if config["embedding_dim"] is not None:

@@ -22,26 +22,6 @@ def forward(
 
     It builds the functional model, makes a cache of prompts, and runs again
     with it for decoding.
-
-    Args:
-        layers: what `make_layers` gives, or a `GPT3Backbone`, which has them
-            under the same names.
-        token_ids: int tensor of shape `(B, T)`.
-        padding_mask: Optional. Bool tensor of shape `(B, T)`, True where the
-            position is visible. With a cache, blocks do not heed it. Defaults
-            to `None`, all visible.
-        cache: Optional. A pair of rings `(B, H, S, D)` for each block: keys
-            and values of the positions before `start_index`. Defaults to
-            `None`.
-        start_index: int or int tensor. The first position. Defaults to `0`.
-        cache_length: int or int tensor. Without `cache`, makes one for so many
-            positions. Defaults to `None`, none.
-        cache_end: int or int tensor. With `cache_length`, how many of the ids
-            are taken into it. Defaults to `None`.
-
-    Returns:
-        A pair of the hidden states `(B, T, E)`, and the cache after them,
-        `None` if there is neither `cache` nor `cache_length`.
     """
     x = embed(layers, token_ids, padding_mask, start_index)
     if cache is None and cache_length is None:
@@ -62,19 +42,7 @@ def forward(
 
 
 def embed(layers, token_ids, padding_mask=None, start_index=0, training=None):
-    """Before the first block, (B, T) to (B, T, M).
-
-    Args:
-        layers: as for `forward`, as are the arguments after it.
-        token_ids: see `layers`.
-        padding_mask: see `layers`.
-        start_index: see `layers`.
-        training: bool. Whether dropout drops. Defaults to `None`, what Keras
-            finds in the call around it.
-
-    Returns:
-        A tensor of shape `(B, T, M)`.
-    """
+    """Before the first block, (B, T) to (B, T, M)."""
     x = layers.token_embedding(token_ids)  # (B, T, E)
     if layers.embedding_projection is not None:
         x = layers.embedding_projection(x)  # (B, T, M)
@@ -85,15 +53,7 @@ def embed(layers, token_ids, padding_mask=None, start_index=0, training=None):
 
 
 def finish(layers, x):
-    """Behind the last block, (B, T, M) to (B, T, E).
-
-    Args:
-        layers: as for `forward`.
-        x: tensor of shape `(B, T, M)`.
-
-    Returns:
-        A tensor of shape `(B, T, E)`.
-    """
+    """Behind the last block, (B, T, M) to (B, T, E)."""
     if layers.final_norm is not None:
         x = layers.final_norm(x)
     if layers.output_projection is not None:

@@ -16,15 +16,8 @@ from keras_gpt3.parallel.layout_check import distributed_rows
 
 
 def make_layers(config, dtype):
-    """Makes the layers of a backbone, which build when they are first called.
-
-    Args:
-        config: dict. The arguments of `GPT3Backbone`, all but `dtype`.
-        dtype: string or `keras.DTypePolicy`, as for `GPT3Backbone`.
-
-    Returns:
-        A namespace of the layers under the names of the backbone's attributes,
-        `None` for those that it does without.
+    """Makes the layers of a backbone, which build when they are first
+    called.
     """
     return types.SimpleNamespace(
         token_embedding=_token_embedding(config, dtype),

@@ -14,19 +14,7 @@ from keras_gpt3.planning.micro_batch_division import check_micro_batch_divides
 
 
 def check_input(model, x):
-    """Raises early what would fail late and at length inside Keras.
-
-    Args:
-        model: a compiled `GPT3`.
-        x: as in `GPT3.fit`, or its `validation_data`.
-
-    Raises:
-        ValueError: If a dataset's batches do not divide among the replicas, or
-            the devices of JAX, an array holds an id outside the vocabulary,
-            sequences are longer than the context or not of one length, or
-            strings come without a preprocessor; or if `x` is something that
-            keras-hub's models do not take, such as a Python generator.
-    """
+    """Raises early what would fail late and at length inside Keras."""
     _check_kind(x)
     backbone, preprocessor = model.backbone, model.preprocessor
     is_dataset = hasattr(x, "element_spec")
@@ -58,20 +46,7 @@ def check_input(model, x):
 
 
 def check_labels(x, y=None, sample_weight=None, class_weight=None, **kwargs):
-    """Raises at labels and weights that would be ignored, or misread.
-
-    Args:
-        x: as in `GPT3.fit`.
-        y: as in `GPT3.fit`. Defaults to `None`.
-        sample_weight: See `keras.Model.fit`. Defaults to `None`.
-        class_weight: See `keras.Model.fit`. Defaults to `None`.
-        **kwargs: Not looked at.
-
-    Raises:
-        ValueError: If strings, of which a dataset may consist, come with
-            labels or weights, or there is a `class_weight`: Keras would take
-            the labels of a row for a one-hot class.
-    """
+    """Raises at labels and weights that would be ignored, or misread."""
     if class_weight is not None:
         raise ValueError(
             "class_weight must be None, for every token is a label. Received: "
@@ -102,25 +77,7 @@ def check_micro_batches(
     initial_epoch=0,
     **kwargs,
 ):
-    """Raises where the micro-batches of `fit` cannot divide a batch.
-
-    Args:
-        model: a compiled `GPT3`.
-        x: as in `GPT3.fit`. Of a dataset, batches of an unknown size are
-            checked in the step.
-        batch_size: as in `GPT3.fit`, as are all that follow. Defaults to
-            `None`, 32.
-        validation_split: See `keras.Model.fit`. Defaults to `0.0`.
-        steps_per_epoch: int. Defaults to `None`.
-        epochs: int. Defaults to `1`.
-        initial_epoch: int. Defaults to `0`.
-        **kwargs: Not looked at.
-
-    Raises:
-        ValueError: If the part of a replica is no multiple of the
-            `micro_batch_size` given to `compile`, or batches of arrays do not
-            divide among the devices of JAX.
-    """
+    """Raises where the micro-batches of `fit` cannot divide a batch."""
     size, parts = model._step.micro_batch_size, _num_parts(model)
     batches = [_rows(x)]
     if isinstance(x, (dict, list, tuple)) or hasattr(x, "shape"):
@@ -141,21 +98,7 @@ def check_micro_batches(
 
 
 def check_batch(model, x, y, sample_weight):
-    """Checks a batch of token ids, eagerly or as a part of a graph.
-
-    Args:
-        model: a `GPT3`.
-        x: dict of `"token_ids"` and `"padding_mask"`.
-        y: int array or tensor of the shape of the ids, or `None`.
-        sample_weight: `None`, or of shape `(batch,)` or `(batch, length)`.
-
-    Returns:
-        A tuple of the three; weights of rows have a second axis of 1.
-
-    Raises:
-        ValueError: If an id or a label is outside the vocabulary, or the ids
-            are longer than the context.
-    """
+    """Checks a batch of token ids, eagerly or as a part of a graph."""
     backbone = model.backbone
     _check_rectangular(x["token_ids"])
     token_ids = check_token_ids(x["token_ids"], backbone.vocabulary_size)
@@ -171,14 +114,7 @@ def check_batch(model, x, y, sample_weight):
 
 
 def is_text(x):
-    """Whether data is a string or holds some.
-
-    Args:
-        x: as in `GPT3.fit`, or the spec of a dataset's elements.
-
-    Returns:
-        A bool.
-    """
+    """Whether data is a string or holds some."""
     while isinstance(x, (list, tuple)) and x:
         x = x[0]
     dtype = str(getattr(x, "dtype", type(x).__name__))
@@ -186,16 +122,7 @@ def is_text(x):
 
 
 def check_end(x, **steps):
-    """Raises where nothing ends the pass over a dataset; Keras would go on.
-
-    Args:
-        x: as in `GPT3.fit`.
-        **steps: the argument that ends it, such as `steps_per_epoch`.
-
-    Raises:
-        ValueError: If the dataset is known to have no end, and the argument is
-            `None`.
-    """
+    """Raises where nothing ends the pass over a dataset; Keras would go on."""
     ((name, number),) = steps.items()
     if number is not None or keras.config.max_steps_per_epoch():
         return

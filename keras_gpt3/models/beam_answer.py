@@ -9,23 +9,7 @@ from keras_gpt3.models.answer_texts import spell
 
 @dataclasses.dataclass(frozen=True)
 class BeamAnswer:
-    """One of the likeliest answers to a prompt.
-
-    Args:
-        text: string. The answer, without the prompt; `None` where the model
-            has no preprocessor.
-        token_ids: tuple of ints. The answer's tokens, its stop token included.
-        score: float. The sum of their log-probabilities, in nats, divided by
-            the length penalty; see `keras_gpt3.generation.beam_search`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.models.beam_answer import BeamAnswer
-
-    answer = BeamAnswer(" mat", token_ids=(2603,), score=-1.5)
-    ```
-    """
+    """One of the likeliest answers to a prompt."""
 
     text: str | None
     token_ids: tuple
@@ -33,16 +17,7 @@ class BeamAnswer:
 
 
 def beam_answers(tokenizer, batch, found):
-    """The answers of a beam search, prompt by prompt.
-
-    Args:
-        tokenizer: `GPT3Tokenizer`, or `None` where there are ids only.
-        batch: a `PromptBatch`.
-        found: a `TokenAnswers` with scores, as many for each prompt.
-
-    Returns:
-        A list with a list of `BeamAnswer` for each prompt, best first.
-    """
+    """The answers of a beam search, prompt by prompt."""
     count = len(found.scores) // len(batch.ends)
     answers = []
     for row, length in enumerate(np.repeat(batch.lengths, count)):

@@ -19,35 +19,6 @@ def export_to_transformers(
 
     The tensors have the type of the variables, float32 in mixed precision;
     low-rank adapters are merged into them. One tensor at a time is in memory.
-
-    Args:
-        model: `GPT3`.
-        folder: string or path. It may be missing.
-        overwrite: bool. Whether a checkpoint that is there may be replaced.
-            Defaults to `False`.
-        max_shard_size: string or int. The size of a file, which one tensor
-            alone may exceed. Defaults to `"5GB"`.
-
-    Raises:
-        FileExistsError: If the folder holds files, and is no checkpoint or is
-            not to be overwritten.
-        OSError: If a file cannot be written.
-        ValueError: If no class of transformers can compute the model, or it
-            is quantized.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.models.checkpoint_export import export_to_transformers
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
-        intermediate_dim=64, max_sequence_length=32,
-        attention_pattern=("dense",),
-    )
-    export_to_transformers(keras_gpt3.GPT3(backbone), "checkpoint")
-    ```
     """
     backbone, preprocessor = model.backbone, model.preprocessor
     arguments = backbone.get_config()

@@ -24,42 +24,6 @@ def load_checkpoint(cls, folder, load_weights, overrides):
 
     The weights go from the files into the variables a piece at a time, so
     that the most memory is little more than the model's own.
-
-    Args:
-        cls: `GPT3Backbone` or a subclass.
-        folder: string or path. A folder in Hugging Face's layout, with the
-            config.json of a GPT-2, GPT-Neo or OPT.
-        load_weights: bool or `None`. Only `False` makes new weights.
-        overrides: dict. Arguments of the constructor that differ.
-
-    Returns:
-        An instance of `cls`.
-
-    Raises:
-        ImportError: If the files need a package that is not installed.
-        OSError: If a file cannot be read.
-        ValueError: If the config asks for what the backbone cannot compute, a
-            tensor is missing, unexpected or misshapen, a file is damaged, or
-            an override changes the shape of a stored weight.
-        MemoryError: If the weights cannot fit into memory.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.models.checkpoint_export import export_to_transformers
-    from keras_gpt3.models.checkpoint_loading import load_checkpoint
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
-        intermediate_dim=64, max_sequence_length=32,
-        attention_pattern=("dense",),
-    )
-    export_to_transformers(keras_gpt3.GPT3(backbone), "checkpoint")
-    same = load_checkpoint(
-        keras_gpt3.GPT3Backbone, "checkpoint", load_weights=True, overrides={}
-    )
-    ```
     """
     config = read_config_json(folder)
     family = family_of(config)

@@ -21,34 +21,6 @@ def read_checkpoint_tokenizer(folder):
     In transformers, `generate` stops where `generation_config.json` or
     `config.json` says; here it stops at the tokenizer's end token. A warning
     says so where these differ.
-
-    Args:
-        folder: path. In Hugging Face's layout.
-
-    Returns:
-        A `TokenizerFiles`.
-
-    Raises:
-        ValueError: If there is none, or one that works in another way, or an
-            id that ends texts is none.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3 import preset_loader
-    from keras_gpt3.models.checkpoint_tokenizer import (
-        read_checkpoint_tokenizer,
-    )
-
-    vocabulary, merges = preset_loader.vocabulary_paths()
-    folder = pathlib.Path("gpt2")
-    folder.mkdir()
-    (folder / "vocab.json").write_text(pathlib.Path(vocabulary).read_text())
-    (folder / "merges.txt").write_text(pathlib.Path(merges).read_text())
-    read_checkpoint_tokenizer(folder).end_token  # "<|endoftext|>"
-    ```
     """
     files = read_tokenizer(folder)
     if files is None:
@@ -63,19 +35,7 @@ def read_checkpoint_tokenizer(folder):
 
 
 def read_special_token_ids(folder):
-    """Reads the ids that a checkpoint's configs name, as transformers does.
-
-    Args:
-        folder: path. In Hugging Face's layout.
-
-    Returns:
-        A dict of those of `"bos_token_id"`, `"eos_token_id"` and
-        `"pad_token_id"` that there are: an int, or for `eos_token_id` a list
-        of ints.
-
-    Raises:
-        ValueError: If one is no id.
-    """
+    """Reads the ids that a checkpoint's configs name, as transformers does."""
     path, ids, _ = _special_token_ids(pathlib.Path(folder))
     known = {
         name: [id for id in _as_ids(path, name, value) if id >= 0]
@@ -142,32 +102,7 @@ def _as_ids(path, name, ids):
 
 
 def checkpoint_context(folder):
-    """Reads how many tokens a checkpoint's model takes.
-
-    Args:
-        folder: path. In Hugging Face's layout.
-
-    Returns:
-        An int.
-
-    Raises:
-        ValueError: If the config is of another family, or one that the
-            backbone cannot follow.
-
-    Example:
-
-    ```python
-    import json
-    import pathlib
-
-    from keras_gpt3.models.checkpoint_tokenizer import checkpoint_context
-
-    config = {"model_type": "gpt2", "n_ctx": 1024, "n_positions": 1024}
-    config |= {"vocab_size": 50257, "n_embd": 768, "n_layer": 12, "n_head": 12}
-    pathlib.Path("config.json").write_text(json.dumps(config))
-    checkpoint_context(".")  # 1024
-    ```
-    """
+    """Reads how many tokens a checkpoint's model takes."""
     config = read_config_json(folder)
     arguments = family_of(config).backbone_arguments(config)
     return arguments["max_sequence_length"]

@@ -11,17 +11,7 @@ from keras_gpt3.echoed_value import echoed
 
 
 def checked_optimizer(optimizer):
-    """Finds the optimizer, and raises if the step cannot drive it.
-
-    Args:
-        optimizer: as in `GPT3.compile`.
-
-    Returns:
-        A `keras.optimizers.Optimizer`; `"auto"` or `None` as it came.
-
-    Raises:
-        ValueError: As `check_optimizer`.
-    """
+    """Finds the optimizer, and raises if the step cannot drive it."""
     if optimizer is None or isinstance(optimizer, str) and optimizer == "auto":
         return optimizer
     from keras_gpt3.training.optimizer_check import check_optimizer
@@ -32,15 +22,7 @@ def checked_optimizer(optimizer):
 
 
 def check_loss_weights(loss, loss_weights):
-    """Raises where Keras would ignore the weights of losses.
-
-    Args:
-        loss: as in `GPT3.compile`.
-        loss_weights: See `keras.Model.compile`.
-
-    Raises:
-        ValueError: If there are weights, but no loss of the user's own.
-    """
+    """Raises where Keras would ignore the weights of losses."""
     is_own = isinstance(loss, str) and loss == "auto"
     if loss_weights is not None and (loss is None or is_own):
         raise ValueError(
@@ -55,14 +37,6 @@ def of_logits(identifiers, module):
 
     A model returns logits, which Keras' cross-entropies by name would take for
     probabilities.
-
-    Args:
-        identifiers: `loss`, `metrics` or `weighted_metrics` of
-            `GPT3.compile`.
-        module: `keras.losses` or `keras.metrics`.
-
-    Returns:
-        The same structure.
     """
     one_of_logits = functools.partial(_of_logits, module=module)
     return keras.tree.map_structure(one_of_logits, identifiers)
@@ -95,26 +69,12 @@ def _of_logits(identifier, module):
 
 @functools.cache
 def log_once(message):
-    """Warns in the log, the first time only.
-
-    Args:
-        message: string.
-    """
+    """Warns in the log, the first time only."""
     logging.getLogger("keras_gpt3").warning(message)
 
 
 def checked_sampler(sampler):
-    """Finds the sampler that `compile` was given, or that of a name.
-
-    Args:
-        sampler: as in `GPT3.compile`.
-
-    Returns:
-        A `keras_hub.samplers.Sampler`.
-
-    Raises:
-        ValueError: If it is no sampler, nor the name of one.
-    """
+    """Finds the sampler that `compile` was given, or that of a name."""
     sampler = keras_hub.samplers.get(sampler)
     if not isinstance(sampler, keras_hub.samplers.Sampler):
         raise ValueError(

@@ -21,20 +21,6 @@ class CompiledStep:
 
     It holds the trackers of its metrics, so that Keras does not take them for
     a part of the model and save them with the weights.
-
-    Args:
-        own_loss: bool. Whether the loss is the package's own.
-        is_fused: bool. Whether nothing but the step's own loss and metrics
-            is computed.
-        tracks_accuracy: bool. Whether the step itself tracks the accuracy.
-        jit_compile: bool or `"auto"`, as given to `compile`.
-        micro_batch_size: int or `None`, as given to `compile`.
-        rematerialization: string or int, as given to `compile`.
-        pipeline_stages: int, as given to `compile`.
-        stages: tuple of `PipelineStage`; empty without a pipeline.
-        metrics: list of the metrics that the package's own step updates.
-        skipped_steps: int. Batches that changed no weight because a loss scale
-            overflowed, as far as a `ShardedCheckpoint` has counted them.
     """
 
     own_loss: bool
@@ -50,24 +36,7 @@ class CompiledStep:
 
     @classmethod
     def choose(cls, loss, metrics, weighted_metrics, jit_compile, **choices):
-        """Chooses the step for the arguments of `compile`.
-
-        Args:
-            loss: as in `GPT3.compile`.
-            metrics: as in `GPT3.compile`.
-            weighted_metrics: as in `GPT3.compile`.
-            jit_compile: as in `GPT3.compile`.
-            **choices: `micro_batch_size`, `rematerialization` and
-                `pipeline_stages`.
-
-        Returns:
-            A `CompiledStep`.
-
-        Raises:
-            ValueError: If `micro_batch_size` or `pipeline_stages` is no
-                positive integer, comes with a loss or metrics of the user's
-                own, or there is no pipeline for the other arguments.
-        """
+        """Chooses the step for the arguments of `compile`."""
         own_loss = loss == "auto"
         tracks_accuracy = own_loss and weighted_metrics == "auto"
         their_metrics = metrics or (not tracks_accuracy and weighted_metrics)
@@ -109,14 +78,7 @@ class CompiledStep:
             )
 
     def check_head(self, model):
-        """Raises if the first stage of a pipeline could not take the loss.
-
-        Args:
-            model: a `GPT3`.
-
-        Raises:
-            ValueError: If there are stages, and the head is quantized.
-        """
+        """Raises if the first stage of a pipeline could not take the loss."""
         mode = model.backbone.token_embedding.quantization_mode
         if self.pipeline_stages > 1 and mode is not None:
             raise ValueError(
@@ -126,20 +88,7 @@ class CompiledStep:
             )
 
     def choose_stages(self, model, optimizer):
-        """Divides the blocks of a model into stages; nothing moves yet.
-
-        Args:
-            model: a `GPT3`.
-            optimizer: as in `GPT3.compile`.
-
-        Returns:
-            A tuple of `PipelineStage`, or `None` where all lies as it should.
-
-        Raises:
-            ValueError: If there are too few blocks or devices, the head is
-                quantized, or the optimizer has slots for weights that would
-                move.
-        """
+        """Divides the blocks of a model into stages; nothing moves yet."""
         self.check_head(model)
         blocks = model.backbone.decoder_blocks
         if self.pipeline_stages == 1 and not lies_on_stages(blocks):
@@ -158,12 +107,7 @@ class CompiledStep:
         return stages
 
     def place_stages(self, model, stages):
-        """Moves the weights of a model to the devices of its stages.
-
-        Args:
-            model: a `GPT3`.
-            stages: what `choose_stages` gave.
-        """
+        """Moves the weights of a model to the devices of its stages."""
         if stages is None:
             return
         from keras_gpt3.parallel import stage_placement
@@ -175,28 +119,13 @@ class CompiledStep:
         self.stages = stages if self.pipeline_stages > 1 else ()
 
     def needs_logits(self, model):
-        """Whether the step has to compute the logits of all tokens.
-
-        Args:
-            model: a `GPT3`.
-
-        Returns:
-            A bool.
-        """
+        """Whether the step has to compute the logits of all tokens."""
         # A quantized head has no table to multiply with.
         head = model.backbone.token_embedding
         return not self.is_fused or head.quantization_mode is not None
 
     def keras_losses(self, loss, weighted_metrics):
-        """Chooses the loss and metrics that are left to Keras.
-
-        Args:
-            loss: as in `GPT3.compile`.
-            weighted_metrics: as in `GPT3.compile`.
-
-        Returns:
-            A dict of two arguments of `keras.Model.compile`.
-        """
+        """Chooses the loss and metrics that are left to Keras."""
         if self.tracks_accuracy:
             weighted_metrics = None
         if self.own_loss:
@@ -207,9 +136,6 @@ class CompiledStep:
         """Makes the loss and the metrics of the step, in the model's scope.
 
         In float32 whatever `floatx` is: a bfloat16 counts to 256.
-
-        Args:
-            model: a `GPT3`.
         """
         mean = functools.partial(keras.metrics.Mean, dtype="float32")
         with _strategy_scope(model):
@@ -224,13 +150,7 @@ class CompiledStep:
                 self.metrics.append(PerplexityOfLogits(dtype="float32"))
 
     def track(self, loss, accuracy, weight):
-        """Adds the means over a batch to the metrics of the step.
-
-        Args:
-            loss: float32 scalar, the mean over tokens.
-            accuracy: float32 scalar, the mean over tokens.
-            weight: float32 scalar, the sum of the tokens' weights.
-        """
+        """Adds the means over a batch to the metrics of the step."""
         for metric, value in zip(self.metrics, (accuracy, loss), strict=False):
             keras.metrics.Mean.update_state(metric, value, sample_weight=weight)
 
@@ -238,13 +158,6 @@ class CompiledStep:
         """Checks optimizer and weights, and makes slots before the first trace.
 
         With the slots in place the step is traced once, not twice.
-
-        Args:
-            model: a compiled `GPT3`.
-
-        Raises:
-            ValueError: If the step cannot apply the optimizer, or train the
-                weights as they are stored.
         """
         from keras_gpt3.training.optimizer_check import check_optimizer
         from keras_gpt3.training.optimizer_check import check_weights
@@ -256,11 +169,7 @@ class CompiledStep:
         _check_compiled_for(model)
 
     def build_optimizer(self, model):
-        """Gives the optimizer its slots, where they belong.
-
-        Args:
-            model: a compiled `GPT3`.
-        """
+        """Gives the optimizer its slots, where they belong."""
         variables = model.trainable_variables
         with _strategy_scope(model), optimizer_layouts(variables):
             model.optimizer.build(variables)
@@ -285,14 +194,7 @@ class CompiledStep:
         return has_gpu()
 
     def with_progress(self, callbacks):
-        """Puts tokens per second before the callbacks of `fit`.
-
-        Args:
-            callbacks: as in `GPT3.fit`.
-
-        Returns:
-            A list, or a `CallbackList` as it came.
-        """
+        """Puts tokens per second before the callbacks of `fit`."""
         if not self.own_loss or isinstance(
             callbacks, keras.callbacks.CallbackList
         ):

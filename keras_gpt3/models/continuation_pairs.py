@@ -16,23 +16,6 @@ def continuation_pairs(model, context, continuation, follows_prefix=False):
     Both sides are encoded apart. An empty context becomes the end of text,
     which stands before each document in training; a preprocessor that adds a
     start token adds it to texts here, too.
-
-    Args:
-        model: a `GPT3`.
-        context: string or list of ints, or a list of either.
-        continuation: as `context`; as many, or any number for one context.
-        follows_prefix: bool. Whether a prefix stands before the contexts, so
-            that they may be empty and need no start token. Defaults to
-            `False`.
-
-    Returns:
-        A pair of the list of pairs, and whether it is a single one that came
-        without a list around it.
-
-    Raises:
-        ValueError: If there are texts but no preprocessor, an id is outside
-            the vocabulary, the numbers differ, a continuation is empty, or a
-            context is and there is no tokenizer.
     """
     contexts, _ = _entries("context", context)
     continuations, is_single = _entries("continuation", continuation)
@@ -65,23 +48,6 @@ def fit_to_window(
 
     The last token is only predicted, never read, so that a pair may have one
     token more than the window.
-
-    Args:
-        pairs: list of pairs, as `continuation_pairs` gives.
-        max_sequence_length: int. The window.
-        truncate: `None` to raise, or `"left"` to drop the first tokens of a
-            context that is too long, behind its start token. Defaults to
-            `None`.
-        num_before: int. Tokens of a prefix that stands before each context.
-            Defaults to `0`.
-        preprocessor: `GPT3Preprocessor`. Tells the start token that stays, if
-            it adds one. Defaults to `None`, no start token.
-
-    Returns:
-        A list of pairs.
-
-    Raises:
-        ValueError: If a pair is too long, or a continuation alone.
     """
     if truncate not in (None, "left"):
         raise ValueError(f"{truncate}".join(TRUNCATE))

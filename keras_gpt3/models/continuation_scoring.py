@@ -32,22 +32,6 @@ def score_continuations(
 
     Only the positions that predict a continuation's tokens go through the
     output head.
-
-    Args:
-        model: a `GPT3`.
-        context: as in `GPT3.score`.
-        continuation: as in `GPT3.score`.
-        top_n: int. Defaults to `0`.
-        batch_size: int. Defaults to `8`.
-        truncate: `None` or `"left"`. Defaults to `None`.
-        prefix: a `PromptPrefix` or `None`. Defaults to `None`.
-
-    Returns:
-        A `ContinuationScore`, or a list of them in the order of the
-        continuations.
-
-    Raises:
-        ValueError: As in `GPT3.score`.
     """
     backbone = model.backbone
     check_integer("batch_size", batch_size, minimum=1)
@@ -83,22 +67,6 @@ def bucketed_length(length, longest):
     """The length to pad to: powers of two and the middles between them.
 
     Each shape costs compilations, and padding costs at most half of the work.
-
-    Args:
-        length: int.
-        longest: int. The context window.
-
-    Returns:
-        An int, at least `length` and at most `longest`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.models.continuation_scoring import bucketed_length
-
-    bucketed_length(33, 2048)  # 48
-    bucketed_length(49, 2048)  # 64
-    ```
     """
     size = max(_SHORTEST, _power_of_two(length))
     middle = size * 3 // 4

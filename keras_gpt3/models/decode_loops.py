@@ -13,20 +13,7 @@ from keras_gpt3.generation.sampling_steps import settings_steps
 
 
 def step_loop(model, stop_token_ids, fixed_settings=None):
-    """The loop that chooses token after token, up to some position.
-
-    Args:
-        model: a `GPT3`, compiled with a sampler.
-        stop_token_ids: tuple of ints.
-        fixed_settings: dict of sampling settings that are known when the loop
-            is compiled. `None` leaves the choice to the sampler. Defaults to
-            `None`.
-
-    Returns:
-        A callable of the end, a `DecodeState` whose `watched` holds the number
-        of tokens that each row may still have, the prompts' mask, and a dict
-        of further settings. It returns a `DecodeState`.
-    """
+    """The loop that chooses token after token, up to some position."""
 
     def loop(end, state, padding_mask, settings):
         next_logits, sampler = _next_logits(model), model.sampler
@@ -52,18 +39,7 @@ def step_loop(model, stop_token_ids, fixed_settings=None):
 
 
 def beam_loop(model, stop_token_ids, num_beams, length_penalty):
-    """The paper's beam search.
-
-    Args:
-        model: a `GPT3`.
-        stop_token_ids: tuple of ints.
-        num_beams: int.
-        length_penalty: float.
-
-    Returns:
-        A callable of token ids, padding mask, cache and the position at which
-        each row is cut off; it returns what `beam_search` does.
-    """
+    """The paper's beam search."""
 
     def loop(token_ids, padding_mask, cache, ends):
         return beam_search(
@@ -81,17 +57,7 @@ def beam_loop(model, stop_token_ids, num_beams, length_penalty):
 
 
 def sampler_loop(model, stop_token_ids):
-    """The loop of any sampler of keras-hub, up to the full length.
-
-    Args:
-        model: a `GPT3`, compiled with a sampler.
-        stop_token_ids: tuple of ints.
-
-    Returns:
-        A callable of token ids, padding mask, hidden states of shape
-        `(batch, length, hidden_dim)` and cache, which returns a dict of
-        `"token_ids"` and `"padding_mask"`.
-    """
+    """The loop of any sampler of keras-hub, up to the full length."""
 
     def loop(token_ids, padding_mask, hidden_states, cache):
         return sample(

@@ -12,15 +12,7 @@ from keras_gpt3.models.length_buckets import bucket
 
 
 class Decoding:
-    """A batch whose answers are chosen token after token, part by part.
-
-    Args:
-        graphs: a `GenerateFunction`.
-        batch: a `PromptBatch`.
-        request: a `GenerationRequest`.
-        prefix: a `PromptPrefix` that all prompts start with. Defaults to
-            `None`.
-    """
+    """A batch whose answers are chosen token after token, part by part."""
 
     def __init__(self, graphs, batch, request, prefix=None):
         copies = request.num_return_sequences
@@ -60,30 +52,17 @@ class Decoding:
         return self.index >= self.end or bool(ops.all(self._state.stopped))
 
     def advance(self, count):
-        """Decides some more positions.
-
-        Args:
-            count: int. How many at most.
-        """
+        """Decides some more positions."""
         end = min(self.index + count, self.end)
         self._state = self._loop(end, self._state, self._mask)
 
     def stop_rows(self, rows):
-        """Ends rows.
-
-        Args:
-            rows: bool array of shape `(batch,)`, True for those that end.
-        """
+        """Ends rows."""
         stopped = self._state.stopped | ops.convert_to_tensor(rows, "bool")
         self._state = self._state._replace(stopped=stopped)
 
     def answers(self):
-        """What is decided.
-
-        Returns:
-            A pair of arrays of shape `(batch, length)`: token ids, and where
-            prompt and answer stand, each up to its end.
-        """
+        """What is decided."""
         token_ids, mask = self._state.token_ids, self._mask
         mask = mask_up_to_stop(token_ids, mask, self._stop_token_ids)
         mask = ops.convert_to_numpy(mask)[:, : self.end]
@@ -100,14 +79,6 @@ def cache_length(graphs, batch, request):
 
     A limit on the new tokens gives each length of prompt another sum: those
     are rounded up, so that the loop is compiled for few.
-
-    Args:
-        graphs: a `GenerateFunction`.
-        batch: a `PromptBatch`.
-        request: a `GenerationRequest`.
-
-    Returns:
-        An int.
     """
     length = batch.token_ids.shape[1]
     if request.max_new_tokens is None:
@@ -116,20 +87,7 @@ def cache_length(graphs, batch, request):
 
 
 def first_pass(graphs, batch, length, prefix=None, needs_states=True):
-    """Reads prompts as far as the shortest goes.
-
-    Args:
-        graphs: a `GenerateFunction`.
-        batch: a `PromptBatch`.
-        length: int. Positions that the cache is to hold.
-        prefix: a `PromptPrefix` or `None`. Defaults to `None`.
-        needs_states: bool. Whether hidden states are asked for. Defaults to
-            `True`.
-
-    Returns:
-        A pair of hidden states, shape `(batch, some length, hidden_dim)`, or
-        `None`, and the cache.
-    """
+    """Reads prompts as far as the shortest goes."""
     shortest, longest = int(batch.lengths.min()), int(batch.lengths.max())
     if prefix is None:
         prompts = batch.token_ids[:, :longest]

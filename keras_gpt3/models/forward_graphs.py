@@ -12,33 +12,6 @@ class ForwardGraphs:
 
     Each shape is traced once, and anew for a model that was quantized or given
     adapters since.
-
-    Call arguments:
-        backbone: a `GPT3Backbone`.
-        inputs: dict of `"token_ids"`, an int array of shape
-            `(batch, length)`, and `"padding_mask"`, a bool one of the same
-            shape.
-
-    Returns:
-        The hidden states, of shape `(batch, length, hidden_dim)`.
-
-    Example:
-
-    ```python
-    import numpy as np
-    import keras_gpt3
-    from keras_gpt3.models.forward_graphs import ForwardGraphs
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
-        intermediate_dim=64, max_sequence_length=32,
-    )
-    inputs = {
-        "token_ids": np.ones((1, 16), "int32"),
-        "padding_mask": np.ones((1, 16), "bool"),
-    }
-    ForwardGraphs()(backbone, inputs)  # (1, 16, 16)
-    ```
     """
 
     def __init__(self):

@@ -34,20 +34,6 @@ class GenerateFunction:
     sampling options, whatever the prompts' lengths and the options' values.
     (bfloat16 batches are left to TensorFlow's operations there, too; JAX' are
     all XLA's.)
-
-    Args:
-        model: a `GPT3`, compiled with a sampler.
-
-    Attributes:
-        traces: dict. What was traced; the oldest of too many are dropped.
-
-    Call arguments:
-        inputs: dict of `"token_ids"` and `"padding_mask"`, each of shape
-            `(batch, length)`, padded on the right.
-        stop_token_ids: list of ints, or `None`.
-
-    Returns:
-        A dict like `inputs`.
     """
 
     def __init__(self, model):
@@ -74,19 +60,7 @@ class GenerateFunction:
         }
 
     def prefill(self, token_ids, end, cache_length, needs_states=True):
-        """The first pass over prompts.
-
-        Args:
-            token_ids: int array of shape `(batch, length)`.
-            end: int. Positions that count: those of the shortest prompt.
-            cache_length: int. Positions that the cache is to hold.
-            needs_states: bool. Whether to give hidden states; without them
-                most of the last block need not run. Defaults to `True`.
-
-        Returns:
-            A pair of hidden states, shape `(batch, some length, hidden_dim)`,
-            or `None`, and the cache.
-        """
+        """The first pass over prompts."""
         length = token_ids.shape[1]
         room = bucket(length, cache_length) - length
         token_ids = np.pad(token_ids, ((0, 0), (0, room)))
@@ -100,17 +74,7 @@ class GenerateFunction:
         )
 
     def extend(self, token_ids, cache, start):
-        """A later pass, over tokens that follow those of a cache.
-
-        Args:
-            token_ids: int array of shape `(batch, length)`.
-            cache: the cache of the tokens before.
-            start: int. Position of the first token.
-
-        Returns:
-            A pair of hidden states, shape `(batch, length, hidden_dim)`, and
-            the cache after them.
-        """
+        """A later pass, over tokens that follow those of a cache."""
         states = []
         while token_ids.shape[1]:
             # Powers of two: few shapes to trace.
@@ -135,18 +99,7 @@ class GenerateFunction:
         )
 
     def steps(self, shape, stop_token_ids, settings):
-        """The loop that chooses token after token.
-
-        Args:
-            shape: pair of ints, rows and length.
-            stop_token_ids: tuple of ints, a part of the code.
-            settings: dict of active sampling settings, or `None` for the
-                sampler's own choice.
-
-        Returns:
-            A callable of the end, a `DecodeState` and the prompts' mask; see
-            `step_loop`.
-        """
+        """The loop that chooses token after token."""
         tensors, fixed = settings or {}, None
         if settings is not None:
             # Greedy is another code: nothing is drawn.

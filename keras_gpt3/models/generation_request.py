@@ -26,19 +26,7 @@ _SURE_SAMPLERS = (
 
 @dataclasses.dataclass(frozen=True)
 class GenerationRequest:
-    """The arguments of `GPT3.generate` behind the prompts.
-
-    Args:
-        sampler: `keras_hub.samplers.Sampler`.
-        max_length: int or `None`. Tokens of prompt and answer.
-        max_new_tokens: int or `None`. Tokens of the answer, instead.
-        stop_token_ids: tuple of ints.
-        stop: tuple of strings.
-        num_return_sequences: int. Answers of each prompt.
-        truncate: `None` or `"left"`.
-        settings: dict of sampling settings that do something, or `None` for
-            the sampler as it is.
-    """
+    """The arguments of `GPT3.generate` behind the prompts."""
 
     sampler: keras_hub.samplers.Sampler
     max_length: int | None = None
@@ -62,27 +50,7 @@ class GenerationRequest:
         sampler=None,
         **sampling_options,
     ):
-        """Makes a request of arguments that a user passed.
-
-        Args:
-            model: a `GPT3`, compiled with a sampler.
-            max_length: See `GPT3.generate`, as all that follow.
-            stop_token_ids: list of ints, `None` or `"auto"`.
-            max_new_tokens: int or `None`.
-            stop: string, list of strings or `None`.
-            num_return_sequences: int.
-            truncate: `None` or `"left"`.
-            sampler: `keras_hub.samplers.Sampler`. Defaults to `None`, the
-                compiled one.
-            **sampling_options: Arguments of `SeededSampler`.
-
-        Returns:
-            A `GenerationRequest`.
-
-        Raises:
-            ValueError: If an argument is out of its range or of a wrong type,
-                or arguments contradict each other.
-        """
+        """Makes a request of arguments that a user passed."""
         _check_lengths(model, max_length, max_new_tokens)
         if truncate not in (None, "left"):
             raise ValueError(f"{truncate}".join(TRUNCATE))

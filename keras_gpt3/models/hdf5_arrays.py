@@ -6,18 +6,7 @@ model would carry out, and lead from a group back into itself.
 
 
 def hdf5_arrays(file):
-    """Lists the arrays of a file, unread.
-
-    Args:
-        file: `h5py.File`.
-
-    Returns:
-        A dict of path to `h5py.Dataset`.
-
-    Raises:
-        ValueError: If one is a link, or lies in another file. The message is
-            the reason alone, for the caller's own.
-    """
+    """Lists the arrays of a file, unread."""
     import h5py
 
     found, groups, seen = {}, [("", file)], set()

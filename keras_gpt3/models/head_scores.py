@@ -19,35 +19,6 @@ class HeadScores:
 
     TensorFlow runs its operations as they come. JAX would compile each of them
     for each number of tokens: there the whole is compiled, for a few numbers.
-
-    Call arguments:
-        backbone: a `GPT3Backbone`.
-        states: tensor of shape `(batch, length, hidden_dim)`.
-        places: int array of shape `(tokens,)`. Which of all states, row after
-            row, predicts each token.
-        token_ids: int array of shape `(tokens,)`.
-        top_n: int. Number of the most likely ids to give for each token.
-
-    Returns:
-        A list of arrays, each with an entry for each token: what
-        `keras_gpt3.ops.token_log_probabilities` returns.
-
-    Example:
-
-    ```python
-    import numpy as np
-    import keras_gpt3
-    from keras_gpt3.models.head_scores import HeadScores
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
-        intermediate_dim=64, max_sequence_length=32,
-    )
-    states = np.ones((1, 4, 16), "float32")
-    log_probabilities, is_highest = HeadScores()(
-        backbone, states, places=np.array([3]), token_ids=np.array([7]), top_n=0
-    )
-    ```
     """
 
     def __init__(self):

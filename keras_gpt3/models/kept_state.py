@@ -8,22 +8,6 @@ class KeptState:
     their values go from step to step. An error, such as that of an id outside
     the vocabulary in a dataset, would leave a model without weights. This
     gives the variables what the last step that ended has returned.
-
-    Args:
-        model: a compiled `keras.Model`, under JAX.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.models.kept_state import KeptState
-
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile("sgd", loss="mse")
-    model.make_test_function()
-    kept = KeptState(model)
-    model.test_function = kept.given_back_by(model.test_function)
-    ```
     """
 
     def __init__(self, model):
@@ -31,15 +15,7 @@ class KeptState:
         self._state = None
 
     def updated_by(self, step_function):
-        """Makes one step tell what it returned.
-
-        Args:
-            step_function: callable. Takes a state and a batch; returns its
-                results and the new state.
-
-        Returns:
-            A callable that does the same.
-        """
+        """Makes one step tell what it returned."""
 
         def step(state, data):
             results, self._state = step_function(state, data)
@@ -48,18 +24,7 @@ class KeptState:
         return step
 
     def given_back_by(self, execution):
-        """Makes a few steps give the variables their values at an error.
-
-        Args:
-            execution: callable. Takes a state, a tuple of the values of the
-                trainable variables, the others and, to train, the optimizer's,
-                then the metrics', and an iterator of batches.
-
-        Returns:
-            A callable that does the same, and assigns the last state to the
-            variables before it passes on an error. It raises a `RuntimeError`
-            if the memory of that state is gone.
-        """
+        """Makes a few steps give the variables their values at an error."""
 
         def execute(state, iterator):
             self._state = state

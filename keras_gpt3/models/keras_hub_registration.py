@@ -15,10 +15,6 @@ class _ShippedPreset(dict):
 
     keras-hub lists it by its metadata; where it looks for the address to
     download from, this says what to call instead.
-
-    Args:
-        name: string. The preset.
-        description: string. What it is.
     """
 
     def __init__(self, name, description):

@@ -14,15 +14,6 @@ def check_known_arguments(cls, arguments, also=()):
 
     Keras' functional models and keras-hub's loaders drop unknown arguments in
     silence, a misspelt one too.
-
-    Args:
-        cls: class. Its constructor is asked.
-        arguments: dict. What would be passed.
-        also: iterable of strings. Further names that are known. Defaults to
-            `()`.
-
-    Raises:
-        ValueError: If an argument is unknown; offers the closest name.
     """
     known = set(inspect.signature(cls.__init__).parameters)
     known = known - {"self", "kwargs"} | _KERAS_ARGUMENTS | set(also)

@@ -5,23 +5,7 @@ _BUCKETS = (32, 64, 128, 256)
 
 
 def bucket(length, longest):
-    """The length that arrays are padded to.
-
-    Args:
-        length: int. Tokens that there are.
-        longest: int. Tokens that there can be, at least `length`.
-
-    Returns:
-        An int from `length` to `longest`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.models.length_buckets import bucket
-
-    bucket(40, longest=2048)  # 64
-    ```
-    """
+    """The length that arrays are padded to."""
     largest = _BUCKETS[-1]
     for size in _BUCKETS:
         if length <= size:

@@ -13,27 +13,7 @@ _PARTS = (
 
 @dataclasses.dataclass(frozen=True)
 class Adapter:
-    """The adapter of one layer: `scale * (a @ b)`, added to its kernel.
-
-    Args:
-        path: string. The layer's path inside the backbone.
-        layer: `keras.layers.Layer`. Its kernel is frozen.
-        names: pair of strings. The attributes of the two parts.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.models.lora import adapters
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=100, num_layers=1, num_heads=2, hidden_dim=16,
-        intermediate_dim=64, max_sequence_length=32,
-    )
-    backbone.enable_lora(2)
-    adapters(backbone)[0].path  # "decoder_block_0/query_key_value"
-    ```
-    """
+    """The adapter of one layer: `scale * (a @ b)`, added to its kernel."""
 
     path: str
     layer: object
@@ -51,28 +31,7 @@ class Adapter:
 
 
 def adaptable_layers(backbone):
-    """Lists the layers that Keras can adapt, each once.
-
-    Args:
-        backbone: `GPT3Backbone`.
-
-    Returns:
-        A list of `keras.layers.Layer`.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.models.lora import adaptable_layers
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=100, num_layers=1, num_heads=2, hidden_dim=16,
-        intermediate_dim=64, max_sequence_length=32,
-    )
-    [layer.name for layer in adaptable_layers(backbone)][:1]
-    # ["token_embedding"]
-    ```
-    """
+    """Lists the layers that Keras can adapt, each once."""
     return [
         layer
         for layer in backbone._flatten_layers(include_self=False)
@@ -81,27 +40,7 @@ def adaptable_layers(backbone):
 
 
 def adapters(backbone):
-    """Lists the adapters of a backbone.
-
-    Args:
-        backbone: `GPT3Backbone`.
-
-    Returns:
-        A list of `Adapter`, in the order of their paths.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.models.lora import adapters
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=100, num_layers=1, num_heads=2, hidden_dim=16,
-        intermediate_dim=64, max_sequence_length=32,
-    )
-    adapters(backbone)  # []
-    ```
-    """
+    """Lists the adapters of a backbone."""
     found = []
     for layer in adaptable_layers(backbone):
         if layer.lora_enabled:
@@ -111,28 +50,7 @@ def adapters(backbone):
 
 
 def lora_settings(backbone):
-    """Tells what `enable_lora` was called with.
-
-    Args:
-        backbone: `GPT3Backbone`.
-
-    Returns:
-        A dict of `rank`, `lora_alpha` and `target_layer_names`, or `None`
-        without adapters.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.models.lora import lora_settings
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=100, num_layers=1, num_heads=2, hidden_dim=16,
-        intermediate_dim=64, max_sequence_length=32,
-    )
-    lora_settings(backbone)  # None
-    ```
-    """
+    """Tells what `enable_lora` was called with."""
     present = adapters(backbone)
     if not present:
         return None
@@ -149,32 +67,6 @@ def enable_lora(backbone, rank, target_layer_names=None, lora_alpha=None):
 
     Only the adapters are trained. Keras leaves the bias of an adapted layer
     trainable, which a file of the adapters would then lack: it is frozen, too.
-
-    Args:
-        backbone: `GPT3Backbone`.
-        rank: int. Rank of the adapters.
-        target_layer_names: list of strings. Names of layers. Defaults to
-            `None`, those of `backbone.default_lora_layer_names()`.
-        lora_alpha: float. The product of an adapter counts `lora_alpha / rank`
-            times. Defaults to `None`, `rank`.
-
-    Raises:
-        ValueError: If a number is out of range, a name is that of no layer
-            with a kernel or table, or there are adapters already.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.models.lora import enable_lora
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=100, num_layers=1, num_heads=2, hidden_dim=16,
-        intermediate_dim=64, max_sequence_length=32,
-    )
-    enable_lora(backbone, 2, ["feed_forward_output"])
-    len(backbone.trainable_variables)  # 2
-    ```
     """
     check_integer("rank", rank, minimum=1)
     if lora_alpha is not None and not lora_alpha > 0:

@@ -27,29 +27,6 @@ def save_lora_weights(backbone, filepath):
 
     It holds rank, alpha, the adapted layers and the two parts of each adapter:
     a small share of the model's own bytes.
-
-    Args:
-        backbone: `GPT3Backbone` with adapters.
-        filepath: path. It ends in `.lora.h5`; a file there is replaced.
-
-    Raises:
-        ValueError: If there are no adapters, or the path ends otherwise.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.models.lora_files import load_lora_weights
-    from keras_gpt3.models.lora_files import save_lora_weights
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=100, num_layers=1, num_heads=2, hidden_dim=16,
-        intermediate_dim=64, max_sequence_length=32,
-    )
-    backbone.enable_lora(2)
-    save_lora_weights(backbone, "answers.lora.h5")
-    load_lora_weights(backbone, "answers.lora.h5")
-    ```
     """
     import h5py
 
@@ -88,32 +65,6 @@ def load_lora_weights(backbone, filepath):
     """Reads adapters from a file; a backbone without any gets them first.
 
     Nothing is changed unless the whole file fits.
-
-    Args:
-        backbone: `GPT3Backbone`. It has no adapters, or those of the file.
-        filepath: path, as `save_lora_weights` wrote it.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is damaged or no file of adapters, refers to another
-            file, holds NaN or infinity, or is made for a model of another
-            shape or with other adapters.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.models.lora_files import load_lora_weights
-    from keras_gpt3.models.lora_files import save_lora_weights
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=100, num_layers=1, num_heads=2, hidden_dim=16,
-        intermediate_dim=64, max_sequence_length=32,
-    )
-    backbone.enable_lora(2)
-    save_lora_weights(backbone, "answers.lora.h5")
-    load_lora_weights(backbone, "answers.lora.h5")
-    ```
     """
     settings, parts = _read(backbone, filepath)
     if not adapters(backbone):

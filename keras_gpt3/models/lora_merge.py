@@ -13,28 +13,6 @@ def merge_lora(backbone):
     vanish, and all weights can be trained again. Its answers stay the same up
     to rounding. A model must be compiled anew before it is trained on: its
     optimizer knew the adapters only.
-
-    Args:
-        backbone: `GPT3Backbone`.
-
-    Raises:
-        ValueError: If there are no adapters, or a layer is quantized.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.models.lora_merge import merge_lora
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=100, num_layers=1, num_heads=2, hidden_dim=16,
-        intermediate_dim=64, max_sequence_length=32,
-    )
-    before = len(backbone.trainable_variables)
-    backbone.enable_lora(2)
-    merge_lora(backbone)
-    len(backbone.trainable_variables) == before  # True
-    ```
     """
     present = adapters(backbone)
     if not present:

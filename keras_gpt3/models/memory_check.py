@@ -20,15 +20,6 @@ def check_memory(model, x, batch_size=None):
     The planner knows the package's own loss, with all weights trained by Adam
     or SGD: on TensorFlow without a pipeline, on JAX on one accelerator. Of
     other steps, and of batches of a size that is not known, nothing is said.
-
-    Args:
-        model: a compiled `GPT3`.
-        x: as in `GPT3.fit`.
-        batch_size: int. As in `GPT3.fit`. Defaults to `None`, 32.
-
-    Raises:
-        MemoryError: If the step needs more memory than there is. The message
-            says which `micro_batch_size` and `rematerialization` would fit.
     """
     optimizer = _optimizer_name(model.optimizer)
     dtype = model.backbone.dtype_policy.name

@@ -16,29 +16,6 @@ def model_card(model, title="A GPT-3 model", license=None, source=None):
 
     GPT-3's weights were never published, and the card says so: what was
     trained, and on what, is for its author to tell.
-
-    Args:
-        model: `GPT3`.
-        title: string. The heading. Defaults to `"A GPT-3 model"`.
-        license: string. An identifier that the hub knows, such as
-            `"apache-2.0"`. Defaults to `None`, which names none.
-        source: string. The repository whose weights the model began with,
-            such as `"openai-community/gpt2"`. Defaults to `None`.
-
-    Returns:
-        A str: Markdown behind a header in YAML.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.models.model_card import model_card
-
-    model = keras_gpt3.GPT3.from_preset(
-        "gpt3_small_en", num_layers=1, hidden_dim=24, intermediate_dim=96
-    )
-    card = model_card(model, license="apache-2.0")
-    ```
     """
     origin = (
         f"Its weights began as those of `{source}`."
@@ -68,25 +45,7 @@ def model_card(model, title="A GPT-3 model", license=None, source=None):
 
 
 def write_model_card(model, folder, **details):
-    """Writes a card into a folder, unless its author wrote one.
-
-    Args:
-        model: `GPT3`.
-        folder: string or path. An existing folder.
-        **details: See `model_card`.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.models.model_card import write_model_card
-
-    model = keras_gpt3.GPT3.from_preset(
-        "gpt3_small_en", num_layers=1, hidden_dim=24, intermediate_dim=96
-    )
-    write_model_card(model, ".")
-    ```
-    """
+    """Writes a card into a folder, unless its author wrote one."""
     path = pathlib.Path(folder) / CARD_FILE
     # Another encoding is its author's affair.
     if path.exists() and _MARK not in path.read_text("utf-8", "replace"):

@@ -16,22 +16,8 @@ _MODEL_FILES = (".keras", ".h5")
 
 
 def check_preset(preset):
-    """Raises unless a preset is shipped, a handle, or a folder with a config.
-
-    Args:
-        preset: string.
-
-    Raises:
-        ValueError: If there is no such preset, the folder has no config, or
-            the config is damaged or of another format.
-
-    Example:
-
-    ```python
-    from keras_gpt3.models.preset_check import check_preset
-
-    check_preset("gpt3_small_en")
-    ```
+    """Raises unless a preset is shipped, a handle, or a folder with a
+    config.
     """
     if "://" in preset or preset_loader.is_shipped(preset):
         return
@@ -67,22 +53,7 @@ def check_preset(preset):
 
 
 def foreign_format(preset):
-    """Makes the error for a preset of another library.
-
-    Args:
-        preset: string.
-
-    Returns:
-        A `ValueError`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.models.preset_check import foreign_format
-
-    str(foreign_format("resnet"))
-    ```
-    """
+    """Makes the error for a preset of another library."""
     return ValueError(
         "preset must be in Keras' or Hugging Face's format, with a "
         "registered_name or a model_type in its config.json. Received: "
@@ -92,22 +63,7 @@ def foreign_format(preset):
 
 
 def check_scheme(preset):
-    """Raises at an address that is no handle, and says which was meant.
-
-    Args:
-        preset: string.
-
-    Raises:
-        ValueError: If it begins with an unknown scheme.
-
-    Example:
-
-    ```python
-    from keras_gpt3.models.preset_check import check_scheme
-
-    check_scheme("hf://org/name")
-    ```
-    """
+    """Raises at an address that is no handle, and says which was meant."""
     scheme, mark, rest = preset.partition("://")
     if not mark or scheme in _SCHEMES:
         return

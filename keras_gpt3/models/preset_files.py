@@ -26,26 +26,14 @@ _MOST_SHOWN = 200
 
 
 def check_plain_files(folder):
-    """Raises at a device, a pipe, or a link out of a folder of either format.
-
-    Args:
-        folder: string or path. It may be missing, or no folder at all.
-
-    Raises:
-        ValueError: If there is one.
+    """Raises at a device, a pipe, or a link out of a folder of either
+    format.
     """
     check_folder_files(folder, {*KERAS_FILES, *CHECKPOINT_FILES})
 
 
 def check_configs(folder):
-    """Raises unless the configs of a folder in Keras' format can be objects.
-
-    Args:
-        folder: string or path. It may be missing.
-
-    Raises:
-        ValueError: If one is no JSON, or has no class.
-    """
+    """Raises unless the configs of a folder in Keras' format can be objects."""
     for path in (pathlib.Path(folder, name) for name in _CONFIGS):
         if not path.is_file():
             continue
@@ -62,20 +50,7 @@ def check_configs(folder):
 
 
 def has_weights(folder, load_weights):
-    """Whether a folder in Keras' format has weights to load.
-
-    Args:
-        folder: string or path.
-        load_weights: bool or `None`. See `GPT3Backbone.from_preset`.
-
-    Returns:
-        A bool.
-
-    Raises:
-        FileNotFoundError: If weights were asked for, or saved there, and one
-            of their files is missing.
-        ValueError: If one is damaged.
-    """
+    """Whether a folder in Keras' format has weights to load."""
     if load_weights is False:
         return False
     folder = pathlib.Path(folder)
@@ -120,14 +95,7 @@ def _check_arrays(folder, name):
 
 @contextlib.contextmanager
 def damage_named(preset):
-    """Makes what Keras meets in the files of a preset one line.
-
-    Args:
-        preset: string or path. For the message.
-
-    Raises:
-        ValueError: If something in the block raises a `TypeError` or the like.
-    """
+    """Makes what Keras meets in the files of a preset one line."""
     try:
         yield
     except ValueError as error:
@@ -145,15 +113,7 @@ def damage_named(preset):
 
 
 def check_finite(backbone, preset):
-    """Raises at NaN or infinity in weights that were loaded.
-
-    Args:
-        backbone: `GPT3Backbone`.
-        preset: string or path. For the message.
-
-    Raises:
-        ValueError: If there is any; names the weight.
-    """
+    """Raises at NaN or infinity in weights that were loaded."""
     for variable in backbone.weights:
         if keras.backend.standardize_dtype(variable.dtype) not in _FLOATS:
             continue  # Those of a quantized layer are integers.
@@ -166,15 +126,7 @@ def check_finite(backbone, preset):
 
 
 def damaged_preset(preset, reason):
-    """The error for a preset whose files were changed or cut.
-
-    Args:
-        preset: string or path.
-        reason: string or exception. Its first line is shown.
-
-    Returns:
-        A `ValueError`.
-    """
+    """The error for a preset whose files were changed or cut."""
     first_line = " ".join(str(reason).split("\n")[0].split())[:_MOST_SHOWN]
     return ValueError(
         "The files of a preset must be as save_to_preset wrote them. Received: "

@@ -38,21 +38,7 @@ _FOREIGN_TOKENIZERS = ("spiece.model", "tokenizer.model")
 
 
 def load_backbone(cls, preset, load_weights, overrides):
-    """Builds the backbone that a preset describes.
-
-    Args:
-        cls: `GPT3Backbone` or a subclass.
-        preset: string. See `GPT3Backbone.from_preset`.
-        load_weights: bool or `None`. See `GPT3Backbone.from_preset`.
-        overrides: dict. Arguments of the constructor that differ.
-
-    Returns:
-        An instance of `cls`.
-
-    Raises:
-        ValueError: See `GPT3Backbone.from_preset`.
-        MemoryError: If the weights cannot fit into memory.
-    """
+    """Builds the backbone that a preset describes."""
     check_known_arguments(cls, overrides)
     preset = local_preset(preset, load_weights)
     if preset_loader.is_shipped(preset):
@@ -63,30 +49,7 @@ def load_backbone(cls, preset, load_weights, overrides):
 
 
 def local_preset(preset, load_weights=None):
-    """Downloads a preset of the Hugging Face hub; passes others on.
-
-    Args:
-        preset: string or path. See `GPT3Backbone.from_preset`.
-        load_weights: bool or `None`. `False` leaves the weights where they
-            are. Defaults to `None`.
-
-    Returns:
-        A string: the folder of a `"hf://"` handle, or `preset`.
-
-    Raises:
-        ImportError: If huggingface-hub is needed and not installed.
-        OSError: If a file is not in the cache and cannot be downloaded.
-        ValueError: If there is no such repository or revision, the preset has
-            an unknown scheme, or `load_weights` is no bool.
-
-    Example:
-
-    ```python
-    from keras_gpt3.models.preset_resolution import local_preset
-
-    local_preset("gpt3_small_en")  # "gpt3_small_en"
-    ```
-    """
+    """Downloads a preset of the Hugging Face hub; passes others on."""
     preset = str(preset)
     if load_weights is not None and not isinstance(load_weights, bool):
         raise ValueError(
@@ -103,16 +66,7 @@ def local_preset(preset, load_weights=None):
 
 
 def stored_token_ids(preset, vocabulary_size):
-    """Reads the special ids of a model that may lack a tokenizer.
-
-    Args:
-        preset: string. What `local_preset` returned.
-        vocabulary_size: int. Ids that are no lower are left out: defaults of
-            a larger vocabulary are common.
-
-    Returns:
-        A dict, the argument `special_token_ids` of `GPT3`.
-    """
+    """Reads the special ids of a model that may lack a tokenizer."""
     if preset_loader.is_shipped(preset):
         return {}
     if is_checkpoint_folder(preset):
@@ -208,13 +162,6 @@ def has_preprocessor(preset):
     """Whether a preset holds a tokenizer; those on Kaggle's hub always do.
 
     Logs which files a checkpoint lacks, for its model then takes no texts.
-
-    Args:
-        preset: string or path. See `GPT3Backbone.from_preset`; not a handle of
-            the Hugging Face hub.
-
-    Returns:
-        A bool.
     """
     preset = str(preset)
     if preset_loader.is_shipped(preset) or "://" in preset:

@@ -15,27 +15,6 @@ def preset_folder(preset_dir):
     """Gives a hidden folder that becomes the preset when the block ends.
 
     It holds the card that is there, for an edited one stays.
-
-    Args:
-        preset_dir: string or path. It may hold a preset, whose files go, and
-            files of other kinds, which stay.
-
-    Yields:
-        A `pathlib.Path`.
-
-    Raises:
-        FileExistsError: If it holds a checkpoint in Hugging Face's layout.
-        NotADirectoryError: If there is a file.
-        OSError: If it cannot be written.
-
-    Example:
-
-    ```python
-    from keras_gpt3.models.preset_saving import preset_folder
-
-    with preset_folder("model") as folder:
-        (folder / "config.json").write_text("{}")
-    ```
     """
     preset_dir = pathlib.Path(preset_dir)
     if is_checkpoint_folder(preset_dir):

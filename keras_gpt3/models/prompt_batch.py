@@ -13,15 +13,7 @@ from keras_gpt3.tokenization.left_truncation import truncate_left
 
 
 class PromptBatch(typing.NamedTuple):
-    """Prompts, and where their answers must end.
-
-    Args:
-        token_ids: int32 array of shape `(batch, length)`, padded on the right
-            up to the longest answer's end.
-        padding_mask: bool array of that shape, True on the prompts.
-        ends: int32 array of shape `(batch,)`. Tokens that prompt and answer
-            may have.
-    """
+    """Prompts, and where their answers must end."""
 
     token_ids: np.ndarray
     padding_mask: np.ndarray
@@ -47,21 +39,7 @@ class PromptBatch(typing.NamedTuple):
 
 
 def batch_of_texts(model, texts, request, prefix=()):
-    """Encodes prompts.
-
-    Args:
-        model: a `GPT3` with a preprocessor.
-        texts: list of strings.
-        request: a `GenerationRequest`.
-        prefix: sequence of ints. Tokens that stand before each prompt and are
-            not cut. Defaults to none.
-
-    Returns:
-        A `PromptBatch`.
-
-    Raises:
-        ValueError: If a prompt is empty, or leaves no room for its answer.
-    """
+    """Encodes prompts."""
     preprocessor = model.preprocessor
     prompts = preprocessor.prompt_ids(texts, add_start_token=not prefix)
     prompts = [[*prefix, *ids] for ids in prompts]
@@ -76,22 +54,7 @@ def batch_of_texts(model, texts, request, prefix=()):
 
 
 def batch_of_ids(model, inputs, request, prefix=()):
-    """Checks prompts that are given as token ids.
-
-    Args:
-        model: a `GPT3`.
-        inputs: dict of `"token_ids"` and `"padding_mask"`, each of shape
-            `(batch, length)`, padded on the right.
-        request: a `GenerationRequest`.
-        prefix: as in `batch_of_texts`.
-
-    Returns:
-        A `PromptBatch`.
-
-    Raises:
-        ValueError: As `check_prompt`, or if an id is outside the vocabulary or
-            there is no room for an answer.
-    """
+    """Checks prompts that are given as token ids."""
     inputs = check_prompt(inputs)
     token_ids, padding_mask = inputs["token_ids"], inputs["padding_mask"]
     check_token_ids(token_ids, model.backbone.vocabulary_size)

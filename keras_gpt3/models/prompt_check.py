@@ -10,15 +10,7 @@ from keras_gpt3.ops.sequence_length_check import check_sequence_length
 
 
 def check_max_length(max_length, context):
-    """Raises unless `max_length` is a number of tokens that fits.
-
-    Args:
-        max_length: int or `None`, for the default.
-        context: int. The model's `max_sequence_length`.
-
-    Raises:
-        ValueError: If it is no integer from 1 to `context`.
-    """
+    """Raises unless `max_length` is a number of tokens that fits."""
     if max_length is None:
         return
     if not isinstance(max_length, numbers.Integral) or max_length < 1:
@@ -31,19 +23,7 @@ def check_max_length(max_length, context):
 
 
 def check_prompt(inputs):
-    """Brings a prompt of token ids to arrays and checks its form.
-
-    Args:
-        inputs: dict of `"token_ids"` and `"padding_mask"`, each of shape
-            `(batch, length)`.
-
-    Returns:
-        A dict of an int array and a bool array.
-
-    Raises:
-        ValueError: If a key is missing, the shapes differ, there is no prompt
-            or an empty one, or padding stands anywhere but behind the prompt.
-    """
+    """Brings a prompt of token ids to arrays and checks its form."""
     if not isinstance(inputs, dict):
         raise ValueError(
             "A prompt must be a dict of token_ids and padding_mask where no "

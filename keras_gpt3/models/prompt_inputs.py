@@ -10,17 +10,7 @@ from keras_gpt3.ops.token_id_check import check_token_ids
 
 
 def prompt_texts(inputs):
-    """Brings prompts to a list of strings.
-
-    Args:
-        inputs: string, or list, array or tensor of strings.
-
-    Returns:
-        A pair of the list, and whether it was a single string.
-
-    Raises:
-        ValueError: If there are ids where strings are expected, or no prompts.
-    """
+    """Brings prompts to a list of strings."""
     if isinstance(inputs, dict) and "token_ids" not in inputs:
         raise ValueError(
             "inputs must be a string or a list of strings. Received: a dict "
@@ -55,19 +45,7 @@ def prompt_texts(inputs):
 
 
 def prefix_ids(model, prefix):
-    """Brings a prefix to token ids.
-
-    Args:
-        model: a `GPT3`.
-        prefix: string, or list of ints.
-
-    Returns:
-        A list of ints, with the start token if the preprocessor adds one.
-
-    Raises:
-        ValueError: If it is empty, leaves no room in the context, holds an id
-            outside the vocabulary, or is a text without a preprocessor.
-    """
+    """Brings a prefix to token ids."""
     ids = np.asarray(prefix).tolist() if ops.is_tensor(prefix) else prefix
     if not isinstance(ids, (str, list, tuple, np.ndarray)):
         raise ValueError(
@@ -91,15 +69,7 @@ def prefix_ids(model, prefix):
 
 
 def check_prefix(model, prefix):
-    """Raises unless a prefix was made by a model.
-
-    Args:
-        model: a `GPT3`.
-        prefix: what should be a `PromptPrefix` of it, or `None`.
-
-    Raises:
-        ValueError: If it is anything else, or another model's.
-    """
+    """Raises unless a prefix was made by a model."""
     if prefix is None or getattr(prefix, "model", None) is model:
         return
     raise ValueError(

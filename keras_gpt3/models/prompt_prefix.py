@@ -16,21 +16,6 @@ class PromptPrefix:
     and prompt are encoded apart, so that no token spans the boundary: the
     space before a word belongs to the prompt. Weights that are trained, loaded
     or quantized later do not reach it.
-
-    Args:
-        model: a `GPT3`.
-        token_ids: list of ints. The prefix.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    model.compile(sampler="greedy")
-    shots = model.prefix("Translate:\\nsea otter => loutre de mer\\n")
-    shots.generate(["cheese =>", "water =>"], max_new_tokens=4)
-    ```
     """
 
     def __init__(self, model, token_ids):
@@ -48,55 +33,19 @@ class PromptPrefix:
         return len(self.token_ids)
 
     def generate(self, inputs, *args, **kwargs):
-        """Continues prompts that start with the prefix.
-
-        Args:
-            inputs: As in `GPT3.generate`, what follows the prefix.
-            *args: See `GPT3.generate`, which counts the prefix to the prompt.
-            **kwargs: See `GPT3.generate`.
-
-        Returns:
-            As `GPT3.generate`, the prefix included unless `strip_prompt`.
-        """
+        """Continues prompts that start with the prefix."""
         return self.model.generate(inputs, *args, prefix=self, **kwargs)
 
     def stream(self, inputs, *args, **kwargs):
-        """Continues a prompt that starts with the prefix, piece by piece.
-
-        Args:
-            inputs: As in `GPT3.stream`, what follows the prefix.
-            *args: See `GPT3.stream`.
-            **kwargs: See `GPT3.stream`.
-
-        Returns:
-            As `GPT3.stream`.
-        """
+        """Continues a prompt that starts with the prefix, piece by piece."""
         return self.model.stream(inputs, *args, prefix=self, **kwargs)
 
     def score(self, context, continuation, **kwargs):
-        """Log-likelihoods of continuations of prefix and context.
-
-        Args:
-            context: As in `GPT3.score`, what follows the prefix; may be empty.
-            continuation: See `GPT3.score`.
-            **kwargs: `top_n`, `batch_size` and `truncate` of `GPT3.score`.
-
-        Returns:
-            As `GPT3.score`.
-        """
+        """Log-likelihoods of continuations of prefix and context."""
         return self.model.score(context, continuation, prefix=self, **kwargs)
 
     def repeated(self, rows, cache_length):
-        """What the prefix leaves behind, for a batch and with room.
-
-        Args:
-            rows: int. Rows of the batch.
-            cache_length: int. Positions that the cache is to hold.
-
-        Returns:
-            A pair of hidden states of shape `(rows, num_tokens, hidden_dim)`,
-            and the cache.
-        """
+        """What the prefix leaves behind, for a batch and with room."""
         blocks = self.model.backbone.decoder_blocks
         grown = []
         for block, pair in zip(blocks, self._cache, strict=True):
@@ -109,15 +58,7 @@ class PromptPrefix:
         )
 
     def states_after(self, token_ids):
-        """The hidden states of tokens that follow, and of the one before.
-
-        Args:
-            token_ids: int array of shape `(batch, length)`.
-
-        Returns:
-            A tensor of shape `(batch, 1 + length, hidden_dim)`: first that of
-            the prefix' last token.
-        """
+        """The hidden states of tokens that follow, and of the one before."""
         rows, length = token_ids.shape
         states, cache = self.repeated(rows, self.num_tokens + length)
         after, _ = self.model.decode_graphs().forward(

@@ -15,20 +15,8 @@ CONTINUATION_ARGUMENTS = {
 
 
 def token_form(context, continuation, token_ids, padding_mask):
-    """Reads the first two arguments as keras-hub's, if that is what they are.
-
-    Args:
-        context: the first argument, which may be keras-hub's `token_ids`.
-        continuation: the second one, which may be its `padding_mask`.
-        token_ids: the argument of that name.
-        padding_mask: the argument of that name.
-
-    Returns:
-        A pair of token ids and padding mask, or `None` if continuations are to
-        be scored.
-
-    Raises:
-        ValueError: If both a form's own argument and the other's are given.
+    """Reads the first two arguments as keras-hub's, if that is what
+    they are.
     """
     is_mask = _is_mask(continuation)
     if token_ids is None and padding_mask is None:
@@ -56,16 +44,7 @@ def token_form(context, continuation, token_ids, padding_mask):
 
 
 def check_left_out(arguments, defaults, scored):
-    """Raises if an argument of the other form is given.
-
-    Args:
-        arguments: dict of the other form's arguments, as given.
-        defaults: dict. `TOKEN_ARGUMENTS` or `CONTINUATION_ARGUMENTS`.
-        scored: string. What is scored, for the message.
-
-    Raises:
-        ValueError: If an argument differs from its default.
-    """
+    """Raises if an argument of the other form is given."""
     for name, default in defaults.items():
         value = arguments[name]
         # Arrays are not compared.

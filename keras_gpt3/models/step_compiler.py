@@ -53,18 +53,7 @@ _KERNELS = {
 
 @dataclasses.dataclass(frozen=True)
 class StepProgram:
-    """What the compiler says of a step, on each device.
-
-    Args:
-        state: int. Bytes of weights and optimizer slots.
-        temporary: int. Bytes that the program takes beside them, gradients
-            that it returns included.
-        code: int. Bytes of the program that is handed to XLA.
-        largest_constant: int. Bytes of the largest constant in it.
-        kernels: dict. How often the compiled program calls what.
-        lowering_seconds: float. Until XLA begins.
-        compile_seconds: float. What XLA takes.
-    """
+    """What the compiler says of a step, on each device."""
 
     state: int
     temporary: int
@@ -93,27 +82,8 @@ def compile_step(
     layout=None,
     timeout=None,
 ):
-    """Compiles a training step with AdamW for H100s, in a process of its own.
-
-    Args:
-        config: dict. The arguments of `GPT3Backbone`.
-        backend: string. `"jax"` or `"tensorflow"`, the latter on one device.
-        rows: int. Rows of the batch of all devices.
-        length: int. Tokens in a row.
-        dtype: string. A Keras dtype policy.
-        rematerialization: string or int. As in `GPT3.compile`.
-        micro_batch_size: int. As in `GPT3.compile`.
-        mesh: pair of ints, devices along the data and the model axis.
-        layout: dict. Options of `GPT3Backbone.get_layout_map`.
-        timeout: float. Seconds after which the compiler is ended.
-
-    Returns:
-        A `StepProgram`.
-
-    Raises:
-        ImportError: If XLA's compiler for GPUs is not installed.
-        ValueError: If a step cannot be compiled so.
-        subprocess.TimeoutExpired: After `timeout` seconds.
+    """Compiles a training step with AdamW for H100s, in a process of
+    its own.
     """
     if backend == "tensorflow" and tuple(mesh) != (1, 1):
         raise ValueError(

@@ -5,23 +5,7 @@ from keras_gpt3.preset_loader import SWITCHES
 
 
 def check_stored_shapes(saved, overrides):
-    """Raises if an override changes the shape of a stored weight.
-
-    Args:
-        saved: dict. The arguments of the backbone whose weights are stored.
-        overrides: dict. Arguments that are to differ.
-
-    Raises:
-        ValueError: If one of them would change the shape of a weight.
-
-    Example:
-
-    ```python
-    from keras_gpt3.models.stored_shapes import check_stored_shapes
-
-    check_stored_shapes({"num_layers": 2}, {"dropout": 0.1})
-    ```
-    """
+    """Raises if an override changes the shape of a stored weight."""
     saved = SWITCHES | saved  # An older preset does not name them.
     changed = [
         name

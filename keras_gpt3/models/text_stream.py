@@ -11,17 +11,7 @@ _FIRST, _LATER = 1, 4
 
 
 def check_stream(model, inputs, request):
-    """Raises if an answer cannot be given piece by piece.
-
-    Args:
-        model: a `GPT3`.
-        inputs: what should be one string.
-        request: a `GenerationRequest`.
-
-    Raises:
-        ValueError: If there is no preprocessor, not one string, or a sampler
-            that decides no token before all.
-    """
+    """Raises if an answer cannot be given piece by piece."""
     if model.preprocessor is None:
         raise ValueError(
             "stream needs a preprocessor, which makes text of tokens. "
@@ -42,17 +32,7 @@ def check_stream(model, inputs, request):
 
 
 def text_pieces(model, batch, request, prefix=None):
-    """Yields the answer to one prompt while it is generated.
-
-    Args:
-        model: a `GPT3` with a preprocessor.
-        batch: a `PromptBatch` of one prompt.
-        request: a `GenerationRequest`.
-        prefix: a `PromptPrefix` or `None`. Defaults to `None`.
-
-    Yields:
-        Strings that are not empty.
-    """
+    """Yields the answer to one prompt while it is generated."""
     tokenizer = model.preprocessor.tokenizer
     pieces = TextPieces(request.stop)
     decoding = Decoding(model.decode_graphs(), batch, request, prefix)

@@ -17,15 +17,7 @@ _TOKENS_BETWEEN_LOOKS = 16
 
 
 class TokenAnswers(typing.NamedTuple):
-    """Answers as token ids, those of one prompt one after the other.
-
-    Args:
-        token_ids: int array of shape `(answers, length)`, prompts included.
-        padding_mask: bool array of that shape: the prompt, and the answer up
-            to its end.
-        scores: float array of shape `(answers,)` where a beam search found
-            them, else `None`.
-    """
+    """Answers as token ids, those of one prompt one after the other."""
 
     token_ids: np.ndarray
     padding_mask: np.ndarray
@@ -33,21 +25,7 @@ class TokenAnswers(typing.NamedTuple):
 
 
 def answer_tokens(graphs, batch, request, prefix=None, has_stopped=None):
-    """Continues prompts.
-
-    Args:
-        graphs: a `GenerateFunction`.
-        batch: a `PromptBatch`.
-        request: a `GenerationRequest`.
-        prefix: a `PromptPrefix` that all prompts start with. Defaults to
-            `None`.
-        has_stopped: callable. Takes the answers so far, a `TokenAnswers`, and
-            returns which rows end, a bool array. Defaults to `None`, none but
-            for stop tokens.
-
-    Returns:
-        A `TokenAnswers`.
-    """
+    """Continues prompts."""
     if chooses_stepwise(request):
         return _by_steps(graphs, batch, request, prefix, has_stopped)
     if isinstance(request.sampler, BeamSampler):
@@ -56,14 +34,7 @@ def answer_tokens(graphs, batch, request, prefix=None, has_stopped=None):
 
 
 def chooses_stepwise(request):
-    """Whether a request is answered token after token.
-
-    Args:
-        request: a `GenerationRequest`.
-
-    Returns:
-        A bool; False for searches, which know an answer at their end only.
-    """
+    """Whether a request is answered token after token."""
     return request.settings is not None or is_stepwise(request.sampler)
 
 
@@ -120,15 +91,7 @@ def _by_sampler(graphs, batch, request, prefix):
 
 
 def without_prompts(answers, prompt_lengths):
-    """Answers moved to the front, with a mask that leaves the prompts out.
-
-    Args:
-        answers: a `TokenAnswers`.
-        prompt_lengths: int array of shape `(answers,)`.
-
-    Returns:
-        A `TokenAnswers`; prompts stand behind, as keras-hub leaves them.
-    """
+    """Answers moved to the front, with a mask that leaves the prompts out."""
     token_ids, mask = answers.token_ids, answers.padding_mask
     positions = np.arange(token_ids.shape[1])
     is_answer = mask & (positions >= prompt_lengths[:, None])
@@ -144,16 +107,7 @@ def without_prompts(answers, prompt_lengths):
 
 
 def answer_arrays(answers, copies):
-    """Answers in the form of `GPT3.generate` without a preprocessor.
-
-    Args:
-        answers: a `TokenAnswers`.
-        copies: int. Answers of each prompt.
-
-    Returns:
-        A dict of `"token_ids"` and `"padding_mask"`, of shape
-        `(batch, length)`, or `(batch, copies, length)` where there are more.
-    """
+    """Answers in the form of `GPT3.generate` without a preprocessor."""
     arrays = {
         "token_ids": answers.token_ids,
         "padding_mask": answers.padding_mask,

@@ -18,29 +18,7 @@ def score_tokens(
     layer_intercept_fn=None,
     target_ids=None,
 ):
-    """Scores token ids as `keras_hub.models.GPT2CausalLM.score` does.
-
-    Args:
-        model: a `GPT3`.
-        token_ids: int array or tensor of shape `(batch, length)`.
-        padding_mask: bool array or tensor of the same shape, True where there
-            is a token. Defaults to `None`, all True.
-        scoring_mode: string. `"logits"` or `"loss"`. Defaults to `"logits"`.
-        layer_intercept_fn: callable. Takes hidden states of shape
-            `(batch, length, hidden_dim)` and the index of the decoder block
-            that gave them, -1 for the embeddings; what it returns goes on to
-            the next block. Defaults to `None`.
-        target_ids: int array or tensor of the shape of `token_ids`: the next
-            tokens, for the loss. Defaults to `None`.
-
-    Returns:
-        The logits, of shape `(batch, length, vocabulary_size)`, or the losses,
-        float32 of shape `(batch, length)`.
-
-    Raises:
-        ValueError: If `scoring_mode` is unknown, the loss has no targets, or
-            `token_ids` are not of two axes.
-    """
+    """Scores token ids as `keras_hub.models.GPT2CausalLM.score` does."""
     if scoring_mode not in ("logits", "loss"):
         raise ValueError(
             "scoring_mode must be 'logits' or 'loss'. Received: "

@@ -17,27 +17,7 @@ _INFINITE, _AUTOTUNE = -1, -1
 
 
 def packed_documents(model, x, batch_size=None, whole=False, count=True):
-    """Packs a dataset of documents into batches of full contexts.
-
-    Args:
-        model: a compiled `GPT3`.
-        x: as in `GPT3.fit`. Where it is a dataset of single strings, they are
-            documents; all else is returned as it came.
-        batch_size: int. As in `GPT3.fit`. Defaults to `None`, 32.
-        whole: bool. Whether a last batch that is not full is left out. Defaults
-            to `False`, but that is done, too, where several devices of JAX
-            share a batch.
-        count: bool. Whether to count the tokens first, so that Keras knows
-            where an epoch ends. Defaults to `True`.
-
-    Returns:
-        A pair of data and batch size, as `fit` takes them.
-
-    Raises:
-        ValueError: If the documents do not fill a context, or a batch where it
-            must be full; or if the preprocessor puts no end of text behind a
-            document.
-    """
+    """Packs a dataset of documents into batches of full contexts."""
     preprocessor = model.preprocessor
     spec = getattr(x, "element_spec", None)
     if not isinstance(preprocessor, GPT3Preprocessor) or not _is_string(spec):
@@ -74,12 +54,7 @@ def packed_documents(model, x, batch_size=None, whole=False, count=True):
 
 
 def tell_of_lengths(model, x):
-    """Says in the log, once a model, how much of strings is cut or padding.
-
-    Args:
-        model: a compiled `GPT3`.
-        x: as in `GPT3.fit`. The strings of a dataset are not counted.
-    """
+    """Says in the log, once a model, how much of strings is cut or padding."""
     preprocessor = model.preprocessor
     is_counted = (
         isinstance(preprocessor, GPT3Preprocessor)

@@ -15,14 +15,7 @@ _TOLERANCE = 1e-5
 
 @dataclasses.dataclass(frozen=True)
 class LogitComparison:
-    """How far two models' logits are apart.
-
-    Args:
-        largest_difference: float. Over all logits.
-        largest_logit: float. The largest magnitude among transformers' logits.
-        same_choices: float. Share of positions whose likeliest token is the
-            same.
-    """
+    """How far two models' logits are apart."""
 
     largest_difference: float
     largest_logit: float
@@ -45,11 +38,7 @@ class LogitComparison:
 
 
 def check_installed():
-    """Raises unless torch and transformers are there.
-
-    Raises:
-        ImportError: If one is not installed.
-    """
+    """Raises unless torch and transformers are there."""
     for name in ("torch", "transformers"):
         if importlib.util.find_spec(name) is None:
             raise ImportError(
@@ -62,19 +51,6 @@ def compare_with_transformers(model, folder, dtype="float32"):
     """Compares a model with a checkpoint in transformers' eager attention.
 
     Both compute in float32, on random token ids.
-
-    Args:
-        model: a `GPT3` of dtype float32.
-        folder: string or path. The checkpoint, in Hugging Face's layout.
-        dtype: string. What the model's weights were rounded to, and the
-            checkpoint's are, too. Defaults to `"float32"`.
-
-    Returns:
-        A `LogitComparison`.
-
-    Raises:
-        ImportError: If torch or transformers is not installed.
-        OSError: If transformers cannot load the folder.
     """
     check_installed()
     import torch

@@ -11,26 +11,6 @@ def fill_variable(variable, parts):
     every replica. Other backends have no such operation: they get the whole
     array at once, with zeros where there is no part: a table that is padded
     for several devices has more rows than there are ids.
-
-    Args:
-        variable: `keras.Variable`.
-        parts: iterable of pairs: a tuple of slices with both ends, one for
-            each axis, and the array that goes there.
-
-    Example:
-
-    ```python
-    import keras
-    import numpy as np
-    from keras_gpt3.models.variable_slices import fill_variable
-
-    variable = keras.Variable("zeros", shape=(4, 2))
-    halves = [
-        ((slice(0, 2), slice(0, 2)), np.ones((2, 2))),
-        ((slice(2, 4), slice(0, 2)), np.ones((2, 2))),
-    ]
-    fill_variable(variable, halves)
-    ```
     """
     if keras.backend.backend() == "tensorflow":
         for slices, array in parts:

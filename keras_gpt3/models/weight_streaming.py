@@ -13,18 +13,7 @@ PIECE_BYTES = 2 * 2**20
 
 
 def stream_weight(variable, rule, weights, piece_bytes=PIECE_BYTES):
-    """Fills a variable from the tensors that hold it.
-
-    Args:
-        variable: `keras.Variable`.
-        rule: `WeightRule`. Which those are, and how they lie.
-        weights: `WeightFiles`.
-        piece_bytes: int. What is read at a time, about. Defaults to 2 MiB.
-
-    Raises:
-        ValueError: If a number is too large for the variable's type, or is
-            none.
-    """
+    """Fills a variable from the tensors that hold it."""
     dtype = keras.backend.standardize_dtype(variable.dtype)
 
     def parts():
@@ -61,19 +50,7 @@ def _placed(rule, array, places, before):
 
 
 def pieces(weights, name, piece_bytes=PIECE_BYTES):
-    """Reads a tensor some rows at a time.
-
-    Args:
-        weights: `WeightFiles`.
-        name: string. The tensor.
-        piece_bytes: int. What is read at a time, about. Defaults to 2 MiB.
-
-    Yields:
-        Pairs of the first row's number and the rows.
-
-    Raises:
-        ValueError: If they are no floating-point numbers, or not finite.
-    """
+    """Reads a tensor some rows at a time."""
     shape = weights.shapes[name]
     # 4 bytes a number; whatever is stored, the order of magnitude is right.
     step = max(1, piece_bytes // (4 * math.prod(shape[1:])))
@@ -84,16 +61,7 @@ def pieces(weights, name, piece_bytes=PIECE_BYTES):
 
 
 def check_tied(weights, head, embedding):
-    """Raises unless the output head holds what the token embedding holds.
-
-    Args:
-        weights: `WeightFiles`.
-        head: string. The name of the head.
-        embedding: string. The name of the token embedding.
-
-    Raises:
-        ValueError: If they differ.
-    """
+    """Raises unless the output head holds what the token embedding holds."""
     for start, rows in pieces(weights, head):
         same = weights.read(embedding, start, start + len(rows))
         if not np.array_equal(rows, same):

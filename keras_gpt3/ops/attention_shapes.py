@@ -9,17 +9,7 @@ from keras_gpt3.echoed_value import echoed
 
 
 def check_attention_shapes(query, key, value, padding_mask=None):
-    """Raises if the arguments of an attention function do not fit together.
-
-    Args:
-        query: tensor of shape `(batch, length, heads, head_dim)`.
-        key: tensor of the shape of `query`.
-        value: tensor of the shape of `query`.
-        padding_mask: Optional. Tensor of shape `(batch, length)`.
-
-    Raises:
-        ValueError: If a shape has the wrong rank or differs from the others.
-    """
+    """Raises if the arguments of an attention function do not fit together."""
     shapes = [tuple(x.shape) for x in (query, key, value)]
     if len(shapes[0]) != 4 or any(not _agree(shapes[0], s) for s in shapes[1:]):
         raise ValueError(
@@ -38,22 +28,7 @@ def check_attention_shapes(query, key, value, padding_mask=None):
 
 
 def attention_arguments(query, key, value, scale, padding_mask):
-    """Brings the arguments of an attention function to tensors, checked.
-
-    Args:
-        query: tensor of shape `(batch, length, heads, head_dim)`.
-        key: tensor of the shape of `query`.
-        value: tensor of the shape of `query`.
-        scale: float, or `None` for `1 / sqrt(head_dim)`.
-        padding_mask: bool tensor of shape `(batch, length)`, or `None`.
-
-    Returns:
-        A tuple of the tensors, the mask last where there is one, and the
-        scale as a float.
-
-    Raises:
-        ValueError: If the shapes do not fit together.
-    """
+    """Brings the arguments of an attention function to tensors, checked."""
     query, key, value = map(ops.convert_to_tensor, (query, key, value))
     tensors = (query, key, value)
     if padding_mask is not None:
@@ -66,16 +41,7 @@ def attention_arguments(query, key, value, scale, padding_mask):
 
 
 def check_window(window, name="window"):
-    """Raises unless `window` is a whole number of keys, at least 1.
-
-    Args:
-        window: int. The number of keys that a query sees, its own included.
-        name: string. What the caller calls this argument. Defaults to
-            `"window"`.
-
-    Raises:
-        ValueError: If `window` is not an integer of at least 1.
-    """
+    """Raises unless `window` is a whole number of keys, at least 1."""
     whole = isinstance(window, numbers.Integral) and window is not True
     if not whole or window < 1:
         raise ValueError(

@@ -58,16 +58,7 @@ def blocked_attention(query, key, value, padding_mask=None, *, window, scale):
 
 
 def block_bounds(length, window=None):
-    """The blocks of queries, and the keys that each of them meets.
-
-    Args:
-        length: int. Number of positions.
-        window: int. As in `blocked_attention`. Defaults to `None`.
-
-    Returns:
-        A list of `(first_key, start, end)`: queries from `start` to `end`
-        meet keys from `first_key` to `end`, both exclusive.
-    """
+    """The blocks of queries, and the keys that each of them meets."""
     size = DENSE_BLOCK if window is None else BANDED_BLOCK
     return [
         (

@@ -96,28 +96,8 @@ def loss_and_gradients(
     weighted_only=False,
     vocabulary_size=None,
 ):
-    """What `chunked_cross_entropy` computes, with its gradients, in one pass.
-
-    Args:
-        hidden_states: tensor of shape `(batch, length, hidden_dim)`.
-        embeddings: tensor of shape `(vocabulary_size, hidden_dim)`, of any
-            float dtype; the products are taken in that of `hidden_states`.
-        labels: int tensor of shape `(batch, length)`.
-        weights: float32 tensor of shape `(batch, length)`.
-        gradient_scale: float or scalar tensor. Factor on the gradients, to
-            which half precision rounds after. Defaults to `1.0`.
-        frozen: bool. Whether `embeddings` need no gradient, which is a third
-            of the work. Defaults to `False`.
-        weighted_only: bool. Whether tokens of weight 0 are left out of all
-            products. Their number is known when it runs: not for XLA. Defaults
-            to `False`.
-        vocabulary_size: int. Rows of `embeddings` that are ids, where more
-            follow. Defaults to `None`, all of them.
-
-    Returns:
-        A tuple of the two sums, and the gradients of the first with respect to
-        `hidden_states` and `embeddings`, of their shapes and dtypes; of the
-        latter `None` if they are frozen.
+    """What `chunked_cross_entropy` computes, with its gradients, in one
+    pass.
     """
     dtype, width = hidden_states.dtype, hidden_states.shape[-1]
     rows = embeddings.shape[0]
@@ -158,19 +138,7 @@ def loss_sums(
     weighted_only=False,
     vocabulary_size=None,
 ):
-    """The two sums of `chunked_cross_entropy` alone, to evaluate.
-
-    Args:
-        hidden_states: tensor of shape `(batch, length, hidden_dim)`.
-        embeddings: tensor of shape `(vocabulary_size, hidden_dim)`.
-        labels: int tensor of shape `(batch, length)`.
-        weights: float32 tensor of shape `(batch, length)`.
-        weighted_only: bool. As in `loss_and_gradients`. Defaults to `False`.
-        vocabulary_size: int. As in `loss_and_gradients`. Defaults to `None`.
-
-    Returns:
-        A pair of float32 scalars.
-    """
+    """The two sums of `chunked_cross_entropy` alone, to evaluate."""
     table, vocabulary_size = _head(
         embeddings, hidden_states.dtype, vocabulary_size
     )

@@ -15,30 +15,13 @@ def is_in_graph(x):
     """Whether `x` is a tensor of a TensorFlow graph under construction.
 
     That may happen under any Keras backend: `tf.data` traces functions.
-
-    Args:
-        x: any.
-
-    Returns:
-        A bool.
     """
     tf = sys.modules.get("tensorflow")
     return tf is not None and tf.is_tensor(x) and tf.is_symbolic_tensor(x)
 
 
 def assert_in_graph(x, condition, before, value, after):
-    """Makes a tensor carry a check.
-
-    Args:
-        x: tensor of a TensorFlow graph.
-        condition: scalar bool tensor. What must hold.
-        before: string. The first part of the error, up to the value.
-        value: scalar tensor. The value received.
-        after: string. The last part of the error.
-
-    Returns:
-        `x`, behind the check.
-    """
+    """Makes a tensor carry a check."""
     import tensorflow as tf
 
     check = tf.debugging.Assert(condition, [before, value, after])
@@ -53,18 +36,6 @@ def one_line_errors():
     TensorFlow wraps the text of a failed `assert_in_graph`, and of what a
     Python function in a data pipeline raised, in the names of the graph's
     nodes.
-
-    Raises:
-        ValueError: In place of an error of TensorFlow's.
-
-    Example:
-
-    ```python
-    from keras_gpt3.ops.graph_assertion import one_line_errors
-
-    with one_line_errors():
-        pass  # Run a graph that holds checks.
-    ```
     """
     try:
         yield

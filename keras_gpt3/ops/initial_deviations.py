@@ -17,19 +17,5 @@ def residual_kernel(num_layers):
 
     Every block adds two branches to the residual stream; dividing by the root
     of their number keeps its variance at initialization independent of depth.
-
-    Args:
-        num_layers: int. Number of decoder blocks.
-
-    Returns:
-        A float, `0.02 / sqrt(2 * num_layers)`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.ops import initial_deviations
-
-    initial_deviations.residual_kernel(num_layers=8)  # 0.005
-    ```
     """
     return KERNEL / math.sqrt(2 * num_layers)

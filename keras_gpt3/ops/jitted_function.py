@@ -9,29 +9,6 @@ def jitted(function, variables=(), changed=()):
     What a compiled function reads beside its arguments is a constant to JAX:
     weights that are trained or loaded later would not reach it. So the values
     of variables go in with the tensors, and new ones come out.
-
-    Args:
-        function: callable. Takes tensors and nests of them, by position.
-        variables: list of `keras.Variable` that it reads. Defaults to `()`.
-        changed: list of `keras.Variable` that it assigns to, none of
-            `variables`. Defaults to `()`.
-
-    Returns:
-        A callable with the arguments of `function`.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.ops.jitted_function import jitted
-
-    if keras.config.backend() == "jax":
-        factor = keras.Variable(2.0)
-        scaled = jitted(lambda x: x * factor.value, [factor])
-        scaled(keras.ops.ones(3))  # [2.0, 2.0, 2.0]
-        factor.assign(3.0)
-        scaled(keras.ops.ones(3))  # [3.0, 3.0, 3.0]
-    ```
     """
     import jax
 

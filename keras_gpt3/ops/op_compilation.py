@@ -136,16 +136,6 @@ def whole_xla(function, variables=(), changed=()):
 
     For what runs often and has little arithmetic, such as a decode loop. With
     compilation switched off it is called as it is.
-
-    Args:
-        function: callable. Takes tensors and nests of them, by position.
-        variables: list of `keras.Variable` that it reads, which JAX has to
-            know. Defaults to `()`.
-        changed: list of `keras.Variable` that it assigns to, none of
-            `variables`. Defaults to `()`.
-
-    Returns:
-        A callable with the arguments of `function`.
     """
     if not compiles_ops():
         return function

@@ -17,33 +17,6 @@ def ring_attention(query, key, value, rings, start, window=None, scale=None):
 
     Rings are read before they are written: XLA then has no reason to copy
     them. Letters as in the backbone.
-
-    Args:
-        query: tensor of shape `(B, T, H, D)`.
-        key: tensor of the shape of `query`.
-        value: tensor of the shape of `query`.
-        rings: pair of tensors of shape `(B, H, S, D)`, keys and values of the
-            positions before `start`.
-        start: int or int tensor. The first position.
-        window: int. Number of visible keys, as in `banded_attention`. Defaults
-            to `None`, every earlier key.
-        scale: float. Factor on the scores. Defaults to `None`,
-            `1 / sqrt(head_dim)`.
-
-    Returns:
-        A pair of a tensor of the shape and dtype of `query`, and the rings
-        after the positions.
-
-    Example:
-
-    ```python
-    import numpy as np
-    from keras_gpt3.ops.ring_attention import ring_attention
-
-    x = np.random.normal(size=(1, 1, 2, 8)).astype("float32")
-    ring = np.zeros((1, 2, 10, 8), "float32")
-    y, rings = ring_attention(x, x, x, (ring, ring), start=0)  # y is x
-    ```
     """
     query, key, value = map(ops.convert_to_tensor, (query, key, value))
     rings = tuple(map(ops.convert_to_tensor, rings))

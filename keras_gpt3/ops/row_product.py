@@ -23,13 +23,8 @@ _MOST_TABLE_GROUPS = 64
 
 
 def is_few_rows(x):
-    """Whether a tensor has few rows, in a function that XLA compiles for CPUs.
-
-    Args:
-        x: tensor of shape `(..., width)`.
-
-    Returns:
-        A bool.
+    """Whether a tensor has few rows, in a function that XLA compiles
+    for CPUs.
     """
     leading = x.shape[:-1]
     if not in_decode_loop() or None in leading or has_gpu():
@@ -38,27 +33,7 @@ def is_few_rows(x):
 
 
 def row_product(x, kernel, bias=None):
-    """Rows times a matrix, plus a bias.
-
-    Args:
-        x: tensor of shape `(..., K)`, few rows.
-        kernel: tensor of shape `(K, N)`.
-        bias: tensor of shape `(N,)`. Defaults to `None`, no bias.
-
-    Returns:
-        A tensor of shape `(..., N)` and the dtype of `x`.
-
-    Example:
-
-    ```python
-    import numpy as np
-    from keras_gpt3.ops.row_product import row_product
-
-    row = np.ones((1, 1, 16), "float32")
-    kernel, bias = np.ones((16, 3), "float32"), np.zeros(3, "float32")
-    row_product(row, kernel, bias)  # [[[16, 16, 16]]]
-    ```
-    """
+    """Rows times a matrix, plus a bias."""
     x = ops.convert_to_tensor(x)
     kernel = ops.cast(kernel, x.dtype)
     depth, columns = kernel.shape
@@ -83,25 +58,7 @@ def row_product(x, kernel, bias=None):
 
 
 def table_product(x, table):
-    """Rows times the rows of a table: the scores of an output head.
-
-    Args:
-        x: tensor of shape `(..., E)`, few rows.
-        table: tensor of shape `(V, E)`, read as it lies in memory.
-
-    Returns:
-        A tensor of shape `(..., V)` and the dtype of `x`.
-
-    Example:
-
-    ```python
-    import numpy as np
-    from keras_gpt3.ops.row_product import table_product
-
-    row, table = np.ones((1, 1, 4), "float32"), np.eye(5, 4, dtype="float32")
-    table_product(row, table)  # [[[1, 1, 1, 1, 0]]]
-    ```
-    """
+    """Rows times the rows of a table: the scores of an output head."""
     x = ops.convert_to_tensor(x)
     table = ops.cast(table, x.dtype)
     entries, width = table.shape

@@ -12,20 +12,5 @@ def row_sums(x):
     An operation of its own, to which exponentials come already computed: XLA
     would draw them into the sum and compute them number by number, which takes
     four times as long.
-
-    Args:
-        x: tensor of any float dtype.
-
-    Returns:
-        A float32 tensor of the shape of `x`, but for the last axis.
-
-    Example:
-
-    ```python
-    from keras_gpt3.ops.row_sums import row_sums
-    from keras import ops
-
-    row_sums(ops.convert_to_tensor([[1.0, 2.0]]))  # [[3.0]]
-    ```
     """
     return ops.sum(ops.cast(x, "float32"), axis=-1, keepdims=True)

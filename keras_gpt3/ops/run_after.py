@@ -16,22 +16,6 @@ def run_after(x, others):
     backward pass computes again from the inputs of the forward pass would be
     computed right then, and wait in memory until it is needed. XLA would find
     that it is computed twice, and keep it from the first time on.
-
-    Args:
-        x: tensor, or a tuple of tensors.
-        others: tensor, or a list of tensors.
-
-    Returns:
-        A tensor equal to `x`, or a tuple of them.
-
-    Example:
-
-    ```python
-    from keras import ops
-    from keras_gpt3.ops.run_after import run_after
-
-    run_after(ops.ones(2), ops.zeros(2))  # [1., 1.]
-    ```
     """
     if not isinstance(x, (tuple, list)):
         return run_after((x,), others)[0]

@@ -5,15 +5,7 @@ from keras_gpt3.ops.graph_assertion import is_in_graph
 
 
 def check_sequence_length(length, max_sequence_length):
-    """Raises if a sequence of known length exceeds the model's context.
-
-    Args:
-        length: int or `None`, where it is not known.
-        max_sequence_length: int. The context.
-
-    Raises:
-        ValueError: If `length` is known and exceeds the context.
-    """
+    """Raises if a sequence of known length exceeds the model's context."""
     if length is not None and length > max_sequence_length:
         before, after = _message(max_sequence_length)
         error = ValueError(f"{before}{length}{after}")
@@ -23,19 +15,7 @@ def check_sequence_length(length, max_sequence_length):
 
 
 def check_context(token_ids, max_sequence_length):
-    """Raises if ids are longer than the context, also where a graph runs.
-
-    Args:
-        token_ids: int array or tensor of shape `(batch, length)`.
-        max_sequence_length: int. The context.
-
-    Returns:
-        `token_ids`; in a graph of unknown length a tensor that carries the
-        check.
-
-    Raises:
-        ValueError: If `length` is known and exceeds the context.
-    """
+    """Raises if ids are longer than the context, also where a graph runs."""
     length = token_ids.shape[-1]
     if length is not None or not is_in_graph(token_ids):
         check_sequence_length(length, max_sequence_length)

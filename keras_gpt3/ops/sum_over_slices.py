@@ -13,28 +13,6 @@ def sum_over_slices(function, xs):
     The first one begins the sums: zeros in their shapes would take memory, and
     time to add to. On TensorFlow, `keras.ops.scan` gives the outputs the
     shapes of the carry, and raises where they differ.
-
-    Args:
-        function: callable. Takes a slice of each tensor; returns a tuple of
-            tensors to add up, and a tensor to keep or `None`.
-        xs: tuple of tensors with the same first axis, at least 1.
-
-    Returns:
-        A pair of the tuple of sums, and the kept tensors in a new first axis
-        or `None`.
-
-    Example:
-
-    ```python
-    from keras import ops
-    from keras_gpt3.ops.sum_over_slices import sum_over_slices
-
-    def square(x):
-        return (x,), x * x
-
-    sums, squares = sum_over_slices(square, (ops.array([1, 2, 3]),))
-    # sums: (6,), squares: [1, 4, 9]
-    ```
     """
     sums, first = function(*(x[0] for x in xs))
     kept = None if first is None else first[None]

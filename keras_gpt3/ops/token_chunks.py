@@ -14,22 +14,7 @@ _CHUNK_LOGITS = 2**25
 
 
 def chunk_tokens(vocabulary_size):
-    """The most tokens whose logits are computed at once.
-
-    Args:
-        vocabulary_size: int.
-
-    Returns:
-        An int, a power of two.
-
-    Example:
-
-    ```python
-    from keras_gpt3.ops.token_chunks import chunk_tokens
-
-    chunk_tokens(50257)  # 512
-    ```
-    """
+    """The most tokens whose logits are computed at once."""
     return 2 ** max(0, (_CHUNK_LOGITS // vocabulary_size).bit_length() - 1)
 
 
@@ -38,28 +23,6 @@ def all_chunks(tensors, vocabulary_size):
 
     As few chunks as there can be, equally long, the last one padded with
     zeros.
-
-    Args:
-        tensors: tuple of tensors of shape `(B, T, ...)`, the last one without
-            further axes.
-        vocabulary_size: int.
-
-    Returns:
-        A pair of a tuple of tensors of shape `(N / C, C, ...)`, and a function
-        that takes what was computed of them, `(N / C * C, ...)`, and returns
-        that of the tokens, `(N, ...)`.
-
-    Example:
-
-    ```python
-    import numpy as np
-    from keras_gpt3.ops.token_chunks import all_chunks
-
-    ids = np.array([[1, 2], [3, 4], [5, 6]])
-    # As if the logits of 4 tokens were the most for a chunk.
-    chunks, restore = all_chunks((ids,), vocabulary_size=2**23)
-    chunks[0]  # [[1, 2, 3], [4, 5, 6]]
-    ```
     """
     count = _count(tensors[-1])
     number = _ceiling(count, chunk_tokens(vocabulary_size))
@@ -74,13 +37,6 @@ def weighted_chunks(tensors, vocabulary_size):
 
     Their number differs from batch to batch. Each length of a chunk costs a
     compilation of the operations inside: there are but eight.
-
-    Args:
-        tensors: as for `all_chunks`, the last one the weights.
-        vocabulary_size: int.
-
-    Returns:
-        As `all_chunks`; tokens without a weight get zeros.
     """
     tokens = list(map(_as_tokens, tensors))
     (places,) = ops.nonzero(tokens[-1])

@@ -52,15 +52,7 @@ def check_token_ids(token_ids, vocabulary_size, name="token_ids"):
 
 
 def check_concrete_token_ids(token_ids, vocabulary_size):
-    """Raises as `check_token_ids`, but leaves symbolic tensors alone.
-
-    Args:
-        token_ids: int array or tensor, any shape.
-        vocabulary_size: int.
-
-    Raises:
-        ValueError: If an id is outside, or the ids are not integers.
-    """
+    """Raises as `check_token_ids`, but leaves symbolic tensors alone."""
     symbolic = isinstance(token_ids, keras.KerasTensor)
     if not (symbolic or is_in_graph(token_ids) or _is_jax_tracer(token_ids)):
         check_token_ids(token_ids, vocabulary_size)

@@ -64,34 +64,7 @@ def token_log_probabilities(hidden_states, table, token_ids, top_n=0):
 def log_probabilities_under_head(
     hidden_states, head, vocabulary_size, token_ids, top_n=0
 ):
-    """The same for a head that is no table, such as a quantized one.
-
-    Args:
-        hidden_states: tensor of shape `(batch, length, hidden_dim)`.
-        head: callable. Takes hidden states `(positions, hidden_dim)` and
-            returns logits `(positions, vocabulary_size)`.
-        vocabulary_size: int.
-        token_ids: int tensor of shape `(batch, length)`.
-        top_n: int. As in `token_log_probabilities`. Defaults to `0`.
-
-    Returns:
-        A tuple as that of `token_log_probabilities`.
-
-    Example:
-
-    ```python
-    import numpy as np
-    from keras_gpt3.ops.token_log_probabilities import (
-        log_probabilities_under_head,
-    )
-
-    states = np.log([[[0.75, 0.25]]]).astype("float32")
-    log_probabilities, _ = log_probabilities_under_head(
-        states, lambda states: states, 2, np.array([[1]])
-    )
-    np.exp(log_probabilities)  # [[0.25]]
-    ```
-    """
+    """The same for a head that is no table, such as a quantized one."""
     hidden_states = ops.convert_to_tensor(hidden_states)
     token_ids = ops.cast(token_ids, "int32")
     shape = ops.shape(token_ids)

@@ -4,20 +4,7 @@ import math
 
 
 def layout_map():
-    """Finds the layout map of the distribution that is set.
-
-    Returns:
-        A `keras.distribution.LayoutMap`; `None` without a distribution, and
-        where there is data parallelism alone.
-
-    Example:
-
-    ```python
-    from keras_gpt3.parallel.current_layouts import layout_map
-
-    layout_map()  # None without a distribution
-    ```
-    """
+    """Finds the layout map of the distribution that is set."""
     # Inside: the planner needs no Keras.
     import keras
 
@@ -27,31 +14,7 @@ def layout_map():
 
 
 def axis_parts(layouts, path):
-    """Into how many parts each axis of a variable is split.
-
-    Args:
-        layouts: `keras.distribution.LayoutMap`.
-        path: string. The variable.
-
-    Returns:
-        A tuple of ints, one for each axis; two of 1 where the map has no
-        layout for it.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.parallel.current_layouts import axis_parts
-
-    if keras.config.backend() == "jax":
-        mesh = keras.distribution.DeviceMesh(
-            (1, 1), ("batch", "model"), keras.distribution.list_devices()[:1]
-        )
-        layouts = keras.distribution.LayoutMap(mesh)
-        layouts["dense/kernel"] = (None, "model")
-        axis_parts(layouts, "dense/kernel")  # (1, 1)
-    ```
-    """
+    """Into how many parts each axis of a variable is split."""
     layout, mesh = layouts[path], layouts.device_mesh
     if layout is None:
         return (1, 1)
@@ -60,21 +23,5 @@ def axis_parts(layouts, path):
 
 
 def number_of_parts(layouts, path):
-    """Into how many parts a variable is split.
-
-    Args:
-        layouts: `keras.distribution.LayoutMap`, or `None`.
-        path: string. The variable.
-
-    Returns:
-        An int.
-
-    Example:
-
-    ```python
-    from keras_gpt3.parallel.current_layouts import number_of_parts
-
-    number_of_parts(None, "final_norm/gamma")  # 1
-    ```
-    """
+    """Into how many parts a variable is split."""
     return 1 if layouts is None else math.prod(axis_parts(layouts, path))

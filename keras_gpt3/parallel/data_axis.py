@@ -4,19 +4,7 @@ import keras
 
 
 def num_data_shards():
-    """Counts the parts of a batch, each of which has devices of its own.
-
-    Returns:
-        An int, 1 without a distribution.
-
-    Example:
-
-    ```python
-    from keras_gpt3.parallel.data_axis import num_data_shards
-
-    num_data_shards()  # 1
-    ```
-    """
+    """Counts the parts of a batch, each of which has devices of its own."""
     distribution = keras.distribution.distribution()
     if distribution is None:
         return 1
@@ -25,23 +13,7 @@ def num_data_shards():
 
 
 def check_shards_divide(num_shards, rows):
-    """Raises unless the rows of a batch divide among the parts.
-
-    Args:
-        num_shards: int. What `num_data_shards` counts.
-        rows: int. Rows of the global batch.
-
-    Raises:
-        ValueError: If they do not.
-
-    Example:
-
-    ```python
-    from keras_gpt3.parallel.data_axis import check_shards_divide
-
-    check_shards_divide(num_shards=2, rows=8)
-    ```
-    """
+    """Raises unless the rows of a batch divide among the parts."""
     if rows % num_shards:
         raise ValueError(
             "The batch axis of the mesh must divide the rows of a batch. "

@@ -16,28 +16,7 @@ _KERNEL = "decoder_block_0/query_key_value/kernel"
 
 
 def distributed_rows(config):
-    """Checks the distribution that is set; the rows of the token embedding.
-
-    Args:
-        config: dict. The arguments of `GPT3Backbone`, all but `dtype`.
-
-    Returns:
-        An int: `vocabulary_size`, or more where devices share the rows and
-        their number does not divide it.
-
-    Raises:
-        NotImplementedError: If Keras runs on another backend than JAX.
-        ValueError: If an axis of the mesh does not divide what it is to split,
-            or the layout map knows none of the weights.
-
-    Example:
-
-    ```python
-    from keras_gpt3.parallel.layout_check import distributed_rows
-
-    distributed_rows({"vocabulary_size": 50257})  # without a distribution
-    ```
-    """
+    """Checks the distribution that is set; the rows of the token embedding."""
     if keras.distribution.distribution() is None:
         return config["vocabulary_size"]
     check_backend_distributes()

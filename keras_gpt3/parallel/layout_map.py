@@ -10,13 +10,7 @@ from keras_gpt3.parallel.layout_rules import MODEL
 
 
 class GPT3LayoutMap(keras.distribution.LayoutMap):
-    """A `keras.distribution.LayoutMap` that knows of the optimizer, too.
-
-    Attributes:
-        optimizer_layouts: `keras.distribution.LayoutMap` for the slots of the
-            optimizer, by the path of the weight; `None` where they lie as
-            their weights do.
-    """
+    """A `keras.distribution.LayoutMap` that knows of the optimizer, too."""
 
     optimizer_layouts = None
 
@@ -28,38 +22,7 @@ def make_layout_map(
     shard_optimizer=False,
     shard_weights=False,
 ):
-    """Makes the layout map of a mesh; see `GPT3Backbone.get_layout_map`.
-
-    Args:
-        device_mesh: `keras.distribution.DeviceMesh`.
-        data_parallel_dim_name: string. The axis that splits batches.
-        model_parallel_dim_name: string. The axis that splits weights.
-        shard_optimizer: bool. Whether the optimizer's slots are split over
-            the data axis, too. Defaults to `False`.
-        shard_weights: bool. Whether the weights are. Defaults to `False`.
-
-    Returns:
-        A `GPT3LayoutMap`.
-
-    Raises:
-        NotImplementedError: If Keras runs on another backend than JAX.
-        ValueError: If the mesh has no such axes, or both are the same.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.parallel.layout_map import make_layout_map
-
-    if keras.config.backend() == "jax":
-        mesh = keras.distribution.DeviceMesh(
-            (1, 1), ("batch", "model"), keras.distribution.list_devices()[:1]
-        )
-        layout_map = make_layout_map(mesh, "batch", "model")
-        path = "decoder_block_0/attention_output/kernel"
-        layout_map[path].axes  # ("model", None)
-    ```
-    """
+    """Makes the layout map of a mesh; see `GPT3Backbone.get_layout_map`."""
     check_backend_distributes()
     if not isinstance(device_mesh, keras.distribution.DeviceMesh):
         raise ValueError(
@@ -92,21 +55,7 @@ def make_layout_map(
 
 
 def check_backend_distributes():
-    """Raises where `keras.distribution` distributes nothing.
-
-    Raises:
-        NotImplementedError: If Keras runs on another backend than JAX.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.parallel.layout_map import check_backend_distributes
-
-    if keras.config.backend() == "jax":
-        check_backend_distributes()
-    ```
-    """
+    """Raises where `keras.distribution` distributes nothing."""
     # Others distribute nothing, in silence.
     require_backend(
         "jax",

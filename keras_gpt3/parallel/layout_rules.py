@@ -33,21 +33,6 @@ def padded_rows(vocabulary_size, num_devices):
 
     JAX splits into equal parts alone, and 50257 is 29 x 1733. A table that
     divides stays as it is, others grow to a multiple of 128.
-
-    Args:
-        vocabulary_size: int. Number of ids.
-        num_devices: int. Size of the model axis.
-
-    Returns:
-        An int.
-
-    Example:
-
-    ```python
-    from keras_gpt3.parallel.layout_rules import padded_rows
-
-    padded_rows(50257, 4)  # 50304
-    ```
     """
     if vocabulary_size % num_devices == 0:
         return vocabulary_size

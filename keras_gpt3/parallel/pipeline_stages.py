@@ -9,12 +9,7 @@ from keras_gpt3.parallel.stage_layers import stage_layers
 
 @dataclasses.dataclass(frozen=True)
 class PipelineStage:
-    """Consecutive blocks of a model, and where they lie.
-
-    Args:
-        blocks: tuple of `DecoderBlock`.
-        devices: tuple of strings. Names of devices, one for each replica.
-    """
+    """Consecutive blocks of a model, and where they lie."""
 
     blocks: tuple
     devices: tuple
@@ -26,24 +21,7 @@ class PipelineStage:
 
 
 def check_num_stages(value):
-    """Raises unless there can be so many stages on this backend.
-
-    Args:
-        value: what `GPT3.compile` was given.
-
-    Raises:
-        ValueError: If it is no integer of at least 1.
-        NotImplementedError: If it is above 1 where Keras runs on another
-            backend than TensorFlow.
-
-    Example:
-
-    ```python
-    from keras_gpt3.parallel.pipeline_stages import check_num_stages
-
-    check_num_stages(1)
-    ```
-    """
+    """Raises unless there can be so many stages on this backend."""
     check_integer("pipeline_stages", value, minimum=1)
     if value > 1:
         require_backend(
@@ -57,32 +35,6 @@ def assign_stages(blocks, num_stages, strategy):
     """Divides blocks into stages, and gives each of them its devices.
 
     The blocks of a stage are those of `stage_layers`.
-
-    Args:
-        blocks: list of `DecoderBlock`.
-        num_stages: int, as `check_num_stages` lets pass.
-        strategy: `tf.distribute.MirroredStrategy` of the model, whose devices
-            are those of the first stage, or `None`.
-
-    Returns:
-        A tuple of `PipelineStage`.
-
-    Raises:
-        ValueError: If there are fewer blocks than stages or fewer devices than
-            stages and replicas need, or the strategy is another one.
-
-    Example:
-
-    ```python
-    import keras
-    import keras_gpt3
-    from keras_gpt3.parallel.pipeline_stages import assign_stages
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=2)
-    if keras.config.backend() == "tensorflow":
-        (stage,) = assign_stages(model.backbone.decoder_blocks, 1, None)
-        len(stage.blocks)  # 2
-    ```
     """
     if num_stages > len(blocks):
         raise ValueError(
@@ -99,27 +51,7 @@ def assign_stages(blocks, num_stages, strategy):
 
 
 def lies_on_stages(blocks):
-    """Whether blocks lie on the devices of several stages.
-
-    Args:
-        blocks: list of `DecoderBlock`.
-
-    Returns:
-        A bool.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.parallel.pipeline_stages import lies_on_stages
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
-        intermediate_dim=64, max_sequence_length=32,
-    )
-    lies_on_stages(backbone.decoder_blocks)  # False
-    ```
-    """
+    """Whether blocks lie on the devices of several stages."""
     return blocks[0].device_scope is not None
 
 

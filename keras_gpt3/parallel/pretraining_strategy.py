@@ -52,22 +52,7 @@ def pretraining_strategy(replicas=None, cpu_replicas=None):
 
 
 def num_workers():
-    """Counts the workers that `TF_CONFIG` names.
-
-    Returns:
-        An int, 1 without `TF_CONFIG`.
-
-    Raises:
-        ValueError: If `TF_CONFIG` is no JSON with a cluster of workers.
-
-    Example:
-
-    ```python
-    from keras_gpt3.parallel.pretraining_strategy import num_workers
-
-    num_workers()  # 1 on a machine of its own.
-    ```
-    """
+    """Counts the workers that `TF_CONFIG` names."""
     text = os.environ.get("TF_CONFIG", "")
     if not text:
         return 1
@@ -87,23 +72,7 @@ def num_workers():
 
 
 def is_chief(strategy):
-    """Whether this worker is the one that writes.
-
-    Args:
-        strategy: `tf.distribute.Strategy`.
-
-    Returns:
-        A bool, `True` without a cluster.
-
-    Example:
-
-    ```python
-    from keras_gpt3.parallel.pretraining_strategy import is_chief
-    from keras_gpt3.parallel.pretraining_strategy import pretraining_strategy
-
-    is_chief(pretraining_strategy())  # True on a machine of its own.
-    ```
-    """
+    """Whether this worker is the one that writes."""
     resolver = getattr(strategy, "cluster_resolver", None)
     if resolver is None or not resolver.task_type:
         return True

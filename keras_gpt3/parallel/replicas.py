@@ -52,17 +52,7 @@ def mirrored_strategy(num_replicas=None, *, cpu_replicas=None):
 
 
 def check_batch_divides(dataset, num_replicas):
-    """Raises if a dataset's batches do not divide among the replicas.
-
-    Args:
-        dataset: any. Only a `tf.data.Dataset` with a known batch size is
-            checked.
-        num_replicas: int. Number of replicas.
-
-    Raises:
-        ValueError: If the batch size is known and `num_replicas` does not
-            divide it.
-    """
+    """Raises if a dataset's batches do not divide among the replicas."""
     import tensorflow as tf
 
     if not isinstance(dataset, tf.data.Dataset):

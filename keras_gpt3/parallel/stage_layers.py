@@ -8,21 +8,6 @@ def stage_layers(num_layers, stages):
 
     The first stages are the smaller ones: the first device has the embeddings
     and the loss, too.
-
-    Args:
-        num_layers: int. Number of blocks.
-        stages: int. At most `num_layers`.
-
-    Returns:
-        A list of ranges, one for each stage.
-
-    Example:
-
-    ```python
-    from keras_gpt3.parallel.stage_layers import stage_layers
-
-    stage_layers(num_layers=5, stages=2)  # [range(0, 2), range(2, 5)]
-    ```
     """
     # (L + p) // P, summed over the stages p, is L.
     sizes = [(num_layers + stage) // stages for stage in range(stages)]

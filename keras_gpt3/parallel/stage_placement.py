@@ -13,29 +13,6 @@ def place_on_stages(backbone, stages, strategy):
     What belongs to no block lies with the first stage: the embeddings, whose
     table is the output head, too, and the final normalization. One variable
     is moved after the other, so that there are never two copies of the model.
-
-    Args:
-        backbone: a built `GPT3Backbone`.
-        stages: tuple of `PipelineStage`, from `assign_stages`.
-        strategy: `tf.distribute.MirroredStrategy` of the model, or `None`.
-
-    Example:
-
-    ```python
-    import keras
-    import keras_gpt3
-
-    if keras.config.backend() == "tensorflow":
-        from keras_gpt3.parallel.pipeline_stages import assign_stages
-        from keras_gpt3.parallel.stage_placement import place_on_stages
-
-        backbone = keras_gpt3.GPT3Backbone(
-            vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
-            intermediate_dim=64, max_sequence_length=32,
-        )
-        stages = assign_stages(backbone.decoder_blocks, 1, None)
-        place_on_stages(backbone, stages, None)
-    ```
     """
     for variable, devices in _places(backbone, stages):
         if variable_devices(variable) != devices:
@@ -51,33 +28,7 @@ def place_on_stages(backbone, stages, strategy):
 
 
 def moves_weights(backbone, stages):
-    """Whether `place_on_stages` would move any variable.
-
-    Args:
-        backbone: a built `GPT3Backbone`.
-        stages: tuple of `PipelineStage`.
-
-    Returns:
-        A bool.
-
-    Example:
-
-    ```python
-    import keras
-    import keras_gpt3
-
-    if keras.config.backend() == "tensorflow":
-        from keras_gpt3.parallel.pipeline_stages import assign_stages
-        from keras_gpt3.parallel.stage_placement import moves_weights
-
-        backbone = keras_gpt3.GPT3Backbone(
-            vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
-            intermediate_dim=64, max_sequence_length=32,
-        )
-        stages = assign_stages(backbone.decoder_blocks, 1, None)
-        moves_weights(backbone, stages)  # False: they are there.
-    ```
-    """
+    """Whether `place_on_stages` would move any variable."""
     return any(
         variable_devices(variable) != devices
         for variable, devices in _places(backbone, stages)
@@ -85,25 +36,7 @@ def moves_weights(backbone, stages):
 
 
 def variable_devices(variable):
-    """The devices that a variable lies on.
-
-    Args:
-        variable: `keras.Variable`.
-
-    Returns:
-        A tuple of strings such as `"/device:CPU:0"`, one for each replica.
-
-    Example:
-
-    ```python
-    import keras
-
-    if keras.config.backend() == "tensorflow":
-        from keras_gpt3.parallel.stage_placement import variable_devices
-
-        variable_devices(keras.Variable(1.0))  # ("/device:CPU:0",)
-    ```
-    """
+    """The devices that a variable lies on."""
     specs = [tf.DeviceSpec.from_string(x.device) for x in _parts(variable)]
     return tuple(f"/device:{s.device_type}:{s.device_index}" for s in specs)
 

@@ -8,64 +8,20 @@ from keras_gpt3.parallel.current_layouts import layout_map
 
 
 def data_axis():
-    """The name of the mesh's axis over which batches are spread, or `None`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.parallel.variable_layouts import data_axis
-
-    data_axis()  # None without a distribution
-    ```
-    """
+    """The name of the mesh's axis over which batches are spread, or `None`."""
     distribution = keras.distribution.distribution()
     return None if distribution is None else distribution.batch_dim_name
 
 
 def is_spread_over_data(variable):
-    """Whether the devices of each part of the batch have a part of a variable.
-
-    Args:
-        variable: `keras.Variable`.
-
-    Returns:
-        A bool; `False` without a distribution.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.parallel.variable_layouts import is_spread_over_data
-
-    is_spread_over_data(keras.Variable([1.0]))  # False
-    ```
+    """Whether the devices of each part of the batch have a part of a
+    variable.
     """
     return data_axis() is not None and data_axis() in _axes(variable)
 
 
 def lay_out_like(arrays, variables, by_parts=False):
-    """Lays arrays out as variables are, in a function that JAX compiles.
-
-    Args:
-        arrays: list of arrays of the shapes of the variables, such as
-            gradients, of any dtypes.
-        variables: list of `keras.Variable`, one for each array.
-        by_parts: bool. Whether the arrays have a first axis more, that of the
-            parts of the batch. Defaults to `False`.
-
-    Returns:
-        A list of arrays of the same shapes and dtypes; `arrays` as they are
-        without a distribution.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.parallel.variable_layouts import lay_out_like
-
-    lay_out_like([keras.ops.ones(2)], [keras.Variable([1.0, 2.0])])
-    ```
-    """
+    """Lays arrays out as variables are, in a function that JAX compiles."""
     parts = (data_axis(),) if by_parts else ()
     return [
         _constrain(array, (*parts, *_axes(variable)))
@@ -79,22 +35,6 @@ def lay_out_like_slots(arrays, variables):
     Where the replicas share the slots, each needs its share of a gradient
     alone. So the compiler is free to scatter the sum of the replicas'
     gradients, and need not give all of it to every device.
-
-    Args:
-        arrays: list of arrays of the shapes of the variables.
-        variables: list of `keras.Variable`, one for each array.
-
-    Returns:
-        A list of arrays of the same shapes and dtypes.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.parallel.variable_layouts import lay_out_like_slots
-
-    lay_out_like_slots([keras.ops.ones(2)], [keras.Variable([1.0, 2.0])])
-    ```
     """
     with optimizer_layouts(variables):
         return lay_out_like(arrays, variables)
@@ -106,23 +46,6 @@ def bring_together(array, variable):
     In a function that JAX compiles. Where its partitioner is free to choose,
     it leaves a weight spread, and brings the batch to all devices instead. The
     gradient is spread as the variable is, as soon as it is there.
-
-    Args:
-        array: array, the value of the variable.
-        variable: `keras.Variable`.
-
-    Returns:
-        An array of the same shape and dtype, split over the model axis alone.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.parallel.variable_layouts import bring_together
-
-    variable = keras.Variable([1.0, 2.0])
-    bring_together(variable.value, variable)  # As it is: nothing is spread.
-    ```
     """
     if not is_spread_over_data(variable):
         return array
@@ -162,20 +85,6 @@ def optimizer_layouts(variables):
     Keras gives a slot the layout of its variable. Where the layout map has
     another one for the optimizer (the first stage of ZeRO, Rajbhandari et al.
     2020), the variables pretend to have that one.
-
-    Args:
-        variables: list of `keras.Variable` that the optimizer is built for.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.parallel.variable_layouts import optimizer_layouts
-
-    variables = [keras.Variable([1.0])]
-    with optimizer_layouts(variables):
-        keras.optimizers.Adam().build(variables)
-    ```
     """
     layouts = getattr(layout_map(), "optimizer_layouts", None)
     own = [variable._layout for variable in variables]

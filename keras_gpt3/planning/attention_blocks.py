@@ -11,22 +11,7 @@ BANDED_BLOCK = 128
 
 
 def attention_windows(config):
-    """The window of each layer of a backbone.
-
-    Args:
-        config: dict. The arguments of `GPT3Backbone`.
-
-    Returns:
-        A tuple with an int for each banded layer and `None` for each dense.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.attention_blocks import attention_windows
-
-    attention_windows({"num_layers": 3})  # (None, 256, None)
-    ```
-    """
+    """The window of each layer of a backbone."""
     # `GPT3Backbone`'s defaults.
     pattern = config.get("attention_pattern", ("dense", "banded"))
     window = config.get("attention_window", 256)
@@ -38,24 +23,7 @@ def attention_windows(config):
 
 @functools.cache
 def key_ranges(length, window=None):
-    """The queries and keys of each block.
-
-    Args:
-        length: int. Tokens in a sequence.
-        window: int. Keys that a query of a banded layer sees. Defaults to
-            `None`, a dense layer.
-
-    Returns:
-        A tuple of pairs: how many queries, how many keys they meet.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.attention_blocks import key_ranges
-
-    key_ranges(600)  # ((256, 256), (256, 512), (88, 600))
-    ```
-    """
+    """The queries and keys of each block."""
     dense = window is None or window >= length
     size = DENSE_BLOCK if dense else BANDED_BLOCK
     ranges = []
@@ -67,26 +35,10 @@ def key_ranges(length, window=None):
 
 
 def largest_block(length, window=None):
-    """The most scores that a block has, for one head of one sequence.
-
-    Args:
-        length: int. Tokens in a sequence.
-        window: int. As in `key_ranges`. Defaults to `None`, a dense layer.
-
-    Returns:
-        An int.
-    """
+    """The most scores that a block has, for one head of one sequence."""
     return max(queries * keys for queries, keys in key_ranges(length, window))
 
 
 def num_scores(length, window=None):
-    """All scores that are computed, for one head of one sequence.
-
-    Args:
-        length: int. Tokens in a sequence.
-        window: int. As in `key_ranges`. Defaults to `None`, a dense layer.
-
-    Returns:
-        An int, above the scores that are visible: blocks are whole.
-    """
+    """All scores that are computed, for one head of one sequence."""
     return sum(queries * keys for queries, keys in key_ranges(length, window))

@@ -5,28 +5,7 @@ from keras_gpt3.integer_argument import check_integer
 
 
 def rows_of_batch(description, batch_tokens, length):
-    """The rows of the batch of all devices.
-
-    Args:
-        description: `ModelDescription`.
-        batch_tokens: int or `None`, for the batch of its recipe.
-        length: int. Tokens in a row.
-
-    Returns:
-        An int.
-
-    Raises:
-        ValueError: If there is no recipe, or the tokens make no whole rows.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning import describe
-    from keras_gpt3.planning.batch_rows import rows_of_batch
-
-    rows_of_batch(describe("gpt3_small_en"), None, length=2048)  # 256
-    ```
-    """
+    """The rows of the batch of all devices."""
     if batch_tokens is None and description.recipe is None:
         raise ValueError(
             "batch_tokens must be given where the preset has no recipe. "
@@ -48,25 +27,7 @@ def rows_of_batch(description, batch_tokens, length):
 
 
 def check_rows_divide(name, number, rows, length):
-    """Raises unless devices divide the rows of a batch.
-
-    Args:
-        name: string. What the number is called.
-        number: int. The devices.
-        rows: int. Rows of the batch of all devices.
-        length: int. Tokens in a row.
-
-    Raises:
-        ValueError: If they do not.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.batch_rows import check_rows_divide
-
-    check_rows_divide("devices", 8, rows=256, length=2048)
-    ```
-    """
+    """Raises unless devices divide the rows of a batch."""
     if rows % number:
         nearest = nearest_rows(number, rows)
         raise ValueError(
@@ -78,21 +39,5 @@ def check_rows_divide(name, number, rows, length):
 
 
 def nearest_rows(number, rows):
-    """The multiple of a number of devices that is nearest to some rows.
-
-    Args:
-        number: int. The devices.
-        rows: int.
-
-    Returns:
-        An int, at least `number`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.batch_rows import nearest_rows
-
-    nearest_rows(7, rows=256)  # 259
-    ```
-    """
+    """The multiple of a number of devices that is nearest to some rows."""
     return max(1, round(rows / number)) * number

@@ -28,36 +28,7 @@ _SENDS_OF_MICRO_BATCH = 2
 
 
 def communication_bytes(mesh, share, sizes, micro_batches):
-    """Computes what a device sends in a step.
-
-    Args:
-        mesh: `Mesh`.
-        share: `DeviceShare`.
-        sizes: `PassSizes`. Of one micro-batch of a replica.
-        micro_batches: int.
-
-    Returns:
-        A dict from what to a float, bytes: `activations`, over the model axis;
-        `gradients` and `weights`, over the data axis; `stages`, from one to
-        the next.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.communication import communication_bytes
-    from keras_gpt3.planning.mesh import Mesh
-    from keras_gpt3.planning.pass_sizes import PassSizes
-    from keras_gpt3.planning.device_share import DeviceShare
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    config = load_shipped_preset("gpt3_175b_en")["backbone"]
-    mesh = Mesh(data=128, model=8)
-    share = DeviceShare.of(config, mesh)
-    sizes = PassSizes.of(config, "mixed_bfloat16", rows=1)
-    sent = communication_bytes(mesh, share, sizes, micro_batches=12)
-    sent["gradients"]  # 1.7e11, twice the float32 gradients of an eighth
-    ```
-    """
+    """Computes what a device sends in a step."""
     activation = sizes.tokens * sizes.width * sizes.activation_bytes
     sent = _activations(mesh, sizes, activation)
     num_weights = share.used.total

@@ -66,18 +66,8 @@ _GAPS = 0.03
 
 
 def compiled_memory(share, sizes, micro_batches, backend, optimizer="adamw"):
-    """Computes the memory that a step takes on an accelerator, without stages.
-
-    Args:
-        share: `DeviceShare`. On TensorFlow, of a device with the whole model.
-        sizes: `PassSizes`. Of one micro-batch of a replica.
-        micro_batches: int.
-        backend: string. `"jax"` or `"tensorflow"`.
-        optimizer: string. As in `estimate_memory`. Defaults to `"adamw"`.
-
-    Returns:
-        A dict from part to int bytes, and the `total` at the peak; see
-        `estimate_sharded_memory`.
+    """Computes the memory that a step takes on an accelerator, without
+    stages.
     """
     kind = {"jax": _JaxStep, "tensorflow": _TensorFlowStep}[backend]
     return kind(share, sizes, micro_batches > 1).memory(optimizer)

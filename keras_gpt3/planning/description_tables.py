@@ -10,25 +10,7 @@ from keras_gpt3.planning.dtype_bytes import BYTES_PER_WEIGHT
 
 
 def description_tables(description):
-    """Lays out a model's figures as tables of at most 80 columns.
-
-    Args:
-        description: `ModelDescription`. The figures.
-
-    Returns:
-        A `rich.console.Group` to print on a `rich.console.Console`.
-
-    Example:
-
-    ```python
-    from rich.console import Console
-
-    from keras_gpt3.planning import describe
-    from keras_gpt3.planning.description_tables import description_tables
-
-    Console().print(description_tables(describe("gpt3_small_en")))
-    ```
-    """
+    """Lays out a model's figures as tables of at most 80 columns."""
     parts = [Text(description.summary or description.name, style="bold")]
     if description.printed:
         parts.append(_paper_table(description))

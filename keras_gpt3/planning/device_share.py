@@ -7,26 +7,7 @@ from keras_gpt3.planning.weight_shards import WeightShards
 
 @dataclasses.dataclass(frozen=True)
 class DeviceShare:
-    """What part of the model a device of a mesh has.
-
-    Args:
-        model: int. Devices along the model axis.
-        held: `WeightShards`. The weights that stay on the device.
-        used: `WeightShards`. Those that it computes with.
-        slots: `WeightShards`. Those whose optimizer state it has.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.mesh import Mesh
-    from keras_gpt3.planning.device_share import DeviceShare
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    config = load_shipped_preset("gpt3_175b_en")["backbone"]
-    share = DeviceShare.of(config, Mesh(64, 8), shard_optimizer=True)
-    share.held.total // share.slots.total  # 63
-    ```
-    """
+    """What part of the model a device of a mesh has."""
 
     model: int
     held: WeightShards
@@ -35,17 +16,7 @@ class DeviceShare:
 
     @classmethod
     def of(cls, config, mesh, shard_optimizer=False, shard_weights=False):
-        """Follows the arguments of `GPT3Backbone.get_layout_map`.
-
-        Args:
-            config: dict. The arguments of `GPT3Backbone`.
-            mesh: `Mesh`.
-            shard_optimizer: bool. Defaults to `False`.
-            shard_weights: bool. Defaults to `False`.
-
-        Returns:
-            A `DeviceShare`.
-        """
+        """Follows the arguments of `GPT3Backbone.get_layout_map`."""
         used = WeightShards.of(config, mesh.model)
         spread = used
         if shard_optimizer or shard_weights:

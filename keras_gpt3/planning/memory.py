@@ -50,25 +50,7 @@ def estimate_memory(num_parameters, dtype="float32", optimizer="adamw"):
 
 
 def training_slots(optimizer):
-    """The numbers that an optimizer keeps for each weight that it trains.
-
-    Args:
-        optimizer: string. As in `estimate_memory`, but not `None`.
-
-    Returns:
-        An int.
-
-    Raises:
-        ValueError: If the optimizer is not a known one, or `None`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.memory import training_slots
-
-    training_slots("adamw")  # 2
-    ```
-    """
+    """The numbers that an optimizer keeps for each weight that it trains."""
     if optimizer is None:
         raise ValueError(
             "optimizer must be one to train with. Received: optimizer=None. "

@@ -46,48 +46,13 @@ class Mesh(NamedTuple):
 
 
 def model_axes(config):
-    """The sizes that a model axis can have: common divisors.
-
-    Args:
-        config: dict. The arguments of `GPT3Backbone`.
-
-    Returns:
-        A list of ints, the smallest first.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.mesh import model_axes
-
-    model_axes({"num_heads": 12, "intermediate_dim": 3072})
-    # [1, 2, 3, 4, 6, 12]
-    ```
-    """
+    """The sizes that a model axis can have: common divisors."""
     common = math.gcd(_num_heads(config), config["intermediate_dim"])
     return divisors(common)[::-1]
 
 
 def meshes(config, devices, node_devices):
-    """All meshes of some devices that a model can run on.
-
-    Args:
-        config: dict. The arguments of `GPT3Backbone`.
-        devices: int.
-        node_devices: int. Devices of a machine, which stages do not leave.
-
-    Returns:
-        A list of `Mesh`, without model axis and stages first.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.mesh import meshes
-
-    config = {"num_layers": 2, "num_heads": 4, "intermediate_dim": 64}
-    meshes(config, 4, node_devices=8)
-    # 4 x 1 x 1, 2 x 2 x 1, 1 x 4 x 1, 2 x 1 x 2
-    ```
-    """
+    """All meshes of some devices that a model can run on."""
     shared = [Mesh(devices // n, n) for n in model_axes(config)]
     most = config["num_layers"] if devices <= node_devices else 1
     stages = range(2, most + 1)
@@ -96,31 +61,7 @@ def meshes(config, devices, node_devices):
 
 
 def check_mesh(mesh, config, devices=None, node_devices=None):
-    """Raises unless a model can run on a mesh.
-
-    Args:
-        mesh: sequence of three ints: data, model and stages.
-        config: dict. The arguments of `GPT3Backbone`.
-        devices: int. How many there are. Defaults to `None`, as many as the
-            mesh has.
-        node_devices: int. Devices of a machine. Defaults to `None`, any
-            number.
-
-    Returns:
-        The `Mesh`.
-
-    Raises:
-        ValueError: If it is no mesh of the devices, or none for the model.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.mesh import check_mesh
-
-    config = {"num_layers": 2, "num_heads": 4, "intermediate_dim": 64}
-    check_mesh((2, 4, 1), config, devices=8)  # Mesh(2, 4, 1)
-    ```
-    """
+    """Raises unless a model can run on a mesh."""
     mesh = _read(mesh)
     if devices is not None:
         _check_devices(mesh, devices)

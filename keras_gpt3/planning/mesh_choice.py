@@ -7,20 +7,7 @@ from keras_gpt3.planning.mesh import Mesh
 
 @dataclasses.dataclass(frozen=True)
 class MeshChoice:
-    """A mesh with the arguments to train on it, and what that takes.
-
-    Args:
-        mesh: `Mesh`.
-        shard_optimizer: bool. The argument of `GPT3Backbone.get_layout_map`.
-        shard_weights: bool. The same.
-        micro_batch_size: int or `None`. The argument of `GPT3.compile`.
-        rematerialization: string or int. The same.
-        memory: dict. Bytes of a device, by part.
-        communication: dict. Of `communication_bytes`.
-        bubble: float. Of `pipeline_bubble`.
-        recomputation: float. Of `recomputation_share`.
-        step_seconds: float. Of `step_seconds`.
-    """
+    """A mesh with the arguments to train on it, and what that takes."""
 
     mesh: Mesh
     shard_optimizer: bool

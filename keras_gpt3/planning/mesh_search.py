@@ -20,30 +20,7 @@ _DOUBLINGS = 8
 
 
 def plain_choice(job, devices, budget):
-    """Plain data parallelism: every device has the whole model.
-
-    Args:
-        job: `TrainingJob`.
-        devices: int. A divisor of the rows.
-        budget: int. Bytes of a device that may be used.
-
-    Returns:
-        A pair: a `MeshChoice`, the one that takes least if none fits; and
-        whether it fits, a bool. See `choose_training`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.mesh_search import plain_choice
-    from keras_gpt3.planning.training_job import TrainingJob
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    config = load_shipped_preset("gpt3_small_en")["backbone"]
-    job = TrainingJob(config, 8, 2048, "mixed_bfloat16")
-    choice, fits = plain_choice(job, 4, budget=16 * 10**9)
-    choice.is_plain  # True
-    ```
-    """
+    """Plain data parallelism: every device has the whole model."""
     mesh, rows = Mesh(devices), job.rows // devices
     choice, fits = choose_training(
         job.config, rows, budget, **job.memory_options
@@ -59,30 +36,6 @@ def choose_mesh(job, devices, budget, mesh=None):
 
     A model axis stays within a machine unless nothing else fits. Of choices
     whose steps differ by less than a percent, the simplest.
-
-    Args:
-        job: `TrainingJob`.
-        devices: int.
-        budget: int. Bytes of a device that may be used.
-        mesh: `Mesh`. The only one to look at. Defaults to `None`, all whose
-            data axis divides the rows.
-
-    Returns:
-        A pair: a `MeshChoice`, the one that takes least if none fits, `None`
-        if there is no mesh; and whether it fits, a bool.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.mesh_search import choose_mesh
-    from keras_gpt3.planning.training_job import TrainingJob
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    config = load_shipped_preset("gpt3_13b_en")["backbone"]
-    job = TrainingJob(config, 1024, 2048, "mixed_bfloat16")
-    choice, fits = choose_mesh(job, 8, budget=72 * 10**9)
-    fits  # True
-    ```
     """
     candidates = list(_candidates(job, devices, mesh))
     near = [c for c in candidates if c.mesh.model <= job.links.node_devices]
@@ -97,28 +50,7 @@ def choose_mesh(job, devices, budget, mesh=None):
 
 
 def fewest_devices(job, devices, budget):
-    """Finds how many devices it takes, by doubling them.
-
-    Args:
-        job: `TrainingJob`.
-        devices: int. Too few.
-        budget: int. Bytes of a device that may be used.
-
-    Returns:
-        An int, 2, 4, 8 or more times `devices`; `None` if none fits.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.mesh_search import fewest_devices
-    from keras_gpt3.planning.training_job import TrainingJob
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    config = load_shipped_preset("gpt3_175b_en")["backbone"]
-    job = TrainingJob(config, 1536, 2048, "mixed_bfloat16")
-    fewest_devices(job, 8, budget=72 * 10**9)  # 64
-    ```
-    """
+    """Finds how many devices it takes, by doubling them."""
     for doublings in range(1, _DOUBLINGS + 1):
         more = devices * 2**doublings
         for candidate in _candidates(job, more):

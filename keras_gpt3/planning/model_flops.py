@@ -11,27 +11,6 @@ def model_flops_per_token(config, length=None):
     what rematerialization computes again do not count (as in PaLM's appendix
     B, but with the visible keys alone). Each weight of a product counts 6
     times: a multiplication and an addition, forward and twice backward.
-
-    Args:
-        config: dict. The arguments of `GPT3Backbone`.
-        length: int. Tokens in a sequence. Defaults to `None`, the config's
-            `max_sequence_length`.
-
-    Returns:
-        A float.
-
-    Raises:
-        ValueError: If a size is missing or wrong.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.model_flops import model_flops_per_token
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    config = load_shipped_preset("gpt3_small_en")["backbone"]
-    model_flops_per_token(config)  # 8.0e8
-    ```
     """
     sizes = PassSizes.of(config, "float32", 1, length)
     weights = config["num_layers"] * sizes.kernel_weights + sizes.table_weights

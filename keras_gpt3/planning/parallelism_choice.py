@@ -9,35 +9,7 @@ from keras_gpt3.planning.training_choice import choose_training
 
 
 def choose_parallelism(job, devices, budget, mesh=None):
-    """Chooses plain data parallelism if that fits, else the quickest mesh.
-
-    Args:
-        job: `TrainingJob`.
-        devices: int.
-        budget: int. Bytes of a device that may be used.
-        mesh: `Mesh`. The only one to look at. Defaults to `None`, all.
-
-    Returns:
-        A pair: a `MeshChoice`, the one that takes least if none fits; and
-        whether it fits, a bool.
-
-    Raises:
-        ValueError: If no mesh can take the rows of the batch; or if other rows
-            would make plain data parallelism fit, and there are enough.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.parallelism_choice import choose_parallelism
-    from keras_gpt3.planning.training_job import TrainingJob
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    config = load_shipped_preset("gpt3_small_en")["backbone"]
-    job = TrainingJob(config, 256, 2048, "mixed_bfloat16")
-    choice, fits = choose_parallelism(job, devices=8, budget=14 * 10**9)
-    choice.mesh  # Mesh(data=8, model=1, stages=1)
-    ```
-    """
+    """Chooses plain data parallelism if that fits, else the quickest mesh."""
     if mesh is not None:
         check_rows_divide("data", mesh.data, job.rows, job.length)
     elif job.rows % devices:
@@ -46,18 +18,7 @@ def choose_parallelism(job, devices, budget, mesh=None):
 
 
 def best_choice(job, devices, budget, mesh=None):
-    """The same choice for the rows as they are, whatever others would give.
-
-    Args:
-        job: `TrainingJob`.
-        devices: int.
-        budget: int. Bytes of a device that may be used.
-        mesh: `Mesh`. The only one to look at. Defaults to `None`, all.
-
-    Returns:
-        A pair: a `MeshChoice`, the one that takes least if none fits, `None`
-        if no mesh can take the rows; and whether it fits, a bool.
-    """
+    """The same choice for the rows as they are, whatever others would give."""
     least = []
     if mesh in (None, Mesh(devices)) and job.rows % devices == 0:
         plain, fits = plain_choice(job, devices, budget)

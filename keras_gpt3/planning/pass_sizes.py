@@ -16,31 +16,7 @@ _CHUNK_LOGITS = 2**25
 
 @dataclasses.dataclass(frozen=True)
 class PassSizes:
-    """What goes through the model at once, and in which numbers.
-
-    Args:
-        rows: int. Sequences.
-        length: int. Tokens in a sequence.
-        width: int. `hidden_dim`.
-        inner: int. `intermediate_dim`.
-        heads: int. `num_heads`.
-        vocabulary: int. `vocabulary_size`.
-        windows: tuple. For each layer the window, `None` if it is dense.
-        recomputed: tuple of bools. The layers that are rematerialized.
-        drops: bool. Whether there is dropout.
-        activation_bytes: int. Bytes of a number that layers compute.
-        weight_bytes: int. Bytes of a number that a variable holds.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.pass_sizes import PassSizes
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    config = load_shipped_preset("gpt3_small_en")["backbone"]
-    PassSizes.of(config, "mixed_bfloat16", rows=2).tokens  # 4096
-    ```
-    """
+    """What goes through the model at once, and in which numbers."""
 
     rows: int
     length: int
@@ -56,24 +32,7 @@ class PassSizes:
 
     @classmethod
     def of(cls, config, dtype, rows, length=None, rematerialization="none"):
-        """Takes the sizes from the arguments of a backbone and of `compile`.
-
-        Args:
-            config: dict. The arguments of `GPT3Backbone`.
-            dtype: string. A Keras dtype policy.
-            rows: int. Sequences that are in the model at once.
-            length: int. Tokens in a sequence. Defaults to `None`, the config's
-                `max_sequence_length`.
-            rematerialization: string or int. As in `GPT3.compile`. Defaults to
-                `"none"`.
-
-        Returns:
-            A `PassSizes`.
-
-        Raises:
-            ValueError: If a size is missing or wrong, or the dtype or the
-                policy is unknown.
-        """
+        """Takes the sizes from the arguments of a backbone and of `compile`."""
         count_parameters(config)  # Checks the sizes.
         context = config["max_sequence_length"]
         length = context if length is None else length

@@ -12,21 +12,6 @@ def pipeline_bubble(stages, micro_batches):
     Micro-batches go in groups, each forward and then backward through the P
     stages. In a group of M the first reaches the last stage when that has
     waited for P - 1 others: for `(P - 1) / (M + P - 1)` of the time.
-
-    Args:
-        stages: int. Number of stages, P.
-        micro_batches: int. Micro-batches of a step.
-
-    Returns:
-        A float.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.pipeline_bubble import pipeline_bubble
-
-    pipeline_bubble(stages=4, micro_batches=12)  # 0.2
-    ```
     """
     number, each = micro_batch_groups(stages, micro_batches)
     # What the last group lacks is waited for, too.
@@ -34,23 +19,7 @@ def pipeline_bubble(stages, micro_batches):
 
 
 def micro_batch_groups(stages, micro_batches):
-    """How micro-batches are divided: 4 a stage at most are under way.
-
-    Args:
-        stages: int. Number of stages.
-        micro_batches: int. Micro-batches of a step.
-
-    Returns:
-        A pair of ints: the number of groups, and the micro-batches in each.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.pipeline_bubble import micro_batch_groups
-
-    micro_batch_groups(stages=2, micro_batches=20)  # (3, 7)
-    ```
-    """
+    """How micro-batches are divided: 4 a stage at most are under way."""
     if stages == 1:
         return micro_batches, 1
     number = -(-micro_batches // (MOST_FOR_EACH_STAGE * stages))

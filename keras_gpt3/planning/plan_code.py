@@ -38,29 +38,6 @@ def plan_code(preset, choice, job, context):
     They have at most 80 columns where the preset's name is short. A model or
     config that was given is no part of them: make it before the last line, and
     in the strategy's scope if there is one.
-
-    Args:
-        preset: As in `plan`.
-        choice: `MeshChoice`.
-        job: `TrainingJob`.
-        context: int. The `max_sequence_length` of the preset.
-
-    Returns:
-        A str.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.mesh_search import choose_mesh
-    from keras_gpt3.planning.plan_code import plan_code
-    from keras_gpt3.planning.training_job import TrainingJob
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    config = load_shipped_preset("gpt3_13b_en")["backbone"]
-    job = TrainingJob(config, 1024, 2048, "mixed_bfloat16")
-    choice, _ = choose_mesh(job, devices=8, budget=72 * 10**9)
-    print(plan_code("gpt3_13b_en", choice, job, context=2048))
-    ```
     """
     made = _optimizer(preset, choice, job)
     lines = _model(preset, job, context) + _compile(choice)

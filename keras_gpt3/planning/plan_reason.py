@@ -11,17 +11,7 @@ from keras_gpt3.planning.training_choice import choose_training
 
 
 def plan_reason(job, choice, budget, mesh=None):
-    """Says how the memory of a choice compares with what may be used.
-
-    Args:
-        job: `TrainingJob`.
-        choice: `MeshChoice`.
-        budget: int. Bytes of a device that may be used.
-        mesh: `Mesh`. The one that was asked for. Defaults to `None`.
-
-    Returns:
-        A str, one or two sentences.
-    """
+    """Says how the memory of a choice compares with what may be used."""
     total = choice.memory["total"]
     usable = (
         f"the {format_bytes(budget)} that may be used ({MARGIN:.0%} of a "

@@ -9,25 +9,7 @@ from keras_gpt3.planning.byte_size import format_bytes
 
 
 def plan_table(plan):
-    """Lays out a plan as tables of at most 80 columns.
-
-    Args:
-        plan: `Plan`.
-
-    Returns:
-        A `rich.console.Group` to print on a `rich.console.Console`.
-
-    Example:
-
-    ```python
-    from rich.console import Console
-
-    import keras_gpt3
-    from keras_gpt3.planning.plan_table import plan_table
-
-    Console().print(plan_table(keras_gpt3.plan("gpt3_small_en", "24GB")))
-    ```
-    """
+    """Lays out a plan as tables of at most 80 columns."""
     verdict = "fits" if plan.fits else "does not fit"
     parts = [
         Text(f"{plan.name} {verdict}", style="bold"),

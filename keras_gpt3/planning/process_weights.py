@@ -17,25 +17,6 @@ def process_weights(config):
     where devices are CPUs, of the host that those of this process share. Under
     a `keras.distribution` that splits weights, each device holds a part of
     them; what is not split, each holds whole.
-
-    Args:
-        config: dict. The arguments of `GPT3Backbone`.
-
-    Returns:
-        An int, that of all weights where nothing is distributed.
-
-    Raises:
-        ValueError: If a size is missing or is not a positive integer.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.process_weights import process_weights
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    config = load_shipped_preset("gpt3_small_en")["backbone"]
-    process_weights(config)  # 125226240 without a distribution
-    ```
     """
     count = sum(count_parameters(config).values())
     distribution = _distribution()

@@ -48,28 +48,12 @@ def recomputation_share(config, rematerialization, length=None):
 
 
 def forward_flops(sizes, window):
-    """FLOPs of a block's products forward; a multiply-add is two.
-
-    Args:
-        sizes: `PassSizes`.
-        window: int or `None`. The layer's, as in `sizes.windows`.
-
-    Returns:
-        An int.
-    """
+    """FLOPs of a block's products forward; a multiply-add is two."""
     return _projections(sizes) + _FORWARD_PRODUCTS * _attention(sizes, window)
 
 
 def backward_flops(sizes, window):
-    """FLOPs of a block's products backward, without rematerialization.
-
-    Args:
-        sizes: `PassSizes`.
-        window: int or `None`. The layer's, as in `sizes.windows`.
-
-    Returns:
-        An int.
-    """
+    """FLOPs of a block's products backward, without rematerialization."""
     attention = _BACKWARD_PRODUCTS * _attention(sizes, window)
     return 2 * _projections(sizes) + attention
 

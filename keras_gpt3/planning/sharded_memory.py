@@ -81,19 +81,7 @@ def estimate_sharded_memory(
 
 
 def step_memory(mesh, share, sizes, micro_batches, optimizer="adamw"):
-    """Computes the memory that a training step takes on one device.
-
-    Args:
-        mesh: `Mesh`.
-        share: `DeviceShare`.
-        sizes: `PassSizes`. Of one micro-batch of a replica.
-        micro_batches: int.
-        optimizer: string. As in `estimate_memory`. Defaults to `"adamw"`.
-
-    Returns:
-        A dict from part to int bytes, and the `total` at the peak; see
-        `estimate_sharded_memory`.
-    """
+    """Computes the memory that a training step takes on one device."""
     if mesh.stages > 1:
         return stage_memory(share, sizes, mesh.stages, micro_batches, optimizer)
     return compiled_memory(share, sizes, micro_batches, "jax", optimizer)

@@ -23,19 +23,7 @@ _BYTES_FLOAT32 = 4
 
 
 def stage_memory(share, sizes, stages, micro_batches, optimizer="adamw"):
-    """Computes the memory of the stage that takes most.
-
-    Args:
-        share: `DeviceShare`. Of a device that has the whole model.
-        sizes: `PassSizes`. Of one micro-batch.
-        stages: int.
-        micro_batches: int. Those of a step.
-        optimizer: string. As in `estimate_memory`. Defaults to `"adamw"`.
-
-    Returns:
-        A dict from part to int bytes, and the `total` at the peak; see
-        `estimate_sharded_memory`.
-    """
+    """Computes the memory of the stage that takes most."""
     layers = stage_layers(len(sizes.windows), stages)
     _, under_way = micro_batch_groups(stages, micro_batches)
     # Between the first and the last no stage has more than the last.
@@ -50,15 +38,7 @@ def stage_memory(share, sizes, stages, micro_batches, optimizer="adamw"):
 
 
 def stage_weights(share, stages):
-    """The weights of the stage that has most.
-
-    Args:
-        share: `DeviceShare`. Of a device that has the whole model.
-        stages: int.
-
-    Returns:
-        An int.
-    """
+    """The weights of the stage that has most."""
     layers = stage_layers(share.held.num_layers, stages)
     return max(
         _weights_of(share.held, layers[0]), _weights_of(share.held, layers[-1])

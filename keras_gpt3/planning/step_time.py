@@ -12,31 +12,6 @@ def step_seconds(job, mesh, micro_batches, recomputation, communication):
     has more than the others, and by the bubble. What goes over the model axis
     or between stages is waited for. The data axis communicates beside the
     products, as far as `Links.overlap` allows.
-
-    Args:
-        job: `TrainingJob`.
-        mesh: `Mesh`.
-        micro_batches: int. Micro-batches of a replica.
-        recomputation: float. FLOPs that are computed again, over those of a
-            step.
-        communication: dict. Of `communication_bytes`.
-
-    Returns:
-        A float.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.mesh import Mesh
-    from keras_gpt3.planning.step_time import step_seconds
-    from keras_gpt3.planning.training_job import TrainingJob
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    config = load_shipped_preset("gpt3_small_en")["backbone"]
-    job = TrainingJob(config, 256, 2048, "mixed_bfloat16")
-    sent = dict.fromkeys(("activations", "gradients", "weights", "stages"), 0)
-    step_seconds(job, Mesh(8), 1, 0.0, sent)  # 0.42
-    ```
     """
     flops = job.tokens * job.flops_per_token * (1 + recomputation)
     products = flops / (mesh.devices * job.sustained_flops)
@@ -63,27 +38,6 @@ def communication_seconds(job, mesh, communication):
 
     Devices of a replica are consecutive, so those of the data axis that
     communicate are spread over the whole mesh.
-
-    Args:
-        job: `TrainingJob`.
-        mesh: `Mesh`.
-        communication: dict. Of `communication_bytes`.
-
-    Returns:
-        A dict with the same keys, of floats.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.mesh import Mesh
-    from keras_gpt3.planning.step_time import communication_seconds
-    from keras_gpt3.planning.training_job import TrainingJob
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    config = load_shipped_preset("gpt3_small_en")["backbone"]
-    job = TrainingJob(config, 256, 2048, "mixed_bfloat16")
-    communication_seconds(job, Mesh(8), {"gradients": 3e9})  # 0.01
-    ```
     """
     spans = {
         "activations": mesh.model,

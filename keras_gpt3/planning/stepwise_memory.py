@@ -160,15 +160,6 @@ def step_moments(sizes, gradients, summed=0):
     head, the backward pass adds those of one block after the other. With
     micro-batches the sums are there all the time, and take up each gradient as
     it comes.
-
-    Args:
-        sizes: `PassSizes`.
-        gradients: int. Bytes of the gradients of all weights.
-        summed: int. Bytes of the sums of micro-batches. Defaults to `0`, there
-            are none.
-
-    Returns:
-        A dict: `loss`, `backward` (of the block that takes most) and `update`.
     """
     head = sizes.weight_bytes * sizes.table_weights
     return {

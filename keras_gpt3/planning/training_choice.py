@@ -13,13 +13,7 @@ MARGIN = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class TrainingChoice:
-    """Arguments of `GPT3.compile`, and what they take.
-
-    Args:
-        micro_batch_size: int or `None`.
-        rematerialization: string or int.
-        memory: dict. Of `estimate_training_memory`.
-    """
+    """Arguments of `GPT3.compile`, and what they take."""
 
     micro_batch_size: int | None
     rematerialization: str | int
@@ -40,16 +34,6 @@ def training_choices(config, batch_size, policies=None, **options):
     Without rematerialization, then every k-th block by falling k, then all
     blocks; each with micro-batches by falling size, which are the divisors of
     the rows.
-
-    Args:
-        config: dict. The arguments of `GPT3Backbone`.
-        batch_size: int. Rows of one replica.
-        policies: list of rematerializations. Defaults to `None`, all of them.
-        **options: `dtype`, `optimizer`, `length` and `accelerator`, as in
-            `estimate_training_memory`.
-
-    Yields:
-        `TrainingChoice` objects.
     """
     estimate = functools.partial(
         estimate_training_memory, config, batch_size=batch_size, **options
@@ -64,29 +48,7 @@ def training_choices(config, batch_size, policies=None, **options):
 
 
 def choose_training(config, batch_size, budget, **options):
-    """The first of `training_choices` that takes no more than the budget.
-
-    Args:
-        config: dict. The arguments of `GPT3Backbone`.
-        batch_size: int. Rows of one replica.
-        budget: int. Bytes.
-        **options: As in `training_choices`.
-
-    Returns:
-        A pair: a `TrainingChoice`, the one that takes least if none fits; and
-        whether it fits, a bool.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.training_choice import choose_training
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    config = load_shipped_preset("gpt3_small_en")["backbone"]
-    choice, fits = choose_training(config, 8, 12 * 10**9, dtype="float32")
-    choice.micro_batch_size  # 2
-    ```
-    """
+    """The first of `training_choices` that takes no more than the budget."""
     smallest, policies = None, None
     estimate = estimate_training_memory(config, **options)
     if estimate["weights"] + estimate["optimizer"] > budget:

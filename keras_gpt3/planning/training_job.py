@@ -15,30 +15,7 @@ SUSTAINED_FLOPS = 125e12
 
 @dataclasses.dataclass(frozen=True)
 class TrainingJob:
-    """A step's batch of a model, and how fast devices and links are.
-
-    Args:
-        config: dict. The arguments of `GPT3Backbone`.
-        rows: int. Rows of the batch of all devices.
-        length: int. Tokens in a row.
-        dtype: string. A Keras dtype policy.
-        sustained_flops: float. FLOP/s that a device keeps up, products
-            that are computed again included. Defaults to `125e12`.
-        links: `Links`. Defaults to those of machines of eight A100.
-        accelerator: string or `None`. What runs it where every device has the
-            whole model, as in `estimate_training_memory`. Defaults to
-            `"tensorflow"`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.training_job import TrainingJob
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    config = load_shipped_preset("gpt3_small_en")["backbone"]
-    TrainingJob(config, 256, 2048, "mixed_bfloat16").tokens  # 524288
-    ```
-    """
+    """A step's batch of a model, and how fast devices and links are."""
 
     config: dict
     rows: int
@@ -59,23 +36,7 @@ class TrainingJob:
         links=None,
         accelerator="tensorflow",
     ):
-        """Fills in what is assumed where nothing is said.
-
-        Args:
-            config: dict. As above, as are `rows`, `length` and `dtype`.
-            rows: int. See `config`.
-            length: int. See `config`.
-            dtype: string. See `config`.
-            sustained_flops: float. Defaults to `None`, 125e12.
-            links: `Links`. Defaults to `None`, machines of eight A100.
-            accelerator: string or `None`. As above.
-
-        Returns:
-            A `TrainingJob`.
-
-        Raises:
-            ValueError: If `sustained_flops` is not above 0.
-        """
+        """Fills in what is assumed where nothing is said."""
         if sustained_flops is None:
             sustained_flops = SUSTAINED_FLOPS
         if not sustained_flops > 0:
@@ -109,26 +70,11 @@ class TrainingJob:
         return model_flops_per_token(self.config, self.length)
 
     def sizes(self, rows, rematerialization):
-        """The sizes of a pass of some rows.
-
-        Args:
-            rows: int. Rows that are in a replica at once.
-            rematerialization: string or int. As in `GPT3.compile`.
-
-        Returns:
-            A `PassSizes`.
-        """
+        """The sizes of a pass of some rows."""
         return PassSizes.of(
             self.config, self.dtype, rows, self.length, rematerialization
         )
 
     def recomputation(self, rematerialization):
-        """The share of a step's FLOPs that come on top.
-
-        Args:
-            rematerialization: string or int. As in `GPT3.compile`.
-
-        Returns:
-            A float.
-        """
+        """The share of a step's FLOPs that come on top."""
         return recomputation_share(self.config, rematerialization, self.length)

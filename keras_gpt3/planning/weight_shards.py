@@ -17,26 +17,7 @@ _BLOCK = "decoder_block_0/"
 
 @dataclasses.dataclass(frozen=True)
 class WeightShards:
-    """The weights that one device holds, as numbers of them.
-
-    Args:
-        block: int. Those of one decoder block.
-        largest: int. The largest weight of a block.
-        table: int. The token embedding, with its rows of padding.
-        rest: int. Positions, the final norm and projections of an embedding.
-        num_layers: int. Blocks on the device.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.weight_shards import WeightShards
-    from keras_gpt3.preset_loader import load_shipped_preset
-
-    config = load_shipped_preset("gpt3_small_en")["backbone"]
-    WeightShards.of(config).total  # 125226240
-    WeightShards.of(config, model=4).table  # 9658368, 12576 of 50304 rows
-    ```
-    """
+    """The weights that one device holds, as numbers of them."""
 
     block: int
     largest: int
@@ -46,17 +27,7 @@ class WeightShards:
 
     @classmethod
     def of(cls, config, model=1, data=1):
-        """Counts the weights by the layouts that `get_layout_map` gives.
-
-        Args:
-            config: dict. The arguments of `GPT3Backbone`.
-            model: int. Devices along the model axis. Defaults to `1`.
-            data: int. Devices along the data axis that share the weights, too.
-                Defaults to `1`, they do not.
-
-        Returns:
-            A `WeightShards`.
-        """
+        """Counts the weights by the layouts that `get_layout_map` gives."""
         # One block is like another.
         shapes = weight_shapes(SWITCHES | config | {"num_layers": 1})
         rows = padded_rows(config["vocabulary_size"], model)
@@ -82,23 +53,7 @@ class WeightShards:
 
 
 def data_axis_divides(config, data):
-    """Whether a data axis can share the weights: it must divide their width.
-
-    Args:
-        config: dict. The arguments of `GPT3Backbone`.
-        data: int. Devices along the data axis.
-
-    Returns:
-        A bool.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.weight_shards import data_axis_divides
-
-    data_axis_divides({"hidden_dim": 768}, 512)  # False
-    ```
-    """
+    """Whether a data axis can share the weights: it must divide their width."""
     width = config["hidden_dim"]
     embedding = config.get("embedding_dim") or width
     return width % data == 0 and embedding % data == 0

@@ -54,14 +54,7 @@ register_url_convertor("model", _Name())
 
 
 def make_app(server):
-    """Makes the application.
-
-    Args:
-        server: `ModelServer`. It is closed with the application.
-
-    Returns:
-        A `starlette.applications.Starlette`.
-    """
+    """Makes the application."""
     routes = _Routes(server)
     listed = [Route(path, routes.page) for path in _PAGE]
     listed += [

@@ -23,42 +23,6 @@ class BatchCollector:
     Requests keep their order. While a batch runs, the next one gathers. A
     batch that fails is run again request by request, so that a bad one fails
     alone. A request that nobody waits for any more is left out.
-
-    Args:
-        run: callable. `run(rows)` takes a list of rows and returns a dict of
-            name to array with one value a row. It is called in a thread.
-        executor: `concurrent.futures.Executor`. Where it is called.
-        max_rows: int. The most rows of a batch; a single request may not have
-            more.
-        max_tokens: int. The most tokens of a batch of several requests: rows
-            times the longest.
-        timeout: float. Seconds from the arrival of a batch's first request
-            after which it is run, full or not.
-
-    Example:
-
-    ```python
-    import asyncio
-    import concurrent.futures
-
-    import numpy as np
-
-    from keras_gpt3.serving.batch_collector import BatchCollector
-
-
-    def double(rows):
-        return {"y": 2 * np.array(rows)}
-
-
-    async def main():
-        with concurrent.futures.ThreadPoolExecutor(1) as executor:
-            collector = BatchCollector(double, executor, 8, 1000, 0.005)
-            answers = [collector.answer([i], longest=1) for i in range(3)]
-            return await asyncio.gather(*answers)
-
-
-    asyncio.run(main())
-    ```
     """
 
     def __init__(self, run, executor, max_rows, max_tokens, timeout):
@@ -72,15 +36,7 @@ class BatchCollector:
         self._task = None
 
     async def answer(self, rows, longest):
-        """Waits for the answer to a request.
-
-        Args:
-            rows: list. The rows of the request.
-            longest: int. The most tokens that one of them may come to.
-
-        Returns:
-            A dict of name to array with one value a row.
-        """
+        """Waits for the answer to a request."""
         loop = asyncio.get_running_loop()
         waiting = _Waiting(rows, longest, loop.time(), loop.create_future())
         self._waiting.append(waiting)

@@ -18,13 +18,7 @@ _TOO_MANY = 2**30
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """What a signature takes and gives.
-
-    Args:
-        inputs: dict of name to `tf.TensorSpec`.
-        outputs: dict of name to `tf.TensorSpec`.
-        defaults: dict of name to array, for inputs that may be left out.
-    """
+    """What a signature takes and gives."""
 
     inputs: dict
     outputs: dict
@@ -37,35 +31,7 @@ class Signature:
 
 
 class ExportedModel:
-    """Calls the signatures of an export.
-
-    Args:
-        path: path. The folder of the SavedModel.
-        version: int. What its answers are said to be from.
-
-    Attributes:
-        signatures: dict of name to `Signature`.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.serving.exported_model import ExportedModel
-    from keras_gpt3.serving.version_folders import newest_versions
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=100,
-        num_layers=1,
-        num_heads=2,
-        hidden_dim=16,
-        intermediate_dim=64,
-        max_sequence_length=32,
-    )
-    keras_gpt3.GPT3(backbone).export("exported", verbose=False)
-    version, path = newest_versions("exported")[0]
-    ExportedModel(path, version).call("logits", {"token_ids": [[1, 2]]})
-    ```
-    """
+    """Calls the signatures of an export."""
 
     def __init__(self, path, version):
         self.version = version
@@ -81,34 +47,12 @@ class ExportedModel:
         }
 
     def call(self, name, inputs):
-        """Calls a signature.
-
-        Args:
-            name: string.
-            inputs: dict of name to array, all of them; strings as bytes.
-
-        Returns:
-            A dict of name to array.
-
-        Raises:
-            ValueError: If the graph refuses the inputs.
-        """
+        """Calls a signature."""
         answer = self.call_on_tensors(name, inputs)
         return {name: value.numpy() for name, value in answer.items()}
 
     def call_on_tensors(self, name, inputs):
-        """Calls a signature, and leaves its answer where it is.
-
-        Args:
-            name: string.
-            inputs: dict of name to array or tensor, all of them.
-
-        Returns:
-            A dict of name to tensor.
-
-        Raises:
-            ValueError: If the graph refuses the inputs.
-        """
+        """Calls a signature, and leaves its answer where it is."""
         signature = self.signatures[name]
         tensors = {
             key: tf.convert_to_tensor(inputs[key], spec.dtype)
@@ -183,11 +127,7 @@ class ExportedModel:
         return int(found[1]) + 1
 
     def definitions(self):
-        """The signatures as TensorFlow Serving's metadata writes them.
-
-        Returns:
-            A dict of name to a dict for JSON.
-        """
+        """The signatures as TensorFlow Serving's metadata writes them."""
         return {
             name: json_format.MessageToDict(
                 definition,

@@ -20,14 +20,6 @@ class HttpProtocol(H11Protocol):
     head, nor that of a body that nobody reads, nor the number of sockets that
     are open; and it takes a client that has sent all and closed its half for
     one that went away.
-
-    Args:
-        receive_timeout: float. Seconds for the head of a request, for a body
-            behind its answer, and in which a client must take something of
-            its answer.
-        max_connections: int. The most sockets. One more takes the place of
-            the one that has been waiting longest without a request.
-        **settings: What `uvicorn.Server` passes.
     """
 
     def __init__(self, *, receive_timeout, max_connections, **settings):
@@ -38,11 +30,7 @@ class HttpProtocol(H11Protocol):
         self._unsent = 0
 
     def connection_made(self, transport):
-        """Makes room for a client, or sends it away.
-
-        Args:
-            transport: `asyncio.Transport`.
-        """
+        """Makes room for a client, or sends it away."""
         super().connection_made(transport)
         self.began = self.loop.time()
         self._set_deadline()
@@ -57,22 +45,14 @@ class HttpProtocol(H11Protocol):
             )
 
     def connection_lost(self, exc):
-        """Stops the clocks.
-
-        Args:
-            exc: `Exception` or `None`.
-        """
+        """Stops the clocks."""
         for timer in (self._deadline, self._stall, self._look):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
 
     def awaits_request(self):
-        """Whether the connection has no request that has come whole.
-
-        Returns:
-            A bool.
-        """
+        """Whether the connection has no request that has come whole."""
         return self._is_idle() or self.cycle.more_body
 
     def handle_events(self):
@@ -92,9 +72,6 @@ class HttpProtocol(H11Protocol):
 
         One that has closed both looks the same until something is sent to it,
         so it is told that its request is worked on.
-
-        Returns:
-            Whether the connection stays open.
         """
         if self.awaits_request():
             return False
@@ -106,11 +83,7 @@ class HttpProtocol(H11Protocol):
         return True
 
     def send_400_response(self, msg):
-        """Refuses what is no HTTP.
-
-        Args:
-            msg: string. Uvicorn's words, which do not say what is wrong.
-        """
+        """Refuses what is no HTTP."""
         self.refuse(
             400,
             "A request must be HTTP/1.1. Received: bytes that are not. Check "
@@ -118,12 +91,7 @@ class HttpProtocol(H11Protocol):
         )
 
     def refuse(self, status, message):
-        """Says in JSON what is wrong, where it still can, and closes.
-
-        Args:
-            status: int. An HTTP status.
-            message: string. One line.
-        """
+        """Says in JSON what is wrong, where it still can, and closes."""
         if self.transport.is_closing():
             return
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):

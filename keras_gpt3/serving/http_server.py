@@ -17,13 +17,7 @@ _MORE_SECONDS = 5
 
 
 class HttpServer(uvicorn.Server):
-    """Runs an ASGI application until a signal.
-
-    Args:
-        app: ASGI application.
-        settings: `ServerSettings`.
-        message: string. What is printed once it is ready.
-    """
+    """Runs an ASGI application until a signal."""
 
     def __init__(self, app, settings, message):
         super().__init__(
@@ -53,11 +47,7 @@ class HttpServer(uvicorn.Server):
         self._message = message
 
     async def startup(self, sockets=None):
-        """Listens, and says so.
-
-        Args:
-            sockets: list of sockets. Defaults to `None`.
-        """
+        """Listens, and says so."""
         await super().startup(sockets)
         # Not rich's own console, which keeps what its first output was like.
         rich.console.Console(soft_wrap=True).print(
@@ -65,12 +55,7 @@ class HttpServer(uvicorn.Server):
         )
 
     def handle_exit(self, sig, frame):
-        """Stops; on a second Ctrl-C without waiting for what runs.
-
-        Args:
-            sig: int. The signal.
-            frame: Python's, of where it came.
-        """
+        """Stops; on a second Ctrl-C without waiting for what runs."""
         if self.should_exit and sig == signal.SIGINT:
             # No exception ends a batch: it runs in TensorFlow's own code.
             signal.signal(sig, signal.SIG_DFL)

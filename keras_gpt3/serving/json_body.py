@@ -9,27 +9,7 @@ _MAX_DEPTH = 16
 
 
 def parse_body(body, known):
-    """Reads a body.
-
-    Args:
-        body: bytes.
-        known: tuple of strings. The keys that it may have.
-
-    Returns:
-        A dict.
-
-    Raises:
-        ValueError: If the body is no UTF-8, no JSON, no object, or has another
-            key.
-
-    Example:
-
-    ```python
-    from keras_gpt3.serving.json_body import parse_body
-
-    parse_body(b'{"inputs": ["a"]}', known=("inputs", "instances"))
-    ```
-    """
+    """Reads a body."""
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -58,16 +38,7 @@ def parse_body(body, known):
 
 
 def check_keys(what, keys, known):
-    """Raises if there is a key that is not known.
-
-    Args:
-        what: string. What has keys, for the message.
-        keys: iterable of strings.
-        known: iterable of strings.
-
-    Raises:
-        ValueError: If there is another key.
-    """
+    """Raises if there is a key that is not known."""
     unknown = [key for key in keys if key not in known]
     if unknown:
         # Not as it came: a lone surrogate could not be sent back.

@@ -11,31 +11,7 @@ _KINDS = {"b": "booleans", "i": "integers", "f": "numbers", "O": "strings"}
 
 
 def array_from_json(name, value, dtype):
-    """Turns nested lists into an array.
-
-    Args:
-        name: string. The input's name, for the message.
-        value: A value of a JSON: a number, bool, string, `{"b64": string}`
-            for bytes, or nested lists of them with one length at each depth.
-        dtype: `np.dtype`; `object` for strings.
-
-    Returns:
-        An array; strings as bytes.
-
-    Raises:
-        ValueError: If the lists are ragged, or a value is of another type or
-            out of the range of the type.
-
-    Example:
-
-    ```python
-    import numpy as np
-
-    from keras_gpt3.serving.json_tensors import array_from_json
-
-    array_from_json("token_ids", [[1, 2], [3, 4]], np.dtype("int32"))
-    ```
-    """
+    """Turns nested lists into an array."""
     shape, innermost = [], value
     while isinstance(innermost, list):
         shape.append(len(innermost))
@@ -48,19 +24,7 @@ def array_from_json(name, value, dtype):
 
 
 def leaf_from_json(name, value, dtype):
-    """Turns one value of a JSON into one of an array.
-
-    Args:
-        name: string. The input's name, for the message.
-        value: The value.
-        dtype: `np.dtype`; `object` for strings.
-
-    Returns:
-        A bool, an int, a float, or bytes.
-
-    Raises:
-        ValueError: If the value is of another type or out of its range.
-    """
+    """Turns one value of a JSON into one of an array."""
     kind = _kind(dtype)
     if kind == "O":
         return _string(name, value)
@@ -82,27 +46,7 @@ def leaf_from_json(name, value, dtype):
 
 
 def json_from_array(name, array):
-    """Turns an array into values of a JSON.
-
-    Args:
-        name: string. The output's name; one that ends in `_bytes` holds bytes.
-        array: array. Strings as bytes.
-
-    Returns:
-        Nested lists. Strings that are no UTF-8, and all of an output of bytes,
-        are `{"b64": string}`.
-
-    Example:
-
-    ```python
-    import numpy as np
-
-    from keras_gpt3.serving.json_tensors import json_from_array
-
-    json_from_array("texts", np.array([b"\\xff"], object))
-    # [{"b64": "/w=="}]
-    ```
-    """
+    """Turns an array into values of a JSON."""
     values = array.tolist()
     if array.dtype != object:
         return values
@@ -110,14 +54,7 @@ def json_from_array(name, array):
 
 
 def is_bytes_object(value):
-    """Whether a value of a JSON stands for bytes.
-
-    Args:
-        value: The value.
-
-    Returns:
-        A bool.
-    """
+    """Whether a value of a JSON stands for bytes."""
     return isinstance(value, dict) and list(value) == ["b64"]
 
 

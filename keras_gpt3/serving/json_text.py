@@ -8,20 +8,6 @@ def json_text(value):
 
     Python's own writer is not interrupted: on millions of numbers it would
     keep the thread that talks HTTP waiting for seconds.
-
-    Args:
-        value: A value of a JSON.
-
-    Returns:
-        A string; NaN and infinity as TensorFlow Serving writes them.
-
-    Example:
-
-    ```python
-    from keras_gpt3.serving.json_text import json_text
-
-    json_text({"outputs": [[1, 2], [3, 4]]})  # '{"outputs": [[1, 2], ...'
-    ```
     """
     if isinstance(value, dict):
         parts = [

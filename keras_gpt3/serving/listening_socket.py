@@ -6,28 +6,7 @@ _LAST_PORT = 2**16 - 1
 
 
 def listening_socket(host, port):
-    """Opens a socket.
-
-    Args:
-        host: string. A name or address of this machine.
-        port: int. 0 picks one that is free.
-
-    Returns:
-        A `socket.socket`, bound.
-
-    Raises:
-        ValueError: If the port is no number of a port.
-        OSError: If the address cannot be had.
-
-    Example:
-
-    ```python
-    from keras_gpt3.serving.listening_socket import listening_socket
-
-    with listening_socket("127.0.0.1", 0) as listener:
-        listener.getsockname()  # ("127.0.0.1", 40123)
-    ```
-    """
+    """Opens a socket."""
     if not 0 <= port <= _LAST_PORT:
         # The resolver of addresses would take what is left of 16 bits.
         raise ValueError(

@@ -21,20 +21,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class ModelServer:
-    """Serves the newest version of a folder, and the next one when it comes.
-
-    Args:
-        folder: path. One SavedModel, or a base folder with versions.
-        settings: `ServerSettings`.
-
-    Attributes:
-        settings: `ServerSettings`.
-        metrics: `ServerMetrics`.
-        version: int. What is served.
-
-    Raises:
-        ValueError: If there is no SavedModel that can be loaded.
-    """
+    """Serves the newest version of a folder, and the next one when it comes."""
 
     def __init__(self, folder, settings):
         self.settings = settings
@@ -55,19 +42,7 @@ class ModelServer:
         return self._served.model.version
 
     async def predict(self, name, version, body):
-        """Answers a `:predict` request.
-
-        Args:
-            name: string. The model in the path.
-            version: string or `None`. The version in the path.
-            body: bytes.
-
-        Returns:
-            Bytes, a JSON.
-
-        Raises:
-            RequestError: If the request is not answered.
-        """
+        """Answers a `:predict` request."""
         start, signature = time.monotonic(), "unknown"
         with self._counted(start, lambda: signature):
             served = self._find(name, version)
@@ -78,20 +53,7 @@ class ModelServer:
                     return await served.predict(request)
 
     async def stream(self, name, version, body):
-        """Answers a `:stream` request.
-
-        Args:
-            name: string. The model in the path.
-            version: string or `None`. The version in the path.
-            body: bytes.
-
-        Yields:
-            Dicts for JSON: `{"text": ...}`, and at last one of
-            `finish_reason`, `num_tokens` and `num_prompt_tokens`.
-
-        Raises:
-            RequestError: If the request is not answered.
-        """
+        """Answers a `:stream` request."""
         start, is_first = time.monotonic(), True
         with self._counted(start, lambda: "stream"):
             served = self._find(name, version)
@@ -105,18 +67,7 @@ class ModelServer:
                     yield piece
 
     def status(self, name, version):
-        """The versions that are served, in TensorFlow Serving's form.
-
-        Args:
-            name: string. The model in the path.
-            version: string or `None`. The version in the path.
-
-        Returns:
-            A dict for JSON.
-
-        Raises:
-            RequestError: If there is no such model or version.
-        """
+        """The versions that are served, in TensorFlow Serving's form."""
         served = self._find(name, version)
         status = {"error_code": "OK", "error_message": ""}
         return {
@@ -130,18 +81,7 @@ class ModelServer:
         }
 
     def metadata(self, name, version):
-        """The signatures, in TensorFlow Serving's form.
-
-        Args:
-            name: string. The model in the path.
-            version: string or `None`. The version in the path.
-
-        Returns:
-            A dict for JSON.
-
-        Raises:
-            RequestError: If there is no such model or version.
-        """
+        """The signatures, in TensorFlow Serving's form."""
         served = self._find(name, version)
         return {
             "model_spec": {

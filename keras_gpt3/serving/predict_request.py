@@ -25,18 +25,7 @@ _KEYS = ("signature_name", "instances", "inputs")
 
 @dataclasses.dataclass(frozen=True)
 class PredictRequest:
-    """What is asked of a signature.
-
-    Args:
-        signature_name: string.
-        is_row_form: bool. Whether the answer, too, is one object a row.
-        num_rows: int. How many rows the inputs have.
-        rows: list of dicts of checked values, where rows of several requests
-            may be run together; else `None`.
-        arrays: dict of name to array, where they may not; else `None`.
-        num_values: int. The values of the answer, as far as they are known.
-            Defaults to `0`.
-    """
+    """What is asked of a signature."""
 
     signature_name: str
     is_row_form: bool
@@ -46,19 +35,7 @@ class PredictRequest:
     num_values: int = 0
 
     def answer(self, outputs, max_values):
-        """Writes outputs in the form of the request.
-
-        Args:
-            outputs: dict of name to array.
-            max_values: int. The most numbers and strings in it.
-
-        Returns:
-            A dict for JSON.
-
-        Raises:
-            ValueError: If there are more values, or if outputs do not have
-                one value a row and rows were asked for.
-        """
+        """Writes outputs in the form of the request."""
         check_values(sum(a.size for a in outputs.values()), max_values)
         values = {n: json_from_array(n, a) for n, a in outputs.items()}
         if not self.is_row_form:
@@ -78,20 +55,7 @@ class PredictRequest:
 
 
 def parse_predict(body, model, settings):
-    """Reads and checks a request.
-
-    Args:
-        body: bytes.
-        model: `ExportedModel`.
-        settings: `ServerSettings`.
-
-    Returns:
-        A `PredictRequest`.
-
-    Raises:
-        ValueError: If the request cannot be served; `check_lengths` finds
-            what only the tokenizer knows.
-    """
+    """Reads and checks a request."""
     request = parse_body(body, _KEYS)
     name = signature_name(request.get("signature_name", ""), model)
     signature = model.signatures[name]
@@ -129,18 +93,7 @@ def parse_predict(body, model, settings):
 
 
 def signature_name(name, model):
-    """The signature that a request means.
-
-    Args:
-        name: The name in the request; empty for the default one.
-        model: `ExportedModel`.
-
-    Returns:
-        A string.
-
-    Raises:
-        ValueError: If there is no such signature.
-    """
+    """The signature that a request means."""
     if name in ("", _DEFAULT) and "generate" in model.signatures:
         return "generate"
     name = name or _DEFAULT
@@ -154,33 +107,13 @@ def signature_name(name, model):
 
 
 def takes_rows(name, signature):
-    """Whether rows of several requests may be run together.
-
-    Args:
-        name: string.
-        signature: `Signature`.
-
-    Returns:
-        A bool: for signatures on texts whose options may differ by row.
-    """
+    """Whether rows of several requests may be run together."""
     ranks = {spec.shape.rank for spec in signature.inputs.values()}
     return name in TEXT_SIGNATURES and ranks <= {None, 1}
 
 
 def check_row(signature, row, settings):
-    """Checks the values of a row, and adds those left out.
-
-    Args:
-        signature: `Signature`.
-        row: dict of name to value of the JSON.
-        settings: `ServerSettings`.
-
-    Returns:
-        A dict of every input to its checked value.
-
-    Raises:
-        ValueError: If a value cannot be served.
-    """
+    """Checks the values of a row, and adds those left out."""
     checked = {}
     for name, spec in signature.inputs.items():
         if name in row:

@@ -9,21 +9,7 @@ from keras_gpt3.serving.request_error import RequestError
 
 
 async def read_body(request, limit, seconds):
-    """Reads the body of a request.
-
-    Args:
-        request: Starlette's `Request`.
-        limit: int. The most bytes.
-        seconds: float. How long it may take to come.
-
-    Returns:
-        Bytes.
-
-    Raises:
-        RequestError: With status 413, if there are more, as soon as that is
-            known; with 408, if the end does not come in time; with 499, if
-            the client breaks off.
-    """
+    """Reads the body of a request."""
     said = request.headers.get("content-length", "0")
     if said.isdecimal() and int(said) > limit:
         raise _too_long(said, limit)
@@ -46,15 +32,7 @@ async def read_body(request, limit, seconds):
 
 
 async def unless_gone(request, work):
-    """Waits for an answer as long as the client does.
-
-    Args:
-        request: Starlette's `Request`, its body read.
-        work: coroutine. Gives the answer; cancelled when the client goes.
-
-    Returns:
-        The answer, or `None` if the client went away.
-    """
+    """Waits for an answer as long as the client does."""
     answer = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_disconnected(request))
     try:

@@ -18,12 +18,6 @@ class RequestGuard:
     addresses, `localhost` and the names allowed are taken as `Host`, and as
     `Origin` the server's own and those allowed. What is no browser sends no
     `Origin`.
-
-    Args:
-        app: ASGI application.
-        allow_hosts: tuple of strings. Further names for `Host`; `"*"` for all.
-        allow_origins: tuple of strings. Further values of `Origin`; `"*"` for
-            all.
     """
 
     def __init__(self, app, allow_hosts=(), allow_origins=()):
@@ -32,13 +26,7 @@ class RequestGuard:
         self._origins = set(map(str.lower, allow_origins))
 
     async def __call__(self, scope, receive, send):
-        """Passes a request on, or answers it with what is wrong.
-
-        Args:
-            scope: dict.
-            receive: ASGI callable.
-            send: ASGI callable.
-        """
+        """Passes a request on, or answers it with what is wrong."""
         app = self._app
         if scope["type"] == "http":
             refusal = self._refusal(scope["method"], Headers(scope=scope))

@@ -20,14 +20,7 @@ _STREAM_NEEDS = ("generate", "tokenize", "detokenize", "prefill", "extend")
 
 
 class ServedModel:
-    """Runs requests on an export.
-
-    Args:
-        model: `ExportedModel`.
-        settings: `ServerSettings`.
-        threads: `ServingThreads`.
-        metrics: `ServerMetrics`.
-    """
+    """Runs requests on an export."""
 
     def __init__(self, model, settings, threads, metrics):
         self.model = model
@@ -51,17 +44,7 @@ class ServedModel:
             model.max_text_bytes  # noqa: B018
 
     async def predict(self, request):
-        """Answers a request.
-
-        Args:
-            request: `PredictRequest`.
-
-        Returns:
-            Bytes, a JSON.
-
-        Raises:
-            ValueError: If the request is refused.
-        """
+        """Answers a request."""
         is_large = request.num_values > _MANY_VALUES
         # As numbers of Python and as text it takes ten times its array.
         async with self._large if is_large else contextlib.nullcontext():
@@ -71,17 +54,7 @@ class ServedModel:
             )
 
     def stream_row(self, body):
-        """Reads and checks the request for a stream.
-
-        Args:
-            body: bytes. A JSON object of `prompt` and options of `generate`.
-
-        Returns:
-            A dict of every input of `generate` to its checked value.
-
-        Raises:
-            ValueError: If it cannot be served.
-        """
+        """Reads and checks the request for a stream."""
         missing = set(_STREAM_NEEDS) - set(self.model.signatures)
         if missing:
             raise ValueError(
@@ -101,18 +74,7 @@ class ServedModel:
         return check_row(signature, row, self._settings)
 
     async def stream(self, row):
-        """Generates an answer in pieces.
-
-        Args:
-            row: dict, of `stream_row`.
-
-        Yields:
-            Dicts: `{"text": piece}`, and at last one of `finish_reason`,
-            `num_tokens` and `num_prompt_tokens`.
-
-        Raises:
-            ValueError: If the prompt is refused; before the first piece.
-        """
+        """Generates an answer in pieces."""
         await self._check_lengths("generate", [row])
         stream = await self._in(
             self._threads.running, TextStream, self.model, row

@@ -8,18 +8,7 @@ _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 class ServerMetrics:
-    """Counters of one server, in a registry of their own.
-
-    Example:
-
-    ```python
-    from keras_gpt3.serving.server_metrics import ServerMetrics
-
-    metrics = ServerMetrics()
-    metrics.request("generate", 200, seconds=0.1)
-    metrics.text()
-    ```
-    """
+    """Counters of one server, in a registry of their own."""
 
     def __init__(self):
         self._registry = registry = prometheus_client.CollectorRegistry()
@@ -62,37 +51,21 @@ class ServerMetrics:
         )
 
     def request(self, signature, code, seconds):
-        """Counts a request.
-
-        Args:
-            signature: string. The name of a signature, `stream` or `unknown`.
-            code: int. The HTTP status; 499 for a client that went away.
-            seconds: float. How long it took.
-        """
+        """Counts a request."""
         if code == CLIENT_GONE:
             self._disconnected.inc()
         self._requests.labels(signature, str(code)).inc()
         self._seconds.labels(signature).observe(seconds)
 
     def watch(self, name, documentation, read):
-        """Shows a number that is read when Prometheus asks.
-
-        Args:
-            name: string. The metric.
-            documentation: string.
-            read: callable without arguments that returns a number.
-        """
+        """Shows a number that is read when Prometheus asks."""
         gauge = prometheus_client.Gauge(
             name, documentation, registry=self._registry
         )
         gauge.set_function(read)
 
     def text(self):
-        """All of it, in Prometheus' text format.
-
-        Returns:
-            A pair of bytes and their content type.
-        """
+        """All of it, in Prometheus' text format."""
         return (
             prometheus_client.generate_latest(self._registry),
             prometheus_client.CONTENT_TYPE_LATEST,

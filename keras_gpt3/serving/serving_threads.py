@@ -8,22 +8,6 @@ class ServingThreads:
 
     TensorFlow spreads each call over the processors itself: a second call
     beside it would only slow both down.
-
-    Attributes:
-        running: `concurrent.futures.Executor`. For the model.
-        checking: `concurrent.futures.Executor`. For the tokenizer.
-        writing: `concurrent.futures.Executor`. For the JSON of answers: more
-            than one thread, for a short answer behind a long one.
-
-    Example:
-
-    ```python
-    from keras_gpt3.serving.serving_threads import ServingThreads
-
-    threads = ServingThreads()
-    threads.checking.submit(len, "abc").result()  # 3
-    threads.close()
-    ```
     """
 
     def __init__(self):

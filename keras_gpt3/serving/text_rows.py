@@ -23,31 +23,7 @@ _FLOAT32 = float(np.finfo("float32").max)
 
 
 def check_value(name, value, dtype, max_new_tokens=None):
-    """Checks an input of one row, with the words of Python and the graph.
-
-    Args:
-        name: string. The input.
-        value: The value in the JSON.
-        dtype: `np.dtype`; `object` for strings.
-        max_new_tokens: int or `None`. The most that may be asked for. Defaults
-            to `None`, no limit.
-
-    Returns:
-        The value as an array holds it: strings as bytes, `stop` as a tuple.
-
-    Raises:
-        ValueError: If it cannot be served.
-
-    Example:
-
-    ```python
-    import numpy as np
-
-    from keras_gpt3.serving.text_rows import check_value
-
-    check_value("top_k", 40, np.dtype("int32"))  # 40
-    ```
-    """
+    """Checks an input of one row, with the words of Python and the graph."""
     if name == "max_new_tokens":
         return _new_tokens(value, max_new_tokens)
     if name in ("temperature", "top_p"):
@@ -67,19 +43,7 @@ def check_value(name, value, dtype, max_new_tokens=None):
 
 
 def check_lengths(model, name, rows):
-    """Counts the tokens of rows, and refuses what the graph would refuse.
-
-    Args:
-        model: `ExportedModel`.
-        name: string. `"generate"` or `"score"`.
-        rows: list of dicts of checked values.
-
-    Returns:
-        An int: the most tokens that a row may come to.
-
-    Raises:
-        ValueError: If a prompt is no text, empty or too long.
-    """
+    """Counts the tokens of rows, and refuses what the graph would refuse."""
     for row in rows:
         check_bytes(model, [row[key] for key in _TEXTS if key in row])
     if name == "score":
@@ -113,27 +77,7 @@ def check_bytes(model, texts):
 
 
 def arrays_from_rows(signature, rows):
-    """Puts rows together, each with its own options.
-
-    Args:
-        signature: `Signature`.
-        rows: list of dicts of checked values, each with every input.
-
-    Returns:
-        A dict of name to array with one value a row.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-
-    from keras_gpt3.serving.exported_model import Signature
-    from keras_gpt3.serving.text_rows import arrays_from_rows
-
-    signature = Signature({"seed": tf.TensorSpec(None, tf.int32)}, {}, {})
-    arrays_from_rows(signature, [{"seed": 1}, {"seed": 2}])
-    ```
-    """
+    """Puts rows together, each with its own options."""
     arrays = {}
     for name, spec in signature.inputs.items():
         values = [row[name] for row in rows]

@@ -16,17 +16,6 @@ class TextStream:
     """Continues a prompt, a few tokens at each call.
 
     The pieces together are the text that `generate` gives for the same row.
-
-    Args:
-        model: `ExportedModel`.
-        row: dict of every input of `generate` to its checked value;
-            `check_lengths` has passed it.
-
-    Attributes:
-        finish_reason: string, `"stop"` or `"length"`, or `None` while the
-            answer goes on.
-        num_tokens: int. The tokens generated so far.
-        num_prompt_tokens: int.
     """
 
     def __init__(self, model, row):
@@ -55,11 +44,7 @@ class TextStream:
         self._settings = {name: np.array(row[name]) for name in _SETTINGS}
 
     def advance(self):
-        """Generates a few more tokens.
-
-        Returns:
-            A string: what can be shown, maybe nothing yet.
-        """
+        """Generates a few more tokens."""
         start = int(self._state["index"])
         step = _TOKENS_A_PIECE if self.num_tokens else 1
         end = np.array(min(start + step, self._end))

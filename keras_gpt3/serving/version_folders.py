@@ -15,31 +15,6 @@ def newest_versions(folder):
 
     A base folder holds versions in folders of digits, as TensorFlow Serving
     takes them; anything else in it is passed over.
-
-    Args:
-        folder: path. One SavedModel, or a base folder.
-
-    Returns:
-        A list of pairs of the version, an int, and its folder, a
-        `pathlib.Path`. One SavedModel by itself has the version of its name,
-        or 1.
-
-    Raises:
-        ValueError: If there is no SavedModel.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.serving.version_folders import newest_versions
-
-    for version in ("1", "2"):
-        path = pathlib.Path("exported") / version / "saved_model.pb"
-        path.parent.mkdir(parents=True)
-        path.touch()
-    newest_versions("exported")  # [(2, Path("exported/2")), (1, ...)]
-    ```
     """
     folder = pathlib.Path(folder)
     if _is_saved_model(folder):
@@ -61,15 +36,7 @@ def newest_versions(folder):
 
 
 def folder_state(path):
-    """What changes with a folder: the size and time of each of its files.
-
-    Args:
-        path: path.
-
-    Returns:
-        A dict of relative path to a pair of ints. Files that go away while
-        it is made are left out.
-    """
+    """What changes with a folder: the size and time of each of its files."""
     state = {}
     for file in sorted(pathlib.Path(path).rglob("*")):
         with contextlib.suppress(FileNotFoundError):
@@ -81,15 +48,7 @@ def folder_state(path):
 
 
 def is_whole(path, state):
-    """Whether a version has all its files, as far as it says what it has.
-
-    Args:
-        path: path. The folder of the version.
-        state: dict, of `folder_state`.
-
-    Returns:
-        A bool, or `None` for an export that does not list its files.
-    """
+    """Whether a version has all its files, as far as it says what it has."""
     sizes = read_file_sizes(path)
     if sizes is None:
         return None
@@ -110,11 +69,6 @@ class VersionLoader:
 
     TensorFlow does not give back all memory of a version that is no longer
     served, hence the bound of loads.
-
-    Args:
-        folder: path. One SavedModel, or a base folder with versions.
-        load: callable. `load(version, path)` returns what is served.
-        max_loads: int. The most times that it is called.
     """
 
     def __init__(self, folder, load, max_loads):
@@ -126,14 +80,7 @@ class VersionLoader:
         self._failed = {}
 
     def load_first(self):
-        """Loads the newest version that can be loaded, at the start.
-
-        Returns:
-            What `load` returns.
-
-        Raises:
-            ValueError: If there is none.
-        """
+        """Loads the newest version that can be loaded, at the start."""
         reasons = []
         for version, path in newest_versions(self._folder):
             state = folder_state(path)
@@ -153,15 +100,7 @@ class VersionLoader:
         )
 
     def load_newer(self, than):
-        """Loads the newest version, if it is newer than one that is served.
-
-        Args:
-            than: int. The version that is served.
-
-        Returns:
-            What `load` returns, or `None` if there is none that is newer,
-            whole and sound.
-        """
+        """Loads the newest version, if it is newer than one that is served."""
         try:
             versions = newest_versions(self._folder)
         except (ValueError, OSError):

@@ -19,23 +19,5 @@ _SYMBOL_BYTES = {symbol: byte for byte, symbol in enumerate(BYTE_SYMBOLS)}
 
 
 def symbols_to_bytes(token):
-    """Turns a token's spelling into the bytes that it stands for.
-
-    Args:
-        token: string. A token in GPT-2's byte alphabet.
-
-    Returns:
-        A bytes object, one byte a character of `token`.
-
-    Raises:
-        KeyError: A character is not in the alphabet.
-
-    Example:
-
-    ```python
-    from keras_gpt3.tokenization.byte_alphabet import symbols_to_bytes
-
-    symbols_to_bytes("Ġthe")  # b" the"
-    ```
-    """
+    """Turns a token's spelling into the bytes that it stands for."""
     return bytes([_SYMBOL_BYTES[symbol] for symbol in token])

@@ -29,45 +29,6 @@ class GraphBytePairEncoding(tf.Module):
     encoding is GPT-2's), but needs no Python and no operation of another
     package, so that stock TensorFlow Serving runs it. Merges and tokens are
     lookup tables, which an export that tracks this object keeps as assets.
-
-    Args:
-        vocabulary: dict, or path. See `BytePairEncoding`.
-        merges: list of strings, or path. See `BytePairEncoding`.
-        special_tokens: tuple of str. Tokens that no merge makes; ids of theirs
-            decode to their spelling. Defaults to `("<|endoftext|>",)`.
-        split_special_tokens: bool. Whether a special token in a text is
-            ordinary text. Defaults to `False`.
-
-    Attributes:
-        vocabulary_size: int. One more than the largest id.
-        longest_token: int. The bytes of the longest token.
-
-    Raises:
-        ValueError: The vocabulary and the merges do not fit together.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-
-    from keras_gpt3 import preset_loader
-    from keras_gpt3.tokenization.graph_byte_pair_encoding import (
-        GraphBytePairEncoding,
-    )
-
-    encoding = GraphBytePairEncoding(*preset_loader.vocabulary_paths())
-    ids = encoding.encode(tf.constant(["Hello world", "Bye"]))
-    # [[15496, 995], [3886, 68]]
-    encoding.decode(ids)  # [b"Hello world", b"Bye"]
-
-    archive = tf.Module()
-    archive.encoding = encoding
-    archive.encode = tf.function(
-        lambda texts: encoding.encode(texts).to_tensor(),
-        input_signature=[tf.TensorSpec([None], tf.string)],
-    )
-    tf.saved_model.save(archive, "tokenizer")
-    ```
     """
 
     def __init__(
@@ -109,19 +70,7 @@ class GraphBytePairEncoding(tf.Module):
         )
 
     def encode(self, texts):
-        """Turns texts into token ids.
-
-        Args:
-            texts: string tensor `(batch,)`. UTF-8.
-
-        Returns:
-            A `tf.RaggedTensor` `(batch, None)` int32.
-
-        Raises:
-            ValueError: `texts` is of another shape or type, or holds bytes
-                that are no UTF-8. In a graph those raise TensorFlow's
-                `InvalidArgumentError` when it runs.
-        """
+        """Turns texts into token ids."""
         texts = tf.convert_to_tensor(texts)
         if texts.shape.rank != 1 or texts.dtype != tf.string:
             raise ValueError(
@@ -134,26 +83,7 @@ class GraphBytePairEncoding(tf.Module):
             return self._encode(texts)
 
     def decode(self, ids, lengths=None, errors=None):
-        """Turns token ids into text.
-
-        Args:
-            ids: integer tensor `(batch, length)`, or ragged `(batch, None)`.
-            lengths: integer tensor `(batch,)`. How many ids of each row of a
-                dense `ids` count, padding being on the right. Defaults to
-                `None`, which is all.
-            errors: string. What becomes of bytes that are no UTF-8, since a
-                model may stop amid a character: `"replace"` puts U+FFFD for
-                them, `"ignore"` drops them. Defaults to `None`, which keeps
-                them.
-
-        Returns:
-            A string tensor `(batch,)`.
-
-        Raises:
-            ValueError: An argument is of another shape or type, an id is
-                outside the vocabulary, or a length outside the row. In a graph
-                the last two raise `InvalidArgumentError` when it runs.
-        """
+        """Turns token ids into text."""
         is_ragged = isinstance(ids, tf.RaggedTensor)
         ids = ids if is_ragged else tf.convert_to_tensor(ids)
         check_decode_arguments(ids, lengths, errors)
@@ -169,14 +99,7 @@ class GraphBytePairEncoding(tf.Module):
             return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors)
 
     def is_special(self, ids):
-        """Tells which ids are those of special tokens.
-
-        Args:
-            ids: integer tensor.
-
-        Returns:
-            A bool tensor of the shape of `ids`.
-        """
+        """Tells which ids are those of special tokens."""
         is_special = tf.zeros_like(ids, tf.bool)
         for _, special_id in self._special_ids:
             is_special |= ids == special_id

@@ -6,26 +6,7 @@ from keras_gpt3.tokenization.graph_tables import NO_TOKEN
 
 
 def check_decode_arguments(ids, lengths, errors):
-    """Raises unless ids, lengths and errors fit together.
-
-    Args:
-        ids: tensor or `tf.RaggedTensor`.
-        lengths: tensor `(batch,)` or `None`.
-        errors: object. What should be `None`, `"replace"` or `"ignore"`.
-
-    Raises:
-        ValueError: They do not.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-
-    from keras_gpt3.tokenization.graph_decoding import check_decode_arguments
-
-    check_decode_arguments(tf.constant([[1, 2]]), lengths=None, errors=None)
-    ```
-    """
+    """Raises unless ids, lengths and errors fit together."""
     import tensorflow as tf
 
     if errors not in (None, "replace", "ignore"):
@@ -47,27 +28,7 @@ def check_decode_arguments(ids, lengths, errors):
 
 
 def to_ragged(ids, lengths):
-    """Takes the first ids of each row, as many as its length says.
-
-    Args:
-        ids: int64 tensor `(batch, length)` of a TensorFlow graph.
-        lengths: int64 tensor `(batch,)`.
-
-    Returns:
-        A `tf.RaggedTensor` `(batch, None)`, behind a check of the lengths.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-
-    from keras_gpt3.tokenization.graph_decoding import to_ragged
-
-    ids, lengths = tf.constant([[1, 2], [3, 0]]), tf.constant([2, 1])
-    tf.function(to_ragged)(tf.cast(ids, tf.int64), tf.cast(lengths, tf.int64))
-    # [[1, 2], [3]]
-    ```
-    """
+    """Takes the first ids of each row, as many as its length says."""
     import tensorflow as tf
 
     ids = assert_in_graph(
@@ -91,31 +52,7 @@ def to_ragged(ids, lengths):
 
 
 def join_tokens(ids, token_table, vocabulary_size):
-    """Joins the bytes that ids stand for.
-
-    Args:
-        ids: `tf.RaggedTensor` `(batch, None)` int64 of a TensorFlow graph.
-        token_table: lookup table, as from `token_table`.
-        vocabulary_size: int. One more than the largest id.
-
-    Returns:
-        A string tensor `(batch,)`, behind a check of the ids. Not always valid
-        UTF-8, as a token may end amid a character.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-
-    from keras_gpt3.tokenization.graph_decoding import join_tokens
-    from keras_gpt3.tokenization.graph_tables import token_table
-
-    table = token_table({0: b"Hello", 1: b" world"}, ".")
-    ids = tf.ragged.constant([[0, 1], [0]], dtype=tf.int64)
-    tf.function(lambda ids: join_tokens(ids, table, 2))(ids)
-    # [b"Hello world", b"Hello"]
-    ```
-    """
+    """Joins the bytes that ids stand for."""
     import tensorflow as tf
 
     spelled = token_table.lookup(ids.flat_values)

@@ -6,50 +6,14 @@ from keras_gpt3.tokenization.nested_inputs import to_texts
 
 
 def in_graph():
-    """Tells whether TensorFlow is tracing a graph right now.
-
-    Returns:
-        A bool.
-
-    Example:
-
-    ```python
-    from keras_gpt3.tokenization.graph_encoding import in_graph
-
-    in_graph()  # False
-    ```
-    """
+    """Tells whether TensorFlow is tracing a graph right now."""
     import tensorflow as tf
 
     return not tf.executing_eagerly()
 
 
 def encode_in_graph(encode_batch, inputs, dtype="int32"):
-    """Encodes a tensor of strings.
-
-    Args:
-        encode_batch: callable. List of str -> list of lists of int.
-        inputs: string tensor `()` or `(batch,)`.
-        dtype: string. An integer type. Defaults to `"int32"`.
-
-    Returns:
-        A tensor `(length,)` for a scalar, a `tf.RaggedTensor` `(batch, None)`
-        for a batch, of type `dtype`.
-
-    Raises:
-        ValueError: `inputs` has another rank.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-
-    from keras_gpt3.tokenization.graph_encoding import encode_in_graph
-
-    texts = tf.constant(["a", "bcd"])
-    encode_in_graph(lambda texts: [[len(text)] for text in texts], texts)
-    ```
-    """
+    """Encodes a tensor of strings."""
     import tensorflow as tf
 
     inputs = tf.convert_to_tensor(inputs)
@@ -77,28 +41,7 @@ def encode_in_graph(encode_batch, inputs, dtype="int32"):
 
 
 def decode_in_graph(decode, inputs):
-    """Decodes a tensor of token ids.
-
-    Args:
-        decode: callable. Array of ids -> str.
-        inputs: integer tensor `(length,)` or `(batch, length)`, or ragged.
-
-    Returns:
-        A string tensor `()` or `(batch,)`.
-
-    Raises:
-        ValueError: `inputs` has another rank.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-
-    from keras_gpt3.tokenization.graph_encoding import decode_in_graph
-
-    decode_in_graph(lambda ids: str(sum(ids)), tf.constant([[1, 2], [3, 4]]))
-    ```
-    """
+    """Decodes a tensor of token ids."""
     import tensorflow as tf
 
     rank = inputs.shape.rank

@@ -18,32 +18,6 @@ def merge_pairs(words, pair_table, num_symbols, longest):
     So a pair may be joined when no earlier rule applies within that distance:
     a word of a megabyte takes not as many rounds as rules that it makes use
     of, but about as many as one stretch does.
-
-    Args:
-        words: `tf.RaggedTensor` `(num_words, None)` int32. The bytes of words,
-            at least one each.
-        pair_table: lookup table of int64. `left * num_symbols + right` of a
-            rule -> its result; `num_symbols` for all else.
-        num_symbols: int. 256 and the number of rules.
-        longest: int. The bytes of the longest result of a rule, or more.
-
-    Returns:
-        A `tf.RaggedTensor` `(num_words, None)` of int64 symbols.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-
-    from keras_gpt3.tokenization.graph_pair_merging import merge_pairs
-
-    rule = tf.lookup.KeyValueTensorInitializer(
-        tf.constant([97 * 257 + 98], tf.int64), tf.constant([256], tf.int64)
-    )
-    table = tf.lookup.StaticHashTable(rule, default_value=257)
-    words = tf.strings.unicode_decode(["abc"], "UTF-8")
-    merge_pairs(words, table, num_symbols=257, longest=2)  # [[256, 99]]
-    ```
     """
     import tensorflow as tf
 

@@ -12,33 +12,6 @@ def encode_around(texts, special_ids, encode):
     As tiktoken does: the first special token from the left counts, and what
     lies between two of them is encoded as a text of its own. Of two that begin
     at one place the longer one counts, which tiktoken leaves open.
-
-    Args:
-        texts: string tensor `(batch,)` of a TensorFlow graph. Valid UTF-8.
-        special_ids: dict from str to int. The special tokens, one or more.
-        encode: callable. String tensor `(number,)` -> `tf.RaggedTensor`
-            `(number, None)` int32, no ids for `""`.
-
-    Returns:
-        A `tf.RaggedTensor` `(batch, None)` int32.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-
-    from keras_gpt3.tokenization.graph_special_tokens import encode_around
-
-    @tf.function
-    def encode(texts):
-        return encode_around(
-            texts,
-            {"<end>": 999},
-            lambda texts: tf.strings.unicode_decode(texts, "UTF-8"),
-        )
-
-    encode(tf.constant(["a<end>b"]))  # [[97, 999, 98]]
-    ```
     """
     import tensorflow as tf
 
@@ -61,27 +34,7 @@ def encode_around(texts, special_ids, encode):
 
 
 def split_at(texts, tokens):
-    """Cuts texts before and behind each of some tokens.
-
-    Args:
-        texts: string tensor `(batch,)` of a TensorFlow graph. Valid UTF-8.
-        tokens: list of str. Of two that begin at one place the first counts.
-
-    Returns:
-        A `tf.RaggedTensor` `(batch, None)` of strings: in each row a piece
-        between tokens, which may be empty, a token, a piece, and so on.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-
-    from keras_gpt3.tokenization.graph_special_tokens import split_at
-
-    split_at(tf.constant(["a|b||"]), ["|"])
-    # [["a", "|", "b", "|", "", "|", ""]]
-    ```
-    """
+    """Cuts texts before and behind each of some tokens."""
     import tensorflow as tf
 
     pattern = "|".join(map(re.escape, tokens))

@@ -17,29 +17,6 @@ def pair_table(rules, folder):
 
     Symbols are numbered in merge order: the bytes from 0 to 255, then the
     results of the rules.
-
-    Args:
-        rules: list of (left, right) tuples of str, the earliest first.
-        folder: path. Where to write `merge_pairs.txt`, which becomes an asset
-            and must stay until the SavedModel is written.
-
-    Returns:
-        A `tf.lookup.StaticHashTable` of int64: `left * num_symbols + right` ->
-        the result, or `num_symbols` where there is no rule.
-
-    Raises:
-        ValueError: `folder` holds such a file.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-
-    from keras_gpt3.tokenization.graph_tables import pair_table
-
-    table = pair_table([("a", "b")], ".")
-    table.lookup(tf.constant(97 * 257 + 98, tf.int64))  # 256
-    ```
     """
     import tensorflow as tf
 
@@ -63,31 +40,7 @@ def pair_table(rules, folder):
 
 
 def token_table(id_to_bytes, folder):
-    """Builds the table of what ids stand for.
-
-    Args:
-        id_to_bytes: dict from int to bytes.
-        folder: path. As in `pair_table`; the file is `token_bytes.txt`.
-
-    Returns:
-        A `tf.lookup.StaticHashTable`: int64 id -> web-safe base64 of its
-        bytes, since a line of a file cannot hold a line break; `NO_TOKEN` for
-        other ids.
-
-    Raises:
-        ValueError: `folder` holds such a file.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-
-    from keras_gpt3.tokenization.graph_tables import token_table
-
-    table = token_table({262: b" the"}, ".")
-    tf.io.decode_base64(table.lookup(tf.constant(262, tf.int64)))  # b" the"
-    ```
-    """
+    """Builds the table of what ids stand for."""
     import tensorflow as tf
 
     lines = [
@@ -107,25 +60,7 @@ def token_table(id_to_bytes, folder):
 
 
 def symbol_ids(vocabulary, rules):
-    """Lists the ids of the symbols, which are numbered in merge order.
-
-    Args:
-        vocabulary: dict. Token -> id.
-        rules: list of (left, right) tuples of str, the earliest first.
-
-    Returns:
-        An int32 array `(num_symbols,)`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
-    from keras_gpt3.tokenization.graph_tables import symbol_ids
-
-    vocabulary = {token: 256 - id for id, token in enumerate(BYTE_SYMBOLS)}
-    symbol_ids({**vocabulary, "ab": 0}, [("a", "b")])[256]  # 0
-    ```
-    """
+    """Lists the ids of the symbols, which are numbered in merge order."""
     tokens = [*BYTE_SYMBOLS, *(left + right for left, right in rules)]
     return np.array([vocabulary[token] for token in tokens], "int32")
 

@@ -5,24 +5,7 @@ from keras_gpt3.tokenization.text_check import INVALID_UTF8
 
 
 def check_utf8(texts):
-    """Makes texts carry a check that they are valid UTF-8.
-
-    Args:
-        texts: string tensor `(batch,)` of a TensorFlow graph.
-
-    Returns:
-        `texts`, behind the check.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-
-    from keras_gpt3.tokenization.graph_utf8_check import check_utf8
-
-    tf.function(check_utf8)(tf.constant(["Hello"]))
-    ```
-    """
+    """Makes texts carry a check that they are valid UTF-8."""
     import tensorflow as tf
 
     # Invalid bytes become U+FFFD; whatever is valid stays.

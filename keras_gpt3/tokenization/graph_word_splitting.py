@@ -24,27 +24,7 @@ _LONG_CONTRACTIONS = ("re", "ve", "ll")
 
 
 def split_words(texts):
-    """Splits texts into words.
-
-    Args:
-        texts: string tensor `(batch,)`. Valid UTF-8.
-
-    Returns:
-        A tuple of a `tf.RaggedTensor` `(num_words, None)` int32, the bytes of
-        the words of all texts, and an int64 tensor `(batch,)`, the number of
-        words of each text.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-
-    from keras_gpt3.tokenization.graph_word_splitting import split_words
-
-    words, counts = split_words(tf.constant(["It's me"]))
-    counts  # [3]: "It", "'s", " me"
-    ```
-    """
+    """Splits texts into words."""
     import tensorflow as tf
 
     code_points = tf.strings.unicode_decode(texts, "UTF-8")
@@ -66,25 +46,7 @@ def split_words(texts):
 
 
 def word_starts(code_points):
-    """Tells which characters start a word.
-
-    Args:
-        code_points: `tf.RaggedTensor` `(batch, None)` int32.
-
-    Returns:
-        A `tf.RaggedTensor` `(batch, None)` bool of the same row lengths.
-
-    Example:
-
-    ```python
-    import tensorflow as tf
-
-    from keras_gpt3.tokenization.graph_word_splitting import word_starts
-
-    word_starts(tf.strings.unicode_decode(["a  b"], "UTF-8"))
-    # [[True, True, True, False]]: "a", " ", " b"
-    ```
-    """
+    """Tells which characters start a word."""
     import tensorflow as tf
 
     ends = tf.fill([code_points.nrows(), 1], END_OF_TEXT)

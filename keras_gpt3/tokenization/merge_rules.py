@@ -9,24 +9,6 @@ def read_merge_rules(merges):
 
     A leading `#version: ...` line, which GPT-2's `vocab.bpe` has and some
     other writers leave out, is skipped, and so are empty lines.
-
-    Args:
-        merges: list of strings, or str. Rules such as "Ġ t", the earliest merge
-            first; or the content of a file with one rule a line.
-
-    Returns:
-        A list of (left, right) tuples of str.
-
-    Raises:
-        ValueError: A rule is not two tokens with one space between.
-
-    Example:
-
-    ```python
-    from keras_gpt3.tokenization.merge_rules import read_merge_rules
-
-    read_merge_rules("#version: 0.2\\nh e\\nhe r\\n")  # [("h","e"), ("he","r")]
-    ```
     """
     lines = merges.splitlines() if isinstance(merges, str) else list(merges)
     if lines and lines[0].startswith("#version:"):
@@ -53,22 +35,6 @@ def check_merge_rules(rules, vocabulary):
     when their pair is a rule. The two agree on every text if each rule has a
     result of its own, uses only earlier results, and can ever be applied to
     its result, as holds for all rules that come out of training.
-
-    Args:
-        rules: list of (left, right) tuples of str, the earliest first.
-        vocabulary: dict. Token -> id.
-
-    Raises:
-        ValueError: A rule does not fit the vocabulary or the earlier rules.
-
-    Example:
-
-    ```python
-    from keras_gpt3.tokenization.merge_rules import check_merge_rules
-
-    vocabulary = {"h": 0, "e": 1, "r": 2, "he": 3, "her": 4}
-    check_merge_rules([("h", "e"), ("he", "r")], vocabulary)
-    ```
     """
     ranks = dict.fromkeys(BYTE_SYMBOLS, -1)
     pair_ranks = {}

@@ -4,27 +4,7 @@ from keras_gpt3.tokenization.text_check import INVALID_UTF8
 
 
 def to_texts(inputs):
-    """Brings strings in any form to a list of strings.
-
-    Args:
-        inputs: string, list of strings, or array or eager tensor of strings
-            `()` or `(batch,)`; bytes are read as UTF-8.
-
-    Returns:
-        A tuple of a list of strings and a bool: whether `inputs` was a batch.
-
-    Raises:
-        ValueError: `inputs` holds something else than strings, or bytes that
-            are no UTF-8, or has more dimensions.
-
-    Example:
-
-    ```python
-    from keras_gpt3.tokenization.nested_inputs import to_texts
-
-    to_texts([b"a", "b"])  # ["a", "b"], True
-    ```
-    """
+    """Brings strings in any form to a list of strings."""
     inputs = _to_list(inputs)
     batched = isinstance(inputs, (list, tuple))
     return [_to_text(x) for x in (inputs if batched else [inputs])], batched
@@ -50,24 +30,7 @@ def _to_text(item):
 
 
 def to_id_sequences(inputs):
-    """Brings token ids in any form to a list of lists of int.
-
-    Args:
-        inputs: int, list of int, list of such lists, integer array or eager
-            tensor of rank 0 to 2, or eager ragged tensor.
-
-    Returns:
-        A tuple of a list of lists of int and a bool: whether `inputs` was a
-        batch.
-
-    Example:
-
-    ```python
-    from keras_gpt3.tokenization.nested_inputs import to_id_sequences
-
-    to_id_sequences([5, 6])  # [[5, 6]], False
-    ```
-    """
+    """Brings token ids in any form to a list of lists of int."""
     inputs = _to_list(inputs)
     if not isinstance(inputs, (list, tuple)):
         return [[inputs]], False

@@ -11,20 +11,6 @@ def check_text(text):
     """Checks that a text can be encoded and decoded back.
 
     tiktoken would replace lone surrogates in silence.
-
-    Args:
-        text: object. What should be a str.
-
-    Raises:
-        ValueError: `text` is no str, or holds a lone surrogate.
-
-    Example:
-
-    ```python
-    from keras_gpt3.tokenization.text_check import check_text
-
-    check_text("Hello")
-    ```
     """
     if not isinstance(text, str):
         raise ValueError(

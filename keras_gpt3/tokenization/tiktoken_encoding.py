@@ -16,29 +16,6 @@ def build_tiktoken_encoding(vocabulary, rules, special_tokens):
     """Numbers the tokens in merge order, as tiktoken wants them.
 
     Needs no network: nothing comes from tiktoken's own registry.
-
-    Args:
-        vocabulary: dict. Token -> id.
-        rules: list of (left, right) tuples of str, the earliest first.
-        special_tokens: tuple of str.
-
-    Returns:
-        A tuple of the `tiktoken.Encoding` and an int64 array `(ranks,)` that
-        maps what it returns to the vocabulary's ids, or `None` where they are
-        the same, as GPT-2's are.
-
-    Example:
-
-    ```python
-    from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
-    from keras_gpt3.tokenization.tiktoken_encoding import (
-        build_tiktoken_encoding,
-    )
-
-    vocabulary = {token: id for id, token in enumerate([*BYTE_SYMBOLS, "ab"])}
-    encoding, _ = build_tiktoken_encoding(vocabulary, [("a", "b")], ())
-    encoding.encode_ordinary("ab")  # [256]
-    ```
     """
     import tiktoken
 

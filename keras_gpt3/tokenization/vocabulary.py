@@ -8,27 +8,7 @@ from keras_gpt3.tokenization.byte_alphabet import symbols_to_bytes
 
 
 def read_vocabulary(vocabulary):
-    """Reads a vocabulary from a dict or from a JSON file's content.
-
-    Args:
-        vocabulary: dict, or str. Token in GPT-2's byte alphabet -> id; or
-            that as JSON, as in GPT-2's `encoder.json`.
-
-    Returns:
-        A new dict from str to int.
-
-    Raises:
-        ValueError: It is not a JSON object, or its ids are not distinct
-            integers of at least 0.
-
-    Example:
-
-    ```python
-    from keras_gpt3.tokenization.vocabulary import read_vocabulary
-
-    read_vocabulary('{"!": 0, "Ġthe": 262}')
-    ```
-    """
+    """Reads a vocabulary from a dict or from a JSON file's content."""
     if not isinstance(vocabulary, dict):
         vocabulary = _parse(vocabulary)
     if len(set(vocabulary.values())) < len(vocabulary) or not all(
@@ -67,27 +47,7 @@ def _bad_entry(vocabulary):
 
 
 def check_vocabulary(vocabulary, special_tokens):
-    """Checks that a vocabulary can spell every text.
-
-    Args:
-        vocabulary: dict. Token -> id.
-        special_tokens: tuple of str. Tokens that stand for no text.
-
-    Raises:
-        ValueError: One of the 256 bytes or a special token is missing, or a
-            token is spelled outside GPT-2's byte alphabet.
-
-    Example:
-
-    ```python
-    from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
-    from keras_gpt3.tokenization.vocabulary import check_vocabulary
-
-    symbols = [*BYTE_SYMBOLS, "<|endoftext|>"]
-    vocabulary = {token: id for id, token in enumerate(symbols)}
-    check_vocabulary(vocabulary, ("<|endoftext|>",))
-    ```
-    """
+    """Checks that a vocabulary can spell every text."""
     missing = [s for s in BYTE_SYMBOLS if s not in vocabulary]
     if missing:
         raise ValueError(
@@ -106,26 +66,7 @@ def check_vocabulary(vocabulary, special_tokens):
 
 
 def spell_tokens(vocabulary, special_tokens):
-    """Maps each id to the bytes that it decodes to.
-
-    Args:
-        vocabulary: dict. Token -> id.
-        special_tokens: tuple of str. Tokens that are plain text.
-
-    Returns:
-        A dict from int to bytes.
-
-    Raises:
-        ValueError: A token is not in GPT-2's byte alphabet.
-
-    Example:
-
-    ```python
-    from keras_gpt3.tokenization.vocabulary import spell_tokens
-
-    spell_tokens({"Ġthe": 262, "<end>": 7}, ("<end>",))[262]  # b" the"
-    ```
-    """
+    """Maps each id to the bytes that it decodes to."""
     try:
         spelled = {
             id: token.encode()

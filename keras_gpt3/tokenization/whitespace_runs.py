@@ -18,24 +18,6 @@ def cut_long_whitespace(text, special_tokens=(), long_run=LONG_RUN):
     GPT-2's splitting takes a run of whitespace up to its last character, and
     that one with what follows, so encoding the parts one by one gives the ids
     of the whole.
-
-    Args:
-        text: string.
-        special_tokens: tuple of str. Tokens that will be cut out of the text
-            anyway; a run before one of them is taken whole.
-        long_run: int. Length from which on every run is cut. Defaults to
-            half of what the matcher can bear.
-
-    Returns:
-        A list of strings whose concatenation is `text`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.tokenization.whitespace_runs import cut_long_whitespace
-
-    cut_long_whitespace("a" + " " * 9 + "b", long_run=4)  # "a________", "_b"
-    ```
     """
     parts = []
     start = 0

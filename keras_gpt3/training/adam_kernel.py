@@ -10,30 +10,14 @@ import tensorflow as tf
 
 
 def has_adam_kernel(optimizer):
-    """Whether an optimizer's update is the kernel's formula.
-
-    Args:
-        optimizer: `keras.optimizers.Optimizer`.
-
-    Returns:
-        A bool. `True` for `Adam`, `AdamW` and what inherits their update;
-        `False` with `amsgrad`.
-    """
+    """Whether an optimizer's update is the kernel's formula."""
     update_step = getattr(optimizer.update_step, "__func__", None)
     is_adam = update_step is keras.optimizers.Adam.update_step
     return is_adam and not optimizer.amsgrad
 
 
 def adam_arguments(optimizer, learning_rate):
-    """The kernel's arguments that all variables of a step share.
-
-    Args:
-        optimizer: an optimizer that `has_adam_kernel`.
-        learning_rate: scalar tensor.
-
-    Returns:
-        A dict of float32 scalars.
-    """
+    """The kernel's arguments that all variables of a step share."""
     beta_1, beta_2, epsilon = (
         tf.constant(value, "float32")
         for value in (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon)
@@ -55,13 +39,6 @@ def adam_slots(optimizer, variable):
     The kernel takes float32 alone, and aborts the process where it finds
     another dtype. With 16 bits the rounding of `1 - beta_2` decides, so that
     Keras' own update stays.
-
-    Args:
-        optimizer: a built `keras.optimizers.Optimizer`.
-        variable: `keras.Variable`.
-
-    Returns:
-        A pair of `tf.Variable`, momentum and velocity, or `None`.
     """
     if not has_adam_kernel(optimizer):
         return None
@@ -73,14 +50,7 @@ def adam_slots(optimizer, variable):
 
 
 def apply_adam(variable, slots, gradient, arguments):
-    """Updates a variable and its slots in place.
-
-    Args:
-        variable: float32 `tf.Variable`, on one device.
-        slots: pair of `tf.Variable`: momentum and velocity, on that device.
-        gradient: tensor of the variable's shape.
-        arguments: the dict of `adam_arguments`.
-    """
+    """Updates a variable and its slots in place."""
     momentum, velocity = slots
     tf.raw_ops.ResourceApplyAdam(
         var=variable.handle,

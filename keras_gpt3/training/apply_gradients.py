@@ -23,20 +23,6 @@ def apply_gradients(optimizer, gradients, variables, only_if=None):
     summed, freed of the loss scale, clipped, then applied. With a dynamic loss
     scale, a sum that is not finite changes nothing but the scale; with
     `only_if` it changes nothing in any case.
-
-    Args:
-        optimizer: `keras.optimizers.Optimizer`.
-        gradients: list of tensors, this replica's share of the gradient of
-            the mean loss, which `scale_loss` has scaled.
-        variables: list of `keras.Variable`, in the same order.
-        only_if: bool scalar, equal on all replicas. Updates only where it
-            holds and the norm of the sum is finite. Defaults to `None`:
-            unguarded, as Keras is.
-
-    Returns:
-        A pair of scalars, equal on all replicas: the norm of the sum before
-        it is clipped, and whether the update was made; `None` for what was not
-        asked for.
     """
     if not optimizer.built:
         optimizer.build(variables)

@@ -10,26 +10,7 @@ from keras_gpt3.echoed_value import echoed
 
 
 def check_arrays(arrays):
-    """Raise unless TensorFlow writes and reads back these very arrays.
-
-    Args:
-        arrays: dict. Name to numpy array.
-
-    Raises:
-        TypeError: If it is no dict of strings to numpy arrays, or an array
-            has a dtype that does not come back as it was.
-        ValueError: If there is no array or a name is empty.
-
-    Example:
-
-    ```python
-    import numpy as np
-
-    from keras_gpt3.training.checkpoint_arguments import check_arrays
-
-    check_arrays({"layer/kernel": np.zeros((2, 3), "float32")})
-    ```
-    """
+    """Raise unless TensorFlow writes and reads back these very arrays."""
     if not isinstance(arrays, dict) or not arrays:
         raise ValueError(
             "arrays must be a dict with at least one array. Received: "
@@ -66,17 +47,7 @@ def _is_storable(dtype):
 
 
 def check_facts(facts):
-    """Raise unless facts can be JSON; return a copy of them.
-
-    Args:
-        facts: dict. JSON-able.
-
-    Returns:
-        A dict as JSON gives it back: with lists for tuples.
-
-    Raises:
-        TypeError: If it is no dict or JSON cannot hold it.
-    """
+    """Raise unless facts can be JSON; return a copy of them."""
     try:
         text = json.dumps(facts, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -92,17 +63,7 @@ def check_facts(facts):
 
 
 def check_metric(metric):
-    """Raise unless a metric orders checkpoints; return it as a float.
-
-    Args:
-        metric: float or None. The metric.
-
-    Returns:
-        A float or `None`.
-
-    Raises:
-        ValueError: If it is neither a finite number nor `None`.
-    """
+    """Raise unless a metric orders checkpoints; return it as a float."""
     if metric is None:
         return None
     is_number = isinstance(metric, numbers.Real)

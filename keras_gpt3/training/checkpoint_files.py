@@ -16,27 +16,7 @@ _PART_BYTES = 2**30
 
 
 def write_arrays(folder, arrays, part_bytes=_PART_BYTES):
-    """Write arrays as a checkpoint that `tf.train.load_checkpoint` reads.
-
-    Args:
-        folder: path. Where to write `arrays.index` and its data files, one
-            for each part.
-        arrays: dict. Name to numpy array.
-        part_bytes: int. How many bytes go to one part; a larger array is a
-            part of its own. Defaults to 1 GiB.
-
-    Example:
-
-    ```python
-    import tempfile
-
-    import numpy as np
-
-    from keras_gpt3.training.checkpoint_files import write_arrays
-
-    write_arrays(tempfile.mkdtemp(), {"layer/kernel": np.zeros((2, 3))})
-    ```
-    """
+    """Write arrays as a checkpoint that `tf.train.load_checkpoint` reads."""
     import tensorflow as tf
 
     prefixes = []
@@ -70,14 +50,7 @@ def _parts(arrays, part_bytes):
 
 
 def seal_files(folder):
-    """Bring a folder's files to the disk and take their checksums.
-
-    Args:
-        folder: path. The folder of the arrays.
-
-    Returns:
-        A dict of file name to a dict of `"num_bytes"` and `"sha256"`.
-    """
+    """Bring a folder's files to the disk and take their checksums."""
     sealed = {}
     for path in sorted(pathlib.Path(folder).iterdir()):
         with open(path, "rb") as file:
@@ -90,15 +63,7 @@ def seal_files(folder):
 
 
 def complete_manifest(folder):
-    """Return the manifest of a folder that looks complete.
-
-    Args:
-        folder: path. The checkpoint's folder.
-
-    Returns:
-        A `CheckpointManifest`; `None` if it cannot be used or if a file is
-        missing or has another size than it states.
-    """
+    """Return the manifest of a folder that looks complete."""
     try:
         manifest = CheckpointManifest.read(folder)
         for name, record in manifest.files.items():
@@ -113,14 +78,7 @@ def complete_manifest(folder):
 
 
 def find_damage(folder):
-    """Look for what is wrong with a checkpoint; read every byte of it.
-
-    Args:
-        folder: path. The checkpoint's folder.
-
-    Returns:
-        A string such as `"arrays.index is missing"`; `None` if all is sound.
-    """
+    """Look for what is wrong with a checkpoint; read every byte of it."""
     try:
         manifest = CheckpointManifest.read(folder)
     except (FileNotFoundError, NotADirectoryError):
@@ -153,15 +111,7 @@ def _file_damage(path, record):
 
 
 def read_arrays(folder, names):
-    """Read arrays back, each with the dtype and shape it was written with.
-
-    Args:
-        folder: path. The checkpoint's folder.
-        names: iterable of strings. Which arrays.
-
-    Returns:
-        A dict of name to numpy array.
-    """
+    """Read arrays back, each with the dtype and shape it was written with."""
     import tensorflow as tf
 
     prefix = os.path.join(folder, ARRAYS_PREFIX)

@@ -13,35 +13,12 @@ _HIDDEN = re.compile(r"\.(step_\d{9,})\.(tmp|replaced|trash)-(\d+)")
 
 
 def step_folder(root, step):
-    """Return the folder of a step's checkpoint.
-
-    Args:
-        root: path. The folder of the run's checkpoints.
-        step: int. The step.
-
-    Returns:
-        A `pathlib.Path`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.training.checkpoint_folders import step_folder
-
-    print(step_folder("run", 123))  # run/step_000000123
-    ```
-    """
+    """Return the folder of a step's checkpoint."""
     return pathlib.Path(root, f"step_{step:09d}")
 
 
 def step_folders(root):
-    """Find the folders of all checkpoints, complete or damaged.
-
-    Args:
-        root: path. The folder of the run's checkpoints; it may be missing.
-
-    Returns:
-        A dict of step to `pathlib.Path`, by rising step.
-    """
+    """Find the folders of all checkpoints, complete or damaged."""
     found = {}
     for path in _entries(root):
         hidden = _HIDDEN.fullmatch(path.name)
@@ -57,15 +34,7 @@ def step_folders(root):
 
 @contextlib.contextmanager
 def temporary_folder(root, step):
-    """Make a hidden folder to write a checkpoint in.
-
-    Args:
-        root: path. The folder of the run's checkpoints; made if missing.
-        step: int. The step.
-
-    Yields:
-        The `pathlib.Path`. Leaving with it still there removes it.
-    """
+    """Make a hidden folder to write a checkpoint in."""
     folder = _hidden(step_folder(root, step), "tmp")
     folder.mkdir(parents=True)
     try:
@@ -79,10 +48,6 @@ def publish(temporary, final):
 
     At every moment one of the two checkpoints is under the name or, between
     two renames, is hidden where `step_folders` finds it.
-
-    Args:
-        temporary: path. The folder as written.
-        final: path. The folder it shall be.
     """
     _sync_folder(temporary)
     replaced = _hidden(final, "replaced")
@@ -99,11 +64,7 @@ def publish(temporary, final):
 
 
 def remove_folder(folder):
-    """Remove a checkpoint; a kill on the way leaves none that looks whole.
-
-    Args:
-        folder: path. The folder of a step, hidden or not.
-    """
+    """Remove a checkpoint; a kill on the way leaves none that looks whole."""
     hidden = _HIDDEN.fullmatch(folder.name)
     if hidden is None or hidden[2] == "replaced":
         name = hidden[1] if hidden else folder.name
@@ -118,9 +79,6 @@ def remove_leftovers(root):
 
     A replaced checkpoint gets its name back if no other has it. The caller
     sees to it that nothing else of its own process writes here.
-
-    Args:
-        root: path. The folder of the run's checkpoints.
     """
     # Trash is last by name and goes first: what is removed takes such names.
     for path in reversed(_entries(root)):

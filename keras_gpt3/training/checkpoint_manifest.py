@@ -18,29 +18,7 @@ _OF_FILE, _OF_ARRAY = {"num_bytes", "sha256"}, {"dtype", "shape"}
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointManifest:
-    """What a checkpoint's folder holds; it carries a checksum of itself.
-
-    Args:
-        step: int. The number of steps that the run has done.
-        metric: float or None. What the best checkpoint has the lowest of.
-        facts: dict. What the caller wants back, as JSON holds it.
-        arrays: dict. Name to a dict of `"dtype"` and `"shape"`.
-        files: dict. File name to a dict of `"num_bytes"` and `"sha256"`.
-        versions: dict. Package name to version, of who wrote it.
-        written: string. When, in UTC, as ISO 8601 writes it.
-
-    Example:
-
-    ```python
-    import tempfile
-
-    from keras_gpt3.training.checkpoint_manifest import CheckpointManifest
-
-    folder = tempfile.mkdtemp()
-    CheckpointManifest.of_now(100, 2.5, {"seed": 0}, {}, {}).write(folder)
-    print(CheckpointManifest.read(folder).step)  # 100
-    ```
-    """
+    """What a checkpoint's folder holds; it carries a checksum of itself."""
 
     step: int
     metric: float | None
@@ -52,18 +30,7 @@ class CheckpointManifest:
 
     @classmethod
     def of_now(cls, step, metric, facts, arrays, files):
-        """Return the manifest of a checkpoint that is being written.
-
-        Args:
-            step: int. The number of steps that the run has done.
-            metric: float or None. What the best has the lowest of.
-            facts: dict. JSON-able.
-            arrays: dict. Name to numpy array.
-            files: dict. File name to its size and sha256.
-
-        Returns:
-            A `CheckpointManifest` with the time and the versions of now.
-        """
+        """Return the manifest of a checkpoint that is being written."""
         described = {
             name: {"dtype": array.dtype.name, "shape": list(array.shape)}
             for name, array in arrays.items()
@@ -72,11 +39,7 @@ class CheckpointManifest:
         return cls(step, metric, facts, described, files, _versions(), now)
 
     def write(self, folder):
-        """Write `manifest.json`, and make it and its name last on the disk.
-
-        Args:
-            folder: path. The folder of the arrays, not yet a checkpoint.
-        """
+        """Write `manifest.json`, and make it and its name last on the disk."""
         fields = {
             "format_version": FORMAT_VERSION,
             **dataclasses.asdict(self),
@@ -90,19 +53,7 @@ class CheckpointManifest:
 
     @classmethod
     def read(cls, folder):
-        """Read and check `manifest.json`.
-
-        Args:
-            folder: path. The checkpoint's folder.
-
-        Returns:
-            A `CheckpointManifest`.
-
-        Raises:
-            FileNotFoundError: If there is no manifest.
-            ValueError: If it was cut short or changed, or if its format is of
-                another version than this code reads.
-        """
+        """Read and check `manifest.json`."""
         path = pathlib.Path(folder, MANIFEST_NAME)
         check_regular_file(path)
         try:

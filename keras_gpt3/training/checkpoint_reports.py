@@ -10,22 +10,7 @@ _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def log_failed_save(folder, step, latest_step, error):
-    """Log that a checkpoint could not be written, with its traceback.
-
-    Args:
-        folder: path. The folder of the run's checkpoints.
-        step: int. The step of the checkpoint.
-        latest_step: int or None. The last step that there is.
-        error: Exception. What went wrong.
-
-    Example:
-
-    ```python
-    from keras_gpt3.training.checkpoint_reports import log_failed_save
-
-    log_failed_save("run", 200, 100, OSError(28, "No space left on device"))
-    ```
-    """
+    """Log that a checkpoint could not be written, with its traceback."""
     last = f"its last checkpoint is that of step {latest_step}"
     if latest_step is None:
         last = "it has no checkpoint that can be read"
@@ -54,12 +39,7 @@ def _is_out_of_space(error):
 
 
 def log_failed_removal(folder, error):
-    """Log that old checkpoints could not be removed.
-
-    Args:
-        folder: path. The folder of the run's checkpoints.
-        error: Exception. What went wrong.
-    """
+    """Log that old checkpoints could not be removed."""
     _logger.error(
         "Old checkpoints in %s could not be removed: %s. The next save tries "
         "again.",
@@ -69,12 +49,7 @@ def log_failed_removal(folder, error):
 
 
 def log_damages(damages, used):
-    """Log which checkpoints are passed over.
-
-    Args:
-        damages: dict. Step to what is wrong with its checkpoint.
-        used: int. The step before them that is sound.
-    """
+    """Log which checkpoints are passed over."""
     for step, damage in damages.items():
         _logger.error(
             "Checkpoint %s is damaged: %s. Using step %d before it.",
@@ -85,16 +60,7 @@ def log_damages(damages, used):
 
 
 def check_exists(folder, steps, step):
-    """Raise unless there is a checkpoint of a step.
-
-    Args:
-        folder: path. The folder of the run's checkpoints.
-        steps: list of ints. The steps that there are.
-        step: int. The one asked for.
-
-    Raises:
-        FileNotFoundError: If it is not among them.
-    """
+    """Raise unless there is a checkpoint of a step."""
     if step not in steps:
         raise FileNotFoundError(
             "step must be that of a checkpoint in the folder. Received: "
@@ -104,15 +70,7 @@ def check_exists(folder, steps, step):
 
 
 def raise_damaged(folder, damages):
-    """Raise that no checkpoint asked for is sound.
-
-    Args:
-        folder: path. The folder of the run's checkpoints.
-        damages: dict. Step to what is wrong with its checkpoint.
-
-    Raises:
-        ValueError: Always.
-    """
+    """Raise that no checkpoint asked for is sound."""
     found = "; ".join(f"step {step}: {text}" for step, text in damages.items())
     raise ValueError(
         "A checkpoint must be sound to be restored. Received: "

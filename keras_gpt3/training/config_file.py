@@ -18,37 +18,7 @@ from keras_gpt3.strict_yaml import strict_yaml
 
 
 def read_config(kind, path, overrides=()):
-    """Reads a file into a dataclass; what it does not know is an error.
-
-    Args:
-        kind: dataclass. Its fields may be dataclasses themselves.
-        path: path. A YAML file.
-        overrides: iterable of strings `"a.b=c"`, `c` in YAML. Later ones win.
-            Defaults to none.
-
-    Returns:
-        A `kind`.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is no YAML, a key is unknown or missing, or a
-            value has another type.
-        ImportError: If PyYAML is not installed.
-
-    Example:
-
-    ```python
-    import pathlib
-    import tempfile
-
-    from keras_gpt3.training.config_file import read_config
-    from keras_gpt3.training.checkpoint_section import CheckpointSection
-
-    path = pathlib.Path(tempfile.mkdtemp()) / "checkpoints.yaml"
-    path.write_text("every_steps: 5")
-    read_config(CheckpointSection, path, ["keep_last=2"])
-    ```
-    """
+    """Reads a file into a dataclass; what it does not know is an error."""
     path = pathlib.Path(path)
     if not path.is_file():
         raise FileNotFoundError(
@@ -64,30 +34,7 @@ def read_config(kind, path, overrides=()):
 
 
 def make_config(kind, values, prefix=""):
-    """Makes a dataclass of a dict of values, checked.
-
-    Args:
-        kind: dataclass. As in `read_config`.
-        values: dict of field name to value, nested as `kind` is.
-        prefix: string. What stands before a key in messages. Defaults to
-            `""`.
-
-    Returns:
-        A `kind`.
-
-    Raises:
-        ValueError: If a key is unknown or missing, or a value has another
-            type.
-
-    Example:
-
-    ```python
-    from keras_gpt3.training.config_file import make_config
-    from keras_gpt3.training.log_section import LogSection
-
-    make_config(LogSection, {"every_steps": 5})
-    ```
-    """
+    """Makes a dataclass of a dict of values, checked."""
     if not isinstance(values, dict):
         name = prefix[:-1] or "config"
         raise ValueError(
@@ -121,40 +68,12 @@ def plain_config(config):
 
     Tuples become lists, paths strings, and numpy's numbers Python's: a run
     must find in its folder what it was begun with.
-
-    Args:
-        config: dataclass.
-
-    Returns:
-        A config of the same class, checked as `make_config` does.
-
-    Raises:
-        ValueError: If a value has another type than its field, or is one that
-            YAML has no form for.
-
-    Example:
-
-    ```python
-    from keras_gpt3.training.config_file import plain_config
-    from keras_gpt3.training.model_section import ModelSection
-
-    pattern = {"attention_pattern": ("dense", "banded")}
-    plain_config(ModelSection("gpt3_small_en", pattern)).overrides
-    ```
     """
     return make_config(type(config), _plain(config, ""))
 
 
 def write_config(config, path):
-    """Writes a config as YAML, whole or not at all.
-
-    Args:
-        config: dataclass.
-        path: path. An existing file is replaced.
-
-    Raises:
-        ImportError: If PyYAML is not installed.
-    """
+    """Writes a config as YAML, whole or not at all."""
     yaml, _, dumper = _yaml()
     text = yaml.dump(dataclasses.asdict(config), Dumper=dumper, sort_keys=False)
     with replaced_file(path) as file:

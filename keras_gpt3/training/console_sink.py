@@ -12,21 +12,6 @@ class ConsoleSink:
     On a terminal a bar moves at every step, and only validations make lines;
     elsewhere every record that is due makes one. From the record of the start,
     of kind `"start"`, to that of the first step it says that it compiles.
-
-    Args:
-        num_steps: int. Steps of the whole run.
-        file: text file. Defaults to `None`, the standard error stream.
-
-    Example:
-
-    ```python
-    from keras_gpt3.training.console_sink import ConsoleSink
-
-    console = ConsoleSink(num_steps=1000)
-    record = {"kind": "validation", "step": 500, "books/loss": 3.2}
-    console(record, is_due=True)  # step 500, held-out loss: books 3.2000
-    console.close()
-    ```
     """
 
     def __init__(self, num_steps, file=None):
@@ -37,13 +22,7 @@ class ConsoleSink:
             self._bar, self._task = _bar(num_steps, self._file)
 
     def __call__(self, record, is_due):
-        """Shows one record.
-
-        Args:
-            record: dict, with `"kind"` and `"step"`.
-            is_due: bool. Whether it is one of the steps to log; a bar moves at
-                every step.
-        """
+        """Shows one record."""
         if record["kind"] == "start":
             self._start(record["step"])
         elif record["kind"] == "validation":

@@ -4,35 +4,14 @@ import numpy as np
 
 
 class BestWeights:
-    """Keeps the trainable weights of the epoch with the lowest loss.
-
-    Args:
-        model: a `GPT3`.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.training.finetuning_best_weights import BestWeights
-
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    best = BestWeights(model)
-    best.consider(epoch=0, loss=2.0)
-    best.restore()  # 0
-    ```
-    """
+    """Keeps the trainable weights of the epoch with the lowest loss."""
 
     def __init__(self, model):
         self._variables = model.trainable_variables
         self._epoch, self._loss, self._values = None, None, None
 
     def consider(self, epoch, loss):
-        """Keeps the weights of now, if there is no better loss.
-
-        Args:
-            epoch: int.
-            loss: float, or `None` where none is known: the last one is best.
-        """
+        """Keeps the weights of now, if there is no better loss."""
         if loss is None or self._loss is None or loss < self._loss:
             self._epoch, self._loss = epoch, loss
             if loss is not None:
@@ -40,11 +19,7 @@ class BestWeights:
                 self._values = [np.array(v) for v in self._variables]
 
     def restore(self):
-        """Brings back what was kept.
-
-        Returns:
-            An int, the epoch that it is from.
-        """
+        """Brings back what was kept."""
         for variable, value in zip(
             self._variables, self._values or (), strict=self._values is not None
         ):

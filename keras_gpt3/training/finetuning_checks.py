@@ -14,28 +14,7 @@ _logger = logging.getLogger("keras_gpt3")
 
 
 def check_arguments(examples, recipe, validation=None):
-    """Raises unless the arguments of `finetune` are of its types.
-
-    Args:
-        examples: `CompletionExamples`.
-        recipe: `FinetuningRecipe`.
-        validation: `CompletionExamples`, or `None`. Defaults to `None`.
-
-    Raises:
-        TypeError: If one is of another type, such as a list of pairs.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.training.finetuning_checks import check_arguments
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    pairs = [("Two and two is", " four")]
-    examples = keras_gpt3.data.CompletionExamples(pairs, model.preprocessor)
-    check_arguments(examples, keras_gpt3.training.FinetuningRecipe())
-    ```
-    """
+    """Raises unless the arguments of `finetune` are of its types."""
     encoded = {"examples": examples}
     if validation is not None:
         encoded["validation"] = validation
@@ -55,27 +34,7 @@ def check_arguments(examples, recipe, validation=None):
 
 
 def check_trainable(model, recipe):
-    """Raises if a model cannot be trained as a recipe says.
-
-    Args:
-        model: `GPT3`.
-        recipe: `FinetuningRecipe`.
-
-    Raises:
-        NotImplementedError: If Keras runs on another backend than TensorFlow.
-        ValueError: If the model has other adapters than the recipe asks for,
-            nothing to train, or weights that cannot be trained.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.training.finetuning_checks import check_trainable
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    check_trainable(model, keras_gpt3.training.FinetuningRecipe())
-    ```
-    """
+    """Raises if a model cannot be trained as a recipe says."""
     require_backend("tensorflow", "Fine-tuning", "Use model.fit there.")
     backbone = model.backbone
     _check_adapters(backbone.lora_settings, recipe)
@@ -89,26 +48,7 @@ def check_trainable(model, recipe):
 
 
 def check_finite(model, record, epoch):
-    """Raises if a loss of an epoch, or a weight after it, is not finite.
-
-    Args:
-        model: `GPT3`.
-        record: dict. What Keras logged at the end of the epoch.
-        epoch: int. From 0 on.
-
-    Raises:
-        ValueError: If a number is not finite.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.training.finetuning_checks import check_finite
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    check_finite(model, {"loss": 2.0}, epoch=0)
-    ```
-    """
+    """Raises if a loss of an epoch, or a weight after it, is not finite."""
     wrong = [
         f"{name}={record[name]}"
         for name in ("loss", "val_loss")

@@ -10,29 +10,7 @@ _SMOOTHED_SHARE = 0.05
 
 
 def plot_finetuning(history, path=None):
-    """Draws losses and learning rate over the steps.
-
-    Args:
-        history: `FinetuningHistory`.
-        path: path. Where to save the figure; its ending is the format.
-            Defaults to `None`, nowhere.
-
-    Returns:
-        A `matplotlib.figure.Figure` of two panels: the losses in nats per
-        completion token, of each step and of the validation at the end of each
-        epoch, with the best one marked; the learning rate.
-
-    Example:
-
-    ```python
-    from keras_gpt3.training.finetuning_history import FinetuningHistory
-    from keras_gpt3.training.finetuning_plot import plot_finetuning
-
-    epoch = {"step": 2, "loss": 2.2, "val_loss": 2.1}
-    history = FinetuningHistory([2.5, 1.9], [1e-5, 1e-6], [epoch], 0)
-    figure = plot_finetuning(history, "curves.png")
-    ```
-    """
+    """Draws losses and learning rate over the steps."""
     # Without pyplot: no window, no state that outlives the figure.
     from matplotlib.figure import Figure
 

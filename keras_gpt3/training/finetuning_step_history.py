@@ -4,20 +4,7 @@ import keras
 
 
 class StepHistory(keras.callbacks.Callback):
-    """Records each step and epoch of `fit`.
-
-    Args:
-        history: `FinetuningHistory` to add to.
-
-    Example:
-
-    ```python
-    from keras_gpt3.training.finetuning_history import FinetuningHistory
-    from keras_gpt3.training.finetuning_step_history import StepHistory
-
-    callbacks = [StepHistory(FinetuningHistory())]
-    ```
-    """
+    """Records each step and epoch of `fit`."""
 
     def __init__(self, history):
         super().__init__()

@@ -15,28 +15,6 @@ class FirstStage(StagePasses):
 
     So the table exists once, and its gradients from both uses are added where
     it lies.
-
-    Args:
-        model: a compiled `GPT3`.
-        stage: `PipelineStage`, the first one.
-        variables: list of `keras.Variable`, those that train and lie with it.
-        observes: bool. As in `StagePasses`. Defaults to `False`.
-        weighted_only: bool. As in `chunked_gradients`. Defaults to `False`.
-
-    Example:
-
-    ```python
-    import keras
-    import keras_gpt3
-    from keras_gpt3.parallel.pipeline_stages import assign_stages
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    if keras.config.backend() == "tensorflow":
-        from keras_gpt3.training.first_stage import FirstStage
-
-        (stage,) = assign_stages(model.backbone.decoder_blocks, 1, None)
-        passes = FirstStage(model, stage, model.trainable_variables)
-    ```
     """
 
     def __init__(
@@ -53,19 +31,7 @@ class FirstStage(StagePasses):
         self._of_heads = []
 
     def head(self, hidden, x, y, weights, gradient_scale):
-        """Takes the loss of the next micro-batch, and adds gradients.
-
-        Args:
-            hidden: what the last stage returned.
-            x: as in `chunked_gradients`, as are the arguments after it.
-            y: see `x`.
-            weights: see `x`.
-            gradient_scale: see `x`.
-
-        Returns:
-            A pair of the sums, as those of `chunked_gradients`, and the
-            gradient of `hidden`.
-        """
+        """Takes the loss of the next micro-batch, and adds gradients."""
         with self._turn():
             sums, (d_hidden, *gradients), d_table = self._loss(
                 hidden, y, weights, gradient_scale
@@ -124,11 +90,6 @@ def _squared_norm_of_table(square, rows, gradient):
     The larger one, of the table as output head, is gone by now: it would be
     kept for each micro-batch. |a + b|^2 is |a|^2 + 2 a b + |b|^2, and b is 0
     but for the rows that were looked up.
-
-    Args:
-        square: float32 scalar. The squared norm of the one as output head.
-        rows: tensor of shape `(tokens, width)`. Its row for each lookup.
-        gradient: `tf.IndexedSlices`, the one of the lookups.
     """
     values = tf.cast(gradient.values, "float32")
     # The same id may have been looked up many times.

@@ -10,20 +10,7 @@ import tensorflow as tf
 
 
 def gradient_factors(optimizer, gradients, unscaling=None, norm=None):
-    """What each gradient must be multiplied by, for its scale and its norm.
-
-    Args:
-        optimizer: `keras.optimizers.Optimizer`, with `clipnorm`,
-            `global_clipnorm`, `clipvalue` or none of them.
-        gradients: list of tensors, summed over the replicas.
-        unscaling: float32 scalar, the inverse of the loss scale. Defaults to
-            `None`.
-        norm: float32 scalar, their `global_norm` if it is known. Defaults to
-            `None`.
-
-    Returns:
-        A list of float32 scalars, or of `None` where there is nothing to do.
-    """
+    """What each gradient must be multiplied by, for its scale and its norm."""
     if optimizer.clipnorm and optimizer.clipnorm > 0:
         return [
             _times(
@@ -41,16 +28,7 @@ def gradient_factors(optimizer, gradients, unscaling=None, norm=None):
 
 
 def clip_gradient(optimizer, gradient, factor):
-    """A gradient times its factor, within the bounds of `clipvalue`.
-
-    Args:
-        optimizer: `keras.optimizers.Optimizer`.
-        gradient: tensor.
-        factor: the gradient's entry in `gradient_factors`.
-
-    Returns:
-        A tensor of the gradient's shape; in float32 if 16 bits were multiplied.
-    """
+    """A gradient times its factor, within the bounds of `clipvalue`."""
     if factor is not None:
         gradient = _at_least_32_bits(gradient)
         gradient *= tf.cast(factor, gradient.dtype)
@@ -61,27 +39,13 @@ def clip_gradient(optimizer, gradient, factor):
 
 
 def global_norm(gradients, unscaling=None):
-    """The common norm of gradients, free of the loss scale.
-
-    Args:
-        gradients: list of tensors.
-        unscaling: as in `gradient_factors`. Defaults to `None`.
-
-    Returns:
-        A float32 scalar; not finite if a gradient is not, or if it is too
-        large for the sum of its squares.
-    """
+    """The common norm of gradients, free of the loss scale."""
     return _times(tf.sqrt(squared_norm(gradients)), unscaling)
 
 
 def squared_norm(gradients):
-    """The sum of all squares of gradients, without a temporary of their size.
-
-    Args:
-        gradients: list of tensors.
-
-    Returns:
-        A float32 scalar.
+    """The sum of all squares of gradients, without a temporary of their
+    size.
     """
     halves = []
     for gradient in gradients:

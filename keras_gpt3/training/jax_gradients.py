@@ -28,24 +28,8 @@ from keras_gpt3.training.jax_state import seed_places
 
 
 def batch_gradients(model, trainable, non_trainable, batch, gradient_scale):
-    """The loss of a batch of which nobody needs the logits, and its gradients.
-
-    Args:
-        model: a compiled `GPT3` whose step is fused.
-        trainable: list of arrays, the values of `model.trainable_variables`.
-        non_trainable: list of arrays, those of the others.
-        batch: tuple of `x`, a dict of `"token_ids"` in int32 and
-            `"padding_mask"` in bool, `y` in int32, and weights in float32 that
-            sum to 1 over the batch, all of shape `(batch, length)`.
-        gradient_scale: float32 scalar. Factor on the gradients.
-
-    Returns:
-        A tuple of the sums, `(2,)` in float32 (loss and weight of right
-        guesses), the gradients of the trainable variables, a list of arrays of
-        their shapes, and a list of the new values of the others.
-
-    Raises:
-        ValueError: If the parts, or micro-batches, do not divide the rows.
+    """The loss of a batch of which nobody needs the logits, and its
+    gradients.
     """
     shards, size = num_data_shards(), model._step.micro_batch_size
     variables = model.trainable_variables
@@ -112,13 +96,7 @@ def _sum_over_parts(compute, variables):
 
 
 def _in_micro_batches(compute, size, axis):
-    """Makes a function of a piece take rows of a size at a time.
-
-    Args:
-        compute: callable of seeds, batch and gradient scale.
-        size: int. Rows of a micro-batch, in each part of the batch.
-        axis: int. The axis of the rows, behind that of the parts if any.
-    """
+    """Makes a function of a piece take rows of a size at a time."""
 
     def split(x):
         """(S, N R, T) to (N, S, R, T), or without S."""

@@ -19,24 +19,7 @@ from keras_gpt3.training.jax_state import state_scope
 def chunked_gradients(
     model, trainable, others, seeds, batch, gradient_scale, loss_parts=1
 ):
-    """The gradients of a piece, without the logits of all tokens.
-
-    Args:
-        model: a compiled `GPT3`.
-        trainable: list of arrays, the values of `model.trainable_variables`.
-        others: list of arrays, those of `model.non_trainable_variables`.
-        seeds: list of arrays. What the seeds of dropout are instead.
-        batch: tuple of `x`, `y`, `(batch, length)` in int32, and weights of
-            this shape in float32.
-        gradient_scale: float32 scalar. Factor on the gradients.
-        loss_parts: int. Parts of the batch that take the loss without waiting
-            for each other. Defaults to `1`.
-
-    Returns:
-        A tuple of the sums, `(2,)` in float32 (loss and weight of right
-        guesses), the gradients, a list of arrays as `trainable`, and the seeds
-        after the piece.
-    """
+    """The gradients of a piece, without the logits of all tokens."""
     x, y, weights = batch
     forward = functools.partial(_forward, model, others, seeds, x)
     (states, table), pull_back, seeds = jax.vjp(
@@ -50,20 +33,7 @@ def chunked_gradients(
 
 
 def whole_gradients(model, trainable, others, batch, gradient_scale):
-    """The gradients of a piece through the logits of all tokens.
-
-    Args:
-        model: as in `chunked_gradients`, as are the arguments after it.
-        trainable: see `model`.
-        others: see `model`.
-        batch: see `model`.
-        gradient_scale: see `model`.
-
-    Returns:
-        A tuple of the sums and the gradients, as those of `chunked_gradients`,
-        the values after it of `others`, and the logits, of shape
-        `(batch, length, vocabulary_size)`.
-    """
+    """The gradients of a piece through the logits of all tokens."""
     x, y, weights = batch
 
     def scaled_loss(trainable):
@@ -82,19 +52,7 @@ def whole_gradients(model, trainable, others, batch, gradient_scale):
 def whole_head_gradients(
     model, trainable, others, seeds, batch, gradient_scale
 ):
-    """As `chunked_gradients` for a head that is quantized: it has no table.
-
-    Args:
-        model: as in `chunked_gradients`, as are the arguments after it.
-        trainable: see `model`.
-        others: see `model`.
-        seeds: see `model`.
-        batch: see `model`.
-        gradient_scale: see `model`.
-
-    Returns:
-        As `chunked_gradients`.
-    """
+    """As `chunked_gradients` for a head that is quantized: it has no table."""
     places = seed_places(model)
     others = with_seeds(others, places, seeds)
     sums, gradients, after, _ = whole_gradients(
@@ -104,30 +62,14 @@ def whole_head_gradients(
 
 
 def whole_sums(logits, y, weights):
-    """Loss and weight of right guesses, given all logits.
-
-    Args:
-        logits: float array of shape `(batch, length, vocabulary_size)`.
-        y: int array of shape `(batch, length)`. The labels.
-        weights: float32 array of shape `(batch, length)`.
-
-    Returns:
-        A float32 array of shape `(2,)`.
-    """
+    """Loss and weight of right guesses, given all logits."""
     loss = jnp.sum(token_cross_entropy(y, logits) * weights)
     right = jnp.argmax(logits, axis=-1) == y
     return jnp.stack([loss, jnp.sum(jnp.where(right, weights, 0.0))])
 
 
 def output_table(backbone):
-    """Reads the weights of the tied output head, rows of padding included.
-
-    Args:
-        backbone: a `GPT3Backbone` whose head is not quantized.
-
-    Returns:
-        An array of shape `(rows, width)`, of at least `vocabulary_size` rows.
-    """
+    """Reads the weights of the tied output head, rows of padding included."""
     embedding = backbone.token_embedding
     if isinstance(embedding, PaddedEmbedding):
         return ops.convert_to_tensor(embedding.all_rows)
@@ -135,16 +77,7 @@ def output_table(backbone):
 
 
 def with_seeds(others, places, seeds):
-    """Puts the seeds of dropout among the values of what does not train.
-
-    Args:
-        others: list of arrays, the values of `model.non_trainable_variables`.
-        places: list of ints, what `seed_places` gives.
-        seeds: list of arrays, one for each place.
-
-    Returns:
-        A list of arrays.
-    """
+    """Puts the seeds of dropout among the values of what does not train."""
     values = list(others)
     for place, seed in zip(places, seeds, strict=True):
         values[place] = seed

@@ -11,26 +11,6 @@ def state_scope(model, trainable, non_trainable):
     A weight that is spread over the data axis of a mesh is brought together
     each time that it is read, so that a block which runs once more for the
     backward pass brings it together once more, and nobody keeps it.
-
-    Args:
-        model: a built `keras.Model`.
-        trainable: list of arrays, the values of `model.trainable_variables`.
-        non_trainable: list of arrays, those of the others.
-
-    Returns:
-        A `keras.StatelessScope`.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.training.jax_state import state_scope
-
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    values = [v.value * 0 for v in model.trainable_variables]
-    with state_scope(model, values, []):
-        zero = model(keras.ops.ones((1, 2)))
-    ```
     """
     variables = [*model.trainable_variables, *model.non_trainable_variables]
     values = [*trainable, *non_trainable]
@@ -48,24 +28,7 @@ class _WholeWeights(keras.StatelessScope):
 
 
 def seed_places(model):
-    """Where the states of the seeds of dropout are.
-
-    Args:
-        model: a built `keras.Model`.
-
-    Returns:
-        A list of indices into `model.non_trainable_variables`.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.training.jax_state import seed_places
-
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dropout(0.5)])
-    seed_places(model)  # [0]
-    ```
-    """
+    """Where the states of the seeds of dropout are."""
     return [
         place
         for place, variable in enumerate(model.non_trainable_variables)

@@ -18,47 +18,7 @@ from keras_gpt3.training.labelled_batch import unpack_batch
 
 
 def train_step(model, state, data):
-    """Trains a model on one batch.
-
-    Args:
-        model: a compiled `GPT3`.
-        state: tuple of four lists of arrays: the trainable variables, the
-            others, the optimizer's and the metrics'.
-        data: `(x, y)` or `(x, y, sample_weight)`, as in `keras.Model.fit`: a
-            dict of `"token_ids"` in int32 and `"padding_mask"` in bool, labels
-            in int32, all of shape `(batch, length)`, and weights of rows or of
-            tokens.
-
-    Returns:
-        A pair of a dict of scalars, the running metrics and the learning rate,
-        and the new state.
-
-    Raises:
-        ValueError: If the batch has no labels, or its rows do not divide among
-            the parts of the mesh's batch axis, or theirs into micro-batches.
-
-    Example:
-
-    ```python
-    import keras
-    import keras_gpt3
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=61, num_layers=1, num_heads=2, hidden_dim=8,
-        intermediate_dim=16, max_sequence_length=12,
-    )
-    model = keras_gpt3.GPT3(backbone)
-    model.compile(keras_gpt3.training.AdamW())
-    ids = keras.ops.ones((2, 8), "int32")
-    x = {"token_ids": ids, "padding_mask": ids > 0}
-    if keras.config.backend() == "jax":
-        from keras_gpt3.training import jax_train_step
-
-        model._step.prepare_optimizer(model)
-        state = model._get_jax_state(True, True, True, True)
-        logs, state = jax_train_step.train_step(model, state, (x, ids))
-    ```
-    """
+    """Trains a model on one batch."""
     trainable, non_trainable, optimizer_state, metrics = state
     x, y, sample_weight = unpack_batch(data)
     weights, total = _token_weights(y, sample_weight)
@@ -85,58 +45,14 @@ def train_step(model, state, data):
 
 
 def with_learning_rate(model, train_step, state, data):
-    """Trains with Keras' own step, which a user's own loss needs.
-
-    Args:
-        model: a compiled `GPT3`.
-        train_step: callable. Keras' step, of a state and a batch.
-        state: as in `train_step`.
-        data: as in `train_step`.
-
-    Returns:
-        What the step gives, with the learning rate of the update.
-    """
+    """Trains with Keras' own step, which a user's own loss needs."""
     _, learning_rate = _optimizer_scalars(model, state[2])
     logs, state = train_step(state, data)
     return logs | {"learning_rate": learning_rate}, state
 
 
 def test_step(model, state, data):
-    """Evaluates a model on one batch.
-
-    Args:
-        model: a compiled `GPT3`.
-        state: tuple of three lists of arrays: the trainable variables, the
-            others and the metrics'.
-        data: as in `train_step`.
-
-    Returns:
-        A pair of a dict of scalars, the running metrics, and the new state.
-
-    Raises:
-        ValueError: If the batch has no labels.
-
-    Example:
-
-    ```python
-    import keras
-    import keras_gpt3
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=61, num_layers=1, num_heads=2, hidden_dim=8,
-        intermediate_dim=16, max_sequence_length=12,
-    )
-    model = keras_gpt3.GPT3(backbone)
-    model.compile(keras_gpt3.training.AdamW())
-    ids = keras.ops.ones((2, 8), "int32")
-    x = {"token_ids": ids, "padding_mask": ids > 0}
-    if keras.config.backend() == "jax":
-        from keras_gpt3.training import jax_train_step
-
-        state = model._get_jax_state(True, True, False, True)
-        logs, state = jax_train_step.test_step(model, state, (x, ids))
-    ```
-    """
+    """Evaluates a model on one batch."""
     trainable, non_trainable, metrics = state
     x, y, sample_weight = unpack_batch(data)
     weights, total = _token_weights(y, sample_weight)
@@ -154,17 +70,7 @@ def test_step(model, state, data):
 
 
 def mean_loss(y, logits, sample_weight=None):
-    """The loss of the step, for a step of the user's own.
-
-    Args:
-        y: int array of shape `(batch, length)`, the labels.
-        logits: array of shape `(batch, length, vocabulary_size)`.
-        sample_weight: `None`, or weights of rows or of tokens. Defaults to
-            `None`.
-
-    Returns:
-        A float32 scalar, the mean over tokens.
-    """
+    """The loss of the step, for a step of the user's own."""
     _, y, sample_weight = unpack_batch((None, y, sample_weight))
     shares = _shares(*_token_weights(y, sample_weight))
     return whole_sums(logits, y, shares)[0]
@@ -174,12 +80,6 @@ def tokens_seen(model):
     """The weight of the tokens that the loss has counted since a reset.
 
     `fit` keeps the state of the step to itself until an epoch ends.
-
-    Args:
-        model: a compiled `GPT3`.
-
-    Returns:
-        A float.
     """
     count = model.loss_tracker.count
     if getattr(model, "_jax_state", None) and not model._jax_state_synced:

@@ -4,17 +4,7 @@ import keras
 
 
 def unpack_batch(data):
-    """Splits a batch; there must be labels.
-
-    Args:
-        data: `(x, y)` or `(x, y, sample_weight)`, as in `keras.Model.fit`.
-
-    Returns:
-        A tuple `(x, y, sample_weight)`.
-
-    Raises:
-        ValueError: If there are no labels.
-    """
+    """Splits a batch; there must be labels."""
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     if y is None:
         raise ValueError(

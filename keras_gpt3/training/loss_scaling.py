@@ -16,16 +16,7 @@ from keras_gpt3.training.optimizer_check import is_dynamic
 
 
 def scale_loss(optimizer, loss):
-    """Multiplies a loss by the optimizer's scale, if it has one.
-
-    Args:
-        optimizer: `keras.optimizers.Optimizer`.
-        loss: scalar tensor.
-
-    Returns:
-        A scalar tensor whose gradient `apply_gradients` takes; float32 if it
-        was scaled, as a float16 would overflow.
-    """
+    """Multiplies a loss by the optimizer's scale, if it has one."""
     scale = _loss_scale(optimizer)
     if scale is None:
         return loss
@@ -33,27 +24,13 @@ def scale_loss(optimizer, loss):
 
 
 def unscaling_factor(optimizer):
-    """Computes what takes the scale off a gradient.
-
-    Args:
-        optimizer: `keras.optimizers.Optimizer`.
-
-    Returns:
-        A float32 scalar to multiply with, or `None` without a scale.
-    """
+    """Computes what takes the scale off a gradient."""
     scale = _loss_scale(optimizer)
     return None if scale is None else 1.0 / scale
 
 
 def are_finite(gradients):
-    """Whether no gradient holds an infinity or a NaN.
-
-    Args:
-        gradients: list of float tensors.
-
-    Returns:
-        A bool scalar.
-    """
+    """Whether no gradient holds an infinity or a NaN."""
     finite = []
     for gradient in gradients:
         # Where it lies: the gradients of stages are on other devices.
@@ -66,10 +43,6 @@ def update_dynamic_scale(optimizer, is_finite):
     """Halves the scale after an overflow, doubles it after enough good steps.
 
     To be called once for all replicas, in cross-replica context.
-
-    Args:
-        optimizer: a built `keras.optimizers.LossScaleOptimizer`.
-        is_finite: bool scalar, whether this step's gradients were finite.
     """
     scale, count = optimizer.dynamic_scale, optimizer.step_counter
     good_steps = tf.convert_to_tensor(count) + 1

@@ -15,22 +15,7 @@ from keras_gpt3.planning.micro_batch_division import division_error
 
 
 def in_micro_batches(function, variables, micro_batch_size, num_sums=2):
-    """Makes a function of a batch take it in micro-batches.
-
-    Args:
-        function: callable as `chunked_gradients`, without the model.
-        variables: list of `keras.Variable`. What it gives gradients of.
-        micro_batch_size: int. Rows of a micro-batch.
-        num_sums: int. How many sums `function` gives. Defaults to `2`.
-
-    Returns:
-        A callable as `function`, which gives the sums over micro-batches. It
-        is not for XLA, which drops its check of the rows: compile `function`.
-
-    Raises:
-        ValueError: When called, if the rows are no multiple of
-            `micro_batch_size`; in a graph when that runs.
-    """
+    """Makes a function of a batch take it in micro-batches."""
     return functools.partial(
         _accumulate, function, variables, int(micro_batch_size), num_sums
     )
@@ -65,19 +50,7 @@ def _accumulate(
 
 
 def with_checked_rows(y, size):
-    """Makes labels carry the check that micro-batches divide them.
-
-    Args:
-        y: int tensor of shape `(batch, length)`.
-        size: int. Rows of a micro-batch.
-
-    Returns:
-        The labels.
-
-    Raises:
-        ValueError: If the rows are known, and no multiple of `size`; in a
-            graph otherwise when that runs.
-    """
+    """Makes labels carry the check that micro-batches divide them."""
     if y.shape[0] is not None:
         check_micro_batch_divides(size, y.shape[0])
         return y
@@ -87,14 +60,7 @@ def with_checked_rows(y, size):
 
 
 def zero_sums(variables):
-    """Zeros to add the gradients of variables to.
-
-    Args:
-        variables: list of `keras.Variable`.
-
-    Returns:
-        A list of tensors of the variables' shapes, of 32 bits at least.
-    """
+    """Zeros to add the gradients of variables to."""
     # Not `tf.zeros`, which TensorFlow folds into constants that stay in memory
     # as long as the graph.
     return [

@@ -21,21 +21,7 @@ from keras_gpt3.training.token_shares import token_shares
 
 
 def monitored_step(model, data, votes):
-    """Trains a model on one batch, unless that would spoil it.
-
-    Args:
-        model: a compiled `GPT3`.
-        data: as in `train_step`.
-        votes: float32 tensor of shape `(n,)`. What this worker votes for, such
-            as to stop: above 0 or 0.
-
-    Returns:
-        A dict of float32 tensors, equal on all replicas: the means `"loss"`
-        and `"accuracy"` over the tokens of the batch; `"tokens"`, their
-        weights' sum; `"gradient_norm"`, before it is clipped; `"applied"`, 1 or
-        0; `"learning_rate"`; `"piece_squared_norm"` and `"piece_tokens"`, for
-        `GradientNoiseScale`; and the sum of the `"votes"`.
-    """
+    """Trains a model on one batch, unless that would spoil it."""
     x, y, sample_weight = unpack_batch(data)
     shares, total_weight = token_shares(y, sample_weight)
     compute = replica_gradients(
@@ -70,16 +56,7 @@ def monitored_step(model, data, votes):
 
 
 def evaluation_sums(model, data):
-    """Sums of loss and right guesses over one batch, for a run's validation.
-
-    Args:
-        model: a compiled `GPT3`.
-        data: as in `train_step`.
-
-    Returns:
-        A float32 tensor of shape `(3,)`, equal on all replicas: the means of
-        loss and accuracy over tokens, times the tokens; and the tokens.
-    """
+    """Sums of loss and right guesses over one batch, for a run's validation."""
     x, y, sample_weight = unpack_batch(data)
     shares, total_weight = token_shares(y, sample_weight)
     sums = sum_over_replicas(chunked_sums(model, x, y, shares))

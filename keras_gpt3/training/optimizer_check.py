@@ -5,48 +5,17 @@ from keras.optimizers import LossScaleOptimizer
 
 
 def is_dynamic(optimizer):
-    """Whether an optimizer adapts its loss scale, and skips on overflow.
-
-    Args:
-        optimizer: `keras.optimizers.Optimizer`.
-
-    Returns:
-        A bool.
-    """
+    """Whether an optimizer adapts its loss scale, and skips on overflow."""
     return isinstance(optimizer, LossScaleOptimizer)
 
 
 def inner_optimizer(optimizer):
-    """Finds the optimizer that updates the weights.
-
-    Args:
-        optimizer: `keras.optimizers.Optimizer`.
-
-    Returns:
-        What a `LossScaleOptimizer` wraps, or the optimizer itself.
-    """
+    """Finds the optimizer that updates the weights."""
     return optimizer.inner_optimizer if is_dynamic(optimizer) else optimizer
 
 
 def check_optimizer(optimizer):
-    """Raises if the step cannot drive an optimizer as it is configured.
-
-    Args:
-        optimizer: `keras.optimizers.Optimizer`.
-
-    Raises:
-        ValueError: If it accumulates gradients, overwrites weights with their
-            averages or has an `apply` of its own.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.training.optimizer_check import check_optimizer
-
-    check_optimizer(keras.optimizers.Adam())
-    ```
-    """
+    """Raises if the step cannot drive an optimizer as it is configured."""
     optimizer = inner_optimizer(optimizer)
     if optimizer.gradient_accumulation_steps:
         raise ValueError(
@@ -73,24 +42,7 @@ def check_optimizer(optimizer):
 
 
 def check_weights(variables):
-    """Raises if the step cannot train variables as they are stored.
-
-    Args:
-        variables: list of `keras.Variable`. Those to train.
-
-    Raises:
-        ValueError: If one of them is a scale of float8, which Keras overwrites
-            by what stands for its gradient, or is stored in float16.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.training.optimizer_check import check_weights
-
-    check_weights([keras.Variable(0.0)])
-    ```
-    """
+    """Raises if the step cannot train variables as they are stored."""
     for variable in variables:
         # Those cannot be clipped or added up over micro-batches and replicas.
         if variable.overwrite_with_gradient:
@@ -112,22 +64,6 @@ def check_callbacks(optimizer, callbacks):
     """Raises if a callback is to set the learning rate of a schedule.
 
     Keras raises where it is set: with `ReduceLROnPlateau` after many epochs.
-
-    Args:
-        optimizer: `keras.optimizers.Optimizer`.
-        callbacks: as in `GPT3.fit`.
-
-    Raises:
-        ValueError: If one of Keras' callbacks would.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.training.optimizer_check import check_callbacks
-
-    check_callbacks(keras.optimizers.Adam(), keras.callbacks.Callback())
-    ```
     """
     rate = inner_optimizer(optimizer)._learning_rate
     if isinstance(rate, keras.Variable):

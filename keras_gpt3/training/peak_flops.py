@@ -11,24 +11,7 @@ _REPETITIONS = 5
 
 
 def measure_peak_flops(dtype, num_replicas=1):
-    """Times a matrix product, alone, on one device.
-
-    Args:
-        dtype: string. The dtype that products are computed in.
-        num_replicas: int. Replicas of the run. GPUs count each; logical CPU
-            devices share the same cores. Defaults to `1`.
-
-    Returns:
-        A float, FLOP/s of all devices of this machine.
-
-    Example:
-
-    ```python
-    from keras_gpt3.training.peak_flops import measure_peak_flops
-
-    measure_peak_flops("float32")
-    ```
-    """
+    """Times a matrix product, alone, on one device."""
     import tensorflow as tf
 
     gpus = bool(tf.config.list_logical_devices("GPU"))

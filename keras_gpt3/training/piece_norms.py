@@ -16,15 +16,7 @@ NUM_PIECE_SUMS = 3
 
 
 def with_piece_norms(function):
-    """Makes a function of a piece add its gradient's norm to its sums.
-
-    Args:
-        function: callable as `chunked_gradients`, without the model.
-
-    Returns:
-        A callable as `function`, whose sums have `NUM_PIECE_SUMS` more
-        entries. A piece without weight adds zeros.
-    """
+    """Makes a function of a piece add its gradient's norm to its sums."""
 
     def observed(x, y, weights, gradient_scale):
         sums, gradients, logits = function(x, y, weights, gradient_scale)

@@ -27,31 +27,6 @@ def pipelined_gradients(model, observe=None, num_sums=2, weighted_only=False):
     A batch goes in groups of micro-batches, each of them through the whole
     schedule. Where the number of rows is not known when the step is traced,
     the last group is filled up with micro-batches of no row.
-
-    Args:
-        model: a `GPT3` compiled with `pipeline_stages`.
-        observe: callable. As in `replica_gradients`; what it is shown of the
-            gradients are numbers with their norms. Defaults to `None`.
-        num_sums: int. As in `replica_gradients`. Defaults to `2`.
-        weighted_only: bool. As in `chunked_gradients`. Defaults to `False`.
-
-    Returns:
-        A callable as `chunked_gradients`, without the model. Each gradient
-        lies on the device of its variable.
-
-    Example:
-
-    ```python
-    import keras
-    import keras_gpt3
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=2)
-    if keras.config.backend() == "tensorflow":
-        from keras_gpt3.training.pipelined_gradients import pipelined_gradients
-
-        model.compile("sgd")  # On several devices with pipeline_stages=2.
-        compute = pipelined_gradients(model)
-    ```
     """
     return functools.partial(_compute, model, observe, num_sums, weighted_only)
 

@@ -15,30 +15,6 @@ class PlotSink:
     It draws the log of the folder into `curves.png` after each validation and
     at the end. What goes wrong with that is logged, not raised: the run goes
     on.
-
-    Args:
-        folder: path. The run folder.
-
-    Attributes:
-        path: path. The picture.
-
-    Example:
-
-    ```python
-    import tempfile
-
-    from keras_gpt3.training.plot_sink import PlotSink
-    from keras_gpt3.training.run_folder import RunFolder
-    from keras_gpt3.training.run_log import RunLog
-
-    folder = tempfile.mkdtemp()
-    record = {"kind": "validation", "step": 0, "tokens_seen": 0}
-    record["books/loss"] = 10.8
-    RunLog(RunFolder(folder).log).write(record)
-    plot = PlotSink(folder)
-    plot(record, is_due=True)  # Draws.
-    plot.close()
-    ```
     """
 
     def __init__(self, folder):
@@ -47,12 +23,7 @@ class PlotSink:
         self._is_behind = False
 
     def __call__(self, record, is_due):
-        """Draws after a validation, whose record is in the log by then.
-
-        Args:
-            record: dict, with `"kind"`.
-            is_due: bool. Whether it is one of the steps to log.
-        """
+        """Draws after a validation, whose record is in the log by then."""
         self._is_behind |= is_due
         if record["kind"] == "validation":
             self._draw()

@@ -22,22 +22,7 @@ logger = logging.getLogger("keras_gpt3")
 
 
 class PretrainingRun:
-    """Trains a model as a config says; see `pretrain`.
-
-    Args:
-        config: `PretrainingConfig`, resolved.
-        model: a compiled `GPT3`, made in the strategy's scope.
-        strategy: `tf.distribute.Strategy`.
-        recipe: `PretrainingRecipe`.
-        data: `RunData`.
-        saves: `RunSaves`.
-        requests: `RunRequests`.
-        report: `RunReport`.
-        sinks: list of callables. Each takes a record, and whether it is one
-            of those to log.
-        forget_after: callable. Is told the step that the run goes on from, so
-            that what was logged of later ones can go.
-    """
+    """Trains a model as a config says; see `pretrain`."""
 
     def __init__(
         self,
@@ -62,16 +47,7 @@ class PretrainingRun:
         self._stops = self._is_warm = False
 
     def run(self):
-        """Trains to the end of the recipe, or until the run is to stop.
-
-        Returns:
-            Whether the run reached its end.
-
-        Raises:
-            RuntimeError: If too many updates were skipped, the run went back
-                too often, a shard cannot be read any more or is not what its
-                manifest says, or the last checkpoint could not be written.
-        """
+        """Trains to the end of the recipe, or until the run is to stop."""
         self._prepare_loops()
         self._resume()
         if not self._is_finished:
@@ -327,13 +303,5 @@ def _runtime_errors():
 
 
 def is_due(every, step):
-    """Whether something that happens every few steps happens at this one.
-
-    Args:
-        every: int, or `None` for never.
-        step: int, from 1 on.
-
-    Returns:
-        A bool.
-    """
+    """Whether something that happens every few steps happens at this one."""
     return every is not None and step % every == 0

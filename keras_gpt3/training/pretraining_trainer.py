@@ -19,14 +19,7 @@ REPORT = (
 
 
 class PretrainingTrainer(orbit.StandardTrainer):
-    """Runs `monitored_step` on all replicas of all workers.
-
-    Args:
-        model: a compiled `GPT3`, made in the strategy's scope.
-        strategy: `tf.distribute.Strategy`.
-        dataset: what the strategy made of batches, one for each replica.
-        num_votes: int. How many things a worker can vote for.
-    """
+    """Runs `monitored_step` on all replicas of all workers."""
 
     def __init__(self, model, strategy, dataset, num_votes):
         options = orbit.StandardTrainerOptions(use_tf_while_loop=False)
@@ -39,11 +32,7 @@ class PretrainingTrainer(orbit.StandardTrainer):
         self.num_traces = 0
 
     def vote(self, votes):
-        """Sets what this worker votes for in the next step.
-
-        Args:
-            votes: list of floats, above 0 or 0.
-        """
+        """Sets what this worker votes for in the next step."""
         self._votes.assign(votes)
 
     def train_step(self, iterator):

@@ -12,30 +12,6 @@ def recipe_plot(recipe, path=None):
 
     The tokens seen run on a logarithmic scale: the warm-up is over after an
     800th of the paper's run.
-
-    Args:
-        recipe: `PretrainingRecipe`. The run.
-        path: path. Where to save the figure; its ending is the format.
-            Defaults to `None`, nowhere.
-
-    Returns:
-        A `matplotlib.figure.Figure` of three panels: the learning rate, the
-        tokens in a batch and the number of updates, each over the tokens seen
-        after an update.
-
-    Raises:
-        ValueError: If the batch grows and the recipe has no
-            `sequence_length`.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.training.recipe_plot import recipe_plot
-
-    recipe = keras_gpt3.training.PretrainingRecipe.for_preset("gpt3_small_en")
-    figure = recipe_plot(recipe, "recipe.png")
-    ```
     """
     # Without pyplot: no window, no state that outlives the figure.
     from matplotlib.figure import Figure

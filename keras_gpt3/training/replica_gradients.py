@@ -22,21 +22,6 @@ def replica_gradients(
     Where XLA compiles the whole step it compiles the piece that one
     micro-batch is: a batch that grows only adds runs of it. On several devices
     the micro-batches flow through a pipeline of stages.
-
-    Args:
-        model: a compiled `GPT3`.
-        observe: callable. Wraps the function of one piece, a micro-batch or
-            the whole part, and may add to its sums. Defaults to `None`.
-        num_sums: int. How many sums the wrapped function gives. Defaults to
-            `2`.
-        weighted_only: bool. Whether the head may leave out tokens of weight 0.
-            XLA, which knows no such number, takes all. Defaults to `False`.
-
-    Returns:
-        A callable as `chunked_gradients`, without the model.
-
-    Raises:
-        ValueError: If a pipeline of stages has a quantized head.
     """
     step = model._step
     step.check_head(model)  # It may have been quantized after `compile`.
@@ -59,17 +44,7 @@ def replica_gradients(
 
 
 def replica_graph(model, rows, length):
-    """The same for one part of a batch, as XLA would see it on a GPU.
-
-    Args:
-        model: a compiled `GPT3`.
-        rows: int. Rows of the part.
-        length: int. Tokens in a row.
-
-    Returns:
-        A pair of a `tf.function` that XLA compiles as a whole, from flat
-        arguments to flat results, and its arguments.
-    """
+    """The same for one part of a batch, as XLA would see it on a GPU."""
     compute = replica_gradients(model)
 
     @tf.function(jit_compile=True, autograph=False)

@@ -10,13 +10,6 @@ def model_arrays(model):
     Weights, what is not trained, the optimizer's slots and counters, and the
     states of seed generators, which `tf.train.Checkpoint` leaves out: with
     dropout a resumed run would go another way. Metrics start anew.
-
-    Args:
-        model: a compiled `GPT3` whose optimizer is built.
-
-    Returns:
-        A dict of name to numpy array. Names are positions, as layers that
-        Keras named itself have other names in another process.
     """
     # A copy: on a CPU an array may share the variable's memory.
     return {
@@ -29,13 +22,6 @@ def assign_arrays(model, arrays):
     """Puts saved arrays back into a model, on all replicas.
 
     Nothing is assigned unless all of them fit.
-
-    Args:
-        model: as in `model_arrays`.
-        arrays: dict, as `model_arrays` gives it.
-
-    Raises:
-        ValueError: If they are not those of such a model.
     """
     variables = _variables(model)
     if set(variables) != set(arrays):

@@ -19,17 +19,7 @@ CHECKED = "checked_shards.json"
 
 
 class RunData:
-    """Opens a run's shards and makes the batches of any step.
-
-    Args:
-        config: `PretrainingConfig`.
-        sequence_length: int. Tokens of a context.
-        strategy: `tf.distribute.Strategy`.
-
-    Raises:
-        FileNotFoundError: If a folder holds no shards.
-        ValueError: If weights or shards are wrong.
-    """
+    """Opens a run's shards and makes the batches of any step."""
 
     def __init__(self, config, sequence_length, strategy):
         data = config.data
@@ -84,15 +74,7 @@ class RunData:
             self._damage = error
 
     def raise_if_damaged(self, wait=False):
-        """Raises if a shard was found not to be what its manifest says.
-
-        Args:
-            wait: bool. Whether to wait until all are read. Defaults to `False`.
-
-        Raises:
-            OSError: If one cannot be read.
-            ValueError: If one has other contents.
-        """
+        """Raises if a shard was found not to be what its manifest says."""
         if wait and self._checking is not None:
             if self._checking.is_alive():
                 logger.info("The shards are still compared with their sums.")
@@ -112,38 +94,18 @@ class RunData:
         return max(shards.vocabulary_size for shards in sets)
 
     def epochs(self, num_contexts):
-        """How often each set was seen, as the last column of Table 2.2 says.
-
-        Args:
-            num_contexts: int. Contexts that were trained on.
-
-        Returns:
-            A dict of name to float.
-        """
+        """How often each set was seen, as the last column of Table 2.2 says."""
         if isinstance(self.shards, Mixture):
             return self.shards.epochs(num_contexts, self._length)
         (name,) = self._sets
         return {name: num_contexts / self.shards.num_contexts(self._length)}
 
     def identity(self):
-        """What the order of the data depends on, besides the config.
-
-        Returns:
-            A dict of name to the number of tokens of the set.
-        """
+        """What the order of the data depends on, besides the config."""
         return {name: shards.num_tokens for name, shards in self._sets.items()}
 
     def training_dataset(self, batch_size, batch, skip_batches):
-        """Makes the batches from some batch on, distributed.
-
-        Args:
-            batch_size: int or `BatchRamp`. Contexts of all replicas.
-            batch: int. The first batch.
-            skip_batches: iterable of ints. Batches to pass over.
-
-        Returns:
-            A dataset of the strategy's: each replica gets its rows.
-        """
+        """Makes the batches from some batch on, distributed."""
         return self._distributed(
             self.shards,
             batch_size,
@@ -152,15 +114,7 @@ class RunData:
         )
 
     def held_out_dataset(self, name):
-        """Makes the batches of one held-out set, distributed.
-
-        Args:
-            name: string. One of `held_out_sets`.
-
-        Returns:
-            A pair: the dataset, from its start, and how many of its batches
-            are to be read. Contexts short of a full batch are left out.
-        """
+        """Makes the batches of one held-out set, distributed."""
         shards = self._held_out[name]
         dataset = self._distributed(shards, self._batch_size)
         return dataset, self._num_batches(name, shards)

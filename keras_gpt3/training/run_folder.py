@@ -36,19 +36,6 @@ class RunFolder:
 
     It has a path for each of them: `config`, `checkpoints`, `log`,
     `tensorboard`, `preset`.
-
-    Args:
-        path: path. It is made when the config is written.
-
-    Example:
-
-    ```python
-    import tempfile
-
-    from keras_gpt3.training.run_folder import RunFolder
-
-    RunFolder(tempfile.mkdtemp()).log.name  # "log.jsonl"
-    ```
     """
 
     def __init__(self, path):
@@ -60,17 +47,7 @@ class RunFolder:
         self.preset = self.path / "preset"
 
     def saved_config(self, kind):
-        """Reads the config of the run that lives here.
-
-        Args:
-            kind: dataclass. As in `read_config`.
-
-        Returns:
-            A `kind`, or `None` in a new folder.
-
-        Raises:
-            ValueError: If the file is damaged.
-        """
+        """Reads the config of the run that lives here."""
         if not self.config.exists():
             return None
         try:
@@ -83,11 +60,7 @@ class RunFolder:
             ) from error
 
     def check_is_new(self):
-        """Raises if a run lives here.
-
-        Raises:
-            ValueError: If there is a config.
-        """
+        """Raises if a run lives here."""
         if self.config.exists():
             raise ValueError(
                 "The folder must hold no run with --no-resume. Received: "
@@ -96,18 +69,8 @@ class RunFolder:
             )
 
     def with_saved(self, config):
-        """Fills in what a config leaves open and the run that lives here has.
-
-        Args:
-            config: `PretrainingConfig`.
-
-        Returns:
-            A `PretrainingConfig`: fields of the recipe that are `None` have
-            the values of the run's first start.
-
-        Raises:
-            ValueError: If the folder holds a run that computes other things,
-                or its config is damaged.
+        """Fills in what a config leaves open and the run that lives
+        here has.
         """
         saved = self.saved_config(type(config))
         if saved is None:
@@ -132,10 +95,8 @@ class RunFolder:
 
     @contextlib.contextmanager
     def lock(self):
-        """Keeps other runs out; the folder is made, and goes if it is unused.
-
-        Raises:
-            BlockingIOError: If another process has its run here.
+        """Keeps other runs out; the folder is made, and goes if it is
+        unused.
         """
         lineage = (self.path, *self.path.parents)
         new = [path for path in lineage if not path.exists()]
@@ -150,24 +111,13 @@ class RunFolder:
                     path.rmdir()
 
     def write(self, config):
-        """Writes the config of the run that is to live here.
-
-        Args:
-            config: `PretrainingConfig`, resolved.
-        """
+        """Writes the config of the run that is to live here."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_config(config, self.config)
 
 
 def fingerprint(config):
-    """A number that two configs share if they compute the same.
-
-    Args:
-        config: `PretrainingConfig`.
-
-    Returns:
-        An int of 48 bits.
-    """
+    """A number that two configs share if they compute the same."""
     fixed = {
         name: value
         for name, value in _flat(config).items()

@@ -8,45 +8,14 @@ logger = logging.getLogger("keras_gpt3")
 
 
 class RunHealth:
-    """Watches for updates that are not finite, and for losses that jump.
-
-    Args:
-        section: `HealthSection`.
-        name_contexts: callable. Takes a batch's number, gives names of its
-            contexts, for the log.
-
-    Example:
-
-    ```python
-    from keras_gpt3.training.health_section import HealthSection
-    from keras_gpt3.training.run_health import RunHealth
-    from keras_gpt3.training.run_state import RunState
-
-    health = RunHealth(HealthSection(), name_contexts=lambda batch: [])
-    state = RunState()
-    state.advance(tokens=1024, applied=True)
-    health.is_spike(state, {"loss": 3.0, "gradient_norm": 1.0, "applied": 1})
-    ```
-    """
+    """Watches for updates that are not finite, and for losses that jump."""
 
     def __init__(self, section, name_contexts):
         self._section, self._name_contexts = section, name_contexts
         self.losses = LossSpikes(section.spike_deviations, section.spike_window)
 
     def is_spike(self, state, report):
-        """Takes in a step.
-
-        Args:
-            state: `RunState`, after the step.
-            report: dict, from `PretrainingTrainer`.
-
-        Returns:
-            Whether the run is to go back to its last checkpoint.
-
-        Raises:
-            RuntimeError: If too many updates in a row were skipped, or the run
-                went back too often.
-        """
+        """Takes in a step."""
         if not report["applied"]:
             self._check_skipped(state, report)
             return False

@@ -15,36 +15,13 @@ class RunLog:
     be made again, so their lines go when it resumes: every step is there once.
     What is not finite, such as the loss of a skipped update, is written as
     Python's JSON does: `NaN`, `Infinity`.
-
-    Args:
-        path: path. The file; it is made when first written to.
-
-    Example:
-
-    ```python
-    import pathlib
-    import tempfile
-
-    from keras_gpt3.training.run_log import RunLog
-
-    log = RunLog(pathlib.Path(tempfile.mkdtemp()) / "log.jsonl")
-    log.write({"step": 1, "loss": 10.8})
-    log.read()  # [{"step": 1, "loss": 10.8}]
-    ```
     """
 
     def __init__(self, path):
         self._path = pathlib.Path(path)
 
     def write(self, record):
-        """Appends one record.
-
-        Args:
-            record: dict of what JSON can hold, with the key `"step"`.
-
-        Raises:
-            OSError: If it cannot be written; the log is as it was before.
-        """
+        """Appends one record."""
         before = self._path.stat().st_size if self._path.exists() else 0
         try:
             with self._path.open("a", encoding="utf-8") as file:
@@ -55,24 +32,12 @@ class RunLog:
             raise
 
     def sink(self, record, is_due):
-        """Appends a record that is due; see `PretrainingRun`.
-
-        Args:
-            record: as in `write`.
-            is_due: bool.
-        """
+        """Appends a record that is due; see `PretrainingRun`."""
         if is_due:
             self.write(record)
 
     def read(self):
-        """Reads the records, without a last line that a kill cut off.
-
-        Returns:
-            A list of dicts.
-
-        Raises:
-            ValueError: If another line is damaged.
-        """
+        """Reads the records, without a last line that a kill cut off."""
         if not self._path.exists():
             return []
         lines = self._path.read_text("utf-8").split("\n")
@@ -83,13 +48,8 @@ class RunLog:
         ]
 
     def forget_after(self, step):
-        """Removes the records of all later steps, and a line that was cut off.
-
-        Args:
-            step: int. The step that the run goes on from; -1 for its start.
-
-        Raises:
-            ValueError: If a line is damaged.
+        """Removes the records of all later steps, and a line that was
+        cut off.
         """
         if not self._path.exists():
             return

@@ -8,20 +8,7 @@ from keras_gpt3.training.pretraining_recipe import PretrainingRecipe
 
 
 def run_recipe(section, preset, sequence_length):
-    """Makes the recipe of a run.
-
-    Args:
-        section: `RecipeSection`. `None` in a field is what the preset has.
-        preset: string. The preset that the model is made from.
-        sequence_length: int. Tokens of a context.
-
-    Returns:
-        A `PretrainingRecipe`.
-
-    Raises:
-        ValueError: If a number is out of its range, or the preset has no
-            recipe and a field is missing.
-    """
+    """Makes the recipe of a run."""
     fields = {
         name: value
         for name, value in dataclasses.asdict(section).items()
@@ -41,16 +28,7 @@ def run_recipe(section, preset, sequence_length):
 
 
 def resolved_section(section, recipe):
-    """Writes down what a recipe came out as, for the config of its run.
-
-    Args:
-        section: `RecipeSection`, from which it was made.
-        recipe: `PretrainingRecipe`.
-
-    Returns:
-        A `RecipeSection` without `None`. A constant batch is a ramp of no
-        tokens.
-    """
+    """Writes down what a recipe came out as, for the config of its run."""
     fields = {
         field.name: getattr(recipe, field.name)
         for field in dataclasses.fields(section)
@@ -64,19 +42,7 @@ def resolved_section(section, recipe):
 
 
 def batch_multiple(section, micro_batch_size, num_replicas):
-    """Chooses what every batch of a run is a multiple of.
-
-    Args:
-        section: `RecipeSection`.
-        micro_batch_size: int or `None`. Contexts of a micro-batch.
-        num_replicas: int. Replicas of all workers.
-
-    Returns:
-        An int, in contexts.
-
-    Raises:
-        ValueError: If the run's own multiple does not suit these devices.
-    """
+    """Chooses what every batch of a run is a multiple of."""
     rows = 1 if micro_batch_size is None else micro_batch_size
     here = num_replicas * rows
     multiple = section.batch_multiple

@@ -5,15 +5,7 @@ import time
 
 
 class RunReport:
-    """Makes records of steps: losses, rates, time left.
-
-    Args:
-        recipe: `PretrainingRecipe`.
-        sequence_length: int. Tokens of a context.
-        flops_per_token: float. See `model_flops_per_token`.
-        peak_flops: float. FLOP/s of all devices, or `None` for no utilisation.
-        now: callable. The time in seconds. Defaults to `time.monotonic`.
-    """
+    """Makes records of steps: losses, rates, time left."""
 
     def __init__(
         self,
@@ -33,12 +25,7 @@ class RunReport:
         self._last = self._now()
 
     def step_ended(self, tokens, counts):
-        """Stops the clock of a step.
-
-        Args:
-            tokens: float. Tokens of its batch.
-            counts: bool. Whether it counts: the first one compiles.
-        """
+        """Stops the clock of a step."""
         seconds = self._now() - self._last
         if not counts:
             return
@@ -47,17 +34,7 @@ class RunReport:
         self._tokens = 0.98 * self._tokens + tokens
 
     def record(self, step, state, report, noise):
-        """Makes the record of a step.
-
-        Args:
-            step: int. Steps made, this one included: 1 is the first.
-            state: `RunState`, after the step.
-            report: dict, from the trainer.
-            noise: `GradientNoiseScale`.
-
-        Returns:
-            A dict of what JSON holds.
-        """
+        """Makes the record of a step."""
         rate = self._tokens / self._seconds if self._seconds else None
         left = self._recipe.total_tokens - state.tokens_seen
         loss = report["loss"]

@@ -23,25 +23,6 @@ class RunRequests:
     after the same one. Ctrl-C is taken as SIGTERM the first time, and raises
     `KeyboardInterrupt` after either; a process that is deaf to it, in a long
     call, is ended. Each is acknowledged at once, on the standard error stream.
-
-    Args:
-        stop_after_minutes: float, or `None` for no end.
-        save_every_minutes: float, or `None` for no clock.
-        now: callable. The time in seconds. Defaults to `time.monotonic`.
-        elapsed_seconds: float. What of `stop_after_minutes` has passed before.
-            Defaults to `0.0`.
-
-    Raises:
-        ValueError: If a time is not above 0.
-
-    Example:
-
-    ```python
-    from keras_gpt3.training.run_requests import RunRequests
-
-    with RunRequests(None, save_every_minutes=30.0) as requests:
-        requests.votes()  # [0.0, 0.0]: neither stop nor save.
-    ```
     """
 
     def __init__(
@@ -86,11 +67,7 @@ class RunRequests:
             signal.signal(number, default if handler is None else handler)
 
     def votes(self):
-        """Tells what this worker wants now.
-
-        Returns:
-            A list of two floats, 1 or 0: to stop, and to save.
-        """
+        """Tells what this worker wants now."""
         stop = self._terminated or self._is_due(self._stop_after, self._started)
         save = self._is_due(self._save_every, self._saved)
         return [float(stop), float(save)]

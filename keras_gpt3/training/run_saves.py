@@ -17,14 +17,6 @@ class RunSaves:
 
     The first worker writes, and chooses the checkpoint that all go back to:
     on a shared file system they need not see the same.
-
-    Args:
-        model: a compiled `GPT3` whose optimizer is built.
-        strategy: `tf.distribute.Strategy`.
-        checkpoints: `RunCheckpoints`.
-        identity: dict. What the run is, JSON-able: a checkpoint of another is
-            refused.
-        is_chief: bool. Whether this is the worker that writes.
     """
 
     def __init__(self, model, strategy, checkpoints, identity, is_chief):
@@ -34,14 +26,7 @@ class RunSaves:
         self.last_step = None
 
     def save(self, step, facts, metric=None):
-        """Copies the arrays to the host, and begins to write them.
-
-        Args:
-            step: int. Steps made.
-            facts: dict. What else the run needs to go on, JSON-able.
-            metric: float or `None`. The held-out loss; one that is not finite
-                counts as none. Defaults to `None`.
-        """
+        """Copies the arrays to the host, and begins to write them."""
         self.last_step = step
         if not self._is_chief:
             return
@@ -55,17 +40,7 @@ class RunSaves:
         )
 
     def restore(self):
-        """Puts the newest sound checkpoint into the model, on all workers.
-
-        Returns:
-            Its facts, as saved, with `"metric"`; `None` if there is no
-            checkpoint at all.
-
-        Raises:
-            ValueError: If there are checkpoints and none is sound, or they are
-                of another run.
-            RuntimeError: If the first worker could not restore.
-        """
+        """Puts the newest sound checkpoint into the model, on all workers."""
         # Nobody reads before all is written, nor writes before all have read.
         checkpoint = self._choose()
         if checkpoint is not None:
@@ -76,14 +51,7 @@ class RunSaves:
         return None if checkpoint is None else checkpoint.facts
 
     def finish(self, step):
-        """Waits until all is written.
-
-        Args:
-            step: int. The last step, whose checkpoint must be there.
-
-        Raises:
-            RuntimeError: If it could not be written.
-        """
+        """Waits until all is written."""
         if not self._is_chief:
             return
         self._checkpoints.wait()

@@ -9,29 +9,6 @@ class RunState:
     """Counters that a checkpoint holds beside the arrays.
 
     The next batch is never one of those that are passed over.
-
-    Args:
-        step: int. Batches that were trained on.
-        batch: int. The next batch; batches that were skipped count.
-        tokens_seen: int. Tokens that were trained on.
-        skip_batches: set of ints. Batches that are passed over.
-        skipped_updates: int. Updates that were not made, as they were not
-            finite.
-        skipped_in_a_row: int. Those of the last steps.
-        rollbacks: int. How often the run went back after a spike.
-        best_loss: float or `None`. The lowest held-out loss so far.
-        validated_step: int or `None`. The last step that was validated: one
-            that is due and was not, as the run was stopped, is made up for.
-
-    Example:
-
-    ```python
-    from keras_gpt3.training.run_state import RunState
-
-    state = RunState(skip_batches={1})
-    state.advance(tokens=64, applied=True)
-    state.batch  # 2
-    ```
     """
 
     step: int = 0
@@ -55,21 +32,14 @@ class RunState:
         return self._last
 
     def skip(self, batches):
-        """Adds batches to be passed over; those of the past stay as they were.
-
-        Args:
-            batches: iterable of ints.
+        """Adds batches to be passed over; those of the past stay as
+        they were.
         """
         self.skip_batches |= {b for b in batches if b >= self.batch}
         self._pass_over()
 
     def advance(self, tokens, applied):
-        """Counts a step.
-
-        Args:
-            tokens: int. Tokens of its batch.
-            applied: bool. Whether its update was made.
-        """
+        """Counts a step."""
         self._last = self.batch
         self.step += 1
         self.batch += 1
@@ -79,14 +49,7 @@ class RunState:
         self._pass_over()
 
     def is_best(self, loss):
-        """Takes in a held-out loss.
-
-        Args:
-            loss: float, or `None` for none.
-
-        Returns:
-            Whether it is the lowest so far.
-        """
+        """Takes in a held-out loss."""
         if loss is None or not math.isfinite(loss):
             return False
         is_best = self.best_loss is None or loss < self.best_loss
@@ -95,11 +58,7 @@ class RunState:
         return is_best
 
     def as_facts(self):
-        """Gives what JSON can hold of it.
-
-        Returns:
-            A dict of the arguments of `RunState`.
-        """
+        """Gives what JSON can hold of it."""
         facts = dataclasses.asdict(self)
         return facts | {"skip_batches": sorted(self.skip_batches)}
 

@@ -7,25 +7,7 @@ from keras_gpt3.echoed_value import echoed
 
 
 def import_orbax():
-    """Import Orbax, which writes and reads arrays by the parts of devices.
-
-    Returns:
-        The module `orbax.checkpoint.v1`.
-
-    Raises:
-        NotImplementedError: If Keras' backend is not JAX.
-        ImportError: If Orbax is not installed.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.training.sharded_checkpoint_folder import import_orbax
-
-    if keras.config.backend() == "jax":
-        orbax = import_orbax()
-    ```
-    """
+    """Import Orbax, which writes and reads arrays by the parts of devices."""
     require_backend(
         "jax",
         "A sharded checkpoint",
@@ -43,53 +25,19 @@ def import_orbax():
 
 
 def checkpoint_root(folder):
-    """Return the folder as Orbax wants it: absolute, or an address.
-
-    Args:
-        folder: path, or an address such as `"gs://bucket/run"`.
-
-    Returns:
-        A string.
-
-    Example:
-
-    ```python
-    from keras_gpt3.training.sharded_checkpoint_folder import checkpoint_root
-
-    checkpoint_root("gs://bucket/run")  # The same.
-    ```
-    """
+    """Return the folder as Orbax wants it: absolute, or an address."""
     folder = os.fspath(folder)
     return folder if "://" in folder else os.path.abspath(folder)
 
 
 def checkpoint_steps(folder):
-    """Find the steps of whole checkpoints, not those of interrupted saves.
-
-    Args:
-        folder: path. It may be missing.
-
-    Returns:
-        A list of ints that rise.
-    """
+    """Find the steps of whole checkpoints, not those of interrupted saves."""
     names = import_orbax().path.step.standard_name_format()
     return sorted(found.step for found in names.find_all(folder))
 
 
 def checkpoint_path(folder, step=None):
-    """Find a checkpoint.
-
-    Args:
-        folder: path. The folder of all checkpoints.
-        step: int. Defaults to `None`, the last.
-
-    Returns:
-        A pair of the step and the path of its folder, a string.
-
-    Raises:
-        FileNotFoundError: If there is no checkpoint.
-        ValueError: If there is none of that step.
-    """
+    """Find a checkpoint."""
     steps = checkpoint_steps(folder)
     if not steps:
         raise FileNotFoundError(
@@ -107,19 +55,7 @@ def checkpoint_path(folder, step=None):
 
 
 def read_metadata(path):
-    """Read what a checkpoint says of itself, without its arrays.
-
-    Args:
-        path: string. The folder of one checkpoint.
-
-    Returns:
-        A pair of dicts: what `checkpoint_facts` gave, and the shapes of the
-        arrays, by group and name.
-
-    Raises:
-        ValueError: If something else than a `ShardedCheckpoint` wrote it.
-        OSError: If it does not say what arrays it has.
-    """
+    """Read what a checkpoint says of itself, without its arrays."""
     metadata = import_orbax().metadata(path)
     facts = metadata.custom_metadata
     if not facts or "backbone" not in facts:

@@ -14,28 +14,6 @@ def checkpoint_variables(model):
 
     Keras numbers optimizers and seeds as a process makes them: they go by their
     place, not by their path.
-
-    Args:
-        model: a compiled `GPT3` whose optimizer is built.
-
-    Returns:
-        A dict of `"weights"`, `"optimizer"` and `"seeds"`, each a dict of name
-        to `keras.Variable`.
-
-    Example:
-
-    ```python
-    import keras
-    from keras_gpt3.training.sharded_checkpoint_state import (
-        checkpoint_variables,
-    )
-
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    model.optimizer.build(model.trainable_variables)
-    variables = checkpoint_variables(model)
-    variables["optimizer"]["0/iteration"]
-    ```
     """
     weights = {id(weight) for weight in model.weights}
     seeds = [v for v in model.non_trainable_variables if id(v) not in weights]
@@ -51,37 +29,12 @@ def steps_done(model):
 
     The optimizer counts those that changed weights. Where it adapts a loss
     scale it leaves out batches whose gradients overflow.
-
-    Args:
-        model: a compiled `GPT3`.
-
-    Returns:
-        An int.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-    from keras_gpt3.training.sharded_checkpoint_state import steps_done
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    model.compile(keras_gpt3.training.AdamW())
-    steps_done(model)  # 0
-    ```
     """
     return int(model.optimizer.iterations) + model._step.skipped_steps
 
 
 def checkpoint_facts(model):
-    """Return what tells a checkpoint's model, as JSON holds it.
-
-    Args:
-        model: a compiled `GPT3`.
-
-    Returns:
-        A dict of the backbone's config, the optimizer's class, the step, the
-        axes of the mesh and the version of the package.
-    """
+    """Return what tells a checkpoint's model, as JSON holds it."""
     sharding = model.weights[0].value.sharding
     mesh = getattr(sharding, "mesh", None)
     facts = {
@@ -96,30 +49,7 @@ def checkpoint_facts(model):
 
 
 def check_same_model(model, facts, path):
-    """Raise unless a checkpoint is one of this model and optimizer.
-
-    Args:
-        model: a compiled `GPT3`.
-        facts: dict. What `checkpoint_facts` gave when it was saved.
-        path: string. The checkpoint, for the message.
-
-    Raises:
-        ValueError: If a field of the config or the optimizer's class differs.
-
-    Example:
-
-    ```python
-    import keras
-    import keras_gpt3
-    from keras_gpt3.training.sharded_checkpoint_state import check_same_model
-
-    if keras.config.backend() == "jax":
-        model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-        model.compile(keras_gpt3.training.AdamW())
-        facts = {"backbone": {"num_layers": 1}, "optimizer": "AdamW"}
-        check_same_model(model, facts, "run/7")
-    ```
-    """
+    """Raise unless a checkpoint is one of this model and optimizer."""
     own = checkpoint_facts(model)
     for field, saved in facts["backbone"].items():
         here = own["backbone"].get(field)
@@ -134,15 +64,6 @@ def check_same_variables(variables, shapes, vocabulary_size, path):
     """Raise unless a checkpoint has each variable, but for rows of padding.
 
     A token embedding has a few rows of zeros more where devices share it.
-
-    Args:
-        variables: dict. What `checkpoint_variables` gives.
-        shapes: dict. The shapes of the checkpoint's arrays, likewise.
-        vocabulary_size: int. What a padded dimension is at least.
-        path: string. The checkpoint, for the message.
-
-    Raises:
-        ValueError: If one is missing on either side or of another shape.
     """
     own = {
         f"{group}/{name}": tuple(variable.shape)

@@ -16,26 +16,6 @@ class StagePasses:
     calls: left alone, TensorFlow would begin all micro-batches at once, and
     the next stage would wait for the first one as long as for the last.
     Nothing else waits, so stages run beside each other.
-
-    Args:
-        stage: `PipelineStage`.
-        variables: list of `keras.Variable`, those of the stage that train.
-        observes: bool. Whether `backward` gives norms. Defaults to `False`.
-
-    Example:
-
-    ```python
-    import keras
-    import keras_gpt3
-    from keras_gpt3.parallel.pipeline_stages import assign_stages
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    if keras.config.backend() == "tensorflow":
-        from keras_gpt3.training.stage_passes import StagePasses
-
-        (stage,) = assign_stages(model.backbone.decoder_blocks, 1, None)
-        passes = StagePasses(stage, stage.blocks[0].trainable_variables)
-    ```
     """
 
     def __init__(self, stage, variables, observes=False):
@@ -47,12 +27,7 @@ class StagePasses:
         self.start()
 
     def start(self, totals=None):
-        """Begins anew, as each graph must.
-
-        Args:
-            totals: list of tensors to add gradients to. Defaults to `None`,
-                zeros.
-        """
+        """Begins anew, as each graph must."""
         self._last, self._passed = [], []
         if totals is None:
             with tf.device(self.device):
@@ -60,15 +35,7 @@ class StagePasses:
         self.totals = list(totals)
 
     def forward(self, hidden, x):
-        """Takes the next micro-batch.
-
-        Args:
-            hidden: tensor of shape `(batch, length, hidden_dim)`.
-            x: dict of `"token_ids"` and `"padding_mask"`.
-
-        Returns:
-            A tensor of the shape of `hidden`.
-        """
+        """Takes the next micro-batch."""
         with self._turn(), tf.GradientTape() as tape:
             inputs = self._watched(tape, hidden)
             output = self._call(x, *inputs)
@@ -77,15 +44,7 @@ class StagePasses:
         return output
 
     def backward(self, upstream):
-        """Takes the first micro-batch back that was not, and adds gradients.
-
-        Args:
-            upstream: the gradient of what `forward` returned.
-
-        Returns:
-            A pair of the gradient of `hidden`, and the squared norm of those
-            of the variables where it is asked for, or else `None`.
-        """
+        """Takes the first micro-batch back that was not, and adds gradients."""
         tape, inputs, output = self._passed.pop(0)
         with self._turn():
             found = tape.gradient(
@@ -138,12 +97,6 @@ def one_graph(function):
 
     It is traced once, and, as it is not copied into the graph of the step,
     optimized once: that one would grow with the micro-batches.
-
-    Args:
-        function: callable. Takes and returns nests of tensors.
-
-    Returns:
-        A callable as `function`, whose gradient is such a graph, too.
     """
     return tf.function(
         function, autograph=False, experimental_attributes={"_noinline": True}

@@ -8,20 +8,6 @@ class TensorBoardSink:
 
     The scalars are called as in the log, after the kind of record:
     `train/loss`, `validation/books/loss`.
-
-    Args:
-        folder: path. Where the event files go.
-
-    Example:
-
-    ```python
-    import tempfile
-
-    from keras_gpt3.training.tensorboard_sink import TensorBoardSink
-
-    sink = TensorBoardSink(tempfile.mkdtemp())
-    sink({"kind": "train", "step": 1, "loss": 10.8}, is_due=True)
-    ```
     """
 
     def __init__(self, folder):
@@ -30,13 +16,7 @@ class TensorBoardSink:
         self._writer = tf.summary.create_file_writer(str(folder))
 
     def __call__(self, record, is_due):
-        """Writes one record.
-
-        Args:
-            record: dict, with `"kind"` and `"step"`. What is no number is left
-                out.
-            is_due: bool. Whether it is one of the steps to log.
-        """
+        """Writes one record."""
         import tensorflow as tf
 
         if not is_due:

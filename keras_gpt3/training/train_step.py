@@ -22,16 +22,7 @@ from keras_gpt3.training.token_shares import token_shares
 
 
 def train_step(model, data):
-    """Trains a model on one batch; runs in each replica of the strategy.
-
-    Args:
-        model: a compiled `GPT3`.
-        data: `(x, y)` or `(x, y, sample_weight)`: the replica's part of the
-            batch, as in `keras.Model.fit`.
-
-    Returns:
-        A dict of scalars: the running metrics and the learning rate.
-    """
+    """Trains a model on one batch; runs in each replica of the strategy."""
     x, y, sample_weight = unpack_batch(data)
     shares, total_weight = token_shares(y, sample_weight)
     has_weights = sample_weight is not None
@@ -49,15 +40,7 @@ def train_step(model, data):
 
 
 def test_step(model, data):
-    """Evaluates a model on one batch; runs in each replica of the strategy.
-
-    Args:
-        model: a compiled `GPT3`.
-        data: as in `train_step`.
-
-    Returns:
-        A dict of scalars, the running metrics.
-    """
+    """Evaluates a model on one batch; runs in each replica of the strategy."""
     x, y, sample_weight = unpack_batch(data)
     shares, total_weight = token_shares(y, sample_weight)
     logits = None
@@ -78,13 +61,6 @@ def train_step_with_compiled_loss(model, data):
     replica counts by its share of what the loss is a mean over. Loss and
     gradients run op by op unless `jit_compile=True` was asked for: XLA cannot
     take every loss.
-
-    Args:
-        model: a `GPT3` compiled with a loss.
-        data: as in `train_step`.
-
-    Returns:
-        A dict of scalars: the running metrics and the learning rate.
     """
     x, y, sample_weight = unpack_batch(data)
     rows, factor = _rows_and_factor(model, y, sample_weight)
@@ -100,32 +76,14 @@ def train_step_with_compiled_loss(model, data):
 
 
 def mean_loss(y, logits, sample_weight=None):
-    """The loss of the step, for a step of the user's own.
-
-    Args:
-        y: int tensor of shape `(batch, length)`, the labels.
-        logits: tensor of shape `(batch, length, vocabulary_size)`.
-        sample_weight: as in `token_weights`. Defaults to `None`.
-
-    Returns:
-        A float32 scalar: the replica's part of the mean over tokens of the
-        global batch, which Keras' optimizers add up.
-    """
+    """The loss of the step, for a step of the user's own."""
     _, y, sample_weight = unpack_batch((None, y, sample_weight))
     shares, _ = token_shares(y, sample_weight)
     return whole_sums(logits, y, shares)[0]
 
 
 def test_step_with_compiled_loss(model, data):
-    """As `test_step` for a user's own loss.
-
-    Args:
-        model: a `GPT3` compiled with a loss.
-        data: as in `train_step`.
-
-    Returns:
-        A dict of scalars, the running metrics.
-    """
+    """As `test_step` for a user's own loss."""
     x, y, sample_weight = unpack_batch(data)
     rows, factor = _rows_and_factor(model, y, sample_weight)
     loss, logits = _compiled_loss(

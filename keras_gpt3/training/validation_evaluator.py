@@ -7,14 +7,7 @@ from keras_gpt3.training.monitored_step import evaluation_sums
 
 
 class ValidationEvaluator(orbit.StandardEvaluator):
-    """Means over held-out contexts, on all replicas of all workers.
-
-    Args:
-        model: as in `PretrainingTrainer`.
-        strategy: as in `PretrainingTrainer`.
-        dataset: as in `PretrainingTrainer`; it is read from its start each
-            time.
-    """
+    """Means over held-out contexts, on all replicas of all workers."""
 
     def __init__(self, model, strategy, dataset):
         options = orbit.StandardEvaluatorOptions(

@@ -11,16 +11,7 @@ from keras_gpt3.training.gradient_clipping import clip_gradient
 
 
 def step_scalars(optimizer):
-    """What the updates of all variables share; for each replica its own.
-
-    Args:
-        optimizer: a built `keras.optimizers.Optimizer`.
-
-    Returns:
-        A dict: `"learning_rate"`, a scalar; `"adam"`, the arguments of the
-        kernel, and `"new_share"`, how much of an average a step replaces,
-        where the optimizer has them.
-    """
+    """What the updates of all variables share; for each replica its own."""
     learning_rate = tf.convert_to_tensor(optimizer.learning_rate)
     scalars = {"learning_rate": learning_rate}
     if has_adam_kernel(optimizer):
@@ -35,16 +26,7 @@ def step_scalars(optimizer):
 def update_variables(
     optimizer, strategy, variables, gradients, factors, scalars
 ):
-    """Updates all variables on all devices; in cross-replica context.
-
-    Args:
-        optimizer: a built `keras.optimizers.Optimizer`.
-        strategy: `tf.distribute.Strategy`.
-        variables: list of `keras.Variable`.
-        gradients: list of tensors, one on each replica.
-        factors: list, from `gradient_factors`.
-        scalars: dict, from `step_scalars`.
-    """
+    """Updates all variables on all devices; in cross-replica context."""
     _update_shared_state(optimizer, strategy, variables, scalars)
     updates = list(zip(variables, gradients, factors, strict=True))
     last_reads = {}

@@ -12,17 +12,6 @@ class WandbSink:
 
     A file in the folder holds the id that the run has there, so that a resumed
     run goes on in the same chart.
-
-    Args:
-        project: string. The project's name.
-        folder: path. Where wandb keeps its files, made if need be; its last
-            part is the run's name. `None` for a new run each time, with its
-            files where wandb likes.
-        config: dict. What to show as the run's configuration. Defaults to
-            `None`.
-
-    Raises:
-        ImportError: If wandb is not installed.
     """
 
     def __init__(self, project, folder, config=None):
@@ -43,13 +32,7 @@ class WandbSink:
         self._run.define_metric("*", step_metric="step")
 
     def __call__(self, record, is_due):
-        """Sends one record.
-
-        Args:
-            record: dict, with `"kind"` and `"step"`. What is no number is left
-                out.
-            is_due: bool. Whether it is one of the steps to log.
-        """
+        """Sends one record."""
         if not is_due:
             return
         kind, step = record["kind"], record["step"]
@@ -66,17 +49,7 @@ class WandbSink:
 
 
 def import_wandb(project):
-    """Imports wandb, which no extra of the package installs.
-
-    Args:
-        project: string. The project that it is needed for.
-
-    Returns:
-        The module.
-
-    Raises:
-        ImportError: If wandb is not installed.
-    """
+    """Imports wandb, which no extra of the package installs."""
     try:
         import wandb
     except ImportError as error:

@@ -6,13 +6,6 @@ def from_first_worker(strategy, number):
 
     All workers must call it; each returns when all have. With one worker
     nothing is waited for.
-
-    Args:
-        strategy: `tf.distribute.Strategy`.
-        number: int, of at most 53 bits.
-
-    Returns:
-        The first worker's `number`, an int.
     """
     import tensorflow as tf
 
@@ -33,10 +26,5 @@ def from_first_worker(strategy, number):
 
 
 def wait_for_all(strategy):
-    """Returns when every worker has come here.
-
-    Args:
-        strategy: `tf.distribute.Strategy`. With one worker nothing is waited
-            for.
-    """
+    """Returns when every worker has come here."""
     from_first_worker(strategy, 0)

@@ -7,20 +7,6 @@ def is_worker_failure(error):
     A worker that goes breaks the collective that all of the others wait in.
     TensorFlow has kinds of error for that, but sometimes one of the general
     kinds comes through, with a text that names collectives or peers.
-
-    Args:
-        error: exception.
-
-    Returns:
-        A bool.
-
-    Example:
-
-    ```python
-    from keras_gpt3.training.worker_failure import is_worker_failure
-
-    is_worker_failure(ValueError("batch_size must be at least 1."))  # False
-    ```
     """
     import tensorflow as tf
 

@@ -26,40 +26,7 @@ _HTML = ("text/html", "application/xhtml+xml")
 
 
 def read_common_crawl_records(path, source, name, max_bytes):
-    """Yields the documents of a WET or WARC file.
-
-    Args:
-        path: string. May end in `.gz` or `.zst`.
-        source: string. The data set that they are of.
-        name: string. Of the file, in messages.
-        max_bytes: int. Longer records are put aside.
-
-    Yields:
-        A `Document` of each page: the text of a conversion record, what
-        `html_text` finds in the HTML of a response or a resource. A
-        `RejectedRecord` of each that is cut short, broken or too long, is no
-        page but a server's refusal, or is neither HTML nor plain text. An
-        `OtherRecord` of each that holds no page, such as a request.
-
-    Raises:
-        DamagedFileError: Where the file is broken, after what stands before.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.corpus.readers.common_crawl_records import (
-        read_common_crawl_records,
-    )
-
-    pathlib.Path("a.warc.wet").write_bytes(
-        b"WARC/1.0\\r\\nWARC-Type: conversion\\r\\nContent-Length: 4\\r\\n"
-        b"\\r\\nOnce\\r\\n\\r\\n"
-    )
-    list(read_common_crawl_records("a.warc.wet", "crawl", "a", 2**20))
-    ```
-    """
+    """Yields the documents of a WET or WARC file."""
     with open_compressed(path) as stream:
         for number, record in enumerate(_records(stream), start=1):
             if record.rec_type in _WITH_DOCUMENTS:
@@ -105,9 +72,6 @@ class _BoundedLines:
     """Bounds the headers of a record; the library's own take any line.
 
     It joins a line of 16 kB at a time, in a time that is quadratic.
-
-    Args:
-        reader: the library's stream, whose `readline` is replaced.
     """
 
     def __init__(self, reader):

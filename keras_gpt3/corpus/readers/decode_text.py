@@ -18,24 +18,7 @@ _HANDLER = "keras_gpt3.windows_1252"
 
 
 def decode_text(data):
-    """Decodes text; single bytes that are no UTF-8 are read as Windows-1252.
-
-    Args:
-        data: bytes.
-
-    Returns:
-        A pair of a string and `None`, or of `None` and the reason why it is
-        put aside: `"binary"` or `"not UTF-8"`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.readers.decode_text import decode_text
-
-    decode_text("A café in Rome".encode("latin-1"))
-    # ("A café in Rome", None)
-    ```
-    """
+    """Decodes text; single bytes that are no UTF-8 are read as Windows-1252."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return _decode(data.removeprefix(codecs.BOM_UTF8), encoding)
@@ -45,22 +28,7 @@ def decode_text(data):
 
 
 def is_binary(data):
-    """Whether bytes, without a mark of UTF-16, are no text.
-
-    Args:
-        data: bytes.
-
-    Returns:
-        A bool.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.readers.decode_text import is_binary
-
-    is_binary(b"\\x7fELF\\x00\\x01")  # True
-    ```
-    """
+    """Whether bytes, without a mark of UTF-16, are no text."""
     if b"\0" in data:
         return True
     return len(_CONTROLS.findall(data)) > _MAX_CONTROLS * len(data)

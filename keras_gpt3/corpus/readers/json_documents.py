@@ -18,32 +18,7 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_json_documents(path, source, name, max_bytes):
-    """Yields the documents of a file of JSON objects, one a line.
-
-    Args:
-        path: string. May end in `.gz` or `.zst`.
-        source: string. The data set that they are of.
-        name: string. Of the file, in ids and in messages.
-        max_bytes: int. Longer lines are put aside, never whole in memory.
-
-    Yields:
-        A `Document` of each object with a string `"text"`, and its `"id"` and
-        `"url"` if it has them; a `RejectedRecord` of each other line.
-
-    Raises:
-        DamagedFileError: Where the compressed data are broken.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.corpus.readers.json_documents import read_json_documents
-
-    pathlib.Path("a.jsonl").write_text('{"text": "Once"}')
-    list(read_json_documents("a.jsonl", "novels", "a.jsonl", 2**20))
-    ```
-    """
+    """Yields the documents of a file of JSON objects, one a line."""
     with open_compressed(path) as stream:
         reason = _fault(stream.peek(_HEAD_BYTES)[:_HEAD_BYTES])
         if reason:

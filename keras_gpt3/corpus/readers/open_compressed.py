@@ -15,20 +15,7 @@ _ZSTD_BYTES_TO_DAMAGE = 2**9
 
 
 class DamagedFileError(Exception):
-    """A file that cannot be read from some place on.
-
-    Args:
-        reason: string. Few different ones: `"broken gzip"`.
-        detail: string. The library's message.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.readers.open_compressed import DamagedFileError
-
-    DamagedFileError("broken gzip", "CRC check failed").reason
-    ```
-    """
+    """A file that cannot be read from some place on."""
 
     def __init__(self, reason, detail):
         super().__init__(f"{reason}: {detail}")
@@ -38,32 +25,7 @@ class DamagedFileError(Exception):
 
 @contextlib.contextmanager
 def open_compressed(path):
-    """A context with a stream of what a file holds, decompressed.
-
-    Args:
-        path: string or path. `.gz` and `.zst` tell of their format; both may
-            hold several frames, one after the other.
-
-    Yields:
-        A binary file. Its reads raise `DamagedFileError` where the compressed
-        data are cut short or broken; all before that has been read. They raise
-        `OSError` where the system cannot read the file.
-
-    Raises:
-        OSError: If the file cannot be opened.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.corpus.readers.open_compressed import open_compressed
-
-    pathlib.Path("a.txt").write_bytes(b"Once")
-    with open_compressed("a.txt") as stream:
-        stream.read()  # b"Once"
-    ```
-    """
+    """A context with a stream of what a file holds, decompressed."""
     name = str(path).lower()
     try:
         if name.endswith(".gz"):

@@ -16,37 +16,7 @@ _LARGE_BYTES, _MOST_RATIO = 2**28, 200
 
 
 def read_parquet_documents(path, source, name, max_bytes):
-    """Yields the documents of a Parquet file, a few rows in memory.
-
-    Args:
-        path: string.
-        source: string. The data set that they are of.
-        name: string. Of the file, in ids and in messages.
-        max_bytes: int. Longer texts are put aside.
-
-    Yields:
-        A `Document` of each row with a `text`, and its `id` and `url` if there
-        are such columns; a `RejectedRecord` of each other row, or one of a
-        file without a column `text`.
-
-    Raises:
-        DamagedFileError: If it is damaged, or from there on.
-        OSError: If the system cannot read the file.
-
-    Example:
-
-    ```python
-    import pyarrow
-    from pyarrow import parquet
-
-    from keras_gpt3.corpus.readers.parquet_documents import (
-        read_parquet_documents,
-    )
-
-    parquet.write_table(pyarrow.table({"text": ["Once"]}), "a.parquet")
-    list(read_parquet_documents("a.parquet", "novels", "a.parquet", 2**20))
-    ```
-    """
+    """Yields the documents of a Parquet file, a few rows in memory."""
     pyarrow = import_extra("pyarrow")
     parquet = import_extra("pyarrow.parquet")
     try:

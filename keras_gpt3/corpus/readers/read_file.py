@@ -30,64 +30,13 @@ SUFFIXES = tuple(_READERS)
 
 
 def read_file(path, source, name=None, max_bytes=2**26):
-    """Yields the documents of a file, and what of it is put aside.
-
-    Args:
-        path: string or path. Its suffix tells the format: `.jsonl`, `.txt`,
-            `.warc` or `.wet`, each also with `.gz` or `.zst`, or `.parquet`.
-        source: string. The data set that they are of.
-        name: string. Of the file, in the ids of records that have none.
-            Defaults to `None`, the path's last part.
-        max_bytes: int. Longer lines, records and text files are put aside.
-            Defaults to `2**26`.
-
-    Yields:
-        `Document`s and `RejectedRecord`s, in the order of the file, and an
-        `OtherRecord` for each record of a crawl that is neither. Where the
-        file is broken, or holds nothing, the last is a `RejectedRecord` that
-        says so.
-
-    Raises:
-        OSError: If the file cannot be read, which says nothing of what it
-            holds: it may not be read, or the disk fails.
-        ValueError: If the suffix is another.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.corpus.readers.read_file import read_file
-
-    pathlib.Path("a.jsonl").write_text('{"text": "Once"}\\n{"text":')
-    [getattr(item, "reason", None) for item in read_file("a.jsonl", "novels")]
-    # [None, "no JSON"]
-    ```
-    """
+    """Yields the documents of a file, and what of it is put aside."""
     path = str(path)
     return _read(reader_of(path), path, source, name, max_bytes)
 
 
 def reader_of(path):
-    """The reader of a file, by its suffix.
-
-    Args:
-        path: string.
-
-    Returns:
-        A callable that takes a path, a source, a name and `max_bytes`.
-
-    Raises:
-        ValueError: If there is none.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.readers.read_file import reader_of
-
-    reader_of("CC-MAIN-00000.warc.wet.gz")
-    ```
-    """
+    """The reader of a file, by its suffix."""
     for suffix, reader in _READERS.items():
         if path.lower().endswith(suffix):
             return reader

@@ -11,33 +11,7 @@ _PIECE_BYTES = 2**18
 
 
 def read_text_documents(path, source, name, max_bytes):
-    """Yields the one document that a file of plain text is.
-
-    Args:
-        path: string. May end in `.gz` or `.zst`.
-        source: string. The data set that it is of.
-        name: string. Of the file, in ids and in messages.
-        max_bytes: int. A longer file is put aside.
-
-    Yields:
-        A `Document`, or a `RejectedRecord` if it is no text. None of an empty
-        file.
-
-    Raises:
-        DamagedFileError: Where the compressed data are broken, after what
-            stands before.
-
-    Example:
-
-    ```python
-    import pathlib
-
-    from keras_gpt3.corpus.readers.text_documents import read_text_documents
-
-    pathlib.Path("a.txt").write_text("Once")
-    list(read_text_documents("a.txt", "novels", "a.txt", 2**20))
-    ```
-    """
+    """Yields the one document that a file of plain text is."""
     with open_compressed(path) as stream:
         data, damage = _read(stream, max_bytes)
     if len(data) > max_bytes:

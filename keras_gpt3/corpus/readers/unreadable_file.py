@@ -14,22 +14,6 @@ def raise_if_unreadable(error, path):
     A disk that fails, a share that is gone or a file that may not be read says
     nothing of the content: to put the rest of the file aside would lose it for
     good.
-
-    Args:
-        error: exception. That of a read; one that tells of damage is let pass.
-        path: string or path. Of the file.
-
-    Raises:
-        OSError: If it is the system's. Of the class of `error`, such as
-            `PermissionError`.
-
-    Example:
-
-    ```python
-    from keras_gpt3.corpus.readers.unreadable_file import raise_if_unreadable
-
-    raise_if_unreadable(EOFError("cut short"), "a.jsonl.gz")  # passes
-    ```
     """
     if getattr(error, "errno", None) in _OF_DAMAGE:
         return
