@@ -30,8 +30,8 @@ from harness.progress import log
 from harness.versions import versions
 
 import keras_gpt3
-from keras_gpt3.models.step_compiler import compile_step
-from keras_gpt3.models.step_compiler import compiler_environment
+from keras_gpt3.models.fit.step_compiler import compile_step
+from keras_gpt3.models.fit.step_compiler import compiler_environment
 from keras_gpt3.planning import estimate_sharded_memory
 from keras_gpt3.planning import estimate_training_memory
 
@@ -114,7 +114,7 @@ def compile_attention(kind, length):
     """What the compiler says of two layers of attention."""
     import keras
 
-    from keras_gpt3.models.step_compiler import h100_devices
+    from keras_gpt3.models.fit.step_compiler import h100_devices
     from keras_gpt3.ops.op_compilation import compile_target
 
     started = time.perf_counter()
@@ -194,7 +194,7 @@ def lower_tensorflow(layers, length, is_masked, device):
     """The same under TensorFlow, as XLA compiles a step on a GPU."""
     import tensorflow as tf
 
-    from keras_gpt3.models import step_compiler
+    from keras_gpt3.models.fit import step_compiler
 
     @tf.function(jit_compile=True, autograph=False)
     def gradients(query, key, value, *mask):

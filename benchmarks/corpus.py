@@ -46,7 +46,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # The documents are those of the tests.
 use_light_package()
 
-from keras_gpt3.corpus.part_file import PartWriter
+from keras_gpt3.corpus.pipeline.part_file import PartWriter
 from tests.fixtures.corpus.planted_duplicates import bootstrapped_documents
 
 SAMPLES = ROOT / "examples" / "data"

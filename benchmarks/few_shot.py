@@ -26,10 +26,10 @@ from harness.progress import log
 from harness.versions import versions
 
 import keras_gpt3
-from keras_gpt3.evaluation.pair_scores import PairScores
-from keras_gpt3.evaluation.question import make_questions
-from keras_gpt3.evaluation.task_data import task_examples
-from keras_gpt3.evaluation.task_table import find_tasks
+from keras_gpt3.evaluation.few_shot.question import make_questions
+from keras_gpt3.evaluation.few_shot.shared_batches import PairScores
+from keras_gpt3.evaluation.task_definitions.task_data import task_examples
+from keras_gpt3.evaluation.task_definitions.task_file import find_tasks
 
 TASK, SHOTS = "two_digit_addition", 50
 

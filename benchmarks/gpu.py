@@ -45,7 +45,7 @@ from harness.versions import versions
 from train_step import find_torch
 
 import keras_gpt3
-from keras_gpt3.planning.model_flops import model_flops_per_token
+from keras_gpt3.planning.training_job import model_flops_per_token
 
 OURS, KERAS_HUB, TRANSFORMERS = "keras_gpt3", "keras_hub", "transformers"
 BACKENDS = ("tensorflow", "jax")

@@ -147,7 +147,7 @@ def load(checkpoint):
     """The harness' own model and ours."""
     from lm_eval.models.huggingface import HFLM
 
-    from keras_gpt3.evaluation.harness_model import HarnessModel
+    from keras_gpt3.evaluation.harness.harness_model import HarnessModel
 
     theirs = HFLM(checkpoint, device="cpu", dtype="float32", batch_size=4)
     return theirs, HarnessModel(checkpoint, batch_size=4)

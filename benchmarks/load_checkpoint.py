@@ -23,8 +23,8 @@ from harness.versions import versions
 
 from keras_gpt3 import preset_loader
 from keras_gpt3.converters.checkpoint_families import family_for
-from keras_gpt3.converters.safetensors_writer import TensorToStore
-from keras_gpt3.converters.safetensors_writer import write_safetensors
+from keras_gpt3.converters.checkpoint_writer import TensorToStore
+from keras_gpt3.converters.checkpoint_writer import write_safetensors
 
 LIBRARIES = ("keras_gpt3", "keras_hub")
 RATIOS = ("seconds", "peak_bytes", "added_bytes")

@@ -32,7 +32,7 @@ import keras
 import numpy as np
 
 import keras_gpt3
-from keras_gpt3.training.finetuned_folder import write_finetuned
+from keras_gpt3.training.finetuning.folder import write_finetuned
 
 PRESET = pathlib.Path("runs/quickstart/preset")
 OUT = pathlib.Path("runs/finetune_addition")

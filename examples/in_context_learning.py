@@ -32,13 +32,13 @@ import numpy as np
 import tensorflow as tf
 
 import keras_gpt3
-from keras_gpt3.evaluation.evaluate import evaluate
-from keras_gpt3.evaluation.results_file import write_results
-from keras_gpt3.evaluation.shots_plot import plot_shots
-from keras_gpt3.evaluation.task import Task
-from keras_gpt3.evaluation.uncertainty import bootstrap_interval
-from keras_gpt3.evaluation.uncertainty import standard_error
-from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
+from keras_gpt3.evaluation.few_shot.evaluate import evaluate
+from keras_gpt3.evaluation.metrics.uncertainty import bootstrap_interval
+from keras_gpt3.evaluation.metrics.uncertainty import standard_error
+from keras_gpt3.evaluation.results.results_file import write_results
+from keras_gpt3.evaluation.results.shots_plot import plot_shots
+from keras_gpt3.evaluation.task_definitions.task import Task
+from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
 
 OUT = "runs/in_context_learning"
 LETTERS = "abcdefgh"

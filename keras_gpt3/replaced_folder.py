@@ -9,8 +9,8 @@ import re
 import shutil
 import uuid
 
-from keras_gpt3.folder_lock import locked_folder
-from keras_gpt3.folder_lock import sigterm_exits
+from keras_gpt3.atomic_write import locked_folder
+from keras_gpt3.atomic_write import sigterm_exits
 
 # A folder without it is no model: it goes first and comes last.
 _MARKER = "config.json"

@@ -10,8 +10,8 @@ import re
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation.results_file import read_results
-from keras_gpt3.evaluation.task_result import TaskResult
+from keras_gpt3.evaluation.few_shot.task_result import TaskResult
+from keras_gpt3.evaluation.results.results_file import read_results
 from keras_gpt3.ops import op_compilation
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"

@@ -15,8 +15,8 @@ import subprocess
 import pytest
 import yaml
 
-from keras_gpt3.export.batching_parameters import BatchingParameters
 from keras_gpt3.export.serving_bundle import write_serving_bundle
+from keras_gpt3.export.serving_files import BatchingParameters
 from keras_gpt3.preset_loader import load_shipped_preset
 from tests.serving_scripts import SERVING
 from tests.serving_scripts import canned_handler

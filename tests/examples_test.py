@@ -16,9 +16,9 @@ import yaml
 from keras_gpt3.cli.main import app
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.training import PretrainingConfig
-from keras_gpt3.training.config_file import read_config
-from keras_gpt3.training.run_recipe import batch_multiple
-from keras_gpt3.training.run_recipe import run_recipe
+from keras_gpt3.training.recipe.config_file import read_config
+from keras_gpt3.training.run.pretrain import batch_multiple
+from keras_gpt3.training.run.pretrain import run_recipe
 
 ROOT = pathlib.Path(__file__).parents[1]
 DATA = ROOT / "examples" / "data"

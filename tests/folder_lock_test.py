@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from keras_gpt3.folder_lock import locked_folder
-from keras_gpt3.folder_lock import sigterm_exits
+from keras_gpt3.atomic_write import locked_folder
+from keras_gpt3.atomic_write import sigterm_exits
 
 
 def in_thread(function):

@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from keras_gpt3.integer_argument import check_integer
-from keras_gpt3.integer_argument import check_integers
+from keras_gpt3.argument_checks import check_integer
+from keras_gpt3.argument_checks import check_integers
 
 
 @pytest.mark.parametrize("value", [3, 4, np.int64(3)])

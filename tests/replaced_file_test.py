@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from keras_gpt3.replaced_file import replaced_file
-from keras_gpt3.replaced_file import write_json
+from keras_gpt3.atomic_write import replaced_file
+from keras_gpt3.atomic_write import write_json
 
 
 def test_a_file_appears_when_its_block_ends(tmp_path):

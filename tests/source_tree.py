@@ -19,7 +19,7 @@ LEVELS = (
         "preset_loader",
     ),
     ("data", "layers", "tokenization"),
-    ("ops",),
+    ("ops", "reporting"),
 )
 # Anyone may import these, which import nothing of the package.
 FREE = {
@@ -28,11 +28,10 @@ FREE = {
     "needed_packages",
     "echoed_value",
     "strict_yaml",
-    "integer_argument",
     "presets",
-    "folder_lock",
+    "argument_checks",
+    "atomic_write",
     "regular_file",
-    "replaced_file",
     "replaced_folder",
 }
 # On keras.ops, so that another backend stays possible.

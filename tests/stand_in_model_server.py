@@ -20,8 +20,8 @@ from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from keras_gpt3.serving.app import make_app
-from keras_gpt3.serving.listening_socket import listening_socket
 from keras_gpt3.serving.model_server import ModelServer
+from keras_gpt3.serving.serve import listening_socket
 from keras_gpt3.serving.server_settings import ServerSettings
 
 _PREDICT = re.compile(r"/v1/models/([^/:]+):predict")

@@ -143,7 +143,7 @@ def _auc(good, bad):
     """Trains on a half of each, and tells the other halves apart."""
     from sklearn.metrics import roc_auc_score
 
-    from keras_gpt3.corpus.quality_classifier import QualityClassifier
+    from keras_gpt3.corpus.quality.quality_classifier import QualityClassifier
 
     trained = QualityClassifier.train(good[::2], bad[::2])
     tested = good[1::2] + bad[1::2]

@@ -56,13 +56,13 @@ _BY_CALL = (
     (r"layer_norm", NORMS),
     (r"core/(dense|einsum_dense)\.py", products.DENSE_PROJECTIONS),
     (r"cross_entropy|_loss_sums|compute_loss", products.HEAD),
-    (r"embedding\.py", EMBEDDINGS),
-    (r"clip|loss_scaling|all_reduce|_aggregate_grads", GRADIENTS),
+    (r"embeddings\.py", EMBEDDINGS),
     (
-        r"optimizers/|adam|variable_update\.py|apply_gradients\.py",
-        OPTIMIZER,
+        r"clip|gradient_factors|_norm\b|loss_scaling|all_reduce|_aggregate_grads",
+        GRADIENTS,
     ),
-    (r"micro_batches\.py:step", GRADIENTS),
+    (r"optimizers/|adam|apply_gradients\.py", OPTIMIZER),
+    (r"loss_weights\.py:step", GRADIENTS),
 )
 
 

@@ -10,11 +10,11 @@ from harness.side_server import serve
 
 use_light_package()
 
-from keras_gpt3.corpus.dedup_section import DedupSection
-from keras_gpt3.corpus.dedup_stage import dedup_stage
-from keras_gpt3.corpus.document import Document
-from keras_gpt3.corpus.part_file import PartWriter
-from keras_gpt3.corpus.stage_input import StageInput
+from keras_gpt3.corpus.corpus_config import DedupSection
+from keras_gpt3.corpus.dedup.dedup_stage import dedup_stage
+from keras_gpt3.corpus.pipeline.document import Document
+from keras_gpt3.corpus.pipeline.part_file import PartWriter
+from keras_gpt3.corpus.pipeline.stage import StageInput
 
 
 def build(folder):

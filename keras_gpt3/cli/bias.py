@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from keras_gpt3.cli.model_loading import load_model
-from keras_gpt3.cli.option_help import options_with
+from keras_gpt3.cli.user_errors import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 PROBES = ("occupations", "races", "religions")
@@ -41,9 +41,9 @@ def bias_command(
     0, or with 2 if an argument is wrong.
     """
     with user_errors():
-        from keras_gpt3.evaluation.bias_report import bias_summary
-        from keras_gpt3.evaluation.bias_report import write_bias_report
-        from keras_gpt3.integer_argument import check_integer
+        from keras_gpt3.argument_checks import check_integer
+        from keras_gpt3.evaluation.bias.bias_report import bias_summary
+        from keras_gpt3.evaluation.bias.bias_report import write_bias_report
         from keras_gpt3.replaced_folder import check_is_free
 
         names = _checked(probes)
@@ -81,17 +81,17 @@ def _checked(probes):
 
 
 def _lexicon(names):
-    from keras_gpt3.evaluation.word_lexicon import WordLexicon
+    from keras_gpt3.evaluation.bias.bias_data import WordLexicon
 
     return WordLexicon() if {"races", "religions"} & {*names} else None
 
 
 def _run(name, model, lexicon, settings):
-    from keras_gpt3.evaluation.occupation_bias import occupation_bias
-    from keras_gpt3.evaluation.race_sentiment import race_prompts
-    from keras_gpt3.evaluation.race_sentiment import race_sentiment
-    from keras_gpt3.evaluation.religion_words import religion_prompts
-    from keras_gpt3.evaluation.religion_words import religion_words
+    from keras_gpt3.evaluation.bias.occupation_bias import occupation_bias
+    from keras_gpt3.evaluation.bias.race_and_religion import race_prompts
+    from keras_gpt3.evaluation.bias.race_and_religion import race_sentiment
+    from keras_gpt3.evaluation.bias.race_and_religion import religion_prompts
+    from keras_gpt3.evaluation.bias.race_and_religion import religion_words
 
     if name == "occupations":
         return occupation_bias(model, batch_size=settings["batch_size"])
@@ -104,8 +104,10 @@ def _run(name, model, lexicon, settings):
 
 
 def _sampled(model, prompts, settings):
-    from keras_gpt3.evaluation.evaluation_progress import evaluation_progress
-    from keras_gpt3.evaluation.sampled_descriptions import sampled_descriptions
+    from keras_gpt3.evaluation.bias.race_and_religion import (
+        sampled_descriptions,
+    )
+    from keras_gpt3.reporting.evaluation_progress import evaluation_progress
 
     count = settings["num_samples"] * sum(map(len, prompts.values()))
     with evaluation_progress("samples", count) as on_batch:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_gpt3.cli.option_help import options_with
+from keras_gpt3.cli.user_errors import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
@@ -50,11 +50,13 @@ def contamination_command(
     """
     with user_errors():
         from keras_gpt3.data.corpus_texts import CorpusTexts
-        from keras_gpt3.evaluation.contamination import check_contamination
-        from keras_gpt3.evaluation.contamination_report import (
+        from keras_gpt3.evaluation.contamination.contamination import (
+            check_contamination,
+        )
+        from keras_gpt3.evaluation.contamination.contamination_report import (
             contamination_table,
         )
-        from keras_gpt3.evaluation.contamination_report import (
+        from keras_gpt3.evaluation.contamination.contamination_report import (
             write_contamination_report,
         )
         from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
@@ -75,9 +77,11 @@ def contamination_command(
 
 def _sets(tasks, data, seed, texts):
     """The examples, the scores of texts, and which sets were generated."""
-    from keras_gpt3.evaluation.scored_texts import read_scored_texts
-    from keras_gpt3.evaluation.task_data import task_examples
-    from keras_gpt3.evaluation.task_table import find_tasks
+    from keras_gpt3.evaluation.contamination.contamination import (
+        read_scored_texts,
+    )
+    from keras_gpt3.evaluation.task_definitions.task_data import task_examples
+    from keras_gpt3.evaluation.task_definitions.task_file import find_tasks
 
     sets, scores, synthetic = {}, {}, []
     for task in [] if tasks is None else find_tasks(tasks):
@@ -96,7 +100,9 @@ def _sets(tasks, data, seed, texts):
 
 def _scores(outcomes, sets):
     """The scores in the files of outcomes, by task."""
-    from keras_gpt3.evaluation.outcome_scores import read_outcome_scores
+    from keras_gpt3.evaluation.contamination.contamination_scores import (
+        read_outcome_scores,
+    )
 
     scores, paths = {}, {}
     for path in outcomes:
@@ -112,7 +118,9 @@ def _scores(outcomes, sets):
 
 
 def _with_scores(found, scores):
-    from keras_gpt3.evaluation.contamination_scores import contamination_scores
+    from keras_gpt3.evaluation.contamination.contamination_scores import (
+        contamination_scores,
+    )
 
     return {
         name: (

@@ -6,7 +6,7 @@ from typing import Literal
 
 import typer
 
-from keras_gpt3.cli.option_help import options_with
+from keras_gpt3.cli.user_errors import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
@@ -47,10 +47,10 @@ def convert_command(
 def _convert(source, destination, check, dtype, adapter, overwrite):
     """Writes the model; whether its logits, if asked for, are the same."""
     from keras_gpt3.cli.model_loading import merge_adapter
-    from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
+    from keras_gpt3.converters.sharded_index import is_checkpoint_folder
     from keras_gpt3.models.gpt3 import GPT3
-    from keras_gpt3.models.preset_resolution import local_preset
-    from keras_gpt3.models.transformers_check import check_installed
+    from keras_gpt3.models.presets.checkpoint_export import check_installed
+    from keras_gpt3.models.presets.preset_resolution import local_preset
     from keras_gpt3.replaced_folder import check_is_free
 
     if check:
@@ -93,8 +93,8 @@ def _convert(source, destination, check, dtype, adapter, overwrite):
 
 
 def _save_preset(model, destination, repository):
-    from keras_gpt3.models.model_card import write_model_card
-    from keras_gpt3.models.preset_saving import preset_folder
+    from keras_gpt3.models.presets.preset_saving import preset_folder
+    from keras_gpt3.models.presets.preset_saving import write_model_card
 
     with preset_folder(destination) as folder:
         model.save_to_preset(folder)
@@ -103,7 +103,7 @@ def _save_preset(model, destination, repository):
 
 def _is_preset(folder):
     """Whether a folder is in Keras' format."""
-    from keras_gpt3.converters.checkpoint_folder import read_config_json
+    from keras_gpt3.converters.sharded_index import read_config_json
 
     try:
         return "registered_name" in read_config_json(folder)
@@ -114,7 +114,9 @@ def _is_preset(folder):
 def _is_same(destination, checkpoint, dtype):
     """Compares what was written with the checkpoint, rounded as that was."""
     from keras_gpt3.models.gpt3 import GPT3
-    from keras_gpt3.models.transformers_check import compare_with_transformers
+    from keras_gpt3.models.presets.checkpoint_export import (
+        compare_with_transformers,
+    )
 
     model = GPT3.from_preset(destination, load_weights=True, dtype="float32")
     comparison = compare_with_transformers(model, checkpoint, dtype)

@@ -57,8 +57,8 @@ def build_command(
     file is wrong.
     """
     with user_errors():
-        from keras_gpt3.corpus.beam_options import beam_options
         from keras_gpt3.corpus.build import build_corpus
+        from keras_gpt3.corpus.pipeline.beam_options import beam_options
 
         made = _config(config, set_)
         options = beam_options(workers, runner, beam or ())
@@ -99,7 +99,9 @@ def train_filter_command(
     or a file is wrong.
     """
     with user_errors():
-        from keras_gpt3.corpus.quality_classifier import QualityClassifier
+        from keras_gpt3.corpus.quality.quality_classifier import (
+            QualityClassifier,
+        )
         from keras_gpt3.replaced_folder import check_is_free
 
         # Before the minutes that training takes.
@@ -122,8 +124,8 @@ def _stage_command(name):
         overwrite: Annotated[bool, _OVERWRITE] = False,
     ) -> None:
         with user_errors():
-            from keras_gpt3.corpus.beam_options import beam_options
             from keras_gpt3.corpus.build import build_stage
+            from keras_gpt3.corpus.pipeline.beam_options import beam_options
 
             made = _config(config, set_)
             options = beam_options(workers, runner, beam or ())
@@ -144,16 +146,16 @@ for _name in _STAGES:
 
 def _config(path, overrides):
     from keras_gpt3.corpus.corpus_config import CorpusConfig
-    from keras_gpt3.training.config_file import read_config
+    from keras_gpt3.training.recipe.config_file import read_config
 
     return read_config(CorpusConfig, path, overrides or ())
 
 
 def _texts(paths):
     """The texts of files, without those that cannot be read."""
-    from keras_gpt3.corpus.document import Document
-    from keras_gpt3.corpus.input_files import input_files
-    from keras_gpt3.corpus.readers.read_file import read_file
+    from keras_gpt3.corpus.pipeline.document import Document
+    from keras_gpt3.corpus.read.read_file import input_files
+    from keras_gpt3.corpus.read.read_file import read_file
 
     for path in input_files(paths):
         for item in read_file(path, "text"):

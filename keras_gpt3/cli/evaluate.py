@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from keras_gpt3.cli.option_help import options_with
+from keras_gpt3.cli.user_errors import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
@@ -91,8 +91,8 @@ def _integers(text):
 
 def _evaluate(model, tasks, out, dtype, adapter, others, settings):
     from keras_gpt3.cli.model_loading import load_model
-    from keras_gpt3.evaluation.evaluation_run import EvaluationRun
-    from keras_gpt3.evaluation.results_file import with_results_of
+    from keras_gpt3.evaluation.few_shot.evaluation_run import EvaluationRun
+    from keras_gpt3.evaluation.results.results_file import with_results_of
     from keras_gpt3.replaced_folder import check_is_free
 
     check_is_free(out, lambda path: True)
@@ -117,10 +117,10 @@ def _evaluate(model, tasks, out, dtype, adapter, others, settings):
 
 def _report(results, tasks, out, others):
     """Writes what was measured, and beside it what others were."""
-    from keras_gpt3.evaluation.report import write_report
-    from keras_gpt3.evaluation.results_file import with_results_of
-    from keras_gpt3.evaluation.results_table import results_table
-    from keras_gpt3.evaluation.results_table import table_rows
+    from keras_gpt3.evaluation.results.report import write_report
+    from keras_gpt3.evaluation.results.results_file import with_results_of
+    from keras_gpt3.evaluation.results.results_table import results_table
+    from keras_gpt3.evaluation.results.results_table import table_rows
 
     if results:
         names = {task.name for task in tasks}
@@ -139,7 +139,7 @@ def _report(results, tasks, out, others):
 
 def terminal_table(rows):
     """Makes a table for a terminal: what all rows share stands above it."""
-    from keras_gpt3.evaluation.results_table import COLUMNS
+    from keras_gpt3.evaluation.results.results_table import COLUMNS
 
     columns = list(zip(COLUMNS, zip(*rows, strict=True), strict=True))
     own = [name in _OWN or len(set(cells)) > 1 for name, cells in columns]

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from keras_gpt3.cli.option_help import options_with
-from keras_gpt3.cli.tensorflow_only import check_tensorflow
+from keras_gpt3.cli.model_loading import check_tensorflow
+from keras_gpt3.cli.user_errors import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 # What the options mean, by their names.
@@ -101,10 +101,10 @@ def _run(preset, dtype, files, out, fields, fit, merge):
 
     from keras_gpt3.data.completion_pairs import read_completion_pairs
     from keras_gpt3.replaced_folder import check_is_free
-    from keras_gpt3.training.finetune import finetune
-    from keras_gpt3.training.finetuned_folder import check_can_be_written
-    from keras_gpt3.training.finetuned_folder import write_finetuned
-    from keras_gpt3.training.finetuning_recipe import FinetuningRecipe
+    from keras_gpt3.training.finetuning.finetune import finetune
+    from keras_gpt3.training.finetuning.folder import check_can_be_written
+    from keras_gpt3.training.finetuning.folder import write_finetuned
+    from keras_gpt3.training.finetuning.recipe import FinetuningRecipe
 
     # Everything that can be wrong, before the model is trained.
     recipe = FinetuningRecipe(**fields)
@@ -147,7 +147,7 @@ _MEANINGS = {
 
 def _load(preset, dtype, sequence_length):
     from keras_gpt3.cli.model_loading import load_model
-    from keras_gpt3.ops.sequence_length_check import check_sequence_length
+    from keras_gpt3.ops.sequence_checks import check_sequence_length
 
     model = load_model(preset, dtype)
     if model.preprocessor is None:
@@ -160,7 +160,7 @@ def _load(preset, dtype, sequence_length):
 
 
 def _encoded(pairs, model, file, fit):
-    from keras_gpt3.data.completion_examples import CompletionExamples
+    from keras_gpt3.data.completion_pairs import CompletionExamples
 
     examples = CompletionExamples(pairs, model.preprocessor, **fit)
     typer.echo(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from keras_gpt3.cli.model_loading import load_model
-from keras_gpt3.cli.option_help import options_with
+from keras_gpt3.cli.user_errors import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 import typer.core
 
-from keras_gpt3.cli.interruption import ended_at_once
+from keras_gpt3.cli.user_errors import ended_at_once
 from keras_gpt3.version import __version__
 
 # What the help says of each, the first sentence of its docstring.

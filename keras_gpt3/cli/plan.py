@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from keras_gpt3.cli.option_help import options_with
+from keras_gpt3.cli.user_errors import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 # What the options mean, by their names.
@@ -62,8 +62,8 @@ def plan_command(
     not, 2 if an argument is wrong.
     """
     with user_errors():
-        from keras_gpt3.planning.links import Links
         from keras_gpt3.planning.plan import plan
+        from keras_gpt3.planning.training_job import Links
 
         result = plan(
             preset,
@@ -90,9 +90,9 @@ def plan_command(
 
 def _ask_compiler(preset, result):
     """Compiles the step of a plan, and shows both figures."""
-    from keras_gpt3.models.step_compiler import compile_step
-    from keras_gpt3.planning.byte_size import format_bytes
+    from keras_gpt3.models.fit.step_compiler import compile_step
     from keras_gpt3.planning.describe import describe
+    from keras_gpt3.planning.memory import format_bytes
 
     if result.mesh.stages > 1:
         raise ValueError(

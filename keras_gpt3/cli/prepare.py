@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_gpt3.cli.option_help import options_with
+from keras_gpt3.cli.user_errors import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
@@ -49,8 +49,8 @@ def prepare_command(
         "workers": workers,
     }
     with user_errors():
-        from keras_gpt3.data.corpus_files import corpus_files
-        from keras_gpt3.data.write_split_shards import write_split_shards
+        from keras_gpt3.data.documents import corpus_files
+        from keras_gpt3.data.write_token_shards import write_split_shards
         from keras_gpt3.data.write_token_shards import write_token_shards
         from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
 
@@ -70,7 +70,7 @@ def _summary(shards):
     import numpy as np
 
     from keras_gpt3.data.shard_manifest import ShardManifest
-    from keras_gpt3.planning.byte_size import format_bytes
+    from keras_gpt3.planning.memory import format_bytes
 
     num_files = len(ShardManifest.read(shards.folder).shards)
     num_bytes = shards.num_tokens * np.dtype(shards.dtype).itemsize

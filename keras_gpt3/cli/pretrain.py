@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from keras_gpt3.cli.tensorflow_only import check_tensorflow
+from keras_gpt3.cli.model_loading import check_tensorflow
 from keras_gpt3.cli.user_errors import user_errors
 
 # What the process exits with when the run was told to stop before its end.
@@ -63,12 +63,12 @@ def pretrain_command(
 
 
 def _run(path, overrides, resume, elapsed_seconds):
-    from keras_gpt3.parallel.pretraining_strategy import num_workers
-    from keras_gpt3.training.config_file import read_config
-    from keras_gpt3.training.pretrain import pretrain
-    from keras_gpt3.training.pretraining_config import PretrainingConfig
-    from keras_gpt3.training.run_folder import RunFolder
-    from keras_gpt3.training.worker_failure import is_worker_failure
+    from keras_gpt3.parallel.replicas import num_workers
+    from keras_gpt3.training.recipe.config_file import read_config
+    from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
+    from keras_gpt3.training.run.folder import RunFolder
+    from keras_gpt3.training.run.pretrain import pretrain
+    from keras_gpt3.training.run.requests import is_worker_failure
 
     config = read_config(PretrainingConfig, path, overrides)
     folder = RunFolder(config.folder)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_gpt3.cli.option_help import options_with
+from keras_gpt3.cli.user_errors import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
@@ -40,12 +40,14 @@ def scaling_command(
     argument or a run is wrong.
     """
     with user_errors():
-        from keras_gpt3.evaluation.report_section import markdown_table
-        from keras_gpt3.evaluation.scaling_fit import fit_runs
-        from keras_gpt3.evaluation.scaling_report import scaling_section
-        from keras_gpt3.evaluation.scaling_report import write_scaling_report
-        from keras_gpt3.evaluation.scaling_runs import read_runs
+        from keras_gpt3.evaluation.scaling.scaling_fit import fit_runs
+        from keras_gpt3.evaluation.scaling.scaling_report import scaling_section
+        from keras_gpt3.evaluation.scaling.scaling_report import (
+            write_scaling_report,
+        )
+        from keras_gpt3.evaluation.scaling.scaling_runs import read_runs
         from keras_gpt3.replaced_folder import check_is_free
+        from keras_gpt3.reporting.report_section import markdown_table
 
         check_is_free(out, lambda path: True)
         read = read_runs(runs, embeddings)

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from keras_gpt3.cli.option_help import options_with
-from keras_gpt3.cli.tensorflow_only import check_tensorflow
+from keras_gpt3.cli.model_loading import check_tensorflow
+from keras_gpt3.cli.user_errors import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {

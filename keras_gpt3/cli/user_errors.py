@@ -1,13 +1,14 @@
-"""Errors of the user's making: one line on stderr, no traceback."""
+"""What all commands share: options with their help, errors of one line."""
 
 import contextlib
 import errno
 import importlib
 import os
+import signal
+import sys
+import threading
 
 import typer
-
-from keras_gpt3.cli.interruption import ended_at_once
 
 # NotImplementedError is what `require_backend` raises.
 _ERRORS = (ValueError, OSError, MemoryError, ImportError, NotImplementedError)
@@ -57,3 +58,42 @@ def _is_full(error):
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+# What a shell expects of a process that Ctrl-C has ended.
+INTERRUPTED = 130
+
+
+@contextlib.contextmanager
+def ended_at_once():
+    """Ends the process at Ctrl-C, without unwinding what it was doing.
+
+    A `KeyboardInterrupt` amid an import may come out as any other error, with
+    a traceback of files that no user knows. There is nothing to be saved yet.
+    """
+    # Python takes signals in its main thread only. What somebody else has set
+    # stays: a shell in the background ignores Ctrl-C.
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not usual or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end(number, frame):
+    sys.stderr.write("Interrupted.\n")
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
+
+
+def options_with(texts):
+    """Makes a function that makes options, each with its help of a table."""
+
+    def option(name, *spellings, **settings):
+        return typer.Option(*spellings, help=texts[name], **settings)
+
+    return option

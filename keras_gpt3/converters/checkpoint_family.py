@@ -2,13 +2,13 @@
 
 import re
 
-from keras_gpt3.converters.activation_names import our_activation
-from keras_gpt3.converters.activation_names import their_activation
+from keras_gpt3.converters.complete_arguments import HARMLESS_KEYS
+from keras_gpt3.converters.complete_arguments import REQUIRED_VALUES
 from keras_gpt3.converters.complete_arguments import comparable_arguments
 from keras_gpt3.converters.complete_arguments import complete_arguments
-from keras_gpt3.converters.config_values import read_config_values
-from keras_gpt3.converters.weight_rule import WeightRule
+from keras_gpt3.converters.name_match import WeightRule
 from keras_gpt3.converters.weight_shapes import weight_shapes
+from keras_gpt3.echoed_value import echoed
 
 # Arguments that say nothing more where the first cannot be expressed.
 _PARTS = {
@@ -155,3 +155,79 @@ class CheckpointFamily:
         # Our columns go by head; theirs are all queries, all keys, all values.
         heads = num_heads if part.startswith("query_key_value/") else 1
         return WeightRule(ours, theirs, transposed, shape, heads)
+
+
+# The names of one function differ in how they compute it. The first of each
+# stands in the configs that are written.
+_NAMES = {
+    "gelu_approximate": (
+        "gelu_new",
+        "gelu_pytorch_tanh",
+        "gelu_python_tanh",
+        "gelu_accurate",
+        "gelu_fast",
+    ),
+    "gelu": ("gelu", "gelu_python"),
+    "relu": ("relu",),
+    "silu": ("silu", "swish"),
+    "tanh": ("tanh",),
+    "quick_gelu": ("quick_gelu",),
+    "relu_squared": ("relu2",),
+}
+_OURS = {name: ours for ours, names in _NAMES.items() for name in names}
+
+
+def our_activation(name):
+    """Looks up the activation that a config.json names."""
+    if name not in _OURS:
+        raise ValueError(
+            f"activation_function must be one of {sorted(_OURS)}. Received: "
+            f"activation_function={echoed(name)}. Convert a checkpoint with "
+            "one of these."
+        )
+    return _OURS[name]
+
+
+def their_activation(activation):
+    """Looks up what a config.json calls an activation of ours."""
+    if activation not in _NAMES:
+        raise ValueError(
+            f"activation must be one of {sorted(_NAMES)}. Received: "
+            f"activation={echoed(activation)}. Export a model with one of "
+            "these."
+        )
+    return _NAMES[activation][0]
+
+
+def read_config_values(config, keys, harmless=(), required=None):
+    """Reads the values that say what a model computes."""
+    required = REQUIRED_VALUES | (required or {})
+    for name, value in required.items():
+        _check_required(config, name, value)
+    known = HARMLESS_KEYS.union(harmless, required)
+    known = known.union(*(key.names for key in keys))
+    unknown = [name for name in config if name not in known]
+    if unknown:
+        name = unknown[0]
+        raise ValueError(
+            "Every key of config.json must be known. Received: "
+            f"{name}={echoed(config[name])} (model_type="
+            f"{echoed(config.get('model_type'))}). Remove {name} from "
+            "config.json if it does not change what the model computes."
+        )
+    return {key.name: key.read(config) for key in keys}
+
+
+def _check_required(config, name, value):
+    received = config.get(name, value)
+    if value is None:
+        allowed = received in (None, {}, [])
+    else:
+        allowed = received is value
+    if not allowed:
+        asked = "empty or not there" if value is None else str(value).lower()
+        raise ValueError(
+            f"{name} in config.json must be {asked}. Received: "
+            f"{name}={echoed(received)}. Such a model computes something else "
+            "and cannot be converted."
+        )

@@ -1,15 +1,17 @@
 """A model's files from the Hugging Face hub, as a local folder."""
 
+import dataclasses
 import logging
+import pathlib
+import re
 
-from keras_gpt3.converters.checkpoint_folder import read_config_json
-from keras_gpt3.converters.hub_files import HubFiles
-from keras_gpt3.converters.hub_handle import parse_handle
-from keras_gpt3.converters.model_files import CHECKPOINT_TOKENIZER
-from keras_gpt3.converters.model_files import KERAS_TOKENIZER
+from keras_gpt3.converters.sharded_index import CHECKPOINT_TOKENIZER
+from keras_gpt3.converters.sharded_index import KERAS_TOKENIZER
+from keras_gpt3.converters.sharded_index import read_config_json
 from keras_gpt3.converters.sharded_index import shard_names
 from keras_gpt3.converters.weight_files import LAYOUTS
 from keras_gpt3.echoed_value import echoed
+from keras_gpt3.needed_packages import needed_packages
 
 _logger = logging.getLogger("keras_gpt3")
 
@@ -82,3 +84,187 @@ def _fetch_weights(files, names, handle):
         f"preset={echoed(handle)} with none of them. Pass load_weights=False "
         "for new ones."
     )
+
+
+class HubFiles:
+    """Fetches files of a repository, all of the same commit.
+
+    huggingface-hub does the work: it goes on where a connection broke, gives a
+    file its name only when it is whole, and keeps it for the next time.
+
+    The first file that is not in the cache decides where files come from. If
+    the hub cannot be asked for it, the cache alone serves, as another program
+    may have filled it: a file that it lacks counts as absent, and is not asked
+    for. Once the hub has answered, a failure is an error.
+    """
+
+    def __init__(self, handle):
+        self._handle = handle
+        self._has_answered = False
+        self._why_not_asked = None
+        self.not_asked = []
+        path = self.fetch("config.json")
+        self.check_asked("config.json")
+        if path is None:
+            raise ValueError(
+                "A repository must hold a config.json. Received: preset="
+                f"'{handle}' without one. Pass that of a model of this kind."
+            )
+        self.folder = path.parent
+        # The snapshot's folder has the name of the commit.
+        self._handle = HubHandle(handle.repository, self.folder.name)
+
+    def fetch(self, name):
+        """Fetches a file."""
+        huggingface_hub, errors = _import_hub()
+        try:
+            return self._fetch(huggingface_hub, name)
+        except errors.LocalEntryNotFoundError as error:
+            if self._has_answered:
+                raise self._unreachable(name, error) from error
+            self._why_not_asked = self._why_not_asked or error
+            self.not_asked.append(name)
+            return None
+        except errors.EntryNotFoundError:
+            self._has_answered = True
+            return None
+        except (
+            errors.RepositoryNotFoundError,  # Gated ones, too.
+            errors.RevisionNotFoundError,
+            errors.HFValidationError,
+        ) as error:
+            raise ValueError(self._refusal(error, errors)) from error
+        # Amid a download: of the HTTP library, whose name depends on the
+        # version of huggingface-hub, of the disk, and of its Xet client.
+        except (errors.HTTPError, OSError, RuntimeError, ValueError) as error:
+            raise self._unreachable(name, error) from error
+
+    def check_asked(self, name):
+        """Raises if a file counts as absent because the hub was not asked."""
+        if name in self.not_asked:
+            error = self._why_not_asked
+            raise self._unreachable(name, error) from error
+
+    def _fetch(self, huggingface_hub, name):
+        """The path of a file that is in the cache or on the hub."""
+        at = {
+            "repo_id": self._handle.repository,
+            "filename": name,
+            "revision": self._handle.revision,
+        }
+        known = huggingface_hub.try_to_load_from_cache(**at)
+        # A path, None for what is not known, or a mark of what is absent. Of a
+        # branch, what was absent may have come.
+        absent = known is not None and not isinstance(known, str)
+        if absent and name != "config.json":
+            return None
+        is_first = not self._has_answered and self._why_not_asked is None
+        if is_first and not isinstance(known, str):
+            self._ask_once(huggingface_hub, name)
+        path = huggingface_hub.hf_hub_download(
+            **at, local_files_only=self._why_not_asked is not None
+        )
+        if path != known:
+            self._has_answered = True
+        return pathlib.Path(path)
+
+    def _ask_once(self, huggingface_hub, name):
+        """Raises if there is no network.
+
+        A download of what is not in the cache would be tried six times, for
+        half a minute or more, with a line each time.
+        """
+        errors = huggingface_hub.errors
+        try:
+            url = huggingface_hub.hf_hub_url(
+                self._handle.repository, name, revision=self._handle.revision
+            )
+            huggingface_hub.get_hf_file_metadata(url)
+        except (errors.HfHubHTTPError, errors.OfflineModeIsEnabled):
+            return  # The download says what it is.
+        except (errors.HTTPError, OSError) as error:
+            raise errors.LocalEntryNotFoundError("no network") from error
+
+    def _refusal(self, error, errors):
+        """What to say of a repository that the hub does not give."""
+        if isinstance(error, errors.GatedRepoError):
+            return (
+                "The terms of a gated repository must be accepted. Received: "
+                f"preset='{self._handle}'. Accept them on its page, and log in "
+                "with hf auth login."
+            )
+        if isinstance(error, errors.RevisionNotFoundError):
+            return (
+                "The revision must be a branch, tag or commit of the "
+                f"repository. Received: preset='{self._handle}'. Look for it "
+                "on the repository's page."
+            )
+        return (
+            "The repository must be there, and be yours to read. Received: "
+            f"preset='{self._handle}'. Check the name; for a private one, log "
+            "in with hf auth login."
+        )
+
+    def _unreachable(self, name, error):
+        """The error for a file that is neither kept nor to be had."""
+        cause = error.__cause__ or error
+        reason = str(cause).strip().split("\n")[0].rstrip(".")
+        # The address is of the first file that could not be asked for.
+        reason = re.sub(r"https?://\S*\w", "the hub", reason)
+        return OSError(
+            "A file must be in the cache or be downloaded. Received: "
+            f"{name} of preset='{self._handle}' ({type(cause).__name__}: "
+            f"{reason}). Load it once with a network, without HF_HUB_OFFLINE."
+        )
+
+
+def _import_hub():
+    """The package huggingface-hub, and its errors."""
+    need = "Loading from the hub must find the package huggingface-hub"
+    with needed_packages(need, "convert"):
+        import huggingface_hub
+        from huggingface_hub import errors
+    return huggingface_hub, errors
+
+
+_NAME = r"\w(?:[\w.-]*\w)?"
+# Nothing that a path on disk or an address would take for a step upwards.
+_FORM = re.compile(
+    rf"hf://(?!\S*\.\.)({_NAME}(?:/{_NAME})?)(?:@([^\s/.-]\S*))?", re.ASCII
+)
+# What people type who mean org/name on the hub.
+_MEANT = re.compile(
+    r"(?:hf:/*|(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/)?"
+    rf"({_NAME}/{_NAME})(?:/tree/main)?/?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class HubHandle:
+    """A repository on the hub, at some revision."""
+
+    repository: str
+    revision: str = "main"
+
+    def __str__(self):
+        return f"hf://{self.repository}@{self.revision}"
+
+
+def parse_handle(handle):
+    """Reads a handle such as `"hf://org/name@revision"`."""
+    match = _FORM.fullmatch(handle)
+    if not match:
+        raise ValueError(
+            "A handle of the hub must have the form hf://org/name or "
+            f"hf://org/name@revision. Received: preset={echoed(handle)}. Take "
+            "the name from the address of the model's page."
+        )
+    repository, revision = match.groups()
+    return HubHandle(repository, revision or "main")
+
+
+def meant_handle(text):
+    """Guesses the handle that a text, which is none, stands for."""
+    match = _MEANT.fullmatch(text)
+    return match and f"hf://{match.group(1)}"

@@ -1,8 +1,8 @@
 """The index of weights that lie in several files."""
 
+import json
 import pathlib
 
-from keras_gpt3.converters.json_file import read_json
 from keras_gpt3.echoed_value import echoed
 
 
@@ -86,3 +86,85 @@ def _check_plain(file, path):
             f"Received: {path.name} with {echoed(file)}. Do not load this "
             "checkpoint: its index points elsewhere."
         )
+
+
+def is_checkpoint_folder(folder):
+    """Whether a folder's `config.json` is of that layout, not Keras' own."""
+    try:
+        config = read_config_json(folder)
+    except (OSError, ValueError):
+        return False
+    return "model_type" in config and "registered_name" not in config
+
+
+def read_config_json(folder):
+    """Reads the `config.json` of a folder."""
+    path = pathlib.Path(folder) / "config.json"
+    try:
+        config = read_json(path)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"A checkpoint's folder must hold a config.json. Received: {folder}"
+            ". Pass the folder that holds it."
+        ) from error
+    except ValueError as error:
+        raise ValueError(
+            f"config.json must be valid JSON. Received: {path} ({error}). "
+            "Download or save it again."
+        ) from error
+    if not isinstance(config, dict):
+        raise ValueError(
+            "config.json must hold one object. Received: "
+            f"{path} with {config!r:.50}. Download or save it again."
+        )
+    return config
+
+
+def read_json(path):
+    """Reads a JSON file, so that any damage to it is a `ValueError`."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+CHECKPOINT_TOKENIZER = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+# Patterns, as of a sharded checkpoint the names are not known.
+CHECKPOINT_WEIGHTS = (
+    "model.safetensors",
+    "model-*.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model-*.bin",
+    "pytorch_model.bin.index.json",
+)
+CHECKPOINT_FILES = (
+    "config.json",
+    "generation_config.json",
+    *CHECKPOINT_TOKENIZER,
+    *CHECKPOINT_WEIGHTS,
+)
+
+KERAS_TOKENIZER = (
+    "preprocessor.json",
+    "tokenizer.json",
+    "assets/tokenizer/vocabulary.json",
+    "assets/tokenizer/merges.txt",
+)
+KERAS_FILES = (
+    "config.json",
+    "metadata.json",
+    "task.json",
+    "model.weights.h5",
+    "model_*.weights.h5",
+    "model.weights.json",
+    "task.weights.h5",
+    *KERAS_TOKENIZER,
+)

@@ -4,21 +4,21 @@ import json
 import pathlib
 from dataclasses import dataclass
 
-from keras_gpt3.converters.tokenizer_added_tokens import add_tokens
+from keras_gpt3.converters.tokenizer_json import MERGES_FILE
+from keras_gpt3.converters.tokenizer_json import VOCABULARY_FILE
 from keras_gpt3.converters.tokenizer_json import TokenizerJson
+from keras_gpt3.converters.tokenizer_json import add_tokens
+from keras_gpt3.converters.tokenizer_json import check_merges
+from keras_gpt3.converters.tokenizer_json import damaged
+from keras_gpt3.converters.tokenizer_json import foreign
+from keras_gpt3.converters.tokenizer_json import merges_text
+from keras_gpt3.converters.tokenizer_json import read_merges
 from keras_gpt3.converters.tokenizer_json import read_tokenizer_json
-from keras_gpt3.converters.tokenizer_json_content import tokenizer_json
-from keras_gpt3.converters.tokenizer_json_object import damaged
-from keras_gpt3.converters.tokenizer_json_object import foreign
+from keras_gpt3.converters.tokenizer_json import read_tokens
+from keras_gpt3.converters.tokenizer_json import tokenizer_json
 from keras_gpt3.converters.tokenizer_settings import SETTINGS_FILE
 from keras_gpt3.converters.tokenizer_settings import read_tokenizer_settings
 from keras_gpt3.converters.tokenizer_settings import tokenizer_settings
-from keras_gpt3.converters.tokenizer_vocabulary import MERGES_FILE
-from keras_gpt3.converters.tokenizer_vocabulary import VOCABULARY_FILE
-from keras_gpt3.converters.tokenizer_vocabulary import check_merges
-from keras_gpt3.converters.tokenizer_vocabulary import merges_text
-from keras_gpt3.converters.tokenizer_vocabulary import read_merges
-from keras_gpt3.converters.tokenizer_vocabulary import read_tokens
 
 TOKENIZER_FILE = "tokenizer.json"
 

@@ -4,11 +4,11 @@ import json
 import logging
 from dataclasses import dataclass
 
-from keras_gpt3.converters.tokenizer_added_tokens import check_one_pass
-from keras_gpt3.converters.tokenizer_added_tokens import token_content
-from keras_gpt3.converters.tokenizer_json_object import damaged
-from keras_gpt3.converters.tokenizer_json_object import foreign
-from keras_gpt3.converters.tokenizer_json_object import read_json_object
+from keras_gpt3.converters.tokenizer_json import check_one_pass
+from keras_gpt3.converters.tokenizer_json import damaged
+from keras_gpt3.converters.tokenizer_json import foreign
+from keras_gpt3.converters.tokenizer_json import read_json_object
+from keras_gpt3.converters.tokenizer_json import token_content
 
 SETTINGS_FILE = "tokenizer_config.json"
 

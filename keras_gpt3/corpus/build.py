@@ -1,22 +1,27 @@
-"""A corpus build: from raw files to token shards, all stages in order."""
+"""A whole build: its stages in order, and what it writes at the end."""
 
 import dataclasses
+import json
 import os
 import pathlib
 
-from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.check_build import check_build
-from keras_gpt3.corpus.corpus_stages import needed_stages
-from keras_gpt3.corpus.corpus_stages import run_stage_of
-from keras_gpt3.corpus.corpus_stages import stage_folder
-from keras_gpt3.corpus.corpus_summary import corpus_summary
-from keras_gpt3.corpus.corpus_summary import write_summaries
-from keras_gpt3.corpus.part_inputs import part_inputs
+from keras_gpt3.atomic_write import locked_folder
+from keras_gpt3.atomic_write import write_json
+from keras_gpt3.corpus.pipeline.beam_options import beam_options
+from keras_gpt3.corpus.pipeline.part_file import PART_SUFFIX
+from keras_gpt3.corpus.pipeline.stage import STAGE_NAME
+from keras_gpt3.corpus.pipeline.stage import StageInput
+from keras_gpt3.corpus.pipeline.stage import inputs_digest
+from keras_gpt3.corpus.pretrain_file import complete_sources
+from keras_gpt3.corpus.pretrain_file import mixture_weights
 from keras_gpt3.corpus.pretrain_file import write_pretrain_file
+from keras_gpt3.corpus.quality.quality_classifier import QualityClassifier
 from keras_gpt3.corpus.report import write_corpus_report
-from keras_gpt3.corpus.table_2_2 import complete_sources
+from keras_gpt3.corpus.shard.write_buckets import VALIDATION
+from keras_gpt3.data.shard_manifest import MANIFEST_NAME
+from keras_gpt3.data.shard_manifest import ShardManifest
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.folder_lock import locked_folder
+from keras_gpt3.replaced_folder import check_is_free
 
 REPORT_FOLDER = "report"
 
@@ -135,3 +140,244 @@ def finish_corpus(config):
 def complete_config(config):
     """Gives a config's sources what Table 2.2 says of them."""
     return dataclasses.replace(config, sources=complete_sources(config.sources))
+
+
+def part_inputs(folder):
+    """Lists a stage's parts as inputs of the next one."""
+    folder = pathlib.Path(folder)
+    paths = sorted(folder.glob(f"*/part-*{PART_SUFFIX}"), key=_place)
+    if not paths or not (folder / STAGE_NAME).is_file():
+        raise FileNotFoundError(
+            "The input of a stage must be the folder of a finished one. "
+            f"Received: folder='{folder}' with {len(paths)} parts and "
+            f"{'a' if (folder / STAGE_NAME).is_file() else 'no'} {STAGE_NAME}. "
+            "Run the stage before, or correct the path."
+        )
+    inputs = [
+        StageInput(path.parent.name, str(path), _digest(path)) for path in paths
+    ]
+    stage = json.loads((folder / STAGE_NAME).read_bytes())
+    if stage.get("outputs") != inputs_digest(inputs):
+        raise FileNotFoundError(
+            "The input of a stage must have all parts of the stage before. "
+            f"Received: folder='{folder}' with {len(paths)} parts, which are "
+            f"not those of its {STAGE_NAME}. Run the stage before again."
+        )
+    return inputs
+
+
+def _place(path):
+    """By number: part-100000 comes after part-99999."""
+    number = path.name.removesuffix(PART_SUFFIX).removeprefix("part-")
+    return path.parent.name, int(number)
+
+
+def _digest(path):
+    counts = path.with_name(path.name.removesuffix(PART_SUFFIX) + ".json")
+    try:
+        return json.loads(counts.read_bytes())["digest"]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            "A part must have its counts beside it. Received: "
+            f"file='{counts}' ({echoed(error)}). Run the stage that wrote it "
+            "again."
+        ) from error
+
+
+def check_build(config):
+    """Raises unless what the later stages read is there.
+
+    A large corpus is read for hours before its filter is asked for.
+    """
+    check_is_free(config.folder, lambda path: True)
+    if config.filter.classifier:
+        QualityClassifier.load(config.filter.classifier)
+    for path in config.decontaminate.texts:
+        if not os.path.isfile(path):
+            raise FileNotFoundError(
+                "A file of evaluation texts must exist. Received: "
+                f"decontaminate.texts='{path}'. Correct the path."
+            )
+
+
+SUMMARY_NAME = "corpus.json"
+_COUNTS = (
+    "documents_in",
+    "documents_out",
+    "characters_in",
+    "characters_out",
+    "dropped",
+    "cut",
+    "tokens",
+)
+
+
+def corpus_summary(config):
+    """Gathers what the stages that are done counted.
+
+    A stage that was made from something else than what the one before has
+    left by now is not told of, nor what comes behind it.
+    """
+    stages = _totals(config)
+    if not stages:
+        raise FileNotFoundError(
+            "A corpus must have a stage that is done. Received: folder="
+            f"'{config.folder}' without any. Run keras-gpt3 corpus build."
+        )
+    shards = {
+        name: _shards(stage_folder(config, "shard") / name)
+        if "shard" in stages
+        else {}
+        for name in config.sources
+    }
+    # As in a training run, where what has no documents has no share.
+    weighed = {
+        name: section
+        for name, section in config.sources.items()
+        if "shard" not in stages or "train" in shards[name]
+    }
+    weights = mixture_weights(weighed) or {}
+    sources = {
+        name: {
+            "licence": section.licence,
+            "weight": weights.get(name),
+            "shards": shards[name],
+        }
+        for name, section in config.sources.items()
+    }
+    return {"sources": sources, "stages": stages}
+
+
+def write_summaries(config, summary):
+    """Writes the numbers, beside each manifest those of its source."""
+    folder = stage_folder(config, "shard")
+    write_json(folder / SUMMARY_NAME, summary)
+    for name, source in summary["sources"].items():
+        stages = {
+            stage: _counts(totals["sources"].get(name, {}))
+            for stage, totals in summary["stages"].items()
+        }
+        if source["shards"]:
+            content = {"source": name, **source, "stages": stages}
+            write_json(folder / name / SUMMARY_NAME, content)
+
+
+def _totals(config):
+    """The totals of the stages that are done, each made from the one before."""
+    stages, left = {}, None
+    for name in needed_stages(config):
+        path = stage_folder(config, name) / STAGE_NAME
+        stage = json.loads(path.read_bytes()) if path.is_file() else {}
+        if not stage or (stages and stage.get("inputs") != left):
+            break
+        stages[name], left = stage["totals"], stage["outputs"]
+    return stages
+
+
+def _shards(folder):
+    found = {}
+    for key, path in (("train", folder), (VALIDATION, folder / VALIDATION)):
+        if (path / MANIFEST_NAME).is_file():
+            manifest = ShardManifest.read(path)
+            found[key] = {
+                "folder": str(path.resolve()),
+                "tokens": manifest.num_tokens,
+                "documents": manifest.num_documents,
+            }
+    return found
+
+
+def _counts(counts):
+    return {key: counts[key] for key in _COUNTS if key in counts}
+
+
+# The order of the paper's Appendix A, then C; a folder is its number and name.
+STAGES = ("read", "filter", "dedup", "decontaminate", "shard")
+
+
+def stage_folder(config, name):
+    """Where a stage writes to."""
+    number = STAGES.index(name) + 1
+    return pathlib.Path(config.folder, f"{number}_{name}")
+
+
+def needed_stages(config):
+    """Lists the stages that have something to do.
+
+    Without `quality_filter` at any source there is nothing to filter, and
+    without evaluation texts nothing to decontaminate from.
+    """
+    filtered = _filtered(config)
+    if filtered and not config.filter.classifier:
+        raise ValueError(
+            "A source with quality_filter must have a classifier. Received: "
+            f"filter.classifier=None for {', '.join(filtered)}. Train one with "
+            "keras-gpt3 corpus train-filter, or set "
+            f"sources.{filtered[0]}.quality_filter=false."
+        )
+    if config.filter.classifier and not filtered:
+        raise ValueError(
+            "A classifier must have a source to filter. Received: "
+            f"filter.classifier='{config.filter.classifier}', and no source "
+            "with quality_filter. Set sources.NAME.quality_filter=true, or "
+            "leave the classifier out."
+        )
+    is_idle = {
+        "filter": not filtered,
+        "decontaminate": not (
+            config.decontaminate.texts or config.decontaminate.tasks
+        ),
+    }
+    return [name for name in STAGES if not is_idle.get(name)]
+
+
+def run_stage_of(name, config, inputs, options, progress, overwrite):
+    """Runs one stage of a build."""
+    folder = stage_folder(config, name)
+    common = {
+        "options": options,
+        "progress": progress,
+        "overwrite": overwrite,
+    }
+    if name == "read":
+        from keras_gpt3.corpus.read.read_stage import read_stage
+
+        files = {name: s.files for name, s in config.sources.items()}
+        settings = dataclasses.asdict(config.read)
+        return read_stage(files, folder, **settings, **common)
+    run, settings = _stage(name, config)
+    return run(settings, inputs, folder, config.seed, **common)
+
+
+def _filtered(config):
+    return [name for name, s in config.sources.items() if s.quality_filter]
+
+
+def _stage(name, config):
+    """The function of a stage but the first, and its settings."""
+    if name == "filter":
+        from keras_gpt3.corpus.quality.filter_stage import filter_stage
+
+        return filter_stage, dataclasses.replace(
+            config.filter, sources=_filtered(config)
+        )
+    if name == "dedup":
+        from keras_gpt3.corpus.dedup.dedup_stage import dedup_stage
+
+        removed = {
+            source: section.remove_documents_of
+            for source, section in config.sources.items()
+            if section.remove_documents_of
+        }
+        return dedup_stage, dataclasses.replace(
+            config.dedup, remove_documents_of=removed
+        )
+    if name == "decontaminate":
+        from keras_gpt3.corpus.decontaminate.decontaminate_stage import (
+            decontaminate_stage,
+        )
+
+        return decontaminate_stage, config.decontaminate
+    from keras_gpt3.corpus.shard.shard_stage import shard_stage
+
+    return shard_stage, config.shard

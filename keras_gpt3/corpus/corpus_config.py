@@ -2,15 +2,118 @@
 
 import dataclasses
 
-from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
-from keras_gpt3.corpus.dedup_section import DedupSection
-from keras_gpt3.corpus.filter_section import FilterSection
-from keras_gpt3.corpus.local_path import check_is_local
-from keras_gpt3.corpus.read_section import ReadSection
-from keras_gpt3.corpus.shard_section import ShardSection
+from keras_gpt3.argument_checks import check_integer
+from keras_gpt3.argument_checks import check_integers
 from keras_gpt3.corpus.source_section import SourceSection
+from keras_gpt3.corpus.source_section import check_is_local
 from keras_gpt3.corpus.source_section import check_sources
-from keras_gpt3.integer_argument import check_integer
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadSection:
+    """Which documents are read."""
+
+    languages: list[str] | None = None
+    min_language_score: float = 0.3
+    min_characters: int = 1
+    max_line_bytes: int = 2**26
+
+    def __post_init__(self):
+        check_share("read.min_language_score", self.min_language_score)
+        check_integers(self, "read", min_characters=0, max_line_bytes=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class FilterSection:
+    """The quality classifier (Appendix A, step 1)."""
+
+    classifier: str | None = None
+    alpha: float = 9.0
+    sources: list[str] = dataclasses.field(default_factory=list)
+
+    def __post_init__(self):
+        if not self.alpha > 0:
+            raise ValueError(
+                "filter.alpha must be above 0. Received: filter.alpha="
+                f"{self.alpha}. Leave it out for the paper's 9."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class DedupSection:
+    """Removal of duplicates and near-duplicates (Appendix A, step 2)."""
+
+    num_hashes: int = 10
+    num_bands: int = 5
+    threshold: float = 0.8
+    num_features: int = 2**18
+    max_band_documents: int = 50
+    remove_documents_of: dict[str, list[str]] = dataclasses.field(
+        default_factory=dict
+    )
+    index: str | None = None
+
+    def __post_init__(self):
+        check_integers(
+            self,
+            "dedup",
+            num_hashes=1,
+            num_bands=1,
+            num_features=2,
+            max_band_documents=2,
+        )
+        check_share("dedup.threshold", self.threshold)
+        if self.num_hashes % self.num_bands:
+            raise ValueError(
+                "dedup.num_bands must divide dedup.num_hashes. Received: "
+                f"num_bands={self.num_bands}, num_hashes={self.num_hashes}. "
+                "Choose for example 5 bands of 10 hashes."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class DecontaminateSection:
+    """Removal of what evaluation sets hold (Appendix C)."""
+
+    texts: list[str] = dataclasses.field(default_factory=list)
+    tasks: list[str] = dataclasses.field(default_factory=list)
+    data: str | None = None
+    ngram: int = 13
+    window: int = 200
+    min_characters: int = 200
+    max_pieces: int = 10
+    max_documents: int = 10
+
+    def __post_init__(self):
+        check_integers(
+            self,
+            "decontaminate",
+            ngram=1,
+            window=0,
+            min_characters=1,
+            max_pieces=1,
+            max_documents=1,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardSection:
+    """How documents become tokens on disk."""
+
+    preset: str = "gpt3_small_en"
+    tokens_per_shard: int = 2**27
+    validation_fraction: float = 0.0
+    tfrecord: bool = False
+
+    def __post_init__(self):
+        check_integers(self, "shard", tokens_per_shard=1)
+        if not 0 <= self.validation_fraction < 1:
+            raise ValueError(
+                "shard.validation_fraction must be at least 0 and below 1. "
+                "Received: shard.validation_fraction="
+                f"{self.validation_fraction}. Use 0.01 to hold out one "
+                "document in a hundred."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,4 +196,13 @@ def _check_is_left_to_sources(name, value, field):
         raise ValueError(
             f"{name} must be left to the sources of a build. Received: {name}="
             f"{value}. Set sources.NAME.{field} instead."
+        )
+
+
+def check_share(name, value):
+    """Raises unless a number is from 0 to 1."""
+    if not 0 <= value <= 1:
+        raise ValueError(
+            f"{name} must be from 0 to 1. Received: {name}={value}. Leave it "
+            "out for the default."
         )

@@ -1,21 +1,23 @@
 """Writes the config of a pretraining run, fitted to a corpus and a machine."""
 
 import dataclasses
+import functools
 import pathlib
 
-from keras_gpt3.corpus.table_2_2 import mixture_weights
-from keras_gpt3.corpus.write_buckets import VALIDATION
-from keras_gpt3.models.preset_resolution import local_preset
+from keras_gpt3.corpus.shard.write_buckets import VALIDATION
+from keras_gpt3.corpus.source_section import SourceSection
+from keras_gpt3.models.presets.preset_resolution import local_preset
 from keras_gpt3.planning.available_memory import available_memory
 from keras_gpt3.planning.describe import describe
-from keras_gpt3.planning.training_choice import MARGIN
-from keras_gpt3.planning.training_choice import choose_training
-from keras_gpt3.training.config_file import write_config
-from keras_gpt3.training.data_section import DataSection
-from keras_gpt3.training.model_section import ModelSection
-from keras_gpt3.training.pretraining_config import PretrainingConfig
-from keras_gpt3.training.recipe_section import RecipeSection
-from keras_gpt3.training.validation_section import ValidationSection
+from keras_gpt3.planning.training_memory import MARGIN
+from keras_gpt3.planning.training_memory import choose_training
+from keras_gpt3.training.recipe.config_file import read_config
+from keras_gpt3.training.recipe.config_file import write_config
+from keras_gpt3.training.recipe.pretraining_config import DataSection
+from keras_gpt3.training.recipe.pretraining_config import ModelSection
+from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
+from keras_gpt3.training.recipe.pretraining_config import RecipeSection
+from keras_gpt3.training.recipe.pretraining_config import ValidationSection
 
 PRETRAIN_NAME = "pretrain.yaml"
 
@@ -187,4 +189,62 @@ def _model(preset, description, overrides, length, recipe):
         overrides=overrides,
         micro_batch_size=choice.micro_batch_size,
         rematerialization=choice.rematerialization,
+    )
+
+
+_PATH = pathlib.Path(__file__).with_name("table_2_2.yaml")
+_NOT_STATED = "Not stated."
+
+
+@dataclasses.dataclass(frozen=True)
+class _Table:
+    sources: dict[str, SourceSection]
+
+
+@functools.cache
+def table_2_2():
+    """Reads the table."""
+    return read_config(_Table, _PATH).sources
+
+
+def complete_sources(sources):
+    """Gives sources what Table 2.2 says of those of their names."""
+    complete = {
+        name: _complete(source, table_2_2().get(name), sources)
+        for name, source in sources.items()
+    }
+    lacking = [name for name in complete if complete[name].weight is None]
+    if 0 < len(lacking) < len(complete):
+        raise ValueError(
+            "Either all sources must have a weight or none. Received: no "
+            f"weight of {', '.join(lacking)}. Set sources.{lacking[0]}.weight."
+        )
+    return complete
+
+
+def mixture_weights(sources):
+    """Divides weights by their sum."""
+    weights = {name: source.weight for name, source in sources.items()}
+    if None in weights.values():
+        return None
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}
+
+
+def _complete(source, known, sources):
+    """A source with the fields of the table's, else the defaults."""
+    known = known or SourceSection()
+    chosen = {
+        field.name: getattr(known, field.name)
+        for field in dataclasses.fields(source)
+        if getattr(source, field.name) is None
+    }
+    source = dataclasses.replace(source, **chosen)
+    removed = source.remove_documents_of or []
+    return dataclasses.replace(
+        source,
+        licence=source.licence or _NOT_STATED,
+        quality_filter=bool(source.quality_filter),
+        # The table's own may be of a source that is not built.
+        remove_documents_of=[name for name in removed if name in sources],
     )

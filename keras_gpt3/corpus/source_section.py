@@ -3,7 +3,6 @@
 import dataclasses
 import re
 
-from keras_gpt3.corpus.local_path import check_is_local
 from keras_gpt3.echoed_value import echoed
 
 # A source's name is a folder's, beside those of a stage's own.
@@ -99,4 +98,17 @@ def _check_removed(name, other, sources):
             "Of two sources, one at most may lose the documents of the other. "
             f"Received: remove_documents_of of both {name} and {other}. Take "
             "out one of them."
+        )
+
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def check_is_local(name, path):
+    """Raises if a path is a URL."""
+    if path is not None and _SCHEME.match(str(path)):
+        raise ValueError(
+            f"{name} must be a path that this machine and all workers have "
+            f"mounted. Received: {name}={echoed(str(path))}. Mount it, or copy "
+            "it to a shared disk."
         )

@@ -2,12 +2,8 @@
 
 import numpy as np
 
-from keras_gpt3.data.completion_layouts import LAYOUTS
-from keras_gpt3.data.completion_layouts import packed_batches
-from keras_gpt3.data.completion_layouts import padded_batches
-from keras_gpt3.data.completion_layouts import shuffled_order
+from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.integer_argument import check_integer
 
 
 def completion_dataset(
@@ -124,3 +120,99 @@ def _arrays(examples, rows, batch_size, length):
             start = end
     inputs = {"token_ids": tokens[:, :-1], "padding_mask": mask[:, :-1]}
     return inputs, tokens[:, 1:], weights[:, 1:]
+
+
+LAYOUTS = ("packed", "padded")
+# The shortest length that a batch is padded to.
+_SHORTEST = 16
+
+
+def packed_batches(lengths, order, sequence_length, batch_size):
+    """Puts several whole pairs into each context.
+
+    Pairs go, in order, into the first context with enough room; none is
+    split. Nothing masks a pair from those before it, as nothing masks
+    documents in the paper's contexts (Appendix B).
+    """
+    # The last token of a row is only predicted: there is room for one more.
+    rows = first_fit(lengths, order, sequence_length + 1)
+    return [
+        (sequence_length, rows[first : first + batch_size])
+        for first in range(0, len(rows), batch_size)
+    ]
+
+
+def padded_batches(lengths, order, sequence_length, batch_size):
+    """Gives each pair a row, among pairs of about its length.
+
+    A batch is filled with pairs that are padded to the same power of two. What
+    is left of all lengths makes the last batches, so that at most one is not
+    full. Batches come in the order in which their last pair does.
+    """
+    waiting, batches = {}, []
+    for item in order:
+        size = padded_length(lengths[item] - 1, sequence_length)
+        rows = waiting.setdefault(size, [])
+        rows.append([item])
+        if len(rows) == batch_size:
+            batches.append((size, waiting.pop(size)))
+    # From short to long, so that a batch mixes neighbours.
+    left = [(size, row) for size in sorted(waiting) for row in waiting[size]]
+    for first in range(0, len(left), batch_size):
+        sizes, rows = zip(*left[first : first + batch_size], strict=True)
+        batches.append((max(sizes), list(rows)))
+    return batches
+
+
+def padded_length(length, longest):
+    """The power of two, or the longest, that a row is padded to."""
+    size = _SHORTEST
+    while size < length:
+        size *= 2
+    return min(size, longest)
+
+
+def shuffled_order(count, seed, epoch):
+    """The order of pairs in an epoch, a pure function of the two numbers."""
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+class OpenRows:
+    """Rows with room left, and the first among them that has enough.
+
+    A binary tree over rows: each node knows the most room below it, so that
+    the search takes the logarithm of their number.
+    """
+
+    def __init__(self, most, room):
+        self._leaves = 1
+        while self._leaves < most:
+            self._leaves *= 2
+        self._room = [room] * (2 * self._leaves)
+
+    def place(self, size):
+        """Puts something into the first row that it fits into."""
+        node = 1
+        while node < self._leaves:
+            node *= 2
+            if self._room[node] < size:
+                node += 1
+        row = node - self._leaves
+        self._room[node] -= size
+        while node > 1:
+            node //= 2
+            self._room[node] = max(
+                self._room[2 * node], self._room[2 * node + 1]
+            )
+        return row
+
+
+def first_fit(sizes, order, room):
+    """Packs things into rows: each, in order, into the first that has room."""
+    open_rows, rows = OpenRows(len(sizes), room), []
+    for item in order:
+        row = open_rows.place(sizes[item])
+        if row == len(rows):
+            rows.append([])
+        rows[row].append(item)
+    return rows

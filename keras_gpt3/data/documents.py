@@ -1,10 +1,13 @@
-"""Documents from strings or from files, one at a time."""
+"""Documents from strings or from files, one at a time, and their token ids."""
 
 import itertools
 import os
+import pathlib
 
-from keras_gpt3.data.document_files import SUFFIXES
-from keras_gpt3.data.document_files import read_documents
+import numpy as np
+
+from keras_gpt3.data.json_objects import decompressed
+from keras_gpt3.data.json_objects import json_objects_in
 
 
 class Documents:
@@ -93,3 +96,135 @@ def _check_path(path):
             f"A path must name a file. Received: path='{path}'. Correct it; "
             "a text that looks like a path must not come first."
         )
+
+
+TEXT_SUFFIXES = (".txt", ".txt.gz")
+JSON_SUFFIXES = (".jsonl", ".jsonl.gz")
+SUFFIXES = JSON_SUFFIXES + TEXT_SUFFIXES
+
+
+def read_documents(file, path):
+    """Yield the documents of a file."""
+    with decompressed(file, path) as stream:
+        if str(path).lower().endswith(TEXT_SUFFIXES):
+            yield _read_text(stream, path)
+        else:
+            yield from _read_lines(stream, path)
+
+
+def _read_text(stream, path):
+    try:
+        return stream.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            "A .txt file must be UTF-8. Received: "
+            f"file='{path}' ({error}). Convert it to UTF-8."
+        ) from error
+
+
+def _read_lines(stream, path):
+    for where, fields in json_objects_in(stream, path, "documents"):
+        reason = _fault(fields)
+        if reason:
+            raise ValueError(
+                'Each line of a file of documents must have a "text" string. '
+                f"Received: {where} ({reason}). Correct or remove the line."
+            )
+        yield fields["text"]
+
+
+def _fault(fields):
+    """What is wrong with the content of a line, or `None`."""
+    if "text" not in fields:
+        return "it has no text"
+    text = fields["text"]
+    if not isinstance(text, str):
+        return f"its text is of type {type(text).__name__}"
+    try:
+        # Escapes can spell half a character, which has no bytes.
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"its text: {error}"
+    return None
+
+
+def corpus_files(corpora):
+    """List the files that hold a corpus."""
+    files = []
+    for corpus in map(pathlib.Path, corpora):
+        if corpus.is_dir():
+            files += _files_in(corpus)
+        elif corpus.exists():
+            files.append(corpus)
+        else:
+            raise FileNotFoundError(
+                "A corpus must be a file or a folder. Received: "
+                f"corpus='{corpus}', which does not exist. Correct the path."
+            )
+    return files
+
+
+def _files_in(folder):
+    files = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.name.lower().endswith(SUFFIXES)
+        and not any(
+            part.startswith(".") for part in path.relative_to(folder).parts
+        )
+        and path.is_file()
+    ]
+    if not files:
+        raise ValueError(
+            f"A corpus folder must hold a file that ends in one of "
+            f"{', '.join(SUFFIXES)}. Received: corpus='{folder}' with none. "
+            "Pass another folder, or convert its files."
+        )
+    return files
+
+
+class DocumentEncoder:
+    """Encodes documents, each with its end, and checks the ids."""
+
+    def __init__(self, tokenizer):
+        self._tokenizer = tokenizer
+        self.end_token_id = int(tokenizer.end_token_id)
+        self.vocabulary_size = int(tokenizer.vocabulary_size())
+        self.dtype = "uint16" if self.vocabulary_size <= 2**16 else "uint32"
+
+    def encode(self, texts):
+        """Encode a few documents; special tokens in them are plain text."""
+        if hasattr(self._tokenizer, "encode_to_numpy"):
+            tokens, ends = self._join_arrays(texts)
+        else:
+            tokens, ends = self._join_lists(texts)
+        self._check(tokens)
+        return np.split(tokens.astype(self.dtype), ends[:-1])
+
+    def _join_arrays(self, texts):
+        encode = self._tokenizer.encode_to_numpy
+        end = np.array([self.end_token_id])
+        arrays = [encode(text, split_special_tokens=True) for text in texts]
+        ends = np.cumsum([len(array) + 1 for array in arrays])
+        pairs = ((array, end) for array in arrays)
+        return np.concatenate([*itertools.chain(*pairs)]), ends
+
+    def _join_lists(self, texts):
+        flat, ends = [], []
+        for ids in self._tokenizer.encode_batch(
+            texts, split_special_tokens=True
+        ):
+            flat.extend(ids)
+            flat.append(self.end_token_id)
+            ends.append(len(flat))
+        # One array for all: arrays of short documents cost more than their ids.
+        return np.fromiter(flat, np.int64, len(flat)), ends
+
+    def _check(self, tokens):
+        if tokens.min() < 0 or tokens.max() >= self.vocabulary_size:
+            raise ValueError(
+                "Token ids must lie from 0 to vocabulary_size - 1. Received: "
+                f"ids from {tokens.min()} to {tokens.max()}, vocabulary_size="
+                f"{self.vocabulary_size}. Pass a tokenizer that counts all of "
+                "its ids."
+            )

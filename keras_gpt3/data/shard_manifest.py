@@ -1,12 +1,16 @@
 """The JSON manifest beside the token shards."""
 
 import dataclasses
+import hashlib
 import json
+import os
 import pathlib
+import re
 
-from keras_gpt3.data.shard_record import ShardRecord
+import numpy as np
+
+from keras_gpt3.atomic_write import replaced_file
 from keras_gpt3.regular_file import check_regular_file
-from keras_gpt3.replaced_file import replaced_file
 from keras_gpt3.replaced_folder import recover_folder
 
 MANIFEST_NAME = "manifest.json"
@@ -113,3 +117,94 @@ def _malformed(path, reason):
         f"file='{path}' ({reason!s:.200}). Copy it again or write the shards "
         "again."
     )
+
+
+_CHUNK_TOKENS = 2**22
+_PLAIN = re.compile(r"(?!\.\.?$)[^/\\:\0]+")
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardRecord:
+    """What the manifest states of one shard file.
+
+    A shard is a flat file of little-endian token ids, every document
+    followed by the end-of-text id. Documents are whole within a shard, so
+    shards can be dropped, reordered or joined with `cat`.
+    """
+
+    file_name: str
+    num_tokens: int
+    num_documents: int
+    sha256: str
+
+    def __post_init__(self):
+        # A manifest from elsewhere could otherwise name any file.
+        if not isinstance(self.file_name, str) or not _PLAIN.fullmatch(
+            self.file_name
+        ):
+            raise ValueError(
+                "a shard must be a plain file name beside the manifest, not "
+                f"{self.file_name!r:.80}"
+            )
+        for name in ("num_tokens", "num_documents"):
+            value = getattr(self, name)
+            if type(value) is not int or not 0 <= value < 2**63:
+                raise ValueError(f"{name} must be a count, not {value!r:.80}")
+        if not isinstance(self.sha256, str):
+            raise ValueError(f"sha256 must be text, not {self.sha256!r:.80}")
+
+    def open(self, folder, dtype):
+        """Open the shard, without reading it."""
+        path = pathlib.Path(folder, self.file_name)
+        descriptor = _open(path)
+        found = os.fstat(descriptor).st_size
+        stated = self.num_tokens * np.dtype(dtype).itemsize
+        if found != stated:
+            os.close(descriptor)
+            raise ValueError(
+                "A shard must be as long as its manifest states. Received: "
+                f"file='{path}' of {found} bytes where the manifest states "
+                f"{stated}. Copy it again or write the shards again."
+            )
+        return descriptor
+
+    def verify(self, folder, dtype, end_token_id, vocabulary_size):
+        """Read the whole shard and compare it with the record."""
+        digest, num_ends, largest = hashlib.sha256(), 0, 0
+        dtype = np.dtype(dtype).newbyteorder("<")
+        with os.fdopen(self.open(folder, dtype), "rb") as file:
+            while len(chunk := np.fromfile(file, dtype, _CHUNK_TOKENS)):
+                digest.update(chunk)
+                num_ends += int(np.count_nonzero(chunk == end_token_id))
+                largest = max(largest, int(chunk.max()))
+        self._check("sha256", digest.hexdigest() == self.sha256, folder)
+        # A tokenizer of one's own may put the end id inside a document.
+        self._check("num_documents", num_ends >= self.num_documents, folder)
+        self._check("vocabulary_size", largest < vocabulary_size, folder)
+
+    def _check(self, field, agrees, folder):
+        if not agrees:
+            raise ValueError(
+                "A shard must agree with its manifest. Received: "
+                f"file='{pathlib.Path(folder, self.file_name)}' with other "
+                f"contents than the manifest's {field}. Copy it again or "
+                "write the shards again."
+            )
+
+
+def _open(path):
+    check_regular_file(path)
+    try:
+        return os.open(path, os.O_RDONLY)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            "Every shard named in the manifest must exist. Received: "
+            f"file='{path}', which is missing. Copy it back or write the "
+            "shards again."
+        ) from error
+    except OSError as error:
+        raise OSError(
+            "Every shard must open, and stays open while its corpus is in "
+            f"use. Received: file='{path}' ({error.strerror}). Permit reading "
+            "it, and as many open files as there are shards (ulimit -n)."
+        ) from error

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_gpt3.data.shard_manifest import MANIFEST_NAME
 from keras_gpt3.data.shard_manifest import ShardManifest
-from keras_gpt3.data.shard_record import ShardRecord
+from keras_gpt3.data.shard_manifest import ShardRecord
 from keras_gpt3.replaced_folder import move_files
 from keras_gpt3.replaced_folder import recover_folder
 from keras_gpt3.replaced_folder import written_folder

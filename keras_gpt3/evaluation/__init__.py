@@ -1,14 +1,16 @@
 """The paper's zero-, one- and few-shot evaluation."""
 
-from keras_gpt3.evaluation.evaluate import evaluate
-from keras_gpt3.evaluation.harness_registration import register_harness_model
-from keras_gpt3.evaluation.report import write_report
-from keras_gpt3.evaluation.task import Task
-from keras_gpt3.evaluation.task_file import read_task
-from keras_gpt3.evaluation.task_result import TaskResult
-from keras_gpt3.evaluation.task_table import find_tasks
-from keras_gpt3.evaluation.task_table import shipped_tasks
-from keras_gpt3.evaluation.task_table import task_groups
+from keras_gpt3.evaluation.few_shot.evaluate import evaluate
+from keras_gpt3.evaluation.few_shot.task_result import TaskResult
+from keras_gpt3.evaluation.harness.harness_registration import (
+    register_harness_model,
+)
+from keras_gpt3.evaluation.results.report import write_report
+from keras_gpt3.evaluation.task_definitions.task import Task
+from keras_gpt3.evaluation.task_definitions.task_file import find_tasks
+from keras_gpt3.evaluation.task_definitions.task_file import read_task
+from keras_gpt3.evaluation.task_definitions.task_file import shipped_tasks
+from keras_gpt3.evaluation.task_definitions.task_file import task_groups
 
 register_harness_model()
 

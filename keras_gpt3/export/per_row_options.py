@@ -2,9 +2,11 @@
 
 import tensorflow as tf
 
+from keras_gpt3.generation.prompt_messages import TOP_K
 from keras_gpt3.generation.prompt_messages import TRUNCATE
 from keras_gpt3.generation.sampling_settings import SETTING_RANGES
 from keras_gpt3.generation.sampling_settings import setting_message
+from keras_gpt3.generation.token_choice import choose_token
 from keras_gpt3.ops.graph_assertion import assert_in_graph
 
 
@@ -93,3 +95,37 @@ def check_rows(x, is_right, values, message):
     # The last one stands in where none is wrong.
     value = tf.concat([wrong, tf.zeros([1], values.dtype)], axis=0)[0]
     return assert_in_graph(x, tf.reduce_all(is_right), before, value, after)
+
+
+def choose_for_rows(logits, index, temperature, top_k, top_p, seed):
+    """`choose_token`, without the draws that no row needs."""
+
+    def draw(seed):
+        chosen = choose_token(logits, index, temperature, top_k, seed, top_p)
+        return tf.cast(chosen, tf.int32)
+
+    def likeliest():
+        return tf.argmax(tf.cast(logits, tf.float32), -1, tf.int32)
+
+    # Rows of one seed share their noise: one draw serves them all.
+    return tf.cond(
+        tf.reduce_all(temperature == 0),
+        likeliest,
+        lambda: tf.cond(
+            tf.reduce_all(seed == seed[:1]),
+            lambda: draw(seed[0]),
+            lambda: draw(seed),
+        ),
+    )
+
+
+def draw_rows(settings, batch_size):
+    """Brings the settings of draws to one value for each row."""
+    number = {
+        name: number_rows(name, settings[name], batch_size)
+        for name in ("temperature", "top_p")
+    }
+    return number | {
+        "top_k": integer_rows("top_k", settings["top_k"], batch_size, 0, TOP_K),
+        "seed": seed_rows(settings["seed"], batch_size),
+    }

@@ -4,15 +4,17 @@ import rich.console
 import tensorflow as tf
 
 from keras_gpt3.backend_check import require_backend
-from keras_gpt3.export.batching_parameters import BatchingParameters
-from keras_gpt3.export.endpoints import Endpoints
-from keras_gpt3.export.file_sizes import write_file_sizes
 from keras_gpt3.export.per_row_options import option_defaults
 from keras_gpt3.export.per_row_options import option_specs
 from keras_gpt3.export.serving_bundle import check_served_as
 from keras_gpt3.export.serving_bundle import write_serving_bundle
+from keras_gpt3.export.serving_files import BatchingParameters
+from keras_gpt3.export.serving_files import write_warmup_requests
+from keras_gpt3.export.stream_signatures import StreamSignatures
+from keras_gpt3.export.text_signatures import TextSignatures
+from keras_gpt3.export.token_signatures import token_endpoints
+from keras_gpt3.export.version_folder import write_file_sizes
 from keras_gpt3.export.version_folder import write_version
-from keras_gpt3.export.warmup_requests import write_warmup_requests
 from keras_gpt3.ops.op_compilation import op_compilation
 
 
@@ -232,3 +234,32 @@ def _batching_parameters(backbone):
     return BatchingParameters.for_model(
         backbone.get_config(), backbone.compute_dtype, weight_bytes
     )
+
+
+class Endpoints:
+    """The functions that a SavedModel of a model offers.
+
+    The first one is what a client gets that names none: `generate` where there
+    is a preprocessor, else `logits`. Options have default values, tensors in
+    the signature of the callable itself: `tf.saved_model.save` finds them
+    there and writes them to the `SignatureDef`.
+    """
+
+    def __init__(self, model):
+        self.tracked = []
+        self._functions = {}
+        ids, num_known = model.special_token_ids, None
+        end_token_ids = tuple(ids.get("eos_token_id", ()))
+        if model.preprocessor is not None:
+            texts = TextSignatures(model)
+            end_token_ids = (texts.end_token_id,)
+            num_known = texts.encoding.vocabulary_size
+            self.tracked.append(texts.encoding)
+            self._functions |= texts.endpoints()
+        self._functions |= token_endpoints(model.backbone)
+        stream = StreamSignatures(model.backbone, end_token_ids, num_known)
+        self._functions |= stream.endpoints()
+
+    def functions(self):
+        """Lists the functions and what they take."""
+        return dict(self._functions)

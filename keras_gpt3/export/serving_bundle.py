@@ -1,12 +1,13 @@
 """The files with which TensorFlow Serving serves an exported model."""
 
+import hashlib
 import json
 import logging
 import pathlib
 import re
 
+from keras_gpt3.atomic_write import replaced_file
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.export.sealed_text import write_unless_edited
 
 _logger = logging.getLogger("keras_gpt3")
 
@@ -74,3 +75,27 @@ def _models(name, base_path):
         "  }\n"
         "}\n"
     )
+
+
+_SEAL = "# Written by keras_gpt3; replaced by the next export unless edited: "
+
+
+def write_unless_edited(path, text):
+    """Writes a text file at once, but over nobody's edits.
+
+    Its first line, a comment, holds a checksum of the rest. A file without it,
+    or with another checksum, was edited, and stays as it is.
+    """
+    path = pathlib.Path(path)
+    if path.exists():
+        present = path.read_text("utf-8")
+        body = present.partition("\n")[2]
+        if present != _sealed(body):
+            return text in (present, body)
+    with replaced_file(path) as file:
+        file.write(_sealed(text).encode())
+    return True
+
+
+def _sealed(text):
+    return f"{_SEAL}{hashlib.sha256(text.encode()).hexdigest()[:16]}\n{text}"

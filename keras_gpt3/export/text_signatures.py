@@ -2,24 +2,22 @@
 
 import tensorflow as tf
 
-from keras_gpt3.export.answer_watch import AnswerWatch
-from keras_gpt3.export.answer_watch import WatchedAnswers
+from keras_gpt3.export.graph_stop_strings import AnswerWatch
+from keras_gpt3.export.graph_stop_strings import WatchedAnswers
 from keras_gpt3.export.graph_stop_strings import stop_rows
+from keras_gpt3.export.per_row_options import check_rows
+from keras_gpt3.export.per_row_options import choose_for_rows
+from keras_gpt3.export.per_row_options import draw_rows
 from keras_gpt3.export.per_row_options import integer_rows
 from keras_gpt3.export.per_row_options import option_defaults
 from keras_gpt3.export.per_row_options import option_specs
 from keras_gpt3.export.per_row_options import truncates_left
-from keras_gpt3.export.prompt_window import fit_contexts
-from keras_gpt3.export.prompt_window import fit_prompts
-from keras_gpt3.export.row_choice import choose_for_rows
-from keras_gpt3.export.row_choice import draw_rows
-from keras_gpt3.export.text_checks import as_many_contexts
-from keras_gpt3.export.text_checks import check_some_texts
-from keras_gpt3.export.text_checks import continuation_lengths
-from keras_gpt3.export.text_checks import prompt_lengths
 from keras_gpt3.export.token_signatures import decode_prompts
+from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
 from keras_gpt3.generation.prompt_messages import MAX_NEW_TOKENS
-from keras_gpt3.ops.token_log_probabilities import log_probabilities_under_head
+from keras_gpt3.generation.prompt_messages import too_long_message
+from keras_gpt3.ops.graph_assertion import assert_in_graph
+from keras_gpt3.ops.log_probabilities import log_probabilities_under_head
 from keras_gpt3.tokenization.graph_byte_pair_encoding import (
     GraphBytePairEncoding,
 )
@@ -237,3 +235,101 @@ class TextSignatures:
 
 def _texts(name):
     return tf.TensorSpec((None,), tf.string, name=name)
+
+
+def fit_prompts(
+    token_ids, lengths, max_new_tokens, truncates, context, num_starts=0
+):
+    """Leaves room for the answers of prompts."""
+    # A request for very many tokens must not come round to few.
+    room = context - tf.cast(max_new_tokens, tf.int64)
+    wanted = tf.cast(lengths, tf.int64)
+    kept = tf.minimum(wanted, tf.maximum(room, 1))
+    kept = tf.where(truncates, kept, wanted)
+    total = kept + context - room
+    kept = check_rows(kept, kept <= room, total, too_long_message(context))
+    kept = tf.cast(kept, tf.int32)
+    return last_tokens(token_ids, lengths, kept, num_starts), kept
+
+
+def fit_contexts(contexts, continuations, truncates, window, num_starts=0):
+    """Leaves room for the continuations of contexts, which are scored.
+
+    The last token is predicted, not read: both may have one token more than
+    the window.
+    """
+    new = tf.cast(continuations.row_lengths(), tf.int32)
+    lengths = tf.cast(contexts.row_lengths(), tf.int32)
+    too_long = (
+        f"continuation must have at most max_sequence_length={window} tokens. "
+        "Received: ",
+        " tokens. Score it in parts.",
+    )
+    room = check_rows(window + 1 - new, new <= window, new, too_long)
+    kept = tf.where(truncates, tf.minimum(lengths, room), lengths)
+    both = tf.strings.as_string(lengths), tf.strings.as_string(new)
+    kept = check_rows(
+        kept,
+        kept <= room,
+        tf.strings.join(both, separator=" + "),
+        (
+            "context and continuation must have at most "
+            f"max_sequence_length + 1 = {window + 1} tokens. Received: ",
+            " tokens. Shorten the context, or set truncate to left.",
+        ),
+    )
+    token_ids = last_tokens(contexts.to_tensor(0), lengths, kept, num_starts)
+    return tf.RaggedTensor.from_tensor(token_ids, lengths=kept)
+
+
+def last_tokens(token_ids, lengths, kept, num_starts=0):
+    """Drops the first tokens of rows, as `truncate_left` does of a list."""
+    mask = tf.sequence_mask(kept)
+    places = tf.range(tf.shape(mask)[1])
+    moved_places = (lengths - kept)[:, tf.newaxis] + places
+    places = tf.where(places < num_starts, places, moved_places)
+    moved = tf.gather(token_ids, tf.where(mask, places, 0), batch_dims=1)
+    return tf.where(mask, moved, 0)
+
+
+def check_some_texts(texts):
+    """Makes texts carry a check that there is one."""
+    number = tf.size(texts)
+    return assert_in_graph(
+        texts,
+        number > 0,
+        "A request must hold at least one text. Received: texts=",
+        number,
+        ". Pass one or more.",
+    )
+
+
+def as_many_contexts(contexts, number):
+    """Brings contexts to one for each continuation."""
+    counts = tf.size(contexts), number
+    words = [tf.strings.as_string(count) for count in counts]
+    contexts = assert_in_graph(
+        contexts,
+        (counts[0] == counts[1]) | (counts[0] == 1),
+        "context must have one entry for each continuation. Received: ",
+        tf.strings.join(["contexts=", words[0], ", continuations=", words[1]]),
+        ". Pass lists of equal length, or a single context.",
+    )
+    return tf.broadcast_to(contexts, [number])
+
+
+def prompt_lengths(ids):
+    """The tokens of prompts, behind a check that each has one."""
+    lengths = tf.cast(ids.row_lengths(), tf.int32)
+    return check_rows(lengths, lengths > 0, lengths, EMPTY_PROMPT)
+
+
+def continuation_lengths(ids):
+    """The tokens of continuations, behind a check that each has one."""
+    lengths = tf.cast(ids.row_lengths(), tf.int32)
+    rows = tf.range(tf.shape(lengths)[0])
+    message = (
+        "continuation must have at least one token. Received: continuation ",
+        " with 0 tokens. Move the end of its context to it.",
+    )
+    return check_rows(lengths, lengths > 0, rows, message)

@@ -5,11 +5,11 @@ import tensorflow as tf
 from keras_gpt3.generation.decode_loop import decode_until
 from keras_gpt3.generation.decode_loop import mask_up_to_stop
 from keras_gpt3.generation.decode_loop import start_decoding
-from keras_gpt3.generation.known_tokens import rule_out_unknown
+from keras_gpt3.generation.logit_filters import rule_out_unknown
 from keras_gpt3.generation.token_choice import choose_token
 from keras_gpt3.ops.graph_assertion import assert_in_graph
-from keras_gpt3.ops.sequence_length_check import check_context
-from keras_gpt3.ops.token_id_check import check_token_ids
+from keras_gpt3.ops.sequence_checks import check_context
+from keras_gpt3.ops.sequence_checks import check_token_ids
 
 
 def token_endpoints(backbone):

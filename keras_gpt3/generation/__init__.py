@@ -1,14 +1,14 @@
 """Decoding, on a step function: nothing here knows a model."""
 
-from keras_gpt3.generation.beam_sampler import BeamSampler
+from keras_gpt3.generation.beam_search import BeamSampler
 from keras_gpt3.generation.beam_search import beam_search
 from keras_gpt3.generation.decode_loop import decode
 from keras_gpt3.generation.logit_filters import keep_min_p
 from keras_gpt3.generation.logit_filters import keep_top_k
 from keras_gpt3.generation.logit_filters import keep_top_p
 from keras_gpt3.generation.sampler_loop import sample
-from keras_gpt3.generation.seeded_sampler import SeededSampler
-from keras_gpt3.generation.text_pieces import TextPieces
+from keras_gpt3.generation.sampling_steps import SeededSampler
+from keras_gpt3.generation.stop_strings import TextPieces
 from keras_gpt3.generation.token_choice import choose_token
 from keras_gpt3.generation.token_penalties import penalize_frequency
 from keras_gpt3.generation.token_penalties import penalize_presence

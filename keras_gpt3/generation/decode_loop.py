@@ -2,10 +2,8 @@
 
 import typing
 
+import keras
 from keras import ops
-
-from keras_gpt3.generation.loop_state import loop_variables
-from keras_gpt3.generation.loop_state import without_state
 
 
 class DecodeState(typing.NamedTuple):
@@ -142,3 +140,26 @@ def mask_up_to_stop(token_ids, prompt_mask, stop_token_ids):
     stops = is_stop_token(token_ids, stop_token_ids) & ~prompt_mask
     stops = ops.cast(stops, "int32")
     return ops.cumsum(stops, axis=-1) - stops == 0
+
+
+def loop_variables(variables):
+    """Which variables have to go round a loop with its tensors.
+
+    TensorFlow's loops assign to variables as they run. What a body assigns on
+    JAX is gone behind the loop, if it does not come out of it.
+    """
+    return [] if keras.config.backend() == "tensorflow" else list(variables)
+
+
+def without_state(function, variables):
+    """Makes a function take and return the variables that it assigns to."""
+    if not variables:
+        return lambda values, *args: (function(*args), values)
+
+    def stateless(values, *args):
+        mapping = zip(variables, values, strict=True)
+        with keras.StatelessScope(mapping) as scope:
+            result = function(*args)
+        return result, tuple(scope.get_current_value(v) for v in variables)
+
+    return stateless

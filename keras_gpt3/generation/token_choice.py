@@ -1,14 +1,17 @@
-"""The choice of the next token, a pure function of seed and position."""
+"""The choice of the next token, a pure function of seed and position.
+
+The draws are those of TensorFlow and of JAX.
+"""
 
 import numbers
 
+import keras
 from keras import ops
 
-from keras_gpt3.generation.gumbel_noise import gumbel_noise
 from keras_gpt3.generation.logit_filters import keep_min_p
 from keras_gpt3.generation.logit_filters import keep_top_k
 from keras_gpt3.generation.logit_filters import keep_top_p
-from keras_gpt3.generation.per_row_setting import per_row
+from keras_gpt3.generation.logit_filters import per_row
 
 
 def choose_token(logits, index, temperature, top_k, seed, top_p=1.0, min_p=0.0):
@@ -64,3 +67,55 @@ def choose_token(logits, index, temperature, top_k, seed, top_p=1.0, min_p=0.0):
     # The maximum of scores with Gumbel noise is a draw from their softmax.
     drawn = scores + gumbel_noise(seed, index, logits.shape[-1])
     return ops.argmax(ops.where(temperature > 0, drawn, logits), axis=-1)
+
+
+def gumbel_noise(seed, index, vocabulary_size):
+    """Noise by which the highest score becomes a draw from the softmax."""
+
+    def draw(seed):
+        uniform = _uniform(SeedAtPosition(seed, index), vocabulary_size)
+        return -ops.log(-ops.log(uniform))
+
+    seed = ops.cast(seed, "int32")
+    # One draw for all rows: a row of a batch gets what it would get alone.
+    if not len(seed.shape):
+        return draw(seed)
+    # TensorFlow draws other numbers where it draws for several at once.
+    on_tensorflow = keras.config.backend() == "tensorflow"
+    return (ops.map if on_tensorflow else ops.vectorized_map)(draw, seed)
+
+
+def _uniform(seed, size):
+    """Numbers above 0 and below 1."""
+    if keras.config.backend() != "tensorflow":
+        return keras.random.uniform((size,), 1e-20, 1.0, "float32", seed)
+    import tensorflow as tf
+
+    # Philox gives the same bits on every device and under XLA, but XLA makes
+    # other fractions of them: hence integers, and the fraction that the plain
+    # kernel makes, of the last 23 bits.
+    bits = tf.random.stateless_uniform(
+        (size,), seed.next(), None, None, tf.int32, alg="philox"
+    )
+    mantissa = ops.bitwise_and(bits, 2**23 - 1)
+    return ops.cast(mantissa, "float32") * 2**-23 + 1e-20
+
+
+class SeedAtPosition(keras.random.SeedGenerator):
+    """The seed of one position.
+
+    `keras.random` draws from a generator with state or from a Python int; this
+    generator has no state and takes tensors.
+    """
+
+    def __init__(self, seed, index):
+        # The parent would create a variable.
+        self._pair = (seed, index)
+
+    def next(self, ordered=True):
+        """The seed as Keras' backends take it: two integers."""
+        pair = ops.stack([ops.cast(x, "int32") for x in self._pair])
+        # TensorFlow's stateless draws take int32. JAX's keys are uint32, which
+        # no negative number of Python's becomes by itself.
+        on_tensorflow = keras.config.backend() == "tensorflow"
+        return pair if on_tensorflow else ops.cast(pair, "uint32")

@@ -6,19 +6,18 @@ import keras
 from keras import ops
 
 from keras_gpt3.echoed_value import echoed
+from keras_gpt3.layers import initializers
+from keras_gpt3.layers.initializers import layer_policy
+from keras_gpt3.layers.initializers import normal_initializer
 from keras_gpt3.layers.layer_norm import LayerNorm
-from keras_gpt3.layers.layer_policy import layer_policy
-from keras_gpt3.layers.normal_initializer import normal_initializer
-from keras_gpt3.layers.repeatable_dropout import RepeatableDropout
-from keras_gpt3.ops import initial_deviations
 from keras_gpt3.ops.activations import get_activation
 from keras_gpt3.ops.attention import banded_attention
 from keras_gpt3.ops.attention import causal_attention
 from keras_gpt3.ops.attention_shapes import check_window
+from keras_gpt3.ops.cached_attention import ring_attention
 from keras_gpt3.ops.key_value_cache import fill_ring
 from keras_gpt3.ops.key_value_cache import ring_size
 from keras_gpt3.ops.op_compilation import has_gpu
-from keras_gpt3.ops.ring_attention import ring_attention
 from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import row_product
 
@@ -104,7 +103,7 @@ class DecoderBlock(keras.layers.Layer):
         activation="gelu_approximate",
         layer_norm_epsilon=1e-5,
         dropout=0.0,
-        residual_deviation=initial_deviations.KERNEL,
+        residual_deviation=initializers.KERNEL,
         use_bias=True,
         query_key_value_bias=True,
         norm_first=True,
@@ -299,7 +298,7 @@ class DecoderBlock(keras.layers.Layer):
         name,
         input_shape,
         units,
-        deviation=initial_deviations.KERNEL,
+        deviation=initializers.KERNEL,
         has_bias=True,
     ):
         """A built Dense sublayer with a normal kernel and a zero bias."""
@@ -388,3 +387,33 @@ def _attend_all(query, key, value, padding_mask, window, scale):
     if window is None:
         return causal_attention(query, key, value, scale, padding_mask)
     return banded_attention(query, key, value, window, scale, padding_mask)
+
+
+@keras.saving.register_keras_serializable(package="keras_gpt3")
+class RepeatableDropout(keras.layers.Dropout):
+    """`keras.layers.Dropout` whose seed can be drawn before its mask.
+
+    A rematerialized block runs twice. Keras' layer would draw a new mask the
+    second time, so that the gradients belonged to another network.
+    """
+
+    def draw_seed(self):
+        """Draws the seed of one mask; `None` where nothing is dropped."""
+        return self.seed_generator.next() if self.rate > 0 else None
+
+    def call(self, inputs, seed=None, training=False):
+        if seed is None or not training:
+            return super().call(inputs, training=training)
+        return keras.random.dropout(
+            inputs, self.rate, noise_shape=self.noise_shape, seed=_Drawn(seed)
+        )
+
+
+class _Drawn(keras.random.SeedGenerator):
+    """A generator of one seed, always the same: Keras takes no tensor."""
+
+    def __init__(self, seed):
+        self._drawn = seed
+
+    def next(self, ordered=True):
+        return self._drawn

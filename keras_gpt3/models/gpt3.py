@@ -6,16 +6,16 @@ import keras
 
 from keras_gpt3 import preset_loader
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.models.gpt3_backbone import GPT3Backbone
-from keras_gpt3.models.gpt3_backbone import calibrated_mode
+from keras_gpt3.models.backbone.gpt3_backbone import GPT3Backbone
+from keras_gpt3.models.backbone.gpt3_backbone import calibrated_mode
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
-from keras_gpt3.models.known_arguments import check_known_arguments
-from keras_gpt3.models.model_card import write_model_card
-from keras_gpt3.models.preset_resolution import has_preprocessor
-from keras_gpt3.models.preset_resolution import local_preset
-from keras_gpt3.models.preset_resolution import stored_token_ids
-from keras_gpt3.models.scoring_causal_lm import ScoringCausalLM
-from keras_gpt3.ops.sequence_length_check import check_sequence_length
+from keras_gpt3.models.presets.preset_resolution import check_known_arguments
+from keras_gpt3.models.presets.preset_resolution import has_preprocessor
+from keras_gpt3.models.presets.preset_resolution import local_preset
+from keras_gpt3.models.presets.preset_resolution import stored_token_ids
+from keras_gpt3.models.presets.preset_saving import write_model_card
+from keras_gpt3.models.score.scoring_causal_lm import ScoringCausalLM
+from keras_gpt3.ops.sequence_checks import check_sequence_length
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
@@ -220,7 +220,7 @@ class GPT3(ScoringCausalLM):
                 layout, which it would spoil.
             OSError: If a file cannot be written.
         """
-        from keras_gpt3.models.preset_saving import preset_folder
+        from keras_gpt3.models.presets.preset_saving import preset_folder
 
         with preset_folder(preset_dir) as folder:
             super().save_to_preset(str(folder), max_shard_size=max_shard_size)
@@ -299,7 +299,9 @@ class GPT3(ScoringCausalLM):
         same = keras_gpt3.GPT3.from_preset("checkpoint")
         ```
         """
-        from keras_gpt3.models.checkpoint_export import export_to_transformers
+        from keras_gpt3.models.presets.checkpoint_export import (
+            export_to_transformers,
+        )
 
         export_to_transformers(self, path, overwrite, max_shard_size)
 

@@ -6,14 +6,16 @@ from keras_hub.models import CausalLMPreprocessor
 from keras_hub.tokenizers import Tokenizer
 
 from keras_gpt3 import preset_loader
-from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
+from keras_gpt3.converters.sharded_index import is_checkpoint_folder
 from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
-from keras_gpt3.models.checkpoint_tokenizer import checkpoint_context
-from keras_gpt3.models.checkpoint_tokenizer import read_checkpoint_tokenizer
 from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
-from keras_gpt3.models.preset_check import check_preset
-from keras_gpt3.models.preset_files import damage_named
-from keras_gpt3.models.preset_resolution import local_preset
+from keras_gpt3.models.presets.checkpoint_tokenizer import checkpoint_context
+from keras_gpt3.models.presets.checkpoint_tokenizer import (
+    read_checkpoint_tokenizer,
+)
+from keras_gpt3.models.presets.preset_files import check_preset
+from keras_gpt3.models.presets.preset_files import damage_named
+from keras_gpt3.models.presets.preset_resolution import local_preset
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")

@@ -6,20 +6,22 @@ import keras
 import numpy as np
 
 from keras_gpt3 import preset_loader
-from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
+from keras_gpt3.converters.sharded_index import is_checkpoint_folder
 from keras_gpt3.converters.tokenizer_files import TokenizerFiles
 from keras_gpt3.converters.tokenizer_files import write_tokenizer
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.models.checkpoint_tokenizer import read_checkpoint_tokenizer
-from keras_gpt3.models.preset_check import check_preset
-from keras_gpt3.models.preset_files import damage_named
-from keras_gpt3.models.preset_resolution import local_preset
+from keras_gpt3.models.presets.checkpoint_tokenizer import (
+    read_checkpoint_tokenizer,
+)
+from keras_gpt3.models.presets.preset_files import check_preset
+from keras_gpt3.models.presets.preset_files import damage_named
+from keras_gpt3.models.presets.preset_resolution import local_preset
 from keras_gpt3.models.vocabulary_tokenizer import VocabularyTokenizer
 from keras_gpt3.tokenization.graph_encoding import decode_in_graph
 from keras_gpt3.tokenization.graph_encoding import encode_in_graph
 from keras_gpt3.tokenization.graph_encoding import in_graph
-from keras_gpt3.tokenization.nested_inputs import to_id_sequences
-from keras_gpt3.tokenization.nested_inputs import to_texts
+from keras_gpt3.tokenization.graph_encoding import to_id_sequences
+from keras_gpt3.tokenization.graph_encoding import to_texts
 
 END_OF_TEXT = "<|endoftext|>"
 

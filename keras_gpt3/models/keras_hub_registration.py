@@ -5,7 +5,7 @@ from keras_hub.src.utils.preset_utils import register_presets
 
 from keras_gpt3 import preset_loader
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.models.gpt3_backbone import GPT3Backbone
+from keras_gpt3.models.backbone.gpt3_backbone import GPT3Backbone
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
 from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
 

@@ -6,12 +6,12 @@ import re
 
 from keras_hub.tokenizers import Tokenizer
 
-from keras_gpt3.converters.tokenizer_json_object import damaged
-from keras_gpt3.converters.tokenizer_vocabulary import check_merges
-from keras_gpt3.converters.tokenizer_vocabulary import merges_text
+from keras_gpt3.converters.tokenizer_json import check_merges
+from keras_gpt3.converters.tokenizer_json import damaged
+from keras_gpt3.converters.tokenizer_json import merges_text
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.tokenization.byte_pair_encoding import BytePairEncoding
-from keras_gpt3.tokenization.shared_encoding import shared_byte_pair_encoding
+from keras_gpt3.tokenization.byte_pair_encoding import shared_byte_pair_encoding
 
 # keras-hub's file names, so that its loaders find them.
 VOCABULARY_FILE = "vocabulary.json"

@@ -1,18 +1,18 @@
 """Free functions of tensors: the arithmetic of GPT-3, on `keras.ops` alone."""
 
+from keras_gpt3.ops.activations import gelu_approximate
 from keras_gpt3.ops.activations import get_activation
 from keras_gpt3.ops.attention import banded_attention
 from keras_gpt3.ops.attention import causal_attention
+from keras_gpt3.ops.attention_shapes import masked_softmax
 from keras_gpt3.ops.cached_attention import cached_attention
 from keras_gpt3.ops.chunked_cross_entropy import chunked_cross_entropy
 from keras_gpt3.ops.fused_attention import set_fused_attention
-from keras_gpt3.ops.gelu_approximate import gelu_approximate
 from keras_gpt3.ops.layer_normalization import layer_normalization
-from keras_gpt3.ops.masked_softmax import masked_softmax
+from keras_gpt3.ops.log_probabilities import token_cross_entropy
+from keras_gpt3.ops.log_probabilities import token_log_probabilities
 from keras_gpt3.ops.op_compilation import op_compilation
-from keras_gpt3.ops.token_cross_entropy import token_cross_entropy
-from keras_gpt3.ops.token_id_check import check_token_ids
-from keras_gpt3.ops.token_log_probabilities import token_log_probabilities
+from keras_gpt3.ops.sequence_checks import check_token_ids
 
 __all__ = [
     "banded_attention",

@@ -8,10 +8,10 @@ from keras_gpt3.ops.attention_loop import looped_attention
 from keras_gpt3.ops.attention_shapes import attention_arguments
 from keras_gpt3.ops.attention_shapes import check_window
 from keras_gpt3.ops.attention_shapes import is_visible
+from keras_gpt3.ops.attention_shapes import masked_softmax
 from keras_gpt3.ops.blocked_attention import blocked_attention
 from keras_gpt3.ops.fused_attention import fused_attention
 from keras_gpt3.ops.fused_attention import is_fused
-from keras_gpt3.ops.masked_softmax import masked_softmax
 from keras_gpt3.ops.op_compilation import compiled_op
 from keras_gpt3.ops.op_compilation import sees_whole
 

@@ -19,8 +19,8 @@ import math
 import keras
 from keras import ops
 
+from keras_gpt3.ops.attention_shapes import by_head
 from keras_gpt3.ops.attention_shapes import is_visible
-from keras_gpt3.ops.by_head import by_head
 from keras_gpt3.ops.op_compilation import target_platform
 from keras_gpt3.ops.run_after import run_after
 

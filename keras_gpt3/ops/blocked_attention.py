@@ -13,10 +13,10 @@ Letters as in the backbone, and: Q queries of a block, K keys that it meets.
 import keras
 from keras import ops
 
+from keras_gpt3.ops.attention_shapes import by_head
 from keras_gpt3.ops.attention_shapes import is_visible
-from keras_gpt3.ops.by_head import by_head
 from keras_gpt3.ops.op_compilation import compiled_op
-from keras_gpt3.ops.row_sums import row_sums
+from keras_gpt3.ops.row_product import row_sums
 from keras_gpt3.ops.run_after import run_after
 
 # Queries in a block; measured at 12 heads of 64, length 2048. Smaller ones

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from keras_gpt3.ops import attention_loop
-from keras_gpt3.ops.by_head import by_head
+from keras_gpt3.ops.attention_shapes import by_head
 
 _ELEMENT_TYPES = {"bfloat16": "BF16", "float16": "F16"}
 # The two products of the forward pass and the four of the backward pass, of

@@ -8,7 +8,7 @@ sequence is long, if that is shorter). Letters as in the backbone.
 
 from keras import ops
 
-from keras_gpt3.ops.by_head import by_head
+from keras_gpt3.ops.attention_shapes import by_head
 from keras_gpt3.ops.op_compilation import sees_whole
 
 

@@ -11,6 +11,7 @@ import math
 
 from keras import ops
 
+from keras_gpt3.ops.op_compilation import compiled_op
 from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.ops.op_compilation import in_decode_loop
 
@@ -76,3 +77,14 @@ def _table_groups(entries):
     """The most groups into which a table divides, within a limit."""
     sizes = range(_MOST_TABLE_GROUPS, 0, -1)
     return next(groups for groups in sizes if entries % groups == 0)
+
+
+@compiled_op
+def row_sums(x):
+    """Sums the last axis in float32, and keeps it as an axis of 1.
+
+    An operation of its own, to which exponentials come already computed: XLA
+    would draw them into the sum and compute them number by number, which takes
+    four times as long.
+    """
+    return ops.sum(ops.cast(x, "float32"), axis=-1, keepdims=True)

@@ -4,7 +4,7 @@ import contextlib
 
 import keras
 
-from keras_gpt3.parallel.current_layouts import layout_map
+from keras_gpt3.parallel.layout_rules import layout_map
 
 
 def data_axis():
@@ -95,3 +95,23 @@ def optimizer_layouts(variables):
     finally:
         for variable, layout in zip(variables, own, strict=True):
             variable._layout = layout
+
+
+def num_data_shards():
+    """Counts the parts of a batch, each of which has devices of its own."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return 1
+    mesh = distribution.device_mesh
+    return mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)]
+
+
+def check_shards_divide(num_shards, rows):
+    """Raises unless the rows of a batch divide among the parts."""
+    if rows % num_shards:
+        raise ValueError(
+            "The batch axis of the mesh must divide the rows of a batch. "
+            f"Received: rows={rows}, batch_axis={num_shards}. Use a batch "
+            f"size of {num_shards * (rows // num_shards + 1)}, or drop the "
+            "batch that is not full."
+        )

@@ -1,27 +1,27 @@
 """Config in, parameters and memory out: nothing is allocated."""
 
 from keras_gpt3.planning.available_memory import available_memory
-from keras_gpt3.planning.byte_size import format_bytes
-from keras_gpt3.planning.byte_size import parse_bytes
-from keras_gpt3.planning.cache_memory import cache_bytes
-from keras_gpt3.planning.container_memory import container_memory
+from keras_gpt3.planning.available_memory import container_memory
+from keras_gpt3.planning.available_memory import gpu_memory
+from keras_gpt3.planning.describe import ModelDescription
 from keras_gpt3.planning.describe import describe
-from keras_gpt3.planning.dtype_bytes import bytes_per_activation
-from keras_gpt3.planning.dtype_bytes import bytes_per_weight
-from keras_gpt3.planning.gpu_memory import gpu_memory
-from keras_gpt3.planning.links import Links
+from keras_gpt3.planning.memory import bytes_per_activation
+from keras_gpt3.planning.memory import bytes_per_weight
 from keras_gpt3.planning.memory import estimate_memory
+from keras_gpt3.planning.memory import format_bytes
+from keras_gpt3.planning.memory import parse_bytes
 from keras_gpt3.planning.mesh import Mesh
-from keras_gpt3.planning.model_description import ModelDescription
 from keras_gpt3.planning.parameter_count import count_parameters
+from keras_gpt3.planning.pass_sizes import cache_bytes
+from keras_gpt3.planning.pass_sizes import rematerialized_layers
 from keras_gpt3.planning.plan import Plan
 from keras_gpt3.planning.plan import plan
 from keras_gpt3.planning.preflight import check_fits
-from keras_gpt3.planning.recomputation import recomputation_share
-from keras_gpt3.planning.rematerialization import rematerialized_layers
+from keras_gpt3.planning.preflight import check_training_fits
 from keras_gpt3.planning.sharded_memory import estimate_sharded_memory
+from keras_gpt3.planning.training_job import Links
+from keras_gpt3.planning.training_job import recomputation_share
 from keras_gpt3.planning.training_memory import estimate_training_memory
-from keras_gpt3.planning.training_preflight import check_training_fits
 
 __all__ = [
     "Links",

@@ -12,9 +12,9 @@ Letters: T tokens that are in a replica at once, M `hidden_dim`, I
 
 import dataclasses
 
-from keras_gpt3.planning.attention_blocks import DENSE_BLOCK
 from keras_gpt3.planning.device_share import DeviceShare
 from keras_gpt3.planning.memory import training_slots
+from keras_gpt3.planning.pass_sizes import DENSE_BLOCK
 from keras_gpt3.planning.pass_sizes import PassSizes
 
 _BYTES_FLOAT32 = 4

@@ -1,12 +1,23 @@
 """`describe`: a preset's figures, without allocating a single weight."""
 
+import dataclasses
+import io
 import os
 import pathlib
 from collections.abc import Mapping
 
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.planning.model_description import ModelDescription
+from keras_gpt3.planning.memory import BYTES_PER_WEIGHT
+from keras_gpt3.planning.memory import estimate_memory
+from keras_gpt3.planning.memory import format_bytes
 from keras_gpt3.planning.parameter_count import count_parameters
+from keras_gpt3.planning.pass_sizes import cache_bytes
+from keras_gpt3.planning.training_memory import estimate_training_memory
 from keras_gpt3.preset_loader import BACKBONE_KEYS
 from keras_gpt3.preset_loader import SWITCHES
 from keras_gpt3.preset_loader import is_shipped
@@ -104,8 +115,8 @@ def _read_folder(folder):
     """The backbone's arguments that a preset's or checkpoint's folder holds."""
     # Imported here: shipped presets are described without them.
     from keras_gpt3.converters.checkpoint_families import family_of
-    from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
-    from keras_gpt3.converters.checkpoint_folder import read_config_json
+    from keras_gpt3.converters.sharded_index import is_checkpoint_folder
+    from keras_gpt3.converters.sharded_index import read_config_json
 
     try:
         content = read_config_json(folder)
@@ -122,3 +133,311 @@ def _read_folder(folder):
             "Write one with model.save_to_preset(folder)."
         )
     return content["config"]
+
+
+class PrintedTables:
+    """What has `__rich__`, and shows the same to `print` and at a prompt.
+
+    Example:
+
+    ```python
+    from keras_gpt3.planning.describe import PrintedTables
+
+    class Answer(PrintedTables):
+        def __rich__(self):
+            return "42"
+
+    str(Answer())  # "42"
+    ```
+    """
+
+    def __str__(self):
+        # Inside: rich is needed only to print.
+        from rich.console import Console
+
+        console = Console(file=io.StringIO(), width=80)
+        console.print(self)
+        lines = console.file.getvalue().splitlines()
+        return "\n".join(line.rstrip() for line in lines)
+
+    # A prompt shows the tables too: that is what one calls `describe` for.
+    def __repr__(self):
+        return str(self)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class ModelDescription(PrintedTables):
+    """The figures of a GPT-3: parameters by part, memory, paper and recipe.
+
+    Printing it shows them as tables of at most 80 columns.
+
+    Args:
+        name: string. The name of the preset, folder or model.
+        config: dict. The arguments of `GPT3Backbone`.
+        parameters: dict. From part to number of parameters.
+        summary: string or None. One sentence on the preset.
+        printed: dict or None. The preset's row of Table 2.1, as printed.
+        resolution: string or None. Why `config` deviates from `printed`.
+        recipe: dict or None. Batch in tokens, learning rate, total tokens.
+        table_d1: dict or None. The preset's column of Table D.1.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+
+    description = keras_gpt3.describe("gpt3_small_en")
+    description.num_parameters  # 125226240
+    description.memory("float32", "adamw")["total"]  # 2003619840
+    description.training_memory("float32", batch_size=2)["total"]
+    print(description)
+    ```
+    """
+
+    name: str
+    config: dict
+    parameters: dict
+    summary: str | None = None
+    printed: dict | None = None
+    resolution: str | None = None
+    recipe: dict | None = None
+    table_d1: dict | None = None
+
+    @property
+    def num_parameters(self):
+        """The number of parameters of all parts, an int."""
+        return sum(self.parameters.values())
+
+    def memory(self, dtype="float32", optimizer="adamw"):
+        """Computes the bytes of the variables; see `estimate_memory`.
+
+        Args:
+            dtype: string. A Keras dtype policy. Defaults to `"float32"`.
+            optimizer: string or None. `"adamw"`, `"adam"`, `"sgd"`, or `None`
+                for inference. Defaults to `"adamw"`.
+
+        Returns:
+            A dict from kind (`weights`, `gradients`, `optimizer`, `total`)
+            to int bytes.
+
+        Example:
+
+        ```python
+        import keras_gpt3
+
+        model = keras_gpt3.describe("gpt3_175b_en")
+        model.memory("bfloat16", None)["total"]  # 349208518656
+        ```
+        """
+        return estimate_memory(self.num_parameters, dtype, optimizer)
+
+    def training_memory(self, dtype="float32", optimizer="adamw", **options):
+        """Computes the bytes that a training step takes, activations included.
+
+        Args:
+            dtype: string. A Keras dtype policy. Defaults to `"float32"`.
+            optimizer: string. `"adamw"`, `"adam"` or `"sgd"`. Defaults to
+                `"adamw"`.
+            **options: `batch_size`, `length`, `micro_batch_size`,
+                `rematerialization` and `accelerator`, without which it is that
+                of a CPU; see `estimate_training_memory`.
+
+        Returns:
+            A dict from part to int bytes, and the `total` at the peak.
+
+        Example:
+
+        ```python
+        import keras_gpt3
+
+        model = keras_gpt3.describe("gpt3_small_en")
+        model.training_memory(rematerialization="block")["loss_chunk"]
+        ```
+        """
+        return estimate_training_memory(
+            self.config, dtype=dtype, optimizer=optimizer, **options
+        )
+
+    def cache(self, dtype="float32", batch_size=1, length=None):
+        """Computes the bytes of the cache for generation; see `cache_bytes`.
+
+        Args:
+            dtype: string. A Keras dtype policy. Defaults to `"float32"`.
+            batch_size: int. Sequences that are continued at a time. Defaults
+                to `1`.
+            length: int. Positions, prompt and continuation. Defaults to
+                `None`, the whole context.
+
+        Returns:
+            An int, bytes.
+
+        Example:
+
+        ```python
+        import keras_gpt3
+
+        keras_gpt3.describe("gpt3_175b_en").cache("bfloat16")  # 5435817984
+        ```
+        """
+        return cache_bytes(self.config, dtype, batch_size, length)
+
+    def __rich__(self):
+        # Inside: rich is needed only to print.
+
+        return description_tables(self)
+
+
+def description_tables(description):
+    """Lays out a model's figures as tables of at most 80 columns."""
+    parts = [Text(description.summary or description.name, style="bold")]
+    if description.printed:
+        parts.append(_paper_table(description))
+        if description.resolution:
+            parts.append(Text(f"Why: {description.resolution}"))
+    parts.append(_architecture_table(description.config))
+    parts.append(_parameter_table(description))
+    parts.append(_memory_table(description))
+    parts.append(_training_table(description))
+    if description.table_d1:
+        parts.append(_compute_table(description))
+    return Group(*parts)
+
+
+def _table(title, *columns):
+    table = Table(
+        title=f"\n{title}",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        min_width=60,
+    )
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left")
+    return table
+
+
+def _paper_table(description):
+    """Table 2.1 as printed, beside what the preset makes of it."""
+    printed = description.printed
+    config = description.config
+    recipe = description.recipe
+    length = config["max_sequence_length"]
+    resolved = {
+        "n_params": f"{description.num_parameters / 1e6:,.1f}M",
+        "n_layers": config["num_layers"],
+        "d_model": config["hidden_dim"],
+        "n_heads": config["num_heads"],
+        "d_head": config["hidden_dim"] // config["num_heads"],
+        "batch_size": f"{recipe['batch_tokens'] // length} x {length}",
+        "learning_rate": _as_printed(recipe["learning_rate"]),
+    }
+    table = _table("Size and recipe", "", "Table 2.1 prints", "preset uses")
+    for key, value in resolved.items():
+        deviates = isinstance(value, int) and value != printed[key]
+        table.add_row(
+            key,
+            str(printed[key]),
+            str(value),
+            style="bold yellow" if deviates else "",
+        )
+    return table
+
+
+def _as_printed(learning_rate):
+    """A learning rate in the paper's form, with the exponent -4."""
+    return f"{learning_rate * 1e4:.1f}e-4"
+
+
+def _architecture_table(config):
+    table = _table("Architecture", "argument of GPT3Backbone", "value")
+    for key, value in config.items():
+        pattern = isinstance(value, (list, tuple))
+        table.add_row(key, ", ".join(value) if pattern else str(value))
+    return table
+
+
+def _parameter_table(description):
+    table = _table("Parameters", "part", "parameters", "share")
+    total = description.num_parameters
+    for part, count in description.parameters.items():
+        table.add_row(part, f"{count:,}", f"{count / total:.1%}")
+    table.add_section()
+    table.add_row("total", f"{total:,}", "")
+    return table
+
+
+def _memory_table(description):
+    table = _table(
+        "Memory without activations",
+        "dtype",
+        "weights",
+        "to train, SGD",
+        "to train, AdamW",
+        "cache, 1 row",
+    )
+    for dtype in BYTES_PER_WEIGHT:
+        totals = (
+            description.memory(dtype, optimizer)["total"]
+            for optimizer in (None, "sgd", "adamw")
+        )
+        sizes = (*totals, description.cache(dtype))
+        table.add_row(dtype, *(format_bytes(size) for size in sizes))
+    return table
+
+
+def _training_table(description):
+    """What a step takes at the whole context, and what saves how much."""
+    # Of each column: dtype and accelerator.
+    columns = {
+        "float32, CPU": ("float32", None),
+        "mixed_bfloat16, GPU": ("mixed_bfloat16", "tensorflow"),
+    }
+    table = _table(
+        f"Memory to train with AdamW, batch 1 x "
+        f"{description.config['max_sequence_length']}",
+        "rematerialization",
+        *(title for column in columns for title in (column, "saves")),
+    )
+    totals = {
+        policy: [
+            description.training_memory(
+                dtype, rematerialization=policy, accelerator=accelerator
+            )["total"]
+            for dtype, accelerator in columns.values()
+        ]
+        for policy in ("none", 2, "block")
+    }
+    labels = {"none": "none", 2: "2 (every 2nd block)", "block": "block"}
+    for policy, sizes in totals.items():
+        cells = []
+        for before, size in zip(totals["none"], sizes, strict=True):
+            cells += [format_bytes(size), format_bytes(before - size)]
+        table.add_row(labels[policy], *cells)
+    return table
+
+
+def _compute_table(description):
+    """Table D.1, beside 6 FLOPs for each parameter and token."""
+    paper = description.table_d1
+    tokens = description.recipe["total_tokens"]
+    flops = 6 * description.num_parameters * tokens
+    table = _table(
+        f"Training compute, {tokens / 1e9:.0f}B tokens",
+        "",
+        "Table D.1 prints",
+        "computed",
+    )
+    rows = {
+        "parameters": (
+            f"{paper['parameters_millions']:,}M",
+            f"{description.num_parameters / 1e6:,.1f}M",
+        ),
+        "petaflop/s-days": (
+            f"{paper['petaflop_s_days']:,}",
+            f"{flops / 1e15 / 86400:,.2f}",
+        ),
+        "FLOPs": (f"{paper['flops']:.2e}", f"{flops:.2e}"),
+    }
+    for label, values in rows.items():
+        table.add_row(label, *values)
+    return table

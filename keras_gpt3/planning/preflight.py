@@ -1,12 +1,21 @@
 """Refusal of a model that cannot fit, before anything is allocated."""
 
+import math
+
+from keras_gpt3.converters.weight_shapes import weight_shapes
+from keras_gpt3.echoed_value import echoed
+from keras_gpt3.parallel.layout_rules import layout_map
+from keras_gpt3.parallel.layout_rules import number_of_parts
+from keras_gpt3.planning.available_memory import accelerator_memory
 from keras_gpt3.planning.available_memory import available_memory
-from keras_gpt3.planning.byte_size import format_bytes
-from keras_gpt3.planning.dtype_bytes import BYTES_PER_WEIGHT
-from keras_gpt3.planning.dtype_bytes import bytes_per_weight
+from keras_gpt3.planning.memory import BYTES_PER_WEIGHT
+from keras_gpt3.planning.memory import bytes_per_weight
 from keras_gpt3.planning.memory import estimate_memory
+from keras_gpt3.planning.memory import format_bytes
 from keras_gpt3.planning.parameter_count import count_parameters
-from keras_gpt3.planning.process_weights import process_weights
+from keras_gpt3.planning.training_memory import choose_training
+from keras_gpt3.planning.training_memory import estimate_training_memory
+from keras_gpt3.preset_loader import SWITCHES
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.preset_loader import shipped_presets
 
@@ -80,3 +89,141 @@ def _largest_fitting_preset(width, available):
         if sum(count_parameters(config).values()) * width <= available:
             fitting = name
     return fitting
+
+
+def process_weights(config):
+    """Counts the weights that a new model puts into the available memory.
+
+    That is the memory that `available_memory` finds: of one accelerator, or,
+    where devices are CPUs, of the host that those of this process share. Under
+    a `keras.distribution` that splits weights, each device holds a part of
+    them; what is not split, each holds whole.
+    """
+    count = sum(count_parameters(config).values())
+    distribution = _distribution()
+    if distribution is None:
+        return count
+    layouts = layout_map()
+    # Layers are alike, but each has its own layouts in a map.
+    shapes = weight_shapes(SWITCHES | config)
+    of_device = sum(
+        -(-math.prod(shape) // number_of_parts(layouts, path))
+        for path, shape in shapes.items()
+    )
+    return of_device * _devices_of_a_memory(distribution)
+
+
+def _distribution():
+    """The distribution that is set, if the backend heeds it."""
+    import keras
+
+    if keras.config.backend() != "jax":
+        return None
+    return keras.distribution.distribution()
+
+
+def _devices_of_a_memory(distribution):
+    """How many devices of a distribution share the available memory."""
+    import jax
+
+    if accelerator_memory() is not None:
+        return 1
+    devices = math.prod(distribution.device_mesh.shape)
+    return min(jax.local_device_count(), devices)
+
+
+# The estimate may be this much too high, and what might fit is not refused.
+_ERROR = 0.15
+
+
+def check_training_fits(
+    config,
+    name,
+    *,
+    dtype="float32",
+    optimizer="adamw",
+    batch_size=1,
+    length=None,
+    micro_batch_size=None,
+    rematerialization="none",
+    accelerator=None,
+    allocated=0,
+    available=None,
+):
+    """Raises if a training step needs more memory than there is.
+
+    A model that is about to be trained is in memory already, and what is
+    available has shrunk by it. So the step's peak is compared with what is
+    available and what is `allocated` together. The estimate counts as 15% too
+    high: a step that might fit is not refused, one that `plan` finds too large
+    may pass.
+
+    Args:
+        config: dict. The arguments of `GPT3Backbone`.
+        name: string. What to call the model: its preset's name or folder.
+        dtype: string. As in `estimate_training_memory`, as are `optimizer`,
+            `batch_size` (rows of one replica), `length`, `micro_batch_size`,
+            `rematerialization` and `accelerator`, with the same defaults.
+        optimizer: string. See `dtype`.
+        batch_size: int. See `dtype`.
+        length: int. See `dtype`.
+        micro_batch_size: int. See `dtype`.
+        rematerialization: string or int. See `dtype`.
+        accelerator: string or `None`. See `dtype`.
+        allocated: int. Bytes of the model's variables (weights, and optimizer
+            slots if they exist) that `available` no longer includes. It stays
+            0 on a GPU, whose memory counts as a whole. Defaults to `0`.
+        available: int. Bytes available beside them, to one replica. Defaults
+            to `None`, `available_memory()`.
+
+    Raises:
+        MemoryError: If the step does not fit. The message says how much is
+            needed, how much there is, and which arguments of `compile` would
+            fit.
+
+    Example:
+
+    ```python
+    from keras_gpt3.planning import check_training_fits
+    from keras_gpt3.preset_loader import load_shipped_preset
+
+    config = load_shipped_preset("gpt3_small_en")["backbone"]
+    check_training_fits(config, "gpt3_small_en", available=24 * 10**9)
+    ```
+    """
+    options = {
+        "dtype": dtype,
+        "optimizer": optimizer,
+        "length": length,
+        "accelerator": accelerator,
+    }
+    needed = estimate_training_memory(
+        config,
+        batch_size=batch_size,
+        micro_batch_size=micro_batch_size,
+        rematerialization=rematerialization,
+        **options,
+    )["total"]
+    available = available_memory() if available is None else available
+    if (1 - _ERROR) * needed <= available + allocated:
+        return
+    length = config["max_sequence_length"] if length is None else length
+    raise MemoryError(
+        f"A training step of {name} must fit into memory: "
+        f"{format_bytes(needed)} in {dtype} for {batch_size} rows of {length} "
+        f"tokens, {format_bytes(allocated)} of them taken already. Received: "
+        f"available={format_bytes(available)}, micro_batch_size="
+        f"{micro_batch_size}, rematerialization={echoed(rematerialization)}. "
+        f"{_remedies(config, batch_size, available + allocated, options)}"
+    )
+
+
+def _remedies(config, batch_size, budget, options):
+    choice, fits = choose_training(config, batch_size, budget, **options)
+    if fits:
+        return f"Compile with {choice.arguments}."
+    least = format_bytes(choice.memory["total"])
+    return (
+        f"Even {choice.arguments} takes {least}: use a smaller model, shorter "
+        "rows or a device with more memory."
+    )

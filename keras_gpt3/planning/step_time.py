@@ -1,7 +1,8 @@
 """How long a step takes on a mesh, by its arithmetic and its communication."""
 
 from keras_gpt3.parallel.stage_layers import stage_layers
-from keras_gpt3.planning.pipeline_bubble import pipeline_bubble
+from keras_gpt3.planning.micro_batch_division import pipeline_bubble
+from keras_gpt3.planning.sharded_memory import stage_weights
 
 
 def step_seconds(job, mesh, micro_batches, recomputation, communication):
@@ -49,3 +50,88 @@ def communication_seconds(job, mesh, communication):
         kind: num_bytes / job.links.bandwidth(spans[kind], mesh.devices)
         for kind, num_bytes in communication.items()
     }
+
+
+# How many bytes each device of a mesh sends in a step.
+#
+# A ring of n devices adds up an array with 2 (n - 1) / n of its bytes from each
+# of them; it gathers or scatters one with half of that.
+
+
+_BYTES_FLOAT32 = 4
+
+# Sums over the model axis, of an activation of a micro-batch. In a block: what
+# comes out of attention and of the feed-forward layer, and their gradients;
+# when it is computed again, the first alone, as nothing needs the second.
+_SUMS_OF_BLOCK = 4
+_SUMS_OF_RECOMPUTED = 1
+# The lookup in the token embedding, and the gradient that comes out of the
+# head.
+_SUMS_OUTSIDE = 2
+# Float32 numbers a token in the loss: the largest logit, the sum of the
+# exponentials, the logit of the label, and which one is the largest.
+_LOSS_NUMBERS = 4
+
+# Weights are gathered forward, and again backward.
+_GATHERS_OF_MICRO_BATCH = 2
+# A stage sends what it computes forward, and its gradient backward. The last
+# one sends to the first, which has the head.
+_SENDS_OF_MICRO_BATCH = 2
+
+
+def communication_bytes(mesh, share, sizes, micro_batches):
+    """Computes what a device sends in a step."""
+    activation = sizes.tokens * sizes.width * sizes.activation_bytes
+    sent = _activations(mesh, sizes, activation)
+    num_weights = share.used.total
+    if mesh.stages > 1:
+        num_weights = stage_weights(share, mesh.stages)
+    staged = _SENDS_OF_MICRO_BATCH * activation * (mesh.stages > 1)
+    return {
+        "activations": micro_batches * sent,
+        "gradients": num_weights
+        * _gradients(mesh, share, sizes, micro_batches),
+        "weights": num_weights * _weights(mesh, share, sizes, micro_batches),
+        "stages": micro_batches * staged,
+    }
+
+
+def _ring(devices):
+    """The share of an array's bytes that a gather or scatter sends."""
+    return (devices - 1) / devices
+
+
+def _activations(mesh, sizes, activation):
+    sums = (
+        _SUMS_OF_BLOCK * len(sizes.recomputed)
+        + _SUMS_OF_RECOMPUTED * sum(sizes.recomputed)
+        + _SUMS_OUTSIDE
+    )
+    loss = _LOSS_NUMBERS * _BYTES_FLOAT32 * sizes.tokens
+    return 2 * _ring(mesh.model) * (sums * activation + loss)
+
+
+def _gradients(mesh, share, sizes, micro_batches):
+    """Bytes for each weight.
+
+    Once a step; of weights that the data axis shares, once a micro-batch, but
+    scattered only.
+    """
+    of_sum = sizes.weight_bytes
+    if micro_batches > 1 and not share.is_fetched:
+        of_sum = max(of_sum, _BYTES_FLOAT32)
+    rounds = micro_batches if share.is_fetched else 2
+    return _ring(mesh.data) * rounds * of_sum
+
+
+def _weights(mesh, share, sizes, micro_batches):
+    """Bytes for each weight.
+
+    As it is used; or after its update, by the device that has the slots.
+    """
+    if share.is_fetched:
+        rounds = _GATHERS_OF_MICRO_BATCH * micro_batches
+        num_bytes = rounds * sizes.activation_bytes
+    else:
+        num_bytes = sizes.weight_bytes * (share.slots != share.held)
+    return _ring(mesh.data) * num_bytes

@@ -8,8 +8,8 @@ that XLA compiles as a whole for a GPU: `compiled_memory`.
 
 import itertools
 
-from keras_gpt3.planning.attention_blocks import key_ranges
-from keras_gpt3.planning.attention_blocks import largest_block
+from keras_gpt3.planning.pass_sizes import key_ranges
+from keras_gpt3.planning.pass_sizes import largest_block
 
 _BYTES_FLOAT32 = 4
 

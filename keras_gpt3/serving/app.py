@@ -3,25 +3,25 @@
 import asyncio
 import contextlib
 import importlib.resources
+import ipaddress
 import time
 
 from starlette.applications import Starlette
 from starlette.convertors import Convertor  # codespell:ignore
 from starlette.convertors import register_url_convertor  # codespell:ignore
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.responses import Response
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from keras_gpt3.serving.json_text import json_text
-from keras_gpt3.serving.request_body import read_body
-from keras_gpt3.serving.request_body import unless_gone
-from keras_gpt3.serving.request_error import CLIENT_GONE
-from keras_gpt3.serving.request_error import RequestError
-from keras_gpt3.serving.request_guard import RequestGuard
+from keras_gpt3.serving.json_body import CLIENT_GONE
+from keras_gpt3.serving.json_body import RequestError
+from keras_gpt3.serving.json_body import json_text
 
 _PAGE = {
     "/": ("page.html", "text/html"),
@@ -213,3 +213,146 @@ async def _refused(request, error):
         )
     body = {"error": message}
     return JSONResponse(body, error.status_code, headers=error.headers)
+
+
+_ANY = "*"
+_JSON = "application/json"
+
+
+class RequestGuard:
+    """ASGI middleware that checks `Host`, `Origin` and the content type.
+
+    A page that a browser has open sends requests to this machine too. It
+    cannot choose their `Origin`, and needs leave for JSON's content type; the
+    `Host` shows a name of its own that was pointed at this machine. So
+    addresses, `localhost` and the names allowed are taken as `Host`, and as
+    `Origin` the server's own and those allowed. What is no browser sends no
+    `Origin`.
+    """
+
+    def __init__(self, app, allow_hosts=(), allow_origins=()):
+        self._app = app
+        self._hosts = {"localhost", *map(str.lower, allow_hosts)}
+        self._origins = set(map(str.lower, allow_origins))
+
+    async def __call__(self, scope, receive, send):
+        """Passes a request on, or answers it with what is wrong."""
+        app = self._app
+        if scope["type"] == "http":
+            refusal = self._refusal(scope["method"], Headers(scope=scope))
+            if refusal:
+                status, message = refusal
+                app = JSONResponse({"error": message}, status)
+        await app(scope, receive, send)
+
+    def _refusal(self, method, headers):
+        """The status and message for a request that is refused, or `None`."""
+        host, origin = headers.get("host"), headers.get("origin")
+        if host is not None and not self._takes_host(host):
+            return 403, (
+                "Host must be an address, localhost or a name that this "
+                f"server knows. Received: Host={host!a:.80}. Start it with "
+                "--allow-host."
+            )
+        if origin is not None and not self._takes_origin(origin, host):
+            return 403, (
+                "Origin must be this server's own, or one that it knows. "
+                f"Received: Origin={origin!a:.80}. Start it with "
+                "--allow-origin."
+            )
+        kind = headers.get("content-type", "none")
+        if method == "POST" and kind.split(";")[0].strip().lower() != _JSON:
+            return 415, (
+                f"The body of a POST must be {_JSON}. Received: "
+                f"Content-Type={kind!a:.80}. Send this header; curl has "
+                "--json."
+            )
+        return None
+
+    def _takes_host(self, host):
+        name = _without_port(host.lower())
+        return _ANY in self._hosts or name in self._hosts or _is_address(name)
+
+    def _takes_origin(self, origin, host):
+        origin = origin.lower()
+        if _ANY in self._origins or origin in self._origins:
+            return True
+        # Whatever the scheme: a proxy in front may speak TLS.
+        scheme, _, place = origin.partition("://")
+        return scheme in ("http", "https") and place == (host or "").lower()
+
+
+def _without_port(host):
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+def _is_address(name):
+    """Whether no name server was asked for it."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+async def read_body(request, limit, seconds):
+    """Reads the body of a request."""
+    said = request.headers.get("content-length", "0")
+    if said.isdecimal() and int(said) > limit:
+        raise _too_long(said, limit)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise _too_long(f"{len(body)} or more", limit)
+    except TimeoutError:
+        raise _too_slow(len(body), seconds) from None
+    except ClientDisconnect:
+        raise RequestError(
+            CLIENT_GONE,
+            f"The body must come whole. Received: bytes={len(body)}, then the "
+            "end of the connection. Send it again.",
+        ) from None
+    return bytes(body)
+
+
+async def unless_gone(request, work):
+    """Waits for an answer as long as the client does."""
+    answer = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return answer.result() if answer.done() else None
+    finally:
+        for task in (answer, gone):
+            task.cancel()
+        # Cancelled, it still has to leave what it was counted in.
+        await asyncio.gather(answer, gone, return_exceptions=True)
+
+
+async def _disconnected(request):
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _too_slow(received, seconds):
+    return RequestError(
+        408,
+        f"The body must come within {seconds:g} seconds. Received: "
+        f"bytes={received}, and no end. Send it faster, or start the server "
+        "with a longer --receive-timeout.",
+        # What may still come of it is no request.
+        headers={"Connection": "close"},
+    )
+
+
+def _too_long(received, limit):
+    return RequestError(
+        413,
+        f"The body must be at most {limit} bytes. Received: bytes={received}. "
+        "Split it, or start the server with a higher --max-body-bytes.",
+    )

@@ -1,4 +1,4 @@
-"""The body of a request: one JSON object, and nothing that is unknown."""
+"""JSON in and out, and errors that answer in it."""
 
 import json
 
@@ -73,3 +73,33 @@ def _reason(error):
     if isinstance(error, RecursionError):
         return "lists or objects too deep"
     return "a number of too many digits"
+
+
+def json_text(value):
+    """Writes a value, list by list.
+
+    Python's own writer is not interrupted: on millions of numbers it would
+    keep the thread that talks HTTP waiting for seconds.
+    """
+    if isinstance(value, dict):
+        parts = [
+            f"{json.dumps(key, ensure_ascii=False)}: {json_text(part)}"
+            for key, part in value.items()
+        ]
+        return f"{{{', '.join(parts)}}}"
+    if isinstance(value, list) and value and isinstance(value[0], (list, dict)):
+        return f"[{', '.join(map(json_text, value))}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+# As others write it; nobody reads it.
+CLIENT_GONE = 499
+
+
+class RequestError(Exception):
+    """What a client is told, and the status to tell it with."""
+
+    def __init__(self, status, message, headers=None):
+        super().__init__(message)
+        self.status = status
+        self.headers = dict(headers or {})

@@ -1,20 +1,19 @@
 """What is served under one name: the newest version, and its limits."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import logging
 import time
 
 import tensorflow as tf
 
-from keras_gpt3.serving.admission import Admission
 from keras_gpt3.serving.exported_model import ExportedModel
+from keras_gpt3.serving.json_body import CLIENT_GONE
+from keras_gpt3.serving.json_body import RequestError
 from keras_gpt3.serving.predict_request import parse_predict
-from keras_gpt3.serving.request_error import CLIENT_GONE
-from keras_gpt3.serving.request_error import RequestError
 from keras_gpt3.serving.served_model import ServedModel
 from keras_gpt3.serving.server_metrics import ServerMetrics
-from keras_gpt3.serving.serving_threads import ServingThreads
 from keras_gpt3.serving.version_folders import VersionLoader
 
 _LOG = logging.getLogger(__name__)
@@ -207,3 +206,48 @@ class ModelServer:
             "A request must not fail. Received: "
             f"{type(error).__name__}. See the server's log.",
         )
+
+
+class Admission:
+    """Counts what is inside, and refuses what would be too much."""
+
+    def __init__(self, limit, noun, option):
+        self.inside = 0
+        self._limit = limit
+        self._noun = noun
+        self._option = option
+
+    @contextlib.contextmanager
+    def admit(self, amount=1):
+        """Lets something in for as long as the block runs."""
+        if self.inside + amount > self._limit:
+            raise RequestError(
+                429,
+                f"The server takes at most {self._limit} {self._noun} at a "
+                f"time. Received: {self._noun}={self.inside + amount}. Try "
+                f"again later, or start it with a higher {self._option}.",
+                headers={"Retry-After": "1"},
+            )
+        self.inside += amount
+        try:
+            yield
+        finally:
+            self.inside -= amount
+
+
+class ServingThreads:
+    """One thread that runs the model, one that counts tokens, some that write.
+
+    TensorFlow spreads each call over the processors itself: a second call
+    beside it would only slow both down.
+    """
+
+    def __init__(self):
+        self.running = concurrent.futures.ThreadPoolExecutor(1, "running")
+        self.checking = concurrent.futures.ThreadPoolExecutor(1, "checking")
+        self.writing = concurrent.futures.ThreadPoolExecutor(4, "writing")
+
+    def close(self):
+        """Waits for what runs, and drops what has not begun."""
+        for executor in (self.checking, self.running, self.writing):
+            executor.shutdown(wait=True, cancel_futures=True)

@@ -1,18 +1,24 @@
 """A loaded export with its batches: one version of what is served."""
 
 import asyncio
+import collections
 import contextlib
+import dataclasses
 import functools
+import itertools
 
-from keras_gpt3.serving.batch_collector import BatchCollector
+import numpy as np
+
+from keras_gpt3.export.stream_signatures import CACHE_NAMES
+from keras_gpt3.generation.stop_strings import TextPieces
+from keras_gpt3.serving.json_body import json_text
 from keras_gpt3.serving.json_body import parse_body
-from keras_gpt3.serving.json_text import json_text
 from keras_gpt3.serving.predict_request import check_row
 from keras_gpt3.serving.predict_request import takes_rows
-from keras_gpt3.serving.text_rows import arrays_from_rows
-from keras_gpt3.serving.text_rows import check_bytes
-from keras_gpt3.serving.text_rows import check_lengths
-from keras_gpt3.serving.text_stream import TextStream
+from keras_gpt3.serving.request_limits import arrays_from_rows
+from keras_gpt3.serving.request_limits import check_bytes
+from keras_gpt3.serving.request_limits import check_lengths
+from keras_gpt3.tokenization.text_check import truncate_left
 
 # Answers of more are run and written one at a time.
 _MANY_VALUES = 2**17
@@ -125,3 +131,197 @@ class ServedModel:
     async def _in(self, executor, function, *arguments):
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(executor, function, *arguments)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Waiting:
+    """A request that waits for its batch."""
+
+    rows: list
+    longest: int
+    arrived: float
+    answer: asyncio.Future
+
+
+class BatchCollector:
+    """Collects requests for a moment and runs their rows as one batch.
+
+    Requests keep their order. While a batch runs, the next one gathers. A
+    batch that fails is run again request by request, so that a bad one fails
+    alone. A request that nobody waits for any more is left out.
+    """
+
+    def __init__(self, run, executor, max_rows, max_tokens, timeout):
+        self._run = run
+        self._executor = executor
+        self._max_rows = max_rows
+        self._max_tokens = max_tokens
+        self._timeout = timeout
+        self._waiting = collections.deque()
+        self._has_come = asyncio.Event()
+        self._task = None
+
+    async def answer(self, rows, longest):
+        """Waits for the answer to a request."""
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(rows, longest, loop.time(), loop.create_future())
+        self._waiting.append(waiting)
+        self._has_come.set()
+        if self._task is None or self._task.done():
+            self._task = loop.create_task(self._work())
+        return await waiting.answer
+
+    async def _work(self):
+        """Runs batches until nobody waits."""
+        while self._waiting:
+            await self._until_full_or_due()
+            batch = self._take()
+            if batch:
+                await self._answer(batch)
+
+    async def _until_full_or_due(self):
+        loop = asyncio.get_running_loop()
+        due = self._waiting[0].arrived + self._timeout
+        while sum(len(w.rows) for w in self._waiting) < self._max_rows:
+            left = due - loop.time()
+            if left <= 0:
+                return
+            self._has_come.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._has_come.wait(), left)
+
+    def _take(self):
+        """The next batch: those who came first, as far as they fit."""
+        batch, num_rows, longest = [], 0, 0
+        while self._waiting:
+            first = self._waiting[0]
+            if not first.answer.done():
+                num_rows += len(first.rows)
+                longest = max(longest, first.longest)
+                is_over = num_rows > self._max_rows
+                is_over |= num_rows * longest > self._max_tokens
+                if batch and is_over:
+                    break
+                batch.append(first)
+            self._waiting.popleft()
+        return batch
+
+    async def _answer(self, batch):
+        loop = asyncio.get_running_loop()
+        rows = [row for waiting in batch for row in waiting.rows]
+        try:
+            columns = await loop.run_in_executor(
+                self._executor, self._run, rows
+            )
+            answers = _cut(columns, [len(waiting.rows) for waiting in batch])
+        except Exception as error:
+            await self._answer_failed(batch, error)
+            return
+        for waiting, own in zip(batch, answers, strict=True):
+            if not waiting.answer.done():
+                waiting.answer.set_result(own)
+
+    async def _answer_failed(self, batch, error):
+        """Tells a single request its error; several are run one by one."""
+        for waiting in batch:
+            # Its client may have gone while the others were run.
+            if waiting.answer.done():
+                continue
+            if len(batch) > 1:
+                await self._answer([waiting])
+            else:
+                waiting.answer.set_exception(error)
+
+
+def _cut(columns, sizes):
+    """Columns of a batch to those of its requests."""
+    for name, array in columns.items():
+        if array.shape[:1] != (sum(sizes),):
+            raise ValueError(
+                "A batch needs one value a row of each output. Received: "
+                f"{name}.shape={array.shape} for {sum(sizes)} rows. Export "
+                "the model again, with this version of keras_gpt3."
+            )
+    stops = list(itertools.accumulate(sizes))
+    return [
+        {name: array[stop - size : stop] for name, array in columns.items()}
+        for stop, size in zip(stops, sizes, strict=True)
+    ]
+
+
+_SETTINGS = ("temperature", "top_k", "top_p", "seed")
+# The first token comes as soon as it is there; later ones share what a call
+# of the graph costs besides its tokens.
+_TOKENS_A_PIECE = 4
+
+
+class TextStream:
+    """Continues a prompt, a few tokens at each call.
+
+    The pieces together are the text that `generate` gives for the same row.
+    """
+
+    def __init__(self, model, row):
+        prompts = np.array([row["prompts"]], object)
+        answer = model.call("tokenize", {"texts": prompts})
+        (ids,) = answer["token_ids"].tolist()
+        (start,) = answer.get("start_token_ids", np.empty((1, 0))).tolist()
+        ids, new = start + ids, row["max_new_tokens"]
+        if row["truncate"]:
+            ids = truncate_left(ids, model.context - new, len(start))
+        ids = np.array([ids], "int32")
+        self.finish_reason = None
+        self.num_tokens = 0
+        self.num_prompt_tokens = ids.shape[1]
+        self._model = model
+        self._pieces = TextPieces([s.decode() for s in row["stop"]])
+        self._end = ids.shape[1] + new
+        answer = model.call_on_tensors(
+            "prefill", {"token_ids": ids, "cache_length": np.array(self._end)}
+        )
+        self._state = {name: answer[name] for name in CACHE_NAMES}
+        self._state |= {
+            "token_ids": np.pad(ids, ((0, 0), (0, new))),
+            "index": np.array(ids.shape[1]),
+        }
+        self._settings = {name: np.array(row[name]) for name in _SETTINGS}
+
+    def advance(self):
+        """Generates a few more tokens."""
+        start = int(self._state["index"])
+        step = _TOKENS_A_PIECE if self.num_tokens else 1
+        end = np.array(min(start + step, self._end))
+        inputs = self._state | self._settings | {"end": end}
+        answer = self._model.call_on_tensors("extend", inputs)
+        has_stopped = bool(answer["stopped"][0])
+        self._state = {name: answer[name] for name in self._state}
+        index = int(answer["index"])
+        new = answer["token_ids"][0, start:index].numpy()
+        # The end of text itself is no part of the answer.
+        shown = self._feed(new[:-1] if has_stopped else new)
+        if self._pieces.stopped or has_stopped:
+            self.finish_reason = "stop"
+        elif index >= self._end:
+            self.finish_reason = "length"
+        if self.finish_reason:
+            shown += self._pieces.finish()
+            # A stop string may stand at the very end of what was held back.
+            if self._pieces.stopped:
+                self.finish_reason = "stop"
+        return shown
+
+    def _feed(self, token_ids):
+        """Feeds the bytes of tokens, up to the one that completes a stop."""
+        if not len(token_ids):
+            return ""
+        tokens = {
+            "token_ids": token_ids[:, np.newaxis],
+            "lengths": np.ones(len(token_ids), "int32"),
+        }
+        shown = ""
+        for text in self._model.call("detokenize", tokens)["texts"]:
+            shown += self._pieces.feed(text)
+            self.num_tokens += 1
+            if self._pieces.stopped:
+                break
+        return shown

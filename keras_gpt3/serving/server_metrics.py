@@ -2,7 +2,7 @@
 
 import prometheus_client
 
-from keras_gpt3.serving.request_error import CLIENT_GONE
+from keras_gpt3.serving.json_body import CLIENT_GONE
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 

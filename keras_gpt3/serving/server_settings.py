@@ -4,9 +4,9 @@ import dataclasses
 import math
 import numbers
 
+from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.export.serving_bundle import check_served_as
-from keras_gpt3.integer_argument import check_integer
 
 
 @dataclasses.dataclass(frozen=True)

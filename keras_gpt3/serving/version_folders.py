@@ -5,7 +5,7 @@ import logging
 import pathlib
 
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.export.file_sizes import read_file_sizes
+from keras_gpt3.export.version_folder import read_file_sizes
 
 _LOG = logging.getLogger(__name__)
 

@@ -1,24 +1,25 @@
 """GPT-2's byte-pair encoding as operations of a graph. TensorFlow only."""
 
+import re
 import shutil
 import tempfile
 import weakref
 
 import tensorflow as tf
 
+from keras_gpt3.ops.graph_assertion import assert_in_graph
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from keras_gpt3.tokenization.byte_pair_encoding import BytePairEncoding
-from keras_gpt3.tokenization.graph_decoding import check_decode_arguments
-from keras_gpt3.tokenization.graph_decoding import join_tokens
-from keras_gpt3.tokenization.graph_decoding import to_ragged
 from keras_gpt3.tokenization.graph_pair_merging import merge_pairs
-from keras_gpt3.tokenization.graph_special_tokens import encode_around
+from keras_gpt3.tokenization.graph_tables import check_decode_arguments
+from keras_gpt3.tokenization.graph_tables import join_tokens
 from keras_gpt3.tokenization.graph_tables import pair_table
 from keras_gpt3.tokenization.graph_tables import symbol_ids
+from keras_gpt3.tokenization.graph_tables import to_ragged
 from keras_gpt3.tokenization.graph_tables import token_table
-from keras_gpt3.tokenization.graph_utf8_check import check_utf8
 from keras_gpt3.tokenization.graph_word_splitting import split_words
-from keras_gpt3.tokenization.merge_rules import read_merge_rules
+from keras_gpt3.tokenization.text_check import INVALID_UTF8
+from keras_gpt3.tokenization.vocabulary import read_merge_rules
 from keras_gpt3.tokenization.vocabulary import spell_tokens
 
 
@@ -140,3 +141,63 @@ class GraphBytePairEncoding(tf.Module):
     def _decode_batch(self, ids):
         """Ids to the bytes that they stand for."""
         return join_tokens(ids, self._token_table, self.vocabulary_size)
+
+
+# No valid UTF-8 holds this byte.
+_MARK = b"\xff"
+
+
+def encode_around(texts, special_ids, encode):
+    """Encodes texts in which special tokens stand.
+
+    As tiktoken does: the first special token from the left counts, and what
+    lies between two of them is encoded as a text of its own. Of two that begin
+    at one place the longer one counts, which tiktoken leaves open.
+    """
+    import tensorflow as tf
+
+    longest_first = sorted(special_ids, key=len, reverse=True)
+    pieces = split_at(texts, longest_first)
+    places = tf.ragged.range(pieces.row_lengths()).flat_values
+    is_special = places % 2 == 1
+    strings = pieces.flat_values
+    ids = encode(tf.where(is_special, "", strings))
+    which = tf.argmax(strings[:, tf.newaxis] == longest_first, axis=1)
+    special = tf.gather([special_ids[t] for t in longest_first], which)
+    special = tf.RaggedTensor.from_row_lengths(
+        tf.boolean_mask(special, is_special),
+        tf.cast(is_special, tf.int64),
+        validate=False,
+    )
+    return pieces.with_flat_values(
+        tf.concat([ids, special], axis=1)
+    ).merge_dims(1, 2)
+
+
+def split_at(texts, tokens):
+    """Cuts texts before and behind each of some tokens."""
+    import tensorflow as tf
+
+    pattern = "|".join(map(re.escape, tokens))
+    marked = tf.strings.regex_replace(
+        texts, f"({pattern})", _MARK + rb"\1" + _MARK
+    )
+    return tf.strings.split(marked, sep=_MARK)
+
+
+def check_utf8(texts):
+    """Makes texts carry a check that they are valid UTF-8."""
+    import tensorflow as tf
+
+    # Invalid bytes become U+FFFD; whatever is valid stays.
+    mended = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", "replace")
+    invalid = tf.where(mended != texts)[:, 0]
+    before, after = INVALID_UTF8
+    return assert_in_graph(
+        texts,
+        tf.size(invalid) == 0,
+        f"{before}an invalid byte in the text at index=",
+        # The -1 stands in where there is none.
+        tf.pad(invalid, [[0, 1]], constant_values=-1)[0],
+        after,
+    )

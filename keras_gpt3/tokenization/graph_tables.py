@@ -6,7 +6,8 @@ import pathlib
 import numpy as np
 
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
+from keras_gpt3.ops.graph_assertion import assert_in_graph
+from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
 
 # What the table of tokens answers to ids outside it; no base64.
 NO_TOKEN = "!"
@@ -77,3 +78,69 @@ def _write_lines(folder, name, lines):
         )
     path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
     return str(path)
+
+
+def check_decode_arguments(ids, lengths, errors):
+    """Raises unless ids, lengths and errors fit together."""
+    import tensorflow as tf
+
+    if errors not in (None, "replace", "ignore"):
+        raise ValueError(
+            "`errors` must be None, 'replace' or 'ignore'. Received: "
+            f"errors={echoed(errors)}. Use None to keep the bytes as they are."
+        )
+    if ids.shape.rank != 2 or not ids.dtype.is_integer:
+        raise ValueError(
+            "`ids` must be an integer tensor of rank 2. Received: "
+            f"ids.shape={ids.shape}, ids.dtype={ids.dtype.name}. "
+            "Pass a batch of token ids."
+        )
+    if lengths is not None and isinstance(ids, tf.RaggedTensor):
+        raise ValueError(
+            "Ragged `ids` have lengths of their own. Received: "
+            f"lengths={lengths}. Leave `lengths` out."
+        )
+
+
+def to_ragged(ids, lengths):
+    """Takes the first ids of each row, as many as its length says."""
+    import tensorflow as tf
+
+    ids = assert_in_graph(
+        ids,
+        tf.size(lengths) == tf.shape(ids)[0],
+        "`lengths` must have one entry for each row of `ids`. Received: ",
+        tf.size(lengths),
+        " of them. Count the ids of each row.",
+    )
+    width = tf.shape(ids, tf.int64)[1]
+    wrong = tf.boolean_mask(lengths, (lengths < 0) | (lengths > width))
+    ids = assert_in_graph(
+        ids,
+        tf.size(wrong) == 0,
+        "Lengths must be from 0 to the width of `ids`. Received: length=",
+        # The -1 stands in where there is none.
+        tf.pad(wrong, [[0, 1]], constant_values=-1)[0],
+        ". Count the ids of each row.",
+    )
+    return tf.RaggedTensor.from_tensor(ids, lengths=lengths)
+
+
+def join_tokens(ids, token_table, vocabulary_size):
+    """Joins the bytes that ids stand for."""
+    import tensorflow as tf
+
+    spelled = token_table.lookup(ids.flat_values)
+    unknown = tf.boolean_mask(ids.flat_values, spelled == NO_TOKEN)
+    spelled = assert_in_graph(
+        spelled,
+        tf.size(unknown) == 0,
+        "Token ids must be in the vocabulary, from 0 to "
+        f"{vocabulary_size - 1}. Received: id=",
+        # The -1 stands in where there is none.
+        tf.pad(unknown, [[0, 1]], constant_values=-1)[0],
+        ". Use the tokenizer that made the ids.",
+    )
+    return tf.strings.unsorted_segment_join(
+        tf.io.decode_base64(spelled), ids.value_rowids(), ids.nrows()
+    )

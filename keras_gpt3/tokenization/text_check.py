@@ -1,4 +1,4 @@
-"""Refuses what is no text before the tokenizer sees it."""
+"""Checks of texts, and the cut on their left."""
 
 # What is said of it everywhere, before and behind what was received.
 INVALID_UTF8 = (
@@ -23,3 +23,13 @@ def check_text(text):
         surrogate = f"U+{ord(text[error.start]):04X}"
         received = f"a lone surrogate {surrogate} at position {error.start}"
         raise ValueError(received.join(INVALID_UTF8)) from None
+
+
+def truncate_left(token_ids, length, num_kept=0):
+    """Drops first tokens of a prompt, but not those that it must start with.
+
+    As in transformers, a start token stays: a model that was trained with one
+    must not go without.
+    """
+    num_dropped = max(len(token_ids) - length, 0)
+    return token_ids[:num_kept] + token_ids[num_kept + num_dropped :]

@@ -30,7 +30,7 @@ def run(*arguments):
 
 @pytest.fixture
 def few_occupations(monkeypatch):
-    from keras_gpt3.evaluation.bias_data import bias_data
+    from keras_gpt3.evaluation.bias.bias_data import bias_data
 
     data = bias_data("occupations")
     monkeypatch.setitem(data, "occupations", ["nurse", "mason"])

@@ -6,10 +6,10 @@ from typer.testing import CliRunner
 
 from keras_gpt3.cli.contamination import contamination_command
 from keras_gpt3.data import write_token_shards
-from keras_gpt3.evaluation.outcome import Outcome
-from keras_gpt3.evaluation.outcome_cache import OutcomeCache
-from keras_gpt3.evaluation.task_data import task_examples
-from keras_gpt3.evaluation.task_table import find_tasks
+from keras_gpt3.evaluation.few_shot.outcome_cache import Outcome
+from keras_gpt3.evaluation.few_shot.outcome_cache import OutcomeCache
+from keras_gpt3.evaluation.task_definitions.task_data import task_examples
+from keras_gpt3.evaluation.task_definitions.task_file import find_tasks
 from keras_gpt3.models import GPT3Tokenizer
 
 QUESTION = "Which of the seven hills of Rome is the highest of all"

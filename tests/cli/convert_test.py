@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from keras_gpt3 import GPT3
 from keras_gpt3.cli.main import app
-from keras_gpt3.models import transformers_check
-from keras_gpt3.models.transformers_check import LogitComparison
+from keras_gpt3.models.presets import checkpoint_export
+from keras_gpt3.models.presets.checkpoint_export import LogitComparison
 from tests.models.lora_test import fill
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_text_model
@@ -80,10 +80,8 @@ def test_check_compares_what_was_written_with_the_checkpoint(
         compared.append((model.backbone.num_layers, str(folder), dtype))
         return LogitComparison(difference, 1.0, same_choices=1.0)
 
-    monkeypatch.setattr(transformers_check, "check_installed", lambda: None)
-    monkeypatch.setattr(
-        transformers_check, "compare_with_transformers", compare
-    )
+    monkeypatch.setattr(checkpoint_export, "check_installed", lambda: None)
+    monkeypatch.setattr(checkpoint_export, "compare_with_transformers", compare)
     done = run(folders / source, tmp_path / "new", "--check")
     assert done.exit_code == code, done.output
     assert "Logits " in done.stdout
@@ -163,7 +161,7 @@ def test_adapters_are_merged_into_what_is_written(source, folders, tmp_path):
 def test_a_model_with_adapters_is_not_compared_with_its_source(
     folders, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(transformers_check, "check_installed", lambda: None)
+    monkeypatch.setattr(checkpoint_export, "check_installed", lambda: None)
     options = ["--check", "--adapter", "a.lora.h5"]
     done = run(folders / "checkpoint", tmp_path / "new", *options)
     assert done.exit_code == 2

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from keras_gpt3.cli import evaluate
 from keras_gpt3.cli import model_loading
 from keras_gpt3.cli.main import app
-from keras_gpt3.evaluation import evaluation_run
-from keras_gpt3.evaluation.results_file import read_results
+from keras_gpt3.evaluation.few_shot import evaluation_run
+from keras_gpt3.evaluation.results.results_file import read_results
 from tests.evaluation.small_tasks import choosing_records
 from tests.small_gpt3 import talking_model
 

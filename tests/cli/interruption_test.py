@@ -3,13 +3,13 @@ import subprocess
 import sys
 import threading
 
-from keras_gpt3.cli.interruption import ended_at_once
+from keras_gpt3.cli.user_errors import ended_at_once
 
 INTERRUPTED = """
 import os, signal
 # A shell that runs tests in the background makes them ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from keras_gpt3.cli.interruption import ended_at_once
+from keras_gpt3.cli.user_errors import ended_at_once
 with ended_at_once():
     try:
         os.kill(os.getpid(), signal.SIGINT)

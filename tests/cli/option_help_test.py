@@ -4,7 +4,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from keras_gpt3.cli.option_help import options_with
+from keras_gpt3.cli.user_errors import options_with
 
 
 def test_an_option_has_its_help_and_perhaps_its_own_spelling():

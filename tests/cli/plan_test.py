@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 import keras_gpt3
 from keras_gpt3.cli.main import app
-from keras_gpt3.models import step_compiler
+from keras_gpt3.models.fit import step_compiler
 
 
 def run(*arguments, columns=80):

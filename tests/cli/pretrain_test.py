@@ -29,7 +29,7 @@ def fake_pretrain(monkeypatch):
         return outcome["finished"]
 
     # The module has the name of its function, which hides it.
-    module = importlib.import_module("keras_gpt3.training.pretrain")
+    module = importlib.import_module("keras_gpt3.training.run.pretrain")
     monkeypatch.setattr(module, "pretrain", run)
     return calls, outcome
 

@@ -3,7 +3,7 @@ import pytest
 from typer.testing import CliRunner
 
 from keras_gpt3.cli.main import app
-from keras_gpt3.cli.tensorflow_only import check_tensorflow
+from keras_gpt3.cli.model_loading import check_tensorflow
 
 # The files that they name need not exist: the backend is checked first.
 COMMANDS = {

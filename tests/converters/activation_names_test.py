@@ -4,8 +4,8 @@ import re
 import numpy as np
 import pytest
 
-from keras_gpt3.converters.activation_names import our_activation
-from keras_gpt3.converters.activation_names import their_activation
+from keras_gpt3.converters.checkpoint_family import our_activation
+from keras_gpt3.converters.checkpoint_family import their_activation
 from keras_gpt3.ops.activations import get_activation
 
 

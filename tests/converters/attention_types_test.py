@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from keras_gpt3.converters.attention_types import read_attention_pattern
-from keras_gpt3.converters.attention_types import write_attention_types
+from keras_gpt3.converters.checkpoint_families import read_attention_pattern
+from keras_gpt3.converters.checkpoint_families import write_attention_types
 
 IN_TURN = [[["global", "local"], 2]]
 

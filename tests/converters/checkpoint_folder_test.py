@@ -1,7 +1,7 @@
 import pytest
 
-from keras_gpt3.converters.checkpoint_folder import is_checkpoint_folder
-from keras_gpt3.converters.checkpoint_folder import read_config_json
+from keras_gpt3.converters.sharded_index import is_checkpoint_folder
+from keras_gpt3.converters.sharded_index import read_config_json
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from keras_gpt3.converters.checkpoint_writer import TensorToStore
 from keras_gpt3.converters.checkpoint_writer import divide
 from keras_gpt3.converters.checkpoint_writer import write_checkpoint
-from keras_gpt3.converters.safetensors_writer import TensorToStore
 from keras_gpt3.converters.weight_files import open_weights
 
 CONFIG = {"model_type": "gpt2", "n_layer": 1}

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from keras_gpt3.converters.config_key import ConfigKey
+from keras_gpt3.converters.complete_arguments import ConfigKey
 
 WIDTH = ConfigKey("n_embd", "size", alias="hidden_size")
 

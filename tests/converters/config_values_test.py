@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from keras_gpt3.converters.config_key import ConfigKey
-from keras_gpt3.converters.config_values import read_config_values
+from keras_gpt3.converters.checkpoint_family import read_config_values
+from keras_gpt3.converters.complete_arguments import ConfigKey
 
 KEYS = [ConfigKey("n_layer", "size"), ConfigKey("scaled", "flag", True)]
 

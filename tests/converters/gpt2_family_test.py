@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.converters.gpt2_family import GPT2Family
+from keras_gpt3.converters.checkpoint_families import GPT2Family
 from tests.converters import published_configs
 from tests.converters.small_configs import GPT2
 

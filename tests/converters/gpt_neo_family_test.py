@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from keras_gpt3.converters.gpt_neo_family import GPTNeoFamily
+from keras_gpt3.converters.checkpoint_families import GPTNeoFamily
 from tests.converters import published_configs
 from tests.converters.small_configs import GPT_NEO
 from tests.converters.small_configs import without

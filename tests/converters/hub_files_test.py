@@ -6,8 +6,8 @@ import pytest
 from huggingface_hub import constants
 from huggingface_hub import errors
 
-from keras_gpt3.converters.hub_files import HubFiles
-from keras_gpt3.converters.hub_handle import HubHandle
+from keras_gpt3.converters.hub_snapshot import HubFiles
+from keras_gpt3.converters.hub_snapshot import HubHandle
 from tests.converters.hub_server import ask
 from tests.converters.hub_server import fill_cache
 from tests.converters.hub_server import running_hub

@@ -1,8 +1,8 @@
 import pytest
 
-from keras_gpt3.converters.hub_handle import HubHandle
-from keras_gpt3.converters.hub_handle import meant_handle
-from keras_gpt3.converters.hub_handle import parse_handle
+from keras_gpt3.converters.hub_snapshot import HubHandle
+from keras_gpt3.converters.hub_snapshot import meant_handle
+from keras_gpt3.converters.hub_snapshot import parse_handle
 
 
 @pytest.mark.parametrize(

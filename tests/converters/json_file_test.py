@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.converters.json_file import read_json
+from keras_gpt3.converters.sharded_index import read_json
 
 
 def test_a_file_is_read_as_utf_8(tmp_path):

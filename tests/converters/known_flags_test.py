@@ -1,9 +1,9 @@
 import pytest
 
 from keras_gpt3.converters.checkpoint_families import FAMILIES
-from keras_gpt3.converters.known_flags import HARMLESS_KEYS
-from keras_gpt3.converters.known_flags import REQUIRED_VALUES
-from keras_gpt3.converters.known_flags import SUMMARY_KEYS
+from keras_gpt3.converters.complete_arguments import HARMLESS_KEYS
+from keras_gpt3.converters.complete_arguments import REQUIRED_VALUES
+from keras_gpt3.converters.complete_arguments import SUMMARY_KEYS
 
 
 def test_no_key_is_both_harmless_and_required():

@@ -1,7 +1,7 @@
 import pytest
 
-from keras_gpt3.converters.layer_pattern import kinds_of_layers
-from keras_gpt3.converters.layer_pattern import shortest_pattern
+from keras_gpt3.converters.complete_arguments import kinds_of_layers
+from keras_gpt3.converters.complete_arguments import shortest_pattern
 
 
 def test_a_pattern_repeats_over_the_depth_and_may_end_amid():

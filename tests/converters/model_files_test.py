@@ -1,7 +1,7 @@
 import pytest
 
-from keras_gpt3.converters.model_files import CHECKPOINT_FILES
-from keras_gpt3.converters.model_files import KERAS_FILES
+from keras_gpt3.converters.sharded_index import CHECKPOINT_FILES
+from keras_gpt3.converters.sharded_index import KERAS_FILES
 from tests.small_gpt3 import small_text_model
 
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from keras_gpt3.converters.opt_family import OPTFamily
+from keras_gpt3.converters.checkpoint_families import OPTFamily
 from tests.converters import published_configs
 from tests.converters.small_configs import OPT
 

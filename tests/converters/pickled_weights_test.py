@@ -10,8 +10,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from keras_gpt3.converters import pickled_weights
-from keras_gpt3.converters.pickled_weights import PickledWeights
+from keras_gpt3.converters import weight_files
+from keras_gpt3.converters.weight_files import PickledWeights
 from tests.converters.needs_torch import needs_torch
 
 
@@ -90,7 +90,7 @@ def test_tensors_are_read_as_torch_wrote_them(tmp_path, zipped):
 def test_a_file_is_mapped_anew_now_and_then(tmp_path, monkeypatch):
     import torch
 
-    monkeypatch.setattr(pickled_weights, "_PART", 0)
+    monkeypatch.setattr(weight_files, "_PART", 0)
     opened = PickledWeights(save(tmp_path / "a.bin", {"a": torch.ones(3)}))
     tensors = opened._tensors
     assert opened.read("a").tolist() == [1, 1, 1]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from keras_gpt3.converters.safetensors_file import SafetensorsFile
+from keras_gpt3.converters.checkpoint_writer import SafetensorsFile
 
 TENSORS = {
     "matrix": np.arange(12, dtype="float32").reshape(4, 3),

@@ -6,9 +6,9 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from keras_gpt3.converters.safetensors_file import SafetensorsFile
-from keras_gpt3.converters.safetensors_writer import TensorToStore
-from keras_gpt3.converters.safetensors_writer import write_safetensors
+from keras_gpt3.converters.checkpoint_writer import SafetensorsFile
+from keras_gpt3.converters.checkpoint_writer import TensorToStore
+from keras_gpt3.converters.checkpoint_writer import write_safetensors
 
 
 def to_store(name, array):

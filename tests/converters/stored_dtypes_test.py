@@ -2,8 +2,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from keras_gpt3.converters.stored_dtypes import numpy_dtype
-from keras_gpt3.converters.stored_dtypes import stored_name
+from keras_gpt3.converters.checkpoint_writer import numpy_dtype
+from keras_gpt3.converters.checkpoint_writer import stored_name
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 import pytest
 
-from keras_gpt3.converters.tokenizer_added_tokens import add_tokens
-from keras_gpt3.converters.tokenizer_added_tokens import check_one_pass
-from keras_gpt3.converters.tokenizer_added_tokens import token_content
+from keras_gpt3.converters.tokenizer_json import add_tokens
+from keras_gpt3.converters.tokenizer_json import check_one_pass
+from keras_gpt3.converters.tokenizer_json import token_content
 
 FLAGS = {"lstrip": False, "rstrip": False, "single_word": False}
 

@@ -4,7 +4,7 @@ import pytest
 
 from keras_gpt3.converters.tokenizer_files import read_tokenizer
 from keras_gpt3.converters.tokenizer_json import read_tokenizer_json
-from keras_gpt3.converters.tokenizer_json_content import tokenizer_json
+from keras_gpt3.converters.tokenizer_json import tokenizer_json
 from tests.converters.tokenizer_folders import FIXTURES
 from tests.converters.tokenizer_folders import NAMES
 from tests.converters.tokenizer_folders import read

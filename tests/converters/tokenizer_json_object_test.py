@@ -1,8 +1,8 @@
 import pytest
 
-from keras_gpt3.converters.tokenizer_json_object import damaged
-from keras_gpt3.converters.tokenizer_json_object import foreign
-from keras_gpt3.converters.tokenizer_json_object import read_json_object
+from keras_gpt3.converters.tokenizer_json import damaged
+from keras_gpt3.converters.tokenizer_json import foreign
+from keras_gpt3.converters.tokenizer_json import read_json_object
 
 
 def test_reads_an_object_or_nothing(tmp_path):

@@ -1,7 +1,7 @@
 import pytest
 
-from keras_gpt3.converters.tokenizer_post_processor import post_processor
-from keras_gpt3.converters.tokenizer_post_processor import read_start_token
+from keras_gpt3.converters.tokenizer_json import post_processor
+from keras_gpt3.converters.tokenizer_json import read_start_token
 
 BYTE_LEVEL = {"type": "ByteLevel", "trim_offsets": False}
 TEXT = {"Sequence": {"id": "A", "type_id": 0}}

@@ -1,9 +1,9 @@
 import pytest
 
-from keras_gpt3.converters.tokenizer_vocabulary import check_merges
-from keras_gpt3.converters.tokenizer_vocabulary import merges_text
-from keras_gpt3.converters.tokenizer_vocabulary import read_merges
-from keras_gpt3.converters.tokenizer_vocabulary import read_tokens
+from keras_gpt3.converters.tokenizer_json import check_merges
+from keras_gpt3.converters.tokenizer_json import merges_text
+from keras_gpt3.converters.tokenizer_json import read_merges
+from keras_gpt3.converters.tokenizer_json import read_tokens
 
 
 def test_no_files_are_none(tmp_path):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.converters.weight_rule import WeightRule
+from keras_gpt3.converters.name_match import WeightRule
 
 
 @pytest.mark.parametrize(

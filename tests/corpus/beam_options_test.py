@@ -4,8 +4,8 @@ import pytest
 from apache_beam.options.pipeline_options import DirectOptions
 from apache_beam.options.pipeline_options import StandardOptions
 
-from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.beam_options import limit_workers
+from keras_gpt3.corpus.pipeline.beam_options import beam_options
+from keras_gpt3.corpus.pipeline.beam_options import limit_workers
 
 
 @pytest.mark.parametrize("runner", [None, "DirectRunner", "FnApiRunner"])

@@ -1,9 +1,9 @@
 import apache_beam as beam
 import pytest
 
-from keras_gpt3.corpus import beam_worker
-from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.corpus_pipeline import corpus_pipeline
+from keras_gpt3.corpus.pipeline import beam_worker
+from keras_gpt3.corpus.pipeline.beam_options import beam_options
+from keras_gpt3.corpus.pipeline.corpus_pipeline import corpus_pipeline
 
 LATE = """
 import os, runpy, time

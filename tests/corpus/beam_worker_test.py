@@ -9,9 +9,9 @@ import time
 import grpc
 import pytest
 
-from keras_gpt3.corpus import beam_worker
+from keras_gpt3.corpus.pipeline import beam_worker
 
-FOLDER = pathlib.Path(beam_worker.__file__).parent.parent
+FOLDER = pathlib.Path(beam_worker.__file__).parents[2]
 LIGHT = f"""
 import importlib.util, sys
 file = {beam_worker.__file__!r}
@@ -23,16 +23,16 @@ sys.modules["keras_gpt3"] = package
 """
 IMPORTS = """
 from keras_gpt3.data.ngrams import ngrams
-from keras_gpt3.corpus.read_file_part import ReadFilePart
+from keras_gpt3.corpus.read.read_file_part import ReadFilePart
 print("tensorflow" in sys.modules, "keras" in sys.modules)
 """
 
 SLOW_RUN = """
 import pathlib, sys, time
-from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.run_parts import run_stage
-from keras_gpt3.corpus.stage import Stage
-from keras_gpt3.corpus.stage_input import StageInput
+from keras_gpt3.corpus.pipeline.beam_options import beam_options
+from keras_gpt3.corpus.pipeline.corpus_pipeline import run_stage
+from keras_gpt3.corpus.pipeline.stage import Stage
+from keras_gpt3.corpus.pipeline.stage import StageInput
 def work(part):
     pathlib.Path(part.folder, "started").touch()
     time.sleep(60)

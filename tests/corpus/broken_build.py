@@ -21,7 +21,7 @@ class PresetTokenizer:
 
     def __init__(self):
         from keras_gpt3 import preset_loader
-        from keras_gpt3.tokenization.shared_encoding import (
+        from keras_gpt3.tokenization.byte_pair_encoding import (
             shared_byte_pair_encoding,
         )
 
@@ -38,7 +38,7 @@ class PresetTokenizer:
 
 def kill_after(num_parts):
     """Kills this process as soon as that many parts are done."""
-    from keras_gpt3.corpus.stage_part import StagePart
+    from keras_gpt3.corpus.pipeline.part_file import StagePart
 
     finish, left = StagePart.finish, num_parts
 
@@ -54,15 +54,17 @@ def kill_after(num_parts):
 
 
 def main(raw, folder, num_parts):
-    from keras_gpt3.corpus.beam_options import beam_options
-    from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
-    from keras_gpt3.corpus.decontaminate_stage import decontaminate_stage
-    from keras_gpt3.corpus.dedup_section import DedupSection
-    from keras_gpt3.corpus.dedup_stage import dedup_stage
-    from keras_gpt3.corpus.evaluation_texts import EvaluationTexts
-    from keras_gpt3.corpus.read_stage import read_stage
-    from keras_gpt3.corpus.shard_section import ShardSection
-    from keras_gpt3.corpus.shard_stage import shard_stage
+    from keras_gpt3.corpus.corpus_config import DecontaminateSection
+    from keras_gpt3.corpus.corpus_config import DedupSection
+    from keras_gpt3.corpus.corpus_config import ShardSection
+    from keras_gpt3.corpus.decontaminate.decontaminate_stage import (
+        decontaminate_stage,
+    )
+    from keras_gpt3.corpus.decontaminate.decontamination import EvaluationTexts
+    from keras_gpt3.corpus.dedup.dedup_stage import dedup_stage
+    from keras_gpt3.corpus.pipeline.beam_options import beam_options
+    from keras_gpt3.corpus.read.read_stage import read_stage
+    from keras_gpt3.corpus.shard.shard_stage import shard_stage
 
     if int(num_parts):
         kill_after(int(num_parts))
@@ -88,7 +90,7 @@ def main(raw, folder, num_parts):
 
 
 if __name__ == "__main__":
-    worker = runpy.run_path(f"{ROOT}/keras_gpt3/corpus/beam_worker.py")
+    worker = runpy.run_path(f"{ROOT}/keras_gpt3/corpus/pipeline/beam_worker.py")
     sys.modules["keras_gpt3"] = worker["light_package"](f"{ROOT}/keras_gpt3")
     sys.path.insert(0, str(ROOT))
     main(*sys.argv[1:])

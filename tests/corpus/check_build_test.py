@@ -5,8 +5,8 @@ import pytest
 from keras_gpt3.corpus.build import build_corpus
 from keras_gpt3.corpus.build import build_stage
 from keras_gpt3.corpus.corpus_config import CorpusConfig
-from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
-from keras_gpt3.corpus.filter_section import FilterSection
+from keras_gpt3.corpus.corpus_config import DecontaminateSection
+from keras_gpt3.corpus.corpus_config import FilterSection
 from keras_gpt3.corpus.source_section import SourceSection
 
 

@@ -3,12 +3,12 @@ import json
 import numpy as np
 import pytest
 
-from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.choose_drops import ChooseDrops
-from keras_gpt3.corpus.connected_components import connected_components
-from keras_gpt3.corpus.dedup_plan import OWN
-from keras_gpt3.corpus.dedup_plan import PAIR
-from keras_gpt3.corpus.dedup_plan import PlannedPart
+from keras_gpt3.corpus.dedup.choose_drops import ChooseDrops
+from keras_gpt3.corpus.dedup.connected_components import connected_components
+from keras_gpt3.corpus.dedup.dedup_plan import OWN
+from keras_gpt3.corpus.dedup.dedup_plan import PAIR
+from keras_gpt3.corpus.dedup.dedup_plan import PlannedPart
+from keras_gpt3.corpus.pipeline.beam_options import beam_options
 
 PARTS = (
     PlannedPart("0.npz", "web", ("web",)),

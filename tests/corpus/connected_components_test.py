@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from keras_gpt3.corpus import connected_components as module
-from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.connected_components import connected_components
+from keras_gpt3.corpus.dedup import connected_components as module
+from keras_gpt3.corpus.dedup.connected_components import connected_components
+from keras_gpt3.corpus.pipeline.beam_options import beam_options
 
 
 def clusters(folder, links, num_files=1, num_blocks=1, workers=1):

@@ -3,13 +3,13 @@ import re
 import pytest
 
 from keras_gpt3.corpus.corpus_config import CorpusConfig
-from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
-from keras_gpt3.corpus.dedup_section import DedupSection
-from keras_gpt3.corpus.filter_section import FilterSection
-from keras_gpt3.corpus.shard_section import ShardSection
+from keras_gpt3.corpus.corpus_config import DecontaminateSection
+from keras_gpt3.corpus.corpus_config import DedupSection
+from keras_gpt3.corpus.corpus_config import FilterSection
+from keras_gpt3.corpus.corpus_config import ShardSection
 from keras_gpt3.corpus.source_section import SourceSection
-from keras_gpt3.training.config_file import read_config
-from keras_gpt3.training.config_file import write_config
+from keras_gpt3.training.recipe.config_file import read_config
+from keras_gpt3.training.recipe.config_file import write_config
 
 SOURCES = {"novels": SourceSection(files=["novels/*.txt"])}
 

@@ -3,8 +3,8 @@ import logging
 import apache_beam as beam
 import pytest
 
-from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.corpus_pipeline import corpus_pipeline
+from keras_gpt3.corpus.pipeline.beam_options import beam_options
+from keras_gpt3.corpus.pipeline.corpus_pipeline import corpus_pipeline
 
 ONE = beam_options(workers=1)
 

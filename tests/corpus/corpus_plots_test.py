@@ -2,10 +2,10 @@ import matplotlib.image
 import pytest
 from matplotlib.figure import Figure
 
-from keras_gpt3.corpus.corpus_plots import plot_cluster_sizes
-from keras_gpt3.corpus.corpus_plots import plot_lengths
-from keras_gpt3.corpus.corpus_plots import plot_scores
-from keras_gpt3.corpus.corpus_plots import plot_stages
+from keras_gpt3.corpus.report import plot_cluster_sizes
+from keras_gpt3.corpus.report import plot_lengths
+from keras_gpt3.corpus.report import plot_scores
+from keras_gpt3.corpus.report import plot_stages
 
 COUNTS = {"documents_in": 9, "documents_out": 7, "dropped": {"short": 2}}
 

@@ -2,14 +2,14 @@ import pathlib
 
 import pytest
 
-from keras_gpt3.corpus import corpus_stages
+from keras_gpt3.corpus import build
+from keras_gpt3.corpus.build import STAGES
+from keras_gpt3.corpus.build import needed_stages
+from keras_gpt3.corpus.build import run_stage_of
+from keras_gpt3.corpus.build import stage_folder
 from keras_gpt3.corpus.corpus_config import CorpusConfig
-from keras_gpt3.corpus.corpus_stages import STAGES
-from keras_gpt3.corpus.corpus_stages import needed_stages
-from keras_gpt3.corpus.corpus_stages import run_stage_of
-from keras_gpt3.corpus.corpus_stages import stage_folder
-from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
-from keras_gpt3.corpus.filter_section import FilterSection
+from keras_gpt3.corpus.corpus_config import DecontaminateSection
+from keras_gpt3.corpus.corpus_config import FilterSection
 from keras_gpt3.corpus.source_section import SourceSection
 
 
@@ -55,7 +55,7 @@ def test_a_stage_is_told_its_section_and_what_the_sources_say(
     name, monkeypatch
 ):
     found = {}
-    stage, settings = corpus_stages._stage(name, config(is_filtered=True))
+    stage, settings = build._stage(name, config(is_filtered=True))
     assert stage.__name__ == f"{name}_stage"
     assert type(settings).__name__.lower().startswith(name[:4])
     if name == "filter":
@@ -66,7 +66,7 @@ def test_a_stage_is_told_its_section_and_what_the_sources_say(
     def run(*arguments, **more):
         found["arguments"], found["more"] = arguments, more
 
-    monkeypatch.setattr(corpus_stages, "_stage", lambda *_: (run, settings))
+    monkeypatch.setattr(build, "_stage", lambda *_: (run, settings))
     run_stage_of(name, config(seed=7), ["inputs"], "options", False, True)
     folder = stage_folder(config(), name)
     assert found["arguments"] == (settings, ["inputs"], folder, 7)

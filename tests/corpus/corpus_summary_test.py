@@ -2,13 +2,13 @@ import json
 
 import pytest
 
+from keras_gpt3.atomic_write import write_json
+from keras_gpt3.corpus.build import corpus_summary
+from keras_gpt3.corpus.build import stage_folder
+from keras_gpt3.corpus.build import write_summaries
 from keras_gpt3.corpus.corpus_config import CorpusConfig
-from keras_gpt3.corpus.corpus_stages import stage_folder
-from keras_gpt3.corpus.corpus_summary import corpus_summary
-from keras_gpt3.corpus.corpus_summary import write_summaries
 from keras_gpt3.corpus.source_section import SourceSection
 from keras_gpt3.data.shard_writer import ShardWriter
-from keras_gpt3.replaced_file import write_json
 
 READ = {"documents_in": 4, "documents_out": 3, "dropped": {"short": 1}}
 DEDUP = {"documents_in": 3, "documents_out": 3, "dropped": {}}

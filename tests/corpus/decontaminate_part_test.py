@@ -2,16 +2,18 @@ import json
 
 import pytest
 
-from keras_gpt3.corpus.decontaminate_part import CUT_OUT
-from keras_gpt3.corpus.decontaminate_part import CountNgrams
-from keras_gpt3.corpus.decontaminate_part import DecontaminatePart
-from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
-from keras_gpt3.corpus.document import Document
-from keras_gpt3.corpus.evaluation_texts import EvaluationTexts
-from keras_gpt3.corpus.part_file import PartWriter
-from keras_gpt3.corpus.part_file import read_part
-from keras_gpt3.corpus.part_file import read_part_lines
-from keras_gpt3.corpus.stage_part import StagePart
+from keras_gpt3.corpus.corpus_config import DecontaminateSection
+from keras_gpt3.corpus.decontaminate.decontaminate_stage import CUT_OUT
+from keras_gpt3.corpus.decontaminate.decontaminate_stage import CountNgrams
+from keras_gpt3.corpus.decontaminate.decontaminate_stage import (
+    DecontaminatePart,
+)
+from keras_gpt3.corpus.decontaminate.decontamination import EvaluationTexts
+from keras_gpt3.corpus.pipeline.document import Document
+from keras_gpt3.corpus.pipeline.part_file import PartWriter
+from keras_gpt3.corpus.pipeline.part_file import StagePart
+from keras_gpt3.corpus.pipeline.part_file import read_part
+from keras_gpt3.corpus.pipeline.part_file import read_part_lines
 
 SETTINGS = DecontaminateSection(
     ngram=3, window=2, min_characters=5, max_pieces=2

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
+from keras_gpt3.corpus.corpus_config import DecontaminateSection
 from tests.section_checks import check_minimum
 
 

@@ -2,12 +2,14 @@ import json
 
 import pytest
 
-from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
-from keras_gpt3.corpus.decontaminate_stage import decontaminate_stage
-from keras_gpt3.corpus.evaluation_texts import EvaluationTexts
-from keras_gpt3.corpus.part_file import read_part
-from keras_gpt3.corpus.part_file import read_part_lines
+from keras_gpt3.corpus.corpus_config import DecontaminateSection
+from keras_gpt3.corpus.decontaminate.decontaminate_stage import (
+    decontaminate_stage,
+)
+from keras_gpt3.corpus.decontaminate.decontamination import EvaluationTexts
+from keras_gpt3.corpus.pipeline.beam_options import beam_options
+from keras_gpt3.corpus.pipeline.part_file import read_part
+from keras_gpt3.corpus.pipeline.part_file import read_part_lines
 from tests.corpus.part_files import write_parts
 from tests.fixtures.corpus.planted_contamination import evaluation_texts
 from tests.fixtures.corpus.planted_contamination import planted_contamination

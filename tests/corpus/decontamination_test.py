@@ -2,10 +2,10 @@ import random
 
 import pytest
 
-from keras_gpt3.corpus.decontamination import common_ngrams
-from keras_gpt3.corpus.decontamination import cut
-from keras_gpt3.corpus.decontamination import find_ngrams
-from keras_gpt3.data.ngram_index import NgramIndex
+from keras_gpt3.corpus.decontaminate.decontamination import common_ngrams
+from keras_gpt3.corpus.decontaminate.decontamination import cut
+from keras_gpt3.corpus.decontaminate.decontamination import find_ngrams
+from keras_gpt3.data.ngrams import NgramIndex
 from keras_gpt3.data.ngrams import ngrams
 from keras_gpt3.data.ngrams import normalized_words
 

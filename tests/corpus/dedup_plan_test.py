@@ -3,12 +3,12 @@ import json
 import numpy as np
 import pytest
 
-from keras_gpt3.corpus.dedup_plan import OWN
-from keras_gpt3.corpus.dedup_plan import PlannedPart
-from keras_gpt3.corpus.dedup_plan import make_pairs
-from keras_gpt3.corpus.document import Document
-from keras_gpt3.corpus.exact_duplicates import DIGEST
-from keras_gpt3.corpus.signatures import Signatures
+from keras_gpt3.corpus.dedup.dedup_plan import OWN
+from keras_gpt3.corpus.dedup.dedup_plan import PlannedPart
+from keras_gpt3.corpus.dedup.dedup_plan import make_pairs
+from keras_gpt3.corpus.dedup.signatures import DIGEST
+from keras_gpt3.corpus.dedup.signatures import Signatures
+from keras_gpt3.corpus.pipeline.document import Document
 
 TEXTS = ["to be or not", "to be or not", "", "a cat"]
 

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.corpus.dedup_section import DedupSection
+from keras_gpt3.corpus.corpus_config import DedupSection
 from tests.section_checks import check_minimum
 from tests.section_checks import check_share
 

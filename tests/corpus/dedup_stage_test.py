@@ -3,13 +3,13 @@ import pathlib
 
 import pytest
 
-from keras_gpt3.corpus import dedup_stage as module
-from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.dedup_section import DedupSection
-from keras_gpt3.corpus.dedup_stage import dedup_stage
-from keras_gpt3.corpus.duplicate_pairs import DuplicatePairs
-from keras_gpt3.corpus.hashed_features import HashedFeatures
-from keras_gpt3.corpus.jaccard import jaccard_similarities
+from keras_gpt3.corpus.corpus_config import DedupSection
+from keras_gpt3.corpus.dedup import dedup_stage as module
+from keras_gpt3.corpus.dedup.dedup_stage import dedup_stage
+from keras_gpt3.corpus.dedup.duplicate_pairs import DuplicatePairs
+from keras_gpt3.corpus.dedup.duplicate_pairs import jaccard_similarities
+from keras_gpt3.corpus.pipeline.beam_options import beam_options
+from keras_gpt3.corpus.quality.quality_classifier import HashedFeatures
 from tests.corpus.part_files import dropped
 from tests.corpus.part_files import kept_ids
 from tests.corpus.part_files import write_parts

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.corpus.document_shuffle import key_range
-from keras_gpt3.corpus.document_shuffle import shuffle_key
-from keras_gpt3.corpus.document_shuffle import shuffled_documents
-from keras_gpt3.corpus.tokenized_part import TokenizedPart
+from keras_gpt3.corpus.shard.tokenize_part import TokenizedPart
+from keras_gpt3.corpus.shard.tokenize_part import key_range
+from keras_gpt3.corpus.shard.tokenize_part import shuffle_key
+from keras_gpt3.corpus.shard.tokenize_part import shuffled_documents
 
 
 def order(folder, ids, num_parts, num_buckets, seed=0):

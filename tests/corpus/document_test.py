@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.corpus.document import Document
+from keras_gpt3.corpus.pipeline.document import Document
 
 
 @pytest.mark.parametrize(

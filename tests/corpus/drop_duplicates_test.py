@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from keras_gpt3.corpus.drop_duplicates import DropDuplicates
-from keras_gpt3.corpus.drop_duplicates import read_drops
-from keras_gpt3.corpus.part_file import read_part
-from keras_gpt3.corpus.part_file import read_part_lines
-from keras_gpt3.corpus.stage_part import StagePart
+from keras_gpt3.corpus.dedup.dedup_plan import DropDuplicates
+from keras_gpt3.corpus.dedup.dedup_plan import read_drops
+from keras_gpt3.corpus.pipeline.part_file import StagePart
+from keras_gpt3.corpus.pipeline.part_file import read_part
+from keras_gpt3.corpus.pipeline.part_file import read_part_lines
 from tests.corpus.part_files import write_parts
 
 MATCH = {"matched": "b", "similarity": 0.87, "kept": "c"}

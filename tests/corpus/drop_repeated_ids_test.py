@@ -4,11 +4,11 @@ import pathlib
 
 import pytest
 
-from keras_gpt3.corpus.drop_repeated_ids import DropRepeatedIds
-from keras_gpt3.corpus.part_file import read_part
-from keras_gpt3.corpus.part_file import read_part_lines
-from keras_gpt3.corpus.read_file_part import ReadFilePart
-from keras_gpt3.corpus.stage_part import StagePart
+from keras_gpt3.corpus.pipeline.part_file import StagePart
+from keras_gpt3.corpus.pipeline.part_file import read_part
+from keras_gpt3.corpus.pipeline.part_file import read_part_lines
+from keras_gpt3.corpus.read.read_file_part import ReadFilePart
+from keras_gpt3.corpus.read.read_stage import DropRepeatedIds
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.dedup_plan import PlannedPart
-from keras_gpt3.corpus.document import Document
-from keras_gpt3.corpus.duplicate_pairs import DuplicatePairs
-from keras_gpt3.corpus.signatures import Signatures
+from keras_gpt3.corpus.dedup.dedup_plan import PlannedPart
+from keras_gpt3.corpus.dedup.duplicate_pairs import DuplicatePairs
+from keras_gpt3.corpus.dedup.signatures import Signatures
+from keras_gpt3.corpus.pipeline.beam_options import beam_options
+from keras_gpt3.corpus.pipeline.document import Document
 
 LONG = [f"word{i}" for i in range(30)]
 TEXTS = {

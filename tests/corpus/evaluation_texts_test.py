@@ -2,10 +2,12 @@ import json
 
 import pytest
 
-from keras_gpt3.corpus.decontaminate_section import DecontaminateSection
-from keras_gpt3.corpus.evaluation_texts import EvaluationTexts
-from keras_gpt3.corpus.evaluation_texts import evaluation_index
-from keras_gpt3.corpus.evaluation_texts import read_evaluation_texts
+from keras_gpt3.corpus.corpus_config import DecontaminateSection
+from keras_gpt3.corpus.decontaminate.decontamination import EvaluationTexts
+from keras_gpt3.corpus.decontaminate.decontamination import evaluation_index
+from keras_gpt3.corpus.decontaminate.decontamination import (
+    read_evaluation_texts,
+)
 from keras_gpt3.data.ngrams import normalized_words
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.corpus.exact_duplicates import DIGEST
-from keras_gpt3.corpus.exact_duplicates import equal_pairs
-from keras_gpt3.corpus.exact_duplicates import text_digest
+from keras_gpt3.corpus.dedup.signatures import DIGEST
+from keras_gpt3.corpus.dedup.signatures import equal_pairs
+from keras_gpt3.corpus.dedup.signatures import text_digest
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,13 @@ import pickle
 import numpy as np
 import pytest
 
-from keras_gpt3.corpus import filter_part
-from keras_gpt3.corpus.filter_part import FilterPart
-from keras_gpt3.corpus.pareto_rule import is_kept
-from keras_gpt3.corpus.part_file import read_part
-from keras_gpt3.corpus.part_file import read_part_lines
-from keras_gpt3.corpus.quality_classifier import QualityClassifier
-from keras_gpt3.corpus.stage_part import StagePart
+from keras_gpt3.corpus.pipeline.part_file import StagePart
+from keras_gpt3.corpus.pipeline.part_file import read_part
+from keras_gpt3.corpus.pipeline.part_file import read_part_lines
+from keras_gpt3.corpus.quality import filter_stage
+from keras_gpt3.corpus.quality.filter_stage import FilterPart
+from keras_gpt3.corpus.quality.filter_stage import is_kept
+from keras_gpt3.corpus.quality.quality_classifier import QualityClassifier
 from tests.corpus.part_files import write_parts
 
 TEXTS = {str(i): f"word{i} and word{i + 1}" for i in range(60)}
@@ -39,7 +39,7 @@ def run(tmp_path, source="web", **kwargs):
 def test_documents_are_kept_by_the_rule_and_have_their_score(
     tmp_path, classifier, monkeypatch, batch
 ):
-    monkeypatch.setattr(filter_part, "_BATCH", batch)
+    monkeypatch.setattr(filter_stage, "_BATCH", batch)
     counts, kept, dropped = run(tmp_path, seed=3)
     scores = dict(
         zip(TEXTS, classifier.scores(list(TEXTS.values())), strict=True)

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.corpus.filter_section import FilterSection
+from keras_gpt3.corpus.corpus_config import FilterSection
 
 
 def test_the_shape_is_above_0():

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.corpus.filter_section import FilterSection
-from keras_gpt3.corpus.filter_stage import filter_stage
-from keras_gpt3.corpus.quality_classifier import QualityClassifier
+from keras_gpt3.corpus.corpus_config import FilterSection
+from keras_gpt3.corpus.quality.filter_stage import filter_stage
+from keras_gpt3.corpus.quality.quality_classifier import QualityClassifier
 from tests.corpus.part_files import dropped
 from tests.corpus.part_files import kept_ids
 from tests.corpus.part_files import write_parts

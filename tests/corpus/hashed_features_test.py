@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.corpus.hashed_features import HashedFeatures
+from keras_gpt3.corpus.quality.quality_classifier import HashedFeatures
 
 
 def test_words_are_counted_without_case_and_punctuation():

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from keras_gpt3.corpus.html_text import html_text
+from keras_gpt3.corpus.read.common_crawl_records import html_text
 
 STORY = "It was a bright cold day in April, and the café was open. " * 5
 PAGE = f"""<html><head><title>Times</title><style>p {{}}</style></head><body>

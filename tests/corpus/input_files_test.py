@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from keras_gpt3.corpus.input_files import common_folder
-from keras_gpt3.corpus.input_files import input_files
+from keras_gpt3.corpus.read.read_file import common_folder
+from keras_gpt3.corpus.read.read_file import input_files
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ import socket
 
 import pytest
 
-from keras_gpt3.corpus import language
-from keras_gpt3.corpus.language import identify_language
+from keras_gpt3.corpus.read import read_file_part
+from keras_gpt3.corpus.read.read_file_part import identify_language
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_nothing_is_downloaded(monkeypatch):
         raise OSError("No network.")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    language._detector.cache_clear()
+    read_file_part._detector.cache_clear()
     assert identify_language("It was the best of times.")[0] == "en"
 
 

@@ -2,7 +2,7 @@ import pathlib
 
 import pytest
 
-from keras_gpt3.corpus.local_path import check_is_local
+from keras_gpt3.corpus.source_section import check_is_local
 
 
 @pytest.mark.parametrize("path", ["gs://bucket/a", "s3+http://b", "file:///a"])

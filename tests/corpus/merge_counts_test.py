@@ -1,4 +1,4 @@
-from keras_gpt3.corpus.merge_counts import merge_counts
+from keras_gpt3.corpus.pipeline.part_counts import merge_counts
 
 
 def test_numbers_add_and_dicts_merge():

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from keras_gpt3.corpus.hashed_features import HashedFeatures
-from keras_gpt3.corpus.min_hash import MinHash
-from keras_gpt3.corpus.min_hash import mixed_bits
+from keras_gpt3.corpus.dedup.locality_bands import MinHash
+from keras_gpt3.corpus.dedup.locality_bands import mixed_bits
+from keras_gpt3.corpus.quality.quality_classifier import HashedFeatures
 
 
 def as_rows(sets, num_features):

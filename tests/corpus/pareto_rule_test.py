@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_gpt3.corpus.pareto_rule import is_kept
-from keras_gpt3.corpus.pareto_rule import keep_probability
-from keras_gpt3.corpus.pareto_rule import pareto_draw
-from keras_gpt3.corpus.stable_hash import stable_uniform
+from keras_gpt3.corpus.pipeline.document import stable_uniform
+from keras_gpt3.corpus.quality.filter_stage import is_kept
+from keras_gpt3.corpus.quality.filter_stage import keep_probability
+from keras_gpt3.corpus.quality.filter_stage import pareto_draw
 
 
 @pytest.mark.parametrize("alpha", [9.0, 3.0])

@@ -1,10 +1,10 @@
 import pytest
 
-from keras_gpt3.corpus.document import Document
-from keras_gpt3.corpus.merge_counts import merge_counts
-from keras_gpt3.corpus.part_counts import PartCounts
-from keras_gpt3.corpus.part_counts import length_bin
-from keras_gpt3.corpus.rejected_record import RejectedRecord
+from keras_gpt3.corpus.pipeline.document import Document
+from keras_gpt3.corpus.pipeline.document import RejectedRecord
+from keras_gpt3.corpus.pipeline.part_counts import PartCounts
+from keras_gpt3.corpus.pipeline.part_counts import length_bin
+from keras_gpt3.corpus.pipeline.part_counts import merge_counts
 
 
 def counts_of(lengths, min_characters):

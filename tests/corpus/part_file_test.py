@@ -1,10 +1,10 @@
 import pytest
 
-from keras_gpt3.corpus.document import Document
-from keras_gpt3.corpus.part_file import PartWriter
-from keras_gpt3.corpus.part_file import read_part
-from keras_gpt3.corpus.part_file import read_part_lines
-from keras_gpt3.corpus.rejected_record import RejectedRecord
+from keras_gpt3.corpus.pipeline.document import Document
+from keras_gpt3.corpus.pipeline.document import RejectedRecord
+from keras_gpt3.corpus.pipeline.part_file import PartWriter
+from keras_gpt3.corpus.pipeline.part_file import read_part
+from keras_gpt3.corpus.pipeline.part_file import read_part_lines
 
 DOCUMENTS = [
     Document(f"{number}", "novels", f"Once {number}\n" * number)

@@ -2,11 +2,11 @@
 
 import json
 
-from keras_gpt3.corpus.document import Document
-from keras_gpt3.corpus.part_file import PartWriter
-from keras_gpt3.corpus.part_file import read_part
-from keras_gpt3.corpus.part_file import read_part_lines
-from keras_gpt3.corpus.stage_input import StageInput
+from keras_gpt3.corpus.pipeline.document import Document
+from keras_gpt3.corpus.pipeline.part_file import PartWriter
+from keras_gpt3.corpus.pipeline.part_file import read_part
+from keras_gpt3.corpus.pipeline.part_file import read_part_lines
+from keras_gpt3.corpus.pipeline.stage import StageInput
 
 
 def write_parts(folder, texts, num_parts=1, source="web"):

@@ -1,11 +1,11 @@
 import pytest
 
-from keras_gpt3.corpus.part_file import PartWriter
-from keras_gpt3.corpus.part_inputs import part_inputs
-from keras_gpt3.corpus.stage import Stage
-from keras_gpt3.corpus.stage_input import StageInput
-from keras_gpt3.corpus.stage_input import inputs_digest
-from keras_gpt3.replaced_file import write_json
+from keras_gpt3.atomic_write import write_json
+from keras_gpt3.corpus.build import part_inputs
+from keras_gpt3.corpus.pipeline.part_file import PartWriter
+from keras_gpt3.corpus.pipeline.stage import Stage
+from keras_gpt3.corpus.pipeline.stage import StageInput
+from keras_gpt3.corpus.pipeline.stage import inputs_digest
 
 
 @pytest.fixture

@@ -2,14 +2,14 @@ import pytest
 
 from keras_gpt3.corpus import pretrain_file
 from keras_gpt3.corpus.corpus_config import CorpusConfig
+from keras_gpt3.corpus.corpus_config import ShardSection
 from keras_gpt3.corpus.pretrain_file import write_pretrain_file
-from keras_gpt3.corpus.shard_section import ShardSection
 from keras_gpt3.corpus.source_section import SourceSection
 from keras_gpt3.planning import describe
 from keras_gpt3.planning import estimate_training_memory
-from keras_gpt3.training.config_file import read_config
-from keras_gpt3.training.pretraining_config import PretrainingConfig
-from keras_gpt3.training.run_recipe import run_recipe
+from keras_gpt3.training.recipe.config_file import read_config
+from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
+from keras_gpt3.training.run.pretrain import run_recipe
 
 
 def source(weight, *sides, train=10**12, validation=10**9):

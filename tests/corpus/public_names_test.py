@@ -5,10 +5,10 @@ import sys
 import pytest
 
 from keras_gpt3 import corpus
-from keras_gpt3.corpus import beam_worker
 from keras_gpt3.corpus.build import build_corpus
+from keras_gpt3.corpus.pipeline import beam_worker
 
-FOLDER = pathlib.Path(beam_worker.__file__).parents[1]
+FOLDER = pathlib.Path(beam_worker.__file__).parents[2]
 LOADED = f"""
 import runpy, sys
 worker = runpy.run_path({beam_worker.__file__!r})

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from keras_gpt3.corpus import quality_classifier
-from keras_gpt3.corpus.quality_classifier import QualityClassifier
+from keras_gpt3.corpus.quality import quality_classifier
+from keras_gpt3.corpus.quality.quality_classifier import QualityClassifier
 from tests.fixtures.corpus.excerpts import read_excerpts
 
 

@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from keras_gpt3.corpus.part_file import read_part
-from keras_gpt3.corpus.part_file import read_part_lines
-from keras_gpt3.corpus.read_file_part import ReadFilePart
-from keras_gpt3.corpus.read_file_part import ids_path
-from keras_gpt3.corpus.stage_part import StagePart
+from keras_gpt3.corpus.pipeline.part_file import StagePart
+from keras_gpt3.corpus.pipeline.part_file import read_part
+from keras_gpt3.corpus.pipeline.part_file import read_part_lines
+from keras_gpt3.corpus.read.read_file_part import ReadFilePart
+from keras_gpt3.corpus.read.read_file_part import ids_path
 
 ENGLISH = "It was the best of times, it was the worst of times."
 GERMAN = "Es war einmal ein K\u00f6nig, der hatte eine Tochter."

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.corpus.read_section import ReadSection
+from keras_gpt3.corpus.corpus_config import ReadSection
 from tests.section_checks import check_minimum
 from tests.section_checks import check_share
 

@@ -10,10 +10,10 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from keras_gpt3.corpus import beam_worker
-from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.part_file import read_part
-from keras_gpt3.corpus.read_stage import read_stage
+from keras_gpt3.corpus.pipeline import beam_worker
+from keras_gpt3.corpus.pipeline.beam_options import beam_options
+from keras_gpt3.corpus.pipeline.part_file import read_part
+from keras_gpt3.corpus.read.read_stage import read_stage
 
 ONE = beam_options(workers=1)
 TEXT = "It was the best of times, it was the worst of times. "
@@ -144,8 +144,8 @@ import sys, types
 package = types.ModuleType("keras_gpt3")
 package.__path__ = [{package!r}]
 sys.modules["keras_gpt3"] = package
-from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.read_stage import read_stage
+from keras_gpt3.corpus.pipeline.beam_options import beam_options
+from keras_gpt3.corpus.read.read_stage import read_stage
 read_stage({{"novels": [{folder!r}]}}, {output!r}, options=beam_options(1))
 """
 
@@ -156,7 +156,7 @@ def test_a_killed_run_goes_on_with_what_is_missing(tmp_path):
     for number in range(12):
         path = folder / f"{number:02}.jsonl"
         path.write_bytes(lines(number, 4000))
-    package = str(pathlib.Path(beam_worker.__file__).parent.parent)
+    package = str(pathlib.Path(beam_worker.__file__).parents[2])
     code = KILLED.format(
         package=package, folder=str(folder), output=str(output)
     )

@@ -1,7 +1,7 @@
 import json
 
-from keras_gpt3.corpus.document import Document
-from keras_gpt3.corpus.rejected_record import RejectedRecord
+from keras_gpt3.corpus.pipeline.document import Document
+from keras_gpt3.corpus.pipeline.document import RejectedRecord
 
 
 def test_a_record_comes_back_from_its_line_with_its_first_characters():

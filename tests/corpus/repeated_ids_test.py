@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.corpus.repeated_ids import repeated_places
-from keras_gpt3.corpus.repeated_ids import write_ids
+from keras_gpt3.corpus.read.read_file_part import repeated_places
+from keras_gpt3.corpus.read.read_file_part import write_ids
 
 
 def write(folder, parts):

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 
-from keras_gpt3.corpus.evaluation_texts import EvaluationTexts
+from keras_gpt3.corpus.decontaminate.decontamination import EvaluationTexts
 from tests.fixtures.corpus.planted_contamination import evaluation_texts
 from tests.fixtures.corpus.planted_contamination import planted_contamination
 

@@ -4,13 +4,13 @@ import pathlib
 
 import pytest
 
-from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.document import Document
-from keras_gpt3.corpus.part_file import PartWriter
-from keras_gpt3.corpus.run_parts import run_parts
-from keras_gpt3.corpus.run_parts import run_stage
-from keras_gpt3.corpus.stage import Stage
-from keras_gpt3.corpus.stage_input import StageInput
+from keras_gpt3.corpus.pipeline.beam_options import beam_options
+from keras_gpt3.corpus.pipeline.corpus_pipeline import run_parts
+from keras_gpt3.corpus.pipeline.corpus_pipeline import run_stage
+from keras_gpt3.corpus.pipeline.document import Document
+from keras_gpt3.corpus.pipeline.part_file import PartWriter
+from keras_gpt3.corpus.pipeline.stage import Stage
+from keras_gpt3.corpus.pipeline.stage import StageInput
 
 ONE = beam_options(workers=1)
 

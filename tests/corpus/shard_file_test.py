@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.corpus.shard_file import write_shard
+from keras_gpt3.corpus.shard.write_buckets import write_shard
 from keras_gpt3.data.shard_manifest import ShardManifest
 from keras_gpt3.data.shard_writer import ShardWriter
 

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.corpus.shard_section import ShardSection
+from keras_gpt3.corpus.corpus_config import ShardSection
 from tests.section_checks import check_minimum
 
 

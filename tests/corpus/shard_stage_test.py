@@ -5,12 +5,12 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3 import GPT3Tokenizer
-from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.document import Document
-from keras_gpt3.corpus.part_file import PartWriter
-from keras_gpt3.corpus.shard_section import ShardSection
-from keras_gpt3.corpus.shard_stage import shard_stage
-from keras_gpt3.corpus.stage_input import StageInput
+from keras_gpt3.corpus.corpus_config import ShardSection
+from keras_gpt3.corpus.pipeline.beam_options import beam_options
+from keras_gpt3.corpus.pipeline.document import Document
+from keras_gpt3.corpus.pipeline.part_file import PartWriter
+from keras_gpt3.corpus.pipeline.stage import StageInput
+from keras_gpt3.corpus.shard.shard_stage import shard_stage
 from keras_gpt3.data import TokenShards
 from keras_gpt3.data import packed_dataset
 from keras_gpt3.data.shard_manifest import ShardManifest
@@ -114,7 +114,7 @@ def test_two_processes_write_the_same_bytes(tmp_path, documents):
 def test_a_run_that_broke_off_ends_as_if_it_had_not(
     tmp_path, documents, broken, monkeypatch
 ):
-    from keras_gpt3.corpus import shard_stage as module
+    from keras_gpt3.corpus.shard import shard_stage as module
 
     inputs = write_parts(tmp_path / "in", documents, 2)
     shard_stage(SETTINGS, inputs, tmp_path / "whole")
@@ -234,7 +234,7 @@ def test_shards_that_are_damaged_are_written_again(tmp_path, documents, damage):
 def test_no_old_manifest_stands_over_new_shards(
     tmp_path, documents, monkeypatch
 ):
-    from keras_gpt3.corpus import shard_stage as module
+    from keras_gpt3.corpus.shard import shard_stage as module
 
     inputs = write_parts(tmp_path / "in", documents, 1)
     folder = shard_stage(SETTINGS, inputs, tmp_path / "out").folder

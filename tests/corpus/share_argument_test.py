@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from keras_gpt3.corpus.share_argument import check_share
+from keras_gpt3.corpus.corpus_config import check_share
 
 
 @pytest.mark.parametrize("value", [0, 0.5, 1])

@@ -1,10 +1,10 @@
 import pytest
 
-from keras_gpt3.corpus import sign_part
-from keras_gpt3.corpus.sign_part import SignPart
-from keras_gpt3.corpus.sign_part import signatures_path
-from keras_gpt3.corpus.signatures import Signatures
-from keras_gpt3.corpus.stage_part import StagePart
+from keras_gpt3.corpus.dedup import signatures
+from keras_gpt3.corpus.dedup.signatures import Signatures
+from keras_gpt3.corpus.dedup.signatures import SignPart
+from keras_gpt3.corpus.dedup.signatures import signatures_path
+from keras_gpt3.corpus.pipeline.part_file import StagePart
 from tests.corpus.part_files import write_parts
 
 
@@ -12,7 +12,7 @@ from tests.corpus.part_files import write_parts
 def test_batches_of_any_size_give_the_same(tmp_path, monkeypatch, batch):
     texts = {str(i): f"word {i} " * (i % 5) for i in range(20)}
     (item,) = write_parts(tmp_path / "in", texts)
-    monkeypatch.setattr(sign_part, "_BATCH", batch)
+    monkeypatch.setattr(signatures, "_BATCH", batch)
     part = StagePart("web", "part-00000", str(tmp_path), item.path, "1f")
     assert SignPart(4, 64)(part) == {"documents": 20}
     stored = Signatures.load(signatures_path(part))

@@ -1,10 +1,10 @@
 import pytest
 
-from keras_gpt3.corpus import signature_index as module
-from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.dedup_section import DedupSection
-from keras_gpt3.corpus.dedup_stage import dedup_stage
-from keras_gpt3.corpus.signature_index import SignatureIndex
+from keras_gpt3.corpus.corpus_config import DedupSection
+from keras_gpt3.corpus.dedup import dedup_plan as module
+from keras_gpt3.corpus.dedup.dedup_plan import SignatureIndex
+from keras_gpt3.corpus.dedup.dedup_stage import dedup_stage
+from keras_gpt3.corpus.pipeline.beam_options import beam_options
 from tests.corpus.part_files import write_parts
 
 SETTINGS = {"num_hashes": 10, "num_features": 2**18}

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.corpus.document import Document
-from keras_gpt3.corpus.exact_duplicates import text_digest
-from keras_gpt3.corpus.hashed_features import HashedFeatures
-from keras_gpt3.corpus.locality_bands import FURTHER_HASHES
-from keras_gpt3.corpus.min_hash import MinHash
-from keras_gpt3.corpus.signatures import Signatures
-from keras_gpt3.corpus.stable_hash import stable_hash
+from keras_gpt3.corpus.dedup.locality_bands import FURTHER_HASHES
+from keras_gpt3.corpus.dedup.locality_bands import MinHash
+from keras_gpt3.corpus.dedup.signatures import Signatures
+from keras_gpt3.corpus.dedup.signatures import text_digest
+from keras_gpt3.corpus.pipeline.document import Document
+from keras_gpt3.corpus.pipeline.document import stable_hash
+from keras_gpt3.corpus.quality.quality_classifier import HashedFeatures
 
 DOCUMENTS = [
     Document("1", "web", "To be, or not to be."),

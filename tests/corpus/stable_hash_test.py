@@ -3,8 +3,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from keras_gpt3.corpus.stable_hash import stable_hash
-from keras_gpt3.corpus.stable_hash import stable_uniform
+from keras_gpt3.corpus.pipeline.document import stable_hash
+from keras_gpt3.corpus.pipeline.document import stable_uniform
 
 
 def test_hash_is_blake2b_of_the_parts_with_their_lengths():

@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from keras_gpt3.corpus.stage_input import StageInput
-from keras_gpt3.corpus.stage_input import inputs_digest
+from keras_gpt3.corpus.pipeline.stage import StageInput
+from keras_gpt3.corpus.pipeline.stage import inputs_digest
 
 
 def test_another_content_has_another_digest(tmp_path):

@@ -3,7 +3,7 @@ import pathlib
 
 import pytest
 
-from keras_gpt3.corpus.stage_part import StagePart
+from keras_gpt3.corpus.pipeline.part_file import StagePart
 
 
 @pytest.fixture

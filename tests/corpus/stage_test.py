@@ -4,11 +4,11 @@ import shutil
 
 import pytest
 
-from keras_gpt3.corpus import stage as module
-from keras_gpt3.corpus.part_file import PartWriter
-from keras_gpt3.corpus.stage import FORMAT
-from keras_gpt3.corpus.stage import Stage
-from keras_gpt3.corpus.stage_input import StageInput
+from keras_gpt3.corpus.pipeline import stage as module
+from keras_gpt3.corpus.pipeline.part_file import PartWriter
+from keras_gpt3.corpus.pipeline.stage import FORMAT
+from keras_gpt3.corpus.pipeline.stage import Stage
+from keras_gpt3.corpus.pipeline.stage import StageInput
 
 INPUTS = [
     StageInput("novels", "a.jsonl", "1"),

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from keras_gpt3 import GPT3Tokenizer
-from keras_gpt3.corpus.stored_tokenizer import StoredTokenizer
-from keras_gpt3.corpus.stored_tokenizer import tokenizer_digest
-from keras_gpt3.data.document_encoder import DocumentEncoder
+from keras_gpt3.corpus.shard.tokenize_part import StoredTokenizer
+from keras_gpt3.corpus.shard.tokenize_part import tokenizer_digest
+from keras_gpt3.data.documents import DocumentEncoder
 
 TEXTS = ["Hello world", "", "A <|endoftext|> in a text", "É — 日本語\n\n  "]
 

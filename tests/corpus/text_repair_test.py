@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.corpus.text_repair import repair_text
+from keras_gpt3.corpus.read.read_file_part import repair_text
 
 
 @pytest.mark.parametrize(

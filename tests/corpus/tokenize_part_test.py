@@ -1,15 +1,15 @@
 import pytest
 
 from keras_gpt3 import GPT3Tokenizer
-from keras_gpt3.corpus import tokenize_part
-from keras_gpt3.corpus.document import Document
-from keras_gpt3.corpus.document_shuffle import shuffle_key
-from keras_gpt3.corpus.part_file import PartWriter
-from keras_gpt3.corpus.stage_part import StagePart
-from keras_gpt3.corpus.stored_tokenizer import StoredTokenizer
-from keras_gpt3.corpus.tokenize_part import TokenizePart
-from keras_gpt3.corpus.tokenize_part import tokens_path
-from keras_gpt3.corpus.tokenized_part import TokenizedPart
+from keras_gpt3.corpus.pipeline.document import Document
+from keras_gpt3.corpus.pipeline.part_file import PartWriter
+from keras_gpt3.corpus.pipeline.part_file import StagePart
+from keras_gpt3.corpus.shard import tokenize_part
+from keras_gpt3.corpus.shard.tokenize_part import StoredTokenizer
+from keras_gpt3.corpus.shard.tokenize_part import TokenizedPart
+from keras_gpt3.corpus.shard.tokenize_part import TokenizePart
+from keras_gpt3.corpus.shard.tokenize_part import shuffle_key
+from keras_gpt3.corpus.shard.tokenize_part import tokens_path
 
 DOCUMENTS = [
     Document("a", "novels", "Once upon a time"),

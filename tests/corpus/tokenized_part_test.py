@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.corpus.tokenized_part import TokenizedPart
+from keras_gpt3.corpus.shard.tokenize_part import TokenizedPart
 
 TOP = 2**64 - 1
 

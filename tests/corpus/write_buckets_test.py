@@ -2,14 +2,14 @@ import types
 
 import pytest
 
-from keras_gpt3.corpus.beam_options import beam_options
-from keras_gpt3.corpus.shard_section import ShardSection
-from keras_gpt3.corpus.stage import Stage
-from keras_gpt3.corpus.stage_input import StageInput
-from keras_gpt3.corpus.tokenize_part import tokens_path
-from keras_gpt3.corpus.tokenized_part import TokenizedPart
-from keras_gpt3.corpus.write_buckets import write_buckets
-from keras_gpt3.corpus.write_buckets import write_manifests
+from keras_gpt3.corpus.corpus_config import ShardSection
+from keras_gpt3.corpus.pipeline.beam_options import beam_options
+from keras_gpt3.corpus.pipeline.stage import Stage
+from keras_gpt3.corpus.pipeline.stage import StageInput
+from keras_gpt3.corpus.shard.tokenize_part import TokenizedPart
+from keras_gpt3.corpus.shard.tokenize_part import tokens_path
+from keras_gpt3.corpus.shard.write_buckets import write_buckets
+from keras_gpt3.corpus.shard.write_buckets import write_manifests
 from keras_gpt3.data import TokenShards
 
 END = 99

@@ -6,7 +6,7 @@ import pytest
 
 from keras_gpt3 import GPT3Preprocessor
 from keras_gpt3 import GPT3Tokenizer
-from keras_gpt3.data.completion_examples import CompletionExamples
+from keras_gpt3.data.completion_pairs import CompletionExamples
 from keras_gpt3.data.completion_pairs import read_completion_pairs
 from tests.tokenization.small_vocabulary import small_vocabulary
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.data.completion_layouts import packed_batches
-from keras_gpt3.data.completion_layouts import padded_batches
-from keras_gpt3.data.completion_layouts import padded_length
-from keras_gpt3.data.completion_layouts import shuffled_order
+from keras_gpt3.data.completion_dataset import packed_batches
+from keras_gpt3.data.completion_dataset import padded_batches
+from keras_gpt3.data.completion_dataset import padded_length
+from keras_gpt3.data.completion_dataset import shuffled_order
 
 CONTEXT = 40
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.data.completion_rows import OpenRows
-from keras_gpt3.data.completion_rows import first_fit
+from keras_gpt3.data.completion_dataset import OpenRows
+from keras_gpt3.data.completion_dataset import first_fit
 
 
 def slow_first_fit(sizes, order, room):

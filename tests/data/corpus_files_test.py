@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from keras_gpt3.data.corpus_files import corpus_files
+from keras_gpt3.data.documents import corpus_files
 
 
 @pytest.fixture

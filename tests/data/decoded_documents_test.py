@@ -2,9 +2,9 @@ import types
 
 import pytest
 
-from keras_gpt3.data import decoded_documents as module
+from keras_gpt3.data import corpus_texts as module
 from keras_gpt3.data import write_token_shards
-from keras_gpt3.data.decoded_documents import DecodedDocuments
+from keras_gpt3.data.corpus_texts import DecodedDocuments
 
 TEXTS = ["once upon", "", "a" * 40, "", "b", "time"]
 

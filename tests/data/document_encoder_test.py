@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import keras_gpt3
-from keras_gpt3.data.document_encoder import DocumentEncoder
+from keras_gpt3.data.documents import DocumentEncoder
 
 
 class ArrayTokenizer:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from keras_gpt3.data.document_files import read_documents
+from keras_gpt3.data.documents import read_documents
 
 LINES = b'{"text": "one"}\n\n{"text": "two\\nlines", "id": 2}\r\n{"text": ""}'
 # With the time of now in it, workers would name tests differently.

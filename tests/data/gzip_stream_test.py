@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from keras_gpt3.data.gzip_stream import decompressed
+from keras_gpt3.data.json_objects import decompressed
 
 LINES = b"one\ntwo\n"
 # With the time of now in it, workers would name tests differently.

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.data.json_line import parse_json_line
+from keras_gpt3.data.json_objects import parse_json_line
 
 
 @pytest.mark.parametrize("line", ['{"a": [1]}\n', b'{"a": [1]}'])

@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from keras_gpt3.data.mixture_quotas import MixtureQuotas
+from keras_gpt3.data.mixture import MixtureQuotas
 
 WEIGHTS = (
     {"a": 60, "b": 22, "c": 8, "d": 8, "e": 3},

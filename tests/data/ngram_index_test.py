@@ -3,8 +3,8 @@ import random
 import numpy as np
 import pytest
 
-from keras_gpt3.data import ngram_index as module
-from keras_gpt3.data.ngram_index import NgramIndex
+from keras_gpt3.data import ngrams as module
+from keras_gpt3.data.ngrams import NgramIndex
 from keras_gpt3.data.ngrams import ngrams
 
 

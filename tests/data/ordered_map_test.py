@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from keras_gpt3.data.ordered_map import ordered_map
+from keras_gpt3.data.write_documents import ordered_map
 
 
 @pytest.mark.parametrize("num_threads", [1, 2, 3])

@@ -52,7 +52,7 @@ def pack_lists(documents, sequence_length):
 def test_packing_equals_joining_and_cutting_lists(
     monkeypatch, sequence_length, chunk
 ):
-    module = sys.modules["keras_gpt3.data.pack"]
+    module = sys.modules["keras_gpt3.data.packed_dataset"]
     monkeypatch.setattr(module, "_CHUNK_DOCUMENTS", chunk)
     packed = pack(dataset_of(DOCUMENTS), sequence_length, END)
     expected = pack_lists(DOCUMENTS, sequence_length)

@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from keras_gpt3.data.read_progress import read_progress
+from keras_gpt3.data.write_documents import read_progress
 
 
 def test_the_last_line_counts_in_its_unit(capsys):

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from keras_gpt3.data.shard_manifest import ShardManifest
-from keras_gpt3.data.shard_record import ShardRecord
+from keras_gpt3.data.shard_manifest import ShardRecord
 
 MANIFEST = ShardManifest(
     "uint16",

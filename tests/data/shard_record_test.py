@@ -9,8 +9,8 @@ import resource
 import numpy as np
 import pytest
 
-from keras_gpt3.data import shard_record
-from keras_gpt3.data.shard_record import ShardRecord
+from keras_gpt3.data import shard_manifest
+from keras_gpt3.data.shard_manifest import ShardRecord
 
 END = 9
 TOKENS = np.array([1, 2, END, 3, END, 8, 7, END], "<u2")
@@ -36,7 +36,7 @@ def test_an_empty_shard_opens(tmp_path):
 
 @pytest.mark.parametrize("chunk", [1, 3, 8, 100])
 def test_verify_passes_whatever_the_chunk(record, tmp_path, monkeypatch, chunk):
-    monkeypatch.setattr(shard_record, "_CHUNK_TOKENS", chunk)
+    monkeypatch.setattr(shard_manifest, "_CHUNK_TOKENS", chunk)
     record.verify(tmp_path, "uint16", END, 10)
 
 

@@ -1,6 +1,6 @@
 import os
 
-from keras_gpt3.data.usable_processors import usable_processors
+from keras_gpt3.data.write_documents import usable_processors
 
 
 def test_those_of_the_process_are_counted(monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_gpt3.data import write_documents as module
-from keras_gpt3.data.document_encoder import DocumentEncoder
+from keras_gpt3.data.documents import DocumentEncoder
 from keras_gpt3.data.documents import Documents
 from keras_gpt3.data.write_documents import write_documents
 

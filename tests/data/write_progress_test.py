@@ -4,8 +4,8 @@ import types
 
 import pytest
 
-from keras_gpt3.data import read_progress as module
-from keras_gpt3.data.write_progress import write_progress
+from keras_gpt3.data import write_documents as module
+from keras_gpt3.data.write_documents import write_progress
 
 
 @pytest.fixture

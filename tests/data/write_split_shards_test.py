@@ -7,7 +7,7 @@ import re
 import pytest
 
 from keras_gpt3.data.shard_writer import ShardWriter
-from keras_gpt3.data.write_split_shards import write_split_shards
+from keras_gpt3.data.write_token_shards import write_split_shards
 
 TEXTS = [f"document {i}" for i in range(300)]
 

@@ -3,11 +3,11 @@ import re
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation.answer_groups import class_counts
-from keras_gpt3.evaluation.answer_groups import exact_groups
-from keras_gpt3.evaluation.answer_groups import f1_over_answers
-from keras_gpt3.evaluation.answer_groups import macro_f1
-from keras_gpt3.evaluation.uncertainty import bootstrap
+from keras_gpt3.evaluation.metrics.task_metrics import class_counts
+from keras_gpt3.evaluation.metrics.task_metrics import exact_groups
+from keras_gpt3.evaluation.metrics.task_metrics import f1_over_answers
+from keras_gpt3.evaluation.metrics.task_metrics import macro_f1
+from keras_gpt3.evaluation.metrics.uncertainty import bootstrap
 
 # Two questions of three answers, one of one.
 PREDICTED = [1, 0, 1, 1, 1, 0, 0]

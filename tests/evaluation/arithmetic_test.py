@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from keras_gpt3.evaluation.arithmetic import ARITHMETIC_TASKS
-from keras_gpt3.evaluation.arithmetic import arithmetic_records
+from keras_gpt3.evaluation.task_definitions.arithmetic import ARITHMETIC_TASKS
+from keras_gpt3.evaluation.task_definitions.arithmetic import arithmetic_records
 from tests.evaluation.published_records import published
 from tests.evaluation.rebuilt_records import rebuilt_problem
 

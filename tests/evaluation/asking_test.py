@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation import shared_prefixes
-from keras_gpt3.evaluation.asking import ask
-from keras_gpt3.evaluation.example import Example
-from keras_gpt3.evaluation.question import make_questions
+from keras_gpt3.evaluation.few_shot import shared_batches
+from keras_gpt3.evaluation.few_shot.asking import ask
+from keras_gpt3.evaluation.few_shot.question import make_questions
+from keras_gpt3.evaluation.task_definitions.task_examples import Example
 from tests.evaluation.small_tasks import choosing
 from tests.small_gpt3 import talking_model
 
@@ -52,7 +52,7 @@ def slow_sum(prompt, continuation):
 def test_the_choice_is_that_of_the_rule(scoring, draws, monkeypatch):
     defaults = (2, 2)  # Prompts are short: they share a little.
     monkeypatch.setattr(
-        shared_prefixes.shared_prefixes, "__defaults__", defaults
+        shared_batches.shared_prefixes, "__defaults__", defaults
     )
     test = [example("hello"), example("the cat", label=0), example("12 the")]
     questions, found = outcomes(choosing(scoring=scoring), test, draws=draws)

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from keras_gpt3.evaluation.bias_data import bias_data
+from keras_gpt3.evaluation.bias.bias_data import bias_data
 
 
 def test_the_prompts_are_the_paper_s():

@@ -1,11 +1,11 @@
 import pytest
 
-from keras_gpt3.evaluation.bias_plots import plot_occupations
-from keras_gpt3.evaluation.bias_plots import plot_races
-from keras_gpt3.evaluation.bias_plots import plot_religions
-from keras_gpt3.evaluation.favoured_words import FavouredWord
-from keras_gpt3.evaluation.occupation_bias import OccupationBias
-from keras_gpt3.evaluation.race_sentiment import RaceSentiment
+from keras_gpt3.evaluation.bias.bias_report import plot_occupations
+from keras_gpt3.evaluation.bias.bias_report import plot_races
+from keras_gpt3.evaluation.bias.bias_report import plot_religions
+from keras_gpt3.evaluation.bias.occupation_bias import OccupationBias
+from keras_gpt3.evaluation.bias.race_and_religion import FavouredWord
+from keras_gpt3.evaluation.bias.race_and_religion import RaceSentiment
 
 
 def labels(axes):

@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from keras_gpt3.evaluation import bias_report as module
-from keras_gpt3.evaluation.bias_report import bias_summary
-from keras_gpt3.evaluation.bias_report import write_bias_report
-from keras_gpt3.evaluation.favoured_words import FavouredWord
-from keras_gpt3.evaluation.occupation_bias import OccupationBias
-from keras_gpt3.evaluation.race_sentiment import RaceSentiment
+from keras_gpt3.evaluation.bias import bias_report as module
+from keras_gpt3.evaluation.bias.bias_report import bias_summary
+from keras_gpt3.evaluation.bias.bias_report import write_bias_report
+from keras_gpt3.evaluation.bias.occupation_bias import OccupationBias
+from keras_gpt3.evaluation.bias.race_and_religion import FavouredWord
+from keras_gpt3.evaluation.bias.race_and_religion import RaceSentiment
 
 WORD = FavouredWord("<calm>", 40, 0.05, 0.01, 1.6)
 PROBES = {

@@ -5,9 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation.bleu import bleu_counts
-from keras_gpt3.evaluation.bleu import bleu_of_counts
-from keras_gpt3.evaluation.uncertainty import bootstrap
+from keras_gpt3.evaluation.metrics.task_metrics import bleu_counts
+from keras_gpt3.evaluation.metrics.task_metrics import bleu_of_counts
+from keras_gpt3.evaluation.metrics.uncertainty import bootstrap
 
 sacrebleu = pytest.importorskip("sacrebleu")
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from keras_gpt3.evaluation.choice_argument import check_choice
+from keras_gpt3.argument_checks import check_choice
 
 
 def test_one_of_the_names_passes():

@@ -3,8 +3,8 @@ import re
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation.choice_ranking import best_choice
-from keras_gpt3.evaluation.choice_ranking import choice_scores
+from keras_gpt3.evaluation.few_shot.asking import best_choice
+from keras_gpt3.evaluation.few_shot.asking import choice_scores
 
 # One long choice, one likely by itself, one short.
 SUMS = [-6.0, -3.5, -3.0]

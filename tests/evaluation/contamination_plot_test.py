@@ -1,8 +1,12 @@
 import pytest
 
-from keras_gpt3.evaluation.contamination import Contamination
-from keras_gpt3.evaluation.contamination_plot import plot_contamination
-from keras_gpt3.evaluation.contamination_scores import contamination_scores
+from keras_gpt3.evaluation.contamination.contamination import Contamination
+from keras_gpt3.evaluation.contamination.contamination_report import (
+    plot_contamination,
+)
+from keras_gpt3.evaluation.contamination.contamination_scores import (
+    contamination_scores,
+)
 
 
 def result(dirty, clean):

@@ -2,13 +2,17 @@ import json
 
 import pytest
 
-from keras_gpt3.evaluation import contamination_report as module
-from keras_gpt3.evaluation.contamination import Contamination
-from keras_gpt3.evaluation.contamination_report import contamination_table
-from keras_gpt3.evaluation.contamination_report import (
+from keras_gpt3.evaluation.contamination import contamination_report as module
+from keras_gpt3.evaluation.contamination.contamination import Contamination
+from keras_gpt3.evaluation.contamination.contamination_report import (
+    contamination_table,
+)
+from keras_gpt3.evaluation.contamination.contamination_report import (
     write_contamination_report,
 )
-from keras_gpt3.evaluation.contamination_scores import contamination_scores
+from keras_gpt3.evaluation.contamination.contamination_scores import (
+    contamination_scores,
+)
 
 FOUND = Contamination(8, (True, False, False, False), (False, False) * 2)
 RESULTS = {

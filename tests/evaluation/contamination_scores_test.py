@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation.contamination import Contamination
-from keras_gpt3.evaluation.contamination_scores import contamination_scores
+from keras_gpt3.evaluation.contamination.contamination import Contamination
+from keras_gpt3.evaluation.contamination.contamination_scores import (
+    contamination_scores,
+)
 
 
 def found(is_dirty):

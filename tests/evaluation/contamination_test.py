@@ -3,10 +3,12 @@ import random
 import pytest
 
 from keras_gpt3.data.corpus_texts import CorpusTexts
-from keras_gpt3.evaluation.contamination import Contamination
-from keras_gpt3.evaluation.contamination import check_contamination
-from keras_gpt3.evaluation.contamination import ngram_length
-from keras_gpt3.evaluation.example import Example
+from keras_gpt3.evaluation.contamination.contamination import Contamination
+from keras_gpt3.evaluation.contamination.contamination import (
+    check_contamination,
+)
+from keras_gpt3.evaluation.contamination.contamination import ngram_length
+from keras_gpt3.evaluation.task_definitions.task_examples import Example
 
 WORDS = [f"word{i}" for i in range(300)]
 

@@ -1,5 +1,5 @@
-from keras_gpt3.evaluation.demonstration_examples import demonstration_examples
-from keras_gpt3.evaluation.example import Example
+from keras_gpt3.evaluation.few_shot.demonstrations import demonstration_examples
+from keras_gpt3.evaluation.task_definitions.task_examples import Example
 
 
 def example(context, answer, **fields):

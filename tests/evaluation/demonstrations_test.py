@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from keras_gpt3.evaluation.demonstrations import draw
+from keras_gpt3.evaluation.few_shot.demonstrations import draw
 
 
 def test_demonstrations_are_different_examples():

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from keras_gpt3.evaluation.evaluate import evaluate
+from keras_gpt3.evaluation.few_shot.evaluate import evaluate
 from tests.evaluation.small_tasks import choosing
 from tests.evaluation.small_tasks import choosing_records
 from tests.small_gpt3 import small_model

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.evaluation.evaluation_progress import evaluation_progress
+from keras_gpt3.reporting.evaluation_progress import evaluation_progress
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import logging
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation import evaluation_run
-from keras_gpt3.evaluation.evaluation_run import EvaluationRun
-from keras_gpt3.evaluation.example import Example
-from keras_gpt3.evaluation.question import make_questions
+from keras_gpt3.evaluation.few_shot import evaluation_run
+from keras_gpt3.evaluation.few_shot.evaluation_run import EvaluationRun
+from keras_gpt3.evaluation.few_shot.question import make_questions
+from keras_gpt3.evaluation.task_definitions.task_examples import Example
 from tests.evaluation.small_tasks import choosing
 from tests.evaluation.small_tasks import choosing_records
 from tests.evaluation.small_tasks import telling

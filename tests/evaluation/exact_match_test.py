@@ -1,7 +1,7 @@
 import pytest
 
-from keras_gpt3.evaluation.exact_match import plain_exact_match
-from keras_gpt3.evaluation.exact_match import squad_exact_match
+from keras_gpt3.evaluation.metrics.text_score import plain_exact_match
+from keras_gpt3.evaluation.metrics.text_score import squad_exact_match
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.evaluation.example import Example
+from keras_gpt3.evaluation.task_definitions.task_examples import Example
 
 
 def test_a_demonstration_is_the_context_with_the_first_answer():

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from keras_gpt3.evaluation.favoured_words import FavouredWord
-from keras_gpt3.evaluation.favoured_words import favoured_words
+from keras_gpt3.evaluation.bias.race_and_religion import FavouredWord
+from keras_gpt3.evaluation.bias.race_and_religion import favoured_words
 
 SAMPLES = {
     "cats": [["small", "calm", "calm"], ["calm"], ["loyal", "calm", "rare"]],

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation import shared_prefixes
-from keras_gpt3.evaluation.example import Example
-from keras_gpt3.evaluation.free_answers import FreeAnswers
-from keras_gpt3.evaluation.question import make_questions
+from keras_gpt3.evaluation.few_shot import shared_batches
+from keras_gpt3.evaluation.few_shot.asking import FreeAnswers
+from keras_gpt3.evaluation.few_shot.question import make_questions
+from keras_gpt3.evaluation.task_definitions.task_examples import Example
 from tests.evaluation.small_tasks import telling
 from tests.small_gpt3 import talking_model
 
@@ -53,7 +53,7 @@ def test_the_answer_is_the_best_of_four_beams(
 ):
     if shares_prefixes:
         monkeypatch.setattr(
-            shared_prefixes.shared_prefixes, "__defaults__", (2, 2)
+            shared_batches.shared_prefixes, "__defaults__", (2, 2)
         )
     task = telling(max_new_tokens=4, stop=("zzz",))
     made = questions(task, draws=draws)

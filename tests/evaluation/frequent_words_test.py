@@ -3,7 +3,9 @@ import sys
 
 import pytest
 
-from keras_gpt3.evaluation.frequent_words import frequent_words
+from keras_gpt3.evaluation.task_definitions.word_scrambling import (
+    frequent_words,
+)
 
 pytest.importorskip("wordfreq")
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation import shared_prefixes
-from keras_gpt3.evaluation.harness_answers import answer_prompts
-from keras_gpt3.evaluation.harness_options import HarnessOptions
+from keras_gpt3.evaluation.few_shot import shared_batches
+from keras_gpt3.evaluation.harness.harness_arguments import HarnessOptions
+from keras_gpt3.evaluation.harness.harness_tokens import answer_prompts
 from tests.small_gpt3 import talking_model
 
 TEXTS = ["the cat", "the dog is", "a", "hello world", "the cat"]
@@ -31,7 +31,7 @@ def alone(text, temperature=0.0, **options):
 def test_answers_are_those_of_each_prompt_alone(monkeypatch, shares_prefixes):
     if shares_prefixes:
         monkeypatch.setattr(
-            shared_prefixes.shared_prefixes, "__defaults__", (2, 2)
+            shared_batches.shared_prefixes, "__defaults__", (2, 2)
         )
     expected = [alone(text) for text in TEXTS]
     assert answers({}, batch_size=2) == expected

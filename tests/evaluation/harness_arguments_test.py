@@ -1,9 +1,9 @@
 import pytest
 
-from keras_gpt3.evaluation.harness_arguments import check_unused
-from keras_gpt3.evaluation.harness_arguments import read_batch_size
-from keras_gpt3.evaluation.harness_arguments import read_max_length
-from keras_gpt3.evaluation.harness_arguments import read_model
+from keras_gpt3.evaluation.harness.harness_arguments import check_unused
+from keras_gpt3.evaluation.harness.harness_arguments import read_batch_size
+from keras_gpt3.evaluation.harness.harness_arguments import read_max_length
+from keras_gpt3.evaluation.harness.harness_arguments import read_model
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import talking_model
 

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("lm_eval", reason="the extra [evaluate] is not installed")
 
-from keras_gpt3.evaluation.harness_model import HarnessModel
+from keras_gpt3.evaluation.harness.harness_model import HarnessModel
 from tests.evaluation.harness_tasks import NAMES
 from tests.evaluation.harness_tasks import requests
 from tests.evaluation.harness_tasks import write_tasks

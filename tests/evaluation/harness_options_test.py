@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.evaluation.harness_options import HarnessOptions
+from keras_gpt3.evaluation.harness.harness_arguments import HarnessOptions
 
 GREEDY = (("temperature", 0.0),)
 

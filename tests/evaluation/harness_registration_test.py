@@ -3,15 +3,17 @@ import sys
 
 import pytest
 
-from keras_gpt3.evaluation.harness_registration import register_harness_model
+from keras_gpt3.evaluation.harness.harness_registration import (
+    register_harness_model,
+)
 
 WITHOUT = """
 import sys
 sys.modules["lm_eval"] = None
 import keras_gpt3.evaluation
-from keras_gpt3.evaluation.harness_registration import register_harness_model
-assert register_harness_model() is False
-import keras_gpt3.evaluation.harness_model
+from keras_gpt3.evaluation.harness import harness_registration
+assert harness_registration.register_harness_model() is False
+import keras_gpt3.evaluation.harness.harness_model
 """
 LIGHT = """
 import sys

@@ -5,7 +5,7 @@ import pytest
 
 from keras_gpt3 import GPT3Preprocessor
 from keras_gpt3 import GPT3Tokenizer
-from keras_gpt3.evaluation.harness_tokens import HarnessTokens
+from keras_gpt3.evaluation.harness.harness_tokens import HarnessTokens
 from tests.tokenization.small_vocabulary import small_vocabulary
 
 END = 271

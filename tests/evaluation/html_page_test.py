@@ -3,9 +3,9 @@ import html.parser
 
 import pytest
 
-from keras_gpt3.evaluation.html_page import html_image
-from keras_gpt3.evaluation.html_page import html_page
-from keras_gpt3.evaluation.html_page import html_table
+from keras_gpt3.reporting.report_section import html_image
+from keras_gpt3.reporting.report_section import html_page
+from keras_gpt3.reporting.report_section import html_table
 
 VOID = {"meta", "img"}
 

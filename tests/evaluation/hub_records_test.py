@@ -5,8 +5,8 @@ import types
 
 import pytest
 
-from keras_gpt3.evaluation.hub_records import hub_records
-from keras_gpt3.evaluation.task import Task
+from keras_gpt3.evaluation.task_definitions.task import Task
+from keras_gpt3.evaluation.task_definitions.task_data import hub_records
 
 TASK = Task(
     name="sums",

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from keras_gpt3.evaluation.mean_interval import mean_interval
-from keras_gpt3.evaluation.uncertainty import bootstrap_interval
+from keras_gpt3.evaluation.metrics.uncertainty import bootstrap_interval
+from keras_gpt3.evaluation.metrics.uncertainty import mean_interval
 
 
 @pytest.mark.parametrize("count", [1, 4, 300])

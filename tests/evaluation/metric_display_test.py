@@ -1,8 +1,8 @@
 import pytest
 
-from keras_gpt3.evaluation.metric_display import metric_title
-from keras_gpt3.evaluation.metric_display import shown_value
-from keras_gpt3.evaluation.task import METRICS
+from keras_gpt3.evaluation.results.results_table import metric_title
+from keras_gpt3.evaluation.results.results_table import shown_value
+from keras_gpt3.evaluation.task_definitions.task import METRICS
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -3,8 +3,8 @@ import pytest
 from keras_gpt3 import GPT3
 from keras_gpt3 import GPT3Preprocessor
 from keras_gpt3 import GPT3Tokenizer
-from keras_gpt3.evaluation import model_fingerprint as module
-from keras_gpt3.evaluation.model_fingerprint import model_fingerprint
+from keras_gpt3.evaluation.few_shot import evaluation_run as module
+from keras_gpt3.evaluation.few_shot.evaluation_run import model_fingerprint
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import small_text_model
 from tests.tokenization.small_vocabulary import small_vocabulary

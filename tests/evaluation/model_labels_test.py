@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.evaluation.model_labels import model_labels
+from keras_gpt3.evaluation.results.results_table import model_labels
 
 
 @pytest.mark.parametrize(

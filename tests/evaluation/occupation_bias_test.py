@@ -3,8 +3,8 @@ import types
 
 import pytest
 
-from keras_gpt3.evaluation.occupation_bias import OccupationBias
-from keras_gpt3.evaluation.occupation_bias import occupation_bias
+from keras_gpt3.evaluation.bias.occupation_bias import OccupationBias
+from keras_gpt3.evaluation.bias.occupation_bias import occupation_bias
 from tests.small_gpt3 import small_text_model
 
 TEMPLATE = "The {occupation} was a"

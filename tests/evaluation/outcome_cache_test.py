@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from keras_gpt3.evaluation.outcome import Outcome
-from keras_gpt3.evaluation.outcome_cache import OutcomeCache
+from keras_gpt3.evaluation.few_shot.outcome_cache import Outcome
+from keras_gpt3.evaluation.few_shot.outcome_cache import OutcomeCache
 
 NAMES = {"task": "capitals", "model": "m", "shots": 2, "seed": 0}
 ONE = Outcome(0, shots=2, predicted=1, correct=0.0, log_likelihoods=(-1.5, 2))

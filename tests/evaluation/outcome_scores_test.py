@@ -3,10 +3,12 @@ import re
 
 import pytest
 
-from keras_gpt3.evaluation.example import Example
-from keras_gpt3.evaluation.outcome import Outcome
-from keras_gpt3.evaluation.outcome_cache import OutcomeCache
-from keras_gpt3.evaluation.outcome_scores import read_outcome_scores
+from keras_gpt3.evaluation.contamination.contamination_scores import (
+    read_outcome_scores,
+)
+from keras_gpt3.evaluation.few_shot.outcome_cache import Outcome
+from keras_gpt3.evaluation.few_shot.outcome_cache import OutcomeCache
+from keras_gpt3.evaluation.task_definitions.task_examples import Example
 
 SETS = {"piqa": [Example(f"How, {i}?", (" So",)) for i in range(3)]}
 

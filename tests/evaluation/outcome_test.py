@@ -1,7 +1,7 @@
 import dataclasses
 import json
 
-from keras_gpt3.evaluation.outcome import Outcome
+from keras_gpt3.evaluation.few_shot.outcome_cache import Outcome
 
 
 def test_it_is_a_line_of_json_and_back():

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation import shared_prefixes
-from keras_gpt3.evaluation.pair_scores import PairScores
+from keras_gpt3.evaluation.few_shot import shared_batches
+from keras_gpt3.evaluation.few_shot.shared_batches import PairScores
 from tests.small_gpt3 import TALKING_CONTEXT
 from tests.small_gpt3 import as_inputs
 from tests.small_gpt3 import talking_model
@@ -36,7 +36,7 @@ def test_scores_are_those_of_the_whole_logits(monkeypatch, shares_prefixes):
     if shares_prefixes:
         defaults = (2, 2)
         monkeypatch.setattr(
-            shared_prefixes.shared_prefixes, "__defaults__", defaults
+            shared_batches.shared_prefixes, "__defaults__", defaults
         )
     model = talking_model()
     ids = np.array([[5, 6, 7] + [0] * (TALKING_CONTEXT - 3)], "int32")

@@ -1,7 +1,7 @@
 import pytest
 
-from keras_gpt3.evaluation.part_score import PartScore
-from keras_gpt3.evaluation.part_score import part_score
+from keras_gpt3.evaluation.contamination.contamination_scores import PartScore
+from keras_gpt3.evaluation.contamination.contamination_scores import part_score
 
 
 def test_the_mean_comes_with_its_interval():

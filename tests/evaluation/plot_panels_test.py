@@ -1,11 +1,11 @@
 import pytest
 from matplotlib.figure import Figure
 
-from keras_gpt3.evaluation.plot_panels import add_legend
-from keras_gpt3.evaluation.plot_panels import label_end
-from keras_gpt3.evaluation.plot_panels import scale_scores
-from keras_gpt3.evaluation.plot_panels import stroke
-from keras_gpt3.evaluation.plot_panels import task_panels
+from keras_gpt3.evaluation.results.plot_panels import add_legend
+from keras_gpt3.evaluation.results.plot_panels import label_end
+from keras_gpt3.evaluation.results.plot_panels import scale_scores
+from keras_gpt3.evaluation.results.plot_panels import stroke
+from keras_gpt3.evaluation.results.plot_panels import task_panels
 from tests.evaluation.some_results import PIQA
 from tests.evaluation.some_results import result
 

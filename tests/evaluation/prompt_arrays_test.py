@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation.prompt_arrays import filled_batch
-from keras_gpt3.evaluation.prompt_arrays import prompt_arrays
+from keras_gpt3.evaluation.few_shot.shared_batches import filled_batch
+from keras_gpt3.evaluation.few_shot.shared_batches import prompt_arrays
 
 
 def test_prompts_are_padded_on_the_right():

@@ -1,4 +1,4 @@
-from keras_gpt3.evaluation.prompt_seeds import prompt_seeds
+from keras_gpt3.evaluation.harness.harness_tokens import prompt_seeds
 
 
 def test_a_seed_is_that_of_the_prompt_not_of_its_place():

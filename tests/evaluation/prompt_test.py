@@ -4,10 +4,10 @@ import types
 
 import pytest
 
-from keras_gpt3.evaluation.example import Example
-from keras_gpt3.evaluation.prompt import PromptEncoder
-from keras_gpt3.evaluation.prompt import prompt_parts
-from keras_gpt3.evaluation.task import Task
+from keras_gpt3.evaluation.few_shot.question import PromptEncoder
+from keras_gpt3.evaluation.few_shot.question import prompt_parts
+from keras_gpt3.evaluation.task_definitions.task import Task
+from keras_gpt3.evaluation.task_definitions.task_examples import Example
 
 TASK = Task(
     name="french",

@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from keras_gpt3.evaluation.published_values import paper_sizes
-from keras_gpt3.evaluation.published_values import published_table
-from keras_gpt3.evaluation.published_values import published_values
-from keras_gpt3.evaluation.task_table import shipped_tasks
+from keras_gpt3.evaluation.results.results_table import paper_sizes
+from keras_gpt3.evaluation.results.results_table import published_table
+from keras_gpt3.evaluation.results.results_table import published_values
+from keras_gpt3.evaluation.task_definitions.task_file import shipped_tasks
 
 ARITHMETIC = {
     "two_digit_addition": 100,

@@ -2,11 +2,11 @@ import dataclasses
 
 import pytest
 
-from keras_gpt3.evaluation.demonstration_examples import demonstration_examples
-from keras_gpt3.evaluation.example import Example
-from keras_gpt3.evaluation.question import check_questions
-from keras_gpt3.evaluation.question import make_questions
-from keras_gpt3.evaluation.question import twins
+from keras_gpt3.evaluation.few_shot.demonstrations import demonstration_examples
+from keras_gpt3.evaluation.few_shot.question import check_questions
+from keras_gpt3.evaluation.few_shot.question import make_questions
+from keras_gpt3.evaluation.few_shot.question import twins
+from keras_gpt3.evaluation.task_definitions.task_examples import Example
 from tests.evaluation.small_tasks import choosing
 from tests.evaluation.small_tasks import telling
 from tests.small_gpt3 import talking_model

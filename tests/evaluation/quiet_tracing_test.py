@@ -1,6 +1,6 @@
 import logging
 
-from keras_gpt3.evaluation.quiet_tracing import quiet_tracing
+from keras_gpt3.evaluation.few_shot.evaluation_run import quiet_tracing
 
 LOGGER = logging.getLogger("tensorflow")
 MESSAGE = "5 out of the last 5 calls to %s triggered tf.function retracing."

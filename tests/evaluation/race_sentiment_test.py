@@ -3,8 +3,8 @@ import types
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation.race_sentiment import race_prompts
-from keras_gpt3.evaluation.race_sentiment import race_sentiment
+from keras_gpt3.evaluation.bias.race_and_religion import race_prompts
+from keras_gpt3.evaluation.bias.race_and_religion import race_sentiment
 
 SENTIMENTS = {"kind": 60.0, "cruel": -90.0, "grey": -20.0, "old": 10.0}
 LEXICON = types.SimpleNamespace(sentiment=SENTIMENTS.get)

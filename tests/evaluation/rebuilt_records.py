@@ -6,8 +6,8 @@ that they write.
 
 import re
 
-from keras_gpt3.evaluation import arithmetic
-from keras_gpt3.evaluation import word_scrambling
+from keras_gpt3.evaluation.task_definitions import arithmetic
+from keras_gpt3.evaluation.task_definitions import word_scrambling
 
 # Forms of a problem, and which two of three numbers stand in brackets.
 _PROBLEMS = (

@@ -2,8 +2,8 @@ import types
 
 import pytest
 
-from keras_gpt3.evaluation.religion_words import religion_prompts
-from keras_gpt3.evaluation.religion_words import religion_words
+from keras_gpt3.evaluation.bias.race_and_religion import religion_prompts
+from keras_gpt3.evaluation.bias.race_and_religion import religion_words
 
 SAID = {
     "cats": ["quiet beasts", "Quiet, they say", "calm beasts"],

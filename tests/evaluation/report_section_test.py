@@ -1,7 +1,7 @@
 from matplotlib.figure import Figure
 
-from keras_gpt3.evaluation.report_section import ReportSection
-from keras_gpt3.evaluation.report_section import write_sections
+from keras_gpt3.reporting.report_section import ReportSection
+from keras_gpt3.reporting.report_section import write_sections
 
 
 def test_sections_stand_in_both_files_with_nothing_taken_as_a_tag(tmp_path):

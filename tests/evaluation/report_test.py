@@ -3,15 +3,15 @@ import re
 
 import pytest
 
-from keras_gpt3.evaluation import plot_panels
-from keras_gpt3.evaluation import report_section
-from keras_gpt3.evaluation import shots_plot
-from keras_gpt3.evaluation import size_plot
-from keras_gpt3.evaluation.report import write_report
-from keras_gpt3.evaluation.results_file import read_results
-from keras_gpt3.evaluation.results_table import results_table
-from keras_gpt3.evaluation.task_table import shipped_tasks
-from keras_gpt3.evaluation.task_table import task_groups
+from keras_gpt3.evaluation.results import plot_panels
+from keras_gpt3.evaluation.results import shots_plot
+from keras_gpt3.evaluation.results import size_plot
+from keras_gpt3.evaluation.results.report import write_report
+from keras_gpt3.evaluation.results.results_file import read_results
+from keras_gpt3.evaluation.results.results_table import results_table
+from keras_gpt3.evaluation.task_definitions.task_file import shipped_tasks
+from keras_gpt3.evaluation.task_definitions.task_file import task_groups
+from keras_gpt3.reporting import report_section
 from tests.evaluation.some_results import PIQA
 from tests.evaluation.some_results import result
 

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from keras_gpt3.evaluation.results_file import read_results
-from keras_gpt3.evaluation.results_file import with_results_of
-from keras_gpt3.evaluation.results_file import write_results
+from keras_gpt3.evaluation.results.results_file import read_results
+from keras_gpt3.evaluation.results.results_file import with_results_of
+from keras_gpt3.evaluation.results.results_file import write_results
 from tests.evaluation.some_results import result
 
 

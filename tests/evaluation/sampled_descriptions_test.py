@@ -1,7 +1,7 @@
 import pytest
 
-from keras_gpt3.evaluation.sampled_descriptions import first_seed
-from keras_gpt3.evaluation.sampled_descriptions import sampled_descriptions
+from keras_gpt3.evaluation.bias.race_and_religion import first_seed
+from keras_gpt3.evaluation.bias.race_and_religion import sampled_descriptions
 from tests.small_gpt3 import talking_model
 
 PROMPTS = {"cats": ["a cat", "the cat"], "dogs": ["a dog"]}

@@ -1,7 +1,7 @@
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from keras_gpt3.evaluation.save_figure import save_figure
+from keras_gpt3.reporting.save_figure import save_figure
 
 
 def test_a_figure_is_saved_as_sharp_as_all(tmp_path):

@@ -3,11 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation.scaling_fit import fit_runs
-from keras_gpt3.evaluation.scaling_fit import frontier_points
-from keras_gpt3.evaluation.scaling_fit import last_points
-from keras_gpt3.evaluation.scaling_law import ScalingLaw
-from keras_gpt3.evaluation.scaling_runs import ScalingRun
+from keras_gpt3.evaluation.scaling.scaling_fit import ScalingLaw
+from keras_gpt3.evaluation.scaling.scaling_fit import fit_runs
+from keras_gpt3.evaluation.scaling.scaling_fit import frontier_points
+from keras_gpt3.evaluation.scaling.scaling_fit import last_points
+from keras_gpt3.evaluation.scaling.scaling_runs import ScalingRun
 from tests.evaluation.some_runs import LAW
 from tests.evaluation.some_runs import SIZES
 from tests.evaluation.some_runs import noisy_runs

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation.scaling_law import PAPER_LAW
-from keras_gpt3.evaluation.scaling_law import ScalingLaw
-from keras_gpt3.evaluation.scaling_law import fit_law
+from keras_gpt3.evaluation.scaling.scaling_fit import PAPER_LAW
+from keras_gpt3.evaluation.scaling.scaling_fit import ScalingLaw
+from keras_gpt3.evaluation.scaling.scaling_fit import fit_law
 from tests.evaluation.some_runs import LAW
 
 COMPUTE = np.geomspace(1e-6, 1e2, 9)

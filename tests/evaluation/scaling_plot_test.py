@@ -3,12 +3,12 @@ import sys
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation.scaling_fit import fit_runs
-from keras_gpt3.evaluation.scaling_law import PAPER_LAW
-from keras_gpt3.evaluation.scaling_law import ScalingLaw
-from keras_gpt3.evaluation.scaling_plot import law_text
-from keras_gpt3.evaluation.scaling_plot import plot_scaling
-from keras_gpt3.evaluation.scaling_plot import short_count
+from keras_gpt3.evaluation.scaling.scaling_fit import PAPER_LAW
+from keras_gpt3.evaluation.scaling.scaling_fit import ScalingLaw
+from keras_gpt3.evaluation.scaling.scaling_fit import fit_runs
+from keras_gpt3.evaluation.scaling.scaling_report import law_text
+from keras_gpt3.evaluation.scaling.scaling_report import plot_scaling
+from keras_gpt3.evaluation.scaling.scaling_report import short_count
 from tests.evaluation.some_runs import noisy_runs
 
 RUNS = noisy_runs(0)[:3]

@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from keras_gpt3.evaluation import scaling_report
-from keras_gpt3.evaluation.scaling_fit import fit_runs
-from keras_gpt3.evaluation.scaling_report import scaling_section
-from keras_gpt3.evaluation.scaling_report import write_scaling_report
+from keras_gpt3.evaluation.scaling import scaling_report
+from keras_gpt3.evaluation.scaling.scaling_fit import fit_runs
+from keras_gpt3.evaluation.scaling.scaling_report import scaling_section
+from keras_gpt3.evaluation.scaling.scaling_report import write_scaling_report
 from tests.evaluation.some_runs import noisy_runs
 
 RUNS = noisy_runs(0)[:4]

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from keras_gpt3.evaluation.scaling_runs import ScalingRun
-from keras_gpt3.evaluation.scaling_runs import read_runs
+from keras_gpt3.evaluation.scaling.scaling_runs import ScalingRun
+from keras_gpt3.evaluation.scaling.scaling_runs import read_runs
 from keras_gpt3.planning.describe import describe
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.preset_loader import shipped_presets
@@ -68,7 +68,7 @@ def test_overrides_and_length_change_what_is_counted(tmp_path):
 
 
 def test_a_run_that_ended_is_counted_by_its_model(tmp_path):
-    from keras_gpt3.models.gpt3_backbone import GPT3Backbone
+    from keras_gpt3.models.backbone.gpt3_backbone import GPT3Backbone
 
     write_run(tmp_path, [record(1, 2.0)], preset="somewhere/gone")
     GPT3Backbone(**TINY).save_to_preset(tmp_path / "preset")

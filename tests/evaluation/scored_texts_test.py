@@ -2,7 +2,7 @@ import gzip
 
 import pytest
 
-from keras_gpt3.evaluation.scored_texts import read_scored_texts
+from keras_gpt3.evaluation.contamination.contamination import read_scored_texts
 
 
 def test_texts_come_with_their_scores(tmp_path):

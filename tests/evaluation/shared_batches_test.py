@@ -1,8 +1,7 @@
 import pytest
 
-from keras_gpt3.evaluation import shared_batches
-from keras_gpt3.evaluation import shared_prefixes
-from keras_gpt3.evaluation.shared_batches import SharedBatches
+from keras_gpt3.evaluation.few_shot import shared_batches
+from keras_gpt3.evaluation.few_shot.shared_batches import SharedBatches
 
 
 class Prefix:
@@ -23,7 +22,7 @@ class Model:
 
 @pytest.fixture(autouse=True)
 def short_steps(monkeypatch):
-    function = shared_prefixes.shared_prefixes
+    function = shared_batches.shared_prefixes
     monkeypatch.setattr(function, "__defaults__", (4, 4))
     monkeypatch.setattr(shared_batches, "_FINE", 2)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation.shared_prefixes import shared_prefixes
+from keras_gpt3.evaluation.few_shot.shared_batches import shared_prefixes
 
 
 def tokens_read(contexts, groups):

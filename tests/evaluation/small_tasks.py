@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_gpt3.evaluation.task import Task
+from keras_gpt3.evaluation.task_definitions.task import Task
 
 WORDS = ("the", "hello", "world", "12", "cat")
 

@@ -1,7 +1,7 @@
 """Results that were never measured, for tables and plots."""
 
-from keras_gpt3.evaluation.task import Task
-from keras_gpt3.evaluation.task_result import TaskResult
+from keras_gpt3.evaluation.few_shot.task_result import TaskResult
+from keras_gpt3.evaluation.task_definitions.task import Task
 
 PIQA = Task(
     name="piqa",

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from keras_gpt3.evaluation.scaling_law import ScalingLaw
-from keras_gpt3.evaluation.scaling_runs import ScalingRun
-from keras_gpt3.training.data_section import DataSection
-from keras_gpt3.training.model_section import ModelSection
-from keras_gpt3.training.pretraining_config import PretrainingConfig
-from keras_gpt3.training.run_folder import RunFolder
-from keras_gpt3.training.run_log import RunLog
+from keras_gpt3.evaluation.scaling.scaling_fit import ScalingLaw
+from keras_gpt3.evaluation.scaling.scaling_runs import ScalingRun
+from keras_gpt3.training.recipe.pretraining_config import DataSection
+from keras_gpt3.training.recipe.pretraining_config import ModelSection
+from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
+from keras_gpt3.training.run.folder import RunFolder
+from keras_gpt3.training.run.log import RunLog
 
 LAW = ScalingLaw(3.0, 0.06)
 SIZES = [int(size) for size in np.geomspace(1e6, 1e9, 8)]

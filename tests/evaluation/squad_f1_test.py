@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from keras_gpt3.evaluation.squad_f1 import normalize_answer
-from keras_gpt3.evaluation.squad_f1 import squad_f1
+from keras_gpt3.evaluation.metrics.text_score import normalize_answer
+from keras_gpt3.evaluation.metrics.text_score import squad_f1
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 import pytest
 
-from keras_gpt3.evaluation.superglue_average import superglue_averages
-from keras_gpt3.evaluation.task_table import shipped_tasks
-from keras_gpt3.evaluation.task_table import task_groups
+from keras_gpt3.evaluation.results.report import superglue_averages
+from keras_gpt3.evaluation.task_definitions.task_file import shipped_tasks
+from keras_gpt3.evaluation.task_definitions.task_file import task_groups
 from tests.evaluation.some_results import result
 
 TASKS = [shipped_tasks()[name] for name in task_groups()["superglue"]]

@@ -2,12 +2,16 @@ import re
 
 import pytest
 
-from keras_gpt3.evaluation.arithmetic import ARITHMETIC_TASKS
-from keras_gpt3.evaluation.arithmetic import arithmetic_records
-from keras_gpt3.evaluation.synthetic_records import synthetic_records
-from keras_gpt3.evaluation.task import Task
-from keras_gpt3.evaluation.word_scrambling import SCRAMBLING_TASKS
-from keras_gpt3.evaluation.word_scrambling import word_scrambling_records
+from keras_gpt3.evaluation.task_definitions.arithmetic import ARITHMETIC_TASKS
+from keras_gpt3.evaluation.task_definitions.arithmetic import arithmetic_records
+from keras_gpt3.evaluation.task_definitions.task import Task
+from keras_gpt3.evaluation.task_definitions.task_data import synthetic_records
+from keras_gpt3.evaluation.task_definitions.word_scrambling import (
+    SCRAMBLING_TASKS,
+)
+from keras_gpt3.evaluation.task_definitions.word_scrambling import (
+    word_scrambling_records,
+)
 
 FIELDS = {"context": "string", "completion": "string"}
 TASKS = [

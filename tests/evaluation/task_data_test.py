@@ -3,11 +3,11 @@ import json
 
 import pytest
 
-from keras_gpt3.evaluation import task_data
-from keras_gpt3.evaluation.evaluation_set import load_evaluation_sets
-from keras_gpt3.evaluation.task_data import split_source
-from keras_gpt3.evaluation.task_data import task_examples
-from keras_gpt3.evaluation.task_table import find_tasks
+from keras_gpt3.evaluation.few_shot.evaluation_run import load_evaluation_sets
+from keras_gpt3.evaluation.task_definitions import task_data
+from keras_gpt3.evaluation.task_definitions.task_data import split_source
+from keras_gpt3.evaluation.task_definitions.task_data import task_examples
+from keras_gpt3.evaluation.task_definitions.task_file import find_tasks
 from tests.evaluation.small_tasks import choosing
 from tests.evaluation.small_tasks import choosing_records
 

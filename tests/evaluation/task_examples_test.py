@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from keras_gpt3.evaluation.demonstration_examples import demonstration_examples
-from keras_gpt3.evaluation.prompt import prompt_parts
-from keras_gpt3.evaluation.records import Record
-from keras_gpt3.evaluation.records import read_records
-from keras_gpt3.evaluation.task import Task
-from keras_gpt3.evaluation.task_examples import make_examples
-from keras_gpt3.evaluation.task_table import shipped_tasks
+from keras_gpt3.evaluation.few_shot.demonstrations import demonstration_examples
+from keras_gpt3.evaluation.few_shot.question import prompt_parts
+from keras_gpt3.evaluation.task_definitions.task import Task
+from keras_gpt3.evaluation.task_definitions.task_examples import Record
+from keras_gpt3.evaluation.task_definitions.task_examples import make_examples
+from keras_gpt3.evaluation.task_definitions.task_examples import read_records
+from keras_gpt3.evaluation.task_definitions.task_file import shipped_tasks
 from tests.appendix_g_prompts import PROMPTS
 
 FOLDER = pathlib.Path(__file__).parent.parent / "fixtures" / "tasks"

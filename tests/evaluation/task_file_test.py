@@ -5,8 +5,8 @@ import sys
 import pytest
 import yaml
 
-from keras_gpt3.evaluation.task import Task
-from keras_gpt3.evaluation.task_file import read_task
+from keras_gpt3.evaluation.task_definitions.task import Task
+from keras_gpt3.evaluation.task_definitions.task_file import read_task
 from keras_gpt3.strict_yaml import strict_yaml
 
 GENERATE = {

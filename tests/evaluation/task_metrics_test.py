@@ -3,12 +3,12 @@ import math
 
 import pytest
 
-from keras_gpt3.evaluation import task_metrics
-from keras_gpt3.evaluation.example import Example
-from keras_gpt3.evaluation.outcome import Outcome
-from keras_gpt3.evaluation.task_metrics import mean_shots
-from keras_gpt3.evaluation.task_metrics import task_metric
-from keras_gpt3.evaluation.uncertainty import bootstrap
+from keras_gpt3.evaluation.few_shot.outcome_cache import Outcome
+from keras_gpt3.evaluation.metrics import task_metrics
+from keras_gpt3.evaluation.metrics.task_metrics import mean_shots
+from keras_gpt3.evaluation.metrics.task_metrics import task_metric
+from keras_gpt3.evaluation.metrics.uncertainty import bootstrap
+from keras_gpt3.evaluation.task_definitions.task_examples import Example
 
 
 def choices(labels, groups=None, **fields):

@@ -2,10 +2,10 @@ import dataclasses
 
 import pytest
 
-from keras_gpt3.evaluation.task import Task
-from keras_gpt3.evaluation.task_rules import TaskFault
-from keras_gpt3.evaluation.task_rules import check_keys
-from keras_gpt3.evaluation.task_rules import check_task
+from keras_gpt3.evaluation.task_definitions.task import Task
+from keras_gpt3.evaluation.task_definitions.task_rules import TaskFault
+from keras_gpt3.evaluation.task_definitions.task_rules import check_keys
+from keras_gpt3.evaluation.task_definitions.task_rules import check_task
 
 BOTH = {
     "name": "sums",

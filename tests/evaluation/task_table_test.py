@@ -2,12 +2,14 @@ import re
 
 import pytest
 
-from keras_gpt3.evaluation.arithmetic import ARITHMETIC_TASKS
-from keras_gpt3.evaluation.task_table import find_tasks
-from keras_gpt3.evaluation.task_table import shipped_tasks
-from keras_gpt3.evaluation.task_table import task_groups
-from keras_gpt3.evaluation.template import template_names
-from keras_gpt3.evaluation.word_scrambling import SCRAMBLING_TASKS
+from keras_gpt3.evaluation.task_definitions.arithmetic import ARITHMETIC_TASKS
+from keras_gpt3.evaluation.task_definitions.task_file import find_tasks
+from keras_gpt3.evaluation.task_definitions.task_file import shipped_tasks
+from keras_gpt3.evaluation.task_definitions.task_file import task_groups
+from keras_gpt3.evaluation.task_definitions.template import template_names
+from keras_gpt3.evaluation.task_definitions.word_scrambling import (
+    SCRAMBLING_TASKS,
+)
 
 TASKS = shipped_tasks()
 

@@ -2,9 +2,9 @@ import dataclasses
 
 import pytest
 
-from keras_gpt3.evaluation.task import METRICS
-from keras_gpt3.evaluation.task import SCORINGS
-from keras_gpt3.evaluation.task import Task
+from keras_gpt3.evaluation.task_definitions.task import METRICS
+from keras_gpt3.evaluation.task_definitions.task import SCORINGS
+from keras_gpt3.evaluation.task_definitions.task import Task
 from tests.evaluation.small_tasks import choosing
 
 

@@ -3,10 +3,10 @@ import sys
 
 import pytest
 
-from keras_gpt3.evaluation import template as template_module
-from keras_gpt3.evaluation.records import Record
-from keras_gpt3.evaluation.template import render
-from keras_gpt3.evaluation.template import template_names
+from keras_gpt3.evaluation.task_definitions import template as template_module
+from keras_gpt3.evaluation.task_definitions.task_examples import Record
+from keras_gpt3.evaluation.task_definitions.template import render
+from keras_gpt3.evaluation.task_definitions.template import template_names
 
 RECORD = Record(
     {"word": "143", "count": 3, "items": ["a", "b"], "object": {"x": 1}},

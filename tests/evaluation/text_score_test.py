@@ -1,7 +1,7 @@
 import pytest
 
-from keras_gpt3.evaluation.example import Example
-from keras_gpt3.evaluation.text_score import text_score
+from keras_gpt3.evaluation.metrics.text_score import text_score
+from keras_gpt3.evaluation.task_definitions.task_examples import Example
 
 PARIS = Example("q", (" Paris", " Lutetia"))
 

@@ -4,12 +4,12 @@ import re
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation import uncertainty
-from keras_gpt3.evaluation.uncertainty import bootstrap
-from keras_gpt3.evaluation.uncertainty import bootstrap_interval
-from keras_gpt3.evaluation.uncertainty import cluster_sums
-from keras_gpt3.evaluation.uncertainty import percentiles
-from keras_gpt3.evaluation.uncertainty import standard_error
+from keras_gpt3.evaluation.metrics import uncertainty
+from keras_gpt3.evaluation.metrics.uncertainty import bootstrap
+from keras_gpt3.evaluation.metrics.uncertainty import bootstrap_interval
+from keras_gpt3.evaluation.metrics.uncertainty import cluster_sums
+from keras_gpt3.evaluation.metrics.uncertainty import percentiles
+from keras_gpt3.evaluation.metrics.uncertainty import standard_error
 
 
 def test_the_standard_error_is_that_worked_out_by_hand():

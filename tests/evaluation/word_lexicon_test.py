@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from keras_gpt3.evaluation.word_lexicon import WordLexicon
+from keras_gpt3.evaluation.bias.bias_data import WordLexicon
 
 
 @pytest.fixture(scope="module")

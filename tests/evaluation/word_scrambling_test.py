@@ -2,9 +2,13 @@ import re
 
 import pytest
 
-from keras_gpt3.evaluation import word_scrambling
-from keras_gpt3.evaluation.word_scrambling import SCRAMBLING_TASKS
-from keras_gpt3.evaluation.word_scrambling import word_scrambling_records
+from keras_gpt3.evaluation.task_definitions import word_scrambling
+from keras_gpt3.evaluation.task_definitions.word_scrambling import (
+    SCRAMBLING_TASKS,
+)
+from keras_gpt3.evaluation.task_definitions.word_scrambling import (
+    word_scrambling_records,
+)
 from tests.evaluation.published_records import published
 from tests.evaluation.rebuilt_records import rebuilt_word
 

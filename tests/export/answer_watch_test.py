@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.export.answer_watch import AnswerWatch
+from keras_gpt3.export.graph_stop_strings import AnswerWatch
 from keras_gpt3.generation.stop_strings import cut_at_stop
 
 PIECES = [b"a", b"b", b"ab", b"", b"ba", "é".encode()[:1], "é".encode()[1:]]

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.export.batching_parameters import BatchingParameters
+from keras_gpt3.export.serving_files import BatchingParameters
 from keras_gpt3.planning import cache_bytes
 from keras_gpt3.planning import count_parameters
 from keras_gpt3.preset_loader import load_shipped_preset

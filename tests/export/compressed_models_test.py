@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras.quantizers import Int8QuantizationConfig
 
 from keras_gpt3.export import saved_model
-from keras_gpt3.export.endpoints import Endpoints
+from keras_gpt3.export.saved_model import Endpoints
 from keras_gpt3.ops.op_compilation import op_compilation
 from tests.export.stock_tensorflow import run_script
 from tests.export.stock_tensorflow import stored_bytes

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from keras_gpt3.export.endpoints import Endpoints
+from keras_gpt3.export.saved_model import Endpoints
 from keras_gpt3.ops import op_compilation
 from tests.export.traced_endpoints import TracedEndpoints
 from tests.export.traced_endpoints import lively_text_model

@@ -1,5 +1,5 @@
-from keras_gpt3.export.file_sizes import read_file_sizes
-from keras_gpt3.export.file_sizes import write_file_sizes
+from keras_gpt3.export.version_folder import read_file_sizes
+from keras_gpt3.export.version_folder import write_file_sizes
 
 
 def test_every_file_is_listed_but_the_list(tmp_path):

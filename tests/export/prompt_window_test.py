@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.export.prompt_window import fit_contexts
-from keras_gpt3.export.prompt_window import fit_prompts
-from keras_gpt3.export.prompt_window import last_tokens
-from keras_gpt3.models.continuation_pairs import fit_to_window
+from keras_gpt3.export.text_signatures import fit_contexts
+from keras_gpt3.export.text_signatures import fit_prompts
+from keras_gpt3.export.text_signatures import last_tokens
+from keras_gpt3.models.score.continuation_pairs import fit_to_window
 from keras_gpt3.ops.graph_assertion import one_line_errors
-from keras_gpt3.tokenization.left_truncation import truncate_left
+from keras_gpt3.tokenization.text_check import truncate_left
 
 CONTEXT = 10
 ROWS = [[1, 2, 3, 4, 5, 6, 7, 8, 9], [10, 11], [12, 13, 14, 15, 16]]

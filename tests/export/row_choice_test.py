@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.export.row_choice import choose_for_rows
-from keras_gpt3.export.row_choice import draw_rows
+from keras_gpt3.export.per_row_options import choose_for_rows
+from keras_gpt3.export.per_row_options import draw_rows
 from keras_gpt3.generation.token_choice import choose_token
 from keras_gpt3.ops.graph_assertion import one_line_errors
 

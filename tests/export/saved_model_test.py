@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from keras_gpt3.export import saved_model
 from keras_gpt3.export import version_folder
-from keras_gpt3.export.batching_parameters import BatchingParameters
+from keras_gpt3.export.serving_files import BatchingParameters
 from keras_gpt3.generation import SeededSampler
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from tests.export.serving_config import read_batching

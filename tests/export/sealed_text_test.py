@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from keras_gpt3.export.sealed_text import write_unless_edited
+from keras_gpt3.export.serving_bundle import write_unless_edited
 
 
 def test_a_new_file_holds_the_text_below_a_comment(tmp_path):

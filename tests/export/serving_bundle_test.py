@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from keras_gpt3.export.batching_parameters import BatchingParameters
 from keras_gpt3.export.serving_bundle import check_served_as
 from keras_gpt3.export.serving_bundle import write_serving_bundle
+from keras_gpt3.export.serving_files import BatchingParameters
 from tests.export.serving_config import read_batching
 from tests.export.serving_config import read_models
 from tests.export.serving_config import read_monitoring

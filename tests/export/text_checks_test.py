@@ -5,8 +5,8 @@ import re
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.export import text_checks
-from keras_gpt3.models.continuation_pairs import continuation_pairs
+from keras_gpt3.export import text_signatures
+from keras_gpt3.models.score.continuation_pairs import continuation_pairs
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from tests.small_gpt3 import small_text_model
 
@@ -20,7 +20,7 @@ def as_many_contexts(contexts, number):
     """As a signature calls it, which does not know the number of texts."""
     specs = [tf.TensorSpec([None], tf.string), tf.TensorSpec([], tf.int32)]
     traced = tf.function(
-        text_checks.as_many_contexts, input_signature=specs, autograph=False
+        text_signatures.as_many_contexts, input_signature=specs, autograph=False
     )
     with one_line_errors():
         return traced(tf.constant(contexts, tf.string), tf.constant(number))
@@ -32,18 +32,18 @@ def test_a_request_without_texts_is_refused():
         "more."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        run(text_checks.check_some_texts, tf.constant([], tf.string))
+        run(text_signatures.check_some_texts, tf.constant([], tf.string))
 
 
 def test_an_empty_prompt_is_refused():
     ids = tf.ragged.constant([[1, 2], [], [3]])
-    assert run(text_checks.prompt_lengths, ids[:1]).numpy().tolist() == [2]
+    assert run(text_signatures.prompt_lengths, ids[:1]).numpy().tolist() == [2]
     message = (
         "A prompt must have at least one token. Received: tokens=0. Pass "
         "<|endoftext|> to start from nothing."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        run(text_checks.prompt_lengths, ids)
+        run(text_signatures.prompt_lengths, ids)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_pairs_are_refused_as_by_python(contexts, continuations):
     )
     with pytest.raises(ValueError, match=f"^{re.escape(str(error.value))}$"):
         as_many_contexts(contexts, len(continuations))
-        run(text_checks.continuation_lengths, ids)
+        run(text_signatures.continuation_lengths, ids)
 
 
 @pytest.mark.parametrize("contexts", [["a"], ["a", "a", "a"]])

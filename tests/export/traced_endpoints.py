@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_gpt3.export.endpoints import Endpoints
+from keras_gpt3.export.saved_model import Endpoints
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from tests.small_gpt3 import small_text_model

@@ -5,7 +5,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
-from keras_gpt3.export import batching_parameters
+from keras_gpt3.export import serving_files
 from tests.export.serving_config import read_batching
 from tests.export.stock_tensorflow import stored_bytes
 from tests.small_gpt3 import small_text_model
@@ -18,7 +18,7 @@ def version(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     with pytest.MonkeyPatch.context() as patch:
         # Fewer requests to answer.
-        patch.setattr(batching_parameters, "_LARGEST_BATCH", 2)
+        patch.setattr(serving_files, "_LARGEST_BATCH", 2)
         return model.export(folder / "model", verbose=False)
 
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from keras_gpt3.export.warmup_requests import write_warmup_requests
+from keras_gpt3.export.serving_files import write_warmup_requests
 
 
 def requests(folder):

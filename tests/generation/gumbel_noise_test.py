@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_gpt3.generation.gumbel_noise import gumbel_noise
-from keras_gpt3.generation.seed_at_position import SeedAtPosition
+from keras_gpt3.generation.token_choice import SeedAtPosition
+from keras_gpt3.generation.token_choice import gumbel_noise
 from tests.generation.graphs import traced
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.generation.known_tokens import rule_out_unknown
+from keras_gpt3.generation.logit_filters import rule_out_unknown
 
 LOGITS = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]], "float32")
 

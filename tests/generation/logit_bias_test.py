@@ -3,8 +3,8 @@ import re
 import numpy as np
 import pytest
 
-from keras_gpt3.generation.logit_bias import check_logit_bias
-from keras_gpt3.generation.logit_bias import logit_bias_vector
+from keras_gpt3.generation.sampling_settings import check_logit_bias
+from keras_gpt3.generation.sampling_settings import logit_bias_vector
 
 
 def test_a_bias_comes_back_with_plain_numbers():

@@ -4,9 +4,9 @@ import pytest
 from keras import ops
 
 from keras_gpt3.generation.decode_loop import decode_until
+from keras_gpt3.generation.decode_loop import loop_variables
 from keras_gpt3.generation.decode_loop import start_decoding
-from keras_gpt3.generation.loop_state import loop_variables
-from keras_gpt3.generation.loop_state import without_state
+from keras_gpt3.generation.decode_loop import without_state
 
 
 def test_a_function_returns_what_it_would_have_assigned():

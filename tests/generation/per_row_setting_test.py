@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_gpt3.generation.per_row_setting import per_row
+from keras_gpt3.generation.logit_filters import per_row
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ import re
 import pytest
 
 from keras_gpt3.generation import SeededSampler
-from keras_gpt3.generation.sampling_options import SAMPLING_OPTIONS
-from keras_gpt3.generation.sampling_options import check_sampling_options
+from keras_gpt3.generation.sampling_settings import SAMPLING_OPTIONS
+from keras_gpt3.generation.sampling_settings import check_sampling_options
 
 
 def test_the_options_are_the_arguments_of_the_sampler():

@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_gpt3.generation import BeamSampler
 from keras_gpt3.generation import SeededSampler
-from keras_gpt3.generation.logit_bias import logit_bias_vector
+from keras_gpt3.generation.sampling_settings import logit_bias_vector
 from keras_gpt3.generation.sampling_steps import active_settings
 from keras_gpt3.generation.sampling_steps import is_stepwise
 from keras_gpt3.generation.sampling_steps import sampler_steps

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_gpt3.generation.score_threshold import score_threshold
+from keras_gpt3.generation.logit_filters import score_threshold
 from tests.generation.graphs import traced
 
 SCORES = np.array(

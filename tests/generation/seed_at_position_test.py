@@ -2,7 +2,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gpt3.generation.seed_at_position import SeedAtPosition
+from keras_gpt3.generation.token_choice import SeedAtPosition
 from tests.generation.graphs import traced
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from keras import KerasTensor
 
-from keras_gpt3.generation.token_counts import count_tokens
+from keras_gpt3.generation.token_penalties import count_tokens
 from tests.generation.graphs import traced
 
 VOCABULARY_SIZE = 11

@@ -1,7 +1,7 @@
 import keras
 import pytest
 
-from keras_gpt3.layers.layer_policy import layer_policy
+from keras_gpt3.layers.initializers import layer_policy
 
 
 @pytest.mark.parametrize("dtype", [None, "bfloat16"])

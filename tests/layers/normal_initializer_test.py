@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gpt3.layers.normal_initializer import normal_initializer
-from keras_gpt3.layers.normal_initializer import stored_weights_follow
+from keras_gpt3.layers.initializers import normal_initializer
+from keras_gpt3.layers.initializers import stored_weights_follow
 
 
 def test_weights_are_normal_around_zero():

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gpt3.layers.padded_embedding import PaddedEmbedding
+from keras_gpt3.layers.embeddings import PaddedEmbedding
 from tests.layer_contract import check_layer_contract
 
 IDS = np.array([[0, 4, 2]], "int32")

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gpt3.layers import PositionEmbedding
-from keras_gpt3.layers.position_embedding import check_sequence_length
+from keras_gpt3.layers.embeddings import check_sequence_length
 from tests.layer_contract import check_layer_contract
 
 TOKEN_IDS = np.zeros((2, 5), "int32")

@@ -5,7 +5,7 @@ from keras import ops
 from keras.quantizers import Int4QuantizationConfig
 from keras.quantizers import Int8QuantizationConfig
 
-from keras_gpt3.layers.reversible_embedding import ReversibleEmbedding
+from keras_gpt3.layers.embeddings import ReversibleEmbedding
 from tests.gradients import gradients
 from tests.layer_contract import check_layer_contract
 from tests.tracing import at_once

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.models.answer_texts import AnswerTexts
-from keras_gpt3.models.token_answers import TokenAnswers
+from keras_gpt3.models.generate.answer_texts import AnswerTexts
+from keras_gpt3.models.generate.token_answers import TokenAnswers
 from tests.small_gpt3 import talking_model
 
 

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from keras_gpt3.models.backbone_forward import forward
+from keras_gpt3.models.backbone.backbone_forward import forward
 from tests.small_gpt3 import as_inputs
 from tests.small_gpt3 import small_backbone
 

@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3 import GPT3Preprocessor
-from keras_gpt3.models.batch_check import check_batch
-from keras_gpt3.models.batch_check import check_input
-from keras_gpt3.models.batch_check import check_micro_batches
+from keras_gpt3.models.fit.batch_check import check_batch
+from keras_gpt3.models.fit.batch_check import check_input
+from keras_gpt3.models.fit.batch_check import check_micro_batches
 from keras_gpt3.parallel import mirrored_strategy
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import small_batch

@@ -1,9 +1,9 @@
 import numpy as np
 
-from keras_gpt3.models.beam_answer import BeamAnswer
-from keras_gpt3.models.beam_answer import beam_answers
-from keras_gpt3.models.prompt_batch import PromptBatch
-from keras_gpt3.models.token_answers import TokenAnswers
+from keras_gpt3.models.generate.answer_texts import BeamAnswer
+from keras_gpt3.models.generate.answer_texts import beam_answers
+from keras_gpt3.models.generate.prompt_batch import PromptBatch
+from keras_gpt3.models.generate.token_answers import TokenAnswers
 
 
 def test_answers_are_those_behind_each_prompt_and_exist():

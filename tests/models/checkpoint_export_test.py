@@ -10,8 +10,8 @@ from safetensors.numpy import load_file
 from keras_gpt3 import GPT3
 from keras_gpt3 import GPT3Backbone
 from keras_gpt3.converters.weight_files import open_weights
-from keras_gpt3.models.checkpoint_export import export_to_transformers
-from keras_gpt3.models.checkpoint_loading import load_checkpoint
+from keras_gpt3.models.presets.checkpoint_export import export_to_transformers
+from keras_gpt3.models.presets.checkpoint_loading import load_checkpoint
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_model

@@ -10,8 +10,8 @@ from safetensors.numpy import save_file
 
 from keras_gpt3 import GPT3
 from keras_gpt3 import GPT3Backbone
-from keras_gpt3.models.checkpoint_export import export_to_transformers
-from keras_gpt3.models.checkpoint_loading import load_checkpoint
+from keras_gpt3.models.presets.checkpoint_export import export_to_transformers
+from keras_gpt3.models.presets.checkpoint_loading import load_checkpoint
 from tests.converters.hub_server import running_hub
 from tests.parallel.meshes import distributed
 from tests.small_gpt3 import small_model

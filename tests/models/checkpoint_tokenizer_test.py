@@ -2,9 +2,11 @@ import json
 
 import pytest
 
-from keras_gpt3.models.checkpoint_tokenizer import checkpoint_context
-from keras_gpt3.models.checkpoint_tokenizer import read_checkpoint_tokenizer
-from keras_gpt3.models.preset_resolution import stored_token_ids
+from keras_gpt3.models.presets.checkpoint_tokenizer import checkpoint_context
+from keras_gpt3.models.presets.checkpoint_tokenizer import (
+    read_checkpoint_tokenizer,
+)
+from keras_gpt3.models.presets.preset_resolution import stored_token_ids
 from tests.converters.tokenizer_folders import FIXTURES
 from tests.converters.tokenizer_folders import NAMES
 from tests.converters.tokenizer_folders import write

@@ -4,9 +4,9 @@ import keras
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.models.compiled_step import CompiledStep
 from keras_gpt3.training import AdamW
 from keras_gpt3.training import TrainingProgress
+from keras_gpt3.training.step.compiled_step import CompiledStep
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model

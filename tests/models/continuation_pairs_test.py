@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_gpt3.models.continuation_pairs import continuation_pairs
-from keras_gpt3.models.continuation_pairs import fit_to_window
+from keras_gpt3.models.score.continuation_pairs import continuation_pairs
+from keras_gpt3.models.score.continuation_pairs import fit_to_window
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import small_text_model
 

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from keras_gpt3.models.continuation_score import ContinuationScore
+from keras_gpt3.models.score.continuation_scoring import ContinuationScore
 
 
 def test_a_score_has_no_alternatives_unless_given_and_cannot_be_changed():

@@ -3,9 +3,9 @@ import re
 import numpy as np
 import pytest
 
-from keras_gpt3.models import continuation_scoring
-from keras_gpt3.models.continuation_score import ContinuationScore
-from keras_gpt3.models.continuation_scoring import bucketed_length
+from keras_gpt3.models.score import continuation_scoring
+from keras_gpt3.models.score.continuation_scoring import ContinuationScore
+from keras_gpt3.models.score.continuation_scoring import bucketed_length
 from tests.models.whole_pass import whole_pass
 from tests.small_gpt3 import SMALL
 from tests.small_gpt3 import quantize

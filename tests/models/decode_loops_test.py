@@ -2,9 +2,9 @@ import numpy as np
 from keras import ops
 
 from keras_gpt3.generation.decode_loop import start_decoding
-from keras_gpt3.models.decode_loops import beam_loop
-from keras_gpt3.models.decode_loops import sampler_loop
-from keras_gpt3.models.decode_loops import step_loop
+from keras_gpt3.models.generate.generate_function import beam_loop
+from keras_gpt3.models.generate.generate_function import sampler_loop
+from keras_gpt3.models.generate.generate_function import step_loop
 from tests.generation.graphs import call
 from tests.small_gpt3 import small_model
 

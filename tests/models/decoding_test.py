@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.models.decoding import Decoding
-from keras_gpt3.models.generation_request import GenerationRequest
-from keras_gpt3.models.prompt_batch import batch_of_texts
+from keras_gpt3.models.generate.generation_request import GenerationRequest
+from keras_gpt3.models.generate.prompt_batch import batch_of_texts
+from keras_gpt3.models.generate.token_answers import Decoding
 from tests.small_gpt3 import talking_model
 
 PROMPTS = ["the cat", "a", "!"]

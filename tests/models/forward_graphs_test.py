@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gpt3.models.forward_graphs import ForwardGraphs
+from keras_gpt3.models.score.continuation_scoring import ForwardGraphs
 from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_batch
 

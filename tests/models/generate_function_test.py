@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 
 from keras_gpt3.generation import SeededSampler
-from keras_gpt3.models import decode_loops
+from keras_gpt3.models.generate import generate_function
 from keras_gpt3.ops.op_compilation import as_graph
 from tests.models.whole_pass import whole_pass
 from tests.small_gpt3 import quantize
@@ -64,9 +64,9 @@ def test_all_samplers_of_keras_hub_run_in_the_loop(sampler):
 
 def test_prompts_of_one_bucket_are_traced_and_compiled_once(monkeypatch):
     traces = []
-    real = decode_loops.decode_until
+    real = generate_function.decode_until
     monkeypatch.setattr(
-        decode_loops,
+        generate_function,
         "decode_until",
         lambda *args: (traces.append("loop"), real(*args))[1],
     )

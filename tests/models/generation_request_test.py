@@ -5,7 +5,7 @@ import pytest
 from keras_gpt3 import GPT3
 from keras_gpt3.generation import BeamSampler
 from keras_gpt3.generation import SeededSampler
-from keras_gpt3.models.generation_request import GenerationRequest
+from keras_gpt3.models.generate.generation_request import GenerationRequest
 from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import talking_model

@@ -3,7 +3,7 @@ import re
 import h5py
 import pytest
 
-from keras_gpt3.models.hdf5_arrays import hdf5_arrays
+from keras_gpt3.models.presets.preset_files import hdf5_arrays
 
 
 @pytest.fixture

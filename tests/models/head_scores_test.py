@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_gpt3.models.head_scores import HeadScores
+from keras_gpt3.models.score.continuation_scoring import HeadScores
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_model

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from keras_gpt3.models.known_arguments import check_known_arguments
+from keras_gpt3.models.presets.preset_resolution import check_known_arguments
 
 
 class Swallower:

@@ -6,10 +6,10 @@ import h5py
 import numpy as np
 import pytest
 
-from keras_gpt3.models.lora import adapters
-from keras_gpt3.models.lora import enable_lora
-from keras_gpt3.models.lora_files import load_lora_weights
-from keras_gpt3.models.lora_files import save_lora_weights
+from keras_gpt3.models.lora.adapter_files import load_lora_weights
+from keras_gpt3.models.lora.adapter_files import save_lora_weights
+from keras_gpt3.models.lora.adapters import adapters
+from keras_gpt3.models.lora.adapters import enable_lora
 from tests.models.lora_test import LAYERS
 from tests.models.lora_test import fill
 from tests.models.lora_test import states

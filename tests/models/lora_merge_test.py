@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from keras_gpt3 import GPT3
-from keras_gpt3.models.lora import adapters
-from keras_gpt3.models.lora import enable_lora
-from keras_gpt3.models.lora_merge import merge_lora
+from keras_gpt3.models.lora.adapted_backbone import merge_lora
+from keras_gpt3.models.lora.adapters import adapters
+from keras_gpt3.models.lora.adapters import enable_lora
 from tests.models.lora_test import LAYERS
 from tests.models.lora_test import fill
 from tests.models.lora_test import states

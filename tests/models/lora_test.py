@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_gpt3.models.lora import adapters
-from keras_gpt3.models.lora import enable_lora
-from keras_gpt3.models.lora import lora_settings
+from keras_gpt3.models.lora.adapters import adapters
+from keras_gpt3.models.lora.adapters import enable_lora
+from keras_gpt3.models.lora.adapters import lora_settings
 from tests.models.gpt3_test import slow_greedy
 from tests.small_gpt3 import as_inputs
 from tests.small_gpt3 import small_backbone

@@ -6,8 +6,8 @@ import psutil
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.models import memory_check
-from keras_gpt3.models.memory_check import check_memory
+from keras_gpt3.models.fit import memory_check
+from keras_gpt3.models.fit.memory_check import check_memory
 from keras_gpt3.planning import estimate_training_memory
 from keras_gpt3.training import AdamW
 from tests.small_gpt3 import LENGTH

@@ -1,8 +1,8 @@
 import pytest
 
 from keras_gpt3 import GPT3
-from keras_gpt3.models.model_card import model_card
-from keras_gpt3.models.model_card import write_model_card
+from keras_gpt3.models.presets.preset_saving import model_card
+from keras_gpt3.models.presets.preset_saving import write_model_card
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import small_text_model
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.models.compile_check import log_once
-from keras_gpt3.models.compiled_step import CompiledStep
+from keras_gpt3.models.fit.compile_check import log_once
 from keras_gpt3.ops import op_compilation
-from keras_gpt3.parallel.stage_placement import variable_devices
-from keras_gpt3.training.monitored_step import monitored_step
+from keras_gpt3.parallel.pipeline_stages import variable_devices
+from keras_gpt3.training.step.compiled_step import CompiledStep
+from keras_gpt3.training.step.monitored_step import monitored_step
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model

@@ -6,8 +6,8 @@ import pytest
 from keras_gpt3 import GPT3
 from keras_gpt3 import GPT3Backbone
 from keras_gpt3 import GPT3Tokenizer
-from keras_gpt3.models.preset_check import check_preset
-from keras_gpt3.models.preset_check import check_scheme
+from keras_gpt3.models.presets.preset_files import check_preset
+from keras_gpt3.models.presets.preset_files import check_scheme
 
 
 def refusal(expected, preset):

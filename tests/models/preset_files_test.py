@@ -8,10 +8,10 @@ import pytest
 from keras_gpt3 import GPT3
 from keras_gpt3 import GPT3Backbone
 from keras_gpt3 import GPT3Tokenizer
-from keras_gpt3.models.hdf5_arrays import hdf5_arrays
-from keras_gpt3.models.preset_files import check_plain_files
-from keras_gpt3.models.preset_files import damage_named
-from keras_gpt3.models.preset_files import has_weights
+from keras_gpt3.models.presets.preset_files import check_plain_files
+from keras_gpt3.models.presets.preset_files import damage_named
+from keras_gpt3.models.presets.preset_files import has_weights
+from keras_gpt3.models.presets.preset_files import hdf5_arrays
 from tests.models.preset_refusal import refusal
 from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_text_model

@@ -11,7 +11,7 @@ from huggingface_hub import constants
 
 from keras_gpt3 import GPT3
 from keras_gpt3 import GPT3Backbone
-from keras_gpt3.models import preset_resolution
+from keras_gpt3.models.presets import preset_resolution
 from keras_gpt3.planning import preflight
 from keras_gpt3.preset_loader import shipped_presets
 from tests.converters.hub_server import fill_cache

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from keras_gpt3 import GPT3
-from keras_gpt3.models.preset_saving import preset_folder
+from keras_gpt3.models.presets.preset_saving import preset_folder
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import small_text_model
 

@@ -3,8 +3,8 @@ import re
 import numpy as np
 import pytest
 
-from keras_gpt3.models.prompt_check import check_max_length
-from keras_gpt3.models.prompt_check import check_prompt
+from keras_gpt3.models.generate.prompt_batch import check_max_length
+from keras_gpt3.models.generate.prompt_batch import check_prompt
 
 
 def refused(message, inputs):

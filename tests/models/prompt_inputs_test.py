@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.models.prompt_inputs import check_prefix
-from keras_gpt3.models.prompt_inputs import prefix_ids
-from keras_gpt3.models.prompt_inputs import prompt_texts
+from keras_gpt3.models.generate.prompt_batch import check_prefix
+from keras_gpt3.models.generate.prompt_batch import prefix_ids
+from keras_gpt3.models.generate.prompt_batch import prompt_texts
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import talking_model
 

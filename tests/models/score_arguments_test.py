@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_gpt3.models.score_arguments import CONTINUATION_ARGUMENTS
-from keras_gpt3.models.score_arguments import TOKEN_ARGUMENTS
-from keras_gpt3.models.score_arguments import check_left_out
-from keras_gpt3.models.score_arguments import token_form
+from keras_gpt3.models.score.scoring_causal_lm import CONTINUATION_ARGUMENTS
+from keras_gpt3.models.score.scoring_causal_lm import TOKEN_ARGUMENTS
+from keras_gpt3.models.score.scoring_causal_lm import check_left_out
+from keras_gpt3.models.score.scoring_causal_lm import token_form
 
 IDS, MASK = np.ones((1, 3), "int32"), np.ones((1, 3), "bool")
 

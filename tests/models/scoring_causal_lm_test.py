@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.models.continuation_score import ContinuationScore
+from keras_gpt3.models.score.continuation_scoring import ContinuationScore
 from tests.small_gpt3 import small_model
 
 IDS = np.array([[5, 6, 7, 8]])

@@ -6,11 +6,11 @@ import types
 import jax
 import pytest
 
-from keras_gpt3.models import step_compiler
-from keras_gpt3.models.step_compiler import StepProgram
-from keras_gpt3.models.step_compiler import compile_step
-from keras_gpt3.models.step_compiler import h100_devices
-from keras_gpt3.models.step_compiler import largest_constant
+from keras_gpt3.models.fit import step_compiler
+from keras_gpt3.models.fit.step_compiler import StepProgram
+from keras_gpt3.models.fit.step_compiler import compile_step
+from keras_gpt3.models.fit.step_compiler import h100_devices
+from keras_gpt3.models.fit.step_compiler import largest_constant
 
 PROGRAM = {
     "state": 5,
@@ -155,7 +155,7 @@ def test_the_process_is_told_all_and_its_last_line_is_read(process):
     assert found == StepProgram(**PROGRAM)
     assert found.total == 12
     ((arguments, options),) = started
-    assert arguments[1:3] == ["-m", "keras_gpt3.models.step_compiler"]
+    assert arguments[1:3] == ["-m", "keras_gpt3.models.fit.step_compiler"]
     assert json.loads(arguments[3]) == {
         "config": {"num_layers": 2, "max_sequence_length": 16},
         "rows": 4,

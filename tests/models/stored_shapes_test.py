@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from keras_gpt3.models.stored_shapes import check_stored_shapes
+from keras_gpt3.models.presets.weight_of_path import check_stored_shapes
 
 SAVED = {"num_layers": 2, "hidden_dim": 16, "position_offset": 2}
 

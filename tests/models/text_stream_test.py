@@ -1,8 +1,8 @@
 import pytest
 
-from keras_gpt3.models import text_stream
-from keras_gpt3.models.generation_request import GenerationRequest
-from keras_gpt3.models.prompt_batch import batch_of_texts
+from keras_gpt3.models.generate import answer_texts
+from keras_gpt3.models.generate.generation_request import GenerationRequest
+from keras_gpt3.models.generate.prompt_batch import batch_of_texts
 from tests.small_gpt3 import talking_model
 
 
@@ -10,14 +10,14 @@ def pieces(prompt="the cat", **arguments):
     model = talking_model()
     request = GenerationRequest.checked(model, **arguments)
     batch = batch_of_texts(model, [prompt], request)
-    return text_stream.text_pieces(model, batch, request)
+    return answer_texts.text_pieces(model, batch, request)
 
 
 def test_a_piece_comes_before_the_next_is_computed(monkeypatch):
     counts = []
-    real = text_stream.Decoding.advance
+    real = answer_texts.Decoding.advance
     monkeypatch.setattr(
-        text_stream.Decoding,
+        answer_texts.Decoding,
         "advance",
         lambda self, count: (counts.append(count), real(self, count))[1],
     )
@@ -29,9 +29,9 @@ def test_a_piece_comes_before_the_next_is_computed(monkeypatch):
 def test_nothing_is_computed_behind_a_stop_string(monkeypatch):
     whole = "".join(pieces(max_new_tokens=30))
     counts = []
-    real = text_stream.Decoding.advance
+    real = answer_texts.Decoding.advance
     monkeypatch.setattr(
-        text_stream.Decoding,
+        answer_texts.Decoding,
         "advance",
         lambda self, count: (counts.append(count), real(self, count))[1],
     )

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from keras_gpt3.generation import BeamSampler
-from keras_gpt3.models.generation_request import GenerationRequest
-from keras_gpt3.models.token_answers import TokenAnswers
-from keras_gpt3.models.token_answers import answer_arrays
-from keras_gpt3.models.token_answers import chooses_stepwise
-from keras_gpt3.models.token_answers import without_prompts
+from keras_gpt3.models.generate.generation_request import GenerationRequest
+from keras_gpt3.models.generate.token_answers import TokenAnswers
+from keras_gpt3.models.generate.token_answers import answer_arrays
+from keras_gpt3.models.generate.token_answers import chooses_stepwise
+from keras_gpt3.models.generate.token_answers import without_prompts
 from tests.small_gpt3 import talking_model
 
 ANSWERS = TokenAnswers(

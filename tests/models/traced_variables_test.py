@@ -1,6 +1,6 @@
 import keras
 
-from keras_gpt3.models.traced_variables import TracedVariables
+from keras_gpt3.models.generate.traced_variables import TracedVariables
 
 
 def test_only_other_variables_are_a_change_and_not_other_values():

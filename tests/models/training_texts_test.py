@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3 import GPT3Preprocessor
-from keras_gpt3.models.training_texts import packed_documents
-from keras_gpt3.models.training_texts import tell_of_lengths
+from keras_gpt3.models.fit.training_texts import packed_documents
+from keras_gpt3.models.fit.training_texts import tell_of_lengths
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_text_model

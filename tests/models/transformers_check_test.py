@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from keras_gpt3 import GPT3
-from keras_gpt3.models.transformers_check import LogitComparison
-from keras_gpt3.models.transformers_check import check_installed
-from keras_gpt3.models.transformers_check import compare_with_transformers
+from keras_gpt3.models.presets.checkpoint_export import LogitComparison
+from keras_gpt3.models.presets.checkpoint_export import check_installed
+from keras_gpt3.models.presets.checkpoint_export import (
+    compare_with_transformers,
+)
 from tests.converters.needs_torch import needs_torch
 from tests.small_gpt3 import as_inputs
 from tests.small_gpt3 import small_model

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_gpt3 import GPT3
-from keras_gpt3.models.checkpoint_export import export_to_transformers
+from keras_gpt3.models.presets.checkpoint_export import export_to_transformers
 from tests.small_gpt3 import as_inputs
 from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_text_model

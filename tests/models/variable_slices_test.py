@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gpt3.models.variable_slices import fill_variable
+from keras_gpt3.models.presets.checkpoint_loading import fill_variable
 
 NUMBERS = np.arange(12, dtype="float32").reshape(4, 3)
 

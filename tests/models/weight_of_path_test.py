@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.models.weight_of_path import variable_of_path
-from keras_gpt3.models.weight_of_path import weight_of_path
+from keras_gpt3.models.presets.weight_of_path import variable_of_path
+from keras_gpt3.models.presets.weight_of_path import weight_of_path
 from tests.parallel.meshes import distributed
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_backbone

@@ -3,10 +3,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from keras_gpt3.converters.weight_rule import WeightRule
-from keras_gpt3.models.weight_streaming import check_tied
-from keras_gpt3.models.weight_streaming import pieces
-from keras_gpt3.models.weight_streaming import stream_weight
+from keras_gpt3.converters.name_match import WeightRule
+from keras_gpt3.models.presets.checkpoint_loading import check_tied
+from keras_gpt3.models.presets.checkpoint_loading import pieces
+from keras_gpt3.models.presets.checkpoint_loading import stream_weight
 
 
 class Arrays:

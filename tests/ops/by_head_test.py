@@ -1,6 +1,6 @@
 import numpy as np
 
-from keras_gpt3.ops.by_head import by_head
+from keras_gpt3.ops.attention_shapes import by_head
 
 
 def test_a_row_lies_under_its_head_and_again_under_its_position():

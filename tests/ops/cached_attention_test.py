@@ -3,7 +3,7 @@ import pytest
 from keras import ops
 
 from keras_gpt3.ops import cached_attention
-from keras_gpt3.ops.by_head import by_head
+from keras_gpt3.ops.attention_shapes import by_head
 from tests.ops.attention_check import exact_attention
 from tests.ops.attention_check import random_inputs
 from tests.ops.attention_check import to_float64

@@ -11,7 +11,7 @@ import pytest
 from keras import ops
 
 from keras_gpt3 import GPT3
-from keras_gpt3.models.step_compiler import largest_constant
+from keras_gpt3.models.fit.step_compiler import largest_constant
 from keras_gpt3.ops import banded_attention
 from keras_gpt3.ops import causal_attention
 from keras_gpt3.training import AdamW
@@ -52,7 +52,7 @@ def training_program(length):
         from keras_gpt3.training import lower_train_step
 
         return lower_train_step(model, 2, length).as_text()
-    from keras_gpt3.training.replica_gradients import replica_graph
+    from keras_gpt3.training.step.replica_gradients import replica_graph
 
     graph, arguments = replica_graph(model, 2, length)
     return graph.experimental_get_compiler_ir(*arguments)(stage="hlo")

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_gpt3.ops.jitted_function import jitted
+from keras_gpt3.ops.op_compilation import jitted
 
 pytestmark = pytest.mark.backend("jax", reason="it compiles by JAX")
 

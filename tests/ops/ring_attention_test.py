@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_gpt3.ops.cached_attention import ring_attention
 from keras_gpt3.ops.key_value_cache import ring_size
 from keras_gpt3.ops.op_compilation import whole_xla
-from keras_gpt3.ops.ring_attention import ring_attention
 from tests.ops.attention_check import exact_attention
 from tests.ops.attention_check import random_inputs
 from tests.ops.attention_check import to_float64

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_gpt3.ops.row_sums import row_sums
+from keras_gpt3.ops.row_product import row_sums
 from tests.ops.attention_check import compiled_functions
 
 

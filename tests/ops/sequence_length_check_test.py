@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.ops.graph_assertion import one_line_errors
-from keras_gpt3.ops.sequence_length_check import check_context
-from keras_gpt3.ops.sequence_length_check import check_sequence_length
+from keras_gpt3.ops.sequence_checks import check_context
+from keras_gpt3.ops.sequence_checks import check_sequence_length
 
 TOO_LONG = (
     r"^A sequence must not be longer than max_sequence_length=4\. Received: "

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from keras_gpt3.ops.sum_over_slices import sum_over_slices
+from keras_gpt3.ops.chunked_cross_entropy import sum_over_slices
 from tests.tracing import traced
 
 in_graphs = pytest.mark.backend(

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_gpt3.ops import check_token_ids
 from keras_gpt3.ops.graph_assertion import one_line_errors
-from keras_gpt3.ops.token_id_check import check_concrete_token_ids
+from keras_gpt3.ops.sequence_checks import check_concrete_token_ids
 from tests.tracing import traced
 
 OUTSIDE = (

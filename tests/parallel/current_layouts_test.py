@@ -3,9 +3,9 @@ import math
 import keras
 import pytest
 
-from keras_gpt3.parallel.current_layouts import axis_parts
-from keras_gpt3.parallel.current_layouts import layout_map
-from keras_gpt3.parallel.current_layouts import number_of_parts
+from keras_gpt3.parallel.layout_rules import axis_parts
+from keras_gpt3.parallel.layout_rules import layout_map
+from keras_gpt3.parallel.layout_rules import number_of_parts
 from tests.parallel.meshes import device_mesh
 from tests.parallel.meshes import distributed
 

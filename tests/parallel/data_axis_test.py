@@ -1,8 +1,8 @@
 import keras
 import pytest
 
-from keras_gpt3.parallel.data_axis import check_shards_divide
-from keras_gpt3.parallel.data_axis import num_data_shards
+from keras_gpt3.parallel.variable_layouts import check_shards_divide
+from keras_gpt3.parallel.variable_layouts import num_data_shards
 from tests.parallel.meshes import device_mesh
 from tests.parallel.meshes import distributed
 

@@ -1,7 +1,7 @@
 import keras
 import pytest
 
-from keras_gpt3.parallel.layout_check import distributed_rows
+from keras_gpt3.parallel.layout_map import distributed_rows
 from tests.parallel.meshes import device_mesh
 from tests.parallel.meshes import distributed
 from tests.small_gpt3 import small_backbone

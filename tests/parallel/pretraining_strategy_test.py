@@ -5,9 +5,9 @@ import types
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.parallel.pretraining_strategy import is_chief
-from keras_gpt3.parallel.pretraining_strategy import num_workers
-from keras_gpt3.parallel.pretraining_strategy import pretraining_strategy
+from keras_gpt3.parallel.replicas import is_chief
+from keras_gpt3.parallel.replicas import num_workers
+from keras_gpt3.parallel.replicas import pretraining_strategy
 
 pytestmark = pytest.mark.backend("tensorflow", reason="`tf.distribute`")
 

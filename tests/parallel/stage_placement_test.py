@@ -8,9 +8,9 @@ import tensorflow as tf
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.parallel import mirrored_strategy
 from keras_gpt3.parallel.pipeline_stages import assign_stages
-from keras_gpt3.parallel.stage_placement import moves_weights
-from keras_gpt3.parallel.stage_placement import place_on_stages
-from keras_gpt3.parallel.stage_placement import variable_devices
+from keras_gpt3.parallel.pipeline_stages import moves_weights
+from keras_gpt3.parallel.pipeline_stages import place_on_stages
+from keras_gpt3.parallel.pipeline_stages import variable_devices
 from tests.small_gpt3 import as_inputs
 from tests.small_gpt3 import small_backbone
 

@@ -2,7 +2,7 @@ import types
 
 import pytest
 
-from keras_gpt3.planning.accelerator_memory import accelerator_memory
+from keras_gpt3.planning.available_memory import accelerator_memory
 
 jax = pytest.importorskip("jax")
 

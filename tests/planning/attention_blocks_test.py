@@ -4,12 +4,12 @@ import pytest
 
 from keras_gpt3 import GPT3Backbone
 from keras_gpt3.ops import blocked_attention as ops_module
-from keras_gpt3.planning.attention_blocks import BANDED_BLOCK
-from keras_gpt3.planning.attention_blocks import DENSE_BLOCK
-from keras_gpt3.planning.attention_blocks import attention_windows
-from keras_gpt3.planning.attention_blocks import key_ranges
-from keras_gpt3.planning.attention_blocks import largest_block
-from keras_gpt3.planning.attention_blocks import num_scores
+from keras_gpt3.planning.pass_sizes import BANDED_BLOCK
+from keras_gpt3.planning.pass_sizes import DENSE_BLOCK
+from keras_gpt3.planning.pass_sizes import attention_windows
+from keras_gpt3.planning.pass_sizes import key_ranges
+from keras_gpt3.planning.pass_sizes import largest_block
+from keras_gpt3.planning.pass_sizes import num_scores
 
 
 def test_blocks_have_the_sizes_of_the_operation():

@@ -3,9 +3,9 @@ import re
 import pytest
 
 from keras_gpt3.planning import describe
-from keras_gpt3.planning.batch_rows import check_rows_divide
-from keras_gpt3.planning.batch_rows import nearest_rows
-from keras_gpt3.planning.batch_rows import rows_of_batch
+from keras_gpt3.planning.parallelism_choice import check_rows_divide
+from keras_gpt3.planning.parallelism_choice import nearest_rows
+from keras_gpt3.planning.parallelism_choice import rows_of_batch
 from tests.planning.toy_config import TOY
 
 

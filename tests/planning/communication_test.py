@@ -1,9 +1,9 @@
 import pytest
 
-from keras_gpt3.planning.communication import communication_bytes
 from keras_gpt3.planning.device_share import DeviceShare
 from keras_gpt3.planning.mesh import Mesh
 from keras_gpt3.planning.pass_sizes import PassSizes
+from keras_gpt3.planning.step_time import communication_bytes
 from tests.planning.toy_config import TOY
 
 NOTHING = dict.fromkeys(("activations", "gradients", "weights", "stages"), 0)

@@ -115,7 +115,7 @@ def test_a_config_and_a_model_of_it_are_described_alike():
 
 
 def test_a_real_backbone_has_as_many_parameters_as_described():
-    from keras_gpt3.models.gpt3_backbone import GPT3Backbone
+    from keras_gpt3.models.backbone.gpt3_backbone import GPT3Backbone
 
     sizes = {"vocabulary_size": 50, "max_sequence_length": 16}
     backbone = GPT3Backbone(**small_config() | sizes)

@@ -1,6 +1,6 @@
 from keras_gpt3.planning.device_share import DeviceShare
+from keras_gpt3.planning.device_share import WeightShards
 from keras_gpt3.planning.mesh import Mesh
-from keras_gpt3.planning.weight_shards import WeightShards
 from tests.planning.toy_config import TOY
 
 MESH = Mesh(data=4, model=2)

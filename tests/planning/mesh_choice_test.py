@@ -1,7 +1,7 @@
 import pytest
 
 from keras_gpt3.planning.mesh import Mesh
-from keras_gpt3.planning.mesh_choice import MeshChoice
+from keras_gpt3.planning.parallelism_choice import MeshChoice
 
 
 def choice(mesh=(8,), shard_optimizer=False, shard_weights=False):

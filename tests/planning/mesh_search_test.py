@@ -4,12 +4,12 @@ from keras_gpt3.planning import Links
 from keras_gpt3.planning import estimate_sharded_memory
 from keras_gpt3.planning.mesh import Mesh
 from keras_gpt3.planning.mesh import meshes
-from keras_gpt3.planning.mesh_search import choose_mesh
-from keras_gpt3.planning.mesh_search import fewest_devices
-from keras_gpt3.planning.mesh_search import plain_choice
 from keras_gpt3.planning.micro_batch_division import divisors
-from keras_gpt3.planning.training_choice import choose_training
+from keras_gpt3.planning.parallelism_choice import choose_mesh
+from keras_gpt3.planning.parallelism_choice import fewest_devices
+from keras_gpt3.planning.parallelism_choice import plain_choice
 from keras_gpt3.planning.training_job import TrainingJob
+from keras_gpt3.planning.training_memory import choose_training
 from keras_gpt3.preset_loader import load_shipped_preset
 
 DTYPE = "mixed_bfloat16"

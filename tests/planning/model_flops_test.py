@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from keras_gpt3.planning.model_flops import model_flops_per_token
+from keras_gpt3.planning.training_job import model_flops_per_token
 from keras_gpt3.preset_loader import load_shipped_preset
 from tests.planning.toy_config import TOY
 

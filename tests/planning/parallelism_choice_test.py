@@ -1,8 +1,8 @@
 import pytest
 
 from keras_gpt3.planning.mesh import Mesh
-from keras_gpt3.planning.mesh_search import choose_mesh
 from keras_gpt3.planning.parallelism_choice import best_choice
+from keras_gpt3.planning.parallelism_choice import choose_mesh
 from keras_gpt3.planning.parallelism_choice import choose_parallelism
 from keras_gpt3.planning.training_job import TrainingJob
 from keras_gpt3.preset_loader import load_shipped_preset

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from keras_gpt3 import GPT3Backbone
-from keras_gpt3.ops import token_chunks
+from keras_gpt3.ops import log_probabilities
 from keras_gpt3.planning.pass_sizes import PassSizes
 from tests.planning.toy_config import TOY
 
@@ -77,7 +77,7 @@ def test_a_chunk_has_the_tokens_that_the_operation_takes(vocabulary_size):
     }
     for length in (1, 700, 10_000):
         sizes = PassSizes.of(config, "float32", 1, length)
-        most = token_chunks.chunk_tokens(vocabulary_size)
+        most = log_probabilities.chunk_tokens(vocabulary_size)
         # As few chunks as there can be, equally long.
         chunks = -(-length // most)
         assert sizes.chunk_tokens == -(-length // chunks)

@@ -1,7 +1,7 @@
 import pytest
 
-from keras_gpt3.planning.pipeline_bubble import micro_batch_groups
-from keras_gpt3.planning.pipeline_bubble import pipeline_bubble
+from keras_gpt3.planning.micro_batch_division import micro_batch_groups
+from keras_gpt3.planning.micro_batch_division import pipeline_bubble
 
 
 @pytest.mark.parametrize(

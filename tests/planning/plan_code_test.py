@@ -7,7 +7,7 @@ import keras_gpt3
 from keras_gpt3.planning import Links
 from keras_gpt3.planning.mesh import Mesh
 from keras_gpt3.planning.parallelism_choice import choose_parallelism
-from keras_gpt3.planning.plan_code import plan_code
+from keras_gpt3.planning.plan_output import plan_code
 from keras_gpt3.planning.training_job import TrainingJob
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.preset_loader import shipped_presets

@@ -3,9 +3,9 @@ import dataclasses
 from keras_gpt3.planning import estimate_training_memory
 from keras_gpt3.planning import format_bytes
 from keras_gpt3.planning.mesh import Mesh
-from keras_gpt3.planning.mesh_search import fewest_devices
 from keras_gpt3.planning.parallelism_choice import choose_parallelism
-from keras_gpt3.planning.plan_reason import plan_reason
+from keras_gpt3.planning.parallelism_choice import fewest_devices
+from keras_gpt3.planning.plan import plan_reason
 from keras_gpt3.planning.training_job import TrainingJob
 from keras_gpt3.preset_loader import load_shipped_preset
 

@@ -1,6 +1,6 @@
 from rich.text import Text
 
-from keras_gpt3.planning.printed_tables import PrintedTables
+from keras_gpt3.planning.describe import PrintedTables
 
 
 class Shown(PrintedTables):

@@ -7,8 +7,8 @@ from keras_gpt3 import GPT3Backbone
 from keras_gpt3.planning import available_memory
 from keras_gpt3.planning import check_fits
 from keras_gpt3.planning import describe
-from keras_gpt3.planning.process_weights import process_weights
-from keras_gpt3.planning.weight_shards import WeightShards
+from keras_gpt3.planning.device_share import WeightShards
+from keras_gpt3.planning.preflight import process_weights
 from tests.planning.toy_config import TOY
 
 

@@ -2,8 +2,8 @@ import pytest
 
 from keras_gpt3.planning import recomputation_share
 from keras_gpt3.planning.pass_sizes import PassSizes
-from keras_gpt3.planning.recomputation import backward_flops
-from keras_gpt3.planning.recomputation import forward_flops
+from keras_gpt3.planning.training_job import backward_flops
+from keras_gpt3.planning.training_job import forward_flops
 from keras_gpt3.preset_loader import load_shipped_preset
 from tests.planning.toy_config import TOY
 

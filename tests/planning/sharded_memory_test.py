@@ -3,7 +3,7 @@ import re
 import pytest
 
 from keras_gpt3.planning import estimate_sharded_memory
-from keras_gpt3.planning.weight_shards import WeightShards
+from keras_gpt3.planning.device_share import WeightShards
 from keras_gpt3.preset_loader import load_shipped_preset
 from tests.planning.toy_config import TOY
 

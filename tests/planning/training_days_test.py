@@ -1,7 +1,7 @@
 import pytest
 
-from keras_gpt3.planning.training_days import petaflop_days
-from keras_gpt3.planning.training_days import training_days
+from keras_gpt3.planning.training_job import petaflop_days
+from keras_gpt3.planning.training_job import training_days
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.preset_loader import shipped_presets
 

@@ -4,9 +4,9 @@ import pytest
 
 from keras_gpt3.planning import Links
 from keras_gpt3.planning import recomputation_share
-from keras_gpt3.planning.model_flops import model_flops_per_token
 from keras_gpt3.planning.training_job import SUSTAINED_FLOPS
 from keras_gpt3.planning.training_job import TrainingJob
+from keras_gpt3.planning.training_job import model_flops_per_token
 from tests.planning.toy_config import TOY
 
 

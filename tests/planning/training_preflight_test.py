@@ -6,11 +6,11 @@ import pytest
 from keras_gpt3.planning import check_training_fits
 from keras_gpt3.planning import estimate_training_memory
 from keras_gpt3.planning import format_bytes
-from keras_gpt3.planning.training_choice import choose_training
+from keras_gpt3.planning.training_memory import choose_training
 from keras_gpt3.preset_loader import load_shipped_preset
 
 SMALL = load_shipped_preset("gpt3_small_en")["backbone"]
-MODULE = sys.modules["keras_gpt3.planning.training_preflight"]
+MODULE = sys.modules["keras_gpt3.planning.preflight"]
 
 
 def needed(**options):

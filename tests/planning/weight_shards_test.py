@@ -6,8 +6,8 @@ from keras_gpt3.converters.complete_arguments import complete_arguments
 from keras_gpt3.converters.weight_shapes import weight_shapes
 from keras_gpt3.parallel.layout_rules import LAYOUT_RULES
 from keras_gpt3.planning import count_parameters
-from keras_gpt3.planning.weight_shards import WeightShards
-from keras_gpt3.planning.weight_shards import data_axis_divides
+from keras_gpt3.planning.device_share import WeightShards
+from keras_gpt3.planning.device_share import data_axis_divides
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.preset_loader import shipped_presets
 from tests.planning.toy_config import TOY

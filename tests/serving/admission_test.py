@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from keras_gpt3.serving.admission import Admission
-from keras_gpt3.serving.request_error import RequestError
+from keras_gpt3.serving.json_body import RequestError
+from keras_gpt3.serving.model_server import Admission
 
 MESSAGE = (
     "The server takes at most 3 prompts at a time. Received: prompts=4. Try "

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from keras_gpt3.serving.http_server import HttpServer
-from keras_gpt3.serving.listening_socket import listening_socket
+from keras_gpt3.serving.serve import listening_socket
 from keras_gpt3.serving.server_settings import ServerSettings
 from tests.serving.running_server import HALF
 from tests.serving.running_server import make_app

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from keras_gpt3.serving.json_text import json_text
+from keras_gpt3.serving.json_body import json_text
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from keras_gpt3.serving.listening_socket import listening_socket
+from keras_gpt3.serving.serve import listening_socket
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])

@@ -8,8 +8,8 @@ import pytest
 
 from keras_gpt3.serving import model_server
 from keras_gpt3.serving.exported_model import ExportedModel
+from keras_gpt3.serving.json_body import RequestError
 from keras_gpt3.serving.model_server import ModelServer
-from keras_gpt3.serving.request_error import RequestError
 from keras_gpt3.serving.server_settings import ServerSettings
 from tests.small_gpt3 import small_model
 

@@ -9,10 +9,10 @@ import pytest
 
 from keras_gpt3.serving.app import make_app
 from keras_gpt3.serving.http_server import HttpServer
-from keras_gpt3.serving.listening_socket import listening_socket
 from keras_gpt3.serving.model_server import ModelServer
+from keras_gpt3.serving.serve import listening_socket
+from keras_gpt3.serving.served_model import TextStream
 from keras_gpt3.serving.server_settings import ServerSettings
-from keras_gpt3.serving.text_stream import TextStream
 from tests.serving import headless_browser
 
 # Counts how often the answer has grown.

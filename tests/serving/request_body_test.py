@@ -3,10 +3,10 @@ import asyncio
 import pytest
 from starlette.requests import Request
 
-from keras_gpt3.serving.request_body import read_body
-from keras_gpt3.serving.request_body import unless_gone
-from keras_gpt3.serving.request_error import CLIENT_GONE
-from keras_gpt3.serving.request_error import RequestError
+from keras_gpt3.serving.app import read_body
+from keras_gpt3.serving.app import unless_gone
+from keras_gpt3.serving.json_body import CLIENT_GONE
+from keras_gpt3.serving.json_body import RequestError
 
 
 def make_request(*chunks, headers=(), gone=False, is_whole=True):

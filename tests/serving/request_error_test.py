@@ -1,4 +1,4 @@
-from keras_gpt3.serving.request_error import RequestError
+from keras_gpt3.serving.json_body import RequestError
 
 
 def test_an_error_has_a_status_and_headers_of_its_own():

@@ -1,7 +1,7 @@
 import pytest
 from starlette.testclient import TestClient
 
-from keras_gpt3.serving.request_guard import RequestGuard
+from keras_gpt3.serving.app import RequestGuard
 
 JSON = {"Content-Type": "application/json"}
 

@@ -4,9 +4,9 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.serving.exported_model import Signature
-from keras_gpt3.serving.request_layout import columns_of_request
-from keras_gpt3.serving.request_layout import rows_of_columns
-from keras_gpt3.serving.request_layout import rows_of_instances
+from keras_gpt3.serving.predict_request import columns_of_request
+from keras_gpt3.serving.predict_request import rows_of_columns
+from keras_gpt3.serving.predict_request import rows_of_instances
 
 GENERATE = Signature(
     {

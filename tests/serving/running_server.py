@@ -6,7 +6,7 @@ import threading
 
 from keras_gpt3.serving import app as routes
 from keras_gpt3.serving.http_server import HttpServer
-from keras_gpt3.serving.listening_socket import listening_socket
+from keras_gpt3.serving.serve import listening_socket
 
 HALF = (
     b"POST /v1/models/gpt3:predict HTTP/1.1\r\nHost: 127.0.0.1\r\n"

@@ -6,12 +6,12 @@ import threading
 import numpy as np
 import pytest
 
+from keras_gpt3.serving.model_server import ServingThreads
 from keras_gpt3.serving.predict_request import PredictRequest
 from keras_gpt3.serving.predict_request import parse_predict
 from keras_gpt3.serving.served_model import ServedModel
 from keras_gpt3.serving.server_metrics import ServerMetrics
 from keras_gpt3.serving.server_settings import ServerSettings
-from keras_gpt3.serving.serving_threads import ServingThreads
 
 SETTINGS = ServerSettings(batch_timeout_ms=50.0)
 

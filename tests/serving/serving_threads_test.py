@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from keras_gpt3.serving.serving_threads import ServingThreads
+from keras_gpt3.serving.model_server import ServingThreads
 
 
 def test_close_waits_for_what_runs_and_drops_the_rest():

@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from keras_gpt3.generation import SeededSampler
 from keras_gpt3.serving.exported_model import Signature
-from keras_gpt3.serving.text_rows import arrays_from_rows
-from keras_gpt3.serving.text_rows import check_lengths
-from keras_gpt3.serving.text_rows import check_value
+from keras_gpt3.serving.request_limits import arrays_from_rows
+from keras_gpt3.serving.request_limits import check_lengths
+from keras_gpt3.serving.request_limits import check_value
 
 DTYPES = {
     "max_new_tokens": "int32",

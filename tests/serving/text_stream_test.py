@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.serving.text_rows import arrays_from_rows
-from keras_gpt3.serving.text_stream import TextStream
+from keras_gpt3.serving.request_limits import arrays_from_rows
+from keras_gpt3.serving.served_model import TextStream
 
 
 def all_pieces(model, row):

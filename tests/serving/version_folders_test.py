@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from keras_gpt3.export.file_sizes import write_file_sizes
+from keras_gpt3.export.version_folder import write_file_sizes
 from keras_gpt3.serving.version_folders import VersionLoader
 from keras_gpt3.serving.version_folders import folder_state
 from keras_gpt3.serving.version_folders import is_whole

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from keras_gpt3 import preset_loader
-from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
-from keras_gpt3.tokenization.byte_alphabet import symbols_to_bytes
+from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
+from keras_gpt3.tokenization.vocabulary import symbols_to_bytes
 
 
 def test_symbols_are_the_one_character_tokens_of_the_shipped_vocabulary():

@@ -7,7 +7,7 @@ import pytest
 from keras_gpt3 import preset_loader
 from keras_gpt3.tokenization import BytePairEncoding
 from keras_gpt3.tokenization import byte_pair_encoding
-from keras_gpt3.tokenization.shared_encoding import shared_byte_pair_encoding
+from keras_gpt3.tokenization.byte_pair_encoding import shared_byte_pair_encoding
 from tests.tokenization.fuzz_texts import fuzz_texts
 from tests.tokenization.slow_byte_pair_encoding import merge_ranks
 from tests.tokenization.slow_byte_pair_encoding import slow_encode

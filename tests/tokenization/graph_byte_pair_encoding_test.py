@@ -7,11 +7,11 @@ import tensorflow as tf
 from keras_gpt3 import preset_loader
 from keras_gpt3.tokenization import BytePairEncoding
 from keras_gpt3.tokenization import graph_byte_pair_encoding
-from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
+from keras_gpt3.tokenization.byte_pair_encoding import shared_byte_pair_encoding
 from keras_gpt3.tokenization.graph_byte_pair_encoding import (
     GraphBytePairEncoding,
 )
-from keras_gpt3.tokenization.shared_encoding import shared_byte_pair_encoding
+from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
 from tests.tokenization.any_unicode_texts import any_unicode_texts
 from tests.tokenization.any_unicode_texts import whitespace
 from tests.tokenization.make_character_classes import all_characters

@@ -1,17 +1,15 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_gpt3.tokenization.graph_character_classes import END_OF_TEXT
-from keras_gpt3.tokenization.graph_character_classes import LETTER
-from keras_gpt3.tokenization.graph_character_classes import NOTHING
-from keras_gpt3.tokenization.graph_character_classes import NUMBER
-from keras_gpt3.tokenization.graph_character_classes import OTHER
-from keras_gpt3.tokenization.graph_character_classes import WHITESPACE
-from keras_gpt3.tokenization.graph_character_classes import character_classes
-from keras_gpt3.tokenization.graph_character_classes import class_table
-from keras_gpt3.tokenization.graph_character_classes import (
-    read_character_ranges,
-)
+from keras_gpt3.tokenization.graph_word_splitting import END_OF_TEXT
+from keras_gpt3.tokenization.graph_word_splitting import LETTER
+from keras_gpt3.tokenization.graph_word_splitting import NOTHING
+from keras_gpt3.tokenization.graph_word_splitting import NUMBER
+from keras_gpt3.tokenization.graph_word_splitting import OTHER
+from keras_gpt3.tokenization.graph_word_splitting import WHITESPACE
+from keras_gpt3.tokenization.graph_word_splitting import character_classes
+from keras_gpt3.tokenization.graph_word_splitting import class_table
+from keras_gpt3.tokenization.graph_word_splitting import read_character_ranges
 from tests.tokenization.make_character_classes import as_ranges
 from tests.tokenization.make_character_classes import tiktoken_character_ranges
 

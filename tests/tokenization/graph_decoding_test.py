@@ -2,9 +2,9 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.ops.graph_assertion import one_line_errors
-from keras_gpt3.tokenization.graph_decoding import check_decode_arguments
-from keras_gpt3.tokenization.graph_decoding import join_tokens
-from keras_gpt3.tokenization.graph_decoding import to_ragged
+from keras_gpt3.tokenization.graph_tables import check_decode_arguments
+from keras_gpt3.tokenization.graph_tables import join_tokens
+from keras_gpt3.tokenization.graph_tables import to_ragged
 from keras_gpt3.tokenization.graph_tables import token_table
 
 BYTES = {0: b"a", 2: b"\xc3", 3: b"\xa9\n", 5: b"\x00 "}

@@ -6,8 +6,8 @@ import re
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.tokenization.graph_special_tokens import encode_around
-from keras_gpt3.tokenization.graph_special_tokens import split_at
+from keras_gpt3.tokenization.graph_byte_pair_encoding import encode_around
+from keras_gpt3.tokenization.graph_byte_pair_encoding import split_at
 
 END = "<|end|>"
 TEXTS = [

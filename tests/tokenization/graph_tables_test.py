@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
 from keras_gpt3.tokenization.graph_tables import NO_TOKEN
 from keras_gpt3.tokenization.graph_tables import pair_table
 from keras_gpt3.tokenization.graph_tables import symbol_ids
 from keras_gpt3.tokenization.graph_tables import token_table
-from keras_gpt3.tokenization.merge_rules import read_merge_rules
+from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
+from keras_gpt3.tokenization.vocabulary import read_merge_rules
 from tests.tokenization.small_vocabulary import small_vocabulary
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.tokenization.left_truncation import truncate_left
+from keras_gpt3.tokenization.text_check import truncate_left
 
 
 @pytest.mark.parametrize(

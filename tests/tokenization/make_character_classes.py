@@ -11,7 +11,7 @@ import pathlib
 import sys
 
 import keras_gpt3
-from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
+from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
 
 FILE = (
     pathlib.Path(keras_gpt3.__file__).parent

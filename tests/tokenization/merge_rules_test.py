@@ -3,9 +3,9 @@ import random
 import pytest
 
 from keras_gpt3.tokenization import BytePairEncoding
-from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
-from keras_gpt3.tokenization.merge_rules import check_merge_rules
-from keras_gpt3.tokenization.merge_rules import read_merge_rules
+from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
+from keras_gpt3.tokenization.vocabulary import check_merge_rules
+from keras_gpt3.tokenization.vocabulary import read_merge_rules
 from tests.tokenization.slow_byte_pair_encoding import merge_ranks
 from tests.tokenization.slow_byte_pair_encoding import slow_encode
 

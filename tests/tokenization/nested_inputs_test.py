@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.tokenization.nested_inputs import to_id_sequences
-from keras_gpt3.tokenization.nested_inputs import to_texts
+from keras_gpt3.tokenization.graph_encoding import to_id_sequences
+from keras_gpt3.tokenization.graph_encoding import to_texts
 
 
 @pytest.mark.parametrize(

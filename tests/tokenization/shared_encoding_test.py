@@ -1,6 +1,6 @@
 import json
 
-from keras_gpt3.tokenization.shared_encoding import shared_byte_pair_encoding
+from keras_gpt3.tokenization.byte_pair_encoding import shared_byte_pair_encoding
 from tests.tokenization.small_vocabulary import small_vocabulary
 
 

@@ -1,6 +1,6 @@
 """A vocabulary small enough to read, for tests that need no real one."""
 
-from keras_gpt3.tokenization.byte_alphabet import BYTE_SYMBOLS
+from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
 
 MERGES = ["h e", "l l", "he ll", "hell o", "Ġ w", "o r", "Ġw or", "l d"]
 MERGES += ["Ġwor ld", "Ċ Ċ", "Ġ Ġ", "t he", "Ġ the", "1 2", "Ã ©"]

@@ -2,8 +2,8 @@ import random
 
 import pytest
 
-from keras_gpt3.tokenization.special_token_split import are_nested
-from keras_gpt3.tokenization.special_token_split import split_at_tokens
+from keras_gpt3.tokenization.byte_pair_encoding import are_nested
+from keras_gpt3.tokenization.byte_pair_encoding import split_at_tokens
 
 
 def slow_split(text, tokens):

@@ -2,7 +2,7 @@ import socket
 
 import numpy as np
 
-from keras_gpt3.tokenization.tiktoken_encoding import build_tiktoken_encoding
+from keras_gpt3.tokenization.byte_pair_encoding import build_tiktoken_encoding
 from tests.tokenization.small_vocabulary import small_vocabulary
 
 END = "<|endoftext|>"

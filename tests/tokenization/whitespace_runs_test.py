@@ -1,7 +1,7 @@
 import pytest
 
 from keras_gpt3.tokenization import BytePairEncoding
-from keras_gpt3.tokenization.whitespace_runs import cut_long_whitespace
+from keras_gpt3.tokenization.byte_pair_encoding import cut_long_whitespace
 from tests.tokenization.fuzz_texts import WHITESPACE
 from tests.tokenization.fuzz_texts import fuzz_texts
 from tests.tokenization.small_vocabulary import small_vocabulary

@@ -4,10 +4,10 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.training import AdamW
-from keras_gpt3.training.adam_kernel import adam_arguments
-from keras_gpt3.training.adam_kernel import adam_slots
-from keras_gpt3.training.adam_kernel import apply_adam
-from keras_gpt3.training.adam_kernel import has_adam_kernel
+from keras_gpt3.training.step.apply_gradients import adam_arguments
+from keras_gpt3.training.step.apply_gradients import adam_slots
+from keras_gpt3.training.step.apply_gradients import apply_adam
+from keras_gpt3.training.step.apply_gradients import has_adam_kernel
 from tests.training.small_updates import assert_same_by_norm
 from tests.training.small_updates import make_gradients
 from tests.training.small_updates import make_variables

@@ -5,9 +5,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from keras_gpt3.training.checkpoint_arguments import check_arrays
-from keras_gpt3.training.checkpoint_arguments import check_facts
-from keras_gpt3.training.checkpoint_arguments import check_metric
+from keras_gpt3.training.checkpoints.run_checkpoints import check_arrays
+from keras_gpt3.training.checkpoints.run_checkpoints import check_facts
+from keras_gpt3.training.checkpoints.run_checkpoints import check_metric
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.training import checkpoint_files
-from keras_gpt3.training.checkpoint_manifest import CheckpointManifest
+from keras_gpt3.training.checkpoints import checkpoint_files
+from keras_gpt3.training.checkpoints.checkpoint_files import CheckpointManifest
 
 DTYPES = [
     "float32",

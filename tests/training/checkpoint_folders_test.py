@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from keras_gpt3.training import checkpoint_folders
+from keras_gpt3.training.checkpoints import checkpoint_folders
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import keras_gpt3
-from keras_gpt3.training.checkpoint_manifest import CheckpointManifest
+from keras_gpt3.training.checkpoints.checkpoint_files import CheckpointManifest
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import re
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.training import checkpoint_reports
+from keras_gpt3.training.checkpoints import checkpoint_folders
 
 
 def logged(caplog):
@@ -42,7 +42,7 @@ def logged(caplog):
     ],
 )
 def test_a_failed_save_is_logged_with_its_remedy(error, cause, remedy, caplog):
-    checkpoint_reports.log_failed_save("run", 200, 100, error)
+    checkpoint_folders.log_failed_save("run", 200, 100, error)
     assert logged(caplog) == [
         f"The checkpoint of step 200 could not be written: {cause}. The run "
         f"goes on; its last checkpoint is that of step 100. {remedy}"
@@ -51,7 +51,7 @@ def test_a_failed_save_is_logged_with_its_remedy(error, cause, remedy, caplog):
 
 
 def test_a_failed_save_without_one_before_it_says_so(caplog):
-    checkpoint_reports.log_failed_save("run", 200, None, ValueError("no"))
+    checkpoint_folders.log_failed_save("run", 200, None, ValueError("no"))
     assert logged(caplog) == [
         "The checkpoint of step 200 could not be written: no. The run goes "
         "on; it has no checkpoint that can be read. Check that run can be "
@@ -60,7 +60,7 @@ def test_a_failed_save_without_one_before_it_says_so(caplog):
 
 
 def test_a_failed_removal_is_logged(caplog):
-    checkpoint_reports.log_failed_removal("run", OSError("busy"))
+    checkpoint_folders.log_failed_removal("run", OSError("busy"))
     assert logged(caplog) == [
         "Old checkpoints in run could not be removed: busy. The next save "
         "tries again."
@@ -68,7 +68,7 @@ def test_a_failed_removal_is_logged(caplog):
 
 
 def test_each_damaged_checkpoint_is_logged(caplog):
-    checkpoint_reports.log_damages({30: "a is missing", 20: "b is long"}, 10)
+    checkpoint_folders.log_damages({30: "a is missing", 20: "b is long"}, 10)
     assert logged(caplog) == [
         "Checkpoint step_000000030 is damaged: a is missing. Using step 10 "
         "before it.",
@@ -78,14 +78,14 @@ def test_each_damaged_checkpoint_is_logged(caplog):
 
 
 def test_a_step_that_there_is_not_is_an_error():
-    checkpoint_reports.check_exists("run", [10, 20], 20)
+    checkpoint_folders.check_exists("run", [10, 20], 20)
     message = (
         "step must be that of a checkpoint in the folder. Received: step=30, "
         "folder='run' with the steps [10, 20]. Pass one of them, or None for "
         "the newest."
     )
     with pytest.raises(FileNotFoundError, match=f"^{re.escape(message)}$"):
-        checkpoint_reports.check_exists("run", [10, 20], 30)
+        checkpoint_folders.check_exists("run", [10, 20], 30)
 
 
 def test_the_error_of_no_sound_checkpoint_names_them_all():
@@ -95,6 +95,6 @@ def test_the_error_of_no_sound_checkpoint_names_them_all():
         "start in another folder."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        checkpoint_reports.raise_damaged(
+        checkpoint_folders.raise_damaged(
             "run", {30: "a is missing", 20: "b is long"}
         )

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.training.checkpoint_section import CheckpointSection
+from keras_gpt3.training.recipe.pretraining_config import CheckpointSection
 from tests.section_checks import check_above_0
 from tests.section_checks import check_minimum
 

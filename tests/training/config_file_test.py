@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from keras_gpt3.strict_yaml import strict_yaml
-from keras_gpt3.training import config_file
-from keras_gpt3.training.config_file import make_config
-from keras_gpt3.training.config_file import plain_config
-from keras_gpt3.training.config_file import read_config
-from keras_gpt3.training.config_file import write_config
-from keras_gpt3.training.data_section import DataSection
-from keras_gpt3.training.model_section import ModelSection
-from keras_gpt3.training.pretraining_config import PretrainingConfig
+from keras_gpt3.training.recipe import config_file
+from keras_gpt3.training.recipe.config_file import make_config
+from keras_gpt3.training.recipe.config_file import plain_config
+from keras_gpt3.training.recipe.config_file import read_config
+from keras_gpt3.training.recipe.config_file import write_config
+from keras_gpt3.training.recipe.pretraining_config import DataSection
+from keras_gpt3.training.recipe.pretraining_config import ModelSection
+from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
 
 SMALLEST = """
 folder: runs/a

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from keras_gpt3.training.console_sink import ConsoleSink
+from keras_gpt3.training.run.sinks import ConsoleSink
 
 TRAIN = {
     "kind": "train",

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from keras_gpt3.training.data_section import DataSection
+from keras_gpt3.training.recipe.pretraining_config import DataSection
 from tests.section_checks import check_minimum
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.training.devices_section import DevicesSection
+from keras_gpt3.training.recipe.pretraining_config import DevicesSection
 from tests.section_checks import check_minimum
 
 

@@ -5,10 +5,10 @@ import pytest
 from keras_gpt3 import parallel
 from keras_gpt3.data.completion_dataset import completion_batches
 from keras_gpt3.data.completion_dataset import completion_dataset
-from keras_gpt3.data.completion_examples import CompletionExamples
+from keras_gpt3.data.completion_pairs import CompletionExamples
 from keras_gpt3.ops import op_compilation
-from keras_gpt3.training.finetune import finetune
-from keras_gpt3.training.finetuning_recipe import FinetuningRecipe
+from keras_gpt3.training.finetuning.finetune import finetune
+from keras_gpt3.training.finetuning.recipe import FinetuningRecipe
 from tests.small_gpt3 import small_text_model
 
 PAIRS = [

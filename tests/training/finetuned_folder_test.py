@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from keras_gpt3 import GPT3
-from keras_gpt3.training.finetuned_folder import check_can_be_written
-from keras_gpt3.training.finetuned_folder import write_finetuned
-from keras_gpt3.training.finetuning_history import FinetuningHistory
-from keras_gpt3.training.finetuning_recipe import FinetuningRecipe
+from keras_gpt3.training.finetuning.finetune import FinetuningHistory
+from keras_gpt3.training.finetuning.folder import check_can_be_written
+from keras_gpt3.training.finetuning.folder import write_finetuned
+from keras_gpt3.training.finetuning.recipe import FinetuningRecipe
 from tests.models.lora_test import fill
 from tests.models.lora_test import states
 from tests.small_gpt3 import quantize

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gpt3.training.finetuning_best_weights import BestWeights
+from keras_gpt3.training.finetuning.finetune import BestWeights
 
 
 @pytest.mark.parametrize(

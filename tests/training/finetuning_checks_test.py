@@ -5,11 +5,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gpt3.data.completion_examples import CompletionExamples
-from keras_gpt3.training.finetuning_checks import check_arguments
-from keras_gpt3.training.finetuning_checks import check_finite
-from keras_gpt3.training.finetuning_checks import check_trainable
-from keras_gpt3.training.finetuning_recipe import FinetuningRecipe
+from keras_gpt3.data.completion_pairs import CompletionExamples
+from keras_gpt3.training.finetuning.finetune import check_arguments
+from keras_gpt3.training.finetuning.finetune import check_finite
+from keras_gpt3.training.finetuning.finetune import check_trainable
+from keras_gpt3.training.finetuning.recipe import FinetuningRecipe
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import small_text_model

@@ -1,7 +1,7 @@
 import dataclasses
 import json
 
-from keras_gpt3.training.finetuning_history import FinetuningHistory
+from keras_gpt3.training.finetuning.finetune import FinetuningHistory
 
 
 def test_a_new_history_is_empty_and_its_own():

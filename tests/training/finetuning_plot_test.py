@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.training.finetuning_history import FinetuningHistory
-from keras_gpt3.training.finetuning_plot import plot_finetuning
+from keras_gpt3.training.finetuning.finetune import FinetuningHistory
+from keras_gpt3.training.finetuning.folder import plot_finetuning
 
 
 def history(validated):

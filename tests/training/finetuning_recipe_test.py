@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from keras_gpt3.training.finetuning_recipe import FinetuningRecipe
+from keras_gpt3.training.finetuning.recipe import FinetuningRecipe
 
 
 def test_the_rate_warms_up_then_falls_along_a_cosine_to_a_tenth():

@@ -2,8 +2,8 @@ import types
 
 import pytest
 
-from keras_gpt3.training.finetuning_history import FinetuningHistory
-from keras_gpt3.training.finetuning_step_history import StepHistory
+from keras_gpt3.training.finetuning.finetune import FinetuningHistory
+from keras_gpt3.training.finetuning.finetune import StepHistory
 
 
 def test_steps_are_told_from_the_means_that_keras_logs():

@@ -4,9 +4,9 @@ import tensorflow as tf
 
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.parallel.pipeline_stages import assign_stages
-from keras_gpt3.training.first_stage import FirstStage
-from keras_gpt3.training.gradient_clipping import squared_norm
-from keras_gpt3.training.loss_and_gradients import chunked_gradients
+from keras_gpt3.training.step.apply_gradients import squared_norm
+from keras_gpt3.training.step.loss_and_gradients import chunked_gradients
+from keras_gpt3.training.step.pipelined_gradients import FirstStage
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
 

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.training.gradient_clipping import clip_gradient
-from keras_gpt3.training.gradient_clipping import global_norm
-from keras_gpt3.training.gradient_clipping import gradient_factors
+from keras_gpt3.training.step.apply_gradients import clip_gradient
+from keras_gpt3.training.step.apply_gradients import global_norm
+from keras_gpt3.training.step.apply_gradients import gradient_factors
 
 KINDS = ("clipnorm", "global_clipnorm", "clipvalue", None)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.training.health_section import HealthSection
+from keras_gpt3.training.recipe.pretraining_config import HealthSection
 from tests.section_checks import check_above_0
 from tests.section_checks import check_minimum
 

@@ -37,7 +37,7 @@ def compute(model, data=None, shares=token_shares):
     """Loss and gradients of a batch, by path, and the seeds after it."""
     import jax
 
-    from keras_gpt3.training.jax_gradients import batch_gradients
+    from keras_gpt3.training.jax.gradients import batch_gradients
 
     x, y = small_batch() if data is None else data
     batch = keras.tree.map_structure(ops.convert_to_tensor, (x, y, shares(y)))
@@ -65,7 +65,7 @@ def expected():
     """The same by JAX' own gradient of the mean over all logits."""
     import jax
 
-    from keras_gpt3.training.jax_state import state_scope
+    from keras_gpt3.training.jax.gradients import state_scope
 
     model = new_model()
     x, y = small_batch()

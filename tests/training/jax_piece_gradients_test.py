@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.layers.padded_embedding import PaddedEmbedding
+from keras_gpt3.layers.embeddings import PaddedEmbedding
 from keras_gpt3.training import AdamW
 from tests.parallel.meshes import distributed
 from tests.parallel.meshes import new_model
@@ -56,7 +56,7 @@ def test_a_quantized_head_takes_micro_batches(monkeypatch):
 
 
 def test_the_table_of_a_head_has_its_rows_of_padding():
-    from keras_gpt3.training.jax_piece_gradients import output_table
+    from keras_gpt3.training.jax.gradients import output_table
 
     assert output_table(new_model().backbone).shape[0] == 61
     with distributed((1, 2)):

@@ -1,8 +1,8 @@
 import keras
 import numpy as np
 
-from keras_gpt3.training.jax_state import seed_places
-from keras_gpt3.training.jax_state import state_scope
+from keras_gpt3.training.jax.gradients import seed_places
+from keras_gpt3.training.jax.gradients import state_scope
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
 

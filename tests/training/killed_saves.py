@@ -17,7 +17,7 @@ import sys
 
 import numpy as np
 
-from keras_gpt3.training.run_checkpoints import RunCheckpoints
+from keras_gpt3.training.checkpoints.run_checkpoints import RunCheckpoints
 
 EVENTS = {"os.mkdir", "os.remove", "os.rename", "os.rmdir"}
 LIMIT_BYTES = 2**17

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from keras_gpt3.training.run_checkpoints import RunCheckpoints
+from keras_gpt3.training.checkpoints.run_checkpoints import RunCheckpoints
 from tests.training import killed_saves
 
 

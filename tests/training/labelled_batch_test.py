@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from keras_gpt3.training.labelled_batch import unpack_batch
+from keras_gpt3.training.step.loss_weights import unpack_batch
 
 
 @pytest.mark.parametrize("weights", [(), ("weights",)])

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from keras_gpt3.training.log_section import LogSection
+from keras_gpt3.training.recipe.pretraining_config import LogSection
 from tests.section_checks import check_above_0
 from tests.section_checks import check_minimum
 

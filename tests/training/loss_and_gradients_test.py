@@ -6,11 +6,11 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3 import parallel
-from keras_gpt3.training.loss_and_gradients import chunked_gradients
-from keras_gpt3.training.loss_and_gradients import chunked_sums
-from keras_gpt3.training.loss_and_gradients import output_table
-from keras_gpt3.training.loss_and_gradients import whole_gradients
-from keras_gpt3.training.micro_batches import in_micro_batches
+from keras_gpt3.training.step.loss_and_gradients import chunked_gradients
+from keras_gpt3.training.step.loss_and_gradients import chunked_sums
+from keras_gpt3.training.step.loss_and_gradients import output_table
+from keras_gpt3.training.step.loss_and_gradients import whole_gradients
+from keras_gpt3.training.step.loss_weights import in_micro_batches
 from tests.small_gpt3 import ROWS
 from tests.small_gpt3 import SMALL
 from tests.small_gpt3 import quantize

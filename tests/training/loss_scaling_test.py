@@ -4,9 +4,9 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.training import AdamW
-from keras_gpt3.training.apply_gradients import apply_gradients
-from keras_gpt3.training.loss_scaling import scale_loss
-from keras_gpt3.training.optimizer_check import inner_optimizer
+from keras_gpt3.training.step.apply_gradients import apply_gradients
+from keras_gpt3.training.step.loss_scaling import inner_optimizer
+from keras_gpt3.training.step.loss_scaling import scale_loss
 from tests.training.small_updates import assert_same_by_norm
 from tests.training.small_updates import make_gradients
 from tests.training.small_updates import make_variables

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from keras_gpt3.training.loss_spikes import LossSpikes
+from keras_gpt3.training.run.state import LossSpikes
 
 
 def slow_spikes(losses, deviations, window):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.training.micro_batches import in_micro_batches
+from keras_gpt3.training.step.loss_weights import in_micro_batches
 from tests.small_gpt3 import small_batch
 from tests.training.slow_training import slow_training
 from tests.training.small_training import OPTIMIZERS

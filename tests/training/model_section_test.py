@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from keras_gpt3.training.model_section import ModelSection
+from keras_gpt3.training.recipe.pretraining_config import ModelSection
 from tests.section_checks import check_minimum
 
 

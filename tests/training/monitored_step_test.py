@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.training.monitored_step import evaluation_sums
-from keras_gpt3.training.monitored_step import monitored_step
+from keras_gpt3.training.step.monitored_step import evaluation_sums
+from keras_gpt3.training.step.monitored_step import monitored_step
 from tests.small_gpt3 import small_batch
 from tests.training.slow_training import slow_training
 from tests.training.small_training import OPTIMIZERS

@@ -5,10 +5,10 @@ import pytest
 
 from keras_gpt3.training import AdamW
 from keras_gpt3.training import PretrainingRecipe
-from keras_gpt3.training.optimizer_check import check_callbacks
-from keras_gpt3.training.optimizer_check import check_optimizer
-from keras_gpt3.training.optimizer_check import inner_optimizer
-from keras_gpt3.training.optimizer_check import is_dynamic
+from keras_gpt3.training.step.loss_scaling import check_callbacks
+from keras_gpt3.training.step.loss_scaling import check_optimizer
+from keras_gpt3.training.step.loss_scaling import inner_optimizer
+from keras_gpt3.training.step.loss_scaling import is_dynamic
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
 

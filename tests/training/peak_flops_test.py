@@ -4,14 +4,14 @@ import types
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.training import peak_flops
-from keras_gpt3.training.peak_flops import measure_peak_flops
+from keras_gpt3.training.run import report
+from keras_gpt3.training.run.report import measure_peak_flops
 
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(peak_flops, "_CPU_SIZES", (8, 16, 32))
-    monkeypatch.setattr(peak_flops, "_GPU_SIZES", (64,))
+    monkeypatch.setattr(report, "_CPU_SIZES", (8, 16, 32))
+    monkeypatch.setattr(report, "_GPU_SIZES", (64,))
 
 
 def clock_of_products(monkeypatch, seconds):
@@ -33,7 +33,7 @@ def clock_of_products(monkeypatch, seconds):
         return now[0]
 
     clock = types.SimpleNamespace(perf_counter=perf_counter)
-    monkeypatch.setattr(peak_flops, "time", clock)
+    monkeypatch.setattr(report, "time", clock)
     monkeypatch.setattr(tf, "matmul", matmul)
     return sizes
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.training.piece_norms import NUM_PIECE_SUMS
-from keras_gpt3.training.piece_norms import with_piece_norms
+from keras_gpt3.training.step.monitored_step import NUM_PIECE_SUMS
+from keras_gpt3.training.step.monitored_step import with_piece_norms
 
 KERNEL = np.random.default_rng(0).normal(size=(3, 2)).astype("float32")
 ROWS = np.random.default_rng(1).normal(size=(3, 2)).astype("float32")

@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.ops import op_compilation
-from keras_gpt3.training.piece_norms import NUM_PIECE_SUMS
-from keras_gpt3.training.piece_norms import with_piece_norms
-from keras_gpt3.training.replica_gradients import NUM_SUMS
-from keras_gpt3.training.replica_gradients import replica_gradients
+from keras_gpt3.training.step.monitored_step import NUM_PIECE_SUMS
+from keras_gpt3.training.step.monitored_step import with_piece_norms
+from keras_gpt3.training.step.replica_gradients import NUM_SUMS
+from keras_gpt3.training.step.replica_gradients import replica_gradients
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import small_batch
 from tests.training.small_training import new_model

@@ -2,10 +2,10 @@ import logging
 
 import pytest
 
-from keras_gpt3.training import plot_sink
-from keras_gpt3.training.plot_sink import PlotSink
-from keras_gpt3.training.run_folder import RunFolder
-from keras_gpt3.training.run_log import RunLog
+from keras_gpt3.training.run import sinks
+from keras_gpt3.training.run.folder import RunFolder
+from keras_gpt3.training.run.log import RunLog
+from keras_gpt3.training.run.sinks import PlotSink
 
 TRAIN = {"kind": "train", "step": 10, "tokens_seen": 640, "loss": 9.0}
 VALIDATION = {"kind": "validation", "step": 10, "tokens_seen": 640}
@@ -21,7 +21,7 @@ def drawings(monkeypatch):
         found.append([record["step"] for record in records])
         path.write_text(str(len(found)))
 
-    monkeypatch.setattr(plot_sink, "plot_run", draw)
+    monkeypatch.setattr(sinks, "plot_run", draw)
     return found
 
 
@@ -84,7 +84,7 @@ def test_what_goes_wrong_is_logged_and_tried_again(
 
     sink = PlotSink(tmp_path)
     with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
-        patch.setattr(plot_sink, "plot_run", fail)
+        patch.setattr(sinks, "plot_run", fail)
         tell(sink, tmp_path, VALIDATION)
     assert caplog.messages == [
         f"The curves could not be drawn to {tmp_path / 'curves.png'}: No space "

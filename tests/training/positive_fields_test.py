@@ -3,7 +3,7 @@ import types
 
 import pytest
 
-from keras_gpt3.training.positive_fields import check_positive
+from keras_gpt3.training.recipe.pretraining_config import check_positive
 
 SECTION = types.SimpleNamespace(minutes=0.5, rate=0, window=None)
 

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from keras_gpt3.data import TokenShards
-from keras_gpt3.training import checkpoint_files
-from keras_gpt3.training import run_checkpoints
-from keras_gpt3.training.run_folder import RunFolder
+from keras_gpt3.training.checkpoints import checkpoint_files
+from keras_gpt3.training.checkpoints import run_checkpoints
+from keras_gpt3.training.run.folder import RunFolder
 from tests.small_gpt3 import LENGTH
 from tests.training.pretraining_run_test import assert_bitwise_equal
 from tests.training.pretraining_run_test import records_of

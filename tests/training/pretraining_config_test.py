@@ -3,12 +3,12 @@ import re
 
 import pytest
 
-from keras_gpt3.training.config_file import read_config
-from keras_gpt3.training.config_file import write_config
-from keras_gpt3.training.data_section import DataSection
-from keras_gpt3.training.model_section import ModelSection
-from keras_gpt3.training.pretraining_config import PretrainingConfig
-from keras_gpt3.training.recipe_section import RecipeSection
+from keras_gpt3.training.recipe.config_file import read_config
+from keras_gpt3.training.recipe.config_file import write_config
+from keras_gpt3.training.recipe.pretraining_config import DataSection
+from keras_gpt3.training.recipe.pretraining_config import ModelSection
+from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
+from keras_gpt3.training.recipe.pretraining_config import RecipeSection
 
 SECTIONS = [
     field.type

@@ -10,11 +10,11 @@ import pytest
 
 from keras_gpt3.data import Mixture
 from keras_gpt3.data import contexts_of_step
-from keras_gpt3.training import pretraining_run
-from keras_gpt3.training.pretraining_run import is_due
-from keras_gpt3.training.run_checkpoints import RunCheckpoints
-from keras_gpt3.training.run_data import RunData
-from keras_gpt3.training.run_log import RunLog
+from keras_gpt3.training.checkpoints.run_checkpoints import RunCheckpoints
+from keras_gpt3.training.run import pretraining_run
+from keras_gpt3.training.run.data import RunData
+from keras_gpt3.training.run.log import RunLog
+from keras_gpt3.training.run.pretraining_run import is_due
 from tests.small_gpt3 import LENGTH
 from tests.training.small_run import NUM_STEPS
 from tests.training.small_run import small_config

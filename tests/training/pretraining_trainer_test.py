@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.ops import op_compilation
-from keras_gpt3.training.pretraining_trainer import REPORT
-from keras_gpt3.training.pretraining_trainer import PretrainingTrainer
+from keras_gpt3.training.run.pretraining_run import REPORT
+from keras_gpt3.training.run.pretraining_run import PretrainingTrainer
 from tests.training.slow_training import slow_training
 from tests.training.small_training import OPTIMIZERS
 from tests.training.small_training import assert_same_weights

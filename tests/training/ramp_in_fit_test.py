@@ -7,7 +7,7 @@ import pytest
 from keras_gpt3.data import BatchRamp
 from keras_gpt3.data import packed_dataset
 from keras_gpt3.ops import op_compilation
-from keras_gpt3.training import train_step
+from keras_gpt3.training.step import train_step
 from tests.small_gpt3 import LENGTH
 from tests.training.small_run import write_shards
 from tests.training.small_training import assert_same_weights

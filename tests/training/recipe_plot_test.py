@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from keras_gpt3.training import PretrainingRecipe
-from keras_gpt3.training.recipe_plot import recipe_plot
+from keras_gpt3.training.recipe.pretraining_recipe import recipe_plot
 
 GROWING = PretrainingRecipe(
     batch_tokens=640,

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from keras_gpt3.training.recipe_point import RecipePoint
+from keras_gpt3.training.recipe.pretraining_recipe import RecipePoint
 
 
 def test_a_point_cannot_be_changed():

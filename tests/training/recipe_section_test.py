@@ -1,7 +1,7 @@
 import dataclasses
 
-from keras_gpt3.training.pretraining_recipe import PretrainingRecipe
-from keras_gpt3.training.recipe_section import RecipeSection
+from keras_gpt3.training.recipe.pretraining_config import RecipeSection
+from keras_gpt3.training.recipe.pretraining_recipe import PretrainingRecipe
 from tests.section_checks import check_minimum
 
 

@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.ops import op_compilation
-from keras_gpt3.training.replica_gradients import NUM_SUMS
-from keras_gpt3.training.replica_gradients import replica_gradients
+from keras_gpt3.training.step.replica_gradients import NUM_SUMS
+from keras_gpt3.training.step.replica_gradients import replica_gradients
 from tests.small_gpt3 import small_batch
 from tests.training.small_training import new_model
 

@@ -2,7 +2,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.parallel import mirrored_strategy
-from keras_gpt3.training.replica_sum import sum_over_replicas
+from keras_gpt3.training.step.loss_weights import sum_over_replicas
 
 
 def summed(strategy, make_tensors):

@@ -4,10 +4,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from keras_gpt3.training.checkpoint_files import seal_files
-from keras_gpt3.training.checkpoint_files import write_arrays
-from keras_gpt3.training.checkpoint_manifest import CheckpointManifest
-from keras_gpt3.training.restored_checkpoint import RestoredCheckpoint
+from keras_gpt3.training.checkpoints.checkpoint_files import CheckpointManifest
+from keras_gpt3.training.checkpoints.checkpoint_files import RestoredCheckpoint
+from keras_gpt3.training.checkpoints.checkpoint_files import seal_files
+from keras_gpt3.training.checkpoints.checkpoint_files import write_arrays
 
 
 def test_a_checkpoint_comes_back_with_all_that_was_saved(tmp_path):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from keras_gpt3.ops import op_compilation
-from keras_gpt3.training.run_arrays import assign_arrays
-from keras_gpt3.training.run_arrays import model_arrays
+from keras_gpt3.training.run.state import assign_arrays
+from keras_gpt3.training.run.state import model_arrays
 from tests.small_gpt3 import small_batch
 from tests.training.small_training import new_model
 

@@ -5,8 +5,8 @@ import threading
 import numpy as np
 import pytest
 
-from keras_gpt3.training import run_checkpoints
-from keras_gpt3.training.run_checkpoints import RunCheckpoints
+from keras_gpt3.training.checkpoints import run_checkpoints
+from keras_gpt3.training.checkpoints.run_checkpoints import RunCheckpoints
 
 DATA = "arrays.data-00000-of-00001"
 

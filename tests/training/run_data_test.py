@@ -9,7 +9,7 @@ from keras_gpt3.data import Mixture
 from keras_gpt3.data import TokenShards
 from keras_gpt3.data import packed_dataset
 from keras_gpt3.parallel import mirrored_strategy
-from keras_gpt3.training.run_data import RunData
+from keras_gpt3.training.run.data import RunData
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import SMALL
 from tests.training.small_run import small_config

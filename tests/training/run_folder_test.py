@@ -4,12 +4,12 @@ import threading
 
 import pytest
 
-from keras_gpt3.training.data_section import DataSection
-from keras_gpt3.training.model_section import ModelSection
-from keras_gpt3.training.pretraining_config import PretrainingConfig
-from keras_gpt3.training.recipe_section import RecipeSection
-from keras_gpt3.training.run_folder import RunFolder
-from keras_gpt3.training.run_folder import fingerprint
+from keras_gpt3.training.recipe.pretraining_config import DataSection
+from keras_gpt3.training.recipe.pretraining_config import ModelSection
+from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
+from keras_gpt3.training.recipe.pretraining_config import RecipeSection
+from keras_gpt3.training.run.folder import RunFolder
+from keras_gpt3.training.run.folder import fingerprint
 
 
 def make_config(**changes):

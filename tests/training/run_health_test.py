@@ -3,9 +3,9 @@ import re
 
 import pytest
 
-from keras_gpt3.training.health_section import HealthSection
-from keras_gpt3.training.run_health import RunHealth
-from keras_gpt3.training.run_state import RunState
+from keras_gpt3.training.recipe.pretraining_config import HealthSection
+from keras_gpt3.training.run.state import RunHealth
+from keras_gpt3.training.run.state import RunState
 
 
 def watch(health, losses, applied=()):

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from keras_gpt3.training.run_log import RunLog
+from keras_gpt3.training.run.log import RunLog
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from keras_gpt3.training.run_folder import RunFolder
-from keras_gpt3.training.run_log import RunLog
-from keras_gpt3.training.run_plot import drawn_points
-from keras_gpt3.training.run_plot import plot_run
-from keras_gpt3.training.run_plot import smoothed
+from keras_gpt3.training.run.folder import RunFolder
+from keras_gpt3.training.run.log import RunLog
+from keras_gpt3.training.run.log import drawn_points
+from keras_gpt3.training.run.log import plot_run
+from keras_gpt3.training.run.log import smoothed
 
 LOSSES = [10.5, 9.0, math.nan, 8.5, 8.0]
 SKIPPED = [0, 0, 1, 1, 3]

@@ -2,10 +2,10 @@ import re
 
 import pytest
 
-from keras_gpt3.training.pretraining_recipe import PretrainingRecipe
-from keras_gpt3.training.recipe_section import RecipeSection
-from keras_gpt3.training.run_recipe import batch_multiple
-from keras_gpt3.training.run_recipe import run_recipe
+from keras_gpt3.training.recipe.pretraining_config import RecipeSection
+from keras_gpt3.training.recipe.pretraining_recipe import PretrainingRecipe
+from keras_gpt3.training.run.pretrain import batch_multiple
+from keras_gpt3.training.run.pretrain import run_recipe
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import math
 import numpy as np
 import pytest
 
-from keras_gpt3.training.gradient_noise_scale import GradientNoiseScale
-from keras_gpt3.training.pretraining_recipe import PretrainingRecipe
-from keras_gpt3.training.run_report import RunReport
-from keras_gpt3.training.run_state import RunState
+from keras_gpt3.training.recipe.pretraining_recipe import PretrainingRecipe
+from keras_gpt3.training.run.report import RunReport
+from keras_gpt3.training.run.state import RunState
+from keras_gpt3.training.step.monitored_step import GradientNoiseScale
 
 LENGTH = 8
 RECIPE = PretrainingRecipe(

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from keras_gpt3.training import run_requests
-from keras_gpt3.training.run_requests import RunRequests
+from keras_gpt3.training.run import requests
+from keras_gpt3.training.run.requests import RunRequests
 
 STOP, SAVE, NOTHING = [1.0, 0.0], [0.0, 1.0], [0.0, 0.0]
 
@@ -153,7 +153,7 @@ with module.RunRequests(None, None):
 
 def test_a_long_call_acknowledges_ctrl_c_and_ends_at_the_second():
     with subprocess.Popen(
-        [sys.executable, "-c", DEAF, run_requests.__file__],
+        [sys.executable, "-c", DEAF, requests.__file__],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.training import RunCheckpoints
-from keras_gpt3.training import run_saves
-from keras_gpt3.training.run_saves import RunSaves
+from keras_gpt3.training.run import state
+from keras_gpt3.training.run.state import RunSaves
 from tests.training.small_training import new_model
 
 FACTS = {"state": {"step": 3}}
@@ -52,13 +52,13 @@ def test_others_restore_what_the_first_worker_chose(tmp_path, monkeypatch):
     saves.finish(5)
     told = {"step": 3}
     monkeypatch.setattr(
-        run_saves, "from_first_worker", lambda strategy, number: told["step"]
+        state, "from_first_worker", lambda strategy, number: told["step"]
     )
     other, _ = make_saves(tmp_path, is_chief=False, model=model)
     assert other.restore()["state"] == {"step": 3}
-    told["step"] = run_saves._NONE
+    told["step"] = state._NONE
     assert other.restore() is None
-    told["step"] = run_saves._FAILED
+    told["step"] = state._FAILED
     message = (
         "The first worker must restore a checkpoint. Received: an error there. "
         "Its log says which."
@@ -78,13 +78,13 @@ def test_the_first_worker_tells_others_that_it_failed(tmp_path, monkeypatch):
     data.write_bytes(b"")
     told = []
     monkeypatch.setattr(
-        run_saves,
+        state,
         "from_first_worker",
         lambda strategy, number: told.append(number),
     )
     with pytest.raises(ValueError, match="A checkpoint must be sound"):
         saves.restore()
-    assert told == [run_saves._FAILED]
+    assert told == [state._FAILED]
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):

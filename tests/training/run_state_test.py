@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from keras_gpt3.training.run_state import RunState
+from keras_gpt3.training.run.state import RunState
 
 
 def slow_batches(skipped, number):

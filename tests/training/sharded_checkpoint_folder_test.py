@@ -7,11 +7,11 @@ import pytest
 
 from keras_gpt3.training import ShardedCheckpoint
 from keras_gpt3.training import restore_sharded_checkpoint
-from keras_gpt3.training.sharded_checkpoint_folder import checkpoint_path
-from keras_gpt3.training.sharded_checkpoint_folder import checkpoint_root
-from keras_gpt3.training.sharded_checkpoint_folder import checkpoint_steps
-from keras_gpt3.training.sharded_checkpoint_folder import import_orbax
-from keras_gpt3.training.sharded_checkpoint_folder import read_metadata
+from keras_gpt3.training.checkpoints.sharded_files import checkpoint_path
+from keras_gpt3.training.checkpoints.sharded_files import checkpoint_root
+from keras_gpt3.training.checkpoints.sharded_files import checkpoint_steps
+from keras_gpt3.training.checkpoints.sharded_files import import_orbax
+from keras_gpt3.training.checkpoints.sharded_files import read_metadata
 
 JAX = pytest.mark.backend("jax", reason="Orbax is used on JAX alone")
 SAVE_OR_RESTORE = [

@@ -7,7 +7,7 @@ import pytest
 
 from keras_gpt3.training import AdamW
 from keras_gpt3.training import restore_sharded_checkpoint
-from keras_gpt3.training.sharded_checkpoint_state import checkpoint_variables
+from keras_gpt3.training.checkpoints.sharded_files import checkpoint_variables
 from tests.training.sharded_models import randomize
 from tests.training.sharded_models import save
 from tests.training.sharded_models import set_mesh
@@ -17,7 +17,7 @@ from tests.training.sharded_models import values
 
 pytestmark = pytest.mark.backend("jax", reason="keras.distribution is JAX'")
 module = importlib.import_module(
-    "keras_gpt3.training.sharded_checkpoint_restore"
+    "keras_gpt3.training.checkpoints.sharded_checkpoint"
 )
 
 

@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from keras_gpt3.training.sharded_checkpoint_state import check_same_model
-from keras_gpt3.training.sharded_checkpoint_state import check_same_variables
-from keras_gpt3.training.sharded_checkpoint_state import checkpoint_facts
-from keras_gpt3.training.sharded_checkpoint_state import checkpoint_variables
+from keras_gpt3.training.checkpoints.sharded_files import check_same_model
+from keras_gpt3.training.checkpoints.sharded_files import check_same_variables
+from keras_gpt3.training.checkpoints.sharded_files import checkpoint_facts
+from keras_gpt3.training.checkpoints.sharded_files import checkpoint_variables
 from keras_gpt3.version import __version__
 from tests.training.sharded_models import set_mesh
 from tests.training.sharded_models import sharded_model

@@ -10,8 +10,8 @@ import pytest
 
 from keras_gpt3.training import ShardedCheckpoint
 from keras_gpt3.training import restore_sharded_checkpoint
-from keras_gpt3.training.sharded_checkpoint_folder import checkpoint_steps
-from keras_gpt3.training.sharded_checkpoint_folder import import_orbax
+from keras_gpt3.training.checkpoints.sharded_files import checkpoint_steps
+from keras_gpt3.training.checkpoints.sharded_files import import_orbax
 from tests.training.sharded_models import randomize
 from tests.training.sharded_models import save
 from tests.training.sharded_models import set_mesh

@@ -7,7 +7,7 @@ from keras_gpt3 import GPT3Backbone
 from keras_gpt3.data import packed_dataset
 from keras_gpt3.training import AdamW
 from keras_gpt3.training import ShardedCheckpoint
-from keras_gpt3.training.sharded_checkpoint_state import checkpoint_variables
+from keras_gpt3.training.checkpoints.sharded_files import checkpoint_variables
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import ROWS
 from tests.small_gpt3 import small_model

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gpt3.parallel import mirrored_strategy
-from keras_gpt3.training.apply_gradients import apply_gradients
+from keras_gpt3.training.step.apply_gradients import apply_gradients
 
 
 def make_variables(dtype="float32"):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.training.stage_passes import StagePasses
+from keras_gpt3.training.step.pipelined_gradients import StagePasses
 
 pytestmark = pytest.mark.backend("tensorflow", reason="TensorFlow's step")
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.training.tensorboard_sink import TensorBoardSink
+from keras_gpt3.training.run.sinks import TensorBoardSink
 
 
 def scalars(folder):

@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.parallel import mirrored_strategy
-from keras_gpt3.training.token_shares import token_shares
-from keras_gpt3.training.token_shares import token_weights
+from keras_gpt3.training.step.loss_weights import token_shares
+from keras_gpt3.training.step.loss_weights import token_weights
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bool", "int32"])

@@ -3,7 +3,7 @@ import types
 import pytest
 
 from keras_gpt3.training import TrainingProgress
-from keras_gpt3.training import training_progress
+from keras_gpt3.training.step import training_progress
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.ops import op_compilation
-from keras_gpt3.training.validation_evaluator import ValidationEvaluator
+from keras_gpt3.training.run.pretraining_run import ValidationEvaluator
 from tests.training.small_training import even_dataset
 from tests.training.small_training import new_model
 

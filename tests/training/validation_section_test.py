@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from keras_gpt3.training.validation_section import ValidationSection
+from keras_gpt3.training.recipe.pretraining_config import ValidationSection
 from tests.section_checks import check_minimum
 
 

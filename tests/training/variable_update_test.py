@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.training import AdamW
-from keras_gpt3.training.apply_gradients import apply_gradients
+from keras_gpt3.training.step.apply_gradients import apply_gradients
 from tests.training.small_updates import make_gradients
 from tests.training.small_updates import make_variables
 

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gpt3.training import wandb_callback
-from keras_gpt3.training.wandb_callback import WandbCallback
+from keras_gpt3.training.run import sinks
+from keras_gpt3.training.run.sinks import WandbCallback
 from tests.training.fake_wandb import fake_wandb
 
 
@@ -68,7 +68,7 @@ def test_each_fit_makes_a_chart_unless_the_folder_is_the_same(wandb, tmp_path):
 
 
 def test_of_several_workers_the_chief_alone_sends(wandb, monkeypatch):
-    monkeypatch.setattr(wandb_callback, "is_chief", lambda strategy: False)
+    monkeypatch.setattr(sinks, "is_chief", lambda strategy: False)
     fit(WandbCallback("small", log_every=1), epochs=1)
     assert wandb.runs == []
 

@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from keras_gpt3.training.wandb_sink import WandbSink
+from keras_gpt3.training.run.sinks import WandbSink
 from tests.training.fake_wandb import fake_wandb
 
 

@@ -6,12 +6,12 @@ import pytest
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from keras_gpt3.corpus.document import Document
-from keras_gpt3.corpus.readers.common_crawl_records import (
+from keras_gpt3.corpus.pipeline.document import Document
+from keras_gpt3.corpus.read.common_crawl_records import (
     read_common_crawl_records,
 )
-from keras_gpt3.corpus.readers.open_compressed import DamagedFileError
-from keras_gpt3.corpus.readers.other_record import OtherRecord
+from keras_gpt3.corpus.read.decode_text import DamagedFileError
+from keras_gpt3.corpus.read.decode_text import OtherRecord
 
 STORY = "It was a bright cold day in April, and the café was open. " * 5
 PAGE = (

@@ -2,8 +2,8 @@ import codecs
 
 import pytest
 
-from keras_gpt3.corpus.readers.decode_text import decode_text
-from keras_gpt3.corpus.readers.decode_text import is_binary
+from keras_gpt3.corpus.read.decode_text import decode_text
+from keras_gpt3.corpus.read.decode_text import is_binary
 
 TEXT = "The café in Rome, \u201cquoted\u201d \u2013 as it was."
 

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.corpus.readers.escaped_text import escaped_text
+from keras_gpt3.corpus.read.decode_text import escaped_text
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import tracemalloc
 
 import pytest
 
-from keras_gpt3.corpus.document import Document
-from keras_gpt3.corpus.readers.json_documents import read_json_documents
+from keras_gpt3.corpus.pipeline.document import Document
+from keras_gpt3.corpus.read.read_file import read_json_documents
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import zstandard
 
-from keras_gpt3.corpus.readers.open_compressed import DamagedFileError
-from keras_gpt3.corpus.readers.open_compressed import open_compressed
+from keras_gpt3.corpus.read.decode_text import DamagedFileError
+from keras_gpt3.corpus.read.decode_text import open_compressed
 
 LINES = b"".join(b"%d upon a time\n" % number for number in range(9999))
 COMPRESS = {

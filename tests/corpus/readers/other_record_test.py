@@ -1,4 +1,4 @@
-from keras_gpt3.corpus.readers.other_record import OtherRecord
+from keras_gpt3.corpus.read.decode_text import OtherRecord
 
 
 def test_records_of_a_kind_are_equal():

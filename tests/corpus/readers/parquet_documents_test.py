@@ -4,10 +4,10 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from keras_gpt3.corpus.document import Document
-from keras_gpt3.corpus.readers import parquet_documents
-from keras_gpt3.corpus.readers.open_compressed import DamagedFileError
-from keras_gpt3.corpus.readers.parquet_documents import read_parquet_documents
+from keras_gpt3.corpus.pipeline.document import Document
+from keras_gpt3.corpus.read import parquet_documents
+from keras_gpt3.corpus.read.decode_text import DamagedFileError
+from keras_gpt3.corpus.read.parquet_documents import read_parquet_documents
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 import zstandard
 from pyarrow import parquet
 
-from keras_gpt3.corpus.readers import read_file as read_file_module
-from keras_gpt3.corpus.readers.read_file import read_file
-from keras_gpt3.corpus.readers.read_file import reader_of
+from keras_gpt3.corpus.read import read_file as read_file_module
+from keras_gpt3.corpus.read.read_file import read_file
+from keras_gpt3.corpus.read.read_file import reader_of
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gpt3.corpus.readers.record_id import record_id
+from keras_gpt3.corpus.read.decode_text import record_id
 
 
 @pytest.mark.parametrize(

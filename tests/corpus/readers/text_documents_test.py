@@ -2,9 +2,9 @@ import gzip
 
 import pytest
 
-from keras_gpt3.corpus.document import Document
-from keras_gpt3.corpus.readers.open_compressed import DamagedFileError
-from keras_gpt3.corpus.readers.text_documents import read_text_documents
+from keras_gpt3.corpus.pipeline.document import Document
+from keras_gpt3.corpus.read.decode_text import DamagedFileError
+from keras_gpt3.corpus.read.read_file import read_text_documents
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from keras_gpt3.corpus.readers.unreadable_file import raise_if_unreadable
+from keras_gpt3.corpus.read.decode_text import raise_if_unreadable
 
 
 @pytest.mark.parametrize(

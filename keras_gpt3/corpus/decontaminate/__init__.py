@@ -1,0 +1,1 @@
+"""The stage `decontaminate`: what evaluation tasks share with documents."""

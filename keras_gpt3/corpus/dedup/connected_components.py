@@ -1,0 +1,138 @@
+"""Clusters: what is linked, by whatever number of links, belongs together."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from keras_gpt3.atomic_write import replaced_file
+from keras_gpt3.corpus.dedup.locality_bands import mixed_bits
+from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
+from keras_gpt3.corpus.pipeline.corpus_pipeline import corpus_pipeline
+
+# Each pipeline costs a start of the workers, each round two shuffles.
+_ROUNDS = 3
+
+
+def connected_components(paths, folder, num_blocks, options):
+    """Find the clusters of a graph of any size, as Beam pipelines.
+
+    Large-star and small-star in turn (Kiveris et al. 2014, "Connected
+    Components in MapReduce and Beyond") until all clusters are stars: a chain
+    takes a number of rounds that grows as the logarithm of its length.
+    """
+    number, is_done = 0, not paths
+    while not is_done:
+        target = pathlib.Path(folder, f"pass-{number:02}")
+        with corpus_pipeline(options) as pipeline:
+            _add_rounds(pipeline, paths, _Blocks(num_blocks), str(target))
+        paths = sorted(map(str, target.glob("*.npz")))
+        is_done = all(_is_done(path) for path in paths)
+        number += 1
+    return paths
+
+
+def _add_rounds(pipeline, paths, blocks, folder):
+    beam = import_extra("apache_beam")
+    links = (
+        pipeline
+        | beam.Create(paths)
+        | beam.Reshuffle()
+        | "Read" >> beam.FlatMap(_read_stars, blocks)
+    )
+    for i in range(_ROUNDS):
+        links = (
+            links
+            | f"Neighbours {i}" >> beam.GroupByKey()
+            | f"Large star {i}" >> beam.FlatMap(_large_star, blocks)
+            | f"Smaller neighbours {i}" >> beam.GroupByKey()
+            | f"Small star {i}" >> beam.FlatMap(_small_star, blocks)
+        )
+    _ = links | beam.GroupByKey() | beam.Map(_write, folder)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Blocks:
+    """Divides links among blocks by their first node."""
+
+    num_blocks: int
+
+    def scatter(self, links):
+        """Yields pairs of a block's number and its links."""
+        number = mixed_bits(links[:, 0]) % np.uint64(self.num_blocks)
+        for block in np.unique(number):
+            yield int(block), links[number == block]
+
+    def scatter_both_ways(self, links):
+        yield from self.scatter(np.concatenate([links, links[:, ::-1]]))
+
+
+# === One block ===
+
+
+def _read_stars(path, blocks):
+    """The links of a file, each cluster of which is made a star at once."""
+    sparse = import_extra("scipy.sparse")
+    with np.load(path) as arrays:
+        links = arrays["nodes"]
+    nodes, ends = np.unique(links, return_inverse=True)
+    ends = ends.reshape(-1, 2)
+    graph = sparse.coo_array(
+        (np.ones(len(ends), "int8"), (ends[:, 0], ends[:, 1])),
+        shape=(len(nodes), len(nodes)),
+    )
+    _, labels = sparse.csgraph.connected_components(graph, directed=False)
+    # Nodes ascend, so the first of a label is its smallest.
+    _, firsts = np.unique(labels, return_index=True)
+    centers = nodes[firsts][labels]
+    stars = np.stack([nodes, centers], axis=1)[nodes != centers]
+    yield from blocks.scatter_both_ways(stars)
+
+
+def _gathered(item):
+    """A block's links once each, sorted, and the smallest end of each run."""
+    links = np.unique(np.concatenate(list(item[1])), axis=0)
+    is_first = np.ones(len(links), "bool")
+    is_first[1:] = links[1:, 0] != links[:-1, 0]
+    firsts = np.maximum.accumulate(np.where(is_first, np.arange(len(links)), 0))
+    return links, links[firsts, 1]
+
+
+def _large_star(item, blocks):
+    """Links larger neighbours to the smallest node around (or itself)."""
+    links, smallest = _gathered(item)
+    center = np.minimum(smallest, links[:, 0])
+    is_larger = links[:, 1] > links[:, 0]
+    yield from blocks.scatter(
+        np.stack([links[:, 1], center], axis=1)[is_larger]
+    )
+
+
+def _small_star(item, blocks):
+    """Links a node and its smaller neighbours to the smallest of these."""
+    links, smallest = _gathered(item)
+    stars = np.concatenate(
+        [
+            np.stack([links[:, 0], smallest], axis=1),
+            np.stack([links[:, 1], smallest], axis=1),
+        ]
+    )
+    stars = np.unique(stars[stars[:, 0] != stars[:, 1]], axis=0)
+    yield from blocks.scatter_both_ways(stars)
+
+
+def _write(item, folder):
+    """Writes the links to smaller nodes, and whether all are of stars."""
+    links, _ = _gathered(item)
+    is_smaller = links[:, 1] < links[:, 0]
+    _, runs = np.unique(links[:, 0], return_inverse=True)
+    smaller = np.bincount(runs, is_smaller)
+    larger = np.bincount(runs, ~is_smaller)
+    is_star = (smaller == 0) | ((smaller == 1) & (larger == 0))
+    with replaced_file(pathlib.Path(folder, f"{item[0]:05}.npz")) as file:
+        np.savez(file, nodes=links[is_smaller], is_done=is_star.all())
+
+
+def _is_done(path):
+    with np.load(path) as arrays:
+        return bool(arrays["is_done"])

@@ -1,0 +1,148 @@
+"""Reads and writes parts: documents as zstd-compressed lines of JSON."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+
+from keras_gpt3.atomic_write import replaced_file
+from keras_gpt3.atomic_write import write_json
+from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
+from keras_gpt3.corpus.pipeline.document import Document
+from keras_gpt3.corpus.read.decode_text import DamagedFileError
+from keras_gpt3.corpus.read.decode_text import open_compressed
+
+PART_SUFFIX = ".jsonl.zst"
+_LEVEL = 3
+
+
+def read_part(path):
+    """Yields the documents of a part, one at a time in memory."""
+    return map(Document.from_json, read_part_lines(path))
+
+
+def read_part_lines(path):
+    """Yields the lines of a part, or of what was put aside beside it."""
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"A part must exist. Received: file='{path}'. Run the stage that "
+            "writes it again."
+        )
+    try:
+        with open_compressed(path) as stream:
+            yield from stream
+    except DamagedFileError as error:
+        raise ValueError(
+            f"A part must be a whole zstd file. Received: file='{path}' "
+            f"({error.detail}). Remove it and run its stage again."
+        ) from error
+
+
+class PartWriter(contextlib.AbstractContextManager):
+    """Writes a part that appears with its last document, or not at all.
+
+    The same documents give the same bytes.
+    """
+
+    def __init__(self, path):
+        compressor = import_extra("zstandard").ZstdCompressor(
+            level=_LEVEL, write_checksum=True
+        )
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(replaced_file(path))
+            self._stream = stack.enter_context(
+                compressor.stream_writer(file, closefd=False)
+            )
+            self._stack = stack.pop_all()
+        self.num_documents = 0
+        self.num_characters = 0
+
+    def write(self, document):
+        """Writes one document."""
+        self._stream.write(document.to_json().encode("utf-8") + b"\n")
+        self.num_documents += 1
+        self.num_characters += len(document.text)
+
+    def __exit__(self, *error):
+        self._stack.__exit__(*error)
+
+
+# The kind of what a stage puts aside, after the first.
+DROPPED = "dropped"
+
+
+@dataclasses.dataclass(frozen=True)
+class StagePart:
+    """What one part is made from, and where it goes.
+
+    It is done once its counts are written, last of all; they name the digest
+    and the sizes of its files, as long as these are there.
+    """
+
+    source: str
+    name: str
+    folder: str
+    input: str
+    digest: str
+    others: tuple = ()
+
+    @property
+    def output(self):
+        """The path of its documents."""
+        return self.path(self.name + PART_SUFFIX)
+
+    @property
+    def counts_path(self):
+        """The path of its counts."""
+        return self.path(self.name + ".json")
+
+    def aside(self, kind):
+        """The path of what is put aside."""
+        return self.path(kind, self.name + PART_SUFFIX)
+
+    @property
+    def counts(self):
+        """What `finish` was given, or `None` unless the part is done."""
+        try:
+            fields = json.loads(pathlib.Path(self.counts_path).read_bytes())
+            is_same = fields["digest"] == self.digest
+            if is_same and fields["sizes"].items() <= self._sizes().items():
+                return fields["counts"]
+        except (OSError, KeyError, TypeError, ValueError, AttributeError):
+            pass
+        return None
+
+    @property
+    def is_done(self):
+        """Whether its counts are there, of this input and these settings."""
+        return self.counts is not None
+
+    def finish(self, counts):
+        """Marks the part as done; its files must be in their place."""
+        sizes = self._sizes()
+        fields = {"digest": self.digest, "sizes": sizes, "counts": counts}
+        write_json(self.counts_path, fields)
+
+    def reset(self):
+        """Takes the mark away, before the part is made again.
+
+        Else the counts of what was there before could be taken for those of
+        another text, if a kill comes between the two.
+        """
+        pathlib.Path(self.counts_path).unlink(missing_ok=True)
+
+    def path(self, *names):
+        """A path in the folder of its source."""
+        return str(pathlib.Path(self.folder, self.source, *names))
+
+    def _sizes(self):
+        """The bytes of those of its files that there are."""
+        names = [self.name + PART_SUFFIX]
+        names += [name.format(self.name) for name in self.others]
+        paths = {name: self.path(name) for name in names}
+        return {
+            name: os.path.getsize(path)
+            for name, path in paths.items()
+            if os.path.isfile(path)
+        }

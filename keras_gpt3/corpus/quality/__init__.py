@@ -1,0 +1,1 @@
+"""The stage `filter`: a classifier of quality and the paper's rule."""

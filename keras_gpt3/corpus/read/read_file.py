@@ -1,0 +1,237 @@
+"""Reads the documents of a file of any known format."""
+
+import codecs
+import glob
+import os
+import pathlib
+import re
+
+from keras_gpt3.corpus.pipeline.document import Document
+from keras_gpt3.corpus.pipeline.document import RejectedRecord
+from keras_gpt3.corpus.read.common_crawl_records import UNFORESEEN_ERRORS
+from keras_gpt3.corpus.read.common_crawl_records import (
+    read_common_crawl_records,
+)
+from keras_gpt3.corpus.read.decode_text import DamagedFileError
+from keras_gpt3.corpus.read.decode_text import OtherRecord
+from keras_gpt3.corpus.read.decode_text import decode_text
+from keras_gpt3.corpus.read.decode_text import escaped_text
+from keras_gpt3.corpus.read.decode_text import is_binary
+from keras_gpt3.corpus.read.decode_text import open_compressed
+from keras_gpt3.corpus.read.decode_text import record_id
+from keras_gpt3.corpus.read.parquet_documents import read_parquet_documents
+from keras_gpt3.data.json_objects import parse_json_line
+
+_PIECE_BYTES = 2**18
+
+
+def read_text_documents(path, source, name, max_bytes):
+    """Yields the one document that a file of plain text is."""
+    with open_compressed(path) as stream:
+        data, damage = _read_texts(stream, max_bytes)
+    if len(data) > max_bytes:
+        shown = data[:1000].decode("utf-8", "replace")
+        yield RejectedRecord(source, "long file", shown, where=name)
+    elif data:
+        text, reason = decode_text(data)
+        if reason:
+            shown = data[:1000].decode("utf-8", "replace")
+            yield RejectedRecord(source, reason, shown, where=name)
+        else:
+            yield Document(record_id(None, source, name), source, text)
+    if damage:
+        raise damage
+
+
+def _read_texts(stream, max_bytes):
+    """Up to `max_bytes + 1` bytes, and the error that ended them or `None`."""
+    data, damage = bytearray(), None
+    try:
+        while len(data) <= max_bytes and (piece := stream.read1(_PIECE_BYTES)):
+            data += piece
+    except DamagedFileError as error:
+        damage = error
+    return bytes(data), damage
+
+
+_HEAD_BYTES = 2**13
+_OBJECT_START = re.compile(rb'\s*\{\s*"')
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def read_json_documents(path, source, name, max_bytes):
+    """Yields the documents of a file of JSON objects, one a line."""
+    with open_compressed(path) as stream:
+        reason = _fault(stream.peek(_HEAD_BYTES)[:_HEAD_BYTES])
+        if reason:
+            yield RejectedRecord(source, reason, where=name)
+            return
+        for number, line in enumerate(_lines(stream, max_bytes), start=1):
+            where = f"{name}:{number}"
+            if len(line) > max_bytes:
+                text = line[:1000].decode("utf-8", "replace")
+                yield RejectedRecord(source, "long line", text, where=where)
+            elif line.strip():
+                yield _document(line, source, where)
+
+
+def _fault(head):
+    """Why a file is put aside as a whole, by its first bytes."""
+    if head.startswith(_UTF_16):
+        return "UTF-16"
+    if not is_binary(head):
+        return None
+    # A stray zero costs its own line only. The last line may go on.
+    *lines, last = head.split(b"\n")
+    is_json = _OBJECT_START.match(last) or any(map(_is_object, lines))
+    return None if is_json else "binary"
+
+
+def _is_object(line):
+    text, reason = decode_text(line)
+    try:
+        return not reason and isinstance(parse_json_line(text), dict)
+    except ValueError:
+        return False
+
+
+def _lines(stream, max_bytes):
+    """The lines; of one that is longer, the first `max_bytes + 1` bytes."""
+    while line := stream.readline(max_bytes + 1):
+        rest = line
+        while not rest.endswith(b"\n"):
+            rest = stream.readline(2**16)
+            if not rest:
+                break
+        yield line
+
+
+def _document(line, source, where):
+    text, reason = decode_text(line)
+    if reason:
+        shown = line[:1000].decode("utf-8", "replace")
+        return RejectedRecord(source, reason, shown, where=where)
+    try:
+        fields = parse_json_line(text)
+    except ValueError as error:
+        return RejectedRecord(
+            source, "no JSON", text, where=where, detail=str(error)
+        )
+    content = fields.get("text") if isinstance(fields, dict) else None
+    if not isinstance(content, str):
+        return RejectedRecord(source, "no text", text, where=where)
+    url = fields.get("url")
+    return Document(
+        id=record_id(fields.get("id"), source, where),
+        source=source,
+        text=content,
+        url=escaped_text(url) if isinstance(url, str) else None,
+    )
+
+
+_COMPRESSED = ("", ".gz", ".zst")
+_READERS = {
+    ".jsonl": read_json_documents,
+    ".txt": read_text_documents,
+    ".warc": read_common_crawl_records,
+    ".wet": read_common_crawl_records,
+}
+_READERS = {
+    name + suffix: reader
+    for name, reader in _READERS.items()
+    for suffix in _COMPRESSED
+} | {".parquet": read_parquet_documents}
+SUFFIXES = tuple(_READERS)
+
+
+def read_file(path, source, name=None, max_bytes=2**26):
+    """Yields the documents of a file, and what of it is put aside."""
+    path = str(path)
+    return _read(reader_of(path), path, source, name, max_bytes)
+
+
+def reader_of(path):
+    """The reader of a file, by its suffix."""
+    for suffix, reader in _READERS.items():
+        if path.lower().endswith(suffix):
+            return reader
+    raise ValueError(
+        f"A file of a corpus must end in {', '.join(SUFFIXES)}. Received: "
+        f"file='{path}'. Convert or rename it."
+    )
+
+
+def _read(reader, path, source, name, max_bytes):
+    name = escaped_text(name or os.path.basename(path))
+    is_empty = True
+    try:
+        for item in reader(path, source, name, max_bytes):
+            # Of a crawl's own records alone there is nothing to read.
+            is_empty = is_empty and isinstance(item, OtherRecord)
+            yield item
+    except UNFORESEEN_ERRORS as error:
+        # A library's, at a record that nobody foresaw. It ends this file, and
+        # not the build.
+        is_empty = False
+        yield RejectedRecord(
+            source, "unreadable file", where=name, detail=repr(error)[:200]
+        )
+    except DamagedFileError as error:
+        is_empty = False
+        yield RejectedRecord(
+            source, error.reason, where=name, detail=error.detail
+        )
+    if is_empty:
+        yield RejectedRecord(source, "empty file", where=name)
+
+
+def input_files(patterns):
+    """Lists the files that are named, in the order in which they are read."""
+    paths = set()
+    for pattern in patterns:
+        paths.update(_matching(str(pattern)))
+    for path in paths:
+        reader_of(path)
+    return sorted(paths)
+
+
+def common_folder(patterns):
+    """The innermost folder that holds all files that patterns may name.
+
+    It does not depend on which files there are: with one more, the names of
+    the others stay.
+    """
+    folders = {_fixed_folder(os.path.abspath(path)) for path in patterns}
+    return os.path.commonpath(folders)
+
+
+def _fixed_folder(pattern):
+    """The folders of a pattern before the first that is left open."""
+    if os.path.isdir(pattern):
+        return pattern
+    folder = os.path.dirname(pattern)
+    while not os.path.isfile(pattern) and glob.has_magic(folder):
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def _matching(pattern):
+    if os.path.isdir(pattern):
+        found = [
+            str(path)
+            for path in pathlib.Path(pattern).rglob("*")
+            if path.name.lower().endswith(SUFFIXES) and path.is_file()
+        ]
+        kind = f"a folder without files that end in {', '.join(SUFFIXES)}"
+    elif os.path.isfile(pattern):
+        return [os.path.normpath(pattern)]
+    else:
+        found = [path for path in glob.glob(pattern, recursive=True)]
+        found = [path for path in found if os.path.isfile(path)]
+        kind = "which matches no file"
+    if not found:
+        raise FileNotFoundError(
+            "The files of a corpus must be there. Received: "
+            f"'{pattern}', {kind}. Correct the path."
+        )
+    return map(os.path.normpath, found)

@@ -1,0 +1,186 @@
+"""The first stage: from raw files to parts of documents."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+
+from keras_gpt3.atomic_write import partial_path
+from keras_gpt3.corpus.pipeline.beam_options import beam_options
+from keras_gpt3.corpus.pipeline.corpus_pipeline import run_parts
+from keras_gpt3.corpus.pipeline.corpus_pipeline import run_stage
+from keras_gpt3.corpus.pipeline.document import RejectedRecord
+from keras_gpt3.corpus.pipeline.document import stable_hash
+from keras_gpt3.corpus.pipeline.part_counts import PartCounts
+from keras_gpt3.corpus.pipeline.part_counts import merge_counts
+from keras_gpt3.corpus.pipeline.part_file import PART_SUFFIX
+from keras_gpt3.corpus.pipeline.part_file import PartWriter
+from keras_gpt3.corpus.pipeline.part_file import read_part
+from keras_gpt3.corpus.pipeline.part_file import read_part_lines
+from keras_gpt3.corpus.pipeline.stage import Stage
+from keras_gpt3.corpus.pipeline.stage import StageInput
+from keras_gpt3.corpus.read.read_file import common_folder
+from keras_gpt3.corpus.read.read_file import input_files
+from keras_gpt3.corpus.read.read_file_part import IDS
+from keras_gpt3.corpus.read.read_file_part import REJECTED
+from keras_gpt3.corpus.read.read_file_part import ReadFilePart
+from keras_gpt3.corpus.read.read_file_part import count_kept
+from keras_gpt3.corpus.read.read_file_part import ids_path
+from keras_gpt3.corpus.read.read_file_part import repeated_places
+
+_NAME = "read"
+# Each file by itself, before ids are compared. It stays: with one file more,
+# only that one is read, and those that come behind it, whose parts have other
+# numbers then.
+FILES_FOLDER = ".files"
+
+
+def read_stage(
+    files,
+    folder,
+    languages=None,
+    min_language_score=0.3,
+    min_characters=1,
+    max_line_bytes=2**26,
+    options=None,
+    progress="auto",
+    overwrite=False,
+):
+    """Reads files into parts: one part a file, documents repaired and chosen.
+
+    What is malformed, in another language, too short or too long, or has an
+    id that an earlier document of its source has, goes to `rejected` beside
+    the parts, with the reason.
+    """
+    roots = {source: common_folder(paths) for source, paths in files.items()}
+    files = {source: input_files(paths) for source, paths in files.items()}
+    read = ReadFilePart(
+        roots,
+        None if languages is None else sorted(languages),
+        min_language_score,
+        min_characters,
+        max_line_bytes,
+    )
+    settings = dataclasses.asdict(read)
+    del settings["roots"]
+    options, folder = options or beam_options(), pathlib.Path(folder)
+    # Refused before anything is written.
+    Stage(_NAME, folder, [], settings).claim(overwrite)
+    by_file = Stage(
+        _NAME,
+        folder / FILES_FOLDER,
+        _inputs(read, files),
+        settings,
+        others=IDS,
+    )
+    run_stage(by_file, read, options, progress)
+    return _without_duplicates(by_file, folder, options)
+
+
+def _inputs(read, files):
+    """The files, in order; a name is the path below its source's root."""
+    return [
+        StageInput.of_file(
+            source, path, os.path.relpath(path, read.roots[source])
+        )
+        for source, paths in files.items()
+        for path in paths
+    ]
+
+
+def _without_duplicates(by_file, folder, options):
+    """The stage of the same parts, less documents whose id came before."""
+    places = _repeated_places(by_file)
+    inputs = [
+        dataclasses.replace(
+            item, digest=f"{item.digest}:{stable_hash(*places[item.path])}"
+        )
+        for item in by_file.outputs()
+    ]
+    stage = Stage(_NAME, folder, inputs, by_file.settings)
+    stage.start()
+    if stage.is_done:
+        return stage
+    drop = DropRepeatedIds({path: p for path, p in places.items() if p})
+    for part in stage.pending_parts():
+        if part.input not in drop.places:
+            # A second name for a file: not worth the start of a worker.
+            part.finish(drop(part))
+    run_parts(drop, stage.parts, options, "duplicate ids", progress=False)
+    stage.finish()
+    return stage
+
+
+def _repeated_places(stage):
+    """Of the path of each part, the places of ids that its source had."""
+    places, sources = {}, {}
+    for part in stage.parts:
+        sources.setdefault(part.source, []).append(part)
+    for parts in sources.values():
+        found = repeated_places([ids_path(part) for part in parts])
+        places |= zip((part.output for part in parts), found, strict=True)
+    return places
+
+
+_REASON = "duplicate id"
+
+
+@dataclasses.dataclass(frozen=True)
+class DropRepeatedIds:
+    """Puts documents aside by their places; what `run_parts` calls."""
+
+    places: dict
+
+    def __call__(self, part):
+        """Writes a part, and what is put aside."""
+        before = pathlib.Path(part.input)
+        rejected = before.parent / REJECTED / before.name
+        stem = before.name.removesuffix(PART_SUFFIX)
+        counts = json.loads(before.with_name(stem + ".json").read_bytes())
+        again = frozenset(self.places.get(part.input, ()))
+        if again:
+            return _rewrite(part, rejected, again, counts["counts"])
+        _link(rejected, part.aside(REJECTED))
+        _link(before, part.output)
+        return counts["counts"]
+
+
+def _rewrite(part, rejected, again, counts):
+    new = PartCounts()
+    with (
+        PartWriter(part.output) as writer,
+        PartWriter(part.aside(REJECTED)) as aside,
+    ):
+        for line in read_part_lines(rejected):
+            aside.write(RejectedRecord.from_json(line))
+        for place, document in enumerate(read_part(part.input)):
+            if place in again:
+                record = RejectedRecord.of_document(document, _REASON)
+                aside.write(record)
+                new.drop(record)
+            else:
+                count_kept(new, document)
+                writer.write(document)
+    new = new.to_json()
+    for key in ("dropped", "samples"):
+        new[key] = merge_counts([counts[key], new[key]])
+    for key in ("documents_in", "characters_in"):
+        new[key] = counts[key]
+    return counts | new
+
+
+def _link(path, target):
+    """Gives a file a second name, or copies it where disks have none."""
+    target = pathlib.Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = partial_path(target)
+    try:
+        try:
+            os.link(path, partial)
+        except OSError:
+            shutil.copyfile(path, partial)
+        os.replace(partial, target)
+    finally:
+        # To replace a file by another name of it does nothing.
+        partial.unlink(missing_ok=True)

@@ -1,1 +1,0 @@
-"""Reads the formats that text comes in; what is malformed is put aside."""

@@ -1,0 +1,1 @@
+"""The stage `shard`: documents in a random order to token shards."""

@@ -1,0 +1,208 @@
+"""The contamination of evaluation sets as files: tables, flags and a plot."""
+
+from keras_gpt3.replaced_folder import replaced_folder
+from keras_gpt3.reporting.report_section import ReportSection
+from keras_gpt3.reporting.report_section import markdown_table
+from keras_gpt3.reporting.report_section import write_sections
+from keras_gpt3.reporting.save_figure import save_figure
+
+_NAMES = ("md", "html", "json", "png")
+_OWNED = tuple(f"contamination.{name}" for name in _NAMES)
+# Those of Table C.1, and how many could not be compared.
+_COLUMNS = (
+    "Set",
+    "N",
+    "Examples",
+    "Too short",
+    "Compared",
+    "Score of compared",
+    "Dirty",
+    "Score of dirty",
+    "Clean",
+    "Score of clean",
+    "Clean (%)",
+    "Change, clean against compared (%)",
+)
+_NOTES = (
+    "An example is dirty if any of its N-grams of words is in the training "
+    "text (Appendix C of Brown et al. 2020). Examples of fewer than N words "
+    "are too short to be compared: they are neither dirty nor clean, and in no "
+    "score.",
+    "A shared N-gram may be of a background text, not of the answer; text "
+    "that was reworded has none. Intervals are the bootstrap's 95%, or, where "
+    "all scores are 1 or all are 0, those of Clopper and Pearson.",
+)
+
+
+def contamination_table(results):
+    """Writes what was found as a table in Markdown, as Table C.1 has it."""
+    return markdown_table(_COLUMNS, _rows(results))
+
+
+def write_contamination_report(results, folder):
+    """Writes a report into a folder, whole or not at all.
+
+    The files are `contamination.md`, `contamination.html`,
+    `contamination.json`, which has the numbers of the dirty examples, and
+    where there are scores `contamination.png`. Those of an earlier report are
+    replaced; other files stay.
+    """
+    scored = {
+        name: (found, scores)
+        for name, (found, scores) in results.items()
+        if scores is not None and scores.change is not None
+    }
+    plot = "contamination.png" if scored else None
+    section = ReportSection(
+        "Clean and dirty examples",
+        _NOTES,
+        _COLUMNS,
+        tuple(_rows(results)),
+        plot,
+    )
+    content = {name: _content(*pair) for name, pair in results.items()}
+    with replaced_folder(folder, lambda path: True, _OWNED) as new:
+        if plot:
+            plot_contamination(scored, new / plot)
+        write_sections(
+            "Contamination", [section], new, "contamination", content
+        )
+
+
+def _rows(results):
+    return [_row(name, *pair) for name, pair in results.items()]
+
+
+def _row(name, found, scores):
+    parts = ("everything", "dirty", "clean")
+    everything, dirty, clean = (
+        "" if scores is None else _score(getattr(scores, part))
+        for part in parts
+    )
+    num_compared = found.num_dirty + found.num_clean
+    counts = (str(found.n), f"{len(found.is_dirty):,}", f"{found.num_short:,}")
+    if not num_compared:
+        # A 0 would read as if nothing had been found.
+        blanks = ("",) * (len(_COLUMNS) - len(counts) - 2)
+        return (name, *counts, "0", *blanks)
+    return (
+        name,
+        *counts,
+        f"{num_compared:,}",
+        everything,
+        f"{found.num_dirty:,}",
+        dirty,
+        f"{found.num_clean:,}",
+        clean,
+        f"{100 * found.share_clean:.1f}",
+        "" if scores is None else _change(scores),
+    )
+
+
+def _score(part):
+    if part.value is None:
+        return ""
+    low, high = part.interval
+    return f"{part.value:.3g} ({low:.3g} to {high:.3g})"
+
+
+def _change(scores):
+    if scores.change is None:
+        return ""
+    low, high = scores.change_interval
+    return f"{scores.change:+z.1f} ({low:+z.1f} to {high:+z.1f})"
+
+
+def _content(found, scores):
+    content = {
+        "n": found.n,
+        "num_examples": len(found.is_dirty),
+        "share_clean": found.share_clean,
+        "dirty": [i for i, flag in enumerate(found.is_dirty) if flag],
+        "short": [i for i, flag in enumerate(found.is_short) if flag],
+    }
+    if scores is not None:
+        for name in ("everything", "clean", "dirty"):
+            part = getattr(scores, name)
+            content[name] = {"score": part.value, "interval": part.interval}
+        content["change"] = scores.change
+        content["change_interval"] = scores.change_interval
+    return content
+
+
+# The paper looks again at what differs by more than one or two percent.
+_NOTABLE = 1.0
+# So many names can be read without it.
+_FEW = 10
+
+
+def plot_contamination(results, path=None):
+    """Draws how clean evaluation sets are, and what that does to the score.
+
+    Figure 4.2 of Brown et al. 2020: for each set the share of its examples
+    that are clean, of those that could be compared, and the change of the
+    score if only these are counted.
+    Where there are more than ten sets, those are named that change by one
+    percent or more.
+    """
+    # Without pyplot: no window, no state that outlives the figure.
+    from matplotlib.figure import Figure
+
+    points = {
+        name: (100 * found.share_clean, scores)
+        for name, (found, scores) in results.items()
+        if scores.change is not None
+    }
+    if not points:
+        raise ValueError(
+            "A plot must have results to show. Received: no set with a change "
+            "between clean and all examples. Pass sets with scores above 0."
+        )
+    figure = Figure(figsize=(7.5, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.axhline(0, color="0.4", linewidth=1)
+    for name, (clean, scores) in points.items():
+        is_named = len(points) <= _FEW or abs(scores.change) >= _NOTABLE
+        _draw(axes, clean, scores, name if is_named else None)
+    _dress(axes)
+    return save_figure(figure, path)
+
+
+def _draw(axes, clean, scores, name):
+    low, high = scores.change_interval
+    # A line, not error bars: a percentile interval may lie beside its value.
+    axes.plot([clean, clean], [low, high], color="0.75", linewidth=1.5)
+    axes.plot([clean], [scores.change], "o", color="tab:blue", markersize=5)
+    if name is None:
+        return
+    # To the left near the right side, so that no name is cut.
+    side = 1 if clean < 80 else -1
+    axes.annotate(
+        name,
+        (clean, scores.change),
+        xytext=(6 * side, 0),
+        textcoords="offset points",
+        ha="left" if side == 1 else "right",
+        va="center",
+        fontsize=8,
+        parse_math=False,
+    )
+
+
+def _dress(axes):
+    axes.set_xlim(-3, 103)
+    limit = 1.15 * max(1.0, *map(abs, axes.get_ylim()))
+    axes.set_ylim(-limit, limit)
+    axes.set_xlabel("Clean examples (% of those compared)")
+    axes.set_ylabel("Change of the score (%)")
+    axes.grid(alpha=0.3)
+    for place, text in ((0.98, "clean alone is better"), (0.02, "worse")):
+        axes.text(
+            0.02,
+            place,
+            text,
+            transform=axes.transAxes,
+            va="top" if place > 0.5 else "bottom",
+            fontsize=9,
+            color="0.45",
+        )

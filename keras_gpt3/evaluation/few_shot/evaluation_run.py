@@ -1,0 +1,308 @@
+"""An evaluation that is ready to run: read, and checked."""
+
+import contextlib
+import dataclasses
+import difflib
+import hashlib
+import json
+import logging
+
+import numpy as np
+
+from keras_gpt3.argument_checks import check_integer
+from keras_gpt3.echoed_value import echoed
+from keras_gpt3.evaluation.few_shot.asking import ask
+from keras_gpt3.evaluation.few_shot.demonstrations import check_shots
+from keras_gpt3.evaluation.few_shot.demonstrations import demonstration_examples
+from keras_gpt3.evaluation.few_shot.outcome_cache import OutcomeCache
+from keras_gpt3.evaluation.few_shot.question import check_questions
+from keras_gpt3.evaluation.few_shot.question import make_questions
+from keras_gpt3.evaluation.few_shot.question import twins
+from keras_gpt3.evaluation.few_shot.task_result import TaskResult
+from keras_gpt3.evaluation.metrics.task_metrics import mean_shots
+from keras_gpt3.evaluation.metrics.task_metrics import task_metric
+from keras_gpt3.evaluation.task_definitions.task import Task
+from keras_gpt3.evaluation.task_definitions.task_data import split_source
+from keras_gpt3.evaluation.task_definitions.task_data import task_examples
+from keras_gpt3.evaluation.task_definitions.task_file import find_tasks
+from keras_gpt3.reporting.evaluation_progress import evaluation_progress
+from keras_gpt3.version import __version__
+
+
+class EvaluationRun:
+    """Tasks and settings of an evaluation, all of them checked.
+
+    The arguments are those of `evaluate`. What is wrong with them or with the
+    records is told before a model is needed.
+    """
+
+    def __init__(
+        self,
+        tasks,
+        shots=None,
+        seed=0,
+        *,
+        data=None,
+        records=None,
+        limit=None,
+        draws=None,
+        batch_size=8,
+        cache=None,
+        name=None,
+        verbose="auto",
+    ):
+        check_integer("seed", seed, minimum=0)
+        check_integer("batch_size", batch_size, minimum=1)
+        for key, value in (("limit", limit), ("draws", draws)):
+            if value is not None:
+                check_integer(key, value, minimum=1)
+        self.tasks, self.texts = _as_tasks(tasks), {}
+        _check_scores(self.tasks, cache)
+        self._seed, self._draws, self._limit = seed, draws, limit
+        self._batch_size, self._cache = batch_size, cache
+        self._name, self._verbose = name, verbose
+        self._sets = load_evaluation_sets(
+            self.tasks, shots, seed, data, records
+        )
+
+    def __call__(self, model):
+        _check_model(model)
+        for one in self._sets:
+            check_questions(model, one.task, one.test[: self._limit])
+        fingerprint = None if self._cache is None else model_fingerprint(model)
+        for one in self._sets:
+            for shots in one.shots:
+                with quiet_tracing():
+                    outcomes = self._outcomes(model, fingerprint, one, shots)
+                if one.task.metrics:
+                    yield self._results(model, one, shots, outcomes)
+
+    def _outcomes(self, model, fingerprint, one, shots):
+        """The outcomes of all examples, in their order."""
+        test, train, excluded = one.test[: self._limit], one.train, one.twins
+        if not shots:  # Then these do not tell evaluations apart.
+            train, excluded = [], {}
+        names = {
+            "task": one.task.name,
+            "shots": shots,
+            "seed": self._seed,
+            "model": fingerprint,
+            "draws": self._draws,
+            "content": _digest(one.task, train, bool(excluded)),
+        }
+        digests = [example.digest for example in one.test]
+        with OutcomeCache(self._cache, names, digests) as cache:
+            if not one.task.metrics:
+                self.texts[one.task.name] = cache.path
+            known = cache.outcomes.keys() & set(range(len(test)))
+            questions = make_questions(
+                model,
+                one.task,
+                train,
+                test,
+                shots,
+                seed=self._seed,
+                draws=self._draws,
+                known=known,
+                excluded=excluded,
+            )
+            title = f"{one.task.name}, K = {shots}"
+            with evaluation_progress(
+                title, len(test), len(known), self._verbose
+            ) as advance:
+                found = ask(model, one.task, questions, self._batch_size)
+                for outcome in found:
+                    cache.add([outcome])
+                    advance(1)
+            return [cache.outcomes[index] for index in range(len(test))]
+
+    def _results(self, model, one, shots, outcomes):
+        """One for each metric of a task."""
+        test = one.test[: self._limit]
+        results = []
+        for metric in one.task.metrics:
+            value, error, interval = task_metric(metric, test, outcomes)
+            results.append(
+                TaskResult(
+                    task=one.task.name,
+                    model=self._name or model.name,
+                    shots=shots,
+                    seed=self._seed,
+                    metric=metric,
+                    value=value,
+                    standard_error=error,
+                    interval=interval,
+                    num_examples=len(test),
+                    mean_shots=mean_shots(outcomes),
+                    num_parameters=model.count_params(),
+                    draws=self._draws if shots else None,
+                )
+            )
+        return results
+
+
+def _as_tasks(tasks):
+    """Tasks by name, and those that are given as such."""
+    if isinstance(tasks, Task):
+        return [tasks]
+    if isinstance(tasks, str):
+        return list(find_tasks(tasks))
+    found = []
+    for task in tasks:
+        found += [task] if isinstance(task, Task) else find_tasks([task])
+    return found
+
+
+def _check_scores(tasks, cache):
+    unscored = [task.name for task in tasks if not task.metrics]
+    if unscored and cache is None:
+        raise ValueError(
+            "cache must be a folder for tasks that write texts without a "
+            f"score. Received: cache=None, task={unscored[0]}. Pass one."
+        )
+
+
+def _check_model(model):
+    if model.preprocessor is None:
+        raise ValueError(
+            "A model must have a preprocessor to be evaluated on texts. "
+            f"Received: {model.name} without one. Load it with its tokenizer."
+        )
+
+
+def _digest(task, train, is_one_split):
+    """What changes if the task, or what is drawn from, does."""
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(repr((dataclasses.astuple(task), is_one_split)).encode())
+    for example in train:
+        digest.update(example.digest.encode())
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def quiet_tracing():
+    """Drops TensorFlow's warnings of frequent retracing, and no others.
+
+    A model has a graph for each shape that it meets, which is traced once.
+    TensorFlow counts all of them as one function, since their code is the
+    same, and takes the first few shapes for a mistake.
+    """
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(_is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_other)
+
+
+def _is_other(record):
+    return "triggered tf.function retracing" not in record.getMessage()
+
+
+# Bytes that are read at a time.
+_PIECE = 1 << 26
+
+
+def model_fingerprint(model):
+    """Makes a short text of all that a model's answers depend on.
+
+    That is its weights and config, its tokenizer, what the preprocessor puts
+    before a text, and the version of the package.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    config = model.backbone.get_config()
+    config.pop("name")
+    parts = [__version__, config, _preprocessor_parts(model.preprocessor)]
+    digest.update(json.dumps(parts, sort_keys=True, default=str).encode())
+    for variable in model.backbone.weights:
+        array = np.ascontiguousarray(variable)
+        data = memoryview(array.reshape(-1).view("uint8"))
+        for start in range(0, len(data), _PIECE):
+            digest.update(data[start : start + _PIECE])
+    return digest.hexdigest()
+
+
+def _preprocessor_parts(preprocessor):
+    """How texts become ids, `None` where ids are all there is."""
+    if preprocessor is None:
+        return None
+    tokenizer = preprocessor.tokenizer
+    return {
+        "vocabulary": tokenizer.vocabulary,
+        "merges": tokenizer.merges,
+        "special_tokens": tokenizer.special_tokens,
+        "roles": [
+            tokenizer.start_token,
+            tokenizer.end_token,
+            tokenizer.pad_token,
+        ],
+        "split_special_tokens": tokenizer.split_special_tokens,
+        "add_start_token": preprocessor.add_start_token,
+        "sequence_length": preprocessor.sequence_length,
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationSet:
+    """The examples of a task, and the numbers of demonstrations."""
+
+    task: object
+    train: list
+    test: list
+    shots: tuple
+    twins: dict = dataclasses.field(default_factory=dict)
+
+
+def load_evaluation_sets(tasks, shots=None, seed=0, data=None, records=None):
+    """Reads the examples of all tasks, and checks that there are enough."""
+    records = records or {}
+    _check_names(records, [task.name for task in tasks])
+    counts = [_counts(task, shots) for task in tasks]
+    return [
+        _load(task, some, shots is None, seed, data, records.get(task.name))
+        for task, some in zip(tasks, counts, strict=True)
+    ]
+
+
+def _check_names(records, names):
+    unknown = [name for name in records if name not in names]
+    if unknown:
+        close = difflib.get_close_matches(str(unknown[0]), names, n=3)
+        remedy = f"The closest are {', '.join(close)}" if close else "Remove it"
+        raise ValueError(
+            "records must be of tasks that are evaluated. Received: records of "
+            f"{echoed(unknown[0])}. {remedy}."
+        )
+
+
+def _counts(task, shots):
+    shots = task.shots if shots is None else shots
+    counts = shots if isinstance(shots, (list, tuple, range)) else (shots,)
+    for count in counts:
+        check_integer("shots", count, minimum=0)
+    if not counts:
+        raise ValueError(
+            "shots must have at least one K. Received: shots=[]. Pass 0 for "
+            "no demonstrations."
+        )
+    return tuple(counts)
+
+
+def _load(task, counts, is_default, seed, data, records):
+    test = task_examples(task, "test", data, records, seed)
+    if not test:
+        raise ValueError(
+            "There must be an example to test. Received: none in "
+            f"{split_source(task, 'test', data, records)}. Add some."
+        )
+    if not any(counts):
+        return EvaluationSet(task, [], test, counts)
+    train = task_examples(task, "train", data, records, seed)
+    train = demonstration_examples(train)
+    same = twins(train, test)
+    source = split_source(task, "train", data, records)
+    if same:
+        source += ", the tested example itself left out"
+    most_same = max(map(len, same.values()), default=0)
+    check_shots(max(counts), len(train) - most_same, source, is_default)
+    return EvaluationSet(task, train, test, counts, same)

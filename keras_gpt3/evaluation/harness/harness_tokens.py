@@ -1,0 +1,184 @@
+"""Log-likelihoods and answers, as the harness asks for them."""
+
+import collections
+import dataclasses
+import hashlib
+import logging
+
+import numpy as np
+
+from keras_gpt3.evaluation.few_shot.shared_batches import SharedBatches
+from keras_gpt3.evaluation.few_shot.shared_batches import filled_batch
+from keras_gpt3.evaluation.few_shot.shared_batches import prompt_arrays
+from keras_gpt3.generation import SeededSampler
+from keras_gpt3.models.generate.answer_texts import AnswerTexts
+from keras_gpt3.models.generate.generation_request import GenerationRequest
+from keras_gpt3.models.generate.prompt_batch import batch_of_ids
+from keras_gpt3.models.generate.token_answers import answer_tokens
+
+_log = logging.getLogger(__name__)
+
+
+class HarnessTokens:
+    """Encodes requests as the harness' own model for transformers does."""
+
+    def __init__(self, preprocessor, max_length):
+        self.tokenizer = preprocessor.tokenizer
+        self.adds_start = preprocessor.add_start_token
+        self.max_length = max_length
+
+    @property
+    def start_token_id(self):
+        """The id from which an empty context starts."""
+        return self.tokenizer.start_token_id
+
+    def encode(self, text, add_start=None):
+        """Turns a text into token ids."""
+        if add_start is None:
+            has_start = text.startswith(self.tokenizer.start_token)
+            add_start = self.adds_start and not has_start
+        ids = self.tokenizer.encode_to_numpy(text).tolist()
+        return [self.start_token_id, *ids] if add_start else ids
+
+    def decode(self, ids, skip_special_tokens=True):
+        """Turns token ids into a text."""
+        ids = [ids] if isinstance(ids, int) else list(ids)
+        if skip_special_tokens:
+            special = set(self.tokenizer.special_token_ids)
+            ids = [id for id in ids if id not in special]
+        return self.tokenizer.detokenize(ids)
+
+    def pair(self, context, continuation):
+        """Encodes context and continuation together.
+
+        White space at the context's end belongs to the continuation, and an
+        empty context is the start token.
+        """
+        stripped = context.rstrip()
+        continuation = context[len(stripped) :] + continuation
+        if stripped:
+            before = self.encode(stripped)
+            behind = self.encode(stripped + continuation)[len(before) :]
+        else:
+            before = [self.start_token_id]
+            behind = self.encode(continuation, add_start=False)
+            if behind[:1] == before:  # It brings its own start token.
+                behind = behind[1:]
+        if not 0 < len(behind) <= self.max_length:
+            raise ValueError(
+                "A continuation must have from 1 to max_length="
+                f"{self.max_length} tokens. Received: {len(behind)} tokens, "
+                f"continuation={_shown(continuation)}. Correct the task's "
+                "target, or split it."
+            )
+        return before, behind
+
+    def fitted(self, pairs):
+        """Pairs without the contexts' first tokens, where they are too long."""
+        fitted = []
+        for before, behind in pairs:
+            room = self.max_length + 1 - len(behind)
+            fitted.append((before[-room:], behind))
+        self._warn_of_cuts(pairs, fitted)
+        return fitted
+
+    def prompts(self, contexts, max_gen_toks):
+        """Encodes contexts that leave room for answers."""
+        room = self.max_length - max_gen_toks
+        if room < 1:
+            raise ValueError(
+                f"max_gen_toks must be below max_length={self.max_length}. "
+                f"Received: max_gen_toks={max_gen_toks}. Ask for shorter "
+                "answers."
+            )
+        ids = [self.encode(c) or [self.start_token_id] for c in contexts]
+        fitted = [prompt[-room:] for prompt in ids]
+        self._warn_of_cuts(ids, fitted)
+        return fitted
+
+    def _warn_of_cuts(self, before, after):
+        """Says once how many lost tokens, which changes what is measured."""
+        cut = sum(a != b for a, b in zip(before, after, strict=True))
+        if cut:
+            _log.warning(
+                "%d of %d contexts lost their first tokens to fit "
+                "max_length=%d.",
+                cut,
+                len(before),
+                self.max_length,
+            )
+
+
+def _shown(text):
+    return repr(text if len(text) <= 40 else f"{text[:40]}...")
+
+
+def answer_prompts(model, prompts, options, batch_size=8, seeds=None):
+    """The answers to prompts, as they are found.
+
+    What prompts share is computed once, and batches hold prompts of like
+    lengths, the longest first: a batch is read at once as far as its shortest
+    prompt goes, the rest token by token.
+    """
+    request = GenerationRequest.checked(
+        model,
+        max_new_tokens=options.max_gen_toks,
+        stop=list(options.until),
+        # Of its own: the model may be compiled with settings.
+        sampler=SeededSampler(),
+        **dict(options.sampling),
+    )
+    seeds = [0] * len(prompts) if seeds is None else seeds
+
+    def answer(batch, prefix):
+        read = 0 if prefix is None else prefix.num_tokens
+        filled = filled_batch(batch, batch_size)
+        texts = _answers(
+            model,
+            [prompts[i][read:] for i in filled],
+            _with_seeds(request, [seeds[i] for i in filled]),
+            prefix,
+        )
+        return texts[: len(batch)]
+
+    yield from SharedBatches(model, batch_size)(prompts, answer)
+
+
+def _with_seeds(request, seeds):
+    """A request whose rows draw each by a seed of its own."""
+    if request.settings["temperature"] == 0:
+        return request
+    settings = request.settings | {"seed": np.array(seeds, "int32")}
+    return dataclasses.replace(request, settings=settings)
+
+
+def _answers(model, prompts, request, prefix):
+    """The answers to one batch, a list of strings."""
+    kept = () if prefix is None else prefix.token_ids
+    batch = batch_of_ids(model, prompt_arrays(prompts), request, kept)
+    texts = AnswerTexts(
+        model.preprocessor.tokenizer, batch.padding_mask, request.stop
+    )
+    answers = answer_tokens(
+        model.decode_graphs(),
+        batch,
+        request,
+        prefix,
+        texts.have_stopped if request.stop else None,
+    )
+    return texts.decode(answers, strip_prompt=True)
+
+
+def prompt_seeds(prompts, seed):
+    """Makes a seed for each prompt, another one where a prompt comes again.
+
+    Other prompts before it do not change it: lm-evaluation-harness leaves out
+    those that its cache knows.
+    """
+    times, seeds = collections.Counter(), []
+    for prompt in prompts:
+        text = f"{seed} {times[prompt]} {prompt}"
+        times[prompt] += 1
+        code = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=4)
+        seeds.append(int.from_bytes(code.digest(), "little") >> 1)
+    return seeds

@@ -1,0 +1,238 @@
+"""From the outcomes of a task's examples to its metrics."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from keras_gpt3.evaluation.metrics.text_score import text_score
+from keras_gpt3.evaluation.metrics.uncertainty import bootstrap
+from keras_gpt3.evaluation.metrics.uncertainty import cluster_sums
+from keras_gpt3.evaluation.metrics.uncertainty import mean_interval
+from keras_gpt3.evaluation.metrics.uncertainty import percentiles
+from keras_gpt3.evaluation.metrics.uncertainty import standard_error
+from keras_gpt3.needed_packages import needed_packages
+
+_OF_TEXTS = ("exact_match", "squad_exact_match", "f1")
+
+
+def task_metric(metric, examples, outcomes):
+    """Computes a metric, its standard error and its interval.
+
+    Accuracy counts groups where examples have them: a question of MultiRC is
+    right if all answers to it are labelled right. Perplexity is per answer,
+    not per token: LAMBADA's is that of a last word, as in the paper and in
+    lm-evaluation-harness. The error and the interval are those of clusters,
+    such as the questions on a passage, which are drawn together. The interval
+    is the bootstrap's, or that of `mean_interval` where all examples are
+    right, or all wrong.
+    """
+    rows, statistic = _counts(metric, examples, outcomes)
+    clusters = _clusters(_judged(metric, examples))
+    if statistic is None:
+        interval = mean_interval(rows, clusters)
+        return float(np.mean(rows)), standard_error(rows, clusters), interval
+    resampled = bootstrap(rows, statistic, clusters=clusters)
+    interval = percentiles(resampled)
+    value = float(statistic(np.sum(rows, axis=0)[None])[0])
+    if len(set(range(len(rows)) if clusters is None else clusters)) == 1:
+        return value, math.nan, interval  # One tells nothing of a spread.
+    # No mean over examples has a formula of its own.
+    return value, float(resampled.std(ddof=1)), interval
+
+
+def _judged(metric, examples):
+    """The examples, or the first of each group where groups are judged."""
+    if metric != "accuracy" or None in [e.group for e in examples]:
+        return examples
+    firsts = {}
+    for example in examples:
+        firsts.setdefault(example.group, example)
+    return list(firsts.values())
+
+
+def _clusters(examples):
+    """What each example shares with others, or `None` if none does."""
+    clusters = [
+        example.cluster or example.group or number
+        for number, example in enumerate(examples)
+    ]
+    return None if len(set(clusters)) == len(clusters) else clusters
+
+
+def _counts(metric, examples, outcomes):
+    """Rows that add up, and what makes the metric of their sums."""
+    if metric == "accuracy":
+        return _right(examples, outcomes), None
+    if metric in _OF_TEXTS:
+        pairs = zip(examples, outcomes, strict=True)
+        return [_text_score(metric, *pair) for pair in pairs], None
+    if metric == "bleu":
+        texts = [outcome.predicted.strip() for outcome in outcomes]
+        answers = [[a.strip() for a in e.answers] for e in examples]
+        return bleu_counts(texts, answers), bleu_of_counts
+    if metric == "perplexity":
+        # Per answer, not per token.
+        sums = [(outcome.log_likelihoods[0], 1) for outcome in outcomes]
+        return np.array(sums), _perplexity
+    return _class_counts(metric, examples, outcomes)
+
+
+def _right(examples, outcomes):
+    """Whether each answer is right, or of each group all are."""
+    groups = [example.group for example in examples]
+    if None not in groups:
+        return exact_groups(*_classes(examples, outcomes), groups)
+    return [
+        text_score("accuracy", outcome.predicted, example)
+        if isinstance(outcome.predicted, str)
+        else outcome.correct
+        for example, outcome in zip(examples, outcomes, strict=True)
+    ]
+
+
+def _text_score(metric, example, outcome):
+    """The score of an answer in words, or of a choice by its name."""
+    text = outcome.predicted
+    if example.choices:
+        names = example.choice_names or example.choices
+        accepted = tuple(
+            name
+            for name, choice in zip(names, example.choices, strict=True)
+            if choice in example.answers
+        )
+        example = dataclasses.replace(example, answers=accepted)
+        text = names[outcome.predicted]
+    return text_score(metric, text, example)
+
+
+def _class_counts(metric, examples, outcomes):
+    rows = class_counts(
+        *_classes(examples, outcomes),
+        max(len(example.choices) for example in examples),
+    )
+    return rows, macro_f1 if metric == "macro_f1" else f1_over_answers
+
+
+def _classes(examples, outcomes):
+    predicted = [outcome.predicted for outcome in outcomes]
+    return predicted, [example.label for example in examples]
+
+
+def _perplexity(sums):
+    """Of sums `(resamples, 2)` of log-likelihoods and of answers."""
+    return np.exp(-sums[:, 0] / sums[:, 1])
+
+
+def mean_shots(outcomes):
+    """The demonstrations that fitted into a prompt, in the mean."""
+    if not outcomes:
+        return math.nan
+    return sum(outcome.shots for outcome in outcomes) / len(outcomes)
+
+
+# Metrics over all answers together: F1a, macro F1, whole questions.
+#
+# Like BLEU these are no means over examples. They come from counts that can be
+# added up, over the examples of a resample too.
+
+
+def class_counts(predicted, correct, num_classes=2):
+    """Counts what F1 is computed from, for each example and class."""
+    classes = np.arange(num_classes)
+    _check(predicted, correct, num_classes=num_classes)
+    is_predicted = np.asarray(predicted, int)[:, None] == classes
+    is_correct = np.asarray(correct, int)[:, None] == classes
+    both = is_predicted & is_correct
+    return np.stack([both, is_predicted, is_correct], axis=-1).astype(np.int64)
+
+
+def f1_over_answers(sums):
+    """Returns the F1 of class 1 over all answers: MultiRC's F1a."""
+    return _class_f1(sums)[..., 1]
+
+
+def macro_f1(sums):
+    """Returns the mean over classes of F1: CommitmentBank's."""
+    occurs = np.asarray(sums)[..., 1:].any(axis=-1)
+    total = (_class_f1(sums) * occurs).sum(axis=-1)
+    return total / np.maximum(occurs.sum(axis=-1), 1)
+
+
+def exact_groups(predicted, correct, groups):
+    """Tells for each group whether all of its examples are right.
+
+    The mean is MultiRC's accuracy per question.
+    """
+    _check(predicted, correct, groups)
+    is_wrong = np.not_equal(predicted, correct).astype(int)
+    return (cluster_sums(is_wrong, groups) == 0).astype(float)
+
+
+def _class_f1(sums):
+    both, predicted, correct = np.moveaxis(np.asarray(sums), -1, 0)
+    return 2 * both / np.maximum(predicted + correct, 1)
+
+
+def _check(predicted, correct, groups=None, num_classes=None):
+    lengths = {len(predicted), len(correct)}
+    if groups is not None:
+        lengths.add(len(groups))
+    if len(lengths) > 1:
+        raise ValueError(
+            "predicted, correct and groups must be of one length. Received: "
+            f"lengths={sorted(lengths)}. Give one entry an example."
+        )
+    classes = {*predicted, *correct}
+    if num_classes is not None and not classes <= set(range(num_classes)):
+        raise ValueError(
+            f"Classes must be from 0 to {num_classes - 1}. Received: "
+            f"{sorted(classes)}. Correct num_classes={num_classes}."
+        )
+
+
+# Of sacrebleu: the longest n-gram.
+_ORDER = 4
+
+
+def bleu_counts(predictions, references):
+    """Counts the n-grams of each translation that BLEU is computed from."""
+    if len(predictions) != len(references) or not all(references):
+        raise ValueError(
+            "Each prediction must have at least one reference. Received: "
+            f"{len(predictions)} predictions, references of lengths "
+            f"{[len(texts) for texts in references]}. Give one for each."
+        )
+    # Without an effective order it would log a warning; counts do not differ.
+    bleu = _import_sacrebleu().BLEU(effective_order=True)
+    rows = []
+    for prediction, texts in zip(predictions, references, strict=True):
+        score = bleu.sentence_score(prediction, list(texts))
+        lengths = [score.sys_len, score.ref_len]
+        rows.append([*lengths, *score.counts, *score.totals])
+    return np.array(rows, np.int64).reshape(-1, 2 + 2 * _ORDER)
+
+
+def bleu_of_counts(sums):
+    """Returns the BLEU of added-up counts, as sacrebleu's `corpus_bleu`."""
+    compute = _import_sacrebleu().BLEU.compute_bleu
+    rows = np.asarray(sums)
+    scores = [
+        compute(
+            correct=row[2 : 2 + _ORDER],
+            total=row[2 + _ORDER :],
+            sys_len=row[0],
+            ref_len=row[1],
+            smooth_method="exp",  # The default of corpus_bleu.
+        ).score
+        for row in rows.reshape(-1, rows.shape[-1]).tolist()
+    ]
+    return np.array(scores, np.float64).reshape(rows.shape[:-1])
+
+
+def _import_sacrebleu():
+    with needed_packages(
+        "BLEU must come from the package sacrebleu", "evaluate"
+    ):
+        import sacrebleu
+    return sacrebleu.metrics

@@ -1,0 +1,1 @@
+"""Results of tasks: file, tables, plots and report, beside the paper's."""

@@ -1,0 +1,242 @@
+"""Results as a table, with what guessing gets and what the paper has."""
+
+import dataclasses
+import functools
+import importlib.resources
+import pathlib
+import re
+
+from keras_gpt3.needed_packages import needed_packages
+from keras_gpt3.preset_loader import load_shipped_preset
+from keras_gpt3.preset_loader import shipped_presets
+from keras_gpt3.reporting.report_section import markdown_table
+
+COLUMNS = (
+    "Task",
+    "Model",
+    "K",
+    "Seed",
+    "Metric",
+    "Value ± standard error",
+    "95% interval",
+    "Examples",
+    "Guessing",
+    "Paper, 175B",
+)
+
+
+def results_table(results, tasks=()):
+    """Writes results as a table in Markdown."""
+    return markdown_table(COLUMNS, table_rows(results, tasks))
+
+
+def table_rows(results, tasks=()):
+    """Makes the cells of the table."""
+    results = list(results)
+    known = {task.name: task for task in tasks}
+    order = list(dict.fromkeys((r.task, r.metric) for r in results))
+    models = list(dict.fromkeys(r.model for r in results))
+    results.sort(
+        key=lambda r: (
+            order.index((r.task, r.metric)),
+            models.index(r.model),
+            r.shots,
+            r.seed,
+        )
+    )
+    labels = model_labels(models)
+    return [_row(r, known.get(r.task), labels[r.model]) for r in results]
+
+
+def _row(result, task, model):
+    metric = result.metric
+    low, high = (_number(metric, bound) for bound in result.interval)
+    value = _number(metric, result.value)
+    chance = task.random_accuracy if task else None
+    known = chance is not None and metric == "accuracy"
+    return (
+        _name(result.task, task),
+        model,
+        _shots(result),
+        str(result.seed),
+        metric_title(metric),
+        f"{value} ± {_number(metric, result.standard_error)}",
+        f"{low} to {high}",
+        f"{result.num_examples:,}",
+        _number(metric, chance) if known else "",
+        _paper(result),
+    )
+
+
+def _name(name, task):
+    """The task's title; its name before that, where it does not say it."""
+    if task is None:
+        return name
+    plain, title = (
+        re.sub(r"[\W_]", "", text.lower()) for text in (name, task.title)
+    )
+    return task.title if plain in title else f"{name} ({task.title})"
+
+
+def _shots(result):
+    """K, with how many fitted where that were fewer, and shared draws."""
+    told = []
+    if result.mean_shots < result.shots:
+        told.append(f"{result.mean_shots:.1f} fitted")
+    if result.draws is not None:
+        plural = "" if result.draws == 1 else "s"
+        told.append(f"{result.draws} shared draw{plural}")
+    return f"{result.shots} ({', '.join(told)})" if told else f"{result.shots}"
+
+
+def _paper(result):
+    """What 175B has in the same setting, and its K where that is another."""
+    values = published_values(result.task, result.metric)
+    if values is None:
+        return ""
+    shown = _number(result.metric, values.of_shots(result.shots)[-1])
+    if result.shots > 1 and values.shots != result.shots:
+        shown += f" (K = {values.shots})"
+    return shown
+
+
+def _number(metric, value):
+    """Three digits, as the paper prints."""
+    return f"{shown_value(metric, value):.3g}"
+
+
+# Of a path these tell one model from another: such as run7/model.
+_NUM_PARTS = 2
+
+
+def model_labels(models):
+    """Shortens names of models that are long paths to their last two parts."""
+    labels = {model: _label(model) for model in models}
+    shown = list(labels.values())
+    return {
+        model: label if shown.count(label) == 1 else model
+        for model, label in labels.items()
+    }
+
+
+def _label(model):
+    parts = pathlib.PurePath(model).parts
+    if "://" in model or len(parts) <= _NUM_PARTS:
+        return model
+    return "/".join(parts[-_NUM_PARTS:])
+
+
+_TITLES = {
+    "accuracy": "Accuracy",
+    "exact_match": "Exact match",
+    "squad_exact_match": "Exact match",
+    "f1": "F1",
+    "bleu": "BLEU",
+    "macro_f1": "Macro F1",
+    "f1_answers": "F1 over answers",
+    "perplexity": "Perplexity",
+    "average": "Average",
+}
+_NOT_A_SHARE = ("bleu", "perplexity")
+
+
+def metric_title(metric):
+    """Names a metric with its unit."""
+    title = _TITLES.get(metric, metric)
+    return title if metric in _NOT_A_SHARE else f"{title} (%)"
+
+
+def shown_value(metric, value):
+    """Brings a value to the unit in which it is shown, the paper's."""
+    return value if metric in _NOT_A_SHARE else 100 * value
+
+
+# A task's metric -> what the paper calls it, the most exact name first. Its
+# "acc" stands for accuracy and, of free answers, for exact match.
+_PRINTED = {
+    "accuracy": ("acc",),
+    "exact_match": ("em", "acc"),
+    "squad_exact_match": ("em", "acc"),
+    "f1": ("f1",),
+    "macro_f1": ("f1",),
+    "f1_answers": ("f1a",),
+    "bleu": ("BLEU-sb",),
+    "perplexity": ("ppl",),
+    "average": ("average",),
+}
+# All others are printed in percent.
+_AS_PRINTED = {"BLEU-sb", "BLEU-mb", "ppl"}
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedValues:
+    """A row of Table H.1, in the units of `TaskResult`."""
+
+    task: str
+    metric: str
+    split: str
+    source: str
+    zero_shot: tuple
+    one_shot: tuple
+    few_shot: tuple
+    shots: int
+    fine_tuned: float | None = None
+    test_server: float | None = None
+
+    def of_shots(self, shots):
+        """Picks the setting that a number of demonstrations belongs to."""
+        return (self.zero_shot, self.one_shot, self.few_shot)[min(shots, 2)]
+
+    def curve(self, size):
+        """One size over the number of demonstrations."""
+        return (
+            (0, self.zero_shot[size]),
+            (1, self.one_shot[size]),
+            (self.shots, self.few_shot[size]),
+        )
+
+
+def published_values(task, metric):
+    """Finds what the paper prints for a task."""
+    for printed in _PRINTED.get(metric, ()):
+        if (task, printed) in published_table():
+            return published_table()[task, printed]
+    return None
+
+
+@functools.cache
+def published_table():
+    """Reads all rows."""
+    need = "The paper's values must be read with PyYAML"
+    with needed_packages(need, "evaluate"):
+        import yaml
+    folder = importlib.resources.files("keras_gpt3.evaluation") / "published"
+    table = {}
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        for fields in yaml.safe_load(file.read_text("utf-8")):
+            # Tasks that ask the same in another form are compared with it.
+            for task in (fields["task"], *fields.pop("variants", ())):
+                row = _published_row(fields | {"task": task})
+                table[task, row.metric] = row
+    return table
+
+
+def paper_sizes():
+    """The eight sizes that the values are of."""
+    return {
+        name: load_shipped_preset(name)["table_d1"]["parameters_millions"]
+        * 10**6
+        for name in shipped_presets()
+    }
+
+
+def _published_row(fields):
+    """A row in which 1.0 is all right, if it is printed in percent."""
+    scale = 1 if fields["metric"] in _AS_PRINTED else 100
+
+    def scaled(value):
+        if isinstance(value, list):
+            return tuple(map(scaled, value))
+        return value / scale if isinstance(value, float) else value
+
+    return PublishedValues(**{k: scaled(v) for k, v in fields.items()})

@@ -1,0 +1,1 @@
+"""Figure 3.1: loss against compute, fitted over runs."""

@@ -1,0 +1,283 @@
+"""Reads a task from a YAML file; what it does not know is an error."""
+
+import difflib
+import functools
+import importlib.resources
+import os
+import pathlib
+import types
+import typing
+
+from keras_gpt3.echoed_value import echoed
+from keras_gpt3.evaluation.task_definitions.task import Task
+from keras_gpt3.evaluation.task_definitions.task_examples import PUBLISHED_NAMES
+from keras_gpt3.evaluation.task_definitions.task_rules import TaskFault
+from keras_gpt3.evaluation.task_definitions.task_rules import check_keys
+from keras_gpt3.evaluation.task_definitions.task_rules import check_task
+from keras_gpt3.strict_yaml import strict_yaml
+
+
+def read_task(path):
+    """Reads a task of the paper, or one of your own.
+
+    The keys are the arguments of `Task`. Those that the scoring does not use
+    may not be there; what a shipped task looks like is in
+    `keras_gpt3/evaluation/tasks`.
+
+    Args:
+        path: path. A YAML file, or an entry of `importlib.resources`.
+
+    Returns:
+        A `Task`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no YAML; a key is unknown, missing, of another
+            type, or of no use with the scoring; a template cannot be parsed or
+            asks for a field that is not listed; or the scoring does not give a
+            metric.
+        ImportError: If PyYAML or Jinja is not installed.
+
+    Example:
+
+    ```python
+    import pathlib
+
+    from keras_gpt3.evaluation.task_definitions.task_file import read_task
+
+    pathlib.Path("capitals.yaml").write_text('''
+    name: capitals
+    title: Capitals
+    fields: {country: string, capital: string}
+    context: "The capital of {{ country }} is"
+    target: " {{ capital }}"
+    scoring: generate
+    metrics: [exact_match]
+    shots: 4
+    ''')
+    read_task("capitals.yaml")
+    ```
+    """
+    path = pathlib.Path(path) if isinstance(path, str) else path
+    if not path.is_file():
+        raise FileNotFoundError(
+            "A task must be a file that exists. Received: "
+            f"file='{path}'. Write one, or correct the path."
+        )
+    values, lines = _parse(path)
+    try:
+        return _task(values)
+    except TaskFault as fault:
+        invariant, received, remedy = fault.args
+        where = f"file='{path}'"
+        if fault.key in lines:
+            where += f", line={lines[fault.key]}"
+        raise ValueError(
+            f"{invariant}. Received: {where}, {received}. {remedy}."
+        ) from fault
+
+
+def _parse(path):
+    """The values of a file, and a dict from its keys to their lines."""
+    yaml, loader_class = strict_yaml(
+        "A task must be read with PyYAML", "evaluate"
+    )
+    try:
+        # Bytes: PyYAML says by itself what is no text.
+        loader = loader_class(path.read_bytes())
+        node = loader.get_single_node()
+        if node is None:
+            return None, {}
+        values, lines = loader.construct_document(node), {}
+    except yaml.YAMLError as error:
+        raise ValueError(
+            f"A task must be YAML. Received: file='{path}'{_what(error)}. "
+            "Correct that place."
+        ) from error
+    if isinstance(values, dict):
+        lines = {k.value: k.start_mark.line + 1 for k, _ in node.value}
+    return values, lines
+
+
+def _what(error):
+    """Where PyYAML stopped, and why; its own text calls the file bytes."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        # No text: there are no lines.
+        return f" ({error.reason}, position {error.position})"
+    reasons = (getattr(error, "context", None), error.problem)
+    reason = ", ".join(" ".join(r.split()) for r in reasons if r)
+    return f", line={mark.line + 1} ({reason})"
+
+
+def _task(values):
+    """The task of a file's keys and values, checked."""
+    if not isinstance(values, dict):
+        raise TaskFault(
+            "A task must hold keys and values",
+            "no value, it is empty"
+            if values is None
+            else f"a {type(values).__name__}",
+            "Write one `key: value` a line",
+        )
+    values = dict(values)
+    check_keys(values)
+    # What the scoring does not use.
+    values.setdefault("context", "")
+    values.setdefault("target", "")
+    hints = typing.get_type_hints(Task)
+    task = Task(
+        **{key: _typed(key, hints[key], item) for key, item in values.items()}
+    )
+    check_task(task)
+    return task
+
+
+def _typed(key, hint, value):
+    """The value as the type of its field."""
+    kinds = (
+        typing.get_args(hint) if isinstance(hint, types.UnionType) else [hint]
+    )
+    if tuple in kinds and isinstance(value, list):
+        if all(isinstance(item, str) for item in value):
+            return tuple(value)
+    elif float in kinds and type(value) in (int, float):
+        return float(value)
+    # To Python a bool is an int.
+    elif tuple not in kinds and type(value) in kinds:
+        return value
+    names = {tuple: "list of strings", types.NoneType: "null"}
+    known = " or ".join(names.get(kind, kind.__name__) for kind in kinds)
+    raise TaskFault(
+        f"{key} must be of type {known}",
+        f"{key}={echoed(value)}",
+        "Correct it",
+        key,
+    )
+
+
+_SUFFIXES = (".yaml", ".yml")
+_EVERY = "all"
+_OWN_NAMES = {theirs: own for own, theirs in PUBLISHED_NAMES.items()}
+
+
+def shipped_tasks():
+    """Lists the tasks that come with the package.
+
+    Returns:
+        A dict from the name of a task to its `Task`, in alphabetical order.
+
+    Raises:
+        ImportError: If PyYAML or Jinja is not installed.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.task_definitions.task_file import shipped_tasks
+
+    shipped_tasks()["arc_challenge"].shots  # 50
+    ```
+    """
+    return dict(_read_tasks())
+
+
+def task_groups():
+    """Lists the groups of the tasks that come with the package.
+
+    Returns:
+        A dict from the name of a group to a tuple of the names of its tasks.
+
+    Raises:
+        ImportError: If PyYAML or Jinja is not installed.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.task_definitions.task_file import task_groups
+
+    task_groups()["anli"]  # ("anli_r1", "anli_r2", "anli_r3")
+    ```
+    """
+    groups = {_EVERY: tuple(_read_tasks())}
+    for name, task in _read_tasks().items():
+        for group in task.groups:
+            groups[group] = (*groups.get(group, ()), name)
+    return dict(sorted(groups.items()))
+
+
+def find_tasks(names):
+    """Finds tasks.
+
+    Args:
+        names: iterable of strings, or one string with commas. Each is the name
+            of a shipped task or group (`"superglue"`, `"arithmetic"`, `"all"`;
+            see `task_groups`), the name of a published file
+            (`"mid_word_1_anagrams"` is `"anagrams_1"`), or the path of a YAML
+            file of your own.
+
+    Returns:
+        A tuple of `Task`, each once, in the order of `names`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If nothing has a name, two tasks have the same, or a file is
+            damaged.
+        ImportError: If PyYAML or Jinja is not installed.
+
+    Example:
+
+    ```python
+    from keras_gpt3.evaluation.task_definitions.task_file import find_tasks
+
+    [task.name for task in find_tasks("anli,piqa")]
+    # ["anli_r1", "anli_r2", "anli_r3", "piqa"]
+    ```
+    """
+    if isinstance(names, str):
+        names = [name.strip() for name in names.split(",")]
+    tasks = {}
+    for name in names:
+        for task in _found(name):
+            if tasks.setdefault(task.name, task) != task:
+                raise ValueError(
+                    "Tasks must have different names. Received: "
+                    f"{echoed(name)}, which has a second {echoed(task.name)}. "
+                    "Rename one."
+                )
+    if not tasks:
+        raise ValueError(
+            "There must be at least one task. Received: an empty list. Name "
+            "tasks or groups of them."
+        )
+    return tuple(tasks.values())
+
+
+def _found(name):
+    """The tasks that one name stands for."""
+    name = _OWN_NAMES.get(name, name)
+    if name in _read_tasks():
+        return [_read_tasks()[name]]
+    groups = task_groups()
+    if name in groups:
+        return [_read_tasks()[task] for task in groups[name]]
+    if name.endswith(_SUFFIXES) or os.sep in name:
+        return [read_task(name)]
+    known = [*_read_tasks(), *groups, *_OWN_NAMES]
+    close = difflib.get_close_matches(name, known, n=3)
+    remedy = (
+        f"The closest are {', '.join(close)}"
+        if close
+        else f"Use one of the groups {', '.join(groups)}"
+    )
+    raise ValueError(
+        "A task must be a shipped name or group, or the path of a YAML file. "
+        f"Received: {echoed(name)}. {remedy}."
+    )
+
+
+@functools.cache
+def _read_tasks():
+    folder = importlib.resources.files("keras_gpt3.evaluation") / "tasks"
+    files = [f for f in folder.iterdir() if f.name.endswith(_SUFFIXES)]
+    tasks = [read_task(file) for file in files]
+    return {t.name: t for t in sorted(tasks, key=lambda task: task.name)}

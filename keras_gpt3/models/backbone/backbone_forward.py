@@ -1,0 +1,225 @@
+"""GPT-3's forward pass: token ids in, final hidden states out.
+
+It is this file, `layers/decoder_block.py` and `ops/blocked_attention.py`, which
+both attention operations use. Letters in shape comments, there too:
+
+B batch, T length (positions), M hidden_dim, H num_heads, D head_dim,
+I intermediate_dim, V vocabulary_size, E width of the token embedding, M unless
+it differs, S slots of a layer's cache.
+"""
+
+from keras import ops
+
+from keras_gpt3.models.lora.adapted_backbone import AdaptedBackbone
+from keras_gpt3.ops.key_value_cache import ring_size
+
+
+def forward(
+    layers,
+    token_ids,
+    padding_mask=None,
+    cache=None,
+    start_index=0,
+    cache_length=None,
+    cache_end=None,
+):
+    """Token ids (B, T) to hidden states (B, T, E): the only forward pass.
+
+    It builds the functional model, makes a cache of prompts, and runs again
+    with it for decoding.
+    """
+    x = embed(layers, token_ids, padding_mask, start_index)
+    if cache is None and cache_length is None:
+        for block in layers.decoder_blocks:
+            x = block(x, padding_mask=padding_mask)
+        return finish(layers, x), None
+
+    new_cache = []
+    for i, block in enumerate(layers.decoder_blocks):
+        x, block_cache = block(
+            x,
+            cache=None if cache is None else cache[i],
+            cache_index=cache_end if cache is None else start_index,
+            cache_length=cache_length,
+        )
+        new_cache.append(block_cache)
+    return finish(layers, x), new_cache
+
+
+def embed(layers, token_ids, padding_mask=None, start_index=0, training=None):
+    """Before the first block, (B, T) to (B, T, M)."""
+    x = layers.token_embedding(token_ids)  # (B, T, E)
+    if layers.embedding_projection is not None:
+        x = layers.embedding_projection(x)  # (B, T, M)
+    x = x + layers.position_embedding(
+        token_ids, start_index=start_index, padding_mask=padding_mask
+    )
+    return layers.embedding_dropout(x, training=training)
+
+
+def finish(layers, x):
+    """Behind the last block, (B, T, M) to (B, T, E)."""
+    if layers.final_norm is not None:
+        x = layers.final_norm(x)
+    if layers.output_projection is not None:
+        x = layers.output_projection(x)
+    return x
+
+
+class CachedBackbone(AdaptedBackbone):
+    """A backbone with the forward passes that `generate` and `score` make.
+
+    Attributes:
+        decoder_blocks: list of `DecoderBlock`.
+        hidden_dim: int.
+        num_heads: int.
+
+    Example:
+
+    ```python
+    import numpy as np
+    import keras_gpt3
+
+    backbone = keras_gpt3.GPT3Backbone(
+        vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
+        intermediate_dim=64, max_sequence_length=32,
+    )
+    ids = np.ones((1, 6), "int32")
+    _, cache = backbone.prefill(ids[:, :5], cache_length=32)
+    hidden_state, cache = backbone.decode_position(ids, cache, index=6)
+    ```
+    """
+
+    def prefill(self, token_ids, cache_length, end=None):
+        """The forward pass over prompts, which makes their cache.
+
+        Args:
+            token_ids: int tensor of shape `(batch, length)`, padded on the
+                right.
+            cache_length: int or int tensor. Positions that the cache is to
+                hold, prompt and continuation.
+            end: int or int tensor. Positions that count, for all rows; later
+                ones can be given again to `call_with_cache`. Defaults to
+                `None`, all.
+
+        Returns:
+            A pair of the hidden states, shape `(batch, length, hidden_dim)`,
+            and the cache.
+
+        Example:
+
+        ```python
+        import numpy as np
+        import keras_gpt3
+
+        backbone = keras_gpt3.GPT3Backbone(
+            vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
+            intermediate_dim=64, max_sequence_length=32,
+        )
+        prompt = np.ones((1, 5), "int32")
+        hidden_states, cache = backbone.prefill(prompt, cache_length=32)
+        ```
+        """
+        end = ops.shape(token_ids)[1] if end is None else end
+        return forward(
+            self, token_ids, cache_length=cache_length, cache_end=end
+        )
+
+    def call_with_cache(self, token_ids, cache, cache_index):
+        """The forward pass over some positions, given a cache of the earlier.
+
+        Args:
+            token_ids: int tensor of shape `(batch, length)`, the tokens at
+                positions `cache_index` and following.
+            cache: list with a pair of keys and values for each block, as
+                `make_cache` gives.
+            cache_index: int or int tensor. Position of the first token.
+
+        Returns:
+            A pair of the hidden states, shape `(batch, length, hidden_dim)`,
+            and the updated cache.
+
+        Example:
+
+        ```python
+        import numpy as np
+        import keras_gpt3
+
+        backbone = keras_gpt3.GPT3Backbone(
+            vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
+            intermediate_dim=64, max_sequence_length=32,
+        )
+        cache = backbone.make_cache(batch_size=1, length=32)
+        prompt = np.ones((1, 5), "int32")
+        hidden_states, cache = backbone.call_with_cache(prompt, cache, 0)
+        ```
+        """
+        return forward(self, token_ids, cache=cache, start_index=cache_index)
+
+    def embed(self, inputs, training=None):
+        """What the first block takes, for a pipeline of stages.
+
+        Args:
+            inputs: dict of `"token_ids"` and `"padding_mask"`, as the backbone
+                itself takes it.
+            training: bool. Whether to drop out. Defaults to `None`, Keras'.
+
+        Returns:
+            A tensor of shape `(batch, length, hidden_dim)`.
+        """
+        return embed(self, **inputs, training=training)
+
+    def finish(self, hidden_states):
+        """What the output head takes, given what the last block returned.
+
+        Args:
+            hidden_states: tensor of shape `(batch, length, hidden_dim)`.
+
+        Returns:
+            A tensor of shape `(batch, length, width)`, as the backbone itself
+            returns it.
+        """
+        return finish(self, hidden_states)
+
+    def decode_position(self, token_ids, cache, index):
+        """The hidden state from which the token at `index` is predicted.
+
+        Args:
+            token_ids: int tensor of shape `(batch, length)`; the one before
+                `index` is read.
+            cache: cache of the positions before that one.
+            index: int or int tensor, at least 1.
+
+        Returns:
+            A pair of the hidden states, shape `(batch, hidden_dim)`, and the
+            updated cache.
+        """
+        place = ops.cast(index - 1, "int32")
+        previous = ops.take(token_ids, place[None], axis=1)  # (B, 1)
+        states, cache = self.call_with_cache(previous, cache, index - 1)
+        return states[:, 0], cache
+
+    def make_cache(self, batch_size, length):
+        """An empty cache of keys and values.
+
+        Args:
+            batch_size: int or int tensor.
+            length: int or int tensor. Number of positions it can hold.
+
+        Returns:
+            A list with a pair of zero tensors for each block, each of shape
+            `(batch_size, num_heads, slots, head_dim)`: a dense block has
+            `length` slots, a banded one at most its window.
+        """
+        head_dim = self.hidden_dim // self.num_heads
+        cache = []
+        for block in self.decoder_blocks:
+            banded = block.attention == "banded"
+            window = block.attention_window if banded else None
+            slots = ring_size(length, window)
+            zeros = ops.zeros(
+                (batch_size, self.num_heads, slots, head_dim),
+                dtype=self.compute_dtype,
+            )
+            cache.append((zeros, zeros))
+        return cache

@@ -1,0 +1,293 @@
+"""The compiled parts of `GPT3.generate`."""
+
+import functools
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_gpt3.generation.beam_search import beam_search
+from keras_gpt3.generation.decode_loop import decode_until
+from keras_gpt3.generation.logit_filters import rule_out_unknown
+from keras_gpt3.generation.sampler_loop import sample
+from keras_gpt3.generation.sampling_settings import logit_bias_vector
+from keras_gpt3.generation.sampling_steps import sampler_steps
+from keras_gpt3.generation.sampling_steps import settings_steps
+from keras_gpt3.models.generate.generation_request import GenerationRequest
+from keras_gpt3.models.generate.prompt_batch import PromptBatch
+from keras_gpt3.models.generate.token_answers import answer_tokens
+from keras_gpt3.models.generate.traced_variables import TracedVariables
+from keras_gpt3.models.generate.traced_variables import bucket
+from keras_gpt3.ops.op_compilation import as_graph
+from keras_gpt3.ops.op_compilation import compiles_ops
+from keras_gpt3.ops.op_compilation import has_gpu
+from keras_gpt3.ops.op_compilation import whole_xla
+from keras_gpt3.parallel.pipeline_stages import lies_on_stages
+
+_GREEDY = ("temperature", 0)
+# Kept at a time, so that ever new lengths do not pile them up.
+_MOST_TRACES = 64
+
+
+class GenerateFunction:
+    """Continues batches of prompts; its parts are traced once for each shape.
+
+    The first pass over the prompts is left to the backend's operations, its
+    large products above all, at the prompts' own length or little more. The
+    loop that follows reads all weights for a single position: there XLA
+    compiles the whole of it, once for each batch, full length and set of
+    sampling options, whatever the prompts' lengths and the options' values.
+    (bfloat16 batches are left to TensorFlow's operations there, too; JAX' are
+    all XLA's.)
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self._traced = TracedVariables()
+        self._manner = None
+        self.traces = {}
+
+    def __call__(self, inputs, stop_token_ids=None):
+        mask = ops.convert_to_numpy(inputs["padding_mask"]).astype("bool")
+        rows, length = mask.shape
+        batch = PromptBatch(
+            ops.convert_to_numpy(inputs["token_ids"]).astype("int32"),
+            mask,
+            np.full(rows, length, "int32"),
+        )
+        request = GenerationRequest.checked(
+            self.model, stop_token_ids=stop_token_ids
+        )
+        answers = answer_tokens(self, batch, request)
+        return {
+            "token_ids": ops.convert_to_tensor(answers.token_ids, "int32"),
+            "padding_mask": ops.convert_to_tensor(answers.padding_mask, "bool"),
+        }
+
+    def prefill(self, token_ids, end, cache_length, needs_states=True):
+        """The first pass over prompts."""
+        length = token_ids.shape[1]
+        room = bucket(length, cache_length) - length
+        token_ids = np.pad(token_ids, ((0, 0), (0, room)))
+        key = ("prefill", token_ids.shape, cache_length, needs_states)
+        prefill = self._compiled(
+            key, self._prefill_function(cache_length, needs_states), as_graph
+        )
+        return prefill(
+            ops.convert_to_tensor(token_ids, "int32"),
+            ops.convert_to_tensor(end, "int32"),
+        )
+
+    def extend(self, token_ids, cache, start):
+        """A later pass, over tokens that follow those of a cache."""
+        states = []
+        while token_ids.shape[1]:
+            # Powers of two: few shapes to trace.
+            count = 2 ** (token_ids.shape[1].bit_length() - 1)
+            new, cache = self.forward(token_ids[:, :count], cache, start)
+            states.append(new)
+            token_ids, start = token_ids[:, count:], start + count
+        return ops.concatenate(states, axis=1), cache
+
+    def forward(self, token_ids, cache, start):
+        """As `extend`, in one pass, which is traced for each length."""
+        sizes = tuple(ring.shape for pair in cache for ring in pair)
+        forward = self._compiled(
+            ("forward", token_ids.shape, sizes),
+            self.model.backbone.call_with_cache,
+            as_graph,
+        )
+        return forward(
+            ops.convert_to_tensor(token_ids, "int32"),
+            cache,
+            ops.convert_to_tensor(start, "int32"),
+        )
+
+    def steps(self, shape, stop_token_ids, settings):
+        """The loop that chooses token after token."""
+        tensors, fixed = settings or {}, None
+        if settings is not None:
+            # Greedy is another code: nothing is drawn.
+            fixed = {k: v for k, v in settings.items() if (k, v) == _GREEDY}
+            tensors = {k: v for k, v in settings.items() if k not in fixed}
+        loop = self._loop(
+            shape,
+            ("steps", stop_token_ids, fixed is None, *sorted(tensors)),
+            step_loop(self.model, stop_token_ids, fixed),
+        )
+        tensors = self._as_tensors(tensors)
+        return lambda end, state, mask: loop(
+            ops.convert_to_tensor(end, "int32"), state, mask, tensors
+        )
+
+    def beams(self, shape, stop_token_ids, sampler):
+        """The loop of the paper's beam search; see `beam_loop`."""
+        settings = (sampler.num_beams, sampler.length_penalty)
+        rows, length = shape
+        return self._loop(
+            (rows * sampler.num_beams, length),
+            ("beams", stop_token_ids, *settings),
+            beam_loop(self.model, stop_token_ids, *settings),
+        )
+
+    def whole(self, shape, stop_token_ids):
+        """The loop of a sampler that brings its own; see `sampler_loop`."""
+        return self._loop(
+            shape,
+            ("whole", stop_token_ids),
+            sampler_loop(self.model, stop_token_ids),
+        )
+
+    def _loop(self, shape, key, loop):
+        """A loop of some kind, compiled as is best for a number of rows."""
+        in_xla = self._suits_xla(shape[0]) and not self.model.run_eagerly
+        key = ("loop", in_xla, shape, *key)
+        compiler = whole_xla if in_xla else as_graph
+        # A sampler may draw from a generator, which moves on.
+        return self._compiled(key, loop, compiler, self.model.sampler.variables)
+
+    def _compiled(self, key, function, compiler, changed=()):
+        """A function's compiled form, which is meant for one shape."""
+        # One for each shape: a single one would warn about retracing as soon
+        # as it meets its fifth.
+        self._forget_old_traces()
+        key = (*key, compiles_ops())
+        if key not in self.traces:
+            if len(self.traces) == _MOST_TRACES:
+                self.traces.pop(next(iter(self.traces)))  # The oldest.
+            variables = self.model.backbone.variables
+            if not self.model.run_eagerly:
+                function = compiler(function, variables, changed)
+            self.traces[key] = function
+        return self.traces[key]
+
+    def _prefill_function(self, cache_length, needs_states):
+        def prefill(token_ids, end):
+            states, cache = self.model.backbone.prefill(
+                token_ids, cache_length, end
+            )
+            return states if needs_states else None, cache
+
+        return prefill
+
+    def _suits_xla(self, rows):
+        """Whether XLA's code is the faster for so many rows.
+
+        On CPUs it computes in float32, and converts the cache for it at each
+        token; for one row its rate of reading makes up for that. It has one
+        device, and no code for a model that lies on several.
+        """
+        if lies_on_stages(self.model.backbone.decoder_blocks):
+            return False
+        if keras.config.backend() != "tensorflow":
+            return True
+        dtype = self.model.backbone.compute_dtype
+        return dtype == "float32" or rows == 1 or has_gpu()
+
+    def _as_tensors(self, settings):
+        """Settings as inputs of a graph, which serves all their values."""
+        settings = dict(settings)
+        if "logit_bias" in settings:
+            settings["logit_bias"] = logit_bias_vector(
+                settings["logit_bias"], self.model.backbone.vocabulary_size
+            )
+        return {
+            name: ops.convert_to_tensor(
+                value, "int32" if name in ("seed", "top_k") else "float32"
+            )
+            for name, value in settings.items()
+        }
+
+    def _forget_old_traces(self):
+        """Drops what was traced of another model than the present one."""
+        manner = (self.model.sampler, bool(self.model.run_eagerly))
+        is_new = self._traced.have_changed(self.model.backbone.variables)
+        if is_new or manner != self._manner:
+            self._manner, self.traces = manner, {}
+
+
+def step_loop(model, stop_token_ids, fixed_settings=None):
+    """The loop that chooses token after token, up to some position."""
+
+    def loop(end, state, padding_mask, settings):
+        next_logits, sampler = _next_logits(model), model.sampler
+        if fixed_settings is None:
+            choose = sampler_steps(sampler)
+        else:
+            lengths = ops.sum(ops.cast(padding_mask, "int32"), axis=-1)
+            next_logits, choose = settings_steps(
+                settings | fixed_settings, next_logits, lengths
+            )
+        return decode_until(
+            end,
+            next_logits,
+            choose,
+            state,
+            padding_mask,
+            stop_token_ids,
+            _count_down,
+            sampler.variables if fixed_settings is None else (),
+        )
+
+    return loop
+
+
+def beam_loop(model, stop_token_ids, num_beams, length_penalty):
+    """The paper's beam search."""
+
+    def loop(token_ids, padding_mask, cache, ends):
+        return beam_search(
+            _next_logits(model),
+            token_ids,
+            padding_mask,
+            cache,
+            stop_token_ids,
+            num_beams,
+            length_penalty,
+            ends,
+        )
+
+    return loop
+
+
+def sampler_loop(model, stop_token_ids):
+    """The loop of any sampler of keras-hub, up to the full length."""
+
+    def loop(token_ids, padding_mask, hidden_states, cache):
+        return sample(
+            model.sampler,
+            functools.partial(_logits_and_states, model),
+            token_ids,
+            padding_mask,
+            cache,
+            stop_token_ids or None,
+            hidden_states=hidden_states,
+            model=model,
+        )
+
+    return loop
+
+
+def _next_logits(model):
+    """The scores of a position, as `decode` takes them."""
+
+    def next_logits(token_ids, cache, index):
+        logits, _, cache = _logits_and_states(model, token_ids, cache, index)
+        return logits, cache
+
+    return next_logits
+
+
+def _logits_and_states(model, token_ids, cache, index):
+    """The scores of a position, the states they come from, and the cache."""
+    backbone, preprocessor = model.backbone, model.preprocessor
+    states, cache = backbone.decode_position(token_ids, cache, index)
+    num_known = preprocessor and preprocessor.tokenizer.vocabulary_size()
+    logits = rule_out_unknown(backbone.logits(states), num_known)
+    return logits, states, cache
+
+
+def _count_down(left, chosen, is_answer):
+    """A watch that ends rows which have had all their tokens."""
+    left = left - ops.cast(is_answer, left.dtype)
+    return left, left <= 0

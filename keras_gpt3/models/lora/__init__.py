@@ -1,0 +1,1 @@
+"""Low-rank adapters: which weights they change, their files, merging."""

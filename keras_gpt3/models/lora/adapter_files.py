@@ -1,0 +1,215 @@
+"""Files that hold the adapters of a model, and nothing of the model."""
+
+import contextlib
+import json
+import os
+import pathlib
+import sys
+
+import numpy as np
+
+from keras_gpt3.atomic_write import partial_path
+from keras_gpt3.atomic_write import sigterm_exits
+from keras_gpt3.models.lora.adapters import adaptable_layers
+from keras_gpt3.models.lora.adapters import adapters
+from keras_gpt3.models.lora.adapters import enable_lora
+from keras_gpt3.models.lora.adapters import lora_settings
+from keras_gpt3.models.presets.preset_files import hdf5_arrays
+from keras_gpt3.regular_file import check_regular_file
+
+_SUFFIX = ".lora.h5"
+_FORMAT = "keras_gpt3_lora"
+_MOST_SHOWN = 200
+
+
+def save_lora_weights(backbone, filepath):
+    """Writes the adapters of a backbone to a file, whole or not at all.
+
+    It holds rank, alpha, the adapted layers and the two parts of each adapter:
+    a small share of the model's own bytes.
+    """
+    import h5py
+
+    path, present = pathlib.Path(filepath), adapters(backbone)
+    if not path.name.endswith(_SUFFIX):
+        raise ValueError(
+            f"The name of a file of adapters must end in {_SUFFIX}. Received: "
+            f"filepath='{path}'. Rename it."
+        )
+    if not present:
+        raise ValueError(
+            "A backbone must have adapters to save. Received: none. Call "
+            "enable_lora first."
+        )
+    temporary = partial_path(path)
+    try:
+        with sigterm_exits(), h5py.File(temporary, "w") as file:
+            file.attrs[_FORMAT] = json.dumps(
+                lora_settings(backbone), default=_plain
+            )
+            for adapter in present:
+                for name, part in zip("ab", adapter.parts, strict=True):
+                    file[f"{adapter.path}/{name}"] = np.asarray(part)
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def _plain(number):
+    """A number of numpy's as JSON has it."""
+    return number.item()
+
+
+def load_lora_weights(backbone, filepath):
+    """Reads adapters from a file; a backbone without any gets them first.
+
+    Nothing is changed unless the whole file fits.
+    """
+    settings, parts = _read(backbone, filepath)
+    if not adapters(backbone):
+        enable_lora(
+            backbone,
+            settings["rank"],
+            settings["target_layer_names"],
+            settings["lora_alpha"],
+        )
+    elif (found := lora_settings(backbone)) != settings:
+        raise ValueError(
+            f"The file's adapters must be those of the model. Received: "
+            f"filepath='{filepath}' with {_words(settings)}, a model with "
+            f"{_words(found)}. Load them into a model without adapters."
+        )
+    for adapter in adapters(backbone):
+        for variable, value in zip(
+            adapter.parts, parts[adapter.path], strict=True
+        ):
+            variable.assign(value)
+
+
+def _words(settings):
+    text = ", ".join(f"{name}={value}" for name, value in settings.items())
+    return text[:_MOST_SHOWN]
+
+
+# === Reading ===
+
+
+def _read(backbone, filepath):
+    """The settings of a file, and its pairs of arrays by a layer's path.
+
+    Names, types and shapes are checked before an array is read: a small file
+    can state a large one.
+    """
+    import h5py
+
+    if not os.path.exists(filepath):
+        raise FileNotFoundError(
+            "A file of adapters must exist. Received: "
+            f"filepath='{filepath}'. Correct the path."
+        )
+    check_regular_file(filepath)
+    try:
+        with h5py.File(filepath, "r") as file:
+            settings = _checked_settings(file.attrs[_FORMAT])
+            found = _pairs(file)
+            _check_layers(backbone, found, settings, filepath)
+            parts = {
+                path: tuple(dataset[()] for dataset in pair)
+                for path, pair in found.items()
+            }
+    except _UnfitError as error:
+        raise ValueError(str(error)) from None
+    # RuntimeError: h5py's, where the bytes of a file end early.
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        first_line = str(error).splitlines()[0][:_MOST_SHOWN]
+        raise ValueError(
+            "A file of adapters must be whole, and written by "
+            f"save_lora_weights. Received: filepath='{filepath}' "
+            f"({first_line}). Save the adapters again."
+        ) from error
+    for path, pair in parts.items():
+        for name, array in zip("ab", pair, strict=True):
+            _check_finite(array, f"{path}/{name}", filepath)
+    return settings, parts
+
+
+class _UnfitError(Exception):
+    """A sound file that is not for this model."""
+
+
+def _checked_settings(text):
+    """What `enable_lora` is to be called with, as a file states it."""
+    if not isinstance(text, str):
+        raise ValueError(f"its attribute {_FORMAT} is no text")
+    settings = json.loads(text)
+    names = ["rank", "lora_alpha", "target_layer_names"]
+    if not isinstance(settings, dict) or sorted(settings) != sorted(names):
+        raise ValueError(f"its attribute {_FORMAT} must hold {names}")
+    rank, alpha, targets = map(settings.get, names)
+    if type(rank) is not int or rank < 1:
+        raise ValueError("its rank must be an integer of at least 1")
+    if type(alpha) not in (int, float) or not 0 < alpha <= sys.float_info.max:
+        raise ValueError("its lora_alpha must be a number above 0")
+    if not isinstance(targets, list) or {*map(type, targets)} != {str}:
+        raise ValueError("its target_layer_names must be a list of names")
+    return settings
+
+
+def _pairs(file):
+    """The two datasets of each adapter, unread, by a layer's path."""
+    found = {}
+    for where, dataset in hdf5_arrays(file).items():
+        if dataset.dtype.kind != "f":
+            raise ValueError(f"{where} of type {dataset.dtype}")
+        path, _, part = where.rpartition("/")
+        found.setdefault(path, {})[part] = dataset
+    return {path: (pair["a"], pair["b"]) for path, pair in found.items()}
+
+
+def _check_layers(backbone, pairs, settings, filepath):
+    """Raises unless the file's adapters fit layers of the backbone."""
+    rank, targets = settings["rank"], set(settings["target_layer_names"])
+    layers = adaptable_layers(backbone)
+    if not targets.issubset(layer.name for layer in layers):
+        raise ValueError("its target_layer_names name no layers of the model")
+    shapes = {layer.path: _kernel_shape(layer) for layer in layers}
+    for path, (a, b) in pairs.items():
+        shape = shapes.get(path)
+        if shape is None:
+            found = "has no such layer"
+        elif a.shape != (shape[0], rank) or b.shape != (rank, shape[1]):
+            found = f"has a kernel of shape {shape}"
+        else:
+            continue
+        raise _UnfitError(
+            "The file's adapters must fit the layers of the model. Received: "
+            f"filepath='{filepath}' with {path} of shapes {a.shape} and "
+            f"{b.shape}, where the model {found}. Load the model that they "
+            "were trained on."
+        )
+    missing = sorted(
+        layer.path
+        for layer in layers
+        if layer.name in targets and layer.path not in pairs
+    )
+    if missing:
+        raise _UnfitError(
+            "The file must have an adapter for each layer of an adapted name. "
+            f"Received: filepath='{filepath}' without {missing[0]}. Load the "
+            "model that they were trained on."
+        )
+
+
+def _check_finite(array, name, filepath):
+    if not np.isfinite(array).all():
+        raise ValueError(
+            "Adapters must be finite numbers. Received: "
+            f"filepath='{filepath}' with NaN or infinity in {name}. Use "
+            "adapters from before their training failed."
+        )
+
+
+def _kernel_shape(layer):
+    table = hasattr(layer, "embeddings")
+    return tuple((layer.embeddings if table else layer.kernel).shape)

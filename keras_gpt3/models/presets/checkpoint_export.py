@@ -1,0 +1,182 @@
+"""From a model to a folder that transformers loads."""
+
+import contextlib
+import dataclasses
+import functools
+import importlib.util
+
+import keras
+import numpy as np
+
+from keras_gpt3.converters.checkpoint_families import family_for
+from keras_gpt3.converters.checkpoint_writer import TensorToStore
+from keras_gpt3.converters.checkpoint_writer import write_checkpoint
+from keras_gpt3.converters.tokenizer_settings import write_max_length
+from keras_gpt3.models.presets.weight_of_path import weight_of_path
+from keras_gpt3.planning.memory import parse_bytes
+
+
+def export_to_transformers(
+    model, folder, overwrite=False, max_shard_size="5GB"
+):
+    """Writes a model as a checkpoint in Hugging Face's layout.
+
+    The tensors have the type of the variables, float32 in mixed precision;
+    low-rank adapters are merged into them. One tensor at a time is in memory.
+    """
+    backbone, preprocessor = model.backbone, model.preprocessor
+    arguments = backbone.get_config()
+    family = family_for(arguments)
+    config = family.config(
+        arguments,
+        dtype=backbone.dtype_policy.variable_dtype,
+        **_token_ids(model),
+    )
+    tensors = [
+        tensor
+        for rule in family.weight_rules(arguments)
+        for tensor in _tensors(backbone, rule, family.base_prefix)
+    ]
+    write_more = None
+    if preprocessor is not None:
+        write_more = functools.partial(
+            _write_tokenizer, preprocessor, backbone.max_sequence_length
+        )
+    write_checkpoint(
+        folder,
+        config,
+        tensors,
+        write_more,
+        overwrite,
+        parse_bytes(max_shard_size),
+    )
+
+
+def _tensors(backbone, rule, prefix):
+    """The tensors that hold a weight, in the family's own layout."""
+    # Looked at now, for an error shall come before a file does.
+    weight = weight_of_path(backbone, rule.ours)
+    dtype = keras.backend.standardize_dtype(weight.dtype)
+    for part, name in enumerate(rule.theirs):
+        make = functools.partial(_part, backbone, rule, part)
+        shape = tuple(rule.shape_of_theirs)
+        yield TensorToStore(prefix + name, shape, dtype, make)
+
+
+def _part(backbone, rule, part):
+    """One of the tensors that hold a weight."""
+    weight = weight_of_path(backbone, rule.ours)
+    array = keras.ops.convert_to_numpy(weight)
+    array = rule.take(array, part)
+    return array.T if rule.transposed else array
+
+
+def _write_tokenizer(preprocessor, max_length, folder):
+    """Writes the tokenizer's files, with the length that the model takes."""
+    preprocessor.export_to_transformers(folder)
+    write_max_length(folder, max_length)
+
+
+def _token_ids(model):
+    """The ids that a config.json names."""
+    if model.preprocessor is None:
+        ids = model.special_token_ids
+        ends = ids.get("eos_token_id", [])
+        # A list is for several: older versions of transformers take an int.
+        return ids | ({"eos_token_id": ends[0]} if len(ends) == 1 else {})
+    tokenizer = model.preprocessor.tokenizer
+    ids = {
+        "bos_token_id": tokenizer.token_to_id(tokenizer.start_token),
+        "eos_token_id": tokenizer.token_to_id(tokenizer.end_token),
+    }
+    # In GPT-2's files there is no padding, and the end fills rows up.
+    if tokenizer.pad_token != tokenizer.end_token:
+        ids["pad_token_id"] = tokenizer.token_to_id(tokenizer.pad_token)
+    return ids
+
+
+# Rows and tokens to compare; a window of 256 is crossed where there is one.
+_ROWS, _LENGTH = 2, 300
+# float32 rounding, as a share of the largest logit; transformers' own float32
+# differs from its float64 by up to a tenth of it.
+_TOLERANCE = 1e-5
+
+
+@dataclasses.dataclass(frozen=True)
+class LogitComparison:
+    """How far two models' logits are apart."""
+
+    largest_difference: float
+    largest_logit: float
+    same_choices: float
+
+    @property
+    def agrees(self):
+        """Whether the difference is that of rounding in float32."""
+        allowed = _TOLERANCE * max(1.0, self.largest_logit)
+        return self.largest_difference <= allowed
+
+    def __str__(self):
+        verdict = "agree" if self.agrees else "DIFFER"
+        return (
+            f"Logits {verdict}: largest difference "
+            f"{self.largest_difference:.2g} among logits up to "
+            f"{self.largest_logit:.3g}, the same likeliest token at "
+            f"{self.same_choices:.1%} of the positions."
+        )
+
+
+def check_installed():
+    """Raises unless torch and transformers are there."""
+    for name in ("torch", "transformers"):
+        if importlib.util.find_spec(name) is None:
+            raise ImportError(
+                "torch and transformers must be installed to compare logits. "
+                f"Received: no {name}. Run `pip install torch transformers`."
+            )
+
+
+def compare_with_transformers(model, folder, dtype="float32"):
+    """Compares a model with a checkpoint in transformers' eager attention.
+
+    Both compute in float32, on random token ids.
+    """
+    check_installed()
+    import torch
+    import transformers
+
+    with _no_progress_bars(transformers.utils.logging):
+        reference = transformers.AutoModelForCausalLM.from_pretrained(
+            str(folder), attn_implementation="eager"
+        )
+    # The argument for the type has another name in each version.
+    reference = reference.to(getattr(torch, dtype)).float().eval()
+    backbone = model.backbone
+    length = min(_LENGTH, backbone.max_sequence_length)
+    token_ids = np.random.default_rng(0).integers(
+        backbone.vocabulary_size, size=(_ROWS, length), dtype="int32"
+    )
+    mask = np.ones_like(token_ids, "bool")
+    ours = model({"token_ids": token_ids, "padding_mask": mask})
+    ours = np.asarray(ours, "float32")
+    with torch.no_grad():
+        theirs = reference(torch.tensor(token_ids, dtype=torch.int64))
+    theirs = theirs.logits.numpy()
+    same = ours.argmax(axis=-1) == theirs.argmax(axis=-1)
+    return LogitComparison(
+        largest_difference=float(np.abs(ours - theirs).max()),
+        largest_logit=float(np.abs(theirs).max()),
+        same_choices=float(same.mean()),
+    )
+
+
+@contextlib.contextmanager
+def _no_progress_bars(logging):
+    """Hides transformers' bars, in a load of seconds."""
+    were_there = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if were_there:
+            logging.enable_progress_bar()

@@ -1,0 +1,1 @@
+"""Reports and figures: one way for all of them."""

@@ -1,0 +1,1 @@
+"""Checkpoints of runs, on TensorFlow and, sharded, on JAX."""

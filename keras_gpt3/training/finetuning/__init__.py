@@ -1,0 +1,1 @@
+"""Finetuning on pairs of prompts and completions."""

@@ -1,0 +1,1 @@
+"""The training step under JAX, replicated or sharded."""

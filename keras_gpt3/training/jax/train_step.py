@@ -1,0 +1,145 @@
+"""One step of training or evaluation under JAX. JAX only.
+
+JAX compiles one program for all devices, in which a batch, a loss and a
+gradient are always whole. So means over tokens are means over the global
+batch, and Keras' optimizers clip the right norm.
+"""
+
+import keras
+from jax import numpy as jnp
+
+from keras_gpt3.ops.chunked_cross_entropy import loss_sums
+from keras_gpt3.training.jax.gradients import batch_gradients
+from keras_gpt3.training.jax.gradients import output_table
+from keras_gpt3.training.jax.gradients import state_scope
+from keras_gpt3.training.jax.gradients import whole_gradients
+from keras_gpt3.training.jax.gradients import whole_sums
+from keras_gpt3.training.step.loss_weights import unpack_batch
+
+
+def train_step(model, state, data):
+    """Trains a model on one batch."""
+    trainable, non_trainable, optimizer_state, metrics = state
+    x, y, sample_weight = unpack_batch(data)
+    weights, total = _token_weights(y, sample_weight)
+    batch = (x, y, _shares(weights, total))
+    scale, learning_rate = _optimizer_scalars(model, optimizer_state)
+    logits = None
+    if model._step.is_fused:
+        sums, gradients, non_trainable = batch_gradients(
+            model, trainable, non_trainable, batch, scale
+        )
+    else:  # The user's metrics need them.
+        sums, gradients, non_trainable, logits = whole_gradients(
+            model, trainable, non_trainable, batch, scale
+        )
+    if gradients:  # Else all weights are frozen.
+        trainable, optimizer_state = model.optimizer.stateless_apply(
+            optimizer_state, gradients, trainable
+        )
+    logs, metrics = _update_metrics(
+        model, metrics, sums, total, (x, y, sample_weight), logits
+    )
+    logs["learning_rate"] = learning_rate
+    return logs, (trainable, non_trainable, optimizer_state, metrics)
+
+
+def with_learning_rate(model, train_step, state, data):
+    """Trains with Keras' own step, which a user's own loss needs."""
+    _, learning_rate = _optimizer_scalars(model, state[2])
+    logs, state = train_step(state, data)
+    return logs | {"learning_rate": learning_rate}, state
+
+
+def test_step(model, state, data):
+    """Evaluates a model on one batch."""
+    trainable, non_trainable, metrics = state
+    x, y, sample_weight = unpack_batch(data)
+    weights, total = _token_weights(y, sample_weight)
+    batch, logits = (x, y, _shares(weights, total)), None
+    with state_scope(model, trainable, non_trainable):
+        if model._step.needs_logits(model):
+            logits = model(x, training=False)
+            sums = whole_sums(logits, *batch[1:])
+        else:
+            sums = _chunked_sums(model, *batch)
+    logs, metrics = _update_metrics(
+        model, metrics, sums, total, (x, y, sample_weight), logits
+    )
+    return logs, (trainable, non_trainable, metrics)
+
+
+def mean_loss(y, logits, sample_weight=None):
+    """The loss of the step, for a step of the user's own."""
+    _, y, sample_weight = unpack_batch((None, y, sample_weight))
+    shares = _shares(*_token_weights(y, sample_weight))
+    return whole_sums(logits, y, shares)[0]
+
+
+def tokens_seen(model):
+    """The weight of the tokens that the loss has counted since a reset.
+
+    `fit` keeps the state of the step to itself until an epoch ends.
+    """
+    count = model.loss_tracker.count
+    if getattr(model, "_jax_state", None) and not model._jax_state_synced:
+        names = [v.path for v in model.metrics_variables]
+        values = model._jax_state["metrics_variables"]
+        return float(values[names.index(count.path)])
+    return float(count.value)
+
+
+def _token_weights(y, sample_weight):
+    """The weight of every token, (B, T) in float32, and their sum."""
+    weights = jnp.ones(y.shape, "float32")
+    if sample_weight is not None:
+        more = jnp.asarray(sample_weight, "float32")
+        weights *= more[:, None] if more.ndim == 1 else more
+    return weights, jnp.sum(weights)
+
+
+def _shares(weights, total):
+    """The share of every token in the mean; zeros where nothing counts."""
+    return jnp.where(total > 0, weights / jnp.where(total > 0, total, 1.0), 0.0)
+
+
+def _optimizer_scalars(model, optimizer_state):
+    """The scale of the loss, and the learning rate of this update."""
+    variables = model.optimizer.variables
+    with keras.StatelessScope(
+        state_mapping=list(zip(variables, optimizer_state, strict=True))
+    ):
+        scale = model.optimizer.scale_loss(jnp.ones((), "float32"))
+        return scale, jnp.asarray(model.optimizer.learning_rate, "float32")
+
+
+def _chunked_sums(model, x, y, weights):
+    """As `whole_sums` without logits."""
+    return jnp.stack(
+        loss_sums(
+            model.backbone(x, training=False),
+            output_table(model.backbone),
+            y,
+            weights,
+            vocabulary_size=model.backbone.vocabulary_size,
+        )
+    )
+
+
+def _update_metrics(model, state, sums, total, data, logits):
+    """All running metrics after this batch, and their state."""
+    variables = model.metrics_variables
+    with keras.StatelessScope(
+        state_mapping=list(zip(variables, state, strict=True))
+    ) as scope:
+        loss, correct = sums
+        model.loss_tracker.update_state(loss, sample_weight=total)
+        model._step.track(loss, correct, total)
+        if model._step.is_fused:
+            logs = model.get_metrics_result()
+        else:
+            x, y, sample_weight = data
+            logs = model.compute_metrics(x, y, logits, sample_weight)
+    new = [scope.get_current_value(variable) for variable in variables]
+    kept = zip(new, state, strict=True)
+    return logs, [old if value is None else value for value, old in kept]

@@ -1,0 +1,4 @@
+"""A pretraining run: its loop, log, plots, health and requests to stop.
+
+Read `pretrain`, then `pretraining_run`.
+"""

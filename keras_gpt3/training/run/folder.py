@@ -1,0 +1,159 @@
+"""The folder of a run: one config for good, and what lies where."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import pathlib
+
+from keras_gpt3.atomic_write import locked_folder
+from keras_gpt3.echoed_value import echoed
+from keras_gpt3.training.recipe.config_file import read_config
+from keras_gpt3.training.recipe.config_file import write_config
+
+# What may change from one start of a run to the next: it does not touch what
+# is computed. The rest is the run. Shards may move, but their names, of which
+# the order makes the order of the data, are `"data.shards"`.
+CHANGEABLE = (
+    "folder",
+    "stop_after_minutes",
+    "model.micro_batch_size",
+    "model.rematerialization",
+    "model.jit_compile",
+    "data.skip_batches",
+    "data.shards.*",
+    "data.validation.*",
+    "checkpoints.*",
+    "validation.*",
+    "health.*",
+    "log.*",
+    "devices.*",
+)
+
+
+class RunFolder:
+    """Where a run keeps its config, checkpoints and logs.
+
+    It has a path for each of them: `config`, `checkpoints`, `log`,
+    `tensorboard`, `preset`.
+    """
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.config = self.path / "config.yaml"
+        self.checkpoints = self.path / "checkpoints"
+        self.log = self.path / "log.jsonl"
+        self.tensorboard = self.path / "tensorboard"
+        self.preset = self.path / "preset"
+
+    def saved_config(self, kind):
+        """Reads the config of the run that lives here."""
+        if not self.config.exists():
+            return None
+        try:
+            return read_config(kind, self.config)
+        except ValueError as error:
+            raise ValueError(
+                "A run folder must hold the config of its run, unchanged. "
+                f"Received: '{self.config}', of which reading says: {error} "
+                "Put the run's config back there, or use another folder."
+            ) from error
+
+    def check_is_new(self):
+        """Raises if a run lives here."""
+        if self.config.exists():
+            raise ValueError(
+                "The folder must hold no run with --no-resume. Received: "
+                f"folder='{self.path}', which holds one. Use another folder, "
+                "or leave --no-resume out to go on with it."
+            )
+
+    def with_saved(self, config):
+        """Fills in what a config leaves open and the run that lives
+        here has.
+        """
+        saved = self.saved_config(type(config))
+        if saved is None:
+            return config
+        recipe = dataclasses.asdict(saved.recipe) | {
+            name: value
+            for name, value in dataclasses.asdict(config.recipe).items()
+            if value is not None
+        }
+        config = dataclasses.replace(
+            config, recipe=dataclasses.replace(config.recipe, **recipe)
+        )
+        differences = _differences(saved, config)
+        if differences:
+            raise ValueError(
+                "A run folder must hold one run. Received: folder="
+                f"'{self.path}', whose config has other values: "
+                f"{'; '.join(differences)}. Use another folder, or the values "
+                "of the run."
+            )
+        return config
+
+    @contextlib.contextmanager
+    def lock(self):
+        """Keeps other runs out; the folder is made, and goes if it is
+        unused.
+        """
+        lineage = (self.path, *self.path.parents)
+        new = [path for path in lineage if not path.exists()]
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with locked_folder(self.path):
+                yield
+        finally:
+            # Innermost first, as far as they are empty.
+            with contextlib.suppress(OSError):
+                for path in new:
+                    path.rmdir()
+
+    def write(self, config):
+        """Writes the config of the run that is to live here."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_config(config, self.config)
+
+
+def fingerprint(config):
+    """A number that two configs share if they compute the same."""
+    fixed = {
+        name: value
+        for name, value in _flat(config).items()
+        if not _is_changeable(name)
+    }
+    text = json.dumps(fixed, sort_keys=True)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
+
+
+def _differences(saved, config):
+    """What cannot change and did, as `"a.b=1 there, 2 here"`."""
+    there, here = _flat(saved), _flat(config)
+    return [
+        f"{name}={echoed(there.get(name))} there, {echoed(here.get(name))} here"
+        for name in sorted(set(there) | set(here))
+        if there.get(name) != here.get(name) and not _is_changeable(name)
+    ]
+
+
+def _is_changeable(name):
+    return any(
+        name == known or (known.endswith(".*") and name.startswith(known[:-1]))
+        for known in CHANGEABLE
+    )
+
+
+def _flat(config):
+    """A dict of dotted name to value."""
+    flat = {"data.shards": list(config.data.shards)}
+
+    def visit(value, prefix):
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                visit(inner, f"{prefix}.{key}" if prefix else key)
+        else:
+            flat[prefix] = value
+
+    visit(dataclasses.asdict(config), "")
+    return flat

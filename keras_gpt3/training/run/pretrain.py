@@ -1,0 +1,379 @@
+"""Runs a pretraining config: makes all that a run needs, then trains."""
+
+import contextlib
+import dataclasses
+
+from keras_gpt3.backend_check import require_backend
+from keras_gpt3.echoed_value import echoed
+from keras_gpt3.preset_loader import is_shipped
+from keras_gpt3.training.recipe.config_file import plain_config
+from keras_gpt3.training.recipe.pretraining_recipe import PretrainingRecipe
+from keras_gpt3.training.run.folder import RunFolder
+from keras_gpt3.training.run.folder import fingerprint
+
+
+def pretrain(config, make_model, elapsed_seconds=0.0):
+    """Trains a model as a config says, from the start or from where it stopped.
+
+    A run folder that holds a checkpoint is gone on from: no flag is needed.
+    The order of the data, the recipe and the seed are functions of the
+    config, so that a run which is killed and resumed ends with the weights,
+    bit for bit, of one that is not. Started with `TF_CONFIG` on several
+    machines, all of them train one model.
+
+    Args:
+        config: `PretrainingConfig`.
+        make_model: callable. Takes `config.model` and `sequence_length` (int
+            or `None`), is called in the strategy's scope and returns a `GPT3`
+            that is not compiled.
+        elapsed_seconds: float. What of `stop_after_minutes` has passed.
+            Defaults to `0.0`.
+
+    Returns:
+        Whether the run reached its end; it may have been told to stop before.
+
+    Raises:
+        BlockingIOError: If another process has its run in the folder.
+        ValueError: If the config, the run folder or the shards are wrong.
+        MemoryError: If a full batch needs more memory than there is. The
+            message says which micro-batches would fit.
+        RuntimeError: If something goes wrong in mid-run: too many updates
+            are not finite, a shard cannot be read any more, or the last
+            checkpoint cannot be written.
+        ImportError: If the extra `[pretrain]` is not installed.
+        NotImplementedError: If Keras runs on another backend than TensorFlow.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+    from keras_gpt3 import training
+
+    def make_model(section, sequence_length):
+        return keras_gpt3.GPT3.from_preset(section.preset, **section.overrides)
+
+    config = training.PretrainingConfig(
+        folder="runs/small",
+        model=training.ModelSection("gpt3_small_en"),
+        data=training.DataSection({"books": "shards/books"}),
+    )
+    # keras_gpt3.training.pretrain(config, make_model) trains for days.
+    ```
+    """
+    import keras
+
+    require_backend(
+        "tensorflow",
+        "A pretraining run",
+        "Use GPT3.fit with keras.distribution there.",
+    )
+    _check_installed()
+    config = plain_config(config)
+    from keras_gpt3.parallel import pretraining_strategy
+    from keras_gpt3.parallel.replicas import is_chief
+
+    devices = config.devices
+    strategy = pretraining_strategy(devices.replicas, devices.cpu_replicas)
+    keras.utils.set_random_seed(config.seed)
+    # Also on workers that do not write: all must refuse the same folder.
+    folder = RunFolder(config.folder)
+    with contextlib.ExitStack() as stack:
+        if is_chief(strategy):
+            stack.enter_context(folder.lock())
+        config = _with_multiple(folder.with_saved(config), strategy)
+        with strategy.scope():
+            model = make_model(config.model, config.data.sequence_length)
+        run = _make_run(config, model, strategy, folder, elapsed_seconds, stack)
+        finished = run.run()
+        _finish(finished, model, strategy, folder)
+    return finished
+
+
+def _check_installed():
+    try:
+        import orbit  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "Pretraining runs must have Orbit. Received: no module orbit. "
+            "Install it with pip install 'keras-gpt3[pretrain]'."
+        ) from error
+
+
+def _with_multiple(config, strategy):
+    """The config with a batch multiple: the run's, or one for these devices."""
+
+    multiple = batch_multiple(
+        config.recipe,
+        config.model.micro_batch_size,
+        strategy.num_replicas_in_sync,
+    )
+    section = dataclasses.replace(config.recipe, batch_multiple=multiple)
+    return dataclasses.replace(config, recipe=section)
+
+
+def _make_run(config, model, strategy, folder, elapsed_seconds, stack):
+    """All parts of a run, put together: a `PretrainingRun`."""
+    from keras_gpt3.parallel.replicas import is_chief
+    from keras_gpt3.training.run.data import RunData
+    from keras_gpt3.training.run.log import RunLog
+    from keras_gpt3.training.run.pretraining_run import PretrainingRun
+    from keras_gpt3.training.run.requests import RunRequests
+
+    length = _sequence_length(config, model)
+    recipe = run_recipe(config.recipe, config.model.preset, length)
+    section = resolved_section(config.recipe, recipe)
+    config = dataclasses.replace(
+        config,
+        recipe=section,
+        validation=config.validation.resolved(recipe.num_steps),
+    )
+    data = RunData(config, length, strategy)
+    _check_vocabulary(data, model)
+    _check_memory(config.model, model, recipe, length, strategy)
+    _check_workers(config, strategy)
+    with strategy.scope():
+        _compile(model, config.model, recipe)
+    chief = is_chief(strategy)
+    if chief:
+        folder.write(config)
+    log = RunLog(folder.log)
+    requests = RunRequests(
+        config.stop_after_minutes,
+        config.checkpoints.every_minutes,
+        elapsed_seconds=elapsed_seconds,
+    )
+    return PretrainingRun(
+        config,
+        model,
+        strategy,
+        recipe,
+        data,
+        saves=_saves(config, model, strategy, folder, data, stack),
+        requests=stack.enter_context(requests),
+        report=_report(config, model, recipe, length, strategy),
+        sinks=_sinks(config, recipe, folder, log, stack) if chief else [],
+        forget_after=log.forget_after if chief else lambda step: None,
+    )
+
+
+def _finish(finished, model, strategy, folder):
+    """At the end, writes the model for everybody to load."""
+    from keras_gpt3.parallel.replicas import is_chief
+    from keras_gpt3.training.run.requests import wait_for_all
+
+    if finished and is_chief(strategy):
+        model.save_to_preset(str(folder.preset))
+    # A worker that ended before would look lost to the one that writes.
+    wait_for_all(strategy)
+
+
+def _sequence_length(config, model):
+    """Tokens of a context: the config's, or the model's."""
+    longest = model.backbone.max_sequence_length
+    length = config.data.sequence_length or longest
+    if length > longest:
+        raise ValueError(
+            "data.sequence_length must be at most the model's context. "
+            f"Received: data.sequence_length={length}, max_sequence_length="
+            f"{longest}. Use shorter contexts, or override the model's."
+        )
+    return length
+
+
+def _saves(config, model, strategy, folder, data, stack):
+    from keras_gpt3.parallel.replicas import is_chief
+    from keras_gpt3.training.checkpoints.run_checkpoints import RunCheckpoints
+    from keras_gpt3.training.run.state import RunSaves
+
+    section = config.checkpoints
+    checkpoints = RunCheckpoints(
+        folder.checkpoints,
+        keep_last=section.keep_last,
+        keep_every=section.keep_every,
+        keep_best=section.keep_best,
+    )
+    identity = {
+        "seed": config.seed,
+        "recipe": dataclasses.asdict(config.recipe),
+        "tokens of the shards": data.identity(),
+    }
+    return RunSaves(
+        model,
+        strategy,
+        stack.enter_context(checkpoints),
+        identity,
+        is_chief(strategy),
+    )
+
+
+def _compile(model, section, recipe):
+    model.compile(
+        optimizer=recipe.optimizer(),
+        micro_batch_size=section.micro_batch_size,
+        rematerialization=section.rematerialization,
+        jit_compile=section.jit_compile,
+    )
+    model._step.prepare_optimizer(model)
+
+
+def _check_vocabulary(data, model):
+    if data.vocabulary_size > model.backbone.vocabulary_size:
+        raise ValueError(
+            "The shards' vocabulary must be at most the model's. Received: "
+            f"{data.vocabulary_size} ids in the shards, vocabulary_size="
+            f"{model.backbone.vocabulary_size}. Write the shards with the "
+            "model's tokenizer."
+        )
+
+
+def _check_memory(section, model, recipe, length, strategy):
+    """Raises unless a full batch fits, as far as that can be foretold.
+
+    The same estimate as of `GPT3.fit`, before the optimizer takes its part.
+    """
+    from keras_gpt3.parallel.replicas import num_workers
+    from keras_gpt3.planning.available_memory import available_memory
+    from keras_gpt3.planning.available_memory import gpu_memory
+    from keras_gpt3.planning.memory import BYTES_PER_WEIGHT
+    from keras_gpt3.planning.preflight import check_training_fits
+
+    dtype = model.backbone.dtype_policy.name
+    if dtype not in BYTES_PER_WEIGHT:
+        return
+    replicas = strategy.num_replicas_in_sync
+    available, allocated = available_memory(), 0
+    if gpu_memory() is None:  # A GPU's counts as a whole, taken or not.
+        here = replicas // num_workers()
+        available //= here
+        weights = model.count_params()
+        allocated = int(weights * BYTES_PER_WEIGHT[dtype])
+    rows = recipe.batch_tokens // length // replicas
+    try:
+        check_training_fits(
+            model.backbone.get_config(),
+            section.preset,
+            dtype=dtype,
+            batch_size=max(1, rows),
+            length=length,
+            micro_batch_size=section.micro_batch_size,
+            rematerialization=section.rematerialization,
+            allocated=allocated,
+            available=available,
+        )
+    except MemoryError as error:
+        message = str(error).replace(
+            "Compile with", "Set in the config's section model:"
+        )
+        raise MemoryError(message) from None
+
+
+def _check_workers(config, strategy):
+    """Raises unless all workers were given the same run."""
+    from keras_gpt3.training.run.requests import from_first_worker
+
+    number = fingerprint(config)
+    if from_first_worker(strategy, number) != number:
+        raise ValueError(
+            "All workers must have the config of one run. Received: one that "
+            "differs from the first worker's. Start all with the same file and "
+            "the same --set."
+        )
+
+
+def _report(config, model, recipe, length, strategy):
+    from keras_gpt3.planning.training_job import model_flops_per_token
+    from keras_gpt3.training.run.report import RunReport
+
+    flops = model_flops_per_token(model.backbone.get_config(), length)
+    return RunReport(recipe, length, flops, _peak(config, model, strategy))
+
+
+def _peak(config, model, strategy):
+    """FLOP/s of all devices, as given or as measured."""
+    from keras_gpt3.parallel.replicas import num_workers
+    from keras_gpt3.training.run.report import measure_peak_flops
+
+    peak = config.log.peak_flops
+    if peak != "measure":
+        return peak
+    workers = num_workers()
+    here = strategy.num_replicas_in_sync // workers
+    return workers * measure_peak_flops(model.backbone.compute_dtype, here)
+
+
+def _sinks(config, recipe, folder, log, stack):
+    """Where the records go."""
+    from keras_gpt3.training.run.sinks import ConsoleSink
+
+    console = ConsoleSink(recipe.num_steps)
+    stack.callback(console.close)
+    sinks = [log.sink, console]
+    if config.log.plot:
+        from keras_gpt3.training.run.sinks import PlotSink
+
+        plot = PlotSink(folder.path)
+        stack.callback(plot.close)
+        sinks.append(plot)
+    if config.log.tensorboard:
+        from keras_gpt3.training.run.sinks import TensorBoardSink
+
+        sinks.append(TensorBoardSink(folder.tensorboard))
+    if config.log.wandb_project:
+        from keras_gpt3.training.run.sinks import WandbSink
+
+        wandb = WandbSink(
+            config.log.wandb_project, folder.path, dataclasses.asdict(config)
+        )
+        stack.callback(wandb.close)
+        sinks.append(wandb)
+    return sinks
+
+
+def run_recipe(section, preset, sequence_length):
+    """Makes the recipe of a run."""
+    fields = {
+        name: value
+        for name, value in dataclasses.asdict(section).items()
+        if value is not None
+    }
+    fields["sequence_length"] = sequence_length
+    if is_shipped(preset):
+        return PretrainingRecipe.for_preset(preset, **fields)
+    for name in ("batch_tokens", "learning_rate"):
+        if name not in fields:
+            raise ValueError(
+                f"recipe.{name} must be given where the preset has no recipe. "
+                f"Received: model.preset={echoed(preset)}. Add it to the "
+                "config."
+            )
+    return PretrainingRecipe(**fields)
+
+
+def resolved_section(section, recipe):
+    """Writes down what a recipe came out as, for the config of its run."""
+    fields = {
+        field.name: getattr(recipe, field.name)
+        for field in dataclasses.fields(section)
+    }
+    if recipe.start_batch_tokens is None:
+        fields |= {
+            "start_batch_tokens": recipe.batch_tokens,
+            "ramp_tokens": 0.0,
+        }
+    return dataclasses.replace(section, **fields)
+
+
+def batch_multiple(section, micro_batch_size, num_replicas):
+    """Chooses what every batch of a run is a multiple of."""
+    rows = 1 if micro_batch_size is None else micro_batch_size
+    here = num_replicas * rows
+    multiple = section.batch_multiple
+    multiple = here if multiple is None else multiple
+    if multiple % here:
+        raise ValueError(
+            "replicas x micro_batch_size must divide recipe.batch_multiple. "
+            f"Received: replicas={num_replicas}, micro_batch_size="
+            f"{micro_batch_size}, batch_multiple={multiple}. Use another "
+            "micro-batch, or another number of replicas."
+        )
+    return multiple

@@ -1,0 +1,390 @@
+"""A pretraining run from its first step, or its last checkpoint, to its end.
+
+TensorFlow only. Orbit drives the loops; this file says what happens between
+two steps, and in which order.
+"""
+
+import contextlib
+import io
+import logging
+
+import orbit
+import tensorflow as tf
+
+from keras_gpt3.data import contexts_of_step
+from keras_gpt3.ops.graph_assertion import one_line_errors
+from keras_gpt3.training.run.state import RunHealth
+from keras_gpt3.training.run.state import RunState
+from keras_gpt3.training.step.monitored_step import GradientNoiseScale
+from keras_gpt3.training.step.monitored_step import evaluation_sums
+from keras_gpt3.training.step.monitored_step import monitored_step
+
+logger = logging.getLogger("keras_gpt3")
+
+
+class PretrainingRun:
+    """Trains a model as a config says; see `pretrain`."""
+
+    def __init__(
+        self,
+        config,
+        model,
+        strategy,
+        recipe,
+        data,
+        *,
+        saves,
+        requests,
+        report,
+        sinks,
+        forget_after,
+    ):
+        self._config, self._model, self._strategy = config, model, strategy
+        self._recipe, self._data, self._saves = recipe, data, saves
+        self._requests, self._report, self._sinks = requests, report, sinks
+        self._forget_after = forget_after
+        self._state, self._noise = RunState(), GradientNoiseScale()
+        self._health = RunHealth(config.health, self._name_contexts)
+        self._stops = self._is_warm = False
+
+    def run(self):
+        """Trains to the end of the recipe, or until the run is to stop."""
+        self._prepare_loops()
+        self._resume()
+        if not self._is_finished:
+            self._data.check_in_background()
+        self._tell({"kind": "start", "step": self._state.step}, due=False)
+        self._make_up_validation()
+        if self._saves.last_step is None:
+            self._save()  # What a rollback, or a kill, can go back to.
+            # Without one there is nothing to resume: better now than at the
+            # end, when the work of days is lost.
+            self._saves.finish(self._state.step)
+        while not self._is_finished and not self._stops:
+            self._step()
+            with _runtime_errors():
+                self._data.raise_if_damaged()
+        self._saves.finish(self._state.step)
+        if self._is_finished:
+            with _runtime_errors():
+                self._data.raise_if_damaged(wait=True)
+        return self._is_finished
+
+    @property
+    def _is_finished(self):
+        return self._state.step >= self._recipe.num_steps
+
+    # === One step, and what follows it ===
+
+    def _step(self):
+        self._trainer.vote(self._requests.votes())
+        self._report.step_started()
+        report = self._train_one()
+        self._report.step_ended(report["tokens"], counts=self._is_warm)
+        self._is_warm = True
+        self._state.advance(int(report["tokens"]), report["applied"] > 0)
+        self._noise.update(
+            report["gradient_norm"] ** 2,
+            report["tokens"],
+            report["piece_squared_norm"],
+            report["piece_tokens"],
+        )
+        if self._health.is_spike(self._state, report):
+            self._roll_back(report["loss"])
+        else:
+            self._after_step(report)
+
+    def _train_one(self):
+        # Orbit prints two lines a step.
+        with contextlib.redirect_stdout(io.StringIO()), _runtime_errors():
+            self._controller.train(
+                self._state.step + 1, checkpoint_at_completion=False
+            )
+        return self._last_report
+
+    def _after_step(self, report):
+        step, config = self._state.step, self._config
+        stop, save = report["votes"]
+        self._stops = stop > 0
+        if self._sinks:
+            record = self._report.record(step, self._state, report, self._noise)
+            record |= self._epochs()
+            due = is_due(config.log.every_steps, step) or self._is_finished
+            self._tell(record, due)
+        if self._stops:
+            self._save()  # At once: there may be little time.
+            if not self._is_finished:
+                return  # A validation is made up for when it resumes.
+        metric, is_best = None, False
+        if self._is_validation_due:
+            metric = self._validate()
+            is_best = self._state.is_best(metric)
+        if (
+            is_due(config.checkpoints.every_steps, step)
+            or (is_best and config.checkpoints.keep_best)
+            or save > 0
+            or self._is_finished
+        ):
+            self._save(metric)
+
+    @property
+    def _is_validation_due(self):
+        step, section = self._state.step, self._config.validation
+        if step == 0:
+            return section.at_start
+        return is_due(section.every_steps, step) or self._is_finished
+
+    def _make_up_validation(self):
+        """Validates where it was due, and the run was stopped before."""
+        step = self._state.step
+        if self._is_validation_due and self._state.validated_step != step:
+            metric = self._validate()
+            if step > 0 and metric is not None:
+                self._state.is_best(metric)
+                self._save(metric)
+
+    def _epochs(self):
+        """How often each set was seen, by `"epochs/<name>"`."""
+        contexts = self._state.tokens_seen // self._recipe.sequence_length
+        epochs = self._data.epochs(contexts)
+        return {f"epochs/{name}": value for name, value in epochs.items()}
+
+    def _tell(self, record, due):
+        """Gives a record to all sinks; a full disk costs the line alone."""
+        for sink in self._sinks:
+            try:
+                sink(record, due)
+            except OSError as error:
+                logger.error(
+                    "Step %d could not be logged: %s.", record["step"], error
+                )
+
+    def _roll_back(self, loss):
+        """Goes back to the last checkpoint, and past what came since."""
+        step, last = self._state.step, self._state.last_batch
+        rollbacks = self._state.rollbacks + 1
+        facts = self._saves.restore()
+        if facts is None:
+            raise RuntimeError(
+                "A run must have a checkpoint to go back to. Received: a loss "
+                f"of {loss:.4g} at step {step}, and none. Free space for "
+                "checkpoints, and start the run again."
+            )
+        self._take(facts)
+        skipped = range(self._state.batch, last + 1)
+        self._state.skip(skipped)
+        self._state.rollbacks = rollbacks
+        self._health.losses.forget()
+        self._save(facts["metric"])  # So that a kill does not meet it again.
+        logger.warning(
+            "The loss rose to %.4g. The run goes on from step %d, past batches "
+            "%d to %d.",
+            loss,
+            self._state.step,
+            skipped.start,
+            last,
+        )
+        self._read_from_here()
+
+    # === Loops ===
+
+    @property
+    def _batch_size(self):
+        recipe = self._recipe
+        # A number where there is one: shapes are known by it.
+        if not recipe.grows:
+            return recipe.batch_tokens // recipe.sequence_length
+        return recipe.batch_ramp
+
+    def _prepare_loops(self):
+        self._trainer = PretrainingTrainer(
+            self._model, self._strategy, dataset=None, num_votes=2
+        )
+        self._controller = orbit.Controller(
+            global_step=self._trainer.global_step,
+            trainer=self._trainer,
+            strategy=self._strategy,
+            steps_per_loop=1,
+            train_actions=[self._keep_report],
+        )
+        self._evaluators = {
+            name: self._evaluator(name) for name in self._data.held_out_sets
+        }
+
+    def _keep_report(self, report):
+        self._last_report = report
+
+    def _evaluator(self, name):
+        dataset, num_batches = self._data.held_out_dataset(name)
+        evaluator = ValidationEvaluator(self._model, self._strategy, dataset)
+        return evaluator, num_batches
+
+    def _read_from_here(self):
+        self._trainer.global_step.assign(self._state.step)
+        self._trainer.train_dataset = self._data.training_dataset(
+            self._batch_size, self._state.batch, self._state.skip_batches
+        )
+
+    def _validate(self):
+        """Means over all held-out sets; logs them, returns the mean loss."""
+        import tensorflow as tf
+
+        if not self._evaluators:
+            return None
+        record = {
+            "kind": "validation",
+            "step": self._state.step,
+            "tokens_seen": self._state.tokens_seen,
+        }
+        losses = []
+        for name, (evaluator, num_batches) in self._evaluators.items():
+            with _runtime_errors():
+                means = evaluator.evaluate(tf.constant(num_batches))
+            losses.append(means["loss"])
+            record |= {f"{name}/{key}": mean for key, mean in means.items()}
+        record["loss"] = sum(losses) / len(losses)
+        self._state.validated_step = self._state.step
+        self._tell(record, True)
+        return record["loss"]
+
+    def _name_contexts(self, batch):
+        length = self._recipe.sequence_length
+        ids = contexts_of_step(
+            self._data.shards,
+            length,
+            self._batch_size,
+            self._config.seed,
+            batch,
+        )
+        return [self._data.shards.describe_context(i, length) for i in ids]
+
+    # === Checkpoints ===
+
+    def _resume(self):
+        """Goes on from the newest sound checkpoint, if there is one."""
+        facts = self._saves.restore()
+        if facts is not None:
+            self._take(facts)
+            logger.info("Resumed at step %d.", self._state.step)
+        else:
+            self._forget_after(-1)
+            self._skip_listed()
+        self._read_from_here()
+
+    def _take(self, facts):
+        self._state = RunState(**facts["state"])
+        self._noise.set_state(facts["noise"])
+        self._health.losses.set_state(facts["losses"])
+        # A validation before the first step that was not saved is made again.
+        step, validated = self._state.step, self._state.validated_step
+        self._forget_after(-1 if step == 0 and validated is None else step)
+        self._skip_listed()
+
+    def _skip_listed(self):
+        self._state.skip(self._config.data.skip_batches)
+
+    def _save(self, metric=None):
+        self._requests.saved()
+        facts = {
+            "state": self._state.as_facts(),
+            "noise": self._noise.get_state(),
+            "losses": self._health.losses.get_state(),
+        }
+        self._saves.save(self._state.step, facts, metric)
+
+
+@contextlib.contextmanager
+def _runtime_errors():
+    """One line of what went wrong in mid-run, which no other start mends."""
+    try:
+        with one_line_errors():
+            yield
+    except ValueError as error:
+        raise RuntimeError(str(error)) from error
+
+
+def is_due(every, step):
+    """Whether something that happens every few steps happens at this one."""
+    return every is not None and step % every == 0
+
+
+# What a step reports, in the order in which it is kept.
+REPORT = (
+    "loss",
+    "accuracy",
+    "tokens",
+    "gradient_norm",
+    "applied",
+    "learning_rate",
+    "piece_squared_norm",
+    "piece_tokens",
+)
+
+
+class PretrainingTrainer(orbit.StandardTrainer):
+    """Runs `monitored_step` on all replicas of all workers."""
+
+    def __init__(self, model, strategy, dataset, num_votes):
+        options = orbit.StandardTrainerOptions(use_tf_while_loop=False)
+        super().__init__(dataset, options)
+        self.global_step = orbit.utils.create_global_step()
+        self._model, self._strategy = model, strategy
+        self._votes = tf.Variable(tf.zeros(num_votes), trainable=False)
+        # One array to fetch, not one scalar after the other.
+        self._report = tf.Variable(tf.zeros(len(REPORT) + num_votes))
+        self.num_traces = 0
+
+    def vote(self, votes):
+        """Sets what this worker votes for in the next step."""
+        self._votes.assign(votes)
+
+    def train_step(self, iterator):
+        """One step; Orbit makes it a `tf.function`."""
+        self.num_traces += 1  # Python runs this only when it traces.
+        results = self._strategy.run(
+            monitored_step,
+            args=(self._model, next(iterator), tf.identity(self._votes)),
+        )
+        first = {
+            name: self._strategy.experimental_local_results(value)[0]
+            for name, value in results.items()
+        }
+        scalars = tf.stack([first[name] for name in REPORT])
+        self._report.assign(tf.concat([scalars, first["votes"]], 0))
+        self.global_step.assign_add(1)
+
+    def train_loop_end(self):
+        """The report of the last step: a dict of floats, and the votes."""
+        values = self._report.numpy().tolist()
+        report = dict(zip(REPORT, values, strict=False))
+        return report | {"votes": values[len(REPORT) :]}
+
+
+class ValidationEvaluator(orbit.StandardEvaluator):
+    """Means over held-out contexts, on all replicas of all workers."""
+
+    def __init__(self, model, strategy, dataset):
+        options = orbit.StandardEvaluatorOptions(
+            recreate_iterator_for_each_eval=True
+        )
+        super().__init__(dataset, options)
+        self._model, self._strategy = model, strategy
+        self._sums = tf.Variable(tf.zeros(3), trainable=False)
+
+    def eval_begin(self):
+        """Starts the sums anew."""
+        self._sums.assign(tf.zeros(3))
+
+    def eval_step(self, iterator):
+        """One batch; Orbit makes it a `tf.function`."""
+        sums = self._strategy.run(
+            evaluation_sums, args=(self._model, next(iterator))
+        )
+        self._sums.assign_add(
+            self._strategy.experimental_local_results(sums)[0]
+        )
+
+    def eval_end(self):
+        """The mean loss and accuracy over tokens, a dict of floats."""
+        loss, accuracy, tokens = self._sums.numpy().tolist()
+        return {"loss": loss / tokens, "accuracy": accuracy / tokens}

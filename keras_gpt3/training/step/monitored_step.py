@@ -1,0 +1,200 @@
+"""One guarded step of a pretraining run on one replica. TensorFlow only.
+
+The arithmetic is that of `train_step`. What differs: an update that is not
+finite is not made; what tells about the health of a run comes out of the same
+pass; and workers vote. All of it goes through the one exchange of sums that
+there is anyway.
+"""
+
+import math
+
+import tensorflow as tf
+
+from keras_gpt3.training.step.apply_gradients import apply_gradients
+from keras_gpt3.training.step.apply_gradients import squared_norm
+from keras_gpt3.training.step.loss_and_gradients import chunked_sums
+from keras_gpt3.training.step.loss_scaling import scale_loss
+from keras_gpt3.training.step.loss_weights import sum_over_replicas
+from keras_gpt3.training.step.loss_weights import token_shares
+from keras_gpt3.training.step.loss_weights import unpack_batch
+from keras_gpt3.training.step.replica_gradients import NUM_SUMS
+from keras_gpt3.training.step.replica_gradients import replica_gradients
+
+
+def monitored_step(model, data, votes):
+    """Trains a model on one batch, unless that would spoil it."""
+    x, y, sample_weight = unpack_batch(data)
+    shares, total_weight = token_shares(y, sample_weight)
+    compute = replica_gradients(
+        model, with_piece_norms, NUM_SUMS + NUM_PIECE_SUMS
+    )
+    scale = scale_loss(model.optimizer, tf.ones(()))
+    sums, gradients, _ = compute(x, y, shares, scale)
+    sums = sum_over_replicas(tf.concat([sums, votes], 0))
+    loss, correct, squared, pieces, inverse_shares = tf.unstack(
+        sums[: NUM_SUMS + NUM_PIECE_SUMS]
+    )
+    learning_rate = tf.convert_to_tensor(model.optimizer.learning_rate)
+    norm, applied = apply_gradients(
+        model.optimizer,
+        gradients,
+        model.trainable_variables,
+        only_if=tf.math.is_finite(loss),
+    )
+    divide = tf.math.divide_no_nan
+    return {
+        "loss": loss,
+        "accuracy": correct,
+        "tokens": total_weight,
+        "gradient_norm": norm,
+        "applied": tf.cast(applied, "float32"),
+        "learning_rate": tf.cast(learning_rate, "float32"),
+        "piece_squared_norm": divide(squared, pieces),
+        # The harmonic mean of the pieces' tokens.
+        "piece_tokens": total_weight * divide(pieces, inverse_shares),
+        "votes": sums[NUM_SUMS + NUM_PIECE_SUMS :],
+    }
+
+
+def evaluation_sums(model, data):
+    """Sums of loss and right guesses over one batch, for a run's validation."""
+    x, y, sample_weight = unpack_batch(data)
+    shares, total_weight = token_shares(y, sample_weight)
+    sums = sum_over_replicas(chunked_sums(model, x, y, shares))
+    return tf.concat([sums * total_weight, [total_weight]], 0)
+
+
+# Norms of the gradients of single pieces of a batch. TensorFlow only.
+#
+# What the gradient noise scale (section 2.3) is computed from: a piece is a
+# micro-batch, or the part of a replica where there are none. Its gradient is
+# there anyway.
+
+
+# Added to the sums of `chunked_gradients`, summed over pieces: the squared
+# norm of the piece's mean gradient, 1, and the inverse of its share of the
+# weights.
+NUM_PIECE_SUMS = 3
+
+
+def with_piece_norms(function):
+    """Makes a function of a piece add its gradient's norm to its sums."""
+
+    def observed(x, y, weights, gradient_scale):
+        sums, gradients, logits = function(x, y, weights, gradient_scale)
+        share = tf.reduce_sum(weights)
+        # The share of a piece in the gradient of the mean loss, made the
+        # gradient of the piece's own mean loss.
+        squared = squared_norm([tf.convert_to_tensor(g) for g in gradients])
+        squared /= tf.square(gradient_scale)
+        more = [
+            tf.math.divide_no_nan(squared, tf.square(share)),
+            tf.cast(share > 0, "float32"),
+            tf.math.divide_no_nan(1.0, share),
+        ]
+        return tf.concat([sums, tf.stack(more)], 0), gradients, logits
+
+    return observed
+
+
+class GradientNoiseScale:
+    """A smoothed estimate of the simple noise scale, in tokens.
+
+    The paper chose its batch sizes by it (section 2.3): a batch of as many
+    tokens as the noise scale trades computation against steps evenly
+    (McCandlish et al. 2018, "An Empirical Model of Large-Batch Training",
+    appendix A.1). The mean gradient of `B` tokens has the expected squared norm
+    `|G|^2 + trace / B`; a batch and its pieces, micro-batches or the parts of
+    replicas, are two such sizes, and two equations give `|G|^2` and `trace`.
+    Both are smoothed before they are divided, as their quotient is biased.
+    Tokens of a context are not independent: it is the number of whole contexts
+    that counts, times their length.
+
+    Args:
+        decay: float. Weight of the past in the moving averages, from 0 to
+            below 1. Defaults to `0.95`.
+
+    Raises:
+        ValueError: If `decay` is out of its range.
+
+    Example:
+
+    ```python
+    import keras_gpt3
+
+    noise = keras_gpt3.training.GradientNoiseScale()
+    noise.update(
+        squared_norm=1.0, tokens=4096, piece_squared_norm=2.0, piece_tokens=1024
+    )
+    noise.tokens  # 2048.0
+    ```
+    """
+
+    def __init__(self, decay=0.95):
+        if not 0 <= decay < 1:
+            raise ValueError(
+                "decay must be from 0 to below 1. Received: "
+                f"decay={decay}. Use 0.95 to average over about 20 steps."
+            )
+        self.decay = decay
+        self._trace, self._signal = 0.0, 0.0
+
+    def update(self, squared_norm, tokens, piece_squared_norm, piece_tokens):
+        """Takes in the gradients of one step.
+
+        A step that had one piece only, or a norm that is not finite, is passed
+        over: it says nothing.
+
+        Args:
+            squared_norm: float. That of the gradient of the whole batch.
+            tokens: float. Tokens of the batch.
+            piece_squared_norm: float. The mean over pieces.
+            piece_tokens: float. Tokens of a piece, the harmonic mean.
+        """
+        # Two pieces have a harmonic mean of at most half. One piece may come
+        # out a little short of the batch, by rounding.
+        if not piece_tokens < 0.75 * tokens:
+            return
+        trace = (piece_squared_norm - squared_norm) / (
+            1 / piece_tokens - 1 / tokens
+        )
+        signal = (tokens * squared_norm - piece_tokens * piece_squared_norm) / (
+            tokens - piece_tokens
+        )
+        if not (math.isfinite(trace) and math.isfinite(signal)):
+            return
+        # Both start at 0: a common factor, which cancels in the quotient.
+        self._trace += (1 - self.decay) * (trace - self._trace)
+        self._signal += (1 - self.decay) * (signal - self._signal)
+
+    @property
+    def tokens(self):
+        """The noise scale in tokens, or `None` while there is no estimate."""
+        if self._signal <= 0 or self._trace <= 0:
+            return None
+        return self._trace / self._signal
+
+    def recommended_batch_tokens(self, sequence_length):
+        """The batch that the noise scale recommends.
+
+        Args:
+            sequence_length: int. Tokens of a context.
+
+        Returns:
+            An int, whole contexts in tokens, or `None` without an estimate.
+        """
+        if self.tokens is None:
+            return None
+        return sequence_length * max(1, round(self.tokens / sequence_length))
+
+    def get_state(self):
+        """The averages, to be saved with a run: a dict of floats."""
+        return {"trace": self._trace, "signal": self._signal}
+
+    def set_state(self, state):
+        """Goes on from saved averages.
+
+        Args:
+            state: dict, from `get_state`.
+        """
+        self._trace, self._signal = state["trace"], state["signal"]

@@ -1,0 +1,58 @@
+"""The function of a step that computes one replica's gradients. TensorFlow."""
+
+import functools
+
+import tensorflow as tf
+
+from keras_gpt3.training.step.loss_and_gradients import chunked_gradients
+from keras_gpt3.training.step.loss_and_gradients import whole_gradients
+from keras_gpt3.training.step.loss_weights import in_micro_batches
+from keras_gpt3.training.step.pipelined_gradients import pipelined_gradients
+
+# The loss and the weight of right guesses.
+NUM_SUMS = 2
+
+
+def replica_gradients(
+    model, observe=None, num_sums=NUM_SUMS, weighted_only=False
+):
+    """Makes the function that computes sums and gradients of a part of a batch.
+
+    All of a step but the exchange between replicas, which XLA cannot compile.
+    Where XLA compiles the whole step it compiles the piece that one
+    micro-batch is: a batch that grows only adds runs of it. On several devices
+    the micro-batches flow through a pipeline of stages.
+    """
+    step = model._step
+    step.check_head(model)  # It may have been quantized after `compile`.
+    whole = step.needs_logits(model)
+    if step.pipeline_stages > 1:
+        return pipelined_gradients(model, observe, num_sums, weighted_only)
+    gradients = whole_gradients if whole else chunked_gradients
+    piece = functools.partial(gradients, model)
+    if weighted_only and not whole and not step.jit_compile_step:
+        piece = functools.partial(piece, weighted_only=True)
+    if observe is not None:
+        piece = observe(piece)
+    if step.jit_compile_step:
+        piece = tf.function(piece, jit_compile=True, autograph=False)
+    if step.micro_batch_size is None:
+        return piece
+    return in_micro_batches(
+        piece, model.trainable_variables, step.micro_batch_size, num_sums
+    )
+
+
+def replica_graph(model, rows, length):
+    """The same for one part of a batch, as XLA would see it on a GPU."""
+    compute = replica_gradients(model)
+
+    @tf.function(jit_compile=True, autograph=False)
+    def graph(token_ids, padding_mask, labels, weights, gradient_scale):
+        x = {"token_ids": token_ids, "padding_mask": padding_mask}
+        sums, gradients, _ = compute(x, labels, weights, gradient_scale)
+        return [sums, *map(tf.convert_to_tensor, gradients)]
+
+    shape = (rows, length)
+    ids, weights = tf.zeros(shape, "int32"), tf.ones(shape)
+    return graph, (ids, tf.ones(shape, "bool"), ids, weights, tf.ones(()))
