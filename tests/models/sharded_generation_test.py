@@ -25,7 +25,12 @@ PROMPTS = {
     "token_ids": np.array([[5, 6, 7, 8, 9], [8, 3, 0, 0, 0]]),
     "padding_mask": np.array([[True] * 5, [True] * 2 + [False] * 3]),
 }
-SETTINGS = {"temperature": 1.0, "top_k": 20, "repetition_penalty": 1.2}
+SETTINGS = {
+    "temperature": 1.0,
+    "top_k": 20,
+    "repetition_penalty": 1.2,
+    "seed": 7,
+}
 
 
 @pytest.fixture(scope="module")

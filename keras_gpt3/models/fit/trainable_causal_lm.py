@@ -392,9 +392,13 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         return kept.given_back_by(execution)
 
     def _symbolic_build(self, iterator=None, data_batch=None):
-        # JAX' `fit` would build the optimizer here, unchecked.
+        # JAX' `fit` and `evaluate` would build the optimizer here, unchecked.
+        # Whether the weights can be trained is asked before they are.
         if keras.config.backend() == "jax" and not self.optimizer.built:
-            self._step.prepare_optimizer(self)
+            from keras_gpt3.training.step.loss_scaling import check_optimizer
+
+            check_optimizer(self.optimizer)
+            self._step.build_optimizer(self)
         return super()._symbolic_build(iterator, data_batch)
 
     def forget_graphs(self):
