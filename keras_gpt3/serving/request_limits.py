@@ -104,7 +104,6 @@ def check_values(num_values, most):
 
 TEXT_SIGNATURES = ("generate", "score")
 _TEXTS = ("prompts", "contexts", "continuations")
-_INT32_LIMITS = np.iinfo("int32").max
 _FLOAT32 = float(np.finfo("float32").max)
 
 
@@ -115,7 +114,7 @@ def check_value(name, value, dtype, max_new_tokens=None):
     if name in ("temperature", "top_p"):
         return _number(name, value)
     if name == "top_k":
-        return min(_integer(value, 0, TOP_K), _INT32_LIMITS)
+        return min(_integer(value, 0, TOP_K), _INT32)
     if name == "seed":
         # The exported graph draws one anew.
         return -1 if value == -1 else check_seed(value)
