@@ -46,12 +46,12 @@ def convert_command(
 
 def _convert(source, destination, check, dtype, adapter, overwrite):
     """Writes the model; whether its logits, if asked for, are the same."""
+    from keras_gpt3.atomic_write import check_is_free
     from keras_gpt3.cli.model_loading import merge_adapter
     from keras_gpt3.converters.sharded_index import is_checkpoint_folder
     from keras_gpt3.models.gpt3 import GPT3
     from keras_gpt3.models.presets.checkpoint_export import check_installed
     from keras_gpt3.models.presets.preset_resolution import local_preset
-    from keras_gpt3.replaced_folder import check_is_free
 
     if check:
         check_installed()

@@ -9,11 +9,11 @@ import typing
 import ml_dtypes
 import numpy as np
 
+from keras_gpt3.atomic_write import atomic_folder
 from keras_gpt3.converters.sharded_index import CHECKPOINT_FILES
 from keras_gpt3.converters.sharded_index import is_checkpoint_folder
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.needed_packages import needed_packages
-from keras_gpt3.replaced_folder import replaced_folder
 
 _INDEX = "model.safetensors.index.json"
 
@@ -34,7 +34,7 @@ def write_checkpoint(
     def may_replace(path):
         return overwrite and is_checkpoint_folder(path)
 
-    with replaced_folder(folder, may_replace, CHECKPOINT_FILES) as temporary:
+    with atomic_folder(folder, may_replace, CHECKPOINT_FILES) as temporary:
         _write_json(temporary / "config.json", config)
         _write_weights(temporary, divide(tensors, max_shard_size))
         if write_more is not None:

@@ -1,6 +1,5 @@
 """Files that hold the adapters of a model, and nothing of the model."""
 
-import contextlib
 import json
 import os
 import pathlib
@@ -8,8 +7,7 @@ import sys
 
 import numpy as np
 
-from keras_gpt3.atomic_write import partial_path
-from keras_gpt3.atomic_write import sigterm_exits
+from keras_gpt3.atomic_write import atomic_path
 from keras_gpt3.models.lora.adapters import adaptable_layers
 from keras_gpt3.models.lora.adapters import adapters
 from keras_gpt3.models.lora.adapters import enable_lora
@@ -41,19 +39,13 @@ def save_lora_weights(backbone, filepath):
             "A backbone must have adapters to save. Received: none. Call "
             "enable_lora first."
         )
-    temporary = partial_path(path)
-    try:
-        with sigterm_exits(), h5py.File(temporary, "w") as file:
-            file.attrs[_FORMAT] = json.dumps(
-                lora_settings(backbone), default=_plain
-            )
-            for adapter in present:
-                for name, part in zip("ab", adapter.parts, strict=True):
-                    file[f"{adapter.path}/{name}"] = np.asarray(part)
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+        file.attrs[_FORMAT] = json.dumps(
+            lora_settings(backbone), default=_plain
+        )
+        for adapter in present:
+            for name, part in zip("ab", adapter.parts, strict=True):
+                file[f"{adapter.path}/{name}"] = np.asarray(part)
 
 
 def _plain(number):

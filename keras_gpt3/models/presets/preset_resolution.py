@@ -13,6 +13,7 @@ from keras_hub.src.utils.preset_utils import get_preset_loader
 from keras_hub.src.utils.preset_utils import load_json
 
 from keras_gpt3 import preset_loader
+from keras_gpt3.atomic_write import recover_folder
 from keras_gpt3.converters.hub_snapshot import fetch_preset
 from keras_gpt3.converters.sharded_index import is_checkpoint_folder
 from keras_gpt3.echoed_value import echoed
@@ -30,7 +31,6 @@ from keras_gpt3.models.presets.preset_files import foreign_format
 from keras_gpt3.models.presets.preset_files import has_weights
 from keras_gpt3.models.presets.weight_of_path import check_stored_shapes
 from keras_gpt3.planning.preflight import check_fits
-from keras_gpt3.replaced_folder import recover_folder
 
 _logger = logging.getLogger("keras_gpt3")
 

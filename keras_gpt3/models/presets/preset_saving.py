@@ -8,11 +8,11 @@ import shutil
 import keras
 import keras_hub
 
+from keras_gpt3.atomic_write import atomic_folder
 from keras_gpt3.converters.sharded_index import KERAS_FILES
 from keras_gpt3.converters.sharded_index import is_checkpoint_folder
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.needed_packages import needed_packages
-from keras_gpt3.replaced_folder import replaced_folder
 
 
 @contextlib.contextmanager
@@ -28,7 +28,7 @@ def preset_folder(preset_dir):
             f"Received: preset_dir='{preset_dir}', whose config.json would be "
             "replaced. Pass another folder."
         )
-    with replaced_folder(preset_dir, _always, KERAS_FILES) as folder:
+    with atomic_folder(preset_dir, _always, KERAS_FILES) as folder:
         card = preset_dir / CARD_FILE
         if card.exists():
             shutil.copyfile(card, folder / CARD_FILE)
