@@ -4,7 +4,6 @@ import numbers
 
 import keras
 
-from keras_gpt3 import preset_loader
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.models.backbone.gpt3_backbone import GPT3Backbone
 from keras_gpt3.models.backbone.gpt3_backbone import calibrated_mode
@@ -79,7 +78,6 @@ class GPT3(ScoringCausalLM):
 
     backbone_cls = GPT3Backbone
     preprocessor_cls = GPT3Preprocessor
-    presets = preset_loader.shipped_presets()
 
     def __init__(
         self, backbone, preprocessor=None, special_token_ids=None, **kwargs
