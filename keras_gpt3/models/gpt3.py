@@ -10,7 +10,7 @@ from keras_gpt3.models.backbone.gpt3_backbone import calibrated_mode
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
 from keras_gpt3.models.presets.preset_resolution import check_known_arguments
 from keras_gpt3.models.presets.preset_resolution import has_preprocessor
-from keras_gpt3.models.presets.preset_resolution import local_preset
+from keras_gpt3.models.presets.preset_resolution import resolve_preset
 from keras_gpt3.models.presets.preset_resolution import stored_token_ids
 from keras_gpt3.models.presets.preset_saving import write_model_card
 from keras_gpt3.models.score.scoring_causal_lm import ScoringCausalLM
@@ -175,7 +175,7 @@ class GPT3(ScoringCausalLM):
                 f"Received: preprocessor={echoed(preprocessor)}. Leave it out "
                 "for the preset's own."
             )
-        preset = local_preset(preset, load_weights)
+        preset = resolve_preset(preset, load_weights)
         backbone = cls.backbone_cls.from_preset(
             preset, load_weights, dtype=dtype, **backbone_overrides
         )

@@ -6,16 +6,16 @@ import keras
 import numpy as np
 
 from keras_gpt3 import preset_loader
-from keras_gpt3.converters.sharded_index import is_checkpoint_folder
 from keras_gpt3.converters.tokenizer_files import TokenizerFiles
 from keras_gpt3.converters.tokenizer_files import write_tokenizer
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.models.presets.checkpoint_tokenizer import (
     read_checkpoint_tokenizer,
 )
-from keras_gpt3.models.presets.preset_files import check_preset
 from keras_gpt3.models.presets.preset_files import damage_named
-from keras_gpt3.models.presets.preset_resolution import local_preset
+from keras_gpt3.models.presets.preset_resolution import CHECKPOINT
+from keras_gpt3.models.presets.preset_resolution import SAVED
+from keras_gpt3.models.presets.preset_resolution import resolve_preset
 from keras_gpt3.models.vocabulary_tokenizer import VocabularyTokenizer
 from keras_gpt3.tokenization.graph_encoding import decode_in_graph
 from keras_gpt3.tokenization.graph_encoding import encode_in_graph
@@ -118,12 +118,11 @@ class GPT3Tokenizer(VocabularyTokenizer):
             ValueError: There is no such preset, or it has no tokenizer, or
                 one that does not split texts as GPT-2's.
         """
-        preset = local_preset(preset, load_weights=False)
-        if is_checkpoint_folder(preset):
+        preset = resolve_preset(preset, load_weights=False)
+        if preset.format == CHECKPOINT:
             files = read_checkpoint_tokenizer(preset)
             return cls.from_tokenizer_files(files, **kwargs)
-        check_preset(preset)
-        if not preset_loader.is_shipped(preset):
+        if preset.format == SAVED:
             with damage_named(preset):
                 return super().from_preset(preset, **kwargs)
         vocabulary, merges = preset_loader.vocabulary_paths()
