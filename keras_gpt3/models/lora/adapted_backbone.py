@@ -14,25 +14,7 @@ from keras_gpt3.models.lora.adapters import save_lora_weights
 
 
 class AdaptedBackbone(keras_hub.models.Backbone):
-    """A backbone that may be frozen and trained by adapters (Hu et al. 2021).
-
-    Attributes:
-        decoder_blocks: list of `DecoderBlock`.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=100, num_layers=1, num_heads=2, hidden_dim=16,
-        intermediate_dim=64, max_sequence_length=32,
-    )
-    backbone.enable_lora(rank=2)
-    backbone.save_lora_weights("adapter.lora.h5")
-    backbone.merge_lora()
-    ```
-    """
+    """A backbone that may be trained by adapters alone (Hu et al. 2021)."""
 
     @property
     def lora_settings(self):
