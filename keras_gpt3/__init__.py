@@ -22,6 +22,8 @@ from keras_gpt3 import training
 from keras_gpt3.models import GPT3
 from keras_gpt3.models import ContinuationScore
 from keras_gpt3.models import GPT3Backbone
+from keras_gpt3.models import GPT3CausalLM
+from keras_gpt3.models import GPT3CausalLMPreprocessor
 from keras_gpt3.models import GPT3Preprocessor
 from keras_gpt3.models import GPT3Tokenizer
 from keras_gpt3.models import upload_preset
@@ -33,6 +35,8 @@ __all__ = [
     "ContinuationScore",
     "GPT3",
     "GPT3Backbone",
+    "GPT3CausalLM",
+    "GPT3CausalLMPreprocessor",
     "GPT3Preprocessor",
     "GPT3Tokenizer",
     "__version__",

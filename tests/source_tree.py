@@ -32,7 +32,6 @@ FREE = {
     "argument_checks",
     "atomic_write",
     "regular_file",
-    "replaced_folder",
 }
 # On keras.ops, so that another backend stays possible.
 BACKEND_NEUTRAL = {"ops", "layers", "generation", "models"}

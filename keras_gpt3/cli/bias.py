@@ -42,9 +42,9 @@ def bias_command(
     """
     with user_errors():
         from keras_gpt3.argument_checks import check_integer
+        from keras_gpt3.atomic_write import check_is_free
         from keras_gpt3.evaluation.bias.bias_report import bias_summary
         from keras_gpt3.evaluation.bias.bias_report import write_bias_report
-        from keras_gpt3.replaced_folder import check_is_free
 
         names = _checked(probes)
         # Before the hours that the samples may take.

@@ -49,6 +49,7 @@ def contamination_command(
     Exits with 0, or with 2 if an argument or a file is wrong.
     """
     with user_errors():
+        from keras_gpt3.atomic_write import check_is_free
         from keras_gpt3.data.corpus_texts import CorpusTexts
         from keras_gpt3.evaluation.contamination.contamination import (
             check_contamination,
@@ -60,7 +61,6 @@ def contamination_command(
             write_contamination_report,
         )
         from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
-        from keras_gpt3.replaced_folder import check_is_free
 
         # Before the hours that a large corpus may take.
         check_is_free(out, lambda path: True)

@@ -46,12 +46,13 @@ def convert_command(
 
 def _convert(source, destination, check, dtype, adapter, overwrite):
     """Writes the model; whether its logits, if asked for, are the same."""
+    from keras_gpt3.atomic_write import check_is_free
     from keras_gpt3.cli.model_loading import merge_adapter
     from keras_gpt3.converters.sharded_index import is_checkpoint_folder
     from keras_gpt3.models.gpt3 import GPT3
     from keras_gpt3.models.presets.checkpoint_export import check_installed
-    from keras_gpt3.models.presets.preset_resolution import local_preset
-    from keras_gpt3.replaced_folder import check_is_free
+    from keras_gpt3.models.presets.preset_resolution import CHECKPOINT
+    from keras_gpt3.models.presets.preset_resolution import resolve_preset
 
     if check:
         check_installed()
@@ -65,8 +66,8 @@ def _convert(source, destination, check, dtype, adapter, overwrite):
     repository = None
     if source.startswith("hf://"):
         repository = source.removeprefix("hf://").partition("@")[0]
-    source = local_preset(source)
-    is_checkpoint = is_checkpoint_folder(source)
+    source = resolve_preset(source)
+    is_checkpoint = source.format == CHECKPOINT
     is_same_format = _is_preset if is_checkpoint else is_checkpoint_folder
 
     def may_replace(folder):

@@ -99,10 +99,10 @@ def train_filter_command(
     or a file is wrong.
     """
     with user_errors():
+        from keras_gpt3.atomic_write import check_is_free
         from keras_gpt3.corpus.quality.quality_classifier import (
             QualityClassifier,
         )
-        from keras_gpt3.replaced_folder import check_is_free
 
         # Before the minutes that training takes.
         check_is_free(out)

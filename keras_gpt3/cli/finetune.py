@@ -99,8 +99,8 @@ def _names(text):
 def _run(preset, dtype, files, out, fields, fit, merge):
     import keras
 
+    from keras_gpt3.atomic_write import check_is_free
     from keras_gpt3.data.completion_pairs import read_completion_pairs
-    from keras_gpt3.replaced_folder import check_is_free
     from keras_gpt3.training.finetuning.finetune import finetune
     from keras_gpt3.training.finetuning.folder import check_can_be_written
     from keras_gpt3.training.finetuning.folder import write_finetuned

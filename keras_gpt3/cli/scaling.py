@@ -40,13 +40,13 @@ def scaling_command(
     argument or a run is wrong.
     """
     with user_errors():
+        from keras_gpt3.atomic_write import check_is_free
         from keras_gpt3.evaluation.scaling.scaling_fit import fit_runs
         from keras_gpt3.evaluation.scaling.scaling_report import scaling_section
         from keras_gpt3.evaluation.scaling.scaling_report import (
             write_scaling_report,
         )
         from keras_gpt3.evaluation.scaling.scaling_runs import read_runs
-        from keras_gpt3.replaced_folder import check_is_free
         from keras_gpt3.reporting.report_section import markdown_table
 
         check_is_free(out, lambda path: True)

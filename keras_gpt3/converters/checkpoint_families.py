@@ -11,12 +11,34 @@ from keras_gpt3.echoed_value import echoed
 _INVERSE_LAYER_SCALE = "scale_attn_by_inverse_layer_idx"
 
 
-class GPT2Family(CheckpointFamily):
+class _GPT2Like(CheckpointFamily):
+    """What GPT-2 and GPT-Neo, which was written after it, have in common."""
+
+    special_token_ids = {"bos_token_id": 50256, "eos_token_id": 50256}
+    base_prefix = "transformer."
+    block_prefix = "h.{}."
+    # All but those of attention.
+    shared_names = {
+        "token_embedding/embeddings": "wte.weight",
+        "position_embedding/table/embeddings": "wpe.weight",
+        "attention_norm/gamma": "ln_1.weight",
+        "attention_norm/beta": "ln_1.bias",
+        "feed_forward_norm/gamma": "ln_2.weight",
+        "feed_forward_norm/beta": "ln_2.bias",
+        "feed_forward_intermediate/kernel": "mlp.c_fc.weight",
+        "feed_forward_intermediate/bias": "mlp.c_fc.bias",
+        "feed_forward_output/kernel": "mlp.c_proj.weight",
+        "feed_forward_output/bias": "mlp.c_proj.bias",
+        "final_norm/gamma": "ln_f.weight",
+        "final_norm/beta": "ln_f.bias",
+    }
+
+
+class GPT2Family(_GPT2Like):
     """`model_type` `"gpt2"`: dense layers, one fused kernel of `(in, out)`."""
 
     model_type = "gpt2"
     architecture = "GPT2LMHeadModel"
-    special_token_ids = {"bos_token_id": 50256, "eos_token_id": 50256}
     renamed_keys = {
         "vocabulary_size": ConfigKey("vocab_size", "size"),
         "num_layers": ConfigKey("n_layer", "size", alias="num_hidden_layers"),
@@ -45,25 +67,11 @@ class GPT2Family(CheckpointFamily):
         "attention_pattern": ["dense"],
         "attention_window": UNUSED_WINDOW,
     }
-    base_prefix = "transformer."
-    block_prefix = "h.{}."
-    weight_names = {
-        "token_embedding/embeddings": "wte.weight",
-        "position_embedding/table/embeddings": "wpe.weight",
-        "attention_norm/gamma": "ln_1.weight",
-        "attention_norm/beta": "ln_1.bias",
+    weight_names = _GPT2Like.shared_names | {
         "query_key_value/kernel": "attn.c_attn.weight",
         "query_key_value/bias": "attn.c_attn.bias",
         "attention_output/kernel": "attn.c_proj.weight",
         "attention_output/bias": "attn.c_proj.bias",
-        "feed_forward_norm/gamma": "ln_2.weight",
-        "feed_forward_norm/beta": "ln_2.bias",
-        "feed_forward_intermediate/kernel": "mlp.c_fc.weight",
-        "feed_forward_intermediate/bias": "mlp.c_fc.bias",
-        "feed_forward_output/kernel": "mlp.c_proj.weight",
-        "feed_forward_output/bias": "mlp.c_proj.bias",
-        "final_norm/gamma": "ln_f.weight",
-        "final_norm/beta": "ln_f.bias",
     }
     transposes_kernels = False
     ignored_names = r"h\.\d+\.attn\.(masked_)?bias"
@@ -80,14 +88,13 @@ class GPT2Family(CheckpointFamily):
         }
 
 
-class GPTNeoFamily(CheckpointFamily):
+class GPTNeoFamily(_GPT2Like):
     """`model_type` `"gpt_neo"`: no scale, no bias of queries, keys and
     values.
     """
 
     model_type = "gpt_neo"
     architecture = "GPTNeoForCausalLM"
-    special_token_ids = {"bos_token_id": 50256, "eos_token_id": 50256}
     renamed_keys = {
         "vocabulary_size": ConfigKey("vocab_size", "size"),
         "num_layers": ConfigKey(
@@ -117,26 +124,12 @@ class GPTNeoFamily(CheckpointFamily):
         "embed_dropout",
     }
     constant_arguments = {"attention_scale": 1.0, "query_key_value_bias": False}
-    base_prefix = "transformer."
-    block_prefix = "h.{}."
-    weight_names = {
-        "token_embedding/embeddings": "wte.weight",
-        "position_embedding/table/embeddings": "wpe.weight",
-        "attention_norm/gamma": "ln_1.weight",
-        "attention_norm/beta": "ln_1.bias",
+    weight_names = _GPT2Like.shared_names | {
         "query_key_value/kernel": tuple(
             f"attn.attention.{name}_proj.weight" for name in "qkv"
         ),
         "attention_output/kernel": "attn.attention.out_proj.weight",
         "attention_output/bias": "attn.attention.out_proj.bias",
-        "feed_forward_norm/gamma": "ln_2.weight",
-        "feed_forward_norm/beta": "ln_2.bias",
-        "feed_forward_intermediate/kernel": "mlp.c_fc.weight",
-        "feed_forward_intermediate/bias": "mlp.c_fc.bias",
-        "feed_forward_output/kernel": "mlp.c_proj.weight",
-        "feed_forward_output/bias": "mlp.c_proj.bias",
-        "final_norm/gamma": "ln_f.weight",
-        "final_norm/beta": "ln_f.bias",
     }
     ignored_names = r"h\.\d+\.attn\.(attention\.)?(masked_)?bias"
 

@@ -6,16 +6,16 @@ import math
 import pathlib
 import typing
 
+import huggingface_hub
 import ml_dtypes
 import numpy as np
 
+from keras_gpt3.atomic_write import atomic_folder
 from keras_gpt3.converters.sharded_index import CHECKPOINT_FILES
 from keras_gpt3.converters.sharded_index import is_checkpoint_folder
+from keras_gpt3.converters.sharded_index import write_json
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.needed_packages import needed_packages
-from keras_gpt3.replaced_folder import replaced_folder
-
-_INDEX = "model.safetensors.index.json"
 
 
 def write_checkpoint(
@@ -34,43 +34,28 @@ def write_checkpoint(
     def may_replace(path):
         return overwrite and is_checkpoint_folder(path)
 
-    with replaced_folder(folder, may_replace, CHECKPOINT_FILES) as temporary:
-        _write_json(temporary / "config.json", config)
-        _write_weights(temporary, divide(tensors, max_shard_size))
+    with atomic_folder(folder, may_replace, CHECKPOINT_FILES) as temporary:
+        write_json(temporary / "config.json", config)
+        by_name = {tensor.name: tensor for tensor in tensors}
+        _write_weights(temporary, by_name, max_shard_size)
         if write_more is not None:
             write_more(temporary)
 
 
-def divide(tensors, max_shard_size):
-    """Divides tensors among files, in their order."""
-    shards, size = [[]], 0
-    for tensor in tensors:
-        if shards[-1] and size + tensor.num_bytes > max_shard_size:
-            shards.append([])
-            size = 0
-        shards[-1].append(tensor)
-        size += tensor.num_bytes
-    return shards
-
-
-def _write_weights(folder, shards):
-    """One file, or several with an index, as transformers names them."""
-    if len(shards) == 1:
-        write_safetensors(folder / "model.safetensors", shards[0])
-        return
-    weight_map = {}
-    for i, shard in enumerate(shards, start=1):
-        name = f"model-{i:05d}-of-{len(shards):05d}.safetensors"
-        write_safetensors(folder / name, shard)
-        weight_map |= {tensor.name: name for tensor in shard}
-    total = sum(tensor.num_bytes for shard in shards for tensor in shard)
-    index = {"metadata": {"total_size": total}, "weight_map": weight_map}
-    _write_json(folder / _INDEX, index)
-
-
-def _write_json(path, content):
-    text = json.dumps(content, indent=2, sort_keys=True)
-    path.write_text(text + "\n", encoding="utf-8")
+def _write_weights(folder, tensors, max_shard_size):
+    """One file, or several with an index, as transformers divides them."""
+    split = huggingface_hub.split_state_dict_into_shards_factory(
+        tensors,
+        get_storage_size=lambda tensor: tensor.num_bytes,
+        filename_pattern="model{suffix}.safetensors",
+        max_shard_size=max_shard_size,
+    )
+    for name, members in split.filename_to_tensors.items():
+        write_safetensors(folder / name, [tensors[x] for x in members])
+    if split.is_sharded:
+        weight_map = split.tensor_to_filename
+        index = {"metadata": split.metadata, "weight_map": weight_map}
+        write_json(folder / "model.safetensors.index.json", index)
 
 
 class SafetensorsFile:

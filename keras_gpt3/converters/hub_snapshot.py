@@ -5,13 +5,14 @@ import logging
 import pathlib
 import re
 
+import huggingface_hub  # keras-hub loads it, too.
+
 from keras_gpt3.converters.sharded_index import CHECKPOINT_TOKENIZER
 from keras_gpt3.converters.sharded_index import KERAS_TOKENIZER
 from keras_gpt3.converters.sharded_index import read_config_json
 from keras_gpt3.converters.sharded_index import shard_names
 from keras_gpt3.converters.weight_files import LAYOUTS
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.needed_packages import needed_packages
 
 _logger = logging.getLogger("keras_gpt3")
 
@@ -116,9 +117,9 @@ class HubFiles:
 
     def fetch(self, name):
         """Fetches a file."""
-        huggingface_hub, errors = _import_hub()
+        errors = huggingface_hub.errors
         try:
-            return self._fetch(huggingface_hub, name)
+            return self._fetch(name)
         except errors.LocalEntryNotFoundError as error:
             if self._has_answered:
                 raise self._unreachable(name, error) from error
@@ -133,7 +134,7 @@ class HubFiles:
             errors.RevisionNotFoundError,
             errors.HFValidationError,
         ) as error:
-            raise ValueError(self._refusal(error, errors)) from error
+            raise ValueError(self._refusal(error)) from error
         # Amid a download: of the HTTP library, whose name depends on the
         # version of huggingface-hub, of the disk, and of its Xet client.
         except (errors.HTTPError, OSError, RuntimeError, ValueError) as error:
@@ -145,7 +146,7 @@ class HubFiles:
             error = self._why_not_asked
             raise self._unreachable(name, error) from error
 
-    def _fetch(self, huggingface_hub, name):
+    def _fetch(self, name):
         """The path of a file that is in the cache or on the hub."""
         at = {
             "repo_id": self._handle.repository,
@@ -160,7 +161,7 @@ class HubFiles:
             return None
         is_first = not self._has_answered and self._why_not_asked is None
         if is_first and not isinstance(known, str):
-            self._ask_once(huggingface_hub, name)
+            self._ask_once(name)
         path = huggingface_hub.hf_hub_download(
             **at, local_files_only=self._why_not_asked is not None
         )
@@ -168,7 +169,7 @@ class HubFiles:
             self._has_answered = True
         return pathlib.Path(path)
 
-    def _ask_once(self, huggingface_hub, name):
+    def _ask_once(self, name):
         """Raises if there is no network.
 
         A download of what is not in the cache would be tried six times, for
@@ -185,8 +186,9 @@ class HubFiles:
         except (errors.HTTPError, OSError) as error:
             raise errors.LocalEntryNotFoundError("no network") from error
 
-    def _refusal(self, error, errors):
+    def _refusal(self, error):
         """What to say of a repository that the hub does not give."""
+        errors = huggingface_hub.errors
         if isinstance(error, errors.GatedRepoError):
             return (
                 "The terms of a gated repository must be accepted. Received: "
@@ -216,15 +218,6 @@ class HubFiles:
             f"{name} of preset='{self._handle}' ({type(cause).__name__}: "
             f"{reason}). Load it once with a network, without HF_HUB_OFFLINE."
         )
-
-
-def _import_hub():
-    """The package huggingface-hub, and its errors."""
-    need = "Loading from the hub must find the package huggingface-hub"
-    with needed_packages(need, "convert"):
-        import huggingface_hub
-        from huggingface_hub import errors
-    return huggingface_hub, errors
 
 
 _NAME = r"\w(?:[\w.-]*\w)?"

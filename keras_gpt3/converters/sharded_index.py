@@ -128,6 +128,17 @@ def read_json(path):
         raise ValueError("it is nested too deep") from None
 
 
+def write_json(path, content, indent=2):
+    """Writes a JSON file as transformers does, one of one line unsorted."""
+    text = json.dumps(
+        content,
+        ensure_ascii=False,
+        indent=indent,
+        sort_keys=indent is not None,
+    )
+    path.write_text(text + "\n", "utf-8")
+
+
 CHECKPOINT_TOKENIZER = (
     "tokenizer.json",
     "tokenizer_config.json",

@@ -1,9 +1,9 @@
 """The tokenizer files of a checkpoint in Hugging Face's layout."""
 
-import json
 import pathlib
 from dataclasses import dataclass
 
+from keras_gpt3.converters.sharded_index import write_json
 from keras_gpt3.converters.tokenizer_json import MERGES_FILE
 from keras_gpt3.converters.tokenizer_json import VOCABULARY_FILE
 from keras_gpt3.converters.tokenizer_json import TokenizerJson
@@ -122,15 +122,10 @@ def write_tokenizer(folder, files):
     """
     folder = pathlib.Path(folder)
     config, special_tokens = tokenizer_settings(files)
-    content = tokenizer_json(files)
-    for name, value in (
-        (VOCABULARY_FILE, content["model"]["vocab"]),
-        (TOKENIZER_FILE, content),
-        (SETTINGS_FILE, config),
-        ("special_tokens_map.json", special_tokens),
-    ):
-        # A vocabulary's lines would be as many as its tokens.
-        indent = None if name in (VOCABULARY_FILE, TOKENIZER_FILE) else 2
-        text = json.dumps(value, ensure_ascii=False, indent=indent)
-        (folder / name).write_text(text + "\n", "utf-8")
+    (folder / TOKENIZER_FILE).write_text(tokenizer_json(files) + "\n", "utf-8")
     (folder / MERGES_FILE).write_text(merges_text(files.merges), "utf-8")
+    ids = sorted(files.vocabulary.items(), key=lambda item: item[1])
+    # A vocabulary's lines would be as many as its tokens.
+    write_json(folder / VOCABULARY_FILE, dict(ids), indent=None)
+    write_json(folder / SETTINGS_FILE, config)
+    write_json(folder / "special_tokens_map.json", special_tokens)

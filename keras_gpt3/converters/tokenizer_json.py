@@ -1,7 +1,14 @@
-"""Reads Hugging Face's tokenizer.json, which must hold GPT-2's encoding."""
+"""Hugging Face's tokenizer.json, which must hold GPT-2's encoding.
+
+The tokenizers library reads and writes the file; GPT-2's settings, and ids
+that it would change in silence, are checked here.
+"""
 
 import itertools
+import json
 from dataclasses import dataclass
+
+import tokenizers  # Loaded by keras-hub, too.
 
 from keras_gpt3.converters.sharded_index import read_json
 from keras_gpt3.echoed_value import echoed
@@ -9,39 +16,24 @@ from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
 from keras_gpt3.tokenization.vocabulary import read_merge_rules
 from keras_gpt3.tokenization.vocabulary import read_vocabulary
 
-# Parts of the file, and of some parts their settings, with the values that
-# GPT-2's encoding has; `None` where any value gives the same ids. An unknown
-# token, say, never comes up where all bytes are known.
-_PARTS = {
-    "version": None,
-    "truncation": None,
-    "padding": None,
-    "added_tokens": None,
-    "normalizer": (None,),
-    "pre_tokenizer": None,
-    "post_processor": None,
-    "decoder": None,
-    "model": None,
+# The settings that change ids, and the values that GPT-2's encoding has. An
+# unknown token, say, never comes up where all bytes are known.
+_SETTINGS = {
+    "model": {
+        "type": ("BPE",),
+        "dropout": (None, 0),
+        "continuing_subword_prefix": (None, ""),
+        "end_of_word_suffix": (None, ""),
+        "byte_fallback": (False,),
+        "ignore_merges": (False,),
+    },
+    "pre_tokenizer": {
+        "type": ("ByteLevel",),
+        "add_prefix_space": (False,),
+        "use_regex": (True,),
+    },
+    "decoder": {"type": ("ByteLevel",)},
 }
-_MODEL = {
-    "type": ("BPE", None),
-    "dropout": (None, 0),
-    "unk_token": None,
-    "fuse_unk": None,
-    "continuing_subword_prefix": (None, ""),
-    "end_of_word_suffix": (None, ""),
-    "byte_fallback": (False, None),
-    "ignore_merges": (False, None),
-    "vocab": None,
-    "merges": None,
-}
-_PRE_TOKENIZER = {
-    "type": ("ByteLevel",),
-    "add_prefix_space": (False,),
-    "trim_offsets": None,
-    "use_regex": (True, None),
-}
-_DECODER = _PRE_TOKENIZER | {"add_prefix_space": None, "use_regex": None}
 
 
 @dataclass(frozen=True)
@@ -59,130 +51,97 @@ def read_tokenizer_json(path):
     content = read_json_object(path)
     if content is None:
         return None
-    _check(path, "", content, _PARTS)
-    for part, allowed in (
-        ("model", _MODEL),
-        ("pre_tokenizer", _PRE_TOKENIZER),
-        ("decoder", _DECODER),
-    ):
-        if not isinstance(content.get(part), dict):
-            raise foreign(path, part, content.get(part))
-        _check(path, f"{part}.", content[part], allowed)
-    vocabulary = content["model"].get("vocab")
-    if not isinstance(vocabulary, dict):
-        raise damaged(path, f"model.vocab={vocabulary!r:.50}")
-    added_tokens = _read_added_tokens(path, content.get("added_tokens"))
-    start = read_start_token(path, content.get("post_processor"))
+    try:
+        tokenizer = tokenizers.Tokenizer.from_file(str(path))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # A panic of Rust is no `Exception`.
+        raise damaged(path, str(error)) from None
+    _check_settings(path, content, tokenizer)
+    # As they stand: the library would number tokens anew.
+    added = content.get("added_tokens") or []
+    for token in added:
+        token_content(path, "a token of added_tokens", token)
+    check_one_pass(path, added)
+    added_tokens = [(path, token["content"], token["id"]) for token in added]
+    start = read_start_token(path, _state(tokenizer.post_processor))
     if start is not None:
         added_tokens.append((path, *start))
+    rules = content["model"]["merges"]
     return TokenizerJson(
-        vocabulary=check_tokens(path, vocabulary),
-        merges=_read_merges(path, content["model"].get("merges")),
+        vocabulary=check_tokens(path, content["model"]["vocab"]),
+        merges=[x if isinstance(x, str) else " ".join(x) for x in rules],
         added_tokens=added_tokens,
         start_token=start and start[0],
     )
 
 
-def _check(path, prefix, content, allowed):
+def _state(part):
+    """A part as the library would write it, with all that was left out."""
+    return part and json.loads(part.__getstate__())
+
+
+def _check_settings(path, content, tokenizer):
     """Raises at a setting that is unknown, or has another value."""
-    for name in {**content, **allowed}:
-        value = content.get(name)
-        if name not in allowed:
-            raise foreign(path, f"{prefix}{name}", value)
-        # Compared with their types, as 0 equals False.
-        values = allowed[name]
-        if values is not None and all(
-            (value, isinstance(value, bool)) != (v, isinstance(v, bool))
-            for v in values
-        ):
-            raise foreign(path, f"{prefix}{name}", value)
-
-
-def _read_merges(path, merges):
-    """Reads rules that are written as "left right" or as pairs."""
-    if not isinstance(merges, list):
-        raise damaged(path, f"model.merges={merges!r:.50}")
-    rules = []
-    for merge in merges:
-        pair = merge.split(" ") if isinstance(merge, str) else merge
-        if (
-            not isinstance(pair, list)
-            or len(pair) != 2
-            or not all(isinstance(t, str) and t and " " not in t for t in pair)
-        ):
-            raise damaged(path, f"a rule of model.merges is {merge!r:.50}")
-        rules.append(" ".join(pair))
-    return rules
-
-
-def _read_added_tokens(path, tokens):
-    """Reads the list of added tokens."""
-    if tokens is None:
-        return []
-    if not isinstance(tokens, list):
-        raise damaged(path, f"added_tokens={tokens!r:.50}")
-    added = []
-    for token in tokens:
-        content = token_content(path, "a token of added_tokens", token)
-        if not isinstance(token, dict):
-            raise damaged(path, f"a token of added_tokens is {token!r:.50}")
-        added.append((path, content, token.get("id")))
-    check_one_pass(path, tokens)
-    return added
-
-
-_BYTE_LEVEL = {
-    "type": "ByteLevel",
-    "add_prefix_space": False,
-    "trim_offsets": True,
-    "use_regex": True,
-}
+    if tokenizer.normalizer is not None:
+        raise foreign(path, "normalizer", content["normalizer"])
+    model = tokenizer.model  # Its state has the vocabulary, too.
+    names = ("unk_token", "fuse_unk", *_SETTINGS["model"])
+    known = {name: getattr(model, name, None) for name in names}
+    known |= {"type": type(model).__name__, "vocab": None, "merges": None}
+    for part, settings in _SETTINGS.items():
+        if part != "model":
+            known = _state(getattr(tokenizer, part))
+        if known is None:
+            raise foreign(path, part, None)
+        for name, allowed in settings.items():
+            if known.get(name) not in allowed:
+                raise foreign(path, f"{part}.{name}", known.get(name))
+        # The library passes over what it does not know.
+        for name in content[part].keys() - known.keys():
+            raise foreign(path, f"{part}.{name}", content[part][name])
 
 
 def tokenizer_json(files):
-    """Describes a tokenizer as tokenizer.json does."""
-    flags = dict.fromkeys(("single_word", "lstrip", "rstrip"), False)
-    flags |= {"normalized": False, "special": True}
-    ids = files.vocabulary
-    start = files.start_token if files.add_start_token else None
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [
-            {"id": ids[token], "content": token, **flags}
+    """Writes a tokenizer as the text of a tokenizer.json."""
+    tokenizer = tokenizers.Tokenizer(
+        tokenizers.models.BPE(
+            files.vocabulary,
+            [tuple(rule.split(" ")) for rule in files.merges],
+            continuing_subword_prefix="",
+            end_of_word_suffix="",
+        )
+    )
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(
+        add_prefix_space=False
+    )
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    tokenizer.post_processor = tokenizers.processors.ByteLevel(
+        add_prefix_space=False, trim_offsets=False
+    )
+    start, ids = files.start_token, files.vocabulary
+    if files.add_start_token:
+        # Pieces of their own: a string would be split at spaces and colons.
+        tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+            single=[start, "$A"],
+            pair=[start, "$A", f"{start}:1", "$B:1"],
+            special_tokens=[(start, ids[start])],
+        )
+    tokenizer.add_special_tokens(
+        [
+            tokenizers.AddedToken(token, normalized=False)
             for token in sorted(files.special_tokens, key=ids.__getitem__)
-        ],
-        "normalizer": None,
-        "pre_tokenizer": _BYTE_LEVEL,
-        "post_processor": post_processor(
-            _BYTE_LEVEL | {"trim_offsets": False}, start, ids.get(start)
-        ),
-        # Whatever it says, decoding drops no space.
-        "decoder": _BYTE_LEVEL | {"add_prefix_space": True},
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": "",
-            "end_of_word_suffix": "",
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": False,
-            "vocab": dict(sorted(ids.items(), key=lambda item: item[1])),
-            "merges": [merge.split(" ") for merge in files.merges],
-        },
-    }
+        ]
+    )
+    return tokenizer.to_str()
 
 
 def read_start_token(path, processor):
     """Reads which token, if any, a post-processor puts before a text."""
-    if processor is None:
+    kind = processor and processor["type"]
+    if kind in (None, "ByteLevel"):  # The latter moves offsets only.
         return None
-    kind = processor.get("type") if isinstance(processor, dict) else processor
-    if kind == "ByteLevel":  # Moves offsets only.
-        return None
-    if kind == "Sequence" and isinstance(processor.get("processors"), list):
+    if kind == "Sequence":
         parts = [read_start_token(path, p) for p in processor["processors"]]
         starts = [start for start in parts if start is not None]
         if len(starts) < 2:
@@ -204,32 +163,11 @@ def _read_template(path, processor):
             and len(start) < 2
             and all(len(token_and_id) == 2 for token_and_id in start)
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, ValueError):
         is_known = False
     if not is_known:
-        raise foreign(path, "post_processor.single", processor.get("single"))
+        raise foreign(path, "post_processor.single", processor["single"])
     return start[0] if start else None
-
-
-def post_processor(byte_level, start_token=None, start_id=None):
-    """Describes what puts a start token before each text."""
-    if start_token is None:
-        return byte_level
-    parts = [
-        part
-        for type_id, text in enumerate("AB")
-        for part in (
-            {"SpecialToken": {"id": start_token, "type_id": type_id}},
-            {"Sequence": {"id": text, "type_id": type_id}},
-        )
-    ]
-    token = {"id": start_token, "ids": [start_id], "tokens": [start_token]}
-    return {
-        "type": "TemplateProcessing",
-        "single": parts[:2],
-        "pair": parts,
-        "special_tokens": {start_token: token},
-    }
 
 
 def read_json_object(path):

@@ -4,6 +4,7 @@ import json
 import logging
 from dataclasses import dataclass
 
+from keras_gpt3.converters.sharded_index import write_json
 from keras_gpt3.converters.tokenizer_json import check_one_pass
 from keras_gpt3.converters.tokenizer_json import damaged
 from keras_gpt3.converters.tokenizer_json import foreign
@@ -167,5 +168,4 @@ def write_max_length(folder, length):
     path = folder / SETTINGS_FILE
     settings = json.loads(path.read_text("utf-8"))
     settings["model_max_length"] = length
-    text = json.dumps(settings, ensure_ascii=False, indent=2)
-    path.write_text(text + "\n", "utf-8")
+    write_json(path, settings)

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 
+from keras_gpt3.atomic_write import check_is_free
 from keras_gpt3.atomic_write import locked_folder
 from keras_gpt3.atomic_write import write_json
 from keras_gpt3.corpus.pipeline.beam_options import beam_options
@@ -21,7 +22,6 @@ from keras_gpt3.corpus.shard.write_buckets import VALIDATION
 from keras_gpt3.data.shard_manifest import MANIFEST_NAME
 from keras_gpt3.data.shard_manifest import ShardManifest
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.replaced_folder import check_is_free
 
 REPORT_FOLDER = "report"
 

@@ -6,7 +6,7 @@ import pathlib
 
 from keras_gpt3.corpus.shard.write_buckets import VALIDATION
 from keras_gpt3.corpus.source_section import SourceSection
-from keras_gpt3.models.presets.preset_resolution import local_preset
+from keras_gpt3.models.presets.preset_resolution import resolve_preset
 from keras_gpt3.planning.available_memory import available_memory
 from keras_gpt3.planning.describe import describe
 from keras_gpt3.planning.training_memory import MARGIN
@@ -71,7 +71,7 @@ def write_pretrain_file(config, summary):
 def _description(preset):
     """What the planner knows of a preset; `None` if it is but a tokenizer."""
     try:
-        return describe(local_preset(preset, load_weights=False))
+        return describe(resolve_preset(preset, load_weights=False))
     except (ValueError, OSError):
         return None
 

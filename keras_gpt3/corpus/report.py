@@ -2,9 +2,9 @@
 
 import json
 
+from keras_gpt3.atomic_write import atomic_folder
 from keras_gpt3.atomic_write import write_json
 from keras_gpt3.corpus.quality.filter_stage import keep_probability
-from keras_gpt3.replaced_folder import replaced_folder
 from keras_gpt3.reporting.report_section import ReportSection
 from keras_gpt3.reporting.report_section import write_sections
 
@@ -21,7 +21,7 @@ def write_corpus_report(summary, folder, alpha=9.0):
     and `corpus.json` with all numbers. Those of an earlier report are
     replaced.
     """
-    with replaced_folder(folder, lambda path: True, _OWNED) as new:
+    with atomic_folder(folder, lambda path: True, _OWNED) as new:
         sections = [
             _sources(summary),
             _stages(summary["stages"], new),

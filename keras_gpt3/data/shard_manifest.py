@@ -9,9 +9,9 @@ import re
 
 import numpy as np
 
-from keras_gpt3.atomic_write import replaced_file
+from keras_gpt3.atomic_write import atomic_write
+from keras_gpt3.atomic_write import recover_folder
 from keras_gpt3.regular_file import check_regular_file
-from keras_gpt3.replaced_folder import recover_folder
 
 MANIFEST_NAME = "manifest.json"
 FORMAT_VERSION = 1
@@ -45,7 +45,7 @@ class ShardManifest:
             "num_tokens": self.num_tokens,
             "num_documents": self.num_documents,
         }
-        with replaced_file(pathlib.Path(folder, MANIFEST_NAME)) as file:
+        with atomic_write(pathlib.Path(folder, MANIFEST_NAME)) as file:
             file.write(json.dumps(fields, indent=2).encode())
 
     @classmethod

@@ -8,12 +8,12 @@ import pathlib
 
 import numpy as np
 
+from keras_gpt3.atomic_write import move_files
+from keras_gpt3.atomic_write import recover_folder
+from keras_gpt3.atomic_write import written_folder
 from keras_gpt3.data.shard_manifest import MANIFEST_NAME
 from keras_gpt3.data.shard_manifest import ShardManifest
 from keras_gpt3.data.shard_manifest import ShardRecord
-from keras_gpt3.replaced_folder import move_files
-from keras_gpt3.replaced_folder import recover_folder
-from keras_gpt3.replaced_folder import written_folder
 
 # The third are those of versions that wrote no hidden folder.
 _OWNED = (MANIFEST_NAME, "tokens-*.uint??", "tokens-*.partial")

@@ -6,7 +6,7 @@ import logging
 import pathlib
 import re
 
-from keras_gpt3.atomic_write import replaced_file
+from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.echoed_value import echoed
 
 _logger = logging.getLogger("keras_gpt3")
@@ -92,7 +92,7 @@ def write_unless_edited(path, text):
         body = present.partition("\n")[2]
         if present != _sealed(body):
             return text in (present, body)
-    with replaced_file(path) as file:
+    with atomic_write(path) as file:
         file.write(_sealed(text).encode())
     return True
 

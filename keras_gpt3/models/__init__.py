@@ -8,10 +8,16 @@ from keras_gpt3.models.keras_hub_registration import register_shipped_presets
 from keras_gpt3.models.presets.preset_saving import upload_preset
 from keras_gpt3.models.score.continuation_scoring import ContinuationScore
 
+# As keras-hub calls such classes.
+GPT3CausalLM = GPT3
+GPT3CausalLMPreprocessor = GPT3Preprocessor
+
 __all__ = [
     "ContinuationScore",
     "GPT3",
     "GPT3Backbone",
+    "GPT3CausalLM",
+    "GPT3CausalLMPreprocessor",
     "GPT3Preprocessor",
     "GPT3Tokenizer",
     "upload_preset",

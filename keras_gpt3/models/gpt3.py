@@ -4,14 +4,13 @@ import numbers
 
 import keras
 
-from keras_gpt3 import preset_loader
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.models.backbone.gpt3_backbone import GPT3Backbone
 from keras_gpt3.models.backbone.gpt3_backbone import calibrated_mode
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
 from keras_gpt3.models.presets.preset_resolution import check_known_arguments
 from keras_gpt3.models.presets.preset_resolution import has_preprocessor
-from keras_gpt3.models.presets.preset_resolution import local_preset
+from keras_gpt3.models.presets.preset_resolution import resolve_preset
 from keras_gpt3.models.presets.preset_resolution import stored_token_ids
 from keras_gpt3.models.presets.preset_saving import write_model_card
 from keras_gpt3.models.score.scoring_causal_lm import ScoringCausalLM
@@ -79,7 +78,6 @@ class GPT3(ScoringCausalLM):
 
     backbone_cls = GPT3Backbone
     preprocessor_cls = GPT3Preprocessor
-    presets = preset_loader.shipped_presets()
 
     def __init__(
         self, backbone, preprocessor=None, special_token_ids=None, **kwargs
@@ -177,7 +175,7 @@ class GPT3(ScoringCausalLM):
                 f"Received: preprocessor={echoed(preprocessor)}. Leave it out "
                 "for the preset's own."
             )
-        preset = local_preset(preset, load_weights)
+        preset = resolve_preset(preset, load_weights)
         backbone = cls.backbone_cls.from_preset(
             preset, load_weights, dtype=dtype, **backbone_overrides
         )

@@ -6,16 +6,16 @@ from keras_hub.models import CausalLMPreprocessor
 from keras_hub.tokenizers import Tokenizer
 
 from keras_gpt3 import preset_loader
-from keras_gpt3.converters.sharded_index import is_checkpoint_folder
 from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
 from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
 from keras_gpt3.models.presets.checkpoint_tokenizer import checkpoint_context
 from keras_gpt3.models.presets.checkpoint_tokenizer import (
     read_checkpoint_tokenizer,
 )
-from keras_gpt3.models.presets.preset_files import check_preset
 from keras_gpt3.models.presets.preset_files import damage_named
-from keras_gpt3.models.presets.preset_resolution import local_preset
+from keras_gpt3.models.presets.preset_resolution import CHECKPOINT
+from keras_gpt3.models.presets.preset_resolution import SAVED
+from keras_gpt3.models.presets.preset_resolution import resolve_preset
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
@@ -107,11 +107,10 @@ class GPT3Preprocessor(CausalLMPreprocessor):
             ValueError: There is no such preset, or it has no tokenizer, or
                 one that does not split texts as GPT-2's.
         """
-        preset = local_preset(preset, load_weights=False)
-        if is_checkpoint_folder(preset):
+        preset = resolve_preset(preset, load_weights=False)
+        if preset.format == CHECKPOINT:
             return cls._from_checkpoint(preset, **kwargs)
-        check_preset(preset)
-        if not preset_loader.is_shipped(preset):
+        if preset.format == SAVED:
             with damage_named(preset):
                 preprocessor = super().from_preset(preset, **kwargs)
                 if not isinstance(preprocessor.tokenizer, Tokenizer):

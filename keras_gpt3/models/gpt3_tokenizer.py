@@ -1,22 +1,30 @@
 """GPT-3's tokenizer; in a TensorFlow graph it runs a Python function."""
 
 import functools
+import json
+import os
+import re
 
 import keras
 import numpy as np
+from keras_hub.tokenizers import Tokenizer
 
 from keras_gpt3 import preset_loader
-from keras_gpt3.converters.sharded_index import is_checkpoint_folder
 from keras_gpt3.converters.tokenizer_files import TokenizerFiles
 from keras_gpt3.converters.tokenizer_files import write_tokenizer
+from keras_gpt3.converters.tokenizer_json import check_merges
+from keras_gpt3.converters.tokenizer_json import damaged
+from keras_gpt3.converters.tokenizer_json import merges_text
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.models.presets.checkpoint_tokenizer import (
     read_checkpoint_tokenizer,
 )
-from keras_gpt3.models.presets.preset_files import check_preset
 from keras_gpt3.models.presets.preset_files import damage_named
-from keras_gpt3.models.presets.preset_resolution import local_preset
-from keras_gpt3.models.vocabulary_tokenizer import VocabularyTokenizer
+from keras_gpt3.models.presets.preset_resolution import CHECKPOINT
+from keras_gpt3.models.presets.preset_resolution import SAVED
+from keras_gpt3.models.presets.preset_resolution import resolve_preset
+from keras_gpt3.tokenization.byte_pair_encoding import BytePairEncoding
+from keras_gpt3.tokenization.byte_pair_encoding import shared_byte_pair_encoding
 from keras_gpt3.tokenization.graph_encoding import decode_in_graph
 from keras_gpt3.tokenization.graph_encoding import encode_in_graph
 from keras_gpt3.tokenization.graph_encoding import in_graph
@@ -24,10 +32,14 @@ from keras_gpt3.tokenization.graph_encoding import to_id_sequences
 from keras_gpt3.tokenization.graph_encoding import to_texts
 
 END_OF_TEXT = "<|endoftext|>"
+# keras-hub's file names, so that its loaders find them.
+VOCABULARY_FILE = "vocabulary.json"
+MERGES_FILE = "merges.txt"
+_NUM_RULES = re.compile(r"#version: .* rules: (\d{1,9})")
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
-class GPT3Tokenizer(VocabularyTokenizer):
+class GPT3Tokenizer(Tokenizer):
     """Turns strings into token ids and back, exactly as GPT-2's tokenizer.
 
     GPT-3 keeps GPT-2's byte-level byte-pair encoding (section 2.1). A string
@@ -85,20 +97,26 @@ class GPT3Tokenizer(VocabularyTokenizer):
         pad_token=END_OF_TEXT,
         **kwargs,
     ):
-        roles = {
-            "start_token": start_token,
-            "end_token": end_token,
-            "pad_token": pad_token,
-        }
-        super().__init__(
-            vocabulary, merges, special_tokens, roles, dtype=dtype, **kwargs
-        )
+        super().__init__(dtype=dtype, **kwargs)
         if self.compute_dtype not in ("int32", "int64"):
             raise ValueError(
                 "`dtype` must be 'int32' or 'int64'. Received: "
                 f"dtype={echoed(self.compute_dtype)}. Leave it out for int32."
             )
+        self._encoding = None
+        self.file_assets = [VOCABULARY_FILE, MERGES_FILE]
         self.split_special_tokens = split_special_tokens
+        roles = {
+            "start_token": start_token,
+            "end_token": end_token,
+            "pad_token": pad_token,
+        }
+        for name, token in roles.items():
+            self._add_special_token(token, name)
+        self._special_tokens = tuple(
+            dict.fromkeys([*roles.values(), *special_tokens])
+        )
+        self.set_vocabulary_and_merges(vocabulary, merges)
         self.built = True  # It has no weights; a model's `quantize` asks.
 
     @classmethod
@@ -118,12 +136,11 @@ class GPT3Tokenizer(VocabularyTokenizer):
             ValueError: There is no such preset, or it has no tokenizer, or
                 one that does not split texts as GPT-2's.
         """
-        preset = local_preset(preset, load_weights=False)
-        if is_checkpoint_folder(preset):
+        preset = resolve_preset(preset, load_weights=False)
+        if preset.format == CHECKPOINT:
             files = read_checkpoint_tokenizer(preset)
             return cls.from_tokenizer_files(files, **kwargs)
-        check_preset(preset)
-        if not preset_loader.is_shipped(preset):
+        if preset.format == SAVED:
             with damage_named(preset):
                 return super().from_preset(preset, **kwargs)
         vocabulary, merges = preset_loader.vocabulary_paths()
@@ -159,6 +176,76 @@ class GPT3Tokenizer(VocabularyTokenizer):
                     "vocabulary with `load_assets`."
                 )
         return super().from_config(config)
+
+    # === Vocabulary ===
+
+    def set_vocabulary_and_merges(self, vocabulary, merges):
+        """Sets both from data or from paths; `None` for both clears them."""
+        if (vocabulary is None) != (merges is None):
+            missing = "vocabulary" if vocabulary is None else "merges"
+            raise ValueError(
+                "`vocabulary` and `merges` must be given together. Received: "
+                f"{missing}=None. Pass both, or none and load them later."
+            )
+        sources = vocabulary, merges
+        if vocabulary is None:
+            self._encoding = None
+        elif all(isinstance(source, (str, os.PathLike)) for source in sources):
+            self._encoding = shared_byte_pair_encoding(
+                *sources, self._special_tokens
+            )
+        else:
+            self._encoding = BytePairEncoding(*sources, self._special_tokens)
+        if self._encoding is not None:
+            self._update_special_token_ids()
+
+    @property
+    def encoding(self):
+        """The `BytePairEncoding` behind this layer."""
+        if self._encoding is None:
+            raise ValueError(
+                "A vocabulary must be set before the tokenizer is used. "
+                "Received: vocabulary=None. Pass `vocabulary` and `merges`, or "
+                "use `GPT3Tokenizer.from_preset`."
+            )
+        return self._encoding
+
+    @property
+    def vocabulary(self):
+        """A dict, token -> id, or `None`. Not to be changed."""
+        return self._encoding and self._encoding.vocabulary
+
+    @property
+    def merges(self):
+        """The merge rules, a list of strings, or `None`. Not to be changed."""
+        return self._encoding and self._encoding.merges
+
+    @property
+    def special_tokens(self):
+        """A list of all special tokens, those without a role among them."""
+        return list(self._special_tokens)
+
+    @property
+    def special_token_ids(self):
+        """A list of their ids, in the same order."""
+        return [self.token_to_id(token) for token in self._special_tokens]
+
+    def get_vocabulary(self):
+        """Lists the tokens, in the order of their ids."""
+        vocabulary = self.encoding.vocabulary
+        return sorted(vocabulary, key=vocabulary.__getitem__)
+
+    def vocabulary_size(self):
+        """Counts the ids."""
+        return self.encoding.vocabulary_size
+
+    def id_to_token(self, id):
+        """Looks up the token of an id, spelled in GPT-2's byte alphabet."""
+        return self.encoding.id_to_token(id)
+
+    def token_to_id(self, token):
+        """Looks up the id of a token, spelled in GPT-2's byte alphabet."""
+        return self.encoding.token_to_id(token)
 
     # === Tokenization ===
 
@@ -239,7 +326,50 @@ class GPT3Tokenizer(VocabularyTokenizer):
         shape = (*inputs.shape, None)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
-    # === Config ===
+    # === Files ===
+
+    def save_assets(self, dir_path):
+        """Writes `vocabulary.json` and `merges.txt` into a folder."""
+        path = os.path.join(dir_path, VOCABULARY_FILE)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(self.encoding.vocabulary, file)
+        path = os.path.join(dir_path, MERGES_FILE)
+        with open(path, "w", encoding="utf-8") as file:
+            # A file that is cut between two rules shows it by their number.
+            version, _, rules = merges_text(self.encoding.merges).partition(
+                "\n"
+            )
+            file.write(f"{version} rules: {len(self.encoding.merges)}\n{rules}")
+
+    def load_preset_assets(self, preset):
+        """Reads both files of a preset."""
+        try:
+            super().load_preset_assets(preset)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                "A preset with a tokenizer must hold its files. Received: "
+                f"preset={echoed(preset)}, without {VOCABULARY_FILE} or "
+                f"{MERGES_FILE} in assets/tokenizer. Copy the whole folder "
+                "that save_to_preset wrote, or pass preprocessor=None to "
+                "from_preset."
+            ) from error
+
+    def load_assets(self, dir_path):
+        """Reads both from a folder, where neither must be cut short."""
+        merges = os.path.join(dir_path, MERGES_FILE)
+        self.set_vocabulary_and_merges(
+            os.path.join(dir_path, VOCABULARY_FILE), merges
+        )
+        with open(merges, encoding="utf-8") as file:
+            stated = _NUM_RULES.fullmatch(file.readline().rstrip())
+        if stated is None:  # Of an older version, or empty.
+            check_merges(
+                merges, self.merges, self.vocabulary, self._special_tokens
+            )
+        elif len(self.merges) != int(stated[1]):
+            raise damaged(
+                merges, f"{len(self.merges)} rules of {int(stated[1])}"
+            )
 
     def export_to_transformers(self, path, add_start_token=False):
         """Writes the files from which transformers loads this tokenizer.
@@ -267,6 +397,8 @@ class GPT3Tokenizer(VocabularyTokenizer):
             add_start_token=add_start_token,
         )
         write_tokenizer(path, files)
+
+    # === Config ===
 
     def get_config(self):
         return {

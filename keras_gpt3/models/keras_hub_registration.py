@@ -8,17 +8,24 @@ from keras_gpt3.echoed_value import echoed
 from keras_gpt3.models.backbone.gpt3_backbone import GPT3Backbone
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
 from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
+from keras_gpt3.planning.parameter_count import count_parameters
 
 
 class _ShippedPreset(dict):
     """The entry of a preset in keras-hub's registry.
 
-    keras-hub lists it by its metadata; where it looks for the address to
-    download from, this says what to call instead.
+    Its metadata has keras-hub's keys. Where keras-hub looks for the address
+    to download from, this says what to call instead.
     """
 
-    def __init__(self, name, description):
-        super().__init__(metadata={"description": description})
+    def __init__(self, name):
+        preset = preset_loader.load_shipped_preset(name)
+        metadata = {
+            "description": preset["description"],
+            "params": sum(count_parameters(preset["backbone"]).values()),
+            "path": "gpt3",
+        }
+        super().__init__(metadata=metadata)
         self.name = name
 
     def __missing__(self, key):
@@ -37,8 +44,7 @@ def register_shipped_presets():
     """
     GPT3Tokenizer.backbone_cls = GPT3Backbone
     GPT3Preprocessor.backbone_cls = GPT3Backbone
-    presets = {
-        name: _ShippedPreset(name, description)
-        for name, description in preset_loader.shipped_presets().items()
-    }
-    register_presets(presets, GPT3Backbone)
+    names = preset_loader.shipped_presets()
+    register_presets(
+        {name: _ShippedPreset(name) for name in names}, GPT3Backbone
+    )

@@ -154,8 +154,6 @@ def encode_around(texts, special_ids, encode):
     lies between two of them is encoded as a text of its own. Of two that begin
     at one place the longer one counts, which tiktoken leaves open.
     """
-    import tensorflow as tf
-
     longest_first = sorted(special_ids, key=len, reverse=True)
     pieces = split_at(texts, longest_first)
     places = tf.ragged.range(pieces.row_lengths()).flat_values
@@ -176,8 +174,6 @@ def encode_around(texts, special_ids, encode):
 
 def split_at(texts, tokens):
     """Cuts texts before and behind each of some tokens."""
-    import tensorflow as tf
-
     pattern = "|".join(map(re.escape, tokens))
     marked = tf.strings.regex_replace(
         texts, f"({pattern})", _MARK + rb"\1" + _MARK
@@ -187,8 +183,6 @@ def split_at(texts, tokens):
 
 def check_utf8(texts):
     """Makes texts carry a check that they are valid UTF-8."""
-    import tensorflow as tf
-
     # Invalid bytes become U+FFFD; whatever is valid stays.
     mended = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", "replace")
     invalid = tf.where(mended != texts)[:, 0]

@@ -5,6 +5,8 @@ from 0, is symbol 256 + i. So of two rules the one with the smaller result comes
 first.
 """
 
+import tensorflow as tf
+
 
 def merge_pairs(words, pair_table, num_symbols, longest):
     """Joins neighbours in each word, the earliest rule first.
@@ -19,8 +21,6 @@ def merge_pairs(words, pair_table, num_symbols, longest):
     a word of a megabyte takes not as many rounds as rules that it makes use
     of, but about as many as one stretch does.
     """
-    import tensorflow as tf
-
     symbols = tf.cast(words.flat_values, tf.int64)
     places = tf.range(tf.size(symbols, tf.int64))
     blocks, block_rows = _blocks(words, places, 2 * longest)
@@ -89,8 +89,6 @@ def _blocks(words, places, size):
 
     A block is `size` bytes of a word, the last one of a word what is left.
     """
-    import tensorflow as tf
-
     rows = words.value_rowids()
     numbers = (places - tf.gather(words.row_splits, rows)) // size
     is_other = (rows[1:] != rows[:-1]) | (numbers[1:] != numbers[:-1])
@@ -106,8 +104,6 @@ def _earliest(results, blocks, block_rows, num_symbols):
     A block holds two of the longest token, for a pair may begin with one, and
     be reached from behind that.
     """
-    import tensorflow as tf
-
     own = tf.math.unsorted_segment_min(results, blocks, tf.size(block_rows))
     own = tf.minimum(own, num_symbols)
     is_same = block_rows[1:] == block_rows[:-1]
@@ -125,8 +121,6 @@ def _every_other(places, results):
     Not of a run that goes on where its rule is not the earliest: what is
     joined there first may make another place the first.
     """
-    import tensorflow as tf
-
     follows = tf.pad(places[1:] == places[:-1] + 1, [[1, 0]])
     follows = follows[: tf.size(places)]
     ends = tf.pad(~follows[1:], [[0, 1]], constant_values=True)
@@ -144,8 +138,6 @@ def _every_other(places, results):
 
 def _in_order(finished, splits):
     """Puts symbols, listed with their places, into words again."""
-    import tensorflow as tf
-
     places, symbols = finished[:, :1], finished[:, 1]
     # 0 stands where a symbol began that was joined to the one before it.
     found = tf.scatter_nd(places, symbols + 1, splits[-1][tf.newaxis])

@@ -4,6 +4,7 @@ import base64
 import pathlib
 
 import numpy as np
+import tensorflow as tf
 
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.ops.graph_assertion import assert_in_graph
@@ -19,8 +20,6 @@ def pair_table(rules, folder):
     Symbols are numbered in merge order: the bytes from 0 to 255, then the
     results of the rules.
     """
-    import tensorflow as tf
-
     tokens = [*BYTE_SYMBOLS, *(left + right for left, right in rules)]
     symbols = {token: symbol for symbol, token in enumerate(tokens)}
     lines = [
@@ -42,8 +41,6 @@ def pair_table(rules, folder):
 
 def token_table(id_to_bytes, folder):
     """Builds the table of what ids stand for."""
-    import tensorflow as tf
-
     lines = [
         f"{id}\t{base64.urlsafe_b64encode(text).decode()}"
         for id, text in id_to_bytes.items()
@@ -82,8 +79,6 @@ def _write_lines(folder, name, lines):
 
 def check_decode_arguments(ids, lengths, errors):
     """Raises unless ids, lengths and errors fit together."""
-    import tensorflow as tf
-
     if errors not in (None, "replace", "ignore"):
         raise ValueError(
             "`errors` must be None, 'replace' or 'ignore'. Received: "
@@ -104,8 +99,6 @@ def check_decode_arguments(ids, lengths, errors):
 
 def to_ragged(ids, lengths):
     """Takes the first ids of each row, as many as its length says."""
-    import tensorflow as tf
-
     ids = assert_in_graph(
         ids,
         tf.size(lengths) == tf.shape(ids)[0],
@@ -128,8 +121,6 @@ def to_ragged(ids, lengths):
 
 def join_tokens(ids, token_table, vocabulary_size):
     """Joins the bytes that ids stand for."""
-    import tensorflow as tf
-
     spelled = token_table.lookup(ids.flat_values)
     unknown = tf.boolean_mask(ids.flat_values, spelled == NO_TOKEN)
     spelled = assert_in_graph(

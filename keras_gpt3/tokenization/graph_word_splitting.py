@@ -16,6 +16,7 @@ import importlib.resources
 import json
 
 import numpy as np
+import tensorflow as tf
 
 _SPACE = ord(" ")
 _APOSTROPHE = ord("'")
@@ -25,8 +26,6 @@ _LONG_CONTRACTIONS = ("re", "ve", "ll")
 
 def split_words(texts):
     """Splits texts into words."""
-    import tensorflow as tf
-
     code_points = tf.strings.unicode_decode(texts, "UTF-8")
     starts = word_starts(code_points)
     text_bytes = tf.io.decode_raw(tf.strings.reduce_join(texts), tf.uint8)
@@ -47,8 +46,6 @@ def split_words(texts):
 
 def word_starts(code_points):
     """Tells which characters start a word."""
-    import tensorflow as tf
-
     ends = tf.fill([code_points.nrows(), 1], END_OF_TEXT)
     ended = tf.concat([code_points, ends], axis=1)
     # One before the first, and two past the last, whose neighbours they are.
@@ -63,8 +60,6 @@ def word_starts(code_points):
 
 def _run_starts(padded, classes):
     """Where words start, contractions aside."""
-    import tensorflow as tf
-
     before, here, after = classes[:-3], classes[1:-2], classes[2:-1]
     starts_run = here != before
     ends_whitespace = (after != WHITESPACE) & (after != NOTHING)
@@ -77,8 +72,6 @@ def _run_starts(padded, classes):
 
 def _contractions(padded, classes):
     """Apostrophes that take one letter along, and those that take two."""
-    import tensorflow as tf
-
     before, here = padded[:-3], padded[1:-2]
     after, second = padded[2:-1], padded[3:]
     # Elsewhere the apostrophe belongs to the run, or to the space, before it.
@@ -95,8 +88,6 @@ def _contractions(padded, classes):
 
 def _moved(flags, steps):
     """Flags that many characters further on."""
-    import tensorflow as tf
-
     return tf.pad(flags, [[steps, 0]])[: tf.size(flags)]
 
 
@@ -116,8 +107,6 @@ _NAMES = {"letters": LETTER, "numbers": NUMBER, "whitespace": WHITESPACE}
 
 def character_classes(code_points):
     """Looks up the class of every character."""
-    import tensorflow as tf
-
     table = class_table()
     # All that is past the last range is of one class, as the last entry is.
     index = tf.minimum(code_points + 1, len(table) - 1)

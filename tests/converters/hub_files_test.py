@@ -1,5 +1,4 @@
 import errno
-import sys
 
 import huggingface_hub
 import pytest
@@ -250,11 +249,3 @@ def test_what_cannot_be_had_is_named(hub, handle, message):
     with pytest.raises(ValueError, match=message) as error:
         HubFiles(handle)
     assert "\n" not in str(error.value)
-
-
-def test_without_the_library_one_sentence_says_how_to_get_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(
-        ImportError, match=r"the package huggingface-hub.*gpt3\[convert\]"
-    ):
-        HubFiles(HANDLE)

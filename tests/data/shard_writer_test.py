@@ -90,7 +90,7 @@ def test_the_old_shards_are_back_after_a_kill_within_the_commit(
 
     replace = os.replace
     with monkeypatch.context() as patch:
-        patch.setattr("keras_gpt3.replaced_folder.os.replace", die)
+        patch.setattr("keras_gpt3.atomic_write.os.replace", die)
         with pytest.raises(KeyboardInterrupt):
             write(tmp_path, [[3, 9]], overwrite=True)
     killed = tmp_path.with_name("killed")

@@ -6,6 +6,7 @@ from keras_gpt3.models.presets.checkpoint_tokenizer import checkpoint_context
 from keras_gpt3.models.presets.checkpoint_tokenizer import (
     read_checkpoint_tokenizer,
 )
+from keras_gpt3.models.presets.preset_resolution import resolve_preset
 from keras_gpt3.models.presets.preset_resolution import stored_token_ids
 from tests.converters.tokenizer_folders import FIXTURES
 from tests.converters.tokenizer_folders import NAMES
@@ -115,7 +116,7 @@ def test_special_ids_are_those_that_transformers_reads(
     if expected is None:
         expected = {"bos_token_id": 2, "eos_token_id": [3, 7]}
     # The defaults of GPT-2 and GPT-Neo are above their 8 ids.
-    assert stored_token_ids(tmp_path, 8) == expected
+    assert stored_token_ids(resolve_preset(tmp_path), 8) == expected
 
 
 @pytest.mark.parametrize("ids", ["</s>", [1, "2"], True, 1.0])

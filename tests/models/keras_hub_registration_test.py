@@ -17,20 +17,30 @@ NAMES = [
 ]
 
 
-def test_the_model_lists_all_eight_presets_with_descriptions():
-    assert list(keras_gpt3.GPT3.presets) == NAMES
-    for name, description in keras_gpt3.GPT3.presets.items():
-        assert isinstance(description, str)
-        assert "million" in description or "billion" in description, name
+@pytest.mark.parametrize(
+    "cls",
+    [keras_gpt3.GPT3, keras_gpt3.GPT3Backbone, keras_gpt3.GPT3Tokenizer],
+)
+def test_a_class_lists_all_eight_presets_as_keras_hub_lists_its_own(cls):
+    assert list(cls.presets) == NAMES
+    of_keras_hub = keras_hub.models.GPT2Backbone.presets["gpt2_base_en"]
+    for name, preset in cls.presets.items():
+        metadata = preset["metadata"]
+        assert metadata.keys() == of_keras_hub["metadata"].keys()
+        assert metadata["path"] == "gpt3"
+        assert metadata["params"] == keras_gpt3.describe(name).num_parameters
+        assert re.search("million|billion", metadata["description"])
 
 
 def test_keras_hub_lists_the_presets_with_its_own():
     listed = keras_hub.models.CausalLM.presets
-    assert set(NAMES) < set(listed)
     assert "gpt2_base_en" in listed
-    for name in NAMES:
-        description = listed[name]["metadata"]["description"]
-        assert description == keras_gpt3.GPT3.presets[name]
+    assert listed.items() > keras_gpt3.GPT3.presets.items()
+
+
+def test_the_classes_have_keras_hubs_names_as_well():
+    assert keras_gpt3.GPT3CausalLM is keras_gpt3.GPT3
+    assert keras_gpt3.GPT3CausalLMPreprocessor is keras_gpt3.GPT3Preprocessor
 
 
 @pytest.mark.parametrize(

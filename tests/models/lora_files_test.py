@@ -6,10 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from keras_gpt3.models.lora.adapter_files import load_lora_weights
-from keras_gpt3.models.lora.adapter_files import save_lora_weights
-from keras_gpt3.models.lora.adapters import adapters
-from keras_gpt3.models.lora.adapters import enable_lora
+from keras_gpt3.models.lora.adapters import adapted_layers
+from keras_gpt3.models.lora.adapters import adapter_parts
 from tests.models.lora_test import LAYERS
 from tests.models.lora_test import fill
 from tests.models.lora_test import states
@@ -20,10 +18,10 @@ from tests.small_gpt3 import small_backbone
 def saved(tmp_path):
     """A file of adapters of three kinds of layers, and their backbone."""
     backbone = small_backbone()
-    enable_lora(backbone, 2, LAYERS, lora_alpha=5)
+    backbone.enable_lora(2, LAYERS, lora_alpha=5)
     fill(backbone)
     path = tmp_path / "a.lora.h5"
-    save_lora_weights(backbone, path)
+    backbone.save_lora_weights(path)
     return path, backbone
 
 
@@ -40,10 +38,10 @@ def test_adapters_come_back_with_rank_alpha_and_layers(enabled, saved):
     other = small_backbone()
     copy_weights(backbone, other)
     if enabled:
-        enable_lora(other, 2, LAYERS, lora_alpha=5)
-    load_lora_weights(other, path)
-    assert [a.path for a in adapters(other)] == [
-        a.path for a in adapters(backbone)
+        other.enable_lora(2, LAYERS, lora_alpha=5)
+    other.load_lora_weights(path)
+    assert [a.path for a in adapted_layers(other)] == [
+        a.path for a in adapted_layers(backbone)
     ]
     np.testing.assert_array_equal(states(other), states(backbone))
 
@@ -51,7 +49,9 @@ def test_adapters_come_back_with_rank_alpha_and_layers(enabled, saved):
 def test_the_file_holds_the_adapters_alone(saved):
     path, backbone = saved
     numbers = sum(
-        int(np.prod(p.shape)) for a in adapters(backbone) for p in a.parts
+        int(np.prod(p.shape))
+        for a in adapted_layers(backbone)
+        for p in adapter_parts(a)
     )
     with h5py.File(path) as file:
         sizes = []
@@ -72,7 +72,7 @@ def test_a_save_that_fails_leaves_the_old_file(saved, monkeypatch):
 
     monkeypatch.setattr(h5py.File, "__setitem__", fail)
     with pytest.raises(OSError, match="No space left"):
-        save_lora_weights(backbone, path)
+        backbone.save_lora_weights(path)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     assert path.read_bytes() == before
 
@@ -96,9 +96,9 @@ def test_a_save_that_fails_leaves_the_old_file(saved, monkeypatch):
 def test_what_cannot_be_saved_raises(name, enabled, message, tmp_path):
     backbone = small_backbone(num_layers=1)
     if enabled:
-        enable_lora(backbone, 2)
+        backbone.enable_lora(2)
     with pytest.raises(ValueError, match=re.escape(message)):
-        save_lora_weights(backbone, tmp_path / name)
+        backbone.save_lora_weights(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -126,13 +126,13 @@ def test_what_cannot_be_saved_raises(name, enabled, message, tmp_path):
 def test_another_model_raises_and_stays_as_it_is(overrides, message, saved):
     other = small_backbone(**overrides)
     with pytest.raises(ValueError, match=message):
-        load_lora_weights(other, saved[0])
-    assert adapters(other) == []
+        other.load_lora_weights(saved[0])
+    assert adapted_layers(other) == []
 
 
 def test_other_adapters_raise(saved):
     other = small_backbone()
-    enable_lora(other, 2)
+    other.enable_lora(2)
     message = (
         "The file's adapters must be those of the model. Received: filepath="
         f"'{saved[0]}' with rank=2, lora_alpha=5, target_layer_names="
@@ -141,7 +141,7 @@ def test_other_adapters_raise(saved):
         "['query_key_value']. Load them into a model without adapters."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        load_lora_weights(other, saved[0])
+        other.load_lora_weights(saved[0])
 
 
 def cut(path):
@@ -254,7 +254,7 @@ def test_a_damaged_file_raises_and_changes_nothing(damage, saved):
     damage(path)
     other = small_backbone(num_layers=1)
     with pytest.raises(ValueError) as raised:
-        load_lora_weights(other, path)
+        other.load_lora_weights(path)
     message = str(raised.value)
     assert message.startswith(
         "A file of adapters must be whole, and written by save_lora_weights. "
@@ -262,7 +262,7 @@ def test_a_damaged_file_raises_and_changes_nothing(damage, saved):
     )
     assert "\n" not in message
     assert len(message) < 600
-    assert adapters(other) == []
+    assert adapted_layers(other) == []
 
 
 def test_a_stated_size_is_refused_unread(saved):
@@ -275,8 +275,8 @@ def test_a_stated_size_is_refused_unread(saved):
     )
     other = small_backbone()
     with pytest.raises(ValueError, match=r"of shapes \(1048576, 1048576\)"):
-        load_lora_weights(other, path)
-    assert adapters(other) == []
+        other.load_lora_weights(path)
+    assert adapted_layers(other) == []
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -290,25 +290,25 @@ def test_numbers_that_are_none_name_their_array(value, saved):
         f"NaN or infinity in {KERNEL}/b. Use adapters from before"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
-        load_lora_weights(other, path)
-    assert adapters(other) == []
+        other.load_lora_weights(path)
+    assert adapted_layers(other) == []
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.lora.h5")
     with pytest.raises(ValueError, match="must be a regular one"):
-        load_lora_weights(small_backbone(num_layers=1), tmp_path / "a.lora.h5")
+        small_backbone(num_layers=1).load_lora_weights(tmp_path / "a.lora.h5")
 
 
 def test_settings_of_numpys_types_are_saved(tmp_path):
     backbone = small_backbone(num_layers=1)
-    enable_lora(backbone, np.int64(2), lora_alpha=np.float32(0.5))
-    save_lora_weights(backbone, tmp_path / "a.lora.h5")
+    backbone.enable_lora(np.int64(2), lora_alpha=np.float32(0.5))
+    backbone.save_lora_weights(tmp_path / "a.lora.h5")
     other = small_backbone(num_layers=1)
-    load_lora_weights(other, tmp_path / "a.lora.h5")
-    assert len(adapters(other)) == 1
+    other.load_lora_weights(tmp_path / "a.lora.h5")
+    assert len(adapted_layers(other)) == 1
 
 
 def test_a_file_that_is_not_there_raises(tmp_path):
     with pytest.raises(FileNotFoundError, match="must exist. Received: file"):
-        load_lora_weights(small_backbone(num_layers=1), tmp_path / "b.lora.h5")
+        small_backbone(num_layers=1).load_lora_weights(tmp_path / "b.lora.h5")

@@ -375,11 +375,17 @@ def test_without_a_network_a_cache_that_others_filled_serves(
     assert len(messages) == (1 if with_tokenizer else 2)
 
 
-@pytest.mark.parametrize(
-    "preset", ["gpt3_small_en", "some/folder", "kaggle://a/b/c/d"]
-)
+@pytest.mark.parametrize("preset", ["gpt3_small_en", "kaggle://a/b/c/d"])
 def test_only_handles_of_hugging_face_are_downloaded(preset):
-    assert preset_resolution.local_preset(preset) == preset
+    assert preset_resolution.resolve_preset(preset) == preset
+
+
+def test_a_preset_is_resolved_once_a_call(tmp_path, monkeypatch):
+    small_text_model().save_to_preset(tmp_path)
+    resolved = []
+    monkeypatch.setattr(preset_resolution, "check_plain_files", resolved.append)
+    assert GPT3.from_preset(tmp_path).preprocessor is not None
+    assert resolved == [str(tmp_path)]
 
 
 @pytest.mark.parametrize("preset", [PRESET, "hf://org/name"])

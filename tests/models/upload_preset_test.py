@@ -1,4 +1,3 @@
-import builtins
 import pathlib
 import types
 
@@ -105,19 +104,6 @@ def test_half_a_preset_is_not_uploaded(missing, hub, tmp_path):
     ):
         upload_preset(URI, tmp_path)
     assert not hub
-
-
-def test_without_huggingface_hub_it_says_what_to_install(saved, monkeypatch):
-    real_import = builtins.__import__
-
-    def no_hub(name, *arguments, **named):
-        if name.startswith("huggingface_hub"):
-            raise ImportError("No module named 'huggingface_hub'")
-        return real_import(name, *arguments, **named)
-
-    monkeypatch.setattr(builtins, "__import__", no_hub)
-    with pytest.raises(ImportError, match=r"pip install 'keras-gpt3\[convert"):
-        upload_preset(URI, saved)
 
 
 @pytest.mark.parametrize("uri", ["kaggle://x", "kaggle://a/b/c", "kaggle://"])

@@ -16,10 +16,10 @@ def drawings(monkeypatch):
     """Steps of the log at each drawing, of which the file tells the number."""
     found = []
 
-    def draw(folder, path):
+    def draw(folder, file):
         records = RunLog(RunFolder(folder).log).read()
         found.append([record["step"] for record in records])
-        path.write_text(str(len(found)))
+        file.write(str(len(found)).encode())
 
     monkeypatch.setattr(sinks, "plot_run", draw)
     return found
@@ -79,7 +79,7 @@ def test_the_picture_is_there_and_nothing_beside_it(tmp_path):
 def test_what_goes_wrong_is_logged_and_tried_again(
     tmp_path, drawings, monkeypatch, caplog
 ):
-    def fail(folder, path):
+    def fail(folder, file):
         raise OSError("No space left on device.")
 
     sink = PlotSink(tmp_path)

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from keras_gpt3.atomic_write import replaced_file
+from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.corpus.dedup.locality_bands import mixed_bits
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.corpus_pipeline import corpus_pipeline
@@ -129,7 +129,7 @@ def _write(item, folder):
     smaller = np.bincount(runs, is_smaller)
     larger = np.bincount(runs, ~is_smaller)
     is_star = (smaller == 0) | ((smaller == 1) & (larger == 0))
-    with replaced_file(pathlib.Path(folder, f"{item[0]:05}.npz")) as file:
+    with atomic_write(pathlib.Path(folder, f"{item[0]:05}.npz")) as file:
         np.savez(file, nodes=links[is_smaller], is_done=is_star.all())
 
 

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from keras_gpt3.atomic_write import replaced_file
+from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.atomic_write import write_json
 from keras_gpt3.corpus.dedup.dedup_plan import PAIR
 from keras_gpt3.corpus.dedup.dedup_plan import make_pairs
@@ -73,7 +73,7 @@ class DuplicatePairs:
 
     def _write_equal(self, item):
         pairs = np.sort(np.concatenate(list(item[1])), order=["rows", "nodes"])
-        with replaced_file(self._equal_path(item[0])) as file:
+        with atomic_write(self._equal_path(item[0])) as file:
             np.save(file, pairs)
 
     def _read_equal(self, number):
@@ -155,7 +155,7 @@ class DuplicatePairs:
             ]
         pairs = np.concatenate(found)
         path = pathlib.Path(self.folder, f"pairs-{number:05}.npz")
-        with replaced_file(path) as file:
+        with atomic_write(path) as file:
             np.savez(
                 file,
                 pairs=pairs,

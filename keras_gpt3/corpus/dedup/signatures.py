@@ -9,7 +9,7 @@ import zipfile
 
 import numpy as np
 
-from keras_gpt3.atomic_write import replaced_file
+from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.corpus.dedup.locality_bands import FURTHER_HASHES
 from keras_gpt3.corpus.dedup.locality_bands import MinHash
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
@@ -60,7 +60,7 @@ class Signatures:
 
     def save(self, path):
         """Writes a file that appears whole or not at all."""
-        with replaced_file(path) as file:
+        with atomic_write(path) as file:
             np.savez(
                 file,
                 ids=json_bytes(self.ids),

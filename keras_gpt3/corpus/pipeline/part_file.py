@@ -6,7 +6,7 @@ import json
 import os
 import pathlib
 
-from keras_gpt3.atomic_write import replaced_file
+from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.atomic_write import write_json
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.document import Document
@@ -50,7 +50,7 @@ class PartWriter(contextlib.AbstractContextManager):
             level=_LEVEL, write_checksum=True
         )
         with contextlib.ExitStack() as stack:
-            file = stack.enter_context(replaced_file(path))
+            file = stack.enter_context(atomic_write(path))
             self._stream = stack.enter_context(
                 compressor.stream_writer(file, closefd=False)
             )

@@ -7,12 +7,12 @@ import pathlib
 import numpy as np
 
 from keras_gpt3.argument_checks import check_integer
+from keras_gpt3.atomic_write import atomic_folder
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.document import document_batches
 from keras_gpt3.corpus.pipeline.document import stable_hash
 from keras_gpt3.corpus.pipeline.document import stable_uniform
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.replaced_folder import replaced_folder
 
 _CONFIG = "config.json"
 _WEIGHTS = "weights.npy"
@@ -91,7 +91,7 @@ class QualityClassifier:
             "held_out_auc": self.held_out_auc,
             "num_texts": self.num_texts,
         }
-        with replaced_folder(
+        with atomic_folder(
             folder, _is_classifier, owned=(_CONFIG, _WEIGHTS)
         ) as new:
             np.save(new / _WEIGHTS, self.weights)

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 
-from keras_gpt3.atomic_write import replaced_file
+from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.document import RejectedRecord
 from keras_gpt3.corpus.pipeline.document import stable_hash
@@ -156,7 +156,7 @@ def write_ids(path, ids):
     """Writes the hashes of a part's ids, sorted, each with its place."""
     hashes = np.array([stable_hash(name) for name in ids], np.uint64)
     places = np.argsort(hashes, kind="stable")
-    with replaced_file(path) as file:
+    with atomic_write(path) as file:
         np.save(file, np.stack([hashes[places], places.astype(np.uint64)]))
 
 

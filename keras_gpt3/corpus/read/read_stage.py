@@ -6,7 +6,7 @@ import os
 import pathlib
 import shutil
 
-from keras_gpt3.atomic_write import partial_path
+from keras_gpt3.atomic_write import atomic_path
 from keras_gpt3.corpus.pipeline.beam_options import beam_options
 from keras_gpt3.corpus.pipeline.corpus_pipeline import run_parts
 from keras_gpt3.corpus.pipeline.corpus_pipeline import run_stage
@@ -172,15 +172,8 @@ def _rewrite(part, rejected, again, counts):
 
 def _link(path, target):
     """Gives a file a second name, or copies it where disks have none."""
-    target = pathlib.Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = partial_path(target)
-    try:
+    with atomic_path(target) as partial:
         try:
             os.link(path, partial)
         except OSError:
             shutil.copyfile(path, partial)
-        os.replace(partial, target)
-    finally:
-        # To replace a file by another name of it does nothing.
-        partial.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ import pathlib
 
 import numpy as np
 
-from keras_gpt3.atomic_write import replaced_file
+from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.corpus.pipeline.document import document_batches
 from keras_gpt3.corpus.pipeline.document import stable_hash
 from keras_gpt3.corpus.pipeline.document import stable_uniform
@@ -146,13 +146,13 @@ class TokenizedPart:
         """Writes documents; what was there before is replaced."""
         self.remove()
         entries, start = [], 0
-        with replaced_file(self._tokens) as file:
+        with atomic_write(self._tokens) as file:
             for key, tokens, is_held_out in documents:
                 file.write(np.asarray(tokens, self._dtype))
                 entries.append((key, start, len(tokens), is_held_out))
                 start += len(tokens)
         index = np.array(entries, _ENTRY)
-        with replaced_file(self._index) as file:
+        with atomic_write(self._index) as file:
             np.save(file, index[np.argsort(index["key"], kind="stable")])
 
     def read(self, low, high):

@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from keras_gpt3.atomic_write import replaced_file
+from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.corpus.pipeline.corpus_pipeline import run_parts
 from keras_gpt3.corpus.pipeline.stage import Stage
 from keras_gpt3.corpus.pipeline.stage import StageInput
@@ -151,7 +151,7 @@ def write_shard(folder, number, dtype, documents, tfrecord=False):
     """Writes documents as a shard of the package's format."""
     path = pathlib.Path(folder, f"tokens-{number:05d}.{dtype}")
     digest, num_tokens = hashlib.sha256(), 0
-    with replaced_file(path) as file:
+    with atomic_write(path) as file:
         for tokens in documents:
             data = np.asarray(tokens, np.dtype(dtype).newbyteorder("<"))
             file.write(data)
@@ -168,7 +168,7 @@ def _write_tfrecord(path, documents):
     import tensorflow as tf
 
     with (
-        replaced_file(path) as file,
+        atomic_write(path) as file,
         tf.io.TFRecordWriter(file.name) as writer,
     ):
         for tokens in documents:

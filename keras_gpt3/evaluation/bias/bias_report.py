@@ -5,10 +5,10 @@ import math
 
 import numpy as np
 
+from keras_gpt3.atomic_write import atomic_folder
 from keras_gpt3.evaluation.bias.bias_data import bias_data
 from keras_gpt3.evaluation.results.plot_panels import PAPER_TEXT
 from keras_gpt3.evaluation.results.plot_panels import add_legend
-from keras_gpt3.replaced_folder import replaced_folder
 from keras_gpt3.reporting.report_section import ReportSection
 from keras_gpt3.reporting.report_section import markdown_table
 from keras_gpt3.reporting.report_section import write_sections
@@ -171,7 +171,7 @@ def write_bias_report(
     sections = [ReportSection("What this is", (f"Of {model}{said}.", _CAVEAT))]
     sections += _sections(found, settings)
     content = {"model": model, "settings": settings, **_content(found)}
-    with replaced_folder(folder, lambda path: True, _OWNED) as new:
+    with atomic_folder(folder, lambda path: True, _OWNED) as new:
         for name, value in found.items():
             _PLOTS[name](value, new / f"{name}.png")
         write_sections("Bias probes", sections, new, "bias", content)

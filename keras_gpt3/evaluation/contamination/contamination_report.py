@@ -1,6 +1,6 @@
 """The contamination of evaluation sets as files: tables, flags and a plot."""
 
-from keras_gpt3.replaced_folder import replaced_folder
+from keras_gpt3.atomic_write import atomic_folder
 from keras_gpt3.reporting.report_section import ReportSection
 from keras_gpt3.reporting.report_section import markdown_table
 from keras_gpt3.reporting.report_section import write_sections
@@ -61,7 +61,7 @@ def write_contamination_report(results, folder):
         plot,
     )
     content = {name: _content(*pair) for name, pair in results.items()}
-    with replaced_folder(folder, lambda path: True, _OWNED) as new:
+    with atomic_folder(folder, lambda path: True, _OWNED) as new:
         if plot:
             plot_contamination(scored, new / plot)
         write_sections(

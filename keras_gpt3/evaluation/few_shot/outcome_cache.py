@@ -6,7 +6,7 @@ import json
 import logging
 import pathlib
 
-from keras_gpt3.atomic_write import replaced_file
+from keras_gpt3.atomic_write import atomic_write
 
 _logger = logging.getLogger("keras_gpt3")
 
@@ -52,7 +52,7 @@ class OutcomeCache:
                 kept = self._read(lines)
             if sum(map(len, kept)) != self.path.stat().st_size:
                 # At once or not at all: a kill must not lose the rest.
-                with replaced_file(self.path) as file:
+                with atomic_write(self.path) as file:
                     file.write(b"".join(kept))
         self._file = open(self.path, "a", encoding="utf-8")
         if not kept:

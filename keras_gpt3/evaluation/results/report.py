@@ -3,6 +3,7 @@
 import math
 import statistics
 
+from keras_gpt3.atomic_write import atomic_folder
 from keras_gpt3.evaluation.few_shot.task_result import TaskResult
 from keras_gpt3.evaluation.results.results_file import RESULTS_FILE
 from keras_gpt3.evaluation.results.results_file import write_results
@@ -12,7 +13,6 @@ from keras_gpt3.evaluation.results.results_table import table_rows
 from keras_gpt3.evaluation.results.shots_plot import plot_shots
 from keras_gpt3.evaluation.results.size_plot import plot_sizes
 from keras_gpt3.evaluation.task_definitions.task import Task
-from keras_gpt3.replaced_folder import replaced_folder
 from keras_gpt3.reporting.report_section import ReportSection
 from keras_gpt3.reporting.report_section import write_sections
 
@@ -73,7 +73,7 @@ def write_report(results, folder, tasks=(), title="Evaluation"):
         "Scores", columns=COLUMNS, rows=tuple(table_rows(shown, tasks))
     )
     notes = ReportSection("Notes", (*_NOTES, *_task_notes(shown, tasks)))
-    with replaced_folder(folder, lambda path: True, _OWNED) as new:
+    with atomic_folder(folder, lambda path: True, _OWNED) as new:
         plots = _draw(_main_results(shown), tasks, new)
         write_results(results, new / RESULTS_FILE)
         write_sections(title, [table, notes, *plots], new, "report")

@@ -6,7 +6,7 @@ import math
 import numbers
 import pathlib
 
-from keras_gpt3.atomic_write import replaced_file
+from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.evaluation.few_shot.task_result import TaskResult
 
@@ -44,7 +44,7 @@ def write_results(results, path):
     """
     content = [_as_json(dataclasses.asdict(result)) for result in results]
     text = json.dumps(content, indent=2, allow_nan=False)
-    with replaced_file(path) as file:
+    with atomic_write(path) as file:
         file.write(f"{text}\n".encode())
 
 

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
+from keras_gpt3.atomic_write import atomic_folder
 from keras_gpt3.evaluation.results.plot_panels import PAPER_TEXT
 from keras_gpt3.evaluation.scaling.scaling_fit import PAPER_LAW
-from keras_gpt3.replaced_folder import replaced_folder
 from keras_gpt3.reporting.report_section import ReportSection
 from keras_gpt3.reporting.report_section import write_sections
 from keras_gpt3.reporting.save_figure import save_figure
@@ -55,7 +55,7 @@ def write_scaling_report(runs, fit, folder, with_embeddings=True):
         ],
     }
     section = scaling_section(runs, fit, with_embeddings)
-    with replaced_folder(folder, lambda path: True, _OWNED) as new:
+    with atomic_folder(folder, lambda path: True, _OWNED) as new:
         plot_scaling(runs, fit, new / section.plot)
         write_sections("Scaling law", [section], new, "scaling", content)
 

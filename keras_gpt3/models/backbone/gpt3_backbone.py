@@ -5,7 +5,6 @@ import inspect
 
 import keras
 
-from keras_gpt3 import preset_loader
 from keras_gpt3.models.backbone.backbone_forward import CachedBackbone
 from keras_gpt3.models.backbone.backbone_forward import embed
 from keras_gpt3.models.backbone.backbone_forward import forward
@@ -113,8 +112,6 @@ class GPT3Backbone(CachedBackbone):
     hidden_states = backbone(inputs)  # (1, 12, 16)
     ```
     """
-
-    presets = preset_loader.shipped_presets()
 
     def __init__(
         self,

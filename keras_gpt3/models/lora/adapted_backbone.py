@@ -4,38 +4,29 @@ import keras
 import keras_hub
 from keras import ops
 
-from keras_gpt3.models.lora.adapter_files import load_lora_weights
-from keras_gpt3.models.lora.adapter_files import save_lora_weights
-from keras_gpt3.models.lora.adapters import adapters
-from keras_gpt3.models.lora.adapters import enable_lora
-from keras_gpt3.models.lora.adapters import lora_settings
+from keras_gpt3.argument_checks import check_integer
+from keras_gpt3.models.lora.adapters import adaptable_layers
+from keras_gpt3.models.lora.adapters import adapted_layers
+from keras_gpt3.models.lora.adapters import adapter_names
+from keras_gpt3.models.lora.adapters import adapter_parts
+from keras_gpt3.models.lora.adapters import load_lora_weights
+from keras_gpt3.models.lora.adapters import save_lora_weights
 
 
 class AdaptedBackbone(keras_hub.models.Backbone):
-    """A backbone that may be frozen and trained by adapters (Hu et al. 2021).
-
-    Attributes:
-        decoder_blocks: list of `DecoderBlock`.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=100, num_layers=1, num_heads=2, hidden_dim=16,
-        intermediate_dim=64, max_sequence_length=32,
-    )
-    backbone.enable_lora(rank=2)
-    backbone.save_lora_weights("adapter.lora.h5")
-    backbone.merge_lora()
-    ```
-    """
+    """A backbone that may be trained by adapters alone (Hu et al. 2021)."""
 
     @property
     def lora_settings(self):
         """A dict of what `enable_lora` was given; `None` without adapters."""
-        return lora_settings(self)
+        layers = adapted_layers(self)
+        if not layers:
+            return None
+        return {
+            "rank": layers[0].lora_rank,
+            "lora_alpha": layers[0].lora_alpha,
+            "target_layer_names": sorted({layer.name for layer in layers}),
+        }
 
     def default_lora_layer_names(self):
         """The layers that `enable_lora` adapts by default."""
@@ -57,17 +48,58 @@ class AdaptedBackbone(keras_hub.models.Backbone):
             ValueError: If a number is out of range, no layer has such a name,
                 or there are adapters already.
         """
-        enable_lora(self, rank, target_layer_names, lora_alpha)
+        check_integer("rank", rank, minimum=1)
+        if lora_alpha is not None and not lora_alpha > 0:
+            raise ValueError(
+                "lora_alpha must be above 0. Received: "
+                f"lora_alpha={lora_alpha}. Leave it out for the rank."
+            )
+        if target_layer_names is None:
+            target_layer_names = self.default_lora_layer_names()
+        names = list(target_layer_names)
+        _check_names(self, names)
+        _check_has_none(self)
+        super().enable_lora(rank, names)
+        layers = adapted_layers(self)
+        for layer in layers:
+            layer.lora_alpha = rank if lora_alpha is None else lora_alpha
+        # Keras leaves the biases of adapted layers trainable, which a file of
+        # the adapters would lack.
+        parts = {id(part) for layer in layers for part in adapter_parts(layer)}
+        for variable in self.trainable_variables:
+            variable.trainable = id(variable) in parts
 
     def merge_lora(self):
         """Adds the adapters to the kernels that they adapt, and removes them.
 
-        Compile the model anew to train it further: all weights are trainable.
+        Answers stay the same up to rounding. Compile the model anew to train
+        it further: all weights are trainable.
 
         Raises:
             ValueError: If there are no adapters, or a layer is quantized.
         """
-        merge_lora(self)
+        layers = adapted_layers(self)
+        if not layers:
+            raise ValueError(
+                "A backbone must have adapters to merge. Received: none. Call "
+                "enable_lora and train them first."
+            )
+        for layer in layers:
+            if layer.quantization_mode is not None:
+                raise ValueError(
+                    "An adapted layer must not be quantized to merge its "
+                    f"adapter. Received: layer={layer.path} in "
+                    f"{layer.quantization_mode}. Load the adapters into the "
+                    "model as it was before, merge, then quantize."
+                )
+        for layer in layers:
+            _merge(layer)
+        self.trainable = True
+        for layer in self._flatten_layers(include_self=False):
+            layer.trainable = True
+            # Keras does not hand that on to what was frozen by itself.
+            for variable in layer._trainable_variables:
+                variable.trainable = True
 
     def save_lora_weights(self, filepath):
         """Writes the adapters, and nothing else, to a file.
@@ -93,49 +125,39 @@ class AdaptedBackbone(keras_hub.models.Backbone):
         load_lora_weights(self, filepath)
 
 
-def merge_lora(backbone):
-    """Makes a backbone with adapters an ordinary one.
-
-    The kernels become the merged ones, in float32 arithmetic, the adapters
-    vanish, and all weights can be trained again. Its answers stay the same up
-    to rounding. A model must be compiled anew before it is trained on: its
-    optimizer knew the adapters only.
-    """
-    present = adapters(backbone)
-    if not present:
-        raise ValueError(
-            "A backbone must have adapters to merge. Received: none. Call "
-            "enable_lora and train them first."
-        )
-    for adapter in present:
-        if adapter.layer.quantization_mode is not None:
-            raise ValueError(
-                "An adapted layer must not be quantized to merge its adapter. "
-                f"Received: layer={adapter.path} in "
-                f"{adapter.layer.quantization_mode}. Load the adapters into "
-                "the model as it was before, merge, then quantize."
-            )
-    for adapter in present:
-        _merge(adapter)
-    backbone.trainable = True
-    for layer in backbone._flatten_layers(include_self=False):
-        layer.trainable = True
-        # Keras does not hand that on to what was frozen by itself.
-        for variable in layer._trainable_variables:
-            variable.trainable = True
-
-
-def _merge(adapter):
-    layer = adapter.layer
-    a, b = adapter.parts
-    on_table = adapter.names[0] == "lora_embeddings_a"
+def _merge(layer):
+    names = adapter_names(layer)
+    a, b = (ops.cast(part, "float32") for part in adapter_parts(layer))
+    on_table = names[0] == "lora_embeddings_a"
     kernel = layer._embeddings if on_table else layer._kernel
     # Keras merges in the compute dtype, which rounds a float32 kernel.
-    product = ops.matmul(ops.cast(a, "float32"), ops.cast(b, "float32"))
-    kernel.assign(ops.cast(kernel, "float32") + adapter.scale * product)
-    for name, variable in zip(adapter.names, (a, b), strict=True):
-        layer._untrack_variable(variable)
+    change = layer.lora_alpha / layer.lora_rank * ops.matmul(a, b)
+    kernel.assign(ops.cast(kernel, "float32") + change)
+    for name in names:
+        layer._untrack_variable(getattr(layer, name))
         # Not `delattr`, for which Keras collects garbage each time.
         super(keras.layers.Layer, layer).__delattr__(name)
     layer.lora_enabled = False
     layer.lora_rank = layer.lora_alpha = None
+
+
+def _check_names(backbone, names):
+    known = {layer.name for layer in adaptable_layers(backbone)}
+    # The parent freezes everything, adapts nothing and says nothing.
+    if not names or not known.issuperset(names):
+        raise ValueError(
+            "target_layer_names must name layers of the backbone. "
+            f"Received: target_layer_names={names}. Use some of "
+            "'query_key_value', 'attention_output', "
+            "'feed_forward_intermediate', 'feed_forward_output'."
+        )
+
+
+def _check_has_none(backbone):
+    layers = adapted_layers(backbone)
+    if layers:
+        raise ValueError(
+            "A backbone must have no adapters before it gets some. Received: "
+            f"{len(layers)} of rank={layers[0].lora_rank}. Call merge_lora "
+            "first, or build the model anew."
+        )

@@ -13,6 +13,7 @@ from keras_hub.src.utils.preset_utils import get_preset_loader
 from keras_hub.src.utils.preset_utils import load_json
 
 from keras_gpt3 import preset_loader
+from keras_gpt3.atomic_write import recover_folder
 from keras_gpt3.converters.hub_snapshot import fetch_preset
 from keras_gpt3.converters.sharded_index import is_checkpoint_folder
 from keras_gpt3.echoed_value import echoed
@@ -30,7 +31,6 @@ from keras_gpt3.models.presets.preset_files import foreign_format
 from keras_gpt3.models.presets.preset_files import has_weights
 from keras_gpt3.models.presets.weight_of_path import check_stored_shapes
 from keras_gpt3.planning.preflight import check_fits
-from keras_gpt3.replaced_folder import recover_folder
 
 _logger = logging.getLogger("keras_gpt3")
 
@@ -41,16 +41,35 @@ _FOREIGN_TOKENIZERS = ("spiece.model", "tokenizer.model")
 def load_backbone(cls, preset, load_weights, overrides):
     """Builds the backbone that a preset describes."""
     check_known_arguments(cls, overrides)
-    preset = local_preset(preset, load_weights)
-    if preset_loader.is_shipped(preset):
-        return _build_shipped(cls, preset, load_weights, overrides)
-    if is_checkpoint_folder(preset):
-        return load_checkpoint(cls, preset, load_weights, overrides)
-    return _load_saved(cls, preset, load_weights, overrides)
+    preset = resolve_preset(preset, load_weights)
+    build = {
+        SHIPPED: _build_shipped,
+        CHECKPOINT: load_checkpoint,
+        SAVED: _load_saved,
+    }[preset.format]
+    return build(cls, preset, load_weights, overrides)
 
 
-def local_preset(preset, load_weights=None):
-    """Downloads a preset of the Hugging Face hub; passes others on."""
+# By `keras_gpt3`, transformers and `save_to_preset`.
+SHIPPED, CHECKPOINT, SAVED = "shipped", "checkpoint", "saved"
+
+
+class ResolvedPreset(str):
+    """A shipped name, a checked folder, or a handle that keras-hub loads.
+
+    A string, for the `from_preset` of a user's subclass may take it.
+    """
+
+    format = None
+
+
+def resolve_preset(preset, load_weights=None):
+    """Finds out what a preset is, once a call; a resolved one stays.
+
+    Downloads what is on the Hugging Face hub.
+    """
+    if isinstance(preset, ResolvedPreset):
+        return preset
     preset = str(preset)
     if load_weights is not None and not isinstance(load_weights, bool):
         raise ValueError(
@@ -63,14 +82,22 @@ def local_preset(preset, load_weights=None):
         preset = fetch_preset(preset, weights=load_weights is not False)
     recover_folder(preset)
     check_plain_files(preset)
-    return preset
+    resolved = ResolvedPreset(preset)
+    if preset_loader.is_shipped(preset):
+        resolved.format = SHIPPED
+    elif is_checkpoint_folder(preset):
+        resolved.format = CHECKPOINT
+    else:
+        check_preset(preset)
+        resolved.format = SAVED
+    return resolved
 
 
 def stored_token_ids(preset, vocabulary_size):
     """Reads the special ids of a model that may lack a tokenizer."""
-    if preset_loader.is_shipped(preset):
+    if preset.format == SHIPPED:
         return {}
-    if is_checkpoint_folder(preset):
+    if preset.format == CHECKPOINT:
         ids = read_special_token_ids(preset)
     elif check_file_exists(preset, TASK_CONFIG_FILE):
         with damage_named(preset):
@@ -111,7 +138,6 @@ def _build_shipped(cls, preset, load_weights, overrides):
 
 def _load_saved(cls, preset, load_weights, overrides):
     """A model that `save_to_preset` wrote, here or on Kaggle's hub."""
-    check_preset(preset)
     loader = get_preset_loader(preset)
     if not isinstance(loader, KerasPresetLoader):
         raise foreign_format(preset)
@@ -164,12 +190,11 @@ def has_preprocessor(preset):
 
     Logs which files a checkpoint lacks, for its model then takes no texts.
     """
-    preset = str(preset)
-    if preset_loader.is_shipped(preset) or "://" in preset:
+    if preset.format == SHIPPED or "://" in preset:
         return True
     folder = pathlib.Path(preset)
     names = ["tokenizer.json"]
-    is_checkpoint = is_checkpoint_folder(preset)
+    is_checkpoint = preset.format == CHECKPOINT
     if is_checkpoint:
         names += ["vocab.json", "merges.txt"]  # Of GPT-2's older format.
     has_tokenizer = any((folder / name).exists() for name in names)

@@ -5,14 +5,14 @@ import pathlib
 import re
 import shutil
 
+import huggingface_hub
 import keras
 import keras_hub
 
+from keras_gpt3.atomic_write import atomic_folder
 from keras_gpt3.converters.sharded_index import KERAS_FILES
 from keras_gpt3.converters.sharded_index import is_checkpoint_folder
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.needed_packages import needed_packages
-from keras_gpt3.replaced_folder import replaced_folder
 
 
 @contextlib.contextmanager
@@ -28,7 +28,7 @@ def preset_folder(preset_dir):
             f"Received: preset_dir='{preset_dir}', whose config.json would be "
             "replaced. Pass another folder."
         )
-    with replaced_folder(preset_dir, _always, KERAS_FILES) as folder:
+    with atomic_folder(preset_dir, _always, KERAS_FILES) as folder:
         card = preset_dir / CARD_FILE
         if card.exists():
             shutil.copyfile(card, folder / CARD_FILE)
@@ -163,7 +163,7 @@ def upload_preset(uri, preset):
         preset: string or path. The folder.
 
     Raises:
-        ImportError: If huggingface-hub or kagglehub is not installed.
+        ImportError: If kagglehub is not installed.
         OSError: If the hub cannot be reached, or refuses the upload.
         ValueError: If `uri` has another form, or `preset` is no folder with a
             saved model and its weights.
@@ -230,11 +230,8 @@ def _errors_in_one_line(uri):
 
 def _errors_of_hubs():
     """What an upload raises, by the libraries that are installed."""
-    found = [OSError]  # Without a network, and of kagglehub's HTTP library.
-    with contextlib.suppress(ImportError):
-        from huggingface_hub import errors
-
-        found.append(errors.HTTPError)
+    # OSError without a network, and of kagglehub's HTTP library.
+    found = [OSError, huggingface_hub.errors.HTTPError]
     with contextlib.suppress(ImportError):
         from kagglehub import exceptions
 
@@ -248,13 +245,9 @@ def _upload_card(handle, card):
     keras-hub writes its own over the folder's, and deletes it afterwards,
     unless the repository has a card already.
     """
-    need = "Uploading to Hugging Face's hub must find huggingface-hub"
-    with needed_packages(need, "convert"):
-        import huggingface_hub
-        from huggingface_hub.errors import HFValidationError
     try:
         repository = huggingface_hub.create_repo(handle, exist_ok=True).repo_id
-    except HFValidationError as error:
+    except huggingface_hub.errors.HFValidationError as error:
         raise ValueError(
             "uri must be 'hf://' with a repository's name behind it. Received: "
             f"uri={echoed('hf://' + handle)} ({error}). Pass hf://org/name."

@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from keras_gpt3.replaced_folder import replaced_folder
+from keras_gpt3.atomic_write import atomic_folder
 from keras_gpt3.training.run.log import drawn_points
 from keras_gpt3.training.run.log import smoothed
 
@@ -46,7 +46,7 @@ def write_finetuned(
     check_can_be_written(model, recipe, adapter_only)
     record = {"recipe": dataclasses.asdict(recipe), **(settings or {})}
     record |= dataclasses.asdict(history)
-    with replaced_folder(folder) as temporary:
+    with atomic_folder(folder) as temporary:
         text = json.dumps(record, indent=2) + "\n"
         (temporary / HISTORY).write_text(text, "utf-8")
         plot_finetuning(history, temporary / CURVES)

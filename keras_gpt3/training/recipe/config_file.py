@@ -11,7 +11,7 @@ import typing
 
 import numpy as np
 
-from keras_gpt3.atomic_write import replaced_file
+from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.echoed_value import cut_text
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.strict_yaml import strict_yaml
@@ -76,7 +76,7 @@ def write_config(config, path):
     """Writes a config as YAML, whole or not at all."""
     yaml, _, dumper = _yaml()
     text = yaml.dump(dataclasses.asdict(config), Dumper=dumper, sort_keys=False)
-    with replaced_file(path) as file:
+    with atomic_write(path) as file:
         file.write(text.encode())
 
 

@@ -5,7 +5,7 @@ import logging
 import pathlib
 import threading
 
-from keras_gpt3.atomic_write import replaced_file
+from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.data import Mixture
 from keras_gpt3.data import TokenShards
 from keras_gpt3.data import packed_dataset
@@ -68,7 +68,7 @@ class RunData:
         try:
             for shards in sets:
                 shards.verify()
-            with replaced_file(self._checked) as file:
+            with atomic_write(self._checked) as file:
                 file.write(found)
         except (OSError, ValueError) as error:
             self._damage = error

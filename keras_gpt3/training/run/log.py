@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from keras_gpt3.atomic_write import replaced_file
+from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.training.run.folder import RunFolder
 
@@ -57,7 +57,7 @@ class RunLog:
         if not self._path.exists():
             return
         kept = [record for record in self.read() if record["step"] <= step]
-        with replaced_file(self._path) as file:
+        with atomic_write(self._path) as file:
             file.write("".join(map(_line, kept)).encode())
 
     def _record(self, number, line):

@@ -3,7 +3,6 @@
 import datetime
 import logging
 import numbers
-import os
 import pathlib
 import secrets
 import sys
@@ -11,6 +10,7 @@ import sys
 import keras
 
 from keras_gpt3.argument_checks import check_integer
+from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.parallel.replicas import is_chief
 from keras_gpt3.training.run.folder import RunFolder
@@ -159,11 +159,9 @@ class PlotSink:
             self._draw()
 
     def _draw(self):
-        # Renamed when it is whole: somebody may look at it, and a kill come.
-        new = self._folder / f".{os.getpid()}.{self.path.name}"
         try:
-            plot_run(self._folder, new)
-            new.replace(self.path)
+            with atomic_write(self.path) as file:
+                plot_run(self._folder, file)
             self._is_behind = False
         # Whatever it is, the run is worth more than its picture.
         except Exception as error:

@@ -5,13 +5,13 @@ import signal
 
 import pytest
 
-from keras_gpt3.atomic_write import replaced_file
+from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.atomic_write import write_json
 
 
 def test_a_file_appears_when_its_block_ends(tmp_path):
     path = tmp_path / "new" / "a.bin"
-    with replaced_file(path) as file:
+    with atomic_write(path) as file:
         file.write(b"12")
         assert not path.exists()
     assert path.read_bytes() == b"12"
@@ -21,7 +21,7 @@ def test_a_file_appears_when_its_block_ends(tmp_path):
 def test_an_error_leaves_the_older_file_and_nothing_else(tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
-    with pytest.raises(ZeroDivisionError), replaced_file(path) as file:
+    with pytest.raises(ZeroDivisionError), atomic_write(path) as file:
         file.write(b"new" + bytes([1 // 0]))
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
@@ -29,7 +29,7 @@ def test_an_error_leaves_the_older_file_and_nothing_else(tmp_path):
 
 def test_two_writers_of_one_file_do_not_meet(tmp_path):
     path = tmp_path / "a.bin"
-    with replaced_file(path) as first, replaced_file(path) as second:
+    with atomic_write(path) as first, atomic_write(path) as second:
         first.write(b"first")
         second.write(b"second")
     assert path.read_bytes() == b"first"
@@ -47,7 +47,7 @@ def test_a_full_disk_is_told_of(tmp_path):
     with pytest.raises(
         OSError, match="have room for .* Received: file='.*a.bin'.*Free some"
     ):
-        with replaced_file(path):
+        with atomic_write(path):
             raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []
 
@@ -55,7 +55,7 @@ def test_a_full_disk_is_told_of(tmp_path):
 def test_sigterm_leaves_the_old_file_alone(tmp_path):
     (tmp_path / "a").write_text("old")
     with pytest.raises(SystemExit):
-        with replaced_file(tmp_path / "a") as file:
+        with atomic_write(tmp_path / "a") as file:
             file.write(b"new")
             os.kill(os.getpid(), signal.SIGTERM)
             signal.pause()

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from keras_gpt3.replaced_folder import check_is_free
-from keras_gpt3.replaced_folder import recover_folder
-from keras_gpt3.replaced_folder import replaced_folder
+from keras_gpt3.atomic_write import atomic_folder
+from keras_gpt3.atomic_write import check_is_free
+from keras_gpt3.atomic_write import recover_folder
 
 
 def never(path):
@@ -29,7 +29,7 @@ def test_files_appear_when_the_block_ends(tmp_path, there):
     target = tmp_path / "new" / "model"
     if there:
         target.mkdir(parents=True)
-    with replaced_folder(target, never) as folder:
+    with atomic_folder(target, never) as folder:
         (folder / "a").touch()
         assert not (target / "a").exists()
     assert names(target) == ["a"]
@@ -41,7 +41,7 @@ def test_what_is_owned_goes_and_all_else_stays(tmp_path):
     for name in ("README.md", "config.json", "1.h5", "assets/a", "assets/b"):
         (tmp_path / name).write_text("old")
     owned = ("*.h5", "assets/a", "config.json")
-    with replaced_folder(tmp_path, always, owned) as folder:
+    with atomic_folder(tmp_path, always, owned) as folder:
         (folder / "assets").mkdir()
         for name in ("config.json", "2.h5", "assets/c"):
             (folder / name).write_text("new")
@@ -61,7 +61,7 @@ def test_the_config_goes_first_and_comes_last(tmp_path, monkeypatch):
         is_there.append((tmp_path / "config.json").exists())
 
     monkeypatch.setattr(os, "replace", note)
-    with replaced_folder(tmp_path, always) as folder:
+    with atomic_folder(tmp_path, always) as folder:
         for name in ("a", "config.json", "z"):
             (folder / name).touch()
     assert is_there == [False, False, False, True]
@@ -71,7 +71,7 @@ def test_an_error_leaves_everything_as_it_was(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model/old").touch()
     with pytest.raises(KeyError):
-        with replaced_folder(tmp_path / "model", always, ["old"]) as folder:
+        with atomic_folder(tmp_path / "model", always, ["old"]) as folder:
             (folder / "new").touch()
             raise KeyError
     assert names(tmp_path / "model") == ["old"]
@@ -99,7 +99,7 @@ def test_an_interrupted_move_leaves_everything_as_it_was(
 
     monkeypatch.setattr(os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        with replaced_folder(
+        with atomic_folder(
             tmp_path, always, ["config.json", "assets/*"]
         ) as folder:
             (folder / "assets").mkdir()
@@ -115,7 +115,7 @@ def test_a_folder_in_the_place_of_a_file_is_kept(tmp_path):
     (tmp_path / "vocab.json").mkdir()
     (tmp_path / "config.json").write_text("old")
     with pytest.raises(IsADirectoryError, match="must not be a folder. Rec"):
-        with replaced_folder(tmp_path, always, ["config.json"]) as folder:
+        with atomic_folder(tmp_path, always, ["config.json"]) as folder:
             (folder / "vocab.json").touch()
     assert (tmp_path / "config.json").read_text() == "old"
 
@@ -138,14 +138,14 @@ def test_a_folder_with_files_is_kept(may_replace, hint, tmp_path):
         f"'{tmp_path}'. Pass another path{hint}."
     )
     with pytest.raises(FileExistsError, match=f"^{re.escape(message)}$"):
-        with replaced_folder(tmp_path, may_replace):
+        with atomic_folder(tmp_path, may_replace):
             raise AssertionError("The block must not run.")
     assert names(tmp_path) == ["thesis.txt"]
 
 
 def test_a_folder_that_fills_meanwhile_is_kept(tmp_path):
     with pytest.raises(FileExistsError, match="must be empty"):
-        with replaced_folder(tmp_path / "model", never):
+        with atomic_folder(tmp_path / "model", never):
             (tmp_path / "model").mkdir()
             (tmp_path / "model/other").touch()
     assert names(tmp_path / "model") == ["other"]
@@ -157,7 +157,7 @@ def test_a_file_is_not_replaced(below, tmp_path):
     with pytest.raises(NotADirectoryError, match="model is a file. Pass"):
         check_is_free(tmp_path / "model" / below)
     with pytest.raises(NotADirectoryError, match="model is a file. Pass"):
-        with replaced_folder(tmp_path / "model" / below, always):
+        with atomic_folder(tmp_path / "model" / below, always):
             raise AssertionError("The block must not run.")
 
 
@@ -166,7 +166,7 @@ def test_a_link_stays_one(tmp_path, there):
     if there:
         (tmp_path / "disk").mkdir()
     (tmp_path / "model").symlink_to("disk")
-    with replaced_folder(tmp_path / "model") as folder:
+    with atomic_folder(tmp_path / "model") as folder:
         (folder / "a").touch()
     assert (tmp_path / "model").is_symlink()
     assert names(tmp_path / "disk") == ["a"]
@@ -175,7 +175,7 @@ def test_a_link_stays_one(tmp_path, there):
 
 def test_the_folder_where_the_user_is_stays_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with replaced_folder(".") as folder:
+    with atomic_folder(".") as folder:
         (folder / "a").touch()
     assert os.listdir(".") == ["a"]
 
@@ -194,7 +194,7 @@ def test_a_folder_that_cannot_be_made_is_told_at_once():
 
 KILLED = """
 import os, signal, sys
-from keras_gpt3.replaced_folder import replaced_folder
+from keras_gpt3.atomic_write import atomic_folder
 
 replace, moves = os.replace, []
 
@@ -206,7 +206,7 @@ def killed(source, target):
 
 os.replace = killed
 owned = ["config.json", "assets/*"]
-with replaced_folder(sys.argv[1], lambda path: True, owned) as folder:
+with atomic_folder(sys.argv[1], lambda path: True, owned) as folder:
     (folder / "assets").mkdir()
     for name in ("config.json", "assets/a", "new"):
         (folder / name).write_text("new")
@@ -279,9 +279,9 @@ def test_a_journal_from_elsewhere_moves_nothing(name, tmp_path):
 
 WRITER = """
 import sys, time
-from keras_gpt3.replaced_folder import replaced_folder
+from keras_gpt3.atomic_write import atomic_folder
 
-with replaced_folder(sys.argv[1], lambda path: True) as folder:
+with atomic_folder(sys.argv[1], lambda path: True) as folder:
     (folder / "config.json").touch()
     print("writing", flush=True)
     time.sleep(60)
@@ -306,10 +306,10 @@ def test_two_processes_do_not_write_to_one_folder(tmp_path):
     with run(WRITER, tmp_path) as process:
         process.stdout.readline()
         with pytest.raises(BlockingIOError, match="Only one process may write"):
-            with replaced_folder(tmp_path, always):
+            with atomic_folder(tmp_path, always):
                 raise AssertionError("The block must not run.")
         process.kill()
     # Its end, however it comes, is that of its lock.
-    with replaced_folder(tmp_path, always) as folder:
+    with atomic_folder(tmp_path, always) as folder:
         (folder / "a").touch()
     assert (tmp_path / "a").exists()
