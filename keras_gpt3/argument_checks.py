@@ -2,7 +2,6 @@
 
 import difflib
 import numbers
-import typing
 
 from keras_gpt3.echoed_value import echoed
 
@@ -15,15 +14,6 @@ def check_integer(name, value, minimum):
             f"{name} must be an integer of at least {minimum}. "
             f"Received: {name}={echoed(value)}. Pass {minimum} or more."
         )
-
-
-def check_integers(section, name, /, **minimums):
-    """Raise unless integers of a config's section are of at least minimums."""
-    hints = typing.get_type_hints(type(section))
-    for field, minimum in minimums.items():
-        value = getattr(section, field)
-        if value is not None or type(None) not in typing.get_args(hints[field]):
-            check_integer(f"{name}.{field}", value, minimum)
 
 
 def check_choice(name, value, allowed):

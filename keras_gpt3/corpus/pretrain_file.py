@@ -4,15 +4,16 @@ import dataclasses
 import functools
 import pathlib
 
+from keras_gpt3.config_file import read_config
+from keras_gpt3.config_file import write_config
+from keras_gpt3.config_model import config_section
+from keras_gpt3.corpus.corpus_config import SourceSection
 from keras_gpt3.corpus.shard.write_buckets import VALIDATION
-from keras_gpt3.corpus.source_section import SourceSection
 from keras_gpt3.models.presets.preset_resolution import local_preset
 from keras_gpt3.planning.available_memory import available_memory
 from keras_gpt3.planning.describe import describe
 from keras_gpt3.planning.training_memory import MARGIN
 from keras_gpt3.planning.training_memory import choose_training
-from keras_gpt3.training.recipe.config_file import read_config
-from keras_gpt3.training.recipe.config_file import write_config
 from keras_gpt3.training.recipe.pretraining_config import DataSection
 from keras_gpt3.training.recipe.pretraining_config import ModelSection
 from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
@@ -196,7 +197,7 @@ _PATH = pathlib.Path(__file__).with_name("table_2_2.yaml")
 _NOT_STATED = "Not stated."
 
 
-@dataclasses.dataclass(frozen=True)
+@config_section
 class _Table:
     sources: dict[str, SourceSection]
 

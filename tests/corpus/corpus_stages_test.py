@@ -10,7 +10,7 @@ from keras_gpt3.corpus.build import stage_folder
 from keras_gpt3.corpus.corpus_config import CorpusConfig
 from keras_gpt3.corpus.corpus_config import DecontaminateSection
 from keras_gpt3.corpus.corpus_config import FilterSection
-from keras_gpt3.corpus.source_section import SourceSection
+from keras_gpt3.corpus.corpus_config import SourceSection
 
 
 def config(is_filtered=False, **sections):

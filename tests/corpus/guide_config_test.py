@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from keras_gpt3.cli.main import app
+from keras_gpt3.config_file import read_config
 from keras_gpt3.corpus.pipeline.document import Document
 from keras_gpt3.corpus.pipeline.part_file import PartWriter
-from keras_gpt3.training.recipe.config_file import read_config
 from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
 from tests.fixtures.corpus.excerpts import read_excerpts
 
