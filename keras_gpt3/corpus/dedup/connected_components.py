@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 
 from keras_gpt3.atomic_write import replaced_file
-from keras_gpt3.corpus.dedup.locality_bands import mixed_bits
+from keras_gpt3.corpus.dedup.lsh_bands import mixed_bits
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.corpus_pipeline import corpus_pipeline
 

@@ -8,7 +8,6 @@ import shutil
 import numpy as np
 
 from keras_gpt3.atomic_write import write_json
-from keras_gpt3.corpus.dedup.choose_drops import ChooseDrops
 from keras_gpt3.corpus.dedup.connected_components import connected_components
 from keras_gpt3.corpus.dedup.dedup_plan import DROPS_FOLDER
 from keras_gpt3.corpus.dedup.dedup_plan import SIGNATURES_FOLDER
@@ -16,6 +15,7 @@ from keras_gpt3.corpus.dedup.dedup_plan import DropDuplicates
 from keras_gpt3.corpus.dedup.dedup_plan import PlannedPart
 from keras_gpt3.corpus.dedup.dedup_plan import SignatureIndex
 from keras_gpt3.corpus.dedup.duplicate_pairs import DuplicatePairs
+from keras_gpt3.corpus.dedup.select_duplicates import SelectDuplicates
 from keras_gpt3.corpus.dedup.signatures import SIGNATURES
 from keras_gpt3.corpus.dedup.signatures import SignPart
 from keras_gpt3.corpus.dedup.signatures import signatures_path
@@ -160,7 +160,7 @@ def _find(signed, work, settings, index, options):
     components = connected_components(
         pairs, work / "components", num_blocks, options
     )
-    sizes = ChooseDrops(parts, str(work), num_blocks).decide(
+    sizes = SelectDuplicates(parts, str(work), num_blocks).run(
         pairs, components, options
     )
     bands = [json.loads(p.read_bytes()) for p in sorted(work.glob("bands-*"))]
@@ -192,7 +192,7 @@ def _num_links(paths):
 
 def _keep_drops(stage, work):
     """Puts what goes of each part where an index looks for it."""
-    decided = ChooseDrops((), str(work), 1)
+    decided = SelectDuplicates((), str(work), 1)
     kept = {}
     for number, part in enumerate(stage.parts):
         path = pathlib.Path(decided.drops_path(number))

@@ -9,7 +9,7 @@ from keras_gpt3.atomic_write import replaced_file
 from keras_gpt3.atomic_write import write_json
 from keras_gpt3.corpus.dedup.dedup_plan import PAIR
 from keras_gpt3.corpus.dedup.dedup_plan import make_pairs
-from keras_gpt3.corpus.dedup.locality_bands import candidate_pairs
+from keras_gpt3.corpus.dedup.lsh_bands import candidate_pairs
 from keras_gpt3.corpus.dedup.signatures import equal_pairs
 from keras_gpt3.corpus.dedup.signatures import json_bytes
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra

@@ -10,8 +10,8 @@ import zipfile
 import numpy as np
 
 from keras_gpt3.atomic_write import replaced_file
-from keras_gpt3.corpus.dedup.locality_bands import FURTHER_HASHES
-from keras_gpt3.corpus.dedup.locality_bands import MinHash
+from keras_gpt3.corpus.dedup.lsh_bands import FURTHER_HASHES
+from keras_gpt3.corpus.dedup.lsh_bands import MinHash
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.document import document_batches
 from keras_gpt3.corpus.pipeline.document import stable_hash

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_gpt3.atomic_write import write_json
 from keras_gpt3.corpus.dedup.dedup_plan import OWN
-from keras_gpt3.corpus.dedup.locality_bands import mixed_bits
+from keras_gpt3.corpus.dedup.lsh_bands import mixed_bits
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.corpus_pipeline import corpus_pipeline
 from keras_gpt3.corpus.pipeline.part_counts import length_bin
@@ -20,7 +20,7 @@ _Link = collections.namedtuple(
 
 
 @dataclasses.dataclass(frozen=True)
-class ChooseDrops:
+class SelectDuplicates:
     """Writes for each part which of its documents go, and why.
 
     Of a cluster stays the document with the smallest number, a hash of its
@@ -38,7 +38,7 @@ class ChooseDrops:
         """The path of what goes of a part; there is none if all stay."""
         return str(pathlib.Path(self.folder, f"drops-{number:05}.json"))
 
-    def decide(self, pairs, components, options):
+    def run(self, pairs, components, options):
         """Runs the pipeline."""
         beam = import_extra("apache_beam")
         with corpus_pipeline(options) as pipeline:
