@@ -7,6 +7,10 @@ import pathlib
 
 from keras_gpt3.atomic_write import locked_folder
 from keras_gpt3.atomic_write import write_json
+from keras_gpt3.corpus.decontaminate.decontaminate_stage import (
+    decontaminate_stage,
+)
+from keras_gpt3.corpus.dedup.dedup_stage import dedup_stage
 from keras_gpt3.corpus.pipeline.beam_options import beam_options
 from keras_gpt3.corpus.pipeline.part_file import PART_SUFFIX
 from keras_gpt3.corpus.pipeline.stage import STAGE_NAME
@@ -15,8 +19,11 @@ from keras_gpt3.corpus.pipeline.stage import inputs_digest
 from keras_gpt3.corpus.pretrain_file import complete_sources
 from keras_gpt3.corpus.pretrain_file import mixture_weights
 from keras_gpt3.corpus.pretrain_file import write_pretrain_file
+from keras_gpt3.corpus.quality.filter_stage import filter_stage
 from keras_gpt3.corpus.quality.quality_classifier import QualityClassifier
+from keras_gpt3.corpus.read.read_stage import read_stage
 from keras_gpt3.corpus.report import write_corpus_report
+from keras_gpt3.corpus.shard.shard_stage import shard_stage
 from keras_gpt3.corpus.shard.write_buckets import VALIDATION
 from keras_gpt3.data.shard_manifest import MANIFEST_NAME
 from keras_gpt3.data.shard_manifest import ShardManifest
@@ -340,11 +347,8 @@ def run_stage_of(name, config, inputs, options, progress, overwrite):
         "overwrite": overwrite,
     }
     if name == "read":
-        from keras_gpt3.corpus.read.read_stage import read_stage
-
         files = {name: s.files for name, s in config.sources.items()}
-        settings = dataclasses.asdict(config.read)
-        return read_stage(files, folder, **settings, **common)
+        return read_stage(config.read, files, folder, **common)
     run, settings = _stage(name, config)
     return run(settings, inputs, folder, config.seed, **common)
 
@@ -356,14 +360,10 @@ def _filtered(config):
 def _stage(name, config):
     """The function of a stage but the first, and its settings."""
     if name == "filter":
-        from keras_gpt3.corpus.quality.filter_stage import filter_stage
-
         return filter_stage, dataclasses.replace(
             config.filter, sources=_filtered(config)
         )
     if name == "dedup":
-        from keras_gpt3.corpus.dedup.dedup_stage import dedup_stage
-
         removed = {
             source: section.remove_documents_of
             for source, section in config.sources.items()
@@ -373,11 +373,5 @@ def _stage(name, config):
             config.dedup, remove_documents_of=removed
         )
     if name == "decontaminate":
-        from keras_gpt3.corpus.decontaminate.decontaminate_stage import (
-            decontaminate_stage,
-        )
-
         return decontaminate_stage, config.decontaminate
-    from keras_gpt3.corpus.shard.shard_stage import shard_stage
-
     return shard_stage, config.shard

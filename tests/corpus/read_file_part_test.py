@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from keras_gpt3.corpus.corpus_config import ReadSection
 from keras_gpt3.corpus.pipeline.part_file import StagePart
 from keras_gpt3.corpus.pipeline.part_file import read_part
 from keras_gpt3.corpus.pipeline.part_file import read_part_lines
@@ -23,7 +24,9 @@ def read(tmp_path):
         part = StagePart(
             "novels", "part-00000", str(tmp_path / "1"), str(path), "1f"
         )
-        counts = ReadFilePart({"novels": str(tmp_path)}, **settings)(part)
+        counts = ReadFilePart(
+            {"novels": str(tmp_path)}, ReadSection(**settings)
+        )(part)
         kept = list(read_part(part.output))
         aside = list(map(json.loads, read_part_lines(part.aside("rejected"))))
         assert counts["documents_out"] == len(kept)

@@ -7,6 +7,8 @@ import numpy as np
 
 from keras_gpt3.atomic_write import replaced_file
 from keras_gpt3.corpus.dedup.lsh_bands import mixed_bits
+from keras_gpt3.corpus.dedup.lsh_bands import run_starts
+from keras_gpt3.corpus.dedup.lsh_bands import scattered
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.corpus_pipeline import corpus_pipeline
 
@@ -59,9 +61,7 @@ class _Blocks:
 
     def scatter(self, links):
         """Yields pairs of a block's number and its links."""
-        number = mixed_bits(links[:, 0]) % np.uint64(self.num_blocks)
-        for block in np.unique(number):
-            yield int(block), links[number == block]
+        return scattered(links, mixed_bits(links[:, 0]), self.num_blocks)
 
     def scatter_both_ways(self, links):
         yield from self.scatter(np.concatenate([links, links[:, ::-1]]))
@@ -92,10 +92,7 @@ def _read_stars(path, blocks):
 def _gathered(item):
     """A block's links once each, sorted, and the smallest end of each run."""
     links = np.unique(np.concatenate(list(item[1])), axis=0)
-    is_first = np.ones(len(links), "bool")
-    is_first[1:] = links[1:, 0] != links[:-1, 0]
-    firsts = np.maximum.accumulate(np.where(is_first, np.arange(len(links)), 0))
-    return links, links[firsts, 1]
+    return links, links[run_starts(links[:, 0]), 1]
 
 
 def _large_star(item, blocks):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import json
 import pathlib
 
@@ -15,10 +16,8 @@ from keras_gpt3.corpus.dedup.signatures import DIGEST
 from keras_gpt3.corpus.dedup.signatures import Signatures
 from keras_gpt3.corpus.pipeline.document import RejectedRecord
 from keras_gpt3.corpus.pipeline.document import stable_hash
-from keras_gpt3.corpus.pipeline.part_counts import PartCounts
-from keras_gpt3.corpus.pipeline.part_file import DROPPED
-from keras_gpt3.corpus.pipeline.part_file import PartWriter
 from keras_gpt3.corpus.pipeline.part_file import read_part
+from keras_gpt3.corpus.pipeline.part_file import sort_documents
 from keras_gpt3.corpus.pipeline.stage import FORMAT
 from keras_gpt3.corpus.pipeline.stage import SETTINGS_NAME
 from keras_gpt3.corpus.pipeline.stage import STAGE_NAME
@@ -134,33 +133,24 @@ _NAMED = ("matched", "similarity", "kept")
 
 @dataclasses.dataclass(frozen=True)
 class DropDuplicates:
-    """Copies a part but for some rows, which it puts aside."""
+    """Copies a part but for some rows, which it rejects."""
 
     drops: dict
 
     def __call__(self, part):
         drops = read_drops(self.drops[part.input])
         drops = {drop["row"]: drop for drop in drops}
-        counts = PartCounts()
-        with (
-            PartWriter(part.output) as writer,
-            PartWriter(part.aside(DROPPED)) as aside,
-        ):
-            for row, document in enumerate(read_part(part.input)):
-                counts.read(document)
-                if row not in drops:
-                    counts.keep(document)
-                    writer.write(document)
-                    continue
-                drop = drops[row]
-                detail = {name: drop[name] for name in _NAMED}
-                record = RejectedRecord.of_document(
-                    document, drop["reason"], detail
-                )
-                counts.observe("similarity", drop["similarity"])
-                counts.drop(record)
-                aside.write(record)
-        return counts.to_json()
+        rows = itertools.count()
+
+        def decide(document, counts):
+            drop = drops.get(next(rows))
+            if drop is None:
+                return document
+            counts.observe("similarity", drop["similarity"])
+            detail = {name: drop[name] for name in _NAMED}
+            return RejectedRecord.of_document(document, drop["reason"], detail)
+
+        return sort_documents(part, read_part(part.input), decide)
 
 
 def read_drops(path):

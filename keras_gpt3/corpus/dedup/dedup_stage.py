@@ -175,14 +175,7 @@ def _find(signed, work, settings, index, options):
 def _find_pairs(parts, work, settings, options):
     num_entries = sum(part.num_entries() for part in parts)
     num_blocks = 1 + num_entries // _ENTRIES_PER_BLOCK
-    pairs = DuplicatePairs(
-        parts,
-        str(work),
-        num_blocks,
-        settings.num_bands,
-        settings.threshold,
-        settings.max_band_documents,
-    )
+    pairs = DuplicatePairs(parts, str(work), num_blocks, settings)
     return pairs.find(limit_workers(options, num_blocks))
 
 

@@ -45,6 +45,13 @@ def band_keys(signatures, bands, namespace=0):
     return np.stack(keys, axis=1)
 
 
+def scattered(entries, keys, num_blocks):
+    """Yields pairs of a block's number and the entries of its keys."""
+    blocks = keys % np.uint64(num_blocks)
+    for block in np.unique(blocks):
+        yield int(block), entries[blocks == block]
+
+
 def required_agreements(threshold):
     """How many further keys two near-duplicates have in common, at least."""
     equal, below = threshold**2, 0.0
@@ -119,7 +126,7 @@ def _without_copies(entries, order):
         further = mixed_bits(further ^ (column + np.uint64(2**33)))
     by_further = np.argsort(further, kind="stable")
     order, further = order[by_further], further[by_further]
-    firsts = _run_starts(further)
+    firsts = run_starts(further)
     is_copy = firsts != np.arange(len(order))
     pairs = np.stack([order[firsts], order], axis=1)[is_copy]
     numbers = order[~is_copy]
@@ -128,11 +135,11 @@ def _without_copies(entries, order):
     return numbers[key_order], pairs
 
 
-def _run_starts(keys):
+def run_starts(*keys):
     """For each of some sorted keys, where its run of equal ones begins."""
-    places = np.arange(len(keys))
-    is_new = np.ones(len(keys), "bool")
-    is_new[1:] = keys[1:] != keys[:-1]
+    places = np.arange(len(keys[0]))
+    is_new = np.ones(len(places), "bool")
+    is_new[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
     return np.maximum.accumulate(np.where(is_new, places, 0))
 
 
@@ -171,7 +178,7 @@ def _split(entries, numbers, keys, level):
 
 def _chain_and_star(numbers, keys):
     """Each document of a run with the one before it and with the first."""
-    firsts = _run_starts(keys)
+    firsts = run_starts(keys)
     others = np.flatnonzero(firsts != np.arange(len(keys)))
     links = np.concatenate([firsts[others], others - 1])
     others = np.tile(others, 2)

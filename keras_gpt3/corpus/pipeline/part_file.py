@@ -10,6 +10,8 @@ from keras_gpt3.atomic_write import replaced_file
 from keras_gpt3.atomic_write import write_json
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.document import Document
+from keras_gpt3.corpus.pipeline.document import RejectedRecord
+from keras_gpt3.corpus.pipeline.part_counts import PartCounts
 from keras_gpt3.corpus.read.decode_text import DamagedFileError
 from keras_gpt3.corpus.read.decode_text import open_compressed
 
@@ -23,7 +25,7 @@ def read_part(path):
 
 
 def read_part_lines(path):
-    """Yields the lines of a part, or of what was put aside beside it."""
+    """Yields the lines of a part, or of what was rejected beside it."""
     if not os.path.isfile(path):
         raise FileNotFoundError(
             f"A part must exist. Received: file='{path}'. Run the stage that "
@@ -68,8 +70,31 @@ class PartWriter(contextlib.AbstractContextManager):
         self._stack.__exit__(*error)
 
 
-# The kind of what a stage puts aside, after the first.
+# The kind of what a stage rejects, after the first.
 DROPPED = "dropped"
+
+
+def sort_documents(part, documents, decide, kind=DROPPED):
+    """Writes a part, and what is rejected beside it; its counts.
+
+    `decide` takes each document and the counts, and returns it, changed or
+    not, or a `RejectedRecord`.
+    """
+    counts = PartCounts()
+    with (
+        PartWriter(part.output) as kept,
+        PartWriter(part.aside(kind)) as rejected,
+    ):
+        for document in documents:
+            counts.read(document)
+            document = decide(document, counts)
+            if isinstance(document, RejectedRecord):
+                counts.drop(document)
+                rejected.write(document)
+            else:
+                counts.keep(document)
+                kept.write(document)
+    return counts.to_json()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +123,7 @@ class StagePart:
         return self.path(self.name + ".json")
 
     def aside(self, kind):
-        """The path of what is put aside."""
+        """The path of what is rejected."""
         return self.path(kind, self.name + PART_SUFFIX)
 
     @property

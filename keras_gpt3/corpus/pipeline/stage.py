@@ -36,12 +36,12 @@ class Stage:
         self.folder = pathlib.Path(folder)
         # As they come back from their file: tuples become lists.
         self.settings = json.loads(json.dumps(settings))
-        self._common = _digest(FORMAT, name, self.settings, depends_on)
+        self._common = json_digest(FORMAT, name, self.settings, depends_on)
         # Stable: in each source, the order stays.
         inputs = sorted(inputs, key=lambda item: item.source)
         self._inputs = inputs_digest(inputs)
         self.parts = self._make_parts(inputs, tuple(others))
-        self.digest = _digest(
+        self.digest = json_digest(
             self._common, [part.digest for part in self.parts]
         )
 
@@ -56,7 +56,7 @@ class Stage:
                     name=f"part-{number:05}",
                     folder=str(self.folder),
                     input=item.path,
-                    digest=_digest(self._common, item.source, item.digest),
+                    digest=json_digest(self._common, item.source, item.digest),
                     others=others,
                 )
             )
@@ -216,7 +216,8 @@ def _empty(folder):
     last.unlink()
 
 
-def _digest(*values):
+def json_digest(*values):
+    """A text that differs for other values, of types that JSON holds."""
     text = json.dumps(values, sort_keys=True).encode()
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 
@@ -240,6 +241,4 @@ class StageInput:
 
 def inputs_digest(inputs):
     """Tells the inputs of a stage, or what one has left, from others."""
-    pairs = sorted((item.source, item.digest) for item in inputs)
-    text = json.dumps(pairs).encode()
-    return hashlib.blake2b(text, digest_size=16).hexdigest()
+    return json_digest(sorted((item.source, item.digest) for item in inputs))

@@ -8,9 +8,9 @@ import numpy as np
 
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
-from keras_gpt3.corpus.pipeline.document import document_batches
 from keras_gpt3.corpus.pipeline.document import stable_hash
 from keras_gpt3.corpus.pipeline.document import stable_uniform
+from keras_gpt3.data.documents import document_batches
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.replaced_folder import replaced_folder
 
