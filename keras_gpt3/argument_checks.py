@@ -1,6 +1,7 @@
 """Checks of arguments: integers, and choices from a list."""
 
 import difflib
+import math
 import numbers
 
 from keras_gpt3.echoed_value import echoed
@@ -13,6 +14,19 @@ def check_integer(name, value, minimum):
         raise ValueError(
             f"{name} must be an integer of at least {minimum}. "
             f"Received: {name}={echoed(value)}. Pass {minimum} or more."
+        )
+
+
+def check_number(name, value, remedy, bound=""):
+    """Raises unless an argument is finite, and "above 0" or "at least 0"."""
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    is_in_bound = is_number and (
+        not bound or value > 0 or (value == 0 and bound == "at least 0")
+    )
+    if not is_in_bound or not math.isfinite(value):
+        raise ValueError(
+            f"{name} must be a finite number{bound and ' ' + bound}. Received: "
+            f"{name}={echoed(value)}. {remedy}"
         )
 
 

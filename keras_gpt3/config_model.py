@@ -75,6 +75,7 @@ _Kind = typing.TypeVar("_Kind")
 Section = typing.Annotated[_Kind, pydantic.BeforeValidator(_section)]
 
 
+@typing.dataclass_transform(frozen_default=True)
 def config_section(kind):
     """Makes a class a frozen dataclass whose fields pydantic checks.
 

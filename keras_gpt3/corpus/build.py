@@ -47,10 +47,10 @@ def build_corpus(config, options=None, progress="auto", overwrite=False):
 
     The stages are read, filter, dedup, decontaminate and shard, each a folder
     in that of the config; one that has nothing to do is left out. A build that
-    broke off goes on where it was, one that is done is left as it is, and
-    after a change of the input only what depends on it is made again: a file
-    that is new, and those of its source that come behind it, as parts are
-    numbered in the order of the files' names. The result is the same for any
+    was interrupted resumes, one that is done is left as it is, and after a
+    change of the input only what depends on it is made again: a new file, and
+    those of its source after it, as parts are numbered in the order of the
+    files' names. The result is the same for any
     number of workers. `CorpusConfig` says what limits a build.
 
     Args:
@@ -194,7 +194,7 @@ def _digest(path):
 def check_build(config):
     """Raises unless what the later stages read is there.
 
-    A large corpus is read for hours before its filter is asked for.
+    A large corpus is read for hours before its filter is needed.
     """
     check_is_free(config.folder, lambda path: True)
     if config.filter.classifier:
@@ -223,7 +223,7 @@ def corpus_summary(config):
     """Gathers what the stages that are done counted.
 
     A stage that was made from something else than what the one before has
-    left by now is not told of, nor what comes behind it.
+    now is left out, as is what comes after it.
     """
     stages = _totals(config)
     if not stages:

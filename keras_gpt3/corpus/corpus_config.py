@@ -68,7 +68,7 @@ class SourceSection:
         quality_filter: bool. Whether documents have to pass the classifier.
             Defaults to `None`, `False`.
         remove_documents_of: list of strings. Sources whose documents, and
-            near-duplicates of them, are taken out of this one. Defaults to
+            near-duplicates of them, are removed from this one. Defaults to
             `None`, none.
 
     Raises:

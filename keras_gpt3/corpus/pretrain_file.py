@@ -22,12 +22,12 @@ from keras_gpt3.training.recipe.pretraining_config import ValidationSection
 
 PRETRAIN_NAME = "pretrain.yaml"
 
-# Fewer tokens for each weight of the blocks, and they are learnt by heart;
+# Fewer tokens for each weight of the blocks, and they are memorized;
 # compute is best spent at about so many (Hoffmann et al. 2022).
 _TOKENS_PER_WEIGHT = 20
 # Layers and width of models smaller than the paper's smallest, heads of 64.
 _SMALLER = ((8, 512), (6, 384), (4, 256), (2, 128))
-# Smaller models bear, and need, larger rates (Table 2.1); a trained one less.
+# Smaller models need larger rates (Table 2.1), a trained one smaller ones.
 _SMALLER_RATE, _FURTHER_RATE = 1e-3, 1e-4
 # What a short corpus is to be divided into at least.
 _LEAST_STEPS, _LEAST_CONTEXTS, _SHORTEST_CONTEXT = 500, 256, 32
@@ -112,16 +112,16 @@ def _folders(sources, side):
 
 
 def _smaller_model(description, tokens):
-    """Overrides of a preset for a corpus that it would learn by heart."""
+    """Overrides of a preset for a corpus that it would memorize."""
     # A folder holds weights, which have their size.
     if description.recipe is None:
         return {}
     config = description.config
     sizes = ((config["num_layers"], config["hidden_dim"]), *_SMALLER)
-    bearable = tokens / _TOKENS_PER_WEIGHT
+    supported = tokens / _TOKENS_PER_WEIGHT
     # A block has four matrices of the width squared, and two of four times it.
     layers, width = next(
-        (size for size in sizes if 12 * size[0] * size[1] ** 2 <= bearable),
+        (size for size in sizes if 12 * size[0] * size[1] ** 2 <= supported),
         sizes[-1],
     )
     if width == config["hidden_dim"]:

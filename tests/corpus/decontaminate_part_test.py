@@ -43,7 +43,7 @@ def run(tmp_path):
         )
         counts = rewrite(out)
         kept = list(read_part(out.output))
-        dropped = map(json.loads, read_part_lines(out.aside("dropped")))
+        dropped = map(json.loads, read_part_lines(out.rejected("dropped")))
         return ngrams.counts, counts, kept, list(dropped)
 
     return run

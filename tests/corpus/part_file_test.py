@@ -40,7 +40,7 @@ def test_a_part_of_no_documents_is_a_part(tmp_path):
     assert list(read_part(tmp_path / "a.jsonl.zst")) == []
 
 
-def test_records_that_were_put_aside_are_lines_as_well(tmp_path):
+def test_records_that_were_rejected_are_lines_as_well(tmp_path):
     record = RejectedRecord("novels", "no JSON", "{")
     write(tmp_path / "a.jsonl.zst", [record])
     (line,) = read_part_lines(tmp_path / "a.jsonl.zst")

@@ -47,6 +47,6 @@ def dropped(stage):
     records = [
         json.loads(line)
         for part in stage.parts
-        for line in read_part_lines(part.aside("dropped"))
+        for line in read_part_lines(part.rejected("dropped"))
     ]
     return {record["id"]: record for record in records}

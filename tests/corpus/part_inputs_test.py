@@ -14,7 +14,7 @@ def stage(tmp_path):
     stage = Stage("read", tmp_path / "1_read", inputs, {})
     stage.start()
     for part in stage.parts:
-        with PartWriter(part.aside("dropped")), PartWriter(part.output):
+        with PartWriter(part.rejected("dropped")), PartWriter(part.output):
             pass
         part.finish({})
     return stage

@@ -63,7 +63,7 @@ def contents(folder):
     }
 
 
-def test_everything_is_read_or_put_aside_with_its_reason(folder, tmp_path):
+def test_everything_is_read_or_rejected_with_its_reason(folder, tmp_path):
     stage = run(folder, tmp_path / "1")
     assert stage.is_done
     totals = stage.totals["all"]

@@ -68,7 +68,7 @@ class PlannedPart:
     def band_entries(self, number, num_bands, equal=()):
         """What is equal among these may have similar texts."""
         signatures = self.signatures()
-        # Of no words, no set is a duplicate.
+        # A set without words is no duplicate.
         sizes = np.diff(signatures.sets.indptr)
         there = self._is_there(len(sizes)) & (sizes > 0)
         num_hashes = signatures.minima.shape[1] - 2 * NUM_FURTHER
@@ -154,18 +154,18 @@ class DropDuplicates:
 
 
 def read_drops(path):
-    """Reads which documents of a part go."""
+    """Reads which documents of a part are removed."""
     try:
         return json.loads(pathlib.Path(path).read_bytes())
     except FileNotFoundError as error:
-        # Not taken for a part of which nothing goes.
+        # Not taken for a part without duplicates.
         raise FileNotFoundError(
-            "What goes of a part must be told. Received: "
+            "The duplicates of a part must be listed. Received: "
             f"file='{path}', which is missing. Run dedup there again."
         ) from error
     except ValueError as error:
         raise ValueError(
-            "What goes of a part must be a list in JSON. Received: "
+            "The duplicates of a part must be a list in JSON. Received: "
             f"file='{path}' ({error}). Remove it and run dedup there again."
         ) from error
 

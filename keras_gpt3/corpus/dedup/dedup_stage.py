@@ -91,7 +91,7 @@ def _stage(settings, inputs, output, index):
     known = dataclasses.asdict(settings)
     # Where it stands is not what it holds.
     known["index"] = index and index.digest
-    # Whether a document goes hangs on all others.
+    # Whether a document is removed depends on all others.
     everything = " ".join(sorted(item.digest for item in inputs))
     return Stage("dedup", output, inputs, known, everything)
 
@@ -146,7 +146,7 @@ def _planned(signed, remove_documents_of, index):
 
 
 def _find(signed, work, settings, index, options):
-    """Decides what goes, unless an earlier run did; what it found.
+    """Selects what is removed, unless an earlier run did; what it found.
 
     What a killed run has left in the folder is the same, as far as it came.
     """
@@ -184,7 +184,7 @@ def _num_links(paths):
 
 
 def _keep_drops(stage, work):
-    """Puts what goes of each part where an index looks for it."""
+    """Puts the duplicates of each part where an index looks for them."""
     decided = SelectDuplicates((), str(work), 1)
     kept = {}
     for number, part in enumerate(stage.parts):

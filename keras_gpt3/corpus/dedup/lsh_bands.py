@@ -14,7 +14,7 @@ ALTERNATIVES = 3
 LEVELS = 3
 NUM_FURTHER = ALTERNATIVES * LEVELS
 FURTHER_HASHES = 2 * NUM_FURTHER
-# Near-duplicates that are passed over for too few equal further keys.
+# Share of near-duplicates missed for too few equal further keys.
 _LOST_SHARE = 0.002
 
 # What stands in a band: the key that all of its documents share; the document
@@ -167,7 +167,7 @@ def _split(entries, numbers, keys, level):
     columns = range(level * ALTERNATIVES, (level + 1) * ALTERNATIVES)
     parts = [
         mixed_bits(keys ^ (entries["further"][numbers, i] + np.uint64(2**33)))
-        # Another constant each, for the same key by two is no reason to meet.
+        # Another constant each: the same key by two of them means nothing.
         ^ mixed_bits(np.full(1, i + 1, "uint64"))
         for i in columns
     ]

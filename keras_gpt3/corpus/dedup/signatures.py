@@ -145,7 +145,7 @@ class SignPart:
     def __call__(self, part):
         batches = document_batches(read_part(part.input), *_BATCH)
         signatures = Signatures.joined(
-            # An empty one, so that a part without documents has them, too.
+            # An empty one, so that a part without documents has a file.
             [self._signatures([]), *map(self._signatures, batches)]
         )
         signatures.save(signatures_path(part))

@@ -75,6 +75,12 @@ class RejectedRecord:
             document.source, reason, document.text, document.id, detail=detail
         )
 
+    @classmethod
+    def of_data(cls, source, reason, data=b"", **fields):
+        """What could not be decoded, with the start of it."""
+        text = data[:_KEPT_CHARACTERS].decode("utf-8", "replace")
+        return cls(source, reason, text, **fields)
+
     def to_json(self):
         """The record as a line of JSON, without a line's end."""
         fields = {

@@ -83,7 +83,7 @@ def sort_documents(part, documents, decide, kind=DROPPED):
     counts = PartCounts()
     with (
         PartWriter(part.output) as kept,
-        PartWriter(part.aside(kind)) as rejected,
+        PartWriter(part.rejected(kind)) as rejected,
     ):
         for document in documents:
             counts.read(document)
@@ -122,7 +122,7 @@ class StagePart:
         """The path of its counts."""
         return self.path(self.name + ".json")
 
-    def aside(self, kind):
+    def rejected(self, kind):
         """The path of what is rejected."""
         return self.path(kind, self.name + PART_SUFFIX)
 

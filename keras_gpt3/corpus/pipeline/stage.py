@@ -75,7 +75,7 @@ class Stage:
         return fields["totals"] if fields.get("digest") == self.digest else None
 
     def start(self, overwrite=False):
-        """Makes the folder ready: for a new run, or to go on with this one."""
+        """Makes the folder ready: for a new run, or to resume this one."""
         self.claim(overwrite)
         for path in self.folder.rglob(f".*{PARTIAL_SUFFIX}"):
             path.unlink(missing_ok=True)
@@ -195,7 +195,7 @@ class Stage:
         return "other settings"
 
     def _remove_other_parts(self):
-        """Removes the parts of files that are no input any more."""
+        """Removes the parts of files that are no longer an input."""
         own = {part.counts_path for part in self.parts}
         for path in self.folder.glob("*/part-*.json"):
             if str(path) not in own:

@@ -115,7 +115,7 @@ def _detector():
 
 
 # What ftfy may change in a text that is ASCII: without any, it is spared.
-_MENDED_ASCII = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_REPAIRED_ASCII = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -126,7 +126,7 @@ def repair_text(text):
     and escapes of terminals go, ends of lines become newlines, characters get
     their composed form (NFC). Quotes, ligatures, wide letters and HTML stay.
     """
-    if not text.isascii() or _MENDED_ASCII.search(text):
+    if not text.isascii() or _REPAIRED_ASCII.search(text):
         text = import_extra("ftfy").fix_text(text, _config())
         # Halves of pairs that no file can hold.
         text = _SURROGATES.sub("\ufffd", text)
@@ -159,7 +159,7 @@ def write_ids(path, ids):
 def repeated_places(paths, bucket_ids=_BUCKET_IDS):
     """Finds the documents whose id an earlier one has.
 
-    Ids are equal if their hashes of 64 bits are: among a milliard of ids, one
+    Ids are equal if their hashes of 64 bits are: among a billion ids, one
     pair in 40 such data sets is taken for equal by mistake.
     """
     total = sum(np.load(path, mmap_mode="r").shape[1] for path in paths)

@@ -30,8 +30,8 @@ from keras_gpt3.corpus.read.read_file_part import repeated_places
 
 _NAME = "read"
 # Each file by itself, before ids are compared. It stays: with one file more,
-# only that one is read, and those that come behind it, whose parts have other
-# numbers then.
+# only that one is read, and those after it, whose parts then have other
+# numbers.
 FILES_FOLDER = ".files"
 
 
@@ -132,7 +132,7 @@ class DropRepeatedIds:
         again = frozenset(self.places.get(part.input, ()))
         if again:
             return _rewrite(part, rejected, again, counts["counts"])
-        _link(rejected, part.aside(REJECTED))
+        _link(rejected, part.rejected(REJECTED))
         _link(before, part.output)
         return counts["counts"]
 

@@ -22,7 +22,7 @@ class ModelSection:
     """Which model, and how its step is computed.
 
     Args:
-        preset: string. A name of `GPT3.presets`, or a folder to go on from.
+        preset: string. A name of `GPT3.presets`, or a folder to continue from.
         overrides: dict. Arguments of `GPT3Backbone` that differ from the
             preset's. Defaults to none.
         preprocessor: bool. Whether the preset's tokenizer comes with the
@@ -68,7 +68,7 @@ class DataSection:
         sequence_length: int. Tokens of a context. Defaults to `None`: the
             model's `max_sequence_length`.
         skip_batches: list of ints. Batches, counted from 0, whose contexts are
-            passed over. Defaults to none.
+            skipped. Defaults to none.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -140,7 +140,7 @@ class RecipeSection:
 
 @config_section
 class DevicesSection:
-    """On what the run goes; several workers are told by `TF_CONFIG`.
+    """The devices of the run; `TF_CONFIG` names several workers.
 
     Args:
         replicas: int. GPUs of each worker to use. Defaults to `None`, all.
@@ -247,7 +247,7 @@ class CheckpointSection:
 
 @config_section
 class LogSection:
-    """What is written while the run goes on.
+    """What is written during the run.
 
     Args:
         every_steps: int. Steps between two lines. Defaults to `10`.
