@@ -340,38 +340,31 @@ def needed_stages(config):
 
 def run_stage_of(name, config, inputs, options, progress, overwrite):
     """Runs one stage of a build."""
-    folder = stage_folder(config, name)
     common = {
         "options": options,
         "progress": progress,
         "overwrite": overwrite,
     }
+    folder, sources = stage_folder(config, name), config.sources.items()
     if name == "read":
-        files = {name: s.files for name, s in config.sources.items()}
+        files = {source: section.files for source, section in sources}
         return read_stage(config.read, files, folder, **common)
-    run, settings = _stage(name, config)
-    return run(settings, inputs, folder, config.seed, **common)
+    common["seed"] = config.seed
+    if name == "filter":
+        common["sources"] = _filtered(config)
+        return filter_stage(config.filter, inputs, folder, **common)
+    if name == "dedup":
+        common["remove_documents_of"] = {
+            source: section.remove_documents_of
+            for source, section in sources
+            if section.remove_documents_of
+        }
+        return dedup_stage(config.dedup, inputs, folder, **common)
+    if name == "decontaminate":
+        section = config.decontaminate
+        return decontaminate_stage(section, inputs, folder, **common)
+    return shard_stage(config.shard, inputs, folder, **common)
 
 
 def _filtered(config):
     return [name for name, s in config.sources.items() if s.quality_filter]
-
-
-def _stage(name, config):
-    """The function of a stage but the first, and its settings."""
-    if name == "filter":
-        return filter_stage, dataclasses.replace(
-            config.filter, sources=_filtered(config)
-        )
-    if name == "dedup":
-        removed = {
-            source: section.remove_documents_of
-            for source, section in config.sources.items()
-            if section.remove_documents_of
-        }
-        return dedup_stage, dataclasses.replace(
-            config.dedup, remove_documents_of=removed
-        )
-    if name == "decontaminate":
-        return decontaminate_stage, config.decontaminate
-    return shard_stage, config.shard

@@ -106,7 +106,6 @@ class FilterSection:
 
     classifier: LocalPath | None = None
     alpha: Positive = 9.0
-    sources: list[Str] = dataclasses.field(default_factory=list)
 
 
 @config_section
@@ -118,9 +117,6 @@ class DedupSection:
     threshold: Share = 0.8
     num_features: typing.Annotated[Int, pydantic.Field(ge=2)] = 2**18
     max_band_documents: typing.Annotated[Int, pydantic.Field(ge=2)] = 50
-    remove_documents_of: dict[Str, list[Str]] = dataclasses.field(
-        default_factory=dict
-    )
     index: LocalPath | None = None
 
     @pydantic.model_validator(mode="after")
@@ -188,7 +184,7 @@ class CorpusConfig:
     Raises:
         ValueError: If there is no source, or one has no files, a name that no
             folder can have, or removes the documents of an unknown one; if a
-            path is a URL, or a section says what sources say.
+            path is a URL.
 
     Example:
 
@@ -226,19 +222,6 @@ class CorpusConfig:
                 )
             for other in source.remove_documents_of or ():
                 _check_removed(name, other, self.sources)
-        for name, value, field in (
-            ("filter.sources", self.filter.sources, "quality_filter"),
-            (
-                "dedup.remove_documents_of",
-                self.dedup.remove_documents_of,
-                "remove_documents_of",
-            ),
-        ):
-            if value:
-                raise ValueError(
-                    f"{name} must be left to the sources of a build. Received: "
-                    f"{name}={value}. Set sources.NAME.{field} instead."
-                )
         return self
 
 

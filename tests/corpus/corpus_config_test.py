@@ -63,18 +63,6 @@ def test_what_is_written_is_read_again(tmp_path):
             "sources.a.weight=0. Leave it out for the default, None.",
         ),
         (
-            {"filter": {"sources": ["novels"]}},
-            "filter.sources must be left to the sources of a build. Received: "
-            "filter.sources=['novels']. Set sources.NAME.quality_filter "
-            "instead.",
-        ),
-        (
-            {"dedup": {"remove_documents_of": {"novels": ["a"]}}},
-            "dedup.remove_documents_of must be left to the sources of a build. "
-            "Received: dedup.remove_documents_of={'novels': ['a']}. Set "
-            "sources.NAME.remove_documents_of instead.",
-        ),
-        (
             {"dedup": {"num_bands": 3}},
             "dedup.num_bands must divide dedup.num_hashes. Received: "
             "num_bands=3, num_hashes=10. Choose for example 5 bands of 10 "

@@ -18,8 +18,8 @@ from keras_gpt3.corpus.pipeline.document import RejectedRecord
 from keras_gpt3.corpus.pipeline.part_counts import PartCounts
 from keras_gpt3.corpus.pipeline.part_counts import merge_counts
 from keras_gpt3.corpus.pipeline.part_file import DROPPED
-from keras_gpt3.corpus.pipeline.part_file import PartWriter
 from keras_gpt3.corpus.pipeline.part_file import read_part
+from keras_gpt3.corpus.pipeline.part_file import written_part
 from keras_gpt3.corpus.pipeline.stage import Stage
 
 _NGRAMS = "ngrams"
@@ -143,8 +143,8 @@ class DecontaminatePart:
         counts = PartCounts()
         totals = {"documents": 0, "pieces": 0, "characters": 0}
         with (
-            PartWriter(part.output) as kept,
-            PartWriter(part.rejected(DROPPED)) as dropped,
+            written_part(part.output) as keep,
+            written_part(part.rejected(DROPPED)) as reject,
         ):
             for number, document in enumerate(read_part(part.input)):
                 counts.read(document)
@@ -152,10 +152,10 @@ class DecontaminatePart:
                 if number in numbers:
                     pieces, record = self._cut(document)
                 for piece in pieces:
-                    kept.write(piece)
+                    keep(piece)
                     counts.keep(piece)
                 if record is not None:
-                    dropped.write(record)
+                    reject(record)
                     _count_part(record, document, pieces, counts, totals)
         return counts.to_json() | {"cut": totals}
 

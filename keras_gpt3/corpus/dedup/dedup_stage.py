@@ -25,7 +25,6 @@ from keras_gpt3.corpus.pipeline.corpus_pipeline import run_parts
 from keras_gpt3.corpus.pipeline.corpus_pipeline import run_stage
 from keras_gpt3.corpus.pipeline.part_counts import merge_counts
 from keras_gpt3.corpus.pipeline.stage import Stage
-from keras_gpt3.echoed_value import echoed
 
 # What is only needed until the stage is done.
 _WORK_FOLDER = ".duplicates"
@@ -41,6 +40,7 @@ def dedup_stage(
     options=None,
     progress="auto",
     overwrite=False,
+    remove_documents_of=None,
 ):
     """Drops documents that another one of their source equals, or nearly so.
 
@@ -61,7 +61,8 @@ def dedup_stage(
         "num_features": settings.num_features,
     }
     index = settings.index and SignatureIndex.open(settings.index, signing)
-    stage = _stage(settings, inputs, output, index)
+    removed = remove_documents_of or {}
+    stage = _stage(settings, removed, inputs, output, index)
     signed = Stage(
         "sign",
         stage.folder / SIGNATURES_FOLDER,
@@ -75,7 +76,8 @@ def dedup_stage(
     if not stage.is_done:
         run_stage(signed, SignPart(**signing), options, progress, True)
         work = _work_folder(stage)
-        found = _find(signed, work, settings, index, options)
+        parts = _planned(signed, removed, index)
+        found = _find(parts, work, settings, options)
         drop = DropDuplicates(_keep_drops(stage, work))
         run_parts(drop, stage.parts, options, "dedup", progress)
         stage.finish(found)
@@ -84,11 +86,8 @@ def dedup_stage(
     return stage
 
 
-def _stage(settings, inputs, output, index):
-    _check_sources(
-        settings.remove_documents_of, sorted({item.source for item in inputs})
-    )
-    known = dataclasses.asdict(settings)
+def _stage(settings, removed, inputs, output, index):
+    known = dataclasses.asdict(settings) | {"remove_documents_of": removed}
     # Where it stands is not what it holds.
     known["index"] = index and index.digest
     # Whether a document is removed depends on all others.
@@ -115,21 +114,11 @@ def _work_folder(stage):
     return work
 
 
-def _check_sources(remove_documents_of, sources):
-    for target, removed in remove_documents_of.items():
-        for source in (target, *removed):
-            if source not in sources:
-                raise ValueError(
-                    "remove_documents_of must name sources of the inputs. "
-                    f"Received: {echoed(source)}. Use {', '.join(sources)}."
-                )
-
-
-def _planned(signed, remove_documents_of, index):
+def _planned(signed, removed, index):
     """Each part, compared with its source and with those it is taken out of."""
     others = {}
-    for target, removed in remove_documents_of.items():
-        for source in removed:
+    for target, sources in removed.items():
+        for source in sources:
             others.setdefault(source, []).append(target)
     parts = [
         PlannedPart(
@@ -145,7 +134,7 @@ def _planned(signed, remove_documents_of, index):
     return tuple(parts)
 
 
-def _find(signed, work, settings, index, options):
+def _find(parts, work, settings, options):
     """Selects what is removed, unless an earlier run did; what it found.
 
     What a killed run has left in the folder is the same, as far as it came.
@@ -153,7 +142,6 @@ def _find(signed, work, settings, index, options):
     done = work / "done.json"
     if done.exists():
         return json.loads(done.read_bytes())
-    parts = _planned(signed, settings.remove_documents_of, index)
     pairs = _find_pairs(parts, work, settings, options)
     num_blocks = 1 + _num_links(pairs) // _ENTRIES_PER_BLOCK
     options = limit_workers(options, num_blocks)

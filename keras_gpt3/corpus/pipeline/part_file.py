@@ -41,33 +41,20 @@ def read_part_lines(path):
         ) from error
 
 
-class PartWriter(contextlib.AbstractContextManager):
-    """Writes a part that appears with its last document, or not at all.
+@contextlib.contextmanager
+def written_part(path):
+    """A function that writes documents to a part: all of them, or no file.
 
     The same documents give the same bytes.
     """
-
-    def __init__(self, path):
-        compressor = import_extra("zstandard").ZstdCompressor(
-            level=_LEVEL, write_checksum=True
-        )
-        with contextlib.ExitStack() as stack:
-            file = stack.enter_context(replaced_file(path))
-            self._stream = stack.enter_context(
-                compressor.stream_writer(file, closefd=False)
-            )
-            self._stack = stack.pop_all()
-        self.num_documents = 0
-        self.num_characters = 0
-
-    def write(self, document):
-        """Writes one document."""
-        self._stream.write(document.to_json().encode("utf-8") + b"\n")
-        self.num_documents += 1
-        self.num_characters += len(document.text)
-
-    def __exit__(self, *error):
-        self._stack.__exit__(*error)
+    compressor = import_extra("zstandard").ZstdCompressor(
+        level=_LEVEL, write_checksum=True
+    )
+    with (
+        replaced_file(path) as file,
+        compressor.stream_writer(file, closefd=False) as stream,
+    ):
+        yield lambda item: stream.write(item.to_json().encode() + b"\n")
 
 
 # The kind of what a stage rejects, after the first.
@@ -82,18 +69,18 @@ def sort_documents(part, documents, decide, kind=DROPPED):
     """
     counts = PartCounts()
     with (
-        PartWriter(part.output) as kept,
-        PartWriter(part.rejected(kind)) as rejected,
+        written_part(part.output) as keep,
+        written_part(part.rejected(kind)) as reject,
     ):
         for document in documents:
             counts.read(document)
             document = decide(document, counts)
             if isinstance(document, RejectedRecord):
                 counts.drop(document)
-                rejected.write(document)
+                reject(document)
             else:
                 counts.keep(document)
-                kept.write(document)
+                keep(document)
     return counts.to_json()
 
 

@@ -23,15 +23,16 @@ def filter_stage(
     options=None,
     progress="auto",
     overwrite=False,
+    sources=(),
 ):
-    """Drops documents that look like raw crawl.
+    """Drops documents of some sources that look like raw crawl.
 
     Appendix A of Brown et al. 2020: a document is kept iff a draw of
     `np.random.pareto(9)` is above `1 - score` of a classifier. Documents of
     sources that are filtered get their `"score"`; those dropped stand in
     `OUTPUT/SOURCE/dropped`.
     """
-    sources = tuple(sorted(settings.sources))
+    sources = tuple(sorted(sources))
     digest = _classifier_digest(settings.classifier, sources)
     known = {"alpha": settings.alpha, "sources": sources, "seed": seed}
     known["classifier"] = digest
