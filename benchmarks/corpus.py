@@ -46,7 +46,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # The documents are those of the tests.
 use_light_package()
 
-from keras_gpt3.corpus.pipeline.part_file import PartWriter
+from keras_gpt3.corpus.pipeline.part_file import written_part
 from tests.fixtures.corpus.planted_duplicates import bootstrapped_documents
 
 SAMPLES = ROOT / "examples" / "data"
@@ -244,9 +244,9 @@ def write_documents(folder, count):
     log(f"writing {count:,} documents")
     documents = bootstrapped_documents(count)
     for number in range(-(-count // PART)):
-        with PartWriter(folder / f"part-{number:05}.jsonl.zst") as writer:
+        with written_part(folder / f"part-{number:05}.jsonl.zst") as write:
             for document in itertools.islice(documents, PART):
-                writer.write(document)
+                write(document)
     return folder
 
 

@@ -1,8 +1,8 @@
 """Checks of arguments: integers, and choices from a list."""
 
 import difflib
+import math
 import numbers
-import typing
 
 from keras_gpt3.echoed_value import echoed
 
@@ -17,13 +17,17 @@ def check_integer(name, value, minimum):
         )
 
 
-def check_integers(section, name, /, **minimums):
-    """Raise unless integers of a config's section are of at least minimums."""
-    hints = typing.get_type_hints(type(section))
-    for field, minimum in minimums.items():
-        value = getattr(section, field)
-        if value is not None or type(None) not in typing.get_args(hints[field]):
-            check_integer(f"{name}.{field}", value, minimum)
+def check_number(name, value, remedy, bound=""):
+    """Raises unless an argument is finite, and "above 0" or "at least 0"."""
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    is_in_bound = is_number and (
+        not bound or value > 0 or (value == 0 and bound == "at least 0")
+    )
+    if not is_in_bound or not math.isfinite(value):
+        raise ValueError(
+            f"{name} must be a finite number{bound and ' ' + bound}. Received: "
+            f"{name}={echoed(value)}. {remedy}"
+        )
 
 
 def check_choice(name, value, allowed):

@@ -15,7 +15,7 @@ def strict_yaml(need, extra):
 
     PyYAML's own takes the last of equal keys, in silence, and puts in aliases
     (`*name`), by which a file of 400 bytes becomes gigabytes as soon as
-    somebody prints it. Here they are errors too, as are keys that are no
+    somebody prints it. Here they are errors as well, as are keys that are not
     scalars, values that Python has no form for, and over 100 levels.
     """
     with needed_packages(need, extra):

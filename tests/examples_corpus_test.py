@@ -8,10 +8,10 @@ import re
 import pytest
 import yaml
 
+from keras_gpt3.config_file import read_config
 from keras_gpt3.corpus.corpus_config import CorpusConfig
 from keras_gpt3.corpus.read.read_file import read_file
 from keras_gpt3.data import TokenShards
-from keras_gpt3.training.recipe.config_file import read_config
 from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
 from keras_gpt3.training.run.pretrain import run_recipe
 

@@ -14,9 +14,9 @@ import typer
 import yaml
 
 from keras_gpt3.cli.main import app
+from keras_gpt3.config_file import read_config
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.training import PretrainingConfig
-from keras_gpt3.training.recipe.config_file import read_config
 from keras_gpt3.training.run.pretrain import batch_multiple
 from keras_gpt3.training.run.pretrain import run_recipe
 

@@ -12,6 +12,7 @@ HEAVY = {
     "lm_eval",
     "matplotlib",
     "orbit",
+    "pydantic",
     "sklearn",
     "starlette",
     "tensorflow_datasets",

@@ -28,6 +28,8 @@ FREE = {
     "needed_packages",
     "echoed_value",
     "strict_yaml",
+    "config_file",
+    "config_model",
     "presets",
     "argument_checks",
     "atomic_write",

@@ -13,7 +13,7 @@ use_light_package()
 from keras_gpt3.corpus.corpus_config import DedupSection
 from keras_gpt3.corpus.dedup.dedup_stage import dedup_stage
 from keras_gpt3.corpus.pipeline.document import Document
-from keras_gpt3.corpus.pipeline.part_file import PartWriter
+from keras_gpt3.corpus.pipeline.part_file import written_part
 from keras_gpt3.corpus.pipeline.stage import StageInput
 
 
@@ -37,9 +37,9 @@ def _load():
     """Does it once, with two documents: imports are no part of the time."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(pathlib.Path(folder, "part-00000.jsonl.zst"))
-        with PartWriter(path) as writer:
+        with written_part(path) as write:
             for name in "ab":
-                writer.write(Document(name, "web", "Once upon a time"))
+                write(Document(name, "web", "Once upon a time"))
         _dedup([StageInput("web", path, "1f")])
 
 

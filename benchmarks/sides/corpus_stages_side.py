@@ -11,12 +11,12 @@ from harness.side_server import serve
 
 use_light_package()
 
+from keras_gpt3.config_file import read_config
 from keras_gpt3.corpus.build import run_stage_of
 from keras_gpt3.corpus.corpus_config import CorpusConfig
 from keras_gpt3.corpus.pipeline.beam_options import beam_options
 from keras_gpt3.corpus.quality.quality_classifier import QualityClassifier
 from keras_gpt3.corpus.read.read_file import read_file
-from keras_gpt3.training.recipe.config_file import read_config
 
 # Documents of each class that the classifier is trained on, at most.
 _TRAINING_TEXTS = 1000

@@ -145,8 +145,8 @@ for _name in _STAGES:
 
 
 def _config(path, overrides):
+    from keras_gpt3.config_file import read_config
     from keras_gpt3.corpus.corpus_config import CorpusConfig
-    from keras_gpt3.training.recipe.config_file import read_config
 
     return read_config(CorpusConfig, path, overrides or ())
 

@@ -4,8 +4,8 @@ It needs the extra `[corpus]`, which is imported when a build starts.
 """
 
 from keras_gpt3.corpus.corpus_config import CorpusConfig
+from keras_gpt3.corpus.corpus_config import SourceSection
 from keras_gpt3.corpus.pipeline.beam_options import beam_options
-from keras_gpt3.corpus.source_section import SourceSection
 from keras_gpt3.echoed_value import echoed
 
 __all__ = ["CorpusConfig", "SourceSection", "beam_options", "build_corpus"]

@@ -8,6 +8,10 @@ import pathlib
 from keras_gpt3.atomic_write import check_is_free
 from keras_gpt3.atomic_write import locked_folder
 from keras_gpt3.atomic_write import write_json
+from keras_gpt3.corpus.decontaminate.decontaminate_stage import (
+    decontaminate_stage,
+)
+from keras_gpt3.corpus.dedup.dedup_stage import dedup_stage
 from keras_gpt3.corpus.pipeline.beam_options import beam_options
 from keras_gpt3.corpus.pipeline.part_file import PART_SUFFIX
 from keras_gpt3.corpus.pipeline.stage import STAGE_NAME
@@ -16,8 +20,11 @@ from keras_gpt3.corpus.pipeline.stage import inputs_digest
 from keras_gpt3.corpus.pretrain_file import complete_sources
 from keras_gpt3.corpus.pretrain_file import mixture_weights
 from keras_gpt3.corpus.pretrain_file import write_pretrain_file
+from keras_gpt3.corpus.quality.filter_stage import filter_stage
 from keras_gpt3.corpus.quality.quality_classifier import QualityClassifier
+from keras_gpt3.corpus.read.read_stage import read_stage
 from keras_gpt3.corpus.report import write_corpus_report
+from keras_gpt3.corpus.shard.shard_stage import shard_stage
 from keras_gpt3.corpus.shard.write_buckets import VALIDATION
 from keras_gpt3.data.shard_manifest import MANIFEST_NAME
 from keras_gpt3.data.shard_manifest import ShardManifest
@@ -40,10 +47,10 @@ def build_corpus(config, options=None, progress="auto", overwrite=False):
 
     The stages are read, filter, dedup, decontaminate and shard, each a folder
     in that of the config; one that has nothing to do is left out. A build that
-    broke off goes on where it was, one that is done is left as it is, and
-    after a change of the input only what depends on it is made again: a file
-    that is new, and those of its source that come behind it, as parts are
-    numbered in the order of the files' names. The result is the same for any
+    was interrupted resumes, one that is done is left as it is, and after a
+    change of the input only what depends on it is made again: a new file, and
+    those of its source after it, as parts are numbered in the order of the
+    files' names. The result is the same for any
     number of workers. `CorpusConfig` says what limits a build.
 
     Args:
@@ -187,7 +194,7 @@ def _digest(path):
 def check_build(config):
     """Raises unless what the later stages read is there.
 
-    A large corpus is read for hours before its filter is asked for.
+    A large corpus is read for hours before its filter is needed.
     """
     check_is_free(config.folder, lambda path: True)
     if config.filter.classifier:
@@ -216,7 +223,7 @@ def corpus_summary(config):
     """Gathers what the stages that are done counted.
 
     A stage that was made from something else than what the one before has
-    left by now is not told of, nor what comes behind it.
+    now is left out, as is what comes after it.
     """
     stages = _totals(config)
     if not stages:
@@ -333,51 +340,31 @@ def needed_stages(config):
 
 def run_stage_of(name, config, inputs, options, progress, overwrite):
     """Runs one stage of a build."""
-    folder = stage_folder(config, name)
     common = {
         "options": options,
         "progress": progress,
         "overwrite": overwrite,
     }
+    folder, sources = stage_folder(config, name), config.sources.items()
     if name == "read":
-        from keras_gpt3.corpus.read.read_stage import read_stage
-
-        files = {name: s.files for name, s in config.sources.items()}
-        settings = dataclasses.asdict(config.read)
-        return read_stage(files, folder, **settings, **common)
-    run, settings = _stage(name, config)
-    return run(settings, inputs, folder, config.seed, **common)
+        files = {source: section.files for source, section in sources}
+        return read_stage(config.read, files, folder, **common)
+    common["seed"] = config.seed
+    if name == "filter":
+        common["sources"] = _filtered(config)
+        return filter_stage(config.filter, inputs, folder, **common)
+    if name == "dedup":
+        common["remove_documents_of"] = {
+            source: section.remove_documents_of
+            for source, section in sources
+            if section.remove_documents_of
+        }
+        return dedup_stage(config.dedup, inputs, folder, **common)
+    if name == "decontaminate":
+        section = config.decontaminate
+        return decontaminate_stage(section, inputs, folder, **common)
+    return shard_stage(config.shard, inputs, folder, **common)
 
 
 def _filtered(config):
     return [name for name, s in config.sources.items() if s.quality_filter]
-
-
-def _stage(name, config):
-    """The function of a stage but the first, and its settings."""
-    if name == "filter":
-        from keras_gpt3.corpus.quality.filter_stage import filter_stage
-
-        return filter_stage, dataclasses.replace(
-            config.filter, sources=_filtered(config)
-        )
-    if name == "dedup":
-        from keras_gpt3.corpus.dedup.dedup_stage import dedup_stage
-
-        removed = {
-            source: section.remove_documents_of
-            for source, section in config.sources.items()
-            if section.remove_documents_of
-        }
-        return dedup_stage, dataclasses.replace(
-            config.dedup, remove_documents_of=removed
-        )
-    if name == "decontaminate":
-        from keras_gpt3.corpus.decontaminate.decontaminate_stage import (
-            decontaminate_stage,
-        )
-
-        return decontaminate_stage, config.decontaminate
-    from keras_gpt3.corpus.shard.shard_stage import shard_stage
-
-    return shard_stage, config.shard

@@ -1,122 +1,162 @@
-"""Everything that a corpus build is told, as one dataclass."""
+"""The config of a corpus build: one section a stage, and one a source."""
 
 import dataclasses
+import re
+import typing
 
-from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.argument_checks import check_integers
-from keras_gpt3.corpus.source_section import SourceSection
-from keras_gpt3.corpus.source_section import check_is_local
-from keras_gpt3.corpus.source_section import check_sources
+import pydantic
+
+from keras_gpt3.config_model import Bool
+from keras_gpt3.config_model import Count
+from keras_gpt3.config_model import Float
+from keras_gpt3.config_model import Index
+from keras_gpt3.config_model import Int
+from keras_gpt3.config_model import Positive
+from keras_gpt3.config_model import Section
+from keras_gpt3.config_model import Share
+from keras_gpt3.config_model import Str
+from keras_gpt3.config_model import config_section
+from keras_gpt3.echoed_value import echoed
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+# A source's name is a folder's, beside those of a stage's own.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_RESERVED = ("buckets", "ngrams", "tokenizer")
 
 
-@dataclasses.dataclass(frozen=True)
+def _check_is_local(path):
+    if _SCHEME.match(path):
+        raise ValueError(
+            "must be a path that this machine and all workers have mounted",
+            "Mount it, or copy it to a shared disk.",
+        )
+    return path
+
+
+def _check_name(name):
+    if not _NAME.fullmatch(name) or name in _RESERVED:
+        raise ValueError(
+            "must be a name of letters, digits and _.-, and none of "
+            f"{', '.join(_RESERVED)}",
+            "Choose another.",
+        )
+    return name
+
+
+LocalPath = typing.Annotated[Str, pydantic.AfterValidator(_check_is_local)]
+_SourceName = typing.Annotated[Str, pydantic.AfterValidator(_check_name)]
+
+
+@config_section
+class SourceSection:
+    """One set of documents of the mixture.
+
+    What is `None` is as in Table 2.2 for a source of one of its names, and
+    else as said here.
+
+    Args:
+        files: list of strings. Paths of files or folders, or patterns such as
+            `"crawl/*.warc.gz"`. Each file becomes a part, which is one
+            worker's. A file's name in ids is its path below the innermost
+            folder of all of them, whatever files there are; another entry
+            outside of that folder changes all ids. Defaults to none.
+        weight: float. Its weight in the mixture, for training. Defaults to
+            `None`; either all sources have one or none, and then their tokens
+            decide.
+        licence: string. What may be done with it, kept with its shards.
+            Defaults to `None`, `"Not stated."`.
+        quality_filter: bool. Whether documents have to pass the classifier.
+            Defaults to `None`, `False`.
+        remove_documents_of: list of strings. Sources whose documents, and
+            near-duplicates of them, are removed from this one. Defaults to
+            `None`, none.
+
+    Raises:
+        ValueError: If the weight is not above 0.
+
+    Example:
+
+    ```python
+    from keras_gpt3.corpus import SourceSection
+
+    SourceSection(files=["books/*.txt"], licence="Public domain.")
+    ```
+    """
+
+    files: list[LocalPath] = dataclasses.field(default_factory=list)
+    weight: Positive | None = None
+    licence: Str | None = None
+    quality_filter: Bool | None = None
+    remove_documents_of: list[Str] | None = None
+
+
+@config_section
 class ReadSection:
     """Which documents are read."""
 
-    languages: list[str] | None = None
-    min_language_score: float = 0.3
-    min_characters: int = 1
-    max_line_bytes: int = 2**26
-
-    def __post_init__(self):
-        check_share("read.min_language_score", self.min_language_score)
-        check_integers(self, "read", min_characters=0, max_line_bytes=1)
+    languages: list[Str] | None = None
+    min_language_score: Share = 0.3
+    min_characters: Index = 1
+    max_line_bytes: Count = 2**26
 
 
-@dataclasses.dataclass(frozen=True)
+@config_section
 class FilterSection:
     """The quality classifier (Appendix A, step 1)."""
 
-    classifier: str | None = None
-    alpha: float = 9.0
-    sources: list[str] = dataclasses.field(default_factory=list)
-
-    def __post_init__(self):
-        if not self.alpha > 0:
-            raise ValueError(
-                "filter.alpha must be above 0. Received: filter.alpha="
-                f"{self.alpha}. Leave it out for the paper's 9."
-            )
+    classifier: LocalPath | None = None
+    alpha: Positive = 9.0
 
 
-@dataclasses.dataclass(frozen=True)
+@config_section
 class DedupSection:
     """Removal of duplicates and near-duplicates (Appendix A, step 2)."""
 
-    num_hashes: int = 10
-    num_bands: int = 5
-    threshold: float = 0.8
-    num_features: int = 2**18
-    max_band_documents: int = 50
-    remove_documents_of: dict[str, list[str]] = dataclasses.field(
-        default_factory=dict
-    )
-    index: str | None = None
+    num_hashes: Count = 10
+    num_bands: Count = 5
+    threshold: Share = 0.8
+    num_features: typing.Annotated[Int, pydantic.Field(ge=2)] = 2**18
+    max_band_documents: typing.Annotated[Int, pydantic.Field(ge=2)] = 50
+    index: LocalPath | None = None
 
-    def __post_init__(self):
-        check_integers(
-            self,
-            "dedup",
-            num_hashes=1,
-            num_bands=1,
-            num_features=2,
-            max_band_documents=2,
-        )
-        check_share("dedup.threshold", self.threshold)
+    @pydantic.model_validator(mode="after")
+    def _check_bands(self):
         if self.num_hashes % self.num_bands:
             raise ValueError(
                 "dedup.num_bands must divide dedup.num_hashes. Received: "
                 f"num_bands={self.num_bands}, num_hashes={self.num_hashes}. "
                 "Choose for example 5 bands of 10 hashes."
             )
+        return self
 
 
-@dataclasses.dataclass(frozen=True)
+@config_section
 class DecontaminateSection:
     """Removal of what evaluation sets hold (Appendix C)."""
 
-    texts: list[str] = dataclasses.field(default_factory=list)
-    tasks: list[str] = dataclasses.field(default_factory=list)
-    data: str | None = None
-    ngram: int = 13
-    window: int = 200
-    min_characters: int = 200
-    max_pieces: int = 10
-    max_documents: int = 10
-
-    def __post_init__(self):
-        check_integers(
-            self,
-            "decontaminate",
-            ngram=1,
-            window=0,
-            min_characters=1,
-            max_pieces=1,
-            max_documents=1,
-        )
+    texts: list[LocalPath] = dataclasses.field(default_factory=list)
+    tasks: list[Str] = dataclasses.field(default_factory=list)
+    data: LocalPath | None = None
+    ngram: Count = 13
+    window: Index = 200
+    min_characters: Count = 200
+    max_pieces: Count = 10
+    max_documents: Count = 10
 
 
-@dataclasses.dataclass(frozen=True)
+@config_section
 class ShardSection:
     """How documents become tokens on disk."""
 
-    preset: str = "gpt3_small_en"
-    tokens_per_shard: int = 2**27
-    validation_fraction: float = 0.0
-    tfrecord: bool = False
-
-    def __post_init__(self):
-        check_integers(self, "shard", tokens_per_shard=1)
-        if not 0 <= self.validation_fraction < 1:
-            raise ValueError(
-                "shard.validation_fraction must be at least 0 and below 1. "
-                "Received: shard.validation_fraction="
-                f"{self.validation_fraction}. Use 0.01 to hold out one "
-                "document in a hundred."
-            )
+    preset: Str = "gpt3_small_en"
+    tokens_per_shard: Count = 2**27
+    validation_fraction: typing.Annotated[Float, pydantic.Field(ge=0, lt=1)] = (
+        0.0
+    )
+    tfrecord: Bool = False
 
 
-@dataclasses.dataclass(frozen=True)
+@config_section
 class CorpusConfig:
     """A corpus build, whole: what `corpus.yaml` says.
 
@@ -144,7 +184,7 @@ class CorpusConfig:
     Raises:
         ValueError: If there is no source, or one has no files, a name that no
             folder can have, or removes the documents of an unknown one; if a
-            path is a URL, or a section says what sources say.
+            path is a URL.
 
     Example:
 
@@ -157,52 +197,45 @@ class CorpusConfig:
     ```
     """
 
-    folder: str
-    sources: dict[str, SourceSection]
-    seed: int = 0
-    read: ReadSection = dataclasses.field(default_factory=ReadSection)
-    filter: FilterSection = dataclasses.field(default_factory=FilterSection)
-    dedup: DedupSection = dataclasses.field(default_factory=DedupSection)
-    decontaminate: DecontaminateSection = dataclasses.field(
-        default_factory=DecontaminateSection
-    )
-    shard: ShardSection = dataclasses.field(default_factory=ShardSection)
+    folder: LocalPath
+    sources: dict[_SourceName, Section[SourceSection]]
+    seed: Index = 0
+    read: Section[ReadSection] = ReadSection()
+    filter: Section[FilterSection] = FilterSection()
+    dedup: Section[DedupSection] = DedupSection()
+    decontaminate: Section[DecontaminateSection] = DecontaminateSection()
+    shard: Section[ShardSection] = ShardSection()
 
-    def __post_init__(self):
-        check_integer("seed", self.seed, minimum=0)
-        check_sources(self.sources)
-        _check_are_local(self)
-        _check_is_left_to_sources(
-            "filter.sources", self.filter.sources, "quality_filter"
-        )
-        _check_is_left_to_sources(
-            "dedup.remove_documents_of",
-            self.dedup.remove_documents_of,
-            "remove_documents_of",
-        )
-
-
-def _check_are_local(config):
-    check_is_local("folder", config.folder)
-    check_is_local("filter.classifier", config.filter.classifier)
-    check_is_local("dedup.index", config.dedup.index)
-    check_is_local("decontaminate.data", config.decontaminate.data)
-    for path in config.decontaminate.texts:
-        check_is_local("decontaminate.texts", path)
+    @pydantic.model_validator(mode="after")
+    def _check_sources(self):
+        if not self.sources:
+            raise ValueError(
+                "A corpus must have at least one source. Received: sources={}. "
+                "Name one, with its files."
+            )
+        for name, source in self.sources.items():
+            if not source.files:
+                raise ValueError(
+                    "A source must have files. Received: sources."
+                    f"{name}.files=[]. Name files, folders or patterns, or "
+                    "leave the source out."
+                )
+            for other in source.remove_documents_of or ():
+                _check_removed(name, other, self.sources)
+        return self
 
 
-def _check_is_left_to_sources(name, value, field):
-    if value:
+def _check_removed(name, other, sources):
+    if other not in sources or other == name:
         raise ValueError(
-            f"{name} must be left to the sources of a build. Received: {name}="
-            f"{value}. Set sources.NAME.{field} instead."
+            "remove_documents_of must name other sources. Received: "
+            f"sources.{name}.remove_documents_of holds {echoed(other)}. Use "
+            "among "
+            f"{', '.join(key for key in sources if key != name) or 'none'}."
         )
-
-
-def check_share(name, value):
-    """Raises unless a number is from 0 to 1."""
-    if not 0 <= value <= 1:
+    if name in (sources[other].remove_documents_of or ()):
         raise ValueError(
-            f"{name} must be from 0 to 1. Received: {name}={value}. Leave it "
-            "out for the default."
+            "Of two sources, one at most may lose the documents of the other. "
+            f"Received: remove_documents_of of both {name} and {other}. Take "
+            "out one of them."
         )

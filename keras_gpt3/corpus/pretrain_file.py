@@ -4,15 +4,16 @@ import dataclasses
 import functools
 import pathlib
 
+from keras_gpt3.config_file import read_config
+from keras_gpt3.config_file import write_config
+from keras_gpt3.config_model import config_section
+from keras_gpt3.corpus.corpus_config import SourceSection
 from keras_gpt3.corpus.shard.write_buckets import VALIDATION
-from keras_gpt3.corpus.source_section import SourceSection
 from keras_gpt3.models.presets.preset_resolution import resolve_preset
 from keras_gpt3.planning.available_memory import available_memory
 from keras_gpt3.planning.describe import describe
 from keras_gpt3.planning.training_memory import MARGIN
 from keras_gpt3.planning.training_memory import choose_training
-from keras_gpt3.training.recipe.config_file import read_config
-from keras_gpt3.training.recipe.config_file import write_config
 from keras_gpt3.training.recipe.pretraining_config import DataSection
 from keras_gpt3.training.recipe.pretraining_config import ModelSection
 from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
@@ -21,12 +22,12 @@ from keras_gpt3.training.recipe.pretraining_config import ValidationSection
 
 PRETRAIN_NAME = "pretrain.yaml"
 
-# Fewer tokens for each weight of the blocks, and they are learnt by heart;
+# Fewer tokens for each weight of the blocks, and they are memorized;
 # compute is best spent at about so many (Hoffmann et al. 2022).
 _TOKENS_PER_WEIGHT = 20
 # Layers and width of models smaller than the paper's smallest, heads of 64.
 _SMALLER = ((8, 512), (6, 384), (4, 256), (2, 128))
-# Smaller models bear, and need, larger rates (Table 2.1); a trained one less.
+# Smaller models need larger rates (Table 2.1), a trained one smaller ones.
 _SMALLER_RATE, _FURTHER_RATE = 1e-3, 1e-4
 # What a short corpus is to be divided into at least.
 _LEAST_STEPS, _LEAST_CONTEXTS, _SHORTEST_CONTEXT = 500, 256, 32
@@ -111,16 +112,16 @@ def _folders(sources, side):
 
 
 def _smaller_model(description, tokens):
-    """Overrides of a preset for a corpus that it would learn by heart."""
+    """Overrides of a preset for a corpus that it would memorize."""
     # A folder holds weights, which have their size.
     if description.recipe is None:
         return {}
     config = description.config
     sizes = ((config["num_layers"], config["hidden_dim"]), *_SMALLER)
-    bearable = tokens / _TOKENS_PER_WEIGHT
+    supported = tokens / _TOKENS_PER_WEIGHT
     # A block has four matrices of the width squared, and two of four times it.
     layers, width = next(
-        (size for size in sizes if 12 * size[0] * size[1] ** 2 <= bearable),
+        (size for size in sizes if 12 * size[0] * size[1] ** 2 <= supported),
         sizes[-1],
     )
     if width == config["hidden_dim"]:
@@ -196,7 +197,7 @@ _PATH = pathlib.Path(__file__).with_name("table_2_2.yaml")
 _NOT_STATED = "Not stated."
 
 
-@dataclasses.dataclass(frozen=True)
+@config_section
 class _Table:
     sources: dict[str, SourceSection]
 

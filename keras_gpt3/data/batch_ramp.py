@@ -46,8 +46,8 @@ class BatchRamp:
             times rows that a replica takes at once. Defaults to `1`.
 
     Raises:
-        ValueError: If a number is out of its range, or a batch is no multiple
-            of `multiple`.
+        ValueError: If a number is out of its range, or a batch is not a
+            multiple of `multiple`.
 
     Example:
 
@@ -98,7 +98,7 @@ class BatchRamp:
             An int, or an int64 array of the shape of `step`.
 
         Raises:
-            ValueError: If a step is no integer or below 0.
+            ValueError: If a step is not an integer of at least 0.
         """
         step = _checked_steps(step)
         if isinstance(step, int):
@@ -121,7 +121,7 @@ class BatchRamp:
             `multiple`, from `start_batch_size` to `batch_size`.
 
         Raises:
-            ValueError: If a step is no integer or below 0.
+            ValueError: If a step is not an integer of at least 0.
         """
         step = _checked_steps(step)
         return self.sequences_before(step + 1) - self.sequences_before(step)
@@ -136,7 +136,7 @@ class BatchRamp:
             An int.
 
         Raises:
-            ValueError: If `num_sequences` is no integer or below 0.
+            ValueError: If `num_sequences` is not an integer of at least 0.
         """
         check_integer("num_sequences", num_sequences, minimum=0)
         ramp_steps, ramp_end = self._end_of_ramp
@@ -235,8 +235,8 @@ def contexts_of_step(shards, sequence_length, batch_size, seed, step):
     """Return the contexts that a batch of `packed_dataset` holds.
 
     Nothing is read. `shards.describe_context` names a context and
-    `shards.read_contexts` reads some, for a look at the batch that spoilt a
-    run.
+    `shards.read_contexts` reads some, to look at the batch that a run
+    diverged at.
 
     Args:
         shards: `TokenShards` or `Mixture`. The corpus.

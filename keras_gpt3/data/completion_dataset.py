@@ -24,7 +24,7 @@ def completion_dataset(
             pairs into each context, where they see those before them, as
             documents do in pretraining. Defaults to `"padded"`.
         seed: int. Determines the order. Defaults to `0`.
-        epoch: int. Determines the order, too. Defaults to `0`.
+        epoch: int. Also determines the order. Defaults to `0`.
         shuffle: bool. `False` keeps the order of the pairs. Defaults to
             `True`.
 

@@ -168,7 +168,7 @@ class CompletionExamples:
         sequence_length: int. Tokens of a context. Defaults to `None`, that of
             the preprocessor.
         truncate: `None` to raise where a pair is longer than a context, or
-            `"left"` to drop the start of its prompt, behind the start token.
+            `"left"` to drop the start of its prompt, after the start token.
             Defaults to `None`.
 
     Attributes:
@@ -178,7 +178,7 @@ class CompletionExamples:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        TypeError: If the preprocessor is none, or holds no tokenizer.
+        TypeError: If the preprocessor holds no tokenizer.
         ValueError: If a pair is damaged or too long, or `truncate` is neither.
 
     Example:

@@ -48,19 +48,6 @@ class Documents:
         position = self._file.tell() if self._file else 0
         return self._num_finished_bytes + position
 
-    def batches(self, num_documents, num_characters):
-        """Yield lists of texts that are worth a call of the tokenizer."""
-        texts, size = [], 0
-        for text in self:
-            is_full = size + len(text) > num_characters
-            if texts and (is_full or len(texts) == num_documents):
-                yield texts
-                texts, size = [], 0
-            texts.append(text)
-            size += len(text)
-        if texts:
-            yield texts
-
     def __iter__(self):
         for number, text in enumerate(self._texts):
             if not isinstance(text, str):
@@ -96,6 +83,22 @@ def _check_path(path):
             f"A path must name a file. Received: path='{path}'. Correct it; "
             "a text that looks like a path must not come first."
         )
+
+
+def document_batches(documents, num_documents, num_characters):
+    """Yields texts, or documents with a text, in lists up to two limits.
+
+    Memory follows the characters, and the time of a call the documents.
+    """
+    batch, length = [], 0
+    for document in documents:
+        batch.append(document)
+        length += len(document if isinstance(document, str) else document.text)
+        if len(batch) >= num_documents or length >= num_characters:
+            yield batch
+            batch, length = [], 0
+    if batch:
+        yield batch
 
 
 TEXT_SUFFIXES = (".txt", ".txt.gz")

@@ -1,4 +1,4 @@
-"""Reads the objects of a JSON-lines file, and names what is no object."""
+"""Reads the objects of a JSON-lines file, and names the lines that are none."""
 
 import contextlib
 import gzip

@@ -99,29 +99,11 @@ class Mixture:
         return self._quotas.block_size
 
     def num_contexts(self, sequence_length):
-        """Count the full contexts in all sets.
-
-        Args:
-            sequence_length: int. The number of tokens that a context predicts.
-
-        Returns:
-            An int.
-
-        Raises:
-            ValueError: If a set is shorter than one context.
-        """
+        """Count the full contexts in all sets."""
         return int(self._bounds(sequence_length)[-1])
 
     def num_samples(self, epochs, sequence_length):
-        """Raise, as the sets of a mixture end at different times.
-
-        Args:
-            epochs: int. The number of passes.
-            sequence_length: int. The number of tokens that a context predicts.
-
-        Raises:
-            ValueError: Always.
-        """
+        """Raise, as the sets of a mixture end at different times."""
         raise ValueError(
             "epochs must be None with a mixture, whose sets are each seen "
             f"another number of times. Received: epochs={epochs}. Count "
@@ -129,19 +111,9 @@ class Mixture:
         )
 
     def order(self, samples, sequence_length, seed):
-        """Return the context that each sample of a training run reads.
+        """Return the context that each sample of a run reads.
 
-        Args:
-            samples: int64 tensor `(count,)`. Positions in the run, below
-                2**51 if shares are rounded.
-            sequence_length: int. The number of tokens that a context predicts.
-            seed: int. Each seed gives an order of its own.
-
-        Returns:
-            An int64 tensor `(count,)` of contexts below `num_contexts`.
-
-        Raises:
-            ValueError: If a set is shorter than one context.
+        As `TokenShards.order`, for samples below 2**51 if shares are rounded.
         """
         import tensorflow as tf
 
@@ -153,19 +125,7 @@ class Mixture:
         return contexts + tf.gather(bounds[:-1], sets)
 
     def read_contexts(self, contexts, sequence_length):
-        """Read contexts by their numbers.
-
-        Args:
-            contexts: int64 array `(count,)`. Contexts, as `order` gives them.
-            sequence_length: int. The number of tokens that a context predicts.
-
-        Returns:
-            A numpy array `(count, sequence_length + 1)` of int32.
-
-        Raises:
-            OSError: If a shard is no longer as long as it was.
-            ValueError: If a context does not lie within the mixture.
-        """
+        """Read contexts by their numbers, as `TokenShards.read_contexts`."""
         tokens = np.empty((len(contexts), sequence_length + 1), np.int32)
         sets, inner = self._locate(contexts, sequence_length)
         for number, corpus in enumerate(self._sets.values()):
@@ -177,17 +137,9 @@ class Mixture:
         return tokens
 
     def describe_context(self, context, sequence_length):
-        """Name a context for a log.
+        """Name a context for a log: the set and the context in it.
 
-        Args:
-            context: int. A context, as `order` gives it.
-            sequence_length: int. The number of tokens that a context predicts.
-
-        Returns:
-            A string such as `"novels:1234"`: the set, and the context in it.
-
-        Raises:
-            ValueError: If the mixture has no such context.
+        A string such as `"novels:1234"`.
         """
         sets, inner = self._locate([context], sequence_length)
         return f"{list(self._sets)[sets[0]]}:{inner[0]}"

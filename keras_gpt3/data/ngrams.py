@@ -1,4 +1,4 @@
-"""Words as the paper compares texts by: lower-cased, without punctuation."""
+"""Words as the paper compares texts by: lowercased, without punctuation."""
 
 import functools
 import itertools
@@ -19,7 +19,7 @@ def normalized_words(text):
 
     Appendix C of Brown et al. 2020: "a gram as a lowercase, whitespace
     delimited word with no punctuation". Punctuation is what Unicode calls so,
-    and all of ASCII's; a word of nothing else is no word.
+    and all of ASCII's; a word of nothing else is left out.
     """
     return text.translate(_deleted_characters()).lower().split()
 

@@ -52,7 +52,7 @@ def packed_dataset(
             `tf.distribute.Strategy.distribute_datasets_from_function` hands
             them to a worker's replicas. Defaults to `None`, all parts.
         skip_steps: iterable of ints. Batches that are never yielded, such as
-            those that spoilt a run. All others stay what they are, with the
+            those at which a run diverged. All others stay as they are, with the
             number that they have. Defaults to `()`.
 
     Returns:
@@ -238,7 +238,7 @@ def _options():
     options = tf.data.Options()
     options.deterministic = True
     # There are no files for tf.distribute to shard by: each worker reads all
-    # batches and keeps its own rows, unless it asks for its own parts only.
+    # batches and keeps its own rows, unless it reads its own parts only.
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.DATA
     )

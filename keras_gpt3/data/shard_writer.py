@@ -37,7 +37,6 @@ class ShardWriter:
                 f"folder='{folder}'. Pass overwrite=True or another folder."
             )
         self._dtype = dtype
-        self._disk_dtype = np.dtype(dtype).newbyteorder("<")
         self._tokens_per_shard = tokens_per_shard
         self._records = []
         self._shard = None
@@ -80,8 +79,9 @@ class ShardWriter:
             self._close_shard()
         if self._shard is None:
             name = f"tokens-{len(self._records):05d}.{self._dtype}"
-            self._shard = _OpenShard(self._hidden, name)
-        self._shard.append(np.asarray(tokens, self._disk_dtype))
+            self._file = open(self._hidden / name, "wb")
+            self._shard = ShardFile(self._file, name, self._dtype)
+        self._shard.append(tokens)
         self.num_tokens += len(tokens)
         self.num_documents += 1
 
@@ -103,14 +103,17 @@ class ShardWriter:
         move_files(self._hidden, folder, _OWNED, MANIFEST_NAME)
 
     def _close_shard(self):
-        self._records.append(self._shard.finish())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._records.append(self._shard.record())
         self._shard = None
 
     def _close_file(self):
         if self._shard is not None:
             # On a full disk, closing fails at what is left to be written.
             with contextlib.suppress(OSError):
-                self._shard.file.close()
+                self._file.close()
 
     def _remove_new_folders(self):
         # Innermost first; one that holds a file, ours or another's, stays.
@@ -119,27 +122,26 @@ class ShardWriter:
                 folder.rmdir()
 
 
-class _OpenShard:
-    """A shard on the way."""
+class ShardFile:
+    """A shard on its way into an open file."""
 
-    def __init__(self, folder, name):
+    def __init__(self, file, name, dtype):
         self.num_tokens = 0
-        self.file = open(folder / name, "wb")
-        self._name = name
+        self._file, self._name = file, name
+        self._dtype = np.dtype(dtype).newbyteorder("<")
         self._num_documents = 0
         self._digest = hashlib.sha256()
 
     def append(self, tokens):
-        self.file.write(tokens)
-        self._digest.update(tokens)
-        self.num_tokens += len(tokens)
+        """Append one document."""
+        data = np.asarray(tokens, self._dtype)
+        self._file.write(data)
+        self._digest.update(data)
+        self.num_tokens += len(data)
         self._num_documents += 1
 
-    def finish(self):
-        """Close the file, safe on disk, and return its record."""
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
+    def record(self):
+        """What the manifest states of it."""
         return ShardRecord(
             self._name,
             self.num_tokens,

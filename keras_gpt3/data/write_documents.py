@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from keras_gpt3.argument_checks import check_integer
+from keras_gpt3.data.documents import document_batches
 
 # What a thread encodes at a time: enough to be worth the way to it, little
 # enough for memory.
@@ -29,9 +30,12 @@ def write_documents(source, encoder, writers, choose, workers, progress):
     def encode(texts):
         return encoder.encode(texts), [choose(text) for text in texts]
 
-    batches = source.batches(_BATCH_DOCUMENTS, _BATCH_CHARACTERS)
+    def count():
+        return sum(writer.num_tokens for writer in writers)
+
+    batches = document_batches(source, _BATCH_DOCUMENTS, _BATCH_CHARACTERS)
     with (
-        write_progress(source, writers, progress) as update,
+        read_progress(source, count, "tokens written", progress) as update,
         contextlib.closing(ordered_map(encode, batches, workers)) as encoded,
     ):
         for documents, indices in encoded:
@@ -63,22 +67,6 @@ def ordered_map(function, items, num_threads):
             yield pending.popleft().result()
     finally:
         threads.shutdown(wait=True, cancel_futures=True)
-
-
-@contextlib.contextmanager
-def write_progress(documents, writers, enabled=None):
-    """Show how far the writing is, and the time left where it is known.
-
-    A terminal gets a bar; a file or a pipe gets a line every ten seconds and
-    one at the end.
-    """
-    with read_progress(
-        documents,
-        lambda: sum(writer.num_tokens for writer in writers),
-        "tokens written",
-        enabled,
-    ) as update:
-        yield update
 
 
 def usable_processors():

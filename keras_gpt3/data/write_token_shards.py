@@ -28,7 +28,7 @@ def write_token_shards(
     encoded as plain text. Files are little-endian uint16, or uint32 where the
     vocabulary has more than 65536 ids: a file's size is two or four bytes a
     token, and their content does not depend on `workers`. An error on the way
-    leaves nothing behind.
+    leaves no files.
 
     Args:
         documents: iterable of strings or of paths, or one path. Paths end
@@ -55,7 +55,7 @@ def write_token_shards(
     Raises:
         FileExistsError: If the folder holds shards and `overwrite` is `False`.
         FileNotFoundError: If a path does not exist.
-        TypeError: If a document is no string.
+        TypeError: If a document is not a string.
         ValueError: If the corpus is empty, a path has another suffix, a file
             is malformed, or the tokenizer emits an id beyond its vocabulary.
 
@@ -118,7 +118,7 @@ def write_split_shards(
     text are never on both; and what is held out at a fraction stays held out
     at a larger one. The fraction is met in the mean over many documents.
 
-    An error on the way leaves nothing behind. Both sets are on disk before
+    An error on the way leaves no files. Both sets are on disk before
     either replaces an earlier one.
     """
     check_integer("tokens_per_shard", tokens_per_shard, minimum=1)

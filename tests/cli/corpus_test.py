@@ -75,7 +75,10 @@ def test_stages_run_one_by_one(tmp_path, config):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["build", "--set", "seed=-1"], "seed must be an integer of at least"),
+        (
+            ["build", "--set", "seed=-1"],
+            "seed must be greater than or equal to 0",
+        ),
         (
             ["build", "--set", "sources.novels.files=[absent]"],
             "'absent', which",

@@ -60,7 +60,7 @@ def test_workers_are_this_machine_s():
 
 def test_an_option_that_beam_does_not_know_is_named():
     with pytest.raises(
-        ValueError, match=r"Received: --paralelism\. Mend it, or name"
+        ValueError, match=r"Received: --paralelism\. Correct it, or name"
     ):
         beam_options(1, extra=["--paralelism=8"])
 

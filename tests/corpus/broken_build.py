@@ -56,6 +56,7 @@ def kill_after(num_parts):
 def main(raw, folder, num_parts):
     from keras_gpt3.corpus.corpus_config import DecontaminateSection
     from keras_gpt3.corpus.corpus_config import DedupSection
+    from keras_gpt3.corpus.corpus_config import ReadSection
     from keras_gpt3.corpus.corpus_config import ShardSection
     from keras_gpt3.corpus.decontaminate.decontaminate_stage import (
         decontaminate_stage,
@@ -71,7 +72,7 @@ def main(raw, folder, num_parts):
     raw, folder = pathlib.Path(raw), pathlib.Path(folder)
     one = beam_options(workers=1)
     stage = read_stage(
-        {"novels": [f"{raw}/*.jsonl"]}, folder / "1", options=one
+        ReadSection(), {"novels": [f"{raw}/*.jsonl"]}, folder / "1", options=one
     )
     stage = dedup_stage(DedupSection(), stage.outputs(), folder / "3")
     evaluation = EvaluationTexts.read(raw / "evaluation.json")

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from keras_gpt3.atomic_write import locked_folder
+from keras_gpt3.config_file import read_config
 from keras_gpt3.corpus.build import build_corpus
 from keras_gpt3.corpus.build import build_stage
 from keras_gpt3.corpus.build import finish_corpus
@@ -13,12 +14,11 @@ from keras_gpt3.corpus.corpus_config import CorpusConfig
 from keras_gpt3.corpus.corpus_config import DecontaminateSection
 from keras_gpt3.corpus.corpus_config import FilterSection
 from keras_gpt3.corpus.corpus_config import ShardSection
+from keras_gpt3.corpus.corpus_config import SourceSection
 from keras_gpt3.corpus.pipeline.beam_options import beam_options
 from keras_gpt3.corpus.quality.quality_classifier import QualityClassifier
-from keras_gpt3.corpus.source_section import SourceSection
 from keras_gpt3.data import Mixture
 from keras_gpt3.data import packed_dataset
-from keras_gpt3.training.recipe.config_file import read_config
 from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
 from tests.fixtures.corpus.excerpts import read_excerpts
 from tests.fixtures.corpus.planted_contamination import evaluation_texts

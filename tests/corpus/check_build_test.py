@@ -7,7 +7,7 @@ from keras_gpt3.corpus.build import build_stage
 from keras_gpt3.corpus.corpus_config import CorpusConfig
 from keras_gpt3.corpus.corpus_config import DecontaminateSection
 from keras_gpt3.corpus.corpus_config import FilterSection
-from keras_gpt3.corpus.source_section import SourceSection
+from keras_gpt3.corpus.corpus_config import SourceSection
 
 
 @pytest.mark.parametrize(

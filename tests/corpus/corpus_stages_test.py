@@ -10,7 +10,7 @@ from keras_gpt3.corpus.build import stage_folder
 from keras_gpt3.corpus.corpus_config import CorpusConfig
 from keras_gpt3.corpus.corpus_config import DecontaminateSection
 from keras_gpt3.corpus.corpus_config import FilterSection
-from keras_gpt3.corpus.source_section import SourceSection
+from keras_gpt3.corpus.corpus_config import SourceSection
 
 
 def config(is_filtered=False, **sections):
@@ -51,26 +51,23 @@ def test_a_classifier_with_nothing_to_filter_raises():
 
 
 @pytest.mark.parametrize("name", STAGES[1:])
-def test_a_stage_is_told_its_section_and_what_the_sources_say(
-    name, monkeypatch
-):
+def test_a_stage_gets_its_section_and_what_the_sources_say(name, monkeypatch):
     found = {}
-    stage, settings = build._stage(name, config(is_filtered=True))
-    assert stage.__name__ == f"{name}_stage"
-    assert type(settings).__name__.lower().startswith(name[:4])
-    if name == "filter":
-        assert settings.sources == ["a"]
-    if name == "dedup":
-        assert settings.remove_documents_of == {"a": ["b"]}
 
     def run(*arguments, **more):
         found["arguments"], found["more"] = arguments, more
 
-    monkeypatch.setattr(build, "_stage", lambda *_: (run, settings))
-    run_stage_of(name, config(seed=7), ["inputs"], "options", False, True)
-    folder = stage_folder(config(), name)
-    assert found["arguments"] == (settings, ["inputs"], folder, 7)
-    assert found["more"] == {
+    monkeypatch.setattr(build, f"{name}_stage", run)
+    whole = config(is_filtered=True, seed=7)
+    run_stage_of(name, whole, ["inputs"], "options", False, True)
+    section, folder = getattr(whole, name), stage_folder(whole, name)
+    assert found["arguments"] == (section, ["inputs"], folder)
+    of_sources = {
+        "filter": {"sources": ["a"]},
+        "dedup": {"remove_documents_of": {"a": ["b"]}},
+    }
+    assert found["more"] == of_sources.get(name, {}) | {
+        "seed": 7,
         "options": "options",
         "progress": False,
         "overwrite": True,

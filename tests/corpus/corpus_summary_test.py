@@ -7,7 +7,7 @@ from keras_gpt3.corpus.build import corpus_summary
 from keras_gpt3.corpus.build import stage_folder
 from keras_gpt3.corpus.build import write_summaries
 from keras_gpt3.corpus.corpus_config import CorpusConfig
-from keras_gpt3.corpus.source_section import SourceSection
+from keras_gpt3.corpus.corpus_config import SourceSection
 from keras_gpt3.data.shard_writer import ShardWriter
 
 READ = {"documents_in": 4, "documents_out": 3, "dropped": {"short": 1}}

@@ -10,10 +10,10 @@ from keras_gpt3.corpus.decontaminate.decontaminate_stage import (
 )
 from keras_gpt3.corpus.decontaminate.decontamination import EvaluationTexts
 from keras_gpt3.corpus.pipeline.document import Document
-from keras_gpt3.corpus.pipeline.part_file import PartWriter
 from keras_gpt3.corpus.pipeline.part_file import StagePart
 from keras_gpt3.corpus.pipeline.part_file import read_part
 from keras_gpt3.corpus.pipeline.part_file import read_part_lines
+from keras_gpt3.corpus.pipeline.part_file import written_part
 
 SETTINGS = DecontaminateSection(
     ngram=3, window=2, min_characters=5, max_pieces=2
@@ -29,9 +29,9 @@ def run(tmp_path):
         path = str(tmp_path / "evaluation.json")
         evaluation.write(path)
         source = str(tmp_path / "in.jsonl.zst")
-        with PartWriter(source) as writer:
+        with written_part(source) as write:
             for number, text in enumerate(texts):
-                writer.write(Document(f"{number}", "novels", text, "http://x"))
+                write(Document(f"{number}", "novels", text, "http://x"))
         find = CountNgrams(path, evaluation.digest, 3)
         ngrams, out = (
             StagePart("novels", "part-0", str(tmp_path / name), source, "1f")
@@ -43,7 +43,7 @@ def run(tmp_path):
         )
         counts = rewrite(out)
         kept = list(read_part(out.output))
-        dropped = map(json.loads, read_part_lines(out.aside("dropped")))
+        dropped = map(json.loads, read_part_lines(out.rejected("dropped")))
         return ngrams.counts, counts, kept, list(dropped)
 
     return run

@@ -87,7 +87,7 @@ def test_what_was_cut_is_told_with_what_it_matched(
     records = [
         json.loads(line)
         for part in stage.parts
-        for line in read_part_lines(part.aside("dropped"))
+        for line in read_part_lines(part.rejected("dropped"))
     ]
     touched = {item.id for item in planted if item.places}
     assert {record["id"] for record in records} == touched

@@ -21,7 +21,7 @@ def drop(tmp_path, rows):
     part = StagePart("web", "part-00000", str(tmp_path), item.path, "1f")
     counts = DropDuplicates({item.path: str(path)})(part)
     kept = [document.id for document in read_part(part.output)]
-    lines = read_part_lines(part.aside("dropped"))
+    lines = read_part_lines(part.rejected("dropped"))
     return counts, kept, [json.loads(line) for line in lines]
 
 
@@ -43,7 +43,7 @@ def test_without_drops_all_stays(tmp_path):
 
 
 def test_a_missing_or_damaged_file_is_not_taken_for_no_drops(tmp_path):
-    with pytest.raises(FileNotFoundError, match="a part must be told. Rec"):
+    with pytest.raises(FileNotFoundError, match="must be listed. Received"):
         read_drops(tmp_path / "drops.json")
     (tmp_path / "drops.json").write_text("[")
     with pytest.raises(ValueError, match="must be a list in JSON. Received"):

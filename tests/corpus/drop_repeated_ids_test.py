@@ -13,7 +13,7 @@ from keras_gpt3.corpus.read.read_stage import DropRepeatedIds
 
 @pytest.fixture
 def parts(tmp_path):
-    """A part that was read, with a line put aside, and the one made of it."""
+    """A part that was read, with a rejected line, and the one made of it."""
     path = tmp_path / "a.jsonl"
     texts = ["Once", "upon a time", "there was"]
     path.write_text(
@@ -29,8 +29,8 @@ def parts(tmp_path):
     return read, part
 
 
-def aside(part):
-    return list(map(json.loads, read_part_lines(part.aside("rejected"))))
+def rejected(part):
+    return list(map(json.loads, read_part_lines(part.rejected("rejected"))))
 
 
 def test_a_part_without_duplicates_is_the_same_file(parts):
@@ -38,7 +38,7 @@ def test_a_part_without_duplicates_is_the_same_file(parts):
     for _ in range(2):
         assert DropRepeatedIds({"other": [0]})(part) == read.counts
     assert os.path.samefile(read.output, part.output)
-    assert aside(part) == aside(read)
+    assert rejected(part) == rejected(read)
     assert not list(pathlib.Path(part.folder).rglob(".*"))
 
 
@@ -52,12 +52,12 @@ def test_a_part_is_copied_where_files_have_one_name_only(parts, monkeypatch):
     assert list(read_part(part.output)) == list(read_part(read.output))
 
 
-def test_documents_are_put_aside_by_their_place(parts):
+def test_documents_are_rejected_by_their_place(parts):
     read, part = parts
     counts = DropRepeatedIds({read.output: [1]})(part)
     kept = [document.text for document in read_part(part.output)]
     assert kept == ["Once", "there was"]
-    records = aside(part)
+    records = rejected(part)
     assert [record["reason"] for record in records] == [
         "no JSON",
         "duplicate id",

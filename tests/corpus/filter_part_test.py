@@ -31,7 +31,7 @@ def run(tmp_path, source="web", **kwargs):
     # As it goes to a worker.
     counts = pickle.loads(pickle.dumps(process_part))(part)
     kept = list(read_part(part.output))
-    lines = read_part_lines(part.aside("dropped"))
+    lines = read_part_lines(part.rejected("dropped"))
     return counts, kept, [json.loads(line) for line in lines]
 
 

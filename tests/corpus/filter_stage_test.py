@@ -19,13 +19,15 @@ def save_classifier(folder, seed=0):
 @pytest.fixture
 def settings(tmp_path):
     save_classifier(tmp_path / "classifier")
-    return FilterSection(str(tmp_path / "classifier"), sources=["web"])
+    return FilterSection(str(tmp_path / "classifier"))
 
 
-def run(folder, settings, num_parts=2, texts=TEXTS, **kwargs):
+def run(folder, settings, num_parts=2, texts=TEXTS, sources=("web",), **kwargs):
     inputs = write_parts(folder / "in", texts, num_parts)
     inputs += write_parts(folder / "in", {"7": "word7"}, source="books")
-    return filter_stage(settings, inputs, folder / "out", **kwargs)
+    return filter_stage(
+        settings, inputs, folder / "out", sources=sources, **kwargs
+    )
 
 
 def test_the_outcome_is_the_same_for_any_parts(tmp_path, settings):
@@ -46,7 +48,7 @@ def test_another_seed_draws_anew(tmp_path, settings):
 
 
 def test_without_sources_no_classifier_is_needed(tmp_path):
-    stage = run(tmp_path, FilterSection(sources=[]))
+    stage = run(tmp_path, FilterSection(), sources=())
     assert len(kept_ids(stage)) == 60
 
 
@@ -60,7 +62,7 @@ def test_without_sources_no_classifier_is_needed(tmp_path):
 def test_a_missing_classifier_is_one_sentence(tmp_path, folder, error, message):
     folder = folder and str(tmp_path / folder)
     with pytest.raises(error, match=message):
-        run(tmp_path, FilterSection(folder, sources=["web"]))
+        run(tmp_path, FilterSection(folder))
     assert not (tmp_path / "out").exists()
 
 

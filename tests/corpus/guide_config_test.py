@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from keras_gpt3.cli.main import app
+from keras_gpt3.config_file import read_config
 from keras_gpt3.corpus.pipeline.document import Document
-from keras_gpt3.corpus.pipeline.part_file import PartWriter
-from keras_gpt3.training.recipe.config_file import read_config
+from keras_gpt3.corpus.pipeline.part_file import written_part
 from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
 from tests.fixtures.corpus.excerpts import read_excerpts
 
@@ -42,9 +42,9 @@ def raw_files(tmp_path, monkeypatch):
     shutil.copy(PAGES / "crawl.warc.gz", "crawl")
     shutil.copy(PAGES / "raw.warc.gz", "raw")
     shutil.copy(PAGES / "evaluation.jsonl", ".")
-    with PartWriter("webtext2/a.jsonl.zst") as writer:
+    with written_part("webtext2/a.jsonl.zst") as write:
         for row in read_excerpts("speeches"):
-            writer.write(Document(row["id"], "webtext2", row["text"]))
+            write(Document(row["id"], "webtext2", row["text"]))
     for number, row in enumerate(read_excerpts("novels")):
         pathlib.Path(f"books/{number}.txt").write_text(row["text"], "utf-8")
     table = pyarrow.Table.from_pylist(read_excerpts("encyclopedia"))

@@ -3,9 +3,9 @@
 import json
 
 from keras_gpt3.corpus.pipeline.document import Document
-from keras_gpt3.corpus.pipeline.part_file import PartWriter
 from keras_gpt3.corpus.pipeline.part_file import read_part
 from keras_gpt3.corpus.pipeline.part_file import read_part_lines
+from keras_gpt3.corpus.pipeline.part_file import written_part
 from keras_gpt3.corpus.pipeline.stage import StageInput
 
 
@@ -25,9 +25,9 @@ def write_parts(folder, texts, num_parts=1, source="web"):
     inputs = []
     for number in range(num_parts):
         path = folder / source / f"part-{number:05}.jsonl.zst"
-        with PartWriter(path) as writer:
+        with written_part(path) as write:
             for document in documents[number::num_parts]:
-                writer.write(document)
+                write(document)
         inputs.append(StageInput(source, str(path), f"{number}"))
     return inputs
 
@@ -47,6 +47,6 @@ def dropped(stage):
     records = [
         json.loads(line)
         for part in stage.parts
-        for line in read_part_lines(part.aside("dropped"))
+        for line in read_part_lines(part.rejected("dropped"))
     ]
     return {record["id"]: record for record in records}

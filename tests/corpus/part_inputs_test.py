@@ -2,7 +2,7 @@ import pytest
 
 from keras_gpt3.atomic_write import write_json
 from keras_gpt3.corpus.build import part_inputs
-from keras_gpt3.corpus.pipeline.part_file import PartWriter
+from keras_gpt3.corpus.pipeline.part_file import written_part
 from keras_gpt3.corpus.pipeline.stage import Stage
 from keras_gpt3.corpus.pipeline.stage import StageInput
 from keras_gpt3.corpus.pipeline.stage import inputs_digest
@@ -14,7 +14,7 @@ def stage(tmp_path):
     stage = Stage("read", tmp_path / "1_read", inputs, {})
     stage.start()
     for part in stage.parts:
-        with PartWriter(part.aside("dropped")), PartWriter(part.output):
+        with written_part(part.rejected("dropped")), written_part(part.output):
             pass
         part.finish({})
     return stage
@@ -52,7 +52,7 @@ def test_a_part_that_is_gone_is_not_left_out_in_silence(stage):
 
 def test_parts_come_by_number(tmp_path):
     for number in (99999, 100000):
-        with PartWriter(tmp_path / "a" / f"part-{number}.jsonl.zst"):
+        with written_part(tmp_path / "a" / f"part-{number}.jsonl.zst"):
             pass
         write_json(tmp_path / "a" / f"part-{number}.json", {"digest": "1"})
     inputs = [

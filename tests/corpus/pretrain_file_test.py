@@ -1,13 +1,13 @@
 import pytest
 
+from keras_gpt3.config_file import read_config
 from keras_gpt3.corpus import pretrain_file
 from keras_gpt3.corpus.corpus_config import CorpusConfig
 from keras_gpt3.corpus.corpus_config import ShardSection
+from keras_gpt3.corpus.corpus_config import SourceSection
 from keras_gpt3.corpus.pretrain_file import write_pretrain_file
-from keras_gpt3.corpus.source_section import SourceSection
 from keras_gpt3.planning import describe
 from keras_gpt3.planning import estimate_training_memory
-from keras_gpt3.training.recipe.config_file import read_config
 from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
 from keras_gpt3.training.run.pretrain import run_recipe
 

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from keras_gpt3.corpus.corpus_config import ReadSection
 from keras_gpt3.corpus.pipeline.part_file import StagePart
 from keras_gpt3.corpus.pipeline.part_file import read_part
 from keras_gpt3.corpus.pipeline.part_file import read_part_lines
@@ -23,46 +24,52 @@ def read(tmp_path):
         part = StagePart(
             "novels", "part-00000", str(tmp_path / "1"), str(path), "1f"
         )
-        counts = ReadFilePart({"novels": str(tmp_path)}, **settings)(part)
+        counts = ReadFilePart(
+            {"novels": str(tmp_path)}, ReadSection(**settings)
+        )(part)
         kept = list(read_part(part.output))
-        aside = list(map(json.loads, read_part_lines(part.aside("rejected"))))
+        rejected = list(
+            map(json.loads, read_part_lines(part.rejected("rejected")))
+        )
         assert counts["documents_out"] == len(kept)
-        assert sum(counts["dropped"].values()) == len(aside)
+        assert sum(counts["dropped"].values()) == len(rejected)
         assert np.load(ids_path(part)).shape == (2, len(kept))
-        return kept, aside, counts
+        return kept, rejected, counts
 
     return read
 
 
 def test_documents_are_repaired_and_named_below_the_root(read):
-    kept, aside, counts = read(["cafÃ©\r\n", ENGLISH])
+    kept, rejected, counts = read(["cafÃ©\r\n", ENGLISH])
     assert [document.text for document in kept] == ["café", ENGLISH]
     assert kept[0].id == "novels/in/a.jsonl:1"
     assert kept[0].extra == {}
-    assert aside == []
+    assert rejected == []
     assert counts["documents_in"] == 2
     assert counts["files"] == 1
 
 
-def test_other_languages_are_put_aside(read):
-    kept, aside, counts = read([ENGLISH, GERMAN, "123"], languages=["en"])
+def test_other_languages_are_rejected(read):
+    kept, rejected, counts = read([ENGLISH, GERMAN, "123"], languages=["en"])
     assert [document.text for document in kept] == [ENGLISH]
     assert kept[0].extra["language"] == "en"
     assert kept[0].extra["language_score"] > 0.5
-    assert [a["detail"]["language"] for a in aside] == ["de", "und"]
+    assert [a["detail"]["language"] for a in rejected] == ["de", "und"]
     assert counts["dropped"] == {"other language": 2}
     assert sum(counts["histograms"]["language score"].values()) == 1
 
 
-def test_a_language_that_is_not_sure_is_put_aside(read):
+def test_a_language_that_is_not_sure_is_rejected(read):
     _, _, counts = read([ENGLISH], languages=["en"], min_language_score=1.0)
     assert counts["dropped"] == {"unsure language": 1}
 
 
-def test_short_and_empty_texts_are_put_aside(read):
-    kept, aside, counts = read(["  \n", "Once", "Once upon"], min_characters=5)
+def test_short_and_empty_texts_are_rejected(read):
+    kept, rejected, counts = read(
+        ["  \n", "Once", "Once upon"], min_characters=5
+    )
     assert [document.text for document in kept] == ["Once upon"]
-    assert [record["reason"] for record in aside] == [
+    assert [record["reason"] for record in rejected] == [
         "empty text",
         "short text",
     ]

@@ -10,6 +10,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from keras_gpt3.corpus.corpus_config import ReadSection
 from keras_gpt3.corpus.pipeline import beam_worker
 from keras_gpt3.corpus.pipeline.beam_options import beam_options
 from keras_gpt3.corpus.pipeline.part_file import read_part
@@ -42,10 +43,16 @@ def folder(tmp_path):
     return folder
 
 
-def run(folder, output, options=ONE, **settings):
-    settings = {"languages": ["en"]} | settings
+def run(folder, output, options=ONE, overwrite=False, **settings):
+    settings = ReadSection(**{"languages": ["en"]} | settings)
     files = {"novels": [folder]}
-    return read_stage(files, output, options=options, **settings)
+    return read_stage(
+        settings, files, output, options=options, overwrite=overwrite
+    )
+
+
+def read_all(files, output):
+    return read_stage(ReadSection(), files, output, options=ONE)
 
 
 def contents(folder):
@@ -56,7 +63,7 @@ def contents(folder):
     }
 
 
-def test_everything_is_read_or_put_aside_with_its_reason(folder, tmp_path):
+def test_everything_is_read_or_rejected_with_its_reason(folder, tmp_path):
     stage = run(folder, tmp_path / "1")
     assert stage.is_done
     totals = stage.totals["all"]
@@ -85,7 +92,7 @@ def test_everything_is_read_or_put_aside_with_its_reason(folder, tmp_path):
 
 def test_the_same_ids_in_two_sources_stay(folder, tmp_path):
     files = {"novels": [folder / "a.jsonl"], "crawl": [folder / "a.jsonl"]}
-    totals = read_stage(files, tmp_path / "1", options=ONE).totals
+    totals = read_all(files, tmp_path / "1").totals
     assert totals["sources"]["crawl"]["documents_out"] == 5
     assert totals["all"]["dropped"] == {}
 
@@ -135,7 +142,7 @@ def test_an_unknown_suffix_is_refused_before_anything_is_written(
     (folder / "letter.doc").write_text("Dear")
     files = {"novels": [folder, folder / "letter.doc"]}
     with pytest.raises(ValueError, match=r"letter\.doc'\. Convert or rename"):
-        read_stage(files, tmp_path / "1", options=ONE)
+        read_all(files, tmp_path / "1")
     assert not (tmp_path / "1").exists()
 
 
@@ -145,8 +152,10 @@ package = types.ModuleType("keras_gpt3")
 package.__path__ = [{package!r}]
 sys.modules["keras_gpt3"] = package
 from keras_gpt3.corpus.pipeline.beam_options import beam_options
+from keras_gpt3.corpus.corpus_config import ReadSection
 from keras_gpt3.corpus.read.read_stage import read_stage
-read_stage({{"novels": [{folder!r}]}}, {output!r}, options=beam_options(1))
+files = {{"novels": [{folder!r}]}}
+read_stage(ReadSection(), files, {output!r}, options=beam_options(1))
 """
 
 
@@ -169,10 +178,10 @@ def test_a_killed_run_goes_on_with_what_is_missing(tmp_path):
     done = {path: os.stat(path) for path in counts.glob("*.json")}
     assert 3 <= len(done) < 12
     assert not (output / "stage.json").exists()
-    read_stage({"novels": [folder]}, output, options=ONE)
+    read_all({"novels": [folder]}, output)
     for path, stat in done.items():
         assert path.stat().st_mtime_ns == stat.st_mtime_ns
-    read_stage({"novels": [folder]}, tmp_path / "2", options=ONE)
+    read_all({"novels": [folder]}, tmp_path / "2")
     assert contents(output) == contents(tmp_path / "2")
 
 
@@ -184,7 +193,7 @@ def test_names_and_addresses_that_are_no_utf_8_do_not_end_a_run(tmp_path):
             '{"text": "Once", "url": "\\ud800"}\n{"text":\n'
         )
     for _ in range(2):
-        stage = read_stage({"novels": [folder]}, tmp_path / "1", options=ONE)
+        stage = read_all({"novels": [folder]}, tmp_path / "1")
         documents = [d for i in stage.outputs() for d in read_part(i.path)]
         assert [d.id for d in documents] == [
             f"novels/{name}\\udce9.jsonl:1" for name in "ab"
@@ -199,7 +208,7 @@ def test_ids_stay_when_a_folder_comes_beside(tmp_path):
         path.parent.mkdir(parents=True)
         path.write_text(name)
         files = {"novels": [f"{tmp_path}/in/*/x.txt"]}
-        stage = read_stage(files, tmp_path / "1", options=ONE)
+        stage = read_all(files, tmp_path / "1")
         ids.append([d.id for p in stage.parts for d in read_part(p.output)])
     assert ids[0] == ids[1][1:]
     assert len(ids[1]) == 2

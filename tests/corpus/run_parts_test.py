@@ -8,7 +8,7 @@ from keras_gpt3.corpus.pipeline.beam_options import beam_options
 from keras_gpt3.corpus.pipeline.corpus_pipeline import run_parts
 from keras_gpt3.corpus.pipeline.corpus_pipeline import run_stage
 from keras_gpt3.corpus.pipeline.document import Document
-from keras_gpt3.corpus.pipeline.part_file import PartWriter
+from keras_gpt3.corpus.pipeline.part_file import written_part
 from keras_gpt3.corpus.pipeline.stage import Stage
 from keras_gpt3.corpus.pipeline.stage import StageInput
 
@@ -25,8 +25,8 @@ def process(part, calls=None, broken=None):
         raise ValueError(f"text must be x. Received: part={part.input}. Use x.")
     if calls is not None:
         pathlib.Path(calls, part.name).touch(exist_ok=False)
-    with PartWriter(part.output) as writer:
-        writer.write(Document(part.input, part.source, "Once" * 100))
+    with written_part(part.output) as write:
+        write(Document(part.input, part.source, "Once" * 100))
     return {"documents_out": 1}
 
 
@@ -50,8 +50,8 @@ def test_each_part_is_made_once_and_a_second_run_makes_none(tmp_path):
 def test_two_workers_make_what_one_makes(tmp_path):
     # Pickled by value: worker processes do not know this module.
     def work(part):
-        with PartWriter(part.output) as writer:
-            writer.write(Document(part.input, part.source, "Once" * 100))
+        with written_part(part.output) as write:
+            write(Document(part.input, part.source, "Once" * 100))
         return {"documents_out": 1}
 
     run_stage(make(tmp_path / "1"), work, ONE)

@@ -8,7 +8,7 @@ from keras_gpt3 import GPT3Tokenizer
 from keras_gpt3.corpus.corpus_config import ShardSection
 from keras_gpt3.corpus.pipeline.beam_options import beam_options
 from keras_gpt3.corpus.pipeline.document import Document
-from keras_gpt3.corpus.pipeline.part_file import PartWriter
+from keras_gpt3.corpus.pipeline.part_file import written_part
 from keras_gpt3.corpus.pipeline.stage import StageInput
 from keras_gpt3.corpus.shard.shard_stage import shard_stage
 from keras_gpt3.data import TokenShards
@@ -41,9 +41,9 @@ def write_parts(folder, documents, num_parts):
         for number in range(num_parts):
             path = folder / source / f"part-{number:05}.jsonl.zst"
             part = own[number::num_parts]
-            with PartWriter(path) as writer:
+            with written_part(path) as write:
                 for document in part:
-                    writer.write(document)
+                    write(document)
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             inputs.append(StageInput(source, str(path), content))
     return inputs

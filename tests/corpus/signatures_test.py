@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.corpus.dedup.locality_bands import FURTHER_HASHES
-from keras_gpt3.corpus.dedup.locality_bands import MinHash
+from keras_gpt3.corpus.dedup.lsh_bands import FURTHER_HASHES
+from keras_gpt3.corpus.dedup.lsh_bands import MinHash
 from keras_gpt3.corpus.dedup.signatures import Signatures
 from keras_gpt3.corpus.dedup.signatures import text_digest
 from keras_gpt3.corpus.pipeline.document import Document

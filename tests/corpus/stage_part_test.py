@@ -16,7 +16,7 @@ def test_paths_lie_in_the_folder_of_the_source(part, tmp_path):
     assert part.output == str(folder / "part-00003.jsonl.zst")
     assert part.counts_path == str(folder / "part-00003.json")
     aside = folder / "dropped" / "part-00003.jsonl.zst"
-    assert part.aside("dropped") == str(aside)
+    assert part.rejected("dropped") == str(aside)
     assert part.path("ids", "a.npy") == str(folder / "ids" / "a.npy")
 
 

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from keras_gpt3.corpus.pipeline import stage as module
-from keras_gpt3.corpus.pipeline.part_file import PartWriter
+from keras_gpt3.corpus.pipeline.part_file import written_part
 from keras_gpt3.corpus.pipeline.stage import FORMAT
 from keras_gpt3.corpus.pipeline.stage import Stage
 from keras_gpt3.corpus.pipeline.stage import StageInput
@@ -25,7 +25,7 @@ def finish_parts(stage):
     stage.start()
     pending = stage.pending_parts()
     for part in pending:
-        with PartWriter(part.output):
+        with written_part(part.output):
             pass
         part.finish({"documents_in": 1})
     return [f"{part.source}/{part.name}" for part in pending]
@@ -200,7 +200,7 @@ def test_counts_of_an_old_input_do_not_count_for_the_text_of_another(tmp_path):
     other = make(tmp_path, [INPUTS[0], StageInput("novels", "b.jsonl", "9")])
     other.start()
     # Killed here: its text is there, of the same length, without its counts.
-    with PartWriter(other.parts[1].output):
+    with written_part(other.parts[1].output):
         pass
     assert finish_parts(make(tmp_path, INPUTS[:2])) == ["novels/part-00001"]
 

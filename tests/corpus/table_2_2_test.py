@@ -1,9 +1,9 @@
 import pytest
 
+from keras_gpt3.corpus.corpus_config import SourceSection
 from keras_gpt3.corpus.pretrain_file import complete_sources
 from keras_gpt3.corpus.pretrain_file import mixture_weights
 from keras_gpt3.corpus.pretrain_file import table_2_2
-from keras_gpt3.corpus.source_section import SourceSection
 
 # "Weight in training mix" of the paper's Table 2.2, typed once more.
 PERCENT = {

@@ -2,8 +2,8 @@ import pytest
 
 from keras_gpt3 import GPT3Tokenizer
 from keras_gpt3.corpus.pipeline.document import Document
-from keras_gpt3.corpus.pipeline.part_file import PartWriter
 from keras_gpt3.corpus.pipeline.part_file import StagePart
+from keras_gpt3.corpus.pipeline.part_file import written_part
 from keras_gpt3.corpus.shard import tokenize_part
 from keras_gpt3.corpus.shard.tokenize_part import StoredTokenizer
 from keras_gpt3.corpus.shard.tokenize_part import TokenizedPart
@@ -32,9 +32,9 @@ def test_documents_are_tokenized_with_their_keys(
 ):
     monkeypatch.setattr(tokenize_part, "_BATCH", batch)
     path = str(tmp_path / "in.jsonl.zst")
-    with PartWriter(path) as writer:
+    with written_part(path) as write:
         for document in DOCUMENTS:
-            writer.write(document)
+            write(document)
     part = StagePart("novels", "part-00000", str(tmp_path), path, "1f")
     counts = TokenizePart(tokenizer, 3, 0.5)(part)
     found = TokenizedPart(

@@ -55,22 +55,6 @@ def test_the_size_of_texts_is_unknown():
     assert Documents(TEXTS).num_bytes is None
 
 
-@pytest.mark.parametrize(
-    ("num_documents", "num_characters", "sizes"),
-    [
-        (2, 10**6, [2, 2, 1]),
-        (10, 10**6, [5]),
-        (10, 6, [2, 2, 1]),
-        (10, 1, [1] * 5),
-    ],
-)
-def test_batches_end_at_either_limit(num_documents, num_characters, sizes):
-    texts = ["abc"] * 5
-    batches = list(Documents(texts).batches(num_documents, num_characters))
-    assert [len(batch) for batch in batches] == sizes
-    assert sum(batches, []) == texts
-
-
 def test_a_missing_file_is_named_before_anything_is_read(paths):
     message = (
         "A path must name a file. Received: path='missing.txt'. Correct it; "

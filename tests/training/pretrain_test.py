@@ -70,14 +70,6 @@ def test_a_config_of_pythons_own_types_resumes(tmp_path, monkeypatch):
     assert train(config)
 
 
-def test_a_config_that_no_file_can_hold_leaves_no_folder(tmp_path):
-    config = small_config(tmp_path, model={"overrides": {"dropout": object()}})
-    message = "^model.overrides.dropout must be of a type that YAML can hold"
-    with pytest.raises(ValueError, match=message):
-        train(config)
-    assert not pathlib.Path(config.folder).exists()
-
-
 def test_a_vocabulary_larger_than_the_models_raises(tmp_path):
     message = (
         "The shards' vocabulary must be at most the model's. Received: 61 ids "

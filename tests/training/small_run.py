@@ -1,9 +1,8 @@
 """A pretraining run of seconds: shards, config and model."""
 
-import dataclasses
-
 import numpy as np
 
+from keras_gpt3.config_model import make_config
 from keras_gpt3.data.shard_writer import ShardWriter
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.training import PretrainingConfig
@@ -57,16 +56,11 @@ def small_config(tmp_path, name="run", **changes):
             "peak_flops": None,
         },
     }
-    kinds = {
-        field.name: field.type
-        for field in dataclasses.fields(PretrainingConfig)
-        if dataclasses.is_dataclass(field.type)
-    }
-    made = {
-        key: kind(**(values.get(key, {}) | changes.pop(key, {})))
-        for key, kind in kinds.items()
-    }
-    return PretrainingConfig(folder=str(tmp_path / name), **made, **changes)
+    values["folder"] = tmp_path / name
+    for key, change in changes.items():
+        is_section = isinstance(change, dict)
+        values[key] = values.get(key, {}) | change if is_section else change
+    return make_config(PretrainingConfig, values)
 
 
 def train(config, **overrides):

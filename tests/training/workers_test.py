@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
+from keras_gpt3.config_file import write_config
 from keras_gpt3.training import RunCheckpoints
-from keras_gpt3.training.recipe.config_file import write_config
 from tests.small_gpt3 import LENGTH
 from tests.training.pretraining_run_test import small_recipe
 from tests.training.small_run import small_config

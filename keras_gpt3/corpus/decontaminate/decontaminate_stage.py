@@ -18,8 +18,8 @@ from keras_gpt3.corpus.pipeline.document import RejectedRecord
 from keras_gpt3.corpus.pipeline.part_counts import PartCounts
 from keras_gpt3.corpus.pipeline.part_counts import merge_counts
 from keras_gpt3.corpus.pipeline.part_file import DROPPED
-from keras_gpt3.corpus.pipeline.part_file import PartWriter
 from keras_gpt3.corpus.pipeline.part_file import read_part
+from keras_gpt3.corpus.pipeline.part_file import written_part
 from keras_gpt3.corpus.pipeline.stage import Stage
 
 _NGRAMS = "ngrams"
@@ -39,13 +39,13 @@ def decontaminate_stage(
 ):
     """Cuts the n-grams of evaluation texts out of documents.
 
-    Appendix C of Brown et al. 2020: an n-gram of 13 words, lower-cased and
-    without punctuation, goes with 200 characters on either side; pieces of
-    fewer than 200 characters go; of a document of more than 10 pieces nothing
-    stays; n-grams that more than 10 documents of the corpus hold are ignored.
-    Two passes: the n-grams' documents are counted, then parts are written. The
+    Appendix C of Brown et al. 2020: an n-gram of 13 words, lowercased and
+    without punctuation, is removed with 200 characters on either side, as are
+    pieces of fewer than 200 characters and documents of more than 10 pieces;
+    n-grams that more than 10 documents of the corpus hold are ignored. Two
+    passes: the n-grams' documents are counted, then parts are written. The
     pieces of a document have its id with `#0`, `#1` and so on, and the id as
-    `"piece_of"`. What went is told in `OUTPUT/SOURCE/dropped`.
+    `"piece_of"`. What was removed is in `OUTPUT/SOURCE/dropped`.
     """
     evaluation = evaluation or read_evaluation_texts(settings)
     num_short = _num_short(evaluation, settings.ngram)
@@ -53,7 +53,7 @@ def decontaminate_stage(
     known = dataclasses.asdict(settings) | {"evaluation": evaluation.digest}
     for name in _ORIGINS:
         del known[name]
-    # Whether an n-gram is common hangs on all documents.
+    # Whether an n-gram is common depends on all documents.
     everything = " ".join(sorted(item.digest for item in inputs))
     stage = Stage("decontaminate", output, inputs, known, everything)
     stage.start(overwrite)
@@ -143,8 +143,8 @@ class DecontaminatePart:
         counts = PartCounts()
         totals = {"documents": 0, "pieces": 0, "characters": 0}
         with (
-            PartWriter(part.output) as kept,
-            PartWriter(part.aside(DROPPED)) as dropped,
+            written_part(part.output) as keep,
+            written_part(part.rejected(DROPPED)) as reject,
         ):
             for number, document in enumerate(read_part(part.input)):
                 counts.read(document)
@@ -152,10 +152,10 @@ class DecontaminatePart:
                 if number in numbers:
                     pieces, record = self._cut(document)
                 for piece in pieces:
-                    kept.write(piece)
+                    keep(piece)
                     counts.keep(piece)
                 if record is not None:
-                    dropped.write(record)
+                    reject(record)
                     _count_part(record, document, pieces, counts, totals)
         return counts.to_json() | {"cut": totals}
 
@@ -164,7 +164,7 @@ class DecontaminatePart:
         return json.loads(path.read_bytes())["counts"]["documents"]
 
     def _cut(self, document):
-        """What stays of a document, and a record of what goes, or `None`."""
+        """What stays of a document, and a record of the rest, or `None`."""
         finder, settings = self.finder, self.settings
         index, names = evaluation_index(
             finder.texts, finder.ngram, finder.digest

@@ -2,12 +2,12 @@
 
 import dataclasses
 import functools
-import hashlib
 import json
 
 import numpy as np
 
 from keras_gpt3.atomic_write import write_json
+from keras_gpt3.corpus.pipeline.stage import json_digest
 from keras_gpt3.corpus.read.decode_text import escaped_text
 from keras_gpt3.data.ngrams import NgramIndex
 from keras_gpt3.data.ngrams import normalized_words
@@ -89,8 +89,7 @@ class EvaluationTexts:
     @property
     def digest(self):
         """string. Another one for other texts."""
-        content = json.dumps(self.texts).encode()
-        return hashlib.blake2b(content, digest_size=16).hexdigest()
+        return json_digest(self.texts)
 
     def num_shorter(self, num_words):
         """Counts the texts that hold no n-gram."""

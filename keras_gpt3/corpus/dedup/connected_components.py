@@ -1,12 +1,13 @@
 """Clusters: what is linked, by whatever number of links, belongs together."""
 
-import dataclasses
 import pathlib
 
 import numpy as np
 
 from keras_gpt3.atomic_write import atomic_write
-from keras_gpt3.corpus.dedup.locality_bands import mixed_bits
+from keras_gpt3.corpus.dedup.lsh_bands import mixed_bits
+from keras_gpt3.corpus.dedup.lsh_bands import run_starts
+from keras_gpt3.corpus.dedup.lsh_bands import scattered
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.corpus_pipeline import corpus_pipeline
 
@@ -25,52 +26,45 @@ def connected_components(paths, folder, num_blocks, options):
     while not is_done:
         target = pathlib.Path(folder, f"pass-{number:02}")
         with corpus_pipeline(options) as pipeline:
-            _add_rounds(pipeline, paths, _Blocks(num_blocks), str(target))
+            _add_rounds(pipeline, paths, num_blocks, str(target))
         paths = sorted(map(str, target.glob("*.npz")))
         is_done = all(_is_done(path) for path in paths)
         number += 1
     return paths
 
 
-def _add_rounds(pipeline, paths, blocks, folder):
+def _add_rounds(pipeline, paths, num_blocks, folder):
     beam = import_extra("apache_beam")
     links = (
         pipeline
         | beam.Create(paths)
         | beam.Reshuffle()
-        | "Read" >> beam.FlatMap(_read_stars, blocks)
+        | "Read" >> beam.FlatMap(_read_stars, num_blocks)
     )
     for i in range(_ROUNDS):
         links = (
             links
             | f"Neighbours {i}" >> beam.GroupByKey()
-            | f"Large star {i}" >> beam.FlatMap(_large_star, blocks)
+            | f"Large star {i}" >> beam.FlatMap(_large_star, num_blocks)
             | f"Smaller neighbours {i}" >> beam.GroupByKey()
-            | f"Small star {i}" >> beam.FlatMap(_small_star, blocks)
+            | f"Small star {i}" >> beam.FlatMap(_small_star, num_blocks)
         )
     _ = links | beam.GroupByKey() | beam.Map(_write, folder)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Blocks:
-    """Divides links among blocks by their first node."""
+def _scatter(links, num_blocks):
+    """Yields pairs of a block's number and its links, by their first node."""
+    return scattered(links, mixed_bits(links[:, 0]), num_blocks)
 
-    num_blocks: int
 
-    def scatter(self, links):
-        """Yields pairs of a block's number and its links."""
-        number = mixed_bits(links[:, 0]) % np.uint64(self.num_blocks)
-        for block in np.unique(number):
-            yield int(block), links[number == block]
-
-    def scatter_both_ways(self, links):
-        yield from self.scatter(np.concatenate([links, links[:, ::-1]]))
+def _scatter_both_ways(links, num_blocks):
+    return _scatter(np.concatenate([links, links[:, ::-1]]), num_blocks)
 
 
 # === One block ===
 
 
-def _read_stars(path, blocks):
+def _read_stars(path, num_blocks):
     """The links of a file, each cluster of which is made a star at once."""
     sparse = import_extra("scipy.sparse")
     with np.load(path) as arrays:
@@ -86,29 +80,25 @@ def _read_stars(path, blocks):
     _, firsts = np.unique(labels, return_index=True)
     centers = nodes[firsts][labels]
     stars = np.stack([nodes, centers], axis=1)[nodes != centers]
-    yield from blocks.scatter_both_ways(stars)
+    yield from _scatter_both_ways(stars, num_blocks)
 
 
 def _gathered(item):
     """A block's links once each, sorted, and the smallest end of each run."""
     links = np.unique(np.concatenate(list(item[1])), axis=0)
-    is_first = np.ones(len(links), "bool")
-    is_first[1:] = links[1:, 0] != links[:-1, 0]
-    firsts = np.maximum.accumulate(np.where(is_first, np.arange(len(links)), 0))
-    return links, links[firsts, 1]
+    return links, links[run_starts(links[:, 0]), 1]
 
 
-def _large_star(item, blocks):
+def _large_star(item, num_blocks):
     """Links larger neighbours to the smallest node around (or itself)."""
     links, smallest = _gathered(item)
     center = np.minimum(smallest, links[:, 0])
     is_larger = links[:, 1] > links[:, 0]
-    yield from blocks.scatter(
-        np.stack([links[:, 1], center], axis=1)[is_larger]
-    )
+    stars = np.stack([links[:, 1], center], axis=1)[is_larger]
+    yield from _scatter(stars, num_blocks)
 
 
-def _small_star(item, blocks):
+def _small_star(item, num_blocks):
     """Links a node and its smaller neighbours to the smallest of these."""
     links, smallest = _gathered(item)
     stars = np.concatenate(
@@ -118,7 +108,7 @@ def _small_star(item, blocks):
         ]
     )
     stars = np.unique(stars[stars[:, 0] != stars[:, 1]], axis=0)
-    yield from blocks.scatter_both_ways(stars)
+    yield from _scatter_both_ways(stars, num_blocks)
 
 
 def _write(item, folder):

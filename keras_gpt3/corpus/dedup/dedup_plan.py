@@ -2,23 +2,22 @@
 
 import dataclasses
 import functools
+import itertools
 import json
 import pathlib
 
 import numpy as np
 
-from keras_gpt3.corpus.dedup.locality_bands import ENTRY
-from keras_gpt3.corpus.dedup.locality_bands import NUM_FURTHER
-from keras_gpt3.corpus.dedup.locality_bands import band_keys
-from keras_gpt3.corpus.dedup.locality_bands import mixed_bits
+from keras_gpt3.corpus.dedup.lsh_bands import ENTRY
+from keras_gpt3.corpus.dedup.lsh_bands import NUM_FURTHER
+from keras_gpt3.corpus.dedup.lsh_bands import band_keys
+from keras_gpt3.corpus.dedup.lsh_bands import mixed_bits
 from keras_gpt3.corpus.dedup.signatures import DIGEST
 from keras_gpt3.corpus.dedup.signatures import Signatures
 from keras_gpt3.corpus.pipeline.document import RejectedRecord
 from keras_gpt3.corpus.pipeline.document import stable_hash
-from keras_gpt3.corpus.pipeline.part_counts import PartCounts
-from keras_gpt3.corpus.pipeline.part_file import DROPPED
-from keras_gpt3.corpus.pipeline.part_file import PartWriter
 from keras_gpt3.corpus.pipeline.part_file import read_part
+from keras_gpt3.corpus.pipeline.part_file import sort_documents
 from keras_gpt3.corpus.pipeline.stage import FORMAT
 from keras_gpt3.corpus.pipeline.stage import SETTINGS_NAME
 from keras_gpt3.corpus.pipeline.stage import STAGE_NAME
@@ -69,7 +68,7 @@ class PlannedPart:
     def band_entries(self, number, num_bands, equal=()):
         """What is equal among these may have similar texts."""
         signatures = self.signatures()
-        # Of no words, no set is a duplicate.
+        # A set without words is no duplicate.
         sizes = np.diff(signatures.sets.indptr)
         there = self._is_there(len(sizes)) & (sizes > 0)
         num_hashes = signatures.minima.shape[1] - 2 * NUM_FURTHER
@@ -134,48 +133,39 @@ _NAMED = ("matched", "similarity", "kept")
 
 @dataclasses.dataclass(frozen=True)
 class DropDuplicates:
-    """Copies a part but for some rows, which it puts aside."""
+    """Copies a part but for some rows, which it rejects."""
 
     drops: dict
 
     def __call__(self, part):
         drops = read_drops(self.drops[part.input])
         drops = {drop["row"]: drop for drop in drops}
-        counts = PartCounts()
-        with (
-            PartWriter(part.output) as writer,
-            PartWriter(part.aside(DROPPED)) as aside,
-        ):
-            for row, document in enumerate(read_part(part.input)):
-                counts.read(document)
-                if row not in drops:
-                    counts.keep(document)
-                    writer.write(document)
-                    continue
-                drop = drops[row]
-                detail = {name: drop[name] for name in _NAMED}
-                record = RejectedRecord.of_document(
-                    document, drop["reason"], detail
-                )
-                counts.observe("similarity", drop["similarity"])
-                counts.drop(record)
-                aside.write(record)
-        return counts.to_json()
+        rows = itertools.count()
+
+        def decide(document, counts):
+            drop = drops.get(next(rows))
+            if drop is None:
+                return document
+            counts.observe("similarity", drop["similarity"])
+            detail = {name: drop[name] for name in _NAMED}
+            return RejectedRecord.of_document(document, drop["reason"], detail)
+
+        return sort_documents(part, read_part(part.input), decide)
 
 
 def read_drops(path):
-    """Reads which documents of a part go."""
+    """Reads which documents of a part are removed."""
     try:
         return json.loads(pathlib.Path(path).read_bytes())
     except FileNotFoundError as error:
-        # Not taken for a part of which nothing goes.
+        # Not taken for a part without duplicates.
         raise FileNotFoundError(
-            "What goes of a part must be told. Received: "
+            "The duplicates of a part must be listed. Received: "
             f"file='{path}', which is missing. Run dedup there again."
         ) from error
     except ValueError as error:
         raise ValueError(
-            "What goes of a part must be a list in JSON. Received: "
+            "The duplicates of a part must be a list in JSON. Received: "
             f"file='{path}' ({error}). Remove it and run dedup there again."
         ) from error
 

@@ -8,7 +8,6 @@ import shutil
 import numpy as np
 
 from keras_gpt3.atomic_write import write_json
-from keras_gpt3.corpus.dedup.choose_drops import ChooseDrops
 from keras_gpt3.corpus.dedup.connected_components import connected_components
 from keras_gpt3.corpus.dedup.dedup_plan import DROPS_FOLDER
 from keras_gpt3.corpus.dedup.dedup_plan import SIGNATURES_FOLDER
@@ -16,6 +15,7 @@ from keras_gpt3.corpus.dedup.dedup_plan import DropDuplicates
 from keras_gpt3.corpus.dedup.dedup_plan import PlannedPart
 from keras_gpt3.corpus.dedup.dedup_plan import SignatureIndex
 from keras_gpt3.corpus.dedup.duplicate_pairs import DuplicatePairs
+from keras_gpt3.corpus.dedup.select_duplicates import SelectDuplicates
 from keras_gpt3.corpus.dedup.signatures import SIGNATURES
 from keras_gpt3.corpus.dedup.signatures import SignPart
 from keras_gpt3.corpus.dedup.signatures import signatures_path
@@ -25,7 +25,6 @@ from keras_gpt3.corpus.pipeline.corpus_pipeline import run_parts
 from keras_gpt3.corpus.pipeline.corpus_pipeline import run_stage
 from keras_gpt3.corpus.pipeline.part_counts import merge_counts
 from keras_gpt3.corpus.pipeline.stage import Stage
-from keras_gpt3.echoed_value import echoed
 
 # What is only needed until the stage is done.
 _WORK_FOLDER = ".duplicates"
@@ -41,6 +40,7 @@ def dedup_stage(
     options=None,
     progress="auto",
     overwrite=False,
+    remove_documents_of=None,
 ):
     """Drops documents that another one of their source equals, or nearly so.
 
@@ -61,7 +61,8 @@ def dedup_stage(
         "num_features": settings.num_features,
     }
     index = settings.index and SignatureIndex.open(settings.index, signing)
-    stage = _stage(settings, inputs, output, index)
+    removed = remove_documents_of or {}
+    stage = _stage(settings, removed, inputs, output, index)
     signed = Stage(
         "sign",
         stage.folder / SIGNATURES_FOLDER,
@@ -75,7 +76,8 @@ def dedup_stage(
     if not stage.is_done:
         run_stage(signed, SignPart(**signing), options, progress, True)
         work = _work_folder(stage)
-        found = _find(signed, work, settings, index, options)
+        parts = _planned(signed, removed, index)
+        found = _find(parts, work, settings, options)
         drop = DropDuplicates(_keep_drops(stage, work))
         run_parts(drop, stage.parts, options, "dedup", progress)
         stage.finish(found)
@@ -84,14 +86,11 @@ def dedup_stage(
     return stage
 
 
-def _stage(settings, inputs, output, index):
-    _check_sources(
-        settings.remove_documents_of, sorted({item.source for item in inputs})
-    )
-    known = dataclasses.asdict(settings)
+def _stage(settings, removed, inputs, output, index):
+    known = dataclasses.asdict(settings) | {"remove_documents_of": removed}
     # Where it stands is not what it holds.
     known["index"] = index and index.digest
-    # Whether a document goes hangs on all others.
+    # Whether a document is removed depends on all others.
     everything = " ".join(sorted(item.digest for item in inputs))
     return Stage("dedup", output, inputs, known, everything)
 
@@ -115,21 +114,11 @@ def _work_folder(stage):
     return work
 
 
-def _check_sources(remove_documents_of, sources):
-    for target, removed in remove_documents_of.items():
-        for source in (target, *removed):
-            if source not in sources:
-                raise ValueError(
-                    "remove_documents_of must name sources of the inputs. "
-                    f"Received: {echoed(source)}. Use {', '.join(sources)}."
-                )
-
-
-def _planned(signed, remove_documents_of, index):
+def _planned(signed, removed, index):
     """Each part, compared with its source and with those it is taken out of."""
     others = {}
-    for target, removed in remove_documents_of.items():
-        for source in removed:
+    for target, sources in removed.items():
+        for source in sources:
             others.setdefault(source, []).append(target)
     parts = [
         PlannedPart(
@@ -145,22 +134,21 @@ def _planned(signed, remove_documents_of, index):
     return tuple(parts)
 
 
-def _find(signed, work, settings, index, options):
-    """Decides what goes, unless an earlier run did; what it found.
+def _find(parts, work, settings, options):
+    """Selects what is removed, unless an earlier run did; what it found.
 
     What a killed run has left in the folder is the same, as far as it came.
     """
     done = work / "done.json"
     if done.exists():
         return json.loads(done.read_bytes())
-    parts = _planned(signed, settings.remove_documents_of, index)
     pairs = _find_pairs(parts, work, settings, options)
     num_blocks = 1 + _num_links(pairs) // _ENTRIES_PER_BLOCK
     options = limit_workers(options, num_blocks)
     components = connected_components(
         pairs, work / "components", num_blocks, options
     )
-    sizes = ChooseDrops(parts, str(work), num_blocks).decide(
+    sizes = SelectDuplicates(parts, str(work), num_blocks).run(
         pairs, components, options
     )
     bands = [json.loads(p.read_bytes()) for p in sorted(work.glob("bands-*"))]
@@ -175,14 +163,7 @@ def _find(signed, work, settings, index, options):
 def _find_pairs(parts, work, settings, options):
     num_entries = sum(part.num_entries() for part in parts)
     num_blocks = 1 + num_entries // _ENTRIES_PER_BLOCK
-    pairs = DuplicatePairs(
-        parts,
-        str(work),
-        num_blocks,
-        settings.num_bands,
-        settings.threshold,
-        settings.max_band_documents,
-    )
+    pairs = DuplicatePairs(parts, str(work), num_blocks, settings)
     return pairs.find(limit_workers(options, num_blocks))
 
 
@@ -191,8 +172,8 @@ def _num_links(paths):
 
 
 def _keep_drops(stage, work):
-    """Puts what goes of each part where an index looks for it."""
-    decided = ChooseDrops((), str(work), 1)
+    """Puts the duplicates of each part where an index looks for them."""
+    decided = SelectDuplicates((), str(work), 1)
     kept = {}
     for number, part in enumerate(stage.parts):
         path = pathlib.Path(decided.drops_path(number))

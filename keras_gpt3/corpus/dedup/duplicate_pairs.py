@@ -7,9 +7,11 @@ import numpy as np
 
 from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.atomic_write import write_json
+from keras_gpt3.corpus.corpus_config import DedupSection
 from keras_gpt3.corpus.dedup.dedup_plan import PAIR
 from keras_gpt3.corpus.dedup.dedup_plan import make_pairs
-from keras_gpt3.corpus.dedup.locality_bands import candidate_pairs
+from keras_gpt3.corpus.dedup.lsh_bands import candidate_pairs
+from keras_gpt3.corpus.dedup.lsh_bands import scattered
 from keras_gpt3.corpus.dedup.signatures import equal_pairs
 from keras_gpt3.corpus.dedup.signatures import json_bytes
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
@@ -29,9 +31,7 @@ class DuplicatePairs:
     parts: tuple
     folder: str
     num_blocks: int
-    num_bands: int = 5
-    threshold: float = 0.8
-    max_band_documents: int = 50
+    settings: DedupSection = DedupSection()
 
     def find(self, options):
         """Runs both pipelines, or those that a killed run did not end."""
@@ -110,13 +110,15 @@ class DuplicatePairs:
     def _band_blocks(self, number):
         equal = self._equal(number)["rows"][:, 1]
         yield from self._scatter(
-            self.parts[number].band_entries(number, self.num_bands, equal)
+            self.parts[number].band_entries(
+                number, self.settings.num_bands, equal
+            )
         )
 
     def _candidates(self, item):
         entries = np.concatenate(list(item[1]))
         pairs, counts = candidate_pairs(
-            entries, self.max_band_documents, self.threshold
+            entries, self.settings.max_band_documents, self.settings.threshold
         )
         write_json(
             pathlib.Path(self.folder, f"bands-{item[0]:05}.json"), counts
@@ -147,7 +149,7 @@ class DuplicatePairs:
                 sets, signatures.sets, local, rows
             )
             similarity[pairs["is_exact"]] = 1.0
-            kept = np.flatnonzero(similarity >= self.threshold)
+            kept = np.flatnonzero(similarity >= self.settings.threshold)
             found.append(pairs[kept])
             similarities.append(similarity[kept])
             ids += [
@@ -165,10 +167,7 @@ class DuplicatePairs:
             )
 
     def _scatter(self, entries):
-        """Yields pairs of a block's number and the entries of its keys."""
-        blocks = entries["key"] % np.uint64(self.num_blocks)
-        for block in np.unique(blocks):
-            yield int(block), entries[blocks == block]
+        return scattered(entries, entries["key"], self.num_blocks)
 
 
 def _by_part(pairs, end):

@@ -10,13 +10,14 @@ import zipfile
 import numpy as np
 
 from keras_gpt3.atomic_write import atomic_write
-from keras_gpt3.corpus.dedup.locality_bands import FURTHER_HASHES
-from keras_gpt3.corpus.dedup.locality_bands import MinHash
+from keras_gpt3.corpus.dedup.lsh_bands import FURTHER_HASHES
+from keras_gpt3.corpus.dedup.lsh_bands import MinHash
+from keras_gpt3.corpus.dedup.lsh_bands import run_starts
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
-from keras_gpt3.corpus.pipeline.document import document_batches
 from keras_gpt3.corpus.pipeline.document import stable_hash
 from keras_gpt3.corpus.pipeline.part_file import read_part
 from keras_gpt3.corpus.quality.quality_classifier import HashedFeatures
+from keras_gpt3.data.documents import document_batches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +145,7 @@ class SignPart:
     def __call__(self, part):
         batches = document_batches(read_part(part.input), *_BATCH)
         signatures = Signatures.joined(
-            # An empty one, so that a part without documents has them, too.
+            # An empty one, so that a part without documents has a file.
             [self._signatures([]), *map(self._signatures, batches)]
         )
         signatures.save(signatures_path(part))
@@ -186,14 +187,7 @@ def text_digest(text):
 
 def equal_pairs(entries):
     """Pair each document with the first of those that have its digest."""
-    fields = [entries[name] for name in ("node", "check", "key")]
-    order = np.lexsort(fields)
-    ordered = entries[order]
-    is_first = np.ones(len(order), "bool")
-    is_first[1:] = (ordered["key"][1:] != ordered["key"][:-1]) | (
-        ordered["check"][1:] != ordered["check"][:-1]
-    )
-    places = np.arange(len(order))
-    firsts = np.maximum.accumulate(np.where(is_first, places, 0))
+    order = np.lexsort([entries[name] for name in ("node", "check", "key")])
+    firsts = run_starts(entries["key"][order], entries["check"][order])
     pairs = np.stack([order[firsts], order], axis=1)
-    return pairs[~is_first]
+    return pairs[firsts != np.arange(len(order))]

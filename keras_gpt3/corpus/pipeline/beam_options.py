@@ -106,5 +106,5 @@ def _check_are_known(options):
     if unknown:
         raise ValueError(
             "Beam's options must be known to its local runner. Received: "
-            f"--{unknown[0]}. Mend it, or name the runner that has it."
+            f"--{unknown[0]}. Correct it, or name the runner that has it."
         )

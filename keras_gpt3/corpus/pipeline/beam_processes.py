@@ -1,9 +1,9 @@
 """Worker processes of a local pipeline. Needs Beam, and is imported late.
 
 Beam 2.77 tells the workers that have called that the pipeline is over, and
-then waits for all of them. Where the first piece of work fails at once, a
+then waits for all of them. Where the first work item fails at once, a
 worker that is still starting would call afterwards, and both would wait for
-good. So the end is laid ready for it, too.
+good. So the end is queued for it as well.
 """
 
 from apache_beam.runners.portability.fn_api_runner import worker_handlers

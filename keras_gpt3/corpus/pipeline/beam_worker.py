@@ -40,7 +40,7 @@ def _main():
     threading.excepthook = _report
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     # An error reaches the main process as such, with its traceback: neither
-    # logged nor printed here, too.
+    # logged nor printed here as well.
     logging.disable(logging.ERROR)
     for name in ("sdk_worker", "log_handler"):
         module = importlib.import_module(f"apache_beam.runners.worker.{name}")
@@ -73,7 +73,7 @@ def _is_of_the_connection(error_type):
 def _end_with(main_process):
     """Ends this process with that one, which may have been killed.
 
-    Else it would go on with its parts, beside the workers of a new run.
+    Else it would continue with its parts, beside the workers of a new run.
     """
     while os.getppid() == main_process:
         time.sleep(_LOOK_SECONDS)

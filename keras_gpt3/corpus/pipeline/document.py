@@ -54,22 +54,6 @@ class Document:
             ) from error
 
 
-def document_batches(documents, num_documents, num_characters):
-    """Yields documents in lists, each as long as its limits allow.
-
-    Memory follows the characters, and the time of a call the documents.
-    """
-    batch, length = [], 0
-    for document in documents:
-        batch.append(document)
-        length += len(document if isinstance(document, str) else document.text)
-        if len(batch) >= num_documents or length >= num_characters:
-            yield batch
-            batch, length = [], 0
-    if batch:
-        yield batch
-
-
 _KEPT_CHARACTERS = 1000
 
 
@@ -90,6 +74,12 @@ class RejectedRecord:
         return cls(
             document.source, reason, document.text, document.id, detail=detail
         )
+
+    @classmethod
+    def of_data(cls, source, reason, data=b"", **fields):
+        """What could not be decoded, with the start of it."""
+        text = data[:_KEPT_CHARACTERS].decode("utf-8", "replace")
+        return cls(source, reason, text, **fields)
 
     def to_json(self):
         """The record as a line of JSON, without a line's end."""

@@ -5,9 +5,7 @@ _SAMPLE_CHARACTERS = 300
 
 
 class PartCounts:
-    """What a report tells of a part: documents in and out, and why they
-    went.
-    """
+    """What a report shows of a part: documents in and out, and why."""
 
     def __init__(self):
         self._totals = dict.fromkeys(
@@ -35,13 +33,13 @@ class PartCounts:
         self._add("length", length_bin(len(document.text)))
 
     def drop(self, record):
-        """Counts what is put aside; the first few of a reason are kept."""
+        """Counts what is rejected; the first few of a reason are kept."""
         reason = record.reason
         self._dropped[reason] = self._dropped.get(reason, 0) + 1
         self.sample(record)
 
     def sample(self, record):
-        """Keeps what is put aside for the report, if it is of the first few."""
+        """Keeps a rejected record for the report, if it is of the first few."""
         samples = self._samples.setdefault(record.reason, [])
         if len(samples) < _SAMPLES:
             samples.append(

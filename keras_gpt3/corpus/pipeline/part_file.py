@@ -10,6 +10,8 @@ from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.atomic_write import write_json
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.document import Document
+from keras_gpt3.corpus.pipeline.document import RejectedRecord
+from keras_gpt3.corpus.pipeline.part_counts import PartCounts
 from keras_gpt3.corpus.read.decode_text import DamagedFileError
 from keras_gpt3.corpus.read.decode_text import open_compressed
 
@@ -23,7 +25,7 @@ def read_part(path):
 
 
 def read_part_lines(path):
-    """Yields the lines of a part, or of what was put aside beside it."""
+    """Yields the lines of a part, or of what was rejected beside it."""
     if not os.path.isfile(path):
         raise FileNotFoundError(
             f"A part must exist. Received: file='{path}'. Run the stage that "
@@ -39,37 +41,47 @@ def read_part_lines(path):
         ) from error
 
 
-class PartWriter(contextlib.AbstractContextManager):
-    """Writes a part that appears with its last document, or not at all.
+@contextlib.contextmanager
+def written_part(path):
+    """A function that writes documents to a part: all of them, or no file.
 
     The same documents give the same bytes.
     """
-
-    def __init__(self, path):
-        compressor = import_extra("zstandard").ZstdCompressor(
-            level=_LEVEL, write_checksum=True
-        )
-        with contextlib.ExitStack() as stack:
-            file = stack.enter_context(atomic_write(path))
-            self._stream = stack.enter_context(
-                compressor.stream_writer(file, closefd=False)
-            )
-            self._stack = stack.pop_all()
-        self.num_documents = 0
-        self.num_characters = 0
-
-    def write(self, document):
-        """Writes one document."""
-        self._stream.write(document.to_json().encode("utf-8") + b"\n")
-        self.num_documents += 1
-        self.num_characters += len(document.text)
-
-    def __exit__(self, *error):
-        self._stack.__exit__(*error)
+    compressor = import_extra("zstandard").ZstdCompressor(
+        level=_LEVEL, write_checksum=True
+    )
+    with (
+        atomic_write(path) as file,
+        compressor.stream_writer(file, closefd=False) as stream,
+    ):
+        yield lambda item: stream.write(item.to_json().encode() + b"\n")
 
 
-# The kind of what a stage puts aside, after the first.
+# The kind of what a stage rejects, after the first.
 DROPPED = "dropped"
+
+
+def sort_documents(part, documents, decide, kind=DROPPED):
+    """Writes a part, and what is rejected beside it; its counts.
+
+    `decide` takes each document and the counts, and returns it, changed or
+    not, or a `RejectedRecord`.
+    """
+    counts = PartCounts()
+    with (
+        written_part(part.output) as keep,
+        written_part(part.rejected(kind)) as reject,
+    ):
+        for document in documents:
+            counts.read(document)
+            document = decide(document, counts)
+            if isinstance(document, RejectedRecord):
+                counts.drop(document)
+                reject(document)
+            else:
+                counts.keep(document)
+                keep(document)
+    return counts.to_json()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,8 +109,8 @@ class StagePart:
         """The path of its counts."""
         return self.path(self.name + ".json")
 
-    def aside(self, kind):
-        """The path of what is put aside."""
+    def rejected(self, kind):
+        """The path of what is rejected."""
         return self.path(kind, self.name + PART_SUFFIX)
 
     @property

@@ -36,12 +36,12 @@ class Stage:
         self.folder = pathlib.Path(folder)
         # As they come back from their file: tuples become lists.
         self.settings = json.loads(json.dumps(settings))
-        self._common = _digest(FORMAT, name, self.settings, depends_on)
+        self._common = json_digest(FORMAT, name, self.settings, depends_on)
         # Stable: in each source, the order stays.
         inputs = sorted(inputs, key=lambda item: item.source)
         self._inputs = inputs_digest(inputs)
         self.parts = self._make_parts(inputs, tuple(others))
-        self.digest = _digest(
+        self.digest = json_digest(
             self._common, [part.digest for part in self.parts]
         )
 
@@ -56,7 +56,7 @@ class Stage:
                     name=f"part-{number:05}",
                     folder=str(self.folder),
                     input=item.path,
-                    digest=_digest(self._common, item.source, item.digest),
+                    digest=json_digest(self._common, item.source, item.digest),
                     others=others,
                 )
             )
@@ -75,7 +75,7 @@ class Stage:
         return fields["totals"] if fields.get("digest") == self.digest else None
 
     def start(self, overwrite=False):
-        """Makes the folder ready: for a new run, or to go on with this one."""
+        """Makes the folder ready: for a new run, or to resume this one."""
         self.claim(overwrite)
         for path in self.folder.rglob(f".*{PARTIAL_SUFFIX}"):
             path.unlink(missing_ok=True)
@@ -195,7 +195,7 @@ class Stage:
         return "other settings"
 
     def _remove_other_parts(self):
-        """Removes the parts of files that are no input any more."""
+        """Removes the parts of files that are no longer an input."""
         own = {part.counts_path for part in self.parts}
         for path in self.folder.glob("*/part-*.json"):
             if str(path) not in own:
@@ -216,7 +216,8 @@ def _empty(folder):
     last.unlink()
 
 
-def _digest(*values):
+def json_digest(*values):
+    """A text that differs for other values, of types that JSON holds."""
     text = json.dumps(values, sort_keys=True).encode()
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 
@@ -240,6 +241,4 @@ class StageInput:
 
 def inputs_digest(inputs):
     """Tells the inputs of a stage, or what one has left, from others."""
-    pairs = sorted((item.source, item.digest) for item in inputs)
-    text = json.dumps(pairs).encode()
-    return hashlib.blake2b(text, digest_size=16).hexdigest()
+    return json_digest(sorted((item.source, item.digest) for item in inputs))

@@ -7,14 +7,12 @@ import hashlib
 from keras_gpt3.corpus.pipeline.beam_options import beam_options
 from keras_gpt3.corpus.pipeline.corpus_pipeline import run_stage
 from keras_gpt3.corpus.pipeline.document import RejectedRecord
-from keras_gpt3.corpus.pipeline.document import document_batches
 from keras_gpt3.corpus.pipeline.document import stable_uniform
-from keras_gpt3.corpus.pipeline.part_counts import PartCounts
-from keras_gpt3.corpus.pipeline.part_file import DROPPED
-from keras_gpt3.corpus.pipeline.part_file import PartWriter
 from keras_gpt3.corpus.pipeline.part_file import read_part
+from keras_gpt3.corpus.pipeline.part_file import sort_documents
 from keras_gpt3.corpus.pipeline.stage import Stage
 from keras_gpt3.corpus.quality.quality_classifier import QualityClassifier
+from keras_gpt3.data.documents import document_batches
 
 
 def filter_stage(
@@ -25,15 +23,16 @@ def filter_stage(
     options=None,
     progress="auto",
     overwrite=False,
+    sources=(),
 ):
-    """Drops documents that look like raw crawl.
+    """Drops documents of some sources that look like raw crawl.
 
     Appendix A of Brown et al. 2020: a document is kept iff a draw of
     `np.random.pareto(9)` is above `1 - score` of a classifier. Documents of
     sources that are filtered get their `"score"`; those dropped stand in
     `OUTPUT/SOURCE/dropped`.
     """
-    sources = tuple(sorted(settings.sources))
+    sources = tuple(sorted(sources))
     digest = _classifier_digest(settings.classifier, sources)
     known = {"alpha": settings.alpha, "sources": sources, "seed": seed}
     known["classifier"] = digest
@@ -80,25 +79,10 @@ class FilterPart:
     digest: str | None = None
 
     def __call__(self, part):
-        counts = PartCounts()
-        is_filtered = part.source in self.sources
-        with (
-            PartWriter(part.output) as writer,
-            PartWriter(part.aside(DROPPED)) as aside,
-        ):
-            documents = read_part(part.input)
-            for document in (
-                self._scored(documents) if is_filtered else documents
-            ):
-                counts.read(document)
-                record = is_filtered and self._record(document, counts)
-                if record:
-                    counts.drop(record)
-                    aside.write(record)
-                else:
-                    counts.keep(document)
-                    writer.write(document)
-        return counts.to_json()
+        documents = read_part(part.input)
+        if part.source in self.sources:
+            return sort_documents(part, self._scored(documents), self._decide)
+        return sort_documents(part, documents, lambda document, _: document)
 
     def _scored(self, documents):
         """Yields documents with their scores, which are computed in batches."""
@@ -108,14 +92,13 @@ class FilterPart:
             for document, score in zip(batch, scores, strict=True):
                 yield document.with_extra(score=round(float(score), 6))
 
-    def _record(self, document, counts):
-        """What is put aside of a document, `None` if it is kept."""
+    def _decide(self, document, counts):
         score = document.extra["score"]
         counts.observe("score", score)
         name = document.source, document.id
         if is_kept(score, self.seed, name, self.alpha):
             counts.observe("score_kept", score)
-            return None
+            return document
         return RejectedRecord.of_document(
             document, LOW_QUALITY, {"score": score}
         )

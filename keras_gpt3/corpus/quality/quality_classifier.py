@@ -9,15 +9,15 @@ import numpy as np
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.atomic_write import atomic_folder
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
-from keras_gpt3.corpus.pipeline.document import document_batches
 from keras_gpt3.corpus.pipeline.document import stable_hash
 from keras_gpt3.corpus.pipeline.document import stable_uniform
+from keras_gpt3.data.documents import document_batches
 from keras_gpt3.echoed_value import echoed
 
 _CONFIG = "config.json"
 _WEIGHTS = "weights.npy"
 _FORMAT = "keras_gpt3 quality classifier 1"
-# Fewer say nothing about a class, nor about how well it is told apart.
+# Fewer say nothing about a class, nor about how well it is recognized.
 MIN_TEXTS = 20
 _HELD_OUT_SHARE = 0.2
 # What is held at a time: texts, and characters.
@@ -185,12 +185,12 @@ def _is_classifier(folder):
         return False
 
 
-# Runs of letters and digits; those of one letter, too.
+# Runs of letters and digits, also of one letter.
 _WORD = r"\w+"
 
 
 class HashedFeatures:
-    """Counts lower-cased words in a fixed number of places, by their hash.
+    """Counts lowercased words in a fixed number of places, by their hash.
 
     Appendix A of Brown et al. 2020 takes "features from Spark's standard
     tokenizer and HashingTF" for its classifier, and "the same features" for

@@ -106,8 +106,9 @@ def _document(record, source, where, max_bytes):
     own = record_id(own and own.strip("<>"), source, where)
 
     def rejected(reason, data=b"", detail=url):
-        text = data[:1000].decode("utf-8", "replace")
-        return RejectedRecord(source, reason, text, own, where, detail)
+        return RejectedRecord.of_data(
+            source, reason, data, id=own, where=where, detail=detail
+        )
 
     try:
         kind = _content_type(record)

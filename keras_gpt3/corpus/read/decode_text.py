@@ -27,7 +27,7 @@ _HANDLER = "keras_gpt3.windows_1252"
 
 
 def decode_text(data):
-    """Decodes text; single bytes that are no UTF-8 are read as Windows-1252."""
+    """Decodes text; single bytes that are not UTF-8 count as Windows-1252."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return _decode(data.removeprefix(codecs.BOM_UTF8), encoding)
@@ -79,7 +79,7 @@ def record_id(own, source, where):
 def escaped_text(text):
     r"""Spells halves of surrogate pairs out.
 
-    JSON can hold them in any string, and a file name that is no UTF-8 has them
+    JSON can hold them in any string, and a file name that is not UTF-8 has them
     in Python; a file in UTF-8 cannot hold them.
     """
     return text.encode("utf-8", "backslashreplace").decode()
@@ -103,8 +103,7 @@ def raise_if_unreadable(error, path):
     """Raises the error of a system that cannot read a file.
 
     A disk that fails, a share that is gone or a file that may not be read says
-    nothing of the content: to put the rest of the file aside would lose it for
-    good.
+    nothing of the content: to skip the rest of the file would lose it for good.
     """
     if getattr(error, "errno", None) in _OF_DAMAGE:
         return
@@ -180,7 +179,7 @@ class _ZstdFile:
         self._raw.close()
 
     def _open(self):
-        # Opened here: the library takes no name that is no UTF-8.
+        # Opened here: the library takes no name that is not UTF-8.
         self._raw = import_extra("pyarrow").input_stream(
             open(self._path, "rb"), compression="zstd", buffer_size=0
         )

@@ -20,7 +20,7 @@ def read_parquet_documents(path, source, name, max_bytes):
     pyarrow = import_extra("pyarrow")
     parquet = import_extra("pyarrow.parquet")
     try:
-        # Opened here: the library takes no name that is no UTF-8.
+        # Opened here: the library takes no name that is not UTF-8.
         with open(path, "rb") as raw:
             metadata = parquet.read_metadata(raw)
             names = metadata.schema.to_arrow_schema().names

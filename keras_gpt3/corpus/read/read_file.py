@@ -22,23 +22,20 @@ from keras_gpt3.corpus.read.decode_text import record_id
 from keras_gpt3.corpus.read.parquet_documents import read_parquet_documents
 from keras_gpt3.data.json_objects import parse_json_line
 
-_PIECE_BYTES = 2**18
+_CHUNK_BYTES = 2**18
 
 
 def read_text_documents(path, source, name, max_bytes):
     """Yields the one document that a file of plain text is."""
     with open_compressed(path) as stream:
         data, damage = _read_texts(stream, max_bytes)
-    if len(data) > max_bytes:
-        shown = data[:1000].decode("utf-8", "replace")
-        yield RejectedRecord(source, "long file", shown, where=name)
-    elif data:
+    text, reason = None, "long file"
+    if len(data) <= max_bytes:
         text, reason = decode_text(data)
-        if reason:
-            shown = data[:1000].decode("utf-8", "replace")
-            yield RejectedRecord(source, reason, shown, where=name)
-        else:
-            yield Document(record_id(None, source, name), source, text)
+    if reason:
+        yield RejectedRecord.of_data(source, reason, data, where=name)
+    elif data:
+        yield Document(record_id(None, source, name), source, text)
     if damage:
         raise damage
 
@@ -47,8 +44,8 @@ def _read_texts(stream, max_bytes):
     """Up to `max_bytes + 1` bytes, and the error that ended them or `None`."""
     data, damage = bytearray(), None
     try:
-        while len(data) <= max_bytes and (piece := stream.read1(_PIECE_BYTES)):
-            data += piece
+        while len(data) <= max_bytes and (chunk := stream.read1(_CHUNK_BYTES)):
+            data += chunk
     except DamagedFileError as error:
         damage = error
     return bytes(data), damage
@@ -69,19 +66,20 @@ def read_json_documents(path, source, name, max_bytes):
         for number, line in enumerate(_lines(stream, max_bytes), start=1):
             where = f"{name}:{number}"
             if len(line) > max_bytes:
-                text = line[:1000].decode("utf-8", "replace")
-                yield RejectedRecord(source, "long line", text, where=where)
+                yield RejectedRecord.of_data(
+                    source, "long line", line, where=where
+                )
             elif line.strip():
                 yield _document(line, source, where)
 
 
 def _fault(head):
-    """Why a file is put aside as a whole, by its first bytes."""
+    """Why a file is rejected as a whole, by its first bytes."""
     if head.startswith(_UTF_16):
         return "UTF-16"
     if not is_binary(head):
         return None
-    # A stray zero costs its own line only. The last line may go on.
+    # A stray zero costs its own line only. The last line may be cut.
     *lines, last = head.split(b"\n")
     is_json = _OBJECT_START.match(last) or any(map(_is_object, lines))
     return None if is_json else "binary"
@@ -109,8 +107,7 @@ def _lines(stream, max_bytes):
 def _document(line, source, where):
     text, reason = decode_text(line)
     if reason:
-        shown = line[:1000].decode("utf-8", "replace")
-        return RejectedRecord(source, reason, shown, where=where)
+        return RejectedRecord.of_data(source, reason, line, where=where)
     try:
         fields = parse_json_line(text)
     except ValueError as error:
@@ -145,7 +142,7 @@ SUFFIXES = tuple(_READERS)
 
 
 def read_file(path, source, name=None, max_bytes=2**26):
-    """Yields the documents of a file, and what of it is put aside."""
+    """Yields the documents of a file, and its rejected records."""
     path = str(path)
     return _read(reader_of(path), path, source, name, max_bytes)
 

@@ -9,11 +9,11 @@ import re
 import numpy as np
 
 from keras_gpt3.atomic_write import atomic_write
+from keras_gpt3.corpus.corpus_config import ReadSection
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.document import RejectedRecord
 from keras_gpt3.corpus.pipeline.document import stable_hash
-from keras_gpt3.corpus.pipeline.part_counts import PartCounts
-from keras_gpt3.corpus.pipeline.part_file import PartWriter
+from keras_gpt3.corpus.pipeline.part_file import sort_documents
 from keras_gpt3.corpus.read.decode_text import OtherRecord
 from keras_gpt3.corpus.read.read_file import read_file
 
@@ -27,61 +27,57 @@ class ReadFilePart:
     """Reads the file of a part; what `run_parts` calls."""
 
     roots: dict
-    languages: list | None = None
-    min_language_score: float = 0.3
-    min_characters: int = 1
-    max_line_bytes: int = 2**26
+    settings: ReadSection = ReadSection()
 
     def __call__(self, part):
-        """Writes a part, what is put aside, and the hashes of the ids."""
-        counts, ids, others = PartCounts(), [], collections.Counter()
+        """Writes a part, what is rejected, and the hashes of the ids."""
+        ids, others = [], collections.Counter()
         name = os.path.relpath(part.input, self.roots[part.source])
-        with (
-            PartWriter(part.output) as writer,
-            PartWriter(part.aside(REJECTED)) as aside,
-        ):
+
+        def items():
             for item in read_file(
-                part.input, part.source, name, self.max_line_bytes
+                part.input, part.source, name, self.settings.max_line_bytes
             ):
                 if isinstance(item, OtherRecord):
                     others[item.kind] += 1
-                    continue
-                counts.read(item)
-                item = self._checked(item)
-                if isinstance(item, RejectedRecord):
-                    counts.drop(item)
-                    aside.write(item)
                 else:
-                    count_kept(counts, item)
-                    ids.append(item.id)
-                    writer.write(item)
+                    yield item
+
+        def decide(item, counts):
+            item = self._checked(item)
+            if not isinstance(item, RejectedRecord):
+                count_language(item, counts)
+                ids.append(item.id)
+            return item
+
+        counts = sort_documents(part, items(), decide, REJECTED)
         write_ids(ids_path(part), ids)
-        return counts.to_json() | {"files": 1, "other_records": dict(others)}
+        return counts | {"files": 1, "other_records": dict(others)}
 
     def _checked(self, item):
-        """The document, mended, or why it is put aside."""
+        """The document, repaired, or why it is rejected."""
         if isinstance(item, RejectedRecord):
             return item
+        settings = self.settings
         document = dataclasses.replace(item, text=repair_text(item.text))
-        if len(document.text) < max(1, self.min_characters):
+        if len(document.text) < max(1, settings.min_characters):
             reason = "short text" if document.text else "empty text"
             return RejectedRecord.of_document(document, reason)
-        if self.languages is None:
+        if settings.languages is None:
             return document
         language, score = identify_language(document.text)
         found = {"language": language, "language_score": score}
-        if language not in self.languages:
+        if language not in settings.languages:
             return RejectedRecord.of_document(document, "other language", found)
-        if score < self.min_language_score:
+        if score < settings.min_language_score:
             return RejectedRecord.of_document(
                 document, "unsure language", found
             )
         return document.with_extra(**found)
 
 
-def count_kept(counts, document):
-    """Counts a document that is kept, and how sure its language is."""
-    counts.keep(document)
+def count_language(document, counts):
+    """Counts how sure the language of a document is, if it is known."""
     score = document.extra.get("language_score")
     if score is not None:
         counts.observe("language score", score)
@@ -119,7 +115,7 @@ def _detector():
 
 
 # What ftfy may change in a text that is ASCII: without any, it is spared.
-_MENDED_ASCII = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_REPAIRED_ASCII = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -130,7 +126,7 @@ def repair_text(text):
     and escapes of terminals go, ends of lines become newlines, characters get
     their composed form (NFC). Quotes, ligatures, wide letters and HTML stay.
     """
-    if not text.isascii() or _MENDED_ASCII.search(text):
+    if not text.isascii() or _REPAIRED_ASCII.search(text):
         text = import_extra("ftfy").fix_text(text, _config())
         # Halves of pairs that no file can hold.
         text = _SURROGATES.sub("\ufffd", text)
@@ -163,7 +159,7 @@ def write_ids(path, ids):
 def repeated_places(paths, bucket_ids=_BUCKET_IDS):
     """Finds the documents whose id an earlier one has.
 
-    Ids are equal if their hashes of 64 bits are: among a milliard of ids, one
+    Ids are equal if their hashes of 64 bits are: among a billion ids, one
     pair in 40 such data sets is taken for equal by mistake.
     """
     total = sum(np.load(path, mmap_mode="r").shape[1] for path in paths)

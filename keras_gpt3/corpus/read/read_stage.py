@@ -1,6 +1,7 @@
 """The first stage: from raw files to parts of documents."""
 
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
@@ -12,12 +13,10 @@ from keras_gpt3.corpus.pipeline.corpus_pipeline import run_parts
 from keras_gpt3.corpus.pipeline.corpus_pipeline import run_stage
 from keras_gpt3.corpus.pipeline.document import RejectedRecord
 from keras_gpt3.corpus.pipeline.document import stable_hash
-from keras_gpt3.corpus.pipeline.part_counts import PartCounts
-from keras_gpt3.corpus.pipeline.part_counts import merge_counts
 from keras_gpt3.corpus.pipeline.part_file import PART_SUFFIX
-from keras_gpt3.corpus.pipeline.part_file import PartWriter
 from keras_gpt3.corpus.pipeline.part_file import read_part
 from keras_gpt3.corpus.pipeline.part_file import read_part_lines
+from keras_gpt3.corpus.pipeline.part_file import sort_documents
 from keras_gpt3.corpus.pipeline.stage import Stage
 from keras_gpt3.corpus.pipeline.stage import StageInput
 from keras_gpt3.corpus.read.read_file import common_folder
@@ -25,24 +24,21 @@ from keras_gpt3.corpus.read.read_file import input_files
 from keras_gpt3.corpus.read.read_file_part import IDS
 from keras_gpt3.corpus.read.read_file_part import REJECTED
 from keras_gpt3.corpus.read.read_file_part import ReadFilePart
-from keras_gpt3.corpus.read.read_file_part import count_kept
+from keras_gpt3.corpus.read.read_file_part import count_language
 from keras_gpt3.corpus.read.read_file_part import ids_path
 from keras_gpt3.corpus.read.read_file_part import repeated_places
 
 _NAME = "read"
 # Each file by itself, before ids are compared. It stays: with one file more,
-# only that one is read, and those that come behind it, whose parts have other
-# numbers then.
+# only that one is read, and those after it, whose parts then have other
+# numbers.
 FILES_FOLDER = ".files"
 
 
 def read_stage(
+    settings,
     files,
     folder,
-    languages=None,
-    min_language_score=0.3,
-    min_characters=1,
-    max_line_bytes=2**26,
     options=None,
     progress="auto",
     overwrite=False,
@@ -55,15 +51,10 @@ def read_stage(
     """
     roots = {source: common_folder(paths) for source, paths in files.items()}
     files = {source: input_files(paths) for source, paths in files.items()}
-    read = ReadFilePart(
-        roots,
-        None if languages is None else sorted(languages),
-        min_language_score,
-        min_characters,
-        max_line_bytes,
-    )
-    settings = dataclasses.asdict(read)
-    del settings["roots"]
+    if settings.languages is not None:
+        languages = sorted(settings.languages)
+        settings = dataclasses.replace(settings, languages=languages)
+    read, settings = ReadFilePart(roots, settings), dataclasses.asdict(settings)
     options, folder = options or beam_options(), pathlib.Path(folder)
     # Refused before anything is written.
     Stage(_NAME, folder, [], settings).claim(overwrite)
@@ -128,12 +119,12 @@ _REASON = "duplicate id"
 
 @dataclasses.dataclass(frozen=True)
 class DropRepeatedIds:
-    """Puts documents aside by their places; what `run_parts` calls."""
+    """Rejects documents by their places; what `run_parts` calls."""
 
     places: dict
 
     def __call__(self, part):
-        """Writes a part, and what is put aside."""
+        """Writes a part, and what is rejected."""
         before = pathlib.Path(part.input)
         rejected = before.parent / REJECTED / before.name
         stem = before.name.removesuffix(PART_SUFFIX)
@@ -141,33 +132,27 @@ class DropRepeatedIds:
         again = frozenset(self.places.get(part.input, ()))
         if again:
             return _rewrite(part, rejected, again, counts["counts"])
-        _link(rejected, part.aside(REJECTED))
+        _link(rejected, part.rejected(REJECTED))
         _link(before, part.output)
         return counts["counts"]
 
 
 def _rewrite(part, rejected, again, counts):
-    new = PartCounts()
-    with (
-        PartWriter(part.output) as writer,
-        PartWriter(part.aside(REJECTED)) as aside,
-    ):
-        for line in read_part_lines(rejected):
-            aside.write(RejectedRecord.from_json(line))
-        for place, document in enumerate(read_part(part.input)):
-            if place in again:
-                record = RejectedRecord.of_document(document, _REASON)
-                aside.write(record)
-                new.drop(record)
-            else:
-                count_kept(new, document)
-                writer.write(document)
-    new = new.to_json()
-    for key in ("dropped", "samples"):
-        new[key] = merge_counts([counts[key], new[key]])
-    for key in ("documents_in", "characters_in"):
-        new[key] = counts[key]
-    return counts | new
+    places = itertools.count()
+
+    def decide(item, counts):
+        if isinstance(item, RejectedRecord):
+            return item
+        if next(places) in again:
+            return RejectedRecord.of_document(item, _REASON)
+        count_language(item, counts)
+        return item
+
+    before = map(RejectedRecord.from_json, read_part_lines(rejected))
+    items = itertools.chain(before, read_part(part.input))
+    new = sort_documents(part, items, decide, REJECTED)
+    # Of what was rejected before, only the start of the text is left.
+    return counts | new | {"characters_in": counts["characters_in"]}
 
 
 def _link(path, target):

@@ -2,19 +2,19 @@
 
 import dataclasses
 import functools
-import hashlib
 import itertools
 import pathlib
 
 import numpy as np
 
 from keras_gpt3.atomic_write import atomic_write
-from keras_gpt3.corpus.pipeline.document import document_batches
 from keras_gpt3.corpus.pipeline.document import stable_hash
 from keras_gpt3.corpus.pipeline.document import stable_uniform
 from keras_gpt3.corpus.pipeline.part_counts import PartCounts
 from keras_gpt3.corpus.pipeline.part_file import read_part
+from keras_gpt3.corpus.pipeline.stage import json_digest
 from keras_gpt3.data.documents import DocumentEncoder
+from keras_gpt3.data.documents import document_batches
 from keras_gpt3.tokenization.byte_pair_encoding import shared_byte_pair_encoding
 
 _FILES = ("vocabulary.json", "merges.txt")
@@ -63,13 +63,12 @@ def _encoding(stored):
 
 def tokenizer_digest(tokenizer):
     """Tells tokenizers apart by what they know."""
-    known = (
+    return json_digest(
         sorted(tokenizer.vocabulary.items()),
         tokenizer.merges,
         tokenizer.special_tokens,
         int(tokenizer.end_token_id),
     )
-    return hashlib.blake2b(repr(known).encode(), digest_size=16).hexdigest()
 
 
 TOKENIZED = "tokenized"

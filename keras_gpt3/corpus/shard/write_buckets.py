@@ -1,7 +1,6 @@
 """Gathers the tokens of all parts into shards, in shuffled order."""
 
 import dataclasses
-import hashlib
 import pathlib
 
 import numpy as np
@@ -15,6 +14,7 @@ from keras_gpt3.corpus.shard.tokenize_part import tokens_path
 from keras_gpt3.data.shard_manifest import MANIFEST_NAME
 from keras_gpt3.data.shard_manifest import ShardManifest
 from keras_gpt3.data.shard_manifest import ShardRecord
+from keras_gpt3.data.shard_writer import ShardFile
 
 VALIDATION = "validation"
 BUCKETS = "buckets"
@@ -150,18 +150,13 @@ def _remove_others(path, records):
 def write_shard(folder, number, dtype, documents, tfrecord=False):
     """Writes documents as a shard of the package's format."""
     path = pathlib.Path(folder, f"tokens-{number:05d}.{dtype}")
-    digest, num_tokens = hashlib.sha256(), 0
     with atomic_write(path) as file:
+        shard = ShardFile(file, path.name, dtype)
         for tokens in documents:
-            data = np.asarray(tokens, np.dtype(dtype).newbyteorder("<"))
-            file.write(data)
-            digest.update(data)
-            num_tokens += len(data)
+            shard.append(tokens)
     if tfrecord:
         _write_tfrecord(path.with_suffix(".tfrecord"), documents)
-    return ShardRecord(
-        path.name, num_tokens, len(documents), digest.hexdigest()
-    )
+    return shard.record()
 
 
 def _write_tfrecord(path, documents):

@@ -1,10 +1,9 @@
 """Settings of a fine-tuning run as one object."""
 
 import dataclasses
-import math
-import numbers
 
 from keras_gpt3.argument_checks import check_integer
+from keras_gpt3.argument_checks import check_number
 from keras_gpt3.data.completion_dataset import LAYOUTS
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.planning.pass_sizes import rematerialized_layers
@@ -93,7 +92,10 @@ class FinetuningRecipe:
         for name, minimum in _INTEGERS.items():
             check_integer(name, getattr(self, name), minimum)
         for name, (bound, remedy) in _NUMBERS.items():
-            _check_number(name, getattr(self, name), bound, remedy)
+            value = getattr(self, name)
+            # One that must be given is so by its default.
+            if value is not None or name not in ("clip_norm", "lora_alpha"):
+                check_number(name, value, remedy, bound)
         if self.layout not in LAYOUTS:
             raise ValueError(
                 f"layout must be one of {LAYOUTS}. Received: layout="
@@ -168,16 +170,3 @@ class FinetuningRecipe:
                 f"micro_batch_size={size}, batch_size={self.batch_size}. Pass "
                 "a divisor."
             )
-
-
-def _check_number(name, value, bound, remedy):
-    """Raises unless a number is finite and in its bound, or not given."""
-    # One that must be given is so by its default.
-    if value is None and name in ("clip_norm", "lora_alpha"):
-        return
-    is_number = isinstance(value, numbers.Real) and math.isfinite(value)
-    if not is_number or value < 0 or (value == 0 and bound == "above 0"):
-        raise ValueError(
-            f"{name} must be a finite number {bound}. Received: "
-            f"{name}={echoed(value)}. {remedy}"
-        )

@@ -1,18 +1,28 @@
-"""Everything that a pretraining run is told, as one dataclass."""
+"""The config of a pretraining run: one section a concern."""
 
 import dataclasses
+import typing
 
-from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.argument_checks import check_integers
-from keras_gpt3.echoed_value import echoed
+import pydantic
+
+from keras_gpt3.config_model import Bool
+from keras_gpt3.config_model import Count
+from keras_gpt3.config_model import Dict
+from keras_gpt3.config_model import Float
+from keras_gpt3.config_model import Index
+from keras_gpt3.config_model import Int
+from keras_gpt3.config_model import Positive
+from keras_gpt3.config_model import Section
+from keras_gpt3.config_model import Str
+from keras_gpt3.config_model import config_section
 
 
-@dataclasses.dataclass(frozen=True)
+@config_section
 class ModelSection:
     """Which model, and how its step is computed.
 
     Args:
-        preset: string. A name of `GPT3.presets`, or a folder to go on from.
+        preset: string. A name of `GPT3.presets`, or a folder to continue from.
         overrides: dict. Arguments of `GPT3Backbone` that differ from the
             preset's. Defaults to none.
         preprocessor: bool. Whether the preset's tokenizer comes with the
@@ -36,25 +46,16 @@ class ModelSection:
     ```
     """
 
-    preset: str
-    overrides: dict = dataclasses.field(default_factory=dict)
-    preprocessor: bool = True
-    dtype: str = "float32"
-    micro_batch_size: int | None = None
-    rematerialization: str | int = "none"
-    jit_compile: bool | str = "auto"
-
-    def __post_init__(self):
-        check_integers(self, "model", micro_batch_size=1)
-        if self.jit_compile not in (True, False, "auto"):
-            raise ValueError(
-                "model.jit_compile must be a bool or 'auto'. Received: "
-                f"model.jit_compile={echoed(self.jit_compile)}. Leave it out "
-                "to compile whole steps on GPUs only."
-            )
+    preset: Str
+    overrides: Dict = dataclasses.field(default_factory=dict)
+    preprocessor: Bool = True
+    dtype: Str = "float32"
+    micro_batch_size: Count | None = None
+    rematerialization: Str | Int = "none"
+    jit_compile: Bool | typing.Literal["auto"] = "auto"
 
 
-@dataclasses.dataclass(frozen=True)
+@config_section
 class DataSection:
     """What it is trained on (section 2.2 of the paper).
 
@@ -67,7 +68,7 @@ class DataSection:
         sequence_length: int. Tokens of a context. Defaults to `None`: the
             model's `max_sequence_length`.
         skip_batches: list of ints. Batches, counted from 0, whose contexts are
-            passed over. Defaults to none.
+            skipped. Defaults to none.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -81,19 +82,14 @@ class DataSection:
     ```
     """
 
-    shards: dict[str, str]
-    weights: dict[str, float] | None = None
-    validation: dict[str, str] = dataclasses.field(default_factory=dict)
-    sequence_length: int | None = None
-    skip_batches: list[int] = dataclasses.field(default_factory=list)
-
-    def __post_init__(self):
-        check_integers(self, "data", sequence_length=1)
-        for batch in self.skip_batches:
-            check_integer("A batch of data.skip_batches", batch, minimum=0)
+    shards: dict[Str, Str]
+    weights: dict[Str, Float] | None = None
+    validation: dict[Str, Str] = dataclasses.field(default_factory=dict)
+    sequence_length: Count | None = None
+    skip_batches: list[Index] = dataclasses.field(default_factory=list)
 
 
-@dataclasses.dataclass(frozen=True)
+@config_section
 class RecipeSection:
     """Fields of `PretrainingRecipe`; `None` is what the preset's recipe has.
 
@@ -130,24 +126,21 @@ class RecipeSection:
     ```
     """
 
-    total_tokens: float = 300e9
-    batch_tokens: int | None = None
-    start_batch_tokens: int | None = None
-    ramp_tokens: float | None = None
-    batch_multiple: int | None = None
-    learning_rate: float | None = None
-    warmup_tokens: float | None = None
-    decay_tokens: float | None = None
-    weight_decay: float | None = None
-    clip_norm: float | None = None
-
-    def __post_init__(self):
-        check_integers(self, "recipe", batch_multiple=1)
+    total_tokens: Float = 300e9
+    batch_tokens: Int | None = None
+    start_batch_tokens: Int | None = None
+    ramp_tokens: Float | None = None
+    batch_multiple: Count | None = None
+    learning_rate: Float | None = None
+    warmup_tokens: Float | None = None
+    decay_tokens: Float | None = None
+    weight_decay: Float | None = None
+    clip_norm: Float | None = None
 
 
-@dataclasses.dataclass(frozen=True)
+@config_section
 class DevicesSection:
-    """On what the run goes; several workers are told by `TF_CONFIG`.
+    """The devices of the run; `TF_CONFIG` names several workers.
 
     Args:
         replicas: int. GPUs of each worker to use. Defaults to `None`, all.
@@ -166,18 +159,15 @@ class DevicesSection:
     ```
     """
 
-    replicas: int | None = None
-    cpu_replicas: int | None = None
-
-    def __post_init__(self):
-        check_integers(self, "devices", replicas=1, cpu_replicas=1)
+    replicas: Count | None = None
+    cpu_replicas: Count | None = None
 
 
 # A curve of fewer points tells little, and a step of 500 is soon over.
 _VALIDATIONS, _LONGEST_INTERVAL = 20, 500
 
 
-@dataclasses.dataclass(frozen=True)
+@config_section
 class ValidationSection:
     """When and how much is validated.
 
@@ -202,21 +192,10 @@ class ValidationSection:
     ```
     """
 
-    every_steps: int | str | None = "auto"
-    at_start: bool = True
-    max_batches: int | None = None
-    batch_size: int = 8
-
-    def __post_init__(self):
-        check_integers(self, "validation", max_batches=1, batch_size=1)
-        if isinstance(self.every_steps, str) and self.every_steps != "auto":
-            raise ValueError(
-                "validation.every_steps must be an integer, 'auto' or None. "
-                "Received: validation.every_steps="
-                f"{echoed(self.every_steps)}. Leave it out for 20 in a run."
-            )
-        if self.every_steps != "auto":
-            check_integers(self, "validation", every_steps=1)
+    every_steps: Count | typing.Literal["auto"] | None = "auto"
+    at_start: Bool = True
+    max_batches: Count | None = None
+    batch_size: Count = 8
 
     def resolved(self, num_steps):
         """Fits the interval to a run.
@@ -233,7 +212,7 @@ class ValidationSection:
         return dataclasses.replace(self, every_steps=every)
 
 
-@dataclasses.dataclass(frozen=True)
+@config_section
 class CheckpointSection:
     """When the run is saved, and what is kept.
 
@@ -259,22 +238,16 @@ class CheckpointSection:
     ```
     """
 
-    every_steps: int | None = 1000
-    every_minutes: float | None = None
-    keep_last: int = 3
-    keep_every: int | None = None
-    keep_best: bool = True
-
-    def __post_init__(self):
-        check_integers(
-            self, "checkpoints", every_steps=1, keep_last=1, keep_every=1
-        )
-        check_positive(self, "checkpoints", "every_minutes")
+    every_steps: Count | None = 1000
+    every_minutes: Positive | None = None
+    keep_last: Count = 3
+    keep_every: Count | None = None
+    keep_best: Bool = True
 
 
-@dataclasses.dataclass(frozen=True)
+@config_section
 class LogSection:
-    """What is written while the run goes on.
+    """What is written during the run.
 
     Args:
         every_steps: int. Steps between two lines. Defaults to `10`.
@@ -300,26 +273,14 @@ class LogSection:
     ```
     """
 
-    every_steps: int = 10
-    plot: bool = True
-    tensorboard: bool = True
-    wandb_project: str | None = None
-    peak_flops: float | str | None = "measure"
-
-    def __post_init__(self):
-        check_integers(self, "log", every_steps=1)
-        if self.peak_flops == "measure":
-            return
-        if isinstance(self.peak_flops, str):
-            raise ValueError(
-                "log.peak_flops must be a number or 'measure'. Received: "
-                f"log.peak_flops={echoed(self.peak_flops)}. Write FLOP/s such "
-                "as 312e12."
-            )
-        check_positive(self, "log", "peak_flops")
+    every_steps: Count = 10
+    plot: Bool = True
+    tensorboard: Bool = True
+    wandb_project: Str | None = None
+    peak_flops: Positive | typing.Literal["measure"] | None = "measure"
 
 
-@dataclasses.dataclass(frozen=True)
+@config_section
 class HealthSection:
     """What the run does when something goes wrong.
 
@@ -346,18 +307,13 @@ class HealthSection:
     ```
     """
 
-    max_skipped_in_a_row: int = 10
-    spike_deviations: float | None = None
-    spike_window: int = 100
-    max_rollbacks: int = 10
-
-    def __post_init__(self):
-        check_integers(self, "health", max_skipped_in_a_row=1, max_rollbacks=0)
-        check_integers(self, "health", spike_window=4)
-        check_positive(self, "health", "spike_deviations")
+    max_skipped_in_a_row: Count = 10
+    spike_deviations: Positive | None = None
+    spike_window: typing.Annotated[Int, pydantic.Field(ge=4)] = 100
+    max_rollbacks: Index = 10
 
 
-@dataclasses.dataclass(frozen=True)
+@config_section
 class PretrainingConfig:
     """A pretraining run, whole: what `run.yaml` says and the run saves.
 
@@ -394,34 +350,14 @@ class PretrainingConfig:
     ```
     """
 
-    folder: str
-    model: ModelSection
-    data: DataSection
-    seed: int = 0
-    stop_after_minutes: float | None = None
-    recipe: RecipeSection = dataclasses.field(default_factory=RecipeSection)
-    checkpoints: CheckpointSection = dataclasses.field(
-        default_factory=CheckpointSection
-    )
-    validation: ValidationSection = dataclasses.field(
-        default_factory=ValidationSection
-    )
-    health: HealthSection = dataclasses.field(default_factory=HealthSection)
-    log: LogSection = dataclasses.field(default_factory=LogSection)
-    devices: DevicesSection = dataclasses.field(default_factory=DevicesSection)
-
-    def __post_init__(self):
-        check_integer("seed", self.seed, minimum=0)
-        check_positive(self, "", "stop_after_minutes")
-
-
-def check_positive(section, name, *fields):
-    """Raises unless a section's numbers are above 0, or `None`."""
-    for field in fields:
-        value = getattr(section, field)
-        if value is not None and not value > 0:
-            field = f"{name}.{field}" if name else field
-            raise ValueError(
-                f"{field} must be above 0. Received: {field}={value}. Use "
-                "None to do without."
-            )
+    folder: Str
+    model: Section[ModelSection]
+    data: Section[DataSection]
+    seed: Index = 0
+    stop_after_minutes: Positive | None = None
+    recipe: Section[RecipeSection] = RecipeSection()
+    checkpoints: Section[CheckpointSection] = CheckpointSection()
+    validation: Section[ValidationSection] = ValidationSection()
+    health: Section[HealthSection] = HealthSection()
+    log: Section[LogSection] = LogSection()
+    devices: Section[DevicesSection] = DevicesSection()

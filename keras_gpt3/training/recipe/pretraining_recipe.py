@@ -2,16 +2,14 @@
 
 import dataclasses
 import functools
-import math
-import numbers
 
 import keras
 import numpy as np
 
 from keras_gpt3 import preset_loader
 from keras_gpt3.argument_checks import check_integer
+from keras_gpt3.argument_checks import check_number
 from keras_gpt3.data.batch_ramp import BatchRamp
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.training.recipe.token_clock import TokenClock
 from keras_gpt3.training.step.adamw import AdamW
 
@@ -29,6 +27,7 @@ _OPEN = (
     "ramp_tokens",
     "sequence_length",
 )
+_REMEDY = "Pass it without quotes, such as 1e6."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +88,9 @@ class PretrainingRecipe:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            _check_number(field.name, getattr(self, field.name))
+            value = getattr(self, field.name)
+            if value is not None or field.name not in _OPEN:
+                check_number(field.name, value, _REMEDY)
         for name, paper in (
             ("warmup_tokens", PAPER_WARMUP_TOKENS),
             ("decay_tokens", PAPER_DECAY_TOKENS),
@@ -150,7 +151,7 @@ class PretrainingRecipe:
         }
         fields |= overrides
         for name in ("batch_tokens", "total_tokens"):
-            _check_number(name, fields[name])
+            check_number(name, fields[name], _REMEDY)
         return cls(**(_ramp_fields(recipe, fields) | fields))
 
     @functools.cached_property
@@ -238,8 +239,8 @@ class PretrainingRecipe:
             learning rate of the next update.
 
         Raises:
-            ValueError: If `step` is no integer or below 0, or the batch grows
-                and `sequence_length` is not known.
+            ValueError: If `step` is not an integer of at least 0, or the
+                batch grows and `sequence_length` is not known.
         """
         check_integer("step", step, minimum=0)
         before = self.tokens_before(step)
@@ -308,7 +309,7 @@ def _ramp_fields(recipe, fields):
         "start_batch_tokens": start,
         "ramp_tokens": _share(recipe["ramp_tokens"], fields["total_tokens"]),
     }
-    # A caller who passes `None` for one of the two asks for no ramp.
+    # A caller who passes `None` for one of the two wants no ramp.
     is_off = any(fields.get(name, 0) is None for name in ramp)
     return {} if is_off else ramp
 
@@ -318,18 +319,6 @@ def _share(paper, total_tokens):
     # Multiplied first: 1/300e9 has no exact form, and 500 tokens came out as
     # 500.00000000000006.
     return paper * total_tokens / PAPER_TOTAL_TOKENS
-
-
-def _check_number(name, value):
-    """Raises unless a field is a finite number, or left open."""
-    if value is None and name in _OPEN:
-        return
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (is_number and math.isfinite(value)):
-        raise ValueError(
-            f"{name} must be a finite number. Received: "
-            f"{name}={echoed(value)}. Pass it without quotes, such as 1e6."
-        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -134,7 +134,7 @@ class TokenClock(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def _check_numbers(**values):
-    """Raises if one is no number, such as a string of an environment."""
+    """Raises if one is not a number, such as a string of an environment."""
     for name, value in values.items():
         if not isinstance(value, numbers.Real):
             raise ValueError(

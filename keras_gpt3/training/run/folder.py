@@ -7,9 +7,9 @@ import json
 import pathlib
 
 from keras_gpt3.atomic_write import locked_folder
+from keras_gpt3.config_file import read_config
+from keras_gpt3.config_file import write_config
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.training.recipe.config_file import read_config
-from keras_gpt3.training.recipe.config_file import write_config
 
 # What may change from one start of a run to the next: it does not touch what
 # is computed. The rest is the run. Shards may move, but their names, of which

@@ -6,7 +6,6 @@ import dataclasses
 from keras_gpt3.backend_check import require_backend
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.preset_loader import is_shipped
-from keras_gpt3.training.recipe.config_file import plain_config
 from keras_gpt3.training.recipe.pretraining_recipe import PretrainingRecipe
 from keras_gpt3.training.run.folder import RunFolder
 from keras_gpt3.training.run.folder import fingerprint
@@ -68,7 +67,6 @@ def pretrain(config, make_model, elapsed_seconds=0.0):
         "Use GPT3.fit with keras.distribution there.",
     )
     _check_installed()
-    config = plain_config(config)
     from keras_gpt3.parallel import pretraining_strategy
     from keras_gpt3.parallel.replicas import is_chief
 

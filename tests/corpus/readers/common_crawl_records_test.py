@@ -95,7 +95,7 @@ def test_compressed_and_chunked_bodies_are_read(read):
     assert [document.text for document in read(data)] == [body.decode()] * 2
 
 
-def test_what_holds_no_text_is_put_aside_with_its_reason(read, capfd):
+def test_what_holds_no_text_is_rejected_with_its_reason(read, capfd):
     data = archive(
         [
             html(b"\x89PNG", "image/png"),
@@ -136,7 +136,7 @@ def test_a_resource_is_a_document_of_its_own_kind(read):
 
 
 @pytest.mark.parametrize("status", ["404 Not Found", "301 Moved", "206 Part"])
-def test_a_page_that_the_server_refused_is_put_aside(read, status):
+def test_a_page_that_the_server_refused_is_rejected(read, status):
     kind = ("Content-Type", "text/html")
     data = archive([("response", PAGE_BYTES, status, kind), html()])
     aside, document = read(data)
@@ -147,9 +147,7 @@ def test_a_page_that_the_server_refused_is_put_aside(read, status):
 
 @pytest.mark.parametrize("damage", ["cut", "garbled", "chunked"])
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-def test_a_body_that_breaks_half_way_is_put_aside(
-    read, damage, encoding, capfd
-):
+def test_a_body_that_breaks_half_way_is_rejected(read, damage, encoding, capfd):
     text = "".join(f"{number} once upon a time\n" for number in range(9999))
     pack = gzip.compress if encoding == "gzip" else zlib.compress
     body, headers = bytearray(pack(text.encode())), []
@@ -176,7 +174,7 @@ def test_a_kind_that_nobody_knows_is_counted_as_such(read):
     assert (other.kind, document.text) == ("unknown", "Once")
 
 
-def test_a_last_record_that_is_cut_is_put_aside(read):
+def test_a_last_record_that_is_cut_is_rejected(read):
     data = archive([html(b"Once", "text/plain"), html()], compressed=False)
     first, cut = read(data[:-300], name="a.warc")
     assert first.text == "Once"

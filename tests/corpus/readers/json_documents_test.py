@@ -41,7 +41,7 @@ def test_documents_have_their_own_id_and_url_or_their_place(read):
         (b'{"text": "' + b"a" * 100_000 + b'"}', "long line"),
     ],
 )
-def test_a_malformed_line_is_put_aside_and_the_others_go_on(read, line, reason):
+def test_a_malformed_line_is_rejected_and_the_others_go_on(read, line, reason):
     good = b'{"text": "Once"}\n'
     first, bad, last = read(good + line + b"\n" + good, max_bytes=100_000)
     assert (first.text, last.text) == ("Once", "Once")

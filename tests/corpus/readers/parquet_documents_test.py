@@ -48,7 +48,7 @@ def test_bytes_are_decoded(read):
     assert documents[1].reason == "binary"
 
 
-def test_strings_that_are_no_utf_8_are_repaired_or_put_aside(read):
+def test_strings_that_are_no_utf_8_are_repaired_or_rejected(read):
     texts = ["The café in Rome".encode("latin-1"), b"\xcf\xf0\xee\xf1"]
     column = pyarrow.array(texts, pyarrow.binary()).view(pyarrow.string())
     first, second = read({"text": column})
@@ -56,7 +56,7 @@ def test_strings_that_are_no_utf_8_are_repaired_or_put_aside(read):
     assert second.reason == "not UTF-8"
 
 
-def test_rows_without_a_text_or_with_a_long_one_are_put_aside(read):
+def test_rows_without_a_text_or_with_a_long_one_are_rejected(read):
     first, none, long = read({"text": ["a", None, "b" * 11]}, max_bytes=10)
     assert first.text == "a"
     assert (none.reason, none.where) == ("no text", "a.parquet:2")

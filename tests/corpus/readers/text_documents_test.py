@@ -32,7 +32,7 @@ def test_an_empty_file_gives_nothing(read):
     ("data", "reason"),
     [(b"\x7fELF\x00" * 9, "binary"), (b"a" * 1001, "long file")],
 )
-def test_what_is_no_text_or_too_long_is_put_aside(read, data, reason):
+def test_what_is_no_text_or_too_long_is_rejected(read, data, reason):
     (record,) = read(data, max_bytes=1000)
     assert (record.reason, record.where) == (reason, "a.txt")
 

@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from keras_gpt3.corpus.dedup.choose_drops import ChooseDrops
 from keras_gpt3.corpus.dedup.connected_components import connected_components
 from keras_gpt3.corpus.dedup.dedup_plan import OWN
 from keras_gpt3.corpus.dedup.dedup_plan import PAIR
 from keras_gpt3.corpus.dedup.dedup_plan import PlannedPart
+from keras_gpt3.corpus.dedup.select_duplicates import SelectDuplicates
 from keras_gpt3.corpus.pipeline.beam_options import beam_options
 
 PARTS = (
@@ -45,8 +45,8 @@ def decide(folder, links, num_blocks=1):
     )
     paths, options = [str(folder / "pairs.npz")], beam_options(workers=1)
     components = connected_components(paths, folder / "c", 1, options)
-    drops = ChooseDrops(PARTS, str(folder), num_blocks)
-    sizes = drops.decide(paths, components, options)
+    drops = SelectDuplicates(PARTS, str(folder), num_blocks)
+    sizes = drops.run(paths, components, options)
     found = {}
     for number in range(len(PARTS)):
         path = folder / f"drops-{number:05}.json"
@@ -109,5 +109,5 @@ def test_nothing_stays_of_a_cluster_with_another_data_set(
 
 
 def test_no_pairs_drop_nothing(tmp_path):
-    drops = ChooseDrops(PARTS, str(tmp_path), 1)
-    assert drops.decide([], [], beam_options(workers=1)) == {}
+    drops = SelectDuplicates(PARTS, str(tmp_path), 1)
+    assert drops.run([], [], beam_options(workers=1)) == {}

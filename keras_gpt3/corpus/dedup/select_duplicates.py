@@ -1,4 +1,4 @@
-"""Decides which documents of each cluster go, and says what they equal."""
+"""Selects the documents of each cluster to remove, and what they match."""
 
 import collections
 import dataclasses
@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_gpt3.atomic_write import write_json
 from keras_gpt3.corpus.dedup.dedup_plan import OWN
-from keras_gpt3.corpus.dedup.locality_bands import mixed_bits
+from keras_gpt3.corpus.dedup.lsh_bands import mixed_bits
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.corpus_pipeline import corpus_pipeline
 from keras_gpt3.corpus.pipeline.part_counts import length_bin
@@ -20,11 +20,11 @@ _Link = collections.namedtuple(
 
 
 @dataclasses.dataclass(frozen=True)
-class ChooseDrops:
-    """Writes for each part which of its documents go, and why.
+class SelectDuplicates:
+    """Writes for each part which of its documents are removed, and why.
 
     Of a cluster stays the document with the smallest number, a hash of its
-    source and id: the choice hangs on no order, no worker and no other
+    source and id: the choice depends on no order, no worker and no other
     document, and favours no length. A document that others are only compared
     with (of another data set, or of an index) comes before all others, so that
     of its cluster nothing else stays.
@@ -35,10 +35,10 @@ class ChooseDrops:
     num_blocks: int
 
     def drops_path(self, number):
-        """The path of what goes of a part; there is none if all stay."""
+        """The path of a part's duplicates; there is none if all stay."""
         return str(pathlib.Path(self.folder, f"drops-{number:05}.json"))
 
-    def decide(self, pairs, components, options):
+    def run(self, pairs, components, options):
         """Runs the pipeline."""
         beam = import_extra("apache_beam")
         with corpus_pipeline(options) as pipeline:
@@ -75,10 +75,10 @@ class ChooseDrops:
             pairs["rows"].tolist(),
             ids,
         ]
-        facts = similarities.tolist(), pairs["is_exact"].tolist()
+        values = similarities.tolist(), pairs["is_exact"].tolist()
         links = []
         for nodes, parts, rows, names, similarity, is_exact in zip(
-            *columns, *facts, strict=True
+            *columns, *values, strict=True
         ):
             for one, two in ((0, 1), (1, 0)):
                 own = nodes[one], parts[one], rows[one], names[one]
@@ -106,7 +106,7 @@ class ChooseDrops:
         yield from self._scatter(members, [center for center, _ in members])
 
     def _drops(self, item):
-        """What goes, by part; counts clusters on the way."""
+        """What is removed, by part; counts clusters on the way."""
         clusters = collections.defaultdict(list)
         for members in item[1]:
             for center, link in members:

@@ -1,4 +1,3 @@
-import dataclasses
 import os
 import pathlib
 import re
@@ -7,12 +6,15 @@ import sys
 import numpy as np
 import pytest
 
+from keras_gpt3 import config_file
+from keras_gpt3.config_file import read_config
+from keras_gpt3.config_file import write_config
+from keras_gpt3.config_model import Dict
+from keras_gpt3.config_model import Float
+from keras_gpt3.config_model import Int
+from keras_gpt3.config_model import Str
+from keras_gpt3.config_model import config_section
 from keras_gpt3.strict_yaml import strict_yaml
-from keras_gpt3.training.recipe import config_file
-from keras_gpt3.training.recipe.config_file import make_config
-from keras_gpt3.training.recipe.config_file import plain_config
-from keras_gpt3.training.recipe.config_file import read_config
-from keras_gpt3.training.recipe.config_file import write_config
 from keras_gpt3.training.recipe.pretraining_config import DataSection
 from keras_gpt3.training.recipe.pretraining_config import ModelSection
 from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
@@ -24,24 +26,15 @@ data: {shards: {books: shards/books}}
 """
 
 
-@dataclasses.dataclass(frozen=True)
+@config_section
 class Section:
-    name: str
-    count: int = 1
-    rate: float = 0.5
-    bound: float | None = None
-    flag: bool = False
-    choice: bool | str = "auto"
-    peak: float | str | None = "measure"
-    weights: dict[str, float] | None = None
-    steps: list[int] = dataclasses.field(default_factory=list)
-    overrides: dict = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass(frozen=True)
-class Whole:
-    section: Section
-    other: Section = Section("other")
+    name: Str
+    count: Int = 1
+    rate: Float = 0.5
+    bound: Float | None = None
+    weights: dict[Str, Float] | None = None
+    steps: list[Int] = ()
+    overrides: Dict | None = None
 
 
 def read(folder, text=SMALLEST, overrides=(), kind=PretrainingConfig):
@@ -65,63 +58,20 @@ def raises(error, message):
         ("rate", "1e9", 1e9),
         ("rate", "-6e-4", -6e-4),
         ("rate", "3", 3.0),
-        ("rate", "6.0e-4", 6e-4),
         ("bound", "null", None),
-        ("bound", "2", 2.0),
-        ("flag", "true", True),
-        ("choice", "auto", "auto"),
-        ("choice", "false", False),
-        ("peak", "312e12", 312e12),
-        ("peak", "measure", "measure"),
-        ("peak", "", None),
+        ("bound", "", None),
         ("name", "'1e9'", "1e9"),
         ("weights", "{books: 1e-1, web: 2}", {"books": 0.1, "web": 2.0}),
-        ("steps", "[1, 2e1]", [1, 20]),
         ("overrides", "{dropout: 1e-1, a: b}", {"dropout": 0.1, "a": "b"}),
     ],
 )
-def test_values_come_in_the_type_of_their_field(
+def test_numbers_are_read_with_or_without_a_point(
     field, text, expected, tmp_path
 ):
     section = read(tmp_path, "name: a", [f"{field}={text}"], kind=Section)
     value = getattr(section, field)
     assert value == expected
     assert type(value) is type(expected)
-
-
-@pytest.mark.parametrize(
-    "field, text, name, known, received",
-    [
-        ("count", "1.5", "count", "int", "1.5"),
-        ("count", "true", "count", "int", "True"),
-        ("count", "null", "count", "int", "None"),
-        ("count", ".inf", "count", "int", "inf"),
-        ("count", "'3'", "count", "int", "'3'"),
-        ("rate", "high", "rate", "float", "'high'"),
-        ("bound", "false", "bound", "float or None", "False"),
-        ("flag", "1", "flag", "bool", "1"),
-        ("choice", "1", "choice", "bool or str", "1"),
-        ("name", "3", "name", "str", "3"),
-        ("weights", "[1]", "weights", "dict[str, float] or None", "[1]"),
-        ("weights", "{a: b}", "weights.a", "float", "'b'"),
-        ("weights", "{3: 1}", "Key 3 of weights", "str", "3"),
-        ("steps", "3", "steps", "list[int]", "3"),
-        ("steps", "[1, a]", "steps[1]", "int", "'a'"),
-    ],
-)
-def test_values_of_another_type_raise(
-    field, text, name, known, received, tmp_path
-):
-    message = (
-        f"section.{name} must be of type {known}. Received: section.{name}="
-        f"{received}. Change the config."
-    ).replace("section.Key 3 of weights", "Key 3 of section.weights")
-    values = ["section.name=a", f"section.{field}={text}"]
-    with raises(ValueError, message):
-        read(tmp_path, "", values, kind=Whole)
-
-
-# === Keys ===
 
 
 @pytest.mark.parametrize("nothing", ["", "# recipe", "health:", "health: {}"])
@@ -132,50 +82,6 @@ def test_what_a_file_does_not_say_has_its_default(nothing, tmp_path):
         data=DataSection({"books": "shards/books"}),
     )
     assert read(tmp_path, SMALLEST + nothing) == expected
-
-
-def test_a_key_that_is_not_known_raises_with_its_whole_path(tmp_path):
-    message = (
-        "A config must hold known keys only. Received: "
-        "checkpoints.every_hours=2. Use one of every_steps, every_minutes, "
-        "keep_last, keep_every, keep_best."
-    )
-    with raises(ValueError, message):
-        read(tmp_path, SMALLEST + "checkpoints: {every_hours: 2}")
-
-
-@pytest.mark.parametrize(
-    "text, missing",
-    [
-        ("", "folder"),
-        ("folder: a\nmodel: {dtype: float32}", "model.preset"),
-        ("folder: a\nmodel: {preset: a}", "data"),
-    ],
-)
-def test_a_key_that_is_missing_raises(text, missing, tmp_path):
-    message = (
-        f"A config must hold {missing}. Received: no such key. Add it, or "
-        f"pass --set {missing}=..."
-    )
-    with raises(ValueError, message):
-        read(tmp_path, text)
-
-
-@pytest.mark.parametrize(
-    "text, name, value",
-    [
-        ("[1]", "config", "[1]"),
-        ("false", "config", "False"),
-        (SMALLEST + "log: 3", "log", "3"),
-    ],
-)
-def test_a_section_without_keys_raises(text, name, value, tmp_path):
-    message = (
-        f"{name} must hold keys and values. Received: {name}={value}. Write "
-        "one `key: value` a line."
-    )
-    with raises(ValueError, message):
-        read(tmp_path, text)
 
 
 # === Overrides ===
@@ -220,8 +126,8 @@ def test_an_override_of_another_form_raises(override, tmp_path):
 def test_an_override_inside_of_a_value_raises(text, override, place, tmp_path):
     message = (
         f"An override must name a field inside sections. Received: "
-        f"{override!r}, where {place} holds no keys. Shorten it, or mend the "
-        "file."
+        f"{override!r}, where {place} holds no keys. Shorten it, or correct "
+        "the file."
     )
     with raises(ValueError, message):
         read(tmp_path, text, [override])
@@ -235,7 +141,7 @@ def test_no_file_raises(there, tmp_path):
     path = tmp_path if there == "a folder" else tmp_path / "run.yaml"
     message = (
         "A config must be a file that exists. Received: "
-        f"config='{path}'. Write one, or mend the path."
+        f"config='{path}'. Write one, or correct the path."
     )
     with raises(FileNotFoundError, message):
         read_config(PretrainingConfig, path)
@@ -250,7 +156,7 @@ def test_a_file_that_is_no_yaml_raises_in_one_line(content, tmp_path):
     message = f"The config file {path} must be YAML. Received: "
     with pytest.raises(ValueError, match=re.escape(message)) as raised:
         read_config(PretrainingConfig, path)
-    assert str(raised.value).endswith(". Mend that place.")
+    assert str(raised.value).endswith(". Correct that place.")
     assert "\n" not in str(raised.value)
 
 
@@ -304,66 +210,18 @@ def test_a_key_that_stands_twice_is_an_error(tmp_path):
         read(tmp_path, "name: a\nname: b\n")
 
 
-def test_a_config_can_be_made_of_values_alone():
-    received = make_config(Whole, {"section": {"name": "a", "count": 2}})
-    assert received == Whole(Section("a", count=2))
-
-
-# === What is made in Python ===
-
-
 def test_what_python_holds_comes_back_from_the_file_as_it_was(tmp_path):
-    config = plain_config(
-        PretrainingConfig(
-            folder=tmp_path / "run",
-            model=ModelSection(
-                "small",
-                {"attention_pattern": ("dense", "banded"), "a": np.arange(2)},
-            ),
-            data=DataSection({"books": pathlib.Path("shards", "books")}),
-            seed=np.int64(3),
-            stop_after_minutes=np.float32(0.5),
-        )
+    config = PretrainingConfig(
+        folder=tmp_path / "run",
+        model=ModelSection(
+            "small",
+            {"attention_pattern": ("dense", "banded"), "a": np.arange(2)},
+        ),
+        data=DataSection({"books": pathlib.Path("shards", "books")}),
+        seed=np.int64(3),
+        stop_after_minutes=np.float32(0.5),
     )
     assert config.model.overrides["attention_pattern"] == ["dense", "banded"]
     assert config.data.shards == {"books": "shards/books"}
     write_config(config, tmp_path / "config.yaml")
     assert read_config(PretrainingConfig, tmp_path / "config.yaml") == config
-
-
-@pytest.mark.parametrize(
-    "changes, message",
-    [
-        (
-            {"overrides": {"dropout": object}},
-            "overrides.dropout must be of a type that YAML can hold. Received: "
-            "overrides.dropout=<class 'object'>, a type. Pass numbers, "
-            "strings, lists and dicts.",
-        ),
-        (
-            {"preset": 3},
-            "preset must be of type str. Received: preset=3. Change the "
-            "config.",
-        ),
-    ],
-)
-def test_what_no_file_can_hold_raises_before_anything_is_made(changes, message):
-    with raises(ValueError, message):
-        plain_config(ModelSection(**{"preset": "small"} | changes))
-
-
-# === Hostile files ===
-
-
-def test_a_value_beyond_all_floats_is_no_float(tmp_path):
-    with pytest.raises(ValueError, match="^rate must be of type float."):
-        read(tmp_path, "name: a", ["rate=1" + 400 * "0"], kind=Section)
-
-
-@pytest.mark.parametrize(
-    "text", ["count: " + "x" * 10**6, "x" * 900 + ": 1", "? " + "x" * 10**6]
-)
-def test_what_is_long_is_cut_in_messages(tmp_path, text):
-    with pytest.raises(ValueError) as raised:
-        read(tmp_path, text, kind=Section)
-    assert len(str(raised.value)) < 1000

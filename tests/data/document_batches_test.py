@@ -1,7 +1,7 @@
 import pytest
 
 from keras_gpt3.corpus.pipeline.document import Document
-from keras_gpt3.corpus.pipeline.document import document_batches
+from keras_gpt3.data.documents import document_batches
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.corpus.dedup.locality_bands import ENTRY
-from keras_gpt3.corpus.dedup.locality_bands import NUM_FURTHER
-from keras_gpt3.corpus.dedup.locality_bands import band_keys
-from keras_gpt3.corpus.dedup.locality_bands import candidate_pairs
-from keras_gpt3.corpus.dedup.locality_bands import required_agreements
+from keras_gpt3.corpus.dedup.lsh_bands import ENTRY
+from keras_gpt3.corpus.dedup.lsh_bands import NUM_FURTHER
+from keras_gpt3.corpus.dedup.lsh_bands import band_keys
+from keras_gpt3.corpus.dedup.lsh_bands import candidate_pairs
+from keras_gpt3.corpus.dedup.lsh_bands import required_agreements
 from tests.fixtures.corpus.detection_probability import detection_probability
 from tests.fixtures.corpus.planted_duplicates import RATES
 from tests.fixtures.corpus.planted_duplicates import edited_copies

@@ -14,7 +14,7 @@ ALTERNATIVES = 3
 LEVELS = 3
 NUM_FURTHER = ALTERNATIVES * LEVELS
 FURTHER_HASHES = 2 * NUM_FURTHER
-# Near-duplicates that are passed over for too few equal further keys.
+# Share of near-duplicates missed for too few equal further keys.
 _LOST_SHARE = 0.002
 
 # What stands in a band: the key that all of its documents share; the document
@@ -43,6 +43,13 @@ def band_keys(signatures, bands, namespace=0):
         for column in band.T:
             keys[i] = mixed_bits(keys[i] ^ (column + np.uint64(2**33)))
     return np.stack(keys, axis=1)
+
+
+def scattered(entries, keys, num_blocks):
+    """Yields pairs of a block's number and the entries of its keys."""
+    blocks = keys % np.uint64(num_blocks)
+    for block in np.unique(blocks):
+        yield int(block), entries[blocks == block]
 
 
 def required_agreements(threshold):
@@ -119,7 +126,7 @@ def _without_copies(entries, order):
         further = mixed_bits(further ^ (column + np.uint64(2**33)))
     by_further = np.argsort(further, kind="stable")
     order, further = order[by_further], further[by_further]
-    firsts = _run_starts(further)
+    firsts = run_starts(further)
     is_copy = firsts != np.arange(len(order))
     pairs = np.stack([order[firsts], order], axis=1)[is_copy]
     numbers = order[~is_copy]
@@ -128,11 +135,11 @@ def _without_copies(entries, order):
     return numbers[key_order], pairs
 
 
-def _run_starts(keys):
+def run_starts(*keys):
     """For each of some sorted keys, where its run of equal ones begins."""
-    places = np.arange(len(keys))
-    is_new = np.ones(len(keys), "bool")
-    is_new[1:] = keys[1:] != keys[:-1]
+    places = np.arange(len(keys[0]))
+    is_new = np.ones(len(places), "bool")
+    is_new[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
     return np.maximum.accumulate(np.where(is_new, places, 0))
 
 
@@ -160,7 +167,7 @@ def _split(entries, numbers, keys, level):
     columns = range(level * ALTERNATIVES, (level + 1) * ALTERNATIVES)
     parts = [
         mixed_bits(keys ^ (entries["further"][numbers, i] + np.uint64(2**33)))
-        # Another constant each, for the same key by two is no reason to meet.
+        # Another constant each: the same key by two of them means nothing.
         ^ mixed_bits(np.full(1, i + 1, "uint64"))
         for i in columns
     ]
@@ -171,7 +178,7 @@ def _split(entries, numbers, keys, level):
 
 def _chain_and_star(numbers, keys):
     """Each document of a run with the one before it and with the first."""
-    firsts = _run_starts(keys)
+    firsts = run_starts(keys)
     others = np.flatnonzero(firsts != np.arange(len(keys)))
     links = np.concatenate([firsts[others], others - 1])
     others = np.tile(others, 2)
