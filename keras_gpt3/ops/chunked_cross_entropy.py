@@ -5,7 +5,7 @@ Here a chunk of tokens goes through the head, its loss and its gradients are
 taken, and its logits are dropped before the next chunk comes. TensorFlow has a
 loop of its own: `keras.ops.scan` gives outputs there the shapes of the carry.
 
-Letters as in the backbone, and: N tokens, C tokens of a chunk.
+Symbols as in the backbone, and: N tokens, C tokens of a chunk.
 """
 
 import keras

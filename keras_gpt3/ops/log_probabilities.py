@@ -1,7 +1,6 @@
 """Log-probabilities and losses of tokens, a chunk at a time.
 
-Letters as in the backbone, and: N positions, C positions of a chunk, K the
-number of alternatives.
+Symbols as in the backbone, and: N tokens, C tokens of a chunk, A alternatives.
 """
 
 import math
@@ -83,7 +82,7 @@ def log_probabilities_under_head(
     found = _for_each_chunk(score, chunks, number, found)
 
     def whole(x):
-        x = restore(ops.reshape(x, (-1, *x.shape[2:])))  # (N,) or (N, K)
+        x = restore(ops.reshape(x, (-1, *x.shape[2:])))  # (N,) or (N, A)
         return ops.reshape(x, (*shape, *x.shape[1:]))
 
     log_probabilities, is_highest, *alternatives = map(whole, found)
@@ -102,7 +101,7 @@ def _chunk_scores(logits, token_ids, top_n):
     is_highest = ops.cast(highest == token_ids, "float32")
     scores = [chosen - total[:, 0], is_highest]
     if top_n:
-        values, ids = ops.top_k(logits, top_n)  # (C, K)
+        values, ids = ops.top_k(logits, top_n)  # (C, A)
         scores += [ops.cast(ids, "int32"), values - total]
     return scores
 
@@ -156,8 +155,6 @@ def token_cross_entropy(labels, logits):
 
 
 # The tokens of a batch in chunks, whose logits are computed one by one.
-#
-# Letters as in the backbone, and: N tokens, C tokens of a chunk.
 
 
 # Numbers in the logits of a chunk. Up to three such arrays exist at a time, of
@@ -171,16 +168,16 @@ def chunk_tokens(vocabulary_size):
     return 2 ** max(0, (_CHUNK_LOGITS // vocabulary_size).bit_length() - 1)
 
 
-def all_chunks(tensors, vocabulary_size):
-    """Chunks of all tokens.
+def equal_chunks(count, vocabulary_size):
+    """How many chunks tokens make, as few as can be, and the size of each."""
+    number = _at_least_one(_ceiling(count, chunk_tokens(vocabulary_size)))
+    return number, _ceiling(count, number)
 
-    As few chunks as there can be, equally long, the last one padded with
-    zeros.
-    """
+
+def all_chunks(tensors, vocabulary_size):
+    """Chunks of all tokens, equally long, the last one padded with zeros."""
     count = _count(tensors[-1])
-    number = _ceiling(count, chunk_tokens(vocabulary_size))
-    number = _at_least_one(number)
-    size = _ceiling(count, number)
+    number, size = equal_chunks(count, vocabulary_size)
     chunks = _split(map(_as_tokens, tensors), number, size)
     return chunks, lambda rows: rows[:count]
 

@@ -93,30 +93,13 @@ class TrainingJob:
     links: Links = dataclasses.field(default_factory=Links)
     accelerator: str | None = "tensorflow"
 
-    @classmethod
-    def of(
-        cls,
-        config,
-        rows,
-        length,
-        dtype,
-        sustained_flops=None,
-        links=None,
-        accelerator="tensorflow",
-    ):
-        """Fills in what is assumed where nothing is said."""
-        if sustained_flops is None:
-            sustained_flops = SUSTAINED_FLOPS
-        if not sustained_flops > 0:
+    def __post_init__(self):
+        if not self.sustained_flops > 0:
             raise ValueError(
                 "sustained_flops must be above 0. Received: sustained_flops="
-                f"{echoed(sustained_flops)}. Leave it out to use "
+                f"{echoed(self.sustained_flops)}. Leave it out to use "
                 f"{SUSTAINED_FLOPS:g} FLOP/s."
             )
-        links = links or Links()
-        return cls(
-            config, rows, length, dtype, sustained_flops, links, accelerator
-        )
 
     @property
     def memory_options(self):
