@@ -7,7 +7,7 @@ of each row: memory grows linearly with the length. The matrix products are
 left to TensorFlow (oneDNN on a CPU); only what stands between them is compiled,
 as single operations. What XLA compiles as a whole is `attention_loop`'s.
 
-Symbols as in the backbone, and: Q queries of a block, K keys that it meets.
+Symbols as in the backbone; a block of queries meets K keys.
 """
 
 import keras

@@ -13,7 +13,6 @@ from keras_gpt3.planning.step_time import communication_bytes
 from keras_gpt3.planning.step_time import pipeline_bubble
 from keras_gpt3.planning.step_time import step_seconds
 from keras_gpt3.planning.training_memory import TrainingChoice
-from keras_gpt3.planning.training_memory import choose_training
 from keras_gpt3.planning.training_memory import step_memory
 
 
@@ -45,9 +44,7 @@ def best_choice(job, devices, budget, mesh=None):
 def _choose_for_other_rows(job, devices, budget):
     """Fewer replicas than devices, as these do not divide the rows."""
     rows = nearest_rows(devices, job.rows) // devices
-    _, is_plain = choose_training(
-        job.config, rows, budget, **job.memory_options
-    )
+    _, is_plain = job.choose(rows, budget)
     choice, fits = None, False
     if devices > job.rows or not is_plain:
         choice, fits = choose_mesh(job, devices, budget)
@@ -106,9 +103,7 @@ _DOUBLINGS = 8
 def plain_choice(job, devices, budget):
     """Plain data parallelism: every device has the whole model."""
     mesh, rows = Mesh(devices), job.rows // devices
-    choice, fits = choose_training(
-        job.config, rows, budget, **job.memory_options
-    )
+    choice, fits = job.choose(rows, budget)
     found = _Candidate(job, mesh).choice(
         choice.micro_batch_size, choice.rematerialization, choice.memory
     )

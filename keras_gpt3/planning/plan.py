@@ -26,7 +26,6 @@ from keras_gpt3.planning.training_job import TrainingJob
 from keras_gpt3.planning.training_job import petaflop_days
 from keras_gpt3.planning.training_job import training_days
 from keras_gpt3.planning.training_memory import MARGIN
-from keras_gpt3.planning.training_memory import choose_training
 
 _PAPER_TOKENS = 300_000_000_000
 
@@ -258,9 +257,7 @@ def _why_split(job, choice, mesh):
             "replicas."
         )
     # In no memory, the choice that takes least.
-    least, _ = choose_training(
-        job.config, job.rows // devices, 0, **job.memory_options
-    )
+    least, _ = job.choose(job.rows // devices, 0)
     return (
         " The whole model would take at least "
         f"{format_bytes(least.memory['total'])} on each device."

@@ -3,7 +3,6 @@
 import math
 
 from keras_gpt3.converters.weight_shapes import weight_shapes
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.parallel.layout_rules import layout_map
 from keras_gpt3.parallel.layout_rules import number_of_parts
 from keras_gpt3.planning.available_memory import accelerator_memory
@@ -15,7 +14,7 @@ from keras_gpt3.planning.memory import format_bytes
 from keras_gpt3.planning.parameter_count import complete_config
 from keras_gpt3.planning.parameter_count import count_parameters
 from keras_gpt3.planning.training_memory import choose_training
-from keras_gpt3.planning.training_memory import estimate_training_memory
+from keras_gpt3.planning.training_memory import given_choice
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.preset_loader import shipped_presets
 
@@ -173,23 +172,20 @@ def check_training_fits(
     check_training_fits(config, "gpt3_small_en", available=24 * 10**9)
     ```
     """
-    memory = estimate_training_memory(config, batch_size=batch_size, **options)
-    needed = memory["total"]
+    given = given_choice(config, batch_size, **options)
+    needed = given.memory["total"]
     available = available_memory() if available is None else available
     if (1 - _ERROR) * needed <= available + allocated:
         return
     length = options.get("length") or config["max_sequence_length"]
-    # What there is to choose, with the defaults of `compile`.
-    chosen = {"micro_batch_size": None, "rematerialization": "none"}
-    chosen = {name: options.pop(name, chosen[name]) for name in chosen}
-    received = "".join(f", {name}={echoed(chosen[name])}" for name in chosen)
+    others = {k: options[k] for k in options if k not in vars(given)}
     raise MemoryError(
         f"A training step of {name} must fit into memory: "
         f"{format_bytes(needed)} in {options.get('dtype', 'float32')} for "
         f"{batch_size} rows of {length} tokens, {format_bytes(allocated)} of "
         "them taken already. Received: available="
-        f"{format_bytes(available)}{received}. "
-        f"{_remedies(config, batch_size, available + allocated, options)}"
+        f"{format_bytes(available)}, {given.arguments}. "
+        f"{_remedies(config, batch_size, available + allocated, others)}"
     )
 
 

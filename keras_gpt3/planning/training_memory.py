@@ -1,7 +1,6 @@
 """Bytes of a training step: its parts, and the most there is at a time."""
 
 import dataclasses
-import functools
 
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.echoed_value import echoed
@@ -221,20 +220,35 @@ def training_choices(config, batch_size, policies=None, **options):
     blocks; each with micro-batches by falling size, which are the divisors of
     the rows.
     """
-    estimate = functools.partial(
-        estimate_training_memory, config, batch_size=batch_size, **options
-    )
     if policies is None:
         policies = ("none", *range(config["num_layers"], 1, -1), "block")
     for policy in policies:
         for size in divisors(batch_size):
-            micro = None if size == batch_size else size
-            memory = estimate(micro_batch_size=micro, rematerialization=policy)
-            yield TrainingChoice(
-                micro_batch_size=micro,
+            yield given_choice(
+                config,
+                batch_size,
+                micro_batch_size=None if size == batch_size else size,
                 rematerialization=policy,
-                memory=memory,
+                **options,
             )
+
+
+def given_choice(
+    config,
+    batch_size,
+    micro_batch_size=None,
+    rematerialization="none",
+    **options,
+):
+    """Arguments of `compile` that are given, with what they take."""
+    chosen = {
+        "micro_batch_size": micro_batch_size,
+        "rematerialization": rematerialization,
+    }
+    memory = estimate_training_memory(
+        config, batch_size=batch_size, **chosen, **options
+    )
+    return TrainingChoice(**chosen, memory=memory)
 
 
 def choose_training(config, batch_size, budget, **options):

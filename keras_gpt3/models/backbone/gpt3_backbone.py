@@ -330,16 +330,6 @@ class GPT3Backbone(CachedBackbone):
                 asked of a shipped preset, or an override changes the shape of
                 a stored weight.
             MemoryError: If the weights cannot fit into memory.
-
-        Example:
-
-        ```python
-        import keras_gpt3
-
-        backbone = keras_gpt3.GPT3Backbone.from_preset(
-            "gpt3_small_en", num_layers=1
-        )
-        ```
         """
         # Imported here: preset resolution needs classes that are defined in
         # this module.
