@@ -24,6 +24,31 @@ def test_no_modules_import_each_other():
     assert source_tree.import_cycles(TREES, "keras_gpt3") == []
 
 
+# What the runtime may ask the planner for: estimates, and the memory there is.
+ESTIMATES = ("", ".available_memory", ".memory", ".preflight", ".training_job")
+RUNTIME = (
+    "ops",
+    "layers",
+    "parallel",
+    "generation",
+    "export",
+    "training",
+    "models",
+)
+
+
+def test_the_runtime_takes_no_rule_from_the_planner():
+    taken = [
+        (name, target)
+        for name, targets in source_tree.imports(TREES, "keras_gpt3").items()
+        if source_tree.unit(name) in RUNTIME
+        for target in targets
+        if source_tree.unit(target) == "planning"
+        and target.removeprefix("planning") not in ESTIMATES
+    ]
+    assert taken == []
+
+
 def test_only_modules_that_say_so_import_tensorflow():
     assert source_tree.tensorflow_imports(TREES) == []
 

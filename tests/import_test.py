@@ -69,7 +69,7 @@ hidden_states = np.array([before, after])
 CHUNKED_LOSS = """
 import importlib
 chunked = importlib.import_module("keras_gpt3.ops.chunked_cross_entropy")
-chunks = importlib.import_module("keras_gpt3.ops.log_probabilities")
+chunks = importlib.import_module("keras_gpt3.ops.token_chunks")
 chunks._CHUNK_LOGITS = 20 * 8  # Chunks of eight tokens.
 results = chunked.loss_and_gradients(
     keras.ops.array(generator.normal(size=(2, 17, 8)), "float32"),
@@ -136,7 +136,7 @@ def test_jax_gives_what_tensorflow_gives(processes):
     exec(TRAIN, here)
     # The same step of gradient descent on the same mean over tokens.
     np.testing.assert_allclose(trained[1], here["hidden_states"], rtol=1e-4)
-    before = sys.modules["keras_gpt3.ops.log_probabilities"]._CHUNK_LOGITS
+    before = sys.modules["keras_gpt3.ops.token_chunks"]._CHUNK_LOGITS
     exec(CHUNKED_LOSS, here)
     here["chunks"]._CHUNK_LOGITS = before
     # float32 rounding of sums of 34 tokens.

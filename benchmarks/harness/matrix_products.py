@@ -8,8 +8,8 @@ import collections
 import dataclasses
 import functools
 
-from keras_gpt3.ops.blocked_attention import block_bounds
-from keras_gpt3.ops.log_probabilities import chunk_tokens
+from keras_gpt3.ops.attention_shapes import block_bounds
+from keras_gpt3.ops.token_chunks import chunk_tokens
 
 DENSE_PROJECTIONS = "dense projections"
 DENSE_ATTENTION = "dense attention"

@@ -4,9 +4,9 @@ from keras_gpt3.converters.checkpoint_family import CheckpointFamily
 from keras_gpt3.converters.complete_arguments import SUMMARY_KEYS
 from keras_gpt3.converters.complete_arguments import UNUSED_WINDOW
 from keras_gpt3.converters.complete_arguments import ConfigKey
-from keras_gpt3.converters.complete_arguments import kinds_of_layers
 from keras_gpt3.converters.complete_arguments import shortest_pattern
 from keras_gpt3.echoed_value import echoed
+from keras_gpt3.layers.block_pattern import attention_kinds
 
 _INVERSE_LAYER_SCALE = "scale_attn_by_inverse_layer_idx"
 
@@ -316,7 +316,7 @@ def read_attention_pattern(attention_types, attention_layers, num_layers):
 
 def write_attention_types(arguments):
     """Writes the layers of a backbone as GPT-Neo's `attention_types`."""
-    kinds = kinds_of_layers(arguments)
+    kinds = attention_kinds(arguments)
     pattern = shortest_pattern(kinds)
     whole, rest = divmod(len(kinds), len(pattern))
     if rest:

@@ -7,6 +7,7 @@ import numbers
 import numpy as np
 
 from keras_gpt3.echoed_value import echoed
+from keras_gpt3.layers.block_pattern import attention_kinds
 from keras_gpt3.preset_loader import SWITCHES
 
 # Not seen where no layer is banded; that of GPT-3.
@@ -44,14 +45,8 @@ def comparable_arguments(arguments):
 
 def _shortest_pattern(arguments):
     sees_all = arguments["attention_window"] >= arguments["max_sequence_length"]
-    kinds = kinds_of_layers(arguments)
+    kinds = attention_kinds(arguments)
     return shortest_pattern(["dense"] * len(kinds) if sees_all else kinds)
-
-
-def kinds_of_layers(arguments):
-    """The kind of each layer of a backbone."""
-    pattern = arguments["attention_pattern"]
-    return [pattern[i % len(pattern)] for i in range(arguments["num_layers"])]
 
 
 def shortest_pattern(kinds):

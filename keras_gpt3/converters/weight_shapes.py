@@ -1,5 +1,20 @@
 """The weights of a backbone and their shapes, from its arguments alone."""
 
+# Whatever changes the shape of a weight.
+SHAPE_KEYS = (
+    "vocabulary_size",
+    "num_layers",
+    "hidden_dim",
+    "intermediate_dim",
+    "max_sequence_length",
+    "embedding_dim",
+    "use_bias",
+    "query_key_value_bias",
+    "use_final_norm",
+    "layer_norm_affine",
+    "position_offset",
+)
+
 
 def weight_shapes(arguments):
     """Lists every weight of a backbone."""

@@ -1,4 +1,7 @@
-"""Keras layers that own the weights of GPT-3 and call its operations."""
+"""Keras layers that own the weights of GPT-3 and call its operations.
+
+Read `block_pattern` (what each block does), then `decoder_block`.
+"""
 
 from keras_gpt3.layers.decoder_block import DecoderBlock
 from keras_gpt3.layers.embeddings import PositionEmbedding

@@ -1,18 +1,21 @@
 """One block of the decoder: attention, then feed-forward."""
 
 import functools
+import inspect
 
 import keras
 from keras import ops
 
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.layers import initializers
+from keras_gpt3.layers.block_pattern import ATTENTION_KINDS
+from keras_gpt3.layers.block_pattern import check_heads
+from keras_gpt3.layers.block_pattern import visible_window
 from keras_gpt3.layers.initializers import layer_policy
 from keras_gpt3.layers.initializers import normal_initializer
 from keras_gpt3.layers.layer_norm import LayerNorm
 from keras_gpt3.ops.activations import get_activation
-from keras_gpt3.ops.attention import banded_attention
-from keras_gpt3.ops.attention import causal_attention
+from keras_gpt3.ops.attention import attend
 from keras_gpt3.ops.attention_shapes import check_window
 from keras_gpt3.ops.cached_attention import ring_attention
 from keras_gpt3.ops.key_value_cache import fill_ring
@@ -20,8 +23,6 @@ from keras_gpt3.ops.key_value_cache import ring_size
 from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import row_product
-
-ATTENTION_KINDS = ("dense", "banded")
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
@@ -31,7 +32,7 @@ class DecoderBlock(keras.layers.Layer):
     `x + attention(norm(x))`, then `x + feed_forward(norm(x))`. The attention
     is dense causal or locally banded; every kernel belongs to a Keras
     sublayer, so that `quantize()` and `enable_lora()` reach it. The switches
-    behind `residual_deviation` are those of GPT-3's public relatives.
+    after `residual_deviation` are those of GPT-3's public relatives.
 
     The columns of `query_key_value` go by head: query, key and value of head
     0, then of head 1, and so on, so that equal shares of them are whole heads.
@@ -53,7 +54,7 @@ class DecoderBlock(keras.layers.Layer):
             `True`.
         query_key_value_bias: bool. Whether that of queries, keys and values
             has one, where the others do. Defaults to `True`.
-        norm_first: bool. `False` normalizes behind each addition instead:
+        norm_first: bool. `False` normalizes after each addition instead:
             `norm(x + attention(x))`. Defaults to `True`.
         layer_norm_affine: bool. Whether the normalizations have a scale and an
             offset. Defaults to `True`.
@@ -111,6 +112,7 @@ class DecoderBlock(keras.layers.Layer):
         attention_scale=None,
         **kwargs,
     ):
+        given = dict(locals())
         super().__init__(**kwargs)
         if attention not in ATTENTION_KINDS:
             raise ValueError(
@@ -124,33 +126,22 @@ class DecoderBlock(keras.layers.Layer):
                 "num_heads must be at least 1. Received: num_heads="
                 f"{num_heads}. Use a divisor of the width."
             )
-        self.num_heads = num_heads
-        self.intermediate_dim = intermediate_dim
-        self.attention = attention
-        self.attention_window = attention_window
-        self.activation = activation
-        self.layer_norm_epsilon = layer_norm_epsilon
-        self.dropout = dropout
-        self.residual_deviation = residual_deviation
-        self.use_bias = use_bias
-        self.query_key_value_bias = query_key_value_bias
-        self.norm_first = norm_first
-        self.layer_norm_affine = layer_norm_affine
-        self.attention_scale = attention_scale
+        for name in self.arguments():
+            setattr(self, name, given[name])
         self._activate = get_activation(activation)
         # Set by `GPT3Backbone.rematerialize`: how to train, not what to be.
         self.rematerialized = False
         # A callable where blocks lie on several devices; see `GPT3.compile`.
         self.device_scope = None
 
+    @property
+    def window(self):
+        """The keys that a query sees; see `visible_window`."""
+        return visible_window(self.attention, self.attention_window)
+
     def build(self, input_shape):
         hidden_dim = input_shape[-1]
-        if hidden_dim % self.num_heads:
-            raise ValueError(
-                "num_heads must divide hidden_dim. Received: num_heads="
-                f"{self.num_heads}, hidden_dim={hidden_dim}. Choose a width "
-                "that is a multiple of the number of heads."
-            )
+        check_heads(hidden_dim, self.num_heads)
         hidden = (None, None, hidden_dim)
         residual = self.residual_deviation
 
@@ -275,16 +266,13 @@ class DecoderBlock(keras.layers.Layer):
         heads = (batch, length, self.num_heads, 3 * width // self.num_heads)
         # (B, T, 3 M) -> (B, T, H, 3 D) -> three of (B, T, H, D)
         query, key, value = ops.split(ops.reshape(projected, heads), 3, axis=-1)
-        window = self.attention_window if self.attention == "banded" else None
-        scale = self.attention_scale
+        window, scale = self.window, self.attention_scale
         if cache is not None:
             attended, cache = ring_attention(
                 query, key, value, cache, cache_index, window, scale
             )
         else:
-            attended = _attend_all(
-                query, key, value, padding_mask, window, scale
-            )
+            attended = attend(query, key, value, window, scale, padding_mask)
             if cache_length is not None:
                 size = ring_size(cache_length, window)
                 cache = tuple(
@@ -345,25 +333,14 @@ class DecoderBlock(keras.layers.Layer):
         return hidden_states_shape
 
     def get_config(self):
-        config = super().get_config()
-        config.update(
-            {
-                "num_heads": self.num_heads,
-                "intermediate_dim": self.intermediate_dim,
-                "attention": self.attention,
-                "attention_window": self.attention_window,
-                "activation": self.activation,
-                "layer_norm_epsilon": self.layer_norm_epsilon,
-                "dropout": self.dropout,
-                "residual_deviation": self.residual_deviation,
-                "use_bias": self.use_bias,
-                "query_key_value_bias": self.query_key_value_bias,
-                "norm_first": self.norm_first,
-                "layer_norm_affine": self.layer_norm_affine,
-                "attention_scale": self.attention_scale,
-            }
-        )
-        return config
+        own = {name: getattr(self, name) for name in self.arguments()}
+        return super().get_config() | own
+
+    @classmethod
+    def arguments(cls):
+        """The names of the block's own arguments."""
+        parameters = inspect.signature(DecoderBlock.__init__).parameters
+        return [name for name in parameters if name not in ("self", "kwargs")]
 
 
 def _apply(dense, x):
@@ -380,13 +357,6 @@ def _apply(dense, x):
 
 def _as_it_is(function):
     return function
-
-
-def _attend_all(query, key, value, padding_mask, window, scale):
-    """Attention among some positions, all (B, T, H, D)."""
-    if window is None:
-        return causal_attention(query, key, value, scale, padding_mask)
-    return banded_attention(query, key, value, window, scale, padding_mask)
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")

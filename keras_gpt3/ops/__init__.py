@@ -1,4 +1,8 @@
-"""Free functions of tensors: the arithmetic of GPT-3, on `keras.ops` alone."""
+"""Free functions of tensors: the arithmetic of GPT-3, on `keras.ops` alone.
+
+Read `attention_shapes` (what is visible), `attention` and
+`chunked_cross_entropy`; then who runs them, from `op_compilation` on.
+"""
 
 from keras_gpt3.ops.activations import gelu_approximate
 from keras_gpt3.ops.activations import get_activation

@@ -7,8 +7,8 @@ from keras import ops
 from keras_gpt3.ops.attention_loop import looped_attention
 from keras_gpt3.ops.attention_shapes import attention_arguments
 from keras_gpt3.ops.attention_shapes import check_window
-from keras_gpt3.ops.attention_shapes import is_visible
 from keras_gpt3.ops.attention_shapes import masked_softmax
+from keras_gpt3.ops.attention_shapes import visible_keys
 from keras_gpt3.ops.blocked_attention import blocked_attention
 from keras_gpt3.ops.fused_attention import fused_attention
 from keras_gpt3.ops.fused_attention import is_fused
@@ -62,8 +62,7 @@ def causal_attention(query, key, value, scale=None, padding_mask=None):
     y = keras_gpt3.ops.causal_attention(x, x, x)  # (1, 10, 2, 8)
     ```
     """
-    tensors, scale = attention_arguments(query, key, value, scale, padding_mask)
-    return _attend(*tensors, window=None, scale=scale)
+    return attend(query, key, value, None, scale, padding_mask)
 
 
 def banded_attention(query, key, value, window, scale=None, padding_mask=None):
@@ -107,25 +106,26 @@ def banded_attention(query, key, value, window, scale=None, padding_mask=None):
     ```
     """
     check_window(window)
-    tensors, scale = attention_arguments(query, key, value, scale, padding_mask)
-    length = tensors[0].shape[1]
-    is_dense = length is not None and window >= length
-    return _attend(
-        *tensors, window=None if is_dense else int(window), scale=scale
+    return attend(query, key, value, int(window), scale, padding_mask)
+
+
+def attend(query, key, value, window=None, scale=None, padding_mask=None):
+    """Attention, dense without a window, as suits the program around it."""
+    arguments, scale = attention_arguments(
+        query, key, value, scale, padding_mask
     )
-
-
-def _attend(query, key, value, padding_mask=None, *, window, scale):
-    """Attention the way that suits the program around it."""
-    arguments = (query, key, value, padding_mask)
+    query, _, _, padding_mask = arguments
+    length = query.shape[1]
+    if None not in (window, length) and window >= length:
+        window = None
     if sees_whole():
-        attend = fused_attention if is_fused(query) else looped_attention
-        return attend(*arguments, window=window, scale=scale)
-    if query.shape[1] is not None:
+        run = fused_attention if is_fused(query) else looped_attention
+        return run(*arguments, window=window, scale=scale)
+    if length is not None:
         return blocked_attention(*arguments, window=window, scale=scale)
-    attend = _dense_at_once if window is None else _banded_at_once
+    at_once = _dense_at_once if window is None else _banded_at_once
     tensors = arguments if padding_mask is not None else arguments[:3]
-    return attend(*tensors, window=window, scale=scale)
+    return at_once(*tensors, window=window, scale=scale)
 
 
 @compiled_op
@@ -133,9 +133,8 @@ def _dense_at_once(query, key, value, padding_mask=None, *, window, scale):
     """All scores at once, where the length is not known."""
     scores = ops.einsum("bqhd,bkhd->bhqk", query * scale, key)
     positions = ops.arange(ops.shape(query)[1], dtype="int32")
-    visible = is_visible(positions[:, None] - positions, window)  # (T, T)
-    if padding_mask is not None:
-        visible = visible & padding_mask[:, None, None, :]  # (B, 1, T, T)
+    # (T, T) or (B, 1, T, T)
+    visible = visible_keys(positions, positions, window, padding_mask)
     weights = ops.cast(masked_softmax(scores, visible), value.dtype)
     return ops.einsum("bhqk,bkhd->bqhd", weights, value)
 
@@ -159,13 +158,14 @@ def _banded_at_once(query, key, value, padding_mask=None, *, window, scale):
     scores = ops.einsum("bnqhd,bnkhd->bnhqk", query, key)
 
     offsets = ops.arange((earlier + 1) * size, dtype="int32")
-    distance = earlier * size + offsets[:size, None] - offsets  # (Q, K)
     blocks = ops.arange(ops.shape(query)[1], dtype="int32")
-    exists = (blocks[:, None] - earlier) * size + offsets >= 0  # (N, K)
-    visible = is_visible(distance, window) & exists[:, None, None, :]
+    mask = (blocks[:, None] - earlier) * size + offsets >= 0  # (N, K)
     if padding_mask is not None:
         keys = _neighbourhoods(_blocks(padding_mask, size), earlier)
-        visible = visible & keys[:, :, None, None, :]  # (B, N, 1, Q, K)
+        mask = mask & keys  # (B, N, K)
+    # (N, 1, Q, K) or (B, N, 1, Q, K)
+    queries = earlier * size + offsets[:size]
+    visible = visible_keys(queries, offsets, window, mask)
 
     weights = ops.cast(masked_softmax(scores, visible), value.dtype)
     output = ops.einsum("bnhqk,bnkhd->bnqhd", weights, value)

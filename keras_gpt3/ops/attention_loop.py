@@ -19,17 +19,12 @@ import math
 import keras
 from keras import ops
 
+from keras_gpt3.ops.attention_shapes import LOWEST
+from keras_gpt3.ops.attention_shapes import block_size
 from keras_gpt3.ops.attention_shapes import by_head
-from keras_gpt3.ops.attention_shapes import is_visible
+from keras_gpt3.ops.attention_shapes import visible_keys
 from keras_gpt3.ops.op_compilation import target_platform
 from keras_gpt3.ops.run_after import run_after
-
-# Q. Smaller blocks make the products too thin, larger ones compute more that is
-# not seen, and hold larger scores.
-DENSE_BLOCK = 256
-BANDED_BLOCK = 128
-# Half of the lowest float32: subtracting a maximum cannot overflow.
-_LOWEST = -1.7e38
 
 
 def looped_attention(query, key, value, padding_mask=None, *, window, scale):
@@ -39,12 +34,7 @@ def looped_attention(query, key, value, padding_mask=None, *, window, scale):
     """
     is_jax = keras.config.backend() == "jax"
     loop = _jitted(target_platform()) if is_jax else _attend
-    return loop(query, key, value, padding_mask, settings(window, scale))
-
-
-def settings(window, scale):
-    """The arguments of `loop_forward` that are not tensors."""
-    return window, DENSE_BLOCK if window is None else BANDED_BLOCK, scale
+    return loop(query, key, value, padding_mask, window, scale)
 
 
 @functools.cache
@@ -55,17 +45,17 @@ def _jitted(platform):
     """
     import jax
 
-    return jax.jit(functools.partial(_attend), static_argnums=4)
+    return jax.jit(functools.partial(_attend), static_argnums=(4, 5))
 
 
-def _attend(query, key, value, padding_mask, settings):
+def _attend(query, key, value, padding_mask, window, scale):
     # An argument as well: JAX differentiates no function that holds a tensor
     # of the function around it.
     mask = () if padding_mask is None else (padding_mask,)
 
     @ops.custom_gradient
     def attend(query, key, value, *mask):
-        output, log_sums = loop_forward(query, key, value, mask, *settings)
+        output, log_sums = loop_forward(query, key, value, mask, window, scale)
 
         def gradient(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
@@ -73,7 +63,7 @@ def _attend(query, key, value, padding_mask, settings):
             # of the forward pass.
             inputs = run_after((query, key, value), upstream)
             gradients = loop_backward(
-                *inputs, mask, *settings, output, log_sums, upstream
+                *inputs, mask, window, scale, output, log_sums, upstream
             )
             return (*gradients, *[None] * len(mask))
 
@@ -82,20 +72,20 @@ def _attend(query, key, value, padding_mask, settings):
     return attend(query, key, value, *mask)
 
 
-def loop_forward(query, key, value, mask, window, block, scale):
+def loop_forward(query, key, value, mask, window, scale):
     """Attention, and the log-sum-exp of each row's scores (B, H, T, 1).
 
-    `mask` is a tuple of the padding mask, or an empty one; `block` is Q.
+    `mask` is a tuple of the padding mask, or an empty one.
     """
     length = ops.shape(query)[1]
-    pairs = _Pairs(length, window, block)
+    pairs = _Pairs(length, window)
     query, key, value = (pairs.pad(x) for x in (query, key, value))
     mask = [pairs.pad(x) for x in mask]
 
     def step(row, column, is_first, output, log_sums, seen, total, highest):
         scores, visible = _scores(query, key, mask, pairs, scale, row, column)
-        scores = ops.where(visible, scores, _LOWEST)
-        before = ops.where(is_first, _LOWEST, highest)
+        scores = ops.where(visible, scores, LOWEST)
+        before = ops.where(is_first, LOWEST, highest)
         highest = ops.maximum(before, ops.max(scores, axis=-1, keepdims=True))
         weights = ops.where(visible, ops.exp(scores - highest), 0.0)
         shrink = ops.where(is_first, 0.0, ops.exp(before - highest))
@@ -122,11 +112,11 @@ def loop_forward(query, key, value, mask, window, block, scale):
 
 
 def loop_backward(
-    query, key, value, mask, window, block, scale, output, log_sums, upstream
+    query, key, value, mask, window, scale, output, log_sums, upstream
 ):
     """The gradients of query, key and value, from what `loop_forward` gave."""
     length = ops.shape(query)[1]
-    pairs = _Pairs(length, window, block)
+    pairs = _Pairs(length, window)
     # The softmax' gradient needs sum(weights x their gradient) of each row,
     # which is the output times its gradient.
     rows = ops.cast(output, "float32") * ops.cast(upstream, "float32")
@@ -182,7 +172,8 @@ def _zeros_after(x):
 class _Pairs:
     """The pairs of blocks that see each other, row by row of queries."""
 
-    def __init__(self, length, window, block):
+    def __init__(self, length, window):
+        block = block_size(window)
         is_known = isinstance(length, int)
         self.size = min(block, max(length, 1)) if is_known else block
         self.window = window
@@ -220,11 +211,9 @@ class _Pairs:
     def visible(self, row, column, mask):
         """Which keys the queries of a pair see, (Q, Q) or (B, 1, Q, Q)."""
         offsets = ops.arange(self.size, dtype="int32")
-        distance = (row - column) * self.size + offsets[:, None] - offsets
-        visible = is_visible(distance, self.window)
-        for x in mask:  # One or none, (B, N Q).
-            visible = visible & self.take(x, column)[:, None, None]
-        return visible
+        queries = (row - column) * self.size + offsets
+        mask = self.take(mask[0], column) if mask else None
+        return visible_keys(queries, offsets, self.window, mask)
 
     def pad(self, x, axis=1):
         """T to N Q positions, zeros at the end, which no query sees."""

@@ -7,22 +7,19 @@ of each row: memory grows linearly with the length. The matrix products are
 left to TensorFlow (oneDNN on a CPU); only what stands between them is compiled,
 as single operations. What XLA compiles as a whole is `attention_loop`'s.
 
-Letters as in the backbone, and: Q queries of a block, K keys that it meets.
+Symbols as in the backbone; a block of queries meets K keys.
 """
 
 import keras
 from keras import ops
 
+from keras_gpt3.ops.attention_shapes import LOWEST
+from keras_gpt3.ops.attention_shapes import block_bounds
 from keras_gpt3.ops.attention_shapes import by_head
-from keras_gpt3.ops.attention_shapes import is_visible
+from keras_gpt3.ops.attention_shapes import visible_keys
 from keras_gpt3.ops.op_compilation import compiled_op
 from keras_gpt3.ops.row_product import row_sums
 from keras_gpt3.ops.run_after import run_after
-
-# Queries in a block; measured at 12 heads of 64, length 2048. Smaller ones
-# make the products too thin, larger ones compute more that is not seen.
-DENSE_BLOCK = 256
-BANDED_BLOCK = 128
 
 
 def blocked_attention(query, key, value, padding_mask=None, *, window, scale):
@@ -55,19 +52,6 @@ def blocked_attention(query, key, value, padding_mask=None, *, window, scale):
         return output, gradient
 
     return attend(query * scale, key, value)
-
-
-def block_bounds(length, window=None):
-    """The blocks of queries, and the keys that each of them meets."""
-    size = DENSE_BLOCK if window is None else BANDED_BLOCK
-    return [
-        (
-            0 if window is None else max(0, start - window + 1),
-            start,
-            min(start + size, length),
-        )
-        for start in range(0, length, size)
-    ]
 
 
 def _forward(query, key, value, mask, window):
@@ -164,12 +148,9 @@ def _positions(x, begin, end, others):
 def _visible(scores, padding_mask, offset, window):
     """Which keys the queries of a block see, (Q, K) or (B, 1, Q, K)."""
     queries, keys = scores.shape[2:]
-    first = offset + ops.arange(queries, dtype="int32")
-    distance = first[:, None] - ops.arange(keys, dtype="int32")
-    visible = is_visible(distance, window)
-    if padding_mask is not None:
-        visible = visible & padding_mask[:, None, None, :]
-    return visible
+    queries = offset + ops.arange(queries, dtype="int32")
+    keys = ops.arange(keys, dtype="int32")
+    return visible_keys(queries, keys, window, padding_mask)
 
 
 # Stages of the softmax, compiled one by one for the reason that `row_sums` has.
@@ -179,9 +160,9 @@ def _visible(scores, padding_mask, offset, window):
 def _highest(scores, padding_mask=None, *, offset, window):
     """The largest visible score of each row, (B, H, Q, 1) in float32."""
     visible = _visible(scores, padding_mask, offset, window)
-    # Half of the lowest float32: subtracting a maximum cannot overflow. Added,
-    # not chosen: XLA does not vectorize a maximum with a condition in it.
-    lowered = ops.cast(visible, "float32") * 1.7e38 - 1.7e38
+    # Added, not chosen: XLA does not vectorize a maximum with a condition in
+    # it.
+    lowered = LOWEST - ops.cast(visible, "float32") * LOWEST
     scores = ops.cast(scores, "float32") + lowered
     return ops.max(scores, axis=-1, keepdims=True)
 

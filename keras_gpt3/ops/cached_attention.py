@@ -5,8 +5,8 @@ import math
 from keras import ops
 
 from keras_gpt3.ops.attention_shapes import by_head
-from keras_gpt3.ops.attention_shapes import is_visible
 from keras_gpt3.ops.attention_shapes import masked_softmax
+from keras_gpt3.ops.attention_shapes import visible_keys
 from keras_gpt3.ops.key_value_cache import ring_positions
 from keras_gpt3.ops.key_value_cache import write_ring
 
@@ -53,8 +53,9 @@ def cached_attention(
     key_positions = ops.cast(key_positions, "int32")
     offsets = ops.arange(ops.shape(query)[1], dtype="int32")
     positions = ops.cast(start_index, "int32") + offsets
-    distance = positions[:, None] - key_positions[None, :]  # (Q, S)
-    visible = is_visible(distance, window) & (key_positions >= 0)
+    visible = visible_keys(
+        positions, key_positions, window, key_positions >= 0
+    )  # (1, Q, S)
     query = by_head(query * scale)  # (B, H, Q, D)
     scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, Q, S)
     weights = ops.cast(masked_softmax(scores, visible), value.dtype)
@@ -65,7 +66,7 @@ def ring_attention(query, key, value, rings, start, window=None, scale=None):
     """Causal attention of new positions to themselves and the earlier ones.
 
     Rings are read before they are written: XLA then has no reason to copy
-    them. Letters as in the backbone.
+    them. Symbols as in the backbone.
     """
     query, key, value = map(ops.convert_to_tensor, (query, key, value))
     rings = tuple(map(ops.convert_to_tensor, rings))
@@ -89,7 +90,10 @@ def _attend_position(query, key, value, rings, start, window, scale):
     own = ops.matmul(by_head(key), column)  # (B, H, 1, 1)
     scores = ops.concatenate([earlier, own], axis=2)[..., 0]  # (B, H, S + 1)
 
-    visible = _visible(ops.shape(keys)[2], start, window)
+    start = ops.cast(start, "int32")
+    positions = ring_positions(ops.shape(keys)[2], start)
+    positions = ops.concatenate([positions, start[None]], axis=0)
+    visible = visible_keys(start[None], positions, window, positions >= 0)
     weights = ops.cast(masked_softmax(scores, visible), value.dtype)
     weights = weights[:, :, None]  # (B, H, 1, S + 1)
     attended = ops.matmul(weights[..., :-1], values)  # (B, H, 1, D)
@@ -110,13 +114,6 @@ def _attend_chunk(query, key, value, rings, start, window, scale):
     return cached_attention(
         query, keys, values, start, positions, window, scale
     )
-
-
-def _visible(size, start, window):
-    """Which slots a position sees, and itself, (S + 1,)."""
-    positions = ring_positions(size, start)
-    visible = is_visible(start - positions, window) & (positions >= 0)
-    return ops.concatenate([visible, ops.ones((1,), "bool")], axis=0)
 
 
 def _after(start, attended):

@@ -2,21 +2,20 @@
 
 The logits of a batch are its largest array by far: 50257 numbers a token.
 Here a chunk of tokens goes through the head, its loss and its gradients are
-taken, and its logits are dropped before the next chunk comes. TensorFlow has a
-loop of its own: `keras.ops.scan` gives outputs there the shapes of the carry.
+taken, and its logits are dropped before the next chunk comes.
 
-Letters as in the backbone, and: N tokens, C tokens of a chunk.
+Symbols as in the backbone, and: N tokens, C tokens of a chunk.
 """
 
 import keras
 from keras import ops
 
-from keras_gpt3.ops.log_probabilities import all_chunks
-from keras_gpt3.ops.log_probabilities import weighted_chunks
 from keras_gpt3.ops.op_compilation import compiled_op
 from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.ops.row_product import row_sums
-from keras_gpt3.ops.run_after import run_after
+from keras_gpt3.ops.token_chunks import all_chunks
+from keras_gpt3.ops.token_chunks import sum_over_chunks
+from keras_gpt3.ops.token_chunks import weighted_chunks
 
 # Rows of the table that a GPU's units take together.
 _TILE = 64
@@ -119,13 +118,13 @@ def loss_and_gradients(
         )  # (C, V)
         d_states = ops.matmul(d_logits, table)  # (C, E)
         if frozen:
-            return tuple(sums), d_states
+            return tuple(sums), (d_states,)
         d_table = ops.matmul(ops.transpose(d_logits), states)  # (V, E)
-        return (*sums, ops.cast(d_table[:rows], embeddings.dtype)), d_states
+        sums = (*sums, ops.cast(d_table[:rows], embeddings.dtype))
+        return sums, (d_states,)
 
-    (loss, correct, *table_gradient), d_states = sum_over_slices(
-        gradients, chunks
-    )
+    sums, (d_states,) = sum_over_chunks(gradients, chunks)
+    loss, correct, *table_gradient = sums
     d_states = restore(ops.reshape(d_states, (-1, width)))  # (N, E)
     d_states = ops.reshape(d_states, ops.shape(hidden_states))
     return loss, correct, d_states, *(table_gradient or [None])
@@ -149,12 +148,12 @@ def loss_sums(
         _, _, *sums = _token_losses(
             _without_padding(logits, vocabulary_size), labels, weights
         )
-        return tuple(sums), None
+        return tuple(sums), ()
 
     tokens = hidden_states, ops.cast(labels, "int32"), weights
     make = weighted_chunks if weighted_only else all_chunks
     chunks, _ = make(tokens, table.shape[0])
-    return sum_over_slices(sums, chunks)[0]
+    return sum_over_chunks(sums, chunks)[0]
 
 
 def _head(embeddings, dtype, vocabulary_size):
@@ -229,53 +228,3 @@ def _logit_gradient(exponentials, factors, weights, labels):
     chosen = ops.where(ids == labels, weights, 0.0)
     d_logits = ops.cast(exponentials, "float32") * factors - chosen
     return ops.cast(d_logits, exponentials.dtype)
-
-
-def sum_over_slices(function, xs):
-    """Adds up what a function gives for one slice after the other.
-
-    The slices are never taken two at a time, so that but one is in memory.
-    The first one begins the sums: zeros in their shapes would take memory, and
-    time to add to. On TensorFlow, `keras.ops.scan` gives the outputs the
-    shapes of the carry, and raises where they differ.
-    """
-    sums, first = function(*(x[0] for x in xs))
-    kept = None if first is None else first[None]
-    if xs[0].shape[0] == 1:
-        return sums, kept
-    if keras.config.backend() != "tensorflow":
-        return _scan(function, sums, kept, xs)
-    import tensorflow as tf
-
-    # Else the loop would begin beside the first slice.
-    xs = tuple(run_after(x, list(sums)) for x in xs)
-    steps = tf.shape(xs[0])[0]
-    if kept is not None:
-        shape = tf.concat([[steps - 1], tf.shape(first)], axis=0)
-        kept = tf.concat([kept, tf.zeros(shape, kept.dtype)], axis=0)
-
-    def step(index, sums, kept):
-        more, result = function(*(x[index] for x in xs))
-        if result is not None:
-            # Not a `TensorArray`: XLA cannot stack one of unknown length.
-            kept = tf.tensor_scatter_nd_update(kept, [[index]], result[None])
-        return index + 1, tuple(map(tf.add, sums, more)), kept
-
-    _, sums, kept = tf.while_loop(
-        lambda index, *_: index < steps,
-        step,
-        (tf.constant(1), tuple(sums), () if first is None else kept),
-        parallel_iterations=1,
-    )
-    return sums, None if first is None else kept
-
-
-def _scan(function, sums, kept, xs):
-    """The other slices with `keras.ops.scan`."""
-
-    def step(sums, slices):
-        more, result = function(*slices)
-        return tuple(map(ops.add, sums, more)), result
-
-    sums, others = ops.scan(step, tuple(sums), tuple(x[1:] for x in xs))
-    return sums, None if kept is None else ops.concatenate([kept, others])

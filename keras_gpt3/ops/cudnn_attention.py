@@ -180,12 +180,9 @@ def _difference(dtype, head_dim, window):
 
 def _by_loop(query, key, value, upstream, window, scale):
     """The output and the gradients."""
-    settings = attention_loop.settings(window, scale)
-    inputs = (query, key, value)
-    output, sums = attention_loop.loop_forward(*inputs, (), *settings)
-    gradients = attention_loop.loop_backward(
-        *inputs, (), *settings, output, sums, upstream
-    )
+    inputs = (query, key, value, (), window, scale)
+    output, sums = attention_loop.loop_forward(*inputs)
+    gradients = attention_loop.loop_backward(*inputs, output, sums, upstream)
     return output, *gradients
 
 

@@ -167,8 +167,6 @@ def _call_or_loop(query, key, value, mask, window, scale):
     """The same under TensorFlow: custom calls in batches without padding."""
     import tensorflow as tf
 
-    settings = attention_loop.settings(window, scale)
-
     def choose(call, loop):
         if not mask:
             return call()
@@ -178,7 +176,7 @@ def _call_or_loop(query, key, value, mask, window, scale):
     def attend(*inputs):
         output, log_sums = choose(
             lambda: cudnn_attention.cudnn_forward(*inputs, window, scale),
-            lambda: attention_loop.loop_forward(*inputs, mask, *settings),
+            lambda: attention_loop.loop_forward(*inputs, mask, window, scale),
         )
 
         def gradient(upstream):
@@ -189,7 +187,7 @@ def _call_or_loop(query, key, value, mask, window, scale):
                     *inputs, window, scale, *saved
                 ),
                 lambda: attention_loop.loop_backward(
-                    *again, mask, *settings, *saved
+                    *again, mask, window, scale, *saved
                 ),
             )
 
@@ -207,7 +205,6 @@ def _kernel_or_loop(kernel, window, scale):
     import jax
     from jax import numpy as jnp
 
-    settings = attention_loop.settings(window, scale)
     saved = {}  # How the kernel's pull-back is put together again.
 
     def by_kernel(query, key, value, mask):
@@ -221,7 +218,7 @@ def _kernel_or_loop(kernel, window, scale):
 
     def by_loop(extras, query, key, value, mask):
         output, log_sums = attention_loop.loop_forward(
-            query, key, value, (mask,), *settings
+            query, key, value, (mask,), window, scale
         )
         log_sums = log_sums[..., 0]
         zeros = [jnp.zeros(x.shape, x.dtype) for x in extras]
@@ -252,7 +249,8 @@ def _kernel_or_loop(kernel, window, scale):
             attention_loop.loop_backward(
                 *inputs,
                 (mask,),
-                *settings,
+                window,
+                scale,
                 output,
                 log_sums[..., None],
                 upstream,

@@ -3,7 +3,7 @@
 A ring of `size` slots holds the last `size` positions: position `p` lies in
 slot `p % size`. A dense layer's ring is as long as the sequence, so that it
 never comes round; a banded layer's has as many slots as its window (or as the
-sequence is long, if that is shorter). Letters as in the backbone.
+sequence is long, if that is shorter). Symbols as in the backbone.
 """
 
 from keras import ops

@@ -1,14 +1,12 @@
 """Log-probabilities and losses of tokens, a chunk at a time.
 
-Letters as in the backbone, and: N positions, C positions of a chunk, K the
-number of alternatives.
+Symbols as in the backbone, and: N tokens, C tokens of a chunk, A alternatives.
 """
-
-import math
 
 from keras import ops
 
-from keras_gpt3.ops.run_after import run_after
+from keras_gpt3.ops.token_chunks import all_chunks
+from keras_gpt3.ops.token_chunks import sum_over_chunks
 
 
 def token_log_probabilities(hidden_states, table, token_ids, top_n=0):
@@ -70,20 +68,14 @@ def log_probabilities_under_head(
     token_ids = ops.cast(token_ids, "int32")
     shape = ops.shape(token_ids)
     chunks, restore = all_chunks((hidden_states, token_ids), vocabulary_size)
-    number, size = ops.shape(chunks[1])
 
     def score(states, token_ids):
-        return _chunk_scores(head(states), token_ids, top_n)
+        return (), _chunk_scores(head(states), token_ids, top_n)
 
-    # The flags are floats here: not every device can scatter bools.
-    found = [ops.zeros((number, size), "float32") for _ in range(2)]
-    if top_n:
-        found.append(ops.zeros((number, size, top_n), "int32"))
-        found.append(ops.zeros((number, size, top_n), "float32"))
-    found = _for_each_chunk(score, chunks, number, found)
+    _, found = sum_over_chunks(score, chunks)
 
     def whole(x):
-        x = restore(ops.reshape(x, (-1, *x.shape[2:])))  # (N,) or (N, K)
+        x = restore(ops.reshape(x, (-1, *x.shape[2:])))  # (N,) or (N, A)
         return ops.reshape(x, (*shape, *x.shape[1:]))
 
     log_probabilities, is_highest, *alternatives = map(whole, found)
@@ -99,33 +91,13 @@ def _chunk_scores(logits, token_ids, top_n):
     places = ops.arange(ops.shape(logits)[0], dtype="int32") * vocabulary_size
     chosen = ops.take(ops.reshape(logits, (-1,)), places + token_ids)
     highest = ops.cast(ops.argmax(logits, axis=-1), "int32")
+    # A float here: not every device can scatter bools.
     is_highest = ops.cast(highest == token_ids, "float32")
     scores = [chosen - total[:, 0], is_highest]
     if top_n:
-        values, ids = ops.top_k(logits, top_n)  # (C, K)
+        values, ids = ops.top_k(logits, top_n)  # (C, A)
         scores += [ops.cast(ids, "int32"), values - total]
-    return scores
-
-
-def _for_each_chunk(function, chunks, number, found):
-    """Writes what a function gives for a chunk to its place in `found`."""
-
-    def step(index, *found):
-        # Else a TensorFlow graph would take several chunks at a time.
-        states, token_ids = (run_after(x[index], found) for x in chunks)
-        place = ops.reshape(index, (1, 1))
-        written = (
-            ops.scatter_update(x, place, new[None])
-            for x, new in zip(found, function(states, token_ids), strict=True)
-        )
-        return (index + 1, *written)
-
-    _, *found = ops.while_loop(
-        lambda index, *_: index < number,
-        step,
-        (ops.zeros((), "int32"), *found),
-    )
-    return found
+    return tuple(scores)
 
 
 def token_cross_entropy(labels, logits):
@@ -153,93 +125,3 @@ def token_cross_entropy(labels, logits):
     logits = ops.cast(logits, "float32")
     # `sparse_categorical_crossentropy` lowers to TensorFlow's fused kernel.
     return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-
-
-# The tokens of a batch in chunks, whose logits are computed one by one.
-#
-# Letters as in the backbone, and: N tokens, C tokens of a chunk.
-
-
-# Numbers in the logits of a chunk. Up to three such arrays exist at a time, of
-# which XLA makes some in float32 whatever the dtype. Smaller chunks cost time:
-# each one adds to the gradient of all V rows.
-_CHUNK_LOGITS = 2**25
-
-
-def chunk_tokens(vocabulary_size):
-    """The most tokens whose logits are computed at once."""
-    return 2 ** max(0, (_CHUNK_LOGITS // vocabulary_size).bit_length() - 1)
-
-
-def all_chunks(tensors, vocabulary_size):
-    """Chunks of all tokens.
-
-    As few chunks as there can be, equally long, the last one padded with
-    zeros.
-    """
-    count = _count(tensors[-1])
-    number = _ceiling(count, chunk_tokens(vocabulary_size))
-    number = _at_least_one(number)
-    size = _ceiling(count, number)
-    chunks = _split(map(_as_tokens, tensors), number, size)
-    return chunks, lambda rows: rows[:count]
-
-
-def weighted_chunks(tensors, vocabulary_size):
-    """Chunks of the tokens alone that have a weight.
-
-    Their number differs from batch to batch. Each length of a chunk costs a
-    compilation of the operations inside: there are but eight.
-    """
-    tokens = list(map(_as_tokens, tensors))
-    (places,) = ops.nonzero(tokens[-1])
-    places = ops.cast(places, "int32")
-    count = ops.shape(places)[0]
-    most = chunk_tokens(vocabulary_size)
-    step = max(1, most // 8)
-    # Without a token of any weight there is still a chunk, of padding.
-    number = _at_least_one(_ceiling(count, most))
-    size = _at_least_one(_ceiling(_ceiling(count, number), step)) * step
-    chosen = [ops.take(x, places, axis=0) for x in tokens]
-
-    def restore(rows):
-        shape = (ops.shape(tokens[-1])[0], *rows.shape[1:])
-        return ops.scatter(places[:, None], rows[:count], shape)
-
-    return _split(chosen, number, size), restore
-
-
-def _count(x):
-    """The number of elements, an int where it is known."""
-    known = None not in x.shape
-    return math.prod(x.shape) if known else ops.size(x)
-
-
-def _as_tokens(x):
-    """(B, T, ...) to (N, ...)."""
-    return ops.reshape(x, (-1, *x.shape[2:]))
-
-
-def _split(tokens, number, size):
-    """Pads tokens, and splits them into a number of chunks of a size."""
-
-    def split(x):
-        shape = x.shape[1:]
-        padding = number * size - ops.shape(x)[0]
-        if not isinstance(padding, int) or padding:
-            x = ops.pad(x, [[0, padding]] + [[0, 0]] * len(shape))
-        return ops.reshape(x, (number, size, *shape))
-
-    return tuple(map(split, tokens))
-
-
-def _at_least_one(number):
-    """An int stays one; Keras' `maximum` would make it a tensor."""
-    if isinstance(number, int):
-        return max(number, 1)
-    return ops.where(number < 1, 1, number)
-
-
-def _ceiling(count, size):
-    """The quotient, rounded up."""
-    return -(-count // size)

@@ -3,7 +3,7 @@
 A token of a few answers reads every weight once and computes little, so that
 nothing but the rate of reading counts. XLA's own product of so few rows is one
 loop on one core, or worse. Products of groups, set side by side as a batch, run
-on all cores. Letters as in the backbone, and: R rows, K rows and N columns of
+on all cores. Symbols as in the backbone, and: R rows, P rows and N columns of
 the matrix, G groups.
 """
 
@@ -38,7 +38,7 @@ def row_product(x, kernel, bias=None):
     x = ops.convert_to_tensor(x)
     kernel = ops.cast(kernel, x.dtype)
     depth, columns = kernel.shape
-    rows = ops.reshape(x, (-1, depth))  # (R, K)
+    rows = ops.reshape(x, (-1, depth))  # (R, P)
     count = math.prod(x.shape[:-1])
     groups = next(g for most, g in _KERNEL_GROUPS if count <= most)
     if groups == 1 or depth % groups:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.backend_check import require_backend
-from keras_gpt3.parallel.stage_layers import stage_layers
+from keras_gpt3.parallel.step_division import stage_layers
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,10 @@
-"""Config in, parameters and memory out: nothing is allocated."""
+"""Config in, parameters and memory out: nothing is allocated.
 
+Read `pass_sizes`, `training_memory` and what that calls, then `plan`. What the
+runtime decides (blocks, chunks, slots, divisions) is imported from there.
+"""
+
+from keras_gpt3.layers.block_pattern import rematerialized_layers
 from keras_gpt3.planning.available_memory import available_memory
 from keras_gpt3.planning.available_memory import container_memory
 from keras_gpt3.planning.available_memory import gpu_memory
@@ -13,14 +18,13 @@ from keras_gpt3.planning.memory import parse_bytes
 from keras_gpt3.planning.mesh import Mesh
 from keras_gpt3.planning.parameter_count import count_parameters
 from keras_gpt3.planning.pass_sizes import cache_bytes
-from keras_gpt3.planning.pass_sizes import rematerialized_layers
 from keras_gpt3.planning.plan import Plan
 from keras_gpt3.planning.plan import plan
 from keras_gpt3.planning.preflight import check_fits
 from keras_gpt3.planning.preflight import check_training_fits
-from keras_gpt3.planning.sharded_memory import estimate_sharded_memory
 from keras_gpt3.planning.training_job import Links
 from keras_gpt3.planning.training_job import recomputation_share
+from keras_gpt3.planning.training_memory import estimate_sharded_memory
 from keras_gpt3.planning.training_memory import estimate_training_memory
 
 __all__ = [

@@ -12,12 +12,11 @@ Letters: T tokens that are in a replica at once, M `hidden_dim`, I
 
 import dataclasses
 
+from keras_gpt3.ops.attention_shapes import block_size
 from keras_gpt3.planning.device_share import DeviceShare
+from keras_gpt3.planning.memory import FLOAT32_BYTES
 from keras_gpt3.planning.memory import training_slots
-from keras_gpt3.planning.pass_sizes import DENSE_BLOCK
 from keras_gpt3.planning.pass_sizes import PassSizes
-
-_BYTES_FLOAT32 = 4
 
 # Kept of a block for its backward pass. Of T x M numbers, on every device: its
 # output, from which the sums of the residual stream are made again; a
@@ -92,7 +91,10 @@ class _Step:
             "weights": weights,
             "optimizer": state,
             "gradients": self.gradients(),
-            **self._activations(),
+            **sizes.activations(
+                map(self.kept_of_block, sizes.recomputed),
+                _KEPT_AROUND_BLOCKS * self.array,
+            ),
             "loss_chunk": self.loss_chunk(),
             "workspace": max(map(self.workspace, {*sizes.recomputed})),
             **({"fetched_weights": self.fetched()} if share.is_fetched else {}),
@@ -105,15 +107,15 @@ class _Step:
         around = _KEPT_AROUND_BLOCKS * self.array
         yield sum(kept) + around + self.loss_chunk() + self.table_gradient()
         before = _KEPT_BEFORE_BLOCKS * self.array + sum(kept)
-        behind = self.table_gradient() + self.exchanged() + self.fetched()
+        after = self.table_gradient() + self.exchanged() + self.fetched()
         layers = zip(self.sizes.recomputed, kept, strict=True)
         for done, (recomputed, own) in enumerate(reversed(list(layers))):
             again = recomputed * (self.kept_of_block(False) - own)
             work = again + self.workspace(recomputed) + self.put_off(done)
-            yield before + work + behind
+            yield before + work + after
             before -= own
-            behind += self.left_of_block(recomputed)
-        yield behind + self.put_off(len(kept))
+            after += self.left_of_block(recomputed)
+        yield after + self.put_off(len(kept))
 
     @property
     def array(self):
@@ -138,19 +140,10 @@ class _Step:
         yield from [self.array] * _KEPT_WHOLE
         yield from [self.array // model] * (_KEPT_OF_WIDTH + layouts - 1)
         yield from [self.inner_array] * _KEPT_OF_INNER
-        log_sums = sizes.tokens * sizes.heads // model * _BYTES_FLOAT32
+        log_sums = sizes.tokens * sizes.heads // model * FLOAT32_BYTES
         yield from [log_sums] * layouts
         if sizes.drops:  # Bools, of both branches.
             yield from [sizes.tokens * sizes.width] * 2
-
-    def _activations(self):
-        """What is kept for the backward pass, by kind of layer."""
-        kept = {"dense_activations": 0, "banded_activations": 0}
-        layers = zip(self.sizes.windows, self.sizes.recomputed, strict=True)
-        for window, recomputed in layers:
-            kind = "dense" if window is None else "banded"
-            kept[f"{kind}_activations"] += self.kept_of_block(recomputed)
-        return kept | {"other_activations": _KEPT_AROUND_BLOCKS * self.array}
 
     def loss_chunk(self):
         """The head, its gradient, and the gradient of a chunk's logits."""
@@ -169,10 +162,10 @@ class _Step:
 
     def _attention_workspace(self):
         sizes, model = self.sizes, self.share.model
-        block = min(DENSE_BLOCK, sizes.length)
+        block = min(block_size(), sizes.length)
         scores = sizes.rows * sizes.heads // model * block**2
         arrays = _ATTENTION_WIDTH * self.array // model
-        return arrays + _ATTENTION_SCORES * scores * _BYTES_FLOAT32
+        return arrays + _ATTENTION_SCORES * scores * FLOAT32_BYTES
 
     def fetched(self):
         """A block's weights of other devices, in the dtype of activations."""
@@ -181,8 +174,8 @@ class _Step:
 
     def summed(self):
         """The sums of micro-batches, in float32 at least."""
-        width = max(self.sizes.weight_bytes, _BYTES_FLOAT32)
-        return self.accumulates * self.share.held.total * width
+        total = self.share.held.total
+        return self.accumulates * total * self.sizes.sum_bytes
 
 
 class _JaxStep(_Step):
@@ -281,7 +274,7 @@ class _TensorFlowStep(_Step):
 
     def inner_workspace(self, recomputed):
         # The gradient is in float32 for a moment.
-        widths = self.sizes.activation_bytes + _BYTES_FLOAT32
+        widths = self.sizes.activation_bytes + FLOAT32_BYTES
         return widths * self.sizes.tokens * self.sizes.inner
 
     def kept_of_block(self, recomputed):

@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Mapping
 
 from rich import box
+from rich.console import Console
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -136,25 +137,9 @@ def _read_folder(folder):
 
 
 class PrintedTables:
-    """What has `__rich__`, and shows the same to `print` and at a prompt.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.describe import PrintedTables
-
-    class Answer(PrintedTables):
-        def __rich__(self):
-            return "42"
-
-    str(Answer())  # "42"
-    ```
-    """
+    """What has `__rich__`, and shows the same to `print` and at a prompt."""
 
     def __str__(self):
-        # Inside: rich is needed only to print.
-        from rich.console import Console
-
         console = Console(file=io.StringIO(), width=80)
         console.print(self)
         lines = console.file.getvalue().splitlines()
@@ -209,25 +194,14 @@ class ModelDescription(PrintedTables):
         return sum(self.parameters.values())
 
     def memory(self, dtype="float32", optimizer="adamw"):
-        """Computes the bytes of the variables; see `estimate_memory`.
+        """Computes the bytes of the variables.
 
         Args:
-            dtype: string. A Keras dtype policy. Defaults to `"float32"`.
-            optimizer: string or None. `"adamw"`, `"adam"`, `"sgd"`, or `None`
-                for inference. Defaults to `"adamw"`.
+            dtype: string. As in `estimate_memory`. Defaults to `"float32"`.
+            optimizer: string or None. The same. Defaults to `"adamw"`.
 
         Returns:
-            A dict from kind (`weights`, `gradients`, `optimizer`, `total`)
-            to int bytes.
-
-        Example:
-
-        ```python
-        import keras_gpt3
-
-        model = keras_gpt3.describe("gpt3_175b_en")
-        model.memory("bfloat16", None)["total"]  # 349208518656
-        ```
+            A dict as of `estimate_memory`.
         """
         return estimate_memory(self.num_parameters, dtype, optimizer)
 
@@ -235,55 +209,33 @@ class ModelDescription(PrintedTables):
         """Computes the bytes that a training step takes, activations included.
 
         Args:
-            dtype: string. A Keras dtype policy. Defaults to `"float32"`.
-            optimizer: string. `"adamw"`, `"adam"` or `"sgd"`. Defaults to
-                `"adamw"`.
-            **options: `batch_size`, `length`, `micro_batch_size`,
-                `rematerialization` and `accelerator`, without which it is that
-                of a CPU; see `estimate_training_memory`.
+            dtype: string. As in `estimate_training_memory`. Defaults to
+                `"float32"`.
+            optimizer: string. The same. Defaults to `"adamw"`.
+            **options: Its other arguments, such as `batch_size`; without an
+                `accelerator` it is the memory of a CPU.
 
         Returns:
-            A dict from part to int bytes, and the `total` at the peak.
-
-        Example:
-
-        ```python
-        import keras_gpt3
-
-        model = keras_gpt3.describe("gpt3_small_en")
-        model.training_memory(rematerialization="block")["loss_chunk"]
-        ```
+            A dict as of `estimate_training_memory`.
         """
         return estimate_training_memory(
             self.config, dtype=dtype, optimizer=optimizer, **options
         )
 
     def cache(self, dtype="float32", batch_size=1, length=None):
-        """Computes the bytes of the cache for generation; see `cache_bytes`.
+        """Computes the bytes of the cache for generation.
 
         Args:
-            dtype: string. A Keras dtype policy. Defaults to `"float32"`.
-            batch_size: int. Sequences that are continued at a time. Defaults
-                to `1`.
-            length: int. Positions, prompt and continuation. Defaults to
-                `None`, the whole context.
+            dtype: string. As in `cache_bytes`. Defaults to `"float32"`.
+            batch_size: int. The same. Defaults to `1`.
+            length: int. The same. Defaults to `None`, the whole context.
 
         Returns:
             An int, bytes.
-
-        Example:
-
-        ```python
-        import keras_gpt3
-
-        keras_gpt3.describe("gpt3_175b_en").cache("bfloat16")  # 5435817984
-        ```
         """
         return cache_bytes(self.config, dtype, batch_size, length)
 
     def __rich__(self):
-        # Inside: rich is needed only to print.
-
         return description_tables(self)
 
 
@@ -303,13 +255,15 @@ def description_tables(description):
     return Group(*parts)
 
 
-def _table(title, *columns):
+def titled_table(title, *columns, **options):
+    """A table whose first column stands left, the others right."""
     table = Table(
         title=f"\n{title}",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         show_edge=False,
         min_width=60,
+        **options,
     )
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left")
@@ -331,7 +285,9 @@ def _paper_table(description):
         "batch_size": f"{recipe['batch_tokens'] // length} x {length}",
         "learning_rate": _as_printed(recipe["learning_rate"]),
     }
-    table = _table("Size and recipe", "", "Table 2.1 prints", "preset uses")
+    table = titled_table(
+        "Size and recipe", "", "Table 2.1 prints", "preset uses"
+    )
     for key, value in resolved.items():
         deviates = isinstance(value, int) and value != printed[key]
         table.add_row(
@@ -349,7 +305,7 @@ def _as_printed(learning_rate):
 
 
 def _architecture_table(config):
-    table = _table("Architecture", "argument of GPT3Backbone", "value")
+    table = titled_table("Architecture", "argument of GPT3Backbone", "value")
     for key, value in config.items():
         pattern = isinstance(value, (list, tuple))
         table.add_row(key, ", ".join(value) if pattern else str(value))
@@ -357,7 +313,7 @@ def _architecture_table(config):
 
 
 def _parameter_table(description):
-    table = _table("Parameters", "part", "parameters", "share")
+    table = titled_table("Parameters", "part", "parameters", "share")
     total = description.num_parameters
     for part, count in description.parameters.items():
         table.add_row(part, f"{count:,}", f"{count / total:.1%}")
@@ -367,7 +323,7 @@ def _parameter_table(description):
 
 
 def _memory_table(description):
-    table = _table(
+    table = titled_table(
         "Memory without activations",
         "dtype",
         "weights",
@@ -392,7 +348,7 @@ def _training_table(description):
         "float32, CPU": ("float32", None),
         "mixed_bfloat16, GPU": ("mixed_bfloat16", "tensorflow"),
     }
-    table = _table(
+    table = titled_table(
         f"Memory to train with AdamW, batch 1 x "
         f"{description.config['max_sequence_length']}",
         "rematerialization",
@@ -421,7 +377,7 @@ def _compute_table(description):
     paper = description.table_d1
     tokens = description.recipe["total_tokens"]
     flops = 6 * description.num_parameters * tokens
-    table = _table(
+    table = titled_table(
         f"Training compute, {tokens / 1e9:.0f}B tokens",
         "",
         "Table D.1 prints",

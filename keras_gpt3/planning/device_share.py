@@ -4,12 +4,11 @@ import dataclasses
 import math
 import re
 
-from keras_gpt3.converters.weight_shapes import weight_shapes
 from keras_gpt3.parallel.layout_rules import DATA
 from keras_gpt3.parallel.layout_rules import LAYOUT_RULES
 from keras_gpt3.parallel.layout_rules import MODEL
 from keras_gpt3.parallel.layout_rules import padded_rows
-from keras_gpt3.preset_loader import SWITCHES
+from keras_gpt3.planning.parameter_count import shapes_of_one_block
 
 _TABLE = "token_embedding/embeddings"
 _BLOCK = "decoder_block_0/"
@@ -28,8 +27,7 @@ class WeightShards:
     @classmethod
     def of(cls, config, model=1, data=1):
         """Counts the weights by the layouts that `get_layout_map` gives."""
-        # One block is like another.
-        shapes = weight_shapes(SWITCHES | config | {"num_layers": 1})
+        shapes = shapes_of_one_block(config)
         rows = padded_rows(config["vocabulary_size"], model)
         shapes[_TABLE] = (rows, *shapes[_TABLE][1:])
         axes = {MODEL: model, DATA: data}

@@ -1,7 +1,6 @@
 """Bytes of weights, gradients and optimizer state, by dtype and optimizer.
 
-Activations depend on batch, length and rematerialization; they are not
-counted here.
+Activations depend on the step; they are not counted here.
 """
 
 import math
@@ -10,6 +9,8 @@ import re
 from collections.abc import Mapping
 
 from keras_gpt3.echoed_value import echoed
+
+FLOAT32_BYTES = 4
 
 # Slots are variables of the weight's own dtype: Adam's two moments.
 SLOTS_PER_WEIGHT = {None: 0, "sgd": 0, "adam": 2, "adamw": 2}
@@ -149,12 +150,7 @@ def bytes_per_activation(dtype):
     bytes_per_activation("mixed_bfloat16")  # 2
     ```
     """
-    if dtype not in _BYTES_PER_ACTIVATION:
-        raise ValueError(
-            f"dtype must be a known one. Received: dtype={echoed(dtype)}. "
-            f"Use one of {', '.join(map(repr, _BYTES_PER_ACTIVATION))}."
-        )
-    return _BYTES_PER_ACTIVATION[dtype]
+    return _look_up("dtype", dtype, _BYTES_PER_ACTIVATION)
 
 
 def _get_policy(dtype):

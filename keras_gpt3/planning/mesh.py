@@ -5,7 +5,6 @@ import numbers
 from typing import NamedTuple
 
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.planning.micro_batch_division import divisors
 
 
 class Mesh(NamedTuple):
@@ -45,9 +44,14 @@ class Mesh(NamedTuple):
         return " x ".join(map(str, self))
 
 
+def divisors(number):
+    """Finds the divisors of a number, the largest first."""
+    return [d for d in range(number, 0, -1) if number % d == 0]
+
+
 def model_axes(config):
     """The sizes that a model axis can have: common divisors."""
-    common = math.gcd(_num_heads(config), config["intermediate_dim"])
+    common = math.gcd(config["num_heads"], config["intermediate_dim"])
     return divisors(common)[::-1]
 
 
@@ -80,10 +84,6 @@ def check_mesh(mesh, config, devices=None, node_devices=None):
             f"node_devices={node_devices}. Use a model axis."
         )
     return mesh
-
-
-def _num_heads(config):
-    return config.get("num_heads", 12)  # `GPT3Backbone`'s default.
 
 
 def _read(mesh):
@@ -127,7 +127,7 @@ def _check_model_axis(mesh, config):
     if mesh.model not in possible:
         raise ValueError(
             "The model axis must divide num_heads and intermediate_dim. "
-            f"Received: model={mesh.model}, num_heads={_num_heads(config)}, "
+            f"Received: model={mesh.model}, num_heads={config['num_heads']}, "
             f"intermediate_dim={config['intermediate_dim']}. Use one of "
             f"{possible}."
         )

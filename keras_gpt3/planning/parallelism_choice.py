@@ -7,13 +7,13 @@ from keras_gpt3.echoed_value import echoed
 from keras_gpt3.planning.device_share import DeviceShare
 from keras_gpt3.planning.device_share import data_axis_divides
 from keras_gpt3.planning.mesh import Mesh
+from keras_gpt3.planning.mesh import divisors
 from keras_gpt3.planning.mesh import meshes
-from keras_gpt3.planning.micro_batch_division import divisors
-from keras_gpt3.planning.micro_batch_division import pipeline_bubble
-from keras_gpt3.planning.sharded_memory import step_memory
 from keras_gpt3.planning.step_time import communication_bytes
+from keras_gpt3.planning.step_time import pipeline_bubble
 from keras_gpt3.planning.step_time import step_seconds
-from keras_gpt3.planning.training_memory import choose_training
+from keras_gpt3.planning.training_memory import TrainingChoice
+from keras_gpt3.planning.training_memory import step_memory
 
 
 def choose_parallelism(job, devices, budget, mesh=None):
@@ -44,9 +44,7 @@ def best_choice(job, devices, budget, mesh=None):
 def _choose_for_other_rows(job, devices, budget):
     """Fewer replicas than devices, as these do not divide the rows."""
     rows = nearest_rows(devices, job.rows) // devices
-    _, is_plain = choose_training(
-        job.config, rows, budget, **job.memory_options
-    )
+    _, is_plain = job.choose(rows, budget)
     choice, fits = None, False
     if devices > job.rows or not is_plain:
         choice, fits = choose_mesh(job, devices, budget)
@@ -105,9 +103,7 @@ _DOUBLINGS = 8
 def plain_choice(job, devices, budget):
     """Plain data parallelism: every device has the whole model."""
     mesh, rows = Mesh(devices), job.rows // devices
-    choice, fits = choose_training(
-        job.config, rows, budget, **job.memory_options
-    )
+    choice, fits = job.choose(rows, budget)
     found = _Candidate(job, mesh).choice(
         choice.micro_batch_size, choice.rematerialization, choice.memory
     )
@@ -174,8 +170,11 @@ class _Candidate:
     def __init__(self, job, mesh, shard_optimizer=False, shard_weights=False):
         self.job = job
         self.mesh = mesh
-        self.shards = (shard_optimizer, shard_weights)
-        self.share = DeviceShare.of(job.config, mesh, *self.shards)
+        self.shards = {
+            "shard_optimizer": shard_optimizer,
+            "shard_weights": shard_weights,
+        }
+        self.share = DeviceShare.of(job.config, mesh, **self.shards)
         self.rows = job.rows // mesh.data
 
     def fitting(self, budget):
@@ -219,8 +218,8 @@ class _Candidate:
         sent = communication_bytes(self.mesh, self.share, sizes, micro_batches)
         again = self.job.recomputation(policy)
         return MeshChoice(
-            self.mesh,
-            *self.shards,
+            mesh=self.mesh,
+            **self.shards,
             micro_batch_size=None if micro == self.rows else micro,
             rematerialization=policy,
             memory=memory,
@@ -237,44 +236,28 @@ class _Candidate:
         return step_memory(self.mesh, self.share, sizes, self.rows // micro)
 
 
-@dataclasses.dataclass(frozen=True)
-class MeshChoice:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MeshChoice(TrainingChoice):
     """A mesh with the arguments to train on it, and what that takes."""
 
     mesh: Mesh
     shard_optimizer: bool
     shard_weights: bool
-    micro_batch_size: int | None
-    rematerialization: str | int
-    memory: dict
     communication: dict
     bubble: float
     recomputation: float
     step_seconds: float
 
     @property
-    def fields(self):
-        """All of the above, as a dict."""
-        return {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-        }
+    def shard_arguments(self):
+        """Those of `get_layout_map` as they are written, a list."""
+        names = ("shard_optimizer", "shard_weights")
+        return [f"{name}=True" for name in names if getattr(self, name)]
 
     @property
     def arguments(self):
-        """The arguments as they are written."""
-        shards = [
-            f"{name}=True"
-            for name in ("shard_optimizer", "shard_weights")
-            if getattr(self, name)
-        ]
-        return ", ".join(
-            [
-                *shards,
-                f"micro_batch_size={self.micro_batch_size}",
-                f"rematerialization={self.rematerialization!r}",
-            ]
-        )
+        """All arguments as they are written."""
+        return ", ".join([*self.shard_arguments, super().arguments])
 
     @property
     def is_plain(self):

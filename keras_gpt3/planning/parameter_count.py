@@ -1,9 +1,14 @@
-"""Parameters of a GPT-3 by part, in closed form."""
+"""Parameters of a GPT-3 by part, without building it."""
 
+import functools
+import math
 import numbers
+import re
 
+from keras_gpt3.converters.weight_shapes import weight_shapes
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.preset_loader import SWITCHES
+from keras_gpt3.preset_loader import load_shipped_preset
 
 _SIZES = (
     "vocabulary_size",
@@ -12,16 +17,33 @@ _SIZES = (
     "intermediate_dim",
     "max_sequence_length",
 )
-# Whatever changes the shape of a weight.
-COUNTED_KEYS = (
-    *_SIZES,
-    "embedding_dim",
-    "use_bias",
-    "query_key_value_bias",
-    "use_final_norm",
-    "layer_norm_affine",
-    "position_offset",
-)
+_BLOCK = "decoder_block_0/"
+# Part -> the weights that are counted there, by their paths.
+_PARTS = {
+    "token_embedding": "token_embedding/",
+    "position_embedding": "position_embedding/",
+    "attention": _BLOCK + "(query_key_value|attention_output)/",
+    "feed_forward": _BLOCK + "feed_forward_(intermediate|output)/",
+    "layer_norms": f"({_BLOCK})?(attention|feed_forward|final)_norm/",
+    "embedding_projections": "(embedding|output)_projection/",
+}
+
+
+@functools.cache
+def _defaults():
+    """GPT-3 Small's arguments, which are those of `GPT3Backbone`."""
+    return load_shipped_preset("gpt3_small_en")["backbone"] | SWITCHES
+
+
+def complete_config(config):
+    """Fills in what a config leaves out; raises unless its sizes are there."""
+    sizes = {key: _size(config, key) for key in _SIZES}
+    return _defaults() | config | sizes
+
+
+def shapes_of_one_block(config):
+    """The shapes of all weights, of but one block: each is like another."""
+    return weight_shapes(complete_config(config) | {"num_layers": 1})
 
 
 def count_parameters(config):
@@ -32,9 +54,9 @@ def count_parameters(config):
     says otherwise. The output head is the token embedding, so it adds nothing.
 
     Args:
-        config: dict. The arguments of `GPT3Backbone`; others than
-            `COUNTED_KEYS` (dropout, the attention pattern, heads) change no
-            count. Switches may be left out.
+        config: dict. The arguments of `GPT3Backbone`; those that change no
+            shape (dropout, the attention pattern, heads) and switches may be
+            left out.
 
     Returns:
         A dict from part to int: `token_embedding`, `position_embedding`,
@@ -54,25 +76,12 @@ def count_parameters(config):
     sum(count_parameters(preset["backbone"]).values())  # 174604259328
     ```
     """
-    vocabulary, layers, width, inner, context = (
-        _size(config, key) for key in _SIZES
-    )
-    switches = SWITCHES | {k: config[k] for k in SWITCHES if k in config}
-    bias = int(switches["use_bias"])
-    of_projection = bias * int(switches["query_key_value_bias"])
-    attention = 3 * width * (width + of_projection) + width * (width + bias)
-    feed_forward = inner * (width + bias) + width * (inner + bias)
-    norms = 2 * layers + int(switches["use_final_norm"])
-    embedding = switches["embedding_dim"] or width
-    counts = {
-        "token_embedding": vocabulary * embedding,
-        "position_embedding": (context + switches["position_offset"]) * width,
-        "attention": layers * attention,
-        "feed_forward": layers * feed_forward,
-        "layer_norms": norms * 2 * width * int(switches["layer_norm_affine"]),
-    }
-    if embedding != width:
-        counts["embedding_projections"] = 2 * embedding * width
+    # Also those parts of which there is nothing, but for projections.
+    counts = dict.fromkeys(list(_PARTS)[:-1], 0)
+    for path, shape in shapes_of_one_block(config).items():
+        part = next(p for p, paths in _PARTS.items() if re.match(paths, path))
+        blocks = int(config["num_layers"]) if path.startswith(_BLOCK) else 1
+        counts[part] = counts.get(part, 0) + blocks * math.prod(shape)
     return counts
 
 

@@ -2,17 +2,17 @@
 
 import dataclasses
 import functools
-import numbers
 
 from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.layers.block_pattern import attention_windows
+from keras_gpt3.layers.block_pattern import rematerialized_layers
+from keras_gpt3.ops.attention_shapes import block_bounds
+from keras_gpt3.ops.key_value_cache import ring_size
+from keras_gpt3.ops.token_chunks import equal_chunks
+from keras_gpt3.planning.memory import FLOAT32_BYTES
 from keras_gpt3.planning.memory import bytes_per_activation
 from keras_gpt3.planning.memory import bytes_per_weight
-from keras_gpt3.planning.parameter_count import count_parameters
-
-# Numbers in the logits of a chunk: as in `keras_gpt3.ops.log_probabilities`,
-# which this folder cannot import without Keras; a test compares them.
-_CHUNK_LOGITS = 2**25
+from keras_gpt3.planning.parameter_count import complete_config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +34,7 @@ class PassSizes:
     @classmethod
     def of(cls, config, dtype, rows, length=None, rematerialization="none"):
         """Takes the sizes from the arguments of a backbone and of `compile`."""
-        count_parameters(config)  # Checks the sizes.
+        config = complete_config(config)
         context = config["max_sequence_length"]
         length = context if length is None else length
         check_integer("length", length, minimum=1)
@@ -49,13 +49,13 @@ class PassSizes:
             length=length,
             width=config["hidden_dim"],
             inner=config["intermediate_dim"],
-            heads=config.get("num_heads", 12),
+            heads=config["num_heads"],
             vocabulary=config["vocabulary_size"],
             windows=attention_windows(config),
             recomputed=rematerialized_layers(
                 rematerialization, config["num_layers"]
             ),
-            drops=bool(config.get("dropout")),
+            drops=bool(config["dropout"]),
             activation_bytes=bytes_per_activation(dtype),
             weight_bytes=bytes_per_weight(dtype)[1],
         )
@@ -68,8 +68,23 @@ class PassSizes:
     @property
     def chunk_tokens(self):
         """Tokens whose logits are in memory at once."""
-        most = 2 ** max(0, (_CHUNK_LOGITS // self.vocabulary).bit_length() - 1)
-        return -(-self.tokens // -(-self.tokens // most))
+        return equal_chunks(self.tokens, self.vocabulary)[1]
+
+    def activations(self, kept, other):
+        """What is kept for the backward pass, by the kind of layer.
+
+        `kept` are the bytes of each layer, `other` those outside of them.
+        """
+        parts = {"dense_activations": 0, "banded_activations": 0}
+        for window, num_bytes in zip(self.windows, kept, strict=True):
+            kind = "dense" if window is None else "banded"
+            parts[f"{kind}_activations"] += num_bytes
+        return parts | {"other_activations": other}
+
+    @property
+    def sum_bytes(self):
+        """Of a number in sums of micro-batches: in float32 at least."""
+        return max(self.weight_bytes, FLOAT32_BYTES)
 
     @property
     def is_mixed(self):
@@ -87,38 +102,16 @@ class PassSizes:
         return 4 * self.width**2 + 2 * self.width * self.inner
 
 
-# How blocked attention cuts the scores: sizes that memory and time follow.
-#
-# The same numbers as in `keras_gpt3.ops.blocked_attention`, which this folder
-# cannot import without Keras; a test compares them.
-
-
-DENSE_BLOCK = 256
-BANDED_BLOCK = 128
-
-
-def attention_windows(config):
-    """The window of each layer of a backbone."""
-    # `GPT3Backbone`'s defaults.
-    pattern = config.get("attention_pattern", ("dense", "banded"))
-    window = config.get("attention_window", 256)
-    return tuple(
-        None if pattern[layer % len(pattern)] == "dense" else window
-        for layer in range(config["num_layers"])
-    )
+# The scores of a layer that is run by blocks: time and memory follow them.
 
 
 @functools.cache
 def key_ranges(length, window=None):
     """The queries and keys of each block."""
-    dense = window is None or window >= length
-    size = DENSE_BLOCK if dense else BANDED_BLOCK
-    ranges = []
-    for start in range(0, length, size):
-        end = min(start + size, length)
-        first = 0 if dense else max(0, start - window + 1)
-        ranges.append((end - start, end - first))
-    return tuple(ranges)
+    # The operation leaves a window of the whole length to dense attention.
+    window = None if window is None or window >= length else window
+    bounds = block_bounds(length, window)
+    return tuple((end - start, end - first) for first, start, end in bounds)
 
 
 def largest_block(length, window=None):
@@ -129,51 +122,6 @@ def largest_block(length, window=None):
 def num_scores(length, window=None):
     """All scores that are computed, for one head of one sequence."""
     return sum(queries * keys for queries, keys in key_ranges(length, window))
-
-
-_NEVER = 0
-_STEPS = {"none": _NEVER, "block": 1}
-
-
-def rematerialized_layers(rematerialization, num_layers):
-    """Tells for each block whether it is rematerialized.
-
-    A rematerialized block keeps nothing but its input for the backward pass,
-    and runs forward once more there.
-
-    Args:
-        rematerialization: string or int. `"none"`; `"block"` for every block;
-            or `k`, for every `k`-th block, the first one included.
-        num_layers: int. Number of blocks.
-
-    Returns:
-        A tuple of bools, one a block.
-
-    Raises:
-        ValueError: If the policy is unknown.
-
-    Example:
-
-    ```python
-    from keras_gpt3.planning.pass_sizes import rematerialized_layers
-
-    rematerialized_layers(2, num_layers=4)  # (True, False, True, False)
-    ```
-    """
-    step = rematerialization
-    if isinstance(step, str):
-        step = _STEPS.get(step)
-    whole = isinstance(step, numbers.Integral) and step is not True
-    if not whole or step < (rematerialization != "none"):
-        raise ValueError(
-            "rematerialization must be 'none', 'block' or an integer of at "
-            "least 1. Received: "
-            f"rematerialization={echoed(rematerialization)}. Use 2 to "
-            "recompute every second block, 'block' to recompute all."
-        )
-    return tuple(
-        step != _NEVER and index % step == 0 for index in range(num_layers)
-    )
 
 
 def cache_bytes(config, dtype="float32", batch_size=1, length=None):
@@ -207,13 +155,10 @@ def cache_bytes(config, dtype="float32", batch_size=1, length=None):
     cache_bytes(config, "bfloat16")  # 5435817984
     ```
     """
-    count_parameters(config)  # Checks the sizes.
+    config = complete_config(config)
     length = config["max_sequence_length"] if length is None else length
     check_integer("batch_size", batch_size, minimum=1)
     check_integer("length", length, minimum=1)
-    slots = sum(
-        length if window is None else min(window, length)
-        for window in attention_windows(config)
-    )
-    numbers = 2 * batch_size * slots * config["hidden_dim"]
-    return int(numbers) * bytes_per_activation(dtype)
+    slots = sum(ring_size(int(length), w) for w in attention_windows(config))
+    size = 2 * batch_size * slots * config["hidden_dim"]
+    return int(size) * bytes_per_activation(dtype)

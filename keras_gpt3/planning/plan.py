@@ -10,26 +10,28 @@ from keras_gpt3.planning.describe import describe
 from keras_gpt3.planning.memory import bytes_per_weight
 from keras_gpt3.planning.memory import format_bytes
 from keras_gpt3.planning.memory import parse_bytes
-from keras_gpt3.planning.mesh import Mesh
 from keras_gpt3.planning.mesh import check_mesh
+from keras_gpt3.planning.parallelism_choice import MeshChoice
 from keras_gpt3.planning.parallelism_choice import best_choice
 from keras_gpt3.planning.parallelism_choice import choose_parallelism
 from keras_gpt3.planning.parallelism_choice import fewest_devices
 from keras_gpt3.planning.parallelism_choice import rows_of_batch
+from keras_gpt3.planning.parameter_count import complete_config
 from keras_gpt3.planning.pass_sizes import cache_bytes
 from keras_gpt3.planning.plan_output import plan_code
+from keras_gpt3.planning.plan_output import plan_table
+from keras_gpt3.planning.training_job import SUSTAINED_FLOPS
 from keras_gpt3.planning.training_job import Links
 from keras_gpt3.planning.training_job import TrainingJob
 from keras_gpt3.planning.training_job import petaflop_days
 from keras_gpt3.planning.training_job import training_days
 from keras_gpt3.planning.training_memory import MARGIN
-from keras_gpt3.planning.training_memory import choose_training
 
 _PAPER_TOKENS = 300_000_000_000
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
-class Plan(PrintedTables):
+@dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
+class Plan(PrintedTables, MeshChoice):
     """How to train a model on some devices; what `plan` returns.
 
     Printing it shows a table of at most 80 columns and the code to use.
@@ -90,18 +92,7 @@ class Plan(PrintedTables):
     dtype: str
     length: int
     rows: int
-    micro_batch_size: int | None
-    rematerialization: str | int
-    memory: dict
-    recomputation: float
     cache: int
-    mesh: Mesh
-    backend: str
-    shard_optimizer: bool
-    shard_weights: bool
-    bubble: float
-    communication: dict
-    step_seconds: float
     total_tokens: int
     days: float
     petaflop_days: float
@@ -120,9 +111,6 @@ class Plan(PrintedTables):
         return self.device_memory - self.memory["total"]
 
     def __rich__(self):
-        # Inside: rich is needed only to print.
-        from keras_gpt3.planning.plan_output import plan_table
-
         return plan_table(self)
 
 
@@ -148,7 +136,7 @@ def plan(
     fit: `data` replicas, in each of which `model` devices share every layer,
     on the JAX backend, or `stages` of blocks follow each other, on TensorFlow;
     never both, as no backend does both. On JAX the data axis may share the
-    optimizer's state, or all weights, too. See `estimate_sharded_memory`,
+    optimizer's state, or all weights. See `estimate_sharded_memory`,
     `communication_bytes` and `step_seconds` for what is counted.
 
     Args:
@@ -191,12 +179,16 @@ def plan(
     length = context if length is None else length
     check_integer("length", length, minimum=1)
     check_integer("devices", devices, minimum=1)
-    config = description.config | {"max_sequence_length": max(length, context)}
+    config = complete_config(description.config)
+    config |= {"max_sequence_length": max(length, context)}
     rows = rows_of_batch(description, batch_tokens, length)
     # Devices of a given memory are accelerators; this machine may be a CPU.
     on_cpu = memory is None and device_memory() is None
     accelerator = None if on_cpu else "tensorflow"
-    job = TrainingJob.of(
+    if sustained_flops is None:
+        sustained_flops = SUSTAINED_FLOPS
+    links = links or Links()
+    job = TrainingJob(
         config, rows, length, dtype, sustained_flops, links, accelerator
     )
     if mesh is not None:
@@ -215,10 +207,9 @@ def plan(
         length=length,
         rows=rows // choice.mesh.data,
         cache=cache_bytes(config, dtype, length=length),
-        backend=choice.backend,
         sustained_flops=job.sustained_flops,
         links=job.links,
-        **choice.fields,
+        **vars(choice),
         **_run(description, job, choice),
     )
 
@@ -266,9 +257,7 @@ def _why_split(job, choice, mesh):
             "replicas."
         )
     # In no memory, the choice that takes least.
-    least, _ = choose_training(
-        job.config, job.rows // devices, 0, **job.memory_options
-    )
+    least, _ = job.choose(job.rows // devices, 0)
     return (
         " The whole model would take at least "
         f"{format_bytes(least.memory['total'])} on each device."

@@ -1,14 +1,13 @@
-"""The tables that show a plan (needs rich)."""
+"""The tables that show a plan, and its code."""
 
 import json
 import os
 import textwrap
 
-from rich import box
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
+from keras_gpt3.planning.describe import titled_table
 from keras_gpt3.planning.memory import format_bytes
 from keras_gpt3.preset_loader import is_shipped
 from keras_gpt3.preset_loader import load_shipped_preset
@@ -32,16 +31,7 @@ def plan_table(plan):
 
 
 def _table(title, rows):
-    table = Table(
-        title=f"\n{title}",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        show_header=False,
-        min_width=60,
-    )
-    table.add_column()
-    table.add_column(justify="right")
+    table = titled_table(title, "", "", show_header=False)
     for label, value in rows.items():
         table.add_row(label, value)
     return table
@@ -164,11 +154,7 @@ def plan_code(preset, choice, job, context):
 
 def _distribution(choice, job):
     """What splits the model, on the JAX backend."""
-    arguments = "".join(
-        f", {name}=True"
-        for name in ("shard_optimizer", "shard_weights")
-        if getattr(choice, name)
-    )
+    arguments = "".join(f", {each}" for each in choice.shard_arguments)
     hosts = -(-choice.mesh.devices // job.links.node_devices)
     cluster = _CLUSTER.format(hosts=hosts) if hosts > 1 else ""
     return (

@@ -3,7 +3,6 @@
 import math
 
 from keras_gpt3.converters.weight_shapes import weight_shapes
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.parallel.layout_rules import layout_map
 from keras_gpt3.parallel.layout_rules import number_of_parts
 from keras_gpt3.planning.available_memory import accelerator_memory
@@ -12,10 +11,10 @@ from keras_gpt3.planning.memory import BYTES_PER_WEIGHT
 from keras_gpt3.planning.memory import bytes_per_weight
 from keras_gpt3.planning.memory import estimate_memory
 from keras_gpt3.planning.memory import format_bytes
+from keras_gpt3.planning.parameter_count import complete_config
 from keras_gpt3.planning.parameter_count import count_parameters
 from keras_gpt3.planning.training_memory import choose_training
-from keras_gpt3.planning.training_memory import estimate_training_memory
-from keras_gpt3.preset_loader import SWITCHES
+from keras_gpt3.planning.training_memory import given_choice
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.preset_loader import shipped_presets
 
@@ -105,7 +104,7 @@ def process_weights(config):
         return count
     layouts = layout_map()
     # Layers are alike, but each has its own layouts in a map.
-    shapes = weight_shapes(SWITCHES | config)
+    shapes = weight_shapes(complete_config(config))
     of_device = sum(
         -(-math.prod(shape) // number_of_parts(layouts, path))
         for path, shape in shapes.items()
@@ -114,7 +113,7 @@ def process_weights(config):
 
 
 def _distribution():
-    """The distribution that is set, if the backend heeds it."""
+    """The distribution that is set, if the backend uses it."""
     import keras
 
     if keras.config.backend() != "jax":
@@ -137,18 +136,7 @@ _ERROR = 0.15
 
 
 def check_training_fits(
-    config,
-    name,
-    *,
-    dtype="float32",
-    optimizer="adamw",
-    batch_size=1,
-    length=None,
-    micro_batch_size=None,
-    rematerialization="none",
-    accelerator=None,
-    allocated=0,
-    available=None,
+    config, name, *, batch_size=1, allocated=0, available=None, **options
 ):
     """Raises if a training step needs more memory than there is.
 
@@ -161,20 +149,13 @@ def check_training_fits(
     Args:
         config: dict. The arguments of `GPT3Backbone`.
         name: string. What to call the model: its preset's name or folder.
-        dtype: string. As in `estimate_training_memory`, as are `optimizer`,
-            `batch_size` (rows of one replica), `length`, `micro_batch_size`,
-            `rematerialization` and `accelerator`, with the same defaults.
-        optimizer: string. See `dtype`.
-        batch_size: int. See `dtype`.
-        length: int. See `dtype`.
-        micro_batch_size: int. See `dtype`.
-        rematerialization: string or int. See `dtype`.
-        accelerator: string or `None`. See `dtype`.
+        batch_size: int. Rows of one replica. Defaults to `1`.
         allocated: int. Bytes of the model's variables (weights, and optimizer
             slots if they exist) that `available` no longer includes. It stays
             0 on a GPU, whose memory counts as a whole. Defaults to `0`.
         available: int. Bytes available beside them, to one replica. Defaults
             to `None`, `available_memory()`.
+        **options: Other arguments of `estimate_training_memory`.
 
     Raises:
         MemoryError: If the step does not fit. The message says how much is
@@ -191,30 +172,20 @@ def check_training_fits(
     check_training_fits(config, "gpt3_small_en", available=24 * 10**9)
     ```
     """
-    options = {
-        "dtype": dtype,
-        "optimizer": optimizer,
-        "length": length,
-        "accelerator": accelerator,
-    }
-    needed = estimate_training_memory(
-        config,
-        batch_size=batch_size,
-        micro_batch_size=micro_batch_size,
-        rematerialization=rematerialization,
-        **options,
-    )["total"]
+    given = given_choice(config, batch_size, **options)
+    needed = given.memory["total"]
     available = available_memory() if available is None else available
     if (1 - _ERROR) * needed <= available + allocated:
         return
-    length = config["max_sequence_length"] if length is None else length
+    length = options.get("length") or config["max_sequence_length"]
+    others = {k: options[k] for k in options if k not in vars(given)}
     raise MemoryError(
         f"A training step of {name} must fit into memory: "
-        f"{format_bytes(needed)} in {dtype} for {batch_size} rows of {length} "
-        f"tokens, {format_bytes(allocated)} of them taken already. Received: "
-        f"available={format_bytes(available)}, micro_batch_size="
-        f"{micro_batch_size}, rematerialization={echoed(rematerialization)}. "
-        f"{_remedies(config, batch_size, available + allocated, options)}"
+        f"{format_bytes(needed)} in {options.get('dtype', 'float32')} for "
+        f"{batch_size} rows of {length} tokens, {format_bytes(allocated)} of "
+        "them taken already. Received: available="
+        f"{format_bytes(available)}, {given.arguments}. "
+        f"{_remedies(config, batch_size, available + allocated, others)}"
     )
 
 

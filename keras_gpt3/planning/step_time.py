@@ -1,8 +1,9 @@
 """How long a step takes on a mesh, by its arithmetic and its communication."""
 
-from keras_gpt3.parallel.stage_layers import stage_layers
-from keras_gpt3.planning.micro_batch_division import pipeline_bubble
-from keras_gpt3.planning.sharded_memory import stage_weights
+from keras_gpt3.parallel.step_division import micro_batch_groups
+from keras_gpt3.parallel.step_division import stage_layers
+from keras_gpt3.planning.memory import FLOAT32_BYTES
+from keras_gpt3.planning.stepwise_memory import stage_weights
 
 
 def step_seconds(job, mesh, micro_batches, recomputation, communication):
@@ -25,6 +26,18 @@ def step_seconds(job, mesh, micro_batches, recomputation, communication):
         + seconds["stages"]
         + max(0.0, seconds["gradients"] + seconds["weights"] - hidden)
     )
+
+
+def pipeline_bubble(stages, micro_batches):
+    """The share of a step in which a stage waits for the others.
+
+    Micro-batches go in groups, each forward and then backward through the P
+    stages. In a group of M the first reaches the last stage when that has
+    waited for P - 1 others: for `(P - 1) / (M + P - 1)` of the time.
+    """
+    number, each = micro_batch_groups(stages, micro_batches)
+    # What the last group lacks is waited for as well.
+    return 1 - micro_batches / (number * (each + stages - 1))
 
 
 def _longest_stage(job, mesh):
@@ -57,8 +70,6 @@ def communication_seconds(job, mesh, communication):
 # A ring of n devices adds up an array with 2 (n - 1) / n of its bytes from each
 # of them; it gathers or scatters one with half of that.
 
-
-_BYTES_FLOAT32 = 4
 
 # Sums over the model axis, of an activation of a micro-batch. In a block: what
 # comes out of attention and of the feed-forward layer, and their gradients;
@@ -107,7 +118,7 @@ def _activations(mesh, sizes, activation):
         + _SUMS_OF_RECOMPUTED * sum(sizes.recomputed)
         + _SUMS_OUTSIDE
     )
-    loss = _LOSS_NUMBERS * _BYTES_FLOAT32 * sizes.tokens
+    loss = _LOSS_NUMBERS * FLOAT32_BYTES * sizes.tokens
     return 2 * _ring(mesh.model) * (sums * activation + loss)
 
 
@@ -119,7 +130,7 @@ def _gradients(mesh, share, sizes, micro_batches):
     """
     of_sum = sizes.weight_bytes
     if micro_batches > 1 and not share.is_fetched:
-        of_sum = max(of_sum, _BYTES_FLOAT32)
+        of_sum = sizes.sum_bytes
     rounds = micro_batches if share.is_fetched else 2
     return _ring(mesh.data) * rounds * of_sum
 

@@ -6,12 +6,16 @@ takes beyond the arrays. Stages of a pipeline follow the same numbers. A step
 that XLA compiles as a whole for a GPU: `compiled_memory`.
 """
 
+import dataclasses
 import itertools
 
+from keras_gpt3.parallel.step_division import micro_batch_groups
+from keras_gpt3.parallel.step_division import stage_layers
+from keras_gpt3.planning.memory import FLOAT32_BYTES
+from keras_gpt3.planning.memory import estimate_memory
+from keras_gpt3.planning.memory import training_slots
 from keras_gpt3.planning.pass_sizes import key_ranges
 from keras_gpt3.planning.pass_sizes import largest_block
-
-_BYTES_FLOAT32 = 4
 
 # A block keeps, of `hidden_dim` numbers a token: its input, queries, keys and
 # values, the output of attention, and the sum after attention; of
@@ -69,11 +73,11 @@ _OF_ALL_ARRAYS = 0.08
 def block_bytes(sizes):
     """Bytes that a block keeps if it is not rematerialized.
 
-    Under a mixed policy these include a copy of the kernel behind attention in
+    Under a mixed policy these include a copy of the kernel after attention in
     the dtype of the activations; the others are made again.
     """
     numbers = _ARRAYS_OF_WIDTH * sizes.width + _ARRAYS_OF_INNER * sizes.inner
-    extras = _BYTES_FLOAT32 * sizes.heads
+    extras = FLOAT32_BYTES * sizes.heads
     masks = 2 * sizes.width if sizes.drops else 0  # Bools, of both branches.
     per_token = numbers * sizes.activation_bytes + extras + masks
     copy = sizes.width**2 * sizes.activation_bytes if sizes.is_mixed else 0
@@ -233,3 +237,97 @@ def fragmentation_bytes(sizes, arrays):
         sizes.tokens * sizes.inner * sizes.activation_bytes,
     )
     return int(_OF_LARGEST_ARRAY * largest + _OF_ALL_ARRAYS * arrays)
+
+
+# === A whole step ===
+
+
+def stepwise_memory(num_parameters, dtype, optimizer, sizes, accumulates):
+    """Computes the parts of a step, and their total at its peak."""
+    variables = estimate_memory(num_parameters, dtype, optimizer)
+    gradients = variables["gradients"]
+    summed = accumulates * num_parameters * sizes.sum_bytes
+    arrays = max(step_moments(sizes, gradients, summed).values())
+    overhead = {
+        "program": program_bytes(sizes.length, sizes.windows),
+        "fragmentation": fragmentation_bytes(sizes, arrays),
+    }
+    lasting = variables["weights"] + variables["optimizer"]
+    return {
+        "weights": variables["weights"],
+        "optimizer": variables["optimizer"],
+        "gradients": max(gradients, summed),
+        **sizes.activations(kept_by_layer(sizes), bytes_after_blocks(sizes)),
+        "loss_chunk": loss_chunk_bytes(sizes),
+        "workspace": largest_workspace(sizes),
+        **overhead,
+        "total": lasting + arrays + sum(overhead.values()),
+    }
+
+
+# One stage of a pipeline. All micro-batches of a group go forward before the
+# first goes backward (GPipe), so a stage keeps what its blocks need of each of
+# them. The first stage has the embeddings, the final norm and the head, and
+# keeps the gradients that come out of that.
+
+
+def stage_memory(share, sizes, stages, micro_batches, optimizer="adamw"):
+    """Computes the memory of the stage that takes most."""
+    layers = stage_layers(len(sizes.windows), stages)
+    _, under_way = micro_batch_groups(stages, micro_batches)
+    # Between the first and the last no stage has more than the last.
+    of_stages = [
+        _memory_of_stage(share, sizes, layers[stage], under_way, optimizer)
+        for stage in {0, stages - 1}
+    ]
+    most = max(of_stages, key=lambda memory: memory["total"])
+    # The model is made on the first device, before its blocks are moved.
+    whole = share.held.total * sizes.weight_bytes
+    return most | {"total": max(most["total"], whole)}
+
+
+def stage_weights(share, stages):
+    """The weights of the stage that has most."""
+    layers = stage_layers(share.held.num_layers, stages)
+    return max(
+        _weights_of(share.held, layers[0]), _weights_of(share.held, layers[-1])
+    )
+
+
+def _weights_of(held, layers):
+    outer = held.table + held.rest if layers.start == 0 else 0
+    return len(layers) * held.block + outer
+
+
+def _memory_of_stage(share, sizes, layers, under_way, optimizer):
+    is_first = layers.start == 0
+    own = dataclasses.replace(
+        sizes,
+        windows=sizes.windows[layers.start : layers.stop],
+        recomputed=sizes.recomputed[layers.start : layers.stop],
+    )
+    num_weights = _weights_of(share.held, layers)
+    weights = num_weights * sizes.weight_bytes
+    state = training_slots(optimizer) * weights
+    gradients = num_weights * sizes.sum_bytes
+    after = bytes_after_blocks(sizes) + under_way * input_bytes(sizes)
+    kept = own.activations(
+        [under_way * num_bytes for num_bytes in kept_by_layer(own)],
+        after if is_first else 0,
+    )
+    loss_chunk = loss_chunk_bytes(sizes) if is_first else 0
+    workspace = largest_workspace(own)
+    backward = workspace + again_bytes(own) * any(own.recomputed)
+    backward += share.held.block * sizes.weight_bytes
+    arrays = gradients + sum(kept.values()) + max(loss_chunk, backward)
+    fragmentation = fragmentation_bytes(sizes, arrays)
+    return {
+        "weights": weights,
+        "optimizer": state,
+        "gradients": gradients,
+        **kept,
+        "loss_chunk": loss_chunk,
+        "workspace": workspace,
+        "fragmentation": fragmentation,
+        "total": weights + state + arrays + fragmentation,
+    }

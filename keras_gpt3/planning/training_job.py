@@ -8,6 +8,7 @@ from keras_gpt3.echoed_value import echoed
 from keras_gpt3.planning.pass_sizes import PassSizes
 from keras_gpt3.planning.pass_sizes import attention_windows
 from keras_gpt3.planning.pass_sizes import num_scores
+from keras_gpt3.planning.training_memory import choose_training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,15 +62,10 @@ class Links:
             )
 
     def bandwidth(self, span, devices):
-        """Bytes a second along an axis of a mesh.
+        """Bytes a second of the slowest link along an axis of a mesh.
 
-        Args:
-            span: int. Consecutive devices among which those that communicate
-                lie.
-            devices: int. All devices of the mesh.
-
-        Returns:
-            A float, the speed of the slowest link on the way.
+        The devices that communicate lie among `span` consecutive ones, of all
+        `devices` of the mesh.
         """
         aligned = self.node_devices % span == 0
         if aligned or devices <= self.node_devices:
@@ -93,39 +89,24 @@ class TrainingJob:
     links: Links = dataclasses.field(default_factory=Links)
     accelerator: str | None = "tensorflow"
 
-    @classmethod
-    def of(
-        cls,
-        config,
-        rows,
-        length,
-        dtype,
-        sustained_flops=None,
-        links=None,
-        accelerator="tensorflow",
-    ):
-        """Fills in what is assumed where nothing is said."""
-        if sustained_flops is None:
-            sustained_flops = SUSTAINED_FLOPS
-        if not sustained_flops > 0:
+    def __post_init__(self):
+        if not self.sustained_flops > 0:
             raise ValueError(
                 "sustained_flops must be above 0. Received: sustained_flops="
-                f"{echoed(sustained_flops)}. Leave it out to use "
+                f"{echoed(self.sustained_flops)}. Leave it out to use "
                 f"{SUSTAINED_FLOPS:g} FLOP/s."
             )
-        links = links or Links()
-        return cls(
-            config, rows, length, dtype, sustained_flops, links, accelerator
-        )
 
-    @property
-    def memory_options(self):
-        """The job's arguments of `estimate_training_memory`, a dict."""
-        return {
-            "dtype": self.dtype,
-            "length": self.length,
-            "accelerator": self.accelerator,
-        }
+    def choose(self, rows, budget):
+        """`choose_training` for a device that has the whole model."""
+        return choose_training(
+            self.config,
+            rows,
+            budget,
+            dtype=self.dtype,
+            length=self.length,
+            accelerator=self.accelerator,
+        )
 
     @property
     def tokens(self):
@@ -137,15 +118,13 @@ class TrainingJob:
         """The FLOPs that the model needs for a token, a float."""
         return model_flops_per_token(self.config, self.length)
 
-    def sizes(self, rows, rematerialization):
+    def sizes(self, rows, policy):
         """The sizes of a pass of some rows."""
-        return PassSizes.of(
-            self.config, self.dtype, rows, self.length, rematerialization
-        )
+        return PassSizes.of(self.config, self.dtype, rows, self.length, policy)
 
-    def recomputation(self, rematerialization):
+    def recomputation(self, policy):
         """The share of a step's FLOPs that come on top."""
-        return recomputation_share(self.config, rematerialization, self.length)
+        return recomputation_share(self.config, policy, self.length)
 
 
 _SECONDS_OF_DAY = 86400

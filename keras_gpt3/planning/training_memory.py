@@ -1,21 +1,21 @@
 """Bytes of a training step: its parts, and the most there is at a time."""
 
 import dataclasses
-import functools
 
+from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.planning import stepwise_memory
+from keras_gpt3.parallel.step_division import check_micro_batch_divides
 from keras_gpt3.planning.compiled_memory import compiled_memory
 from keras_gpt3.planning.device_share import DeviceShare
-from keras_gpt3.planning.memory import estimate_memory
 from keras_gpt3.planning.memory import training_slots
-from keras_gpt3.planning.micro_batch_division import divisors
-from keras_gpt3.planning.micro_batch_division import rows_at_once
+from keras_gpt3.planning.mesh import check_mesh
+from keras_gpt3.planning.mesh import divisors
+from keras_gpt3.planning.parameter_count import complete_config
 from keras_gpt3.planning.parameter_count import count_parameters
 from keras_gpt3.planning.pass_sizes import PassSizes
+from keras_gpt3.planning.stepwise_memory import stage_memory
+from keras_gpt3.planning.stepwise_memory import stepwise_memory
 
-# Micro-batches are summed in float32 at least.
-_BYTES_OF_SUM = 4
 _ACCELERATORS = (None, "jax", "tensorflow")
 
 
@@ -87,7 +87,9 @@ def estimate_training_memory(
         return compiled_memory(
             share, sizes, micro_batches, accelerator, optimizer
         )
-    return _stepwise_memory(config, dtype, optimizer, sizes, micro_batch_size)
+    num_parameters = sum(count_parameters(config).values())
+    accumulates = micro_batch_size is not None
+    return stepwise_memory(num_parameters, dtype, optimizer, sizes, accumulates)
 
 
 def _check_accelerator(accelerator):
@@ -99,43 +101,94 @@ def _check_accelerator(accelerator):
         )
 
 
-def _stepwise_memory(config, dtype, optimizer, sizes, micro_batch_size):
-    """That of TensorFlow on a CPU, which runs operation by operation."""
-    num_parameters = sum(count_parameters(config).values())
-    variables = estimate_memory(num_parameters, dtype, optimizer)
-    gradients, summed = variables["gradients"], 0
-    if micro_batch_size is not None:
-        summed = num_parameters * max(sizes.weight_bytes, _BYTES_OF_SUM)
-    moments = stepwise_memory.step_moments(sizes, gradients, summed)
-    arrays = max(moments.values())
-    overhead = {
-        "program": stepwise_memory.program_bytes(sizes.length, sizes.windows),
-        "fragmentation": stepwise_memory.fragmentation_bytes(sizes, arrays),
-    }
-    lasting = variables["weights"] + variables["optimizer"]
-    return {
-        "weights": variables["weights"],
-        "optimizer": variables["optimizer"],
-        "gradients": max(gradients, summed),
-        **_activations(sizes),
-        "loss_chunk": stepwise_memory.loss_chunk_bytes(sizes),
-        "workspace": stepwise_memory.largest_workspace(sizes),
-        **overhead,
-        "total": lasting + arrays + sum(overhead.values()),
-    }
+def estimate_sharded_memory(
+    config,
+    mesh,
+    *,
+    dtype="float32",
+    optimizer="adamw",
+    batch_size=1,
+    length=None,
+    micro_batch_size=None,
+    rematerialization="none",
+    shard_optimizer=False,
+    shard_weights=False,
+):
+    """Computes the memory that a training step takes on a device of a mesh.
+
+    With a model axis, or weights or optimizer state that the data axis shares,
+    a step runs on the JAX backend, which compiles it for accelerators; with
+    stages, on TensorFlow, operation by operation, and the stage that takes
+    most counts. Where every device has the whole model, see
+    `estimate_training_memory`.
+
+    Args:
+        config: dict. The arguments of `GPT3Backbone`.
+        mesh: sequence of three ints: data, model and stages.
+        dtype: string. A Keras dtype policy. Defaults to `"float32"`.
+        optimizer: string. `"adamw"`, `"adam"` or `"sgd"` (without momentum).
+            Defaults to `"adamw"`.
+        batch_size: int. Rows of one replica. Defaults to `1`.
+        length: int. Tokens in a row. Defaults to `None`, the config's
+            `max_sequence_length`.
+        micro_batch_size: int. As in `GPT3.compile`. Defaults to `None`, all
+            rows at once.
+        rematerialization: string or int. As in `GPT3.compile`. Defaults to
+            `"none"`.
+        shard_optimizer: bool. As in `GPT3Backbone.get_layout_map`. Defaults to
+            `False`.
+        shard_weights: bool. The same. Defaults to `False`.
+
+    Returns:
+        A dict from part to int bytes: `weights` and `optimizer`, which are
+        exact; `gradients`, when all are there; what is kept for the backward
+        pass in `dense_activations`, `banded_activations` and
+        `other_activations`; `loss_chunk`; `workspace`, the temporary arrays of
+        the block that takes most; `fetched_weights`, those of other devices
+        that a block uses, where they are shared; `fragmentation`, what the
+        allocator cannot use (TensorFlow); and `total`, the most that is there
+        at a time.
+
+    Raises:
+        ValueError: If a size is missing or wrong, the model cannot run on the
+            mesh, or `micro_batch_size` does not divide `batch_size`.
+
+    Example:
+
+    ```python
+    from keras_gpt3.planning import estimate_sharded_memory
+    from keras_gpt3.preset_loader import load_shipped_preset
+
+    config = load_shipped_preset("gpt3_175b_en")["backbone"]
+    memory = estimate_sharded_memory(
+        config, (1, 8, 1), dtype="mixed_bfloat16", rematerialization="block"
+    )
+    memory["weights"]  # 87323934720
+    ```
+    """
+    config = complete_config(config)
+    mesh = check_mesh(mesh, config)
+    rows = rows_at_once(batch_size, micro_batch_size)
+    sizes = PassSizes.of(config, dtype, rows, length, rematerialization)
+    share = DeviceShare.of(config, mesh, shard_optimizer, shard_weights)
+    return step_memory(mesh, share, sizes, batch_size // rows, optimizer)
 
 
-def _activations(sizes):
-    """What is kept for the backward pass, by kind of layer."""
-    kept = {"dense_activations": 0, "banded_activations": 0}
-    for window, num_bytes in zip(
-        sizes.windows, stepwise_memory.kept_by_layer(sizes), strict=True
-    ):
-        kind = "dense" if window is None else "banded"
-        kept[f"{kind}_activations"] += num_bytes
-    return kept | {
-        "other_activations": stepwise_memory.bytes_after_blocks(sizes)
-    }
+def step_memory(mesh, share, sizes, micro_batches, optimizer="adamw"):
+    """Computes the memory that a training step takes on one device."""
+    if mesh.stages > 1:
+        return stage_memory(share, sizes, mesh.stages, micro_batches, optimizer)
+    return compiled_memory(share, sizes, micro_batches, "jax", optimizer)
+
+
+def rows_at_once(batch_size, micro_batch_size=None):
+    """The rows that go through a replica at once."""
+    check_integer("batch_size", batch_size, minimum=1)
+    if micro_batch_size is None:
+        return int(batch_size)
+    check_integer("micro_batch_size", micro_batch_size, minimum=1)
+    check_micro_batch_divides(micro_batch_size, batch_size)
+    return int(micro_batch_size)
 
 
 # Of the memory that is there, left free: the estimate is within 15% of what
@@ -143,7 +196,7 @@ def _activations(sizes):
 MARGIN = 0.1
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingChoice:
     """Arguments of `GPT3.compile`, and what they take."""
 
@@ -167,16 +220,35 @@ def training_choices(config, batch_size, policies=None, **options):
     blocks; each with micro-batches by falling size, which are the divisors of
     the rows.
     """
-    estimate = functools.partial(
-        estimate_training_memory, config, batch_size=batch_size, **options
-    )
     if policies is None:
         policies = ("none", *range(config["num_layers"], 1, -1), "block")
     for policy in policies:
         for size in divisors(batch_size):
-            micro = None if size == batch_size else size
-            memory = estimate(micro_batch_size=micro, rematerialization=policy)
-            yield TrainingChoice(micro, policy, memory)
+            yield given_choice(
+                config,
+                batch_size,
+                micro_batch_size=None if size == batch_size else size,
+                rematerialization=policy,
+                **options,
+            )
+
+
+def given_choice(
+    config,
+    batch_size,
+    micro_batch_size=None,
+    rematerialization="none",
+    **options,
+):
+    """Arguments of `compile` that are given, with what they take."""
+    chosen = {
+        "micro_batch_size": micro_batch_size,
+        "rematerialization": rematerialization,
+    }
+    memory = estimate_training_memory(
+        config, batch_size=batch_size, **chosen, **options
+    )
+    return TrainingChoice(**chosen, memory=memory)
 
 
 def choose_training(config, batch_size, budget, **options):

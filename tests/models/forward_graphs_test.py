@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gpt3.models.score.continuation_scoring import ForwardGraphs
+from keras_gpt3.models.generate.compiled_functions import CompiledFunctions
+from keras_gpt3.models.score.continuation_scoring import hidden_states
 from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_batch
 
@@ -31,35 +32,37 @@ def ids(rows, length):
 def test_gives_the_hidden_states_without_dropout(training):
     backbone = small_backbone(num_layers=1, dropout=0.5)
     x, _ = small_batch()
-    received = ForwardGraphs()(backbone, x)
+    received = hidden_states(CompiledFunctions(), backbone, x)
     np.testing.assert_allclose(received, backbone(x), atol=1e-5)
     changed = np.asarray(backbone(x, training=training))
     assert np.allclose(received, changed, atol=1e-5) is (training is None)
 
 
 def test_traces_once_for_each_shape():
-    backbone, forward = CountedBackbone(), ForwardGraphs()
+    backbone, graphs = CountedBackbone(), CompiledFunctions()
     for _ in range(2):
         for shape in [(1, 4), (2, 4), (1, 8)]:
-            received = forward(backbone, ids(*shape))
+            received = hidden_states(graphs, backbone, ids(*shape))
             np.testing.assert_array_equal(received, np.full(shape, 6))
     assert backbone.calls == 3
 
 
 def test_an_assigned_weight_is_read_without_another_trace():
-    backbone, forward = CountedBackbone(), ForwardGraphs()
-    forward(backbone, ids(1, 4))
+    backbone, graphs = CountedBackbone(), CompiledFunctions()
+    hidden_states(graphs, backbone, ids(1, 4))
     backbone.variables[0].assign(5)
-    np.testing.assert_array_equal(forward(backbone, ids(1, 4)), [[15] * 4])
+    np.testing.assert_array_equal(
+        hidden_states(graphs, backbone, ids(1, 4)), [[15] * 4]
+    )
     assert backbone.calls == 1
 
 
 @pytest.mark.parametrize("place", [0, 1])
 def test_another_variable_is_traced_anew(place):
-    backbone, forward = CountedBackbone(), ForwardGraphs()
-    forward(backbone, ids(1, 4))
+    backbone, graphs = CountedBackbone(), CompiledFunctions()
+    hidden_states(graphs, backbone, ids(1, 4))
     backbone.variables[place] = keras.Variable(np.int32(4))
-    received = forward(backbone, ids(1, 4))
+    received = hidden_states(graphs, backbone, ids(1, 4))
     expected = 12 if place == 0 else 6
     np.testing.assert_array_equal(received, [[expected] * 4])
     assert backbone.calls == 2

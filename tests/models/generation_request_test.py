@@ -6,6 +6,7 @@ from keras_gpt3 import GPT3
 from keras_gpt3.generation import BeamSampler
 from keras_gpt3.generation import SeededSampler
 from keras_gpt3.models.generate.generation_request import GenerationRequest
+from tests.small_gpt3 import TALKING_CONTEXT
 from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import talking_model
@@ -62,6 +63,20 @@ def test_stop_tokens_become_a_tuple(stop_token_ids, expected):
             {"max_length": 9, "max_new_tokens": 3},
             "Only one of max_length and max_new_tokens may be given. Received: "
             "max_length=9, max_new_tokens=3. Leave one out.",
+        ),
+        *(
+            (
+                {"max_length": value},
+                "max_length must be an integer of at least 1. Received: "
+                f"max_length={value!r}. Pass 1 or more.",
+            )
+            for value in (0, -1, 2.5, "9")
+        ),
+        (
+            {"max_length": 10**6},
+            "A sequence must not be longer than max_sequence_length="
+            f"{TALKING_CONTEXT}. Received: length=1000000. Shorten it, or "
+            "build the model with a larger max_sequence_length.",
         ),
         (
             {"max_new_tokens": 1.5},

@@ -1,4 +1,4 @@
-from keras_gpt3.models.generate.traced_variables import bucket
+from keras_gpt3.models.generate.compiled_functions import bucket
 
 
 def test_buckets_hold_lengths_and_do_not_pass_the_longest():

@@ -3,7 +3,6 @@ import re
 import numpy as np
 import pytest
 
-from keras_gpt3.models.generate.prompt_batch import check_max_length
 from keras_gpt3.models.generate.prompt_batch import check_prompt
 
 
@@ -83,23 +82,3 @@ def test_padding_before_or_inside_a_prompt_raises(mask):
         "False before a True. Pad on the right.",
         prompt([[1, 2, 3]], [mask]),
     )
-
-
-@pytest.mark.parametrize("max_length", [None, 1, 12, np.int64(5)])
-def test_a_maximal_length_within_the_context_passes(max_length):
-    check_max_length(max_length, context=12)
-
-
-@pytest.mark.parametrize("max_length", [0, -1, 2.5, "9"])
-def test_a_maximal_length_that_is_no_number_of_tokens_raises(max_length):
-    message = (
-        "max_length must be an integer of at least 1. Received: max_length="
-        f"{max_length!r}. Leave it out for the whole context."
-    )
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        check_max_length(max_length, context=12)
-
-
-def test_a_maximal_length_beyond_the_context_raises():
-    with pytest.raises(ValueError, match="12. Received: length=13. Shorten"):
-        check_max_length(13, context=12)

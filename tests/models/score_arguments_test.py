@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_gpt3.models.score.scoring_causal_lm import CONTINUATION_ARGUMENTS
-from keras_gpt3.models.score.scoring_causal_lm import TOKEN_ARGUMENTS
 from keras_gpt3.models.score.scoring_causal_lm import check_left_out
 from keras_gpt3.models.score.scoring_causal_lm import token_form
 
@@ -67,24 +65,24 @@ def test_a_mixture_of_the_forms_raises(arguments, message):
 
 
 def test_the_defaults_of_the_other_form_may_stand():
-    check_left_out(TOKEN_ARGUMENTS, TOKEN_ARGUMENTS, "continuations")
-    check_left_out(CONTINUATION_ARGUMENTS, CONTINUATION_ARGUMENTS, "token_ids")
+    check_left_out({"scoring_mode": "logits", "target_ids": None}, "texts")
+    check_left_out({"top_n": 0, "batch_size": 8, "prefix": None}, "token_ids")
 
 
 @pytest.mark.parametrize(
-    ("defaults", "name", "value"),
+    ("name", "value"),
     [
-        (TOKEN_ARGUMENTS, "scoring_mode", "loss"),
-        (TOKEN_ARGUMENTS, "target_ids", IDS),
-        (CONTINUATION_ARGUMENTS, "top_n", 2),
-        (CONTINUATION_ARGUMENTS, "truncate", "left"),
+        ("scoring_mode", "loss"),
+        ("target_ids", IDS),
+        ("top_n", 2),
+        ("truncate", "left"),
     ],
 )
-def test_an_argument_of_the_other_form_raises(defaults, name, value):
+def test_an_argument_of_the_other_form_raises(name, value):
     message = (
         f"{name} must be left out where texts are scored. Received: {name} of "
         f"type {type(value).__name__}. See GPT3.score for the arguments of its "
         "two forms."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        check_left_out(defaults | {name: value}, defaults, "texts")
+        check_left_out({name: value}, "texts")

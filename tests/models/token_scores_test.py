@@ -150,7 +150,7 @@ def test_gradients_reach_the_embeddings_that_were_intercepted(model, batch):
         (
             {"token_ids": "text"},
             "token_ids must have shape (batch, length). Received: type=str. "
-            "Pass a continuation, too, to score texts.",
+            "Pass a continuation as well to score texts.",
         ),
         (
             {"top_n": 2},

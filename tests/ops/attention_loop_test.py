@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gpt3.ops import attention_loop
+from keras_gpt3.ops import attention_shapes
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.ops.attention_loop import looped_attention
 from keras_gpt3.ops.op_compilation import compile_target
@@ -24,8 +25,8 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 @pytest.fixture(autouse=True)
 def blocks_of_16(monkeypatch):
-    monkeypatch.setattr(attention_loop, "DENSE_BLOCK", 16)
-    monkeypatch.setattr(attention_loop, "BANDED_BLOCK", 16)
+    monkeypatch.setattr(attention_shapes, "DENSE_BLOCK", 16)
+    monkeypatch.setattr(attention_shapes, "BANDED_BLOCK", 16)
 
 
 def attend(query, key, value, window=None, scale=0.5, padding_mask=None):
@@ -213,7 +214,7 @@ def test_only_pairs_that_see_each_other_are_visited(length, window, pairs):
         assert bool(is_first) == (len(visited) == 1 or row != visited[-2][0])
         return (state,)
 
-    loop = attention_loop._Pairs(length, window, 16).loop
+    loop = attention_loop._Pairs(length, window).loop
     if keras.config.backend() == "jax":
         import jax
 

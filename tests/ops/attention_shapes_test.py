@@ -6,6 +6,7 @@ import pytest
 
 from keras_gpt3.ops.attention_shapes import check_attention_shapes
 from keras_gpt3.ops.attention_shapes import check_window
+from keras_gpt3.ops.attention_shapes import visible_keys
 
 SHAPE = (2, 5, 3, 4)
 
@@ -45,6 +46,24 @@ def test_a_mask_of_another_shape_raises(shape):
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         check_attention_shapes(*[np.ones(SHAPE)] * 3, np.ones(shape))
+
+
+@pytest.mark.parametrize("window", [None, 1, 3, 9])
+def test_a_query_sees_the_last_keys_of_its_row_that_are_not_padding(window):
+    queries, keys = np.array([4, 0, 7]), np.arange(6)
+    mask = np.array([[True] * 6, [False, True, True, False, True, True]])
+    for row in (None, *mask):
+        expected = [
+            [
+                0 <= i - j < (window or 10) and (row is None or row[j])
+                for j in keys
+            ]
+            for i in queries
+        ]
+        visible = visible_keys(queries, keys, window, row)
+        np.testing.assert_array_equal(np.squeeze(visible), expected)
+    # A mask of rows brings an axis of rows, and one of heads.
+    assert visible_keys(queries, keys, window, mask).shape == (2, 1, 3, 6)
 
 
 def test_a_window_is_named_as_the_caller_names_it():

@@ -4,11 +4,11 @@ import keras
 import pytest
 from keras import ops
 
+from keras_gpt3.ops import attention_shapes
 from keras_gpt3.ops import banded_attention
-from keras_gpt3.ops import blocked_attention
 from keras_gpt3.ops import causal_attention
 from keras_gpt3.ops import op_compilation
-from keras_gpt3.ops.blocked_attention import block_bounds
+from keras_gpt3.ops.attention_shapes import block_bounds
 from tests.ops.attention_check import check_attention
 from tests.ops.attention_check import compiled_functions
 from tests.ops.attention_check import element_counts
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.backend(
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(blocked_attention, "DENSE_BLOCK", 16)
-    monkeypatch.setattr(blocked_attention, "BANDED_BLOCK", 16)
+    monkeypatch.setattr(attention_shapes, "DENSE_BLOCK", 16)
+    monkeypatch.setattr(attention_shapes, "BANDED_BLOCK", 16)
 
 
 @pytest.mark.parametrize("masked", [False, True])

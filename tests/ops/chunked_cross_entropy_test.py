@@ -7,8 +7,8 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gpt3.ops import chunked_cross_entropy
-from keras_gpt3.ops import log_probabilities
 from keras_gpt3.ops import op_compilation
+from keras_gpt3.ops import token_chunks
 from keras_gpt3.ops.chunked_cross_entropy import loss_sums
 from keras_gpt3.ops.op_compilation import compile_target
 from tests.gradients import value_and_gradients
@@ -29,7 +29,7 @@ TOLERANCES = {"float32": 1e-5, "bfloat16": 3e-2}
 
 @pytest.fixture
 def chunks_of_eight(monkeypatch):
-    monkeypatch.setattr(log_probabilities, "_CHUNK_LOGITS", 8 * VOCABULARY)
+    monkeypatch.setattr(token_chunks, "_CHUNK_LOGITS", 8 * VOCABULARY)
 
 
 def chunked_cross_entropy_module():

@@ -151,13 +151,11 @@ def test_whatever_goes_wrong_the_loop_runs(untried, monkeypatch):
 def test_the_trial_leaves_what_is_traced(untried, monkeypatch):
     def forward(*inputs):
         *inputs, window, scale = inputs
-        settings = attention_loop.settings(window, scale)
-        return attention_loop.loop_forward(*inputs, (), *settings)
+        return attention_loop.loop_forward(*inputs, (), window, scale)
 
     def backward(query, key, value, window, scale, *saved):
-        settings = attention_loop.settings(window, scale)
         return attention_loop.loop_backward(
-            query, key, value, (), *settings, *saved
+            query, key, value, (), window, scale, *saved
         )
 
     monkeypatch.setattr(cudnn_attention, "_TRIED_ON", "CPU:0")

@@ -10,6 +10,7 @@ from keras import ops
 from keras.src.backend.common import global_state
 
 from keras_gpt3.ops import attention_loop
+from keras_gpt3.ops import attention_shapes
 from keras_gpt3.ops import causal_attention
 from keras_gpt3.ops import cudnn_attention
 from keras_gpt3.ops import fused_attention as fused
@@ -42,8 +43,8 @@ def switches():
 
 @pytest.fixture(autouse=True)
 def blocks_of_16(monkeypatch):
-    monkeypatch.setattr(attention_loop, "DENSE_BLOCK", 16)
-    monkeypatch.setattr(attention_loop, "BANDED_BLOCK", 16)
+    monkeypatch.setattr(attention_shapes, "DENSE_BLOCK", 16)
+    monkeypatch.setattr(attention_shapes, "BANDED_BLOCK", 16)
 
 
 def query_of(dtype="bfloat16", shape=(2, LENGTH, 3, 64)):
@@ -231,18 +232,15 @@ def stand_ins(request, monkeypatch):
         )
         return
 
-    def settings(window, scale):
-        return (), *attention_loop.settings(window, scale)
-
     def forward(query, key, value, window, scale):
         output, log_sums = attention_loop.loop_forward(
-            query, key, value, *settings(window, scale)
+            query, key, value, (), window, scale
         )
         return output + more, log_sums
 
     def backward(query, key, value, window, scale, *saved):
         return attention_loop.loop_backward(
-            query, key, value, *settings(window, scale), *saved
+            query, key, value, (), window, scale, *saved
         )
 
     module = "keras_gpt3.ops.cudnn_attention"

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_gpt3.ops import log_probabilities
-from keras_gpt3.ops.log_probabilities import all_chunks
-from keras_gpt3.ops.log_probabilities import chunk_tokens
-from keras_gpt3.ops.log_probabilities import weighted_chunks
+from keras_gpt3.ops import token_chunks
+from keras_gpt3.ops.token_chunks import all_chunks
+from keras_gpt3.ops.token_chunks import chunk_tokens
+from keras_gpt3.ops.token_chunks import weighted_chunks
 
 WIDTH = 3
 
@@ -13,7 +13,7 @@ WIDTH = 3
 @pytest.fixture(autouse=True)
 def at_most_eight(monkeypatch):
     """A vocabulary of one token makes chunks of at most eight."""
-    monkeypatch.setattr(log_probabilities, "_CHUNK_LOGITS", 8)
+    monkeypatch.setattr(token_chunks, "_CHUNK_LOGITS", 8)
 
 
 def random_tokens(length):
@@ -61,7 +61,7 @@ def test_the_chunks_of_a_few_weighted_tokens_are_shorter(monkeypatch):
     weights = np.zeros((1, 64), "float32")
     weights[0, 3] = 1
     # A chunk may hold 16 tokens, in steps of 2.
-    monkeypatch.setattr(log_probabilities, "_CHUNK_LOGITS", 16)
+    monkeypatch.setattr(token_chunks, "_CHUNK_LOGITS", 16)
     (chunk,), _ = weighted_chunks((weights,), vocabulary_size=1)
     assert chunk.shape == (1, 2)
 

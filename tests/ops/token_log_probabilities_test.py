@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from keras_gpt3.ops import log_probabilities
 from keras_gpt3.ops import op_compilation
+from keras_gpt3.ops import token_chunks
 from keras_gpt3.ops.log_probabilities import log_probabilities_under_head
 from keras_gpt3.ops.log_probabilities import token_log_probabilities
 from tests.ops.attention_check import element_counts
@@ -19,7 +19,7 @@ VOCABULARY, WIDTH = 11, 6
 
 @pytest.fixture
 def chunks_of_eight(monkeypatch):
-    monkeypatch.setattr(log_probabilities, "_CHUNK_LOGITS", 8 * VOCABULARY)
+    monkeypatch.setattr(token_chunks, "_CHUNK_LOGITS", 8 * VOCABULARY)
 
 
 def random_inputs(length, dtype="float32"):

@@ -1,30 +1,12 @@
 import inspect
 
-import pytest
-
 from keras_gpt3 import GPT3Backbone
-from keras_gpt3.ops import blocked_attention as ops_module
-from keras_gpt3.planning.pass_sizes import BANDED_BLOCK
-from keras_gpt3.planning.pass_sizes import DENSE_BLOCK
-from keras_gpt3.planning.pass_sizes import attention_windows
+from keras_gpt3.layers.block_pattern import attention_windows
+from keras_gpt3.planning.parameter_count import complete_config
 from keras_gpt3.planning.pass_sizes import key_ranges
 from keras_gpt3.planning.pass_sizes import largest_block
 from keras_gpt3.planning.pass_sizes import num_scores
-
-
-def test_blocks_have_the_sizes_of_the_operation():
-    assert DENSE_BLOCK == ops_module.DENSE_BLOCK
-    assert BANDED_BLOCK == ops_module.BANDED_BLOCK
-
-
-@pytest.mark.parametrize("window", [None, 1, 100, 256, 300])
-@pytest.mark.parametrize("length", [1, 255, 256, 257, 1000])
-def test_queries_meet_the_keys_that_the_operation_gives_them(length, window):
-    # The operation leaves a window of the whole length to dense attention.
-    dense = window is None or window >= length
-    bounds = ops_module.block_bounds(length, None if dense else window)
-    expected = [(end - start, end - first) for first, start, end in bounds]
-    assert list(key_ranges(length, window)) == expected
+from tests.planning.toy_config import TOY
 
 
 def test_scores_are_counted_by_hand():
@@ -34,6 +16,8 @@ def test_scores_are_counted_by_hand():
     # Blocks of 128 queries reach back 9 keys before their first.
     assert key_ranges(300, 10) == ((128, 128), (128, 137), (44, 53))
     assert largest_block(300, 10) == 128 * 137
+    # The operation leaves a window of the whole length to dense attention.
+    assert key_ranges(300, 300) == key_ranges(300) == ((256, 256), (44, 300))
 
 
 def test_the_pattern_repeats_over_the_depth():
@@ -46,10 +30,15 @@ def test_the_pattern_repeats_over_the_depth():
 
 
 def test_what_a_config_leaves_out_is_the_backbone_s_default():
-    defaults = inspect.signature(GPT3Backbone).parameters
-    given = {
-        name: defaults[name].default
-        for name in ("attention_pattern", "attention_window")
+    parameters = inspect.signature(GPT3Backbone).parameters.values()
+    defaults = {
+        p.name: list(p.default) if isinstance(p.default, tuple) else p.default
+        for p in parameters
+        if p.name not in ("dtype", "kwargs")
     }
-    bare = {"num_layers": 4}
-    assert attention_windows(bare) == attention_windows(bare | given)
+    sizes = {
+        key: TOY[key]
+        for key in TOY
+        if key not in ("num_heads", "attention_pattern", "attention_window")
+    }
+    assert complete_config(sizes) == defaults | sizes

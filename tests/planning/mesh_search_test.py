@@ -3,8 +3,8 @@ import pytest
 from keras_gpt3.planning import Links
 from keras_gpt3.planning import estimate_sharded_memory
 from keras_gpt3.planning.mesh import Mesh
+from keras_gpt3.planning.mesh import divisors
 from keras_gpt3.planning.mesh import meshes
-from keras_gpt3.planning.micro_batch_division import divisors
 from keras_gpt3.planning.parallelism_choice import choose_mesh
 from keras_gpt3.planning.parallelism_choice import fewest_devices
 from keras_gpt3.planning.parallelism_choice import plain_choice

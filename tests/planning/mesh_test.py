@@ -4,6 +4,7 @@ import pytest
 
 from keras_gpt3.planning.mesh import Mesh
 from keras_gpt3.planning.mesh import check_mesh
+from keras_gpt3.planning.mesh import divisors
 from keras_gpt3.planning.mesh import meshes
 from keras_gpt3.planning.mesh import model_axes
 from tests.planning.toy_config import TOY
@@ -20,8 +21,6 @@ def test_a_mesh_counts_its_devices_and_is_written_with_its_axes():
 def test_a_model_axis_divides_heads_and_feed_forward():
     assert model_axes(SMALL) == [1, 2, 3, 4, 6, 12]
     assert model_axes(SMALL | {"intermediate_dim": 100}) == [1, 2, 4]
-    # 12 heads are the backbone's default.
-    assert model_axes({"intermediate_dim": 6}) == [1, 2, 3, 6]
 
 
 def test_all_meshes_of_some_devices_are_found():
@@ -99,3 +98,10 @@ def test_what_is_no_mesh_raises(mesh):
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         check_mesh(mesh, SMALL, 8)
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(1, [1]), (12, [12, 6, 4, 3, 2, 1]), (7, [7, 1])]
+)
+def test_divisors_come_with_the_largest_first(number, expected):
+    assert divisors(number) == expected

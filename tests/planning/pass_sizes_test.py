@@ -1,10 +1,7 @@
-import inspect
 import re
 
 import pytest
 
-from keras_gpt3 import GPT3Backbone
-from keras_gpt3.ops import log_probabilities
 from keras_gpt3.planning.pass_sizes import PassSizes
 from tests.planning.toy_config import TOY
 
@@ -45,12 +42,6 @@ def test_the_whole_context_is_the_default_length():
     assert PassSizes.of(TOY, "float32", 1).length == 16
 
 
-def test_heads_that_a_config_leaves_out_are_the_backbone_s_default():
-    bare = {key: TOY[key] for key in TOY if key != "num_heads"}
-    default = inspect.signature(GPT3Backbone).parameters["num_heads"].default
-    assert PassSizes.of(bare, "float32", 1).heads == default
-
-
 def test_dropout_is_noticed():
     assert PassSizes.of(TOY | {"dropout": 0.1}, "float32", 1).drops
 
@@ -67,17 +58,3 @@ def test_a_row_longer_than_the_context_raises():
 def test_a_config_that_lacks_a_size_raises():
     with pytest.raises(ValueError, match="hidden_dim must be a positive"):
         PassSizes.of({"vocabulary_size": 5, "num_layers": 1}, "float32", 1)
-
-
-@pytest.mark.parametrize("vocabulary_size", [1, 10, 50257, 2**25, 2**30])
-def test_a_chunk_has_the_tokens_that_the_operation_takes(vocabulary_size):
-    config = TOY | {
-        "vocabulary_size": vocabulary_size,
-        "max_sequence_length": 10_000,
-    }
-    for length in (1, 700, 10_000):
-        sizes = PassSizes.of(config, "float32", 1, length)
-        most = log_probabilities.chunk_tokens(vocabulary_size)
-        # As few chunks as there can be, equally long.
-        chunks = -(-length // most)
-        assert sizes.chunk_tokens == -(-length // chunks)

@@ -1,7 +1,6 @@
 import pytest
 
-from keras_gpt3.planning.micro_batch_division import micro_batch_groups
-from keras_gpt3.planning.micro_batch_division import pipeline_bubble
+from keras_gpt3.planning.step_time import pipeline_bubble
 
 
 @pytest.mark.parametrize(
@@ -22,14 +21,3 @@ def test_more_micro_batches_shrink_it_up_to_a_group():
     bubbles = [pipeline_bubble(8, n) for n in (1, 2, 4, 32)]
     assert bubbles == sorted(bubbles, reverse=True)
     assert bubbles[-1] < 0.2
-
-
-@pytest.mark.parametrize(
-    ("stages", "micro_batches", "expected"),
-    [(1, 5, (5, 1)), (2, 0, (0, 0)), (2, 8, (1, 8)), (2, 9, (2, 5))]
-    + [(3, 64, (6, 11)), (8, 1000, (32, 32))],
-)
-def test_groups_are_as_few_and_as_equal_as_can_be(
-    stages, micro_batches, expected
-):
-    assert micro_batch_groups(stages, micro_batches) == expected

@@ -19,7 +19,9 @@ def code(preset, devices, mesh=None, length=2048, rows=64, links=None):
     if isinstance(preset, str):
         config = load_shipped_preset("gpt3_13b_en")["backbone"]
     config = config | {"max_sequence_length": 4096}
-    job = TrainingJob.of(config, rows, length, "mixed_bfloat16", None, links)
+    job = TrainingJob(
+        config, rows, length, "mixed_bfloat16", links=links or Links()
+    )
     mesh = mesh and Mesh(*mesh)
     choice, _ = choose_parallelism(job, devices, 300 * 10**9, mesh)
     return choice, plan_code(preset, choice, job, context=2048)

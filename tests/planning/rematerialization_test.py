@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from keras_gpt3.planning.pass_sizes import rematerialized_layers
+from keras_gpt3.layers.block_pattern import rematerialized_layers
 
 
 @pytest.mark.parametrize(

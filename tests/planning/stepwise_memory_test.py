@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.layers import DecoderBlock
-from keras_gpt3.planning import pass_sizes
+from keras_gpt3.ops import token_chunks
 from keras_gpt3.planning.pass_sizes import PassSizes
 from keras_gpt3.planning.stepwise_memory import again_bytes
 from keras_gpt3.planning.stepwise_memory import block_bytes
@@ -174,7 +174,7 @@ def test_the_layer_that_takes_most_counts():
 @pytest.fixture
 def chunks_of_8_tokens(monkeypatch):
     """At 10 logits a token."""
-    monkeypatch.setattr(pass_sizes, "_CHUNK_LOGITS", 100)
+    monkeypatch.setattr(token_chunks, "_CHUNK_LOGITS", 100)
 
 
 def test_one_chunk_is_its_logits_and_their_exponentials():

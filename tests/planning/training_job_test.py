@@ -11,7 +11,7 @@ from tests.planning.toy_config import TOY
 
 
 def test_a_job_knows_its_tokens_and_their_arithmetic():
-    job = TrainingJob.of(TOY, 6, 8, "bfloat16")
+    job = TrainingJob(TOY, 6, 8, "bfloat16")
     assert job.tokens == 48
     assert job.flops_per_token == model_flops_per_token(TOY, 8)
     assert job.recomputation("block") == recomputation_share(TOY, "block", 8)
@@ -21,10 +21,10 @@ def test_a_job_knows_its_tokens_and_their_arithmetic():
 
 
 def test_what_is_not_said_is_assumed():
-    job = TrainingJob.of(TOY, 6, 8, "bfloat16")
+    job = TrainingJob(TOY, 6, 8, "bfloat16")
     assert job.sustained_flops == SUSTAINED_FLOPS == 125e12
     assert job.links == Links()
-    told = TrainingJob.of(TOY, 6, 8, "bfloat16", 1e12, Links(4))
+    told = TrainingJob(TOY, 6, 8, "bfloat16", 1e12, Links(4))
     assert told.sustained_flops == 1e12
     assert told.links.node_devices == 4
 
@@ -36,4 +36,4 @@ def test_a_rate_that_is_none_raises(value):
         f"{value!r}. Leave it out to use 1.25e+14 FLOP/s."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        TrainingJob.of(TOY, 6, 8, "bfloat16", value)
+        TrainingJob(TOY, 6, 8, "bfloat16", value)

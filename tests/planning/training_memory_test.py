@@ -11,6 +11,7 @@ from keras_gpt3.planning.stepwise_memory import bytes_after_blocks
 from keras_gpt3.planning.stepwise_memory import fragmentation_bytes
 from keras_gpt3.planning.stepwise_memory import program_bytes
 from keras_gpt3.planning.stepwise_memory import step_moments
+from keras_gpt3.planning.training_memory import rows_at_once
 from keras_gpt3.preset_loader import load_shipped_preset
 from tests.planning.toy_config import TOY
 
@@ -159,3 +160,21 @@ def test_a_number_that_is_none_raises(name):
 def test_a_wrong_argument_raises(options, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         total(**options)
+
+
+def test_the_rows_at_once_are_those_of_a_micro_batch_or_all():
+    assert rows_at_once(8) == 8
+    assert rows_at_once(8, 2) == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "size", "message"),
+    [
+        (0, None, "batch_size must be an integer of at least 1. "),
+        (8, 0, "micro_batch_size must be an integer of at least 1. "),
+        (8, 3, "micro_batch_size must divide the rows of a batch on each "),
+    ],
+)
+def test_other_rows_raise(rows, size, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        rows_at_once(rows, size)

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from keras_gpt3 import GPT3
 from keras_gpt3.models.fit.compile_check import log_once
-from keras_gpt3.ops import log_probabilities
 from keras_gpt3.ops import op_compilation
+from keras_gpt3.ops import token_chunks
 from keras_gpt3.training import AdamW
 from keras_gpt3.training.step import training_progress
 from tests.small_gpt3 import LENGTH
@@ -264,7 +264,7 @@ def test_a_step_that_xla_compiles_as_a_whole_is_the_same_step(
     micro_batch_size, monkeypatch
 ):
     """With several chunks of the loss, and a batch of unknown size."""
-    monkeypatch.setattr(log_probabilities, "_CHUNK_LOGITS", 61 * 8)
+    monkeypatch.setattr(token_chunks, "_CHUNK_LOGITS", 61 * 8)
     batches = [small_batch(rows, seed=rows) for rows in (4, 4, 2)]
     expected = new_model(pattern=("dense",))
     slow_training(

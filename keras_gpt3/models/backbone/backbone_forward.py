@@ -1,11 +1,11 @@
 """GPT-3's forward pass: token ids in, final hidden states out.
 
-It is this file, `layers/decoder_block.py` and `ops/blocked_attention.py`, which
-both attention operations use. Letters in shape comments, there too:
+It is this file, `layers/decoder_block.py` and `ops/attention.py`. The legend of
+all shape comments:
 
-B batch, T length (positions), M hidden_dim, H num_heads, D head_dim,
-I intermediate_dim, V vocabulary_size, E width of the token embedding, M unless
-it differs, S slots of a layer's cache.
+B batch, T positions, M hidden_dim, H heads, D head_dim, I intermediate_dim, V
+vocabulary, E width of the token embedding (M unless it differs), S cache slots,
+W window, Q query positions of a block, K key positions of a block.
 """
 
 from keras import ops
@@ -58,7 +58,7 @@ def embed(layers, token_ids, padding_mask=None, start_index=0, training=None):
 
 
 def finish(layers, x):
-    """Behind the last block, (B, T, M) to (B, T, E)."""
+    """After the last block, (B, T, M) to (B, T, E)."""
     if layers.final_norm is not None:
         x = layers.final_norm(x)
     if layers.output_projection is not None:
@@ -67,28 +67,7 @@ def finish(layers, x):
 
 
 class CachedBackbone(AdaptedBackbone):
-    """A backbone with the forward passes that `generate` and `score` make.
-
-    Attributes:
-        decoder_blocks: list of `DecoderBlock`.
-        hidden_dim: int.
-        num_heads: int.
-
-    Example:
-
-    ```python
-    import numpy as np
-    import keras_gpt3
-
-    backbone = keras_gpt3.GPT3Backbone(
-        vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
-        intermediate_dim=64, max_sequence_length=32,
-    )
-    ids = np.ones((1, 6), "int32")
-    _, cache = backbone.prefill(ids[:, :5], cache_length=32)
-    hidden_state, cache = backbone.decode_position(ids, cache, index=6)
-    ```
-    """
+    """A backbone with the forward passes that `generate` and `score` make."""
 
     def prefill(self, token_ids, cache_length, end=None):
         """The forward pass over prompts, which makes their cache.
@@ -105,20 +84,6 @@ class CachedBackbone(AdaptedBackbone):
         Returns:
             A pair of the hidden states, shape `(batch, length, hidden_dim)`,
             and the cache.
-
-        Example:
-
-        ```python
-        import numpy as np
-        import keras_gpt3
-
-        backbone = keras_gpt3.GPT3Backbone(
-            vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
-            intermediate_dim=64, max_sequence_length=32,
-        )
-        prompt = np.ones((1, 5), "int32")
-        hidden_states, cache = backbone.prefill(prompt, cache_length=32)
-        ```
         """
         end = ops.shape(token_ids)[1] if end is None else end
         return forward(
@@ -138,61 +103,21 @@ class CachedBackbone(AdaptedBackbone):
         Returns:
             A pair of the hidden states, shape `(batch, length, hidden_dim)`,
             and the updated cache.
-
-        Example:
-
-        ```python
-        import numpy as np
-        import keras_gpt3
-
-        backbone = keras_gpt3.GPT3Backbone(
-            vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
-            intermediate_dim=64, max_sequence_length=32,
-        )
-        cache = backbone.make_cache(batch_size=1, length=32)
-        prompt = np.ones((1, 5), "int32")
-        hidden_states, cache = backbone.call_with_cache(prompt, cache, 0)
-        ```
         """
         return forward(self, token_ids, cache=cache, start_index=cache_index)
 
     def embed(self, inputs, training=None):
-        """What the first block takes, for a pipeline of stages.
-
-        Args:
-            inputs: dict of `"token_ids"` and `"padding_mask"`, as the backbone
-                itself takes it.
-            training: bool. Whether to drop out. Defaults to `None`, Keras'.
-
-        Returns:
-            A tensor of shape `(batch, length, hidden_dim)`.
-        """
+        """What the first stage of a pipeline gives its first block."""
         return embed(self, **inputs, training=training)
 
     def finish(self, hidden_states):
-        """What the output head takes, given what the last block returned.
-
-        Args:
-            hidden_states: tensor of shape `(batch, length, hidden_dim)`.
-
-        Returns:
-            A tensor of shape `(batch, length, width)`, as the backbone itself
-            returns it.
-        """
+        """What the output head takes, given what the last block returned."""
         return finish(self, hidden_states)
 
     def decode_position(self, token_ids, cache, index):
-        """The hidden state from which the token at `index` is predicted.
+        """The hidden state (B, E) that predicts the token at `index`.
 
-        Args:
-            token_ids: int tensor of shape `(batch, length)`; the one before
-                `index` is read.
-            cache: cache of the positions before that one.
-            index: int or int tensor, at least 1.
-
-        Returns:
-            A pair of the hidden states, shape `(batch, hidden_dim)`, and the
-            updated cache.
+        Reads the token before it, and returns the updated cache as well.
         """
         place = ops.cast(index - 1, "int32")
         previous = ops.take(token_ids, place[None], axis=1)  # (B, 1)
@@ -214,12 +139,8 @@ class CachedBackbone(AdaptedBackbone):
         head_dim = self.hidden_dim // self.num_heads
         cache = []
         for block in self.decoder_blocks:
-            banded = block.attention == "banded"
-            window = block.attention_window if banded else None
-            slots = ring_size(length, window)
-            zeros = ops.zeros(
-                (batch_size, self.num_heads, slots, head_dim),
-                dtype=self.compute_dtype,
-            )
+            slots = ring_size(length, block.window)
+            shape = (batch_size, self.num_heads, slots, head_dim)
+            zeros = ops.zeros(shape, dtype=self.compute_dtype)
             cache.append((zeros, zeros))
         return cache

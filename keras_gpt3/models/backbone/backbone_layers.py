@@ -7,7 +7,9 @@ import keras
 
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.layers import initializers
-from keras_gpt3.layers.decoder_block import ATTENTION_KINDS
+from keras_gpt3.layers.block_pattern import ATTENTION_KINDS
+from keras_gpt3.layers.block_pattern import attention_kinds
+from keras_gpt3.layers.block_pattern import check_heads
 from keras_gpt3.layers.decoder_block import DecoderBlock
 from keras_gpt3.layers.embeddings import PaddedEmbedding
 from keras_gpt3.layers.embeddings import PositionEmbedding
@@ -41,7 +43,8 @@ def make_layers(config, dtype):
             config["dropout"], dtype=dtype, name="embedding_dropout"
         ),
         decoder_blocks=[
-            _block(config, i, dtype) for i in range(config["num_layers"])
+            _block(config, index, attention, dtype)
+            for index, attention in enumerate(attention_kinds(config))
         ],
         final_norm=_final_norm(config, dtype),
         output_projection=_projection(
@@ -66,27 +69,17 @@ def _token_embedding(config, dtype):
     return ReversibleEmbedding(**arguments)
 
 
-def _block(config, index, dtype):
-    pattern = config["attention_pattern"]
-    taken_over = (
-        "num_heads",
-        "intermediate_dim",
-        "attention_window",
-        "activation",
-        "layer_norm_epsilon",
-        "dropout",
-        "use_bias",
-        "query_key_value_bias",
-        "norm_first",
-        "layer_norm_affine",
-    )
+def _block(config, index, attention, dtype):
+    # What both call by one name, a block takes over as it is.
+    names = [name for name in DecoderBlock.arguments() if name in config]
+    arguments = {name: config[name] for name in names}
+    arguments |= {"attention_scale": _attention_scale(config, index)}
     return DecoderBlock(
-        attention=pattern[index % len(pattern)],
+        attention=attention,
         residual_deviation=initializers.residual_kernel(config["num_layers"]),
-        attention_scale=_attention_scale(config, index),
         dtype=dtype,
         name=f"decoder_block_{index}",
-        **{name: config[name] for name in taken_over},
+        **arguments,
     )
 
 
@@ -171,7 +164,7 @@ def check_backbone_arguments(config):
             "activation must be a name. Received: activation="
             f"{config['activation']!r:.200}. Use 'gelu_approximate', as GPT-3."
         )
-    _check_heads(config["hidden_dim"], config["num_heads"])
+    check_heads(config["hidden_dim"], config["num_heads"])
     _check_pattern(config["attention_pattern"])
     scale = config["attention_scale"]
     if scale is not None and not (_is_number(scale) and scale > 0):
@@ -197,15 +190,6 @@ def _check_range(name, value):
 
 def _is_number(value):
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
-def _check_heads(hidden_dim, num_heads):
-    if hidden_dim % num_heads:
-        raise ValueError(
-            "num_heads must divide hidden_dim. Received: num_heads="
-            f"{num_heads}, hidden_dim={hidden_dim}. Choose a width that is a "
-            "multiple of the number of heads."
-        )
 
 
 def _check_pattern(pattern):

@@ -1,10 +1,10 @@
 """GPT-3's decoder: what it is made of, and how it is configured."""
 
 import functools
-import inspect
 
 import keras
 
+from keras_gpt3.layers.block_pattern import rematerialized_layers
 from keras_gpt3.models.backbone.backbone_forward import CachedBackbone
 from keras_gpt3.models.backbone.backbone_forward import embed
 from keras_gpt3.models.backbone.backbone_forward import forward
@@ -14,7 +14,9 @@ from keras_gpt3.models.presets.preset_resolution import check_known_arguments
 from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import table_product
 from keras_gpt3.parallel.layout_map import make_layout_map
-from keras_gpt3.planning.pass_sizes import rematerialized_layers
+from keras_gpt3.preset_loader import BACKBONE_KEYS
+from keras_gpt3.preset_loader import SWITCHES
+from keras_gpt3.preset_loader import shipped_presets
 
 _CALIBRATED_MODES = ("gptq", "awq")
 
@@ -58,16 +60,16 @@ class GPT3Backbone(CachedBackbone):
             Defaults to `True`.
         query_key_value_bias: bool. Whether those of queries, keys and values
             have them, where the others do. Defaults to `True`.
-        norm_first: bool. `False` normalizes behind each residual addition, not
+        norm_first: bool. `False` normalizes after each residual addition, not
             before each layer. Defaults to `True`.
-        use_final_norm: bool. Whether to normalize behind the last block.
+        use_final_norm: bool. Whether to normalize after the last block.
             Defaults to `True`.
         layer_norm_affine: bool. Whether the normalizations have a scale and an
             offset. Defaults to `True`.
         attention_scale: float. Factor on the attention scores. Defaults to
             `None`, `1 / sqrt(head_dim)`.
         scale_by_inverse_layer_index: bool. Whether block `i`, counted from 0,
-            divides its scores by `i + 1`, too. Defaults to `False`.
+            divides its scores by `i + 1` as well. Defaults to `False`.
         position_offset: int. Rows of the position table before that of
             position 0. Defaults to `0`.
         skip_padding_positions: bool. Whether padding takes no position: a
@@ -139,30 +141,9 @@ class GPT3Backbone(CachedBackbone):
         dtype=None,
         **kwargs,
     ):
+        given = dict(locals())
         check_known_arguments(type(self), kwargs)
-        config = {
-            "vocabulary_size": vocabulary_size,
-            "num_layers": num_layers,
-            "num_heads": num_heads,
-            "hidden_dim": hidden_dim,
-            "intermediate_dim": intermediate_dim,
-            "dropout": dropout,
-            "max_sequence_length": max_sequence_length,
-            "attention_pattern": attention_pattern,
-            "attention_window": attention_window,
-            "layer_norm_epsilon": layer_norm_epsilon,
-            "activation": activation,
-            "embedding_dim": embedding_dim,
-            "use_bias": use_bias,
-            "query_key_value_bias": query_key_value_bias,
-            "norm_first": norm_first,
-            "use_final_norm": use_final_norm,
-            "layer_norm_affine": layer_norm_affine,
-            "attention_scale": attention_scale,
-            "scale_by_inverse_layer_index": scale_by_inverse_layer_index,
-            "position_offset": position_offset,
-            "skip_padding_positions": skip_padding_positions,
-        }
+        config = {name: given[name] for name in (*BACKBONE_KEYS, *SWITCHES)}
         check_backbone_arguments(config)
         config["attention_pattern"] = tuple(attention_pattern)
 
@@ -289,10 +270,10 @@ class GPT3Backbone(CachedBackbone):
                 split; its size must divide `num_heads` and `intermediate_dim`.
                 Defaults to `"model"`.
             shard_optimizer: bool. Whether the optimizer's slots are split over
-                the batch axis, too: the first stage of ZeRO (Rajbhandari et
+                the batch axis as well: the first stage of ZeRO (Rajbhandari et
                 al. 2020). Defaults to `False`.
             shard_weights: bool. Whether the weights, and with them gradients
-                and slots, are, too; each is brought together where it is used.
+                and slots, are as well; each is gathered where it is used.
                 Defaults to `False`.
 
         Returns:
@@ -347,16 +328,6 @@ class GPT3Backbone(CachedBackbone):
                 asked of a shipped preset, or an override changes the shape of
                 a stored weight.
             MemoryError: If the weights cannot fit into memory.
-
-        Example:
-
-        ```python
-        import keras_gpt3
-
-        backbone = keras_gpt3.GPT3Backbone.from_preset(
-            "gpt3_small_en", num_layers=1
-        )
-        ```
         """
         # Imported here: preset resolution needs classes that are defined in
         # this module.
@@ -366,10 +337,8 @@ class GPT3Backbone(CachedBackbone):
 
     def get_config(self):
         config = super().get_config()
-        for name in inspect.signature(type(self).__init__).parameters:
-            if name not in ("self", "dtype", "kwargs"):
-                config[name] = getattr(self, name)
-        return config
+        keys = (*BACKBONE_KEYS, *SWITCHES)
+        return config | {name: getattr(self, name) for name in keys}
 
 
 def calibrated_mode(backbone, mode, config):

@@ -8,9 +8,9 @@ from keras_gpt3.ops.sequence_checks import check_concrete_token_ids
 from keras_gpt3.ops.sequence_checks import check_context
 from keras_gpt3.ops.sequence_checks import check_sequence_length
 from keras_gpt3.ops.sequence_checks import check_token_ids
+from keras_gpt3.parallel.step_division import check_micro_batch_divides
 from keras_gpt3.parallel.variable_layouts import check_shards_divide
 from keras_gpt3.parallel.variable_layouts import num_data_shards
-from keras_gpt3.planning.micro_batch_division import check_micro_batch_divides
 
 
 def check_input(model, x):

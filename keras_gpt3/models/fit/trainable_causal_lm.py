@@ -408,7 +408,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         """
         self.train_function = self.test_function = None
         self.predict_function = self.generate_function = None
-        for name in ("_decode_graphs", "_forward_graphs", "_head_scores"):
+        for name in ("_decode_graphs", "_score_graphs"):
             vars(self).pop(name, None)
 
     def get_compile_config(self):

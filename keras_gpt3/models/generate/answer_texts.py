@@ -16,7 +16,7 @@ class AnswerTexts:
     def __init__(self, tokenizer, prompt_mask, stop=()):
         self._tokenizer = tokenizer
         self._prompt_mask = prompt_mask
-        # As bytes: an exported graph compares them, too.
+        # As bytes: an exported graph compares them as well.
         self._stop = tuple(string.encode() for string in stop)
 
     def decode(self, answers, strip_prompt=False):

@@ -13,23 +13,20 @@ from keras_gpt3.generation.sampler_loop import sample
 from keras_gpt3.generation.sampling_settings import logit_bias_vector
 from keras_gpt3.generation.sampling_steps import sampler_steps
 from keras_gpt3.generation.sampling_steps import settings_steps
+from keras_gpt3.models.generate.compiled_functions import CompiledFunctions
+from keras_gpt3.models.generate.compiled_functions import bucket
 from keras_gpt3.models.generate.generation_request import GenerationRequest
 from keras_gpt3.models.generate.prompt_batch import PromptBatch
 from keras_gpt3.models.generate.token_answers import answer_tokens
-from keras_gpt3.models.generate.traced_variables import TracedVariables
-from keras_gpt3.models.generate.traced_variables import bucket
 from keras_gpt3.ops.op_compilation import as_graph
-from keras_gpt3.ops.op_compilation import compiles_ops
 from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.ops.op_compilation import whole_xla
 from keras_gpt3.parallel.pipeline_stages import lies_on_stages
 
 _GREEDY = ("temperature", 0)
-# Kept at a time, so that ever new lengths do not pile them up.
-_MOST_TRACES = 64
 
 
-class GenerateFunction:
+class GenerateFunction(CompiledFunctions):
     """Continues batches of prompts; its parts are traced once for each shape.
 
     The first pass over the prompts is left to the backend's operations, its
@@ -37,15 +34,13 @@ class GenerateFunction:
     loop that follows reads all weights for a single position: there XLA
     compiles the whole of it, once for each batch, full length and set of
     sampling options, whatever the prompts' lengths and the options' values.
-    (bfloat16 batches are left to TensorFlow's operations there, too; JAX' are
-    all XLA's.)
+    (On TensorFlow bfloat16 batches are left to its operations there as well.)
     """
 
     def __init__(self, model):
+        super().__init__()
         self.model = model
-        self._traced = TracedVariables()
         self._manner = None
-        self.traces = {}
 
     def __call__(self, inputs, stop_token_ids=None):
         mask = ops.convert_to_numpy(inputs["padding_mask"]).astype("bool")
@@ -147,19 +142,15 @@ class GenerateFunction:
         return self._compiled(key, loop, compiler, self.model.sampler.variables)
 
     def _compiled(self, key, function, compiler, changed=()):
-        """A function's compiled form, which is meant for one shape."""
-        # One for each shape: a single one would warn about retracing as soon
-        # as it meets its fifth.
-        self._forget_old_traces()
-        key = (*key, compiles_ops())
-        if key not in self.traces:
-            if len(self.traces) == _MOST_TRACES:
-                self.traces.pop(next(iter(self.traces)))  # The oldest.
-            variables = self.model.backbone.variables
-            if not self.model.run_eagerly:
-                function = compiler(function, variables, changed)
-            self.traces[key] = function
-        return self.traces[key]
+        """A function's compiled form; itself where the model runs eagerly."""
+        # Another sampler chooses by other code.
+        manner = (self.model.sampler, bool(self.model.run_eagerly))
+        if manner != self._manner:
+            self._manner, self.traces = manner, {}
+        if self.model.run_eagerly:
+            return function
+        variables = self.model.backbone.variables
+        return self.compiled(key, function, variables, changed, compiler)
 
     def _prefill_function(self, cache_length, needs_states):
         def prefill(token_ids, end):
@@ -197,13 +188,6 @@ class GenerateFunction:
             )
             for name, value in settings.items()
         }
-
-    def _forget_old_traces(self):
-        """Drops what was traced of another model than the present one."""
-        manner = (self.model.sampler, bool(self.model.run_eagerly))
-        is_new = self._traced.have_changed(self.model.backbone.variables)
-        if is_new or manner != self._manner:
-            self._manner, self.traces = manner, {}
 
 
 def step_loop(model, stop_token_ids, fixed_settings=None):

@@ -68,7 +68,7 @@ class GeneratingCausalLM(TrainableCausalLM):
                 `BeamSampler` gives its best ones, settings give the `i`-th the
                 seed `seed + i` where there is one. Defaults to `1`.
             truncate: `"left"` to drop the first tokens of a prompt that leaves
-                no room, behind its start token if it has one. Defaults to
+                no room, after its start token if it has one. Defaults to
                 `None`, which raises.
             prefix: what `model.prefix` made, to stand before each prompt.
                 Defaults to `None`.
@@ -355,6 +355,6 @@ def _joined(answers):
 
 
 def _widened(x, length):
-    """An array with zeros behind its last axis, up to a length."""
+    """An array with zeros at the end of its last axis, up to a length."""
     room = [(0, 0)] * (x.ndim - 1) + [(0, length - x.shape[-1])]
     return np.pad(x, room)

@@ -13,7 +13,7 @@ from keras_gpt3.generation.sampling_settings import check_sampling_options
 from keras_gpt3.generation.sampling_steps import SeededSampler
 from keras_gpt3.generation.sampling_steps import active_settings
 from keras_gpt3.generation.stop_strings import check_stop_strings
-from keras_gpt3.models.generate.prompt_batch import check_max_length
+from keras_gpt3.ops.sequence_checks import check_sequence_length
 from keras_gpt3.ops.sequence_checks import check_token_ids
 
 # Samplers of keras-hub that give the same answer each time.
@@ -26,7 +26,7 @@ _SURE_SAMPLERS = (
 
 @dataclasses.dataclass(frozen=True)
 class GenerationRequest:
-    """The arguments of `GPT3.generate` behind the prompts."""
+    """The arguments of `GPT3.generate` other than the prompts."""
 
     sampler: keras_hub.samplers.Sampler
     max_length: int | None = None
@@ -79,7 +79,9 @@ class GenerationRequest:
 
 def _check_lengths(model, max_length, max_new_tokens):
     context = model.backbone.max_sequence_length
-    check_max_length(max_length, context)
+    if max_length is not None:
+        check_integer("max_length", max_length, minimum=1)
+        check_sequence_length(max_length, context)
     if max_new_tokens is None:
         return
     check_integer("max_new_tokens", max_new_tokens, minimum=1)

@@ -1,13 +1,12 @@
 """From prompts to a batch of ids: checks, lengths, shared prefixes."""
 
-import numbers
+import itertools
 import typing
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
 from keras_gpt3.generation.prompt_messages import NO_PROMPTS
 from keras_gpt3.generation.prompt_messages import too_long_message
@@ -106,19 +105,6 @@ def _padded(model, prompts, request, max_length, pad_token_id):
     return PromptBatch(token_ids, padding_mask, ends)
 
 
-def check_max_length(max_length, context):
-    """Raises unless `max_length` is a number of tokens that fits."""
-    if max_length is None:
-        return
-    if not isinstance(max_length, numbers.Integral) or max_length < 1:
-        raise ValueError(
-            "max_length must be an integer of at least 1. Received: "
-            f"max_length={echoed(max_length)}. Leave it out for the whole "
-            "context."
-        )
-    check_sequence_length(max_length, context)
-
-
 def check_prompt(inputs):
     """Brings a prompt of token ids to arrays and checks its form."""
     if not isinstance(inputs, dict):
@@ -170,7 +156,7 @@ def prompt_texts(inputs):
             "Received: inputs=dict of ids. Set model.preprocessor = None "
             "to generate from ids."
         )
-    # An array, or a tensor: on JAX, too, strings are TensorFlow's.
+    # An array, or a tensor: on JAX as well strings are TensorFlow's.
     if hasattr(inputs, "__array__"):
         inputs = np.asarray(inputs).tolist()
     is_single = isinstance(inputs, (str, bytes))
@@ -200,20 +186,36 @@ def prefix_ids(model, prefix):
             "prefix must be a string or a list of token ids. Received: type="
             f"{type(ids).__name__}. Pass what the prompts start with."
         )
-    if isinstance(prefix, str):
-        if model.preprocessor is None:
-            raise ValueError(
-                "prefix must be token ids where no preprocessor is attached. "
-                "Received: type=str. Attach a GPT3Preprocessor, or tokenize "
-                "first."
-            )
-        (ids,) = model.preprocessor.prompt_ids([prefix])
-    if not len(ids):
+    (ids,) = encoded_entries(model, "prefix", [ids], add_start_token=True)
+    if not ids:
         raise ValueError("0".join(EMPTY_PROMPT))
-    check_token_ids(ids, model.backbone.vocabulary_size, "prefix")
     # One position is left for an answer.
     check_sequence_length(len(ids) + 1, model.backbone.max_sequence_length)
-    return list(ids)
+    return ids
+
+
+def encoded_entries(model, name, entries, add_start_token=False):
+    """A list of ids for each text or sequence of ids, checked."""
+    preprocessor = model.preprocessor
+    # Each text once: a context is often that of several continuations.
+    texts = list(dict.fromkeys(e for e in entries if isinstance(e, str)))
+    if texts and preprocessor is None:
+        raise ValueError(
+            f"{name} must be token ids where no preprocessor is attached. "
+            "Received: type=str. Attach a GPT3Preprocessor, or tokenize first."
+        )
+    encoded = {}
+    if texts:
+        encoded = preprocessor.prompt_ids(texts, add_start_token)
+        encoded = dict(zip(texts, encoded, strict=True))
+    ids = [
+        encoded[entry] if isinstance(entry, str) else list(entry)
+        for entry in entries
+    ]
+    flat = list(itertools.chain.from_iterable(ids))
+    if flat:
+        check_token_ids(flat, model.backbone.vocabulary_size, name)
+    return [list(map(int, row)) for row in ids]
 
 
 def check_prefix(model, prefix):
@@ -263,13 +265,11 @@ class PromptPrefix:
         return self.model.score(context, continuation, prefix=self, **kwargs)
 
     def repeated(self, rows, cache_length):
-        """What the prefix leaves behind, for a batch and with room."""
+        """The states and cache of the prefix, for a batch and with room."""
         blocks = self.model.backbone.decoder_blocks
         grown = []
         for block, pair in zip(blocks, self._cache, strict=True):
-            banded = block.attention == "banded"
-            window = block.attention_window if banded else None
-            size = ring_size(cache_length, window)
+            size = ring_size(cache_length, block.window)
             grown.append(tuple(grow_ring(ring, size) for ring in pair))
         return keras.tree.map_structure(
             lambda x: ops.repeat(x, rows, axis=0), (self._states, grown)

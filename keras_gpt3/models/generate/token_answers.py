@@ -11,10 +11,10 @@ from keras_gpt3.generation.beam_search import BeamSampler
 from keras_gpt3.generation.decode_loop import mask_up_to_stop
 from keras_gpt3.generation.decode_loop import start_decoding
 from keras_gpt3.generation.sampling_steps import is_stepwise
-from keras_gpt3.models.generate.traced_variables import bucket
+from keras_gpt3.models.generate.compiled_functions import bucket
 
 # Tokens between two looks for stop strings: each look costs a copy of the
-# cache, and what stands behind a stop string is decoded in vain.
+# cache, and what follows a stop string is decoded in vain.
 _TOKENS_BETWEEN_LOOKS = 16
 
 

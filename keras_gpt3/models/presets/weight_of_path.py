@@ -1,7 +1,7 @@
 """A weight of a backbone by its path."""
 
+from keras_gpt3.converters.weight_shapes import SHAPE_KEYS
 from keras_gpt3.layers.embeddings import PaddedEmbedding
-from keras_gpt3.planning.parameter_count import COUNTED_KEYS
 from keras_gpt3.preset_loader import SWITCHES
 
 
@@ -40,7 +40,7 @@ def check_stored_shapes(saved, overrides):
     saved = SWITCHES | saved  # An older preset does not name them.
     changed = [
         name
-        for name in COUNTED_KEYS
+        for name in SHAPE_KEYS
         if name in overrides and overrides[name] != saved[name]
     ]
     if changed:

@@ -1,12 +1,11 @@
 """From texts or ids to pairs of context and continuation, as token ids."""
 
-import itertools
 import numbers
 
 import numpy as np
 
 from keras_gpt3.generation.prompt_messages import TRUNCATE
-from keras_gpt3.ops.sequence_checks import check_token_ids
+from keras_gpt3.models.generate.prompt_batch import encoded_entries
 from keras_gpt3.tokenization.text_check import truncate_left
 
 
@@ -15,7 +14,7 @@ def continuation_pairs(model, context, continuation, follows_prefix=False):
 
     Both sides are encoded apart. An empty context becomes the end of text,
     which stands before each document in training; a preprocessor that adds a
-    start token adds it to texts here, too.
+    start token adds it to texts here as well.
     """
     contexts, _ = _entries("context", context)
     continuations, is_single = _entries("continuation", continuation)
@@ -28,8 +27,8 @@ def continuation_pairs(model, context, continuation, follows_prefix=False):
             "Pass lists of equal length, or a single context."
         )
     add_start_token = not follows_prefix
-    contexts = _encode("context", contexts, model, add_start_token)
-    continuations = _encode("continuation", continuations, model)
+    contexts = encoded_entries(model, "context", contexts, add_start_token)
+    continuations = encoded_entries(model, "continuation", continuations)
     if not all(continuations):
         raise ValueError(
             "continuation must have at least one token. Received: continuation "
@@ -111,30 +110,6 @@ def _as_lists(value):
     # An array, or any backend's tensor.
     is_array = hasattr(value, "__array__")
     return np.asarray(value).tolist() if is_array else value
-
-
-def _encode(name, entries, model, add_start_token=False):
-    """A list of ids for each entry, checked."""
-    preprocessor = model.preprocessor
-    # Each text once: a context is often that of several continuations.
-    texts = list(dict.fromkeys(e for e in entries if isinstance(e, str)))
-    if texts and preprocessor is None:
-        raise ValueError(
-            f"{name} must be token ids where no preprocessor is attached. "
-            "Received: type=str. Attach a GPT3Preprocessor, or tokenize first."
-        )
-    encoded = {}
-    if texts:
-        encoded = preprocessor.prompt_ids(texts, add_start_token)
-        encoded = dict(zip(texts, encoded, strict=True))
-    ids = [
-        encoded[entry] if isinstance(entry, str) else list(entry)
-        for entry in entries
-    ]
-    flat = list(itertools.chain.from_iterable(ids))
-    if flat:
-        check_token_ids(flat, model.backbone.vocabulary_size, name)
-    return [list(map(int, row)) for row in ids]
 
 
 def _empty_context(model):

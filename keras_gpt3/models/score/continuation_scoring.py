@@ -1,6 +1,6 @@
 """Log-likelihoods of continuations, in batches of a few shapes.
 
-Letters as in the backbone, and: N tokens of all continuations of a batch.
+Symbols as in the backbone, and: N tokens of all continuations of a batch.
 """
 
 import dataclasses
@@ -12,15 +12,13 @@ import numpy as np
 from keras import ops
 
 from keras_gpt3.argument_checks import check_integer
+from keras_gpt3.models.generate.compiled_functions import CompiledFunctions
+from keras_gpt3.models.generate.compiled_functions import bucket
 from keras_gpt3.models.generate.prompt_batch import check_prefix
-from keras_gpt3.models.generate.traced_variables import TracedVariables
-from keras_gpt3.models.generate.traced_variables import bucket
 from keras_gpt3.models.score.continuation_pairs import continuation_pairs
 from keras_gpt3.models.score.continuation_pairs import fit_to_window
 from keras_gpt3.ops.log_probabilities import log_probabilities_under_head
 from keras_gpt3.ops.log_probabilities import token_log_probabilities
-from keras_gpt3.ops.op_compilation import as_graph
-from keras_gpt3.ops.op_compilation import compiles_ops
 
 # Shorter batches than this are padded to it.
 _SHORTEST = 16
@@ -95,21 +93,19 @@ def _input_length(pair):
 
 def _score_batch(model, pairs, rows, top_n, prefix):
     """A list of scores for a few pairs, padded to a number of rows."""
-    backbone = model.backbone
+    backbone, graphs = model.backbone, _graphs(model)
     longest = max(map(_input_length, pairs))
     if prefix is None:
         length = bucketed_length(longest, backbone.max_sequence_length)
         inputs, places = _padded(pairs, rows, length)
-        forward = _kept(model, "_forward_graphs", ForwardGraphs)
-        states = forward(backbone, inputs)  # (B, T, E)
+        states = hidden_states(graphs, backbone, inputs)  # (B, T, E)
     else:
         window = backbone.max_sequence_length - prefix.num_tokens
         length = bucketed_length(longest, window)
         inputs, places = _padded(pairs, rows, length, num_before=1)
         states = prefix.states_after(inputs["token_ids"])  # (B, 1 + T, E)
     token_ids = np.concatenate([continuation for _, continuation in pairs])
-    score = _kept(model, "_head_scores", HeadScores)
-    results = score(backbone, states, places, token_ids, top_n)
+    results = head_scores(graphs, backbone, states, places, token_ids, top_n)
     ends = np.cumsum([len(continuation) for _, continuation in pairs])[:-1]
     parts = zip(*(np.split(x, ends) for x in results), strict=True)
     return [
@@ -118,11 +114,11 @@ def _score_batch(model, pairs, rows, top_n, prefix):
     ]
 
 
-def _kept(model, name, kind):
-    """The model's graphs of some kind, which live as long as it does."""
-    if not hasattr(model, name):
-        setattr(model, name, kind())
-    return getattr(model, name)
+def _graphs(model):
+    """The model's compiled functions, which live as long as it does."""
+    if not hasattr(model, "_score_graphs"):
+        model._score_graphs = CompiledFunctions()
+    return model._score_graphs
 
 
 def _padded(pairs, rows, length, num_before=0):
@@ -198,80 +194,43 @@ class ContinuationScore:
     top_log_probabilities: tuple = ()
 
 
-class ForwardGraphs:
-    """Runs a backbone in graphs that last as long as its variables do.
-
-    Each shape is traced once, and anew for a model that was quantized or given
-    adapters since.
-    """
-
-    def __init__(self):
-        self._graphs = {}
-        self._traced = TracedVariables()
-
-    def __call__(self, backbone, inputs):
-        if self._traced.have_changed(backbone.variables):
-            self._graphs = {}
-        key = (compiles_ops(), *inputs["token_ids"].shape)
-        if key not in self._graphs:
-            self._graphs[key] = _graph(backbone)
-        # As tensors: a graph would be traced for each array.
-        return self._graphs[key](
-            ops.convert_to_tensor(inputs["token_ids"], "int32"),
-            ops.convert_to_tensor(inputs["padding_mask"], "bool"),
-        )
-
-
-def _graph(backbone):
-    """A graph of its own, which is meant for one shape."""
+def hidden_states(graphs, backbone, inputs):
+    """Runs a backbone in a graph, which is traced once for each shape."""
 
     def forward(token_ids, padding_mask):
         inputs = {"token_ids": token_ids, "padding_mask": padding_mask}
         return backbone(inputs, training=False)
 
-    return as_graph(forward, backbone.variables)
+    key = ("forward", *inputs["token_ids"].shape)
+    # As tensors: a graph would be traced for each array.
+    return graphs.compiled(key, forward, backbone.variables)(
+        ops.convert_to_tensor(inputs["token_ids"], "int32"),
+        ops.convert_to_tensor(inputs["padding_mask"], "bool"),
+    )
 
 
-class HeadScores:
+def head_scores(graphs, backbone, states, places, token_ids, top_n):
     """Runs the head where tokens are predicted, and nowhere else.
 
     TensorFlow runs its operations as they come. JAX would compile each of them
     for each number of tokens: there the whole is compiled, for a few numbers.
     """
-
-    def __init__(self):
-        self._graphs = {}
-        self._traced = TracedVariables()
-
-    def __call__(self, backbone, states, places, token_ids, top_n):
-        count, score = len(token_ids), self._function(backbone, top_n)
-        if keras.config.backend() != "tensorflow":
-            longest = states.shape[0] * states.shape[1]
-            room = bucket(count, max(count, longest)) - count
-            places, token_ids = (
-                np.pad(x, (0, room)) for x in (places, token_ids)
-            )
-        results = score(
-            states,
-            ops.convert_to_tensor(places, "int32"),
-            ops.convert_to_tensor(token_ids, "int32"),
-        )
-        return [ops.convert_to_numpy(x)[0, :count] for x in results]
-
-    def _function(self, backbone, top_n):
-        """`_head_scores` for a model; compiled on JAX."""
-        function = functools.partial(_head_scores, backbone, top_n)
-        if keras.config.backend() == "tensorflow":
-            return function
-        if self._traced.have_changed(backbone.variables):
-            self._graphs = {}
-        key = (compiles_ops(), top_n)
-        if key not in self._graphs:
-            self._graphs[key] = as_graph(function, backbone.variables)
-        return self._graphs[key]
+    count, score = len(token_ids), functools.partial(_scores, backbone, top_n)
+    if keras.config.backend() != "tensorflow":
+        longest = states.shape[0] * states.shape[1]
+        room = bucket(count, max(count, longest)) - count
+        places, token_ids = (np.pad(x, (0, room)) for x in (places, token_ids))
+        key = ("head", top_n)
+        score = graphs.compiled(key, score, backbone.variables)
+    results = score(
+        states,
+        ops.convert_to_tensor(places, "int32"),
+        ops.convert_to_tensor(token_ids, "int32"),
+    )
+    return [ops.convert_to_numpy(x)[0, :count] for x in results]
 
 
-def _head_scores(backbone, top_n, states, places, token_ids):
+def _scores(backbone, top_n, states, places, token_ids):
     """Results for states (B, T, E) at some places (N,)."""
     states = ops.reshape(states, (-1, states.shape[-1]))
     states = ops.take(states, places, axis=0)[None]  # (1, N, E)

@@ -1,5 +1,6 @@
 """The likelihood of texts, as a method of a model."""
 
+import inspect
 import types
 
 from keras import ops
@@ -13,17 +14,7 @@ from keras_gpt3.ops.sequence_checks import check_concrete_token_ids
 
 
 class ScoringCausalLM(GeneratingCausalLM):
-    """A causal language model that tells how likely texts and tokens are.
-
-    Example:
-
-    ```python
-    import keras_gpt3
-
-    model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
-    model.score("Is water wet?", [" Yes", " No"])
-    ```
-    """
+    """A causal language model that computes how likely texts and tokens are."""
 
     def score(
         self,
@@ -61,7 +52,7 @@ class ScoringCausalLM(GeneratingCausalLM):
             scoring_mode: string. With `token_ids` only: `"logits"` or
                 `"loss"`. Defaults to `"logits"`.
             layer_intercept_fn: callable. With `token_ids` only: takes the
-                hidden states behind the embeddings (index -1) and each decoder
+                hidden states after the embeddings (index -1) and each decoder
                 block, and that index; what it returns goes on. Defaults to
                 `None`.
             target_ids: int tensor of shape `(batch, length)`. With
@@ -77,7 +68,7 @@ class ScoringCausalLM(GeneratingCausalLM):
                 to `8`.
             truncate: `None` to raise where context and continuation are longer
                 than `max_sequence_length + 1`, or `"left"` to drop the
-                context's first tokens, behind its start token if it has one.
+                context's first tokens, after its start token if it has one.
                 Defaults to `None`.
             prefix: what `model.prefix` made, to stand before each context.
                 Defaults to `None`.
@@ -118,26 +109,12 @@ class ScoringCausalLM(GeneratingCausalLM):
         }
         tokens = token_form(context, continuation, token_ids, padding_mask)
         if tokens is None:
-            check_left_out(of_tokens, TOKEN_ARGUMENTS, "continuations")
+            check_left_out(of_tokens, "continuations")
             return score_continuations(
                 self, context, continuation, **of_continuations
             )
-        check_left_out(of_continuations, CONTINUATION_ARGUMENTS, "token_ids")
+        check_left_out(of_continuations, "token_ids")
         return score_tokens(self, *tokens, **of_tokens)
-
-
-# Arguments that only one form takes, with their defaults.
-TOKEN_ARGUMENTS = {
-    "scoring_mode": "logits",
-    "layer_intercept_fn": None,
-    "target_ids": None,
-}
-CONTINUATION_ARGUMENTS = {
-    "top_n": 0,
-    "batch_size": 8,
-    "truncate": None,
-    "prefix": None,
-}
 
 
 def token_form(context, continuation, token_ids, padding_mask):
@@ -169,10 +146,11 @@ def token_form(context, continuation, token_ids, padding_mask):
     )
 
 
-def check_left_out(arguments, defaults, scored):
+def check_left_out(arguments, scored):
     """Raises if an argument of the other form is given."""
-    for name, default in defaults.items():
-        value = arguments[name]
+    parameters = inspect.signature(ScoringCausalLM.score).parameters
+    for name, value in arguments.items():
+        default = parameters[name].default
         # Arrays are not compared.
         if value is default or (default is not None and value == default):
             continue
@@ -226,7 +204,7 @@ def _inputs(token_ids, padding_mask, vocabulary_size):
     if token_ids is None or isinstance(token_ids, str):
         raise ValueError(
             "token_ids must have shape (batch, length). Received: "
-            f"type={type(token_ids).__name__}. Pass a continuation, too, to "
+            f"type={type(token_ids).__name__}. Pass a continuation as well to "
             "score texts."
         )
     check_concrete_token_ids(token_ids, vocabulary_size)
@@ -246,9 +224,9 @@ def _inputs(token_ids, padding_mask, vocabulary_size):
 
 
 def _intercepted(backbone, intercept):
-    """The backbone's layers, with a function behind each of them."""
+    """The backbone's layers, with a function after each of them."""
 
-    def behind(layer, index):
+    def followed(layer, index):
         return lambda *args, **kwargs: intercept(layer(*args, **kwargs), index)
 
     return types.SimpleNamespace(
@@ -260,7 +238,7 @@ def _intercepted(backbone, intercept):
             intercept(x, -1), **kwargs
         ),
         decoder_blocks=[
-            behind(block, index)
+            followed(block, index)
             for index, block in enumerate(backbone.decoder_blocks)
         ],
         final_norm=backbone.final_norm,

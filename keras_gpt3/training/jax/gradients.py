@@ -20,13 +20,13 @@ from keras import ops
 from keras_gpt3.layers.embeddings import PaddedEmbedding
 from keras_gpt3.ops.chunked_cross_entropy import loss_and_gradients
 from keras_gpt3.ops.log_probabilities import token_cross_entropy
+from keras_gpt3.parallel.step_division import check_micro_batch_divides
 from keras_gpt3.parallel.variable_layouts import bring_together
 from keras_gpt3.parallel.variable_layouts import check_shards_divide
 from keras_gpt3.parallel.variable_layouts import is_spread_over_data
 from keras_gpt3.parallel.variable_layouts import lay_out_like
 from keras_gpt3.parallel.variable_layouts import lay_out_like_slots
 from keras_gpt3.parallel.variable_layouts import num_data_shards
-from keras_gpt3.planning.micro_batch_division import check_micro_batch_divides
 
 
 def batch_gradients(model, trainable, non_trainable, batch, gradient_scale):

@@ -6,8 +6,8 @@ import keras
 import tensorflow as tf
 
 from keras_gpt3.ops.graph_assertion import assert_in_graph
-from keras_gpt3.planning.micro_batch_division import check_micro_batch_divides
-from keras_gpt3.planning.micro_batch_division import division_error
+from keras_gpt3.parallel.step_division import check_micro_batch_divides
+from keras_gpt3.parallel.step_division import division_error
 
 
 def token_weights(y, sample_weight):

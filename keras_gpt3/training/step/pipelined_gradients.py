@@ -15,8 +15,8 @@ import functools
 
 import tensorflow as tf
 
-from keras_gpt3.planning.micro_batch_division import MOST_FOR_EACH_STAGE
-from keras_gpt3.planning.micro_batch_division import micro_batch_groups
+from keras_gpt3.parallel.step_division import MOST_FOR_EACH_STAGE
+from keras_gpt3.parallel.step_division import micro_batch_groups
 from keras_gpt3.training.step.apply_gradients import squared_norm
 from keras_gpt3.training.step.loss_and_gradients import add_gradient
 from keras_gpt3.training.step.loss_and_gradients import head_gradients

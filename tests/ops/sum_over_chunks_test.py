@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from keras_gpt3.ops.chunked_cross_entropy import sum_over_slices
+from keras_gpt3.ops.token_chunks import sum_over_chunks
 from tests.tracing import traced
 
 in_graphs = pytest.mark.backend(
@@ -14,15 +14,15 @@ in_graphs = pytest.mark.backend(
 def products(x, y):
     """Sums of two shapes, and a pair to keep, of another dtype."""
     kept = ops.cast(ops.stack([x * y, y]), "float32")
-    return (x * y, ops.stack([x, y])), kept
+    return (x * y, ops.stack([x, y])), (kept,)
 
 
 def run(*xs):
-    return sum_over_slices(products, xs)
+    return sum_over_chunks(products, xs)
 
 
 def assert_right(results, x, y):
-    (total, both), kept = results
+    (total, both), (kept,) = results
     assert total == np.sum(x * y)
     np.testing.assert_array_equal(both, [x.sum(), y.sum()])
     np.testing.assert_array_equal(kept, np.stack([x * y, y], axis=1))
@@ -39,7 +39,7 @@ def test_equals_a_sum_at_once(steps):
 @in_graphs
 @pytest.mark.parametrize("steps", [1, 2, 5])
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_the_number_of_slices_need_not_be_known(steps, jit_compile):
+def test_the_number_of_chunks_need_not_be_known(steps, jit_compile):
     x, y = np.arange(steps) + 1, np.arange(steps) + 2
     graph = tf.function(
         run,
@@ -51,9 +51,15 @@ def test_the_number_of_slices_need_not_be_known(steps, jit_compile):
 
 
 def test_keeps_nothing_where_the_function_gives_nothing():
-    sums, kept = sum_over_slices(lambda x: ((x,), None), (ops.arange(4),))
+    sums, kept = sum_over_chunks(lambda x: ((x,), ()), (ops.arange(4),))
     assert sums == (6,)
-    assert kept is None
+    assert kept == ()
+
+
+def test_sums_nothing_where_the_function_gives_nothing():
+    sums, kept = sum_over_chunks(lambda x: ((), (x, -x)), (ops.arange(4),))
+    assert sums == ()
+    np.testing.assert_array_equal(kept, [range(4), range(0, -4, -1)])
 
 
 def loops(steps):
@@ -69,5 +75,5 @@ def test_no_two_steps_run_at_once():
 
 
 @in_graphs
-def test_a_single_slice_makes_no_loop():
+def test_a_single_chunk_makes_no_loop():
     assert loops(1) == []
