@@ -1,5 +1,7 @@
 """Options of a request, one for all rows or one for each. TensorFlow only."""
 
+import inspect
+
 import tensorflow as tf
 
 from keras_gpt3.generation.prompt_messages import TOP_K
@@ -29,10 +31,32 @@ def option_defaults():
     }
 
 
-def option_specs(*names):
-    """What a signature takes for options."""
+def endpoint(function, specs, *options):
+    """A function of named tensors and options, and what it takes.
+
+    Defaults of the options are tensors in the signature of the callable:
+    `tf.saved_model.save` finds them there and writes them to the
+    `SignatureDef`.
+    """
     defaults = option_defaults()
-    return [tf.TensorSpec(None, defaults[name].dtype, name) for name in names]
+    specs = list(specs)
+    specs += [tf.TensorSpec(None, defaults[x].dtype, x) for x in options]
+
+    def call(*tensors):
+        names = (spec.name for spec in specs)
+        return function(**dict(zip(names, tensors, strict=True)))
+
+    call.__signature__ = inspect.Signature(
+        inspect.Parameter(
+            spec.name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=defaults[spec.name]
+            if spec.name in options
+            else inspect.Parameter.empty,
+        )
+        for spec in specs
+    )
+    return call, specs
 
 
 def option_rows(name, option, batch_size):

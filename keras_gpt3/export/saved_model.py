@@ -4,16 +4,14 @@ import rich.console
 import tensorflow as tf
 
 from keras_gpt3.backend_check import require_backend
-from keras_gpt3.export.per_row_options import option_defaults
-from keras_gpt3.export.per_row_options import option_specs
+from keras_gpt3.export.per_row_options import endpoint
 from keras_gpt3.export.serving_bundle import check_served_as
 from keras_gpt3.export.serving_bundle import write_serving_bundle
 from keras_gpt3.export.serving_files import BatchingParameters
 from keras_gpt3.export.serving_files import write_warmup_requests
-from keras_gpt3.export.stream_signatures import StreamSignatures
 from keras_gpt3.export.text_signatures import TextSignatures
-from keras_gpt3.export.token_signatures import token_endpoints
-from keras_gpt3.export.version_folder import write_file_sizes
+from keras_gpt3.export.token_signatures import TokenSignatures
+from keras_gpt3.export.version_folder import write_metadata
 from keras_gpt3.export.version_folder import write_version
 from keras_gpt3.ops.op_compilation import op_compilation
 
@@ -123,6 +121,7 @@ def export_saved_model(
         The folder of the version, as a `pathlib.Path`.
 
     Raises:
+        BlockingIOError: If another process exports to the folder.
         FileExistsError: If the version is there already, or `filepath` is a
             SavedModel itself.
         NotADirectoryError: If `filepath` is a file.
@@ -158,7 +157,8 @@ def export_saved_model(
     signatures = []
 
     def write(folder):
-        signatures.extend(_write_graph(model, folder))
+        endpoints = Endpoints(model)
+        signatures.extend(_write_graph(model.backbone, endpoints, folder))
         if model.preprocessor is not None:
             write_warmup_requests(
                 folder,
@@ -166,7 +166,7 @@ def export_saved_model(
                 model.backbone.max_sequence_length,
                 name,
             )
-        write_file_sizes(folder)
+        write_metadata(folder, endpoints.metadata)
 
     folder = write_version(filepath, write, version)
     # Only now: an export that fails leaves nothing.
@@ -181,13 +181,12 @@ def export_saved_model(
     return folder
 
 
-def _write_graph(model, folder):
+def _write_graph(backbone, endpoints, folder):
     """Writes what `tf.saved_model.save` does; the signatures' names."""
-    endpoints = Endpoints(model)
     # Not Keras' ExportArchive, which stores, and loads, every weight twice:
     # as Keras' variable and as TensorFlow's inside it.
     root = tf.Module()
-    root.weights = [v.value for v in model.backbone.variables]
+    root.weights = [v.value for v in backbone.variables]
     root.resources = endpoints.tracked
     signatures = {
         name: tf.function(function, input_signature=specs, autograph=False)
@@ -212,18 +211,8 @@ def _default_signature(signatures):
         return next(iter(signatures.values()))
     generate = signatures["generate"]
     prompts = tf.TensorSpec((None,), tf.string, name="prompts")
-
-    # The default is where `tf.saved_model.save` looks for it.
-    default = option_defaults()["max_new_tokens"]
-
-    def serving_default(prompts, max_new_tokens=default):
-        return generate(prompts, max_new_tokens)
-
-    return tf.function(
-        serving_default,
-        input_signature=[prompts, *option_specs("max_new_tokens")],
-        autograph=False,
-    )
+    function, specs = endpoint(generate, [prompts], "max_new_tokens")
+    return tf.function(function, input_signature=specs, autograph=False)
 
 
 def _batching_parameters(backbone):
@@ -240,13 +229,14 @@ class Endpoints:
     """The functions that a SavedModel of a model offers.
 
     The first one is what a client gets that names none: `generate` where there
-    is a preprocessor, else `logits`. Options have default values, tensors in
-    the signature of the callable itself: `tf.saved_model.save` finds them
-    there and writes them to the `SignatureDef`.
+    is a preprocessor, else `logits`.
     """
 
     def __init__(self, model):
         self.tracked = []
+        self.metadata = {
+            "max_sequence_length": model.backbone.max_sequence_length
+        }
         self._functions = {}
         ids, num_known = model.special_token_ids, None
         end_token_ids = tuple(ids.get("eos_token_id", ()))
@@ -255,10 +245,10 @@ class Endpoints:
             end_token_ids = (texts.end_token_id,)
             num_known = texts.encoding.vocabulary_size
             self.tracked.append(texts.encoding)
+            self.metadata["longest_token"] = texts.encoding.longest_token
             self._functions |= texts.endpoints()
-        self._functions |= token_endpoints(model.backbone)
-        stream = StreamSignatures(model.backbone, end_token_ids, num_known)
-        self._functions |= stream.endpoints()
+        tokens = TokenSignatures(model.backbone, end_token_ids, num_known)
+        self._functions |= tokens.endpoints()
 
     def functions(self):
         """Lists the functions and what they take."""

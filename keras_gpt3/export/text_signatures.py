@@ -2,15 +2,15 @@
 
 import tensorflow as tf
 
-from keras_gpt3.export.graph_stop_strings import AnswerWatch
-from keras_gpt3.export.graph_stop_strings import WatchedAnswers
+from keras_gpt3.export.graph_stop_strings import CriteriaState
+from keras_gpt3.export.graph_stop_strings import StoppingCriteria
 from keras_gpt3.export.graph_stop_strings import stop_rows
 from keras_gpt3.export.per_row_options import check_rows
 from keras_gpt3.export.per_row_options import choose_for_rows
 from keras_gpt3.export.per_row_options import draw_rows
+from keras_gpt3.export.per_row_options import endpoint
 from keras_gpt3.export.per_row_options import integer_rows
 from keras_gpt3.export.per_row_options import option_defaults
-from keras_gpt3.export.per_row_options import option_specs
 from keras_gpt3.export.per_row_options import truncates_left
 from keras_gpt3.export.token_signatures import decode_prompts
 from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
@@ -52,8 +52,14 @@ class TextSignatures:
         ids = tf.TensorSpec((None, None), tf.int32, name="token_ids")
         lengths = tf.TensorSpec((None,), tf.int32, name="lengths")
         return {
-            "generate": self._generate_endpoint(),
-            "score": self._score_endpoint(),
+            "generate": endpoint(
+                self.generate, [_texts("prompts")], *option_defaults()
+            ),
+            "score": endpoint(
+                self.score,
+                [_texts("contexts"), _texts("continuations")],
+                "truncate",
+            ),
             "tokenize": (self.tokenize, [_texts("texts")]),
             "detokenize": (self.detokenize, [ids, lengths]),
         }
@@ -84,17 +90,17 @@ class TextSignatures:
         state, lengths = self.decode(
             prompts, max_new_tokens, truncate, stop, **settings
         )
-        watched = WatchedAnswers(*state.watched)
+        answers = CriteriaState(*state.criteria_state)
         positions = tf.range(tf.shape(state.token_ids)[1])
         is_answer = positions >= lengths[:, tf.newaxis]
-        is_answer &= positions < (lengths + watched.num_tokens)[:, tf.newaxis]
+        is_answer &= positions < (lengths + answers.num_tokens)[:, tf.newaxis]
         is_end = is_answer & (state.token_ids == self.end_token_id)
         is_text = is_answer & ~self.encoding.is_special(state.token_ids)
         texts = self.encoding.decode(
             tf.ragged.boolean_mask(state.token_ids, is_text)
         )
-        was_cut = watched.cuts >= 0
-        sizes = tf.where(was_cut, watched.cuts, tf.strings.length(texts))
+        was_cut = answers.cuts >= 0
+        sizes = tf.where(was_cut, answers.cuts, tf.strings.length(texts))
         texts = tf.strings.substr(texts, tf.zeros_like(sizes), sizes)
         has_stopped = was_cut | tf.reduce_any(is_end, axis=1)
         return {
@@ -127,7 +133,7 @@ class TextSignatures:
         )
         total = tf.reduce_max(lengths + max_new_tokens)
         room = total - tf.shape(token_ids)[1]
-        watch = AnswerWatch(
+        criteria = StoppingCriteria(
             self.encoding, stop_rows(stop, batch_size), max_new_tokens
         )
         state = decode_prompts(
@@ -136,8 +142,8 @@ class TextSignatures:
             tf.sequence_mask(lengths, total),
             self.end_token_id,
             lambda logits, index: choose_for_rows(logits, index, **settings),
-            watch,
-            watch.start(),
+            criteria,
+            criteria.initial_state(),
             self.encoding.vocabulary_size,
         )
         return state, lengths
@@ -191,46 +197,6 @@ class TextSignatures:
         ends = tf.fill((tf.size(is_empty), 1), self._start_token_id)
         starts = tf.ragged.boolean_mask(ends, is_empty[:, tf.newaxis])
         return tf.concat([starts, contexts], axis=1)
-
-    def _generate_endpoint(self):
-        """`generate` with the options that a request may leave out."""
-        defaults = option_defaults()
-
-        def generate(
-            prompts,
-            max_new_tokens=defaults["max_new_tokens"],
-            temperature=defaults["temperature"],
-            top_k=defaults["top_k"],
-            top_p=defaults["top_p"],
-            seed=defaults["seed"],
-            truncate=defaults["truncate"],
-            stop=defaults["stop"],
-        ):
-            return self.generate(
-                prompts,
-                max_new_tokens,
-                truncate,
-                stop,
-                temperature=temperature,
-                top_k=top_k,
-                top_p=top_p,
-                seed=seed,
-            )
-
-        return generate, [_texts("prompts"), *option_specs(*defaults)]
-
-    def _score_endpoint(self):
-        """`score` with the option that a request may leave out."""
-        defaults = option_defaults()
-
-        def score(contexts, continuations, truncate=defaults["truncate"]):
-            return self.score(contexts, continuations, truncate)
-
-        return score, [
-            _texts("contexts"),
-            _texts("continuations"),
-            *option_specs("truncate"),
-        ]
 
 
 def _texts(name):

@@ -1,7 +1,7 @@
 """Settings of sampling, with their checks.
 
-Python, the signatures of an export and a server refuse the same values with
-the same words: the texts come in two parts, before and behind the value.
+Python, the signatures of an export and a server reject the same values with
+the same words: the texts come in two parts, before and after the value.
 """
 
 import dataclasses
@@ -86,7 +86,7 @@ def check_sampling_number(name, value):
 
 
 def check_seed(seed):
-    """Raises unless a seed is an integer that TensorFlow's draws take."""
+    """Raises unless a seed is an integer that TensorFlow's draws accept."""
     check_integer("seed", seed, minimum=0)
     if seed >= 2**31:
         raise ValueError(

@@ -1,22 +1,19 @@
-"""Uvicorn, told to say where it is and to end quietly."""
+"""Uvicorn, with limits of time that it lacks."""
 
-import contextlib
 import functools
+import http
 import math
 import resource
 import signal
 import socket
-import threading
 
 import h11
 import rich.console
 import uvicorn
-from uvicorn.protocols.http.h11_impl import STATUS_PHRASES
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from keras_gpt3.serving.json_body import json_text
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Besides the time that a request may take.
 _MORE_SECONDS = 5
 
@@ -31,11 +28,10 @@ class HttpServer(uvicorn.Server):
                 # The same on every machine, whatever else is installed.
                 loop="asyncio",
                 http=functools.partial(
-                    HttpProtocol,
-                    receive_timeout=settings.receive_timeout,
-                    max_connections=_max_connections(settings),
+                    HttpProtocol, receive_timeout=settings.receive_timeout
                 ),
-                # So many are accepted before the first of them is counted.
+                # Uvicorn refuses the connection of this number, too.
+                limit_concurrency=_max_connections(settings) + 1,
                 backlog=128,
                 ws="none",
                 lifespan="on",
@@ -60,29 +56,20 @@ class HttpServer(uvicorn.Server):
         )
 
     def handle_exit(self, sig, frame):
-        """Stops; on a second Ctrl-C without waiting for what runs."""
+        """Stops; on a second Ctrl-C without waiting for what runs.
+
+        Uvicorn's own raises the signal again at the end: the process would
+        not exit with 0.
+        """
         if self.should_exit and sig == signal.SIGINT:
             # No exception ends a batch: it runs in TensorFlow's own code.
             signal.signal(sig, signal.SIG_DFL)
             signal.raise_signal(sig)
-        super().handle_exit(sig, frame)
+        self.should_exit = True
         if sig == signal.SIGINT:
             rich.console.Console(stderr=True, soft_wrap=True).print(
                 "Stopping when what runs is answered. Ctrl-C again stops now."
             )
-
-    @contextlib.contextmanager
-    def capture_signals(self):
-        """Ends on a signal, once: uvicorn would raise it again at the end."""
-        if threading.current_thread() is not threading.main_thread():
-            yield  # Python allows no handlers here.
-            return
-        before = {s: signal.signal(s, self.handle_exit) for s in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def _max_connections(settings):
@@ -98,35 +85,23 @@ _LOOK_SECONDS = 0.25
 
 
 class HttpProtocol(H11Protocol):
-    """HTTP/1.1 with limits of time and number.
+    """HTTP/1.1 with limits of time.
 
     Uvicorn limits the time between requests, but neither that of a request's
-    head, nor that of a body that nobody reads, nor the number of sockets that
-    are open; and it takes a client that has sent all and closed its half for
-    one that went away.
+    head, nor that of a body that nobody reads; and it takes a client that has
+    sent all and closed its half for one that went away.
     """
 
-    def __init__(self, *, receive_timeout, max_connections, **settings):
+    def __init__(self, *, receive_timeout, **settings):
         super().__init__(**settings)
         self._receive_timeout = receive_timeout
-        self._max_connections = max_connections
         self._deadline = self._stall = self._look = None
         self._unsent = 0
 
     def connection_made(self, transport):
-        """Makes room for a client, or sends it away."""
+        """Starts the clock."""
         super().connection_made(transport)
-        self.began = self.loop.time()
         self._set_deadline()
-        if len(self.connections) > self._max_connections:
-            waiting = [c for c in self.connections if c.awaits_request()]
-            oldest = min(waiting, key=lambda c: c.began)
-            oldest.refuse(
-                503,
-                f"A server holds at most {self._max_connections} connections. "
-                "Received: one more. Try again later, or start it with a "
-                "higher --max-connections.",
-            )
 
     def connection_lost(self, exc):
         """Stops the clocks."""
@@ -134,10 +109,6 @@ class HttpProtocol(H11Protocol):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
-
-    def awaits_request(self):
-        """Whether the connection has no request that has come whole."""
-        return self._is_idle() or self.cycle.more_body
 
     def handle_events(self):
         """Reads what has come; see `_set_deadline`."""
@@ -147,7 +118,6 @@ class HttpProtocol(H11Protocol):
     def on_response_complete(self):
         """Goes on to the next request."""
         super().on_response_complete()
-        self.began = self.loop.time()
         self._set_deadline()
         self._watch_unsent()
 
@@ -157,10 +127,11 @@ class HttpProtocol(H11Protocol):
         One that has closed both looks the same until something is sent to it,
         so it is told that its request is worked on.
         """
-        if self.awaits_request():
+        if self._is_idle() or self.cycle.more_body:
             return False
         self.cycle.keep_alive = False
-        if not self.cycle.response_started and self._takes_informational():
+        takes_informational = self.scope["http_version"] == "1.1"
+        if not self.cycle.response_started and takes_informational:
             event = h11.InformationalResponse(status_code=102, headers=[])
             self.transport.write(self.conn.send(event))
         self._look_for_reset()
@@ -168,45 +139,31 @@ class HttpProtocol(H11Protocol):
 
     def send_400_response(self, msg):
         """Refuses what is no HTTP."""
-        self.refuse(
+        self._refuse(
             400,
             "A request must be HTTP/1.1. Received: bytes that are not. Check "
             "the client.",
         )
 
-    def refuse(self, status, message):
+    def _refuse(self, status, message):
         """Says in JSON what is wrong, where it still can, and closes."""
         if self.transport.is_closing():
             return
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             body = json_text({"error": message}).encode()
-            headers = [
-                (b"content-type", b"application/json"),
-                (b"content-length", str(len(body)).encode()),
-                (b"connection", b"close"),
-            ]
-            phrase = STATUS_PHRASES[status]
-            for event in (
-                h11.Response(
-                    status_code=status, headers=headers, reason=phrase
-                ),
-                h11.Data(data=body),
-                h11.EndOfMessage(),
-            ):
+            response = h11.Response(
+                status_code=status,
+                headers=[
+                    ("content-type", "application/json"),
+                    ("content-length", str(len(body))),
+                    ("connection", "close"),
+                ],
+                reason=http.HTTPStatus(status).phrase,
+            )
+            for event in (response, h11.Data(data=body), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event))
         self.transport.close()
         self._watch_unsent()
-
-    def shutdown(self):
-        """Lets an answer end; a request that has not come whole has none."""
-        if not self._is_idle() and self.awaits_request():
-            self.refuse(
-                503,
-                "A request must come before the server stops. Received: a "
-                "part of one. Send it again later.",
-            )
-        else:
-            super().shutdown()
 
     def pause_writing(self):
         """Gives a client time to read."""
@@ -240,7 +197,7 @@ class HttpProtocol(H11Protocol):
             )
 
     def _give_up(self):
-        self.refuse(
+        self._refuse(
             408,
             "A request must come within "
             f"{self._receive_timeout:g} seconds. Received: no end of it. Send "
@@ -262,9 +219,6 @@ class HttpProtocol(H11Protocol):
             self.transport.abort()
         else:
             self._watch_unsent()
-
-    def _takes_informational(self):
-        return self.scope["http_version"] == "1.1"
 
     def _look_for_reset(self):
         """Ends the connection when the other side says that it is gone."""

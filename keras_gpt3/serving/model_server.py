@@ -56,9 +56,9 @@ class ModelServer:
         start, is_first = time.monotonic(), True
         with self._counted(start, lambda: "stream"):
             served = self._find(name, version)
-            row = served.stream_row(body)
+            arrays = served.stream_arrays(body)
             with self._streams.admit():
-                async for piece in self._in_time(served.stream(row)):
+                async for piece in self._in_time(served.stream(arrays)):
                     if is_first:
                         seconds = time.monotonic() - start
                         self.metrics.first_piece_seconds.observe(seconds)

@@ -9,15 +9,14 @@ import itertools
 
 import numpy as np
 
-from keras_gpt3.export.stream_signatures import CACHE_NAMES
+from keras_gpt3.export.token_signatures import CACHE_NAMES
 from keras_gpt3.generation.stop_strings import TextPieces
 from keras_gpt3.serving.json_body import json_text
 from keras_gpt3.serving.json_body import parse_body
-from keras_gpt3.serving.predict_request import check_row
-from keras_gpt3.serving.predict_request import takes_rows
-from keras_gpt3.serving.request_limits import arrays_from_rows
-from keras_gpt3.serving.request_limits import check_bytes
-from keras_gpt3.serving.request_limits import check_lengths
+from keras_gpt3.serving.predict_request import check_bytes
+from keras_gpt3.serving.predict_request import join_arrays
+from keras_gpt3.serving.predict_request import longest_row
+from keras_gpt3.serving.predict_request import request_arrays
 from keras_gpt3.tokenization.text_check import truncate_left
 
 # Answers of more are run and written one at a time.
@@ -35,19 +34,16 @@ class ServedModel:
         self._metrics = metrics
         self._collectors = {
             name: BatchCollector(
-                functools.partial(self._run_rows, name),
+                functools.partial(self._run_batch, name),
                 threads.running,
                 settings.max_batch_size,
                 settings.max_batch_tokens,
                 settings.batch_timeout_ms / 1000,
             )
             for name, signature in model.signatures.items()
-            if takes_rows(name, signature)
+            if signature.batches_rows
         }
         self._large = asyncio.Semaphore()
-        if "generate" in self._collectors:
-            # Asks the model once: now, not at the first request.
-            model.max_text_bytes  # noqa: B018
 
     async def predict(self, request):
         """Answers a request."""
@@ -59,7 +55,7 @@ class ServedModel:
                 self._threads.writing, self._written, request, outputs
             )
 
-    def stream_row(self, body):
+    def stream_arrays(self, body):
         """Reads and checks the request for a stream."""
         missing = set(_STREAM_NEEDS) - set(self.model.signatures)
         if missing:
@@ -77,13 +73,15 @@ class ServedModel:
                 "missing."
             )
         row["prompts"] = row.pop("prompt")
-        return check_row(signature, row, self._settings)
+        columns = {name: [value] for name, value in row.items()}
+        arrays, _ = request_arrays(signature, columns, self._settings, True)
+        return arrays
 
-    async def stream(self, row):
+    async def stream(self, arrays):
         """Generates an answer in pieces."""
-        await self._check_lengths("generate", [row])
+        await self._longest_row("generate", arrays)
         stream = await self._in(
-            self._threads.running, TextStream, self.model, row
+            self._threads.running, TextStream, self.model, arrays
         )
         while stream.finish_reason is None:
             before = stream.num_tokens
@@ -98,29 +96,31 @@ class ServedModel:
         }
 
     async def _outputs(self, request):
-        name = request.signature_name
-        if request.rows is None:
-            if name == "tokenize" and "generate" in self._collectors:
-                check_bytes(self.model, request.arrays["texts"].ravel())
-            return await self._in(
-                self._threads.running, self.model.call, name, request.arrays
-            )
-        longest = await self._check_lengths(name, request.rows)
-        return await self._collectors[name].answer(request.rows, longest)
+        name, arrays = request.signature_name, request.arrays
+        if name in self._collectors:
+            longest = await self._longest_row(name, arrays)
+            collector = self._collectors[name]
+            return await collector.answer(arrays, request.num_rows, longest)
+        if name == "tokenize":
+            check_bytes(self.model, arrays["texts"])
+        return await self._in(
+            self._threads.running, self.model.call, name, arrays
+        )
 
-    def _run_rows(self, name, rows):
+    def _run_batch(self, name, requests):
         """Runs a batch; called in the running thread."""
-        self._metrics.batch_rows.labels(name).observe(len(rows))
-        inputs = arrays_from_rows(self.model.signatures[name], rows)
-        outputs = self.model.call(name, inputs)
+        arrays = join_arrays(requests)
+        num_rows = len(next(iter(arrays.values())))
+        self._metrics.batch_rows.labels(name).observe(num_rows)
+        outputs = self.model.call(name, arrays)
         if name == "generate":
             self._metrics.generated_tokens.inc(int(outputs["num_tokens"].sum()))
         return outputs
 
-    async def _check_lengths(self, name, rows):
+    async def _longest_row(self, name, arrays):
         # In a thread of its own: not behind the batch that is running.
         return await self._in(
-            self._threads.checking, check_lengths, self.model, name, rows
+            self._threads.checking, longest_row, self.model, name, arrays
         )
 
     def _written(self, request, outputs):
@@ -137,7 +137,8 @@ class ServedModel:
 class _Waiting:
     """A request that waits for its batch."""
 
-    rows: list
+    inputs: object
+    num_rows: int
     longest: int
     arrived: float
     answer: asyncio.Future
@@ -161,10 +162,12 @@ class BatchCollector:
         self._has_come = asyncio.Event()
         self._task = None
 
-    async def answer(self, rows, longest):
+    async def answer(self, inputs, num_rows, longest):
         """Waits for the answer to a request."""
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(rows, longest, loop.time(), loop.create_future())
+        waiting = _Waiting(
+            inputs, num_rows, longest, loop.time(), loop.create_future()
+        )
         self._waiting.append(waiting)
         self._has_come.set()
         if self._task is None or self._task.done():
@@ -182,7 +185,7 @@ class BatchCollector:
     async def _until_full_or_due(self):
         loop = asyncio.get_running_loop()
         due = self._waiting[0].arrived + self._timeout
-        while sum(len(w.rows) for w in self._waiting) < self._max_rows:
+        while sum(w.num_rows for w in self._waiting) < self._max_rows:
             left = due - loop.time()
             if left <= 0:
                 return
@@ -196,7 +199,7 @@ class BatchCollector:
         while self._waiting:
             first = self._waiting[0]
             if not first.answer.done():
-                num_rows += len(first.rows)
+                num_rows += first.num_rows
                 longest = max(longest, first.longest)
                 is_over = num_rows > self._max_rows
                 is_over |= num_rows * longest > self._max_tokens
@@ -208,12 +211,12 @@ class BatchCollector:
 
     async def _answer(self, batch):
         loop = asyncio.get_running_loop()
-        rows = [row for waiting in batch for row in waiting.rows]
+        inputs = [waiting.inputs for waiting in batch]
         try:
             columns = await loop.run_in_executor(
-                self._executor, self._run, rows
+                self._executor, self._run, inputs
             )
-            answers = _cut(columns, [len(waiting.rows) for waiting in batch])
+            answers = _cut(columns, [waiting.num_rows for waiting in batch])
         except Exception as error:
             await self._answer_failed(batch, error)
             return
@@ -261,20 +264,19 @@ class TextStream:
     The pieces together are the text that `generate` gives for the same row.
     """
 
-    def __init__(self, model, row):
-        prompts = np.array([row["prompts"]], object)
-        answer = model.call("tokenize", {"texts": prompts})
+    def __init__(self, model, arrays):
+        answer = model.call("tokenize", {"texts": arrays["prompts"]})
         (ids,) = answer["token_ids"].tolist()
         (start,) = answer.get("start_token_ids", np.empty((1, 0))).tolist()
-        ids, new = start + ids, row["max_new_tokens"]
-        if row["truncate"]:
+        ids, new = start + ids, int(arrays["max_new_tokens"][0])
+        if arrays["truncate"][0]:
             ids = truncate_left(ids, model.context - new, len(start))
         ids = np.array([ids], "int32")
         self.finish_reason = None
         self.num_tokens = 0
         self.num_prompt_tokens = ids.shape[1]
         self._model = model
-        self._pieces = TextPieces([s.decode() for s in row["stop"]])
+        self._pieces = TextPieces([s.decode() for s in arrays["stop"][0]])
         self._end = ids.shape[1] + new
         answer = model.call_on_tensors(
             "prefill", {"token_ids": ids, "cache_length": np.array(self._end)}
@@ -284,7 +286,7 @@ class TextStream:
             "token_ids": np.pad(ids, ((0, 0), (0, new))),
             "index": np.array(ids.shape[1]),
         }
-        self._settings = {name: np.array(row[name]) for name in _SETTINGS}
+        self._settings = {name: arrays[name] for name in _SETTINGS}
 
     def advance(self):
         """Generates a few more tokens."""

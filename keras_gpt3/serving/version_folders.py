@@ -5,7 +5,7 @@ import logging
 import pathlib
 
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.export.version_folder import read_file_sizes
+from keras_gpt3.export.version_folder import read_metadata
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,11 +48,12 @@ def folder_state(path):
 
 
 def is_whole(path, state):
-    """Whether a version has all its files, as far as it says what it has."""
-    sizes = read_file_sizes(path)
-    if sizes is None:
-        return None
-    return all(state.get(n, (None,))[0] == size for n, size in sizes.items())
+    """Whether a version has all the files that its metadata lists."""
+    metadata = read_metadata(path)
+    return metadata is not None and all(
+        state.get(name, (None,))[0] == size
+        for name, size in metadata["file_sizes"].items()
+    )
 
 
 class _LoadError(Exception):
@@ -62,10 +63,9 @@ class _LoadError(Exception):
 class VersionLoader:
     """Chooses versions of a folder and loads them.
 
-    A version is loaded when it is whole: when its files are those that it
-    lists, or, where an older export lists none, when they have not changed
-    since the look before. One that cannot be loaded is tried again when its
-    files have changed, and meanwhile the next lower one is.
+    A version is loaded when its files are those that it lists: it may be
+    copied file by file. One that cannot be loaded is tried again when its
+    files have changed, and until then the next lower one is.
 
     TensorFlow does not give back all memory of a version that is no longer
     served, hence the bound of loads.
@@ -76,7 +76,6 @@ class VersionLoader:
         self._load = load
         self._loads_left = max_loads
         self._max_loads = max_loads
-        self._seen = {}
         self._failed = {}
 
     def load_first(self):
@@ -84,8 +83,7 @@ class VersionLoader:
         reasons = []
         for version, path in newest_versions(self._folder):
             state = folder_state(path)
-            self._seen[version] = state
-            if is_whole(path, state) is False:
+            if not is_whole(path, state):
                 reasons.append(f"{version} is not whole")
                 _LOG.warning("Version %d is not whole yet.", version)
                 continue
@@ -110,7 +108,7 @@ class VersionLoader:
                 return None
             state = folder_state(path)
             is_new = self._failed.get(version) != state
-            if self._is_ready(version, path, state) and is_new:
+            if is_new and is_whole(path, state):
                 if not self._loads_left:
                     self._say_that_no_more(version, state)
                     return None
@@ -119,12 +117,6 @@ class VersionLoader:
                 except _LoadError:
                     continue  # Logged: the next lower one may be sound.
         return None
-
-    def _is_ready(self, version, path, state):
-        is_quiet = self._seen.get(version) == state
-        self._seen[version] = state
-        whole = is_whole(path, state)
-        return is_quiet if whole is None else whole
 
     def _loaded(self, version, path, state):
         self._loads_left -= 1

@@ -112,11 +112,11 @@ def test_a_bad_score_fails_alone(served_model, model):
     ],
 )
 def test_a_wrong_prompt_of_a_stream_does_not_wait_for_what_runs(
-    served_model, row_of, prompt, message
+    served_model, arrays_of, prompt, message
 ):
     go_on = threading.Event()
     served_model._threads.running.submit(go_on.wait)
-    stream = served_model.stream(row_of(prompt, max_new_tokens=5))
+    stream = served_model.stream(arrays_of(prompt, max_new_tokens=5))
 
     async def main():
         async with asyncio.timeout(10):
@@ -176,4 +176,4 @@ def test_a_model_for_ids_has_no_streams(served_model, model, monkeypatch):
         "export again."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        served_model.stream_row(b'{"prompt": "a"}')
+        served_model.stream_arrays(b'{"prompt": "a"}')
