@@ -12,7 +12,7 @@ from keras_gpt3.ops.graph_assertion import one_line_errors
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """What a signature takes and gives."""
+    """The inputs and outputs of a signature."""
 
     inputs: dict
     outputs: dict
@@ -20,7 +20,7 @@ class Signature:
 
     @property
     def required(self):
-        """The names of inputs that may not be left out, in order."""
+        """The names of the inputs without a default, in order."""
         return tuple(sorted(set(self.inputs) - set(self.defaults)))
 
     @property
@@ -67,7 +67,7 @@ class ExportedModel:
         return {name: value.numpy() for name, value in answer.items()}
 
     def call_on_tensors(self, name, inputs):
-        """Calls a signature, and leaves its answer where it is."""
+        """Calls a signature; returns tensors, on their device."""
         signature = self.signatures[name]
         tensors = {
             key: tf.convert_to_tensor(inputs[key], spec.dtype)
@@ -77,7 +77,7 @@ class ExportedModel:
             with one_line_errors():
                 return self._loaded.signatures[name](**tensors)
         except tf.errors.InvalidArgumentError as error:
-            # Not one of the export's own checks: TensorFlow's words.
+            # Not one of the export's own checks, but TensorFlow's.
             reason = str(error).strip().splitlines()[0]
             raise ValueError(
                 f"Inputs must be such as {name} takes. Received: {reason:.300}."

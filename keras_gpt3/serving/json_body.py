@@ -46,7 +46,7 @@ def check_keys(what, keys, known):
     """Raises if there is a key that is not known."""
     unknown = [key for key in keys if key not in known]
     if unknown:
-        # Not as it came: a lone surrogate could not be sent back.
+        # Escaped: a lone surrogate could not be sent back.
         received = ", ".join(ascii(key)[1:-1] for key in unknown)
         raise ValueError(
             f"{what} must be among {', '.join(known)}. Received: "
@@ -55,7 +55,7 @@ def check_keys(what, keys, known):
 
 
 def _check_depth(value):
-    """Raises at lists in lists that no input has: what reads them recurses."""
+    """Raises for deeper lists than any input's: reading them recurses."""
     level = [value]
     for _ in range(_MAX_DEPTH):
         level = [
@@ -88,19 +88,20 @@ _KINDS = {"b": "booleans", "i": "integers", "f": "numbers", "O": "strings"}
 
 def array_from_json(name, value, dtype):
     """Turns nested lists into an array."""
-    shape, innermost = [], value
-    while isinstance(innermost, list):
-        shape.append(len(innermost))
-        innermost = innermost[0] if innermost else None
-    leaves = _flat(name, value, shape)
-    values = [leaf_from_json(name, leaf, dtype) for leaf in leaves]
-    array = np.empty(len(values), dtype)
-    array[:] = values
-    return array.reshape(shape)
+    nested = np.array(value, object)
+    leaves = [leaf_from_json(name, leaf, dtype) for leaf in nested.flat]
+    array = np.empty(len(leaves), dtype)
+    array[:] = leaves
+    return array.reshape(nested.shape)
 
 
 def leaf_from_json(name, value, dtype):
     """Turns one value of a JSON into one of an array."""
+    if isinstance(value, list):
+        raise ValueError(
+            f"Lists of {name} must have one length at each depth. Received: "
+            "lists of different lengths. Pad them."
+        )
     kind = _kind(dtype)
     if kind == "O":
         return _string(name, value)
@@ -137,23 +138,6 @@ def is_bytes_object(value):
 def _kind(dtype):
     # numpy calls types that it does not know, such as bfloat16, void.
     return "f" if dtype.kind == "V" else dtype.kind
-
-
-def _flat(name, value, shape):
-    if not shape:
-        if isinstance(value, list):
-            raise _ragged(name)
-        return [value]
-    if not isinstance(value, list) or len(value) != shape[0]:
-        raise _ragged(name)
-    return [leaf for part in value for leaf in _flat(name, part, shape[1:])]
-
-
-def _ragged(name):
-    return ValueError(
-        f"Lists of {name} must have one length at each depth. Received: lists "
-        "of different lengths. Pad them."
-    )
 
 
 def _string(name, value):
@@ -200,8 +184,8 @@ def _written(value, as_bytes):
 def json_text(value):
     """Writes a value, list by list.
 
-    Python's own writer is not interrupted: on millions of numbers it would
-    keep the thread that talks HTTP waiting for seconds.
+    Python's own writer does not release the interpreter: on millions of
+    numbers it would block the event loop's thread for seconds.
     """
     if isinstance(value, dict):
         parts = [
@@ -214,14 +198,23 @@ def json_text(value):
     return json.dumps(value, ensure_ascii=False)
 
 
-# As others write it; nobody reads it.
+# nginx' status for a client that has gone; it is logged, not received.
 CLIENT_GONE = 499
 
 
 class RequestError(Exception):
-    """What a client is told, and the status to tell it with."""
+    """An error with the HTTP status that answers it."""
 
     def __init__(self, status, message, headers=None):
         super().__init__(message)
         self.status = status
         self.headers = dict(headers or {})
+
+
+def unexpected_error(error):
+    """The answer to what should not happen."""
+    return RequestError(
+        500,
+        "A request must not fail. Received: "
+        f"{type(error).__name__}. See the server's log.",
+    )

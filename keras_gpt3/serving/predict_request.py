@@ -10,10 +10,9 @@ import math
 
 import numpy as np
 
+from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
-from keras_gpt3.generation.prompt_messages import MAX_NEW_TOKENS
 from keras_gpt3.generation.prompt_messages import STOP_STRINGS
-from keras_gpt3.generation.prompt_messages import TOP_K
 from keras_gpt3.generation.prompt_messages import TRUNCATE
 from keras_gpt3.generation.prompt_messages import too_long_message
 from keras_gpt3.generation.sampling_settings import SETTING_RANGES
@@ -30,6 +29,7 @@ from keras_gpt3.serving.json_body import parse_body
 
 _DEFAULT = "serving_default"
 _KEYS = ("signature_name", "instances", "inputs")
+_STREAM_NEEDS = ("generate", "tokenize", "detokenize", "prefill", "extend")
 _INT32 = np.iinfo("int32").max
 _FLOAT32 = float(np.finfo("float32").max)
 # Stands for an option that a row does not name and others do.
@@ -89,6 +89,26 @@ def parse_predict(body, model, settings):
     num_values = least_values(signature, arrays, num_rows)
     _check_values(num_values, settings.max_answer_values)
     return PredictRequest(name, is_row_form, num_rows, arrays, num_values)
+
+
+def parse_stream(body, model, settings):
+    """Reads and checks a request for a stream: one row of `generate`."""
+    missing = set(_STREAM_NEEDS) - set(model.signatures)
+    if missing:
+        raise ValueError(
+            "A stream needs the signatures of an export with a "
+            f"preprocessor. Received: none of {', '.join(sorted(missing))}."
+            " Attach one and export again."
+        )
+    signature = model.signatures["generate"]
+    row = parse_body(body, ("prompt", *sorted(signature.defaults)))
+    if "prompt" not in row:
+        raise ValueError(
+            "A stream needs a prompt. Received: no prompt. Add what is missing."
+        )
+    row["prompts"] = row.pop("prompt")
+    columns = {name: [value] for name, value in row.items()}
+    return request_arrays(signature, columns, settings, is_row_form=True)[0]
 
 
 def _signature_name(name, model):
@@ -257,7 +277,7 @@ def _default(name, array, settings):
     values = array.ravel().tolist()
     if name == "stop":
         return [text for text in values if text]
-    # The limit takes the place of a default that is above it.
+    # A default above the server's limit is lowered to it.
     if name == "max_new_tokens" and settings.max_new_tokens:
         return min(values[0], settings.max_new_tokens)
     return values[0]
@@ -266,11 +286,12 @@ def _default(name, array, settings):
 def _check_option(name, value, dtype, settings):
     """Checks a row's option, with the words of Python and the graph."""
     if name == "max_new_tokens":
-        value = _integer(value, 1, MAX_NEW_TOKENS)
+        check_integer(name, value, minimum=1)
         _check_new_tokens(value, settings.max_new_tokens)
-        return value
+        return min(value, _INT32)
     if name == "top_k":
-        return min(_integer(value, 0, TOP_K), _INT32)
+        check_integer(name, value, minimum=0)
+        return min(value, _INT32)
     if name == "seed":
         # The exported graph draws one anew.
         return -1 if value == -1 else check_seed(value)
@@ -283,13 +304,6 @@ def _check_option(name, value, dtype, settings):
     if name in SETTING_RANGES:
         return _number(name, value)
     return leaf_from_json(name, value, dtype)
-
-
-def _integer(value, minimum, message):
-    is_integer = isinstance(value, int) and not isinstance(value, bool)
-    if not is_integer or value < minimum:
-        raise ValueError(f"{message[0]}{value!r:.50}{message[1]}")
-    return value
 
 
 def _number(name, value):
@@ -335,8 +349,8 @@ def _stop(value, settings):
 def new_tokens(arrays):
     """The new tokens that inputs on token ids ask for, at most.
 
-    Those of `generate_tokens` are the places behind a prompt, those of
-    `extend` are counted by two scalars.
+    For `generate_tokens` the positions after a prompt; `extend` has two
+    scalars.
     """
     if "padding_mask" in arrays:
         return int((~arrays["padding_mask"]).sum(axis=-1).max(initial=0))
@@ -344,7 +358,7 @@ def new_tokens(arrays):
 
 
 def _check_new_tokens(new, limit):
-    """Raises if more new tokens are asked for than the server gives."""
+    """Raises if more new tokens are requested than the server allows."""
     if limit is not None and new > limit:
         raise ValueError(
             f"max_new_tokens must be at most {limit} on this server. Received: "
@@ -354,11 +368,11 @@ def _check_new_tokens(new, limit):
 
 
 def least_values(signature, arrays, num_rows):
-    """The values that an answer has at least, by the shapes of its outputs.
+    """The minimum number of values in an answer, by its outputs' shapes.
 
-    A first axis that is unknown is the rows, a later one the length of a row:
-    an array of logits is larger than the memory before it could be counted.
-    A banded cache may be as short as one position, hence at least.
+    An unknown first axis is the rows, a later one the length of a row. An array
+    of logits may exceed the memory, so it is counted before it is computed. A
+    banded cache may be as short as one position: hence a minimum.
     """
     length = arrays["token_ids"].shape[-1] if "token_ids" in arrays else 1
     if "cache_length" in arrays:
@@ -382,7 +396,7 @@ def _check_values(num_values, most):
 
 
 def longest_row(model, name, arrays):
-    """Counts the tokens of rows, and refuses what the graph would refuse."""
+    """Counts the tokens of rows, and rejects what the graph would reject."""
     texts = [arrays[key] for key in model.signatures[name].required]
     for column in texts:
         check_bytes(model, column)
@@ -392,7 +406,7 @@ def longest_row(model, name, arrays):
     if not lengths.all():
         raise ValueError("0".join(EMPTY_PROMPT))
     new = arrays["max_new_tokens"].astype("int64")
-    # The first tokens go, the last one stays at least.
+    # The first tokens are dropped, and at least the last one stays.
     room = np.maximum(1, model.context - new)
     is_cut = (arrays["truncate"] == b"left") & (lengths > room)
     totals = np.where(is_cut, room, lengths) + new
@@ -403,7 +417,7 @@ def longest_row(model, name, arrays):
 
 
 def check_bytes(model, texts):
-    """Refuses texts that no context holds, before they are tokenized."""
+    """Rejects texts longer than any context before they are tokenized."""
     longest = max(map(len, texts), default=0)
     if longest > model.max_text_bytes:
         raise ValueError(
@@ -413,7 +427,7 @@ def check_bytes(model, texts):
 
 
 def _token_counts(model, texts, are_starts=False):
-    """Tokens of texts, with the start token that some models put before."""
+    """Tokens of texts, including the start token that some models prepend."""
     answer = model.call("tokenize", {"texts": texts})
     if are_starts and "start_token_ids" in answer:
         return answer["lengths"] + answer["start_token_ids"].shape[1]

@@ -1,4 +1,4 @@
-"""A loaded export with its batches: one version of what is served."""
+"""One version of the served model: a loaded export and its batches."""
 
 import asyncio
 import collections
@@ -12,16 +12,13 @@ import numpy as np
 from keras_gpt3.export.token_signatures import CACHE_NAMES
 from keras_gpt3.generation.stop_strings import TextPieces
 from keras_gpt3.serving.json_body import json_text
-from keras_gpt3.serving.json_body import parse_body
 from keras_gpt3.serving.predict_request import check_bytes
 from keras_gpt3.serving.predict_request import join_arrays
 from keras_gpt3.serving.predict_request import longest_row
-from keras_gpt3.serving.predict_request import request_arrays
 from keras_gpt3.tokenization.text_check import truncate_left
 
-# Answers of more are run and written one at a time.
+# Larger answers are computed and written one at a time.
 _MANY_VALUES = 2**17
-_STREAM_NEEDS = ("generate", "tokenize", "detokenize", "prefill", "extend")
 
 
 class ServedModel:
@@ -48,34 +45,12 @@ class ServedModel:
     async def predict(self, request):
         """Answers a request."""
         is_large = request.num_values > _MANY_VALUES
-        # As numbers of Python and as text it takes ten times its array.
+        # Python's numbers and their text need ten times the array's memory.
         async with self._large if is_large else contextlib.nullcontext():
             outputs = await self._outputs(request)
             return await self._in(
                 self._threads.writing, self._written, request, outputs
             )
-
-    def stream_arrays(self, body):
-        """Reads and checks the request for a stream."""
-        missing = set(_STREAM_NEEDS) - set(self.model.signatures)
-        if missing:
-            raise ValueError(
-                "A stream needs the signatures of an export with a "
-                f"preprocessor. Received: none of {', '.join(sorted(missing))}."
-                " Attach one and export again."
-            )
-        signature = self.model.signatures["generate"]
-        options = sorted(set(signature.inputs) - {"prompts"})
-        row = parse_body(body, ("prompt", *options))
-        if "prompt" not in row:
-            raise ValueError(
-                "A stream needs a prompt. Received: no prompt. Add what is "
-                "missing."
-            )
-        row["prompts"] = row.pop("prompt")
-        columns = {name: [value] for name, value in row.items()}
-        arrays, _ = request_arrays(signature, columns, self._settings, True)
-        return arrays
 
     async def stream(self, arrays):
         """Generates an answer in pieces."""
@@ -118,7 +93,7 @@ class ServedModel:
         return outputs
 
     async def _longest_row(self, name, arrays):
-        # In a thread of its own: not behind the batch that is running.
+        # In a thread of its own: it must not wait for the running batch.
         return await self._in(
             self._threads.checking, longest_row, self.model, name, arrays
         )
@@ -135,7 +110,7 @@ class ServedModel:
 
 @dataclasses.dataclass(frozen=True)
 class _Waiting:
-    """A request that waits for its batch."""
+    """A request waiting for its batch."""
 
     inputs: object
     num_rows: int
@@ -147,9 +122,9 @@ class _Waiting:
 class BatchCollector:
     """Collects requests for a moment and runs their rows as one batch.
 
-    Requests keep their order. While a batch runs, the next one gathers. A
-    batch that fails is run again request by request, so that a bad one fails
-    alone. A request that nobody waits for any more is left out.
+    Requests keep their order. While a batch runs, the next one is collected.
+    A batch that fails is run again request by request, so that a bad one fails
+    alone. A request whose client has gone is left out.
     """
 
     def __init__(self, run, executor, max_rows, max_tokens, timeout):
@@ -175,7 +150,7 @@ class BatchCollector:
         return await waiting.answer
 
     async def _work(self):
-        """Runs batches until nobody waits."""
+        """Runs batches until no request waits."""
         while self._waiting:
             await self._until_full_or_due()
             batch = self._take()
@@ -194,7 +169,7 @@ class BatchCollector:
                 await asyncio.wait_for(self._has_come.wait(), left)
 
     def _take(self):
-        """The next batch: those who came first, as far as they fit."""
+        """The next batch: the first requests, as many as fit."""
         batch, num_rows, longest = [], 0, 0
         while self._waiting:
             first = self._waiting[0]
@@ -225,9 +200,9 @@ class BatchCollector:
                 waiting.answer.set_result(own)
 
     async def _answer_failed(self, batch, error):
-        """Tells a single request its error; several are run one by one."""
+        """Answers a single request with its error; several run one by one."""
         for waiting in batch:
-            # Its client may have gone while the others were run.
+            # Its client may have gone while the others ran.
             if waiting.answer.done():
                 continue
             if len(batch) > 1:
@@ -237,7 +212,7 @@ class BatchCollector:
 
 
 def _cut(columns, sizes):
-    """Columns of a batch to those of its requests."""
+    """Splits the outputs of a batch into those of its requests."""
     for name, array in columns.items():
         if array.shape[:1] != (sum(sizes),):
             raise ValueError(
@@ -253,15 +228,15 @@ def _cut(columns, sizes):
 
 
 _SETTINGS = ("temperature", "top_k", "top_p", "seed")
-# The first token comes as soon as it is there; later ones share what a call
-# of the graph costs besides its tokens.
+# The first token is sent as soon as it is known; later ones share the fixed
+# cost of a call of the graph.
 _TOKENS_A_PIECE = 4
 
 
 class TextStream:
     """Continues a prompt, a few tokens at each call.
 
-    The pieces together are the text that `generate` gives for the same row.
+    The concatenated pieces are the text that `generate` returns for the row.
     """
 
     def __init__(self, model, arrays):
@@ -299,7 +274,7 @@ class TextStream:
         self._state = {name: answer[name] for name in self._state}
         index = int(answer["index"])
         new = answer["token_ids"][0, start:index].numpy()
-        # The end of text itself is no part of the answer.
+        # The end of text itself is not part of the answer.
         shown = self._feed(new[:-1] if has_stopped else new)
         if self._pieces.stopped or has_stopped:
             self.finish_reason = "stop"
@@ -307,7 +282,7 @@ class TextStream:
             self.finish_reason = "length"
         if self.finish_reason:
             shown += self._pieces.finish()
-            # A stop string may stand at the very end of what was held back.
+            # A stop string may end in the text that was held back.
             if self._pieces.stopped:
                 self.finish_reason = "stop"
         return shown

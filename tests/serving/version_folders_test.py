@@ -159,6 +159,7 @@ def test_no_more_versions_are_loaded_than_the_memory_is_for(
     said = [r.getMessage() for r in caplog.records]
     assert len(said) == 2
     assert said[0] == (
-        "A server must load at most 4 versions, of which some memory stays. "
-        "Received: version 5. Restart the server to have it."
+        "Version 5 could not be loaded: A server must load at most 4 versions, "
+        "of which some memory stays. Received: one more. Restart the server to "
+        "have it."
     )
