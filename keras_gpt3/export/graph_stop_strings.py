@@ -10,7 +10,7 @@ from keras_gpt3.ops.graph_assertion import assert_in_graph
 
 
 def stop_rows(stop, batch_size):
-    """Brings stop strings to one vector for each row."""
+    """Broadcasts stop strings to one vector for each row."""
     is_shared = tf.rank(stop) < 2
     # A scalar has no first dimension.
     rows = tf.where(is_shared, 1, tf.concat([tf.shape(stop), [1]], axis=0)[0])
@@ -33,14 +33,14 @@ def stop_rows(stop, batch_size):
 
 
 def first_stop(texts, stop):
-    """Where the first stop string of each text begins.
+    """Where the first stop string of each text begins, or -1.
 
-    Stock TensorFlow finds no string in another; this compares each stretch of
-    the texts' bytes with each stop string.
+    Stock TensorFlow has no search for substrings: this compares each stretch
+    of the texts' bytes with each stop string.
     """
     lengths = tf.strings.length(texts)  # (B,)
     width = tf.reduce_max(lengths)
-    # At least one byte, or the operation refuses.
+    # The operation requires at least one byte.
     longest = tf.maximum(longest_stop(stop), 1)
     text_bytes = tf.io.decode_raw(
         texts, tf.uint8, fixed_length=width + longest
@@ -74,7 +74,7 @@ def first_stop(texts, stop):
 
 
 def longest_stop(stop):
-    """The bytes of the longest stop string."""
+    """The number of bytes of the longest stop string."""
     return tf.maximum(tf.reduce_max(tf.strings.length(stop)), 0)
 
 

@@ -26,8 +26,8 @@ CACHE_NAMES = ("dense_keys", "dense_values", "banded_keys", "banded_values")
 class TokenSignatures:
     """Functions of token ids; see `export_saved_model`.
 
-    `prefill` once and `extend` in any parts give the tokens that `generate`
-    gives with the same settings: draws depend on seed and position alone.
+    `prefill` once and `extend` in any parts yield the tokens of `generate` with
+    the same settings: draws depend on seed and position alone.
     """
 
     def __init__(self, backbone, end_token_ids, num_known=None):
@@ -36,7 +36,7 @@ class TokenSignatures:
         self._end_token_ids = end_token_ids
 
     def endpoints(self):
-        """Lists the functions and what they take."""
+        """The functions and their specs, by name."""
         token_ids = tf.TensorSpec((None, None), tf.int32, name="token_ids")
         mask = tf.TensorSpec((None, None), tf.bool, name="padding_mask")
         part = [token_ids, _scalar("index"), _scalar("end")]
@@ -191,7 +191,7 @@ def scores_function(backbone, num_known=None):
 
 
 def _check_cache_length(cache_length, length, context):
-    """The length of a cache, after checks of it and of the prompt."""
+    """The length of a cache, with checks of it and of the prompt."""
     cache_length = assert_in_graph(
         cache_length,
         length > 0,
@@ -210,7 +210,7 @@ def _check_cache_length(cache_length, length, context):
 
 
 def _check_part(index, end, room):
-    """Where a part begins and ends, after checks of both."""
+    """The begin and end of a part, with checks of both."""
     end = assert_in_graph(
         end,
         end <= room,
@@ -239,7 +239,7 @@ def _scalar(name, dtype=tf.int32):
 
 
 def cache_specs(backbone):
-    """What a signature takes for a cache."""
+    """The specs of a cache."""
     heads = backbone.num_heads
     width = backbone.hidden_dim // heads
     kinds = [block.attention for block in backbone.decoder_blocks]
@@ -254,7 +254,7 @@ def cache_specs(backbone):
 
 
 def stack_cache(backbone, cache, batch_size, length):
-    """Brings a backbone's cache to four tensors."""
+    """Stacks a backbone's cache into four tensors."""
     tensors = {}
     for spec in cache_specs(backbone):
         name = spec.name
@@ -273,7 +273,7 @@ def stack_cache(backbone, cache, batch_size, length):
 
 
 def unstack_cache(backbone, tensors, batch_size):
-    """Brings four tensors back to a backbone's cache."""
+    """Unstacks four tensors into a backbone's cache."""
     rings = {}
     for name, tensor in tensors.items():
         rows = tf.shape(tensor)[1]

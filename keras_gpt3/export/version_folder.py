@@ -11,7 +11,7 @@ from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.atomic_write import locked_folder
 from keras_gpt3.replaced_folder import replaced_folder
 
-# A server takes for a version only what is all digits.
+# For a server only names of digits are versions.
 _VERSION = re.compile(r"[0-9]+")
 _LEFTOVER = re.compile(r"\.[0-9]+-[0-9a-f]{8}\.tmp")
 
@@ -73,7 +73,7 @@ def _check_folder(folder):
             "path."
         )
     if (folder / "saved_model.pb").exists():
-        # Who goes on loading that one would not see what is written below it.
+        # A program that loads it would never see the versions below it.
         raise FileExistsError(
             "The folder of the versions must not be a SavedModel itself. "
             f"Received: filepath='{folder}', which holds a saved_model.pb. "
@@ -99,7 +99,7 @@ def _sync_tree(folder):
 
 
 def _sync(path):
-    """Makes a file's bytes, or the names in a folder, last on the disk."""
+    """Flushes a file's bytes, or the names in a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -20,7 +20,7 @@ def decode(next_logits, choose, token_ids, padding_mask, cache, stop_token_ids):
     """Continues a batch of right-padded prompts up to their full length.
 
     A longer prompt of the batch keeps its tokens while shorter ones are
-    continued, so every row gives what it gives alone. The loop ends early when
+    continued: a row's answer does not depend on the others. The loop ends when
     all rows have finished.
 
     Args:

@@ -5,7 +5,7 @@ import keras_hub
 from keras import ops
 
 from keras_gpt3.generation.decode_loop import decode
-from keras_gpt3.generation.sampling_settings import SAMPLING_OPTIONS
+from keras_gpt3.generation.sampling_settings import SAMPLING_DEFAULTS
 from keras_gpt3.generation.sampling_settings import check_sampling_options
 from keras_gpt3.generation.sampling_settings import logit_bias_vector
 from keras_gpt3.generation.token_choice import choose_token
@@ -13,30 +13,20 @@ from keras_gpt3.generation.token_penalties import penalize_frequency
 from keras_gpt3.generation.token_penalties import penalize_presence
 from keras_gpt3.generation.token_penalties import penalize_repetition
 
-# Values at which an option changes nothing.
-_NEUTRAL = {
-    "top_k": 0,
-    "top_p": 1.0,
-    "min_p": 0.0,
-    "repetition_penalty": 1.0,
-    "presence_penalty": 0.0,
-    "frequency_penalty": 0.0,
-    "logit_bias": None,
-}
 # Of tokens of the answer, in vLLM's order.
 _ANSWER_PENALTIES = {
     "frequency_penalty": penalize_frequency,
     "presence_penalty": penalize_presence,
 }
-_DEFAULTS = _NEUTRAL | {"temperature": 1.0, "seed": None}
 
 
 def active_settings(options):
     """Completes options by their defaults and drops what changes nothing."""
     return {
         name: value
-        for name, value in (_DEFAULTS | options).items()
-        if name not in _NEUTRAL or (value or None) != (_NEUTRAL[name] or None)
+        for name, value in (SAMPLING_DEFAULTS | options).items()
+        if name in ("temperature", "seed")
+        or (value or None) != (SAMPLING_DEFAULTS[name] or None)
     }
 
 
@@ -213,4 +203,4 @@ class SeededSampler(keras_hub.samplers.Sampler):
         return cls(**config)
 
     def get_config(self):
-        return {name: getattr(self, name) for name in SAMPLING_OPTIONS}
+        return {name: getattr(self, name) for name in SAMPLING_DEFAULTS}

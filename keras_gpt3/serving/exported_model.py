@@ -48,7 +48,7 @@ class ExportedModel:
         # The most tokens that prompt and answer may have together.
         self.context = metadata["max_sequence_length"]
         # A text of more bytes is certainly too long, and need not be
-        # tokenized to be refused.
+        # tokenized to be rejected.
         self.max_text_bytes = self.context * metadata.get("longest_token", 0)
         self._loaded = tf.saved_model.load(str(path))
         self._definitions = _signature_definitions(path)

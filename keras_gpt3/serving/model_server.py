@@ -1,4 +1,4 @@
-"""What is served under one name: the newest version, and its limits."""
+"""The server of one model: its newest version, its limits, its counts."""
 
 import asyncio
 import concurrent.futures
@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class ModelServer:
-    """Serves the newest version of a folder, and the next one when it comes."""
+    """Serves the newest version of a folder, and newer ones as they appear."""
 
     def __init__(self, folder, settings):
         self.settings = settings

@@ -1,8 +1,8 @@
 """Requests: from JSON to checked arrays, as the signature says; and back.
 
 What a request may hold (names, dtypes, shapes, defaults, options of a row) is
-read from the signature. The values of options are refused with the words of
-Python and of the graph, before anything runs.
+read from the signature. Options are rejected with the words of Python and of
+the graph, before anything runs.
 """
 
 import dataclasses
@@ -231,7 +231,7 @@ def _by_row(name, value, num_rows, is_row_form):
 
 
 def join_arrays(requests):
-    """Puts the arrays of several requests together, row behind row."""
+    """Concatenates the arrays of several requests, row after row."""
     joined = {}
     for name in requests[0]:
         columns = [arrays[name] for arrays in requests]
@@ -243,7 +243,7 @@ def join_arrays(requests):
 
 
 def _padded(stops):
-    """Stop strings of rows, filled up with what means none."""
+    """Stop strings of rows, padded with empty ones, which mean none."""
     most = max(map(len, stops))
     array = np.full((len(stops), most), b"", object)
     for row, strings in zip(array, stops, strict=True):
@@ -347,7 +347,7 @@ def _stop(value, settings):
 
 
 def new_tokens(arrays):
-    """The new tokens that inputs on token ids ask for, at most.
+    """The most new tokens that inputs on token ids request.
 
     For `generate_tokens` the positions after a prompt; `extend` has two
     scalars.
