@@ -10,7 +10,7 @@ from keras_gpt3.ops.graph_assertion import assert_in_graph
 
 
 def stop_rows(stop, batch_size):
-    """Brings stop strings to one vector for each row."""
+    """Broadcasts stop strings to one vector for each row."""
     is_shared = tf.rank(stop) < 2
     # A scalar has no first dimension.
     rows = tf.where(is_shared, 1, tf.concat([tf.shape(stop), [1]], axis=0)[0])
@@ -33,14 +33,14 @@ def stop_rows(stop, batch_size):
 
 
 def first_stop(texts, stop):
-    """Where the first stop string of each text begins.
+    """Where the first stop string of each text begins, or -1.
 
-    Stock TensorFlow finds no string in another; this compares each stretch of
-    the texts' bytes with each stop string.
+    Stock TensorFlow has no search for substrings: this compares each stretch
+    of the texts' bytes with each stop string.
     """
     lengths = tf.strings.length(texts)  # (B,)
     width = tf.reduce_max(lengths)
-    # At least one byte, or the operation refuses.
+    # The operation requires at least one byte.
     longest = tf.maximum(longest_stop(stop), 1)
     text_bytes = tf.io.decode_raw(
         texts, tf.uint8, fixed_length=width + longest
@@ -57,8 +57,8 @@ def first_stop(texts, stop):
         size = tf.strings.length(string)[:, tf.newaxis]  # (B, 1)
         wanted = tf.io.decode_raw(string, tf.uint8, fixed_length=longest)
         is_same = stretches == wanted[:, tf.newaxis]  # (B, N, P)
-        is_behind = offsets >= size  # (B, P)
-        is_found = tf.reduce_all(is_same | is_behind[:, tf.newaxis], axis=2)
+        is_after = offsets >= size  # (B, P)
+        is_found = tf.reduce_all(is_same | is_after[:, tf.newaxis], axis=2)
         is_found &= starts + size <= lengths[:, tf.newaxis]
         is_found &= size > 0
         places = tf.where(is_found, starts, none[:, tf.newaxis])
@@ -74,12 +74,12 @@ def first_stop(texts, stop):
 
 
 def longest_stop(stop):
-    """The bytes of the longest stop string."""
+    """The number of bytes of the longest stop string."""
     return tf.maximum(tf.reduce_max(tf.strings.length(stop)), 0)
 
 
-class WatchedAnswers(typing.NamedTuple):
-    """What is remembered of answers; each a tensor of shape `(batch,)`."""
+class CriteriaState(typing.NamedTuple):
+    """What the criteria know of answers so far; tensors of shape `(batch,)`."""
 
     num_tokens: typing.Any
     num_bytes: typing.Any
@@ -87,11 +87,11 @@ class WatchedAnswers(typing.NamedTuple):
     cuts: typing.Any
 
 
-class AnswerWatch:
+class StoppingCriteria:
     """Ends answers at their stop strings and at their number of tokens.
 
-    The `watch` of `decode_until`. Where no row has a stop string, no token is
-    spelled.
+    The `stopping_criteria` of `decode_until`. Where no row has a stop string,
+    no token is decoded to text.
     """
 
     def __init__(self, encoding, stop, max_new_tokens):
@@ -100,38 +100,38 @@ class AnswerWatch:
         self._max_new_tokens = max_new_tokens
         self._longest = longest_stop(stop)
 
-    def start(self):
-        """What is remembered before the first token, a `WatchedAnswers`."""
+    def initial_state(self):
+        """The state before the first token."""
         zeros = tf.zeros_like(self._max_new_tokens)
         empty = tf.fill(tf.shape(zeros), "")
-        return WatchedAnswers(zeros, zeros, empty, zeros - 1)
+        return CriteriaState(zeros, zeros, empty, zeros - 1)
 
-    def __call__(self, watched, chosen, is_answer):
-        """Takes in the tokens of a position; see `decode_until`."""
-        watched = WatchedAnswers(*watched)
-        num_tokens = watched.num_tokens + tf.cast(is_answer, tf.int32)
-        watched = tf.cond(
+    def __call__(self, state, chosen, is_answer):
+        """Updates the state by the tokens of a position; see `decode_until`."""
+        state = CriteriaState(*state)
+        num_tokens = state.num_tokens + tf.cast(is_answer, tf.int32)
+        state = tf.cond(
             self._longest > 0,
-            lambda: self._spelled(watched, chosen, is_answer),
-            lambda: watched,
+            lambda: self._with_text(state, chosen, is_answer),
+            lambda: state,
         )
-        watched = WatchedAnswers(*watched)._replace(num_tokens=num_tokens)
+        state = CriteriaState(*state)._replace(num_tokens=num_tokens)
         is_last = num_tokens >= self._max_new_tokens
-        return watched, is_last | (watched.cuts >= 0)
+        return state, is_last | (state.cuts >= 0)
 
-    def _spelled(self, watched, chosen, is_answer):
-        """Looks for stop strings in the text."""
-        # Tokens of prompts are not looked at, whatever their ids, and the end
-        # of text is no text.
+    def _with_text(self, state, chosen, is_answer):
+        """Looks for stop strings in the text so far."""
+        # Tokens of prompts are ignored, whatever their ids, and the end of text
+        # is not text.
         is_text = is_answer & ~self._encoding.is_special(chosen)
         ids = tf.where(is_text, chosen, 0)[:, tf.newaxis]
         pieces = tf.where(is_text, self._encoding.decode(ids), "")
-        num_bytes = watched.num_bytes + tf.strings.length(pieces)
-        texts = tf.strings.join([watched.tails, pieces])
+        num_bytes = state.num_bytes + tf.strings.length(pieces)
+        texts = tf.strings.join([state.tails, pieces])
         size = tf.strings.length(texts)
         place = first_stop(texts, self._stop)
         is_new = is_answer & (place >= 0)
-        cuts = tf.where(is_new, num_bytes - size + place, watched.cuts)
+        cuts = tf.where(is_new, num_bytes - size + place, state.cuts)
         dropped = tf.maximum(size - self._longest + 1, 0)
         tails = tf.strings.substr(texts, dropped, size - dropped)
-        return WatchedAnswers(watched.num_tokens, num_bytes, tails, cuts)
+        return CriteriaState(state.num_tokens, num_bytes, tails, cuts)

@@ -1,5 +1,7 @@
 """Options of a request, one for all rows or one for each. TensorFlow only."""
 
+import inspect
+
 import tensorflow as tf
 
 from keras_gpt3.generation.prompt_messages import TOP_K
@@ -11,17 +13,17 @@ from keras_gpt3.ops.graph_assertion import assert_in_graph
 
 
 def option_defaults():
-    """What a request gets that leaves options out.
+    """The defaults of options.
 
-    Rows rather than scalars: where TensorFlow Serving adds the rows of a
-    request to those of others, it takes no scalars.
+    Rows rather than scalars: with batching, TensorFlow Serving accepts no
+    scalars.
     """
     return {
         "max_new_tokens": tf.constant([64]),
         "temperature": tf.constant([1.0]),
         "top_k": tf.constant([0]),
         "top_p": tf.constant([1.0]),
-        # Draws anew, see `seed_rows`.
+        # Draws anew; see `seed_rows`.
         "seed": tf.constant([-1]),
         "truncate": tf.constant([""]),
         # One column of padding: it can be joined to other requests' columns.
@@ -29,14 +31,36 @@ def option_defaults():
     }
 
 
-def option_specs(*names):
-    """What a signature takes for options."""
+def endpoint(function, specs, *options):
+    """A function of named tensors and options, and its specs.
+
+    Defaults of the options are tensors in the signature of the callable:
+    `tf.saved_model.save` finds them there and writes them to the
+    `SignatureDef`.
+    """
     defaults = option_defaults()
-    return [tf.TensorSpec(None, defaults[name].dtype, name) for name in names]
+    specs = list(specs)
+    specs += [tf.TensorSpec(None, defaults[x].dtype, x) for x in options]
+
+    def call(*tensors):
+        names = (spec.name for spec in specs)
+        return function(**dict(zip(names, tensors, strict=True)))
+
+    call.__signature__ = inspect.Signature(
+        inspect.Parameter(
+            spec.name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=defaults[spec.name]
+            if spec.name in options
+            else inspect.Parameter.empty,
+        )
+        for spec in specs
+    )
+    return call, specs
 
 
 def option_rows(name, option, batch_size):
-    """Brings an option to one value for each row."""
+    """Broadcasts an option to one value for each row."""
     count = tf.size(option)
     is_column = (tf.rank(option) < 2) & ((count == 1) | (count == batch_size))
     option = assert_in_graph(
@@ -82,35 +106,35 @@ def integer_rows(name, option, batch_size, minimum, message):
 
 
 def truncates_left(truncate, batch_size):
-    """Which rows drop the first tokens of what is too long."""
+    """Which rows drop the first tokens of long prompts."""
     rows = option_rows("truncate", truncate, batch_size)
     is_right = (rows == "left") | (rows == "")
     return check_rows(rows, is_right, rows, TRUNCATE) == "left"
 
 
 def check_rows(x, is_right, values, message):
-    """Makes a tensor carry a check of each row."""
+    """Adds a check of each row to a tensor."""
     before, after = message
     wrong = tf.boolean_mask(values, ~is_right)
-    # The last one stands in where none is wrong.
+    # The zero is for graphs in which none is wrong.
     value = tf.concat([wrong, tf.zeros([1], values.dtype)], axis=0)[0]
     return assert_in_graph(x, tf.reduce_all(is_right), before, value, after)
 
 
 def choose_for_rows(logits, index, temperature, top_k, top_p, seed):
-    """`choose_token`, without the draws that no row needs."""
+    """Like `choose_token`, without draws that no row needs."""
 
     def draw(seed):
         chosen = choose_token(logits, index, temperature, top_k, seed, top_p)
         return tf.cast(chosen, tf.int32)
 
-    def likeliest():
+    def most_probable():
         return tf.argmax(tf.cast(logits, tf.float32), -1, tf.int32)
 
     # Rows of one seed share their noise: one draw serves them all.
     return tf.cond(
         tf.reduce_all(temperature == 0),
-        likeliest,
+        most_probable,
         lambda: tf.cond(
             tf.reduce_all(seed == seed[:1]),
             lambda: draw(seed[0]),
@@ -120,7 +144,7 @@ def choose_for_rows(logits, index, temperature, top_k, top_p, seed):
 
 
 def draw_rows(settings, batch_size):
-    """Brings the settings of draws to one value for each row."""
+    """Broadcasts the settings of draws to one value for each row."""
     number = {
         name: number_rows(name, settings[name], batch_size)
         for name in ("temperature", "top_p")

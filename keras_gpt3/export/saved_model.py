@@ -4,16 +4,14 @@ import rich.console
 import tensorflow as tf
 
 from keras_gpt3.backend_check import require_backend
-from keras_gpt3.export.per_row_options import option_defaults
-from keras_gpt3.export.per_row_options import option_specs
+from keras_gpt3.export.per_row_options import endpoint
 from keras_gpt3.export.serving_bundle import check_served_as
 from keras_gpt3.export.serving_bundle import write_serving_bundle
 from keras_gpt3.export.serving_files import BatchingParameters
 from keras_gpt3.export.serving_files import write_warmup_requests
-from keras_gpt3.export.stream_signatures import StreamSignatures
 from keras_gpt3.export.text_signatures import TextSignatures
-from keras_gpt3.export.token_signatures import token_endpoints
-from keras_gpt3.export.version_folder import write_file_sizes
+from keras_gpt3.export.token_signatures import TokenSignatures
+from keras_gpt3.export.version_folder import write_metadata
 from keras_gpt3.export.version_folder import write_version
 from keras_gpt3.ops.op_compilation import op_compilation
 
@@ -23,23 +21,21 @@ def export_saved_model(
 ):
     """Writes a model as a SavedModel with signatures for ids and texts.
 
-    The graph holds no XLA operation, no operation of another package and no
-    Python function, so that stock TensorFlow Serving runs it. Weights are
-    stored as they are in memory: bfloat16, and int8 after `quantize`, halve
-    and quarter the file.
+    The graph has no XLA operation, no operation of another package and no
+    Python function: stock TensorFlow Serving runs it. Weights are stored as
+    they are in memory: bfloat16, and int8 after `quantize`, halve and quarter
+    the file.
 
     The SavedModel is `filepath/1`, that of the next call `filepath/2`, and so
     on: `filepath` is what TensorFlow Serving calls a base path. A version is
     written under a hidden name and renamed once, so a server that watches
-    the folder never sees half a model, and a killed export leaves none. There
-    is no form without a number: what this returns is what
-    `tf.saved_model.load` takes, and one form is one thing to serve.
+    the folder never sees half a model, and a killed export leaves none.
 
-    Beside the versions stand a server's `models.config`, `batching.config` and
-    `monitoring.config`; see `write_serving_bundle`. Batches are sized by
-    `BatchingParameters.for_model`. In each version,
-    `assets.extra/tf_serving_warmup_requests` has the server answer a request
-    of every batch size before it offers the version.
+    Beside the versions are a server's `models.config`, `batching.config` and
+    `monitoring.config`; batches are sized by the model. In each version,
+    `assets.extra` has `tf_serving_warmup_requests`, by which the server answers
+    a request of every batch size before it offers the version, and
+    `keras_gpt3.json`, with the context's length and the size of each file.
 
     The signatures on ids:
 
@@ -48,34 +44,25 @@ def export_saved_model(
     - `generate_tokens`: `token_ids` int32 and `padding_mask` bool, each
       `(batch, length)`, padded on the right up to the length that prompt and
       answer may have together; scalars `temperature` float32 (0 is greedy),
-      `top_k` int32 (0 is all), `seed` int32 and `end_token_id` int32 (-1 goes
-      on to the full length). Returns `token_ids` and `padding_mask`, the mask
-      up to the end of each answer.
-
-    - `prefill` and `extend`: an answer in parts, through a cache that the
-      client keeps; any parts give the tokens that `generate` gives. The rows
-      of `token_ids` are prompts of equal length, those of a shorter one being
-      a batch of their own.
-
-      `prefill` takes `token_ids` int32 `(batch, length)`, without padding, and
-      `cache_length`, an int32 scalar: the tokens that prompt and answer may
-      have together. It returns the cache, four tensors of the dtype that the
-      model computes in: `dense_keys` and `dense_values` of shape
-      `(dense layers, batch, heads, cache_length, head width)`, `banded_keys`
-      and `banded_values` of shape `(banded layers, batch, heads, slots, head
-      width)`, with a slot for each position of the window or of
-      `cache_length`, whichever is less.
-
-      `extend` takes these four as they are; `token_ids` int32
-      `(batch, total)`, the tokens so far and anything behind them, `total`
-      being at least `end`; the int32 scalars `index`, how many tokens are
-      known in each row, and `end`, how many shall be; and the options
-      `temperature`, `top_k`, `top_p` and `seed` as `generate` has them. It
-      returns `token_ids`, filled up to `index`; `index`, which is less than
-      `end` only where all rows have stopped; `stopped` bool `(batch,)`, the
-      rows in which the end of text came in this part, behind which nothing
-      counts; and the cache. What it returns is what it takes the next time,
-      with a higher `end`, until a row has stopped or there are tokens enough.
+      `top_k` int32 (0 is all), `seed` int32 and `end_token_id` int32 (-1 for
+      none). Returns `token_ids` and `padding_mask`, the mask up to the end of
+      each answer.
+    - `prefill`: `token_ids` int32 `(batch, length)`, prompts of equal length
+      without padding, and the int32 scalar `cache_length`, the tokens that
+      prompt and answer may have together. Returns the cache, four tensors of
+      the model's compute dtype: `dense_keys` and `dense_values` of shape
+      `(dense layers, batch, heads, cache_length, head_dim)`, `banded_keys` and
+      `banded_values` of shape `(banded layers, batch, heads, slots, head_dim)`,
+      with a slot for each position of the window or of `cache_length`,
+      whichever is less.
+    - `extend`: these four; `token_ids` int32 `(batch, total)`, of which the
+      first `index` are known, and `total` is at least `end`; the int32 scalars
+      `index` and `end`; and the options `temperature`, `top_k`, `top_p` and
+      `seed` of `generate`. Returns `token_ids`, filled up to `index`; `index`,
+      which is less than `end` only if all rows have stopped; `stopped` bool
+      `(batch,)`, the rows whose end of text came in this part, after which
+      nothing counts; and the cache. These are the next call's inputs, with a
+      higher `end`; any parts yield the tokens of `generate`.
 
     With a preprocessor also, all of them on string vectors `(batch,)`:
 
@@ -98,15 +85,15 @@ def export_saved_model(
     - `tokenize`: `texts` to `token_ids` int32 `(batch, length)`, padded with 0,
       and `lengths` int32 `(batch,)`; `detokenize`: the reverse, to bytes.
       Where the preprocessor has `add_start_token`, also `start_token_ids`
-      int32 `(batch, 1)`: what `generate` and `score` put before a prompt, and
-      what must stand there for `prefill`.
+      int32 `(batch, 1)`, which `generate` and `score` put before a prompt and
+      `prefill` expects there.
 
-    Texts become ids as the model's own tokenizer makes them, special tokens
-    included: `<|endoftext|>` is one token unless it has
-    `split_special_tokens`.
+    Texts are encoded as by the model's own tokenizer, special tokens included:
+    `<|endoftext|>` is one token unless it has `split_special_tokens`.
 
-    A server that forms batches takes no scalars and fills in no defaults: send
-    every option with a row for each prompt, and `stop` as `(batch, number)`.
+    A server that forms batches accepts no scalars and fills in no defaults:
+    send every option with a row for each prompt, and `stop` as
+    `(batch, number)`.
 
     Args:
         model: `GPT3`.
@@ -123,12 +110,13 @@ def export_saved_model(
         The folder of the version, as a `pathlib.Path`.
 
     Raises:
+        BlockingIOError: If another process exports to the folder.
         FileExistsError: If the version is there already, or `filepath` is a
             SavedModel itself.
         NotADirectoryError: If `filepath` is a file.
         NotImplementedError: If Keras runs on another backend than TensorFlow.
-        ValueError: If the version, name, or base path is none that a server
-            takes.
+        ValueError: If the version, name, or base path is one that a server
+            does not accept.
 
     Example:
 
@@ -158,7 +146,8 @@ def export_saved_model(
     signatures = []
 
     def write(folder):
-        signatures.extend(_write_graph(model, folder))
+        endpoints = Endpoints(model)
+        signatures.extend(_write_graph(model.backbone, endpoints, folder))
         if model.preprocessor is not None:
             write_warmup_requests(
                 folder,
@@ -166,13 +155,13 @@ def export_saved_model(
                 model.backbone.max_sequence_length,
                 name,
             )
-        write_file_sizes(folder)
+        write_metadata(folder, endpoints.metadata)
 
     folder = write_version(filepath, write, version)
     # Only now: an export that fails leaves nothing.
     write_serving_bundle(folder.parent, batching, name, base_path)
     if verbose:
-        # Not rich's own console, which keeps what its first output was like.
+        # Not rich's global console, which keeps its first output's settings.
         rich.console.Console(soft_wrap=True).print(
             f"Wrote the SavedModel ({', '.join(signatures)}): {folder}",
             markup=False,
@@ -181,13 +170,12 @@ def export_saved_model(
     return folder
 
 
-def _write_graph(model, folder):
+def _write_graph(backbone, endpoints, folder):
     """Writes what `tf.saved_model.save` does; the signatures' names."""
-    endpoints = Endpoints(model)
     # Not Keras' ExportArchive, which stores, and loads, every weight twice:
     # as Keras' variable and as TensorFlow's inside it.
     root = tf.Module()
-    root.weights = [v.value for v in model.backbone.variables]
+    root.weights = [v.value for v in backbone.variables]
     root.resources = endpoints.tracked
     signatures = {
         name: tf.function(function, input_signature=specs, autograph=False)
@@ -203,27 +191,17 @@ def _write_graph(model, folder):
 
 
 def _default_signature(signatures):
-    """What a client gets that names none: `generate` without its options.
+    """The signature for clients that name none: `generate` with few options.
 
-    In Python a signature takes all of its inputs or none, whatever defaults
-    are written beside them.
+    Called in Python, a signature requires all of its inputs, whatever its
+    defaults.
     """
     if "generate" not in signatures:
         return next(iter(signatures.values()))
     generate = signatures["generate"]
     prompts = tf.TensorSpec((None,), tf.string, name="prompts")
-
-    # The default is where `tf.saved_model.save` looks for it.
-    default = option_defaults()["max_new_tokens"]
-
-    def serving_default(prompts, max_new_tokens=default):
-        return generate(prompts, max_new_tokens)
-
-    return tf.function(
-        serving_default,
-        input_signature=[prompts, *option_specs("max_new_tokens")],
-        autograph=False,
-    )
+    function, specs = endpoint(generate, [prompts], "max_new_tokens")
+    return tf.function(function, input_signature=specs, autograph=False)
 
 
 def _batching_parameters(backbone):
@@ -237,16 +215,17 @@ def _batching_parameters(backbone):
 
 
 class Endpoints:
-    """The functions that a SavedModel of a model offers.
+    """The functions of a SavedModel.
 
-    The first one is what a client gets that names none: `generate` where there
-    is a preprocessor, else `logits`. Options have default values, tensors in
-    the signature of the callable itself: `tf.saved_model.save` finds them
-    there and writes them to the `SignatureDef`.
+    The first one is for clients that name none: `generate` where there is a
+    preprocessor, else `logits`.
     """
 
     def __init__(self, model):
         self.tracked = []
+        self.metadata = {
+            "max_sequence_length": model.backbone.max_sequence_length
+        }
         self._functions = {}
         ids, num_known = model.special_token_ids, None
         end_token_ids = tuple(ids.get("eos_token_id", ()))
@@ -255,11 +234,11 @@ class Endpoints:
             end_token_ids = (texts.end_token_id,)
             num_known = texts.encoding.vocabulary_size
             self.tracked.append(texts.encoding)
+            self.metadata["longest_token"] = texts.encoding.longest_token
             self._functions |= texts.endpoints()
-        self._functions |= token_endpoints(model.backbone)
-        stream = StreamSignatures(model.backbone, end_token_ids, num_known)
-        self._functions |= stream.endpoints()
+        tokens = TokenSignatures(model.backbone, end_token_ids, num_known)
+        self._functions |= tokens.endpoints()
 
     def functions(self):
-        """Lists the functions and what they take."""
+        """The functions and their specs, by name."""
         return dict(self._functions)

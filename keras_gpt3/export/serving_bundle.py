@@ -27,7 +27,7 @@ def write_serving_bundle(folder, batching, name="gpt3", base_path=None):
     - `monitoring.config`, for `--monitoring_config_file`: metrics for
       Prometheus at `/monitoring/prometheus/metrics`.
 
-    A file that somebody edited is kept, and the log says so.
+    A file that was edited is kept, and a warning is logged.
     """
     base_path = check_served_as(name, base_path)
     texts = {
@@ -46,7 +46,7 @@ def write_serving_bundle(folder, batching, name="gpt3", base_path=None):
 
 
 def check_served_as(name, base_path):
-    """Checks what a model is called and where a server finds it."""
+    """Checks the name of a model and where a server finds it."""
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", str(name)):
         raise ValueError(
             "name must consist of letters, digits, dots, dashes and "
@@ -56,9 +56,9 @@ def check_served_as(name, base_path):
     base_path = f"/models/{name}" if base_path is None else str(base_path)
     if not base_path.startswith("/") and "://" not in base_path:
         raise ValueError(
-            "base_path must be absolute or a URL, as TensorFlow Serving wants "
-            f"it. Received: base_path={echoed(base_path)}. Pass one such as "
-            f"'/models/{name}'."
+            "base_path must be absolute or a URL, as TensorFlow Serving "
+            f"requires it. Received: base_path={echoed(base_path)}. Pass one "
+            f"such as '/models/{name}'."
         )
     return base_path
 
@@ -81,7 +81,7 @@ _SEAL = "# Written by keras_gpt3; replaced by the next export unless edited: "
 
 
 def write_unless_edited(path, text):
-    """Writes a text file at once, but over nobody's edits.
+    """Writes a text file atomically, but not over edits.
 
     Its first line, a comment, holds a checksum of the rest. A file without it,
     or with another checksum, was edited, and stays as it is.

@@ -6,6 +6,7 @@ import pathlib
 
 import tensorflow as tf
 
+from keras_gpt3.export.per_row_options import option_defaults
 from keras_gpt3.planning import cache_bytes
 
 _logger = logging.getLogger("keras_gpt3")
@@ -48,31 +49,21 @@ def write_warmup_requests(folder, batch_sizes, context, name="gpt3"):
 
 
 def _requests(batch_sizes, context):
-    """Pairs of signature and inputs, each with a row for each text: a server
-    that forms batches takes nothing else.
+    """Pairs of signature and inputs, with a row for each text: a server that
+    forms batches accepts nothing else.
     """
     new = min(_MAX_NEW_TOKENS, context - 1)
     for batch_size in batch_sizes:
         texts = tf.fill([batch_size], _TEXT)
-        truncate = tf.fill([batch_size], "")
+        options = {
+            name: tf.repeat(value, batch_size, axis=0)
+            for name, value in option_defaults().items()
+        }
         if new > 0:
-            yield (
-                "generate",
-                {
-                    "prompts": texts,
-                    "max_new_tokens": tf.fill([batch_size], new),
-                    "temperature": tf.fill([batch_size], 1.0),
-                    "top_k": tf.fill([batch_size], 0),
-                    "top_p": tf.fill([batch_size], 1.0),
-                    "seed": tf.fill([batch_size], -1),
-                    "stop": tf.fill([batch_size, 1], ""),
-                    "truncate": truncate,
-                },
-            )
-        yield (
-            "score",
-            {"contexts": texts, "continuations": texts, "truncate": truncate},
-        )
+            some = {"max_new_tokens": tf.fill([batch_size], new)}
+            yield "generate", {"prompts": texts} | options | some
+        texts = {"contexts": texts, "continuations": texts}
+        yield "score", texts | {"truncate": options["truncate"]}
 
 
 # Small models decode more rows at a time than their own size would allow.
@@ -82,13 +73,13 @@ _LARGEST_BATCH = 32
 
 @dataclasses.dataclass(frozen=True)
 class BatchingParameters:
-    """What TensorFlow Serving is told about batching."""
+    """TensorFlow Serving's settings of batching."""
 
     max_batch_size: int
-    # A long answer shall not keep all others waiting.
+    # A long answer must not keep all others waiting.
     num_batch_threads: int = 2
-    # A hundredth of what an answer takes, and enough to gather what comes
-    # from many clients.
+    # A hundredth of the time of an answer, and enough to collect the requests
+    # of many clients.
     batch_timeout_micros: int = 10_000
     max_enqueued_batches: int = 8
 
@@ -96,10 +87,10 @@ class BatchingParameters:
     def for_model(cls, config, dtype, weight_bytes):
         """Sizes batches to a model.
 
-        The keys and values of all rows that are answered at a time, each at
-        the model's full context, take no more memory than the weights do, or
-        2 GiB for small models: a server needs about twice the weights. The
-        batch is the largest power of two within that, at most 32.
+        The keys and values of all rows of a batch, each at the model's full
+        context, use at most the memory of the weights, or 2 GiB for small
+        models: a server needs about twice the weights. The batch is the
+        largest power of two within that, at most 32.
         """
         room = max(weight_bytes, _LEAST_CACHE_BYTES)
         row = cache_bytes(config, dtype)
@@ -110,8 +101,8 @@ class BatchingParameters:
     def allowed_batch_sizes(self):
         """The powers of two up to the largest batch, a tuple of ints.
 
-        A server fills a batch up to one of these: the shapes that it meets
-        are few, and each has been warmed up.
+        A server pads a batch to one of these: it sees few shapes, and each has
+        been warmed up.
         """
         exponents = range(self.max_batch_size.bit_length())
         return tuple(2**exponent for exponent in exponents)
@@ -123,7 +114,7 @@ class BatchingParameters:
             for name, value in dataclasses.asdict(self).items()
         ]
         lines += [f"allowed_batch_sizes: {n}" for n in self.allowed_batch_sizes]
-        # Rows may have more and fewer stop strings. The server fills with a
-        # request's first one, which means the same twice as once.
+        # Rows may differ in their number of stop strings. The server pads with
+        # a request's first one, which may be repeated.
         lines.append("pad_variable_length_inputs: true")
         return "\n".join(lines) + "\n"

@@ -1,16 +1,16 @@
-"""What an export does with texts. TensorFlow only."""
+"""Signatures on texts. TensorFlow only."""
 
 import tensorflow as tf
 
-from keras_gpt3.export.graph_stop_strings import AnswerWatch
-from keras_gpt3.export.graph_stop_strings import WatchedAnswers
+from keras_gpt3.export.graph_stop_strings import CriteriaState
+from keras_gpt3.export.graph_stop_strings import StoppingCriteria
 from keras_gpt3.export.graph_stop_strings import stop_rows
 from keras_gpt3.export.per_row_options import check_rows
 from keras_gpt3.export.per_row_options import choose_for_rows
 from keras_gpt3.export.per_row_options import draw_rows
+from keras_gpt3.export.per_row_options import endpoint
 from keras_gpt3.export.per_row_options import integer_rows
 from keras_gpt3.export.per_row_options import option_defaults
-from keras_gpt3.export.per_row_options import option_specs
 from keras_gpt3.export.per_row_options import truncates_left
 from keras_gpt3.export.token_signatures import decode_prompts
 from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
@@ -26,8 +26,8 @@ from keras_gpt3.tokenization.graph_byte_pair_encoding import (
 class TextSignatures:
     """Functions of strings, to be traced into a SavedModel.
 
-    All options are one value for all rows, or one for each. A row's answer is
-    what it would get alone.
+    All options are one value for all rows, or one for each. A row's answer does
+    not depend on the other rows.
     """
 
     def __init__(self, model):
@@ -41,25 +41,31 @@ class TextSignatures:
         )
         self.end_token_id = tokenizer.end_token_id
         self._start_token_id = tokenizer.start_token_id
-        # What the live model puts before prompts, too.
+        # The live model puts it before prompts as well.
         self._start_token_ids = (
             [tokenizer.start_token_id] if preprocessor.add_start_token else []
         )
         self._backbone = model.backbone
 
     def endpoints(self):
-        """Lists the functions and what they take."""
+        """The functions and their specs, by name."""
         ids = tf.TensorSpec((None, None), tf.int32, name="token_ids")
         lengths = tf.TensorSpec((None,), tf.int32, name="lengths")
         return {
-            "generate": self._generate_endpoint(),
-            "score": self._score_endpoint(),
+            "generate": endpoint(
+                self.generate, [_texts("prompts")], *option_defaults()
+            ),
+            "score": endpoint(
+                self.score,
+                [_texts("contexts"), _texts("continuations")],
+                "truncate",
+            ),
             "tokenize": (self.tokenize, [_texts("texts")]),
             "detokenize": (self.detokenize, [ids, lengths]),
         }
 
     def tokenize(self, texts):
-        """Texts to token ids; see `export_saved_model`."""
+        """Token ids of texts; see `export_saved_model`."""
         ids = self.encoding.encode(texts)
         answer = {
             "token_ids": ids.to_tensor(0),
@@ -70,35 +76,34 @@ class TextSignatures:
         return answer
 
     def detokenize(self, token_ids, lengths):
-        """Token ids to their bytes; see `export_saved_model`."""
+        """Bytes of token ids; see `export_saved_model`."""
         return {"texts": self.encoding.decode(token_ids, lengths)}
 
     def generate(self, prompts, max_new_tokens, truncate, stop, **settings):
-        """Prompts to what follows them; see `export_saved_model`.
+        """Answers to prompts; see `export_saved_model`.
 
-        An answer ends with the token that completes a stop string: it counts
-        in `num_tokens`, which the end of text does not, while the text ends
-        where the string begins. `num_prompt_tokens` are those read, not those
-        that `truncate` dropped.
+        An answer ends with the token that completes a stop string, which
+        counts in `num_tokens`, unlike the end of text; the text ends where the
+        string begins. `num_prompt_tokens` leaves out what `truncate` dropped.
         """
         state, lengths = self.decode(
             prompts, max_new_tokens, truncate, stop, **settings
         )
-        watched = WatchedAnswers(*state.watched)
+        answers = CriteriaState(*state.criteria_state)
         positions = tf.range(tf.shape(state.token_ids)[1])
         is_answer = positions >= lengths[:, tf.newaxis]
-        is_answer &= positions < (lengths + watched.num_tokens)[:, tf.newaxis]
+        is_answer &= positions < (lengths + answers.num_tokens)[:, tf.newaxis]
         is_end = is_answer & (state.token_ids == self.end_token_id)
         is_text = is_answer & ~self.encoding.is_special(state.token_ids)
         texts = self.encoding.decode(
             tf.ragged.boolean_mask(state.token_ids, is_text)
         )
-        was_cut = watched.cuts >= 0
-        sizes = tf.where(was_cut, watched.cuts, tf.strings.length(texts))
+        was_cut = answers.cuts >= 0
+        sizes = tf.where(was_cut, answers.cuts, tf.strings.length(texts))
         texts = tf.strings.substr(texts, tf.zeros_like(sizes), sizes)
         has_stopped = was_cut | tf.reduce_any(is_end, axis=1)
         return {
-            # A model may end amid a character.
+            # A model may end in the middle of a multi-byte character.
             "texts": tf.strings.unicode_transcode(
                 texts, "UTF-8", "UTF-8", "replace"
             ),
@@ -127,7 +132,7 @@ class TextSignatures:
         )
         total = tf.reduce_max(lengths + max_new_tokens)
         room = total - tf.shape(token_ids)[1]
-        watch = AnswerWatch(
+        criteria = StoppingCriteria(
             self.encoding, stop_rows(stop, batch_size), max_new_tokens
         )
         state = decode_prompts(
@@ -136,8 +141,8 @@ class TextSignatures:
             tf.sequence_mask(lengths, total),
             self.end_token_id,
             lambda logits, index: choose_for_rows(logits, index, **settings),
-            watch,
-            watch.start(),
+            criteria,
+            criteria.initial_state(),
             self.encoding.vocabulary_size,
         )
         return state, lengths
@@ -180,57 +185,17 @@ class TextSignatures:
         return tf.concat([starts, self.encoding.encode(texts)], axis=1)
 
     def _starts(self, batch_size):
-        """What stands before each prompt, int32 `(batch, 0 or 1)`."""
+        """The start tokens of prompts, int32 `(batch, 0 or 1)`."""
         row = tf.constant(self._start_token_ids, tf.int32)
         return tf.tile(row[tf.newaxis], [batch_size, 1])
 
     def _contexts(self, texts, batch_size):
-        """Ids of contexts; from nothing, a text follows the end of another."""
+        """Ids of contexts; an empty one is the end of another text."""
         contexts = self._prompt_ids(as_many_contexts(texts, batch_size))
         is_empty = contexts.row_lengths() == 0
         ends = tf.fill((tf.size(is_empty), 1), self._start_token_id)
         starts = tf.ragged.boolean_mask(ends, is_empty[:, tf.newaxis])
         return tf.concat([starts, contexts], axis=1)
-
-    def _generate_endpoint(self):
-        """`generate` with the options that a request may leave out."""
-        defaults = option_defaults()
-
-        def generate(
-            prompts,
-            max_new_tokens=defaults["max_new_tokens"],
-            temperature=defaults["temperature"],
-            top_k=defaults["top_k"],
-            top_p=defaults["top_p"],
-            seed=defaults["seed"],
-            truncate=defaults["truncate"],
-            stop=defaults["stop"],
-        ):
-            return self.generate(
-                prompts,
-                max_new_tokens,
-                truncate,
-                stop,
-                temperature=temperature,
-                top_k=top_k,
-                top_p=top_p,
-                seed=seed,
-            )
-
-        return generate, [_texts("prompts"), *option_specs(*defaults)]
-
-    def _score_endpoint(self):
-        """`score` with the option that a request may leave out."""
-        defaults = option_defaults()
-
-        def score(contexts, continuations, truncate=defaults["truncate"]):
-            return self.score(contexts, continuations, truncate)
-
-        return score, [
-            _texts("contexts"),
-            _texts("continuations"),
-            *option_specs("truncate"),
-        ]
 
 
 def _texts(name):
@@ -241,7 +206,7 @@ def fit_prompts(
     token_ids, lengths, max_new_tokens, truncates, context, num_starts=0
 ):
     """Leaves room for the answers of prompts."""
-    # A request for very many tokens must not come round to few.
+    # A request for very many tokens must not overflow.
     room = context - tf.cast(max_new_tokens, tf.int64)
     wanted = tf.cast(lengths, tf.int64)
     kept = tf.minimum(wanted, tf.maximum(room, 1))
@@ -253,10 +218,10 @@ def fit_prompts(
 
 
 def fit_contexts(contexts, continuations, truncates, window, num_starts=0):
-    """Leaves room for the continuations of contexts, which are scored.
+    """Leaves room for the continuations that are scored.
 
-    The last token is predicted, not read: both may have one token more than
-    the window.
+    The last token is predicted, not read: together they may have one token
+    more than the window.
     """
     new = tf.cast(continuations.row_lengths(), tf.int32)
     lengths = tf.cast(contexts.row_lengths(), tf.int32)
@@ -293,7 +258,7 @@ def last_tokens(token_ids, lengths, kept, num_starts=0):
 
 
 def check_some_texts(texts):
-    """Makes texts carry a check that there is one."""
+    """Adds a check that there is at least one text."""
     number = tf.size(texts)
     return assert_in_graph(
         texts,
@@ -305,7 +270,7 @@ def check_some_texts(texts):
 
 
 def as_many_contexts(contexts, number):
-    """Brings contexts to one for each continuation."""
+    """Broadcasts contexts to one for each continuation."""
     counts = tf.size(contexts), number
     words = [tf.strings.as_string(count) for count in counts]
     contexts = assert_in_graph(
@@ -319,13 +284,13 @@ def as_many_contexts(contexts, number):
 
 
 def prompt_lengths(ids):
-    """The tokens of prompts, behind a check that each has one."""
+    """The numbers of tokens of prompts, with a check that each has one."""
     lengths = tf.cast(ids.row_lengths(), tf.int32)
     return check_rows(lengths, lengths > 0, lengths, EMPTY_PROMPT)
 
 
 def continuation_lengths(ids):
-    """The tokens of continuations, behind a check that each has one."""
+    """The numbers of tokens of continuations; each must have one."""
     lengths = tf.cast(ids.row_lengths(), tf.int32)
     rows = tf.range(tf.shape(lengths)[0])
     message = (

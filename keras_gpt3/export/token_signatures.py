@@ -1,83 +1,159 @@
-"""What an export does with token ids. TensorFlow only."""
+"""Signatures on token ids, whole or in parts with the cache in the client's
+hands. TensorFlow only.
+"""
 
 import tensorflow as tf
 
+from keras_gpt3.export.per_row_options import choose_for_rows
+from keras_gpt3.export.per_row_options import draw_rows
+from keras_gpt3.export.per_row_options import endpoint
+from keras_gpt3.generation.decode_loop import DecodeState
 from keras_gpt3.generation.decode_loop import decode_until
 from keras_gpt3.generation.decode_loop import mask_up_to_stop
 from keras_gpt3.generation.decode_loop import start_decoding
 from keras_gpt3.generation.logit_filters import rule_out_unknown
+from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
 from keras_gpt3.generation.token_choice import choose_token
+from keras_gpt3.layers.block_pattern import visible_window
 from keras_gpt3.ops.graph_assertion import assert_in_graph
+from keras_gpt3.ops.key_value_cache import ring_size
 from keras_gpt3.ops.sequence_checks import check_context
 from keras_gpt3.ops.sequence_checks import check_token_ids
 
-
-def token_endpoints(backbone):
-    """Lists the functions of token ids and what they take."""
-    token_ids = tf.TensorSpec((None, None), tf.int32, name="token_ids")
-    return {
-        "logits": (logits_function(backbone), [token_ids]),
-        "generate_tokens": (
-            generate_function(backbone),
-            [
-                token_ids,
-                tf.TensorSpec((None, None), tf.bool, name="padding_mask"),
-                tf.TensorSpec((), tf.float32, name="temperature"),
-                tf.TensorSpec((), tf.int32, name="top_k"),
-                tf.TensorSpec((), tf.int32, name="seed"),
-                tf.TensorSpec((), tf.int32, name="end_token_id"),
-            ],
-        ),
-    }
+_SETTINGS = ("temperature", "top_k", "top_p", "seed")
+CACHE_NAMES = ("dense_keys", "dense_values", "banded_keys", "banded_values")
 
 
-def logits_function(backbone):
-    """Makes the function from token ids to logits."""
+class TokenSignatures:
+    """Functions of token ids; see `export_saved_model`.
 
-    def logits(token_ids):
-        token_ids = check_token_ids(token_ids, backbone.vocabulary_size)
-        token_ids = check_context(token_ids, backbone.max_sequence_length)
+    `prefill` once and `extend` in any parts yield the tokens of `generate` with
+    the same settings: draws depend on seed and position alone.
+    """
+
+    def __init__(self, backbone, end_token_ids, num_known=None):
+        self._backbone = backbone
+        self._num_known = num_known
+        self._end_token_ids = end_token_ids
+
+    def endpoints(self):
+        """The functions and their specs, by name."""
+        token_ids = tf.TensorSpec((None, None), tf.int32, name="token_ids")
+        mask = tf.TensorSpec((None, None), tf.bool, name="padding_mask")
+        part = [token_ids, _scalar("index"), _scalar("end")]
+        return {
+            "logits": (self.logits, [token_ids]),
+            "generate_tokens": (
+                self.generate_tokens,
+                [
+                    token_ids,
+                    mask,
+                    _scalar("temperature", tf.float32),
+                    _scalar("top_k"),
+                    _scalar("seed"),
+                    _scalar("end_token_id"),
+                ],
+            ),
+            "prefill": (self.prefill, [token_ids, _scalar("cache_length")]),
+            "extend": endpoint(
+                self.extend, part + cache_specs(self._backbone), *_SETTINGS
+            ),
+        }
+
+    def logits(self, token_ids):
+        """The scores of the next token at each position."""
+        token_ids = self._checked_ids(token_ids)
         mask = tf.ones_like(token_ids, tf.bool)
-        hidden = backbone({"token_ids": token_ids, "padding_mask": mask})
-        return {"logits": tf.cast(backbone.logits(hidden), tf.float32)}
-
-    return logits
-
-
-def generate_function(backbone):
-    """Makes the function from token ids to token ids."""
+        hidden = self._backbone({"token_ids": token_ids, "padding_mask": mask})
+        return {"logits": tf.cast(self._backbone.logits(hidden), tf.float32)}
 
     def generate_tokens(
-        token_ids, padding_mask, temperature, top_k, seed, end_token_id
+        self, token_ids, padding_mask, temperature, top_k, seed, end_token_id
     ):
-        token_ids = _checked_prompt(token_ids, padding_mask, backbone)
-        token_ids, padding_mask = continue_tokens(
-            backbone,
-            token_ids,
+        """Right-padded prompts, continued up to their full length."""
+        state = decode_prompts(
+            self._backbone,
+            self._checked_prompt(token_ids, padding_mask),
             padding_mask,
             end_token_id,
-            temperature=temperature,
-            top_k=top_k,
-            seed=seed,
+            lambda x, index: choose_token(x, index, temperature, top_k, seed),
         )
-        return {"token_ids": token_ids, "padding_mask": padding_mask}
+        answer = state.token_ids
+        return {
+            "token_ids": answer,
+            "padding_mask": mask_up_to_stop(
+                answer, padding_mask, [end_token_id]
+            ),
+        }
 
-    return generate_tokens
+    def prefill(self, token_ids, cache_length):
+        """The cache of prompts."""
+        token_ids = self._checked_ids(token_ids)
+        length = tf.shape(token_ids)[1]
+        cache_length = _check_cache_length(
+            cache_length, length, self._backbone.max_sequence_length
+        )
+        _, cache = self._backbone.prefill(token_ids, cache_length)
+        return stack_cache(
+            self._backbone, cache, tf.shape(token_ids)[0], cache_length
+        )
 
+    def extend(self, token_ids, index, end, **tensors):
+        """Some more tokens of an answer."""
+        cache = {name: tensors[name] for name in CACHE_NAMES}
+        settings = {name: tensors[name] for name in _SETTINGS}
+        token_ids = self._checked_ids(token_ids)
+        batch_size = tf.shape(token_ids)[0]
+        total = tf.shape(token_ids)[1]
+        cache_length = tf.shape(cache["dense_keys"])[3]
+        index, end = _check_part(index, end, tf.minimum(total, cache_length))
+        settings = draw_rows(settings, batch_size)
+        known = tf.fill(tf.shape(token_ids[:, 0]), index)
+        state = decode_until(
+            end,
+            scores_function(self._backbone, self._num_known),
+            lambda logits, index: choose_for_rows(logits, index, **settings),
+            DecodeState(
+                index,
+                token_ids,
+                tf.zeros_like(known, tf.bool),
+                unstack_cache(self._backbone, cache, batch_size),
+            ),
+            tf.sequence_mask(known, total),
+            self._end_token_ids,
+        )
+        return {
+            "token_ids": state.token_ids,
+            "index": state.index,
+            "stopped": state.finished,
+            **stack_cache(
+                self._backbone, state.cache, batch_size, cache_length
+            ),
+        }
 
-def continue_tokens(
-    backbone, token_ids, padding_mask, end_token_id, **settings
-):
-    """Continues right-padded prompts, through the cache."""
+    def _checked_ids(self, token_ids):
+        token_ids = check_token_ids(token_ids, self._backbone.vocabulary_size)
+        return check_context(token_ids, self._backbone.max_sequence_length)
 
-    def choose(logits, index):
-        return choose_token(logits, index, **settings)
-
-    state = decode_prompts(
-        backbone, token_ids, padding_mask, end_token_id, choose
-    )
-    answer = state.token_ids
-    return answer, mask_up_to_stop(answer, padding_mask, [end_token_id])
+    def _checked_prompt(self, token_ids, padding_mask):
+        """The prompt after its checks, with zeros for padding."""
+        token_ids = self._checked_ids(tf.where(padding_mask, token_ids, 0))
+        lengths = tf.reduce_sum(tf.cast(padding_mask, tf.int32), axis=1)
+        token_ids = assert_in_graph(
+            token_ids,
+            tf.reduce_all(lengths > 0),
+            "A prompt must have at least one token. Received: length=",
+            tf.reduce_min(lengths),
+            ". Start with the end-of-text id to start from nothing.",
+        )
+        on_the_right = tf.sequence_mask(lengths, tf.shape(padding_mask)[1])
+        return assert_in_graph(
+            token_ids,
+            tf.reduce_all(padding_mask == on_the_right),
+            "Padding must stand behind the prompt. Received: padding_mask=",
+            padding_mask,
+            ". Pad on the right.",
+        )
 
 
 def decode_prompts(
@@ -86,11 +162,11 @@ def decode_prompts(
     padding_mask,
     end_token_id,
     choose,
-    watch=None,
-    watched=(),
+    stopping_criteria=None,
+    criteria_state=(),
     num_known=None,
 ):
-    """Continues right-padded prompts until all rows have ended."""
+    """Continues right-padded prompts until all rows have finished."""
     length = tf.shape(token_ids)[1]
     lengths = tf.reduce_sum(tf.cast(padding_mask, tf.int32), axis=1)
     _, cache = backbone.prefill(token_ids, length, tf.reduce_min(lengths))
@@ -98,10 +174,10 @@ def decode_prompts(
         length,
         scores_function(backbone, num_known),
         choose,
-        start_decoding(token_ids, padding_mask, cache, watched),
+        start_decoding(token_ids, padding_mask, cache, criteria_state),
         padding_mask,
         [end_token_id],
-        watch,
+        stopping_criteria,
     )
 
 
@@ -115,25 +191,106 @@ def scores_function(backbone, num_known=None):
     return next_logits
 
 
-def _checked_prompt(token_ids, padding_mask, backbone):
-    """The prompt behind its checks, with zeros for padding."""
-    token_ids = tf.where(padding_mask, token_ids, 0)
-    token_ids = check_token_ids(token_ids, backbone.vocabulary_size)
-    token_ids = check_context(token_ids, backbone.max_sequence_length)
-    length = tf.shape(padding_mask)[1]
-    prompt_lengths = tf.reduce_sum(tf.cast(padding_mask, tf.int32), axis=1)
-    token_ids = assert_in_graph(
-        token_ids,
-        tf.reduce_all(prompt_lengths > 0),
-        "A prompt must have at least one token. Received: length=",
-        tf.reduce_min(prompt_lengths),
-        ". Start with the end-of-text id to start from nothing.",
+def _check_cache_length(cache_length, length, context):
+    """The length of a cache, with checks of it and of the prompt."""
+    cache_length = assert_in_graph(
+        cache_length,
+        length > 0,
+        EMPTY_PROMPT[0],
+        length,
+        EMPTY_PROMPT[1],
     )
-    on_the_right = tf.sequence_mask(prompt_lengths, length)
     return assert_in_graph(
-        token_ids,
-        tf.reduce_all(padding_mask == on_the_right),
-        "Padding must stand behind the prompt. Received: padding_mask=",
-        padding_mask,
-        ". Pad on the right.",
+        cache_length,
+        (cache_length >= length) & (cache_length <= context),
+        "cache_length must hold the prompt, and be at most "
+        f"max_sequence_length={context}. Received: cache_length=",
+        cache_length,
+        ". Pass the tokens that prompt and answer may have together.",
     )
+
+
+def _check_part(index, end, room):
+    """The begin and end of a part, with checks of both."""
+    end = assert_in_graph(
+        end,
+        end <= room,
+        "end must fit the width of token_ids and the cache_length of prefill. "
+        "Received: end=",
+        end,
+        ". Ask for fewer tokens.",
+    )
+    index = assert_in_graph(
+        index,
+        (index >= 1) & (index <= end),
+        "index must be from 1 to end. Received: index=",
+        index,
+        ". Pass the tokens known so far, of the prompt and from extend.",
+    )
+    return index, end
+
+
+def _scalar(name, dtype=tf.int32):
+    return tf.TensorSpec((), dtype, name=name)
+
+
+# === A cache as four tensors that a client can carry ===
+#
+# Letters: L layers of a kind, B batch, H heads, S slots, D width of a head.
+
+
+def cache_specs(backbone):
+    """The specs of a cache."""
+    heads = backbone.num_heads
+    width = backbone.hidden_dim // heads
+    kinds = [block.attention for block in backbone.decoder_blocks]
+    return [
+        tf.TensorSpec(
+            (kinds.count(_kind(name)), None, heads, None, width),
+            backbone.compute_dtype,
+            name=name,
+        )
+        for name in CACHE_NAMES
+    ]
+
+
+def stack_cache(backbone, cache, batch_size, length):
+    """Stacks a backbone's cache into four tensors."""
+    tensors = {}
+    for spec in cache_specs(backbone):
+        name = spec.name
+        window = visible_window(_kind(name), backbone.attention_window)
+        # A pattern may have no layer of a kind.
+        none = (0, batch_size, spec.shape[2], ring_size(length, window))
+        rings = [
+            ring[tf.newaxis]
+            for block, pair in zip(backbone.decoder_blocks, cache, strict=True)
+            for part, ring in zip(("keys", "values"), pair, strict=True)
+            if name == f"{block.attention}_{part}"
+        ]
+        empty = tf.zeros((*none, spec.shape[4]), spec.dtype)
+        tensors[name] = tf.concat(rings, axis=0) if rings else empty
+    return tensors
+
+
+def unstack_cache(backbone, tensors, batch_size):
+    """Unstacks four tensors into a backbone's cache."""
+    rings = {}
+    for name, tensor in tensors.items():
+        rows = tf.shape(tensor)[1]
+        tensor = assert_in_graph(
+            tensor,
+            rows == batch_size,
+            f"{name} must have the rows of token_ids. Received: rows=",
+            rows,
+            ". Pass the cache that prefill or extend gave for these rows.",
+        )
+        rings[name] = iter(tf.unstack(tensor))
+    return [
+        tuple(next(rings[f"{block.attention}_{x}"]) for x in ("keys", "values"))
+        for block in backbone.decoder_blocks
+    ]
+
+
+def _kind(name):
+    return name.split("_")[0]

@@ -1,20 +1,19 @@
 """Numbered folders that appear with all their files, by one rename."""
 
 import contextlib
-import errno
-import fcntl
 import json
 import os
 import pathlib
 import re
 import shutil
-import uuid
 
 from keras_gpt3.argument_checks import check_integer
+from keras_gpt3.atomic_write import locked_folder
+from keras_gpt3.replaced_folder import replaced_folder
 
+# For a server only names of digits are versions.
 _VERSION = re.compile(r"[0-9]+")
-# A server takes for a version only what is all digits.
-_HIDDEN = ".export-{}.tmp"
+_LEFTOVER = re.compile(r"\.[0-9]+-[0-9a-f]{8}\.tmp")
 
 
 def write_version(folder, write, version=None):
@@ -22,8 +21,7 @@ def write_version(folder, write, version=None):
 
     The files are written under a hidden name beside the versions, brought to
     the disk, and renamed once: a server that watches the folder never sees a
-    part of them. What an earlier call left that was killed is removed first;
-    one that is still writing, in any process, is told by its lock and stays.
+    part of them. What a killed call left is removed by the next one.
     """
     if version is not None:
         check_integer("version", version, minimum=1)
@@ -33,16 +31,22 @@ def write_version(folder, write, version=None):
     new_folders = [p for p in (folder, *folder.parents) if not p.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with _locked_folder(folder) as temporary:
-            write(temporary)
-            _sync_tree(temporary)
-            return _publish(temporary, folder, version)
+        with locked_folder(folder):
+            for path in folder.iterdir():
+                if _LEFTOVER.fullmatch(path.name):
+                    shutil.rmtree(path)
+            number = version or max(version_numbers(folder), default=0) + 1
+            with replaced_folder(folder / str(number)) as temporary:
+                write(temporary)
+                _sync_tree(temporary)
+            _sync(folder)
     except BaseException:
-        # One into which another export has put something stays.
+        # A folder that holds something by now stays.
         with contextlib.suppress(OSError):
             for new in new_folders:
                 new.rmdir()
         raise
+    return folder / str(number)
 
 
 def version_numbers(folder):
@@ -69,7 +73,7 @@ def _check_folder(folder):
             "path."
         )
     if (folder / "saved_model.pb").exists():
-        # Who goes on loading that one would not see what is written below it.
+        # A program that loads it would never see the versions below it.
         raise FileExistsError(
             "The folder of the versions must not be a SavedModel itself. "
             f"Received: filepath='{folder}', which holds a saved_model.pb. "
@@ -87,60 +91,6 @@ def _check_is_free(folder, version):
         )
 
 
-@contextlib.contextmanager
-def _locked_folder(folder):
-    """A hidden folder whose lock says that its process lives."""
-    temporary = folder / _HIDDEN.format(uuid.uuid4().hex)
-    # Between making and locking it, no other export may look.
-    with _lock(folder):
-        _remove_leftovers(folder)
-        temporary.mkdir()
-        descriptor = os.open(temporary, os.O_RDONLY)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    try:
-        yield temporary
-    finally:
-        # Renamed, it is no longer there.
-        shutil.rmtree(temporary, ignore_errors=True)
-        os.close(descriptor)
-
-
-def _remove_leftovers(folder):
-    """Removes hidden folders that nobody holds: the system ends a lock with
-    its process, also in another container, where ids of processes mislead.
-    """
-    for path in folder.glob(_HIDDEN.format("*")):
-        with contextlib.suppress(BlockingIOError, FileNotFoundError):
-            with _lock(path, fcntl.LOCK_NB):
-                shutil.rmtree(path)
-
-
-@contextlib.contextmanager
-def _lock(folder, flags=0):
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | flags)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _publish(temporary, folder, version):
-    """Gives the folder its number; another export may be as far."""
-    while True:
-        number = version or max(version_numbers(folder), default=0) + 1
-        final = folder / str(number)
-        try:
-            os.rename(temporary, final)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-            _check_is_free(folder, version)
-            continue
-        _sync(folder)
-        return final
-
-
 def _sync_tree(folder):
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -149,7 +99,7 @@ def _sync_tree(folder):
 
 
 def _sync(path):
-    """Makes a file's bytes, or the names in a folder, last on the disk."""
+    """Flushes a file's bytes, or the names in a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -157,14 +107,15 @@ def _sync(path):
         os.close(descriptor)
 
 
-_FILE = pathlib.PurePath("assets.extra", "file_sizes.json")
+_METADATA = pathlib.PurePath("assets.extra", "keras_gpt3.json")
 
 
-def write_file_sizes(folder):
-    """Writes how many bytes each file of a folder has.
+def write_metadata(folder, metadata):
+    """Writes what a server must know of a version and no signature says.
 
-    TensorFlow loads a tokenizer's table of which half has been copied without
-    a word, and then has other ids.
+    Beside the facts given, how many bytes each file has: TensorFlow loads a
+    tokenizer's table of which half has been copied without a word, and then
+    has other ids. TensorFlow Serving ignores the file.
     """
     folder = pathlib.Path(folder)
     sizes = {
@@ -172,16 +123,14 @@ def write_file_sizes(folder):
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-    (folder / _FILE).parent.mkdir(exist_ok=True)
-    (folder / _FILE).write_text(json.dumps(sizes, indent=1))
+    (folder / _METADATA).parent.mkdir(exist_ok=True)
+    text = json.dumps(metadata | {"file_sizes": sizes}, indent=1)
+    (folder / _METADATA).write_text(text)
 
 
-def read_file_sizes(folder):
-    """Reads it."""
+def read_metadata(folder):
+    """Reads it; `None` where it is missing or not whole."""
     try:
-        sizes = json.loads((pathlib.Path(folder) / _FILE).read_bytes())
-    except FileNotFoundError:
+        return json.loads((pathlib.Path(folder) / _METADATA).read_bytes())
+    except (FileNotFoundError, ValueError):
         return None
-    except ValueError:
-        return {"": -1}
-    return sizes if isinstance(sizes, dict) else {"": -1}

@@ -1,4 +1,8 @@
-"""Decoding, on a step function: nothing here knows a model."""
+"""Decoding, on a step function: nothing here knows a model.
+
+Read `decode_loop.py`, `token_choice.py` with its `logit_filters.py` and
+`token_penalties.py`, `sampling_steps.py`, then `beam_search.py`.
+"""
 
 from keras_gpt3.generation.beam_search import BeamSampler
 from keras_gpt3.generation.beam_search import beam_search

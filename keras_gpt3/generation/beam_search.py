@@ -24,24 +24,24 @@ def beam_search(
     length_penalty=0.6,
     end=None,
 ):
-    """Looks for the likeliest continuations of a batch of prompts.
+    """Searches for the most probable continuations of a batch of prompts.
 
     Brown et al. 2020, section 2.4, with the same settings. Of all extensions
-    of a prompt's beams by one token, the `num_beams` likeliest without a stop
-    token go on, as in T5, which the paper cites. Those with a stop token join
-    a pool, which keeps the `num_beams` best, if they are among the `num_beams`
-    likeliest of all, as in transformers; beams cut off at the end join it
-    last. One beam is greedy decoding.
+    of a prompt's beams by one token, the `num_beams` most probable without a
+    stop token become the next beams, as in T5, which the paper cites. Those
+    with a stop token join a pool, which keeps the `num_beams` best, if they
+    are among the `num_beams` most probable of all, as in transformers; beams
+    cut off at the end join it last. One beam is greedy decoding.
 
-    What is compared in the pool is the sum of a continuation's
-    log-probabilities divided by `((5 + n) / 6) ** length_penalty` (Wu et al.
-    2016, section 7), where `n` is its number of tokens, the stop token
-    included. A prompt's search ends early when its best beam, divided as if
-    it were of full length already, is no better than the worst of a full
-    pool: sums only fall, and no divisor is larger.
+    The pool compares sums of log-probabilities divided by
+    `((5 + n) / 6) ** length_penalty` (Wu et al. 2016, section 7), where `n` is
+    a continuation's number of tokens, the stop token included. A prompt's
+    search ends early when its best beam, divided as if it were of full length
+    already, is no better than the worst of a full pool: sums only fall, and no
+    divisor is larger.
 
     Of equal scores the earlier beam comes first, then the lower token id.
-    Every prompt gets what it gets alone.
+    The answer to a prompt does not depend on the rest of the batch.
 
     Args:
         next_logits: callable. `next_logits(token_ids, cache, index)` returns
@@ -66,12 +66,12 @@ def beam_search(
         A dict, the best continuation of each prompt first: `"token_ids"` and
         `"padding_mask"`, shape `(batch, num_beams, length)`, prompts included,
         and `"scores"`, float32 of shape `(batch, num_beams)`. The mask ends
-        with the stop token; behind it stands what was given. Where there are
+        with the stop token; the ids after it are those given. Where there are
         fewer continuations than beams, the rest are the prompt with a score
         of `-inf`.
 
     Raises:
-        ValueError: If `num_beams` is no integer from 1 to the vocabulary's
+        ValueError: If `num_beams` is not an integer from 1 to the vocabulary
             size, or `length_penalty` is negative or not finite.
 
     Example:
@@ -117,14 +117,16 @@ def beam_search(
         in_prompt = index < prompt_lengths
         found = _extensions(logits, scores, num_beams, len(stop_token_ids))
         stops = is_stop_token(found.tokens, stop_token_ids)  # (B, C)
-        likeliest = _Extensions(*(x[:, :num_beams] for x in found))
+        most_probable = _Extensions(*(x[:, :num_beams] for x in found))
         ended = stops[:, :num_beams] & ~in_prompt
-        ended = penalized(ops.where(ended, likeliest.sums, NEVER), index + 1)
-        pool = _best_of(
-            pool, _extended(token_ids, likeliest, index), index + 1, ended
+        ended = penalized(
+            ops.where(ended, most_probable.sums, NEVER), index + 1
         )
-        beams = _going_on(found, stops, num_beams)
-        # Within a prompt all beams are the same, so that any parent will do.
+        pool = _best_of(
+            pool, _extended(token_ids, most_probable, index), index + 1, ended
+        )
+        beams = _continuing(found, stops, num_beams)
+        # Within a prompt all beams are the same: any parent will do.
         given = ops.take(token_ids, index, axis=2)
         beams = beams._replace(
             tokens=ops.where(in_prompt, given, beams.tokens),
@@ -132,7 +134,7 @@ def beam_search(
         )
         token_ids, scores = _extended(token_ids, beams, index), beams.sums
         cache = _reorder_cache(cache, beams.parents)
-        # Of equal scores the one that stopped by itself came first.
+        # Of equal scores the one that stopped by itself comes first.
         is_cut_off = (index + 1 >= end) & ~in_prompt
         ended = penalized(ops.where(is_cut_off, scores, NEVER), index + 1)
         pool = _best_of(pool, token_ids, index + 1, ended)
@@ -146,7 +148,7 @@ def beam_search(
     start = (ops.min(prompt_lengths), token_ids, scores, pool, cache)
     _, token_ids, scores, pool, _ = ops.while_loop(unfinished, body, start)
     cut_off = penalized(scores, end)
-    # Prompts that left no room for an answer are still to come.
+    # Prompts that left no room for an answer are not in the pool yet.
     token_ids, ends, scores = _best_of(pool, token_ids, end, cut_off)
     mask = ops.arange(length, dtype="int32") < ends[..., None]
     return {"token_ids": token_ids, "padding_mask": mask, "scores": scores}
@@ -192,7 +194,7 @@ def _first_beams(token_ids, prompt_lengths, cache, num_beams):
 
 
 def _extensions(logits, scores, num_beams, num_stops):
-    """The likeliest extensions, enough that all beams can go on."""
+    """The most probable extensions, enough that all beams can continue."""
     vocabulary_size = logits.shape[-1]
     if num_beams > vocabulary_size:
         raise ValueError(
@@ -202,8 +204,8 @@ def _extensions(logits, scores, num_beams, num_stops):
     log_probabilities = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
     sums = ops.reshape(scores, (-1, 1)) + log_probabilities  # (B * K, V)
     sums = ops.reshape(sums, (-1, num_beams * vocabulary_size))
-    # Each beam may have all stop tokens before another. A single beam has no
-    # others beside it: it stops.
+    # In each beam all stop tokens may rank before another token. A single beam
+    # has no others beside it: it stops.
     count = num_beams * (1 + num_stops) if num_beams > 1 else 1
     best, indices = ops.top_k(sums, min(count, sums.shape[-1]))
     return _Extensions(
@@ -211,8 +213,8 @@ def _extensions(logits, scores, num_beams, num_stops):
     )
 
 
-def _going_on(found, stops, num_beams):
-    """The likeliest extensions without a stop token."""
+def _continuing(found, stops, num_beams):
+    """The most probable extensions without a stop token."""
     sums, places = ops.top_k(ops.where(stops, NEVER, found.sums), num_beams)
     parents, tokens = (
         ops.take_along_axis(x, places, axis=1)
@@ -266,11 +268,12 @@ def _reorder_cache(cache, parents):
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
 class BeamSampler(keras_hub.samplers.Sampler):
-    """The likeliest answer that `beam_search` finds.
+    """The best answer that `beam_search` finds.
 
     The defaults are those of Brown et al. 2020, section 2.4. keras-hub's beam
-    sampler compares sums of log-probabilities whatever their length, and goes
-    on behind a stop token as long as one beam has none; this one does neither.
+    sampler compares sums of log-probabilities whatever their length, and
+    continues after a stop token as long as one beam has none; this one does
+    neither.
 
     Args:
         num_beams: int. Beams of a prompt. Defaults to `4`.
@@ -279,10 +282,10 @@ class BeamSampler(keras_hub.samplers.Sampler):
         return_all_beams: bool. Whether a call returns every beam, ids of shape
             `(batch, num_beams, length)`, and their scores, shape
             `(batch, num_beams)`, best first, instead of the best beam. Not for
-            `generate`, which takes one answer. Defaults to `False`.
+            `generate`, which expects one answer. Defaults to `False`.
 
     Raises:
-        ValueError: If `num_beams` is no integer of at least 1, or
+        ValueError: If `num_beams` is not an integer of at least 1, or
             `length_penalty` is negative or not finite.
 
     Example:

@@ -11,17 +11,17 @@ class DecodeState(typing.NamedTuple):
 
     index: typing.Any
     token_ids: typing.Any
-    stopped: typing.Any
+    finished: typing.Any  # Which rows have ended, shape (B,).
     cache: typing.Any
-    watched: typing.Any = ()
+    criteria_state: typing.Any = ()
 
 
 def decode(next_logits, choose, token_ids, padding_mask, cache, stop_token_ids):
     """Continues a batch of right-padded prompts up to their full length.
 
     A longer prompt of the batch keeps its tokens while shorter ones are
-    continued, so every row gives what it gives alone. The loop ends early when
-    all rows have stopped.
+    continued: a row's answer does not depend on the others. The loop ends when
+    all rows have finished.
 
     Args:
         next_logits: callable. `next_logits(token_ids, cache, index)` returns
@@ -37,8 +37,8 @@ def decode(next_logits, choose, token_ids, padding_mask, cache, stop_token_ids):
             a negative one never occurs.
 
     Returns:
-        The token ids, shape `(batch, length)`. What stands behind the stop
-        token of a row means nothing: see `mask_up_to_stop`.
+        The token ids, shape `(batch, length)`. What follows the stop token
+        of a row means nothing: see `mask_up_to_stop`.
 
     Example:
 
@@ -68,11 +68,13 @@ def decode(next_logits, choose, token_ids, padding_mask, cache, stop_token_ids):
     ).token_ids
 
 
-def start_decoding(token_ids, padding_mask, cache, watched=()):
-    """The state in front of the first position after the shortest prompt."""
+def start_decoding(token_ids, padding_mask, cache, criteria_state=()):
+    """The state before the first position after the shortest prompt."""
     lengths = ops.sum(ops.cast(padding_mask, "int32"), axis=-1)
-    stopped = ops.zeros_like(padding_mask[:, 0])
-    return DecodeState(ops.min(lengths), token_ids, stopped, cache, watched)
+    finished = ops.zeros_like(padding_mask[:, 0])
+    return DecodeState(
+        ops.min(lengths), token_ids, finished, cache, criteria_state
+    )
 
 
 def decode_until(
@@ -82,11 +84,14 @@ def decode_until(
     state,
     padding_mask,
     stop_token_ids,
-    watch=None,
+    stopping_criteria=None,
     variables=(),
 ):
-    """Goes on with decoding up to a position, or until all rows have
-    stopped.
+    """Continues decoding up to a position, or until all rows have finished.
+
+    `stopping_criteria(criteria_state, chosen, is_answer)` returns its next
+    state and which rows end with the chosen ids, beside those that end at a
+    stop token.
     """
     length = ops.shape(state.token_ids)[1]
     lengths = ops.sum(ops.cast(padding_mask, "int32"), axis=-1)
@@ -94,29 +99,31 @@ def decode_until(
     variables = loop_variables(variables)
     choose = without_state(choose, variables)
 
-    def unfinished(values, index, token_ids, stopped, cache, watched):
-        return (index < end) & ~ops.all(stopped)
+    def unfinished(values, index, token_ids, finished, cache, criteria_state):
+        return (index < end) & ~ops.all(finished)
 
-    def body(values, index, token_ids, stopped, cache, watched):
+    def body(values, index, token_ids, finished, cache, criteria_state):
         logits, cache = next_logits(token_ids, cache, index)
         chosen, values = choose(values, logits, index)
         chosen = ops.cast(chosen, token_ids.dtype)
         previous = ops.take(token_ids, index - 1, axis=1)
-        chosen = ops.where(stopped, previous, chosen)  # (B,)
+        chosen = ops.where(finished, previous, chosen)  # (B,)
         here = ops.arange(length, dtype="int32") == index
         token_ids = ops.where(here & ~padding_mask, chosen[:, None], token_ids)
-        is_answer = (index >= lengths) & ~stopped
+        is_answer = (index >= lengths) & ~finished
         stops = is_stop_token(chosen, stop_token_ids)
-        if watch is not None:
-            watched, ends = watch(watched, chosen, is_answer)
+        if stopping_criteria is not None:
+            criteria_state, ends = stopping_criteria(
+                criteria_state, chosen, is_answer
+            )
             stops = stops | ends
         return (
             values,
             index + 1,
             token_ids,
-            stopped | (stops & is_answer),
+            finished | (stops & is_answer),
             cache,
-            watched,
+            criteria_state,
         )
 
     values = tuple(variable.value for variable in variables)
@@ -143,10 +150,10 @@ def mask_up_to_stop(token_ids, prompt_mask, stop_token_ids):
 
 
 def loop_variables(variables):
-    """Which variables have to go round a loop with its tensors.
+    """Lists the variables that a loop must carry with its tensors.
 
-    TensorFlow's loops assign to variables as they run. What a body assigns on
-    JAX is gone behind the loop, if it does not come out of it.
+    TensorFlow's loops assign to variables as they run. On JAX an assignment
+    is lost after the loop unless the loop returns it.
     """
     return [] if keras.config.backend() == "tensorflow" else list(variables)
 

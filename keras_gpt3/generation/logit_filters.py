@@ -39,7 +39,7 @@ def keep_top_k(logits, k):
         if not 0 < k < vocabulary_size:
             return logits
         if not _sorts_slowly():
-            # Of a number known beforehand only so many are sorted.
+            # Where the number is known beforehand, only so many are sorted.
             highest, _ = ops.top_k(logits, int(k))
             return _keep(logits, logits >= highest[:, -1:])
     k = per_row(k, "int32")
@@ -63,16 +63,16 @@ def _keep_each_top_k(logits, k):
 
 
 def keep_top_p(logits, p):
-    """Removes all but the likeliest tokens that together reach `p`.
+    """Removes all but the most probable tokens that together reach `p`.
 
     Nucleus sampling: each row keeps the smallest set of tokens whose
-    probability is at least `p`. Among tokens of one score the lower ids are
-    taken first, so that the set is the same on every device.
+    probability is at least `p`. Of tokens with equal scores the lower ids come
+    first, so that the set is the same on every device.
 
     Args:
         logits: tensor of shape `(batch, vocabulary_size)`, any float dtype.
         p: float, or float tensor of shape `()` or `(batch,)`. From 0, which
-            keeps the likeliest token alone, to 1, which keeps all.
+            keeps the most probable token alone, to 1, which keeps all.
 
     Returns:
         A tensor of the shape and dtype of `logits`; removed scores are
@@ -137,15 +137,15 @@ def _nucleus_by_threshold(scores, p):
 
 
 def keep_min_p(logits, min_p):
-    """Removes tokens much less likely than the likeliest of their row.
+    """Removes tokens much less probable than the first of their row.
 
     Kept are the tokens of at least `min_p` times the highest probability.
 
     Args:
         logits: tensor of shape `(batch, vocabulary_size)`, any float dtype.
         min_p: float, or float tensor of shape `()` or `(batch,)`. From 0,
-            which keeps all, to 1, which keeps the likeliest token and those
-            that tie with it.
+            which keeps all, to 1, which keeps the most probable token and
+            those that tie with it.
 
     Returns:
         A tensor of the shape and dtype of `logits`; removed scores are
@@ -190,7 +190,7 @@ _BITS = (1 << np.arange(31, -1, -1, "uint32")).view("int32")
 
 
 def score_threshold(scores, weights, total):
-    """Finds the highest score from which on upwards all weigh a total.
+    """Finds the highest score such that it and all above it weigh a total.
 
     XLA sorts a vocabulary slowly on a CPU. Here 32 sums over it decide the
     bits of the threshold, one each. B = batch, V = vocabulary.
@@ -208,7 +208,7 @@ def score_threshold(scores, weights, total):
     pattern = ops.zeros_like(keys[:, :1])
     pattern = ops.fori_loop(0, 32, decide_bit, pattern)
     key = pattern ^ _LOWEST
-    # Too much was asked for, or nothing.
+    # The total may be more than all weigh, or nothing.
     key = ops.maximum(key, ops.min(keys, axis=-1, keepdims=True))
     key = ops.minimum(key, ops.max(keys, axis=-1, keepdims=True))
     return ops.view(_flip_negative(key), "float32")
@@ -234,8 +234,8 @@ def per_row(setting, dtype):
 def rule_out_unknown(logits, num_known):
     """Removes the scores of ids beyond the tokenizer's.
 
-    A vocabulary is often made larger than the tokenizer's, to a multiple that
-    devices divide; the additional ids have no text.
+    The vocabulary is often padded to a multiple that devices divide; the
+    additional ids have no text.
     """
     vocabulary_size = logits.shape[-1]
     if num_known is None or num_known >= vocabulary_size:

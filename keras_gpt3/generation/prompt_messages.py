@@ -1,7 +1,7 @@
-"""What is said of prompts and stop strings that cannot be served.
+"""Error messages about prompts and stop strings.
 
-Each error comes in two parts, before and behind the value, so that a graph can
-say it too; a graph prints quotes with backslashes, hence there are none.
+Each comes in two parts, before and after the value, so that a graph can print
+it as well; a graph prints quotes with backslashes, hence there are none.
 """
 
 EMPTY_PROMPT = (

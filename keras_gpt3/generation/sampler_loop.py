@@ -34,7 +34,7 @@ def sample(
         the mask ends with the first stop token that was generated.
 
     Raises:
-        ValueError: If the sampler gives several answers for a prompt.
+        ValueError: If the sampler returns several answers for a prompt.
 
     Example:
 
@@ -63,12 +63,11 @@ def sample(
     lengths = ops.sum(ops.cast(padding_mask, "int32"), axis=-1)
     generated = sampler(
         next=next_logits,
-        # GPT-3 pads with the end of text, which the sampler would take for
-        # the end of an answer: no id stands where there is none yet.
+        # GPT-3 pads with the end of text, which the sampler would mistake for
+        # the end of an answer: positions to come have no valid id.
         prompt=ops.where(padding_mask, token_ids, -1),
         cache=cache,
-        # Longer prompts are kept: the sampler does not write where the mask
-        # is set.
+        # Longer prompts are kept: the sampler writes only outside the mask.
         index=ops.min(lengths),
         mask=padding_mask,
         stop_token_ids=stop_token_ids,
@@ -76,7 +75,7 @@ def sample(
     )
     if isinstance(generated, tuple):
         raise ValueError(
-            "sampler must give one answer for each prompt. Received: "
+            "sampler must return one answer for each prompt. Received: "
             f"sampler={type(sampler).__name__} with return_all_beams=True. "
             "Use keras_gpt3.generation.beam_search for all answers."
         )

@@ -1,12 +1,12 @@
 """Settings of sampling, with their checks.
 
-Python, the signatures of an export and a server refuse the same values with
-the same words: the texts come in two parts, before and behind the value.
+Python, the signatures of an export and a server reject the same values with
+the same words: the texts come in two parts, before and after the value.
 """
 
-import dataclasses
 import math
 import numbers
+import typing
 
 import numpy as np
 
@@ -14,54 +14,41 @@ from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.echoed_value import echoed
 
 
-@dataclasses.dataclass(frozen=True)
-class SettingRange:
+class SettingRange(typing.NamedTuple):
     """The numbers that a setting may be."""
 
-    low: float
-    high: float
-    includes_low: bool
-    includes_high: bool
+    contains: typing.Callable  # Of a number or a tensor.
     rule: str
     remedy: str
 
-    def contains(self, x):
-        """Whether numbers lie in the range."""
-        above = x >= self.low if self.includes_low else x > self.low
-        below = x <= self.high if self.includes_high else x < self.high
-        return above & below
 
-
+# OpenAI's range.
+_PENALTIES = SettingRange(
+    lambda x: (x >= -2) & (x <= 2), "from -2 to 2", "Use 0.0 for no penalty."
+)
 SETTING_RANGES = {
     "temperature": SettingRange(
-        0, math.inf, True, False, "of at least 0", "Use 0 for greedy decoding."
+        lambda x: (x >= 0) & (x < math.inf),
+        "of at least 0",
+        "Use 0 for greedy decoding.",
     ),
     "top_p": SettingRange(
-        0,
-        1,
-        False,
-        True,
+        lambda x: (x > 0) & (x <= 1),
         "above 0 and at most 1",
         "Use 1.0 to draw among all tokens.",
     ),
     "min_p": SettingRange(
-        0,
-        1,
-        True,
-        False,
+        lambda x: (x >= 0) & (x < 1),
         "of at least 0 and below 1",
         "Use 0.0 to draw among all tokens.",
     ),
     "repetition_penalty": SettingRange(
-        0, math.inf, False, False, "above 0", "Use 1.0 for no penalty."
+        lambda x: (x > 0) & (x < math.inf),
+        "above 0",
+        "Use 1.0 for no penalty.",
     ),
-    # OpenAI's range.
-    "presence_penalty": SettingRange(
-        -2, 2, True, True, "from -2 to 2", "Use 0.0 for no penalty."
-    ),
-    "frequency_penalty": SettingRange(
-        -2, 2, True, True, "from -2 to 2", "Use 0.0 for no penalty."
-    ),
+    "presence_penalty": _PENALTIES,
+    "frequency_penalty": _PENALTIES,
 }
 
 
@@ -86,7 +73,7 @@ def check_sampling_number(name, value):
 
 
 def check_seed(seed):
-    """Raises unless a seed is an integer that TensorFlow's draws take."""
+    """Raises unless a seed is an integer that TensorFlow's draws accept."""
     check_integer("seed", seed, minimum=0)
     if seed >= 2**31:
         raise ValueError(
@@ -96,25 +83,26 @@ def check_seed(seed):
     return int(seed)
 
 
-SAMPLING_OPTIONS = (
-    "temperature",
-    "top_k",
-    "top_p",
-    "min_p",
-    "repetition_penalty",
-    "presence_penalty",
-    "frequency_penalty",
-    "logit_bias",
-    "seed",
-)
+# All but those of temperature and seed change nothing.
+SAMPLING_DEFAULTS = {
+    "temperature": 1.0,
+    "top_k": 0,
+    "top_p": 1.0,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    "logit_bias": None,
+    "seed": None,
+}
 
 
 def check_sampling_options(options):
     """Raises unless options are known and their values allowed."""
-    unknown = sorted(set(options) - set(SAMPLING_OPTIONS))
+    unknown = sorted(set(options) - set(SAMPLING_DEFAULTS))
     if unknown:
         raise ValueError(
-            f"Sampling options must be among {', '.join(SAMPLING_OPTIONS)}. "
+            f"Sampling options must be among {', '.join(SAMPLING_DEFAULTS)}. "
             f"Received: {', '.join(unknown)}. Check the spelling."
         )
     return {name: _checked(name, value) for name, value in options.items()}

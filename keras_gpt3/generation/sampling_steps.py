@@ -4,49 +4,41 @@ import keras
 import keras_hub
 from keras import ops
 
-from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.generation.decode_loop import decode
-from keras_gpt3.generation.sampling_settings import check_logit_bias
-from keras_gpt3.generation.sampling_settings import check_sampling_number
-from keras_gpt3.generation.sampling_settings import check_seed
+from keras_gpt3.generation.sampling_settings import SAMPLING_DEFAULTS
+from keras_gpt3.generation.sampling_settings import check_sampling_options
 from keras_gpt3.generation.sampling_settings import logit_bias_vector
 from keras_gpt3.generation.token_choice import choose_token
 from keras_gpt3.generation.token_penalties import penalize_frequency
 from keras_gpt3.generation.token_penalties import penalize_presence
 from keras_gpt3.generation.token_penalties import penalize_repetition
 
-# Values at which an option changes nothing.
-_NEUTRAL = {
-    "top_k": 0,
-    "top_p": 1.0,
-    "min_p": 0.0,
-    "repetition_penalty": 1.0,
-    "presence_penalty": 0.0,
-    "frequency_penalty": 0.0,
-    "logit_bias": None,
+# Of tokens of the answer, in vLLM's order.
+_ANSWER_PENALTIES = {
+    "frequency_penalty": penalize_frequency,
+    "presence_penalty": penalize_presence,
 }
-_DEFAULTS = _NEUTRAL | {"temperature": 1.0, "seed": None}
 
 
 def active_settings(options):
     """Completes options by their defaults and drops what changes nothing."""
     return {
         name: value
-        for name, value in (_DEFAULTS | options).items()
-        if name not in _NEUTRAL or (value or None) != (_NEUTRAL[name] or None)
+        for name, value in (SAMPLING_DEFAULTS | options).items()
+        if name in ("temperature", "seed")
+        or (value or None) != (SAMPLING_DEFAULTS[name] or None)
     }
 
 
 def settings_steps(settings, next_logits, prompt_lengths):
     """The two steps of sampling by settings.
 
-    The scores get, in vLLM's order, the biases, the repetition penalty, the
-    frequency and the presence penalty; then `choose_token` applies the rest.
+    In vLLM's order, the biases, the repetition penalty, the frequency and the
+    presence penalty are applied to the scores; `choose_token` does the rest.
     """
     choice = {"temperature": 1.0, "top_k": 0, "seed": 0}
-    for name in (*choice, "top_p", "min_p"):
-        if name in settings:
-            choice[name] = settings[name]
+    names = (*choice, "top_p", "min_p")
+    choice |= {name: settings[name] for name in names if name in settings}
 
     def penalized_logits(token_ids, cache, index):
         logits, cache = next_logits(token_ids, cache, index)
@@ -60,9 +52,7 @@ def settings_steps(settings, next_logits, prompt_lengths):
 
 
 def sampler_steps(sampler):
-    """The choice of a keras-hub sampler that looks at one position at a
-    time.
-    """
+    """The choice of a keras-hub sampler that sees one position at a time."""
 
     def choose(logits, index):
         return sampler.get_next_token(sampler.compute_probabilities(logits))
@@ -91,40 +81,35 @@ def _penalized(logits, token_ids, index, prompt_lengths, settings):
             logits, token_ids, index, settings["repetition_penalty"]
         )
     answer = (token_ids, index, prompt_lengths)
-    if "frequency_penalty" in settings:
-        logits = penalize_frequency(
-            logits, *answer, settings["frequency_penalty"]
-        )
-    if "presence_penalty" in settings:
-        logits = penalize_presence(
-            logits, *answer, settings["presence_penalty"]
-        )
+    for name, penalize in _ANSWER_PENALTIES.items():
+        if name in settings:
+            logits = penalize(logits, *answer, settings[name])
     return logits
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
 class SeededSampler(keras_hub.samplers.Sampler):
-    """Sampling that gives the same answer for the same seed.
+    """A sampler that returns the same answer for the same seed.
 
-    keras-hub's samplers draw from a generator that moves on with each call.
-    Here the draw for a position depends on seed and position alone: with a
-    seed the same prompt gives the same answer, live or from an exported model,
-    alone or in a batch. Without one each row of each call draws by a seed of
+    keras-hub's samplers draw from a generator that advances with each call.
+    Here the draw at a position depends on seed and position alone: with a
+    seed the same prompt has the same answer, live or from an exported model,
+    alone or in a batch. Without one each row of each call draws with a seed of
     its own, which `keras.utils.set_random_seed` fixes.
 
-    The scores get, in vLLM's order, the biases, the repetition penalty, the
-    frequency and the presence penalty; then `choose_token` applies temperature,
-    top-k, top-p and min-p, and draws. At temperature 0 it takes the highest
-    score after biases and penalties.
+    In vLLM's order, the biases, the repetition penalty, the frequency and the
+    presence penalty are applied to the scores; then `choose_token` applies
+    temperature, top-k, top-p and min-p, and draws. At temperature 0 it chooses
+    the highest score after biases and penalties.
 
     Args:
         temperature: float. Divides the scores; 0 is greedy. Defaults to `1.0`.
         top_k: int. Number of tokens to draw among; 0 is all. Defaults to `0`.
         seed: int. Decides the draws. Defaults to `None`: other draws for each
             row and call.
-        top_p: float. The tokens to draw among are the likeliest that reach
-            this probability together. Defaults to `1.0`, all.
-        min_p: float. Tokens less likely than this share of the highest
+        top_p: float. The tokens to draw among are the most probable ones that
+            together reach this probability. Defaults to `1.0`, all.
+        min_p: float. Tokens less probable than this fraction of the highest
             probability are not drawn. Defaults to `0.0`, all are.
         repetition_penalty: float. Divides the positive scores of tokens of
             prompt and answer, and multiplies negative ones. Defaults to `1.0`,
@@ -137,8 +122,8 @@ class SeededSampler(keras_hub.samplers.Sampler):
             scores; -1e9 rules a token out. Defaults to `None`.
 
     Raises:
-        ValueError: If a setting is out of its range; in `generate`, if the
-            vocabulary has no such id as `logit_bias` names.
+        ValueError: If a setting is out of its range; in `generate`, if
+            `logit_bias` has an id outside the vocabulary.
 
     Example:
 
@@ -163,25 +148,25 @@ class SeededSampler(keras_hub.samplers.Sampler):
         frequency_penalty=0.0,
         logit_bias=None,
     ):
-        super().__init__(check_sampling_number("temperature", temperature))
-        check_integer("top_k", top_k, minimum=0)
-        self.top_k = int(top_k)
-        self.seed = None if seed is None else check_seed(seed)
+        options = check_sampling_options(
+            {
+                "temperature": temperature,
+                "top_k": top_k,
+                "seed": seed,
+                "top_p": top_p,
+                "min_p": min_p,
+                "repetition_penalty": repetition_penalty,
+                "presence_penalty": presence_penalty,
+                "frequency_penalty": frequency_penalty,
+                "logit_bias": logit_bias,
+            }
+        )
+        super().__init__(options["temperature"])
+        for name, value in options.items():
+            setattr(self, name, value)
         if seed is None:
-            # A variable: a compiled call draws anew, too.
+            # A variable: a compiled call draws anew as well.
             self.seed_generator = keras.random.SeedGenerator()
-        self.top_p = check_sampling_number("top_p", top_p)
-        self.min_p = check_sampling_number("min_p", min_p)
-        self.repetition_penalty = check_sampling_number(
-            "repetition_penalty", repetition_penalty
-        )
-        self.presence_penalty = check_sampling_number(
-            "presence_penalty", presence_penalty
-        )
-        self.frequency_penalty = check_sampling_number(
-            "frequency_penalty", frequency_penalty
-        )
-        self.logit_bias = check_logit_bias(logit_bias)
 
     def __call__(
         self,
@@ -218,13 +203,4 @@ class SeededSampler(keras_hub.samplers.Sampler):
         return cls(**config)
 
     def get_config(self):
-        return super().get_config() | {
-            "top_k": self.top_k,
-            "seed": self.seed,
-            "top_p": self.top_p,
-            "min_p": self.min_p,
-            "repetition_penalty": self.repetition_penalty,
-            "presence_penalty": self.presence_penalty,
-            "frequency_penalty": self.frequency_penalty,
-            "logit_bias": self.logit_bias,
-        }
+        return {name: getattr(self, name) for name in SAMPLING_DEFAULTS}

@@ -1,4 +1,4 @@
-"""Strings at which an answer ends, wherever the tokens' borders lie."""
+"""Strings at which an answer ends, wherever tokens begin and end."""
 
 import codecs
 
@@ -24,7 +24,7 @@ def cut_at_stop(text, stop):
 
 
 def held_back(text, stop):
-    """How much of a text's end may turn out to begin a stop string."""
+    """The length of the text's end that may be the start of a stop string."""
     longest = 0
     for s in stop:
         for length in range(min(len(s) - 1, len(text)), longest, -1):
@@ -36,7 +36,7 @@ def held_back(text, stop):
 
 def _printed(strings):
     """As a graph prints them: a list without quotes, on one line."""
-    # Nothing would be left of empty ones, which no graph refuses.
+    # Nothing would be left of empty ones, which no graph rejects.
     if not isinstance(strings, (list, tuple)) or not any(strings):
         return repr(strings)
     shown = (repr(s)[1:-1] if isinstance(s, str) else repr(s) for s in strings)
@@ -46,9 +46,9 @@ def _printed(strings):
 class TextPieces:
     """Turns the bytes of tokens into pieces of text that can be shown.
 
-    A token may end amid a character, and a stop string may begin amid a token:
-    what is not decided yet is held back. The pieces together are the answer,
-    up to the first stop string.
+    A token may end in the middle of a multi-byte character, and a stop string
+    may begin in the middle of a token: what is not decided yet is held back.
+    The concatenated pieces are the answer, up to the first stop string.
 
     Args:
         stop: tuple of strings that end the answer. Defaults to `()`.
@@ -73,17 +73,17 @@ class TextPieces:
         self._waiting = b""
 
     def feed(self, new):
-        """Takes in bytes.
+        """Adds the bytes of the next tokens.
 
         Args:
-            new: bytes. Those of the next tokens.
+            new: bytes.
 
         Returns:
-            A string, what can be shown now; empty once a stop string was met.
+            A string, what can be shown now; empty after a stop string.
         """
         if self.stopped:
             return ""
-        # As bytes: an exported graph compares them, too.
+        # As bytes, as an exported graph compares them.
         found, self.stopped = cut_at_stop(self._waiting + new, self._stop)
         if self.stopped:
             return self._decoder.decode(found, final=True)
@@ -92,11 +92,10 @@ class TextPieces:
         return self._decoder.decode(shown)
 
     def finish(self):
-        """Says that no more bytes come.
+        """Ends the text.
 
         Returns:
-            A string, what was held back; a character that was never completed
-            is U+FFFD.
+            A string, what was held back; an incomplete character is U+FFFD.
         """
         waiting = b"" if self.stopped else self._waiting
         return self._decoder.decode(waiting, final=True)

@@ -19,7 +19,7 @@ def choose_token(logits, index, temperature, top_k, seed, top_p=1.0, min_p=0.0):
 
     Biases and penalties on the scores come before this. Then, in Hugging
     Face's order: temperature, top-k, top-p among what top-k keeps, min-p, and
-    the draw. (vLLM takes min-p before top-k and top-p.)
+    the draw. (vLLM applies min-p before top-k and top-p.)
 
     All settings may be tensors, one value for all rows or one for each: one
     compiled graph serves every request. Filters that no row uses cost nothing.
@@ -35,7 +35,7 @@ def choose_token(logits, index, temperature, top_k, seed, top_p=1.0, min_p=0.0):
             depends on its own seed and on `index` alone: rows of one seed
             share their randomness.
         top_p: float, or float tensor of shape `()` or `(batch,)`. Probability
-            that the tokens to draw among reach together, see `keep_top_p`.
+            that the tokens to draw among reach together; see `keep_top_p`.
             Defaults to `1.0`, all.
         min_p: float, or float tensor of shape `()` or `(batch,)`. Least
             probability, as a share of the highest, see `keep_min_p`. Defaults
@@ -77,7 +77,7 @@ def gumbel_noise(seed, index, vocabulary_size):
         return -ops.log(-ops.log(uniform))
 
     seed = ops.cast(seed, "int32")
-    # One draw for all rows: a row of a batch gets what it would get alone.
+    # One draw for all rows: a row of a batch draws as it would alone.
     if not len(seed.shape):
         return draw(seed)
     # TensorFlow draws other numbers where it draws for several at once.
@@ -91,9 +91,9 @@ def _uniform(seed, size):
         return keras.random.uniform((size,), 1e-20, 1.0, "float32", seed)
     import tensorflow as tf
 
-    # Philox gives the same bits on every device and under XLA, but XLA makes
-    # other fractions of them: hence integers, and the fraction that the plain
-    # kernel makes, of the last 23 bits.
+    # Philox yields the same bits on every device and under XLA, but XLA turns
+    # them into other fractions: hence integers, and the fraction that the plain
+    # kernel computes, from the last 23 bits.
     bits = tf.random.stateless_uniform(
         (size,), seed.next(), None, None, tf.int32, alg="philox"
     )
@@ -105,7 +105,7 @@ class SeedAtPosition(keras.random.SeedGenerator):
     """The seed of one position.
 
     `keras.random` draws from a generator with state or from a Python int; this
-    generator has no state and takes tensors.
+    generator has no state and accepts tensors.
     """
 
     def __init__(self, seed, index):
@@ -113,9 +113,9 @@ class SeedAtPosition(keras.random.SeedGenerator):
         self._pair = (seed, index)
 
     def next(self, ordered=True):
-        """The seed as Keras' backends take it: two integers."""
+        """The seed as Keras' backends expect it: two integers."""
         pair = ops.stack([ops.cast(x, "int32") for x in self._pair])
-        # TensorFlow's stateless draws take int32. JAX's keys are uint32, which
-        # no negative number of Python's becomes by itself.
+        # TensorFlow's stateless draws expect int32. JAX's keys are uint32, to
+        # which it converts no negative number of Python's.
         on_tensorflow = keras.config.backend() == "tensorflow"
         return pair if on_tensorflow else ops.cast(pair, "uint32")

@@ -7,7 +7,7 @@ import ipaddress
 import time
 
 from starlette.applications import Starlette
-from starlette.convertors import Convertor  # codespell:ignore
+from starlette.convertors import StringConvertor  # codespell:ignore
 from starlette.convertors import register_url_convertor  # codespell:ignore
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -22,13 +22,14 @@ from starlette.routing import Route
 from keras_gpt3.serving.json_body import CLIENT_GONE
 from keras_gpt3.serving.json_body import RequestError
 from keras_gpt3.serving.json_body import json_text
+from keras_gpt3.serving.json_body import unexpected_error
 
 _PAGE = {
     "/": ("page.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
 }
-# The page loads nothing from elsewhere, and nobody may frame it.
+# The page loads nothing from elsewhere, and no other page may frame it.
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; "
     "style-src 'self'; connect-src 'self'; img-src data:; "
@@ -38,16 +39,10 @@ _PAGE_HEADERS = {
 }
 
 
-class _Name(Convertor):  # codespell:ignore
-    """A part of a path, up to the colon before its verb."""
+class _Name(StringConvertor):  # codespell:ignore
+    """A part of a path, which ends before the colon of a verb."""
 
     regex = "[^/:]+"
-
-    def convert(self, value):
-        return value
-
-    def to_string(self, value):
-        return value
 
 
 register_url_convertor("model", _Name())
@@ -75,7 +70,7 @@ def make_app(server):
         allow_hosts=settings.allow_hosts,
         allow_origins=settings.allow_origins,
     )
-    # A browser asks whether another page may, and reads it in the answers.
+    # Browsers ask in advance whether another page may send requests.
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.allow_origins,
@@ -86,16 +81,16 @@ def make_app(server):
         routes=listed,
         middleware=[guard, cors] if settings.allow_origins else [guard],
         exception_handlers={
-            HTTPException: _refused,
-            RequestError: _told,
-            Exception: _failed,
+            HTTPException: _no_route,
+            RequestError: _request_error,
+            Exception: _unexpected_error,
         },
         lifespan=routes.lifespan,
     )
 
 
 class _Routes:
-    """What each path does."""
+    """The handlers of the paths."""
 
     def __init__(self, server):
         self._server = server
@@ -105,8 +100,8 @@ class _Routes:
         watch = asyncio.create_task(self._server.watch())
         yield
         watch.cancel()
-        # In a thread: a batch that runs ends when it ends, and until then
-        # this one goes on hearing signals.
+        # In a thread: a running batch cannot be interrupted, and this thread
+        # must receive signals until it has ended.
         await asyncio.to_thread(self._server.close)
 
     async def page(self, request):
@@ -140,18 +135,18 @@ class _Routes:
     async def stream(self, request):
         body = await self._body(request)
         events = self._server.stream(*_model(request), body)
-        # What is refused has a status of its own: before the first event.
+        # An error before the first event has a status of its own.
         first = await unless_gone(request, anext(events))
         if first is None:
             return Response(status_code=CLIENT_GONE)
         return StreamingResponse(
-            _written(first, events),
+            _as_text(first, events),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
     async def _body(self, request):
-        """The body; one that does not come is counted, too."""
+        """The body; one that does not arrive is counted as well."""
         server, start = self._server, time.monotonic()
         limit = server.settings.max_body_bytes
         try:
@@ -164,8 +159,8 @@ class _Routes:
             raise
 
 
-async def _written(first, events):
-    """Events as text; an error on the way is the last one."""
+async def _as_text(first, events):
+    """Events as text; an error in between is the last one."""
     async with contextlib.aclosing(events):
         try:
             yield _event(first)
@@ -183,22 +178,18 @@ def _model(request):
     return request.path_params["name"], request.path_params.get("version")
 
 
-async def _told(request, error):
+async def _request_error(request, error):
     body = {"error": str(error)}
     return JSONResponse(body, error.status, headers=error.headers)
 
 
-async def _failed(request, error):
-    """What no other handler knows; it is logged besides."""
-    message = (
-        "A request must not fail. Received: "
-        f"{type(error).__name__}. See the server's log."
-    )
-    return JSONResponse({"error": message}, 500)
+async def _unexpected_error(request, error):
+    """What no other handler knows; Starlette logs it."""
+    return await _request_error(request, unexpected_error(error))
 
 
-async def _refused(request, error):
-    """A path or method that there is not, in the form of all errors."""
+async def _no_route(request, error):
+    """A path or method that does not exist, in the form of all errors."""
     path = f"{request.method} {request.url.path!a:.80}"
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "another method")
@@ -222,12 +213,11 @@ _JSON = "application/json"
 class RequestGuard:
     """ASGI middleware that checks `Host`, `Origin` and the content type.
 
-    A page that a browser has open sends requests to this machine too. It
-    cannot choose their `Origin`, and needs leave for JSON's content type; the
-    `Host` shows a name of its own that was pointed at this machine. So
-    addresses, `localhost` and the names allowed are taken as `Host`, and as
-    `Origin` the server's own and those allowed. What is no browser sends no
-    `Origin`.
+    Any page in a browser can send requests to this machine. It cannot choose
+    their `Origin`, and needs permission for JSON's content type; where its own
+    name was pointed at this machine, the `Host` shows that name. So `Host` must
+    be an address, `localhost` or an allowed name, and `Origin` the server's own
+    or an allowed one. Clients other than browsers send no `Origin`.
     """
 
     def __init__(self, app, allow_hosts=(), allow_origins=()):
@@ -236,25 +226,25 @@ class RequestGuard:
         self._origins = set(map(str.lower, allow_origins))
 
     async def __call__(self, scope, receive, send):
-        """Passes a request on, or answers it with what is wrong."""
+        """Passes a request on, or answers it with an error."""
         app = self._app
         if scope["type"] == "http":
-            refusal = self._refusal(scope["method"], Headers(scope=scope))
-            if refusal:
-                status, message = refusal
+            rejection = self._rejection(scope["method"], Headers(scope=scope))
+            if rejection:
+                status, message = rejection
                 app = JSONResponse({"error": message}, status)
         await app(scope, receive, send)
 
-    def _refusal(self, method, headers):
-        """The status and message for a request that is refused, or `None`."""
+    def _rejection(self, method, headers):
+        """The status and message for a rejected request, or `None`."""
         host, origin = headers.get("host"), headers.get("origin")
-        if host is not None and not self._takes_host(host):
+        if host is not None and not self._is_host_allowed(host):
             return 403, (
                 "Host must be an address, localhost or a name that this "
                 f"server knows. Received: Host={host!a:.80}. Start it with "
                 "--allow-host."
             )
-        if origin is not None and not self._takes_origin(origin, host):
+        if origin is not None and not self._is_origin_allowed(origin, host):
             return 403, (
                 "Origin must be this server's own, or one that it knows. "
                 f"Received: Origin={origin!a:.80}. Start it with "
@@ -269,11 +259,11 @@ class RequestGuard:
             )
         return None
 
-    def _takes_host(self, host):
+    def _is_host_allowed(self, host):
         name = _without_port(host.lower())
         return _ANY in self._hosts or name in self._hosts or _is_address(name)
 
-    def _takes_origin(self, origin, host):
+    def _is_origin_allowed(self, origin, host):
         origin = origin.lower()
         if _ANY in self._origins or origin in self._origins:
             return True
@@ -289,7 +279,7 @@ def _without_port(host):
 
 
 def _is_address(name):
-    """Whether no name server was asked for it."""
+    """Whether it is an IP address, which no name server was asked for."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -299,9 +289,9 @@ def _is_address(name):
 
 async def read_body(request, limit, seconds):
     """Reads the body of a request."""
-    said = request.headers.get("content-length", "0")
-    if said.isdecimal() and int(said) > limit:
-        raise _too_long(said, limit)
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > limit:
+        raise _too_long(announced, limit)
     body = bytearray()
     try:
         async with asyncio.timeout(seconds):
@@ -310,7 +300,14 @@ async def read_body(request, limit, seconds):
                 if len(body) > limit:
                     raise _too_long(f"{len(body)} or more", limit)
     except TimeoutError:
-        raise _too_slow(len(body), seconds) from None
+        raise RequestError(
+            408,
+            f"The body must come within {seconds:g} seconds. Received: "
+            f"bytes={len(body)}, and no end. Send it faster, or start the "
+            "server with a longer --receive-timeout.",
+            # The rest of the body must not be read as a request.
+            headers={"Connection": "close"},
+        ) from None
     except ClientDisconnect:
         raise RequestError(
             CLIENT_GONE,
@@ -321,7 +318,7 @@ async def read_body(request, limit, seconds):
 
 
 async def unless_gone(request, work):
-    """Waits for an answer as long as the client does."""
+    """Waits for an answer; `None` if the client disconnects before."""
     answer = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_disconnected(request))
     try:
@@ -330,24 +327,13 @@ async def unless_gone(request, work):
     finally:
         for task in (answer, gone):
             task.cancel()
-        # Cancelled, it still has to leave what it was counted in.
+        # A cancelled task must still leave the queue it was counted in.
         await asyncio.gather(answer, gone, return_exceptions=True)
 
 
 async def _disconnected(request):
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def _too_slow(received, seconds):
-    return RequestError(
-        408,
-        f"The body must come within {seconds:g} seconds. Received: "
-        f"bytes={received}, and no end. Send it faster, or start the server "
-        "with a longer --receive-timeout.",
-        # What may still come of it is no request.
-        headers={"Connection": "close"},
-    )
 
 
 def _too_long(received, limit):

@@ -1,24 +1,18 @@
 """A SavedModel, loaded with nothing but TensorFlow. TensorFlow only."""
 
 import dataclasses
-import functools
-import re
 
-import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 from tensorflow.core.protobuf import saved_model_pb2
 
-from keras_gpt3.generation.prompt_messages import too_long_message
+from keras_gpt3.export.version_folder import read_metadata
 from keras_gpt3.ops.graph_assertion import one_line_errors
-
-# What is refused for certain, and far from what an int32 holds.
-_TOO_MANY = 2**30
 
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """What a signature takes and gives."""
+    """The inputs and outputs of a signature."""
 
     inputs: dict
     outputs: dict
@@ -26,8 +20,23 @@ class Signature:
 
     @property
     def required(self):
-        """The names of inputs that may not be left out, in order."""
+        """The names of the inputs without a default, in order."""
         return tuple(sorted(set(self.inputs) - set(self.defaults)))
+
+    @property
+    def batches_rows(self):
+        """Whether rows of several requests may be run together.
+
+        So it is where texts, each with options of its own, are answered by a
+        value each.
+        """
+        texts = [self.inputs[name] for name in self.required]
+        options = [self.inputs[name] for name in self.defaults]
+        return (
+            all(s.dtype == tf.string and s.shape.rank == 1 for s in texts)
+            and all(s.shape.rank is None for s in options)
+            and all(s.shape.rank == 1 for s in self.outputs.values())
+        )
 
 
 class ExportedModel:
@@ -35,6 +44,12 @@ class ExportedModel:
 
     def __init__(self, path, version):
         self.version = version
+        metadata = read_metadata(path)
+        # The most tokens that prompt and answer may have together.
+        self.context = metadata["max_sequence_length"]
+        # A text of more bytes is certainly too long, and need not be
+        # tokenized to be rejected.
+        self.max_text_bytes = self.context * metadata.get("longest_token", 0)
         self._loaded = tf.saved_model.load(str(path))
         self._definitions = _signature_definitions(path)
         self.signatures = {
@@ -52,79 +67,22 @@ class ExportedModel:
         return {name: value.numpy() for name, value in answer.items()}
 
     def call_on_tensors(self, name, inputs):
-        """Calls a signature, and leaves its answer where it is."""
+        """Calls a signature; returns tensors, on their device."""
         signature = self.signatures[name]
         tensors = {
             key: tf.convert_to_tensor(inputs[key], spec.dtype)
             for key, spec in signature.inputs.items()
         }
-        for key, spec in signature.inputs.items():
-            _check_shape(key, tensors[key], spec)
         try:
             with one_line_errors():
                 return self._loaded.signatures[name](**tensors)
         except tf.errors.InvalidArgumentError as error:
-            # Not one of the export's own checks: TensorFlow's words.
+            # Not one of the export's own checks, but TensorFlow's.
             reason = str(error).strip().splitlines()[0]
             raise ValueError(
                 f"Inputs must be such as {name} takes. Received: {reason:.300}."
                 " See the metadata for its inputs."
             ) from None
-
-    @functools.cached_property
-    def context(self):
-        """The most tokens that prompt and answer may have together.
-
-        The signatures name it only where they refuse what does not fit.
-        """
-        inputs = dict(self.signatures["generate"].defaults)
-        inputs["prompts"] = np.array([b"a"], object)
-        inputs["max_new_tokens"] = np.array(_TOO_MANY)
-        said = re.escape(too_long_message("CONTEXT")[0])
-        message = "an answer"
-        try:
-            self.call("generate", inputs)
-        except ValueError as error:
-            message = str(error)
-        found = re.match(said.replace("CONTEXT", r"(\d+)"), message)
-        if not found:
-            raise ValueError(
-                "generate must say its context when it refuses what is too "
-                f"long. Received: {message}. Export the model again, with this "
-                "version of keras_gpt3."
-            )
-        return int(found[1])
-
-    @functools.cached_property
-    def max_text_bytes(self):
-        """The bytes that a text of a whole context may have.
-
-        More are certainly too long, and need not be tokenized to be refused.
-        """
-        size = self._vocabulary_size()
-        tokens = {
-            "token_ids": np.arange(size)[:, np.newaxis],
-            "lengths": np.ones(size, "int32"),
-        }
-        texts = self.call("detokenize", tokens)["texts"]
-        return self.context * max(map(len, texts))
-
-    def _vocabulary_size(self):
-        """What the graph says when it refuses an id, as `context` is found."""
-        message = "an answer"
-        try:
-            tokens = {"token_ids": [[_TOO_MANY]], "lengths": [1]}
-            self.call("detokenize", tokens)
-        except ValueError as error:
-            message = str(error)
-        found = re.search(r" from 0 to (\d+)\. Received: ", message)
-        if not found:
-            raise ValueError(
-                "detokenize must say its vocabulary when it refuses an id. "
-                f"Received: {message}. Export the model again, with this "
-                "version of keras_gpt3."
-            )
-        return int(found[1]) + 1
 
     def definitions(self):
         """The signatures as TensorFlow Serving's metadata writes them."""
@@ -152,12 +110,3 @@ def _defaults(definition):
         name: tf.make_ndarray(value)
         for name, value in definition.defaults.items()
     }
-
-
-def _check_shape(name, tensor, spec):
-    if not spec.shape.is_compatible_with(tensor.shape):
-        raise ValueError(
-            f"{name} must have the shape {spec.shape}. Received: "
-            f"{name}.shape={tuple(tensor.shape)}. Change its number of "
-            "dimensions."
-        )

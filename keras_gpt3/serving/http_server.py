@@ -1,22 +1,19 @@
-"""Uvicorn, told to say where it is and to end quietly."""
+"""Uvicorn, with limits of time that it lacks."""
 
-import contextlib
 import functools
+import http
 import math
 import resource
 import signal
 import socket
-import threading
 
 import h11
 import rich.console
 import uvicorn
-from uvicorn.protocols.http.h11_impl import STATUS_PHRASES
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from keras_gpt3.serving.json_body import json_text
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Besides the time that a request may take.
 _MORE_SECONDS = 5
 
@@ -28,18 +25,17 @@ class HttpServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                # The same on every machine, whatever else is installed.
+                # The same on every machine, whatever is installed.
                 loop="asyncio",
                 http=functools.partial(
-                    HttpProtocol,
-                    receive_timeout=settings.receive_timeout,
-                    max_connections=_max_connections(settings),
+                    HttpProtocol, receive_timeout=settings.receive_timeout
                 ),
-                # So many are accepted before the first of them is counted.
+                # Uvicorn rejects the connection with this number as well.
+                limit_concurrency=_max_connections(settings) + 1,
                 backlog=128,
                 ws="none",
                 lifespan="on",
-                # Python's own logging, as the rest of the package.
+                # Python's own logging, as in the rest of the package.
                 log_config=None,
                 # A warning for each bad request would fill a disk.
                 log_level="error",
@@ -52,169 +48,130 @@ class HttpServer(uvicorn.Server):
         self._message = message
 
     async def startup(self, sockets=None):
-        """Listens, and says so."""
+        """Listens, and prints the address."""
         await super().startup(sockets)
-        # Not rich's own console, which keeps what its first output was like.
+        # Not rich's global console, which keeps its first output's settings.
         rich.console.Console(soft_wrap=True).print(
             self._message, markup=False, highlight=False
         )
 
     def handle_exit(self, sig, frame):
-        """Stops; on a second Ctrl-C without waiting for what runs."""
+        """Stops; a second Ctrl-C does not wait for running work.
+
+        Uvicorn's own handler has the signal raised again at the end: the
+        process would not exit with 0.
+        """
         if self.should_exit and sig == signal.SIGINT:
-            # No exception ends a batch: it runs in TensorFlow's own code.
+            # No exception interrupts a batch, which runs in TensorFlow's code.
             signal.signal(sig, signal.SIG_DFL)
             signal.raise_signal(sig)
-        super().handle_exit(sig, frame)
+        self.should_exit = True
         if sig == signal.SIGINT:
             rich.console.Console(stderr=True, soft_wrap=True).print(
                 "Stopping when what runs is answered. Ctrl-C again stops now."
             )
 
-    @contextlib.contextmanager
-    def capture_signals(self):
-        """Ends on a signal, once: uvicorn would raise it again at the end."""
-        if threading.current_thread() is not threading.main_thread():
-            yield  # Python allows no handlers here.
-            return
-        before = {s: signal.signal(s, self.handle_exit) for s in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
 
 def _max_connections(settings):
-    """No more than half of the files that the process may open."""
+    """At most half of the files that the process may open."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files == resource.RLIM_INFINITY:
         return settings.max_connections
     return max(1, min(settings.max_connections, files // 2))
 
 
-# How often a half-closed connection is looked at.
+# How often a half-closed connection is checked.
 _LOOK_SECONDS = 0.25
 
 
 class HttpProtocol(H11Protocol):
-    """HTTP/1.1 with limits of time and number.
+    """HTTP/1.1 with limits of time.
 
-    Uvicorn limits the time between requests, but neither that of a request's
-    head, nor that of a body that nobody reads, nor the number of sockets that
-    are open; and it takes a client that has sent all and closed its half for
-    one that went away.
+    Uvicorn limits the time between requests, but not that of a request's head,
+    nor that of an answer that the client does not read; and it treats a client
+    that has closed its sending half as disconnected.
     """
 
-    def __init__(self, *, receive_timeout, max_connections, **settings):
+    def __init__(self, *, receive_timeout, **settings):
         super().__init__(**settings)
         self._receive_timeout = receive_timeout
-        self._max_connections = max_connections
         self._deadline = self._stall = self._look = None
         self._unsent = 0
 
     def connection_made(self, transport):
-        """Makes room for a client, or sends it away."""
+        """Starts the timer of the first request."""
         super().connection_made(transport)
-        self.began = self.loop.time()
         self._set_deadline()
-        if len(self.connections) > self._max_connections:
-            waiting = [c for c in self.connections if c.awaits_request()]
-            oldest = min(waiting, key=lambda c: c.began)
-            oldest.refuse(
-                503,
-                f"A server holds at most {self._max_connections} connections. "
-                "Received: one more. Try again later, or start it with a "
-                "higher --max-connections.",
-            )
 
     def connection_lost(self, exc):
-        """Stops the clocks."""
+        """Stops the timers."""
         for timer in (self._deadline, self._stall, self._look):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
 
-    def awaits_request(self):
-        """Whether the connection has no request that has come whole."""
-        return self._is_idle() or self.cycle.more_body
-
     def handle_events(self):
-        """Reads what has come; see `_set_deadline`."""
+        """Reads what has arrived; see `_set_deadline`."""
         super().handle_events()
         self._set_deadline()
 
     def on_response_complete(self):
-        """Goes on to the next request."""
+        """Waits for the next request."""
         super().on_response_complete()
-        self.began = self.loop.time()
         self._set_deadline()
         self._watch_unsent()
 
     def eof_received(self):
-        """Answers a client that has sent all and closed its half.
+        """Answers a client that has closed its sending half.
 
-        One that has closed both looks the same until something is sent to it,
-        so it is told that its request is worked on.
+        One that has closed both looks the same until something is sent to it:
+        it is sent 102, that its request is being processed.
         """
-        if self.awaits_request():
+        if self._is_idle() or self.cycle.more_body:
             return False
         self.cycle.keep_alive = False
-        if not self.cycle.response_started and self._takes_informational():
+        takes_informational = self.scope["http_version"] == "1.1"
+        if not self.cycle.response_started and takes_informational:
             event = h11.InformationalResponse(status_code=102, headers=[])
             self.transport.write(self.conn.send(event))
         self._look_for_reset()
         return True
 
     def send_400_response(self, msg):
-        """Refuses what is no HTTP."""
-        self.refuse(
+        """Rejects what is not HTTP."""
+        self._reject(
             400,
             "A request must be HTTP/1.1. Received: bytes that are not. Check "
             "the client.",
         )
 
-    def refuse(self, status, message):
-        """Says in JSON what is wrong, where it still can, and closes."""
+    def _reject(self, status, message):
+        """Sends an error in JSON if an answer is still due, and closes."""
         if self.transport.is_closing():
             return
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             body = json_text({"error": message}).encode()
-            headers = [
-                (b"content-type", b"application/json"),
-                (b"content-length", str(len(body)).encode()),
-                (b"connection", b"close"),
-            ]
-            phrase = STATUS_PHRASES[status]
-            for event in (
-                h11.Response(
-                    status_code=status, headers=headers, reason=phrase
-                ),
-                h11.Data(data=body),
-                h11.EndOfMessage(),
-            ):
+            response = h11.Response(
+                status_code=status,
+                headers=[
+                    ("content-type", "application/json"),
+                    ("content-length", str(len(body))),
+                    ("connection", "close"),
+                ],
+                reason=http.HTTPStatus(status).phrase,
+            )
+            for event in (response, h11.Data(data=body), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event))
         self.transport.close()
         self._watch_unsent()
 
-    def shutdown(self):
-        """Lets an answer end; a request that has not come whole has none."""
-        if not self._is_idle() and self.awaits_request():
-            self.refuse(
-                503,
-                "A request must come before the server stops. Received: a "
-                "part of one. Send it again later.",
-            )
-        else:
-            super().shutdown()
-
     def pause_writing(self):
-        """Gives a client time to read."""
+        """Starts the timer of a client that does not read."""
         super().pause_writing()
         self._watch_unsent()
 
     def resume_writing(self):
-        """Has seen that the client reads."""
+        """Notes that the client reads."""
         super().resume_writing()
         self._unsent = math.inf
 
@@ -222,10 +179,10 @@ class HttpProtocol(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _set_deadline(self):
-        """Starts a clock where the client is to send, and else stops it.
+        """Starts a timer while the client has to send, and else stops it.
 
-        What trickles in does not start it anew: it runs until the head of a
-        request, or a body whose answer is there, has come to its end.
+        Single bytes do not restart it: it runs until the head of a request, or
+        the rest of a body that is answered already, has arrived.
         """
         state = self.conn.their_state
         waits = state is h11.IDLE or (
@@ -236,11 +193,11 @@ class HttpProtocol(H11Protocol):
             self._deadline = None
         elif waits and self._deadline is None:
             self._deadline = self.loop.call_later(
-                self._receive_timeout, self._give_up
+                self._receive_timeout, self._time_out
             )
 
-    def _give_up(self):
-        self.refuse(
+    def _time_out(self):
+        self._reject(
             408,
             "A request must come within "
             f"{self._receive_timeout:g} seconds. Received: no end of it. Send "
@@ -248,7 +205,7 @@ class HttpProtocol(H11Protocol):
         )
 
     def _watch_unsent(self):
-        """Starts a clock for what the client has not taken yet."""
+        """Starts a timer for what the client has not read yet."""
         unsent = self.transport.get_write_buffer_size()
         if unsent and self._stall is None:
             self._unsent = unsent
@@ -263,11 +220,8 @@ class HttpProtocol(H11Protocol):
         else:
             self._watch_unsent()
 
-    def _takes_informational(self):
-        return self.scope["http_version"] == "1.1"
-
     def _look_for_reset(self):
-        """Ends the connection when the other side says that it is gone."""
+        """Closes the connection when the other side has reset it."""
         peer = self.transport.get_extra_info("socket")
         if self.transport.is_closing():
             return

@@ -1,8 +1,13 @@
-"""JSON in and out, and errors that answer in it."""
+"""JSON to arrays and back, as TensorFlow Serving writes it; errors in it."""
 
+import base64
+import binascii
 import json
 
+import numpy as np
+
 from keras_gpt3.tokenization.text_check import INVALID_UTF8
+from keras_gpt3.tokenization.text_check import check_text
 
 # A row of a cache has four, in an object in a list.
 _MAX_DEPTH = 16
@@ -41,7 +46,7 @@ def check_keys(what, keys, known):
     """Raises if there is a key that is not known."""
     unknown = [key for key in keys if key not in known]
     if unknown:
-        # Not as it came: a lone surrogate could not be sent back.
+        # Escaped: a lone surrogate could not be sent back.
         received = ", ".join(ascii(key)[1:-1] for key in unknown)
         raise ValueError(
             f"{what} must be among {', '.join(known)}. Received: "
@@ -50,7 +55,7 @@ def check_keys(what, keys, known):
 
 
 def _check_depth(value):
-    """Raises at lists in lists that no input has: what reads them recurses."""
+    """Raises for deeper lists than any input's: reading them recurses."""
     level = [value]
     for _ in range(_MAX_DEPTH):
         level = [
@@ -75,11 +80,112 @@ def _reason(error):
     return "a number of too many digits"
 
 
+# === Arrays ===
+
+
+_KINDS = {"b": "booleans", "i": "integers", "f": "numbers", "O": "strings"}
+
+
+def array_from_json(name, value, dtype):
+    """Turns nested lists into an array."""
+    nested = np.array(value, object)
+    leaves = [leaf_from_json(name, leaf, dtype) for leaf in nested.flat]
+    array = np.empty(len(leaves), dtype)
+    array[:] = leaves
+    return array.reshape(nested.shape)
+
+
+def leaf_from_json(name, value, dtype):
+    """Turns one value of a JSON into one of an array."""
+    if isinstance(value, list):
+        raise ValueError(
+            f"Lists of {name} must have one length at each depth. Received: "
+            "lists of different lengths. Pad them."
+        )
+    kind = _kind(dtype)
+    if kind == "O":
+        return _string(name, value)
+    is_bool = isinstance(value, bool)
+    if kind == "b" and is_bool:
+        return value
+    if kind == "i" and isinstance(value, int) and not is_bool:
+        limits = np.iinfo(dtype)
+        if limits.min <= value <= limits.max:
+            return value
+        raise ValueError(
+            f"{name} must fit {limits.bits} bits. Received: "
+            f"{name}={_short(value)}. Pass an integer from {limits.min} to "
+            f"{limits.max}."
+        )
+    if kind == "f" and isinstance(value, (int, float)) and not is_bool:
+        return float(value)
+    raise _wrong_type(name, value, dtype)
+
+
+def json_from_array(name, array):
+    """Turns an array into values of a JSON."""
+    values = array.tolist()
+    if array.dtype != object:
+        return values
+    return _written(values, as_bytes=name.endswith("_bytes"))
+
+
+def is_bytes_object(value):
+    """Whether a value of a JSON stands for bytes."""
+    return isinstance(value, dict) and list(value) == ["b64"]
+
+
+def _kind(dtype):
+    # numpy calls types that it does not know, such as bfloat16, void.
+    return "f" if dtype.kind == "V" else dtype.kind
+
+
+def _string(name, value):
+    if isinstance(value, str):
+        check_text(value)
+        return value.encode()
+    if is_bytes_object(value) and isinstance(value["b64"], str):
+        try:
+            return base64.b64decode(value["b64"], validate=True)
+        except (binascii.Error, ValueError):
+            raise ValueError(
+                f"b64 must be base64. Received: {name}={_short(value)}. Pass "
+                "plain strings as they are."
+            ) from None
+    raise _wrong_type(name, value, np.dtype(object))
+
+
+def _wrong_type(name, value, dtype):
+    return ValueError(
+        f"{name} must be {_KINDS[_kind(dtype)]}. Received: "
+        f"{name}={_short(value)}. Check the type of each value."
+    )
+
+
+def _short(value):
+    text = repr(value)
+    return text if len(text) <= 50 else f"{text[:47]}..."
+
+
+def _written(value, as_bytes):
+    if isinstance(value, list):
+        return [_written(part, as_bytes) for part in value]
+    if not as_bytes:
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            pass  # JSON has no other way to say bytes.
+    return {"b64": base64.b64encode(value).decode()}
+
+
+# === Answers ===
+
+
 def json_text(value):
     """Writes a value, list by list.
 
-    Python's own writer is not interrupted: on millions of numbers it would
-    keep the thread that talks HTTP waiting for seconds.
+    Python's own writer does not release the interpreter: on millions of
+    numbers it would block the event loop's thread for seconds.
     """
     if isinstance(value, dict):
         parts = [
@@ -92,14 +198,23 @@ def json_text(value):
     return json.dumps(value, ensure_ascii=False)
 
 
-# As others write it; nobody reads it.
+# nginx' status for a client that has gone; it is logged, not received.
 CLIENT_GONE = 499
 
 
 class RequestError(Exception):
-    """What a client is told, and the status to tell it with."""
+    """An error with the HTTP status that answers it."""
 
     def __init__(self, status, message, headers=None):
         super().__init__(message)
         self.status = status
         self.headers = dict(headers or {})
+
+
+def unexpected_error(error):
+    """The answer to what should not happen."""
+    return RequestError(
+        500,
+        "A request must not fail. Received: "
+        f"{type(error).__name__}. See the server's log.",
+    )

@@ -1,4 +1,4 @@
-"""What is served under one name: the newest version, and its limits."""
+"""The server of one model: its newest version, its limits, its counts."""
 
 import asyncio
 import concurrent.futures
@@ -6,21 +6,23 @@ import contextlib
 import logging
 import time
 
+import prometheus_client
 import tensorflow as tf
 
 from keras_gpt3.serving.exported_model import ExportedModel
 from keras_gpt3.serving.json_body import CLIENT_GONE
 from keras_gpt3.serving.json_body import RequestError
+from keras_gpt3.serving.json_body import unexpected_error
 from keras_gpt3.serving.predict_request import parse_predict
+from keras_gpt3.serving.predict_request import parse_stream
 from keras_gpt3.serving.served_model import ServedModel
-from keras_gpt3.serving.server_metrics import ServerMetrics
 from keras_gpt3.serving.version_folders import VersionLoader
 
 _LOG = logging.getLogger(__name__)
 
 
 class ModelServer:
-    """Serves the newest version of a folder, and the next one when it comes."""
+    """Serves the newest version of a folder, and newer ones as they appear."""
 
     def __init__(self, folder, settings):
         self.settings = settings
@@ -56,9 +58,9 @@ class ModelServer:
         start, is_first = time.monotonic(), True
         with self._counted(start, lambda: "stream"):
             served = self._find(name, version)
-            row = served.stream_row(body)
+            arrays = parse_stream(body, served.model, self.settings)
             with self._streams.admit():
-                async for piece in self._in_time(served.stream(row)):
+                async for piece in self._in_time(served.stream(arrays)):
                     if is_first:
                         seconds = time.monotonic() - start
                         self.metrics.first_piece_seconds.observe(seconds)
@@ -94,7 +96,7 @@ class ModelServer:
         }
 
     async def watch(self):
-        """Loads newer versions as they come, for ever."""
+        """Loads newer versions as they appear, for ever."""
         while True:
             await asyncio.sleep(self.settings.watch_seconds)
             await self.look_for_newer()
@@ -102,7 +104,7 @@ class ModelServer:
     async def look_for_newer(self):
         """Loads the newest version, if it is newer than the one served.
 
-        What runs on the old one is answered from it; see `VersionLoader`.
+        Running requests are answered from the old one; see `VersionLoader`.
         """
         newer = await asyncio.to_thread(self._versions.load_newer, self.version)
         if newer is not None:
@@ -110,18 +112,18 @@ class ModelServer:
             _LOG.info("Serving version %d.", self.version)
 
     def close(self):
-        """Waits for what runs, and stops the threads."""
+        """Waits for running work, and stops the threads."""
         self._threads.close()
 
     def _watch_numbers(self):
         self.metrics.watch(
             "keras_gpt3_prompts_inside",
-            "Prompts of requests that wait or run, streams apart.",
+            "Prompts of requests that wait or run, without streams.",
             lambda: self._queue.inside,
         )
         self.metrics.watch(
             "keras_gpt3_streams_inside",
-            "Streams that wait for their first piece or go on.",
+            "Streams that wait for their first piece or run.",
             lambda: self._streams.inside,
         )
         self.metrics.watch(
@@ -151,7 +153,7 @@ class ModelServer:
         return served
 
     async def _in_time(self, pieces):
-        """Pieces of a stream, as long as its time has not run out."""
+        """Pieces of a stream, until its time has run out."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self.settings.request_timeout
         async with contextlib.aclosing(pieces):
@@ -165,7 +167,7 @@ class ModelServer:
 
     @contextlib.contextmanager
     def _counted(self, start, signature):
-        """Counts a request, and gives each error its HTTP status."""
+        """Counts a request, and turns each error into an HTTP status."""
         code = 500
         try:
             yield
@@ -201,15 +203,11 @@ class ModelServer:
                 "fewer or shorter prompts.",
             )
         _LOG.error("A request failed.", exc_info=error)
-        return RequestError(
-            500,
-            "A request must not fail. Received: "
-            f"{type(error).__name__}. See the server's log.",
-        )
+        return unexpected_error(error)
 
 
 class Admission:
-    """Counts what is inside, and refuses what would be too much."""
+    """Counts what is inside, and rejects what would exceed a limit."""
 
     def __init__(self, limit, noun, option):
         self.inside = 0
@@ -219,7 +217,7 @@ class Admission:
 
     @contextlib.contextmanager
     def admit(self, amount=1):
-        """Lets something in for as long as the block runs."""
+        """Admits something for as long as the block runs."""
         if self.inside + amount > self._limit:
             raise RequestError(
                 429,
@@ -236,10 +234,10 @@ class Admission:
 
 
 class ServingThreads:
-    """One thread that runs the model, one that counts tokens, some that write.
+    """One thread runs the model, one counts tokens, four write answers.
 
-    TensorFlow spreads each call over the processors itself: a second call
-    beside it would only slow both down.
+    TensorFlow spreads each call over all processors: a concurrent second call
+    would only slow both down.
     """
 
     def __init__(self):
@@ -248,6 +246,76 @@ class ServingThreads:
         self.writing = concurrent.futures.ThreadPoolExecutor(4, "writing")
 
     def close(self):
-        """Waits for what runs, and drops what has not begun."""
+        """Waits for running work, and drops what has not begun."""
         for executor in (self.checking, self.running, self.writing):
             executor.shutdown(wait=True, cancel_futures=True)
+
+
+# === Metrics ===
+
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class ServerMetrics:
+    """Counters of one server, in a registry of their own."""
+
+    def __init__(self):
+        self._registry = registry = prometheus_client.CollectorRegistry()
+        prometheus_client.ProcessCollector(registry=registry)
+        self._requests = prometheus_client.Counter(
+            "keras_gpt3_requests",
+            "Requests answered, by signature and HTTP status.",
+            ("signature", "code"),
+            registry=registry,
+        )
+        self._seconds = prometheus_client.Histogram(
+            "keras_gpt3_request_seconds",
+            "Time from the first byte of a request to its answer.",
+            ("signature",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.first_piece_seconds = prometheus_client.Histogram(
+            "keras_gpt3_first_piece_seconds",
+            "Time to the first piece of a stream.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.batch_rows = prometheus_client.Histogram(
+            "keras_gpt3_batch_rows",
+            "Rows that were run together.",
+            ("signature",),
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+            registry=registry,
+        )
+        self.generated_tokens = prometheus_client.Counter(
+            "keras_gpt3_generated_tokens",
+            "Tokens generated.",
+            registry=registry,
+        )
+        self._disconnected = prometheus_client.Counter(
+            "keras_gpt3_disconnected",
+            "Requests whose client disconnected before the answer.",
+            registry=registry,
+        )
+
+    def request(self, signature, code, seconds):
+        """Counts a request."""
+        if code == CLIENT_GONE:
+            self._disconnected.inc()
+        self._requests.labels(signature, str(code)).inc()
+        self._seconds.labels(signature).observe(seconds)
+
+    def watch(self, name, documentation, read):
+        """Adds a number that is read at each scrape."""
+        gauge = prometheus_client.Gauge(
+            name, documentation, registry=self._registry
+        )
+        gauge.set_function(read)
+
+    def text(self):
+        """All numbers, in Prometheus' text format."""
+        return (
+            prometheus_client.generate_latest(self._registry),
+            prometheus_client.CONTENT_TYPE_LATEST,
+        )

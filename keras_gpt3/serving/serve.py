@@ -1,4 +1,4 @@
-"""Serves an export over HTTP until it is told to stop."""
+"""Serves an export over HTTP until a signal."""
 
 import dataclasses
 import socket
@@ -12,33 +12,33 @@ from keras_gpt3.serving.server_settings import ServerSettings
 def serve(folder, host="127.0.0.1", port=8501, settings=None):
     """Serves an export over HTTP, in TensorFlow Serving's REST form.
 
-    `POST /v1/models/NAME:predict` takes and gives what TensorFlow Serving
-    does; `POST /v1/models/NAME:stream` answers one prompt in pieces, as
-    server-sent events; `/` is a page to try prompts on, `/metrics` what
-    Prometheus reads, and `/healthz` says that all is well. Requests that come
-    together are run together. On SIGINT and SIGTERM new connections are
-    refused, running requests are answered, and the function returns. A batch
-    that runs cannot be interrupted, neither by a signal nor by a client that
-    goes away: `max_new_tokens` in the settings bounds how long it takes. A
-    second SIGINT ends the process at once.
+    `POST /v1/models/NAME:predict` has TensorFlow Serving's requests and
+    answers; `POST /v1/models/NAME:stream` answers one prompt in pieces, as
+    server-sent events; `/` is a page to try prompts on, `/metrics` is for
+    Prometheus, and `/healthz` for a load balancer. Requests that arrive
+    together run as one batch. On SIGINT and SIGTERM new connections are
+    refused, running requests are answered, and the function returns. A running
+    batch cannot be interrupted, neither by a signal nor by a client that
+    disconnects: `max_new_tokens` in the settings bounds its time. A second
+    SIGINT ends the process at once.
 
-    There is no encryption and no password: `host` should be another than the
-    machine's own only behind something that has both.
+    There is no encryption and no password: give another `host` than this
+    machine's own only behind a proxy that has both.
 
     Args:
         folder: path. One SavedModel, or a base folder with numbered versions,
-            of which the highest is served, and a higher one when it comes.
+            of which the highest is served, and a higher one when it appears.
         host: string. The address to listen at. Defaults to `"127.0.0.1"`,
             this machine only.
-        port: int. The port; 0 picks one that is free. Defaults to `8501`,
-            that of TensorFlow Serving.
+        port: int. The port; 0 picks a free one. Defaults to `8501`, that of
+            TensorFlow Serving.
         settings: `ServerSettings`. Defaults to `None`, its defaults.
 
     Raises:
         ValueError: If there is no SavedModel in the folder that can be
-            loaded, or the port is none.
+            loaded, or the port is out of range.
         ImportError: If the extra `[serving]` is not installed.
-        OSError: If the address cannot be listened at.
+        OSError: If the address is in use or not of this machine.
 
     Example:
 
@@ -46,17 +46,17 @@ def serve(folder, host="127.0.0.1", port=8501, settings=None):
     from keras_gpt3.serving import serve
 
     if __name__ == "__main__":
-        serve("exported")  # Goes on until it is interrupted.
+        serve("exported")  # Runs until it is interrupted.
     ```
     """
     settings = settings or ServerSettings()
-    # A name that it is told to listen at is one of its own.
+    # The name that it listens at is one of its own.
     settings = dataclasses.replace(
         settings, allow_hosts=(host, *settings.allow_hosts)
     )
     make_app, model_class, server_class = _imported()
     with listening_socket(host, port) as listener:
-        # On stderr: what is read from stdout is the address.
+        # On stderr: scripts read the address from stdout.
         rich.console.Console(stderr=True, soft_wrap=True).print(
             f"Loading {folder} ...", markup=False, highlight=False
         )
@@ -72,7 +72,7 @@ def serve(folder, host="127.0.0.1", port=8501, settings=None):
 
 
 def _imported():
-    """What needs the extra."""
+    """Imports what needs the extra."""
     need = "The server must find starlette, uvicorn and prometheus_client"
     with needed_packages(need, "serving"):
         from keras_gpt3.serving.app import make_app
@@ -85,26 +85,20 @@ _LAST_PORT = 2**16 - 1
 
 
 def listening_socket(host, port):
-    """Opens a socket."""
+    """Binds a socket, before the model is loaded: the port may be in use."""
     if not 0 <= port <= _LAST_PORT:
-        # The resolver of addresses would take what is left of 16 bits.
         raise ValueError(
             f"port must be from 0 to {_LAST_PORT}. Received: port={port}. Pass "
             "0 for any that is free."
         )
+    # As in uvicorn, which however ends the process where it cannot bind.
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        try:
-            # A port is free again as soon as its server has gone.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-        except BaseException:
-            listener.close()
-            raise
+        # The port of a server that has ended is free at once.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
     except OSError as error:
+        listener.close()
         raise OSError(
             "host and port must be an address of this machine that is free. "
             f"Received: {host}:{port} ({error}). Pass another --port, or 0 for "

@@ -1,4 +1,4 @@
-"""A loaded export with its batches: one version of what is served."""
+"""One version of the served model: a loaded export and its batches."""
 
 import asyncio
 import collections
@@ -9,20 +9,16 @@ import itertools
 
 import numpy as np
 
-from keras_gpt3.export.stream_signatures import CACHE_NAMES
+from keras_gpt3.export.token_signatures import CACHE_NAMES
 from keras_gpt3.generation.stop_strings import TextPieces
 from keras_gpt3.serving.json_body import json_text
-from keras_gpt3.serving.json_body import parse_body
-from keras_gpt3.serving.predict_request import check_row
-from keras_gpt3.serving.predict_request import takes_rows
-from keras_gpt3.serving.request_limits import arrays_from_rows
-from keras_gpt3.serving.request_limits import check_bytes
-from keras_gpt3.serving.request_limits import check_lengths
+from keras_gpt3.serving.predict_request import check_bytes
+from keras_gpt3.serving.predict_request import join_arrays
+from keras_gpt3.serving.predict_request import longest_row
 from keras_gpt3.tokenization.text_check import truncate_left
 
-# Answers of more are run and written one at a time.
+# Larger answers are computed and written one at a time.
 _MANY_VALUES = 2**17
-_STREAM_NEEDS = ("generate", "tokenize", "detokenize", "prefill", "extend")
 
 
 class ServedModel:
@@ -35,55 +31,32 @@ class ServedModel:
         self._metrics = metrics
         self._collectors = {
             name: BatchCollector(
-                functools.partial(self._run_rows, name),
+                functools.partial(self._run_batch, name),
                 threads.running,
                 settings.max_batch_size,
                 settings.max_batch_tokens,
                 settings.batch_timeout_ms / 1000,
             )
             for name, signature in model.signatures.items()
-            if takes_rows(name, signature)
+            if signature.batches_rows
         }
         self._large = asyncio.Semaphore()
-        if "generate" in self._collectors:
-            # Asks the model once: now, not at the first request.
-            model.max_text_bytes  # noqa: B018
 
     async def predict(self, request):
         """Answers a request."""
         is_large = request.num_values > _MANY_VALUES
-        # As numbers of Python and as text it takes ten times its array.
+        # Python's numbers and their text need ten times the array's memory.
         async with self._large if is_large else contextlib.nullcontext():
             outputs = await self._outputs(request)
             return await self._in(
                 self._threads.writing, self._written, request, outputs
             )
 
-    def stream_row(self, body):
-        """Reads and checks the request for a stream."""
-        missing = set(_STREAM_NEEDS) - set(self.model.signatures)
-        if missing:
-            raise ValueError(
-                "A stream needs the signatures of an export with a "
-                f"preprocessor. Received: none of {', '.join(sorted(missing))}."
-                " Attach one and export again."
-            )
-        signature = self.model.signatures["generate"]
-        options = sorted(set(signature.inputs) - {"prompts"})
-        row = parse_body(body, ("prompt", *options))
-        if "prompt" not in row:
-            raise ValueError(
-                "A stream needs a prompt. Received: no prompt. Add what is "
-                "missing."
-            )
-        row["prompts"] = row.pop("prompt")
-        return check_row(signature, row, self._settings)
-
-    async def stream(self, row):
+    async def stream(self, arrays):
         """Generates an answer in pieces."""
-        await self._check_lengths("generate", [row])
+        await self._longest_row("generate", arrays)
         stream = await self._in(
-            self._threads.running, TextStream, self.model, row
+            self._threads.running, TextStream, self.model, arrays
         )
         while stream.finish_reason is None:
             before = stream.num_tokens
@@ -98,29 +71,31 @@ class ServedModel:
         }
 
     async def _outputs(self, request):
-        name = request.signature_name
-        if request.rows is None:
-            if name == "tokenize" and "generate" in self._collectors:
-                check_bytes(self.model, request.arrays["texts"].ravel())
-            return await self._in(
-                self._threads.running, self.model.call, name, request.arrays
-            )
-        longest = await self._check_lengths(name, request.rows)
-        return await self._collectors[name].answer(request.rows, longest)
+        name, arrays = request.signature_name, request.arrays
+        if name in self._collectors:
+            longest = await self._longest_row(name, arrays)
+            collector = self._collectors[name]
+            return await collector.answer(arrays, request.num_rows, longest)
+        if name == "tokenize":
+            check_bytes(self.model, arrays["texts"])
+        return await self._in(
+            self._threads.running, self.model.call, name, arrays
+        )
 
-    def _run_rows(self, name, rows):
+    def _run_batch(self, name, requests):
         """Runs a batch; called in the running thread."""
-        self._metrics.batch_rows.labels(name).observe(len(rows))
-        inputs = arrays_from_rows(self.model.signatures[name], rows)
-        outputs = self.model.call(name, inputs)
+        arrays = join_arrays(requests)
+        num_rows = len(next(iter(arrays.values())))
+        self._metrics.batch_rows.labels(name).observe(num_rows)
+        outputs = self.model.call(name, arrays)
         if name == "generate":
             self._metrics.generated_tokens.inc(int(outputs["num_tokens"].sum()))
         return outputs
 
-    async def _check_lengths(self, name, rows):
-        # In a thread of its own: not behind the batch that is running.
+    async def _longest_row(self, name, arrays):
+        # In a thread of its own: it must not wait for the running batch.
         return await self._in(
-            self._threads.checking, check_lengths, self.model, name, rows
+            self._threads.checking, longest_row, self.model, name, arrays
         )
 
     def _written(self, request, outputs):
@@ -135,9 +110,10 @@ class ServedModel:
 
 @dataclasses.dataclass(frozen=True)
 class _Waiting:
-    """A request that waits for its batch."""
+    """A request waiting for its batch."""
 
-    rows: list
+    inputs: object
+    num_rows: int
     longest: int
     arrived: float
     answer: asyncio.Future
@@ -146,9 +122,9 @@ class _Waiting:
 class BatchCollector:
     """Collects requests for a moment and runs their rows as one batch.
 
-    Requests keep their order. While a batch runs, the next one gathers. A
-    batch that fails is run again request by request, so that a bad one fails
-    alone. A request that nobody waits for any more is left out.
+    Requests keep their order. While a batch runs, the next one is collected.
+    A batch that fails is run again request by request, so that a bad one fails
+    alone. A request whose client has gone is left out.
     """
 
     def __init__(self, run, executor, max_rows, max_tokens, timeout):
@@ -161,10 +137,12 @@ class BatchCollector:
         self._has_come = asyncio.Event()
         self._task = None
 
-    async def answer(self, rows, longest):
+    async def answer(self, inputs, num_rows, longest):
         """Waits for the answer to a request."""
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(rows, longest, loop.time(), loop.create_future())
+        waiting = _Waiting(
+            inputs, num_rows, longest, loop.time(), loop.create_future()
+        )
         self._waiting.append(waiting)
         self._has_come.set()
         if self._task is None or self._task.done():
@@ -172,7 +150,7 @@ class BatchCollector:
         return await waiting.answer
 
     async def _work(self):
-        """Runs batches until nobody waits."""
+        """Runs batches until no request waits."""
         while self._waiting:
             await self._until_full_or_due()
             batch = self._take()
@@ -182,7 +160,7 @@ class BatchCollector:
     async def _until_full_or_due(self):
         loop = asyncio.get_running_loop()
         due = self._waiting[0].arrived + self._timeout
-        while sum(len(w.rows) for w in self._waiting) < self._max_rows:
+        while sum(w.num_rows for w in self._waiting) < self._max_rows:
             left = due - loop.time()
             if left <= 0:
                 return
@@ -191,12 +169,12 @@ class BatchCollector:
                 await asyncio.wait_for(self._has_come.wait(), left)
 
     def _take(self):
-        """The next batch: those who came first, as far as they fit."""
+        """The next batch: the first requests, as many as fit."""
         batch, num_rows, longest = [], 0, 0
         while self._waiting:
             first = self._waiting[0]
             if not first.answer.done():
-                num_rows += len(first.rows)
+                num_rows += first.num_rows
                 longest = max(longest, first.longest)
                 is_over = num_rows > self._max_rows
                 is_over |= num_rows * longest > self._max_tokens
@@ -208,12 +186,12 @@ class BatchCollector:
 
     async def _answer(self, batch):
         loop = asyncio.get_running_loop()
-        rows = [row for waiting in batch for row in waiting.rows]
+        inputs = [waiting.inputs for waiting in batch]
         try:
             columns = await loop.run_in_executor(
-                self._executor, self._run, rows
+                self._executor, self._run, inputs
             )
-            answers = _cut(columns, [len(waiting.rows) for waiting in batch])
+            answers = _cut(columns, [waiting.num_rows for waiting in batch])
         except Exception as error:
             await self._answer_failed(batch, error)
             return
@@ -222,9 +200,9 @@ class BatchCollector:
                 waiting.answer.set_result(own)
 
     async def _answer_failed(self, batch, error):
-        """Tells a single request its error; several are run one by one."""
+        """Answers a single request with its error; several run one by one."""
         for waiting in batch:
-            # Its client may have gone while the others were run.
+            # Its client may have gone while the others ran.
             if waiting.answer.done():
                 continue
             if len(batch) > 1:
@@ -234,7 +212,7 @@ class BatchCollector:
 
 
 def _cut(columns, sizes):
-    """Columns of a batch to those of its requests."""
+    """Splits the outputs of a batch into those of its requests."""
     for name, array in columns.items():
         if array.shape[:1] != (sum(sizes),):
             raise ValueError(
@@ -250,31 +228,30 @@ def _cut(columns, sizes):
 
 
 _SETTINGS = ("temperature", "top_k", "top_p", "seed")
-# The first token comes as soon as it is there; later ones share what a call
-# of the graph costs besides its tokens.
+# The first token is sent as soon as it is known; later ones share the fixed
+# cost of a call of the graph.
 _TOKENS_A_PIECE = 4
 
 
 class TextStream:
     """Continues a prompt, a few tokens at each call.
 
-    The pieces together are the text that `generate` gives for the same row.
+    The concatenated pieces are the text that `generate` returns for the row.
     """
 
-    def __init__(self, model, row):
-        prompts = np.array([row["prompts"]], object)
-        answer = model.call("tokenize", {"texts": prompts})
+    def __init__(self, model, arrays):
+        answer = model.call("tokenize", {"texts": arrays["prompts"]})
         (ids,) = answer["token_ids"].tolist()
         (start,) = answer.get("start_token_ids", np.empty((1, 0))).tolist()
-        ids, new = start + ids, row["max_new_tokens"]
-        if row["truncate"]:
+        ids, new = start + ids, int(arrays["max_new_tokens"][0])
+        if arrays["truncate"][0]:
             ids = truncate_left(ids, model.context - new, len(start))
         ids = np.array([ids], "int32")
         self.finish_reason = None
         self.num_tokens = 0
         self.num_prompt_tokens = ids.shape[1]
         self._model = model
-        self._pieces = TextPieces([s.decode() for s in row["stop"]])
+        self._pieces = TextPieces([s.decode() for s in arrays["stop"][0]])
         self._end = ids.shape[1] + new
         answer = model.call_on_tensors(
             "prefill", {"token_ids": ids, "cache_length": np.array(self._end)}
@@ -284,7 +261,7 @@ class TextStream:
             "token_ids": np.pad(ids, ((0, 0), (0, new))),
             "index": np.array(ids.shape[1]),
         }
-        self._settings = {name: np.array(row[name]) for name in _SETTINGS}
+        self._settings = {name: arrays[name] for name in _SETTINGS}
 
     def advance(self):
         """Generates a few more tokens."""
@@ -297,7 +274,7 @@ class TextStream:
         self._state = {name: answer[name] for name in self._state}
         index = int(answer["index"])
         new = answer["token_ids"][0, start:index].numpy()
-        # The end of text itself is no part of the answer.
+        # The end of text itself is not part of the answer.
         shown = self._feed(new[:-1] if has_stopped else new)
         if self._pieces.stopped or has_stopped:
             self.finish_reason = "stop"
@@ -305,7 +282,7 @@ class TextStream:
             self.finish_reason = "length"
         if self.finish_reason:
             shown += self._pieces.finish()
-            # A stop string may stand at the very end of what was held back.
+            # A stop string may end in the text that was held back.
             if self._pieces.stopped:
                 self.finish_reason = "stop"
         return shown

@@ -1,4 +1,4 @@
-"""What a server may be told: its limits, and the model's name."""
+"""Settings of a server: its limits, and the model's name."""
 
 import dataclasses
 import math
@@ -15,29 +15,30 @@ class ServerSettings:
 
     Args:
         name: string. The model's name in the paths. Defaults to `"gpt3"`.
-        max_batch_size: int. The most prompts that are run together, and the
-            most that one request may hold. Defaults to `8`.
+        max_batch_size: int. The most prompts of a batch, and of one
+            request. Defaults to `8`.
         batch_timeout_ms: float. How long a request waits for others to share
             its batch. Defaults to `5.0`.
         max_batch_tokens: int. The most tokens of a batch of several requests:
             its rows times its longest prompt with its answer. Defaults to
             `16384`.
-        max_new_tokens: int. The most new tokens that a prompt may ask for, or
+        max_new_tokens: int. The most new tokens that a prompt may request, or
             `None` for as many as the context holds. Defaults to `None`.
-        request_timeout: float. Seconds after which a request is given up.
-            Defaults to `60.0`.
+        request_timeout: float. Seconds after which a request fails. Defaults
+            to `60.0`.
         receive_timeout: float. Seconds that a client has to send a request's
-            head, and then its body, and in which it must take something of an
-            answer. Defaults to `20.0`.
-        max_connections: int. The most connections, half of the files that the
-            process may open at most. Defaults to `512`.
+            head, then its body, and to read some of the answer. Defaults to
+            `20.0`.
+        max_connections: int. The most connections, and at most half of the
+            files that the process may open; a request on one more is answered
+            with 503. Defaults to `512`.
         max_body_bytes: int. The longest body of a request. Defaults to 1 MiB.
-        max_queue: int. The most prompts that are waited for at a time.
-            Defaults to `1024`.
-        max_streams: int. The most streams at a time; each keeps a cache of its
-            own. Defaults to `16`.
+        max_queue: int. The most prompts that wait or run at a time. Defaults
+            to `1024`.
+        max_streams: int. The most streams at a time; each has its own cache.
+            Defaults to `16`.
         max_stop_strings: int. The most stop strings of a prompt: each is
-            looked for at every token. Defaults to `16`.
+            searched for at every token. Defaults to `16`.
         max_stop_bytes: int. The longest stop string, in UTF-8. Defaults to
             `256`.
         max_answer_values: int. The most numbers and strings of an answer.
@@ -48,14 +49,14 @@ class ServerSettings:
             requests, such as `"https://example.com"`, besides the server's
             own; `"*"` is any. Defaults to `()`.
         max_version_loads: int. The most versions that are loaded in the life
-            of the server: TensorFlow keeps some memory of each, about what the
-            graphs take. Defaults to `16`.
-        watch_seconds: float. How often a base folder is looked at for a newer
-            version. Defaults to `5.0`.
+            of the server: TensorFlow keeps some memory of each, about that of
+            the graphs. Defaults to `16`.
+        watch_seconds: float. Seconds between checks of a base folder for a
+            newer version. Defaults to `5.0`.
 
     Raises:
-        ValueError: If a number is out of its range, or the name cannot stand
-            in a path.
+        ValueError: If a number is out of its range, or the name has
+            characters that a path cannot have.
 
     Example:
 
@@ -86,7 +87,7 @@ class ServerSettings:
     watch_seconds: float = 5.0
 
     def __post_init__(self):
-        # What is served here is called as TensorFlow Serving could call it.
+        # The name must be one that TensorFlow Serving accepts as well.
         check_served_as(self.name, base_path=None)
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)

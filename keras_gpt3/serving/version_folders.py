@@ -5,7 +5,7 @@ import logging
 import pathlib
 
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.export.version_folder import read_file_sizes
+from keras_gpt3.export.version_folder import read_metadata
 
 _LOG = logging.getLogger(__name__)
 
@@ -13,8 +13,8 @@ _LOG = logging.getLogger(__name__)
 def newest_versions(folder):
     """Finds the SavedModels to serve, the newest first.
 
-    A base folder holds versions in folders of digits, as TensorFlow Serving
-    takes them; anything else in it is passed over.
+    A base folder holds versions in folders of digits, as for TensorFlow
+    Serving; anything else in it is ignored.
     """
     folder = pathlib.Path(folder)
     if _is_saved_model(folder):
@@ -36,7 +36,7 @@ def newest_versions(folder):
 
 
 def folder_state(path):
-    """What changes with a folder: the size and time of each of its files."""
+    """The size and time of each file, which change with the folder."""
     state = {}
     for file in sorted(pathlib.Path(path).rglob("*")):
         with contextlib.suppress(FileNotFoundError):
@@ -48,27 +48,23 @@ def folder_state(path):
 
 
 def is_whole(path, state):
-    """Whether a version has all its files, as far as it says what it has."""
-    sizes = read_file_sizes(path)
-    if sizes is None:
-        return None
-    return all(state.get(n, (None,))[0] == size for n, size in sizes.items())
-
-
-class _LoadError(Exception):
-    """A version could not be loaded; the reason in a line."""
+    """Whether a version has all the files that its metadata lists."""
+    metadata = read_metadata(path)
+    return metadata is not None and all(
+        state.get(name, (None,))[0] == size
+        for name, size in metadata["file_sizes"].items()
+    )
 
 
 class VersionLoader:
     """Chooses versions of a folder and loads them.
 
-    A version is loaded when it is whole: when its files are those that it
-    lists, or, where an older export lists none, when they have not changed
-    since the look before. One that cannot be loaded is tried again when its
-    files have changed, and meanwhile the next lower one is.
+    A version is loaded when its files are those that it lists: it may be
+    copied file by file. One that cannot be loaded is tried again when its
+    files have changed, and until then the next lower one is.
 
-    TensorFlow does not give back all memory of a version that is no longer
-    served, hence the bound of loads.
+    TensorFlow does not free all memory of a version that is no longer served:
+    hence the limit of loads.
     """
 
     def __init__(self, folder, load, max_loads):
@@ -76,55 +72,50 @@ class VersionLoader:
         self._load = load
         self._loads_left = max_loads
         self._max_loads = max_loads
-        self._seen = {}
+        # By version: the state of its files, and a reason in a line.
         self._failed = {}
 
     def load_first(self):
         """Loads the newest version that can be loaded, at the start."""
-        reasons = []
-        for version, path in newest_versions(self._folder):
-            state = folder_state(path)
-            self._seen[version] = state
-            if is_whole(path, state) is False:
-                reasons.append(f"{version} is not whole")
-                _LOG.warning("Version %d is not whole yet.", version)
-                continue
-            try:
-                return self._loaded(version, path, state)
-            except _LoadError as error:
-                reasons.append(f"{version}: {error}")
-        raise ValueError(
-            "FOLDER must hold a version that can be loaded. Received: "
-            f"FOLDER={echoed(str(self._folder))} ({'; '.join(reasons)}). Copy "
-            "or export it again."
-        )
+        newest_versions(self._folder)  # Raises where there are none.
+        served = self.load_newer(than=-1)
+        if served is None:
+            reasons = [f"{v}: {why}" for v, (_, why) in self._failed.items()]
+            raise ValueError(
+                "FOLDER must hold a version that can be loaded. Received: "
+                f"FOLDER={echoed(str(self._folder))} ({'; '.join(reasons)}). "
+                "Copy or export it again."
+            )
+        return served
 
     def load_newer(self, than):
         """Loads the newest version, if it is newer than one that is served."""
         try:
             versions = newest_versions(self._folder)
         except (ValueError, OSError):
-            return None  # Removed: what is loaded is served on.
+            return None  # Removed: the loaded version stays.
         for version, path in versions:
             if version <= than:
                 return None
             state = folder_state(path)
-            is_new = self._failed.get(version) != state
-            if self._is_ready(version, path, state) and is_new:
-                if not self._loads_left:
-                    self._say_that_no_more(version, state)
-                    return None
-                try:
-                    return self._loaded(version, path, state)
-                except _LoadError:
-                    continue  # Logged: the next lower one may be sound.
+            if self._failed.get(version, (None,))[0] == state:
+                continue
+            if not is_whole(path, state):
+                self._fail(version, state, "its files are not whole yet")
+            elif not self._loads_left:
+                self._fail(
+                    version,
+                    state,
+                    f"A server must load at most {self._max_loads} versions, "
+                    "of which some memory stays. Received: one more. Restart "
+                    "the server to have it.",
+                )
+                return None
+            else:
+                served = self._loaded(version, path, state)
+                if served is not None:
+                    return served
         return None
-
-    def _is_ready(self, version, path, state):
-        is_quiet = self._seen.get(version) == state
-        self._seen[version] = state
-        whole = is_whole(path, state)
-        return is_quiet if whole is None else whole
 
     def _loaded(self, version, path, state):
         self._loads_left -= 1
@@ -136,21 +127,16 @@ class VersionLoader:
                     f"version={version}, which did. It is tried again."
                 )
         except Exception as error:
-            # Whatever is wrong with it, another one is served.
-            self._failed[version] = state
-            reason = _reason(error)
-            _LOG.error("Version %d could not be loaded: %s", version, reason)
-            raise _LoadError(reason) from error
+            # Whatever is wrong with it, another version may be sound.
+            self._fail(version, state, _reason(error))
+            return None
         return served
 
-    def _say_that_no_more(self, version, state):
-        self._failed[version] = state
-        _LOG.error(
-            "A server must load at most %d versions, of which some memory "
-            "stays. Received: version %d. Restart the server to have it.",
-            self._max_loads,
-            version,
-        )
+    def _fail(self, version, state, reason):
+        # Once: the files of a version that is being copied change all the time.
+        if self._failed.get(version, (None, None))[1] != reason:
+            _LOG.error("Version %d could not be loaded: %s", version, reason)
+        self._failed[version] = state, reason
 
 
 def _is_number(name):

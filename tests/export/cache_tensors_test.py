@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.export import stream_signatures
+from keras_gpt3.export import token_signatures
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from tests.small_gpt3 import small_backbone
 
@@ -34,8 +34,8 @@ def cache_of(pattern):
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_a_cache_comes_back_as_it_was(pattern):
     backbone, cache = cache_of(pattern)
-    tensors = stream_signatures.stack_cache(backbone, cache, 2, 9)
-    again = stream_signatures.unstack_cache(backbone, tensors, 2)
+    tensors = token_signatures.stack_cache(backbone, cache, 2, 9)
+    again = token_signatures.unstack_cache(backbone, tensors, 2)
     assert len(again) == len(cache)
     for pair, expected in zip(again, cache, strict=True):
         for x, y in zip(pair, expected, strict=True):
@@ -45,8 +45,8 @@ def test_a_cache_comes_back_as_it_was(pattern):
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_tensors_have_the_shapes_of_the_signature(pattern):
     backbone, cache = cache_of(pattern)
-    tensors = stream_signatures.stack_cache(backbone, cache, 2, 9)
-    specs = stream_signatures.cache_specs(backbone)
+    tensors = token_signatures.stack_cache(backbone, cache, 2, 9)
+    specs = token_signatures.cache_specs(backbone)
     assert [spec.name for spec in specs] == list(tensors)
     for spec in specs:
         assert spec.is_compatible_with(tensors[spec.name])
@@ -57,7 +57,7 @@ def test_tensors_have_the_shapes_of_the_signature(pattern):
 
 def test_a_cache_of_other_rows_is_refused():
     backbone, cache = cache_of(("dense", "banded"))
-    tensors = stream_signatures.stack_cache(backbone, cache, 2, 9)
+    tensors = token_signatures.stack_cache(backbone, cache, 2, 9)
     message = (
         "dense_keys must have the rows of token_ids. Received: rows=2. Pass "
         "the cache that prefill or extend gave for these rows."
@@ -65,4 +65,4 @@ def test_a_cache_of_other_rows_is_refused():
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         with one_line_errors():
             # In a graph, where alone the check has one line.
-            tf.function(stream_signatures.unstack_cache)(backbone, tensors, 3)
+            tf.function(token_signatures.unstack_cache)(backbone, tensors, 3)

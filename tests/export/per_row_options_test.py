@@ -1,5 +1,6 @@
 """Options as scalars and vectors, and their errors, inside a graph."""
 
+import inspect
 import re
 
 import numpy as np
@@ -102,9 +103,15 @@ def test_only_left_truncates():
 
 def test_defaults_are_single_rows_of_the_dtypes_that_signatures_take():
     defaults = per_row_options.option_defaults()
-    for spec in per_row_options.option_specs(*defaults):
-        default = defaults[spec.name]
+    prompts = tf.TensorSpec((None,), tf.string, name="prompts")
+    call, specs = per_row_options.endpoint(dict, [prompts], *defaults)
+    assert specs[0] is prompts
+    taken = inspect.signature(call).parameters
+    assert taken["prompts"].default is inspect.Parameter.empty
+    for spec in specs[1:]:
+        default = taken[spec.name].default
         assert spec.dtype == default.dtype
         assert spec.shape.rank is None
         # TensorFlow Serving adds the rows of one request to those of others.
         assert default.shape[0] == 1
+    assert call(*range(len(specs)))["temperature"] == 2

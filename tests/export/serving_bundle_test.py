@@ -80,8 +80,8 @@ def test_an_edited_file_is_kept_and_the_log_says_so(tmp_path, caplog):
         (
             "gpt3",
             "models/gpt3",
-            "base_path must be absolute or a URL, as TensorFlow Serving wants "
-            "it. Received: base_path='models/gpt3'. Pass one such as "
+            "base_path must be absolute or a URL, as TensorFlow Serving "
+            "requires it. Received: base_path='models/gpt3'. Pass one such as "
             "'/models/gpt3'.",
         ),
     ],

@@ -5,10 +5,8 @@ import inspect
 import numpy as np
 import tensorflow as tf
 
-from keras_gpt3.export.token_signatures import continue_tokens
+from keras_gpt3.export.token_signatures import TokenSignatures
 from keras_gpt3.export.token_signatures import decode_prompts
-from keras_gpt3.export.token_signatures import logits_function
-from keras_gpt3.export.token_signatures import token_endpoints
 from keras_gpt3.ops import op_compilation
 from tests.small_gpt3 import as_inputs
 from tests.small_gpt3 import small_backbone
@@ -19,7 +17,8 @@ def test_logits_are_those_of_the_backbone():
     backbone = small_backbone()
     inputs, _ = small_batch()
     with op_compilation(False):
-        received = logits_function(backbone)(tf.constant(inputs["token_ids"]))
+        signatures = TokenSignatures(backbone, ())
+        received = signatures.logits(tf.constant(inputs["token_ids"]))
         expected = backbone.logits(backbone(inputs))
     np.testing.assert_allclose(received["logits"], expected, atol=1e-5)
 
@@ -29,16 +28,15 @@ def test_greedy_continuations_are_the_likeliest_of_whole_passes():
     ids = small_batch(rows=2)[0]["token_ids"]
     mask = np.arange(8) < np.array([[3], [6]])
     with op_compilation(False):
-        answer, _ = continue_tokens(
-            backbone,
+        answer = TokenSignatures(backbone, ()).generate_tokens(
             tf.constant(np.where(mask, ids, 0)),
             tf.constant(mask),
-            -1,
             temperature=0.0,
             top_k=0,
             seed=0,
+            end_token_id=-1,
         )
-        answer = answer.numpy()
+        answer = answer["token_ids"].numpy()
         logits = backbone.logits(backbone(as_inputs(answer))).numpy()
     likeliest = logits.argmax(-1)[:, :-1]
     new = ~mask[:, 1:]
@@ -46,14 +44,14 @@ def test_greedy_continuations_are_the_likeliest_of_whole_passes():
     np.testing.assert_array_equal(answer[mask], ids[mask])
 
 
-def test_a_watch_ends_the_loop():
+def test_stopping_criteria_end_the_loop():
     backbone = small_backbone()
     ids = small_batch(rows=2)[0]["token_ids"]
     mask = np.arange(8) < np.array([[3], [4]])
 
-    def watch(watched, chosen, is_answer):
-        watched = watched + tf.cast(is_answer, tf.int32)
-        return watched, watched == 2
+    def criteria(count, chosen, is_answer):
+        count = count + tf.cast(is_answer, tf.int32)
+        return count, count == 2
 
     with op_compilation(False):
         state = decode_prompts(
@@ -62,16 +60,17 @@ def test_a_watch_ends_the_loop():
             tf.constant(mask),
             -1,
             lambda logits, index: tf.argmax(logits, -1, tf.int32),
-            watch,
+            criteria,
             tf.zeros([2], tf.int32),
         )
     # Two tokens each, the longer prompt's at positions 4 and 5.
     assert int(state.index) == 6
     assert not state.token_ids[:, 6:].numpy().any()
-    np.testing.assert_array_equal(state.watched, [2, 2])
+    np.testing.assert_array_equal(state.criteria_state, [2, 2])
 
 
 def test_each_argument_of_a_signature_has_its_spec():
-    for function, specs in token_endpoints(small_backbone()).values():
+    signatures = TokenSignatures(small_backbone(), ())
+    for function, specs in signatures.endpoints().values():
         names = inspect.signature(function).parameters
         assert [spec.name for spec in specs] == list(names)

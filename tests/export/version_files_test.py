@@ -30,7 +30,7 @@ def test_a_version_holds_what_a_server_looks_for(version):
         "assets.extra",
     }
     assert {path.name for path in (version / "assets.extra").iterdir()} == {
-        "file_sizes.json",
+        "keras_gpt3.json",
         "tf_serving_warmup_requests",
     }
 

@@ -162,29 +162,18 @@ def test_an_export_that_is_killed_leaves_no_version_for_a_server(
     assert contents(tmp_path) == WHOLE
 
 
-def test_an_export_that_is_still_writing_is_left_alone(writing, tmp_path):
+def test_one_export_at_a_time_writes_to_a_folder(writing, tmp_path):
     _, hidden = writing
-    write_version(tmp_path, write)
+    with pytest.raises(BlockingIOError, match="^Only one process may write"):
+        write_version(tmp_path, write)
     assert (hidden / "half").exists()
 
 
 def test_hidden_folders_of_others_are_left_alone(tmp_path):
-    for name in (".git", ".export-mine", "export-1.tmp"):
+    for name in (".git", ".1-mine.tmp", "1-0123abcd.tmp"):
         (tmp_path / name).mkdir()
     write_version(tmp_path, write)
-    assert {".git", ".export-mine", "export-1.tmp"} < {*os.listdir(tmp_path)}
-
-
-def meanwhile(folder):
-    """Another export of the same version is faster."""
-    write(folder)
-    (folder.parent / "1").mkdir()
-    write(folder.parent / "1")
-
-
-def test_two_exports_at_a_time_become_two_versions(tmp_path):
-    assert write_version(tmp_path, meanwhile) == tmp_path / "2"
-    assert version_numbers(tmp_path) == [1, 2]
+    assert {".git", ".1-mine.tmp", "1-0123abcd.tmp"} < {*os.listdir(tmp_path)}
 
 
 def exists(version, folder, numbers):
@@ -193,13 +182,6 @@ def exists(version, folder, numbers):
         f"version={version}, where '{folder}' holds {numbers}. Pass another, "
         "or None for the next."
     )
-
-
-def test_a_version_that_another_export_took_meanwhile_is_an_error(tmp_path):
-    message = exists(1, tmp_path, "1")
-    with pytest.raises(FileExistsError, match=f"^{re.escape(message)}$"):
-        write_version(tmp_path, meanwhile, version=1)
-    assert contents(tmp_path) == WHOLE
 
 
 def never(folder):

@@ -129,19 +129,19 @@ def test_a_part_ends_where_it_is_told_to():
     assert int(state.index) == 4
 
 
-def test_a_watch_ends_rows_and_sees_their_answers_only():
+def test_stopping_criteria_end_rows_and_see_their_answers_only():
     token_ids, mask = padded_prompts()
     prompt_lengths = [len(prompt) for prompt in PROMPTS]
 
-    def watch(counts, chosen, is_answer):
+    def criteria(counts, chosen, is_answer):
         counts += ops.cast(is_answer, "int32")
         return counts, counts >= 2
 
     counts = ops.zeros((len(PROMPTS),), "int32")
     state = start_decoding(token_ids, mask, token_ids, counts)
-    state = decode_until(LENGTH, next_logits, greedy, state, mask, [], watch)
+    state = decode_until(LENGTH, next_logits, greedy, state, mask, [], criteria)
     expected, _ = run(token_ids, mask, [])
-    np.testing.assert_array_equal(state.watched, [2] * len(PROMPTS))
+    np.testing.assert_array_equal(state.criteria_state, [2] * len(PROMPTS))
     for row, length in enumerate(prompt_lengths):
         np.testing.assert_array_equal(
             state.token_ids[row][: length + 2], expected[row][: length + 2]

@@ -101,7 +101,7 @@ def test_a_beam_as_wide_as_all_answers_finds_the_likeliest():
 @pytest.mark.parametrize("sampler", [samplers.BeamSampler, BeamSampler])
 def test_several_answers_for_a_prompt_raise(sampler):
     message = (
-        "sampler must give one answer for each prompt. Received: "
+        "sampler must return one answer for each prompt. Received: "
         "sampler=BeamSampler with return_all_beams=True. Use "
         "keras_gpt3.generation.beam_search for all answers."
     )

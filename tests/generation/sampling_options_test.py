@@ -3,13 +3,13 @@ import re
 import pytest
 
 from keras_gpt3.generation import SeededSampler
-from keras_gpt3.generation.sampling_settings import SAMPLING_OPTIONS
+from keras_gpt3.generation.sampling_settings import SAMPLING_DEFAULTS
 from keras_gpt3.generation.sampling_settings import check_sampling_options
 
 
 def test_the_options_are_the_arguments_of_the_sampler():
     config = set(SeededSampler().get_config())
-    assert config == set(SAMPLING_OPTIONS)
+    assert config == set(SAMPLING_DEFAULTS)
 
 
 def test_options_come_back_as_python_numbers():

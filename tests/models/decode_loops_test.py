@@ -48,4 +48,4 @@ def test_rows_end_when_they_have_had_their_tokens():
     state = call(step_loop(model, ()), 7, state, tensors[1], {})
     # Two tokens for the shorter prompt, one for the other.
     assert int(state.index) == 4
-    assert np.asarray(state.stopped).all()
+    assert np.asarray(state.finished).all()

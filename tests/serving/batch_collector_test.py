@@ -16,8 +16,9 @@ class Runner:
         self.go_on = threading.Event()
         self.go_on.set()
 
-    def __call__(self, rows):
-        self.batches.append(list(rows))
+    def __call__(self, requests):
+        rows = sum(requests, [])
+        self.batches.append(rows)
         self.go_on.wait()
         if min(rows) < 0:
             raise ValueError(f"Received: {min(rows)}")
@@ -33,7 +34,7 @@ def collect(runner, requests, max_rows=4, max_tokens=1000, timeout=0.02):
                 runner, executor, max_rows, max_tokens, timeout
             )
             answers = asyncio.gather(
-                *(collector.answer(*request) for request in requests),
+                *(collector.answer(rows, len(rows), n) for rows, n in requests),
                 return_exceptions=True,
             )
             return await asyncio.wait_for(answers, 30)
@@ -84,7 +85,7 @@ def test_who_has_gone_is_not_run_again_when_a_batch_fails():
         with concurrent.futures.ThreadPoolExecutor(1) as executor:
             collector = BatchCollector(runner, executor, 3, 1000, 0.0)
             tasks = [
-                asyncio.create_task(collector.answer([row], 1))
+                asyncio.create_task(collector.answer([row], 1, 1))
                 for row in (1, -2, 3)
             ]
             while not runner.batches:
@@ -111,7 +112,8 @@ def test_columns_that_are_not_by_row_are_each_requests_error(shape, said):
         "keras_gpt3.$"
     )
     answers = collect(
-        lambda rows: {"y": np.zeros(shape)}, [([1], 1), ([2, 3], 1), ([4], 1)]
+        lambda requests: {"y": np.zeros(shape)},
+        [([1], 1), ([2, 3], 1), ([4], 1)],
     )
     with pytest.raises(ValueError, match=message):
         raise answers[0]
@@ -125,11 +127,11 @@ def test_the_next_batch_gathers_while_one_runs():
     async def main():
         with concurrent.futures.ThreadPoolExecutor(1) as executor:
             collector = BatchCollector(runner, executor, 4, 1000, 0.0)
-            first = asyncio.create_task(collector.answer([1], 1))
+            first = asyncio.create_task(collector.answer([1], 1, 1))
             while not runner.batches:
                 await asyncio.sleep(0.001)
             rest = [
-                asyncio.create_task(collector.answer([i], 1)) for i in (2, 3)
+                asyncio.create_task(collector.answer([i], 1, 1)) for i in (2, 3)
             ]
             await asyncio.sleep(0)
             runner.go_on.set()
@@ -148,7 +150,8 @@ def test_who_has_gone_is_left_out_and_others_are_answered(during):
         with concurrent.futures.ThreadPoolExecutor(1) as executor:
             collector = BatchCollector(runner, executor, 2, 1000, 0.0)
             tasks = [
-                asyncio.create_task(collector.answer([i], 1)) for i in range(4)
+                asyncio.create_task(collector.answer([i], 1, 1))
+                for i in range(4)
             ]
             while not runner.batches:
                 await asyncio.sleep(0.001)
@@ -172,9 +175,9 @@ def test_a_batch_waits_for_others_and_no_longer():
     async def main():
         with concurrent.futures.ThreadPoolExecutor(1) as executor:
             collector = BatchCollector(runner, executor, 8, 1000, 0.2)
-            first = asyncio.create_task(collector.answer([1], 1))
+            first = asyncio.create_task(collector.answer([1], 1, 1))
             await asyncio.sleep(0.02)
-            return await asyncio.gather(first, collector.answer([2], 1))
+            return await asyncio.gather(first, collector.answer([2], 1, 1))
 
     assert values(asyncio.run(main())) == [[2], [4]]
     assert runner.batches == [[1, 2]]

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 from keras_gpt3.serving.app import make_app
 from keras_gpt3.serving.exported_model import ExportedModel
 from keras_gpt3.serving.model_server import ModelServer
-from keras_gpt3.serving.predict_request import check_row
-from keras_gpt3.serving.server_metrics import ServerMetrics
+from keras_gpt3.serving.model_server import ServerMetrics
+from keras_gpt3.serving.predict_request import request_arrays
 from keras_gpt3.serving.server_settings import ServerSettings
 from tests.small_gpt3 import small_text_model
 
@@ -72,15 +72,15 @@ def alone(export_folder):
 
 
 @pytest.fixture(scope="session")
-def row_of(model):
-    """A checked row of `generate`, from a prompt and options."""
+def arrays_of(model):
+    """Checked arrays of `generate`, from one prompt and its options."""
 
-    def row(prompt, **options):
+    def arrays(prompt, **options):
+        columns = {k: [v] for k, v in options.items()} | {"prompts": [prompt]}
         signature = model.signatures["generate"]
-        values = {"prompts": prompt} | options
-        return check_row(signature, values, ServerSettings())
+        return request_arrays(signature, columns, ServerSettings(), True)[0]
 
-    return row
+    return arrays
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from keras_gpt3.export.version_folder import write_metadata
 from keras_gpt3.serving import model_server
 from keras_gpt3.serving.exported_model import ExportedModel
 from keras_gpt3.serving.json_body import RequestError
@@ -225,6 +226,7 @@ def test_a_newer_version_takes_over_and_a_broken_one_does_not(
             server.status("gpt3", "3")
         (folder / "20").mkdir()
         (folder / "20" / "saved_model.pb").write_bytes(b"broken")
+        write_metadata(folder / "20", {})
         await server.look_for_newer()
         await server.look_for_newer()
         assert server.version == 12

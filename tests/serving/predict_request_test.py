@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from keras_gpt3.serving.exported_model import Signature
 from keras_gpt3.serving.predict_request import PredictRequest
+from keras_gpt3.serving.predict_request import least_values
+from keras_gpt3.serving.predict_request import new_tokens
 from keras_gpt3.serving.predict_request import parse_predict
-from keras_gpt3.serving.predict_request import takes_rows
 from keras_gpt3.serving.server_settings import ServerSettings
 
 SETTINGS = ServerSettings(max_batch_size=3, max_new_tokens=50)
@@ -23,19 +24,17 @@ def test_generate_is_what_is_meant_by_default(model, name):
     request = {} if name is None else {"signature_name": name}
     parsed = parse(model, inputs=["a"], **request)
     assert parsed.signature_name == "generate"
-    assert parsed.rows == [
-        {
-            "prompts": b"a",
-            # The server's limit, which is below the signature's default.
-            "max_new_tokens": 50,
-            "temperature": 1.0,
-            "top_k": 0,
-            "top_p": 1.0,
-            "seed": -1,
-            "truncate": b"",
-            "stop": (),
-        }
-    ]
+    assert {k: v.tolist() for k, v in parsed.arrays.items()} == {
+        "prompts": [b"a"],
+        # The server's limit, which is below the signature's default.
+        "max_new_tokens": [50],
+        "temperature": [1.0],
+        "top_k": [0],
+        "top_p": [1.0],
+        "seed": [-1],
+        "truncate": [b""],
+        "stop": [[]],
+    }
 
 
 def test_other_signatures_take_arrays_in_both_forms(model):
@@ -162,22 +161,66 @@ def test_stop_strings_have_limits(model, where, stop, message):
 def test_stop_strings_up_to_the_limits_are_taken(model):
     stop = ["é" * 128] * 16
     parsed = parse(model, instances=[{"prompts": "a", "stop": stop}])
-    assert len(parsed.rows[0]["stop"]) == 16
+    assert parsed.arrays["stop"].shape == (1, 16)
 
 
 @pytest.mark.parametrize(
-    "name, shape, answer",
-    [
-        ("generate", None, True),
-        ("generate", (), False),
-        ("logits", None, False),
-    ],
+    "option, output, answer",
+    [(None, 1, True), (0, 1, False), (None, 2, False)],
 )
-def test_rows_share_a_batch_where_each_may_have_its_options(
-    name, shape, answer
+def test_rows_share_a_batch_where_each_has_its_options_and_answer(
+    option, output, answer
 ):
     inputs = {
         "prompts": tf.TensorSpec((None,), tf.string),
-        "seed": tf.TensorSpec(shape, tf.int32),
+        "seed": tf.TensorSpec(None if option is None else (), tf.int32),
     }
-    assert takes_rows(name, Signature(inputs, {}, {})) is answer
+    outputs = {"texts": tf.TensorSpec((None,) * output, tf.string)}
+    signature = Signature(inputs, outputs, {"seed": np.array([-1])})
+    assert signature.batches_rows is answer
+
+
+def test_generate_and_score_share_batches(model):
+    shared = {n for n, s in model.signatures.items() if s.batches_rows}
+    assert shared == {"generate", "score", "serving_default"}
+
+
+# === Limits by shapes ===
+
+IDS = np.zeros((3, 5), "int32")
+CACHE = tf.TensorSpec((2, None, 4, None, 8))
+
+
+@pytest.mark.parametrize(
+    "outputs, inputs, expected",
+    [
+        ({"logits": tf.TensorSpec((None, None, 7))}, {}, 3 * 5 * 7),
+        ({"stopped": tf.TensorSpec((None,)), "i": tf.TensorSpec(())}, {}, 4),
+        (
+            {"dense_keys": CACHE, "banded_keys": CACHE},
+            {"cache_length": np.array(9)},
+            2 * 3 * 4 * 8 * (9 + 1),
+        ),
+        ({"dense_keys": CACHE}, {"cache_length": np.array(-9)}, 192),
+    ],
+)
+def test_an_answer_is_counted_by_its_shapes(outputs, inputs, expected):
+    signature = Signature({}, outputs, {})
+    arrays = {"token_ids": IDS} | inputs
+    assert least_values(signature, arrays, num_rows=3) == expected
+
+
+@pytest.mark.parametrize(
+    "inputs, expected",
+    [
+        ({"token_ids": IDS}, 0),
+        ({"padding_mask": np.array([[1, 0, 0], [1, 1, 0]], "bool")}, 2),
+        ({"index": np.array(3), "end": np.array(40)}, 37),
+        ({"index": np.array(-(2**31)), "end": np.array(2**31 - 1)}, 2**32 - 1),
+    ],
+)
+def test_new_tokens_are_counted_in_every_signature(inputs, expected):
+    inputs = {
+        k: v.astype("int32") if v.dtype == int else v for k, v in inputs.items()
+    }
+    assert new_tokens(inputs) == expected

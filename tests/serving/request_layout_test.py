@@ -1,168 +1,193 @@
-import re
+"""Rows and columns, and what is wrong with their form."""
 
+import json
+import re
+import types
+
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_gpt3.serving.exported_model import Signature
-from keras_gpt3.serving.predict_request import columns_of_request
-from keras_gpt3.serving.predict_request import rows_of_columns
-from keras_gpt3.serving.predict_request import rows_of_instances
+from keras_gpt3.serving.predict_request import join_arrays
+from keras_gpt3.serving.predict_request import parse_predict
+from keras_gpt3.serving.server_settings import ServerSettings
 
-GENERATE = Signature(
-    {
-        name: tf.TensorSpec(None, tf.string)
-        for name in ("prompts", "stop", "seed")
-    },
-    {},
-    defaults={"stop": None, "seed": None},
-)
-SCORE = Signature(
-    {n: tf.TensorSpec(None, tf.string) for n in ("contexts", "continuations")},
-    {},
-    {},
-)
+TEXTS = tf.TensorSpec((None,), tf.string)
+SIGNATURES = {
+    "generate": Signature(
+        {
+            "prompts": TEXTS,
+            "seed": tf.TensorSpec(None, tf.int32),
+            "stop": tf.TensorSpec(None, tf.string),
+        },
+        {"texts": TEXTS},
+        defaults={"seed": np.array([7]), "stop": np.array([[b""]], object)},
+    ),
+    "score": Signature({"contexts": TEXTS, "continuations": TEXTS}, {}, {}),
+    "tokenize": Signature(
+        {"texts": TEXTS}, {"token_ids": tf.TensorSpec((None, None))}, {}
+    ),
+}
+
+
+def arrays(name="generate", **form):
+    body = json.dumps({"signature_name": name} | form).encode()
+    model = types.SimpleNamespace(signatures=SIGNATURES)
+    parsed = parse_predict(body, model, ServerSettings())
+    return {key: array.tolist() for key, array in parsed.arrays.items()}
 
 
 @pytest.mark.parametrize(
-    "inputs, rows",
+    "inputs, seeds, stops",
     [
-        (["a", "b"], [{"prompts": "a"}, {"prompts": "b"}]),
+        (["a", "b"], [7, 7], [[], []]),
         (
             {"prompts": ["a", "b"], "seed": 1, "stop": ["x", "y"]},
-            [
-                {"prompts": "a", "seed": 1, "stop": ["x", "y"]},
-                {"prompts": "b", "seed": 1, "stop": ["x", "y"]},
-            ],
+            [1, 1],
+            [[b"x", b"y"], [b"x", b"y"]],
         ),
         (
             {"prompts": ["a", "b"], "seed": [1, 2], "stop": [["x"], ["y", ""]]},
-            [
-                {"prompts": "a", "seed": 1, "stop": ["x"]},
-                {"prompts": "b", "seed": 2, "stop": ["y"]},
-            ],
+            [1, 2],
+            [[b"x"], [b"y"]],
         ),
-        # Not padding: it is left for the check to refuse.
-        (
-            {"prompts": ["a"], "stop": ["x", ""]},
-            [{"prompts": "a", "stop": ["x", ""]}],
-        ),
-        (
-            {"prompts": ["a"], "stop": "x"},
-            [{"prompts": "a", "stop": "x"}],
-        ),
+        ({"prompts": ["a", "b"], "stop": "x"}, [7, 7], [[b"x"], [b"x"]]),
     ],
 )
-def test_columns_become_rows(inputs, rows):
-    assert rows_of_columns(inputs, "generate", GENERATE) == rows
+def test_options_are_for_all_rows_of_columns_or_for_each(inputs, seeds, stops):
+    assert arrays(inputs=inputs) == {
+        "prompts": [b"a", b"b"],
+        "seed": seeds,
+        "stop": stops,
+    }
 
 
 def test_rows_may_differ_in_their_options_and_be_plain():
     instances = [
         "a",
         {"b64": "YQ=="},
-        {"prompts": "b", "stop": ["x", ""]},
+        {"prompts": "b", "stop": ["x", "", "yz"]},
+        {"prompts": "c", "seed": 3, "stop": "x"},
     ]
-    assert rows_of_instances(instances, "generate", GENERATE) == [
-        {"prompts": "a"},
-        {"prompts": {"b64": "YQ=="}},
-        {"prompts": "b", "stop": ["x"]},
-    ]
+    assert arrays(instances=instances) == {
+        "prompts": [b"a", b"a", b"b", b"c"],
+        "seed": [7, 7, 7, 3],
+        # Filled up with what means none.
+        "stop": [[b"", b""], [b"", b""], [b"x", b"yz"], [b"x", b""]],
+    }
 
 
-def test_rows_become_columns():
-    request = {"instances": [{"prompts": [1]}, {"prompts": [2]}]}
-    columns = columns_of_request(request, "generate", GENERATE)
-    assert columns == {"prompts": [[1], [2]]}
-    request = {"inputs": {"prompts": [[1], [2]]}}
-    assert columns_of_request(request, "generate", GENERATE) == columns
+def test_requests_are_joined_row_behind_row():
+    def request(*stops):
+        stop = np.array(stops, object).reshape(len(stops), -1)
+        return {"seed": np.arange(len(stops)), "stop": stop}
+
+    joined = join_arrays(
+        [request(["x"], ["y"]), request([]), request(["z", "w"])]
+    )
+    assert joined["seed"].tolist() == [0, 1, 0, 0]
+    assert joined["stop"].tolist() == [
+        ["x", b""],
+        ["y", b""],
+        [b"", b""],
+        ["z", "w"],
+    ]
 
 
 @pytest.mark.parametrize(
-    "form, value, signature, message",
+    "form, value, name, message",
     [
         (
-            rows_of_instances,
+            "instances",
             [],
-            GENERATE,
+            "generate",
             "instances must be a list of at least one row. Received: a list of "
             "0. Pass one object for each row.",
         ),
         (
-            rows_of_instances,
+            "instances",
             "a",
-            GENERATE,
+            "generate",
             "instances must be a list of at least one row. Received: str.",
         ),
         (
-            rows_of_instances,
+            "instances",
             ["a"],
-            SCORE,
+            "score",
             "A row of score must be an object with contexts, continuations. "
             "Received: str. Name each input.",
         ),
         (
-            rows_of_instances,
+            "instances",
             [{"contexts": "a"}],
-            SCORE,
+            "score",
             "score needs contexts, continuations. Received: no continuations. "
             "Add what is missing.",
         ),
         (
-            rows_of_columns,
+            "inputs",
             ["a"],
-            SCORE,
+            "score",
             "inputs of score must be an object with contexts, continuations. "
             "Received: a list of 1. Name each input.",
         ),
         (
-            rows_of_columns,
+            "inputs",
             {"seed": 1},
-            GENERATE,
-            "score needs prompts. Received: no prompts. Add what is missing.",
+            "generate",
+            "generate needs prompts. Received: no prompts. Add what is "
+            "missing.",
         ),
         (
-            rows_of_columns,
+            "inputs",
             {"prompts": ["a"], "sead": 1},
-            GENERATE,
-            "Inputs of score must be among prompts, seed, stop. Received: "
+            "generate",
+            "Inputs of generate must be among prompts, seed, stop. Received: "
             "sead. Check the spelling.",
         ),
         (
-            rows_of_columns,
+            "inputs",
             {"prompts": "a"},
-            GENERATE,
+            "generate",
             "prompts must be a list of at least one string. Received: str. "
             "Pass one string for each row.",
         ),
         (
-            rows_of_columns,
+            "inputs",
             {"prompts": []},
-            GENERATE,
+            "generate",
             "prompts must be a list of at least one string. Received: a list "
             "of 0.",
         ),
         (
-            rows_of_columns,
+            "inputs",
             {"prompts": ["a", "b"], "seed": [1]},
-            GENERATE,
+            "generate",
             "seed must be one value, or one for each of the 2 rows. Received: "
             "1 values. Pass as many as there are rows.",
         ),
         (
-            rows_of_columns,
+            "inputs",
             {"prompts": ["a", "b"], "stop": [["x"]]},
-            GENERATE,
+            "generate",
             "stop must be one value, or one for each of the 2 rows.",
         ),
         (
-            columns_of_request,
-            {"instances": [{"prompts": 1, "seed": 1}, {"prompts": 1}]},
-            GENERATE,
-            "All rows of score must have the same inputs. Received: a row "
-            "without seed. Add it.",
+            "inputs",
+            {"prompts": ["a"], "stop": ["x", ""]},
+            "generate",
+            "stop must be a string or a list of strings, none of them empty.",
+        ),
+        (
+            "inputs",
+            "a",
+            "tokenize",
+            "texts must have the shape (None,). Received: texts.shape=(). "
+            "Change its number of dimensions.",
         ),
     ],
 )
-def test_a_wrong_form_is_one_sentence(form, value, signature, message):
+def test_a_wrong_form_is_one_sentence(form, value, name, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
-        form(value, "score", signature)
+        arrays(name, **{form: value})

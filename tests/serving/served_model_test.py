@@ -6,11 +6,12 @@ import threading
 import numpy as np
 import pytest
 
+from keras_gpt3.serving.model_server import ServerMetrics
 from keras_gpt3.serving.model_server import ServingThreads
 from keras_gpt3.serving.predict_request import PredictRequest
 from keras_gpt3.serving.predict_request import parse_predict
+from keras_gpt3.serving.predict_request import parse_stream
 from keras_gpt3.serving.served_model import ServedModel
-from keras_gpt3.serving.server_metrics import ServerMetrics
 from keras_gpt3.serving.server_settings import ServerSettings
 
 SETTINGS = ServerSettings(batch_timeout_ms=50.0)
@@ -112,11 +113,11 @@ def test_a_bad_score_fails_alone(served_model, model):
     ],
 )
 def test_a_wrong_prompt_of_a_stream_does_not_wait_for_what_runs(
-    served_model, row_of, prompt, message
+    served_model, arrays_of, prompt, message
 ):
     go_on = threading.Event()
     served_model._threads.running.submit(go_on.wait)
-    stream = served_model.stream(row_of(prompt, max_new_tokens=5))
+    stream = served_model.stream(arrays_of(prompt, max_new_tokens=5))
 
     async def main():
         async with asyncio.timeout(10):
@@ -163,7 +164,7 @@ def test_an_answer_is_written_beside_what_runs(
     assert [name.split("_")[0] for name in threads] == ["writing"]
 
 
-def test_a_model_for_ids_has_no_streams(served_model, model, monkeypatch):
+def test_a_model_for_ids_has_no_streams(model, monkeypatch):
     ids_only = {
         name: signature
         for name, signature in model.signatures.items()
@@ -176,4 +177,4 @@ def test_a_model_for_ids_has_no_streams(served_model, model, monkeypatch):
         "export again."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        served_model.stream_row(b'{"prompt": "a"}')
+        parse_stream(b'{"prompt": "a"}', model, SETTINGS)

@@ -1,7 +1,7 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from keras_gpt3.serving.server_metrics import ServerMetrics
+from keras_gpt3.serving.model_server import ServerMetrics
 
 
 def read(metrics):

@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.serving.request_limits import arrays_from_rows
 from keras_gpt3.serving.served_model import TextStream
 
 
-def all_pieces(model, row):
+def all_pieces(model, arrays):
     """The pieces of a stream, and the stream behind the last one."""
-    stream, pieces = TextStream(model, row), []
+    stream, pieces = TextStream(model, arrays), []
     while stream.finish_reason is None:
         pieces.append(stream.advance())
     return pieces, stream
@@ -28,9 +27,9 @@ def all_pieces(model, row):
     ],
 )
 def test_the_pieces_are_the_answer_of_generate(
-    model, alone, row_of, prompt, options
+    model, alone, arrays_of, prompt, options
 ):
-    pieces, stream = all_pieces(model, row_of(prompt, **options))
+    pieces, stream = all_pieces(model, arrays_of(prompt, **options))
     expected = alone(prompt, **options)
     assert "".join(pieces) == expected["texts"]
     for name in ("finish_reason", "num_tokens", "num_prompt_tokens"):
@@ -39,7 +38,7 @@ def test_the_pieces_are_the_answer_of_generate(
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_stop_string_ends_the_stream_where_it_ends_generate(
-    model, alone, row_of, seed
+    model, alone, arrays_of, seed
 ):
     options = {"max_new_tokens": 30, "seed": seed}
     whole = alone("the cat", **options)["texts"]
@@ -48,7 +47,7 @@ def test_a_stop_string_ends_the_stream_where_it_ends_generate(
     ends = [i for i in range(3, len(whole)) if "\ufffd" not in whole[i - 2 : i]]
     end = ends[seed % len(ends)]
     options["stop"] = [whole[end - 2 : end], "not there"]
-    pieces, stream = all_pieces(model, row_of("the cat", **options))
+    pieces, stream = all_pieces(model, arrays_of("the cat", **options))
     expected = alone("the cat", **options)
     assert "".join(pieces) == expected["texts"]
     assert stream.finish_reason == expected["finish_reason"] == "stop"
@@ -76,19 +75,19 @@ def model_that_ends(model):
 
 
 @pytest.mark.parametrize("seed", [0, 2])
-def test_the_end_of_text_ends_the_stream(model_that_ends, row_of, seed):
-    row = row_of("the cat", max_new_tokens=30, seed=seed)
-    pieces, stream = all_pieces(model_that_ends, row)
-    signature = model_that_ends.signatures["generate"]
-    inputs = arrays_from_rows(signature, [row])
-    expected = model_that_ends.call("generate", inputs)
+def test_the_end_of_text_ends_the_stream(model_that_ends, arrays_of, seed):
+    arrays = arrays_of("the cat", max_new_tokens=30, seed=seed)
+    pieces, stream = all_pieces(model_that_ends, arrays)
+    expected = model_that_ends.call("generate", arrays)
     assert 1 < expected["num_tokens"] < 30
     assert "".join(pieces) == expected["texts"][0].decode()
     assert stream.finish_reason == "stop"
     assert stream.num_tokens == expected["num_tokens"]
 
 
-def test_a_prompt_that_is_cut_keeps_the_start_token(model, row_of, monkeypatch):
+def test_a_prompt_that_is_cut_keeps_the_start_token(
+    model, arrays_of, monkeypatch
+):
     call, starts = model.call, np.array([[7]], "int32")
 
     def call_with_start(name, inputs):
@@ -98,9 +97,9 @@ def test_a_prompt_that_is_cut_keeps_the_start_token(model, row_of, monkeypatch):
         return answer
 
     monkeypatch.setattr(model, "call", call_with_start)
-    row = row_of("z?" * 30, max_new_tokens=37, truncate="left")
-    stream = TextStream(model, row)
-    ids = call("tokenize", {"texts": np.array([row["prompts"]], object)})
+    arrays = arrays_of("z?" * 30, max_new_tokens=37, truncate="left")
+    stream = TextStream(model, arrays)
+    ids = call("tokenize", {"texts": arrays["prompts"]})
     assert stream.num_prompt_tokens == 3
     assert stream._state["token_ids"][0, :3].tolist() == [
         7,
@@ -108,8 +107,8 @@ def test_a_prompt_that_is_cut_keeps_the_start_token(model, row_of, monkeypatch):
     ]
 
 
-def test_the_first_token_is_not_kept_waiting(model, row_of):
-    stream = TextStream(model, row_of("the cat", max_new_tokens=20))
+def test_the_first_token_is_not_kept_waiting(model, arrays_of):
+    stream = TextStream(model, arrays_of("the cat", max_new_tokens=20))
     counts = []
     while stream.finish_reason is None:
         stream.advance()

@@ -16,7 +16,6 @@ from keras_gpt3.ops.row_product import table_product
 from keras_gpt3.parallel.layout_map import make_layout_map
 from keras_gpt3.preset_loader import BACKBONE_KEYS
 from keras_gpt3.preset_loader import SWITCHES
-from keras_gpt3.preset_loader import shipped_presets
 
 _CALIBRATED_MODES = ("gptq", "awq")
 

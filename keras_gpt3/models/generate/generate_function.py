@@ -272,6 +272,6 @@ def _logits_and_states(model, token_ids, cache, index):
 
 
 def _count_down(left, chosen, is_answer):
-    """A watch that ends rows which have had all their tokens."""
+    """Stopping criteria: a row ends when it has all its tokens."""
     left = left - ops.cast(is_answer, left.dtype)
     return left, left <= 0

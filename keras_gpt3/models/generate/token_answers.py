@@ -149,7 +149,7 @@ class Decoding:
             ops.convert_to_tensor(room, "int32"),
         )
         # A prompt that fills its row is answered already.
-        self._state = state._replace(stopped=state.watched <= 0)
+        self._state = state._replace(finished=state.criteria_state <= 0)
 
     @property
     def index(self):
@@ -159,7 +159,7 @@ class Decoding:
     @property
     def is_finished(self):
         """Whether no row goes on, a bool."""
-        return self.index >= self.end or bool(ops.all(self._state.stopped))
+        return self.index >= self.end or bool(ops.all(self._state.finished))
 
     def advance(self, count):
         """Decides some more positions."""
@@ -168,8 +168,8 @@ class Decoding:
 
     def stop_rows(self, rows):
         """Ends rows."""
-        stopped = self._state.stopped | ops.convert_to_tensor(rows, "bool")
-        self._state = self._state._replace(stopped=stopped)
+        finished = self._state.finished | ops.convert_to_tensor(rows, "bool")
+        self._state = self._state._replace(finished=finished)
 
     def answers(self):
         """What is decided."""

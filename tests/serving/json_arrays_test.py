@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.serving.json_tensors import array_from_json
-from keras_gpt3.serving.json_tensors import is_bytes_object
-from keras_gpt3.serving.json_tensors import json_from_array
+from keras_gpt3.serving.json_body import array_from_json
+from keras_gpt3.serving.json_body import is_bytes_object
+from keras_gpt3.serving.json_body import json_from_array
 
 OBJECT = np.dtype(object)
 # numpy takes it for void.
