@@ -72,6 +72,6 @@ def test_a_stage_is_told_its_section_and_what_the_sources_say(
     assert found["arguments"] == (settings, ["inputs"], folder, 7)
     assert found["more"] == {
         "options": "options",
-        "progress": False,
+        "verbose": False,
         "overwrite": True,
     }

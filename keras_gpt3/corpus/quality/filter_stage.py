@@ -23,7 +23,7 @@ def filter_stage(
     output,
     seed=0,
     options=None,
-    progress="auto",
+    verbose="auto",
     overwrite=False,
 ):
     """Drops documents that look like raw crawl.
@@ -42,7 +42,7 @@ def filter_stage(
         settings.classifier, sources, settings.alpha, seed, digest
     )
     run_stage(
-        stage, process_part, options or beam_options(1), progress, overwrite
+        stage, process_part, options or beam_options(1), verbose, overwrite
     )
     return stage
 
