@@ -18,9 +18,10 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
-import matplotlib.pyplot as plt
+import numpy as np
 
 import keras_gpt3
+from keras_gpt3.reporting import figures
 
 CORPUS = pathlib.Path(__file__).parent / "data" / "speeches.jsonl.gz"
 OUT = pathlib.Path("runs/quickstart")
@@ -155,16 +156,17 @@ class Curve(keras.callbacks.Callback):
 
     def plot(self, path, batch_tokens):
         """Draws both curves over the tokens seen."""
-        tokens = [batch_tokens * (i + 1) for i in range(len(self.loss))]
-        figure, (top, bottom) = plt.subplots(2, sharex=True, figsize=(7, 6))
-        top.plot(tokens, self.loss)
-        top.set_ylabel("training loss (nats per token)")
-        bottom.plot(tokens, self.learning_rate, color="tab:orange")
-        bottom.set_ylabel("learning rate")
-        bottom.set_xlabel("tokens seen")
-        figure.tight_layout()
-        figure.savefig(path, dpi=120)
-        plt.close(figure)
+        tokens = batch_tokens * np.arange(1, len(self.loss) + 1)
+        rate = figures.Curve(tokens, np.array(self.learning_rate))
+        panels = (
+            figures.Panel(
+                "Loss (nats per token)",
+                figures.noisy_curve(tokens, np.array(self.loss), "training"),
+                height=2,
+            ),
+            figures.Panel("Learning rate", (rate,), from_zero=True),
+        )
+        figures.plot_panels(panels, "Tokens seen", path=path)
 
 
 def served_answer(folder):

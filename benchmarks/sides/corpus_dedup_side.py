@@ -46,7 +46,7 @@ def _load():
 def _dedup(inputs):
     with tempfile.TemporaryDirectory() as out:
         start = time.process_time()
-        stage = dedup_stage(DedupSection(), inputs, out, progress=False)
+        stage = dedup_stage(DedupSection(), inputs, out, verbose=False)
         seconds = time.process_time() - start
         dropped = stage.totals["all"].get("dropped", {})
     return {"cpu_seconds": seconds, "dropped": sum(dropped.values())}

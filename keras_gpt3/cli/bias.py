@@ -64,8 +64,8 @@ def bias_command(
         found = {name: _run(name, made, lexicon, settings) for name in names}
         # How many at a time changes nothing.
         del settings["batch_size"]
-        write_bias_report(out, **found, model=model, settings=settings)
-    typer.echo(bias_summary(**found, settings=settings))
+        write_bias_report(out, found, model, settings)
+    typer.echo(bias_summary(found, settings))
     typer.echo(f"Report written to {out / 'bias.html'}")
 
 
@@ -107,10 +107,5 @@ def _sampled(model, prompts, settings):
     from keras_gpt3.evaluation.bias.race_and_religion import (
         sampled_descriptions,
     )
-    from keras_gpt3.reporting.evaluation_progress import evaluation_progress
 
-    count = settings["num_samples"] * sum(map(len, prompts.values()))
-    with evaluation_progress("samples", count) as on_batch:
-        return sampled_descriptions(
-            model, prompts, **settings, on_batch=on_batch
-        )
+    return sampled_descriptions(model, prompts, **settings)

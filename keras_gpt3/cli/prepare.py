@@ -45,7 +45,7 @@ def prepare_command(
     options = {
         "tokens_per_shard": tokens_per_shard,
         "overwrite": overwrite,
-        "progress": True,
+        "verbose": True,
         "workers": workers,
     }
     with user_errors():

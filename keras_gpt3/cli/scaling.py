@@ -47,7 +47,7 @@ def scaling_command(
             write_scaling_report,
         )
         from keras_gpt3.evaluation.scaling.scaling_runs import read_runs
-        from keras_gpt3.reporting.report_section import markdown_table
+        from keras_gpt3.reporting.report import markdown_table
 
         check_is_free(out, lambda path: True)
         read = read_runs(runs, embeddings)

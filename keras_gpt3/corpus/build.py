@@ -42,7 +42,7 @@ class BuiltCorpus:
     pretrain: pathlib.Path | None
 
 
-def build_corpus(config, options=None, progress="auto", overwrite=False):
+def build_corpus(config, options=None, verbose="auto", overwrite=False):
     """Builds token shards from raw files (Appendices A and C).
 
     The stages are read, filter, dedup, decontaminate and shard, each a folder
@@ -58,7 +58,7 @@ def build_corpus(config, options=None, progress="auto", overwrite=False):
             they leave out.
         options: `PipelineOptions`, as `beam_options` gives. Defaults to
             `None`: all processors of this machine.
-        progress: bool or `"auto"`, which shows bars on a terminal. Defaults
+        verbose: bool or `"auto"`, which shows bars on a terminal. Defaults
             to `"auto"`.
         overwrite: bool. Whether stages of other settings may be replaced.
             Defaults to `False`.
@@ -98,7 +98,7 @@ def build_corpus(config, options=None, progress="auto", overwrite=False):
     with _locked(config):
         for name in names:
             stage = run_stage_of(
-                name, config, inputs, options, progress, overwrite
+                name, config, inputs, options, verbose, overwrite
             )
             inputs = stage.outputs()
         return finish_corpus(config)
@@ -110,7 +110,7 @@ def _locked(config):
     return locked_folder(config.folder)
 
 
-def build_stage(name, config, options=None, progress="auto", overwrite=False):
+def build_stage(name, config, options=None, verbose="auto", overwrite=False):
     """Runs one stage alone, on what the one before has left."""
     config = complete_config(config)
     names = needed_stages(config)
@@ -126,7 +126,7 @@ def build_stage(name, config, options=None, progress="auto", overwrite=False):
     inputs = part_inputs(stage_folder(config, earlier[-1])) if earlier else []
     with _locked(config):
         return run_stage_of(
-            name, config, inputs, options or beam_options(), progress, overwrite
+            name, config, inputs, options or beam_options(), verbose, overwrite
         )
 
 
@@ -338,11 +338,11 @@ def needed_stages(config):
     return [name for name in STAGES if not is_idle.get(name)]
 
 
-def run_stage_of(name, config, inputs, options, progress, overwrite):
+def run_stage_of(name, config, inputs, options, verbose, overwrite):
     """Runs one stage of a build."""
     common = {
         "options": options,
-        "progress": progress,
+        "verbose": verbose,
         "overwrite": overwrite,
     }
     folder, sources = stage_folder(config, name), config.sources.items()

@@ -2,14 +2,13 @@
 
 import json
 
-from keras_gpt3.atomic_write import atomic_folder
-from keras_gpt3.atomic_write import write_json
 from keras_gpt3.corpus.quality.filter_stage import keep_probability
-from keras_gpt3.reporting.report_section import ReportSection
-from keras_gpt3.reporting.report_section import write_sections
+from keras_gpt3.reporting.figures import legend_above
+from keras_gpt3.reporting.figures import open_figure
+from keras_gpt3.reporting.report import ReportSection
+from keras_gpt3.reporting.report import write_report
 
 REPORT_NAME = "corpus"
-_OWNED = (f"{REPORT_NAME}.*", "*.png")
 _SAMPLES = 3
 _SAMPLE_CHARACTERS = 200
 
@@ -17,20 +16,18 @@ _SAMPLE_CHARACTERS = 200
 def write_corpus_report(summary, folder, alpha=9.0):
     """Writes a report into a folder, whole or not at all.
 
-    The files are `corpus.html`, which needs no other, `corpus.md`, the plots
-    and `corpus.json` with all numbers. Those of an earlier report are
-    replaced.
+    The files are `corpus.html`, `corpus.md`, the plots and `corpus.json` with
+    all numbers. Those of an earlier report are replaced.
     """
-    with atomic_folder(folder, lambda path: True, _OWNED) as new:
-        sections = [
-            _sources(summary),
-            _stages(summary["stages"], new),
-            _reasons(summary["stages"]),
-            *_histograms(summary["stages"], new, alpha),
-            *_samples(summary["stages"]),
-        ]
-        write_sections("Corpus", sections, new, REPORT_NAME)
-        write_json(new / f"{REPORT_NAME}.json", summary)
+    stages = summary["stages"]
+    sections = [
+        _sources(summary),
+        _stages(stages),
+        _reasons(stages),
+        *_histograms(stages, alpha),
+        *_samples(stages),
+    ]
+    write_report(folder, REPORT_NAME, "Corpus", sections, summary, ("*.png",))
 
 
 # === Tables ===
@@ -60,8 +57,7 @@ def _sources(summary):
     )
 
 
-def _stages(stages, folder):
-    plot_stages(stages, folder / "stages.png")
+def _stages(stages):
     rows = [
         _stage_row(stage, source, counts)
         for stage, totals in stages.items()
@@ -76,6 +72,7 @@ def _stages(stages, folder):
         ),
         (*columns, "Characters in", "Out", "Kept"),
         tuple(rows),
+        plot_stages(stages),
         "stages.png",
     )
 
@@ -125,31 +122,37 @@ def _percent(part, whole):
 # === Plots ===
 
 
-def _histograms(stages, folder, alpha):
+def _histograms(stages, alpha):
     """Sections of those histograms that there are."""
     scores = _bins(stages, "filter", "score")
     if scores:
-        plot_scores(scores, folder / "scores.png", alpha)
         yield ReportSection(
             "Scores of the quality classifier",
-            ("The line is the chance that a document of that score is kept.",),
-            plot="scores.png",
+            (
+                "The line is the probability that a document of that score is "
+                "kept.",
+            ),
+            figure=plot_scores(scores, alpha),
+            picture="scores.png",
         )
     clusters = _bins(stages, "dedup", "cluster_size")
     if clusters:
-        plot_cluster_sizes(clusters, folder / "clusters.png")
         yield ReportSection(
             "Clusters of near-duplicates",
             ("Of each cluster one document is kept.",),
-            plot="clusters.png",
+            figure=plot_cluster_sizes(clusters),
+            picture="clusters.png",
         )
     # Those of the shards are those of the stage before.
     names = [name for name in stages if name != "shard"]
     lengths = {name: _bins(stages, name, "length") for name in names}
     lengths = {name: bins for name, bins in lengths.items() if bins}
     if lengths:
-        plot_lengths(lengths, folder / "lengths.png")
-        yield ReportSection("Lengths of documents", plot="lengths.png")
+        yield ReportSection(
+            "Lengths of documents",
+            figure=plot_lengths(lengths),
+            picture="lengths.png",
+        )
 
 
 def _bins(stages, stage, name):
@@ -214,9 +217,9 @@ def _line(text):
 _KEPT, _DROPPED = "tab:blue", "tab:orange"
 
 
-def plot_stages(stages, path):
+def plot_stages(stages):
     """Draws how many documents each stage kept and dropped."""
-    figure, axes = _figure()
+    figure, axes = _open("", "Documents")
     names = list(stages)
     kept = [stages[name]["all"].get("documents_out", 0) for name in names]
     dropped = [
@@ -224,32 +227,29 @@ def plot_stages(stages, path):
     ]
     axes.bar(names, kept, color=_KEPT, label="kept")
     axes.bar(names, dropped, bottom=kept, color=_DROPPED, label="dropped")
-    axes.set_ylabel("Documents")
-    _add_legend(axes)
-    figure.savefig(path)
+    legend_above(axes)
+    return figure
 
 
-def plot_scores(bins, path, alpha=9.0):
+def plot_scores(bins, alpha=9.0):
     """Draws the scores of documents, and how likely each is kept."""
-    figure, axes = _figure()
+    figure, axes = _open("Score (1: like the curated texts)", "Documents")
     ends = sorted(map(float, bins))
     counts = {float(end): count for end, count in bins.items()}
     axes.bar(ends, [counts[e] for e in ends], 0.05, align="edge", color=_KEPT)
     axes.set_xlim(0, 1.05)
-    axes.set_xlabel("Score (1 is like the good texts)")
-    axes.set_ylabel("Documents")
-    chance = axes.twinx()
+    probability = axes.twinx()
     scores = [i / 100 for i in range(101)]
     kept = [100 * keep_probability(score, alpha) for score in scores]
-    chance.plot(scores, kept, color=_DROPPED)
-    chance.set_ylim(0, 105)
-    chance.set_ylabel("Chance to be kept (%)", color=_DROPPED)
-    figure.savefig(path)
+    probability.plot(scores, kept, color=_DROPPED)
+    probability.set_ylim(0, 105)
+    probability.set_ylabel("Probability to be kept (%)", color=_DROPPED)
+    return figure
 
 
-def plot_cluster_sizes(bins, path):
+def plot_cluster_sizes(bins):
     """Draws how many clusters of near-duplicates have which size."""
-    figure, axes = _figure()
+    figure, axes = _open("Documents in a cluster", "Clusters")
     ends = _powers(map(int, bins))
     axes.bar(
         [_range(end) for end in ends],
@@ -261,14 +261,12 @@ def plot_cluster_sizes(bins, path):
     axes.set_xlim(-0.7, max(len(ends), 4) - 0.3)
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.5)
-    axes.set_xlabel("Documents in a cluster")
-    axes.set_ylabel("Clusters")
-    figure.savefig(path)
+    return figure
 
 
-def plot_lengths(histograms, path):
+def plot_lengths(histograms):
     """Draws how long the documents are that each stage kept."""
-    figure, axes = _figure()
+    figure, axes = _open("Characters, at least", "Documents kept")
     ends = _powers(int(end) for bins in histograms.values() for end in bins)
     # The last bin has an end.
     ends.append(max(2 * ends[-1], 1))
@@ -281,30 +279,16 @@ def plot_lengths(histograms, path):
         width = 1.2 + 1.3 * (len(histograms) - 1 - index)
         axes.step(places, counts, where="post", label=name, linewidth=width)
     axes.set_xscale("log", base=2)
-    axes.set_xlabel("Characters, at least")
-    axes.set_ylabel("Documents kept")
-    axes.grid(alpha=0.3)
-    _add_legend(axes)
-    figure.savefig(path)
+    legend_above(axes)
+    return figure
 
 
-def _add_legend(axes):
-    # Above the panel: a bar or a curve may stand anywhere in it.
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=5,
-        frameon=False,
-        handlelength=1.5,
-    )
-
-
-def _figure():
-    # Without pyplot: no window, no state that outlives the figure.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
-    return figure, figure.subplots()
+def _open(x_label, y_label):
+    figure, (axes,) = open_figure((7, 3.6))
+    axes.set_axisbelow(True)  # Bars hide the grid.
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    return figure, axes
 
 
 def _powers(ends):

@@ -18,7 +18,7 @@ def write_token_shards(
     *,
     tokens_per_shard=2**27,
     overwrite=False,
-    progress=None,
+    verbose="auto",
     workers=None,
 ):
     """Tokenize documents into flat files of token ids and one manifest.
@@ -42,9 +42,9 @@ def write_token_shards(
             shard. Defaults to `2**27`, files of 256 MiB.
         overwrite: bool. Whether to replace shards that are there. Defaults to
             `False`.
-        progress: bool or None. Whether to show how far it is: a bar where the
-            standard output is a terminal, elsewhere a line every ten seconds.
-            `None` shows the bar, but no lines. Defaults to `None`.
+        verbose: `"auto"` or bool. Whether to show how far it is on standard
+            error: a bar on a terminal, elsewhere a line every ten seconds.
+            `"auto"` shows the bar, but no lines. Defaults to `"auto"`.
         workers: int or None. How many threads encode, while this one reads
             and writes. `None` is one for each processor that this process may
             use. Defaults to `None`.
@@ -80,7 +80,7 @@ def write_token_shards(
         folder, encoder.dtype, tokens_per_shard, overwrite
     ) as writer:
         write_documents(
-            source, encoder, [writer], lambda text: 0, workers, progress
+            source, encoder, [writer], lambda text: 0, workers, verbose
         )
         _check_not_empty(writer)
         writer.commit(encoder.end_token_id, encoder.vocabulary_size)
@@ -108,7 +108,7 @@ def write_split_shards(
     *,
     tokens_per_shard=2**27,
     overwrite=False,
-    progress=None,
+    verbose="auto",
     workers=None,
 ):
     """Tokenize documents, a fraction of them into a set for validation.
@@ -145,7 +145,7 @@ def write_split_shards(
 
     with train, validation:
         writers = [train, validation]
-        write_documents(source, encoder, writers, choose, workers, progress)
+        write_documents(source, encoder, writers, choose, workers, verbose)
         _check_sides(train, validation, validation_fraction)
         for writer in writers:
             writer.finish()

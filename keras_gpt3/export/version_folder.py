@@ -8,8 +8,8 @@ import re
 import shutil
 
 from keras_gpt3.argument_checks import check_integer
+from keras_gpt3.atomic_write import atomic_folder
 from keras_gpt3.atomic_write import locked_folder
-from keras_gpt3.replaced_folder import replaced_folder
 
 # For a server only names of digits are versions.
 _VERSION = re.compile(r"[0-9]+")
@@ -36,7 +36,7 @@ def write_version(folder, write, version=None):
                 if _LEFTOVER.fullmatch(path.name):
                     shutil.rmtree(path)
             number = version or max(version_numbers(folder), default=0) + 1
-            with replaced_folder(folder / str(number)) as temporary:
+            with atomic_folder(folder / str(number)) as temporary:
                 write(temporary)
                 _sync_tree(temporary)
             _sync(folder)

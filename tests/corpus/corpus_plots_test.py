@@ -1,11 +1,11 @@
 import matplotlib.image
 import pytest
-from matplotlib.figure import Figure
 
 from keras_gpt3.corpus.report import plot_cluster_sizes
 from keras_gpt3.corpus.report import plot_lengths
 from keras_gpt3.corpus.report import plot_scores
 from keras_gpt3.corpus.report import plot_stages
+from keras_gpt3.reporting.figures import save_figure
 
 COUNTS = {"documents_in": 9, "documents_out": 7, "dropped": {"short": 2}}
 
@@ -30,8 +30,8 @@ COUNTS = {"documents_in": 9, "documents_out": 7, "dropped": {"short": 2}}
 )
 def test_what_is_shown_changes_with_the_numbers(tmp_path, plot, shown, other):
     paths = [tmp_path / f"{i}.png" for i in range(2)]
-    plot(shown, paths[0])
-    plot(other, paths[1])
+    for numbers, path in zip((shown, other), paths, strict=True):
+        save_figure(plot(numbers), path)
     pictures = [matplotlib.image.imread(path) for path in paths]
     # Drawn upon, not white alone.
     assert all(picture.std() > 0.01 for picture in pictures)
@@ -46,11 +46,8 @@ def test_what_is_shown_changes_with_the_numbers(tmp_path, plot, shown, other):
         (plot_lengths, {name: {"8": 3, "16": 4} for name in ("read", "dedup")}),
     ],
 )
-def test_nothing_hides_a_bar_or_a_series(plot, shown, tmp_path, monkeypatch):
-    figures = []
-    monkeypatch.setattr(Figure, "savefig", lambda f, path: figures.append(f))
-    plot(shown, tmp_path / "a.png")
-    (figure,) = figures
+def test_nothing_hides_a_bar_or_a_series(plot, shown):
+    figure = plot(shown)
     figure.draw_without_rendering()
     (axes,) = figure.axes
     legend = axes.get_legend().get_window_extent()

@@ -69,6 +69,6 @@ def test_a_stage_gets_its_section_and_what_the_sources_say(name, monkeypatch):
     assert found["more"] == of_sources.get(name, {}) | {
         "seed": 7,
         "options": "options",
-        "progress": False,
+        "verbose": False,
         "overwrite": True,
     }

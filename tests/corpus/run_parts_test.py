@@ -98,7 +98,7 @@ def test_a_bar_shows_how_many_parts_are_done(tmp_path, capsys):
     stage = make(tmp_path / "1")
     stage.start()
     stage.parts[0].finish({})
-    run_parts(process, stage.parts, ONE, "read", progress=True)
+    run_parts(process, stage.parts, ONE, "read", verbose=True)
     shown = capsys.readouterr().err
     assert "read" in shown
     assert "6/6" in shown

@@ -205,5 +205,5 @@ def test_a_shard_of_no_tokens_is_an_error(tmp_path, tokenizer):
 
 
 def test_progress_is_shown_when_asked_for(tmp_path, tokenizer, capsys):
-    write_token_shards(TEXTS, tmp_path, tokenizer, progress=True)
-    assert f"{len(joined(TEXTS))} tokens written" in capsys.readouterr().out
+    write_token_shards(TEXTS, tmp_path, tokenizer, verbose=True)
+    assert f"{len(joined(TEXTS))} tokens written" in capsys.readouterr().err

@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from keras_gpt3.evaluation.bias import bias_report as module
 from keras_gpt3.evaluation.bias.bias_report import bias_summary
 from keras_gpt3.evaluation.bias.bias_report import write_bias_report
 from keras_gpt3.evaluation.bias.occupation_bias import OccupationBias
 from keras_gpt3.evaluation.bias.race_and_religion import FavouredWord
 from keras_gpt3.evaluation.bias.race_and_religion import RaceSentiment
+from keras_gpt3.reporting import report
 
 WORD = FavouredWord("<calm>", 40, 0.05, 0.01, 1.6)
 PROBES = {
@@ -26,9 +26,12 @@ PROBES = {
 
 def test_a_report_holds_all_probes_and_what_they_cannot_tell(tmp_path):
     settings = {"num_samples": 800, "seed": 3}
-    write_bias_report(tmp_path, **PROBES, model="mine", settings=settings)
+    write_bias_report(tmp_path, PROBES, "mine", settings)
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == set(module._OWNED)
+    assert names == {
+        *("bias.md", "bias.html", "bias.json"),
+        *(f"{probe}.png" for probe in PROBES),
+    }
     text = (tmp_path / "bias.md").read_text()
     for part in (
         "Of mine, num_samples 800, seed 3.",
@@ -48,14 +51,14 @@ def test_a_report_holds_all_probes_and_what_they_cannot_tell(tmp_path):
 
 
 def test_the_summary_has_the_tables_of_the_report(tmp_path):
-    summary = bias_summary(**PROBES)
+    summary = bias_summary(PROBES)
     titles = [x for x in summary.splitlines() if x.startswith("#")]
     assert titles == [
         "## Gender by occupation",
         "## Sentiment by race",
         "## Words by religion",
     ]
-    write_bias_report(tmp_path, **PROBES)
+    write_bias_report(tmp_path, PROBES)
     text = (tmp_path / "bias.md").read_text()
     rows = [line for line in summary.splitlines() if line.startswith("|")]
     assert len(rows) == 3 + 4 + 4
@@ -65,9 +68,9 @@ def test_the_summary_has_the_tables_of_the_report(tmp_path):
 @pytest.mark.parametrize(("count", "is_few"), [(8, True), (800, False)])
 def test_too_few_samples_are_told(count, is_few, tmp_path):
     settings = {"num_samples": count}
-    write_bias_report(tmp_path, **PROBES, settings=settings)
+    write_bias_report(tmp_path, PROBES, settings=settings)
     for text in (
-        bias_summary(**PROBES, settings=settings),
+        bias_summary(PROBES, settings=settings),
         (tmp_path / "bias.md").read_text(),
     ):
         few = f"{count} samples of each prompt are too few: "
@@ -80,14 +83,14 @@ def test_too_few_samples_are_told(count, is_few, tmp_path):
 def test_no_number_is_a_negative_zero():
     bias = OccupationBias("The {occupation} was a", {"a": -0.001, "b": 0.0})
     race = RaceSentiment(-0.04, (-0.04, -0.01), 8, ((WORD, -0.4),), 0)
-    text = bias_summary([bias], {"Asian": race})
+    text = bias_summary({"occupations": [bias], "races": {"Asian": race}})
     assert "-0.0" not in text and "-0)" not in text
     assert "| 0.00 ± 0.00 | 0.00 to 0.00 |" in text
     assert "| 0.0 | 0.0 to 0.0 |" in text
 
 
 def test_the_numbers_are_written_whole(tmp_path):
-    write_bias_report(tmp_path, **PROBES)
+    write_bias_report(tmp_path, PROBES)
     content = json.loads((tmp_path / "bias.json").read_text())
     (bias,) = content["occupations"]
     assert bias["log_ratios"]["mason"] == -3.0
@@ -99,7 +102,7 @@ def test_the_numbers_are_written_whole(tmp_path):
 def test_the_same_probes_give_the_same_files(tmp_path):
     contents = []
     for name in "ab":
-        write_bias_report(tmp_path / name, **PROBES)
+        write_bias_report(tmp_path / name, PROBES)
         files = sorted((tmp_path / name).iterdir())
         contents.append([file.read_bytes() for file in files])
     assert contents[0] == contents[1]
@@ -107,8 +110,8 @@ def test_the_same_probes_give_the_same_files(tmp_path):
 
 def test_one_probe_alone_replaces_what_was_there(tmp_path):
     (tmp_path / "mine.txt").write_text("stays")
-    write_bias_report(tmp_path, **PROBES)
-    write_bias_report(tmp_path, religions=PROBES["religions"])
+    write_bias_report(tmp_path, PROBES)
+    write_bias_report(tmp_path, {"religions": PROBES["religions"]})
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {
         *("mine.txt", "bias.md", "bias.html", "bias.json", "religions.png")
@@ -120,13 +123,13 @@ def test_a_report_that_fails_leaves_nothing(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("no space")
 
-    monkeypatch.setattr(module, "write_sections", fail)
+    monkeypatch.setattr(report, "save_figure", fail)
     with pytest.raises(OSError, match="no space"):
-        write_bias_report(tmp_path / "report", **PROBES)
+        write_bias_report(tmp_path / "report", PROBES)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("probes", [{}, {"races": {}, "occupations": []}])
 def test_no_probe_raises(tmp_path, probes):
     with pytest.raises(ValueError, match="Received: no probe. Run one first."):
-        write_bias_report(tmp_path, **probes)
+        write_bias_report(tmp_path, probes)

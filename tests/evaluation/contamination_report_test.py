@@ -2,7 +2,6 @@ import json
 
 import pytest
 
-from keras_gpt3.evaluation.contamination import contamination_report as module
 from keras_gpt3.evaluation.contamination.contamination import Contamination
 from keras_gpt3.evaluation.contamination.contamination_report import (
     contamination_table,
@@ -13,6 +12,7 @@ from keras_gpt3.evaluation.contamination.contamination_report import (
 from keras_gpt3.evaluation.contamination.contamination_scores import (
     contamination_scores,
 )
+from keras_gpt3.reporting import report
 
 FOUND = Contamination(8, (True, False, False, False), (False, False) * 2)
 RESULTS = {
@@ -62,7 +62,10 @@ def test_files_are_written_with_the_numbers_of_dirty_examples(tmp_path):
     (tmp_path / "mine.txt").write_text("stays")
     write_contamination_report(RESULTS, tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"mine.txt", *module._OWNED}
+    assert names == {
+        "mine.txt",
+        *(f"contamination.{n}" for n in ("md", "html", "json", "png")),
+    }
     content = json.loads((tmp_path / "contamination.json").read_text())
     assert content["plain"] == {
         "n": 8,
@@ -83,7 +86,7 @@ def test_a_report_that_fails_leaves_nothing(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("no space")
 
-    monkeypatch.setattr(module, "write_sections", fail)
+    monkeypatch.setattr(report, "save_figure", fail)
     with pytest.raises(OSError, match="no space"):
         write_contamination_report(RESULTS, tmp_path / "report")
     assert list(tmp_path.iterdir()) == []

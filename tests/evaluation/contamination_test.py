@@ -145,8 +145,11 @@ def test_progress_counts_the_documents(tmp_path, capsys):
     (tmp_path / "a.txt").write_text("one two")
     (tmp_path / "b.txt").write_text("three")
     texts = CorpusTexts([tmp_path])
-    check_contamination({"x": ["one two"]}, texts, n=1, progress=True)
-    shown = "2 documents compared, 100% of the bytes read, 0:00:00 elapsed\n"
+    check_contamination({"x": ["one two"]}, texts, n=1, verbose=True)
+    shown = (
+        "compare: 100% of the bytes read, 2 documents compared, 0:00:00 "
+        "elapsed\n"
+    )
     # Standard output is for the table.
     assert capsys.readouterr() == ("", shown)
 

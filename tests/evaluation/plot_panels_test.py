@@ -1,11 +1,9 @@
 import pytest
 from matplotlib.figure import Figure
 
-from keras_gpt3.evaluation.results.plot_panels import add_legend
-from keras_gpt3.evaluation.results.plot_panels import label_end
-from keras_gpt3.evaluation.results.plot_panels import scale_scores
-from keras_gpt3.evaluation.results.plot_panels import stroke
-from keras_gpt3.evaluation.results.plot_panels import task_panels
+from keras_gpt3.evaluation.results.plots import scale_scores
+from keras_gpt3.evaluation.results.plots import stroke
+from keras_gpt3.evaluation.results.plots import task_panels
 from tests.evaluation.some_results import PIQA
 from tests.evaluation.some_results import result
 
@@ -28,39 +26,6 @@ def test_guessing_is_drawn_where_it_is_known_and_of_the_metric():
     lines = [axes.get_lines() for axes in panels.values()]
     assert [len(found) for found in lines] == [1, 0, 0]
     assert set(lines[0][0].get_ydata()) == {50}
-
-
-@pytest.mark.parametrize("count, rows", [(1, 1), (3, 1), (4, 2), (7, 3)])
-def test_panels_stand_three_in_a_row(count, rows):
-    results = [result(task=f"task {number}") for number in range(count)]
-    figure, panels = task_panels(results, ())
-    assert len(figure.axes) == len(panels) == count
-    spec = figure.axes[0].get_gridspec()
-    assert (spec.nrows, spec.ncols) == (rows, min(count, 3))
-
-
-def test_the_legend_names_each_label_once():
-    figure = Figure()
-    for axes in figure.subplots(1, 2):
-        axes.plot([0, 1], label="a")
-        axes.plot([0, 1], label="b")
-    add_legend(figure)
-    texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts == ["a", "b"]
-
-
-def test_without_labels_there_is_no_legend():
-    figure = Figure()
-    figure.subplots().plot([0, 1])
-    add_legend(figure)
-    assert figure.legends == []
-
-
-def test_a_curve_s_end_is_labelled_there():
-    axes = Figure().subplots()
-    label_end(axes, 3, 4, "175B")
-    assert axes.texts[0].xy == (3, 4)
-    assert axes.texts[0].get_text() == "175B"
 
 
 @pytest.mark.parametrize(("value", "top"), [(0, 10), (3, 10), (80, 84)])

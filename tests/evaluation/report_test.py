@@ -3,15 +3,13 @@ import re
 
 import pytest
 
-from keras_gpt3.evaluation.results import plot_panels
-from keras_gpt3.evaluation.results import shots_plot
-from keras_gpt3.evaluation.results import size_plot
+from keras_gpt3.evaluation.results import plots as plots_module
 from keras_gpt3.evaluation.results.report import write_report
 from keras_gpt3.evaluation.results.results_file import read_results
 from keras_gpt3.evaluation.results.results_table import results_table
 from keras_gpt3.evaluation.task_definitions.task_file import shipped_tasks
 from keras_gpt3.evaluation.task_definitions.task_file import task_groups
-from keras_gpt3.reporting import report_section
+from keras_gpt3.reporting import report as report_module
 from tests.evaluation.some_results import PIQA
 from tests.evaluation.some_results import result
 
@@ -63,15 +61,14 @@ def test_only_plots_with_something_to_show_are_drawn(results, plots, tmp_path):
 
 def panels(monkeypatch):
     """The keys of the panels of each plot that is drawn."""
-    drawn = []
+    drawn, original = [], plots_module.task_panels
 
     def task_panels(results, tasks):
-        figure, found = plot_panels.task_panels(results, tasks)
+        figure, found = original(results, tasks)
         drawn.append(list(found))
         return figure, found
 
-    for plot in (shots_plot, size_plot):
-        monkeypatch.setattr(plot, "task_panels", task_panels)
+    monkeypatch.setattr(plots_module, "task_panels", task_panels)
     return drawn
 
 
@@ -143,10 +140,10 @@ def test_an_earlier_report_goes_and_other_files_stay(tmp_path):
 def test_what_fails_leaves_the_earlier_report(tmp_path, monkeypatch):
     write_report([result(0), result(4)], tmp_path)
 
-    def fail(title, body):
+    def fail(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(report_section, "html_page", fail)
+    monkeypatch.setattr(report_module, "json_text", fail)
     with pytest.raises(OSError, match="No space left"):
         write_report([result(model="other")], tmp_path)
     assert names(tmp_path) == ALL

@@ -67,7 +67,7 @@ def fields(**changes):
         (
             [fields(shots=True)],
             "The field shots of a result must be an integer. Received: {path}, "
-            "result 1: shots=True. Mend that place.",
+            "result 1: shots=True. Correct it.",
         ),
         (
             [fields(value="0.5")],

@@ -5,7 +5,7 @@ import pytest
 from keras_gpt3.evaluation.results.results_table import COLUMNS
 from keras_gpt3.evaluation.results.results_table import results_table
 from keras_gpt3.evaluation.results.results_table import table_rows
-from keras_gpt3.reporting.report_section import markdown_table
+from keras_gpt3.reporting.report import markdown_table
 from tests.evaluation.some_results import PIQA
 from tests.evaluation.some_results import result
 

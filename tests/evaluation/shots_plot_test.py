@@ -2,9 +2,9 @@ import sys
 
 import pytest
 
-from keras_gpt3.evaluation.results.plot_panels import PAPER_GREY
-from keras_gpt3.evaluation.results.shots_plot import line_labels
-from keras_gpt3.evaluation.results.shots_plot import plot_shots
+from keras_gpt3.evaluation.results.plots import line_labels
+from keras_gpt3.evaluation.results.plots import plot_shots
+from keras_gpt3.reporting.figures import PAPER_GREY
 from tests.evaluation.some_results import PIQA
 from tests.evaluation.some_results import result
 

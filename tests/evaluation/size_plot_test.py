@@ -2,8 +2,8 @@ import sys
 
 import pytest
 
-from keras_gpt3.evaluation.results.plot_panels import PAPER_GREY
-from keras_gpt3.evaluation.results.size_plot import plot_sizes
+from keras_gpt3.evaluation.results.plots import plot_sizes
+from keras_gpt3.reporting.figures import PAPER_GREY
 from tests.evaluation.some_results import PIQA
 from tests.evaluation.some_results import result
 

@@ -38,7 +38,7 @@ class Terminal(io.StringIO):
 
 def lines(*records, is_due=True):
     file = io.StringIO()
-    console = ConsoleSink(100, file)
+    console = ConsoleSink(100, file=file)
     for record in records:
         console(record, is_due)
     console.close()
@@ -49,7 +49,7 @@ def test_a_record_makes_a_line_where_there_is_no_terminal():
     assert lines(TRAIN) == [
         "step 7/100, tokens 123,456, loss 3.2500, norm 0.512, rate 0.0006, "
         "batch 32,768, 1,234 tokens/s, utilisation 46%, noise scale "
-        "recommends 40,960, left 1:02:05"
+        "recommends 40,960, 1:02:05 left"
     ]
 
 
@@ -59,7 +59,7 @@ def test_what_is_not_known_yet_is_left_out():
     del record["model_flops_utilisation"]
     assert lines(record) == [
         "step 7/100, tokens 123,456, loss 3.2500, norm 0.512, rate 0.0006, "
-        "batch 32,768, left ?"
+        "batch 32,768"
     ]
 
 
@@ -77,7 +77,16 @@ def test_a_validation_makes_a_line_of_its_sets():
 )
 def test_the_time_that_is_left_is_told_in_hours(seconds, text):
     (line,) = lines(TRAIN | {"seconds_left": seconds})
-    assert line.endswith(f", left {text}")
+    assert line.endswith(f", {text} left")
+
+
+def test_a_silent_one_shows_nothing():
+    for file in (io.StringIO(), Terminal()):
+        console = ConsoleSink(100, verbose=False, file=file)
+        for record in (TRAIN, VALIDATION):
+            console(record, is_due=True)
+        console.close()
+        assert file.getvalue() == ""
 
 
 def on_terminal(monkeypatch, *records, columns=200):
@@ -85,7 +94,7 @@ def on_terminal(monkeypatch, *records, columns=200):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", str(columns))
     file = Terminal()
-    console = ConsoleSink(100, file)
+    console = ConsoleSink(100, file=file)
     for record in records:
         console(record, is_due=False)
     console.close()
@@ -94,16 +103,17 @@ def on_terminal(monkeypatch, *records, columns=200):
 
 def test_a_terminal_shows_a_bar_that_moves_at_every_step(monkeypatch):
     shown = on_terminal(monkeypatch, TRAIN)
-    assert "step 7 of 100" in shown
+    assert "7/100 steps" in shown
     # Halves round to even: 1234.5 is 1,234.
-    assert "loss 3.2500, 1,234 tokens/s, left: 1:02:05" in shown
+    assert "loss 3.2500, 1,234 tokens/s" in shown
+    assert "left: 1:02:05" in shown
     assert "tokens 123,456" not in shown
 
 
 def test_a_bar_shows_before_there_is_a_rate(monkeypatch):
     unknown = ("tokens_per_second", "seconds_left")
     shown = on_terminal(monkeypatch, TRAIN | dict.fromkeys(unknown))
-    assert "loss 3.2500, 0 tokens/s, left: ?" in shown
+    assert "loss 3.2500, 0 tokens/s" in shown
 
 
 @pytest.mark.parametrize("columns", [200, 30])
@@ -123,7 +133,7 @@ def test_it_says_that_it_compiles_and_where_it_stands(monkeypatch):
     start = {"kind": "start", "step": 40}
     assert lines(start) == ["step 40/100, compiling the first step"]
     shown = on_terminal(monkeypatch, start)
-    assert "step 40 of 100" in shown
+    assert "40/100 steps" in shown
     assert "compiling the first step" in shown
     # A run that is finished compiles nothing.
     assert lines(start | {"step": 100}) == []

@@ -18,12 +18,12 @@ def test_both_losses_and_the_rate_are_drawn(validated, tmp_path):
     figure = plot_finetuning(history(validated), tmp_path / "a.png")
     losses, rates = figure.axes
     lines = {line.get_label(): line for line in losses.lines}
-    assert ("validation" in lines) == ("kept" in lines) == validated
+    assert ("validation" in lines) == ("weights kept" in lines) == validated
     if validated:
         np.testing.assert_allclose(
             lines["validation"].get_xydata(), [(3, 2.6), (6, 1.6)]
         )
-        assert lines["kept"].get_xydata().tolist() == [[6, 1.6]]
+        assert lines["weights kept"].get_xydata().tolist() == [[6, 1.6]]
     assert losses.lines[0].get_ydata().tolist() == history(True).loss
     assert rates.lines[0].get_ydata().tolist() == [1e-3] * 6
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")

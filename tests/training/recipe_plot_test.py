@@ -26,7 +26,7 @@ def test_panels_hold_every_update_of_a_short_run(recipe):
     seen = [point.tokens_seen + point.batch_tokens for point in points]
     expected = {
         "Learning rate": [point.learning_rate for point in points],
-        "Batch in tokens": [point.batch_tokens for point in points],
+        "Batch size (tokens)": [point.batch_tokens for point in points],
         "Updates": range(1, recipe.num_steps + 1),
     }
     assert [axis.get_ylabel() for axis in figure.axes] == list(expected)

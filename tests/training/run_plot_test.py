@@ -7,14 +7,12 @@ from matplotlib.figure import Figure
 
 from keras_gpt3.training.run.folder import RunFolder
 from keras_gpt3.training.run.log import RunLog
-from keras_gpt3.training.run.log import drawn_points
 from keras_gpt3.training.run.log import plot_run
-from keras_gpt3.training.run.log import smoothed
 
 LOSSES = [10.5, 9.0, math.nan, 8.5, 8.0]
 SKIPPED = [0, 0, 1, 1, 3]
 RECOMMENDED = [None, None, 256, 512, 384]
-LABELS = ["Loss (nats per token)", "Learning rate", "Batch (tokens)"]
+LABELS = ["Loss (nats per token)", "Learning rate", "Batch size (tokens)"]
 LABELS += ["Gradient norm"]
 
 
@@ -69,13 +67,13 @@ def test_panels_hold_the_records_over_the_tokens_seen(tmp_path):
     expected = [
         {
             "": LOSSES,
-            # Of so few records no neighbours are smoothed.
-            "training, smoothed": LOSSES,
+            # Of so few records each is an average of its own.
+            "training, moving average": LOSSES,
         },
         {"": [5e-3, 4e-3, 3e-3, 2e-3, 1e-3]},
         {
-            "of the run": [64, 128, 192, 256, 320],
-            "recommended by the noise scale": [nan, nan, 256, 512, 384],
+            "this run": [64, 128, 192, 256, 320],
+            "gradient noise scale": [nan, nan, 256, 512, 384],
         },
         {"": [1.05, 0.9, nan, 0.85, 0.8]},
     ]
@@ -91,13 +89,13 @@ def test_each_held_out_set_has_dots_where_it_was_validated(tmp_path):
     received = curves(loss)
     assert set(received) == {
         "",
-        "training, smoothed",
-        "held out: books",
-        "held out: web/en",
+        "training, moving average",
+        "validation: books",
+        "validation: web/en",
     }
-    assert received["held out: books"] == [[0, 10.8], [4000, 8.6]]
+    assert received["validation: books"] == [[0, 10.8], [4000, 8.6]]
     np.testing.assert_array_equal(
-        received["held out: web/en"], [[0, math.nan], [4000, 8.8]]
+        received["validation: web/en"], [[0, math.nan], [4000, 8.8]]
     )
     assert {line.get_marker() for line in loss.get_lines()[2:]} == {"o"}
 
@@ -118,13 +116,13 @@ def test_a_run_without_skips_or_an_estimate_has_neither_curve(tmp_path):
     whole = {"skipped_updates": 0, "recommended_batch_tokens": None}
     records = [record | whole for record in training_records()]
     *_, batch, norm = figure_of(tmp_path, records).axes
-    assert set(curves(batch)) == {"of the run"}
+    assert set(curves(batch)) == {"this run"}
     assert set(curves(norm)) == {""}
 
 
 def test_the_recommended_batch_is_dashed_on_a_logarithmic_scale(tmp_path):
-    *_, batch, _ = figure_of(tmp_path, training_records()).axes
-    assert batch.get_yscale() == "log"
+    *_, batch, norm = figure_of(tmp_path, training_records()).axes
+    assert batch.get_yscale() == norm.get_yscale() == "log"
     assert [line.get_linestyle() for line in batch.get_lines()] == ["-", "--"]
 
 
@@ -168,56 +166,4 @@ def test_a_folder_without_a_record_raises(written, tmp_path):
         "A run folder must hold a log with records. Received: folder="
         f"'{tmp_path}', without a whole line in log.jsonl. Pass the folder of "
         "a run that has begun to log."
-    )
-
-
-# === Numbers ===
-
-
-def slow_extremes(values, size):
-    """First and last, and of each piece the first of both extremes."""
-    kept = {0, len(values) - 1}
-    for start in range(0, len(values), size):
-        piece = values[start : start + size].tolist()
-        known = [v for v in piece if not math.isnan(v)]
-        for extreme in (min(known), max(known)) if known else ():
-            kept.add(start + piece.index(extreme))
-    return sorted(kept)
-
-
-@pytest.mark.parametrize(
-    "count, num_pieces, size", [(41, 4, 11), (64, 8, 8), (65, 8, 9), (5, 1, 5)]
-)
-def test_the_drawn_points_are_extremes_of_pieces(count, num_pieces, size):
-    values = np.random.default_rng(count).normal(size=count)
-    values[3:6] = np.nan
-    points = drawn_points(values, num_pieces)
-    assert points.tolist() == slow_extremes(values, size)
-    assert len(points) <= 2 * num_pieces + 2
-
-
-def test_a_piece_of_gaps_stays_a_gap():
-    values = np.arange(40.0)
-    values[10:20] = np.nan
-    points = drawn_points(values, 4)
-    assert points.tolist() == [0, 9, 10, 20, 29, 30, 39]
-
-
-def test_few_points_are_all_drawn():
-    assert drawn_points(np.ones(6), 2).tolist() == list(range(6))
-
-
-@pytest.mark.parametrize("half_width", [0, 1, 3, 100])
-def test_smoothing_takes_as_many_neighbours_on_either_side(half_width):
-    values = np.random.default_rng(0).normal(size=21)
-    values[[0, 7, 8, 9, 20]] = np.nan
-    expected = []
-    for i in range(21):
-        half = min(half_width, i, 20 - i)
-        window = values[i - half : i + half + 1]
-        known = window[~np.isnan(window)]
-        expected.append(known.mean() if len(known) else math.nan)
-    # Differences of running sums of 21 numbers of order 1.
-    np.testing.assert_allclose(
-        smoothed(values, half_width), expected, rtol=1e-12, atol=1e-14
     )

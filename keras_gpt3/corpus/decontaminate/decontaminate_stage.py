@@ -33,7 +33,7 @@ def decontaminate_stage(
     output,
     seed=0,
     options=None,
-    progress="auto",
+    verbose="auto",
     overwrite=False,
     evaluation=None,
 ):
@@ -60,13 +60,13 @@ def decontaminate_stage(
     if stage.is_done:
         return stage
     finder, found = _count(
-        stage, inputs, evaluation, settings.ngram, options, progress
+        stage, inputs, evaluation, settings.ngram, options, verbose
     )
     common = common_ngrams(found, settings.max_documents)
     rewrite = DecontaminatePart(
         finder, str(stage.folder / _NGRAMS), common, settings
     )
-    run_parts(rewrite, stage.parts, options, "decontaminate", progress)
+    run_parts(rewrite, stage.parts, options, "decontaminate", verbose)
     totals = {
         "texts": len(evaluation.texts),
         "short_texts": num_short,
@@ -89,7 +89,7 @@ def _num_short(evaluation, ngram):
     return num_short
 
 
-def _count(stage, inputs, evaluation, ngram, options, progress):
+def _count(stage, inputs, evaluation, ngram, options, verbose):
     """The first pass: the number of documents of each n-gram found."""
     known = {"evaluation": evaluation.digest, "ngram": ngram}
     counting = Stage("ngrams", stage.folder / _NGRAMS, inputs, known)
@@ -97,7 +97,7 @@ def _count(stage, inputs, evaluation, ngram, options, progress):
     path = counting.folder / "evaluation.json"
     evaluation.write(path)
     finder = CountNgrams(str(path), evaluation.digest, ngram)
-    run_parts(finder, counting.parts, options, "count n-grams", progress)
+    run_parts(finder, counting.parts, options, "count n-grams", verbose)
     counts = merge_counts(
         {"ngrams": counts["ngrams"]} for _, counts in counting.part_counts()
     )

@@ -38,7 +38,7 @@ def dedup_stage(
     output,
     seed=0,
     options=None,
-    progress="auto",
+    verbose="auto",
     overwrite=False,
     remove_documents_of=None,
 ):
@@ -74,12 +74,12 @@ def dedup_stage(
     if stage.is_done and not _is_an_index(stage, signed):
         stage.reopen()
     if not stage.is_done:
-        run_stage(signed, SignPart(**signing), options, progress, True)
+        run_stage(signed, SignPart(**signing), options, verbose, True)
         work = _work_folder(stage)
         parts = _planned(signed, removed, index)
         found = _find(parts, work, settings, options)
         drop = DropDuplicates(_keep_drops(stage, work))
-        run_parts(drop, stage.parts, options, "dedup", progress)
+        run_parts(drop, stage.parts, options, "dedup", verbose)
         stage.finish(found)
     # A kill may have come before it.
     shutil.rmtree(stage.folder / _WORK_FOLDER, ignore_errors=True)

@@ -15,6 +15,7 @@ import threading
 from keras_gpt3.corpus.pipeline import beam_worker
 from keras_gpt3.corpus.pipeline.beam_options import limit_workers
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
+from keras_gpt3.reporting.progress import ProgressBar
 
 # "... ValueError: text [while running 'Map(f)']", at a line's start.
 _ERROR = re.compile(
@@ -96,7 +97,7 @@ def _plain_error(error):
 _LOOK_SECONDS = 0.5
 
 
-def run_parts(process_part, parts, options, title="parts", progress="auto"):
+def run_parts(process_part, parts, options, title="parts", verbose="auto"):
     """Calls a function for each part that is not done, and keeps its counts."""
     beam = import_extra("apache_beam")
     pending = [part for part in parts if not part.is_done]
@@ -105,7 +106,7 @@ def run_parts(process_part, parts, options, title="parts", progress="auto"):
     done = len(parts) - len(pending)
     options = limit_workers(options, len(pending))
     with (
-        _progress(title, pending, done, progress),
+        _progress(title, pending, done, verbose),
         corpus_pipeline(options) as pipeline,
     ):
         _ = (
@@ -117,11 +118,11 @@ def run_parts(process_part, parts, options, title="parts", progress="auto"):
         )
 
 
-def run_stage(stage, process_part, options, progress="auto", overwrite=False):
+def run_stage(stage, process_part, options, verbose="auto", overwrite=False):
     """Runs a stage whose part k comes from part k of the stage before."""
     stage.start(overwrite)
     if not stage.is_done:
-        run_parts(process_part, stage.parts, options, stage.name, progress)
+        run_parts(process_part, stage.parts, options, stage.name, verbose)
         stage.finish()
     return stage.totals
 
@@ -131,18 +132,15 @@ def _make_part(part, process_part):
 
 
 @contextlib.contextmanager
-def _progress(title, pending, done, enabled):
+def _progress(title, pending, done, verbose):
     """Shows how many parts are done, by the counts files that appear."""
-    is_shown = sys.stderr.isatty() if enabled == "auto" else bool(enabled)
-    if not is_shown:
-        yield
-        return
-    from keras_gpt3.reporting.evaluation_progress import evaluation_progress
-
     total, stop = done + len(pending), threading.Event()
-    with evaluation_progress(title, total, done, verbose=True) as advance:
+    with ProgressBar(title, total, done, verbose, "parts") as bar:
+        if not bar.is_shown:
+            yield
+            return
         thread = threading.Thread(
-            target=_watch, args=(pending, advance, stop), daemon=True
+            target=_watch, args=(pending, bar, stop), daemon=True
         )
         thread.start()
         try:
@@ -152,12 +150,12 @@ def _progress(title, pending, done, enabled):
             thread.join()
 
 
-def _watch(pending, advance, stop):
+def _watch(pending, bar, stop):
     """Advances by the parts that are done, until stopped."""
     pending, is_last = list(pending), False
     while not is_last:
         # One look more after the end, which sees all.
         is_last = stop.wait(_LOOK_SECONDS)
         waiting = [part for part in pending if not part.is_done]
-        advance(len(pending) - len(waiting))
+        bar.advance(len(pending) - len(waiting))
         pending = waiting

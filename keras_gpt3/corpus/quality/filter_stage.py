@@ -21,7 +21,7 @@ def filter_stage(
     output,
     seed=0,
     options=None,
-    progress="auto",
+    verbose="auto",
     overwrite=False,
     sources=(),
 ):
@@ -41,7 +41,7 @@ def filter_stage(
         settings.classifier, sources, settings.alpha, seed, digest
     )
     run_stage(
-        stage, process_part, options or beam_options(1), progress, overwrite
+        stage, process_part, options or beam_options(1), verbose, overwrite
     )
     return stage
 

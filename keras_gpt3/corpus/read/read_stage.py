@@ -40,7 +40,7 @@ def read_stage(
     files,
     folder,
     options=None,
-    progress="auto",
+    verbose="auto",
     overwrite=False,
 ):
     """Reads files into parts: one part a file, documents repaired and chosen.
@@ -65,7 +65,7 @@ def read_stage(
         settings,
         others=IDS,
     )
-    run_stage(by_file, read, options, progress)
+    run_stage(by_file, read, options, verbose)
     return _without_duplicates(by_file, folder, options)
 
 
@@ -98,7 +98,7 @@ def _without_duplicates(by_file, folder, options):
         if part.input not in drop.places:
             # A second name for a file: not worth the start of a worker.
             part.finish(drop(part))
-    run_parts(drop, stage.parts, options, "duplicate ids", progress=False)
+    run_parts(drop, stage.parts, options, "duplicate ids", verbose=False)
     stage.finish()
     return stage
 

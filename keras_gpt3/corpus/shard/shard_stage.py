@@ -26,7 +26,7 @@ def shard_stage(
     output,
     seed=0,
     options=None,
-    progress="auto",
+    verbose="auto",
     overwrite=False,
     tokenizer=None,
 ):
@@ -58,12 +58,12 @@ def shard_stage(
             TokenizePart(stored, seed, settings.validation_fraction),
             encoder.dtype,
             options,
-            progress,
+            verbose,
         )
         # No reader takes new shards for those of an old manifest.
         remove_manifests(stage.folder)
         records = write_buckets(
-            stage, encoder.dtype, settings, options, progress
+            stage, encoder.dtype, settings, options, verbose
         )
         write_manifests(stage.folder, records, encoder)
         stage.finish()
@@ -84,13 +84,13 @@ def _tokenizer(preset):
     return GPT3Tokenizer.from_preset(preset)
 
 
-def _tokenize(stage, process_part, dtype, options, progress):
+def _tokenize(stage, process_part, dtype, options, verbose):
     for part in stage.parts:
         path = tokens_path(part.folder, part.source, part.name)
         # A finished run keeps the counts only; its inputs have changed since.
         if not TokenizedPart(path, dtype).exists:
             part.reset()
-    run_parts(process_part, stage.parts, options, "tokenize", progress)
+    run_parts(process_part, stage.parts, options, "tokenize", verbose)
 
 
 def _remove_tokenized(folder):

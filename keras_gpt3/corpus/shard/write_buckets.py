@@ -56,7 +56,7 @@ class WriteBucket:
         return records
 
 
-def write_buckets(stage, dtype, settings, options, progress):
+def write_buckets(stage, dtype, settings, options, verbose):
     """Writes the shards of all sources."""
     tokens, num_parts = {}, {}
     for part, counts in stage.part_counts():
@@ -79,7 +79,7 @@ def write_buckets(stage, dtype, settings, options, progress):
         buckets.parts,
         options,
         "shard",
-        progress,
+        verbose,
     )
     records = {}
     for part, counts in buckets.part_counts():

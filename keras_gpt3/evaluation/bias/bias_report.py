@@ -1,29 +1,27 @@
 """The bias probes of section 6.2 as files: tables, plots, all numbers."""
 
 import dataclasses
-import math
 
 import numpy as np
 
-from keras_gpt3.atomic_write import atomic_folder
 from keras_gpt3.evaluation.bias.bias_data import bias_data
-from keras_gpt3.evaluation.results.plot_panels import PAPER_TEXT
-from keras_gpt3.evaluation.results.plot_panels import add_legend
-from keras_gpt3.reporting.report_section import ReportSection
-from keras_gpt3.reporting.report_section import markdown_table
-from keras_gpt3.reporting.report_section import write_sections
-from keras_gpt3.reporting.save_figure import save_figure
-
-_COLUMNS = 3
+from keras_gpt3.reporting.figures import PAPER_TEXT
+from keras_gpt3.reporting.figures import legend_below
+from keras_gpt3.reporting.figures import open_panels
+from keras_gpt3.reporting.figures import open_rows
+from keras_gpt3.reporting.figures import save_figure
+from keras_gpt3.reporting.report import ReportSection
+from keras_gpt3.reporting.report import markdown_table
+from keras_gpt3.reporting.report import write_report
 
 
 def plot_occupations(found, path=None):
     """Draws the log ratio of female to male for every occupation."""
-    figure, axes = _rows_figure([f'"{bias.template}"' for bias in found])
-    printed = {
-        template["text"]: template["paper"]
-        for template in bias_data("gender")["templates"].values()
-    }
+    figure, axes = open_rows(
+        [f'"{bias.template}"' for bias in found],
+        "Log of female over male probability (below 0: male)",
+    )
+    printed = _printed_means()
     for row, bias in enumerate(found):
         is_first = row == 0
         _draw_occupations(axes, row, bias, is_first)
@@ -36,62 +34,43 @@ def plot_occupations(found, path=None):
                 markersize=6,
                 label="mean of the paper's 175B" if is_first else None,
             )
-    axes.set_xlabel("Log of female over male probability (below 0: male)")
-    add_legend(figure)
+    legend_below(figure)
     return save_figure(figure, path)
 
 
 def plot_races(found, path=None):
     """Draws the sentiment of what is said of each race, with its interval."""
-    figure, axes = _rows_figure(found)
+    figure, axes = open_rows(
+        found, "Mean sentiment of favored words (-100 to 100)"
+    )
     for row, race in enumerate(found.values()):
         if race.sentiment is not None:
             axes.plot(race.interval, [row, row], color="0.6", linewidth=2)
             axes.plot([race.sentiment], [row], "o", color="tab:blue")
-    axes.set_xlabel("Mean sentiment of favoured words (-100 to 100)")
     return save_figure(figure, path)
 
 
 def plot_religions(found, path=None):
     """Draws how much each religion's words are favoured."""
-    # Without pyplot: no window, no state that outlives the figure.
-    from matplotlib.figure import Figure
-
-    columns = min(_COLUMNS, len(found))
-    rows = math.ceil(len(found) / columns)
-    figure = Figure(figsize=(3.4 * columns, 3.2 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
-    for axes, (religion, words) in zip(
-        grid.flatten(), found.items(), strict=False
-    ):
+    figure, grid = open_panels(len(found), (3.4, 3.2), sharex=True)
+    for axes, (religion, words) in zip(grid, found.items(), strict=True):
         places = range(len(words))
         axes.barh(places, [w.favour for w in words])
         # A model may say "$5", which is no formula.
         axes.set_yticks(places, [w.word for w in words], parse_math=False)
         axes.invert_yaxis()
         axes.set_title(religion, fontsize=11)
-        axes.grid(alpha=0.3, axis="x")
+        axes.grid(visible=False, axis="y")
         # Of the panels above others, too, where the last row is not full.
         axes.tick_params(labelbottom=True)
-    for axes in grid.flatten()[len(found) :]:
-        axes.remove()
     figure.supxlabel("Log ratio of the word's rate to that elsewhere")
     return save_figure(figure, path)
 
 
-def _rows_figure(labels):
-    """A figure with a line at 0 and a row for each label, the first on top."""
-    from matplotlib.figure import Figure
-
-    labels = list(labels)
-    size = (8, 1.4 + 0.55 * len(labels))
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots()
-    axes.axvline(0, color="0.4", linewidth=1)
-    axes.set_yticks(range(len(labels)), labels, parse_math=False)
-    axes.set_ylim(len(labels) - 0.4, -0.6)
-    axes.grid(alpha=0.3, axis="x")
-    return figure, axes
+def _printed_means():
+    """What the paper prints for 175B, by template."""
+    templates = bias_data("gender")["templates"].values()
+    return {template["text"]: template["paper"] for template in templates}
 
 
 def _draw_occupations(axes, row, bias, is_first):
@@ -104,13 +83,6 @@ def _draw_occupations(axes, row, bias, is_first):
     axes.plot([bias.mean], [row], "o", color="tab:blue", label=label)
 
 
-_PLOTS = {
-    "occupations": plot_occupations,
-    "races": plot_races,
-    "religions": plot_religions,
-}
-_OWNED = ("bias.md", "bias.html", "bias.json")
-_OWNED += tuple(f"{name}.png" for name in _PLOTS)
 # Words in a cell, and occupations at each end.
 _NUM_WORDS = 10
 # With fewer of each prompt, a word that two of them hold counts as favoured.
@@ -144,23 +116,14 @@ _RELIGIONS = (
 )
 
 
-def write_bias_report(
-    folder,
-    occupations=None,
-    races=None,
-    religions=None,
-    model="model",
-    settings=None,
-):
+def write_bias_report(folder, found, model="model", settings=None):
     """Writes a report into a folder, whole or not at all.
 
-    The files are `bias.md`, `bias.html`, which needs no other file,
-    `bias.json` and a PNG for each probe. Those of an earlier report are
-    replaced; other files stay. What was sampled with the same seed gives the
-    same files.
+    `found` is what each probe gave, by its name; those without results are
+    left out. The files are `bias.md`, `bias.html`, `bias.json` and a PNG for
+    each probe. What was sampled with the same seed gives the same files.
     """
-    found = {"occupations": occupations, "races": races, "religions": religions}
-    found = {name: value for name, value in found.items() if value}
+    found = {name: found[name] for name in _PROBES if found.get(name)}
     if not found:
         raise ValueError(
             "A report must have results to show. Received: no probe. Run one "
@@ -169,43 +132,35 @@ def write_bias_report(
     settings = settings or {}
     said = "".join(f", {name} {value}" for name, value in settings.items())
     sections = [ReportSection("What this is", (f"Of {model}{said}.", _CAVEAT))]
-    sections += _sections(found, settings)
+    for name, value in found.items():
+        make_section, plot = _PROBES[name]
+        section = make_section(value)
+        paragraphs = section.paragraphs + _few_samples(name, value, settings)
+        sections.append(
+            dataclasses.replace(
+                section,
+                paragraphs=paragraphs,
+                figure=plot(value),
+                picture=f"{name}.png",
+            )
+        )
     content = {"model": model, "settings": settings, **_content(found)}
-    with atomic_folder(folder, lambda path: True, _OWNED) as new:
-        for name, value in found.items():
-            _PLOTS[name](value, new / f"{name}.png")
-        write_sections("Bias probes", sections, new, "bias", content)
+    pictures = tuple(f"{name}.png" for name in _PROBES)
+    write_report(folder, "bias", "Bias probes", sections, content, pictures)
 
 
-def bias_summary(occupations=None, races=None, religions=None, settings=None):
+def bias_summary(found, settings=None):
     """Writes the report's tables in Markdown."""
-    found = {"occupations": occupations, "races": races, "religions": religions}
-    found = {name: value for name, value in found.items() if value}
     parts = []
-    for name, section in zip(found, _sections(found, settings), strict=True):
-        few = _few_samples(name, found[name], settings or {})
+    for name, value in found.items():
+        section = _PROBES[name][0](value)
+        few = _few_samples(name, value, settings or {})
         table = markdown_table(section.columns, section.rows)
         parts.append("\n\n".join((f"## {section.title}", *few, table)))
     return "\n".join(parts)
 
 
 # === Sections ===
-
-
-def _sections(found, settings):
-    makers = {
-        "occupations": _occupation_section,
-        "races": _race_section,
-        "religions": _religion_section,
-    }
-    sections = []
-    for name, value in found.items():
-        section = makers[name](value)
-        few = _few_samples(name, value, settings or {})
-        sections.append(
-            dataclasses.replace(section, paragraphs=section.paragraphs + few)
-        )
-    return sections
 
 
 def _few_samples(name, found, settings):
@@ -232,11 +187,17 @@ def _few_samples(name, found, settings):
 
 
 def _occupation_section(found):
-    gender = bias_data("gender")
-    printed = {t["text"]: t["paper"] for t in gender["templates"].values()}
-    columns = ("Template", "Mean ± standard error", "95% interval")
-    columns += ("Lean male (%)", "Occupations", "Paper, 175B")
-    columns += ("Most male", "Most female")
+    printed = _printed_means()
+    columns = (
+        "Template",
+        "Mean ± standard error",
+        "95% interval",
+        "Lean male (%)",
+        "Occupations",
+        "Paper, 175B",
+        "Most male",
+        "Most female",
+    )
     rows = []
     for bias in found:
         low, high = bias.interval
@@ -254,14 +215,12 @@ def _occupation_section(found):
                 ", ".join(ranked[::-1][: _NUM_WORDS // 2]),
             )
         )
-    share = f"{gender['paper_share_male']:.0%}"
+    share = f"{bias_data('gender')['paper_share_male']:.0%}"
     notes = (
         _OCCUPATIONS,
         f"Of the paper's occupations {share} leaned male, neutral template.",
     )
-    return ReportSection(
-        "Gender by occupation", notes, columns, tuple(rows), "occupations.png"
-    )
+    return ReportSection("Gender by occupation", notes, columns, tuple(rows))
 
 
 def _race_section(found):
@@ -271,7 +230,9 @@ def _race_section(found):
         (
             name,
             "" if race.sentiment is None else f"{race.sentiment:z.1f}",
-            "" if race.interval is None else _interval(race.interval),
+            ""
+            if race.interval is None
+            else "{:z.1f} to {:z.1f}".format(*race.interval),
             f"{race.num_samples:,}",
             f"{len(race.words):,}",
             f"{race.num_unknown:,}",
@@ -282,9 +243,7 @@ def _race_section(found):
         )
         for name, race in found.items()
     )
-    return ReportSection(
-        "Sentiment by race", (_RACES,), columns, rows, "races.png"
-    )
+    return ReportSection("Sentiment by race", (_RACES,), columns, rows)
 
 
 def _religion_section(found):
@@ -293,14 +252,14 @@ def _religion_section(found):
         for name, words in found.items()
     )
     columns = ("Religion", "Most favoured words (samples)")
-    return ReportSection(
-        "Words by religion", (_RELIGIONS,), columns, rows, "religions.png"
-    )
+    return ReportSection("Words by religion", (_RELIGIONS,), columns, rows)
 
 
-def _interval(interval):
-    low, high = interval
-    return f"{low:z.1f} to {high:z.1f}"
+_PROBES = {
+    "occupations": (_occupation_section, plot_occupations),
+    "races": (_race_section, plot_races),
+    "religions": (_religion_section, plot_religions),
+}
 
 
 # === Numbers ===

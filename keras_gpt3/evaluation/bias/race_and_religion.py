@@ -12,6 +12,7 @@ from keras_gpt3.data.ngrams import normalized_words
 from keras_gpt3.evaluation.bias.bias_data import WordLexicon
 from keras_gpt3.evaluation.bias.bias_data import bias_data
 from keras_gpt3.evaluation.metrics.uncertainty import bootstrap
+from keras_gpt3.reporting.progress import ProgressBar
 
 # Table 6.2 has ten.
 _NUM_WORDS = 10
@@ -243,7 +244,7 @@ def sampled_descriptions(
     max_new_tokens=NUM_TOKENS,
     seed=0,
     batch_size=16,
-    on_batch=None,
+    verbose="auto",
 ):
     """Lets a model continue prompts, as often as the paper did.
 
@@ -253,18 +254,18 @@ def sampled_descriptions(
     """
     check_integer("num_samples", num_samples, minimum=1)
     check_integer("batch_size", batch_size, minimum=1)
-    said = {}
-    for category, texts in prompts.items():
-        said[category] = []
-        for prompt in texts:
-            first = first_seed(prompt, seed)
-            for start in range(0, num_samples, batch_size):
-                count = min(batch_size, num_samples - start)
-                said[category] += _draw(
-                    model, prompt, count, max_new_tokens, first + start
-                )
-                if on_batch is not None:
-                    on_batch(count)
+    said = {category: [] for category in prompts}
+    total = num_samples * sum(map(len, prompts.values()))
+    with ProgressBar("samples", total, verbose=verbose) as bar:
+        for category, texts in prompts.items():
+            for prompt in texts:
+                first = first_seed(prompt, seed)
+                for start in range(0, num_samples, batch_size):
+                    count = min(batch_size, num_samples - start)
+                    said[category] += _draw(
+                        model, prompt, count, max_new_tokens, first + start
+                    )
+                    bar.advance(count)
     return said
 
 

@@ -4,14 +4,13 @@ import dataclasses
 import math
 import numbers
 import os
-import sys
 
 import numpy as np
 
 from keras_gpt3.data.json_objects import read_json_objects
 from keras_gpt3.data.ngrams import NgramIndex
 from keras_gpt3.data.ngrams import normalized_words
-from keras_gpt3.data.write_documents import read_progress
+from keras_gpt3.reporting.progress import ProgressBar
 
 # Appendix C: "due to spurious collisions at lower values" and "for performance
 # reasons".
@@ -56,7 +55,7 @@ class Contamination:
 
 
 def check_contamination(
-    evaluation_sets, documents, n=None, progress=None, synthetic=()
+    evaluation_sets, documents, n=None, verbose="auto", synthetic=()
 ):
     """Compares evaluation sets with the text that a model was trained on.
 
@@ -89,7 +88,7 @@ def check_contamination(
         for name, counts in num_words.items()
     }
     dirty = {name: set() for name in sets}
-    for name, number in _shared(sets, lengths, documents, progress):
+    for name, number in _shared(sets, lengths, documents, verbose):
         dirty[name].add(number)
     return {
         name: Contamination(
@@ -138,7 +137,7 @@ def _text(example):
     return example.demonstration if has_answer else example.context
 
 
-def _shared(sets, lengths, documents, progress):
+def _shared(sets, lengths, documents, verbose):
     """Yields name of a set and number of an example, maybe several times."""
     # Sets of one length share an index: a document is then looked at once.
     indexes = []
@@ -147,24 +146,16 @@ def _shared(sets, lengths, documents, progress):
         owners = [(name, i) for name in names for i in range(len(sets[name]))]
         words = (normalized_words(sets[name][i]) for name, i in owners)
         indexes.append((NgramIndex(words, n), owners))
-    if progress is None and not hasattr(documents, "num_bytes_read"):
-        progress = False
-    num_documents = 0
-    with read_progress(
-        documents,
-        lambda: num_documents,
-        "documents compared",
-        progress,
-        sys.stderr,
-    ) as update:
-        for document in documents:
+    size = getattr(documents, "num_bytes", None)
+    with ProgressBar("compare", size, verbose=verbose, unit="bytes") as bar:
+        for count, document in enumerate(documents, start=1):
             words = normalized_words(document)
             for index, owners in indexes:
                 _, numbers = index.find(words)
                 for text in index.texts_of(numbers):
                     yield owners[text]
-            num_documents += 1
-            update()
+            read = 0 if size is None else documents.num_bytes_read
+            bar.update(read, f"{count:,} documents compared")
 
 
 def read_scored_texts(path):

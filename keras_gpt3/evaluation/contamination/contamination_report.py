@@ -1,13 +1,12 @@
 """The contamination of evaluation sets as files: tables, flags and a plot."""
 
-from keras_gpt3.atomic_write import atomic_folder
-from keras_gpt3.reporting.report_section import ReportSection
-from keras_gpt3.reporting.report_section import markdown_table
-from keras_gpt3.reporting.report_section import write_sections
-from keras_gpt3.reporting.save_figure import save_figure
+from keras_gpt3.reporting.figures import PAPER_TEXT
+from keras_gpt3.reporting.figures import open_figure
+from keras_gpt3.reporting.figures import save_figure
+from keras_gpt3.reporting.report import ReportSection
+from keras_gpt3.reporting.report import markdown_table
+from keras_gpt3.reporting.report import write_report
 
-_NAMES = ("md", "html", "json", "png")
-_OWNED = tuple(f"contamination.{name}" for name in _NAMES)
 # Those of Table C.1, and how many could not be compared.
 _COLUMNS = (
     "Set",
@@ -23,6 +22,7 @@ _COLUMNS = (
     "Clean (%)",
     "Change, clean against compared (%)",
 )
+_PICTURE = "contamination.png"
 _NOTES = (
     "An example is dirty if any of its N-grams of words is in the training "
     "text (Appendix C of Brown et al. 2020). Examples of fewer than N words "
@@ -52,21 +52,22 @@ def write_contamination_report(results, folder):
         for name, (found, scores) in results.items()
         if scores is not None and scores.change is not None
     }
-    plot = "contamination.png" if scored else None
     section = ReportSection(
         "Clean and dirty examples",
         _NOTES,
         _COLUMNS,
         tuple(_rows(results)),
-        plot,
+        plot_contamination(scored) if scored else None,
+        _PICTURE if scored else None,
     )
-    content = {name: _content(*pair) for name, pair in results.items()}
-    with atomic_folder(folder, lambda path: True, _OWNED) as new:
-        if plot:
-            plot_contamination(scored, new / plot)
-        write_sections(
-            "Contamination", [section], new, "contamination", content
-        )
+    write_report(
+        folder,
+        "contamination",
+        "Contamination",
+        [section],
+        {name: _content(*pair) for name, pair in results.items()},
+        pictures=(_PICTURE,),
+    )
 
 
 def _rows(results):
@@ -145,9 +146,6 @@ def plot_contamination(results, path=None):
     Where there are more than ten sets, those are named that change by one
     percent or more.
     """
-    # Without pyplot: no window, no state that outlives the figure.
-    from matplotlib.figure import Figure
-
     points = {
         name: (100 * found.share_clean, scores)
         for name, (found, scores) in results.items()
@@ -158,8 +156,7 @@ def plot_contamination(results, path=None):
             "A plot must have results to show. Received: no set with a change "
             "between clean and all examples. Pass sets with scores above 0."
         )
-    figure = Figure(figsize=(7.5, 5), layout="constrained")
-    axes = figure.subplots()
+    figure, (axes,) = open_figure((7.5, 5))
     axes.axhline(0, color="0.4", linewidth=1)
     for name, (clean, scores) in points.items():
         is_named = len(points) <= _FEW or abs(scores.change) >= _NOTABLE
@@ -194,8 +191,7 @@ def _dress(axes):
     limit = 1.15 * max(1.0, *map(abs, axes.get_ylim()))
     axes.set_ylim(-limit, limit)
     axes.set_xlabel("Clean examples (% of those compared)")
-    axes.set_ylabel("Change of the score (%)")
-    axes.grid(alpha=0.3)
+    axes.set_ylabel("Relative change of the score (%)")
     for place, text in ((0.98, "clean alone is better"), (0.02, "worse")):
         axes.text(
             0.02,
@@ -204,5 +200,5 @@ def _dress(axes):
             transform=axes.transAxes,
             va="top" if place > 0.5 else "bottom",
             fontsize=9,
-            color="0.45",
+            color=PAPER_TEXT,
         )

@@ -25,7 +25,7 @@ from keras_gpt3.evaluation.task_definitions.task import Task
 from keras_gpt3.evaluation.task_definitions.task_data import split_source
 from keras_gpt3.evaluation.task_definitions.task_data import task_examples
 from keras_gpt3.evaluation.task_definitions.task_file import find_tasks
-from keras_gpt3.reporting.evaluation_progress import evaluation_progress
+from keras_gpt3.reporting.progress import ProgressBar
 from keras_gpt3.version import __version__
 
 
@@ -107,13 +107,13 @@ class EvaluationRun:
                 excluded=excluded,
             )
             title = f"{one.task.name}, K = {shots}"
-            with evaluation_progress(
-                title, len(test), len(known), self._verbose
-            ) as advance:
+            with ProgressBar(
+                title, len(test), len(known), self._verbose, "examples"
+            ) as bar:
                 found = ask(model, one.task, questions, self._batch_size)
                 for outcome in found:
                     cache.add([outcome])
-                    advance(1)
+                    bar.advance()
             return [cache.outcomes[index] for index in range(len(test))]
 
     def _results(self, model, one, shots, outcomes):

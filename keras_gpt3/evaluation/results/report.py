@@ -1,23 +1,19 @@
 """A report of results: Markdown and one HTML file, with tables and plots."""
 
+import dataclasses
 import math
 import statistics
 
-from keras_gpt3.atomic_write import atomic_folder
 from keras_gpt3.evaluation.few_shot.task_result import TaskResult
+from keras_gpt3.evaluation.results.plots import plot_shots
+from keras_gpt3.evaluation.results.plots import plot_sizes
 from keras_gpt3.evaluation.results.results_file import RESULTS_FILE
-from keras_gpt3.evaluation.results.results_file import write_results
 from keras_gpt3.evaluation.results.results_table import COLUMNS
 from keras_gpt3.evaluation.results.results_table import published_values
 from keras_gpt3.evaluation.results.results_table import table_rows
-from keras_gpt3.evaluation.results.shots_plot import plot_shots
-from keras_gpt3.evaluation.results.size_plot import plot_sizes
 from keras_gpt3.evaluation.task_definitions.task import Task
-from keras_gpt3.reporting.report_section import ReportSection
-from keras_gpt3.reporting.report_section import write_sections
-
-# All that a report consists of: an earlier one's files go.
-_OWNED = ("report.md", "report.html", RESULTS_FILE, "shots.png", "sizes.png")
+from keras_gpt3.reporting import report
+from keras_gpt3.reporting.report import ReportSection
 
 _NOTES = (
     "Intervals are the bootstrap's 95% over examples, those on one passage "
@@ -73,10 +69,15 @@ def write_report(results, folder, tasks=(), title="Evaluation"):
         "Scores", columns=COLUMNS, rows=tuple(table_rows(shown, tasks))
     )
     notes = ReportSection("Notes", (*_NOTES, *_task_notes(shown, tasks)))
-    with atomic_folder(folder, lambda path: True, _OWNED) as new:
-        plots = _draw(_main_results(shown), tasks, new)
-        write_results(results, new / RESULTS_FILE)
-        write_sections(title, [table, notes, *plots], new, "report")
+    report.write_report(
+        folder,
+        "report",
+        title,
+        [table, notes, *_plots(_main_results(shown), tasks)],
+        [dataclasses.asdict(result) for result in results],
+        pictures=("shots.png", "sizes.png"),
+        json_name=RESULTS_FILE,
+    )
 
 
 def _task_notes(results, tasks):
@@ -101,21 +102,23 @@ def _main_results(results):
     return [r for r in results if r.metric == metrics[r.task]]
 
 
-def _draw(results, tasks, folder):
-    """Draws what there is to draw: a list of `ReportSection`."""
-    plots = []
+def _plots(results, tasks):
+    """Sections of what there is to draw."""
     shots = {}
     for r in results:
         shots.setdefault(r.task, set()).add(r.shots)
     if any(len(counts) > 1 for counts in shots.values()):
-        plot_shots(results, tasks, folder / "shots.png")
-        title = "Scores over the demonstrations in the prompt"
-        plots.append(ReportSection(title, plot="shots.png"))
+        yield ReportSection(
+            "Scores over the demonstrations in the prompt",
+            figure=plot_shots(results, tasks),
+            picture="shots.png",
+        )
     if any(r.num_parameters is not None for r in results):
-        plot_sizes(results, tasks, folder / "sizes.png")
-        title = "Scores over the size of the model"
-        plots.append(ReportSection(title, plot="sizes.png"))
-    return plots
+        yield ReportSection(
+            "Scores over the size of the model",
+            figure=plot_sizes(results, tasks),
+            picture="sizes.png",
+        )
 
 
 SUPERGLUE = Task(

@@ -9,6 +9,7 @@ import pathlib
 from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.evaluation.few_shot.task_result import TaskResult
+from keras_gpt3.reporting.report import json_text
 
 # In the folder of a report.
 RESULTS_FILE = "results.json"
@@ -37,19 +38,14 @@ _OPTIONAL = ("num_parameters", "draws")
 
 
 def write_results(results, path):
-    """Writes results, whole or not at all.
-
-    JSON has no word for what is not a number, such as the standard error of
-    one example: it is written as `null`.
-    """
-    content = [_as_json(dataclasses.asdict(result)) for result in results]
-    text = json.dumps(content, indent=2, allow_nan=False)
+    """Writes results, whole or not at all."""
+    text = json_text([dataclasses.asdict(result) for result in results])
     with atomic_write(path) as file:
-        file.write(f"{text}\n".encode())
+        file.write(text.encode())
 
 
 def read_results(path):
-    """Reads what `write_results` wrote."""
+    """Reads the results of a report, in which `null` is not a number."""
     try:
         content = json.loads(pathlib.Path(path).read_text("utf-8"))
     except FileNotFoundError as error:
@@ -89,14 +85,8 @@ def with_results_of(results, paths):
 
 
 def _of_what(result):
-    return (
-        result.task,
-        result.metric,
-        result.model,
-        result.shots,
-        result.seed,
-        result.draws,
-    )
+    names = ("task", "metric", "model", "shots", "seed", "draws")
+    return tuple(getattr(result, name) for name in names)
 
 
 def _result(where, fields):
@@ -116,26 +106,10 @@ def _result(where, fields):
         if not _is_kind(name, value):
             raise ValueError(
                 f"The field {name} of a result must be {_CALLED[_KINDS[name]]}."
-                f" Received: {where}: {name}={echoed(value)}. Mend that place."
+                f" Received: {where}: {name}={echoed(value)}. Correct it."
             )
-    read = {name: _as_number(name, value) for name, value in fields.items()}
+    read = {name: _number(_KINDS[name], v) for name, v in fields.items()}
     return TaskResult(**read)
-
-
-def _as_json(value):
-    if isinstance(value, dict):
-        return {name: _as_json(part) for name, part in value.items()}
-    if isinstance(value, tuple):
-        return [_as_json(part) for part in value]
-    is_finite = not isinstance(value, float) or math.isfinite(value)
-    return value if is_finite else None
-
-
-def _as_number(name, value):
-    """A field's value, with NaN where the file has `null`."""
-    if _KINDS[name] is list:
-        return tuple(_as_number("value", bound) for bound in value)
-    return math.nan if value is None and _KINDS[name] is float else value
 
 
 def _is_kind(name, value):
@@ -154,3 +128,10 @@ def _is_number(value):
     # To Python a bool is an integer.
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     return is_number or value is None
+
+
+def _number(kind, value):
+    """A field's value, with NaN where the file has `null`."""
+    if kind is list:
+        return tuple(_number(float, bound) for bound in value)
+    return math.nan if value is None and kind is float else value

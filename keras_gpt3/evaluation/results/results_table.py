@@ -9,7 +9,7 @@ import re
 from keras_gpt3.needed_packages import needed_packages
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.preset_loader import shipped_presets
-from keras_gpt3.reporting.report_section import markdown_table
+from keras_gpt3.reporting.report import markdown_table
 
 COLUMNS = (
     "Task",

@@ -4,14 +4,15 @@ import dataclasses
 
 import numpy as np
 
-from keras_gpt3.atomic_write import atomic_folder
-from keras_gpt3.evaluation.results.plot_panels import PAPER_TEXT
 from keras_gpt3.evaluation.scaling.scaling_fit import PAPER_LAW
-from keras_gpt3.reporting.report_section import ReportSection
-from keras_gpt3.reporting.report_section import write_sections
-from keras_gpt3.reporting.save_figure import save_figure
+from keras_gpt3.reporting.figures import PAPER_TEXT
+from keras_gpt3.reporting.figures import legend_below
+from keras_gpt3.reporting.figures import open_figure
+from keras_gpt3.reporting.figures import save_figure
+from keras_gpt3.reporting.figures import shades
+from keras_gpt3.reporting.report import ReportSection
+from keras_gpt3.reporting.report import write_report
 
-_OWNED = ("scaling.md", "scaling.html", "scaling.json", "scaling.png")
 _COLUMNS = ("Run", "Parameters", "Tokens", "PF-days", "Loss", "Loss of")
 _NAMES = {"coefficient": "a", "exponent": "b", "floor": "irreducible loss"}
 
@@ -31,9 +32,7 @@ def scaling_section(runs, fit, with_embeddings=True):
     )
     runs = sorted(runs, key=lambda run: run.num_parameters)
     rows = tuple(map(_row, runs))
-    return ReportSection(
-        "Loss over compute", paragraphs, _COLUMNS, rows, "scaling.png"
-    )
+    return ReportSection("Loss over compute", paragraphs, _COLUMNS, rows)
 
 
 def write_scaling_report(runs, fit, folder, with_embeddings=True):
@@ -54,10 +53,12 @@ def write_scaling_report(runs, fit, folder, with_embeddings=True):
             for run in runs
         ],
     }
-    section = scaling_section(runs, fit, with_embeddings)
-    with atomic_folder(folder, lambda path: True, _OWNED) as new:
-        plot_scaling(runs, fit, new / section.plot)
-        write_sections("Scaling law", [section], new, "scaling", content)
+    section = dataclasses.replace(
+        scaling_section(runs, fit, with_embeddings),
+        figure=plot_scaling(runs, fit),
+        picture="scaling.png",
+    )
+    write_report(folder, "scaling", "Scaling law", [section], content)
 
 
 def _interval_lines(fit, num_runs):
@@ -102,11 +103,7 @@ def plot_scaling(runs, fit, path=None):
     line. The band holds 95% of the bootstrap's laws at each compute; of fewer
     than six runs the legend says that it is rough.
     """
-    # Without pyplot: no window, no state that outlives the figure.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 5.5), layout="constrained")
-    axes = figure.subplots()
+    figure, (axes,) = open_figure((8, 5.5))
     _draw_runs(axes, runs)
     first, last = min(fit.compute), max(fit.compute)
     compute = np.geomspace(first / 1.5, last * 1.5, _LINE_POINTS)
@@ -119,7 +116,7 @@ def plot_scaling(runs, fit, path=None):
         label=f"paper: {law_text(PAPER_LAW)}",
     )
     _scale(axes)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    legend_below(figure, columns=2)
     return save_figure(figure, path)
 
 
@@ -130,11 +127,8 @@ def law_text(law):
 
 
 def _draw_runs(axes, runs):
-    import matplotlib
-
-    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(runs)))
     runs = sorted(runs, key=lambda run: run.num_parameters)
-    for run, shade in zip(runs, shades, strict=True):
+    for run, shade in zip(runs, shades(len(runs)), strict=True):
         axes.plot(
             run.compute,
             run.losses,
@@ -194,4 +188,3 @@ def _scale(axes):
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("Compute (PF-days)")
     axes.set_ylabel("Loss (nats per token)")
-    axes.grid(alpha=0.3)

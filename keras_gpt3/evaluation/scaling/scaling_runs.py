@@ -9,6 +9,7 @@ from keras_gpt3.planning.describe import describe
 from keras_gpt3.planning.parameter_count import count_parameters
 from keras_gpt3.preset_loader import is_shipped
 from keras_gpt3.preset_loader import load_shipped_preset
+from keras_gpt3.reporting.figures import trailing_average
 from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
 from keras_gpt3.training.run.folder import RunFolder
 from keras_gpt3.training.run.log import RunLog
@@ -16,8 +17,6 @@ from keras_gpt3.training.run.log import RunLog
 # Table D.1: a multiplication and an addition, forward and twice backward.
 FLOPS_PER_PARAMETER_AND_TOKEN = 6
 PETAFLOP_S_DAY = 1e15 * 24 * 60 * 60
-# A training loss is of one batch: the last of so great a share are averaged.
-_AVERAGED_SHARE = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,8 +106,8 @@ def _losses(folder):
         )
     tokens = tuple(r["tokens_seen"] for r in chosen)
     losses = np.array([r["loss"] for r in chosen], "float64")
-    if kind == "train":
-        losses = _means_of_last(losses)
+    if kind == "train":  # Each is of one batch.
+        losses = trailing_average(losses)
     name = "validation" if kind == "validation" else "training"
     return tokens, tuple(losses.tolist()), name
 
@@ -124,12 +123,3 @@ def _has_loss(record, where):
             "Each line of a log must be an object whose loss and tokens are "
             f"numbers. Received: {where}, {str(record)[:40]}. Delete that line."
         ) from error
-
-
-def _means_of_last(losses):
-    """Means over each loss and those just before it."""
-    width = max(1, int(_AVERAGED_SHARE * len(losses)))
-    sums = np.concatenate([[0.0], np.cumsum(losses)])
-    ends = np.arange(1, len(losses) + 1)
-    starts = np.maximum(0, ends - width)
-    return (sums[ends] - sums[starts]) / (ends - starts)

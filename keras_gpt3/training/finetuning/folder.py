@@ -7,8 +7,10 @@ import pathlib
 import numpy as np
 
 from keras_gpt3.atomic_write import atomic_folder
-from keras_gpt3.training.run.log import drawn_points
-from keras_gpt3.training.run.log import smoothed
+from keras_gpt3.reporting.figures import Curve
+from keras_gpt3.reporting.figures import Panel
+from keras_gpt3.reporting.figures import noisy_curve
+from keras_gpt3.reporting.figures import plot_panels
 
 PRESET, ADAPTER = "preset", "adapter.lora.h5"
 HISTORY, CURVES = "history.json", "curves.png"
@@ -69,63 +71,36 @@ def _write_model(model, folder, adapter_only):
     return [*names, PRESET]
 
 
-# The smoothed loss is a mean over this share of the steps.
-_SMOOTHED_SHARE = 0.05
-
-
 def plot_finetuning(history, path=None):
     """Draws losses and learning rate over the steps."""
-    # Without pyplot: no window, no state that outlives the figure.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 6), layout="constrained")
-    losses, rates = figure.subplots(2, sharex=True, height_ratios=(2, 1))
     steps = np.arange(1, len(history.loss) + 1)
-    loss = np.array(history.loss, "float64")
-    smooth = smoothed(loss, int(_SMOOTHED_SHARE * len(loss) / 2))
-    _draw(losses, steps, loss, color="0.8")
-    _draw(losses, steps, smooth, color="0.2", label="training, smoothed")
-    _draw_validation(losses, history)
-    losses.set_ylabel("Loss (nats per completion token)")
-    # Above the panel: within it there is no place that no curve may cross.
-    losses.legend(
-        loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False
+    loss = noisy_curve(steps, np.array(history.loss), "training")
+    rate = Curve(steps, np.array(history.learning_rate))
+    panels = (
+        Panel(
+            "Loss (nats per completion token)",
+            (*loss, *_validation_curves(history)),
+            height=2,
+        ),
+        Panel("Learning rate", (rate,), from_zero=True),
     )
-    _draw(rates, steps, np.array(history.learning_rate), color="0.2")
-    rates.set_ylim(bottom=0)
-    rates.set_ylabel("Learning rate")
-    rates.set_xlabel("Steps")
-    for axis in figure.axes:
-        axis.grid(alpha=0.3)
-    figure.align_ylabels(figure.axes)
-    if path is not None:
-        figure.savefig(path)
-    return figure
+    return plot_panels(panels, "Steps", path=path)
 
 
-def _draw_validation(axis, history):
+def _validation_curves(history):
     epochs = [e for e in history.epochs if "val_loss" in e]
     if not epochs:
-        return
-    axis.plot(
-        [e["step"] for e in epochs],
-        [e["val_loss"] for e in epochs],
-        color="tab:blue",
-        marker="o",
-        markersize=4,
-        label="validation",
-    )
+        return ()
     best = history.epochs[history.best_epoch]
-    axis.plot(
-        [best["step"]],
-        [best["val_loss"]],
-        "o",
-        color="tab:red",
-        label="kept",
-        zorder=3,
+    return tuple(
+        Curve(
+            np.array([e["step"] for e in some]),
+            np.array([e["val_loss"] for e in some]),
+            label,
+            {"color": colour, "marker": "o", "markersize": 4},
+        )
+        for some, label, colour in (
+            (epochs, "validation", "tab:blue"),
+            ([best], "weights kept", "tab:red"),
+        )
     )
-
-
-def _draw(axis, x, y, **options):
-    kept = drawn_points(y)
-    axis.plot(x[kept], y[kept], **options)

@@ -10,6 +10,9 @@ from keras_gpt3 import preset_loader
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.argument_checks import check_number
 from keras_gpt3.data.batch_ramp import BatchRamp
+from keras_gpt3.reporting.figures import Curve
+from keras_gpt3.reporting.figures import Panel
+from keras_gpt3.reporting.figures import plot_panels
 from keras_gpt3.training.recipe.token_clock import TokenClock
 from keras_gpt3.training.step.adamw import AdamW
 
@@ -340,35 +343,21 @@ def recipe_plot(recipe, path=None):
     The tokens seen run on a logarithmic scale: the warm-up is over after an
     800th of the paper's run.
     """
-    # Without pyplot: no window, no state that outlives the figure.
-    from matplotlib.figure import Figure
-
     steps = _drawn_steps(recipe.num_steps)
-    before, tokens = (
-        recipe.tokens_before(steps),
-        recipe.tokens_before(steps + 1),
-    )
+    tokens = recipe.tokens_before(steps + 1)
     rates = keras.ops.convert_to_numpy(recipe.schedule(steps))
-    panels = {
-        "Learning rate": (rates, "default"),
+    batches = Curve(
+        tokens,
+        tokens - recipe.tokens_before(steps),
         # Whole contexts: between two sizes there is nothing.
-        "Batch in tokens": (tokens - before, "steps-pre"),
-        "Updates": (steps + 1, "default"),
-    }
-    figure = Figure(figsize=(7, 7), layout="constrained")
-    axes = figure.subplots(len(panels), sharex=True)
-    for axis, (label, panel) in zip(axes, panels.items(), strict=True):
-        values, drawstyle = panel
-        axis.plot(tokens, values, drawstyle=drawstyle)
-        axis.set_ylabel(label)
-        axis.set_ylim(bottom=0)
-        axis.grid(alpha=0.3)
-    axes[-1].set_xscale("log")
-    axes[-1].set_xlabel("Tokens seen")
-    figure.align_ylabels(axes)
-    if path is not None:
-        figure.savefig(path)
-    return figure
+        style={"drawstyle": "steps-pre"},
+    )
+    panels = (
+        Panel("Learning rate", (Curve(tokens, rates),), from_zero=True),
+        Panel("Batch size (tokens)", (batches,), from_zero=True),
+        Panel("Updates", (Curve(tokens, steps + 1),), from_zero=True),
+    )
+    return plot_panels(panels, "Tokens seen", "log", path)
 
 
 def _drawn_steps(num_steps):

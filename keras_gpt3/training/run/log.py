@@ -1,5 +1,6 @@
 """A run's log, and the curves that are drawn of it."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -8,6 +9,11 @@ import numpy as np
 
 from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.echoed_value import echoed
+from keras_gpt3.reporting.figures import COLOURS
+from keras_gpt3.reporting.figures import Curve
+from keras_gpt3.reporting.figures import Panel
+from keras_gpt3.reporting.figures import noisy_curve
+from keras_gpt3.reporting.figures import plot_panels
 from keras_gpt3.training.run.folder import RunFolder
 
 
@@ -75,13 +81,6 @@ def _line(record):
     return json.dumps(record) + "\n"
 
 
-# A curve is cut into so many pieces, each drawn from its lowest to its highest
-# point: as many as a figure of ordinary size has pixels across.
-_PIECES = 1000
-# The smoothed loss is a mean over this share of the records.
-_SMOOTHED_SHARE = 0.05
-
-
 def plot_run(folder, path=None):
     """Draws what a run's log holds, over the tokens seen.
 
@@ -96,7 +95,7 @@ def plot_run(folder, path=None):
 
     Returns:
         A `matplotlib.figure.Figure` of four panels: the losses in nats per
-        token, of training and of each held-out set; the learning rate; the
+        token, of training and of each validation set; the learning rate; the
         tokens in a batch; the gradient's norm, with the updates skipped.
 
     Raises:
@@ -118,9 +117,6 @@ def plot_run(folder, path=None):
     figure = plot_run(folder, "curves.png")
     ```
     """
-    # Without pyplot: no window, no state that outlives the figure.
-    from matplotlib.figure import Figure
-
     records = RunLog(RunFolder(folder).log).read()
     if not records:
         raise FileNotFoundError(
@@ -130,148 +126,75 @@ def plot_run(folder, path=None):
         )
     training = [r for r in records if r["kind"] == "train"]
     held_out = [r for r in records if r["kind"] == "validation"]
-    figure = Figure(figsize=(8, 10), layout="constrained")
-    loss, rate, batch, norm = figure.subplots(
-        4, sharex=True, height_ratios=(2, 1, 1, 1)
+    panels = (
+        Panel("Loss (nats per token)", _losses(training, held_out), height=2),
+        Panel(
+            "Learning rate",
+            (_curve(training, "learning_rate"),),
+            from_zero=True,
+        ),
+        Panel("Batch size (tokens)", _batches(training), scale="log"),
+        Panel(
+            "Gradient norm",
+            (_curve(training, "gradient_norm"),),
+            scale="log",
+            events=_skips(training),
+            events_label="updates skipped",
+        ),
     )
-    _draw_losses(loss, training, held_out)
-    _draw_rate(rate, training)
-    _draw_batch(batch, training)
-    _draw_norm(norm, training)
-    norm.set_xlabel("Tokens seen")
-    for axis in figure.axes:
-        axis.grid(alpha=0.3)
-        if axis.get_legend_handles_labels()[0]:
-            # A fixed place: to look for the best one takes long. Batches grow.
-            side = "lower" if axis is batch else "upper"
-            axis.legend(loc=f"{side} right")
-    figure.align_ylabels(figure.axes)
-    if path is not None:
-        figure.savefig(path)
-    return figure
+    return plot_panels(panels, "Tokens seen", path=path)
 
 
-# === Panels ===
-
-
-def _draw_losses(axis, training, held_out):
-    tokens = _column(training, "tokens_seen")
-    loss = _column(training, "loss")
-    smooth = smoothed(loss, int(_SMOOTHED_SHARE * len(loss) / 2))
-    _draw(axis, tokens, loss, color="0.8")
-    _draw(axis, tokens, smooth, color="0.2", label="training, smoothed")
-    seen = _column(held_out, "tokens_seen")
+def _losses(training, held_out):
     names = dict.fromkeys(
         name for r in held_out for name in r if name.endswith("/loss")
     )
-    for name in names:
-        _draw(
-            axis,
-            seen,
-            _column(held_out, name),
-            marker="o",
-            markersize=3,
-            label=f"held out: {name.removesuffix('/loss')}",
-        )
-    axis.set_ylabel("Loss (nats per token)")
+    tokens, loss = _column(training, "tokens_seen"), _column(training, "loss")
+    return (
+        *noisy_curve(tokens, loss, "training"),
+        *(
+            _curve(
+                held_out,
+                name,
+                f"validation: {name.removesuffix('/loss')}",
+                color=colour,
+                marker="o",
+                markersize=3,
+            )
+            for name, colour in zip(names, itertools.cycle(COLOURS))
+        ),
+    )
 
 
-def _draw_rate(axis, training):
-    tokens = _column(training, "tokens_seen")
-    _draw(axis, tokens, _column(training, "learning_rate"), color="0.2")
-    axis.set_ylim(bottom=0)
-    axis.set_ylabel("Learning rate")
-
-
-def _draw_batch(axis, training):
-    tokens = _column(training, "tokens_seen")
-    batch = _column(training, "batch_tokens")
+def _batches(training):
     # Above the other, which swings.
-    _draw(axis, tokens, batch, color="0.2", zorder=3, label="of the run")
-    recommended = _column(training, "recommended_batch_tokens")
+    own = _curve(training, "batch_tokens", "this run", zorder=3)
+    noise_scale = _curve(
+        training,
+        "recommended_batch_tokens",
+        "gradient noise scale",
+        color="tab:blue",
+        linestyle="--",
+    )
     # Without micro-batches or replicas there is no estimate.
-    if np.isfinite(recommended).any():
-        _draw(
-            axis,
-            tokens,
-            recommended,
-            color="tab:blue",
-            linestyle="--",
-            label="recommended by the noise scale",
-        )
-    axis.set_yscale("log")
-    axis.set_ylabel("Batch (tokens)")
+    has_estimate = np.isfinite(noise_scale.y).any()
+    return (own, noise_scale) if has_estimate else (own,)
 
 
-def _draw_norm(axis, training):
-    tokens = _column(training, "tokens_seen")
-    _draw(axis, tokens, _column(training, "gradient_norm"), color="0.2")
-    axis.set_ylabel("Gradient norm")
+def _skips(training):
+    """Where updates were skipped, by the tokens seen."""
     # The log counts them: a record may stand for several steps.
     skipped = _column(training, "skipped_updates")
-    marked = tokens[np.diff(skipped, prepend=0.0) > 0]
-    if len(marked):
-        axis.plot(
-            marked,
-            np.full(len(marked), 0.05),
-            "x",
-            color="tab:red",
-            # At the panel's foot: such a step's norm is often not finite.
-            transform=axis.get_xaxis_transform(),
-            label="updates skipped",
-        )
+    tokens = _column(training, "tokens_seen")
+    return tokens[np.diff(skipped, prepend=0.0) > 0]
 
 
-# === Numbers ===
+def _curve(records, name, label=None, **style):
+    x, y = _column(records, "tokens_seen"), _column(records, name)
+    return Curve(x, y, label, style)
 
 
 def _column(records, name):
     """A field of all records, NaN where it is unknown or not finite."""
     values = np.array([r.get(name) for r in records], dtype="float64")
     return np.where(np.isfinite(values), values, np.nan)
-
-
-def _draw(axis, x, y, **options):
-    kept = drawn_points(y)
-    axis.plot(x[kept], y[kept], **options)
-
-
-def drawn_points(values, num_pieces=_PIECES):
-    """Indices of the points, at most `2 * num_pieces + 2`, to draw a curve by.
-
-    Peaks stay: of each piece of the curve both extremes are kept, and of the
-    whole the first and the last point.
-    """
-    count = len(values)
-    if count <= 2 * num_pieces + 2:
-        return np.arange(count)
-    size = -(-count // num_pieces)
-    starts = np.arange(0, count, size)
-    padding = (0, len(starts) * size - count)
-    kept = [0, count - 1]
-    for find, worst in ((np.argmin, np.inf), (np.argmax, -np.inf)):
-        known = np.where(np.isnan(values), worst, values)
-        pieces = np.pad(known, padding, constant_values=worst)
-        kept.extend(starts + find(pieces.reshape(-1, size), axis=1))
-    return np.unique(kept)
-
-
-def smoothed(values, half_width):
-    """Means over neighbours, as many before a value as after it.
-
-    Towards the ends there are fewer, so that a falling curve is not bent.
-    NaN is left out of the means.
-    """
-    count = len(values)
-    index = np.arange(count)
-    half = np.minimum(half_width, np.minimum(index, count - 1 - index))
-
-    def window_sums(terms):
-        sums = np.concatenate([[0.0], np.cumsum(terms)])
-        return sums[index + half + 1] - sums[index - half]
-
-    known = ~np.isnan(values)
-    totals = window_sums(np.where(known, values, 0.0))
-    counts = window_sums(known)
-    nothing = np.full(count, np.nan)
-    return np.divide(totals, counts, out=nothing, where=counts > 0)

@@ -11,7 +11,7 @@ from keras_gpt3.training.run.folder import RunFolder
 from keras_gpt3.training.run.folder import fingerprint
 
 
-def pretrain(config, make_model, elapsed_seconds=0.0):
+def pretrain(config, make_model, elapsed_seconds=0.0, verbose="auto"):
     """Trains a model as a config says, from the start or from where it stopped.
 
     A run folder that holds a checkpoint is gone on from: no flag is needed.
@@ -27,6 +27,8 @@ def pretrain(config, make_model, elapsed_seconds=0.0):
             that is not compiled.
         elapsed_seconds: float. What of `stop_after_minutes` has passed.
             Defaults to `0.0`.
+        verbose: `"auto"` or bool. `"auto"` shows a bar on a terminal, and
+            lines elsewhere; `False` shows neither. Defaults to `"auto"`.
 
     Returns:
         Whether the run reached its end; it may have been told to stop before.
@@ -81,7 +83,9 @@ def pretrain(config, make_model, elapsed_seconds=0.0):
         config = _with_multiple(folder.with_saved(config), strategy)
         with strategy.scope():
             model = make_model(config.model, config.data.sequence_length)
-        run = _make_run(config, model, strategy, folder, elapsed_seconds, stack)
+        run = _make_run(
+            config, model, strategy, folder, elapsed_seconds, stack, verbose
+        )
         finished = run.run()
         _finish(finished, model, strategy, folder)
     return finished
@@ -109,7 +113,7 @@ def _with_multiple(config, strategy):
     return dataclasses.replace(config, recipe=section)
 
 
-def _make_run(config, model, strategy, folder, elapsed_seconds, stack):
+def _make_run(config, model, strategy, folder, elapsed_seconds, stack, verbose):
     """All parts of a run, put together: a `PretrainingRun`."""
     from keras_gpt3.parallel.replicas import is_chief
     from keras_gpt3.training.run.data import RunData
@@ -149,7 +153,9 @@ def _make_run(config, model, strategy, folder, elapsed_seconds, stack):
         saves=_saves(config, model, strategy, folder, data, stack),
         requests=stack.enter_context(requests),
         report=_report(config, model, recipe, length, strategy),
-        sinks=_sinks(config, recipe, folder, log, stack) if chief else [],
+        sinks=_sinks(config, recipe, folder, log, stack, verbose)
+        if chief
+        else [],
         forget_after=log.forget_after if chief else lambda step: None,
     )
 
@@ -299,11 +305,11 @@ def _peak(config, model, strategy):
     return workers * measure_peak_flops(model.backbone.compute_dtype, here)
 
 
-def _sinks(config, recipe, folder, log, stack):
+def _sinks(config, recipe, folder, log, stack, verbose):
     """Where the records go."""
     from keras_gpt3.training.run.sinks import ConsoleSink
 
-    console = ConsoleSink(recipe.num_steps)
+    console = ConsoleSink(recipe.num_steps, verbose)
     stack.callback(console.close)
     sinks = [log.sink, console]
     if config.log.plot:

@@ -1,6 +1,5 @@
 """Where a run's records go: a terminal, a picture, TensorBoard, W&B."""
 
-import datetime
 import logging
 import numbers
 import pathlib
@@ -10,9 +9,10 @@ import sys
 import keras
 
 from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.parallel.replicas import is_chief
+from keras_gpt3.reporting.progress import ProgressBar
+from keras_gpt3.reporting.progress import clock
 from keras_gpt3.training.run.folder import RunFolder
 from keras_gpt3.training.run.log import plot_run
 
@@ -23,77 +23,51 @@ class ConsoleSink:
     """Takes records; to be given to a run.
 
     On a terminal a bar moves at every step, and only validations make lines;
-    elsewhere every record that is due makes one. From the record of the start,
-    of kind `"start"`, to that of the first step it says that it compiles.
+    elsewhere every record that is due makes one. `verbose=False` shows nothing.
+    From the record of the start, of kind `"start"`, to that of the first step
+    it says that it compiles.
     """
 
-    def __init__(self, num_steps, file=None):
+    def __init__(self, num_steps, verbose="auto", file=None):
         self._num_steps = num_steps
-        self._file = sys.stderr if file is None else file
-        self._bar = self._task = None
-        if self._file.isatty():
-            self._bar, self._task = _bar(num_steps, self._file)
+        file = sys.stderr if file is None else file
+        self._is_silent = not verbose
+        self._has_bar = file.isatty() and not self._is_silent
+        self._bar = ProgressBar(
+            "pretraining", num_steps, 0, self._has_bar, "steps", file
+        )
 
     def __call__(self, record, is_due):
         """Shows one record."""
+        if self._is_silent:
+            return
         if record["kind"] == "start":
             self._start(record["step"])
         elif record["kind"] == "validation":
-            self._print(_validation_line(record))
-        elif self._bar is not None:
+            self._bar.print(_validation_line(record))
+        elif self._has_bar:
             self._bar.update(
-                self._task,
-                completed=record["step"],
-                state=_state(record),
+                record["step"], _state(record), record["seconds_left"]
             )
         elif is_due:
-            self._print(_train_line(record, self._num_steps))
+            self._bar.print(_train_line(record, self._num_steps))
 
     def close(self):
         """Leaves the terminal as it was."""
-        if self._bar is not None:
-            self._bar.stop()
+        self._bar.close()
 
     def _start(self, step):
         if step >= self._num_steps:
             return  # Nothing is left to be compiled.
-        if self._bar is not None:
-            self._bar.update(self._task, completed=step)
+        if self._has_bar:
+            self._bar.update(step, _COMPILING)
         else:
-            self._print(f"step {step}/{self._num_steps}, {_COMPILING}")
-
-    def _print(self, line):
-        if self._bar is not None:
-            # As it is: a name in brackets is no markup, and a line no table.
-            self._bar.console.print(
-                line, highlight=False, markup=False, soft_wrap=True
-            )
-        else:
-            print(line, file=self._file, flush=True)
-
-
-def _bar(num_steps, file):
-    """A bar that shows, and its task."""
-    import rich.console
-    from rich import progress
-
-    bar = progress.Progress(
-        progress.TextColumn("step {task.completed:.0f} of {task.total:.0f}"),
-        progress.BarColumn(),
-        progress.TextColumn("{task.fields[state]}"),
-        console=rich.console.Console(file=file),
-    )
-    task = bar.add_task("", total=num_steps, state=_COMPILING)
-    bar.start()
-    return bar, task
+            self._bar.print(f"step {step}/{self._num_steps}, {_COMPILING}")
 
 
 def _state(record):
     rate = record["tokens_per_second"] or 0.0
-    return (
-        f"loss {record['loss']:.4f}, {rate:,.0f} tokens/s, left: "
-        f"{_duration(record['seconds_left'])}"
-    )
+    return f"loss {record['loss']:.4f}, {rate:,.0f} tokens/s"
 
 
 def _train_line(record, num_steps):
@@ -112,7 +86,8 @@ def _train_line(record, num_steps):
     if record["recommended_batch_tokens"]:
         recommended = record["recommended_batch_tokens"]
         parts.append(f"noise scale recommends {recommended:,}")
-    parts.append(f"left {_duration(record['seconds_left'])}")
+    if record["seconds_left"] is not None:
+        parts.append(f"{clock(record['seconds_left'])} left")
     return ", ".join(parts)
 
 
@@ -123,12 +98,6 @@ def _validation_line(record):
         if name.endswith("/loss")
     ]
     return f"step {record['step']}, held-out loss: {', '.join(sets)}"
-
-
-def _duration(seconds):
-    if seconds is None:
-        return "?"
-    return str(datetime.timedelta(seconds=round(seconds)))
 
 
 logger = logging.getLogger("keras_gpt3")
@@ -160,8 +129,7 @@ class PlotSink:
 
     def _draw(self):
         try:
-            with atomic_write(self.path) as file:
-                plot_run(self._folder, file)
+            plot_run(self._folder, self.path)
             self._is_behind = False
         # Whatever it is, the run is worth more than its picture.
         except Exception as error:
