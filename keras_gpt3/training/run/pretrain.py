@@ -116,8 +116,8 @@ def _make_run(config, model, strategy, folder, elapsed_seconds, stack):
     from keras_gpt3.parallel.replicas import is_chief
     from keras_gpt3.training.run.data import RunData
     from keras_gpt3.training.run.log import RunLog
+    from keras_gpt3.training.run.preemption import PreemptionHandler
     from keras_gpt3.training.run.pretraining_run import PretrainingRun
-    from keras_gpt3.training.run.requests import RunRequests
 
     length = _sequence_length(config, model)
     recipe = run_recipe(config.recipe, config.model.preset, length)
@@ -137,7 +137,7 @@ def _make_run(config, model, strategy, folder, elapsed_seconds, stack):
     if chief:
         folder.write(config)
     log = RunLog(folder.log)
-    requests = RunRequests(
+    preemption = PreemptionHandler(
         config.stop_after_minutes,
         config.checkpoints.every_minutes,
         elapsed_seconds=elapsed_seconds,
@@ -149,7 +149,7 @@ def _make_run(config, model, strategy, folder, elapsed_seconds, stack):
         recipe,
         data,
         saves=_saves(config, model, strategy, folder, data, stack),
-        requests=stack.enter_context(requests),
+        preemption=stack.enter_context(preemption),
         report=_report(config, model, recipe, length, strategy),
         sinks=_sinks(config, recipe, folder, log, stack) if chief else [],
         forget_after=log.forget_after if chief else lambda step: None,
@@ -159,7 +159,7 @@ def _make_run(config, model, strategy, folder, elapsed_seconds, stack):
 def _finish(finished, model, strategy, folder):
     """At the end, writes the model for everybody to load."""
     from keras_gpt3.parallel.replicas import is_chief
-    from keras_gpt3.training.run.requests import wait_for_all
+    from keras_gpt3.parallel.replicas import wait_for_all
 
     if finished and is_chief(strategy):
         model.save_to_preset(str(folder.preset))
@@ -269,7 +269,7 @@ def _check_memory(section, model, recipe, length, strategy):
 
 def _check_workers(config, strategy):
     """Raises unless all workers were given the same run."""
-    from keras_gpt3.training.run.requests import from_first_worker
+    from keras_gpt3.parallel.replicas import from_first_worker
 
     number = fingerprint(config)
     if from_first_worker(strategy, number) != number:
