@@ -64,11 +64,11 @@ def pretrain_command(
 
 def _run(path, overrides, resume, elapsed_seconds):
     from keras_gpt3.config_file import read_config
+    from keras_gpt3.parallel.replicas import is_worker_failure
     from keras_gpt3.parallel.replicas import num_workers
     from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
     from keras_gpt3.training.run.folder import RunFolder
     from keras_gpt3.training.run.pretrain import pretrain
-    from keras_gpt3.training.run.requests import is_worker_failure
 
     config = read_config(PretrainingConfig, path, overrides)
     folder = RunFolder(config.folder)

@@ -110,7 +110,7 @@ def sees_whole():
 
 
 def in_decode_loop():
-    """Whether `whole_xla` traces now; on TensorFlow, `jit_compile=True`."""
+    """Whether XLA compiles what is traced now as a whole program."""
     if keras.config.backend() == "jax":
         return _in_decode_loop.get()
     return _is_in_xla_context()
@@ -129,7 +129,7 @@ def _is_in_xla_context():
     return control_flow_util.GraphOrParentsInXlaContext(graph)
 
 
-def whole_xla(function, variables=(), changed=()):
+def jit_compile(function, variables=(), changed=()):
     """Makes XLA compile a function of tensors as a whole.
 
     For what runs often and has little arithmetic, such as a decode loop. With
@@ -154,10 +154,10 @@ def as_graph(function, variables=(), changed=()):
     """Traces a function of tensors, to run it without Python.
 
     TensorFlow runs its own operations one by one; on JAX there is no graph
-    but that of `whole_xla`, whose arguments these are.
+    but that of `jit_compile`, whose arguments these are.
     """
     if keras.config.backend() == "jax":
-        return whole_xla(function, variables, changed)
+        return jit_compile(function, variables, changed)
     import tensorflow as tf
 
     return tf.function(function, autograph=False)

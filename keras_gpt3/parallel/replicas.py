@@ -181,6 +181,57 @@ def is_chief(strategy):
     )
 
 
+def from_first_worker(strategy, number):
+    """Gives every worker the number that the first one has.
+
+    All workers must call it; each returns when all have. A single worker waits
+    for nothing.
+    """
+    import tensorflow as tf
+
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return number
+
+    def exchange(number):
+        replica = tf.distribute.get_replica_context()
+        is_first = replica.replica_id_in_sync_group == 0
+        return replica.all_reduce(
+            tf.distribute.ReduceOp.SUM,
+            tf.where(is_first, number, tf.zeros_like(number)),
+        )
+
+    share = tf.function(lambda x: strategy.run(exchange, args=(x,)))
+    total = share(tf.constant(number, "float64"))
+    return int(strategy.experimental_local_results(total)[0])
+
+
+def wait_for_all(strategy):
+    """Returns when every worker has called it."""
+    from_first_worker(strategy, 0)
+
+
+def is_worker_failure(error):
+    """Whether an error of a step says that the cluster broke.
+
+    A worker that is lost breaks the collective that all others wait in.
+    TensorFlow has kinds of error for that, but sometimes one of the general
+    kinds comes through, with a text that names collectives or peers.
+    """
+    import tensorflow as tf
+
+    kinds = (
+        tf.errors.UnavailableError,
+        tf.errors.AbortedError,
+        tf.errors.DeadlineExceededError,
+        tf.errors.CancelledError,
+    )
+    text = str(error)
+    return isinstance(error, kinds) or (
+        isinstance(error, (tf.errors.InternalError, tf.errors.UnknownError))
+        and any(word in text for word in ("ollective", "peer", "/job:worker"))
+    )
+
+
 def _choose_devices_of_worker(replicas, cpu_replicas):
     """Leaves a worker the devices asked for; TensorFlow takes all it sees."""
     import tensorflow as tf

@@ -9,7 +9,7 @@ from keras import ops
 from keras_gpt3.generation import keep_min_p
 from keras_gpt3.generation import keep_top_k
 from keras_gpt3.generation import keep_top_p
-from keras_gpt3.ops.op_compilation import whole_xla
+from keras_gpt3.ops.op_compilation import jit_compile
 from tests.generation.graphs import call
 from tests.generation.graphs import traced
 from tests.generation.slow_choice import REMOVED
@@ -51,7 +51,7 @@ SINGLE = [
 MODES = {
     "eager": lambda function: functools.partial(call, function),
     # Here the filters do without a sort.
-    "whole_xla": whole_xla,
+    "jit_compile": jit_compile,
 }
 if keras.config.backend() != "jax":  # There is but one compiler.
     MODES |= {"graph": traced, "xla": lambda f: traced(f, whole=True)}
@@ -109,7 +109,7 @@ def test_rows_may_differ_in_their_setting(
 @pytest.mark.parametrize(("fast", "slow", "setting"), SINGLE[1::4])
 def test_xla_may_know_the_setting_beforehand(fast, slow, setting):
     logits = ops.convert_to_tensor(LOGITS)
-    filtered = whole_xla(lambda logits: fast(logits, setting))(logits)
+    filtered = jit_compile(lambda logits: fast(logits, setting))(logits)
     check(filtered, logits, expected(slow, logits, setting))
 
 

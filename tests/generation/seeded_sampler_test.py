@@ -10,7 +10,7 @@ from keras import ops
 from keras_gpt3.generation import SeededSampler
 from keras_gpt3.generation import sample
 from keras_gpt3.ops.op_compilation import as_graph
-from keras_gpt3.ops.op_compilation import whole_xla
+from keras_gpt3.ops.op_compilation import jit_compile
 from tests.generation.graphs import traced
 from tests.generation.slow_choice import slow_choose_token
 from tests.generation.slow_choice import slow_frequency
@@ -98,7 +98,7 @@ def test_answers_as_a_plain_loop_does(place):
     np.testing.assert_array_equal(run_settings(place), expected)
 
 
-@pytest.mark.parametrize("compiled", [traced, whole_xla])
+@pytest.mark.parametrize("compiled", [traced, jit_compile])
 def test_a_graph_answers_the_same(compiled):
     sampler = SeededSampler(**SETTINGS[-1])
 
@@ -138,7 +138,7 @@ def test_the_same_seed_gives_the_same_answer_call_after_call():
     assert (run(SeededSampler(seed=2)) != first).any()
 
 
-@pytest.mark.parametrize("compiled", [as_graph, whole_xla])
+@pytest.mark.parametrize("compiled", [as_graph, jit_compile])
 def test_without_a_seed_calls_and_rows_draw_differently(compiled):
     sampler = SeededSampler()
 
@@ -216,7 +216,7 @@ def test_a_setting_out_of_its_range_raises(argument, message):
         SeededSampler(**argument)
 
 
-@pytest.mark.parametrize("compiled", [lambda function: function, whole_xla])
+@pytest.mark.parametrize("compiled", [lambda function: function, jit_compile])
 def test_a_bias_on_an_id_that_the_model_lacks_raises(compiled):
     sampler = SeededSampler(logit_bias={5: 1.0})
     answer = compiled(lambda *prompts: run_on(sampler, *prompts))

@@ -4,7 +4,7 @@ from keras import KerasTensor
 from keras import ops
 
 from keras_gpt3.generation import choose_token
-from keras_gpt3.ops.op_compilation import whole_xla
+from keras_gpt3.ops.op_compilation import jit_compile
 from tests.generation.graphs import call
 from tests.generation.graphs import traced
 from tests.generation.slow_choice import slow_choose_token
@@ -176,7 +176,7 @@ def test_one_graph_serves_all_settings_and_batches(shape):
         )
 
 
-@pytest.mark.parametrize("compiler", [by_xla, whole_xla])
+@pytest.mark.parametrize("compiler", [by_xla, jit_compile])
 @pytest.mark.parametrize("shape", [(), (3,)])
 def test_xla_chooses_the_same(shape, compiler):
     compiled = compiler(choose_token)

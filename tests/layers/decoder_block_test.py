@@ -11,7 +11,7 @@ from keras_gpt3.layers import DecoderBlock
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.ops.key_value_cache import ring_size
 from keras_gpt3.ops.op_compilation import compile_target
-from keras_gpt3.ops.op_compilation import whole_xla
+from keras_gpt3.ops.op_compilation import jit_compile
 from tests.fixtures.numpy_forward import attention as slow_attention
 from tests.fixtures.numpy_forward import gelu_approximate
 from tests.fixtures.numpy_forward import layer_norm
@@ -131,7 +131,7 @@ def test_a_prompt_makes_the_cache_that_decoding_goes_on_from(
 
     if whole:
         with op_compilation(True):
-            step = whole_xla(step)
+            step = jit_compile(step)
     for index in range(end, LENGTH):
         output, cache = step(
             ops.convert_to_tensor(hidden_states[:, index : index + 1]),
@@ -185,7 +185,7 @@ def test_few_rows_give_in_xla_what_they_give_outside(
     arguments = (row, cache, ops.convert_to_tensor(5))
     expected, cache_after = step(*arguments)
     with op_compilation(True):
-        received, cache_received = whole_xla(step)(*arguments)
+        received, cache_received = jit_compile(step)(*arguments)
     # The same sums in another order.
     np.testing.assert_allclose(received, expected, atol=1e-5)
     np.testing.assert_allclose(cache_received, cache_after, atol=1e-5)

@@ -8,7 +8,7 @@ from keras_gpt3.ops.key_value_cache import grow_ring
 from keras_gpt3.ops.key_value_cache import ring_positions
 from keras_gpt3.ops.key_value_cache import ring_size
 from keras_gpt3.ops.key_value_cache import write_ring
-from keras_gpt3.ops.op_compilation import whole_xla
+from keras_gpt3.ops.op_compilation import jit_compile
 
 SHAPE = (2, 3, 4)  # Batch, heads, width.
 LENGTH = 11
@@ -54,7 +54,7 @@ def test_slots_hold_the_last_positions(size, end):
 @pytest.mark.parametrize("xla", [True, False])
 def test_chunks_are_written_as_one_prompt_would_be(size, chunk, xla):
     update = random_update()
-    write = whole_xla(write_ring) if xla else write_ring
+    write = jit_compile(write_ring) if xla else write_ring
     ring = ops.zeros((2, 3, size, 4))
     for start in range(0, LENGTH, chunk):
         part = update[:, start : start + chunk]

@@ -17,9 +17,9 @@ from keras_gpt3.ops.op_compilation import compiles_ops
 from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.ops.op_compilation import in_decode_loop
 from keras_gpt3.ops.op_compilation import is_target_given
+from keras_gpt3.ops.op_compilation import jit_compile
 from keras_gpt3.ops.op_compilation import sees_whole
 from keras_gpt3.ops.op_compilation import target_platform
-from keras_gpt3.ops.op_compilation import whole_xla
 from keras_gpt3.parallel import mirrored_strategy
 from tests.ops.attention_check import compiled_functions
 from tests.tracing import traced
@@ -100,7 +100,7 @@ def test_keeps_name_and_docstring():
     assert scaled.__doc__ == "Multiplies."
 
 
-@pytest.mark.parametrize("compiler", [whole_xla, as_graph])
+@pytest.mark.parametrize("compiler", [jit_compile, as_graph])
 def test_a_whole_function_is_traced_once_and_reads_variables_anew(compiler):
     factor, traces = keras.Variable([2.0]), []
 
@@ -112,12 +112,12 @@ def test_a_whole_function_is_traced_once_and_reads_variables_anew(compiler):
     for value in (2.0, 3.0):
         factor.assign([value])
         np.testing.assert_array_equal(compiled(ops.ones(3)), [value] * 3)
-    is_whole = compiler is whole_xla or keras.config.backend() == "jax"
+    is_whole = compiler is jit_compile or keras.config.backend() == "jax"
     assert traces == [(is_whole, is_whole)]
     assert not in_decode_loop()
 
 
-@pytest.mark.parametrize("compiler", [whole_xla, as_graph])
+@pytest.mark.parametrize("compiler", [jit_compile, as_graph])
 def test_a_whole_function_may_assign_to_variables(compiler):
     count = keras.Variable([0])
 
@@ -133,7 +133,7 @@ def test_a_whole_function_may_assign_to_variables(compiler):
 
 def test_a_whole_function_is_called_as_it_is_without_compilation():
     with op_compilation(False):
-        assert whole_xla(double) is double
+        assert jit_compile(double) is double
 
 
 # === What XLA sees at once ===
@@ -296,7 +296,7 @@ def test_a_decode_loop_that_another_thread_traces_does_not_show():
         return x + 1.0
 
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(whole_xla(function), ops.ones(3))
+        future = pool.submit(jit_compile(function), ops.ones(3))
         assert entered.wait(60)
         assert not in_decode_loop()
         traced(lambda x: seen.append(in_decode_loop()) or x)(ops.ones(2))

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_gpt3.ops.cached_attention import ring_attention
 from keras_gpt3.ops.key_value_cache import ring_size
-from keras_gpt3.ops.op_compilation import whole_xla
+from keras_gpt3.ops.op_compilation import jit_compile
 from tests.ops.attention_check import exact_attention
 from tests.ops.attention_check import random_inputs
 from tests.ops.attention_check import to_float64
@@ -30,7 +30,7 @@ def test_chunk_after_chunk_equals_slow_attention(window, dtype, chunk, xla):
     def attend(query, key, value, rings, start):
         return ring_attention(query, key, value, rings, start, window)
 
-    attend = whole_xla(attend) if xla else attend
+    attend = jit_compile(attend) if xla else attend
     for start in range(0, LENGTH, chunk):
         here = [x[:, start : start + chunk] for x in tensors]
         row, rings = attend(*here, rings, ops.convert_to_tensor(start))
@@ -70,7 +70,7 @@ def optimized_code(function, *arguments):
         import jax
 
         return jax.jit(function).lower(*arguments).compile().as_text()
-    compiled = whole_xla(function)
+    compiled = jit_compile(function)
     return compiled.experimental_get_compiler_ir(*arguments)(
         stage="optimized_hlo"
     )

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_gpt3.ops.op_compilation import whole_xla
+from keras_gpt3.ops.op_compilation import jit_compile
 from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import row_product
 from keras_gpt3.ops.row_product import table_product
@@ -24,7 +24,7 @@ def random(shape, dtype):
 def test_a_row_times_a_matrix_is_the_plain_product(dtype, rows, leading, xla):
     row, kernel = random((*leading, rows), dtype), random((rows, 5), dtype)
     bias = random((5,), dtype)
-    product = whole_xla(row_product) if xla else row_product
+    product = jit_compile(row_product) if xla else row_product
     received = product(row, kernel, bias)
     assert received.shape == (*leading, 5)
     assert received.dtype == dtype
@@ -57,6 +57,6 @@ def test_a_table_gives_a_score_for_each_of_its_rows(dtype, leading, entries):
 )
 def test_few_rows_are_treated_so_within_xla_only(shape, expected):
     received = []
-    whole_xla(lambda x: received.append(is_few_rows(x)) or x)(ops.ones(shape))
+    jit_compile(lambda x: received.append(is_few_rows(x)) or x)(ops.ones(shape))
     assert received == [expected]
     assert not is_few_rows(ops.ones(shape))

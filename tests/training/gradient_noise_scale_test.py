@@ -6,29 +6,33 @@ import pytest
 from keras_gpt3.training import GradientNoiseScale
 
 
-def synthetic_step(generator, signal, deviation, pieces, piece_tokens):
-    """Squared norms of a batch and its pieces, for gradients of a known noise.
+def synthetic_step(
+    generator, signal, deviation, micro_batches, micro_batch_tokens
+):
+    """Squared norms of a batch and its micro-batches, of a known noise.
 
     The mean gradient of `n` tokens is `signal` plus noise of `deviation**2 / n`
     in each direction.
     """
-    noise = generator.normal(size=(pieces, len(signal)))
-    gradients = signal + noise * deviation / np.sqrt(piece_tokens)
+    noise = generator.normal(size=(micro_batches, len(signal)))
+    gradients = signal + noise * deviation / np.sqrt(micro_batch_tokens)
     return {
         "squared_norm": np.sum(gradients.mean(0) ** 2),
-        "tokens": pieces * piece_tokens,
-        "piece_squared_norm": np.mean(np.sum(gradients**2, 1)),
-        "piece_tokens": piece_tokens,
+        "tokens": micro_batches * micro_batch_tokens,
+        "micro_batch_squared_norm": np.mean(np.sum(gradients**2, 1)),
+        "micro_batch_tokens": micro_batch_tokens,
     }
 
 
-@pytest.mark.parametrize("pieces", [2, 8])
-def test_it_finds_the_noise_that_gradients_were_made_with(pieces):
+@pytest.mark.parametrize("micro_batches", [2, 8])
+def test_it_finds_the_noise_that_gradients_were_made_with(micro_batches):
     generator = np.random.default_rng(0)
     signal, deviation = generator.normal(size=200), 20.0
     noise = GradientNoiseScale(decay=0.99)
     for _ in range(1000):
-        noise.update(**synthetic_step(generator, signal, deviation, pieces, 64))
+        noise.update(
+            **synthetic_step(generator, signal, deviation, micro_batches, 64)
+        )
     expected = 200 * deviation**2 / np.sum(signal**2)
     # The averages run over about 100 steps, each of which scatters.
     assert noise.tokens == pytest.approx(expected, rel=0.05)
@@ -40,9 +44,9 @@ def test_it_finds_the_noise_that_gradients_were_made_with(pieces):
 @pytest.mark.parametrize(
     "change",
     [
-        {"piece_tokens": 4096},
-        {"piece_tokens": 4096 * (1 - 1e-6)},
-        {"piece_squared_norm": float("nan")},
+        {"micro_batch_tokens": 4096},
+        {"micro_batch_tokens": 4096 * (1 - 1e-6)},
+        {"micro_batch_squared_norm": float("nan")},
         {"squared_norm": float("inf")},
     ],
 )
@@ -50,8 +54,8 @@ def test_a_step_that_says_nothing_is_passed_over(change):
     good = {
         "squared_norm": 1.0,
         "tokens": 4096,
-        "piece_squared_norm": 2.0,
-        "piece_tokens": 1024,
+        "micro_batch_squared_norm": 2.0,
+        "micro_batch_tokens": 1024,
     }
     noise = GradientNoiseScale()
     noise.update(**(good | change))

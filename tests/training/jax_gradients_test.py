@@ -18,7 +18,7 @@ pytestmark = pytest.mark.backend("jax", reason="the step under JAX")
 SCALE = 3.0
 
 
-def token_shares(y):
+def normalized_loss_weights(y):
     """Weights of tokens, a row of padding among them, that sum to 1."""
     weights = np.random.default_rng(1).uniform(size=y.shape)
     weights[1] = 0.0
@@ -33,7 +33,7 @@ def equal_shares(y):
     return np.full(y.shape, 1 / y.size, "float32")
 
 
-def compute(model, data=None, shares=token_shares):
+def compute(model, data=None, shares=normalized_loss_weights):
     """Loss and gradients of a batch, by path, and the seeds after it."""
     import jax
 
@@ -69,7 +69,7 @@ def expected():
 
     model = new_model()
     x, y = small_batch()
-    shares = token_shares(y)
+    shares = normalized_loss_weights(y)
     others = values(model.non_trainable_variables)
 
     def loss(trainable):

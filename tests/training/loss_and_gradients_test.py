@@ -8,8 +8,8 @@ import tensorflow as tf
 from keras_gpt3 import parallel
 from keras_gpt3.training.step.loss_and_gradients import chunked_gradients
 from keras_gpt3.training.step.loss_and_gradients import chunked_sums
+from keras_gpt3.training.step.loss_and_gradients import gradients_from_logits
 from keras_gpt3.training.step.loss_and_gradients import output_table
-from keras_gpt3.training.step.loss_and_gradients import whole_gradients
 from keras_gpt3.training.step.loss_weights import in_micro_batches
 from tests.small_gpt3 import ROWS
 from tests.small_gpt3 import SMALL
@@ -28,7 +28,7 @@ def batch():
 
 def both(model):
     chunked = chunked_gradients(model, *batch(), tf.constant(SCALE))
-    return chunked, whole_gradients(model, *batch(), tf.constant(SCALE))
+    return chunked, gradients_from_logits(model, *batch(), tf.constant(SCALE))
 
 
 def assert_equal(received, expected, tolerance=1e-5):
@@ -132,7 +132,7 @@ def test_tokens_without_a_weight_may_be_left_out(micro_batch_size, lora):
             function, model.trainable_variables, micro_batch_size
         )
     received = tf.function(function)(*sparse_batch(), tf.constant(SCALE))
-    expected = whole_gradients(model, *sparse_batch(), tf.constant(SCALE))
+    expected = gradients_from_logits(model, *sparse_batch(), tf.constant(SCALE))
     is_close(model, received, expected)
     sums = chunked_sums(model, *sparse_batch(), weighted_only=True)
     assert_equal(sums[None], expected[0][None])
@@ -163,5 +163,5 @@ def test_replicas_may_leave_out_tokens_and_one_may_have_none_with_a_weight():
     sums, *gradients = (
         strategy.experimental_local_results(x)[0] for x in run()
     )
-    expected = whole_gradients(model, *sparse_batch(), tf.constant(SCALE))
+    expected = gradients_from_logits(model, *sparse_batch(), tf.constant(SCALE))
     is_close(model, (sums, gradients), expected)

@@ -12,10 +12,10 @@ from tests.training.small_training import assert_same_weights
 from tests.training.small_training import even_batches
 from tests.training.small_training import new_model
 
-VOTES = (1.0, 0.0)
+REQUESTS = (1.0, 0.0)
 
 
-def run_step(model, batch, function=monitored_step, votes=VOTES):
+def run_step(model, batch, function=monitored_step, requests=REQUESTS):
     """Calls a step on every replica, each with its rows; one result."""
     strategy = model.distribute_strategy
     replicas = strategy.num_replicas_in_sync
@@ -27,7 +27,7 @@ def run_step(model, batch, function=monitored_step, votes=VOTES):
         )
 
     parts = strategy.experimental_distribute_values_from_function(part)
-    more = (tf.constant(votes),) if function is monitored_step else ()
+    more = (tf.constant(requests),) if function is monitored_step else ()
     with strategy.scope():
         model.optimizer.build(model.trainable_variables)
     step = tf.function(
@@ -38,8 +38,10 @@ def run_step(model, batch, function=monitored_step, votes=VOTES):
     )
 
 
-def piece_of(batch, index, pieces):
-    return keras.tree.map_structure(lambda x: np.split(x, pieces)[index], batch)
+def micro_batch_of(batch, index, micro_batches):
+    return keras.tree.map_structure(
+        lambda x: np.split(x, micro_batches)[index], batch
+    )
 
 
 def in_ones():
@@ -47,19 +49,19 @@ def in_ones():
 
 
 @pytest.mark.parametrize(
-    "replicas, arguments, pieces",
+    "replicas, arguments, micro_batches",
     [(1, dict, 1), (2, dict, 2), (1, in_ones, 4), (2, in_ones, 4)],
 )
 def test_it_trains_and_tells_what_the_slow_step_does(
-    replicas, arguments, pieces
+    replicas, arguments, micro_batches
 ):
     (batch,) = even_batches(1)
     expected = new_model(pattern=("dense",))
-    # The pieces of the batch, each alone: the oracle of their norms.
+    # The micro-batches of the batch, each alone: the oracle of their norms.
     norms = slow_training(
         new_model(pattern=("dense",)),
         keras.optimizers.SGD(0.0),
-        [piece_of(batch, i, pieces) for i in range(pieces)],
+        [micro_batch_of(batch, i, micro_batches) for i in range(micro_batches)],
     )["norm"]
     seen = slow_training(expected, OPTIMIZERS["adamw"](), [batch])
     model = new_model(replicas, "adamw", ("dense",), arguments)
@@ -72,24 +74,26 @@ def test_it_trains_and_tells_what_the_slow_step_does(
         "tokens": tokens,
         "gradient_norm": seen["norm"][0],
         "applied": 1,
-        "piece_squared_norm": np.mean(np.square(norms)),
-        "piece_tokens": tokens / pieces,
+        "micro_batch_squared_norm": np.mean(np.square(norms)),
+        "micro_batch_tokens": tokens / micro_batches,
     }
     for name, value in received.items():
         assert result[name] == pytest.approx(value, rel=1e-5), name
-    np.testing.assert_array_equal(result["votes"], np.multiply(VOTES, replicas))
+    np.testing.assert_array_equal(
+        result["requests"], np.multiply(REQUESTS, replicas)
+    )
 
 
 def test_pieces_of_unequal_weight_count_by_their_tokens():
     x, y = small_batch()
     weights = np.ones(y.shape, "float32")
-    weights[0, 3:], weights[1] = 0, 0  # One piece is short, one is empty.
+    weights[0, 3:], weights[1] = 0, 0  # One micro-batch is short, one is empty.
     model = new_model(1, "momentum", ("dense",), in_ones)
     result = run_step(model, (x, y, weights))
     assert result["tokens"] == weights.sum()
     shares = weights.sum(1)[weights.sum(1) > 0]
     expected = len(shares) / np.sum(1 / shares)
-    assert result["piece_tokens"] == pytest.approx(expected, rel=1e-5)
+    assert result["micro_batch_tokens"] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
@@ -132,10 +136,12 @@ def test_an_overflow_in_float16_is_skipped_and_halves_the_scale(replicas):
     assert result["gradient_norm"] == pytest.approx(
         unscaled["gradient_norm"], rel=0.01
     )
-    # Replicas are the pieces where there are no micro-batches.
+    # Replicas are the micro-batches where there are no micro-batches.
     if replicas == 1:
         squared = unscaled["gradient_norm"] ** 2
-        assert result["piece_squared_norm"] == pytest.approx(squared, rel=0.02)
+        assert result["micro_batch_squared_norm"] == pytest.approx(
+            squared, rel=0.02
+        )
 
 
 @pytest.mark.parametrize("replicas", [1, 2])

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.ops import op_compilation
-from keras_gpt3.training.step.monitored_step import NUM_PIECE_SUMS
-from keras_gpt3.training.step.monitored_step import with_piece_norms
+from keras_gpt3.training.step.monitored_step import NUM_NORM_SUMS
+from keras_gpt3.training.step.monitored_step import with_micro_batch_norms
 from keras_gpt3.training.step.replica_gradients import NUM_SUMS
 from keras_gpt3.training.step.replica_gradients import replica_gradients
 from tests.small_gpt3 import LENGTH
@@ -16,8 +16,8 @@ from tests.training.small_training import new_model
 SCALE = 8.0
 FOUR = ("dense", "banded", "dense", "banded")
 OBSERVED = {
-    "observe": with_piece_norms,
-    "num_sums": NUM_SUMS + NUM_PIECE_SUMS,
+    "observe": with_micro_batch_norms,
+    "num_sums": NUM_SUMS + NUM_NORM_SUMS,
 }
 
 

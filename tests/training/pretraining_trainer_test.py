@@ -22,8 +22,8 @@ def test_orbit_trains_as_the_slow_loop_does_and_reports_each_step(replicas):
     with strategy.scope():
         model.optimizer.build(model.trainable_variables)
     dataset = strategy.experimental_distribute_dataset(even_dataset(3))
-    trainer = PretrainingTrainer(model, strategy, dataset, num_votes=2)
-    trainer.vote([0.0, 1.0])
+    trainer = PretrainingTrainer(model, strategy, dataset)
+    trainer.set_requests([0.0, 1.0])
     reports = []
     with op_compilation(False):
         for _ in range(3):
@@ -31,8 +31,8 @@ def test_orbit_trains_as_the_slow_loop_does_and_reports_each_step(replicas):
     assert_same_weights(model, expected)
     assert trainer.num_traces == 1
     assert int(trainer.global_step) == 3
-    assert set(reports[0]) == {*REPORT, "votes"}
+    assert set(reports[0]) == {*REPORT, "requests"}
     for name, key in (("loss", "loss"), ("gradient_norm", "norm")):
         received = [report[name] for report in reports]
         np.testing.assert_allclose(received, seen[key], rtol=1e-5)
-    assert reports[0]["votes"] == [0.0, replicas]
+    assert reports[0]["requests"] == [0.0, replicas]

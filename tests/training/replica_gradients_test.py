@@ -61,9 +61,9 @@ def test_sums_and_gradients_are_those_of_the_slow_pass(arguments):
     assert (logits is not None) == ("weighted_metrics" in arguments)
 
 
-@pytest.mark.parametrize("micro_batch_size, pieces", [(None, 1), (1, 4)])
-def test_an_observer_sees_each_piece_and_adds_to_its_sums(
-    micro_batch_size, pieces
+@pytest.mark.parametrize("micro_batch_size, micro_batches", [(None, 1), (1, 4)])
+def test_an_observer_sees_each_micro_batch_and_adds_to_its_sums(
+    micro_batch_size, micro_batches
 ):
     def observe(function):
         def observed(x, y, weights, gradient_scale):
@@ -82,4 +82,4 @@ def test_an_observer_sees_each_piece_and_adds_to_its_sums(
     )
     plain, _, _ = compute(model, batch)
     sums, _, _ = compute(model, batch, observe=observe, num_sums=NUM_SUMS + 2)
-    np.testing.assert_allclose(sums, [*plain, pieces, 4], rtol=1e-6)
+    np.testing.assert_allclose(sums, [*plain, micro_batches, 4], rtol=1e-6)

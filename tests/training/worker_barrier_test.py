@@ -2,8 +2,8 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.parallel import mirrored_strategy
-from keras_gpt3.training.run.requests import from_first_worker
-from keras_gpt3.training.run.requests import wait_for_all
+from keras_gpt3.parallel.replicas import from_first_worker
+from keras_gpt3.parallel.replicas import wait_for_all
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.training.run.requests import is_worker_failure
+from keras_gpt3.parallel.replicas import is_worker_failure
 
 errors = tf.errors
 

@@ -20,7 +20,7 @@ from keras_gpt3.models.generate.prompt_batch import PromptBatch
 from keras_gpt3.models.generate.token_answers import answer_tokens
 from keras_gpt3.ops.op_compilation import as_graph
 from keras_gpt3.ops.op_compilation import has_gpu
-from keras_gpt3.ops.op_compilation import whole_xla
+from keras_gpt3.ops.op_compilation import jit_compile
 from keras_gpt3.parallel.pipeline_stages import lies_on_stages
 
 _GREEDY = ("temperature", 0)
@@ -137,7 +137,7 @@ class GenerateFunction(CompiledFunctions):
         """A loop of some kind, compiled as is best for a number of rows."""
         in_xla = self._suits_xla(shape[0]) and not self.model.run_eagerly
         key = ("loop", in_xla, shape, *key)
-        compiler = whole_xla if in_xla else as_graph
+        compiler = jit_compile if in_xla else as_graph
         # A sampler may draw from a generator, which moves on.
         return self._compiled(key, loop, compiler, self.model.sampler.variables)
 

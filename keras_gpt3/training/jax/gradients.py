@@ -36,12 +36,12 @@ def batch_gradients(model, trainable, non_trainable, batch, gradient_scale):
     shards, size = num_data_shards(), model._step.micro_batch_size
     variables = model.trainable_variables
     spread = shards > 1 and any(map(is_spread_over_data, variables))
-    of_piece = whole_head_gradients
+    compute = quantized_head_gradients
     if not model._step.needs_logits(model):
-        of_piece = functools.partial(
+        compute = functools.partial(
             chunked_gradients, loss_parts=shards if spread else 1
         )
-    compute = functools.partial(of_piece, model, trainable, non_trainable)
+    compute = functools.partial(compute, model, trainable, non_trainable)
     if shards > 1:
         check_shards_divide(shards, batch[1].shape[0])
         # (B, T) to (S, B / S, T)
@@ -62,7 +62,7 @@ def batch_gradients(model, trainable, non_trainable, batch, gradient_scale):
 
 
 def _each_part(compute, variables):
-    """Makes a function of a piece take one of each part, (S, R, T).
+    """Makes a function of a micro-batch take one of each part, (S, R, T).
 
     Sums and gradients get a first axis S.
     """
@@ -83,7 +83,7 @@ def _each_part(compute, variables):
 
 
 def _sum_over_parts(compute, variables):
-    """Makes a function of a piece take one of each part, (S, R, T), and add up.
+    """Makes a function of a micro-batch take and add up one of each part.
 
     For weights that are spread over the devices of the parts: each gradient is
     added up as it comes, and a device keeps no more than its share of it.
@@ -98,7 +98,7 @@ def _sum_over_parts(compute, variables):
 
 
 def _in_micro_batches(compute, size, axis):
-    """Makes a function of a piece take rows of a size at a time."""
+    """Makes a function of a micro-batch take rows of a size at a time."""
 
     def split(x):
         """(S, N R, T) to (N, S, R, T), or without S."""
@@ -107,18 +107,20 @@ def _in_micro_batches(compute, size, axis):
 
     def accumulate(seeds, batch, gradient_scale):
         check_micro_batch_divides(size, batch[1].shape[axis])
-        pieces = jax.tree.map(split, batch)
+        micro_batches = jax.tree.map(split, batch)
 
-        def step(carry, piece):
+        def step(carry, micro_batch):
             sums, totals, seeds = carry
-            more, gradients, seeds = compute(seeds, piece, gradient_scale)
+            more, gradients, seeds = compute(seeds, micro_batch, gradient_scale)
             totals = jax.tree.map(jnp.add, totals, gradients)
             return (sums + more, totals, seeds), None
 
-        first = jax.tree.map(lambda x: x[0], pieces)
+        first = jax.tree.map(lambda x: x[0], micro_batches)
         shapes = jax.eval_shape(compute, seeds, first, gradient_scale)
         zeros = jax.tree.map(_zeros, shapes[:2])
-        (sums, totals, seeds), _ = jax.lax.scan(step, (*zeros, seeds), pieces)
+        (sums, totals, seeds), _ = jax.lax.scan(
+            step, (*zeros, seeds), micro_batches
+        )
         return sums, totals, seeds
 
     return accumulate
@@ -133,16 +135,15 @@ def _add_up(x):
     return jnp.sum(x, axis=0)
 
 
-# Loss and gradients of a piece of a batch under JAX. JAX only.
+# === Loss and gradients of the rows computed at a time ===
 #
-# A piece is a batch, a part of it, or a micro-batch. Letters as in the
-# backbone.
+# A micro-batch, a part of a batch, or all of it. Letters as in the backbone.
 
 
 def chunked_gradients(
     model, trainable, others, seeds, batch, gradient_scale, loss_parts=1
 ):
-    """The gradients of a piece, without the logits of all tokens."""
+    """The gradients of some rows, without the logits of all tokens."""
     x, y, weights = batch
     forward = functools.partial(_forward, model, others, seeds, x)
     (states, table), pull_back, seeds = jax.vjp(
@@ -155,15 +156,15 @@ def chunked_gradients(
     return sums, gradients, seeds
 
 
-def whole_gradients(model, trainable, others, batch, gradient_scale):
-    """The gradients of a piece through the logits of all tokens."""
+def gradients_from_logits(model, trainable, others, batch, gradient_scale):
+    """The gradients of some rows through the logits of all tokens."""
     x, y, weights = batch
 
     def scaled_loss(trainable):
         with state_scope(model, trainable, others) as scope:
             logits = model(x, training=True)
         after = _values_after(scope, model.non_trainable_variables, others)
-        sums = whole_sums(logits, y, weights)
+        sums = sums_from_logits(logits, y, weights)
         return sums[0] * gradient_scale, (sums, after, logits)
 
     gradients, (sums, after, logits) = jax.grad(scaled_loss, has_aux=True)(
@@ -172,23 +173,23 @@ def whole_gradients(model, trainable, others, batch, gradient_scale):
     return sums, gradients, after, logits
 
 
-def whole_head_gradients(
+def quantized_head_gradients(
     model, trainable, others, seeds, batch, gradient_scale
 ):
     """As `chunked_gradients` for a head that is quantized: it has no table."""
     places = seed_places(model)
     others = with_seeds(others, places, seeds)
-    sums, gradients, after, _ = whole_gradients(
+    sums, gradients, after, _ = gradients_from_logits(
         model, trainable, others, batch, gradient_scale
     )
     return sums, gradients, [after[place] for place in places]
 
 
-def whole_sums(logits, y, weights):
-    """Loss and weight of right guesses, given all logits."""
+def sums_from_logits(logits, y, weights):
+    """Loss and weighted number of correct predictions, given all logits."""
     loss = jnp.sum(token_cross_entropy(y, logits) * weights)
-    right = jnp.argmax(logits, axis=-1) == y
-    return jnp.stack([loss, jnp.sum(jnp.where(right, weights, 0.0))])
+    correct = jnp.argmax(logits, axis=-1) == y
+    return jnp.stack([loss, jnp.sum(jnp.where(correct, weights, 0.0))])
 
 
 def output_table(backbone):

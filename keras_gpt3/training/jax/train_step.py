@@ -10,10 +10,10 @@ from jax import numpy as jnp
 
 from keras_gpt3.ops.chunked_cross_entropy import loss_sums
 from keras_gpt3.training.jax.gradients import batch_gradients
+from keras_gpt3.training.jax.gradients import gradients_from_logits
 from keras_gpt3.training.jax.gradients import output_table
 from keras_gpt3.training.jax.gradients import state_scope
-from keras_gpt3.training.jax.gradients import whole_gradients
-from keras_gpt3.training.jax.gradients import whole_sums
+from keras_gpt3.training.jax.gradients import sums_from_logits
 from keras_gpt3.training.step.loss_weights import unpack_batch
 
 
@@ -21,8 +21,8 @@ def train_step(model, state, data):
     """Trains a model on one batch."""
     trainable, non_trainable, optimizer_state, metrics = state
     x, y, sample_weight = unpack_batch(data)
-    weights, total = _token_weights(y, sample_weight)
-    batch = (x, y, _shares(weights, total))
+    weights, total = _loss_weights(y, sample_weight)
+    batch = (x, y, _normalized(weights, total))
     scale, learning_rate = _optimizer_scalars(model, optimizer_state)
     logits = None
     if model._step.is_fused:
@@ -30,7 +30,7 @@ def train_step(model, state, data):
             model, trainable, non_trainable, batch, scale
         )
     else:  # The user's metrics need them.
-        sums, gradients, non_trainable, logits = whole_gradients(
+        sums, gradients, non_trainable, logits = gradients_from_logits(
             model, trainable, non_trainable, batch, scale
         )
     if gradients:  # Else all weights are frozen.
@@ -55,12 +55,12 @@ def test_step(model, state, data):
     """Evaluates a model on one batch."""
     trainable, non_trainable, metrics = state
     x, y, sample_weight = unpack_batch(data)
-    weights, total = _token_weights(y, sample_weight)
-    batch, logits = (x, y, _shares(weights, total)), None
+    weights, total = _loss_weights(y, sample_weight)
+    batch, logits = (x, y, _normalized(weights, total)), None
     with state_scope(model, trainable, non_trainable):
         if model._step.needs_logits(model):
             logits = model(x, training=False)
-            sums = whole_sums(logits, *batch[1:])
+            sums = sums_from_logits(logits, *batch[1:])
         else:
             sums = _chunked_sums(model, *batch)
     logs, metrics = _update_metrics(
@@ -72,8 +72,8 @@ def test_step(model, state, data):
 def mean_loss(y, logits, sample_weight=None):
     """The loss of the step, for a step of the user's own."""
     _, y, sample_weight = unpack_batch((None, y, sample_weight))
-    shares = _shares(*_token_weights(y, sample_weight))
-    return whole_sums(logits, y, shares)[0]
+    weights = _normalized(*_loss_weights(y, sample_weight))
+    return sums_from_logits(logits, y, weights)[0]
 
 
 def tokens_seen(model):
@@ -89,7 +89,7 @@ def tokens_seen(model):
     return float(count.value)
 
 
-def _token_weights(y, sample_weight):
+def _loss_weights(y, sample_weight):
     """The weight of every token, (B, T) in float32, and their sum."""
     weights = jnp.ones(y.shape, "float32")
     if sample_weight is not None:
@@ -98,8 +98,8 @@ def _token_weights(y, sample_weight):
     return weights, jnp.sum(weights)
 
 
-def _shares(weights, total):
-    """The share of every token in the mean; zeros where nothing counts."""
+def _normalized(weights, total):
+    """The weights, which then sum to 1; zeros where nothing counts."""
     return jnp.where(total > 0, weights / jnp.where(total > 0, total, 1.0), 0.0)
 
 
@@ -114,7 +114,7 @@ def _optimizer_scalars(model, optimizer_state):
 
 
 def _chunked_sums(model, x, y, weights):
-    """As `whole_sums` without logits."""
+    """As `sums_from_logits` without logits."""
     return jnp.stack(
         loss_sums(
             model.backbone(x, training=False),

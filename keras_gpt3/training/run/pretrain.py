@@ -118,8 +118,8 @@ def _make_run(config, model, strategy, folder, elapsed_seconds, stack, verbose):
     from keras_gpt3.parallel.replicas import is_chief
     from keras_gpt3.training.run.data import RunData
     from keras_gpt3.training.run.log import RunLog
+    from keras_gpt3.training.run.preemption import PreemptionHandler
     from keras_gpt3.training.run.pretraining_run import PretrainingRun
-    from keras_gpt3.training.run.requests import RunRequests
 
     length = _sequence_length(config, model)
     recipe = run_recipe(config.recipe, config.model.preset, length)
@@ -139,7 +139,7 @@ def _make_run(config, model, strategy, folder, elapsed_seconds, stack, verbose):
     if chief:
         folder.write(config)
     log = RunLog(folder.log)
-    requests = RunRequests(
+    preemption = PreemptionHandler(
         config.stop_after_minutes,
         config.checkpoints.every_minutes,
         elapsed_seconds=elapsed_seconds,
@@ -151,7 +151,7 @@ def _make_run(config, model, strategy, folder, elapsed_seconds, stack, verbose):
         recipe,
         data,
         saves=_saves(config, model, strategy, folder, data, stack),
-        requests=stack.enter_context(requests),
+        preemption=stack.enter_context(preemption),
         report=_report(config, model, recipe, length, strategy),
         sinks=_sinks(config, recipe, folder, log, stack, verbose)
         if chief
@@ -163,7 +163,7 @@ def _make_run(config, model, strategy, folder, elapsed_seconds, stack, verbose):
 def _finish(finished, model, strategy, folder):
     """At the end, writes the model for everybody to load."""
     from keras_gpt3.parallel.replicas import is_chief
-    from keras_gpt3.training.run.requests import wait_for_all
+    from keras_gpt3.parallel.replicas import wait_for_all
 
     if finished and is_chief(strategy):
         model.save_to_preset(str(folder.preset))
@@ -273,7 +273,7 @@ def _check_memory(section, model, recipe, length, strategy):
 
 def _check_workers(config, strategy):
     """Raises unless all workers were given the same run."""
-    from keras_gpt3.training.run.requests import from_first_worker
+    from keras_gpt3.parallel.replicas import from_first_worker
 
     number = fingerprint(config)
     if from_first_worker(strategy, number) != number:

@@ -34,14 +34,15 @@ class PretrainingRun:
         data,
         *,
         saves,
-        requests,
+        preemption,
         report,
         sinks,
         forget_after,
     ):
         self._config, self._model, self._strategy = config, model, strategy
         self._recipe, self._data, self._saves = recipe, data, saves
-        self._requests, self._report, self._sinks = requests, report, sinks
+        self._preemption, self._report = preemption, report
+        self._sinks = sinks
         self._forget_after = forget_after
         self._state, self._noise = RunState(), GradientNoiseScale()
         self._health = RunHealth(config.health, self._name_contexts)
@@ -77,7 +78,7 @@ class PretrainingRun:
     # === One step, and what follows it ===
 
     def _step(self):
-        self._trainer.vote(self._requests.votes())
+        self._trainer.set_requests(self._preemption.requests())
         self._report.step_started()
         report = self._train_one()
         self._report.step_ended(report["tokens"], counts=self._is_warm)
@@ -86,8 +87,8 @@ class PretrainingRun:
         self._noise.update(
             report["gradient_norm"] ** 2,
             report["tokens"],
-            report["piece_squared_norm"],
-            report["piece_tokens"],
+            report["micro_batch_squared_norm"],
+            report["micro_batch_tokens"],
         )
         if self._health.is_spike(self._state, report):
             self._roll_back(report["loss"])
@@ -104,7 +105,7 @@ class PretrainingRun:
 
     def _after_step(self, report):
         step, config = self._state.step, self._config
-        stop, save = report["votes"]
+        stop, save = report["requests"]
         self._stops = stop > 0
         if self._sinks:
             record = self._report.record(step, self._state, report, self._noise)
@@ -198,7 +199,7 @@ class PretrainingRun:
 
     def _prepare_loops(self):
         self._trainer = PretrainingTrainer(
-            self._model, self._strategy, dataset=None, num_votes=2
+            self._model, self._strategy, dataset=None
         )
         self._controller = orbit.Controller(
             global_step=self._trainer.global_step,
@@ -284,7 +285,7 @@ class PretrainingRun:
         self._state.skip(self._config.data.skip_batches)
 
     def _save(self, metric=None):
-        self._requests.saved()
+        self._preemption.saved()
         facts = {
             "state": self._state.as_facts(),
             "noise": self._noise.get_state(),
@@ -316,48 +317,49 @@ REPORT = (
     "gradient_norm",
     "applied",
     "learning_rate",
-    "piece_squared_norm",
-    "piece_tokens",
+    "micro_batch_squared_norm",
+    "micro_batch_tokens",
 )
 
 
 class PretrainingTrainer(orbit.StandardTrainer):
     """Runs `monitored_step` on all replicas of all workers."""
 
-    def __init__(self, model, strategy, dataset, num_votes):
+    def __init__(self, model, strategy, dataset):
         options = orbit.StandardTrainerOptions(use_tf_while_loop=False)
         super().__init__(dataset, options)
         self.global_step = orbit.utils.create_global_step()
         self._model, self._strategy = model, strategy
-        self._votes = tf.Variable(tf.zeros(num_votes), trainable=False)
+        # To stop and to save, as `PreemptionHandler.requests`.
+        self._requests = tf.Variable(tf.zeros(2), trainable=False)
         # One array to fetch, not one scalar after the other.
-        self._report = tf.Variable(tf.zeros(len(REPORT) + num_votes))
+        self._report = tf.Variable(tf.zeros(len(REPORT) + 2))
         self.num_traces = 0
 
-    def vote(self, votes):
-        """Sets what this worker votes for in the next step."""
-        self._votes.assign(votes)
+    def set_requests(self, requests):
+        """Sets what this worker requests in the next step."""
+        self._requests.assign(requests)
 
     def train_step(self, iterator):
         """One step; Orbit makes it a `tf.function`."""
         self.num_traces += 1  # Python runs this only when it traces.
         results = self._strategy.run(
             monitored_step,
-            args=(self._model, next(iterator), tf.identity(self._votes)),
+            args=(self._model, next(iterator), tf.identity(self._requests)),
         )
         first = {
             name: self._strategy.experimental_local_results(value)[0]
             for name, value in results.items()
         }
         scalars = tf.stack([first[name] for name in REPORT])
-        self._report.assign(tf.concat([scalars, first["votes"]], 0))
+        self._report.assign(tf.concat([scalars, first["requests"]], 0))
         self.global_step.assign_add(1)
 
     def train_loop_end(self):
-        """The report of the last step: a dict of floats, and the votes."""
+        """The report of the last step: a dict of floats, and the requests."""
         values = self._report.numpy().tolist()
         report = dict(zip(REPORT, values, strict=False))
-        return report | {"votes": values[len(REPORT) :]}
+        return report | {"requests": values[len(REPORT) :]}
 
 
 class ValidationEvaluator(orbit.StandardEvaluator):

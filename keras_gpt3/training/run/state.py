@@ -11,8 +11,8 @@ import numpy as np
 
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.training.run.requests import from_first_worker
-from keras_gpt3.training.run.requests import wait_for_all
+from keras_gpt3.parallel.replicas import from_first_worker
+from keras_gpt3.parallel.replicas import wait_for_all
 
 
 @dataclasses.dataclass

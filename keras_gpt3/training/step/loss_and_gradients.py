@@ -71,25 +71,25 @@ def head_gradients(
     return tf.stack([loss, correct]), gradients, d_table
 
 
-def whole_gradients(model, x, y, weights, gradient_scale):
+def gradients_from_logits(model, x, y, weights, gradient_scale):
     """The same through the logits of all tokens, where someone needs them."""
     with tf.GradientTape() as tape:
         logits = model(x, training=True)
-        sums = whole_sums(logits, y, weights)
+        sums = sums_from_logits(logits, y, weights)
         loss = sums[0] * gradient_scale
     gradients = tape.gradient(loss, model.trainable_variables)
     return sums, gradients, logits
 
 
 def chunked_sums(model, x, y, weights, weighted_only=False):
-    """Sums the loss and the right guesses, without gradients and logits."""
+    """Sums loss and correct predictions, without gradients and logits."""
     hidden_states = model.backbone(x, training=False)
     table = output_table(model)
     return tf.stack(loss_sums(hidden_states, table, y, weights, weighted_only))
 
 
-def whole_sums(logits, y, weights):
-    """Sums the loss and the right guesses, given all logits."""
+def sums_from_logits(logits, y, weights):
+    """Sums loss and correct predictions, given all logits."""
     y = tf.cast(y, "int32")  # Of uint8 and others `argmax` knows nothing.
     loss = tf.reduce_sum(token_cross_entropy(y, logits) * weights)
     guesses = tf.argmax(logits, axis=-1, output_type="int32")

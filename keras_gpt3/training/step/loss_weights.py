@@ -10,7 +10,7 @@ from keras_gpt3.parallel.step_division import check_micro_batch_divides
 from keras_gpt3.parallel.step_division import division_error
 
 
-def token_weights(y, sample_weight):
+def loss_weights(y, sample_weight):
     """The weight of every token in the loss."""
     if sample_weight is None:
         return tf.ones(tf.shape(y), "float32")
@@ -20,12 +20,12 @@ def token_weights(y, sample_weight):
     return tf.broadcast_to(sample_weight, tf.shape(y))
 
 
-def token_shares(y, sample_weight):
+def normalized_loss_weights(y, sample_weight):
     """The share of every token in the mean over the global batch.
 
     To be called in every replica.
     """
-    weights = token_weights(y, sample_weight)
+    weights = loss_weights(y, sample_weight)
     total_weight = sum_over_replicas(tf.reduce_sum(weights))
     return tf.math.divide_no_nan(weights, total_weight), total_weight
 

@@ -2,8 +2,8 @@
 
 The arithmetic is that of `train_step`. What differs: an update that is not
 finite is not made; what tells about the health of a run comes out of the same
-pass; and workers vote. All of it goes through the one exchange of sums that
-there is anyway.
+pass; and workers ask to save or to stop. All of it goes through the one
+exchange of sums that there is anyway.
 """
 
 import math
@@ -14,26 +14,23 @@ from keras_gpt3.training.step.apply_gradients import apply_gradients
 from keras_gpt3.training.step.apply_gradients import squared_norm
 from keras_gpt3.training.step.loss_and_gradients import chunked_sums
 from keras_gpt3.training.step.loss_scaling import scale_loss
+from keras_gpt3.training.step.loss_weights import normalized_loss_weights
 from keras_gpt3.training.step.loss_weights import sum_over_replicas
-from keras_gpt3.training.step.loss_weights import token_shares
 from keras_gpt3.training.step.loss_weights import unpack_batch
 from keras_gpt3.training.step.replica_gradients import NUM_SUMS
 from keras_gpt3.training.step.replica_gradients import replica_gradients
 
 
-def monitored_step(model, data, votes):
+def monitored_step(model, data, requests):
     """Trains a model on one batch, unless that would spoil it."""
     x, y, sample_weight = unpack_batch(data)
-    shares, total_weight = token_shares(y, sample_weight)
-    compute = replica_gradients(
-        model, with_piece_norms, NUM_SUMS + NUM_PIECE_SUMS
-    )
+    weights, total_weight = normalized_loss_weights(y, sample_weight)
+    num_sums = NUM_SUMS + NUM_NORM_SUMS
+    compute = replica_gradients(model, with_micro_batch_norms, num_sums)
     scale = scale_loss(model.optimizer, tf.ones(()))
-    sums, gradients, _ = compute(x, y, shares, scale)
-    sums = sum_over_replicas(tf.concat([sums, votes], 0))
-    loss, correct, squared, pieces, inverse_shares = tf.unstack(
-        sums[: NUM_SUMS + NUM_PIECE_SUMS]
-    )
+    sums, gradients, _ = compute(x, y, weights, scale)
+    sums = sum_over_replicas(tf.concat([sums, requests], 0))
+    loss, correct, squared, count, inverse_weights = tf.unstack(sums[:num_sums])
     learning_rate = tf.convert_to_tensor(model.optimizer.learning_rate)
     norm, applied = apply_gradients(
         model.optimizer,
@@ -42,6 +39,8 @@ def monitored_step(model, data, votes):
         only_if=tf.math.is_finite(loss),
     )
     divide = tf.math.divide_no_nan
+    # The harmonic mean of the micro-batches' tokens.
+    tokens = total_weight * divide(count, inverse_weights)
     return {
         "loss": loss,
         "accuracy": correct,
@@ -49,48 +48,42 @@ def monitored_step(model, data, votes):
         "gradient_norm": norm,
         "applied": tf.cast(applied, "float32"),
         "learning_rate": tf.cast(learning_rate, "float32"),
-        "piece_squared_norm": divide(squared, pieces),
-        # The harmonic mean of the pieces' tokens.
-        "piece_tokens": total_weight * divide(pieces, inverse_shares),
-        "votes": sums[NUM_SUMS + NUM_PIECE_SUMS :],
+        "micro_batch_squared_norm": divide(squared, count),
+        "micro_batch_tokens": tokens,
+        "requests": sums[num_sums:],
     }
 
 
 def evaluation_sums(model, data):
-    """Sums of loss and right guesses over one batch, for a run's validation."""
+    """Sums of loss and correct predictions over a batch, for validation."""
     x, y, sample_weight = unpack_batch(data)
-    shares, total_weight = token_shares(y, sample_weight)
-    sums = sum_over_replicas(chunked_sums(model, x, y, shares))
+    weights, total_weight = normalized_loss_weights(y, sample_weight)
+    sums = sum_over_replicas(chunked_sums(model, x, y, weights))
     return tf.concat([sums * total_weight, [total_weight]], 0)
 
 
-# Norms of the gradients of single pieces of a batch. TensorFlow only.
-#
-# What the gradient noise scale (section 2.3) is computed from: a piece is a
-# micro-batch, or the part of a replica where there are none. Its gradient is
-# there anyway.
+# === The gradient noise scale (section 2.3) ===
+
+# Summed over micro-batches, or over the parts of replicas where there are none:
+# the squared norm of the mean gradient of each, 1, and the inverse of its loss
+# weight.
+NUM_NORM_SUMS = 3
 
 
-# Added to the sums of `chunked_gradients`, summed over pieces: the squared
-# norm of the piece's mean gradient, 1, and the inverse of its share of the
-# weights.
-NUM_PIECE_SUMS = 3
-
-
-def with_piece_norms(function):
-    """Makes a function of a piece add its gradient's norm to its sums."""
+def with_micro_batch_norms(function):
+    """Makes a function of a micro-batch add its gradient's norm to its sums."""
 
     def observed(x, y, weights, gradient_scale):
         sums, gradients, logits = function(x, y, weights, gradient_scale)
-        share = tf.reduce_sum(weights)
-        # The share of a piece in the gradient of the mean loss, made the
-        # gradient of the piece's own mean loss.
+        weight = tf.reduce_sum(weights)
+        # The part of a micro-batch in the gradient of the mean loss, made the
+        # gradient of its own mean loss.
         squared = squared_norm([tf.convert_to_tensor(g) for g in gradients])
         squared /= tf.square(gradient_scale)
         more = [
-            tf.math.divide_no_nan(squared, tf.square(share)),
-            tf.cast(share > 0, "float32"),
-            tf.math.divide_no_nan(1.0, share),
+            tf.math.divide_no_nan(squared, tf.square(weight)),
+            tf.cast(weight > 0, "float32"),
+            tf.math.divide_no_nan(1.0, weight),
         ]
         return tf.concat([sums, tf.stack(more)], 0), gradients, logits
 
@@ -104,11 +97,11 @@ class GradientNoiseScale:
     tokens as the noise scale trades computation against steps evenly
     (McCandlish et al. 2018, "An Empirical Model of Large-Batch Training",
     appendix A.1). The mean gradient of `B` tokens has the expected squared norm
-    `|G|^2 + trace / B`; a batch and its pieces, micro-batches or the parts of
-    replicas, are two such sizes, and two equations give `|G|^2` and `trace`.
-    Both are smoothed before they are divided, as their quotient is biased.
-    Tokens of a context are not independent: it is the number of whole contexts
-    that counts, times their length.
+    `|G|^2 + trace / B`; a batch and its micro-batches, or the parts of replicas
+    where there are none, are two such sizes, and two equations give `|G|^2` and
+    `trace`. Both are smoothed before they are divided, as their quotient is
+    biased. Tokens of a context are not independent: it is the number of whole
+    contexts that counts, times their length.
 
     Args:
         decay: float. Weight of the past in the moving averages, from 0 to
@@ -124,7 +117,10 @@ class GradientNoiseScale:
 
     noise = keras_gpt3.training.GradientNoiseScale()
     noise.update(
-        squared_norm=1.0, tokens=4096, piece_squared_norm=2.0, piece_tokens=1024
+        squared_norm=1.0,
+        tokens=4096,
+        micro_batch_squared_norm=2.0,
+        micro_batch_tokens=1024,
     )
     noise.tokens  # 2048.0
     ```
@@ -139,28 +135,28 @@ class GradientNoiseScale:
         self.decay = decay
         self._trace, self._signal = 0.0, 0.0
 
-    def update(self, squared_norm, tokens, piece_squared_norm, piece_tokens):
-        """Takes in the gradients of one step.
+    def update(
+        self, squared_norm, tokens, micro_batch_squared_norm, micro_batch_tokens
+    ):
+        """Adds the gradients of one step to the averages.
 
-        A step that had one piece only, or a norm that is not finite, is passed
-        over: it says nothing.
+        A step of a single micro-batch, or a norm that is not finite, is
+        ignored: it says nothing.
 
         Args:
             squared_norm: float. That of the gradient of the whole batch.
             tokens: float. Tokens of the batch.
-            piece_squared_norm: float. The mean over pieces.
-            piece_tokens: float. Tokens of a piece, the harmonic mean.
+            micro_batch_squared_norm: float. The mean over micro-batches.
+            micro_batch_tokens: float. Tokens of a micro-batch, the harmonic
+                mean.
         """
-        # Two pieces have a harmonic mean of at most half. One piece may come
-        # out a little short of the batch, by rounding.
-        if not piece_tokens < 0.75 * tokens:
+        norm, size = micro_batch_squared_norm, micro_batch_tokens
+        # Two micro-batches have a harmonic mean of at most half. A single one
+        # may come out a little short of the batch, by rounding.
+        if not size < 0.75 * tokens:
             return
-        trace = (piece_squared_norm - squared_norm) / (
-            1 / piece_tokens - 1 / tokens
-        )
-        signal = (tokens * squared_norm - piece_tokens * piece_squared_norm) / (
-            tokens - piece_tokens
-        )
+        trace = (norm - squared_norm) / (1 / size - 1 / tokens)
+        signal = (tokens * squared_norm - size * norm) / (tokens - size)
         if not (math.isfinite(trace) and math.isfinite(signal)):
             return
         # Both start at 0: a common factor, which cancels in the quotient.
@@ -192,7 +188,7 @@ class GradientNoiseScale:
         return {"trace": self._trace, "signal": self._signal}
 
     def set_state(self, state):
-        """Goes on from saved averages.
+        """Restores saved averages.
 
         Args:
             state: dict, from `get_state`.

@@ -5,11 +5,11 @@ import functools
 import tensorflow as tf
 
 from keras_gpt3.training.step.loss_and_gradients import chunked_gradients
-from keras_gpt3.training.step.loss_and_gradients import whole_gradients
+from keras_gpt3.training.step.loss_and_gradients import gradients_from_logits
 from keras_gpt3.training.step.loss_weights import in_micro_batches
 from keras_gpt3.training.step.pipelined_gradients import pipelined_gradients
 
-# The loss and the weight of right guesses.
+# The loss and the weighted number of correct predictions.
 NUM_SUMS = 2
 
 
@@ -19,8 +19,8 @@ def replica_gradients(
     """Makes the function that computes sums and gradients of a part of a batch.
 
     All of a step but the exchange between replicas, which XLA cannot compile.
-    Where XLA compiles the whole step it compiles the piece that one
-    micro-batch is: a batch that grows only adds runs of it. On several devices
+    Where XLA compiles the whole step it compiles that of one micro-batch: a
+    batch that grows only adds runs of it. On several devices
     the micro-batches flow through a pipeline of stages.
     """
     step = model._step
@@ -28,18 +28,20 @@ def replica_gradients(
     whole = step.needs_logits(model)
     if step.pipeline_stages > 1:
         return pipelined_gradients(model, observe, num_sums, weighted_only)
-    gradients = whole_gradients if whole else chunked_gradients
-    piece = functools.partial(gradients, model)
+    gradients = gradients_from_logits if whole else chunked_gradients
+    micro_batch = functools.partial(gradients, model)
     if weighted_only and not whole and not step.jit_compile_step:
-        piece = functools.partial(piece, weighted_only=True)
+        micro_batch = functools.partial(micro_batch, weighted_only=True)
     if observe is not None:
-        piece = observe(piece)
+        micro_batch = observe(micro_batch)
     if step.jit_compile_step:
-        piece = tf.function(piece, jit_compile=True, autograph=False)
+        micro_batch = tf.function(
+            micro_batch, jit_compile=True, autograph=False
+        )
     if step.micro_batch_size is None:
-        return piece
+        return micro_batch
     return in_micro_batches(
-        piece, model.trainable_variables, step.micro_batch_size, num_sums
+        micro_batch, model.trainable_variables, step.micro_batch_size, num_sums
     )
 
 

@@ -13,10 +13,10 @@ import tensorflow as tf
 
 from keras_gpt3.training.step.apply_gradients import apply_gradients
 from keras_gpt3.training.step.loss_and_gradients import chunked_sums
-from keras_gpt3.training.step.loss_and_gradients import whole_sums
+from keras_gpt3.training.step.loss_and_gradients import sums_from_logits
 from keras_gpt3.training.step.loss_scaling import scale_loss
+from keras_gpt3.training.step.loss_weights import normalized_loss_weights
 from keras_gpt3.training.step.loss_weights import sum_over_replicas
-from keras_gpt3.training.step.loss_weights import token_shares
 from keras_gpt3.training.step.loss_weights import unpack_batch
 from keras_gpt3.training.step.replica_gradients import replica_gradients
 
@@ -24,11 +24,11 @@ from keras_gpt3.training.step.replica_gradients import replica_gradients
 def train_step(model, data):
     """Trains a model on one batch; runs in each replica of the strategy."""
     x, y, sample_weight = unpack_batch(data)
-    shares, total_weight = token_shares(y, sample_weight)
+    weights, total_weight = normalized_loss_weights(y, sample_weight)
     has_weights = sample_weight is not None
     compute = replica_gradients(model, weighted_only=has_weights)
     gradient_scale = scale_loss(model.optimizer, tf.ones(()))
-    sums, gradients, logits = compute(x, y, shares, gradient_scale)
+    sums, gradients, logits = compute(x, y, weights, gradient_scale)
     if not model.optimizer.built:  # Variables cannot depend on the batch.
         model.optimizer.build(model.trainable_variables)
     # Else an optimizer counts a step whose check of micro-batches fails.
@@ -42,14 +42,14 @@ def train_step(model, data):
 def test_step(model, data):
     """Evaluates a model on one batch; runs in each replica of the strategy."""
     x, y, sample_weight = unpack_batch(data)
-    shares, total_weight = token_shares(y, sample_weight)
+    weights, total_weight = normalized_loss_weights(y, sample_weight)
     logits = None
     if model._step.needs_logits(model):
         logits = model(x, training=False)
-        sums = whole_sums(logits, y, shares)
+        sums = sums_from_logits(logits, y, weights)
     else:
         has_weights = sample_weight is not None
-        sums = chunked_sums(model, x, y, shares, has_weights)
+        sums = chunked_sums(model, x, y, weights, has_weights)
     _update_trackers(model, sums, total_weight)
     return _metrics(model, y, logits, sample_weight)
 
@@ -78,8 +78,8 @@ def train_step_with_compiled_loss(model, data):
 def mean_loss(y, logits, sample_weight=None):
     """The loss of the step, for a step of the user's own."""
     _, y, sample_weight = unpack_batch((None, y, sample_weight))
-    shares, _ = token_shares(y, sample_weight)
-    return whole_sums(logits, y, shares)[0]
+    weights, _ = normalized_loss_weights(y, sample_weight)
+    return sums_from_logits(logits, y, weights)[0]
 
 
 def test_step_with_compiled_loss(model, data):

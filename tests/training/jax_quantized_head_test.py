@@ -39,15 +39,17 @@ def rows_of_logits(model, monkeypatch):
 
 
 def test_a_quantized_head_takes_micro_batches(monkeypatch):
-    whole, pieces = quantized_model(), quantized_model(1)
+    whole, micro_batches = quantized_model(), quantized_model(1)
     start = [np.asarray(v.value) for v in whole.trainable_variables]
-    for variable, value in zip(pieces.weights, whole.weights, strict=True):
+    for variable, value in zip(
+        micro_batches.weights, whole.weights, strict=True
+    ):
         variable.assign(np.array(value))
     assert rows_of_logits(whole, monkeypatch) == {4}
-    assert rows_of_logits(pieces, monkeypatch) == {1}
+    assert rows_of_logits(micro_batches, monkeypatch) == {1}
     for weight, other, first in zip(
         whole.trainable_variables,
-        pieces.trainable_variables,
+        micro_batches.trainable_variables,
         start,
         strict=True,
     ):

@@ -1,4 +1,4 @@
-"""What a worker asks of a run: to save, or to save and stop."""
+"""Signals and clocks that ask a run to save, or to save and stop."""
 
 import os
 import signal
@@ -14,15 +14,16 @@ _PATIENCE = 5.0
 _INTERRUPTED = 130
 
 
-class RunRequests:
-    """Watches signals and clocks.
+class PreemptionHandler:
+    """Turns SIGTERM, Ctrl-C and clocks into requests to save and to stop.
 
-    On SIGTERM, as a scheduler sends it before it takes a machine away, and
-    after a time, the run is to save and stop; on a clock of minutes it is to
-    save. Workers vote, in the exchange of each step, so that all of them do so
-    after the same one. Ctrl-C is taken as SIGTERM the first time, and raises
-    `KeyboardInterrupt` after either; a process that is deaf to it, in a long
-    call, is ended. Each is acknowledged at once, on the standard error stream.
+    A scheduler sends SIGTERM before it takes a machine away: the run is to
+    save and stop, as after a time; on a clock of minutes it is to save. The
+    requests of all workers are summed in the exchange of each step, so that
+    all follow them after the same one. The first Ctrl-C is handled as SIGTERM,
+    one after either raises `KeyboardInterrupt`; a process that does not react,
+    in a long call, is ended. Each is acknowledged at once, on the standard
+    error stream.
     """
 
     def __init__(
@@ -66,14 +67,14 @@ class RunRequests:
             default = signal.SIG_DFL
             signal.signal(number, default if handler is None else handler)
 
-    def votes(self):
-        """Tells what this worker wants now."""
+    def requests(self):
+        """What this worker requests now: floats, to stop and to save."""
         stop = self._terminated or self._is_due(self._stop_after, self._started)
         save = self._is_due(self._save_every, self._saved)
         return [float(stop), float(save)]
 
     def saved(self):
-        """Tells the clock that a checkpoint was made."""
+        """Restarts the clock of checkpoints."""
         self._saved = self._now()
 
     def _is_due(self, minutes, since):
@@ -99,7 +100,7 @@ class _SignalListener:
             self._sender.fileno(), warn_on_full_buffer=False
         )
         self._thread = threading.Thread(
-            target=self._listen, name="run_requests", daemon=True
+            target=self._listen, name="preemption_handler", daemon=True
         )
         self._thread.start()
 
@@ -137,54 +138,3 @@ def _tell(line):
     # Looked up now: a bar on the terminal has put itself in its place.
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
-
-
-def from_first_worker(strategy, number):
-    """Gives every worker the number that the first one has.
-
-    All workers must call it; each returns when all have. With one worker
-    nothing is waited for.
-    """
-    import tensorflow as tf
-
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        return number
-
-    def exchange(number):
-        replica = tf.distribute.get_replica_context()
-        is_first = replica.replica_id_in_sync_group == 0
-        return replica.all_reduce(
-            tf.distribute.ReduceOp.SUM,
-            tf.where(is_first, number, tf.zeros_like(number)),
-        )
-
-    share = tf.function(lambda x: strategy.run(exchange, args=(x,)))
-    total = share(tf.constant(number, "float64"))
-    return int(strategy.experimental_local_results(total)[0])
-
-
-def wait_for_all(strategy):
-    """Returns when every worker has come here."""
-    from_first_worker(strategy, 0)
-
-
-def is_worker_failure(error):
-    """Whether an error of a step says that the cluster broke.
-
-    A worker that goes breaks the collective that all of the others wait in.
-    TensorFlow has kinds of error for that, but sometimes one of the general
-    kinds comes through, with a text that names collectives or peers.
-    """
-    import tensorflow as tf
-
-    kinds = (
-        tf.errors.UnavailableError,
-        tf.errors.AbortedError,
-        tf.errors.DeadlineExceededError,
-        tf.errors.CancelledError,
-    )
-    text = str(error)
-    return isinstance(error, kinds) or (
-        isinstance(error, (tf.errors.InternalError, tf.errors.UnknownError))
-        and any(word in text for word in ("ollective", "peer", "/job:worker"))
-    )

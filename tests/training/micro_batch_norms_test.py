@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.training.step.monitored_step import NUM_PIECE_SUMS
-from keras_gpt3.training.step.monitored_step import with_piece_norms
+from keras_gpt3.training.step.monitored_step import NUM_NORM_SUMS
+from keras_gpt3.training.step.monitored_step import with_micro_batch_norms
 
 KERNEL = np.random.default_rng(0).normal(size=(3, 2)).astype("float32")
 ROWS = np.random.default_rng(1).normal(size=(3, 2)).astype("float32")
 PLACES = [1, 4, 1]  # One twice, as a token that comes twice.
 
 
-def piece(x, y, weights, gradient_scale):
+def micro_batch(x, y, weights, gradient_scale):
     """As `chunked_gradients`: weights and scale are factors of gradients."""
     del x, y
     factor = tf.reduce_sum(weights) * gradient_scale
@@ -19,7 +19,7 @@ def piece(x, y, weights, gradient_scale):
 
 
 def observe(weights, gradient_scale):
-    return with_piece_norms(piece)(
+    return with_micro_batch_norms(micro_batch)(
         None, None, tf.constant(weights), tf.constant(gradient_scale)
     )
 
@@ -34,15 +34,17 @@ def squared_norm_of_mean():
 
 @pytest.mark.parametrize("gradient_scale", [1.0, 2.0**15])
 @pytest.mark.parametrize("weights", [[[0.1, 0.2]], [[1.0, 0.0]], [[3.0, 5.0]]])
-def test_the_norm_is_that_of_the_piece_s_own_mean(weights, gradient_scale):
+def test_the_norm_is_that_of_the_micro_batch_s_own_mean(
+    weights, gradient_scale
+):
     sums, _, _ = observe(weights, gradient_scale)
-    assert sums.shape == (2 + NUM_PIECE_SUMS,)
+    assert sums.shape == (2 + NUM_NORM_SUMS,)
     expected = [7, 8, squared_norm_of_mean(), 1, 1 / np.sum(weights)]
     # Float32 sums over some 20 numbers.
     np.testing.assert_allclose(sums, expected, rtol=1e-6)
 
 
-def test_a_piece_without_weight_adds_zeros():
+def test_a_micro_batch_without_weight_adds_zeros():
     sums, _, _ = observe([[0.0, 0.0]], 1024.0)
     np.testing.assert_array_equal(sums, [7, 8, 0, 0, 0])
 
@@ -57,7 +59,7 @@ def test_gradients_and_logits_pass_through():
 def test_half_precision_gradients_do_not_overflow():
     """A float16 holds 300 but not its square."""
     gradient = tf.constant([300.0], "float16")
-    observed = with_piece_norms(
+    observed = with_micro_batch_norms(
         lambda *_: (tf.zeros(2), [gradient], None),
     )
     sums, _, _ = observed(None, None, tf.ones((1, 1)), tf.ones(()))

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from keras_gpt3.training.run import requests
-from keras_gpt3.training.run.requests import RunRequests
+from keras_gpt3.training.run import preemption
+from keras_gpt3.training.run.preemption import PreemptionHandler
 
 STOP, SAVE, NOTHING = [1.0, 0.0], [0.0, 1.0], [0.0, 0.0]
 
@@ -33,27 +33,27 @@ def send(number):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_asks_to_stop(number):
-    with RunRequests(None, None) as requests:
-        assert requests.votes() == NOTHING
+    with PreemptionHandler(None, None) as handler:
+        assert handler.requests() == NOTHING
         send(number)
-        assert requests.votes() == STOP
-        assert requests.votes() == STOP
+        assert handler.requests() == STOP
+        assert handler.requests() == STOP
 
 
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
 def test_ctrl_c_once_more_stops_at_once(first):
-    with RunRequests(None, None) as requests:
+    with PreemptionHandler(None, None) as handler:
         send(first)
         with pytest.raises(KeyboardInterrupt):
             send(signal.SIGINT)
-        assert requests.votes() == STOP
+        assert handler.requests() == STOP
 
 
 def test_a_scheduler_may_ask_twice():
-    with RunRequests(None, None) as requests:
+    with PreemptionHandler(None, None) as handler:
         send(signal.SIGTERM)
         send(signal.SIGTERM)
-        assert requests.votes() == STOP
+        assert handler.requests() == STOP
 
 
 @pytest.mark.parametrize("error", [None, RuntimeError])
@@ -66,7 +66,7 @@ def test_handlers_are_put_back(error):
     # A shell that starts the tests in the background has it ignored.
     interrupt = signal.getsignal(signal.SIGINT)
     try:
-        with RunRequests(None, None):
+        with PreemptionHandler(None, None):
             assert signal.getsignal(signal.SIGTERM) != own
             assert signal.getsignal(signal.SIGINT) != interrupt
             if error:
@@ -82,9 +82,9 @@ def test_handlers_are_put_back(error):
 
 
 def test_a_handler_that_python_did_not_set_becomes_the_default(monkeypatch):
-    requests = RunRequests(None, None)
-    requests._handlers = {signal.SIGUSR1: None}
-    requests.__exit__()
+    handler = PreemptionHandler(None, None)
+    handler._handlers = {signal.SIGUSR1: None}
+    handler.__exit__()
     assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
 
 
@@ -93,9 +93,9 @@ def test_another_thread_takes_no_signals():
     seen = []
 
     def enter():
-        with RunRequests(None, None) as requests:
+        with PreemptionHandler(None, None) as handler:
             seen.append(signal.getsignal(signal.SIGTERM))
-            seen.append(requests.votes())
+            seen.append(handler.requests())
 
     thread = threading.Thread(target=enter)
     thread.start()
@@ -104,23 +104,23 @@ def test_another_thread_takes_no_signals():
 
 
 def test_it_asks_to_stop_after_a_time(clock):
-    requests = RunRequests(2.0, None, now=clock)
+    handler = PreemptionHandler(2.0, None, now=clock)
     clock.minutes += 1.99
-    requests.saved()  # Does not put off the end.
-    assert requests.votes() == NOTHING
+    handler.saved()  # Does not put off the end.
+    assert handler.requests() == NOTHING
     clock.minutes += 0.01
-    assert requests.votes() == STOP
+    assert handler.requests() == STOP
 
 
 def test_it_asks_to_save_as_long_after_each_checkpoint(clock):
-    requests = RunRequests(None, 0.5, now=clock)
+    handler = PreemptionHandler(None, 0.5, now=clock)
     for _ in range(2):
-        assert requests.votes() == NOTHING
+        assert handler.requests() == NOTHING
         clock.minutes += 0.5
-        assert requests.votes() == SAVE
+        assert handler.requests() == SAVE
         clock.minutes += 3.0
-        assert requests.votes() == SAVE
-        requests.saved()
+        assert handler.requests() == SAVE
+        handler.saved()
 
 
 @pytest.mark.parametrize("minutes", [0, -1.0, float("nan")])
@@ -135,17 +135,17 @@ def test_a_time_that_is_not_above_0_raises(name, place, minutes):
         "without."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        RunRequests(*arguments)
+        PreemptionHandler(*arguments)
 
 
 # A main thread that is deaf: in a call that releases Python and hears nothing.
 DEAF = """
 import hashlib, importlib.util, sys
-spec = importlib.util.spec_from_file_location("run_requests", sys.argv[1])
+spec = importlib.util.spec_from_file_location("preemption_handler", sys.argv[1])
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 module._PATIENCE = 0.1
-with module.RunRequests(None, None):
+with module.PreemptionHandler(None, None):
     print("ready", flush=True)
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
 """
@@ -153,7 +153,7 @@ with module.RunRequests(None, None):
 
 def test_a_long_call_acknowledges_ctrl_c_and_ends_at_the_second():
     with subprocess.Popen(
-        [sys.executable, "-c", DEAF, requests.__file__],
+        [sys.executable, "-c", DEAF, preemption.__file__],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -171,10 +171,13 @@ def test_a_long_call_acknowledges_ctrl_c_and_ends_at_the_second():
 
 
 def test_a_listener_leaves_nothing_behind():
-    with RunRequests(None, None) as requests, pytest.raises(KeyboardInterrupt):
+    with (
+        PreemptionHandler(None, None) as handler,
+        pytest.raises(KeyboardInterrupt),
+    ):
         send(signal.SIGINT)
         send(signal.SIGINT)
-    assert requests.votes() == STOP
+    assert handler.requests() == STOP
     assert signal.set_wakeup_fd(-1) == -1
     names = [thread.name for thread in threading.enumerate()]
-    assert "run_requests" not in names
+    assert "preemption_handler" not in names

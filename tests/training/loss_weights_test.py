@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.parallel import mirrored_strategy
-from keras_gpt3.training.step.loss_weights import token_shares
-from keras_gpt3.training.step.loss_weights import token_weights
+from keras_gpt3.training.step.loss_weights import loss_weights
+from keras_gpt3.training.step.loss_weights import normalized_loss_weights
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bool", "int32"])
@@ -18,7 +18,7 @@ def test_weights_of_rows_and_tokens_become_weights_of_tokens(dtype):
         (tf.constant(rows[:, None]), [[1, 1, 1], [0, 0, 0]]),
         (tf.constant(tokens), tokens.astype("float32")),
     ):
-        received = token_weights(y, weights)
+        received = loss_weights(y, weights)
         assert received.dtype == "float32"
         np.testing.assert_array_equal(received, expected)
 
@@ -44,7 +44,7 @@ def test_shares_are_those_of_the_global_batch(kind, replicas):
     @tf.function
     def step(index):
         mine = None if weights is None else part(weights, index)
-        return token_shares(part(y, index), mine)
+        return normalized_loss_weights(part(y, index), mine)
 
     indices = strategy.experimental_distribute_values_from_function(
         lambda context: tf.constant(context.replica_id_in_sync_group)
