@@ -85,7 +85,9 @@ async function generate() {
       signal: controller.signal,
     });
     if (!response.ok) {
-      throw new Error((await response.json()).error);
+      // Uvicorn's answer on one connection too many is not JSON.
+      const body = await response.json().catch(() => ({}));
+      throw new Error(body.error ?? `Status ${response.status}. Try again.`);
     }
     if (!(await showAll(response.body))) {
       throw new Error("The answer broke off. Try again.");
