@@ -8,6 +8,7 @@ from keras_gpt3.parallel.step_division import check_micro_batch_divides
 from keras_gpt3.planning.compiled_memory import compiled_memory
 from keras_gpt3.planning.device_share import DeviceShare
 from keras_gpt3.planning.memory import training_slots
+from keras_gpt3.planning.mesh import Mesh
 from keras_gpt3.planning.mesh import check_mesh
 from keras_gpt3.planning.mesh import divisors
 from keras_gpt3.planning.parameter_count import complete_config
@@ -82,7 +83,7 @@ def estimate_training_memory(
     rows = rows_at_once(batch_size, micro_batch_size)
     sizes = PassSizes.of(config, dtype, rows, length, rematerialization)
     if accelerator is not None:
-        share = DeviceShare.whole(config)
+        share = DeviceShare.of(config, Mesh(1))
         micro_batches = batch_size // rows
         return compiled_memory(
             share, sizes, micro_batches, accelerator, optimizer
