@@ -10,7 +10,6 @@ from keras_gpt3.export.token_signatures import scores_function
 from keras_gpt3.generation.decode_loop import DecodeState
 from keras_gpt3.generation.decode_loop import decode_until
 from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
-from keras_gpt3.layers.block_pattern import visible_window
 from keras_gpt3.ops.graph_assertion import assert_in_graph
 from keras_gpt3.ops.key_value_cache import ring_size
 from keras_gpt3.ops.sequence_checks import check_context
@@ -196,7 +195,7 @@ def stack_cache(backbone, cache, batch_size, length):
     tensors = {}
     for spec in cache_specs(backbone):
         name = spec.name
-        window = visible_window(_kind(name), backbone.attention_window)
+        window = None if _kind(name) == "dense" else backbone.attention_window
         # A pattern may have no layer of a kind.
         none = (0, batch_size, spec.shape[2], ring_size(length, window))
         rings = [

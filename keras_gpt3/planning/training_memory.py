@@ -126,16 +126,13 @@ def estimate_sharded_memory(
     Args:
         config: dict. The arguments of `GPT3Backbone`.
         mesh: sequence of three ints: data, model and stages.
-        dtype: string. A Keras dtype policy. Defaults to `"float32"`.
-        optimizer: string. `"adamw"`, `"adam"` or `"sgd"` (without momentum).
-            Defaults to `"adamw"`.
-        batch_size: int. Rows of one replica. Defaults to `1`.
-        length: int. Tokens in a row. Defaults to `None`, the config's
-            `max_sequence_length`.
-        micro_batch_size: int. As in `GPT3.compile`. Defaults to `None`, all
-            rows at once.
-        rematerialization: string or int. As in `GPT3.compile`. Defaults to
-            `"none"`.
+        dtype: string. As in `estimate_training_memory`, as are all up to
+            `shard_optimizer`, with the same defaults.
+        optimizer: string.
+        batch_size: int.
+        length: int.
+        micro_batch_size: int.
+        rematerialization: string or int.
         shard_optimizer: bool. As in `GPT3Backbone.get_layout_map`. Defaults to
             `False`.
         shard_weights: bool. The same. Defaults to `False`.

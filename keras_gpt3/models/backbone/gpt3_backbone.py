@@ -4,6 +4,7 @@ import functools
 
 import keras
 
+from keras_gpt3 import preset_loader
 from keras_gpt3.layers.block_pattern import rematerialized_layers
 from keras_gpt3.models.backbone.backbone_forward import CachedBackbone
 from keras_gpt3.models.backbone.backbone_forward import embed
@@ -16,7 +17,6 @@ from keras_gpt3.ops.row_product import table_product
 from keras_gpt3.parallel.layout_map import make_layout_map
 from keras_gpt3.preset_loader import BACKBONE_KEYS
 from keras_gpt3.preset_loader import SWITCHES
-from keras_gpt3.preset_loader import shipped_presets
 
 _CALIBRATED_MODES = ("gptq", "awq")
 
@@ -115,7 +115,7 @@ class GPT3Backbone(CachedBackbone):
     ```
     """
 
-    presets = shipped_presets()
+    presets = preset_loader.shipped_presets()
 
     def __init__(
         self,
