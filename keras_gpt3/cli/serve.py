@@ -27,8 +27,8 @@ _HELP = {
     "request_timeout": "Seconds after which a request is given up.",
     "receive_timeout": "Seconds that a client has to send the head of a "
     "request, and then its body.",
-    "max_connections": "The most connections, at most half of the files that the "
-    "process may open; a request on one more is answered with 503.",
+    "max_connections": "The most connections, at most half of the files that "
+    "the process may open; a request on one more is answered with 503.",
     "max_body_bytes": "The longest body of a request.",
     "max_queue": "The most prompts that are waited for at a time.",
     "max_streams": "The most streams at a time.",

@@ -6,7 +6,7 @@ Symbols as in the backbone, and: N tokens, C tokens of a chunk, A alternatives.
 from keras import ops
 
 from keras_gpt3.ops.token_chunks import all_chunks
-from keras_gpt3.ops.token_chunks import sum_over_chunks
+from keras_gpt3.ops.token_chunks import map_chunks
 
 
 def token_log_probabilities(hidden_states, table, token_ids, top_n=0):
@@ -70,9 +70,9 @@ def log_probabilities_under_head(
     chunks, restore = all_chunks((hidden_states, token_ids), vocabulary_size)
 
     def score(states, token_ids):
-        return (), _chunk_scores(head(states), token_ids, top_n)
+        return _chunk_scores(head(states), token_ids, top_n)
 
-    _, found = sum_over_chunks(score, chunks)
+    found = map_chunks(score, chunks)
 
     def whole(x):
         x = restore(ops.reshape(x, (-1, *x.shape[2:])))  # (N,) or (N, A)

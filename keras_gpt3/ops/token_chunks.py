@@ -149,3 +149,12 @@ def _scan(function, sums, kept, chunks):
     rest = tuple(x[1:] for x in chunks)
     sums, others = ops.scan(step, tuple(sums), rest)
     return sums, tuple(map(lambda *x: ops.concatenate(x), kept, others))
+
+
+def map_chunks(function, chunks):
+    """What a function, which returns a tuple, gives for each chunk in turn."""
+    if keras.config.backend() == "tensorflow":
+        return sum_over_chunks(lambda *chunk: ((), function(*chunk)), chunks)[1]
+    # A single chunk goes through the loop as well: what is compiled rounds
+    # less than what runs op by op.
+    return ops.scan(lambda _, chunk: ((), function(*chunk)), (), chunks)[1]

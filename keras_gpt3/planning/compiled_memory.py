@@ -6,8 +6,8 @@ and `tests/planning/compiled_steps.json` holds what the compiler itself says.
 JAX compiles the step with the update, on one device or for each of a mesh;
 TensorFlow the gradients of a replica, which are updated in place after.
 
-Letters: T tokens that are in a replica at once, M `hidden_dim`, I
-`intermediate_dim`, n devices along the model axis.
+Symbols as in the backbone, but T tokens that are in a replica at once, and: n
+devices along the model axis.
 """
 
 import dataclasses
@@ -120,13 +120,13 @@ class _Step:
     @property
     def array(self):
         """Bytes of T x M numbers."""
-        width = self.sizes.width * self.sizes.activation_bytes
+        width = self.sizes.hidden_dim * self.sizes.activation_bytes
         return self.sizes.tokens * width
 
     @property
     def inner_array(self):
         """Bytes of T x I / n numbers."""
-        inner = self.sizes.inner // self.share.model
+        inner = self.sizes.intermediate_dim // self.share.model
         return self.sizes.tokens * inner * self.sizes.activation_bytes
 
     def kept_of_block(self, recomputed):
@@ -140,14 +140,14 @@ class _Step:
         yield from [self.array] * _KEPT_WHOLE
         yield from [self.array // model] * (_KEPT_OF_WIDTH + layouts - 1)
         yield from [self.inner_array] * _KEPT_OF_INNER
-        log_sums = sizes.tokens * sizes.heads // model * FLOAT32_BYTES
+        log_sums = sizes.tokens * sizes.num_heads // model * FLOAT32_BYTES
         yield from [log_sums] * layouts
-        if sizes.drops:  # Bools, of both branches.
-            yield from [sizes.tokens * sizes.width] * 2
+        if sizes.has_dropout:  # Bools, of both branches.
+            yield from [sizes.tokens * sizes.hidden_dim] * 2
 
     def loss_chunk(self):
         """The head, its gradient, and the gradient of a chunk's logits."""
-        rows = self.share.used.table // self.sizes.width
+        rows = self.share.used.table // self.sizes.hidden_dim
         numbers = _TABLES_AT_LOSS * self.share.used.table
         numbers += self.sizes.chunk_tokens * rows
         return numbers * self.sizes.activation_bytes
@@ -163,7 +163,7 @@ class _Step:
     def _attention_workspace(self):
         sizes, model = self.sizes, self.share.model
         block = min(block_size(), sizes.length)
-        scores = sizes.rows * sizes.heads // model * block**2
+        scores = sizes.rows * sizes.num_heads // model * block**2
         arrays = _ATTENTION_WIDTH * self.array // model
         return arrays + _ATTENTION_SCORES * scores * FLOAT32_BYTES
 
@@ -215,7 +215,7 @@ class _JaxStep(_Step):
             return share.slots.block * sizes.activation_bytes
         if recomputed:
             return gradients
-        kernel = sizes.width * sizes.inner // share.model
+        kernel = sizes.hidden_dim * sizes.intermediate_dim // share.model
         put_off = kernel * sizes.activation_bytes
         return gradients - put_off + self.array + self.inner_array
 
@@ -275,7 +275,7 @@ class _TensorFlowStep(_Step):
     def inner_workspace(self, recomputed):
         # The gradient is in float32 for a moment.
         widths = self.sizes.activation_bytes + FLOAT32_BYTES
-        return widths * self.sizes.tokens * self.sizes.inner
+        return widths * self.sizes.tokens * self.sizes.intermediate_dim
 
     def kept_of_block(self, recomputed):
         """Less what lies where a gradient of the block will be.
@@ -286,7 +286,7 @@ class _TensorFlowStep(_Step):
         return sum(arrays) - _placed(arrays, self._kernel_gradients())
 
     def _kernel_gradients(self):
-        width, inner = self.sizes.width, self.sizes.inner
+        width, inner = self.sizes.hidden_dim, self.sizes.intermediate_dim
         numbers = (width * inner, width * inner, 3 * width**2, width**2)
         return [n * self.sizes.weight_bytes for n in numbers]
 

@@ -84,12 +84,6 @@ class DeviceShare:
         held = spread if shard_weights else used
         return cls(mesh.model, held, used, spread)
 
-    @classmethod
-    def whole(cls, config):
-        """The share of a device that has the whole model."""
-        weights = WeightShards.of(config)
-        return cls(1, weights, weights, weights)
-
     @property
     def is_fetched(self):
         """Whether weights come from other devices when they are used."""

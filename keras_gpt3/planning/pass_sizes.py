@@ -21,13 +21,13 @@ class PassSizes:
 
     rows: int
     length: int
-    width: int
-    inner: int
-    heads: int
-    vocabulary: int
+    hidden_dim: int
+    intermediate_dim: int
+    num_heads: int
+    vocabulary_size: int
     windows: tuple
     recomputed: tuple
-    drops: bool
+    has_dropout: bool
     activation_bytes: int
     weight_bytes: int
 
@@ -47,15 +47,15 @@ class PassSizes:
         return cls(
             rows=rows,
             length=length,
-            width=config["hidden_dim"],
-            inner=config["intermediate_dim"],
-            heads=config["num_heads"],
-            vocabulary=config["vocabulary_size"],
+            hidden_dim=config["hidden_dim"],
+            intermediate_dim=config["intermediate_dim"],
+            num_heads=config["num_heads"],
+            vocabulary_size=config["vocabulary_size"],
             windows=attention_windows(config),
             recomputed=rematerialized_layers(
                 rematerialization, config["num_layers"]
             ),
-            drops=bool(config["dropout"]),
+            has_dropout=bool(config["dropout"]),
             activation_bytes=bytes_per_activation(dtype),
             weight_bytes=bytes_per_weight(dtype)[1],
         )
@@ -68,7 +68,7 @@ class PassSizes:
     @property
     def chunk_tokens(self):
         """Tokens whose logits are in memory at once."""
-        return equal_chunks(self.tokens, self.vocabulary)[1]
+        return equal_chunks(self.tokens, self.vocabulary_size)[1]
 
     def activations(self, kept, other):
         """What is kept for the backward pass, by the kind of layer.
@@ -94,12 +94,13 @@ class PassSizes:
     @property
     def table_weights(self):
         """Weights of the token embedding, which is the output head too."""
-        return self.vocabulary * self.width
+        return self.vocabulary_size * self.hidden_dim
 
     @property
     def kernel_weights(self):
         """Weights of the kernels of one block."""
-        return 4 * self.width**2 + 2 * self.width * self.inner
+        attention, feed_forward = 4 * self.hidden_dim, 2 * self.intermediate_dim
+        return self.hidden_dim * (attention + feed_forward)
 
 
 # The scores of a layer that is run by blocks: time and memory follow them.

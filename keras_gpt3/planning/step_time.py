@@ -92,7 +92,7 @@ _SENDS_OF_MICRO_BATCH = 2
 
 def communication_bytes(mesh, share, sizes, micro_batches):
     """Computes what a device sends in a step."""
-    activation = sizes.tokens * sizes.width * sizes.activation_bytes
+    activation = sizes.tokens * sizes.hidden_dim * sizes.activation_bytes
     sent = _activations(mesh, sizes, activation)
     num_weights = share.used.total
     if mesh.stages > 1:

@@ -76,17 +76,18 @@ def block_bytes(sizes):
     Under a mixed policy these include a copy of the kernel after attention in
     the dtype of the activations; the others are made again.
     """
-    numbers = _ARRAYS_OF_WIDTH * sizes.width + _ARRAYS_OF_INNER * sizes.inner
-    extras = FLOAT32_BYTES * sizes.heads
-    masks = 2 * sizes.width if sizes.drops else 0  # Bools, of both branches.
+    width, inner = sizes.hidden_dim, sizes.intermediate_dim
+    numbers = _ARRAYS_OF_WIDTH * width + _ARRAYS_OF_INNER * inner
+    extras = FLOAT32_BYTES * sizes.num_heads
+    masks = 2 * width if sizes.has_dropout else 0  # Bools, of both branches.
     per_token = numbers * sizes.activation_bytes + extras + masks
-    copy = sizes.width**2 * sizes.activation_bytes if sizes.is_mixed else 0
+    copy = width**2 * sizes.activation_bytes if sizes.is_mixed else 0
     return sizes.tokens * per_token + copy
 
 
 def input_bytes(sizes):
     """Bytes of a block's input, all that a rematerialized block keeps."""
-    return sizes.tokens * sizes.width * sizes.activation_bytes
+    return sizes.tokens * sizes.hidden_dim * sizes.activation_bytes
 
 
 def again_bytes(sizes):
@@ -102,7 +103,7 @@ def kept_by_layer(sizes):
 
 def bytes_after_blocks(sizes):
     """Bytes that the end of the model keeps, before its first gradient."""
-    masks = sizes.tokens * sizes.width if sizes.drops else 0
+    masks = sizes.tokens * sizes.hidden_dim if sizes.has_dropout else 0
     return _ARRAYS_AFTER_BLOCKS * input_bytes(sizes) + masks
 
 
@@ -126,16 +127,16 @@ def largest_workspace(sizes):
 
 def _feed_forward(sizes):
     """The activation, its gradient and that of its input, and the output's."""
-    numbers = sizes.tokens * (sizes.width + 3 * sizes.inner)
+    numbers = sizes.tokens * (sizes.hidden_dim + 3 * sizes.intermediate_dim)
     # Under a mixed policy the kernel and its gradient before a cast.
-    kernel = sizes.width * sizes.inner * sizes.is_mixed
+    kernel = sizes.hidden_dim * sizes.intermediate_dim * sizes.is_mixed
     return sizes.activation_bytes * (numbers + 2 * kernel)
 
 
 def _attention(sizes, window):
-    scores = sizes.rows * sizes.heads * largest_block(sizes.length, window)
-    arrays = sizes.tokens * _ATTENTION_ARRAYS * sizes.width
-    gone = sizes.tokens * (sizes.width + sizes.inner)
+    scores = sizes.rows * sizes.num_heads * largest_block(sizes.length, window)
+    arrays = sizes.tokens * _ATTENTION_ARRAYS * sizes.hidden_dim
+    gone = sizes.tokens * (sizes.hidden_dim + sizes.intermediate_dim)
     numbers = _SCORE_ARRAYS * scores + arrays - gone
     return sizes.activation_bytes * numbers
 
@@ -145,7 +146,7 @@ def loss_chunk_bytes(sizes):
 
     The gradient of the head, which lasts longer, is not among them.
     """
-    logits = sizes.chunk_tokens * sizes.vocabulary
+    logits = sizes.chunk_tokens * sizes.vocabulary_size
     # The head in the dtype of the activations, as its gradient is at first.
     copy = sizes.table_weights * sizes.activation_bytes * sizes.is_mixed
     at_sum = _LOGIT_ARRAYS_AT_SUM * logits * sizes.activation_bytes + copy
@@ -204,7 +205,7 @@ def _at_blocks(sizes, accumulates):
 
 def _at_update(sizes, gradients):
     """All gradients and a kernel's update; at last the token embedding's."""
-    kernel = sizes.weight_bytes * sizes.width * sizes.inner
+    kernel = sizes.weight_bytes * sizes.hidden_dim * sizes.intermediate_dim
     table = sizes.weight_bytes * sizes.table_weights
     arrays = _UPDATE_ARRAYS if sizes.weight_bytes == 4 else _UPDATE_ARRAYS_HALF
     return max(gradients + (arrays - 1) * kernel, arrays * table)
@@ -234,7 +235,7 @@ def fragmentation_bytes(sizes, arrays):
     """
     largest = max(
         sizes.table_weights * sizes.weight_bytes,
-        sizes.tokens * sizes.inner * sizes.activation_bytes,
+        sizes.tokens * sizes.intermediate_dim * sizes.activation_bytes,
     )
     return int(_OF_LARGEST_ARRAY * largest + _OF_ALL_ARRAYS * arrays)
 

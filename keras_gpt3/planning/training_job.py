@@ -228,4 +228,4 @@ def _projections(sizes):
 
 def _attention(sizes, window):
     """One product of scores; all heads together have `width` numbers."""
-    return 2 * sizes.rows * num_scores(sizes.length, window) * sizes.width
+    return 2 * sizes.rows * num_scores(sizes.length, window) * sizes.hidden_dim

@@ -8,6 +8,7 @@ from keras_gpt3.parallel.step_division import check_micro_batch_divides
 from keras_gpt3.planning.compiled_memory import compiled_memory
 from keras_gpt3.planning.device_share import DeviceShare
 from keras_gpt3.planning.memory import training_slots
+from keras_gpt3.planning.mesh import Mesh
 from keras_gpt3.planning.mesh import check_mesh
 from keras_gpt3.planning.mesh import divisors
 from keras_gpt3.planning.parameter_count import complete_config
@@ -82,7 +83,7 @@ def estimate_training_memory(
     rows = rows_at_once(batch_size, micro_batch_size)
     sizes = PassSizes.of(config, dtype, rows, length, rematerialization)
     if accelerator is not None:
-        share = DeviceShare.whole(config)
+        share = DeviceShare.of(config, Mesh(1))
         micro_batches = batch_size // rows
         return compiled_memory(
             share, sizes, micro_batches, accelerator, optimizer
@@ -125,16 +126,13 @@ def estimate_sharded_memory(
     Args:
         config: dict. The arguments of `GPT3Backbone`.
         mesh: sequence of three ints: data, model and stages.
-        dtype: string. A Keras dtype policy. Defaults to `"float32"`.
-        optimizer: string. `"adamw"`, `"adam"` or `"sgd"` (without momentum).
-            Defaults to `"adamw"`.
-        batch_size: int. Rows of one replica. Defaults to `1`.
-        length: int. Tokens in a row. Defaults to `None`, the config's
-            `max_sequence_length`.
-        micro_batch_size: int. As in `GPT3.compile`. Defaults to `None`, all
-            rows at once.
-        rematerialization: string or int. As in `GPT3.compile`. Defaults to
-            `"none"`.
+        dtype: string. As in `estimate_training_memory`, as are all up to
+            `shard_optimizer`, with the same defaults.
+        optimizer: string.
+        batch_size: int.
+        length: int.
+        micro_batch_size: int.
+        rematerialization: string or int.
         shard_optimizer: bool. As in `GPT3Backbone.get_layout_map`. Defaults to
             `False`.
         shard_weights: bool. The same. Defaults to `False`.

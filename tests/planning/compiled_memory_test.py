@@ -92,7 +92,7 @@ def test_every_part_on_a_model_axis_is_counted_by_hand():
 
 def test_gradients_of_jax_are_as_wide_as_activations_but_for_the_head():
     mixed = PassSizes.of(TOY, "mixed_bfloat16", rows=1)
-    weights = DeviceShare.whole(TOY).held
+    weights = DeviceShare.of(TOY, Mesh(1)).held
     found = memory(1, sizes=mixed)
     rest = weights.total - weights.table
     assert found["gradients"] == 4 * weights.table + 2 * rest
@@ -124,7 +124,7 @@ def test_a_block_that_is_computed_again_keeps_its_output():
 
 
 def test_dropout_keeps_masks():
-    drops = dataclasses.replace(SIZES, drops=True)
+    drops = dataclasses.replace(SIZES, has_dropout=True)
     more, less = (memory(1, 2, 1, sizes=each) for each in (drops, SIZES))
     kept = more["dense_activations"] - less["dense_activations"]
     assert kept == 2 * 16 * 2 * 8
@@ -170,14 +170,14 @@ def test_micro_batches_add_one_sum_of_gradients_in_float32(backend):
         memory(1, sizes=half, backend=backend, micro_batches=n)["total"]
         for n in (1, 2, 8)
     )
-    assert two - one == 4 * DeviceShare.whole(TOY).held.total
+    assert two - one == 4 * DeviceShare.of(TOY, Mesh(1)).held.total
     assert two == many
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 @pytest.mark.parametrize("backend", ["jax", "tensorflow"])
 def test_the_optimizer_has_its_slots(optimizer, backend):
-    share = DeviceShare.whole(TOY)
+    share = DeviceShare.of(TOY, Mesh(1))
     found = compiled_memory(share, SIZES, 1, backend, optimizer)
     slots = {"adamw": 2, "sgd": 0}[optimizer]
     assert found["optimizer"] == slots * found["weights"]

@@ -10,13 +10,13 @@ def test_sizes_come_from_the_config_and_the_arguments_of_a_step():
     assert PassSizes.of(TOY, "mixed_bfloat16", 3, 10, 2) == PassSizes(
         rows=3,
         length=10,
-        width=8,
-        inner=32,
-        heads=2,
-        vocabulary=10,
+        hidden_dim=8,
+        intermediate_dim=32,
+        num_heads=2,
+        vocabulary_size=10,
         windows=(None, 4, None, 4),
         recomputed=(True, False, True, False),
-        drops=False,
+        has_dropout=False,
         activation_bytes=2,
         weight_bytes=4,
     )
@@ -43,7 +43,7 @@ def test_the_whole_context_is_the_default_length():
 
 
 def test_dropout_is_noticed():
-    assert PassSizes.of(TOY | {"dropout": 0.1}, "float32", 1).drops
+    assert PassSizes.of(TOY | {"dropout": 0.1}, "float32", 1).has_dropout
 
 
 def test_a_row_longer_than_the_context_raises():
