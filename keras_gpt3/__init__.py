@@ -55,5 +55,5 @@ __all__ = [
 
 
 def __dir__():
-    # Submodules that a user never needs are attributes, too.
+    # Submodules that a user never needs are attributes as well.
     return __all__

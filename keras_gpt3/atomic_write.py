@@ -176,7 +176,7 @@ def written_folder(folder):
 def recover_folder(folder):
     """Puts back what was there before a process died in the midst of a move.
 
-    Cheap, and harmless while another process writes: readers call it too.
+    Cheap, and harmless while another process writes: readers call it as well.
     """
     folder = pathlib.Path(folder).resolve()
     # No right to write here, no other to have died here.

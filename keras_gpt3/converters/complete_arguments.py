@@ -75,7 +75,7 @@ def _is_number(value):
     return is_real and math.isfinite(value) and value >= 0
 
 
-# Kind -> what it asks for in words, and the test of a value.
+# Kind -> what it requires, in words, and the test of a value.
 _KINDS = {
     "size": ("an integer of at least 1", _is_size),
     "optional size": (

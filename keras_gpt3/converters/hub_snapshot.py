@@ -5,7 +5,7 @@ import logging
 import pathlib
 import re
 
-import huggingface_hub  # keras-hub loads it, too.
+import huggingface_hub  # keras-hub loads it as well.
 
 from keras_gpt3.converters.sharded_index import CHECKPOINT_TOKENIZER
 from keras_gpt3.converters.sharded_index import KERAS_TOKENIZER
@@ -90,7 +90,7 @@ def _fetch_weights(files, names, handle):
 class HubFiles:
     """Fetches files of a repository, all of the same commit.
 
-    huggingface-hub does the work: it goes on where a connection broke, gives a
+    huggingface-hub does the work: it resumes a broken download, gives a
     file its name only when it is whole, and keeps it for the next time.
 
     The first file that is not in the cache decides where files come from. If
@@ -130,12 +130,12 @@ class HubFiles:
             self._has_answered = True
             return None
         except (
-            errors.RepositoryNotFoundError,  # Gated ones, too.
+            errors.RepositoryNotFoundError,  # Also gated ones.
             errors.RevisionNotFoundError,
             errors.HFValidationError,
         ) as error:
             raise ValueError(self._refusal(error)) from error
-        # Amid a download: of the HTTP library, whose name depends on the
+        # During a download: of the HTTP library, whose name depends on the
         # version of huggingface-hub, of the disk, and of its Xet client.
         except (errors.HTTPError, OSError, RuntimeError, ValueError) as error:
             raise self._unreachable(name, error) from error

@@ -8,7 +8,7 @@ import itertools
 import json
 from dataclasses import dataclass
 
-import tokenizers  # Loaded by keras-hub, too.
+import tokenizers  # keras-hub loads it as well.
 
 from keras_gpt3.converters.sharded_index import read_json
 from keras_gpt3.echoed_value import echoed
@@ -85,7 +85,7 @@ def _check_settings(path, content, tokenizer):
     """Raises at a setting that is unknown, or has another value."""
     if tokenizer.normalizer is not None:
         raise foreign(path, "normalizer", content["normalizer"])
-    model = tokenizer.model  # Its state has the vocabulary, too.
+    model = tokenizer.model  # Its state holds the vocabulary.
     names = ("unk_token", "fuse_unk", *_SETTINGS["model"])
     known = {name: getattr(model, name, None) for name in names}
     known |= {"type": type(model).__name__, "vocab": None, "merges": None}

@@ -34,7 +34,7 @@ _SIGNS_OF_DAMAGE = (
     ArithmeticError,
     RuntimeError,
 )
-# How torch's older files begin, behind a byte for the pickle's protocol.
+# How torch's older files begin, after a byte for the pickle's protocol.
 _OLD_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _TYPES = (
     *("float64", "float32", "float16", "bfloat16"),

@@ -1,4 +1,4 @@
-"""GPT-3's preprocessor: strings to padded ids, in TensorFlow graphs too."""
+"""GPT-3's preprocessor: strings to padded ids, also in TensorFlow graphs."""
 
 import keras
 import numpy as np
@@ -146,7 +146,7 @@ class GPT3Preprocessor(CausalLMPreprocessor):
         self.tokenizer.export_to_transformers(path, self.add_start_token)
 
     def _call_python(self, x, y=None, sample_weight=None, sequence_length=None):
-        # The parent puts an end of text behind a document that it cuts, and
+        # The parent puts an end of text after a document that it cuts, and
         # would teach the model that documents end where the context does.
         if not self.built:
             self.build(None)
@@ -199,7 +199,7 @@ class GPT3Preprocessor(CausalLMPreprocessor):
             A list with a list of ints for each text.
 
         Raises:
-            ValueError: If a text is no string, or no valid Unicode.
+            ValueError: If a text is not a string, or not valid Unicode.
         """
         ids = self.tokenizer.tokenize(texts)
         if not (self.add_start_token and add_start_token):
@@ -221,7 +221,7 @@ class GPT3Preprocessor(CausalLMPreprocessor):
 
 
 def _append(ids, token_id):
-    """Puts an id behind each document, in whatever form the ids come."""
+    """Puts an id after each document, in whatever form the ids come."""
     if isinstance(ids, list):
         return [[*document, token_id] for document in ids]
     if isinstance(ids, np.ndarray):

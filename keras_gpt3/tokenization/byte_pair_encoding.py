@@ -89,7 +89,7 @@ class BytePairEncoding:
             A list of int.
 
         Raises:
-            ValueError: `text` is no str, or holds a lone surrogate.
+            ValueError: `text` is not a string, or holds a lone surrogate.
         """
         parts, special = self._parts(text, split_special_tokens)
         ids = self._encode(parts[0], special)
@@ -210,8 +210,8 @@ class BytePairEncoding:
         Args:
             ids: list of int, or integer array `(length,)`.
             errors: string. What to do with bytes that are no UTF-8, as in
-                `bytes.decode`; a model may stop amid a character. Defaults to
-                `"replace"`.
+                `bytes.decode`; a model may stop in the middle of a character.
+                Defaults to `"replace"`.
 
         Returns:
             A str.
@@ -288,12 +288,12 @@ def are_nested(tokens):
     """Whether one token begins with another, so that both begin at one
     place.
     """
-    # In order, what begins with a token comes right behind it.
+    # In order, what begins with a token comes right after it.
     return any(b.startswith(a) for a, b in pairwise(sorted(tokens)))
 
 
 def split_at_tokens(text, tokens):
-    """Cuts a text before and behind each of some tokens.
+    """Cuts a text before and after each of some tokens.
 
     The first token from the left counts, and of two that begin at one place
     the longer, as in Hugging Face's tokenizers.

@@ -173,7 +173,7 @@ def encode_around(texts, special_ids, encode):
 
 
 def split_at(texts, tokens):
-    """Cuts texts before and behind each of some tokens."""
+    """Cuts texts before and after each of some tokens."""
     pattern = "|".join(map(re.escape, tokens))
     marked = tf.strings.regex_replace(
         texts, f"({pattern})", _MARK + rb"\1" + _MARK
@@ -184,8 +184,8 @@ def split_at(texts, tokens):
 def check_utf8(texts):
     """Makes texts carry a check that they are valid UTF-8."""
     # Invalid bytes become U+FFFD; whatever is valid stays.
-    mended = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", "replace")
-    invalid = tf.where(mended != texts)[:, 0]
+    repaired = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", "replace")
+    invalid = tf.where(repaired != texts)[:, 0]
     before, after = INVALID_UTF8
     return assert_in_graph(
         texts,

@@ -8,7 +8,7 @@ TensorFlow's have no look-ahead. The pattern
 says where words start in terms of each character and three neighbours: at the
 start of each run of a class, but a run takes the plain space before it along,
 so the last whitespace of a run is cut off from the others; and a contraction
-takes the one or two letters behind its apostrophe.
+takes the one or two letters after its apostrophe.
 """
 
 import functools

@@ -1,6 +1,6 @@
 """Checks of texts, and the cut on their left."""
 
-# What is said of it everywhere, before and behind what was received.
+# What is said of it everywhere, before and after what was received.
 INVALID_UTF8 = (
     "Texts must be valid UTF-8. Received: ",
     ". Replace it with U+FFFD, or send the text as UTF-8.",
