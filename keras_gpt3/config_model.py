@@ -67,9 +67,9 @@ Str = typing.Annotated[str, *_PLAIN]
 Int = typing.Annotated[
     int, pydantic.Strict(), pydantic.BeforeValidator(_integer)
 ]
-Count = typing.Annotated[Int, pydantic.Field(ge=1)]
-Index = typing.Annotated[Int, pydantic.Field(ge=0)]
-Positive = typing.Annotated[Float, pydantic.Field(gt=0)]
+PositiveInt = typing.Annotated[Int, pydantic.Field(ge=1)]
+NonNegativeInt = typing.Annotated[Int, pydantic.Field(ge=0)]
+PositiveFloat = typing.Annotated[Float, pydantic.Field(gt=0)]
 Share = typing.Annotated[Float, pydantic.Field(ge=0, le=1)]
 _Kind = typing.TypeVar("_Kind")
 Section = typing.Annotated[_Kind, pydantic.BeforeValidator(_section)]
@@ -92,8 +92,8 @@ def config_section(kind):
         try:
             check(self, *args, **values)
         except pydantic.ValidationError as error:
-            bound = inspect.signature(kind).bind_partial(*args).arguments
-            raise _plain_error(error, kind, bound | values) from error
+            bound = inspect.signature(kind).bind_partial(*args, **values)
+            raise _plain_error(error, kind, bound.arguments) from error
 
     kind.__init__ = init
     return kind

@@ -2,19 +2,22 @@ import math
 import pathlib
 import pickle
 import re
+import runpy
+import sys
 import typing
 
 import numpy as np
 import pydantic
 import pytest
 
+from keras_gpt3 import config_model
 from keras_gpt3.config_model import Bool
-from keras_gpt3.config_model import Count
 from keras_gpt3.config_model import Dict
 from keras_gpt3.config_model import Float
-from keras_gpt3.config_model import Index
 from keras_gpt3.config_model import Int
-from keras_gpt3.config_model import Positive
+from keras_gpt3.config_model import NonNegativeInt
+from keras_gpt3.config_model import PositiveFloat
+from keras_gpt3.config_model import PositiveInt
 from keras_gpt3.config_model import Section
 from keras_gpt3.config_model import Share
 from keras_gpt3.config_model import Str
@@ -32,15 +35,15 @@ def check_is_short(text):
 class Part:
     name: typing.Annotated[Str, pydantic.AfterValidator(check_is_short)]
     count: Int = 1
-    rows: Count = 1
+    rows: PositiveInt = 1
     rate: Float = 0.5
     share: Share = 0.5
-    bound: Positive | None = None
+    bound: PositiveFloat | None = None
     flag: Bool = False
     choice: Bool | typing.Literal["auto"] = "auto"
-    peak: Positive | typing.Literal["measure"] | None = "measure"
+    peak: PositiveFloat | typing.Literal["measure"] | None = "measure"
     weights: dict[Str, Float] | None = None
-    steps: list[Index] = ()
+    steps: list[NonNegativeInt] = ()
     overrides: Dict | None = None
 
     @pydantic.model_validator(mode="after")
@@ -264,3 +267,14 @@ def test_what_is_long_is_cut_in_messages(values):
     with pytest.raises(ValueError) as raised:
         make_config(Part, {"name": "a"} | values)
     assert len(str(raised.value)) < 1000
+
+
+def test_without_pydantic_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pydantic", None)
+    message = (
+        "A config must be checked by pydantic. Received: import of pydantic "
+        "halted; None in sys.modules. Install it with pip install "
+        "'keras-gpt3[pretrain]'."
+    )
+    with pytest.raises(ImportError, match=f"^{re.escape(message)}$"):
+        runpy.run_path(config_model.__file__)

@@ -171,7 +171,7 @@ def _kept(counts):
     dropped = [
         f"{number:,} {reason}" for reason, number in counts["dropped"].items()
     ]
-    return f"{text}; put aside: {', '.join(dropped)}" if dropped else text
+    return f"{text}; rejected: {', '.join(dropped)}" if dropped else text
 
 
 def _nothing_left(stages):

@@ -7,11 +7,11 @@ import typing
 import pydantic
 
 from keras_gpt3.config_model import Bool
-from keras_gpt3.config_model import Count
 from keras_gpt3.config_model import Float
-from keras_gpt3.config_model import Index
 from keras_gpt3.config_model import Int
-from keras_gpt3.config_model import Positive
+from keras_gpt3.config_model import NonNegativeInt
+from keras_gpt3.config_model import PositiveFloat
+from keras_gpt3.config_model import PositiveInt
 from keras_gpt3.config_model import Section
 from keras_gpt3.config_model import Share
 from keras_gpt3.config_model import Str
@@ -84,7 +84,7 @@ class SourceSection:
     """
 
     files: list[LocalPath] = dataclasses.field(default_factory=list)
-    weight: Positive | None = None
+    weight: PositiveFloat | None = None
     licence: Str | None = None
     quality_filter: Bool | None = None
     remove_documents_of: list[Str] | None = None
@@ -96,8 +96,8 @@ class ReadSection:
 
     languages: list[Str] | None = None
     min_language_score: Share = 0.3
-    min_characters: Index = 1
-    max_line_bytes: Count = 2**26
+    min_characters: NonNegativeInt = 1
+    max_line_bytes: PositiveInt = 2**26
 
 
 @config_section
@@ -105,15 +105,15 @@ class FilterSection:
     """The quality classifier (Appendix A, step 1)."""
 
     classifier: LocalPath | None = None
-    alpha: Positive = 9.0
+    alpha: PositiveFloat = 9.0
 
 
 @config_section
 class DedupSection:
     """Removal of duplicates and near-duplicates (Appendix A, step 2)."""
 
-    num_hashes: Count = 10
-    num_bands: Count = 5
+    num_hashes: PositiveInt = 10
+    num_bands: PositiveInt = 5
     threshold: Share = 0.8
     num_features: typing.Annotated[Int, pydantic.Field(ge=2)] = 2**18
     max_band_documents: typing.Annotated[Int, pydantic.Field(ge=2)] = 50
@@ -137,11 +137,11 @@ class DecontaminateSection:
     texts: list[LocalPath] = dataclasses.field(default_factory=list)
     tasks: list[Str] = dataclasses.field(default_factory=list)
     data: LocalPath | None = None
-    ngram: Count = 13
-    window: Index = 200
-    min_characters: Count = 200
-    max_pieces: Count = 10
-    max_documents: Count = 10
+    ngram: PositiveInt = 13
+    window: NonNegativeInt = 200
+    min_characters: PositiveInt = 200
+    max_pieces: PositiveInt = 10
+    max_documents: PositiveInt = 10
 
 
 @config_section
@@ -149,7 +149,7 @@ class ShardSection:
     """How documents become tokens on disk."""
 
     preset: Str = "gpt3_small_en"
-    tokens_per_shard: Count = 2**27
+    tokens_per_shard: PositiveInt = 2**27
     validation_fraction: typing.Annotated[Float, pydantic.Field(ge=0, lt=1)] = (
         0.0
     )
@@ -199,7 +199,7 @@ class CorpusConfig:
 
     folder: LocalPath
     sources: dict[_SourceName, Section[SourceSection]]
-    seed: Index = 0
+    seed: NonNegativeInt = 0
     read: Section[ReadSection] = ReadSection()
     filter: Section[FilterSection] = FilterSection()
     dedup: Section[DedupSection] = DedupSection()

@@ -22,7 +22,7 @@ SETTINGS = DecontaminateSection(
 
 @pytest.fixture
 def run(tmp_path):
-    """A function from texts to what is counted, kept and put aside."""
+    """A function from texts to what is counted, kept and rejected."""
 
     def run(texts, common=frozenset()):
         evaluation = EvaluationTexts(["first", "second"], ["a b c d", "e f g"])

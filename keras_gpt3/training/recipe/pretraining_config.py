@@ -6,12 +6,12 @@ import typing
 import pydantic
 
 from keras_gpt3.config_model import Bool
-from keras_gpt3.config_model import Count
 from keras_gpt3.config_model import Dict
 from keras_gpt3.config_model import Float
-from keras_gpt3.config_model import Index
 from keras_gpt3.config_model import Int
-from keras_gpt3.config_model import Positive
+from keras_gpt3.config_model import NonNegativeInt
+from keras_gpt3.config_model import PositiveFloat
+from keras_gpt3.config_model import PositiveInt
 from keras_gpt3.config_model import Section
 from keras_gpt3.config_model import Str
 from keras_gpt3.config_model import config_section
@@ -50,7 +50,7 @@ class ModelSection:
     overrides: Dict = dataclasses.field(default_factory=dict)
     preprocessor: Bool = True
     dtype: Str = "float32"
-    micro_batch_size: Count | None = None
+    micro_batch_size: PositiveInt | None = None
     rematerialization: Str | Int = "none"
     jit_compile: Bool | typing.Literal["auto"] = "auto"
 
@@ -85,8 +85,8 @@ class DataSection:
     shards: dict[Str, Str]
     weights: dict[Str, Float] | None = None
     validation: dict[Str, Str] = dataclasses.field(default_factory=dict)
-    sequence_length: Count | None = None
-    skip_batches: list[Index] = dataclasses.field(default_factory=list)
+    sequence_length: PositiveInt | None = None
+    skip_batches: list[NonNegativeInt] = dataclasses.field(default_factory=list)
 
 
 @config_section
@@ -130,7 +130,7 @@ class RecipeSection:
     batch_tokens: Int | None = None
     start_batch_tokens: Int | None = None
     ramp_tokens: Float | None = None
-    batch_multiple: Count | None = None
+    batch_multiple: PositiveInt | None = None
     learning_rate: Float | None = None
     warmup_tokens: Float | None = None
     decay_tokens: Float | None = None
@@ -159,8 +159,8 @@ class DevicesSection:
     ```
     """
 
-    replicas: Count | None = None
-    cpu_replicas: Count | None = None
+    replicas: PositiveInt | None = None
+    cpu_replicas: PositiveInt | None = None
 
 
 # A curve of fewer points tells little, and a step of 500 is soon over.
@@ -192,10 +192,10 @@ class ValidationSection:
     ```
     """
 
-    every_steps: Count | typing.Literal["auto"] | None = "auto"
+    every_steps: PositiveInt | typing.Literal["auto"] | None = "auto"
     at_start: Bool = True
-    max_batches: Count | None = None
-    batch_size: Count = 8
+    max_batches: PositiveInt | None = None
+    batch_size: PositiveInt = 8
 
     def resolved(self, num_steps):
         """Fits the interval to a run.
@@ -238,10 +238,10 @@ class CheckpointSection:
     ```
     """
 
-    every_steps: Count | None = 1000
-    every_minutes: Positive | None = None
-    keep_last: Count = 3
-    keep_every: Count | None = None
+    every_steps: PositiveInt | None = 1000
+    every_minutes: PositiveFloat | None = None
+    keep_last: PositiveInt = 3
+    keep_every: PositiveInt | None = None
     keep_best: Bool = True
 
 
@@ -273,11 +273,11 @@ class LogSection:
     ```
     """
 
-    every_steps: Count = 10
+    every_steps: PositiveInt = 10
     plot: Bool = True
     tensorboard: Bool = True
     wandb_project: Str | None = None
-    peak_flops: Positive | typing.Literal["measure"] | None = "measure"
+    peak_flops: PositiveFloat | typing.Literal["measure"] | None = "measure"
 
 
 @config_section
@@ -307,10 +307,10 @@ class HealthSection:
     ```
     """
 
-    max_skipped_in_a_row: Count = 10
-    spike_deviations: Positive | None = None
+    max_skipped_in_a_row: PositiveInt = 10
+    spike_deviations: PositiveFloat | None = None
     spike_window: typing.Annotated[Int, pydantic.Field(ge=4)] = 100
-    max_rollbacks: Index = 10
+    max_rollbacks: NonNegativeInt = 10
 
 
 @config_section
@@ -353,8 +353,8 @@ class PretrainingConfig:
     folder: Str
     model: Section[ModelSection]
     data: Section[DataSection]
-    seed: Index = 0
-    stop_after_minutes: Positive | None = None
+    seed: NonNegativeInt = 0
+    stop_after_minutes: PositiveFloat | None = None
     recipe: Section[RecipeSection] = RecipeSection()
     checkpoints: Section[CheckpointSection] = CheckpointSection()
     validation: Section[ValidationSection] = ValidationSection()
