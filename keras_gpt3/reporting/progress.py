@@ -93,7 +93,7 @@ class ProgressBar:
             return ""
         if self._unit == "bytes":
             share = self._completed / self._total
-            return f"{share:.0%} of the bytes read"
+            return f"{share:.0%} of the bytes"
         return f"{self._completed:,}/{self._total:,} {self._unit}".rstrip()
 
     def _left(self, elapsed):

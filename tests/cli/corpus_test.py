@@ -29,7 +29,7 @@ def test_a_build_tells_what_was_written_where(tmp_path, config):
     assert done.exit_code == 0, done.stderr
     *stages, shards, report, pretrain = done.stdout.splitlines()
     assert stages == [
-        "read: 4 of 5 documents; put aside: 1 duplicate id",
+        "read: 4 of 5 documents; dropped: 1 duplicate id",
         "dedup: 4 of 4 documents",
         "shard: 4 of 4 documents",
     ]
@@ -61,7 +61,7 @@ def test_stages_run_one_by_one(tmp_path, config):
     done = run("read", *options)
     assert done.exit_code == 0, done.stderr
     folder = tmp_path / "corpus"
-    kept = "read: 4 of 5 documents; put aside: 1 duplicate id\n"
+    kept = "read: 4 of 5 documents; dropped: 1 duplicate id\n"
     assert done.stdout == f"{kept}Written to {folder}/1_read\n"
     assert run("dedup", *options).exit_code == 0
     done = run("report", "--config", config)
