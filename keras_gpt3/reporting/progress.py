@@ -43,6 +43,11 @@ class ProgressBar:
         """Counts what was done since the last call."""
         self.update(self._completed + count)
 
+    def resume(self, done, note=""):
+        """Starts from what an earlier run did, which gives no speed."""
+        self._done = done
+        self.update(done, note)
+
     def update(self, completed, note="", seconds_left=None):
         """Says how much is done, and what else is worth knowing.
 
