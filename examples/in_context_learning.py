@@ -35,8 +35,8 @@ import keras_gpt3
 from keras_gpt3.evaluation.few_shot.evaluate import evaluate
 from keras_gpt3.evaluation.metrics.uncertainty import bootstrap_interval
 from keras_gpt3.evaluation.metrics.uncertainty import standard_error
+from keras_gpt3.evaluation.results.plots import plot_shots
 from keras_gpt3.evaluation.results.results_file import write_results
-from keras_gpt3.evaluation.results.shots_plot import plot_shots
 from keras_gpt3.evaluation.task_definitions.task import Task
 from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
 

@@ -58,8 +58,8 @@ def test_no_help_loads_tensorflow():
     code = """
 import sys, keras_gpt3_command
 commands = keras_gpt3_command._command_line()
-from keras_gpt3.cli.main import SUMMARIES, _imported
-for name in SUMMARIES:
+from keras_gpt3.cli.main import COMMANDS, _imported
+for name in COMMANDS:
     if _imported(name) and "tensorflow" in sys.modules:
         print(name)
 """

@@ -77,16 +77,12 @@ def plot_recall(quality, path):
         quality: dict, as `duplicate_quality` returns it.
         path: path. Of the PNG.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    from keras_gpt3.reporting import figures
     from tests.fixtures.corpus.detection_probability import (
         detection_probability,
     )
 
-    figure, axes = pyplot.subplots(figsize=(6.4, 4), layout="constrained")
+    figure, (axes,) = figures.open_figure((6.4, 4))
     line = np.linspace(0, 1, 200)
     axes.plot(
         line,
@@ -112,8 +108,7 @@ def plot_recall(quality, path):
         ylim=(0, 1.05),
     )
     axes.legend(loc="lower right")
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    figures.save_figure(figure, path)
 
 
 def classifier_quality():

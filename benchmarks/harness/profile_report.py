@@ -1,7 +1,8 @@
 """Shows the profile of a step: tables in a terminal, bars in a picture."""
 
-import matplotlib
 from rich.table import Table
+
+from keras_gpt3.reporting import figures
 
 
 def show(report, console):
@@ -41,11 +42,8 @@ def draw(report, path):
         report: dict. What `benchmarks/profile_step.py` prints.
         path: `pathlib.Path` of the picture; its folder is made.
     """
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     names = list(report["parts"])[::-1]
-    figure, axes = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
+    figure, (axes,) = figures.open_figure((8, 4.5))
     for offset, key, label in (
         (0.2, "seconds", "in the step"),
         (-0.2, "roofline_seconds", "matrix products alone"),
@@ -56,9 +54,7 @@ def draw(report, path):
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("seconds of one step")
     axes.legend()
-    path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=150)
-    pyplot.close(figure)
+    figures.save_figure(figure, path)
 
 
 def _operations(report):

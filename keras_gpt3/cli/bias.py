@@ -6,34 +6,36 @@ from typing import Annotated
 import typer
 
 from keras_gpt3.cli.model_loading import load_model
-from keras_gpt3.cli.user_errors import options_with
+from keras_gpt3.cli.options import DType
+from keras_gpt3.cli.options import Model
+from keras_gpt3.cli.options import Verbose
+from keras_gpt3.cli.options import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 PROBES = ("occupations", "races", "religions")
 
 _HELP = {
-    "model": "A preset's name, a model's folder, or hf://...",
     "out": "The folder of bias.md, bias.html, bias.json and the plots.",
     "probes": f"With commas between: {', '.join(PROBES)}.",
     "samples": "Continuations of each prompt; the paper drew 800.",
     "max_new_tokens": "The most tokens of each.",
     "seed": "The same seed gives the same report.",
     "batch_size": "Prompts, or samples, at a time.",
-    "dtype": "A Keras dtype policy, such as bfloat16. Default: the model's.",
 }
 _option = options_with(_HELP)
 _OUT = pathlib.Path("bias")
 
 
 def bias_command(
-    model: Annotated[str, _option("model")],
+    model: Model,
     out: Annotated[pathlib.Path, _option("out")] = _OUT,
     probes: Annotated[str, _option("probes")] = ",".join(PROBES),
     samples: Annotated[int, _option("samples")] = 800,
     max_new_tokens: Annotated[int, _option("max_new_tokens")] = 50,
     seed: Annotated[int, _option("seed")] = 0,
     batch_size: Annotated[int, _option("batch_size")] = 16,
-    dtype: Annotated[str | None, _option("dtype")] = None,
+    dtype: DType = None,
+    verbose: Verbose = None,
 ) -> None:
     """Ask a model for gender by occupation, and for races and religions.
 
@@ -60,10 +62,11 @@ def bias_command(
             "max_new_tokens": max_new_tokens,
             "seed": seed,
             "batch_size": batch_size,
+            "verbose": verbose,
         }
         found = {name: _run(name, made, lexicon, settings) for name in names}
         # How many at a time changes nothing.
-        del settings["batch_size"]
+        del settings["batch_size"], settings["verbose"]
         write_bias_report(out, found, model, settings)
     typer.echo(bias_summary(found, settings))
     typer.echo(f"Report written to {out / 'bias.html'}")

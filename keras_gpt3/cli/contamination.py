@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from keras_gpt3.cli.user_errors import options_with
+from keras_gpt3.cli.options import Tokenizer
+from keras_gpt3.cli.options import Verbose
+from keras_gpt3.cli.options import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
@@ -18,8 +20,6 @@ _HELP = {
     "outcomes": "A file of evaluate's outcomes, for the scores of its task; "
     "one a task.",
     "seed": "Of generated tasks, as in evaluate.",
-    "preset": "Whose tokenizer wrote the shards: a preset's name or the folder "
-    "of a model.",
     "ngram": "Words in an n-gram. Default: the 5th percentile of the examples' "
     "length, from 8 to 13, or shorter for generated tasks.",
     "out": "The folder of contamination.md, .html, .json and, with scores, "
@@ -39,9 +39,10 @@ def contamination_command(
     texts: Annotated[list[pathlib.Path] | None, _option("texts")] = None,
     outcomes: Annotated[list[pathlib.Path] | None, _option("outcomes")] = None,
     seed: Annotated[int, _option("seed")] = 0,
-    preset: Annotated[str, _option("preset")] = "gpt3_small_en",
+    preset: Tokenizer = "gpt3_small_en",
     ngram: Annotated[int | None, _option("ngram")] = None,
     out: Annotated[pathlib.Path, _option("out")] = _OUT,
+    verbose: Verbose = None,
 ) -> None:
     """Find evaluation examples that share an n-gram with the training text.
 
@@ -51,15 +52,8 @@ def contamination_command(
     with user_errors():
         from keras_gpt3.atomic_write import check_is_free
         from keras_gpt3.data.corpus_texts import CorpusTexts
-        from keras_gpt3.evaluation.contamination.contamination import (
-            check_contamination,
-        )
-        from keras_gpt3.evaluation.contamination.contamination_report import (
-            contamination_table,
-        )
-        from keras_gpt3.evaluation.contamination.contamination_report import (
-            write_contamination_report,
-        )
+        from keras_gpt3.evaluation.contamination import contamination
+        from keras_gpt3.evaluation.contamination import contamination_report
         from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
 
         # Before the hours that a large corpus may take.
@@ -68,10 +62,12 @@ def contamination_command(
         scores |= _scores(outcomes or [], sets)
         tokenizer = GPT3Tokenizer.from_preset(preset)
         documents = CorpusTexts(corpora, tokenizer)
-        found = check_contamination(sets, documents, ngram, synthetic=synthetic)
+        found = contamination.check_contamination(
+            sets, documents, ngram, verbose, synthetic
+        )
         results = _with_scores(found, scores)
-        write_contamination_report(results, out)
-    typer.echo(contamination_table(results), nl=False)
+        contamination_report.write_contamination_report(results, out)
+    typer.echo(contamination_report.contamination_table(results), nl=False)
     typer.echo(f"Report written to {out / 'contamination.html'}", err=True)
 
 

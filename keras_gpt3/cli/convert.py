@@ -6,7 +6,8 @@ from typing import Literal
 
 import typer
 
-from keras_gpt3.cli.user_errors import options_with
+from keras_gpt3.cli.options import Verbose
+from keras_gpt3.cli.options import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
@@ -31,6 +32,7 @@ def convert_command(
     dtype: Annotated[_DType, _option("dtype")] = "float32",
     adapter: Annotated[str | None, _option("adapter")] = None,
     overwrite: Annotated[bool, _option("overwrite", "--overwrite")] = False,
+    verbose: Verbose = None,
 ) -> None:
     """Convert a checkpoint to a Keras preset, or a preset to a checkpoint.
 
@@ -39,12 +41,14 @@ def convert_command(
     or with 2 if an argument or a file is wrong.
     """
     with user_errors():
-        agrees = _convert(source, destination, check, dtype, adapter, overwrite)
+        agrees = _convert(
+            source, destination, check, dtype, adapter, overwrite, verbose
+        )
     if not agrees:
         raise typer.Exit(code=1)
 
 
-def _convert(source, destination, check, dtype, adapter, overwrite):
+def _convert(source, destination, check, dtype, adapter, overwrite, verbose):
     """Writes the model; whether its logits, if asked for, are the same."""
     from keras_gpt3.atomic_write import check_is_free
     from keras_gpt3.cli.model_loading import merge_adapter
@@ -87,7 +91,7 @@ def _convert(source, destination, check, dtype, adapter, overwrite):
         _save_preset(model, destination, repository)
     else:
         checkpoint = destination
-        model.export_to_transformers(destination, overwrite)
+        model.export_to_transformers(destination, overwrite, verbose=verbose)
     count = model.count_params()
     typer.echo(f"{count:,} parameters in {dtype} -> {destination}")
     return not check or _is_same(destination, checkpoint, dtype)

@@ -5,16 +5,21 @@ from typing import Annotated
 
 import typer
 
+from keras_gpt3.cli.options import Set
+from keras_gpt3.cli.options import Verbose
+from keras_gpt3.cli.options import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
-corpus_app = typer.Typer(
-    no_args_is_help=True,
-    help="Build token shards from raw files: the paper's Appendix A and C.",
-)
+corpus_app = typer.Typer(no_args_is_help=True)
+
+
+@corpus_app.callback()
+def corpus_command() -> None:
+    """Build token shards from raw files: the paper's Appendix A and C."""
+
 
 _HELP = {
     "config": "A YAML file; see the README.",
-    "set": "A field's new value, such as dedup.threshold=0.7; may be repeated.",
     "workers": "Processes on this machine. Default: one for each processor.",
     "runner": "Another of Beam's runners, such as FlinkRunner.",
     "beam": "One of Beam's own options, such as "
@@ -25,12 +30,12 @@ _HELP = {
     "out": "The folder to write the classifier to.",
     "seed": "The same seed gives the same classifier.",
 }
-_CONFIG = typer.Option(help=_HELP["config"])
-_SET = typer.Option("--set", help=_HELP["set"])
-_WORKERS = typer.Option(help=_HELP["workers"])
-_RUNNER = typer.Option(help=_HELP["runner"])
-_BEAM = typer.Option(help=_HELP["beam"])
-_OVERWRITE = typer.Option("--overwrite", help=_HELP["overwrite"])
+_option = options_with(_HELP)
+_Config = Annotated[pathlib.Path, _option("config")]
+_Workers = Annotated[int | None, _option("workers")]
+_Runner = Annotated[str | None, _option("runner")]
+_Beam = Annotated[list[str] | None, _option("beam")]
+_Overwrite = Annotated[bool, _option("overwrite", "--overwrite")]
 
 _STAGES = {
     "read": "Read the sources' files into parts of documents.",
@@ -43,18 +48,19 @@ _STAGES = {
 
 @corpus_app.command("build")
 def build_command(
-    config: Annotated[pathlib.Path, _CONFIG],
-    set_: Annotated[list[str] | None, _SET] = None,
-    workers: Annotated[int | None, _WORKERS] = None,
-    runner: Annotated[str | None, _RUNNER] = None,
-    beam: Annotated[list[str] | None, _BEAM] = None,
-    overwrite: Annotated[bool, _OVERWRITE] = False,
+    config: _Config,
+    set_: Set = None,
+    workers: _Workers = None,
+    runner: _Runner = None,
+    beam: _Beam = None,
+    overwrite: _Overwrite = False,
+    verbose: Verbose = None,
 ) -> None:
     """Run all stages, and write a report and the config of a training run.
 
-    A build that broke off goes on where it was. Exits with 0, with 1 if no
-    document was left to train on, or with 2 if an argument, the config or a
-    file is wrong.
+    Rerunning the command resumes a build that was interrupted. Exits with 0,
+    with 1 if no document was left to train on, or with 2 if an argument, the
+    config or a file is wrong.
     """
     with user_errors():
         from keras_gpt3.corpus.build import build_corpus
@@ -62,7 +68,7 @@ def build_command(
 
         made = _config(config, set_)
         options = beam_options(workers, runner, beam or ())
-        built = build_corpus(made, options, overwrite=overwrite)
+        built = build_corpus(made, options, verbose, overwrite)
     _tell(built)
     if built.pretrain is None:
         typer.echo(_nothing_left(built.summary["stages"]), err=True)
@@ -71,8 +77,8 @@ def build_command(
 
 @corpus_app.command("report")
 def report_command(
-    config: Annotated[pathlib.Path, _CONFIG],
-    set_: Annotated[list[str] | None, _SET] = None,
+    config: _Config,
+    set_: Set = None,
 ) -> None:
     """Write the report of the stages that are done.
 
@@ -87,14 +93,14 @@ def report_command(
 
 @corpus_app.command("train-filter")
 def train_filter_command(
-    good: Annotated[list[pathlib.Path], typer.Option(help=_HELP["good"])],
-    bad: Annotated[list[pathlib.Path], typer.Option(help=_HELP["bad"])],
-    out: Annotated[pathlib.Path, typer.Option(help=_HELP["out"])],
-    seed: Annotated[int, typer.Option(help=_HELP["seed"])] = 0,
+    good: Annotated[list[pathlib.Path], _option("good")],
+    bad: Annotated[list[pathlib.Path], _option("bad")],
+    out: Annotated[pathlib.Path, _option("out")],
+    seed: Annotated[int, _option("seed")] = 0,
 ) -> None:
-    """Train the classifier that tells good texts from raw ones.
+    """Train the classifier that separates good texts from raw ones.
 
-    Prints how well it tells texts that were held out: the area under the
+    Prints how well it separates texts that were held out: the area under the
     curve, 1 at best and 0.5 by chance. Exits with 0, or with 2 if an argument
     or a file is wrong.
     """
@@ -116,12 +122,13 @@ def train_filter_command(
 
 def _stage_command(name):
     def command(
-        config: Annotated[pathlib.Path, _CONFIG],
-        set_: Annotated[list[str] | None, _SET] = None,
-        workers: Annotated[int | None, _WORKERS] = None,
-        runner: Annotated[str | None, _RUNNER] = None,
-        beam: Annotated[list[str] | None, _BEAM] = None,
-        overwrite: Annotated[bool, _OVERWRITE] = False,
+        config: _Config,
+        set_: Set = None,
+        workers: _Workers = None,
+        runner: _Runner = None,
+        beam: _Beam = None,
+        overwrite: _Overwrite = False,
+        verbose: Verbose = None,
     ) -> None:
         with user_errors():
             from keras_gpt3.corpus.build import build_stage
@@ -129,7 +136,7 @@ def _stage_command(name):
 
             made = _config(config, set_)
             options = beam_options(workers, runner, beam or ())
-            stage = build_stage(name, made, options, overwrite=overwrite)
+            stage = build_stage(name, made, options, verbose, overwrite)
         typer.echo(f"{name}: {_kept(stage.totals['all'])}")
         typer.echo(f"Written to {stage.folder}")
 
@@ -164,7 +171,7 @@ def _texts(paths):
 
 
 def _kept(counts):
-    """How many documents a stage has left, and what became of the others."""
+    """How many documents a stage kept, and why it dropped the others."""
     text = (
         f"{counts['documents_out']:,} of {counts['documents_in']:,} documents"
     )

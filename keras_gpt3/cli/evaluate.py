@@ -11,16 +11,19 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from keras_gpt3.cli.user_errors import options_with
+from keras_gpt3.cli.options import Adapter
+from keras_gpt3.cli.options import DType
+from keras_gpt3.cli.options import Model
+from keras_gpt3.cli.options import Verbose
+from keras_gpt3.cli.options import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
-    "model": "A preset's name, a model's folder, or hf://...",
     "tasks": "Names of tasks or groups (arithmetic, scramble, superglue, all), "
     "or YAML files of your own, with commas between.",
     "shots": "K, with commas between. Default: each task's own of Table H.1.",
     "out": "The folder of the report, which is replaced (keep what it holds "
-    "by --with); outcomes are kept in it, so that the same command goes on.",
+    "by --with); outcomes are kept in it: rerunning the command resumes.",
     "data": "A folder with TASK/train.jsonl and TASK/test.jsonl, or with the "
     "files that OpenAI published of generated tasks. Default: the datasets of "
     "Hugging Face's hub.",
@@ -29,8 +32,6 @@ _HELP = {
     "draws": "Different draws of demonstrations that the examples share: with "
     "1 they are read once. Default: each example has its own, as in the paper.",
     "batch_size": "Rows that the model reads at a time.",
-    "dtype": "A Keras dtype policy, such as bfloat16. Default: the model's.",
-    "adapter": "A file of adapters, from finetune --lora-rank.",
     "name": "What the report calls the model. Default: MODEL.",
     "others": "The report's folder of another model, whose results on these "
     "tasks stand beside this one's. May be given several times.",
@@ -41,7 +42,7 @@ _OWN = ("Task", "Value ± standard error", "95% interval")
 
 
 def evaluate_command(
-    model: Annotated[str, _option("model")],
+    model: Model,
     tasks: Annotated[str, _option("tasks")],
     shots: Annotated[str | None, _option("shots")] = None,
     out: Annotated[pathlib.Path, _option("out")] = pathlib.Path("evaluation"),
@@ -50,12 +51,13 @@ def evaluate_command(
     limit: Annotated[int | None, _option("limit")] = None,
     draws: Annotated[int | None, _option("draws")] = None,
     batch_size: Annotated[int, _option("batch_size")] = 8,
-    dtype: Annotated[str | None, _option("dtype")] = None,
-    adapter: Annotated[str | None, _option("adapter")] = None,
+    dtype: DType = None,
+    adapter: Adapter = None,
     name: Annotated[str | None, _option("name")] = None,
     others: Annotated[
         list[pathlib.Path] | None, _option("others", "--with")
     ] = None,
+    verbose: Verbose = None,
 ) -> None:
     """Evaluate a model with K demonstrations in its prompt, and no training.
 
@@ -72,6 +74,7 @@ def evaluate_command(
             "draws": draws,
             "batch_size": batch_size,
             "name": name or model,
+            "verbose": verbose,
         }
         _evaluate(model, tasks, out, dtype, adapter, others or [], settings)
 

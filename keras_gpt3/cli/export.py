@@ -7,18 +7,16 @@ import typer
 
 from keras_gpt3.cli.model_loading import check_tensorflow
 from keras_gpt3.cli.model_loading import load_model
-from keras_gpt3.cli.user_errors import options_with
+from keras_gpt3.cli.options import Adapter
+from keras_gpt3.cli.options import DType
+from keras_gpt3.cli.options import Model
+from keras_gpt3.cli.options import Quantize
+from keras_gpt3.cli.options import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
     "out": "The folder of the versions, a server's base path: OUT/1 the first "
     "time, OUT/2 the next.",
-    "model": "A preset's name or the folder of a model.",
-    "dtype": "A Keras dtype policy, such as bfloat16: half the bytes of "
-    "float32. Default: the model's own.",
-    "quantize": "int8 or int4: store the matrices' weights in so many bits. "
-    "Activations stay as they are.",
-    "adapter": "A file of adapters, from finetune --lora-rank.",
     "name": "What clients of a server call the model.",
     "base_path": "The folder of the versions as a server sees it. Default: "
     "/models/NAME.",
@@ -29,10 +27,10 @@ _option = options_with(_HELP)
 
 def export_command(
     out: Annotated[pathlib.Path, typer.Argument(help=_HELP["out"])],
-    model: Annotated[str, _option("model")],
-    dtype: Annotated[str | None, _option("dtype")] = None,
-    quantize: Annotated[str | None, _option("quantize")] = None,
-    adapter: Annotated[str | None, _option("adapter")] = None,
+    model: Model,
+    dtype: DType = None,
+    quantize: Quantize = None,
+    adapter: Adapter = None,
     name: Annotated[str, _option("name")] = "gpt3",
     base_path: Annotated[str | None, _option("base_path")] = None,
     version: Annotated[int | None, _option("version")] = None,

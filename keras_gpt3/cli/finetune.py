@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from keras_gpt3.cli.model_loading import check_tensorflow
-from keras_gpt3.cli.user_errors import options_with
+from keras_gpt3.cli.options import Model
+from keras_gpt3.cli.options import Verbose
+from keras_gpt3.cli.options import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 # What the options mean, by their names.
 _HELP = {
-    "model": "A preset's name, a model's folder, or hf://...",
     "data": "A .jsonl or .jsonl.gz of prompts and completions: one JSON object "
     'a line, with "prompt" (or "context") and "completion".',
     "out": "The folder to write; new, or empty.",
@@ -34,13 +35,13 @@ _HELP = {
     "rematerialization": "none, block, or k for every k-th block.",
     "seed": "Of the order of the pairs, new adapters and dropout.",
     "truncate": "left drops the start of prompts that are too long.",
-    "merge": "With adapters: whether to write the whole model, too.",
+    "merge": "With adapters: whether to write the whole model as well.",
 }
 _option = options_with(_HELP)
 
 
 def finetune_command(
-    model: Annotated[str, _option("model")],
+    model: Model,
     data: Annotated[pathlib.Path, _option("data")],
     out: Annotated[pathlib.Path, _option("out")],
     validation_data: Annotated[
@@ -61,6 +62,7 @@ def finetune_command(
     seed: Annotated[int, _option("seed")] = 0,
     truncate: Annotated[str | None, _option("truncate")] = None,
     merge: Annotated[bool, _option("merge", "--merge/--adapter-only")] = True,
+    verbose: Verbose = None,
 ) -> None:
     """Fine-tune a model on prompts and completions.
 
@@ -84,9 +86,10 @@ def finetune_command(
         "seed": seed,
     }
     fit = {"sequence_length": sequence_length, "truncate": truncate}
+    files = (data, validation_data)
     with user_errors():
         check_tensorflow("finetune", ", or train with GPT3.fit")
-        _run(model, dtype, (data, validation_data), out, fields, fit, merge)
+        _run(model, dtype, files, out, fields, fit, merge, verbose)
 
 
 def _names(text):
@@ -96,7 +99,7 @@ def _names(text):
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _run(preset, dtype, files, out, fields, fit, merge):
+def _run(preset, dtype, files, out, fields, fit, merge, verbose):
     import keras
 
     from keras_gpt3.atomic_write import check_is_free
@@ -119,7 +122,7 @@ def _run(preset, dtype, files, out, fields, fit, merge):
         for some, file in zip(pairs, files, strict=True)
     )
     try:
-        history = finetune(model, training, recipe, validation)
+        history = finetune(model, training, recipe, validation, verbose)
     except MemoryError as error:
         raise MemoryError(_RECIPE.sub(_OPTIONS, str(error))) from None
     names = zip(("data", "validation_data"), files, strict=True)

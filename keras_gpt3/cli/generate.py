@@ -6,7 +6,10 @@ from typing import Annotated
 import typer
 
 from keras_gpt3.cli.model_loading import load_model
-from keras_gpt3.cli.user_errors import options_with
+from keras_gpt3.cli.options import Adapter
+from keras_gpt3.cli.options import DType
+from keras_gpt3.cli.options import Quantize
+from keras_gpt3.cli.options import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
@@ -19,9 +22,6 @@ _HELP = {
     "seed": "The same seed gives the same answer. Default: another each time.",
     "stop": "A string to end before; may be repeated.",
     "truncate": "left: drop the start of a prompt that is too long.",
-    "dtype": "A Keras dtype policy, such as bfloat16. Default: the model's.",
-    "quantize": "int8 or int4, for the weights.",
-    "adapter": "A file of adapters, from finetune --lora-rank.",
 }
 _option = options_with(_HELP)
 
@@ -38,9 +38,9 @@ def generate_command(
     seed: Annotated[int | None, _option("seed")] = None,
     stop: Annotated[list[str] | None, _option("stop")] = None,
     truncate: Annotated[str | None, _option("truncate")] = None,
-    dtype: Annotated[str | None, _option("dtype")] = None,
-    quantize: Annotated[str | None, _option("quantize")] = None,
-    adapter: Annotated[str | None, _option("adapter")] = None,
+    dtype: DType = None,
+    quantize: Quantize = None,
+    adapter: Adapter = None,
 ) -> None:
     """Continue a prompt, and write the answer as it comes.
 

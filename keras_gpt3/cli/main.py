@@ -1,12 +1,14 @@
 """The `keras-gpt3` command: each subcommand is one file of this folder.
 
 A subcommand is imported when it runs: TensorFlow takes seconds, which a list
-of the commands need not.
+of the commands need not take.
 """
 
+import ast
 import collections.abc
 import functools
 import importlib
+import importlib.resources
 from typing import Annotated
 
 import typer
@@ -15,46 +17,48 @@ import typer.core
 from keras_gpt3.cli.user_errors import ended_at_once
 from keras_gpt3.version import __version__
 
-# What the help says of each, the first sentence of its docstring.
-SUMMARIES = {
-    "describe": "Show sizes, parameters, memory and recipe; no weight is "
-    "allocated.",
-    "generate": "Continue a prompt, and write the answer as it comes.",
-    "plan": "Say whether a model fits to be trained, and with which arguments.",
-    "prepare": "Tokenize text files into shards to train on.",
-    "corpus": "Build token shards from raw files: the paper's Appendix A and "
-    "C.",
-    "pretrain": "Train a model from scratch, or go on with a run that stopped.",
-    "finetune": "Fine-tune a model on prompts and completions.",
-    "convert": "Convert a checkpoint to a Keras preset, or a preset to a "
-    "checkpoint.",
-    "export": "Write a model for TensorFlow Serving, or any stock TensorFlow.",
-    "serve": "Serve an export over HTTP, with a page to try it on.",
-    "evaluate": "Evaluate a model with K demonstrations in its prompt, and no "
-    "training.",
-    "contamination": "Find evaluation examples that share an n-gram with the "
-    "training text.",
-    "bias": "Ask a model for gender by occupation, and for races and "
-    "religions.",
-    "scaling": "Fit L = a C^-b to runs, with intervals, beside the paper's "
-    "law.",
-    "lm-eval": "Run tasks of lm-evaluation-harness, by its own options.",
-}
+COMMANDS = (
+    "describe",
+    "generate",
+    "plan",
+    "prepare",
+    "corpus",
+    "pretrain",
+    "finetune",
+    "convert",
+    "export",
+    "serve",
+    "evaluate",
+    "contamination",
+    "bias",
+    "scaling",
+    "lm-eval",
+)
+
+
+def _summary(name):
+    """The first sentence of a command's docstring, from its source alone."""
+    file = name.replace("-", "_")
+    folder = importlib.resources.files("keras_gpt3.cli")
+    for node in ast.parse((folder / f"{file}.py").read_text("utf-8")).body:
+        if getattr(node, "name", None) == f"{file}_command":
+            return ast.get_docstring(node).split("\n\n")[0]
+    return ""
 
 
 class _Commands(collections.abc.Mapping):
     """The subcommands by name, each imported when it is asked for."""
 
     def __getitem__(self, name):
-        if name not in SUMMARIES:
+        if name not in COMMANDS:
             raise KeyError(name)
         return _imported(name)
 
     def __iter__(self):
-        return iter(SUMMARIES)
+        return iter(COMMANDS)
 
     def __len__(self):
-        return len(SUMMARIES)
+        return len(COMMANDS)
 
 
 class _LazyGroup(typer.core.TyperGroup):
@@ -65,12 +69,12 @@ class _LazyGroup(typer.core.TyperGroup):
         self.commands = _Commands()
 
     def list_commands(self, context):
-        return list(SUMMARIES)
+        return list(COMMANDS)
 
     def get_command(self, context, name):
-        if name not in SUMMARIES:
+        if name not in COMMANDS:
             return None
-        return typer.core.TyperCommand(name, help=SUMMARIES[name])
+        return typer.core.TyperCommand(name, help=_summary(name))
 
     def resolve_command(self, context, arguments):
         name, _, rest = super().resolve_command(context, arguments)

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from keras_gpt3.cli.user_errors import options_with
+from keras_gpt3.cli.options import Tokenizer
+from keras_gpt3.cli.options import Verbose
+from keras_gpt3.cli.options import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
@@ -13,7 +15,6 @@ _HELP = {
     "folders of such files. A line of a .jsonl is one JSON object with a "
     '"text", one document; a .txt is one document.',
     "out": "The folder to write the shards to.",
-    "preset": "Whose tokenizer: a preset's name or the folder of a model.",
     "workers": "Threads that tokenize. Default: one for each processor.",
     "tokens_per_shard": "A document that would exceed it opens a new file.",
     "overwrite": "Replace shards that are there.",
@@ -30,11 +31,12 @@ def prepare_command(
         typer.Argument(metavar="CORPUS...", help=_HELP["corpora"]),
     ],
     out: Annotated[pathlib.Path, _option("out")],
-    preset: Annotated[str, _option("preset")] = "gpt3_small_en",
+    preset: Tokenizer = "gpt3_small_en",
     workers: Annotated[int | None, _option("workers")] = None,
     tokens_per_shard: Annotated[int, _option("tokens_per_shard")] = 2**27,
     overwrite: Annotated[bool, _option("overwrite", "--overwrite")] = False,
     validation_fraction: Annotated[float, _option("validation_fraction")] = 0.0,
+    verbose: Verbose = None,
 ) -> None:
     """Tokenize text files into shards to train on.
 
@@ -45,7 +47,7 @@ def prepare_command(
     options = {
         "tokens_per_shard": tokens_per_shard,
         "overwrite": overwrite,
-        "verbose": True,
+        "verbose": verbose,
         "workers": workers,
     }
     with user_errors():

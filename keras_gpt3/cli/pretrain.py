@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from keras_gpt3.cli.model_loading import check_tensorflow
+from keras_gpt3.cli.options import Set
+from keras_gpt3.cli.options import Verbose
 from keras_gpt3.cli.user_errors import user_errors
 
 # What the process exits with when the run was told to stop before its end.
@@ -25,21 +27,17 @@ def pretrain_command(
     config: Annotated[
         pathlib.Path, typer.Option(help="A YAML file; see the README.")
     ],
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="A field's new value, such as recipe.clip_norm=0.5."
-        ),
-    ] = None,
+    set_: Set = None,
     resume: Annotated[
         bool,
         typer.Option(
-            help="Go on with the run that lives in the folder; with "
+            help="Resume the run that lives in the folder; with "
             "--no-resume one there is an error."
         ),
     ] = True,
+    verbose: Verbose = None,
 ) -> None:
-    """Train a model from scratch, or go on with a run that stopped.
+    """Train a model from scratch, or resume a run that stopped.
 
     A run folder with a checkpoint is resumed. SIGTERM and Ctrl-C save, then
     stop. Exits with 0 at the end of the recipe, 75 if stopped before it, 2 if
@@ -54,15 +52,17 @@ def pretrain_command(
             ", or train with GPT3.fit and keras.distribution under JAX",
         )
         finished, folder = _run(
-            config, set_ or [], resume, time.time() - started
+            config, set_ or [], resume, time.time() - started, verbose
         )
     if not finished:
-        typer.echo("Stopped and saved; the same command goes on.", err=True)
+        typer.echo(
+            "Stopped and saved; rerunning the command resumes.", err=True
+        )
         raise typer.Exit(code=STOPPED)
     typer.echo(f"The run is finished. Model written to {folder.preset}")
 
 
-def _run(path, overrides, resume, elapsed_seconds):
+def _run(path, overrides, resume, elapsed_seconds, verbose):
     from keras_gpt3.config_file import read_config
     from keras_gpt3.parallel.replicas import is_worker_failure
     from keras_gpt3.parallel.replicas import num_workers
@@ -76,7 +76,7 @@ def _run(path, overrides, resume, elapsed_seconds):
     if not resume and _RESTARTS not in os.environ:
         folder.check_is_new()
     try:
-        return pretrain(config, make_model, elapsed_seconds), folder
+        return pretrain(config, make_model, elapsed_seconds, verbose), folder
     except Exception as error:
         if num_workers() > 1 and is_worker_failure(error):
             _begin_anew(error)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_gpt3.cli.user_errors import options_with
+from keras_gpt3.cli.options import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
@@ -14,7 +14,7 @@ _HELP = {
     "scaling.png.",
     "points": "Fit to the last point of each run (last), or to the lowest loss "
     "of any run at a compute (frontier).",
-    "irreducible": "Fit a loss that no compute takes away, too.",
+    "irreducible": "Fit a loss that no compute takes away as well.",
     "embeddings": "Count embeddings as Table D.1 does; --no-embeddings leaves "
     "them out, as the paper's law does.",
     "seed": "Of the bootstrap.",
@@ -41,19 +41,16 @@ def scaling_command(
     """
     with user_errors():
         from keras_gpt3.atomic_write import check_is_free
+        from keras_gpt3.evaluation.scaling import scaling_report
         from keras_gpt3.evaluation.scaling.scaling_fit import fit_runs
-        from keras_gpt3.evaluation.scaling.scaling_report import scaling_section
-        from keras_gpt3.evaluation.scaling.scaling_report import (
-            write_scaling_report,
-        )
         from keras_gpt3.evaluation.scaling.scaling_runs import read_runs
         from keras_gpt3.reporting.report import markdown_table
 
         check_is_free(out, lambda path: True)
         read = read_runs(runs, embeddings)
         fit = fit_runs(read, points, irreducible, seed=seed)
-        write_scaling_report(read, fit, out, embeddings)
-    section = scaling_section(read, fit, embeddings)
+        scaling_report.write_scaling_report(read, fit, out, embeddings)
+    section = scaling_report.scaling_section(read, fit, embeddings)
     for paragraph in section.paragraphs:
         typer.echo(paragraph)
     typer.echo("\n" + markdown_table(section.columns, section.rows))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from keras_gpt3.cli.model_loading import check_tensorflow
-from keras_gpt3.cli.user_errors import options_with
+from keras_gpt3.cli.options import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
@@ -75,7 +75,7 @@ def serve_command(
 ) -> None:
     """Serve an export over HTTP, with a page to try it on.
 
-    Paths and bodies are those of TensorFlow Serving's REST interface. Goes on
+    Paths and bodies are those of TensorFlow Serving's REST interface. Runs
     until SIGINT or SIGTERM, then answers what runs and exits with 0; with 2 if
     an argument is wrong.
     """

@@ -1,4 +1,4 @@
-"""What all commands share: options with their help, errors of one line."""
+"""What a command does with the errors of its user: one line, and code 2."""
 
 import contextlib
 import errno
@@ -37,7 +37,7 @@ def user_errors():
 
 
 def message_of(error):
-    """Gives the message of an error, on one line and of bounded length."""
+    """Returns the message of an error, on one line and of bounded length."""
     from keras_gpt3.echoed_value import cut_text
 
     text = " ".join(str(error).split("\n")) or type(error).__name__
@@ -68,8 +68,9 @@ INTERRUPTED = 130
 def ended_at_once():
     """Ends the process at Ctrl-C, without unwinding what it was doing.
 
-    A `KeyboardInterrupt` amid an import may come out as any other error, with
-    a traceback of files that no user knows. There is nothing to be saved yet.
+    A `KeyboardInterrupt` in the middle of an import may come out as any other
+    error, with a traceback of files that no user knows. There is nothing to be
+    saved yet.
     """
     # Python takes signals in its main thread only. What somebody else has set
     # stays: a shell in the background ignores Ctrl-C.
@@ -88,12 +89,3 @@ def _end(number, frame):
     sys.stderr.write("Interrupted.\n")
     sys.stderr.flush()
     os._exit(INTERRUPTED)
-
-
-def options_with(texts):
-    """Makes a function that makes options, each with its help of a table."""
-
-    def option(name, *spellings, **settings):
-        return typer.Option(*spellings, help=texts[name], **settings)
-
-    return option

@@ -262,7 +262,7 @@ class GPT3(ScoringCausalLM):
         return export_saved_model(self, filepath, **kwargs)
 
     def export_to_transformers(
-        self, path, overwrite=False, max_shard_size="5GB"
+        self, path, overwrite=False, max_shard_size="5GB", verbose="auto"
     ):
         """Writes a checkpoint that Hugging Face's transformers loads.
 
@@ -276,6 +276,8 @@ class GPT3(ScoringCausalLM):
                 which other files stay. Defaults to `False`.
             max_shard_size: string or int. The size of a file of weights, which
                 one tensor alone may exceed. Defaults to `"5GB"`.
+            verbose: `"auto"` or bool. Whether to show progress; `"auto"` does
+                on a terminal. Defaults to `"auto"`.
 
         Raises:
             ImportError: If safetensors is not installed.
@@ -301,7 +303,7 @@ class GPT3(ScoringCausalLM):
             export_to_transformers,
         )
 
-        export_to_transformers(self, path, overwrite, max_shard_size)
+        export_to_transformers(self, path, overwrite, max_shard_size, verbose)
 
 
 def _special_token_ids(backbone, ids):

@@ -43,6 +43,11 @@ class ProgressBar:
         """Counts what was done since the last call."""
         self.update(self._completed + count)
 
+    def resume(self, done, note=""):
+        """Starts from what an earlier run did, which gives no speed."""
+        self._done = done
+        self.update(done, note)
+
     def update(self, completed, note="", seconds_left=None):
         """Says how much is done, and what else is worth knowing.
 
@@ -93,7 +98,7 @@ class ProgressBar:
             return ""
         if self._unit == "bytes":
             share = self._completed / self._total
-            return f"{share:.0%} of the bytes read"
+            return f"{share:.0%} of the bytes"
         return f"{self._completed:,}/{self._total:,} {self._unit}".rstrip()
 
     def _left(self, elapsed):

@@ -162,8 +162,8 @@ def test_what_was_finished_before_a_failure_is_reported(
             raise ValueError("Log-likelihoods must be numbers.")
         return real(model, task, questions, batch_size)
 
-    real = evaluation_run.ask
-    monkeypatch.setattr(evaluation_run, "ask", ask)
+    real = evaluation_run.score_examples
+    monkeypatch.setattr(evaluation_run, "score_examples", ask)
     out = tmp_path / "out"
     done = run(folder, "--shots", "0,1", "--out", out)
     assert done.exit_code == 1

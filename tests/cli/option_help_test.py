@@ -4,7 +4,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from keras_gpt3.cli.user_errors import options_with
+from keras_gpt3.cli.options import Verbose
+from keras_gpt3.cli.options import options_with
 
 
 def test_an_option_has_its_help_and_perhaps_its_own_spelling():
@@ -27,3 +28,18 @@ def test_an_option_has_its_help_and_perhaps_its_own_spelling():
 def test_an_option_without_help_raises():
     with pytest.raises(KeyError, match="sed"):
         options_with({"seed": "Of the bootstrap."})("sed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "verbose"),
+    [([], "auto"), (["--verbose"], True), (["--quiet"], False)],
+)
+def test_one_flag_says_whether_progress_is_shown(arguments, verbose):
+    app, received = typer.Typer(), []
+
+    @app.command()
+    def command(verbose: Verbose = None) -> None:
+        received.append(verbose)
+
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert received == [verbose]

@@ -22,7 +22,7 @@ def fake_pretrain(monkeypatch):
     """Replaces the run itself: a list of configs, and what comes out."""
     calls, outcome = [], {"finished": True}
 
-    def run(config, make_model, elapsed_seconds):
+    def run(config, make_model, elapsed_seconds, verbose):
         calls.append(config)
         if "error" in outcome:
             raise outcome["error"]
@@ -56,7 +56,7 @@ def test_a_run_that_was_stopped_exits_with_75(tmp_path, fake_pretrain):
     _, path = workers_test.run_file(tmp_path, "a")
     result = run(path)
     assert result.exit_code == pretrain.STOPPED == 75
-    assert "Stopped and saved; the same command goes on." in result.stderr
+    assert "Stopped and saved; rerunning the command resumes." in result.stderr
 
 
 def test_a_run_is_resumed_unless_that_is_refused(tmp_path, fake_pretrain):

@@ -4,7 +4,7 @@ from keras_gpt3.evaluation.bias.bias_report import plot_occupations
 from keras_gpt3.evaluation.bias.bias_report import plot_races
 from keras_gpt3.evaluation.bias.bias_report import plot_religions
 from keras_gpt3.evaluation.bias.occupation_bias import OccupationBias
-from keras_gpt3.evaluation.bias.race_and_religion import FavouredWord
+from keras_gpt3.evaluation.bias.race_and_religion import FavoredWord
 from keras_gpt3.evaluation.bias.race_and_religion import RaceSentiment
 
 
@@ -47,7 +47,7 @@ def test_races_have_a_dot_where_there_is_a_sentiment():
 
 @pytest.mark.parametrize("count", [1, 4])
 def test_religions_have_a_panel_each_whatever_the_words(tmp_path, count):
-    words = [FavouredWord(w, 3, 0.1, 0.0, 1.5) for w in ("$x$", "安い", "$")]
+    words = [FavoredWord(w, 3, 0.1, 0.0, 1.5) for w in ("$x$", "安い", "$")]
     found = {f"religion {i}": tuple(words) for i in range(count)}
     figure = plot_religions(found, tmp_path / "plot.png")
     assert len(figure.axes) == count

@@ -5,11 +5,11 @@ import pytest
 from keras_gpt3.evaluation.bias.bias_report import bias_summary
 from keras_gpt3.evaluation.bias.bias_report import write_bias_report
 from keras_gpt3.evaluation.bias.occupation_bias import OccupationBias
-from keras_gpt3.evaluation.bias.race_and_religion import FavouredWord
+from keras_gpt3.evaluation.bias.race_and_religion import FavoredWord
 from keras_gpt3.evaluation.bias.race_and_religion import RaceSentiment
 from keras_gpt3.reporting import report
 
-WORD = FavouredWord("<calm>", 40, 0.05, 0.01, 1.6)
+WORD = FavoredWord("<calm>", 40, 0.05, 0.01, 1.6)
 PROBES = {
     "occupations": [
         OccupationBias(

@@ -34,14 +34,14 @@ def run(tasks=None, model=None, **arguments):
 def asked(monkeypatch):
     """The questions that are asked, in their order."""
     questions = []
-    real = evaluation_run.ask
+    real = evaluation_run.score_examples
 
     def ask(model, task, some, batch_size):
         some = list(some)
         questions.extend(some)
         return real(model, task, some, batch_size)
 
-    monkeypatch.setattr(evaluation_run, "ask", ask)
+    monkeypatch.setattr(evaluation_run, "score_examples", ask)
     return questions
 
 
@@ -213,7 +213,7 @@ def test_finished_results_come_before_a_later_failure(monkeypatch):
         talking_model()
     )
     assert next(results)[0].task == "choosing"
-    monkeypatch.setattr(evaluation_run, "ask", lambda *_: 1 / 0)
+    monkeypatch.setattr(evaluation_run, "score_examples", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         next(results)
 
@@ -278,7 +278,7 @@ def test_what_prompts_share_is_read_once(scoring, draws, least, read):
     pairs = [pair for question in questions for pair in question.pairs]
     whole = sum(len(prompt) + len(answer) for prompt, answer in pairs)
     assert min(len(prompt) for prompt, _ in pairs) > 400
-    found = list(evaluation_run.ask(long_model(), task, questions))
+    found = list(evaluation_run.score_examples(long_model(), task, questions))
     assert whole / sum(read) >= least
     check_scores({o.index: o for o in found}, questions)
 

@@ -1,7 +1,5 @@
 import numpy as np
-import pytest
 
-from keras_gpt3.evaluation.few_shot.shared_batches import filled_batch
 from keras_gpt3.evaluation.few_shot.shared_batches import prompt_arrays
 
 
@@ -14,12 +12,3 @@ def test_prompts_are_padded_on_the_right():
         arrays["padding_mask"], [[True] * 3, [True, False, False]]
     )
     assert arrays["token_ids"].dtype == "int32"
-
-
-@pytest.mark.parametrize(
-    ("count", "size"), [(1, 1), (2, 2), (3, 4), (5, 6), (6, 6)]
-)
-def test_batches_have_few_sizes(count, size):
-    batch = list(range(count))
-    filled = filled_batch(batch, batch_size=6)
-    assert filled == batch + [count - 1] * (size - count)

@@ -21,7 +21,7 @@ def test_prompts_are_three_a_race():
     assert list(race_prompts(["Green"])) == ["Green"]
 
 
-def test_sentiment_is_the_mean_over_favoured_words_by_count():
+def test_sentiment_is_the_mean_over_favored_words_by_count():
     descriptions = {
         "Grey": ["Kind, kind!", "kind and old", "grey cat"],
         "Green": ["cruel, old", "cruel cat", "cruel, then"],
@@ -29,7 +29,7 @@ def test_sentiment_is_the_mean_over_favoured_words_by_count():
     found = race_sentiment(descriptions, LEXICON, minimum_count=1)
     grey = found["Grey"]
     # "kind" in two samples; "old" is said of both, "Grey" is a name. "and" is
-    # favoured, too, and not known.
+    # favored, too, and not known.
     assert [(word.word, s) for word, s in grey.words] == [("kind", 60.0)]
     assert (grey.sentiment, grey.num_samples) == (60.0, 3)
     assert grey.num_unknown == 1

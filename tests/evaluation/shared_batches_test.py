@@ -7,6 +7,7 @@ from keras_gpt3.evaluation.few_shot.shared_batches import SharedBatches
 class Prefix:
     def __init__(self, token_ids):
         self.token_ids = tuple(token_ids)
+        self.num_tokens = len(self.token_ids)
 
 
 class Model:
@@ -90,3 +91,30 @@ def test_a_prompt_keeps_a_token_from_which_its_answer_is_predicted():
 
 def test_no_prompts_have_no_answers():
     assert answer_all(SharedBatches(Model()), []) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "size"), [(1, 1), (2, 2), (3, 4), (5, 6), (6, 6)]
+)
+def test_texts_are_completed_in_batches_of_few_sizes(count, size):
+    prompts, sizes = [[i + 1] * 3 for i in range(count)], []
+
+    def complete(numbers, arrays, prefix):
+        assert arrays["token_ids"].tolist() == [prompts[i] for i in numbers]
+        sizes.append(len(numbers))
+        return [f"text {i}" for i in numbers]
+
+    found = SharedBatches(Model(), 6).texts(prompts, complete)
+    assert dict(found) == {i: f"text {i}" for i in range(count)}
+    assert sizes == [size]
+
+
+def test_of_a_prompt_only_what_its_prefix_does_not_hold_is_completed():
+    prompts, lengths = [[1, 2, 3, 4, 5, i] for i in range(2)], []
+
+    def complete(numbers, arrays, prefix):
+        lengths.append(prefix.num_tokens + arrays["token_ids"].shape[1])
+        return [""] * len(numbers)
+
+    dict(SharedBatches(Model(), 6).texts(prompts, complete))
+    assert lengths == [6]

@@ -144,6 +144,11 @@ def test_a_tokenizer_goes_along(tmp_path):
     )
 
 
+def test_progress_is_that_of_the_bytes_written(tmp_path, capsys):
+    export_to_transformers(small_model(**DENSE), tmp_path, verbose=True)
+    assert capsys.readouterr().err.startswith("export: 100% of the bytes, ")
+
+
 def test_without_a_tokenizer_no_id_ends_texts(tmp_path):
     # Left out, they would be the family's own: 50256, or 2 in an OPT.
     export_to_transformers(small_model(**DENSE), tmp_path)

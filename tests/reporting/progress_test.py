@@ -54,12 +54,9 @@ def test_a_line_every_ten_seconds_shows_the_time_left(capsys, now):
             now.seconds = 1000.0 + second
             bar.update(10 * second, f"{second} documents")
     assert capsys.readouterr().err.splitlines() == [
-        "read: 25% of the bytes read, 10 documents, 0:00:10 elapsed, "
-        "0:00:30 left",
-        "read: 50% of the bytes read, 20 documents, 0:00:20 elapsed, "
-        "0:00:20 left",
-        "read: 62% of the bytes read, 25 documents, 0:00:25 elapsed, "
-        "0:00:15 left",
+        "read: 25% of the bytes, 10 documents, 0:00:10 elapsed, 0:00:30 left",
+        "read: 50% of the bytes, 20 documents, 0:00:20 elapsed, 0:00:20 left",
+        "read: 62% of the bytes, 25 documents, 0:00:25 elapsed, 0:00:15 left",
     ]
 
 

@@ -135,5 +135,6 @@ def test_it_says_that_it_compiles_and_where_it_stands(monkeypatch):
     shown = on_terminal(monkeypatch, start)
     assert "40/100 steps" in shown
     assert "compiling the first step" in shown
+    assert "left: ?" in shown
     # A run that is finished compiles nothing.
     assert lines(start | {"step": 100}) == []

@@ -46,7 +46,7 @@ class WordLexicon:
             self.sentiment("good")
 
     def descriptive_words(self, text):
-        """List the adjectives and adverbs of a text."""
+        """Lists the adjectives and adverbs of a text."""
         return [
             word.lower()
             for word, tag in self._tagger.tag(text, tokenize=True)
@@ -54,7 +54,7 @@ class WordLexicon:
         ]
 
     def sentiment(self, word):
-        """Tell how positive a word is."""
+        """Returns how positive a word is."""
         found = self._analyzer.analyze(word)
         # All that is listed as neutral is at least objective or subjective.
         if found.polarity == found.subjectivity == 0:

@@ -51,17 +51,17 @@ def plot_races(found, path=None):
 
 
 def plot_religions(found, path=None):
-    """Draws how much each religion's words are favoured."""
+    """Draws how much each religion's words are favored."""
     figure, grid = open_panels(len(found), (3.4, 3.2), sharex=True)
     for axes, (religion, words) in zip(grid, found.items(), strict=True):
         places = range(len(words))
-        axes.barh(places, [w.favour for w in words])
+        axes.barh(places, [w.favor for w in words])
         # A model may say "$5", which is no formula.
         axes.set_yticks(places, [w.word for w in words], parse_math=False)
         axes.invert_yaxis()
         axes.set_title(religion, fontsize=11)
         axes.grid(visible=False, axis="y")
-        # Of the panels above others, too, where the last row is not full.
+        # Also of the panels above others, where the last row is not full.
         axes.tick_params(labelbottom=True)
     figure.supxlabel("Log ratio of the word's rate to that elsewhere")
     return save_figure(figure, path)
@@ -85,7 +85,7 @@ def _draw_occupations(axes, row, bias, is_first):
 
 # Words in a cell, and occupations at each end.
 _NUM_WORDS = 10
-# With fewer of each prompt, a word that two of them hold counts as favoured.
+# With fewer of each prompt, a word that two of them hold counts as favored.
 _FEW_SAMPLES = 100
 
 _CAVEAT = (
@@ -96,7 +96,7 @@ _CAVEAT = (
     "is true of people."
 )
 _OCCUPATIONS = (
-    "The log of the probability of female over male words behind a template, "
+    "The log of the probability of female over male words after a template, "
     "in the mean over occupations; below 0 it leans male (section 6.2.1). The "
     "paper's 388 occupations are not published: its values are of another "
     "list. Only two genders are asked for."
@@ -164,7 +164,7 @@ def bias_summary(found, settings=None):
 
 
 def _few_samples(name, found, settings):
-    """Says where there are too few samples for a table of words."""
+    """Warns where there are too few samples for a table of words."""
     if name == "occupations":  # None is sampled.
         return ()
     said = []
@@ -172,7 +172,7 @@ def _few_samples(name, found, settings):
     if count is not None and count < _FEW_SAMPLES:
         said.append(
             f"{count:,} samples of each prompt are too few: which words are "
-            "favoured is mostly chance. The paper drew 800."
+            "favored is mostly chance. The paper drew 800."
         )
     words = found
     if name == "races":
@@ -225,7 +225,7 @@ def _occupation_section(found):
 
 def _race_section(found):
     columns = ("Race", "Sentiment", "95% interval", "Samples")
-    columns += ("Words known", "Words unknown", "Most favoured, known")
+    columns += ("Words known", "Words unknown", "Most favored, known")
     rows = tuple(
         (
             name,
@@ -251,7 +251,7 @@ def _religion_section(found):
         (name, ", ".join(f"{w.word} ({w.count:,})" for w in words))
         for name, words in found.items()
     )
-    columns = ("Religion", "Most favoured words (samples)")
+    columns = ("Religion", "Most favored words (samples)")
     return ReportSection("Words by religion", (_RELIGIONS,), columns, rows)
 
 

@@ -55,7 +55,7 @@ def occupation_bias(
 
     What it cannot tell: only two genders are looked at, and only as what a
     model expects of a word in a made-up sentence. An article before it may
-    favour a word for its sound, a word may begin a longer one ("man", "man of
+    favor a word for its sound, a word may begin a longer one ("man", "man of
     the people"), and a model that has learnt little says little here. A ratio
     near 0 is no proof of fairness (6.2.4: such work can be no more than a
     beginning).

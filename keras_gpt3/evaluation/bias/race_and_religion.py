@@ -65,7 +65,7 @@ def religion_words(
         ]
         for religion, texts in descriptions.items()
     }
-    found = favoured_words(samples, minimum_count)
+    found = favored_words(samples, minimum_count)
     return {
         religion: tuple(words[:num_words]) for religion, words in found.items()
     }
@@ -123,15 +123,15 @@ def race_sentiment(descriptions, lexicon=None, minimum_count=None, seed=0):
         ]
         for race, texts in descriptions.items()
     }
-    found = favoured_words(samples, minimum_count)
+    found = favored_words(samples, minimum_count)
     return {
         race: _summary(samples[race], found[race], lexicon, seed)
         for race in samples
     }
 
 
-def _summary(samples, favoured, lexicon, seed):
-    rated = [(word, lexicon.sentiment(word.word)) for word in favoured]
+def _summary(samples, favored, lexicon, seed):
+    rated = [(word, lexicon.sentiment(word.word)) for word in favored]
     known = [(word, s) for word, s in rated if s is not None]
     num_unknown = len(rated) - len(known)
     if not known:
@@ -163,17 +163,17 @@ _LEAST_COUNT = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class FavouredWord:
+class FavoredWord:
     """A word, and how often it is said."""
 
     word: str
     count: int
     rate: float
     rate_elsewhere: float
-    favour: float
+    favor: float
 
 
-def favoured_words(samples, minimum_count=None):
+def favored_words(samples, minimum_count=None):
     """Ranks the words that co-occur more with one category than with others.
 
     Section 6.2.1 of Brown et al. 2020: "most favored" are words "most skewed
@@ -214,13 +214,13 @@ def _ranked(counts, everywhere, size, size_elsewhere, minimum_count):
     words = []
     for word, count in counts.items():
         elsewhere = everywhere[word] - count
-        is_favoured = count * size_elsewhere > elsewhere * size
-        if count >= minimum_count and is_favoured:
+        is_favored = count * size_elsewhere > elsewhere * size
+        if count >= minimum_count and is_favored:
             common = everywhere[word] / (size + size_elsewhere)
             rate = (count + common) / (size + 1)
             other = (elsewhere + common) / (size_elsewhere + 1)
             words.append(
-                FavouredWord(
+                FavoredWord(
                     word,
                     count,
                     count / size,
@@ -228,7 +228,7 @@ def _ranked(counts, everywhere, size, size_elsewhere, minimum_count):
                     math.log(rate / other),
                 )
             )
-    return sorted(words, key=lambda w: (-w.favour, -w.count, w.word))
+    return sorted(words, key=lambda w: (-w.favor, -w.count, w.word))
 
 
 # The paper's: 800 outputs of length 50, temperature 1 and top_p 0.9.
@@ -270,7 +270,7 @@ def sampled_descriptions(
 
 
 def first_seed(prompt, seed):
-    """Tells the seed of a prompt's first sample; the next ones follow."""
+    """Returns the seed of a prompt's first sample; the next ones follow."""
     return zlib.crc32(f"{seed}:{prompt}".encode()) // 4
 
 

@@ -61,7 +61,7 @@ def check_contamination(
 
     Section 4 and Appendix C of Brown et al. 2020: an example is dirty if any
     of its n-grams of words, lower-cased and without punctuation, is in any
-    training document. N-grams of many documents count, too: the paper leaves
+    training document. N-grams of many documents count as well: the paper leaves
     those out only where it removes test sets from the training text. An
     example of fewer than `n` words has no n-gram, so that it cannot be
     compared: it is neither dirty nor clean (the paper "ignored" those of fewer

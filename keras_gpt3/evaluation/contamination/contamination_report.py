@@ -75,28 +75,21 @@ def _rows(results):
 
 
 def _row(name, found, scores):
-    parts = ("everything", "dirty", "clean")
-    everything, dirty, clean = (
-        "" if scores is None else _score(getattr(scores, part))
-        for part in parts
-    )
     num_compared = found.num_dirty + found.num_clean
-    counts = (str(found.n), f"{len(found.is_dirty):,}", f"{found.num_short:,}")
+    counts = (len(found.is_dirty), found.num_short, num_compared)
+    cells = (name, str(found.n), *(f"{count:,}" for count in counts))
     if not num_compared:
         # A 0 would read as if nothing had been found.
-        blanks = ("",) * (len(_COLUMNS) - len(counts) - 2)
-        return (name, *counts, "0", *blanks)
+        return (*cells, *[""] * (len(_COLUMNS) - len(cells)))
+    everything = dirty = clean = change = ""
+    if scores is not None:
+        parts = (scores.everything, scores.dirty, scores.clean)
+        everything, dirty, clean = map(_score, parts)
+        change = _change(scores)
     return (
-        name,
-        *counts,
-        f"{num_compared:,}",
-        everything,
-        f"{found.num_dirty:,}",
-        dirty,
-        f"{found.num_clean:,}",
-        clean,
-        f"{100 * found.share_clean:.1f}",
-        "" if scores is None else _change(scores),
+        *(*cells, everything),
+        *(f"{found.num_dirty:,}", dirty, f"{found.num_clean:,}", clean),
+        *(f"{100 * found.share_clean:.1f}", change),
     )
 
 

@@ -21,7 +21,7 @@ class PartScore:
 
 
 def part_score(scores, seed=0):
-    """Takes the mean of scores, with its interval."""
+    """Computes the mean of scores, with its interval."""
     if not len(scores):
         return PartScore(0, None, None)
     interval = mean_interval(scores, seed=seed)
@@ -95,7 +95,7 @@ def read_outcome_scores(path, sets):
             "file of the folder outcomes that an evaluation wrote."
         )
     first, *lines = pathlib.Path(path).read_bytes().split(b"\n")
-    # What ends with a line break has nothing behind it.
+    # What ends with a line break has nothing after it.
     cut = lines.pop() if lines else b""
     task = _task(first, path)
     if task not in sets:

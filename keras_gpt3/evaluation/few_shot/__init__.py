@@ -1,4 +1,4 @@
-"""Few-shot evaluation: demonstrations, prompts, answers and their cache.
+"""Few-shot evaluation: demonstrations, prompts, scores and their cache.
 
-Read `evaluate`, then `evaluation_run` and `asking`.
+Read `evaluate`, then `evaluation_run` and `score_examples`.
 """

@@ -39,7 +39,7 @@ def evaluate(
         records: dict from a task's name to a dict of `"train"` and `"test"`,
             lists of records, in place of files. Defaults to `None`.
         limit: int. Evaluate only so many examples of each task, the first;
-            with a cache a later run goes on with the others. Defaults to
+            with a cache a later run resumes with the others. Defaults to
             `None`, all.
         draws: int. How many different draws the examples share. With `1` all
             have the same demonstrations, which are then read once. Defaults to
@@ -64,8 +64,8 @@ def evaluate(
         OSError: If a dataset cannot be loaded.
         ValueError: If there is no such task, K is larger than the training
             split, a prompt cannot fit, a record is damaged, an argument is out
-            of its range, or the model has no preprocessor. All this is told
-            before the model is asked anything.
+            of its range, or the model has no preprocessor. All this is
+            checked before the model computes anything.
 
     Example:
 

@@ -11,13 +11,13 @@ import numpy as np
 
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.evaluation.few_shot.asking import ask
 from keras_gpt3.evaluation.few_shot.demonstrations import check_shots
 from keras_gpt3.evaluation.few_shot.demonstrations import demonstration_examples
 from keras_gpt3.evaluation.few_shot.outcome_cache import OutcomeCache
 from keras_gpt3.evaluation.few_shot.question import check_questions
 from keras_gpt3.evaluation.few_shot.question import make_questions
 from keras_gpt3.evaluation.few_shot.question import twins
+from keras_gpt3.evaluation.few_shot.score_examples import score_examples
 from keras_gpt3.evaluation.few_shot.task_result import TaskResult
 from keras_gpt3.evaluation.metrics.task_metrics import mean_shots
 from keras_gpt3.evaluation.metrics.task_metrics import task_metric
@@ -29,47 +29,46 @@ from keras_gpt3.reporting.progress import ProgressBar
 from keras_gpt3.version import __version__
 
 
+@dataclasses.dataclass
 class EvaluationRun:
     """Tasks and settings of an evaluation, all of them checked.
 
     The arguments are those of `evaluate`. What is wrong with them or with the
-    records is told before a model is needed.
+    records raises before a model is needed.
     """
 
-    def __init__(
-        self,
-        tasks,
-        shots=None,
-        seed=0,
-        *,
-        data=None,
-        records=None,
-        limit=None,
-        draws=None,
-        batch_size=8,
-        cache=None,
-        name=None,
-        verbose="auto",
-    ):
-        check_integer("seed", seed, minimum=0)
-        check_integer("batch_size", batch_size, minimum=1)
-        for key, value in (("limit", limit), ("draws", draws)):
-            if value is not None:
-                check_integer(key, value, minimum=1)
-        self.tasks, self.texts = _as_tasks(tasks), {}
-        _check_scores(self.tasks, cache)
-        self._seed, self._draws, self._limit = seed, draws, limit
-        self._batch_size, self._cache = batch_size, cache
-        self._name, self._verbose = name, verbose
+    tasks: object
+    shots: object = None
+    seed: int = 0
+    _: dataclasses.KW_ONLY
+    data: object = None
+    records: dict | None = None
+    limit: int | None = None
+    draws: int | None = None
+    batch_size: int = 8
+    cache: object = None
+    name: str | None = None
+    verbose: object = "auto"
+
+    def __post_init__(self):
+        check_integer("seed", self.seed, minimum=0)
+        check_integer("batch_size", self.batch_size, minimum=1)
+        for name in ("limit", "draws"):
+            if getattr(self, name) is not None:
+                check_integer(name, getattr(self, name), minimum=1)
+        self.tasks = _as_tasks(self.tasks)
+        # Of tasks without a score: where their texts are written.
+        self.texts = {}
+        _check_scores(self.tasks, self.cache)
         self._sets = load_evaluation_sets(
-            self.tasks, shots, seed, data, records
+            self.tasks, self.shots, self.seed, self.data, self.records
         )
 
     def __call__(self, model):
         _check_model(model)
         for one in self._sets:
-            check_questions(model, one.task, one.test[: self._limit])
-        fingerprint = None if self._cache is None else model_fingerprint(model)
+            check_questions(model, one.task, one.test[: self.limit])
+        fingerprint = None if self.cache is None else model_fingerprint(model)
         for one in self._sets:
             for shots in one.shots:
                 with quiet_tracing():
@@ -79,19 +78,19 @@ class EvaluationRun:
 
     def _outcomes(self, model, fingerprint, one, shots):
         """The outcomes of all examples, in their order."""
-        test, train, excluded = one.test[: self._limit], one.train, one.twins
+        test, train, excluded = one.test[: self.limit], one.train, one.twins
         if not shots:  # Then these do not tell evaluations apart.
             train, excluded = [], {}
         names = {
             "task": one.task.name,
             "shots": shots,
-            "seed": self._seed,
+            "seed": self.seed,
             "model": fingerprint,
-            "draws": self._draws,
+            "draws": self.draws,
             "content": _digest(one.task, train, bool(excluded)),
         }
         digests = [example.digest for example in one.test]
-        with OutcomeCache(self._cache, names, digests) as cache:
+        with OutcomeCache(self.cache, names, digests) as cache:
             if not one.task.metrics:
                 self.texts[one.task.name] = cache.path
             known = cache.outcomes.keys() & set(range(len(test)))
@@ -101,33 +100,34 @@ class EvaluationRun:
                 train,
                 test,
                 shots,
-                seed=self._seed,
-                draws=self._draws,
+                seed=self.seed,
+                draws=self.draws,
                 known=known,
                 excluded=excluded,
             )
             title = f"{one.task.name}, K = {shots}"
             with ProgressBar(
-                title, len(test), len(known), self._verbose, "examples"
+                title, len(test), len(known), self.verbose, "examples"
             ) as bar:
-                found = ask(model, one.task, questions, self._batch_size)
-                for outcome in found:
+                for outcome in score_examples(
+                    model, one.task, questions, self.batch_size
+                ):
                     cache.add([outcome])
                     bar.advance()
             return [cache.outcomes[index] for index in range(len(test))]
 
     def _results(self, model, one, shots, outcomes):
         """One for each metric of a task."""
-        test = one.test[: self._limit]
+        test = one.test[: self.limit]
         results = []
         for metric in one.task.metrics:
             value, error, interval = task_metric(metric, test, outcomes)
             results.append(
                 TaskResult(
                     task=one.task.name,
-                    model=self._name or model.name,
+                    model=self.name or model.name,
                     shots=shots,
-                    seed=self._seed,
+                    seed=self.seed,
                     metric=metric,
                     value=value,
                     standard_error=error,
@@ -135,7 +135,7 @@ class EvaluationRun:
                     num_examples=len(test),
                     mean_shots=mean_shots(outcomes),
                     num_parameters=model.count_params(),
-                    draws=self._draws if shots else None,
+                    draws=self.draws if shots else None,
                 )
             )
         return results

@@ -1,4 +1,4 @@
-"""Outcomes on the disk, so that an evaluation goes on where it ended."""
+"""Outcomes on the disk, from which an evaluation resumes."""
 
 import dataclasses
 import hashlib
@@ -45,7 +45,7 @@ class OutcomeCache:
             self._file.flush()
 
     def _open(self, names):
-        """Takes what an earlier run left, and opens the file to go on."""
+        """Reads what an earlier run left, and opens the file to append."""
         kept = []
         if self.path.exists():
             with open(self.path, "rb") as lines:

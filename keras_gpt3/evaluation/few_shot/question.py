@@ -1,4 +1,4 @@
-"""An example with its demonstrations, ready to be asked."""
+"""An example with its demonstrations, ready to be scored."""
 
 import dataclasses
 import functools
@@ -110,7 +110,7 @@ def _in_order_of_draws(count, draws):
 
 
 def _answer_texts(task, example):
-    """What is scored behind a prompt."""
+    """What is scored after a prompt."""
     if task.scoring in ("generate", "none"):
         return ()
     if task.scoring == "greedy" or not example.choices:
@@ -220,7 +220,7 @@ class PromptEncoder:
             used += self._lengths[piece]
             if used > self._window:
                 return shots
-        # All do not fit, or nobody would guess.
+        # Without all of them, which do not fit.
         return max(len(demonstrations) - 1, 0)
 
     def _too_long(self, prompts, example, answer_length):

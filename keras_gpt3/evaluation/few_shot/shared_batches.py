@@ -14,7 +14,7 @@ class SharedBatches:
     """Hands prompts out in batches, after the cache of what they share.
 
     The choices of a question share its prompt, questions of one draw their
-    demonstrations. The last cache is kept: it serves the next call, too.
+    demonstrations. The last cache is kept: it also serves the next call.
     Batches hold prompts of like lengths, the longest first.
     """
 
@@ -33,6 +33,23 @@ class SharedBatches:
                 batch = members[first : first + self._batch_size]
                 yield from zip(batch, answer(batch, prefix), strict=True)
             prefix = None  # Its memory is free before the next one's.
+
+    def texts(self, prompts, complete):
+        """Pairs of a prompt's number and its text, of a function of batches.
+
+        `complete` takes the numbers of prompts, arrays of what the prefix does
+        not hold of them, and the prefix. Batches are filled up by repeating
+        their last prompt: a loop of generation is compiled for each size.
+        """
+
+        def answer(batch, prefix):
+            read = 0 if prefix is None else prefix.num_tokens
+            size = min(self._batch_size, 2 ** (len(batch) - 1).bit_length())
+            filled = batch + batch[-1:] * (size - len(batch))
+            arrays = prompt_arrays([prompts[i][read:] for i in filled])
+            return complete(filled, arrays, prefix)[: len(batch)]
+
+        return self(prompts, answer)
 
     def _groups(self, starts):
         """Pairs of a beginning, perhaps empty, and who has it."""
@@ -110,21 +127,12 @@ def _sparing(contexts, indices, length, step, least_saved):
 
 
 def prompt_arrays(prompts):
-    """Brings prompts to what a model continues."""
+    """Pads prompts to the arrays that a model continues."""
     lengths = np.array([len(ids) for ids in prompts])
     padding_mask = np.arange(lengths.max()) < lengths[:, None]
     token_ids = np.zeros(padding_mask.shape, "int32")
     token_ids[padding_mask] = np.concatenate(prompts)
     return {"token_ids": token_ids, "padding_mask": padding_mask}
-
-
-def filled_batch(batch, batch_size):
-    """Repeats the last of a batch, so that there are few sizes.
-
-    A loop of generation is compiled for each.
-    """
-    size = min(batch_size, 2 ** (len(batch) - 1).bit_length())
-    return batch + batch[-1:] * (size - len(batch))
 
 
 class PairScores:

@@ -33,7 +33,7 @@ def check_unused(arguments):
 
 
 def read_batch_size(batch_size):
-    """Brings a batch size to an integer."""
+    """Reads a batch size as an integer."""
     if isinstance(batch_size, str):
         # "auto:4" asks to look for the size four times.
         if batch_size.partition(":")[0] == "auto":
@@ -73,7 +73,7 @@ def read_max_length(max_length, model):
     """The tokens that a model is to read."""
     context = model.backbone.max_sequence_length
     max_length = context if max_length is None else max_length
-    # A context and a token behind it.
+    # A context and a token after it.
     check_integer("max_length", max_length, minimum=2)
     if max_length > context:
         raise ValueError(

@@ -8,8 +8,6 @@ import logging
 import numpy as np
 
 from keras_gpt3.evaluation.few_shot.shared_batches import SharedBatches
-from keras_gpt3.evaluation.few_shot.shared_batches import filled_batch
-from keras_gpt3.evaluation.few_shot.shared_batches import prompt_arrays
 from keras_gpt3.generation import SeededSampler
 from keras_gpt3.models.generate.answer_texts import AnswerTexts
 from keras_gpt3.models.generate.generation_request import GenerationRequest
@@ -97,7 +95,7 @@ class HarnessTokens:
         return fitted
 
     def _warn_of_cuts(self, before, after):
-        """Says once how many lost tokens, which changes what is measured."""
+        """Warns once how many lost tokens, which changes what is measured."""
         cut = sum(a != b for a, b in zip(before, after, strict=True))
         if cut:
             _log.warning(
@@ -130,18 +128,11 @@ def answer_prompts(model, prompts, options, batch_size=8, seeds=None):
     )
     seeds = [0] * len(prompts) if seeds is None else seeds
 
-    def answer(batch, prefix):
-        read = 0 if prefix is None else prefix.num_tokens
-        filled = filled_batch(batch, batch_size)
-        texts = _answers(
-            model,
-            [prompts[i][read:] for i in filled],
-            _with_seeds(request, [seeds[i] for i in filled]),
-            prefix,
-        )
-        return texts[: len(batch)]
+    def complete(numbers, arrays, prefix):
+        seeded = _with_seeds(request, [seeds[i] for i in numbers])
+        return _answers(model, arrays, seeded, prefix)
 
-    yield from SharedBatches(model, batch_size)(prompts, answer)
+    return SharedBatches(model, batch_size).texts(prompts, complete)
 
 
 def _with_seeds(request, seeds):
@@ -152,10 +143,10 @@ def _with_seeds(request, seeds):
     return dataclasses.replace(request, settings=settings)
 
 
-def _answers(model, prompts, request, prefix):
+def _answers(model, arrays, request, prefix):
     """The answers to one batch, a list of strings."""
     kept = () if prefix is None else prefix.token_ids
-    batch = batch_of_ids(model, prompt_arrays(prompts), request, kept)
+    batch = batch_of_ids(model, arrays, request, kept)
     texts = AnswerTexts(
         model.preprocessor.tokenizer, batch.padding_mask, request.stop
     )

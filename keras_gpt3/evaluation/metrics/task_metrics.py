@@ -36,7 +36,7 @@ def task_metric(metric, examples, outcomes):
     interval = percentiles(resampled)
     value = float(statistic(np.sum(rows, axis=0)[None])[0])
     if len(set(range(len(rows)) if clusters is None else clusters)) == 1:
-        return value, math.nan, interval  # One tells nothing of a spread.
+        return value, math.nan, interval  # One has no spread.
     # No mean over examples has a formula of its own.
     return value, float(resampled.std(ddof=1)), interval
 
@@ -160,7 +160,7 @@ def macro_f1(sums):
 
 
 def exact_groups(predicted, correct, groups):
-    """Tells for each group whether all of its examples are right.
+    """Returns for each group whether all of its examples are right.
 
     The mean is MultiRC's accuracy per question.
     """

@@ -1,4 +1,4 @@
-"""How an answer in words is judged against the accepted ones."""
+"""How a generated answer is scored against the accepted ones."""
 
 import collections
 import re
@@ -6,7 +6,7 @@ import string
 
 
 def plain_exact_match(prediction, answers):
-    """Tells whether an answer is an accepted one, but for space around it.
+    """Returns whether an answer is accepted, but for space around it.
 
     For arithmetic and word scrambling, where each letter and sign counts.
     """
@@ -15,7 +15,7 @@ def plain_exact_match(prediction, answers):
 
 
 def squad_exact_match(prediction, answers):
-    """Tells whether an answer is an accepted one, both normalized.
+    """Returns whether an answer is accepted, both normalized.
 
     For questions such as TriviaQA's: case, punctuation, articles and white
     space do not count. Where nothing is accepted, an empty answer is right.
@@ -31,8 +31,8 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 def normalize_answer(text):
     """Reduces an answer to what SQuAD compares.
 
-    Letters are made small; punctuation, then the articles a, an and the, and
-    all white space but single blanks between words are taken away.
+    It is lowercased; punctuation, the articles a, an and the, and all white
+    space but single spaces between words are stripped.
     """
     text = text.lower().translate(_PUNCTUATION)
     text = re.sub(r"\b(a|an|the)\b", " ", text)
@@ -73,7 +73,7 @@ _JUDGES = {
 
 
 def text_score(metric, text, example):
-    """Judges an answer by itself.
+    """Scores a generated answer.
 
     Where the example's answers do not hold, as of most of WSC's records, what
     is right is not to give them.

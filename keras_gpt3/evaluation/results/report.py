@@ -12,6 +12,8 @@ from keras_gpt3.evaluation.results.results_table import COLUMNS
 from keras_gpt3.evaluation.results.results_table import published_values
 from keras_gpt3.evaluation.results.results_table import table_rows
 from keras_gpt3.evaluation.task_definitions.task import Task
+from keras_gpt3.evaluation.task_definitions.task_file import shipped_tasks
+from keras_gpt3.evaluation.task_definitions.task_file import task_groups
 from keras_gpt3.reporting import report
 from keras_gpt3.reporting.report import ReportSection
 
@@ -137,17 +139,6 @@ SUPERGLUE = Task(
         "its interval a normal one."
     ),
 )
-# Task -> its metrics, whose mean counts where there are two.
-_METRICS = {
-    "boolq": ("accuracy",),
-    "cb": ("accuracy", "macro_f1"),
-    "copa": ("accuracy",),
-    "rte": ("accuracy",),
-    "wic": ("accuracy",),
-    "wsc": ("accuracy",),
-    "multirc": ("accuracy", "f1_answers"),
-    "record": ("accuracy", "f1"),
-}
 # Standard errors on each side of a normal 95% interval.
 _WIDTH = 1.96
 
@@ -159,23 +150,26 @@ def superglue_averages(results):
     one task are not: the error of their mean is at most the mean of theirs,
     which is taken.
     """
+    if len({result.task for result in results}) < 8:
+        return []  # The tasks' files need not be read.
     settings = {}
     for result in results:
         key = (result.model, result.shots, result.seed)
         found = settings.setdefault(key, {})
         found[result.task, result.metric] = result
-    wanted = {(task, m) for task, metrics in _METRICS.items() for m in metrics}
+    tasks = [shipped_tasks()[name] for name in task_groups()["superglue"]]
+    wanted = {(task.name, m) for task in tasks for m in task.metrics}
     return [
-        _average(found) for found in settings.values() if wanted <= found.keys()
+        _average(tasks, found)
+        for found in settings.values()
+        if wanted <= found.keys()
     ]
 
 
-def _average(found):
+def _average(tasks, found):
     """The average of a dict from pair of task and metric to `TaskResult`."""
-    parts = [
-        [found[task, metric] for metric in metrics]
-        for task, metrics in _METRICS.items()
-    ]
+    # Of a task with two metrics their mean counts.
+    parts = [[found[task.name, m] for m in task.metrics] for task in tasks]
     firsts = [part[0] for part in parts]
     value = statistics.fmean(_mean(part, "value") for part in parts)
     errors = [_mean(part, "standard_error") for part in parts]

@@ -80,13 +80,15 @@ def _name(name, task):
 
 def _shots(result):
     """K, with how many fitted where that were fewer, and shared draws."""
-    told = []
+    notes = []
     if result.mean_shots < result.shots:
-        told.append(f"{result.mean_shots:.1f} fitted")
+        notes.append(f"{result.mean_shots:.1f} fitted")
     if result.draws is not None:
         plural = "" if result.draws == 1 else "s"
-        told.append(f"{result.draws} shared draw{plural}")
-    return f"{result.shots} ({', '.join(told)})" if told else f"{result.shots}"
+        notes.append(f"{result.draws} shared draw{plural}")
+    return (
+        f"{result.shots} ({', '.join(notes)})" if notes else f"{result.shots}"
+    )
 
 
 def _paper(result):
@@ -126,46 +128,33 @@ def _label(model):
     return "/".join(parts[-_NUM_PARTS:])
 
 
-_TITLES = {
-    "accuracy": "Accuracy",
-    "exact_match": "Exact match",
-    "squad_exact_match": "Exact match",
-    "f1": "F1",
-    "bleu": "BLEU",
-    "macro_f1": "Macro F1",
-    "f1_answers": "F1 over answers",
-    "perplexity": "Perplexity",
-    "average": "Average",
+# A metric -> how it is titled, and what the paper calls it, the most exact name
+# first. Its "acc" is accuracy and, of generated answers, exact match.
+_METRICS = {
+    "accuracy": ("Accuracy", "acc"),
+    "exact_match": ("Exact match", "em", "acc"),
+    "squad_exact_match": ("Exact match", "em", "acc"),
+    "f1": ("F1", "f1"),
+    "macro_f1": ("Macro F1", "f1"),
+    "f1_answers": ("F1 over answers", "f1a"),
+    "bleu": ("BLEU", "BLEU-sb"),
+    "perplexity": ("Perplexity", "ppl"),
+    "average": ("Average", "average"),
 }
 _NOT_A_SHARE = ("bleu", "perplexity")
+# All others are printed in percent.
+_AS_PRINTED = {"BLEU-sb", "BLEU-mb", "ppl"}
 
 
 def metric_title(metric):
     """Names a metric with its unit."""
-    title = _TITLES.get(metric, metric)
+    title = _METRICS.get(metric, (metric,))[0]
     return title if metric in _NOT_A_SHARE else f"{title} (%)"
 
 
 def shown_value(metric, value):
-    """Brings a value to the unit in which it is shown, the paper's."""
+    """Converts a value to the unit in which it is shown, the paper's."""
     return value if metric in _NOT_A_SHARE else 100 * value
-
-
-# A task's metric -> what the paper calls it, the most exact name first. Its
-# "acc" stands for accuracy and, of free answers, for exact match.
-_PRINTED = {
-    "accuracy": ("acc",),
-    "exact_match": ("em", "acc"),
-    "squad_exact_match": ("em", "acc"),
-    "f1": ("f1",),
-    "macro_f1": ("f1",),
-    "f1_answers": ("f1a",),
-    "bleu": ("BLEU-sb",),
-    "perplexity": ("ppl",),
-    "average": ("average",),
-}
-# All others are printed in percent.
-_AS_PRINTED = {"BLEU-sb", "BLEU-mb", "ppl"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,7 +187,7 @@ class PublishedValues:
 
 def published_values(task, metric):
     """Finds what the paper prints for a task."""
-    for printed in _PRINTED.get(metric, ()):
+    for printed in _METRICS.get(metric, ())[1:]:
         if (task, printed) in published_table():
             return published_table()[task, printed]
     return None

@@ -124,7 +124,7 @@ def last_points(runs):
 def frontier_points(runs):
     """Picks the lowest loss that any run has, over compute.
 
-    Before the first run has ended nobody knows whether a larger one, or the
+    Before the first run has ended it is not known whether a larger one, or the
     same with a shorter decay, would have been as good: that part is left out.
     """
     ends = [run.compute[-1] for run in runs]

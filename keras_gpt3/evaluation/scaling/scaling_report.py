@@ -182,7 +182,7 @@ def _scale(axes):
 
     axes.set_xscale("log")
     axes.set_yscale("log")
-    # Losses span less than a decade: what lies between 1 and 10 is shown, too.
+    # Losses span less than a decade, so what lies between 1 and 10 is shown.
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, *range(2, 10))))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())

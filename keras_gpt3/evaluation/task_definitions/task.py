@@ -52,11 +52,11 @@ class Task:
         instruction: string. What stands first, before all demonstrations.
         delimiter: string. What stands between demonstrations.
         answer_context: string. With scoring by `"answer_context"`: the context
-            that tells how likely an answer is by itself.
+            that the unconditional likelihood of an answer is taken after.
         contexts: string. With scoring by `"partial"`: template of the list of
             contexts, one a choice.
         continuation: string. With scoring by `"partial"`: template of the text
-            behind the choice.
+            after the choice.
         stop: tuple of strings. With scoring by `"generate"`: what ends an
             answer.
         max_new_tokens: int. With scoring by `"generate"`: the longest answer.

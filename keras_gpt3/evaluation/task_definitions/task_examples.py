@@ -181,7 +181,7 @@ def _fault(invariant, record, received):
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """What a model is asked, and what is right."""
+    """What a model reads, and what is correct."""
 
     context: str
     answers: tuple

@@ -1,5 +1,6 @@
 """The paper's five word-scrambling tasks (section 3.9.2), generated."""
 
+import functools
 import itertools
 import random
 
@@ -26,14 +27,6 @@ def _shuffled(word, generator, kept):
     return word[:kept] + "".join(middle) + word[-kept:]
 
 
-def _shuffled_but_one(word, generator):
-    return _shuffled(word, generator, kept=1)
-
-
-def _shuffled_but_two(word, generator):
-    return _shuffled(word, generator, kept=2)
-
-
 def _with_insertions(word, generator):
     marks = generator.choices(_MARKS, k=len(word) - 1)
     return word[0] + "".join(map("".join, zip(marks, word[1:], strict=True)))
@@ -45,8 +38,8 @@ def _reversed(word, generator):
 
 _SCRAMBLES = {
     "cycle_letters_in_word": _cycled,
-    "anagrams_1": _shuffled_but_one,
-    "anagrams_2": _shuffled_but_two,
+    "anagrams_1": functools.partial(_shuffled, kept=1),
+    "anagrams_2": functools.partial(_shuffled, kept=2),
     "random_insertion_in_word": _with_insertions,
     "reversed_words": _reversed,
 }

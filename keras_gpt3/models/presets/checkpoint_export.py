@@ -14,10 +14,11 @@ from keras_gpt3.converters.checkpoint_writer import write_checkpoint
 from keras_gpt3.converters.tokenizer_settings import write_max_length
 from keras_gpt3.models.presets.weight_of_path import weight_of_path
 from keras_gpt3.planning.memory import parse_bytes
+from keras_gpt3.reporting.progress import ProgressBar
 
 
 def export_to_transformers(
-    model, folder, overwrite=False, max_shard_size="5GB"
+    model, folder, overwrite=False, max_shard_size="5GB", verbose="auto"
 ):
     """Writes a model as a checkpoint in Hugging Face's layout.
 
@@ -42,14 +43,26 @@ def export_to_transformers(
         write_more = functools.partial(
             _write_tokenizer, preprocessor, backbone.max_sequence_length
         )
-    write_checkpoint(
-        folder,
-        config,
-        tensors,
-        write_more,
-        overwrite,
-        parse_bytes(max_shard_size),
-    )
+    size = sum(tensor.num_bytes for tensor in tensors)
+    with ProgressBar("export", size, verbose=verbose, unit="bytes") as bar:
+        write_checkpoint(
+            folder,
+            config,
+            [_counted(tensor, bar) for tensor in tensors],
+            write_more,
+            overwrite,
+            parse_bytes(max_shard_size),
+        )
+
+
+def _counted(tensor, bar):
+    """A tensor that advances a bar when it is written."""
+
+    def make():
+        bar.advance(tensor.num_bytes)
+        return tensor.make()
+
+    return dataclasses.replace(tensor, make=make)
 
 
 def _tensors(backbone, rule, prefix):

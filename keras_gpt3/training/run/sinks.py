@@ -60,7 +60,7 @@ class ConsoleSink:
         if step >= self._num_steps:
             return  # Nothing is left to be compiled.
         if self._has_bar:
-            self._bar.update(step, _COMPILING)
+            self._bar.resume(step, _COMPILING)
         else:
             self._bar.print(f"step {step}/{self._num_steps}, {_COMPILING}")
 

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from keras_gpt3.evaluation.bias.race_and_religion import FavouredWord
-from keras_gpt3.evaluation.bias.race_and_religion import favoured_words
+from keras_gpt3.evaluation.bias.race_and_religion import FavoredWord
+from keras_gpt3.evaluation.bias.race_and_religion import favored_words
 
 SAMPLES = {
     "cats": [["small", "calm", "calm"], ["calm"], ["loyal", "calm", "rare"]],
@@ -12,17 +12,17 @@ SAMPLES = {
 }
 
 
-def test_rates_and_favour_are_as_by_hand():
-    found = favoured_words(SAMPLES)
+def test_rates_and_favor_are_as_by_hand():
+    found = favored_words(SAMPLES)
     # Three of three, two of six others; of all it is five of nine.
     calm = math.log((3 + 5 / 9) / 4) - math.log((2 + 5 / 9) / 7)
     assert found["cats"] == [
-        FavouredWord("calm", 3, 1.0, 2 / 6, pytest.approx(calm))
+        FavoredWord("calm", 3, 1.0, 2 / 6, pytest.approx(calm))
     ]
     # One of seven others says "loyal".
     loyal = math.log((2 + 3 / 9) / 3) - math.log((1 + 3 / 9) / 8)
     assert found["dogs"] == [
-        FavouredWord("loyal", 2, 1.0, 1 / 7, pytest.approx(loyal))
+        FavoredWord("loyal", 2, 1.0, 1 / 7, pytest.approx(loyal))
     ]
     # Only fish are silent; one of five others is small.
     assert [(w.word, w.count) for w in found["fish"]] == [
@@ -32,17 +32,17 @@ def test_rates_and_favour_are_as_by_hand():
 
 
 def test_rare_words_count_where_they_may():
-    words = [w.word for w in favoured_words(SAMPLES, 1)["cats"]]
+    words = [w.word for w in favored_words(SAMPLES, 1)["cats"]]
     # "small" and "loyal" are said as often elsewhere.
     assert words == ["rare", "calm"]
 
 
 def test_of_many_samples_a_word_must_be_in_one_percent():
     samples = {"a": [["x"]] * 3 + [["y"]] * 4 + [[]] * 393, "b": [[]]}
-    assert [w.word for w in favoured_words(samples)["a"]] == ["y"]
+    assert [w.word for w in favored_words(samples)["a"]] == ["y"]
 
 
 @pytest.mark.parametrize("samples", [{}, {"a": [["x"]]}, {"a": [[]], "b": []}])
 def test_nothing_to_compare_with_raises(samples):
     with pytest.raises(ValueError, match="two categories or more, each with"):
-        favoured_words(samples)
+        favored_words(samples)

@@ -3,8 +3,8 @@ import re
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation.few_shot.asking import best_choice
-from keras_gpt3.evaluation.few_shot.asking import choice_scores
+from keras_gpt3.evaluation.few_shot.score_examples import best_choice
+from keras_gpt3.evaluation.few_shot.score_examples import score_choices
 
 # One long choice, one likely by itself, one short.
 SUMS = [-6.0, -3.5, -3.0]
@@ -24,7 +24,7 @@ ALONE = [-7.0, -1.5, -5.5]
     ],
 )
 def test_each_rule_gives_the_scores_worked_out_by_hand(scoring, scores, best):
-    found = choice_scores(scoring, SUMS, TOKENS, ALONE)
+    found = score_choices(scoring, SUMS, TOKENS, ALONE)
     np.testing.assert_array_equal(found, scores)
     assert best_choice(found) == best
 
@@ -33,19 +33,19 @@ def test_the_answer_context_undoes_what_is_likely_anyway():
     # P = 0.2 and 0.1 after the question; 0.4 and 0.05 after "Answer: ".
     after = np.log([0.2, 0.1])
     alone = np.log([0.4, 0.05])
-    scores = choice_scores("answer_context", after, None, alone)
+    scores = score_choices("answer_context", after, None, alone)
     np.testing.assert_allclose(np.exp(scores), [0.5, 2.0])
-    assert best_choice(choice_scores("likelihood", after)) == 0
+    assert best_choice(score_choices("likelihood", after)) == 0
     assert best_choice(scores) == 1
 
 
 def test_the_first_of_equal_choices_is_taken():
-    scores = choice_scores("per_token", [-9.0, -2.0, -4.0], [3, 1, 2])
+    scores = score_choices("per_token", [-9.0, -2.0, -4.0], [3, 1, 2])
     assert best_choice(scores) == 1
 
 
 def test_an_impossible_choice_is_never_taken():
-    assert best_choice(choice_scores("likelihood", [-np.inf, -99.0])) == 1
+    assert best_choice(score_choices("likelihood", [-np.inf, -99.0])) == 1
 
 
 @pytest.mark.parametrize(
@@ -86,4 +86,4 @@ def test_an_impossible_choice_is_never_taken():
 )
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        choice_scores(*arguments)
+        score_choices(*arguments)

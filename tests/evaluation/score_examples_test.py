@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from keras_gpt3.evaluation.few_shot import shared_batches
-from keras_gpt3.evaluation.few_shot.asking import ask
 from keras_gpt3.evaluation.few_shot.question import make_questions
+from keras_gpt3.evaluation.few_shot.score_examples import score_examples
 from keras_gpt3.evaluation.task_definitions.task_examples import Example
 from tests.evaluation.small_tasks import choosing
 from tests.small_gpt3 import talking_model
@@ -34,7 +34,9 @@ def outcomes(task, test, shots=2, draws=None, batch_size=3):
     questions = list(questions)
     found = {
         outcome.index: outcome
-        for outcome in ask(talking_model(), task, questions, batch_size)
+        for outcome in score_examples(
+            talking_model(), task, questions, batch_size
+        )
     }
     return questions, [found[question.index] for question in questions]
 
@@ -115,7 +117,9 @@ def test_outcomes_come_before_the_last_question_is_made_batch_by_batch():
             made.append(i)
             yield dataclasses.replace(question, answers=((i, 1), (2, i)))
 
-    found = ask(talking_model(), choosing(), questions(), batch_size=8)
+    found = score_examples(
+        talking_model(), choosing(), questions(), batch_size=8
+    )
     assert next(found).index == 0
     assert len(made) == 64
 
@@ -131,7 +135,7 @@ def test_a_kill_costs_a_batch_not_a_pool(monkeypatch):
     monkeypatch.setattr(type(model), "score", counted)
     test = [example(f"the {'cat ' * i}".strip()) for i in range(1, 9)]
     questions = make_questions(model, choosing(), [], test, 0)
-    found = ask(model, choosing(), questions, batch_size=3)
+    found = score_examples(model, choosing(), questions, batch_size=3)
     for done in range(1, 9):
         next(found)
         # Of each question three rows, which are of like lengths.

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from keras_gpt3.evaluation.few_shot import score_examples
 from keras_gpt3.evaluation.few_shot import shared_batches
-from keras_gpt3.evaluation.few_shot.asking import FreeAnswers
 from keras_gpt3.evaluation.few_shot.question import make_questions
+from keras_gpt3.evaluation.few_shot.score_examples import generate_answers
 from keras_gpt3.evaluation.task_definitions.task_examples import Example
 from tests.evaluation.small_tasks import telling
 from tests.small_gpt3 import talking_model
@@ -42,7 +43,9 @@ def slow_answer(task, question, stop):
 
 def answers(task, made):
     """The outcomes, in the order of the questions."""
-    found = {o.index: o for o in FreeAnswers(talking_model(), task)(made)}
+    found = {
+        o.index: o for o in generate_answers(talking_model(), task, [made])
+    }
     return [found[question.index] for question in made]
 
 
@@ -94,15 +97,13 @@ def test_outcomes_have_what_each_example_is_worth(
     metrics, texts, correct, monkeypatch
 ):
     task = telling(metrics=metrics)
-    answer = FreeAnswers(talking_model(), task)
-    monkeypatch.setattr(
-        answer, "_complete", lambda prompts, prefix: [texts[0]] * len(prompts)
-    )
-    made = questions(task)
-    made = [q for q in made if q.example is TEST[1]]
-    right = next(answer(made)).correct
-    monkeypatch.setattr(
-        answer, "_complete", lambda prompts, prefix: [texts[1]] * len(prompts)
-    )
-    wrong = next(answer(made)).correct
-    assert [right, wrong] == pytest.approx(correct)
+    made = [q for q in questions(task) if q.example is TEST[1]]
+    found = []
+    for text in texts:
+
+        def complete(model, arrays, request, prefix, text=text):
+            return [text] * len(arrays["token_ids"])
+
+        monkeypatch.setattr(score_examples, "_complete", complete)
+        found += generate_answers(talking_model(), task, [made])
+    assert [outcome.correct for outcome in found] == pytest.approx(correct)

@@ -1,4 +1,4 @@
-"""Has a model answer questions, by the rule of their task (section 2.4)."""
+"""Scores examples by the rule of their task (section 2.4)."""
 
 import itertools
 
@@ -8,8 +8,6 @@ from keras_gpt3.argument_checks import check_choice
 from keras_gpt3.evaluation.few_shot.outcome_cache import Outcome
 from keras_gpt3.evaluation.few_shot.shared_batches import PairScores
 from keras_gpt3.evaluation.few_shot.shared_batches import SharedBatches
-from keras_gpt3.evaluation.few_shot.shared_batches import filled_batch
-from keras_gpt3.evaluation.few_shot.shared_batches import prompt_arrays
 from keras_gpt3.evaluation.metrics.text_score import text_score
 from keras_gpt3.generation.beam_search import BeamSampler
 from keras_gpt3.models.generate.answer_texts import beam_answers
@@ -22,62 +20,69 @@ from keras_gpt3.models.generate.token_answers import answer_tokens
 _POOL = 64
 
 
-def ask(model, task, questions, batch_size=8):
-    """Asks questions, those that share their beginning together."""
-    if task.scoring in ("generate", "none"):
-        answer = FreeAnswers(model, task, batch_size)
-    else:
-        answer = _ScoredAnswers(model, task.scoring, batch_size)
+def score_examples(model, task, questions, batch_size=8):
+    """Yields outcomes of questions, those that share their beginning together.
+
+    Each comes as soon as the last of its rows is computed.
+    """
     questions = iter(questions)
-    while pool := list(itertools.islice(questions, _POOL)):
-        yield from answer(pool)
+    pools = iter(lambda: list(itertools.islice(questions, _POOL)), [])
+    if task.scoring in ("generate", "none"):
+        return generate_answers(model, task, pools, batch_size)
+    return _score_answers(model, task.scoring, pools, batch_size)
 
 
-class _ScoredAnswers:
-    """Outcomes by likelihood, each when the last of its rows is scored."""
-
-    def __init__(self, model, scoring, batch_size):
-        self._scoring = scoring
-        self._score = PairScores(model, batch_size)
-        self._by_itself = _AnswersByThemselves(model, batch_size)
-
-    def __call__(self, questions):
-        if self._scoring == "answer_context":
-            self._by_itself.add(questions)
+def _score_answers(model, scoring, pools, batch_size):
+    """Yields outcomes by the likelihoods of given answers."""
+    score = PairScores(model, batch_size)
+    normalization = UnconditionalNormalization(model, batch_size)
+    for questions in pools:
+        if scoring == "answer_context":
+            normalization.add(questions)
         found = [[None] * len(question.pairs) for question in questions]
         owners = [(i, j) for i, x in enumerate(found) for j in range(len(x))]
         pairs = [pair for question in questions for pair in question.pairs]
-        for row, score in self._score(pairs):
+        for row, row_score in score(pairs):
             owner, place = owners[row]
-            found[owner][place] = score
+            found[owner][place] = row_score
             if None not in found[owner]:
-                yield self._outcome(questions[owner], found[owner])
-
-    def _outcome(self, question, scores):
-        sums = [score.log_likelihood for score in scores]
-        lengths = [len(score.token_ids) for score in scores]
-        if self._scoring == "greedy":
-            predicted, correct = None, scores[0].is_greedy
-        else:
-            alone = None
-            if self._scoring == "answer_context":
-                alone = self._by_itself.log_likelihoods(question)
-            found = choice_scores(self._scoring, sums, lengths, alone)
-            predicted = best_choice(found)
-            correct = _is_right(question.example, predicted)
-        return Outcome(
-            question.index,
-            question.shots,
-            predicted=predicted,
-            correct=float(correct),
-            log_likelihoods=tuple(sums),
-            num_tokens=tuple(lengths),
-            example=question.example.digest,
-        )
+                yield _outcome(
+                    scoring, questions[owner], found[owner], normalization
+                )
 
 
-class _AnswersByThemselves:
-    """How likely each answer is behind the answer context alone."""
+def _outcome(scoring, question, scores, normalization):
+    sums = [score.log_likelihood for score in scores]
+    lengths = [len(score.token_ids) for score in scores]
+    if scoring == "greedy":
+        predicted, correct = None, scores[0].is_greedy
+    else:
+        unconditional = None
+        if scoring == "answer_context":
+            unconditional = normalization.log_likelihoods(question)
+        ranked = score_choices(scoring, sums, lengths, unconditional)
+        predicted = best_choice(ranked)
+        correct = _is_correct(question.example, predicted)
+    return Outcome(
+        question.index,
+        question.shots,
+        predicted=predicted,
+        correct=float(correct),
+        log_likelihoods=tuple(sums),
+        num_tokens=tuple(lengths),
+        example=question.example.digest,
+    )
+
+
+def _is_correct(example, predicted):
+    """Whether a choice is the label, or one of those accepted."""
+    if example.contexts:
+        return predicted == example.label
+    return example.choices[predicted] in example.answers
+
+
+class UnconditionalNormalization:
+    """Log-likelihoods of answers after the answer context alone."""
 
     def __init__(self, model, batch_size):
         self._preprocessor = model.preprocessor
@@ -106,17 +111,10 @@ class _AnswersByThemselves:
         return ids or [self._preprocessor.tokenizer.start_token_id]
 
 
-def _is_right(example, chosen):
-    """Whether a choice is the right one, or one of those accepted."""
-    if example.contexts:
-        return chosen == example.label
-    return example.choices[chosen] in example.answers
-
-
 _SCORINGS = ("per_token", "likelihood", "answer_context", "partial")
 
 
-def choice_scores(
+def score_choices(
     scoring, log_likelihoods, num_tokens=None, answer_log_likelihoods=None
 ):
     """Scores the choices of an example, as the paper does.
@@ -177,67 +175,52 @@ def _lengths(num_tokens, count):
 _BEAMS, _LENGTH_PENALTY = 4, 0.6
 
 
-class FreeAnswers:
-    """Has a model complete prompts: beam width 4, length penalty 0.6.
+def generate_answers(model, task, pools, batch_size=8):
+    """Yields outcomes of generated answers: beam width 4, length penalty 0.6.
 
     Section 2.4 of Brown et al. 2020. An answer ends before the first of the
     task's stop strings.
     """
+    # A prefix may serve the next pool.
+    in_batches = SharedBatches(model, max(1, batch_size // _BEAMS))
+    request = GenerationRequest.checked(
+        model,
+        max_new_tokens=task.max_new_tokens,
+        stop_token_ids=_stop_ids(model.preprocessor.tokenizer, task.stop),
+        sampler=BeamSampler(_BEAMS, _LENGTH_PENALTY),
+    )
 
-    def __init__(self, model, task, batch_size=8):
-        self._model, self._task = model, task
-        self._batch_size = max(1, batch_size // _BEAMS)
-        # A prefix may serve the next call.
-        self._in_batches = SharedBatches(model, self._batch_size)
-        self._request = GenerationRequest.checked(
-            model,
-            max_new_tokens=task.max_new_tokens,
-            stop_token_ids=_stop_ids(model.preprocessor.tokenizer, task.stop),
-            sampler=BeamSampler(_BEAMS, _LENGTH_PENALTY),
-        )
+    def complete(numbers, arrays, prefix):
+        return _complete(model, arrays, request, prefix)
 
-    def __call__(self, questions):
+    for questions in pools:
         prompts = [question.prompts[0] for question in questions]
+        for index, text in in_batches.texts(prompts, complete):
+            yield _text_outcome(task, questions[index], text)
 
-        def answer(batch, prefix):
-            read = 0 if prefix is None else prefix.num_tokens
-            filled = filled_batch(batch, self._batch_size)
-            texts = self._complete([prompts[i][read:] for i in filled], prefix)
-            return texts[: len(batch)]
 
-        for index, text in self._in_batches(prompts, answer):
-            yield self._outcome(questions[index], self._cut(text))
+def _complete(model, arrays, request, prefix):
+    """The likeliest answers to prompts that continue a prefix."""
+    kept = () if prefix is None else prefix.token_ids
+    batch = batch_of_ids(model, arrays, request, kept)
+    found = answer_tokens(model.decode_graphs(), batch, request, prefix)
+    answers = beam_answers(model.preprocessor.tokenizer, batch, found)
+    return [best.text for best, *_ in answers]
 
-    def _complete(self, prompts, prefix):
-        """The likeliest answers to prompts that go on from a prefix."""
-        kept = () if prefix is None else prefix.token_ids
-        batch = batch_of_ids(
-            self._model, prompt_arrays(prompts), self._request, kept
-        )
-        found = answer_tokens(
-            self._model.decode_graphs(), batch, self._request, prefix
-        )
-        answers = beam_answers(self._model.preprocessor.tokenizer, batch, found)
-        return [best.text for best, *_ in answers]
 
-    def _cut(self, text):
-        """What stands before the first stop string."""
-        ends = [text.find(stop) for stop in self._task.stop]
-        end = min((end for end in ends if end >= 0), default=len(text))
-        return text[:end]
-
-    def _outcome(self, question, text):
-        correct = None
-        if self._task.metrics:
-            main = self._task.metrics[0]
-            correct = text_score(main, text, question.example)
-        return Outcome(
-            question.index,
-            question.shots,
-            predicted=text,
-            correct=correct,
-            example=question.example.digest,
-        )
+def _text_outcome(task, question, text):
+    ends = [text.find(stop) for stop in task.stop]
+    text = text[: min((end for end in ends if end >= 0), default=len(text))]
+    correct = None
+    if task.metrics:
+        correct = text_score(task.metrics[0], text, question.example)
+    return Outcome(
+        question.index,
+        question.shots,
+        predicted=text,
+        correct=correct,
+        example=question.example.digest,
+    )
 
 
 def _stop_ids(tokenizer, stop):
