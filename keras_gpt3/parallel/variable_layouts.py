@@ -1,4 +1,4 @@
-"""How the variables of a model lie on the devices of a mesh. JAX only."""
+"""How the variables of a model are spread over a mesh. JAX only."""
 
 import contextlib
 

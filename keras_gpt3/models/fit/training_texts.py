@@ -1,4 +1,4 @@
-"""Strings for `fit`: packed by tf.data (TensorFlow), or told of if cut."""
+"""Strings for `fit`: packed by tf.data (TensorFlow), or logged if cut."""
 
 import logging
 
@@ -125,7 +125,7 @@ def _num_tokens(ids):
 
 
 def _with_length(dataset, length):
-    """A dataset that tells its length, which `pack` cannot know."""
+    """A dataset with a known length, which `pack` cannot know."""
     import tensorflow as tf
 
     return dataset.apply(tf.data.experimental.assert_cardinality(length))

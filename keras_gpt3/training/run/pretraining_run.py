@@ -33,14 +33,15 @@ class PretrainingRun:
         recipe,
         data,
         *,
-        saves,
+        checkpointer,
         preemption,
         report,
         sinks,
         forget_after,
     ):
         self._config, self._model, self._strategy = config, model, strategy
-        self._recipe, self._data, self._saves = recipe, data, saves
+        self._recipe, self._data = recipe, data
+        self._checkpointer = checkpointer
         self._preemption, self._report = preemption, report
         self._sinks = sinks
         self._forget_after = forget_after
@@ -56,16 +57,16 @@ class PretrainingRun:
             self._data.check_in_background()
         self._tell({"kind": "start", "step": self._state.step}, due=False)
         self._make_up_validation()
-        if self._saves.last_step is None:
+        if self._checkpointer.last_step is None:
             self._save()  # What a rollback, or a kill, can go back to.
             # Without one there is nothing to resume: better now than at the
             # end, when the work of days is lost.
-            self._saves.finish(self._state.step)
+            self._checkpointer.finish(self._state.step)
         while not self._is_finished and not self._stops:
             self._step()
             with _runtime_errors():
                 self._data.raise_if_damaged()
-        self._saves.finish(self._state.step)
+        self._checkpointer.finish(self._state.step)
         if self._is_finished:
             with _runtime_errors():
                 self._data.raise_if_damaged(wait=True)
@@ -151,7 +152,7 @@ class PretrainingRun:
         return {f"epochs/{name}": value for name, value in epochs.items()}
 
     def _tell(self, record, due):
-        """Gives a record to all sinks; a full disk costs the line alone."""
+        """Passes a record to all sinks; a full disk costs the line alone."""
         for sink in self._sinks:
             try:
                 sink(record, due)
@@ -164,21 +165,21 @@ class PretrainingRun:
         """Goes back to the last checkpoint, and past what came since."""
         step, last = self._state.step, self._state.last_batch
         rollbacks = self._state.rollbacks + 1
-        facts = self._saves.restore()
-        if facts is None:
+        checkpoint = self._checkpointer.restore()
+        if checkpoint is None:
             raise RuntimeError(
                 "A run must have a checkpoint to go back to. Received: a loss "
                 f"of {loss:.4g} at step {step}, and none. Free space for "
                 "checkpoints, and start the run again."
             )
-        self._take(facts)
+        self._restore_state(checkpoint.metadata)
         skipped = range(self._state.batch, last + 1)
         self._state.skip(skipped)
         self._state.rollbacks = rollbacks
         self._health.losses.forget()
-        self._save(facts["metric"])  # So that a kill does not meet it again.
+        self._save(checkpoint.metric)  # So that a kill does not meet it again.
         logger.warning(
-            "The loss rose to %.4g. The run goes on from step %d, past batches "
+            "The loss rose to %.4g. The run resumes from step %d, past batches "
             "%d to %d.",
             loss,
             self._state.step,
@@ -262,20 +263,20 @@ class PretrainingRun:
     # === Checkpoints ===
 
     def _resume(self):
-        """Goes on from the newest sound checkpoint, if there is one."""
-        facts = self._saves.restore()
-        if facts is not None:
-            self._take(facts)
+        """Resumes from the newest sound checkpoint, if there is one."""
+        checkpoint = self._checkpointer.restore()
+        if checkpoint is not None:
+            self._restore_state(checkpoint.metadata)
             logger.info("Resumed at step %d.", self._state.step)
         else:
             self._forget_after(-1)
             self._skip_listed()
         self._read_from_here()
 
-    def _take(self, facts):
-        self._state = RunState(**facts["state"])
-        self._noise.set_state(facts["noise"])
-        self._health.losses.set_state(facts["losses"])
+    def _restore_state(self, metadata):
+        self._state = RunState(**metadata["state"])
+        self._noise.set_state(metadata["noise"])
+        self._health.losses.set_state(metadata["losses"])
         # A validation before the first step that was not saved is made again.
         step, validated = self._state.step, self._state.validated_step
         self._forget_after(-1 if step == 0 and validated is None else step)
@@ -286,17 +287,17 @@ class PretrainingRun:
 
     def _save(self, metric=None):
         self._preemption.saved()
-        facts = {
-            "state": self._state.as_facts(),
+        metadata = {
+            "state": self._state.as_metadata(),
             "noise": self._noise.get_state(),
             "losses": self._health.losses.get_state(),
         }
-        self._saves.save(self._state.step, facts, metric)
+        self._checkpointer.save(self._state.step, metadata, metric)
 
 
 @contextlib.contextmanager
 def _runtime_errors():
-    """One line of what went wrong in mid-run, which no other start mends."""
+    """One line of what went wrong in mid-run, which a rerun does not fix."""
     try:
         with one_line_errors():
             yield

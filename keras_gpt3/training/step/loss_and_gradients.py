@@ -114,7 +114,7 @@ def place_of_table(model, variables):
 
 
 def add_gradient(total, gradient):
-    """Adds a gradient to a dense one, in place where nobody else holds it.
+    """Adds a gradient to a dense one, in place where nothing else holds it.
 
     The tape would make the rows that were looked up into a table of their own
     and add the two: as large an array once more, and passes over both.
