@@ -14,9 +14,7 @@ def data_axis():
 
 
 def is_spread_over_data(variable):
-    """Whether the devices of each part of the batch have a part of a
-    variable.
-    """
+    """Whether a variable is spread over the devices of a part of the batch."""
     return data_axis() is not None and data_axis() in _axes(variable)
 
 

@@ -29,9 +29,7 @@ def compile_step(
     layout=None,
     timeout=None,
 ):
-    """Compiles a training step with AdamW for H100s, in a process of
-    its own.
-    """
+    """Compiles a step with AdamW for H100s, in a process of its own."""
     if backend == "tensorflow" and tuple(mesh) != (1, 1):
         raise ValueError(
             "mesh must be (1, 1) on TensorFlow, whose replicas are compiled "

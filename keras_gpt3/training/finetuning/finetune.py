@@ -70,7 +70,8 @@ def finetune(model, examples, recipe=None, validation=None, verbose="auto"):
     check_arguments(examples, recipe, validation)
     check_trainable(model, recipe)
     epochs = range(recipe.epochs)
-    steps = [len(_batches(examples, recipe, epoch)) for epoch in epochs]
+    rows = examples, recipe.batch_size, recipe.layout, recipe.seed
+    steps = [len(completion_batches(*rows, epoch)) for epoch in epochs]
     _prepare(model, recipe, sum(steps))
     history, best = FinetuningHistory(), BestWeights(model)
     for epoch in epochs:
@@ -134,12 +135,6 @@ def _run_epoch(model, examples, recipe, validation, epoch, history, verbose):
         # The recipe says what the model is compiled with.
         message = str(error).replace("Compile with", "Pass a recipe with")
         raise MemoryError(message) from None
-
-
-def _batches(examples, recipe, epoch):
-    return completion_batches(
-        examples, recipe.batch_size, recipe.layout, recipe.seed, epoch
-    )
 
 
 class BestWeights:

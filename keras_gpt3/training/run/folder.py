@@ -70,9 +70,7 @@ class RunFolder:
             )
 
     def with_saved(self, config):
-        """Fills in what a config leaves open and the run that lives
-        here has.
-        """
+        """Fills in what a config leaves open, from the run that lives here."""
         saved = self.saved_config(type(config))
         if saved is None:
             return config
@@ -96,9 +94,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def lock(self):
-        """Keeps other runs out; the folder is made, and goes if it is
-        unused.
-        """
+        """Keeps other runs out; a folder that was made and not used goes."""
         lineage = (self.path, *self.path.parents)
         new = [path for path in lineage if not path.exists()]
         self.path.mkdir(parents=True, exist_ok=True)

@@ -110,7 +110,10 @@ class PretrainingRun:
         self._stops = stop > 0
         if self._sinks:
             record = self._report.record(step, self._state, report, self._noise)
-            record |= self._epochs()
+            contexts = self._state.tokens_seen // self._recipe.sequence_length
+            # How often each set was seen.
+            for name, value in self._data.epochs(contexts).items():
+                record[f"epochs/{name}"] = value
             due = is_due(config.log.every_steps, step) or self._is_finished
             self._tell(record, due)
         if self._stops:
@@ -144,12 +147,6 @@ class PretrainingRun:
             if step > 0 and metric is not None:
                 self._state.is_best(metric)
                 self._save(metric)
-
-    def _epochs(self):
-        """How often each set was seen, by `"epochs/<name>"`."""
-        contexts = self._state.tokens_seen // self._recipe.sequence_length
-        epochs = self._data.epochs(contexts)
-        return {f"epochs/{name}": value for name, value in epochs.items()}
 
     def _tell(self, record, due):
         """Passes a record to all sinks; a full disk costs the line alone."""
@@ -209,17 +206,16 @@ class PretrainingRun:
             steps_per_loop=1,
             train_actions=[self._keep_report],
         )
-        self._evaluators = {
-            name: self._evaluator(name) for name in self._data.held_out_sets
-        }
+        self._evaluators = {}
+        for name in self._data.held_out_sets:
+            dataset, num_batches = self._data.held_out_dataset(name)
+            evaluator = ValidationEvaluator(
+                self._model, self._strategy, dataset
+            )
+            self._evaluators[name] = evaluator, num_batches
 
     def _keep_report(self, report):
         self._last_report = report
-
-    def _evaluator(self, name):
-        dataset, num_batches = self._data.held_out_dataset(name)
-        evaluator = ValidationEvaluator(self._model, self._strategy, dataset)
-        return evaluator, num_batches
 
     def _read_from_here(self):
         self._trainer.global_step.assign(self._state.step)
@@ -229,8 +225,6 @@ class PretrainingRun:
 
     def _validate(self):
         """Means over all held-out sets; logs them, returns the mean loss."""
-        import tensorflow as tf
-
         if not self._evaluators:
             return None
         record = {

@@ -37,9 +37,7 @@ class RunState:
         return self._last
 
     def skip(self, batches):
-        """Adds batches to be passed over; those of the past stay as
-        they were.
-        """
+        """Adds batches to be skipped; those of the past stay as they were."""
         self.skip_batches |= {b for b in batches if b >= self.batch}
         self._pass_over()
 

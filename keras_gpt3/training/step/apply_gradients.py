@@ -271,9 +271,7 @@ def global_norm(gradients, unscaling=None):
 
 
 def squared_norm(gradients):
-    """The sum of all squares of gradients, without a temporary of their
-    size.
-    """
+    """The sum of all squares, without a temporary of the gradients' size."""
     halves = []
     for gradient in gradients:
         # Where it is: the gradients of stages are on other devices.

@@ -43,9 +43,7 @@ def head_gradients(
     gradient_scale,
     weighted_only=False,
 ):
-    """Loss and gradients of what makes the final hidden states, and the
-    head.
-    """
+    """Loss and gradients of the head, and of what makes its hidden states."""
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         hidden_states = make_states(*inputs)

@@ -204,7 +204,12 @@ def compile_for(model, device, rows, length, micro_batch_size=None):
     is_jax = keras.config.backend() == "jax"
     if is_jax:
         lowered = lower_train_step(model, rows, length, device)
-        text, finish = lowered.as_text(), lambda: _finished_in_jax(lowered)
+        text = lowered.as_text()
+
+        def finish():
+            compiled = lowered.compile()
+            return compiled.memory_analysis(), compiled.as_text()
+
     else:
         from keras_gpt3.training.step.replica_gradients import replica_graph
 
@@ -229,11 +234,6 @@ def compile_for(model, device, rows, length, micro_batch_size=None):
         lowering_seconds=lowered_at - started,
         compile_seconds=finished - lowered_at,
     )
-
-
-def _finished_in_jax(lowered):
-    compiled = lowered.compile()
-    return compiled.memory_analysis(), compiled.as_text()
 
 
 def h100_devices(count):
