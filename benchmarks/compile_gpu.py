@@ -30,8 +30,8 @@ from harness.progress import log
 from harness.versions import versions
 
 import keras_gpt3
-from keras_gpt3.models.fit.step_compiler import compile_step
-from keras_gpt3.models.fit.step_compiler import compiler_environment
+from keras_gpt3.models.fit.compile_step import compile_step
+from keras_gpt3.models.fit.compile_step import compiler_environment
 from keras_gpt3.planning import estimate_sharded_memory
 from keras_gpt3.planning import estimate_training_memory
 
@@ -114,8 +114,8 @@ def compile_attention(kind, length):
     """What the compiler says of two layers of attention."""
     import keras
 
-    from keras_gpt3.models.fit.step_compiler import h100_devices
     from keras_gpt3.ops.op_compilation import compile_target
+    from keras_gpt3.training.step.step_program import h100_devices
 
     started = time.perf_counter()
     layer = attention_layer(kind)
@@ -194,7 +194,7 @@ def lower_tensorflow(layers, length, is_masked, device):
     """The same under TensorFlow, as XLA compiles a step on a GPU."""
     import tensorflow as tf
 
-    from keras_gpt3.models.fit import step_compiler
+    from keras_gpt3.training.step import step_program
 
     @tf.function(jit_compile=True, autograph=False)
     def gradients(query, key, value, *mask):
@@ -206,7 +206,7 @@ def lower_tensorflow(layers, length, is_masked, device):
 
     x = tf.zeros((1, length, HEADS, HEAD_DIM), "bfloat16")
     mask = [tf.ones((1, length), "bool")] * is_masked
-    return step_compiler.lower_tensorflow(gradients, (x, x, x, *mask), device)
+    return step_program.lower_tensorflow(gradients, (x, x, x, *mask), device)
 
 
 def time_rows(quick):

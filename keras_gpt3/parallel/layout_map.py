@@ -16,7 +16,7 @@ from keras_gpt3.parallel.layout_rules import padded_rows
 
 
 class GPT3LayoutMap(keras.distribution.LayoutMap):
-    """A `keras.distribution.LayoutMap` that knows of the optimizer, too."""
+    """A `keras.distribution.LayoutMap` that also knows of the optimizer."""
 
     optimizer_layouts = None
 
@@ -94,17 +94,14 @@ def distributed_rows(config):
     _check_heads(config, axis_parts(layouts, _KERNEL)[1])
     parts = axis_parts(layouts, _TABLE)[0]
     rows = padded_rows(config["vocabulary_size"], parts)
-    shapes = weight_shapes(config) | {_TABLE: (rows, _table_width(config))}
+    width = config["embedding_dim"] or config["hidden_dim"]
+    shapes = weight_shapes(config) | {_TABLE: (rows, width)}
     _check_knows_some(layouts, shapes)
     more = getattr(layouts, "optimizer_layouts", None)
     for path, shape in shapes.items():
         for each in filter(None, (layouts, more)):
             _check_shape(path, shape, axis_parts(each, path))
     return rows
-
-
-def _table_width(config):
-    return config["embedding_dim"] or config["hidden_dim"]
 
 
 def _check_knows_some(layouts, paths):

@@ -12,7 +12,7 @@ MODEL, DATA = "model", "data"
 
 # Patterns of whole paths of variables, which begin with the name scope that the
 # backbone was made in, if any. `DATA` is where a weight may be split
-# over the devices of the data axis, too; the rest every device has whole.
+# over the devices of the data axis as well; every device has the rest whole.
 LAYOUT_RULES = {
     r"(.*/)?token_embedding/embeddings": (MODEL, DATA),
     r"(.*/)?position_embedding/table/embeddings": (None, DATA),
@@ -46,7 +46,7 @@ def layout_map():
     import keras
 
     distribution = keras.distribution.distribution()
-    # keras.distribution.ModelParallel shows it to nobody.
+    # keras.distribution.ModelParallel does not show it.
     return getattr(distribution, "_layout_map", None)
 
 

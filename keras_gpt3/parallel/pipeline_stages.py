@@ -14,14 +14,14 @@ from keras_gpt3.parallel.step_division import stage_layers
 
 @dataclasses.dataclass(frozen=True)
 class PipelineStage:
-    """Consecutive blocks of a model, and where they lie."""
+    """Consecutive blocks of a model, and where they are."""
 
     blocks: tuple
     devices: tuple
 
     @property
     def device(self):
-        """The name of the device of the replica that asks."""
+        """The name of the device of the replica that calls."""
         return self.blocks[0].variables[0].value.device
 
 
@@ -56,7 +56,7 @@ def assign_stages(blocks, num_stages, strategy):
 
 
 def lies_on_stages(blocks):
-    """Whether blocks lie on the devices of several stages."""
+    """Whether blocks are on the devices of several stages."""
     return blocks[0].device_scope is not None
 
 
@@ -106,15 +106,15 @@ def _short(name):
 def place_on_stages(backbone, stages, strategy):
     """Moves weights to where they are used, and lets blocks run there.
 
-    What belongs to no block lies with the first stage: the embeddings, whose
-    table is the output head, too, and the final normalization. One variable
+    What belongs to no block is on the first stage: the embeddings, whose
+    table is also the output head, and the final normalization. One variable
     is moved after the other, so that there are never two copies of the model.
     """
     for variable, devices in _places(backbone, stages):
         if variable_devices(variable) != devices:
             _move(variable, devices, strategy)
     for stage in stages:
-        # In the first stage, too: behind another block the current device may
+        # Also in the first stage: after another block the current device may
         # be any.
         scope = None
         if len(stages) > 1:
@@ -132,7 +132,7 @@ def moves_weights(backbone, stages):
 
 
 def variable_devices(variable):
-    """The devices that a variable lies on."""
+    """The devices that a variable is on."""
     specs = [tf.DeviceSpec.from_string(x.device) for x in _parts(variable)]
     return tuple(f"/device:{s.device_type}:{s.device_index}" for s in specs)
 

@@ -1,7 +1,10 @@
-"""Replicas of a model on the devices of one machine. TensorFlow only."""
+"""Replicas of a model on the devices of machines, and their workers."""
 
 import json
 import os
+
+import keras
+import numpy as np
 
 from keras_gpt3.echoed_value import echoed
 
@@ -108,7 +111,7 @@ def _device_names(kind, num_replicas):
 def pretraining_strategy(replicas=None, cpu_replicas=None):
     """Makes the strategy for what this process was given.
 
-    Several workers are told by the environment variable `TF_CONFIG`, as
+    Several workers are named by the environment variable `TF_CONFIG`, as
     TensorFlow's users know it: the addresses of all workers and which one this
     is. Without it the run has this machine alone. To be called before
     TensorFlow first uses its devices.
@@ -170,7 +173,14 @@ def num_workers():
 
 
 def is_chief(strategy):
-    """Whether this worker is the one that writes."""
+    """Whether this worker, or without a strategy JAX' process, is the first.
+
+    It is the one that writes.
+    """
+    if strategy is None and keras.config.backend() == "jax":
+        import jax
+
+        return jax.process_index() == 0
     resolver = getattr(strategy, "cluster_resolver", None)
     if resolver is None or not resolver.task_type:
         return True
@@ -184,9 +194,11 @@ def is_chief(strategy):
 def from_first_worker(strategy, number):
     """Gives every worker the number that the first one has.
 
-    All workers must call it; each returns when all have. A single worker waits
-    for nothing.
+    All workers, or without a strategy JAX' processes, must call it; each
+    returns when all have. A single one waits for nothing.
     """
+    if strategy is None:
+        return _from_first_process(number)
     import tensorflow as tf
 
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
@@ -203,6 +215,21 @@ def from_first_worker(strategy, number):
     share = tf.function(lambda x: strategy.run(exchange, args=(x,)))
     total = share(tf.constant(number, "float64"))
     return int(strategy.experimental_local_results(total)[0])
+
+
+def _from_first_process(number):
+    if keras.config.backend() != "jax":
+        return number
+    import jax
+    from jax.experimental import multihost_utils
+
+    if jax.process_count() == 1:
+        return number
+    # By its bytes: JAX rounds numbers to 32 bits.
+    shared = multihost_utils.broadcast_one_to_all(
+        np.array([number], "int64").view("uint8")
+    )
+    return int(np.asarray(shared).view("int64")[0])
 
 
 def wait_for_all(strategy):

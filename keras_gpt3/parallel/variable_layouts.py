@@ -1,4 +1,4 @@
-"""How the variables of a model lie on the devices of a mesh. JAX only."""
+"""How the variables of a model are spread over a mesh. JAX only."""
 
 import contextlib
 
@@ -14,9 +14,7 @@ def data_axis():
 
 
 def is_spread_over_data(variable):
-    """Whether the devices of each part of the batch have a part of a
-    variable.
-    """
+    """Whether a variable is spread over the devices of a part of the batch."""
     return data_axis() is not None and data_axis() in _axes(variable)
 
 

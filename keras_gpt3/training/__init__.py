@@ -3,7 +3,7 @@
 import typing
 
 from keras_gpt3.echoed_value import echoed
-from keras_gpt3.training.checkpoints.checkpoint_files import RestoredCheckpoint
+from keras_gpt3.training.checkpoints.run_checkpoints import RestoredCheckpoint
 from keras_gpt3.training.checkpoints.run_checkpoints import RunCheckpoints
 from keras_gpt3.training.checkpoints.sharded_checkpoint import ShardedCheckpoint
 from keras_gpt3.training.checkpoints.sharded_checkpoint import (
@@ -11,8 +11,6 @@ from keras_gpt3.training.checkpoints.sharded_checkpoint import (
 )
 from keras_gpt3.training.finetuning.finetune import finetune
 from keras_gpt3.training.finetuning.recipe import FinetuningRecipe
-from keras_gpt3.training.jax.lowering import lower_train_step
-from keras_gpt3.training.jax.lowering import without_weights
 from keras_gpt3.training.recipe.pretraining_recipe import PretrainingRecipe
 from keras_gpt3.training.recipe.token_clock import TokenClock
 from keras_gpt3.training.run.log import plot_run
@@ -20,6 +18,8 @@ from keras_gpt3.training.run.pretrain import pretrain
 from keras_gpt3.training.run.sinks import WandbCallback
 from keras_gpt3.training.step.adamw import AdamW
 from keras_gpt3.training.step.monitored_step import GradientNoiseScale
+from keras_gpt3.training.step.step_program import lower_train_step
+from keras_gpt3.training.step.step_program import without_weights
 from keras_gpt3.training.step.training_progress import Perplexity
 from keras_gpt3.training.step.training_progress import TrainingProgress
 

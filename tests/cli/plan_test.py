@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 import keras_gpt3
 from keras_gpt3.cli.main import app
-from keras_gpt3.models.fit import step_compiler
+from keras_gpt3.models.fit import compile_step as compiling
 
 
 def run(*arguments, columns=80):
@@ -134,7 +134,7 @@ def compiles(monkeypatch):
                 raise error
             return types.SimpleNamespace(total=50 * 10**9)
 
-        monkeypatch.setattr(step_compiler, "compile_step", compile_step)
+        monkeypatch.setattr(compiling, "compile_step", compile_step)
         return asked
 
     return set_up

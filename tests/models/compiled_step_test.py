@@ -78,11 +78,11 @@ def test_progress_is_left_out_where_nothing_counts_tokens():
 @pytest.mark.parametrize("name", ["loss", "weighted_metrics"])
 def test_a_model_compiled_with_its_own_has_no_tracker_of_the_step(name):
     model = small_model(num_layers=1)
-    names = [metric.name for metric in model._step.metrics]
+    names = [metric.name for metric in model.compiled_step.metrics]
     assert names == ["accuracy", "perplexity"]
     arguments = {name: "mse" if name == "loss" else ["mse"]}
     model.compile("sgd", **arguments)
-    assert model._step.metrics == []
+    assert model.compiled_step.metrics == []
 
 
 @pytest.mark.parametrize("change", ["enable_lora", "freeze"])

@@ -100,7 +100,7 @@ def test_a_guarded_step_of_a_run_tells_the_same_on_replicas_of_stages(
         model = new_model(replicas, "adamw", arguments=in_stages(stages))
         if not is_finite:
             model.backbone.final_norm.beta.assign([np.inf] * 16)
-        model._step.prepare_optimizer(model)
+        model.compiled_step.prepare_optimizer(model)
         strategy = model.distribute_strategy
         data = tf.data.Dataset.from_tensors((x, y)).unbatch().batch(4, True)
         batch = next(iter(strategy.experimental_distribute_dataset(data)))
@@ -137,7 +137,7 @@ def operation_devices(graph, caller=None):
 
 def test_products_sums_and_updates_are_on_the_devices_of_the_stages():
     model = new_model(1, "adamw", FOUR, in_stages(4))
-    model._step.prepare_optimizer(model)
+    model.compiled_step.prepare_optimizer(model)
     batch = tf.nest.map_structure(tf.constant, even_batches(1)[0])
     with op_compilation(False):
         step = tf.function(model.train_step, autograph=False)
@@ -204,7 +204,7 @@ def test_a_saved_model_is_loaded_on_one_device(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert_same_weights(loaded, model)
-    assert loaded._step.pipeline_stages == 1
+    assert loaded.compiled_step.pipeline_stages == 1
     assert {variable_devices(v) for v in loaded.weights} == {("/device:CPU:0",)}
 
 
@@ -214,7 +214,7 @@ def test_a_checkpoint_fits_any_number_of_stages(tmp_path, before, after):
         keras.utils.set_random_seed(seed)
         model = small_model()
         model.compile("adam", **in_stages(stages)())
-        model._step.prepare_optimizer(model)
+        model.compiled_step.prepare_optimizer(model)
         return model, tf.train.Checkpoint(
             model=model, optimizer=model.optimizer
         )
@@ -239,18 +239,18 @@ def raises(message):
 
 def test_an_optimizer_with_slots_elsewhere_raises_and_nothing_moves():
     model = new_model(1, "adamw")
-    model._step.prepare_optimizer(model)
-    step = model._step
+    model.compiled_step.prepare_optimizer(model)
+    step = model.compiled_step
     with raises(
         "optimizer must be new where compile moves weights, for its slots lie "
         "beside them. Received: optimizer.built=True, pipeline_stages=2. Pass "
         "another one."
     ):
         model.compile(model.optimizer, pipeline_stages=2)
-    assert model._step is step
+    assert model.compiled_step is step
     assert {variable_devices(v) for v in model.weights} == {("/device:CPU:0",)}
     model.compile("sgd", pipeline_stages=2)
-    model._step.prepare_optimizer(model)
+    model.compiled_step.prepare_optimizer(model)
     model.compile(model.optimizer, pipeline_stages=2)  # Nothing moves.
 
 
@@ -306,7 +306,7 @@ def test_a_model_that_comes_back_to_one_device_has_no_stages():
     model = small_model()
     for stages in (2, 1):
         model.compile("sgd", pipeline_stages=stages)
-        assert len(model._step.stages) == stages * (stages > 1)
+        assert len(model.compiled_step.stages) == stages * (stages > 1)
 
 
 def test_xla_for_the_whole_step_raises():

@@ -71,7 +71,7 @@ def test_token_ids_without_labels_raise():
     x, _ = small_batch()
     message = (
         "y must be given with token ids. Received: y=None. Pass the ids "
-        "shifted by one, as packed_dataset gives them."
+        "shifted by one, as packed_dataset returns them."
     )
     for route in (model.train_on_batch, model.test_on_batch):
         with pytest.raises(ValueError, match=re.escape(message)):

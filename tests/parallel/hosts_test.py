@@ -24,11 +24,13 @@ HOST = """
 import sys
 import keras
 
-address, number, file = sys.argv[1:]
+address, number, folder = sys.argv[1:]
 keras.distribution.initialize(address, 2, int(number))
 import numpy as np
 import tensorflow as tf
 from jax.experimental import multihost_utils
+from keras_gpt3.training import ShardedCheckpoint
+from keras_gpt3.training import restore_sharded_checkpoint
 from tests.parallel import hosts_test, meshes
 
 dataset = tf.data.Dataset.from_tensor_slices(meshes.batches(hosts_test.STEPS))
@@ -37,14 +39,19 @@ with meshes.distributed((2, 2)):
     model.fit(
         dataset.batch(meshes.ROWS, drop_remainder=True),
         steps_per_epoch=hosts_test.STEPS,
+        callbacks=[ShardedCheckpoint(folder)],
         verbose=0,
     )
+    for variable in model.weights:
+        variable.assign(keras.ops.zeros(variable.shape))
+    step = restore_sharded_checkpoint(model, folder)
+    assert step == hosts_test.STEPS, step
 for variable in model.weights:
     # The parts of the other process are brought here, to be compared.
     whole = multihost_utils.process_allgather(variable.value, tiled=True)
     variable._layout, variable._value = None, whole
 if number == "0":
-    np.savez(file, **meshes.weight_values(model))
+    np.savez(f"{folder}/weights.npz", **meshes.weight_values(model))
 """
 
 
@@ -66,15 +73,15 @@ def errors_of(hosts):
         return [end.result()[1] for end in ends]
 
 
-def test_two_hosts_give_the_weights_of_one_device(tmp_path):
-    address, file = free_address(), str(tmp_path / "weights.npz")
+def test_two_hosts_give_and_restore_the_weights_of_one_device(tmp_path):
+    address = free_address()
     # The last one counts.
     flags = os.environ["XLA_FLAGS"] + (
         f" --xla_force_host_platform_device_count={DEVICES_OF_A_HOST}"
     )
     hosts = [
         subprocess.Popen(
-            [sys.executable, "-c", HOST, address, str(number), file],
+            [sys.executable, "-c", HOST, address, str(number), tmp_path],
             env=os.environ | {"XLA_FLAGS": flags},
             stderr=subprocess.PIPE,
             text=True,
@@ -91,5 +98,5 @@ def test_two_hosts_give_the_weights_of_one_device(tmp_path):
         for host in hosts:
             host.kill()  # One that waits for another that failed.
             host.wait()
-    with np.load(file) as weights:
+    with np.load(tmp_path / "weights.npz") as weights:
         assert_same_weights(dict(weights), weight_values(model))

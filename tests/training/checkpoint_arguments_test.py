@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_gpt3.training.checkpoints.run_checkpoints import check_arrays
-from keras_gpt3.training.checkpoints.run_checkpoints import check_facts
+from keras_gpt3.training.checkpoints.run_checkpoints import check_metadata
 from keras_gpt3.training.checkpoints.run_checkpoints import check_metric
 
 
@@ -53,21 +53,21 @@ def test_dtypes_that_do_not_come_back_are_errors(dtype):
     message = (
         "Every array must hold numbers or booleans in the machine's byte "
         f"order. Received: arrays['a'] of dtype {np.dtype(dtype).str}. "
-        "Convert it, or put it into facts."
+        "Convert it, or put it into metadata."
     )
     with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
         check_arrays({"a": np.zeros(2, dtype)})
 
 
-def test_facts_are_copied_as_json_gives_them_back():
-    facts = collections.OrderedDict(seed=1, shape=(2, 3), nested={"a": None})
-    copied = check_facts(facts)
-    facts["nested"]["a"] = 5
+def test_metadata_are_copied_as_json_gives_them_back():
+    metadata = collections.OrderedDict(seed=1, shape=(2, 3), nested={"a": None})
+    copied = check_metadata(metadata)
+    metadata["nested"]["a"] = 5
     assert copied == {"seed": 1, "shape": [2, 3], "nested": {"a": None}}
 
 
 @pytest.mark.parametrize(
-    ("facts", "reason"),
+    ("metadata", "reason"),
     [
         ({"a": float("nan")}, "Out of range float values"),
         ({"a": {1}}, "Object of type set"),
@@ -75,13 +75,13 @@ def test_facts_are_copied_as_json_gives_them_back():
         (None, "of type NoneType"),
     ],
 )
-def test_facts_that_json_cannot_hold_are_errors(facts, reason):
+def test_metadata_that_json_cannot_hold_are_errors(metadata, reason):
     message = (
-        "facts must be a dict that JSON can hold. Received: "
-        f"facts={facts!r} ({reason}"
+        "metadata must be a dict that JSON can hold. Received: "
+        f"metadata={metadata!r} ({reason}"
     )
     with pytest.raises(TypeError, match=f"^{re.escape(message)}.*has no form"):
-        check_facts(facts)
+        check_metadata(metadata)
 
 
 @pytest.mark.parametrize("metric", [2, 0.0, -1.5, np.float32(2.5)])

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from etils import epath
 
 from keras_gpt3.training.checkpoints import checkpoint_folders
 
@@ -62,14 +63,18 @@ def test_a_replaced_checkpoint_is_found_where_no_other_has_its_name(tmp_path):
     }
 
 
-def test_a_temporary_folder_vanishes_with_an_error(tmp_path):
-    root = tmp_path / "run"
-    with pytest.raises(OSError, match="full"):
-        with checkpoint_folders.temporary_folder(root, 3) as folder:
-            assert folder == root / f".step_000000003.tmp-{os.getpid()}"
-            (folder / "file").write_text("half", "utf-8")
-            raise OSError("full")
-    assert list(root.iterdir()) == []
+def temporary(root, step=3):
+    folder = checkpoint_folders.temporary_folder(root, step, os.getpid())
+    checkpoint_folders.make_temporary(folder)
+    return folder
+
+
+def test_what_is_not_whole_is_written_under_a_hidden_name(tmp_path):
+    folder = temporary(tmp_path / "run")
+    assert folder == tmp_path / "run" / f".step_000000003.tmp-{os.getpid()}"
+    (folder / "file").write_text("half", "utf-8")
+    checkpoint_folders.discard_temporary(folder)
+    assert list((tmp_path / "run").iterdir()) == []
 
 
 @pytest.mark.parametrize("is_there", [False, True])
@@ -77,9 +82,9 @@ def test_what_is_published_has_its_name_and_replaces(is_there, tmp_path):
     final = checkpoint_folders.step_folder(tmp_path, 3)
     if is_there:
         make(tmp_path, final.name)
-    with checkpoint_folders.temporary_folder(tmp_path, 3) as folder:
-        (folder / "file").write_text("new", "utf-8")
-        checkpoint_folders.publish(folder, final)
+    folder = temporary(tmp_path)
+    (folder / "file").write_text("new", "utf-8")
+    checkpoint_folders.publish(folder, final)
     hidden = f".{final.name}.replaced-{os.getpid()}"
     assert contents(tmp_path) == {final.name: "new"} | (
         {hidden: final.name} if is_there else {}
@@ -152,3 +157,27 @@ def test_a_replaced_leftover_goes_or_has_its_name_back(tmp_path, dead):
         "step_000000003": f".step_000000003.replaced-{dead}",
         "step_000000004": "step_000000004",
     }
+
+
+def test_in_a_bucket_the_manifest_makes_the_checkpoint(tmp_path):
+    """Whose paths are of `etils.epath`; those are of files here."""
+    root = epath.Path(tmp_path)
+    make(tmp_path, "step_000000003", "step_000000004", "logs")
+    (tmp_path / "step_000000003" / "manifest.json").touch()
+    assert list(checkpoint_folders.step_folders(root)) == [3, 4]
+    checkpoint_folders.remove_leftovers(root)
+    assert list(checkpoint_folders.step_folders(root)) == [3]
+    folder = checkpoint_folders.temporary_folder(root, 3, 1)
+    assert folder == checkpoint_folders.step_folder(root, 3)
+    checkpoint_folders.make_temporary(folder)
+    assert list(folder.iterdir()) == []
+    checkpoint_folders.publish(folder, folder)
+    checkpoint_folders.remove_folder(folder)
+    assert sorted(os.listdir(tmp_path)) == ["logs"]
+
+
+@pytest.mark.parametrize("address", ["gs://bucket/run", "run"])
+def test_addresses_stay_as_they_are(address):
+    path = checkpoint_folders.root_path(address)
+    assert str(path) == address
+    assert checkpoint_folders.is_local(path) == (address == "run")

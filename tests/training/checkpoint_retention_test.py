@@ -2,8 +2,8 @@ import itertools
 
 import pytest
 
-from keras_gpt3.training.checkpoints.run_checkpoints import best_step
-from keras_gpt3.training.checkpoints.run_checkpoints import kept_steps
+from keras_gpt3.training.checkpoints.checkpointer import best_step
+from keras_gpt3.training.checkpoints.checkpointer import kept_steps
 
 METRICS = [
     {},

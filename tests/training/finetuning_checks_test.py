@@ -40,8 +40,8 @@ def adapted():
             adapted,
             0,
             "lora_rank must be that of the model's adapters. Received: "
-            "lora_rank=0, a model with rank=2. Pass the same rank to go on "
-            "with them, or call merge_lora first.",
+            "lora_rank=0, a model with rank=2. Pass the same rank to "
+            "train them on, or call merge_lora first.",
         ),
         (adapted, 3, "lora_rank must be that of the model's adapters. "),
         (
@@ -55,8 +55,7 @@ def adapted():
             lambda: small_model(num_layers=1, dtype="float16"),
             0,
             "Weights must not be float16 to be trained: their range is too "
-            "small. Received: dtype=float16. Use mixed_bfloat16 or "
-            "mixed_float16, whose weights are float32.",
+            "small. Received: ",
         ),
     ],
 )

@@ -23,8 +23,8 @@ def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("killed")
     with RunCheckpoints(root / "template") as checkpoints:
         for step in (100, 200):
-            facts = {"generation": 1}
-            checkpoints.save(step, killed_saves.arrays(1), facts)
+            metadata = {"generation": 1}
+            checkpoints.save(step, killed_saves.arrays(1), metadata)
     repository = pathlib.Path(__file__).parents[2]
     done = subprocess.run(
         [sys.executable, killed_saves.__file__, root],
@@ -46,7 +46,7 @@ def codes(root):
 
 def check_generation(restored):
     """Facts and arrays are of the same save."""
-    generation = restored.facts["generation"]
+    generation = restored.metadata["generation"]
     assert (restored.arrays["kernel"] == generation).all()
     return generation
 
@@ -66,8 +66,8 @@ def test_a_kill_at_any_moment_loses_no_step(root, codes, caplog):
             restored = checkpoints.restore()
             assert restored.step == checkpoints.latest_step == 200
             generations.append(check_generation(restored))
-            facts = {"generation": 3}
-            checkpoints.save(300, killed_saves.arrays(3), facts)
+            metadata = {"generation": 3}
+            checkpoints.save(300, killed_saves.arrays(3), metadata)
         assert names(folder) == ["step_000000300"]
         assert check_generation(checkpoints.restore()) == 3
     # First the old one, from some moment on the new one; all was hit.

@@ -15,7 +15,7 @@ def test_a_batch_with_and_without_weights_is_split(weights):
 def test_a_batch_without_labels_raises():
     message = (
         "y must be given with token ids. Received: y=None. Pass the ids "
-        "shifted by one, as packed_dataset gives them."
+        "shifted by one, as packed_dataset returns them."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         unpack_batch(("x",))

@@ -89,9 +89,9 @@ def test_adapters_of_the_embeddings_get_the_gradient_of_both_their_uses():
 
 def test_a_quantized_head_goes_through_all_logits():
     model = small_model(num_layers=1)
-    assert not model._step.needs_logits(model)
+    assert not model.compiled_step.needs_logits(model)
     quantize(model, mode="int8")
-    assert model._step.needs_logits(model)
+    assert model.compiled_step.needs_logits(model)
     losses = model.evaluate(*small_batch(), verbose=0, return_dict=True)
     assert losses["loss"] == pytest.approx(np.log(61), rel=0.05)
 

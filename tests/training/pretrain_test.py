@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from keras_gpt3.data import TokenShards
-from keras_gpt3.training.checkpoints import checkpoint_files
-from keras_gpt3.training.checkpoints import run_checkpoints
+from keras_gpt3.training.checkpoints import tensorflow_format
+from keras_gpt3.training.checkpoints.model_checkpointer import ModelCheckpointer
 from keras_gpt3.training.run.folder import RunFolder
 from tests.small_gpt3 import LENGTH
 from tests.training.pretraining_run_test import assert_bitwise_equal
@@ -84,7 +84,7 @@ def test_a_vocabulary_larger_than_the_models_raises(tmp_path):
 def test_a_batch_that_cannot_fit_is_refused_in_the_configs_words(
     tmp_path, monkeypatch
 ):
-    module = importlib.import_module("keras_gpt3.planning.available_memory")
+    module = importlib.import_module("keras_gpt3.training.run.pretrain")
     monkeypatch.setattr(module, "available_memory", lambda: 150 * 10**6)
     config = small_config(
         tmp_path,
@@ -116,8 +116,9 @@ def test_a_missing_orbit_is_one_sentence(tmp_path, monkeypatch):
     config = small_config(tmp_path)
     monkeypatch.setitem(sys.modules, "orbit", None)
     message = (
-        "Pretraining runs must have Orbit. Received: no module orbit. Install "
-        "it with pip install 'keras-gpt3[pretrain]'."
+        "Pretraining runs must have Orbit. Received: import of orbit halted; "
+        "None in sys.modules. Install it with pip install "
+        "'keras-gpt3[pretrain]'."
     )
     with pytest.raises(ImportError, match=f"^{re.escape(message)}$"):
         train(config)
@@ -127,14 +128,14 @@ def test_a_full_disk_costs_a_checkpoint_and_not_the_run(
     tmp_path, monkeypatch, caplog
 ):
     config = small_config(tmp_path)
-    real = checkpoint_files.write_arrays
+    real = tensorflow_format.write_arrays
 
     def write_arrays(folder, arrays):
         if "step_000000008" in str(folder):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(folder, arrays)
 
-    monkeypatch.setattr(run_checkpoints, "write_arrays", write_arrays)
+    monkeypatch.setattr(tensorflow_format, "write_arrays", write_arrays)
     with caplog.at_level(logging.ERROR, "keras_gpt3"):
         assert train(config)
     assert "The checkpoint of step 8 could not be written" in caplog.text
@@ -152,7 +153,7 @@ def test_a_disk_that_is_full_from_the_start_costs_no_training(
     def write_arrays(folder, arrays):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(run_checkpoints, "write_arrays", write_arrays)
+    monkeypatch.setattr(tensorflow_format, "write_arrays", write_arrays)
     config = small_config(tmp_path)
     message = "^The last checkpoint must be written. Received: step=0, where "
     with pytest.raises(RuntimeError, match=message):
@@ -188,14 +189,14 @@ def test_a_shard_that_breaks_in_mid_run_loses_nothing(tmp_path, monkeypatch):
     (shard,) = pathlib.Path(config.data.shards["news"]).glob("*.uint16")
     contents = shard.read_bytes()
     with monkeypatch.context() as patch:
-        real = run_checkpoints.RunCheckpoints.save
+        real = ModelCheckpointer.save
 
         def save(self, step, *args):
             if step == 4:
                 shard.write_bytes(contents[:100])
             real(self, step, *args)
 
-        patch.setattr(run_checkpoints.RunCheckpoints, "save", save)
+        patch.setattr(ModelCheckpointer, "save", save)
         message = f"^A shard must hold .* Received: .*{re.escape(str(shard))}"
         with pytest.raises(RuntimeError, match=message) as error:
             train(config)

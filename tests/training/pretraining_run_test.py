@@ -112,7 +112,7 @@ def test_a_run_logs_every_step_and_validates_and_saves(tmp_path):
     assert checkpoints.steps()[-3:] == [6, 8, 12]
     losses = {r["step"]: r["loss"] for r in held_out}
     for step, metric in ((6, losses[6]), (8, None), (12, losses[12])):
-        assert checkpoints.restore(step).facts["metric"] == metric
+        assert checkpoints.restore(step).metric == metric
     assert checkpoints.best_step == min((6, 12), key=losses.get)
     assert os.path.exists(f"{config.folder}/preset/config.json")
 
@@ -160,7 +160,7 @@ def test_sigterm_saves_at_once_and_the_run_goes_on(tmp_path, monkeypatch, step):
     assert [r["step"] for r in held_out] == [0, 6, NUM_STEPS]
     checkpoints = RunCheckpoints(f"{config.folder}/checkpoints")
     for record in held_out[1:]:
-        metric = checkpoints.restore(record["step"]).facts["metric"]
+        metric = checkpoints.restore(record["step"]).metric
         assert metric == record["loss"]
     # Numbers, by which shapes are known, also after the recipe was resolved.
     assert sizes == [4, 4]
@@ -294,7 +294,7 @@ def test_a_spike_rolls_the_run_back_and_skips_its_batches(
         assert train(config)
     # The last checkpoint was that of step 8, the stop's; batch 8 came ninth.
     assert spikes == [8]
-    assert "The run goes on from step 8, past batches 8 to 8." in caplog.text
+    assert "The run resumes from step 8, past batches 8 to 8." in caplog.text
     records = records_of(config)
     assert [r["step"] for r in records] == list(range(1, NUM_STEPS + 1))
     batches = [r["batch"] for r in records]

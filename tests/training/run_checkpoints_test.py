@@ -1,11 +1,14 @@
+import errno
 import logging
 import re
 import threading
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from keras_gpt3.training.checkpoints import run_checkpoints
+from keras_gpt3.training.checkpoints import checkpointer
+from keras_gpt3.training.checkpoints import tensorflow_format
 from keras_gpt3.training.checkpoints.run_checkpoints import RunCheckpoints
 
 DATA = "arrays.data-00000-of-00001"
@@ -17,8 +20,8 @@ def arrays(generation):
 
 def save(checkpoints, *steps, generation=1, metric=None):
     for step in steps:
-        facts = {"generation": generation}
-        checkpoints.save(step, arrays(generation), facts, metric)
+        metadata = {"generation": generation}
+        checkpoints.save(step, arrays(generation), metadata, metric)
     checkpoints.wait()
 
 
@@ -42,7 +45,7 @@ def test_the_newest_checkpoint_comes_back_in_another_run(tmp_path):
         save(checkpoints, 200, generation=2)
         assert checkpoints.num_failed == 0
     restored = RunCheckpoints(folder).restore()
-    assert (restored.step, restored.facts) == (200, {"generation": 2})
+    assert (restored.step, restored.metadata) == (200, {"generation": 2})
     assert restored.folder == folder / "step_000000200"
     np.testing.assert_array_equal(
         restored.arrays["kernel"], arrays(2)["kernel"], strict=True
@@ -73,7 +76,7 @@ def test_a_step_saved_again_replaces_the_one_before(tmp_path):
         save(checkpoints, 100, generation=1)
         save(checkpoints, 100, generation=2)
         assert names(tmp_path) == ["step_000000100"]
-        assert checkpoints.restore().facts == {"generation": 2}
+        assert checkpoints.restore().metadata == {"generation": 2}
 
 
 def test_old_checkpoints_go_by_the_rules(tmp_path):
@@ -126,7 +129,7 @@ def test_a_damaged_newest_falls_back_and_is_kept(tmp_path, caplog):
         assert names(tmp_path)[-2:] == ["step_000000200", "step_000000300"]
         save(checkpoints, 300, generation=2)
         assert checkpoints.steps() == [175, 300]
-        assert checkpoints.restore().facts == {"generation": 2}
+        assert checkpoints.restore().metadata == {"generation": 2}
 
 
 def test_damage_everywhere_is_an_error_that_names_it(tmp_path):
@@ -152,13 +155,13 @@ def test_damage_everywhere_is_an_error_that_names_it(tmp_path):
 @pytest.fixture
 def gate(monkeypatch):
     """Lets a save go on to its arrays once it is set."""
-    gate, write_arrays = threading.Event(), run_checkpoints.write_arrays
+    gate, write_arrays = threading.Event(), tensorflow_format.write_arrays
 
     def write(*arguments):
         gate.wait(timeout=30)
         write_arrays(*arguments)
 
-    monkeypatch.setattr(run_checkpoints, "write_arrays", write)
+    monkeypatch.setattr(tensorflow_format, "write_arrays", write)
     yield gate
     gate.set()
 
@@ -191,34 +194,63 @@ def test_restore_waits_for_what_is_under_way(tmp_path, gate):
         assert checkpoints.restore().step == 100
 
 
-def test_facts_are_those_of_the_call(tmp_path, gate):
-    facts = {"seen": [1]}
+def test_metadata_is_that_of_the_call(tmp_path, gate):
+    metadata = {"seen": [1]}
     with RunCheckpoints(tmp_path) as checkpoints:
-        checkpoints.save(100, arrays(1), facts)
-        facts["seen"].append(2)
+        checkpoints.save(100, arrays(1), metadata)
+        metadata["seen"].append(2)
         gate.set()
-        assert checkpoints.restore().facts == {"seen": [1]}
+        assert checkpoints.restore().metadata == {"seen": [1]}
 
 
-@pytest.mark.parametrize("error", [OSError("disk"), ValueError("bug")])
-def test_an_error_is_logged_counted_and_not_raised(
-    error, tmp_path, monkeypatch, caplog
+@pytest.mark.parametrize(
+    ("error", "cause", "remedy"),
+    [
+        (OSError("disk"), "disk", "Check that {} can be written."),
+        (ValueError("bug"), "bug", "Check that {} can be written."),
+        (MemoryError(), "MemoryError", "Check that {} can be written."),
+        (
+            OSError(errno.ENOSPC, "No space left"),
+            "[Errno 28] No space left",
+            "Free space in {}.",
+        ),
+        (
+            tf.errors.ResourceExhaustedError(None, None, "full"),
+            "full",
+            "Free space in {}.",
+        ),
+        (
+            tf.errors.OutOfRangeError(None, None, "File too large"),
+            "File too large",
+            "Free space in {}.",
+        ),
+    ],
+)
+def test_an_error_is_logged_with_its_remedy_counted_and_not_raised(
+    error, cause, remedy, tmp_path, monkeypatch, caplog
 ):
-    def fail(folder):
+    def fail(*arguments):
         raise error
 
     with RunCheckpoints(tmp_path, keep_last=1) as checkpoints:
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpointer, "seal_files", fail)
+            save(checkpoints, 50)
         save(checkpoints, 100)
         with monkeypatch.context() as patch:
-            patch.setattr(run_checkpoints, "seal_files", fail)
+            patch.setattr(checkpointer, "seal_files", fail)
             save(checkpoints, 200)
-        assert checkpoints.num_failed == 1
+        assert checkpoints.num_failed == 2
         assert names(tmp_path) == ["step_000000100"]
+        start = f"could not be written: {cause}. The run goes on; "
+        remedy = remedy.format(tmp_path)
         assert caplog.messages == [
-            f"The checkpoint of step 200 could not be written: {error}. The "
-            "run goes on; its last checkpoint is that of step 100. Check that "
-            f"{tmp_path} can be written."
+            f"The checkpoint of step 50 {start}it has no checkpoint that can "
+            f"be read. {remedy}",
+            f"The checkpoint of step 200 {start}its last checkpoint is that of "
+            f"step 100. {remedy}",
         ]
+        assert caplog.records[0].exc_info[1] is error
         save(checkpoints, 300)
         assert checkpoints.steps() == [300]
 
@@ -232,7 +264,7 @@ def test_a_failed_removal_is_logged_and_tried_again(
 
     with RunCheckpoints(tmp_path, keep_last=1) as checkpoints:
         with monkeypatch.context() as patch:
-            patch.setattr(run_checkpoints.checkpoint_folders, removal, fail)
+            patch.setattr(checkpointer.checkpoint_folders, removal, fail)
             save(checkpoints, 100, 200)
         assert (checkpoints.steps(), checkpoints.num_failed) == ([100, 200], 0)
         assert "could not be removed: busy." in caplog.text
@@ -265,13 +297,13 @@ def test_a_file_in_the_folder_s_place_is_an_error(tmp_path):
     [
         ({"step": -1}, ValueError),
         ({"arrays": {"a": "text"}}, TypeError),
-        ({"facts": {"a": {1}}}, TypeError),
+        ({"metadata": {"a": {1}}}, TypeError),
         ({"metric": float("nan")}, ValueError),
     ],
 )
 def test_what_cannot_be_saved_is_an_error_at_once(argument, error, tmp_path):
     checkpoints = RunCheckpoints(tmp_path)
-    good = {"step": 1, "arrays": arrays(1), "facts": {}}
+    good = {"step": 1, "arrays": arrays(1), "metadata": {}}
     with pytest.raises(error, match=r"Received: "):
         checkpoints.save(**good | argument)
     assert names(tmp_path) == []

@@ -50,7 +50,7 @@ def test_a_folder_with_a_run_is_not_new(folder):
     message = (
         "The folder must hold no run with --no-resume. Received: folder="
         f"'{folder.path}', which holds one. Use another folder, or leave "
-        "--no-resume out to go on with it."
+        "--no-resume out to resume it."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         folder.check_is_new()

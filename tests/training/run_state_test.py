@@ -49,9 +49,9 @@ def test_updates_that_were_not_made_are_counted():
 def test_json_takes_a_state_and_gives_it_back():
     state = RunState(skip_batches={9, 2, 4}, rollbacks=1)
     state.advance(np.int64(8).item(), False)
-    facts = json.loads(json.dumps(state.as_facts()))
-    assert facts["skip_batches"] == [2, 4, 9]
-    assert RunState(**facts) == state
+    metadata = json.loads(json.dumps(state.as_metadata()))
+    assert metadata["skip_batches"] == [2, 4, 9]
+    assert RunState(**metadata) == state
 
 
 def test_a_restored_state_does_not_share_its_batches():

@@ -1,6 +1,4 @@
-import importlib
 import re
-from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -8,8 +6,8 @@ import pytest
 
 from keras_gpt3.training import AdamW
 from keras_gpt3.training import restore_sharded_checkpoint
-from keras_gpt3.training.checkpoints.sharded_files import checkpoint_variables
-from keras_gpt3.training.checkpoints.sharded_files import import_orbax
+from keras_gpt3.training.checkpoints import orbax_format as module
+from keras_gpt3.training.checkpoints.model_checkpointer import model_variables
 from tests.training.sharded_models import randomize
 from tests.training.sharded_models import save
 from tests.training.sharded_models import set_mesh
@@ -18,9 +16,6 @@ from tests.training.sharded_models import sharded_model
 from tests.training.sharded_models import values
 
 pytestmark = pytest.mark.backend("jax", reason="keras.distribution is JAX'")
-module = importlib.import_module(
-    "keras_gpt3.training.checkpoints.sharded_checkpoint"
-)
 
 
 @pytest.fixture(autouse=True)
@@ -43,8 +38,7 @@ def padding(model):
     rows = model.backbone.vocabulary_size
     return [
         np.array(variable.value)[rows:]
-        for named in checkpoint_variables(model).values()
-        for name, variable in named.items()
+        for name, variable in model_variables(model).items()
         if "token_embedding" in name
     ]
 
@@ -66,7 +60,7 @@ def test_another_mesh_gets_the_same_values_in_its_own_parts(
 ):
     saved = saved_model(before, tmp_path)
     model = sharded_model(now, seed=1)
-    model._step.prepare_optimizer(model)
+    model.compiled_step.prepare_optimizer(model)
     parts = [v.value.sharding for v in model.optimizer.variables]
     assert restore_sharded_checkpoint(model, tmp_path) == 3
     assert [v.value.sharding for v in model.optimizer.variables] == parts
@@ -88,7 +82,7 @@ def test_rows_of_padding_are_zero(tmp_path):
 def test_devices_read_their_own_parts_only(monkeypatch, tmp_path):
     saved_model((1, 2), tmp_path)
     model = sharded_model((1, 2))
-    model._step.prepare_optimizer(model)
+    model.compiled_step.prepare_optimizer(model)
     put, device_put = set(), jax.device_put
 
     def watched(x, *args, **kwargs):
@@ -108,7 +102,7 @@ def test_a_device_holds_few_values_twice(monkeypatch, tmp_path):
     loads, restore_part = [], module._restore_part
 
     def counted(path, part):
-        loads.append(sum(len(named) for named in part.values()))
+        loads.append(len(part))
         restore_part(path, part)
 
     monkeypatch.setattr(module, "_restore_part", counted)
@@ -116,7 +110,7 @@ def test_a_device_holds_few_values_twice(monkeypatch, tmp_path):
     restore_sharded_checkpoint(model, tmp_path)
     # The half of the token embedding has 4096 bytes, and a load of its own.
     assert loads[0] == 1
-    assert sum(loads) == sum(map(len, checkpoint_variables(model).values()))
+    assert sum(loads) == len(model_variables(model))
     restored = values(model)
     for name, value in values(saved).items():
         np.testing.assert_array_equal(restored[name], value, err_msg=name)
@@ -135,13 +129,16 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"num_layers": 2}, "num_layers=1 in '.*/3', num_layers=2 in the mod"),
-        ({"optimizer": "sgd"}, "optimizer='AdamW' in '.*/3', optimizer='SGD'"),
+        (
+            {"num_layers": 2},
+            "/step_000000003', which .*backbone.num_layers=1 there, 2 here",
+        ),
+        ({"optimizer": "sgd"}, "optimizer='AdamW' there, 'SGD' here"),
     ],
 )
 def test_another_model_or_optimizer_raises(folder, changes, match):
     model = sharded_model(None, **changes)
-    model._step.prepare_optimizer(model)
+    model.compiled_step.prepare_optimizer(model)
     before = values(model)
     with pytest.raises(ValueError, match=match):
         restore_sharded_checkpoint(model, folder)
@@ -154,34 +151,29 @@ def test_a_part_that_cannot_be_read_says_that_others_were(
 ):
     saved_model(None, tmp_path)
     model = sharded_model(None)
-    model._step.prepare_optimizer(model)
-    for path in (tmp_path / "3").rglob("ocdbt.process_0/d/*"):
+    model.compiled_step.prepare_optimizer(model)
+    for path in (tmp_path / "step_000000003").rglob("ocdbt.process_0/d/*"):
         data = path.read_bytes()
         path.write_bytes(data[: len(data) // 2].ljust(len(data), b"\0"))
     monkeypatch.setattr(module, "_BYTES_AT_A_TIME", 4096)
     with pytest.raises(
         OSError,
-        match=r"^A checkpoint must be readable to its end. Received: path='.*/3"
+        match=r"^A checkpoint must be readable to its end. Received: path='.*3"
         r"', Exception in part \d+ of \d+. Restore another checkpoint before "
         "the model is used: it holds the parts before.$",
     ):
         restore_sharded_checkpoint(model, tmp_path)
 
 
-def test_a_checkpoint_that_does_not_tell_its_arrays_raises(folder, monkeypatch):
-    # What Orbax returns where it could not read them. Files emptied for real
-    # leave its threads writing to a closed event loop during later tests.
-    metadata = import_orbax().metadata
-
-    def unreadable_arrays(path):
-        facts = metadata(path).custom_metadata
-        return SimpleNamespace(metadata=None, custom_metadata=facts)
-
-    monkeypatch.setattr(import_orbax(), "metadata", unreadable_arrays)
-    with pytest.raises(
-        OSError, match="^A checkpoint must tell the shapes of its arrays. Rec"
-    ):
-        restore_sharded_checkpoint(sharded_model(None), folder)
+def test_an_incomplete_checkpoint_is_named_and_the_one_before_used(
+    tmp_path, caplog
+):
+    model = saved_model(None, tmp_path)
+    model.optimizer.iterations.assign(4)
+    save(model, tmp_path)
+    next((tmp_path / "step_000000004").rglob("ocdbt.process_0/d/*")).unlink()
+    assert restore_sharded_checkpoint(model, tmp_path) == 3
+    assert "Checkpoint step_000000004 is damaged: arrays/" in caplog.text
 
 
 def test_an_optimizer_with_more_slots_raises(folder):
@@ -189,14 +181,15 @@ def test_an_optimizer_with_more_slots_raises(folder):
     with pytest.raises(
         ValueError,
         match=r"must hold the model's variables. Received: (optimizer/\d+/.*)="
-        r"none in '.*/3', \1=array of shape \(61, 16\) in the model. Build",
+        r"none in '.*3', \1=array of shape \(61, 16\) in the model. Build",
     ):
         restore_sharded_checkpoint(model, folder)
 
 
 def test_a_step_that_is_not_there_raises_with_those_that_are(folder):
     with pytest.raises(
-        ValueError, match=r"step must be one of \[3\]. Received: step=4, dire"
+        FileNotFoundError,
+        match=r"Received: step=4, folder='.*' with the steps \[3\]. Pass",
     ):
         restore_sharded_checkpoint(sharded_model(None), folder, step=4)
 

@@ -1,6 +1,7 @@
 """Tests that a run resumed from parts is the run that was never stopped."""
 
 import contextlib
+import os
 import resource
 import shutil
 import types
@@ -10,8 +11,9 @@ import pytest
 
 from keras_gpt3.training import ShardedCheckpoint
 from keras_gpt3.training import restore_sharded_checkpoint
-from keras_gpt3.training.checkpoints.sharded_files import checkpoint_steps
-from keras_gpt3.training.checkpoints.sharded_files import import_orbax
+from keras_gpt3.training.checkpoints.checkpointer import Checkpointer
+from keras_gpt3.training.checkpoints.orbax_format import OrbaxFormat
+from keras_gpt3.training.checkpoints.orbax_format import import_orbax
 from tests.training.sharded_models import randomize
 from tests.training.sharded_models import save
 from tests.training.sharded_models import set_mesh
@@ -29,6 +31,10 @@ MESH = (1, 2)
 def no_mesh_stays():
     yield
     set_mesh(None)
+
+
+def checkpoint_steps(folder):
+    return Checkpointer(folder, OrbaxFormat()).steps()
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +56,7 @@ def run(tmp_path_factory):
 
 def test_a_resumed_run_equals_the_uninterrupted_one_bit_by_bit(run, tmp_path):
     folder = shutil.copytree(run.folder, tmp_path / "run")
-    shutil.rmtree(folder / "6")
+    shutil.rmtree(folder / "step_000000006")
     # Amid an epoch, with other weights, other seeds and no slots yet.
     model = sharded_model(MESH, seed=1)
     step = restore_sharded_checkpoint(model, folder)
@@ -84,9 +90,11 @@ def test_saving_gathers_no_array_that_is_sharded(tmp_path):
     model = sharded_model(MESH)
     randomize(model, seed=0)
     save(model, tmp_path)
-    shapes = {}
-    for group in import_orbax().metadata(tmp_path / "0").metadata.values():
-        shapes |= {n: a.storage_metadata.chunk_shape for n, a in group.items()}
+    path = tmp_path / "step_000000000" / "arrays"
+    shapes = {
+        name: array.storage_metadata.chunk_shape
+        for name, array in import_orbax().metadata(path).metadata.items()
+    }
     sharded = sharded_arrays(model)
     # Seven weights with two moments each.
     assert len(sharded) == 21
@@ -109,8 +117,7 @@ def test_saves_come_at_multiples_of_the_frequency(
     callback = ShardedCheckpoint(tmp_path, save_freq=frequency)
     monkeypatch.setattr(callback, "_save", lambda: saved.append(steps))
     model = types.SimpleNamespace(
-        optimizer=types.SimpleNamespace(iterations=resumed),
-        _step=types.SimpleNamespace(skipped_steps=0),
+        compiled_step=types.SimpleNamespace(steps_done=lambda model: resumed)
     )
     callback.set_model(model)
     callback.on_epoch_begin(0)
@@ -130,9 +137,9 @@ def test_a_step_is_saved_once(tmp_path):
 def test_what_an_interrupted_save_left_is_no_checkpoint(tmp_path):
     model = sharded_model(None)
     save(model, tmp_path)
-    # Orbax gives a folder its name when it is whole.
-    left = tmp_path / "7.orbax-checkpoint-tmp"
-    shutil.copytree(tmp_path / "0", left)
+    # A folder gets its name when it is whole.
+    left = tmp_path / f".step_000000007.tmp-{os.getpid()}"
+    shutil.copytree(tmp_path / "step_000000000", left)
     assert restore_sharded_checkpoint(model, tmp_path) == 0
     model.optimizer.iterations.assign(7)
     save(model, tmp_path)
@@ -151,12 +158,15 @@ def no_file_larger_than(num_bytes):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_a_save_that_failed_while_fit_went_on_is_raised_by_it(run, tmp_path):
+def test_a_last_save_that_failed_is_logged_and_raised(run, tmp_path, caplog):
     model = sharded_model(None)
     callback = ShardedCheckpoint(tmp_path)
     with no_file_larger_than(16384):
-        with pytest.raises(Exception, match="File too large"):
+        with pytest.raises(
+            RuntimeError, match="^The last checkpoint must be written. Received"
+        ):
             train(model, run.shards, 0, 2, callback)
+    assert "File too large" in caplog.text
     assert checkpoint_steps(tmp_path) == []
     train(model, run.shards, 2, 4, callback)
     assert checkpoint_steps(tmp_path) == [4]
@@ -167,7 +177,7 @@ def test_a_batch_that_overflows_is_a_step_too(run, tmp_path):
         return sharded_model(None, seed=seed, dtype="mixed_float16")
 
     model = half_model(0)
-    model._step.prepare_optimizer(model)
+    model.compiled_step.prepare_optimizer(model)
     # The loss itself overflows: the first steps are skipped.
     model.optimizer.dynamic_scale.assign(2.0**120)
     callback = ShardedCheckpoint(tmp_path, save_freq=2, max_to_keep=None)
@@ -188,8 +198,8 @@ def test_a_folder_of_another_model_is_refused(tmp_path):
     save(sharded_model(None), tmp_path)
     with pytest.raises(
         ValueError,
-        match=r"A checkpoint must be of the same backbone. Received: "
-        r"num_layers=1 in '.*0', num_layers=2 in the model. Build",
+        match=r"A checkpoint must be one of this run. Received: folder='.*0', "
+        "which has other values: backbone.num_layers=1 there, 2 here. Use the",
     ):
         save(sharded_model(None, num_layers=2), tmp_path)
 
@@ -201,8 +211,8 @@ def test_a_model_that_was_not_restored_is_refused(tmp_path):
     with pytest.raises(
         ValueError,
         match=r"no checkpoint of a later step than the model's. Received: "
-        r"directory='.*', steps=\[5\], model at step=0. Call restore_sharded_"
-        r"checkpoint first, delete the later ones, or use another directory.$",
+        r"directory='.*', steps=\[5\], model at step=0. Restore the last one "
+        r"first, delete the later ones, or use another directory.$",
     ):
         save(sharded_model(None), tmp_path)
 

@@ -7,7 +7,7 @@ from keras_gpt3 import GPT3Backbone
 from keras_gpt3.data import packed_dataset
 from keras_gpt3.training import AdamW
 from keras_gpt3.training import ShardedCheckpoint
-from keras_gpt3.training.checkpoints.sharded_files import checkpoint_variables
+from keras_gpt3.training.checkpoints.model_checkpointer import model_variables
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import ROWS
 from tests.small_gpt3 import small_model
@@ -57,9 +57,8 @@ def train(model, shards, start_step, stop_step, *callbacks):
 def values(model):
     """All that a checkpoint holds of a model, without rows of padding."""
     return {
-        f"{group}/{name}": _without_padding(variable, model)
-        for group, named in checkpoint_variables(model).items()
-        for name, variable in named.items()
+        name: _without_padding(variable, model)
+        for name, variable in model_variables(model).items()
     }
 
 
@@ -73,8 +72,7 @@ def sharded_arrays(model):
     """Pairs of name and value of all that no device has whole."""
     return [
         (name, variable.value)
-        for named in checkpoint_variables(model).values()
-        for name, variable in named.items()
+        for name, variable in model_variables(model).items()
         if not variable.value.sharding.is_fully_replicated
     ]
 
@@ -84,20 +82,20 @@ def randomize(model, seed):
 
     The iterations stay what they are.
     """
-    model._step.prepare_optimizer(model)
+    model.compiled_step.prepare_optimizer(model)
     generator = np.random.default_rng(seed)
-    for named in checkpoint_variables(model).values():
-        for name, variable in named.items():
-            if name != "0/iteration":
-                noise = generator.uniform(1, 2, variable.shape)
-                variable.assign(noise.astype(variable.dtype))
+    for name, variable in model_variables(model).items():
+        if name != "optimizer/0/iteration":
+            noise = generator.uniform(1, 2, variable.shape)
+            variable.assign(noise.astype(variable.dtype))
 
 
 def save(model, folder):
     """Saves a model as `fit` does at the end of an epoch."""
-    model._step.prepare_optimizer(model)
+    model.compiled_step.prepare_optimizer(model)
     callback = ShardedCheckpoint(folder)
     callback.set_model(model)
     callback.on_train_begin()
+    callback.on_epoch_begin(0)
     callback.on_epoch_end(0)
     callback.on_train_end()

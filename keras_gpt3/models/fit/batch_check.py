@@ -78,7 +78,7 @@ def check_micro_batches(
     **kwargs,
 ):
     """Raises where the micro-batches of `fit` cannot divide a batch."""
-    size, parts = model._step.micro_batch_size, _num_parts(model)
+    size, parts = model.compiled_step.micro_batch_size, _num_parts(model)
     batches = [_rows(x)]
     if isinstance(x, (dict, list, tuple)) or hasattr(x, "shape"):
         rows = _num_rows(x)
@@ -106,7 +106,7 @@ def check_batch(model, x, y, sample_weight):
         token_ids = check_context(token_ids, backbone.max_sequence_length)
     if y is not None:
         model._assert_compile_called()
-    if y is not None and model._step.own_loss:
+    if y is not None and model.compiled_step.own_loss:
         y = check_token_ids(y, backbone.vocabulary_size, name="y")
     if len(getattr(sample_weight, "shape", ())) == 1:
         sample_weight = sample_weight[:, None]
@@ -122,7 +122,7 @@ def is_text(x):
 
 
 def check_end(x, **steps):
-    """Raises where nothing ends the pass over a dataset; Keras would go on."""
+    """Raises where nothing ends the pass over a dataset; Keras would not."""
     ((name, number),) = steps.items()
     if number is not None or keras.config.max_steps_per_epoch():
         return

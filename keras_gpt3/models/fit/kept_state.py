@@ -7,7 +7,7 @@ class KeptState:
     While `fit`, `evaluate` or `predict` runs there, the variables are empty:
     their values go from step to step. An error, such as that of an id outside
     the vocabulary in a dataset, would leave a model without weights. This
-    gives the variables what the last step that ended has returned.
+    assigns to the variables what the last complete step has returned.
     """
 
     def __init__(self, model):
@@ -30,7 +30,7 @@ class KeptState:
             self._state = state
             try:
                 return execution(state, iterator)
-            except BaseException as error:  # Ctrl-C, too.
+            except BaseException as error:  # Ctrl-C as well.
                 _give_back(self._model, self._state, error)
                 raise
             finally:

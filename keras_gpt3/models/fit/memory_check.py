@@ -23,11 +23,11 @@ def check_memory(model, x, batch_size=None):
     """
     optimizer = _optimizer_name(model.optimizer)
     dtype = model.backbone.dtype_policy.name
-    accelerator = _accelerator(model._step)
+    accelerator = _accelerator(model.compiled_step)
     foretold = (
         _is_known(accelerator)
-        and model._step.is_fused
-        and model._step.pipeline_stages == 1
+        and model.compiled_step.is_fused
+        and model.compiled_step.pipeline_stages == 1
         and optimizer in SLOTS_PER_WEIGHT
         and dtype in BYTES_PER_WEIGHT
         and len(model.trainable_weights) == len(model.weights)
@@ -47,8 +47,8 @@ def check_memory(model, x, batch_size=None):
         optimizer=optimizer,
         batch_size=max(1, rows // replicas),
         length=length,
-        micro_batch_size=model._step.micro_batch_size,
-        rematerialization=model._step.rematerialization,
+        micro_batch_size=model.compiled_step.micro_batch_size,
+        rematerialization=model.compiled_step.rematerialization,
         accelerator=accelerator,
         **_memory(model, replicas),
     )

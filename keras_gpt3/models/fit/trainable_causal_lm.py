@@ -26,13 +26,12 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
     """keras-hub's `CausalLM` with the package's own training step.
 
     The step takes the mean over tokens, averages over replicas, then clips,
-    then updates; see `keras_gpt3.training.step.train_step`, or `jax_train_step`
-    there. `fit`, `evaluate` and
-    their relatives take strings through the preprocessor, and token ids as
-    they are.
+    then updates; see `keras_gpt3.training.step.train_step`, or under JAX
+    `keras_gpt3.training.jax.train_step`. `fit`, `evaluate` and their relatives
+    take strings through the preprocessor, and token ids as they are.
     """
 
-    _step = None  # Until `compile`.
+    compiled_step = None  # Until `compile`: how it trains.
 
     def compile(
         self,
@@ -59,7 +58,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         Args:
             optimizer: string or `keras.optimizers.Optimizer`, usually
                 `keras_gpt3.training.AdamW`. It clips the gradients of the
-                global batch, under a strategy or a distribution, too. Defaults
+                global batch, also under a strategy or a distribution. Defaults
                 to `"auto"`: Adam at 2e-5, for fine-tuning.
             loss: See `keras.Model.compile`. A cross-entropy by its name is one
                 of logits, as are metrics. Defaults to `"auto"`.
@@ -77,11 +76,11 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             rematerialization: string or int. Which decoder blocks keep nothing
                 but their input for the backward pass and run forward once more
                 there: `"none"`, `"block"` for all, or `k` for every `k`-th.
-                `keras_gpt3.describe` tells what each saves. Defaults to
+                `keras_gpt3.describe` shows what each saves. Defaults to
                 `"none"`.
             pipeline_stages: int. Devices over which a replica's blocks are
                 spread, consecutive ones together; micro-batches flow through
-                them at once, so give `micro_batch_size`, too. Weights are
+                them at once, so give `micro_batch_size` as well. Weights are
                 moved to where they are used, and stay there until the next
                 `compile`. The first device has the embeddings and the loss;
                 under a `MirroredStrategy` it is the replica's own. Batches of
@@ -148,7 +147,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             **step.keras_losses(loss, weighted_metrics),
             **kwargs,
         )
-        self._step = step
+        self.compiled_step = step
         step.make_trackers(self)
         # Last: the weights of a model that was refused stay where they were.
         step.place_stages(self, stages)
@@ -159,7 +158,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         metrics = super().metrics
         inner = [getattr(metric, "metrics", [metric]) for metric in metrics]
         names = {metric.name for group in inner for metric in group}
-        own = self._step.metrics if self._step else []
+        own = self.compiled_step.metrics if self.compiled_step else []
         return metrics + [metric for metric in own if metric.name not in names]
 
     @property
@@ -172,7 +171,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
 
         Args:
             x: strings, a dict of `"token_ids"` and `"padding_mask"`, or a
-                dataset of batches of either, such as `packed_dataset` gives.
+                dataset of batches of either, such as `packed_dataset` returns.
                 Strings are cut and padded to the preprocessor's
                 `sequence_length`; a dataset of single ones, documents, is
                 packed into full contexts as `keras_gpt3.data.pack` does.
@@ -212,7 +211,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             is_texts = validation and isinstance(validation[0], (str, bytes))
             validation = (validation,) if is_texts else tuple(validation)
         check_labels(*keras.utils.unpack_x_y_sample_weight(validation))
-        callbacks = self._step.with_progress(callbacks)
+        callbacks = self.compiled_step.with_progress(callbacks)
         check_callbacks(self.optimizer, callbacks)
         check_input(self, x)  # Before documents are read.
         kwargs["validation_data"], _ = self._checked_data(
@@ -259,7 +258,9 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         """Data and batch size, of documents that were packed in their place."""
         check_input(self, x)
         check_end(x, **steps)
-        whole = "steps_per_epoch" in steps and self._step.micro_batch_size
+        whole = (
+            "steps_per_epoch" in steps and self.compiled_step.micro_batch_size
+        )
         count = None in steps.values()
         return packed_documents(self, x, batch_size, bool(whole), count)
 
@@ -337,7 +338,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
 
         Under JAX on all devices; see `keras_gpt3.training.jax.train_step`.
         """
-        if self._step.own_loss:
+        if self.compiled_step.own_loss:
             return _own_step().train_step(self, *args)
         if keras.config.backend() != "tensorflow":
             step = super().train_step
@@ -346,7 +347,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
 
     def test_step(self, *args):
         """One step of `evaluate`; see `train_step`."""
-        if self._step.own_loss:
+        if self.compiled_step.own_loss:
             return _own_step().test_step(self, *args)
         if keras.config.backend() != "tensorflow":
             return super().test_step(*args)
@@ -371,14 +372,14 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             A scalar: without a loss of your own the mean over tokens, or a
             replica's part of it.
         """
-        if self._step is None or not self._step.own_loss:
+        if self.compiled_step is None or not self.compiled_step.own_loss:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         loss = _own_step().mean_loss(y, y_pred, sample_weight)
         return loss + sum(map(self._aggregate_additional_loss, self.losses))
 
     def make_train_function(self, force=False):
         """Makes the function that `fit` and `train_on_batch` call."""
-        self._step.prepare_optimizer(self)
+        self.compiled_step.prepare_optimizer(self)
         return super().make_train_function(force)
 
     def _make_function(self, step_function, *args, **kwargs):
@@ -398,7 +399,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             from keras_gpt3.training.step.loss_scaling import check_optimizer
 
             check_optimizer(self.optimizer)
-            self._step.build_optimizer(self)
+            self.compiled_step.build_optimizer(self)
         return super()._symbolic_build(iterator, data_batch)
 
     def forget_graphs(self):
@@ -416,7 +417,9 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         config = super().get_compile_config()
         if config:
             sampler = keras_hub.samplers.serialize(self.sampler)
-            config |= self._step.compile_arguments() | {"sampler": sampler}
+            config |= self.compiled_step.compile_arguments() | {
+                "sampler": sampler
+            }
         return config
 
     def compile_from_config(self, config):
@@ -425,7 +428,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         sampler = keras_hub.samplers.deserialize(config.pop("sampler"))
         config = keras.saving.deserialize_keras_object(config)
         self.compile(**config, sampler=sampler)
-        self._step.build_optimizer(self)
+        self.compiled_step.build_optimizer(self)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # To learn the shape of a batch, Keras averages it over the replicas,

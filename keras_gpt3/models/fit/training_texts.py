@@ -1,4 +1,4 @@
-"""Strings for `fit`: packed by tf.data (TensorFlow), or told of if cut."""
+"""Strings for `fit`: packed by tf.data (TensorFlow), or logged if cut."""
 
 import logging
 
@@ -49,7 +49,11 @@ def packed_documents(model, x, batch_size=None, whole=False, count=True):
                 "preprocessor with a smaller one, or batch the dataset to pad "
                 "each document."
             )
-        batches = _with_length(batches, num_batches)
+        import tensorflow as tf
+
+        # A number that `pack` cannot know.
+        known = tf.data.experimental.assert_cardinality(num_batches)
+        batches = batches.apply(known)
     return batches, None
 
 
@@ -122,13 +126,6 @@ def _num_tokens(ids):
             lambda total, one: total + tf.size(one, "int64") + 1,
         )
     )
-
-
-def _with_length(dataset, length):
-    """A dataset that tells its length, which `pack` cannot know."""
-    import tensorflow as tf
-
-    return dataset.apply(tf.data.experimental.assert_cardinality(length))
 
 
 def _label_counts(preprocessor, texts):

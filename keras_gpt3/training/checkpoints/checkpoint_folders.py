@@ -1,12 +1,16 @@
-"""The folders of a run's checkpoints, which appear and vanish as a whole."""
+"""The folders of a run's checkpoints, which appear and vanish as a whole.
 
-import contextlib
-import errno
-import logging
+On a file system a checkpoint is written under a hidden name and then renamed.
+A bucket has no names to change, but a file of it appears whole: there the
+manifest, which is written last, makes the checkpoint.
+"""
+
 import os
 import pathlib
 import re
 import shutil
+
+from keras_gpt3.training.checkpoints.manifest import MANIFEST_NAME
 
 _STEP = re.compile(r"step_(\d{9,})")
 # Hidden folders tell what they are and which process made them: one being
@@ -14,13 +18,28 @@ _STEP = re.compile(r"step_(\d{9,})")
 _HIDDEN = re.compile(r"\.(step_\d{9,})\.(tmp|replaced|trash)-(\d+)")
 
 
+def root_path(folder):
+    """A path of `pathlib`, or of `etils.epath` for the address of a bucket."""
+    folder = os.fspath(folder)
+    if "://" not in folder:
+        return pathlib.Path(folder)
+    from etils import epath
+
+    return epath.Path(folder)
+
+
+def is_local(path):
+    """Whether a path is one of a file system."""
+    return isinstance(path, pathlib.Path)
+
+
 def step_folder(root, step):
-    """Return the folder of a step's checkpoint."""
-    return pathlib.Path(root, f"step_{step:09d}")
+    """The folder of a step's checkpoint."""
+    return root / f"step_{step:09d}"
 
 
 def step_folders(root):
-    """Find the folders of all checkpoints, complete or damaged."""
+    """Finds the folders of all checkpoints, complete or damaged."""
     found = {}
     for path in _entries(root):
         hidden = _HIDDEN.fullmatch(path.name)
@@ -34,23 +53,35 @@ def step_folders(root):
     return dict(sorted(found.items()))
 
 
-@contextlib.contextmanager
-def temporary_folder(root, step):
-    """Make a hidden folder to write a checkpoint in."""
-    folder = _hidden(step_folder(root, step), "tmp")
+def temporary_folder(root, step, process_id):
+    """The folder in which a process writes a checkpoint."""
+    final = step_folder(root, step)
+    if not is_local(root):
+        return final
+    return final.with_name(f".{final.name}.tmp-{process_id}")
+
+
+def make_temporary(folder):
+    """Makes a temporary folder; what has its name, in a bucket, goes."""
+    if not is_local(folder) and folder.exists():
+        remove_folder(folder)
     folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
+
+
+def discard_temporary(folder):
+    """Removes what is left of a temporary folder."""
+    if is_local(folder):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def publish(temporary, final):
-    """Give a whole checkpoint its name, also where there is one already.
+    """Gives a whole checkpoint its name, also where there is one already.
 
     At every moment one of the two checkpoints is under the name or, between
     two renames, is hidden where `step_folders` finds it.
     """
+    if temporary == final:
+        return
     _sync_folder(temporary)
     replaced = _hidden(final, "replaced")
     is_replacement = final.exists()
@@ -66,7 +97,11 @@ def publish(temporary, final):
 
 
 def remove_folder(folder):
-    """Remove a checkpoint; a kill on the way leaves none that looks whole."""
+    """Removes a checkpoint; a kill on the way leaves none that looks whole."""
+    if not is_local(folder):
+        (folder / MANIFEST_NAME).unlink(missing_ok=True)
+        folder.rmtree()
+        return
     hidden = _HIDDEN.fullmatch(folder.name)
     if hidden is None or hidden[2] == "replaced":
         name = hidden[1] if hidden else folder.name
@@ -77,11 +112,16 @@ def remove_folder(folder):
 
 
 def remove_leftovers(root):
-    """Remove what processes left that were killed while they wrote.
+    """Removes what processes left that were killed while they wrote.
 
     A replaced checkpoint gets its name back if no other has it. The caller
-    sees to it that nothing else of its own process writes here.
+    ensures that nothing else of its own process writes here.
     """
+    if not is_local(root):
+        for folder in step_folders(root).values():
+            if not (folder / MANIFEST_NAME).exists():
+                folder.rmtree()
+        return
     # Trash is last by name and goes first: what is removed takes such names.
     for path in reversed(_entries(root)):
         hidden = _HIDDEN.fullmatch(path.name)
@@ -113,89 +153,15 @@ def _is_other_process(process_id):
 
 def _entries(root):
     try:
-        return sorted(pathlib.Path(root).iterdir())
+        return sorted(root.iterdir())
     except FileNotFoundError:
         return []
 
 
 def _sync_folder(folder):
-    """Make the names in a folder last on the disk."""
+    """Brings the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-_logger = logging.getLogger("keras_gpt3")
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-
-def log_failed_save(folder, step, latest_step, error):
-    """Log that a checkpoint could not be written, with its traceback."""
-    last = f"its last checkpoint is that of step {latest_step}"
-    if latest_step is None:
-        last = "it has no checkpoint that can be read"
-    remedy = f"Check that {folder} can be written"
-    if _is_out_of_space(error):
-        remedy = f"Free space in {folder}"
-    _logger.error(
-        "The checkpoint of step %d could not be written: %s. The run goes on; "
-        "%s. %s.",
-        step,
-        # Some errors, of memory above all, have no text.
-        str(error) or type(error).__name__,
-        last,
-        remedy,
-        exc_info=error,
-    )
-
-
-def _is_out_of_space(error):
-    """Whether a disk, a quota or the largest size of a file is exceeded."""
-    import tensorflow as tf
-
-    out_of_space = tf.errors.ResourceExhaustedError, tf.errors.OutOfRangeError
-    number = getattr(error, "errno", None)
-    return isinstance(error, out_of_space) or number in _NO_SPACE
-
-
-def log_failed_removal(folder, error):
-    """Log that old checkpoints could not be removed."""
-    _logger.error(
-        "Old checkpoints in %s could not be removed: %s. The next save tries "
-        "again.",
-        folder,
-        error,
-    )
-
-
-def log_damages(damages, used):
-    """Log which checkpoints are passed over."""
-    for step, damage in damages.items():
-        _logger.error(
-            "Checkpoint %s is damaged: %s. Using step %d before it.",
-            step_folder("", step),
-            damage,
-            used,
-        )
-
-
-def check_exists(folder, steps, step):
-    """Raise unless there is a checkpoint of a step."""
-    if step not in steps:
-        raise FileNotFoundError(
-            "step must be that of a checkpoint in the folder. Received: "
-            f"step={step}, folder='{folder}' with the steps {steps}. Pass one "
-            "of them, or None for the newest."
-        )
-
-
-def raise_damaged(folder, damages):
-    """Raise that no checkpoint asked for is sound."""
-    found = "; ".join(f"step {step}: {text}" for step, text in damages.items())
-    raise ValueError(
-        "A checkpoint must be sound to be restored. Received: "
-        f"folder='{folder}' ({found}). Restore another step or start in "
-        "another folder."
-    )

@@ -14,6 +14,7 @@ from keras_gpt3.data.completion_dataset import completion_dataset
 from keras_gpt3.data.completion_pairs import CompletionExamples
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.training.finetuning.recipe import FinetuningRecipe
+from keras_gpt3.training.step.loss_scaling import check_weights
 
 
 def finetune(model, examples, recipe=None, validation=None, verbose="auto"):
@@ -39,7 +40,7 @@ def finetune(model, examples, recipe=None, validation=None, verbose="auto"):
 
     Raises:
         TypeError: If the pairs are not encoded, or the recipe is none.
-        ValueError: If the model has other adapters than the recipe asks for,
+        ValueError: If the model has other adapters than the recipe requires,
             nothing to train or weights that cannot be trained, a layer is
             unknown, or a loss or a weight is not finite after an epoch.
         MemoryError: If all weights are trained and a step of packed rows needs
@@ -69,7 +70,8 @@ def finetune(model, examples, recipe=None, validation=None, verbose="auto"):
     check_arguments(examples, recipe, validation)
     check_trainable(model, recipe)
     epochs = range(recipe.epochs)
-    steps = [len(_batches(examples, recipe, epoch)) for epoch in epochs]
+    rows = examples, recipe.batch_size, recipe.layout, recipe.seed
+    steps = [len(completion_batches(*rows, epoch)) for epoch in epochs]
     _prepare(model, recipe, sum(steps))
     history, best = FinetuningHistory(), BestWeights(model)
     for epoch in epochs:
@@ -135,12 +137,6 @@ def _run_epoch(model, examples, recipe, validation, epoch, history, verbose):
         raise MemoryError(message) from None
 
 
-def _batches(examples, recipe, epoch):
-    return completion_batches(
-        examples, recipe.batch_size, recipe.layout, recipe.seed, epoch
-    )
-
-
 class BestWeights:
     """Keeps the trainable weights of the epoch with the lowest loss."""
 
@@ -158,10 +154,11 @@ class BestWeights:
 
     def restore(self):
         """Brings back what was kept."""
-        for variable, value in zip(
-            self._variables, self._values or (), strict=self._values is not None
-        ):
-            variable.assign(value)
+        if self._values is not None:
+            for variable, value in zip(
+                self._variables, self._values, strict=True
+            ):
+                variable.assign(value)
         return self._epoch
 
 
@@ -268,7 +265,7 @@ def _check_adapters(found, recipe):
     raise ValueError(
         "lora_rank must be that of the model's adapters. Received: lora_rank="
         f"{recipe.lora_rank}, a model with rank={found['rank']}. Pass the same "
-        "rank to go on with them, or call merge_lora first."
+        "rank to train them on, or call merge_lora first."
     )
 
 
@@ -282,12 +279,7 @@ def _check_stored_type(backbone):
             f"a model in {mode}. Train adapters with lora_rank, or load the "
             "model as it was before quantize."
         )
-    if policy.variable_dtype == "float16":
-        raise ValueError(
-            "Weights must not be float16 to be trained: their range is too "
-            f"small. Received: dtype={policy.name}. Use mixed_bfloat16 or "
-            "mixed_float16, whose weights are float32."
-        )
+    check_weights(backbone.trainable_variables)
     if policy.variable_dtype == "bfloat16":
         _logger.warning(
             "Weights in bfloat16 lose steps smaller than 1/256 of themselves, "

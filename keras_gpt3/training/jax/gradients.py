@@ -30,14 +30,12 @@ from keras_gpt3.parallel.variable_layouts import num_data_shards
 
 
 def batch_gradients(model, trainable, non_trainable, batch, gradient_scale):
-    """The loss of a batch of which nobody needs the logits, and its
-    gradients.
-    """
-    shards, size = num_data_shards(), model._step.micro_batch_size
+    """Loss and gradients of a batch whose logits are not needed."""
+    shards, size = num_data_shards(), model.compiled_step.micro_batch_size
     variables = model.trainable_variables
     spread = shards > 1 and any(map(is_spread_over_data, variables))
     compute = quantized_head_gradients
-    if not model._step.needs_logits(model):
+    if not model.compiled_step.needs_logits(model):
         compute = functools.partial(
             chunked_gradients, loss_parts=shards if spread else 1
         )
@@ -267,7 +265,7 @@ def state_scope(model, trainable, non_trainable):
 
     A weight that is spread over the data axis of a mesh is brought together
     each time that it is read, so that a block which runs once more for the
-    backward pass brings it together once more, and nobody keeps it.
+    backward pass brings it together once more, and it is not kept.
     """
     variables = [*model.trainable_variables, *model.non_trainable_variables]
     values = [*trainable, *non_trainable]

@@ -25,7 +25,7 @@ def train_step(model, state, data):
     batch = (x, y, _normalized(weights, total))
     scale, learning_rate = _optimizer_scalars(model, optimizer_state)
     logits = None
-    if model._step.is_fused:
+    if model.compiled_step.is_fused:
         sums, gradients, non_trainable = batch_gradients(
             model, trainable, non_trainable, batch, scale
         )
@@ -58,11 +58,16 @@ def test_step(model, state, data):
     weights, total = _loss_weights(y, sample_weight)
     batch, logits = (x, y, _normalized(weights, total)), None
     with state_scope(model, trainable, non_trainable):
-        if model._step.needs_logits(model):
+        if model.compiled_step.needs_logits(model):
             logits = model(x, training=False)
             sums = sums_from_logits(logits, *batch[1:])
         else:
-            sums = _chunked_sums(model, *batch)
+            sums = loss_sums(
+                model.backbone(x, training=False),
+                output_table(model.backbone),
+                *batch[1:],
+                vocabulary_size=model.backbone.vocabulary_size,
+            )
     logs, metrics = _update_metrics(
         model, metrics, sums, total, (x, y, sample_weight), logits
     )
@@ -113,19 +118,6 @@ def _optimizer_scalars(model, optimizer_state):
         return scale, jnp.asarray(model.optimizer.learning_rate, "float32")
 
 
-def _chunked_sums(model, x, y, weights):
-    """As `sums_from_logits` without logits."""
-    return jnp.stack(
-        loss_sums(
-            model.backbone(x, training=False),
-            output_table(model.backbone),
-            y,
-            weights,
-            vocabulary_size=model.backbone.vocabulary_size,
-        )
-    )
-
-
 def _update_metrics(model, state, sums, total, data, logits):
     """All running metrics after this batch, and their state."""
     variables = model.metrics_variables
@@ -134,8 +126,8 @@ def _update_metrics(model, state, sums, total, data, logits):
     ) as scope:
         loss, correct = sums
         model.loss_tracker.update_state(loss, sample_weight=total)
-        model._step.track(loss, correct, total)
-        if model._step.is_fused:
+        model.compiled_step.track(loss, correct, total)
+        if model.compiled_step.is_fused:
             logs = model.get_metrics_result()
         else:
             x, y, sample_weight = data

@@ -1,4 +1,4 @@
-"""A pretraining run: its loop, log, plots, health and requests to stop.
+"""A pretraining run: its loop, data, log, plots, health and preemption.
 
 Read `pretrain`, then `pretraining_run`.
 """

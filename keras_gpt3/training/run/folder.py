@@ -1,4 +1,4 @@
-"""The folder of a run: one config for good, and what lies where."""
+"""The folder of a run: one config for good, and where what is."""
 
 import contextlib
 import dataclasses
@@ -9,7 +9,8 @@ import pathlib
 from keras_gpt3.atomic_write import locked_folder
 from keras_gpt3.config_file import read_config
 from keras_gpt3.config_file import write_config
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.training.checkpoints.model_checkpointer import differences
+from keras_gpt3.training.checkpoints.model_checkpointer import flat
 
 # What may change from one start of a run to the next: it does not touch what
 # is computed. The rest is the run. Shards may move, but their names, of which
@@ -65,13 +66,11 @@ class RunFolder:
             raise ValueError(
                 "The folder must hold no run with --no-resume. Received: "
                 f"folder='{self.path}', which holds one. Use another folder, "
-                "or leave --no-resume out to go on with it."
+                "or leave --no-resume out to resume it."
             )
 
     def with_saved(self, config):
-        """Fills in what a config leaves open and the run that lives
-        here has.
-        """
+        """Fills in what a config leaves open, from the run that lives here."""
         saved = self.saved_config(type(config))
         if saved is None:
             return config
@@ -83,21 +82,19 @@ class RunFolder:
         config = dataclasses.replace(
             config, recipe=dataclasses.replace(config.recipe, **recipe)
         )
-        differences = _differences(saved, config)
-        if differences:
+        found = differences(_fixed_values(saved), _fixed_values(config))
+        if found:
             raise ValueError(
                 "A run folder must hold one run. Received: folder="
                 f"'{self.path}', whose config has other values: "
-                f"{'; '.join(differences)}. Use another folder, or the values "
+                f"{'; '.join(found)}. Use another folder, or the values "
                 "of the run."
             )
         return config
 
     @contextlib.contextmanager
     def lock(self):
-        """Keeps other runs out; the folder is made, and goes if it is
-        unused.
-        """
+        """Keeps other runs out; a folder that was made and not used goes."""
         lineage = (self.path, *self.path.parents)
         new = [path for path in lineage if not path.exists()]
         self.path.mkdir(parents=True, exist_ok=True)
@@ -118,23 +115,19 @@ class RunFolder:
 
 def fingerprint(config):
     """A number that two configs share if they compute the same."""
-    fixed = {
-        name: value
-        for name, value in _flat(config).items()
-        if not _is_changeable(name)
-    }
-    text = json.dumps(fixed, sort_keys=True)
+    text = json.dumps(_fixed_values(config), sort_keys=True)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
 
 
-def _differences(saved, config):
-    """What cannot change and did, as `"a.b=1 there, 2 here"`."""
-    there, here = _flat(saved), _flat(config)
-    return [
-        f"{name}={echoed(there.get(name))} there, {echoed(here.get(name))} here"
-        for name in sorted(set(there) | set(here))
-        if there.get(name) != here.get(name) and not _is_changeable(name)
-    ]
+def _fixed_values(config):
+    """Dotted names to values of all that cannot change."""
+    values = flat(dataclasses.asdict(config))
+    values["data.shards"] = list(config.data.shards)
+    return {
+        name: value
+        for name, value in values.items()
+        if not _is_changeable(name)
+    }
 
 
 def _is_changeable(name):
@@ -142,18 +135,3 @@ def _is_changeable(name):
         name == known or (known.endswith(".*") and name.startswith(known[:-1]))
         for known in CHANGEABLE
     )
-
-
-def _flat(config):
-    """A dict of dotted name to value."""
-    flat = {"data.shards": list(config.data.shards)}
-
-    def visit(value, prefix):
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                visit(inner, f"{prefix}.{key}" if prefix else key)
-        else:
-            flat[prefix] = value
-
-    visit(dataclasses.asdict(config), "")
-    return flat

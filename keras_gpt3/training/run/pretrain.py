@@ -5,16 +5,32 @@ import dataclasses
 
 from keras_gpt3.backend_check import require_backend
 from keras_gpt3.echoed_value import echoed
+from keras_gpt3.needed_packages import needed_packages
+from keras_gpt3.parallel.replicas import from_first_worker
+from keras_gpt3.parallel.replicas import is_chief
+from keras_gpt3.parallel.replicas import num_workers
+from keras_gpt3.parallel.replicas import pretraining_strategy
+from keras_gpt3.parallel.replicas import wait_for_all
+from keras_gpt3.planning.available_memory import available_memory
+from keras_gpt3.planning.available_memory import gpu_memory
+from keras_gpt3.planning.memory import BYTES_PER_WEIGHT
+from keras_gpt3.planning.preflight import check_training_fits
 from keras_gpt3.preset_loader import is_shipped
+from keras_gpt3.training.checkpoints.model_checkpointer import ModelCheckpointer
+from keras_gpt3.training.checkpoints.tensorflow_format import TensorFlowFormat
 from keras_gpt3.training.recipe.pretraining_recipe import PretrainingRecipe
+from keras_gpt3.training.run.data import RunData
 from keras_gpt3.training.run.folder import RunFolder
 from keras_gpt3.training.run.folder import fingerprint
+from keras_gpt3.training.run.log import RunLog
+from keras_gpt3.training.run.preemption import PreemptionHandler
+from keras_gpt3.training.run.report import make_report
 
 
 def pretrain(config, make_model, elapsed_seconds=0.0, verbose="auto"):
     """Trains a model as a config says, from the start or from where it stopped.
 
-    A run folder that holds a checkpoint is gone on from: no flag is needed.
+    A run folder that holds a checkpoint is resumed: no flag is needed.
     The order of the data, the recipe and the seed are functions of the
     config, so that a run which is killed and resumed ends with the weights,
     bit for bit, of one that is not. Started with `TF_CONFIG` on several
@@ -31,7 +47,7 @@ def pretrain(config, make_model, elapsed_seconds=0.0, verbose="auto"):
             lines elsewhere; `False` shows neither. Defaults to `"auto"`.
 
     Returns:
-        Whether the run reached its end; it may have been told to stop before.
+        Whether the run reached its end; it may have been stopped before.
 
     Raises:
         BlockingIOError: If another process has its run in the folder.
@@ -68,10 +84,8 @@ def pretrain(config, make_model, elapsed_seconds=0.0, verbose="auto"):
         "A pretraining run",
         "Use GPT3.fit with keras.distribution there.",
     )
-    _check_installed()
-    from keras_gpt3.parallel import pretraining_strategy
-    from keras_gpt3.parallel.replicas import is_chief
-
+    with needed_packages("Pretraining runs must have Orbit", "pretrain"):
+        import orbit  # noqa: F401
     devices = config.devices
     strategy = pretraining_strategy(devices.replicas, devices.cpu_replicas)
     keras.utils.set_random_seed(config.seed)
@@ -80,45 +94,29 @@ def pretrain(config, make_model, elapsed_seconds=0.0, verbose="auto"):
     with contextlib.ExitStack() as stack:
         if is_chief(strategy):
             stack.enter_context(folder.lock())
-        config = _with_multiple(folder.with_saved(config), strategy)
+        config = folder.with_saved(config)
+        multiple = batch_multiple(
+            config.recipe,
+            config.model.micro_batch_size,
+            strategy.num_replicas_in_sync,
+        )
+        section = dataclasses.replace(config.recipe, batch_multiple=multiple)
+        config = dataclasses.replace(config, recipe=section)
         with strategy.scope():
             model = make_model(config.model, config.data.sequence_length)
         run = _make_run(
             config, model, strategy, folder, elapsed_seconds, stack, verbose
         )
         finished = run.run()
-        _finish(finished, model, strategy, folder)
+        if finished and is_chief(strategy):
+            model.save_to_preset(str(folder.preset))
+        # A worker that ended before would look lost to the one that writes.
+        wait_for_all(strategy)
     return finished
-
-
-def _check_installed():
-    try:
-        import orbit  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "Pretraining runs must have Orbit. Received: no module orbit. "
-            "Install it with pip install 'keras-gpt3[pretrain]'."
-        ) from error
-
-
-def _with_multiple(config, strategy):
-    """The config with a batch multiple: the run's, or one for these devices."""
-
-    multiple = batch_multiple(
-        config.recipe,
-        config.model.micro_batch_size,
-        strategy.num_replicas_in_sync,
-    )
-    section = dataclasses.replace(config.recipe, batch_multiple=multiple)
-    return dataclasses.replace(config, recipe=section)
 
 
 def _make_run(config, model, strategy, folder, elapsed_seconds, stack, verbose):
     """All parts of a run, put together: a `PretrainingRun`."""
-    from keras_gpt3.parallel.replicas import is_chief
-    from keras_gpt3.training.run.data import RunData
-    from keras_gpt3.training.run.log import RunLog
-    from keras_gpt3.training.run.preemption import PreemptionHandler
     from keras_gpt3.training.run.pretraining_run import PretrainingRun
 
     length = _sequence_length(config, model)
@@ -134,7 +132,13 @@ def _make_run(config, model, strategy, folder, elapsed_seconds, stack, verbose):
     _check_memory(config.model, model, recipe, length, strategy)
     _check_workers(config, strategy)
     with strategy.scope():
-        _compile(model, config.model, recipe)
+        model.compile(
+            optimizer=recipe.optimizer(),
+            micro_batch_size=config.model.micro_batch_size,
+            rematerialization=config.model.rematerialization,
+            jit_compile=config.model.jit_compile,
+        )
+        model.compiled_step.prepare_optimizer(model)
     chief = is_chief(strategy)
     if chief:
         folder.write(config)
@@ -144,31 +148,22 @@ def _make_run(config, model, strategy, folder, elapsed_seconds, stack, verbose):
         config.checkpoints.every_minutes,
         elapsed_seconds=elapsed_seconds,
     )
+    checkpointer = _checkpointer(config, model, strategy, folder, data)
+    stack.enter_context(checkpointer)
     return PretrainingRun(
         config,
         model,
         strategy,
         recipe,
         data,
-        saves=_saves(config, model, strategy, folder, data, stack),
+        checkpointer=checkpointer,
         preemption=stack.enter_context(preemption),
-        report=_report(config, model, recipe, length, strategy),
+        report=make_report(config, model, recipe, length, strategy),
         sinks=_sinks(config, recipe, folder, log, stack, verbose)
         if chief
         else [],
         forget_after=log.forget_after if chief else lambda step: None,
     )
-
-
-def _finish(finished, model, strategy, folder):
-    """At the end, writes the model for everybody to load."""
-    from keras_gpt3.parallel.replicas import is_chief
-    from keras_gpt3.parallel.replicas import wait_for_all
-
-    if finished and is_chief(strategy):
-        model.save_to_preset(str(folder.preset))
-    # A worker that ended before would look lost to the one that writes.
-    wait_for_all(strategy)
 
 
 def _sequence_length(config, model):
@@ -184,40 +179,22 @@ def _sequence_length(config, model):
     return length
 
 
-def _saves(config, model, strategy, folder, data, stack):
-    from keras_gpt3.parallel.replicas import is_chief
-    from keras_gpt3.training.checkpoints.run_checkpoints import RunCheckpoints
-    from keras_gpt3.training.run.state import RunSaves
-
+def _checkpointer(config, model, strategy, folder, data):
     section = config.checkpoints
-    checkpoints = RunCheckpoints(
+    return ModelCheckpointer(
+        model,
         folder.checkpoints,
+        TensorFlowFormat(),
+        {
+            "seed": config.seed,
+            "recipe": dataclasses.asdict(config.recipe),
+            "tokens of the shards": data.identity(),
+        },
         keep_last=section.keep_last,
         keep_every=section.keep_every,
         keep_best=section.keep_best,
+        strategy=strategy,
     )
-    identity = {
-        "seed": config.seed,
-        "recipe": dataclasses.asdict(config.recipe),
-        "tokens of the shards": data.identity(),
-    }
-    return RunSaves(
-        model,
-        strategy,
-        stack.enter_context(checkpoints),
-        identity,
-        is_chief(strategy),
-    )
-
-
-def _compile(model, section, recipe):
-    model.compile(
-        optimizer=recipe.optimizer(),
-        micro_batch_size=section.micro_batch_size,
-        rematerialization=section.rematerialization,
-        jit_compile=section.jit_compile,
-    )
-    model._step.prepare_optimizer(model)
 
 
 def _check_vocabulary(data, model):
@@ -235,12 +212,6 @@ def _check_memory(section, model, recipe, length, strategy):
 
     The same estimate as of `GPT3.fit`, before the optimizer takes its part.
     """
-    from keras_gpt3.parallel.replicas import num_workers
-    from keras_gpt3.planning.available_memory import available_memory
-    from keras_gpt3.planning.available_memory import gpu_memory
-    from keras_gpt3.planning.memory import BYTES_PER_WEIGHT
-    from keras_gpt3.planning.preflight import check_training_fits
-
     dtype = model.backbone.dtype_policy.name
     if dtype not in BYTES_PER_WEIGHT:
         return
@@ -273,8 +244,6 @@ def _check_memory(section, model, recipe, length, strategy):
 
 def _check_workers(config, strategy):
     """Raises unless all workers were given the same run."""
-    from keras_gpt3.parallel.replicas import from_first_worker
-
     number = fingerprint(config)
     if from_first_worker(strategy, number) != number:
         raise ValueError(
@@ -282,27 +251,6 @@ def _check_workers(config, strategy):
             "differs from the first worker's. Start all with the same file and "
             "the same --set."
         )
-
-
-def _report(config, model, recipe, length, strategy):
-    from keras_gpt3.planning.training_job import model_flops_per_token
-    from keras_gpt3.training.run.report import RunReport
-
-    flops = model_flops_per_token(model.backbone.get_config(), length)
-    return RunReport(recipe, length, flops, _peak(config, model, strategy))
-
-
-def _peak(config, model, strategy):
-    """FLOP/s of all devices, as given or as measured."""
-    from keras_gpt3.parallel.replicas import num_workers
-    from keras_gpt3.training.run.report import measure_peak_flops
-
-    peak = config.log.peak_flops
-    if peak != "measure":
-        return peak
-    workers = num_workers()
-    here = strategy.num_replicas_in_sync // workers
-    return workers * measure_peak_flops(model.backbone.compute_dtype, here)
 
 
 def _sinks(config, recipe, folder, log, stack, verbose):

@@ -33,14 +33,15 @@ class PretrainingRun:
         recipe,
         data,
         *,
-        saves,
+        checkpointer,
         preemption,
         report,
         sinks,
         forget_after,
     ):
         self._config, self._model, self._strategy = config, model, strategy
-        self._recipe, self._data, self._saves = recipe, data, saves
+        self._recipe, self._data = recipe, data
+        self._checkpointer = checkpointer
         self._preemption, self._report = preemption, report
         self._sinks = sinks
         self._forget_after = forget_after
@@ -56,16 +57,16 @@ class PretrainingRun:
             self._data.check_in_background()
         self._tell({"kind": "start", "step": self._state.step}, due=False)
         self._make_up_validation()
-        if self._saves.last_step is None:
+        if self._checkpointer.last_step is None:
             self._save()  # What a rollback, or a kill, can go back to.
             # Without one there is nothing to resume: better now than at the
             # end, when the work of days is lost.
-            self._saves.finish(self._state.step)
+            self._checkpointer.finish(self._state.step)
         while not self._is_finished and not self._stops:
             self._step()
             with _runtime_errors():
                 self._data.raise_if_damaged()
-        self._saves.finish(self._state.step)
+        self._checkpointer.finish(self._state.step)
         if self._is_finished:
             with _runtime_errors():
                 self._data.raise_if_damaged(wait=True)
@@ -109,7 +110,10 @@ class PretrainingRun:
         self._stops = stop > 0
         if self._sinks:
             record = self._report.record(step, self._state, report, self._noise)
-            record |= self._epochs()
+            contexts = self._state.tokens_seen // self._recipe.sequence_length
+            # How often each set was seen.
+            for name, value in self._data.epochs(contexts).items():
+                record[f"epochs/{name}"] = value
             due = is_due(config.log.every_steps, step) or self._is_finished
             self._tell(record, due)
         if self._stops:
@@ -144,14 +148,8 @@ class PretrainingRun:
                 self._state.is_best(metric)
                 self._save(metric)
 
-    def _epochs(self):
-        """How often each set was seen, by `"epochs/<name>"`."""
-        contexts = self._state.tokens_seen // self._recipe.sequence_length
-        epochs = self._data.epochs(contexts)
-        return {f"epochs/{name}": value for name, value in epochs.items()}
-
     def _tell(self, record, due):
-        """Gives a record to all sinks; a full disk costs the line alone."""
+        """Passes a record to all sinks; a full disk costs the line alone."""
         for sink in self._sinks:
             try:
                 sink(record, due)
@@ -164,21 +162,21 @@ class PretrainingRun:
         """Goes back to the last checkpoint, and past what came since."""
         step, last = self._state.step, self._state.last_batch
         rollbacks = self._state.rollbacks + 1
-        facts = self._saves.restore()
-        if facts is None:
+        checkpoint = self._checkpointer.restore()
+        if checkpoint is None:
             raise RuntimeError(
                 "A run must have a checkpoint to go back to. Received: a loss "
                 f"of {loss:.4g} at step {step}, and none. Free space for "
                 "checkpoints, and start the run again."
             )
-        self._take(facts)
+        self._restore_state(checkpoint.metadata)
         skipped = range(self._state.batch, last + 1)
         self._state.skip(skipped)
         self._state.rollbacks = rollbacks
         self._health.losses.forget()
-        self._save(facts["metric"])  # So that a kill does not meet it again.
+        self._save(checkpoint.metric)  # So that a kill does not meet it again.
         logger.warning(
-            "The loss rose to %.4g. The run goes on from step %d, past batches "
+            "The loss rose to %.4g. The run resumes from step %d, past batches "
             "%d to %d.",
             loss,
             self._state.step,
@@ -208,17 +206,16 @@ class PretrainingRun:
             steps_per_loop=1,
             train_actions=[self._keep_report],
         )
-        self._evaluators = {
-            name: self._evaluator(name) for name in self._data.held_out_sets
-        }
+        self._evaluators = {}
+        for name in self._data.held_out_sets:
+            dataset, num_batches = self._data.held_out_dataset(name)
+            evaluator = ValidationEvaluator(
+                self._model, self._strategy, dataset
+            )
+            self._evaluators[name] = evaluator, num_batches
 
     def _keep_report(self, report):
         self._last_report = report
-
-    def _evaluator(self, name):
-        dataset, num_batches = self._data.held_out_dataset(name)
-        evaluator = ValidationEvaluator(self._model, self._strategy, dataset)
-        return evaluator, num_batches
 
     def _read_from_here(self):
         self._trainer.global_step.assign(self._state.step)
@@ -228,8 +225,6 @@ class PretrainingRun:
 
     def _validate(self):
         """Means over all held-out sets; logs them, returns the mean loss."""
-        import tensorflow as tf
-
         if not self._evaluators:
             return None
         record = {
@@ -262,20 +257,20 @@ class PretrainingRun:
     # === Checkpoints ===
 
     def _resume(self):
-        """Goes on from the newest sound checkpoint, if there is one."""
-        facts = self._saves.restore()
-        if facts is not None:
-            self._take(facts)
+        """Resumes from the newest sound checkpoint, if there is one."""
+        checkpoint = self._checkpointer.restore()
+        if checkpoint is not None:
+            self._restore_state(checkpoint.metadata)
             logger.info("Resumed at step %d.", self._state.step)
         else:
             self._forget_after(-1)
             self._skip_listed()
         self._read_from_here()
 
-    def _take(self, facts):
-        self._state = RunState(**facts["state"])
-        self._noise.set_state(facts["noise"])
-        self._health.losses.set_state(facts["losses"])
+    def _restore_state(self, metadata):
+        self._state = RunState(**metadata["state"])
+        self._noise.set_state(metadata["noise"])
+        self._health.losses.set_state(metadata["losses"])
         # A validation before the first step that was not saved is made again.
         step, validated = self._state.step, self._state.validated_step
         self._forget_after(-1 if step == 0 and validated is None else step)
@@ -286,17 +281,17 @@ class PretrainingRun:
 
     def _save(self, metric=None):
         self._preemption.saved()
-        facts = {
-            "state": self._state.as_facts(),
+        metadata = {
+            "state": self._state.as_metadata(),
             "noise": self._noise.get_state(),
             "losses": self._health.losses.get_state(),
         }
-        self._saves.save(self._state.step, facts, metric)
+        self._checkpointer.save(self._state.step, metadata, metric)
 
 
 @contextlib.contextmanager
 def _runtime_errors():
-    """One line of what went wrong in mid-run, which no other start mends."""
+    """One line of what went wrong in mid-run, which a rerun does not fix."""
     try:
         with one_line_errors():
             yield

@@ -3,6 +3,9 @@
 import math
 import time
 
+from keras_gpt3.parallel.replicas import num_workers
+from keras_gpt3.planning.training_job import model_flops_per_token
+
 
 class RunReport:
     """Makes records of steps: losses, rates, time left."""
@@ -68,6 +71,18 @@ class RunReport:
         """Tokens of the batch of a step, 1 the first, by the recipe."""
         before = self._recipe.tokens_before
         return int(before(step) - before(step - 1))
+
+
+def make_report(config, model, recipe, sequence_length, strategy):
+    """Makes the report of a run, whose devices' peak is given or measured."""
+    peak = config.log.peak_flops
+    if peak == "measure":
+        workers = num_workers()
+        here = strategy.num_replicas_in_sync // workers
+        dtype = model.backbone.compute_dtype
+        peak = workers * measure_peak_flops(dtype, here)
+    flops = model_flops_per_token(model.backbone.get_config(), sequence_length)
+    return RunReport(recipe, sequence_length, flops, peak)
 
 
 # Sizes of the square matrices, tried in turn until one takes long enough for

@@ -1,4 +1,6 @@
-"""The training step under TensorFlow: loss, gradients, clipping, update.
+"""The training step: loss, gradients, clipping, update.
 
-Read `train_step`, then `replica_gradients` and `apply_gradients`.
+Read `compiled_step`, `train_step`, then `replica_gradients` and
+`apply_gradients`; `step_program` is what XLA makes of it. TensorFlow, but for
+what `training.jax` shares.
 """

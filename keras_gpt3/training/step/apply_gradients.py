@@ -120,7 +120,7 @@ class _Update:
         # all variables have their temporaries at the same time.
         last_read = self.last_reads.get(variable.device, [])
         waits_for = tf.control_dependencies([gradient, *last_read])
-        # Without a strategy nobody else says where.
+        # Without a strategy nothing else says where.
         with tf.device(variable.device), waits_for:
             gradient = clip_gradient(self.optimizer, gradient, factor)
             self._decay(variable, scalars)
@@ -160,7 +160,7 @@ def _decays(optimizer, variable):
         type(optimizer)._apply_weight_decay
         is keras.optimizers.Optimizer._apply_weight_decay
     )
-    # Keras asks with the TensorFlow variable, whose name is longer.
+    # Keras passes the TensorFlow variable, whose name is longer.
     return bool(
         is_stock
         and optimizer.weight_decay
@@ -233,7 +233,7 @@ def apply_adam(variable, slots, gradient, arguments):
 # Keras squares a gradient into a temporary of its size, and makes all clipped
 # gradients before it applies the first. Here each gradient gets one factor,
 # made from sums of squares that are never stored, and is multiplied by it just
-# before its use, in place where nobody else holds it.
+# before its use, in place where nothing else holds it.
 
 
 def gradient_factors(optimizer, gradients, unscaling=None, norm=None):
@@ -271,12 +271,10 @@ def global_norm(gradients, unscaling=None):
 
 
 def squared_norm(gradients):
-    """The sum of all squares of gradients, without a temporary of their
-    size.
-    """
+    """The sum of all squares, without a temporary of the gradients' size."""
     halves = []
     for gradient in gradients:
-        # Where it lies: the gradients of stages are on other devices.
+        # Where it is: the gradients of stages are on other devices.
         with tf.device(gradient.device):
             # l2_loss is half the sum of squares.
             half = tf.nn.l2_loss(_at_least_32_bits(gradient))

@@ -170,15 +170,27 @@ class CompiledStep:
             self.build_optimizer(model)
         _check_compiled_for(model)
 
+    def steps_done(self, model):
+        """Counts the batches that a model was trained on.
+
+        The optimizer counts those that changed weights. Where it adapts a loss
+        scale it leaves out batches whose gradients overflow.
+        """
+        return int(model.optimizer.iterations) + self.skipped_steps
+
+    def set_steps_done(self, model, steps):
+        """Sets how many batches a model was trained on, by another's count."""
+        self.skipped_steps = steps - int(model.optimizer.iterations)
+
     def build_optimizer(self, model):
-        """Gives the optimizer its slots, where they belong."""
+        """Makes the optimizer's slots, where they belong."""
         variables = model.trainable_variables
         with _strategy_scope(model), optimizer_layouts(variables):
             model.optimizer.build(variables)
 
     @property
     def keras_jit_compile(self):
-        """What Keras is told: whether to compile its own outer function."""
+        """What Keras gets: whether to compile its own outer function."""
         if keras.config.backend() == "jax":
             return self.jit_compile
         # That fails under a `tf.distribute` strategy. The step compiles the
@@ -234,7 +246,7 @@ def _strategy_scope(model):
 def _check_compiled_for(model):
     """Raises where other weights are to be trained than at `compile`.
 
-    Keras would go on with the graph that it has, and train what is frozen.
+    Keras would keep the graph that it has, and train what is frozen.
     """
     from keras_gpt3.training.step.loss_scaling import inner_optimizer
 

@@ -43,9 +43,7 @@ def head_gradients(
     gradient_scale,
     weighted_only=False,
 ):
-    """Loss and gradients of what makes the final hidden states, and the
-    head.
-    """
+    """Loss and gradients of the head, and of what makes its hidden states."""
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         hidden_states = make_states(*inputs)
@@ -114,7 +112,7 @@ def place_of_table(model, variables):
 
 
 def add_gradient(total, gradient):
-    """Adds a gradient to a dense one, in place where nobody else holds it.
+    """Adds a gradient to a dense one, in place where nothing else holds it.
 
     The tape would make the rows that were looked up into a table of their own
     and add the two: as large an array once more, and passes over both.

@@ -33,7 +33,7 @@ def are_finite(gradients):
     """Whether no gradient holds an infinity or a NaN."""
     finite = []
     for gradient in gradients:
-        # Where it lies: the gradients of stages are on other devices.
+        # Where it is: the gradients of stages are on other devices.
         with tf.device(gradient.device):
             finite.append(tf.reduce_all(tf.math.is_finite(gradient)))
     return tf.reduce_all(finite)

@@ -41,7 +41,7 @@ def sum_over_replicas(tensors):
 
 
 def _sum_where_they_lie(strategy, tensors):
-    """Sums of what lies on several devices of each replica.
+    """Sums of what is on several devices of each replica.
 
     `all_reduce` would gather all of it on the first device of the replica, and
     the collectives of a strategy know no other devices than those.
@@ -58,7 +58,7 @@ def unpack_batch(data):
     if y is None:
         raise ValueError(
             "y must be given with token ids. Received: y=None. Pass the ids "
-            "shifted by one, as packed_dataset gives them."
+            "shifted by one, as packed_dataset returns them."
         )
     return x, y, sample_weight
 

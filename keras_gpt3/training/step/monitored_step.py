@@ -1,7 +1,7 @@
 """One guarded step of a pretraining run on one replica. TensorFlow only.
 
 The arithmetic is that of `train_step`. What differs: an update that is not
-finite is not made; what tells about the health of a run comes out of the same
+finite is not made; what monitors the health of a run comes out of the same
 pass; and workers ask to save or to stop. All of it goes through the one
 exchange of sums that there is anyway.
 """

@@ -40,7 +40,7 @@ def _compute(
 ):
     variables = model.trainable_variables
     places, stages = _stages(model, variables, observe, weighted_only)
-    size = model._step.micro_batch_size
+    size = model.compiled_step.micro_batch_size
     if size is not None:
         y = with_checked_rows(y, size)
     batch = (x, y, weights)
@@ -61,7 +61,7 @@ def _compute(
 
 def _stages(model, variables, observe, weighted_only):
     """For each stage, the places of its variables among all, and its passes."""
-    stages = model._step.stages
+    stages = model.compiled_step.stages
     owners = {
         id(variable): number
         for number, stage in enumerate(stages)
@@ -126,7 +126,7 @@ def _in_groups(stages, group, batch, size, num_sums):
 
 
 def _part(batch, index, size, is_full):
-    """A micro-batch: of fewer rows, or none, behind the end of the batch."""
+    """A micro-batch: of fewer rows, or none, after the end of the batch."""
 
     def cut(tensor):
         part = tensor[index * size : (index + 1) * size]
@@ -218,7 +218,7 @@ class StagePasses:
         return (d_hidden[0] if d_hidden else None), norm
 
     def results(self):
-        """The sums of the gradients, which lie on the device."""
+        """The sums of the gradients, which are on the device."""
         with tf.device(self.device):
             return [tf.identity(total) for total in self.totals]
 

@@ -23,7 +23,7 @@ def replica_gradients(
     batch that grows only adds runs of it. On several devices
     the micro-batches flow through a pipeline of stages.
     """
-    step = model._step
+    step = model.compiled_step
     step.check_head(model)  # It may have been quantized after `compile`.
     whole = step.needs_logits(model)
     if step.pipeline_stages > 1:

@@ -44,7 +44,7 @@ def test_step(model, data):
     x, y, sample_weight = unpack_batch(data)
     weights, total_weight = normalized_loss_weights(y, sample_weight)
     logits = None
-    if model._step.needs_logits(model):
+    if model.compiled_step.needs_logits(model):
         logits = model(x, training=False)
         sums = sums_from_logits(logits, y, weights)
     else:
@@ -66,7 +66,7 @@ def train_step_with_compiled_loss(model, data):
     rows, factor = _rows_and_factor(model, y, sample_weight)
     compute = functools.partial(_gradients_of_compiled_loss, model)
     # On demand alone: "auto" must not refuse a loss that XLA cannot take.
-    if model._step.jit_compile is True and not model.run_eagerly:
+    if model.compiled_step.jit_compile is True and not model.run_eagerly:
         compute = tf.function(compute, jit_compile=True, autograph=False)
     loss, logits, gradients = compute(x, y, sample_weight, rows, factor)
     learning_rate = _apply(model, gradients)
@@ -152,7 +152,7 @@ def _update_trackers(model, sums, total_weight):
     """
     loss, correct = tf.unstack(sum_over_replicas(sums))
     model._loss_tracker.update_state(loss, sample_weight=total_weight)
-    model._step.track(loss, correct, total_weight)
+    model.compiled_step.track(loss, correct, total_weight)
 
 
 def _update_loss_tracker(model, loss, rows):
@@ -163,6 +163,6 @@ def _update_loss_tracker(model, loss, rows):
 
 def _metrics(model, y, logits, sample_weight):
     """All running metrics, after those of the user's have seen the batch."""
-    if model._step.is_fused:
+    if model.compiled_step.is_fused:
         return model.get_metrics_result()
     return model.compute_metrics(None, y, logits, sample_weight=sample_weight)

@@ -6,11 +6,11 @@ import types
 import jax
 import pytest
 
-from keras_gpt3.models.fit import step_compiler
-from keras_gpt3.models.fit.step_compiler import StepProgram
-from keras_gpt3.models.fit.step_compiler import compile_step
-from keras_gpt3.models.fit.step_compiler import h100_devices
-from keras_gpt3.models.fit.step_compiler import largest_constant
+from keras_gpt3.models.fit import compile_step as compiling
+from keras_gpt3.models.fit.compile_step import compile_step
+from keras_gpt3.training.step.step_program import StepProgram
+from keras_gpt3.training.step.step_program import h100_devices
+from keras_gpt3.training.step.step_program import largest_constant
 
 PROGRAM = {
     "state": 5,
@@ -117,7 +117,7 @@ def process(monkeypatch):
             )
 
         started = []
-        monkeypatch.setattr(step_compiler.subprocess, "run", run)
+        monkeypatch.setattr(compiling.subprocess, "run", run)
         return started
 
     return ends
@@ -155,7 +155,7 @@ def test_the_process_is_told_all_and_its_last_line_is_read(process):
     assert found == StepProgram(**PROGRAM)
     assert found.total == 12
     ((arguments, options),) = started
-    assert arguments[1:3] == ["-m", "keras_gpt3.models.fit.step_compiler"]
+    assert arguments[1:3] == ["-m", "keras_gpt3.models.fit.compile_step"]
     assert json.loads(arguments[3]) == {
         "config": {"num_layers": 2, "max_sequence_length": 16},
         "rows": 4,
@@ -175,6 +175,6 @@ def test_a_process_that_takes_too_long_is_ended(monkeypatch):
     def run(*_, timeout, **__):
         raise subprocess.TimeoutExpired("python", timeout)
 
-    monkeypatch.setattr(step_compiler.subprocess, "run", run)
+    monkeypatch.setattr(compiling.subprocess, "run", run)
     with pytest.raises(subprocess.TimeoutExpired):
         compile_step({}, backend="jax", rows=1, length=8, timeout=0.1)

@@ -1,0 +1,89 @@
+"""Arrays in TensorFlow's format: the first worker writes those of its host."""
+
+import os
+
+import keras
+import numpy as np
+
+_PREFIX = "arrays"
+# What TensorFlow is about to write it holds twice more (measured): of a GiB,
+# then, and not of the whole model and its optimizer.
+_PART_BYTES = 2**30
+
+
+class TensorFlowFormat:
+    """Writes and reads arrays that `tf.train.load_checkpoint` reads as well."""
+
+    name = "tensorflow"
+    # The first worker writes for all.
+    is_distributed = False
+    # Every byte is read back: what is damaged is found before it is used.
+    has_checksums = True
+    pads_vocabulary = False
+
+    def versions(self):
+        """The versions of what writes, to be noted."""
+        import tensorflow as tf
+
+        return {"tensorflow": tf.__version__}
+
+    def snapshot(self, variables):
+        """Copies the values of variables to the host."""
+        # A copy: on a CPU an array may share the variable's memory.
+        return {
+            name: np.array(keras.ops.convert_to_numpy(variable))
+            for name, variable in variables.items()
+        }
+
+    def begin_write(self, folder, arrays):
+        """Returns what writes the arrays, to be called in the background."""
+        return lambda: write_arrays(folder, arrays)
+
+    def restore(self, folder, variables):
+        """Reads the values of variables, for all replicas of this worker."""
+        arrays = read_arrays(folder, variables)
+        for name, variable in variables.items():
+            variable.assign(arrays[name])
+
+
+def write_arrays(folder, arrays, part_bytes=_PART_BYTES):
+    """Writes arrays, in parts that bound the memory that it takes."""
+    import tensorflow as tf
+
+    prefixes = []
+    # Without a device, arrays would go through the accelerator's memory.
+    with tf.device("CPU:0"):
+        for names in _parts(arrays, part_bytes):
+            prefixes.append(os.path.join(folder, f"part_{len(prefixes)}"))
+            tf.raw_ops.SaveV2(
+                prefix=prefixes[-1],
+                tensor_names=names,
+                shape_and_slices=[""] * len(names),
+                tensors=[arrays[name] for name in names],
+            )
+        tf.raw_ops.MergeV2Checkpoints(
+            checkpoint_prefixes=prefixes,
+            destination_prefix=os.path.join(folder, _PREFIX),
+            delete_old_dirs=False,
+        )
+
+
+def read_arrays(folder, names):
+    """Reads arrays back, each with the dtype and shape it was written with."""
+    import tensorflow as tf
+
+    reader = tf.train.load_checkpoint(os.path.join(folder, _PREFIX))
+    # The reader returns numpy's scalars where the shape is empty.
+    return {name: np.asarray(reader.get_tensor(name)) for name in names}
+
+
+def _parts(arrays, part_bytes):
+    """Yields lists of names of arrays that fit into a part together."""
+    names, num_bytes = [], 0
+    for name, array in arrays.items():
+        if names and num_bytes + array.nbytes > part_bytes:
+            yield names
+            names, num_bytes = [], 0
+        names.append(name)
+        num_bytes += array.nbytes
+    yield names
