@@ -25,7 +25,14 @@ def test_no_modules_import_each_other():
 
 
 # What the runtime may ask the planner for: estimates, and the memory there is.
-ESTIMATES = ("", ".available_memory", ".memory", ".preflight", ".training_job")
+ESTIMATES = (
+    "",
+    ".available_memory",
+    ".memory",
+    ".parameter_count",
+    ".preflight",
+    ".training_job",
+)
 RUNTIME = (
     "ops",
     "layers",
