@@ -54,7 +54,9 @@ def batch_gradients(model, trainable, non_trainable, batch, gradient_scale):
     seeds = [non_trainable[place] for place in places]
     sums, gradients, seeds = compute(seeds, batch, gradient_scale)
     if sums.ndim > 1:
-        sums, gradients = jax.tree.map(_add_up, (sums, gradients))
+        sums, gradients = jax.tree.map(
+            lambda x: jnp.sum(x, axis=0), (sums, gradients)
+        )
         gradients = lay_out_like_slots(gradients, variables)
     return sums, gradients, with_seeds(non_trainable, places, seeds)
 
@@ -127,10 +129,6 @@ def _in_micro_batches(compute, size, axis):
 def _zeros(shape):
     """At least float32: 16 bits would soon round what is added to nothing."""
     return jnp.zeros(shape.shape, jnp.promote_types(shape.dtype, "float32"))
-
-
-def _add_up(x):
-    return jnp.sum(x, axis=0)
 
 
 # === Loss and gradients of the rows computed at a time ===
