@@ -18,7 +18,7 @@ def check_integer(name, value, minimum):
 
 
 def check_number(name, value, remedy, bound=""):
-    """Raises unless an argument is finite, and "above 0" or "at least 0"."""
+    """Raise unless an argument is finite, and "above 0" or "at least 0"."""
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     is_in_bound = is_number and (
         not bound or value > 0 or (value == 0 and bound == "at least 0")
@@ -31,7 +31,7 @@ def check_number(name, value, remedy, bound=""):
 
 
 def check_choice(name, value, allowed):
-    """Raises unless an argument is one of some names; offers the closest."""
+    """Raise unless an argument is one of some names; offer the closest."""
     if value not in allowed:
         close = difflib.get_close_matches(str(value), allowed, n=1)
         hint = f"Did you mean {close[0]!r}?" if close else "Use one of these."

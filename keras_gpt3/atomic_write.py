@@ -57,7 +57,7 @@ def atomic_path(path):
 
 
 def write_json(path, value):
-    """Writes a JSON file that appears whole, or not at all."""
+    """Write a JSON file that appears whole, or not at all."""
     with atomic_write(path) as file:
         file.write(json.dumps(value, indent=1, ensure_ascii=False).encode())
 
@@ -68,7 +68,7 @@ _holders = {}
 
 @contextlib.contextmanager
 def locked_folder(folder):
-    """Keeps other processes and threads from writing to a folder.
+    """Keep other processes and threads from writing to a folder.
 
     The lock is the system's own on the folder itself: there is no file of it,
     and it ends with the process, however that ends. Within the block, the same
@@ -106,7 +106,7 @@ def _lock(descriptor, folder):
 
 @contextlib.contextmanager
 def sigterm_exits():
-    """Lets SIGTERM leave the block as an exception, so that it cleans up.
+    """Let SIGTERM leave the block as an exception, so that it cleans up.
 
     By itself the signal ends Python on the spot. Where the program, or Orbit's
     loop, has a handler of its own, that one stays.
@@ -165,7 +165,7 @@ def atomic_folder(folder, may_replace=None, owned=()):
 
 @contextlib.contextmanager
 def written_folder(folder):
-    """Locks a folder and gives a hidden one in it, for `move_files`."""
+    """Lock a folder and give a hidden one in it, for `move_files`."""
     folder = pathlib.Path(folder).resolve()
     with sigterm_exits(), locked_folder(folder):
         recover_folder(folder)
@@ -174,7 +174,7 @@ def written_folder(folder):
 
 
 def recover_folder(folder):
-    """Puts back what was there before a process died in the midst of a move.
+    """Put back what was there before a process died in the midst of a move.
 
     Cheap, and harmless while another process writes: readers call it as well.
     """
@@ -194,7 +194,7 @@ def recover_folder(folder):
 
 
 def check_is_free(folder, may_replace=None):
-    """Raises unless a folder can be written: it is missing, empty or may go."""
+    """Raise unless a folder can be written: it is missing, empty or may go."""
     folder = pathlib.Path(folder).resolve()
     for path in (folder, *folder.parents):
         if path.exists() and not path.is_dir():
@@ -208,7 +208,7 @@ def check_is_free(folder, may_replace=None):
 
 
 def _check_is_writable(folder):
-    """Raises unless a folder's files, or the folder itself, can be made."""
+    """Raise unless a folder's files, or the folder itself, can be made."""
     above = next(path for path in (folder, *folder.parents) if path.exists())
     probe = above / _hidden_name(folder)
     try:
@@ -222,7 +222,7 @@ def _check_is_writable(folder):
 
 
 def _check_content(folder, may_replace):
-    """Raises if a folder holds files that may not be replaced."""
+    """Raise if a folder holds files that may not be replaced."""
     if not folder.exists() or all(
         _HIDDEN.fullmatch(path.name) for path in folder.iterdir()
     ):
@@ -241,7 +241,7 @@ def _check_content(folder, may_replace):
 
 
 def move_files(temporary, folder, owned, marker=_MARKER):
-    """Puts files into the place of those that a folder owns.
+    """Put files into the place of those that a folder owns.
 
     The folder itself stays, for it may be a link, a mounted disk, a clone of
     a repository or where the user is. On any error all goes back; where the
@@ -302,7 +302,7 @@ def _is_done(temporary):
 
 
 def _undo(temporary, folder):
-    """Moves back what a journal names and has been moved."""
+    """Move back what a journal names and has been moved."""
     old, new = _read_journal(temporary)
     for name in reversed(new):
         if not os.path.lexists(temporary / name):
@@ -317,7 +317,7 @@ def _move_back(source, target):
 
 
 def _check_journal(temporary, folder):
-    """Raises at names that lead elsewhere: the folder may be from elsewhere."""
+    """Raise at names that lead elsewhere: the folder may be from elsewhere."""
     for name in itertools.chain(*_read_journal(temporary)):
         for root in (temporary, temporary / _ASIDE, folder):
             parent = (root / name).parent
@@ -330,7 +330,7 @@ def _check_journal(temporary, folder):
 
 @contextlib.contextmanager
 def _temporary(path):
-    """Makes a folder that is locked as long as it is in use."""
+    """Make a folder that is locked as long as it is in use."""
     path.mkdir(parents=True)
     try:
         with locked_folder(path):

@@ -6,7 +6,7 @@ from keras_gpt3.echoed_value import echoed
 
 
 def check_backend():
-    """Raises if Keras is set to a backend other than TensorFlow or JAX."""
+    """Raise if Keras is set to a backend other than TensorFlow or JAX."""
     # Read from the environment: importing Keras would already fail where the
     # backend is not installed.
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
@@ -19,7 +19,7 @@ def check_backend():
 
 
 def require_backend(backend, what, remedy):
-    """Raises if Keras runs on another backend than a part of the package."""
+    """Raise if Keras runs on another backend than a part of the package."""
     import keras
 
     if keras.config.backend() != backend:

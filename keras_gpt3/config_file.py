@@ -12,7 +12,7 @@ from keras_gpt3.strict_yaml import strict_yaml
 
 
 def read_config(kind, path, overrides=()):
-    """Reads a file into a config; what it does not know is an error."""
+    """Read a file into a config; what it does not know is an error."""
     # Not with this module: a run folder, which knows it, is imported always.
     from keras_gpt3.config_model import make_config
 
@@ -31,7 +31,7 @@ def read_config(kind, path, overrides=()):
 
 
 def write_config(config, path):
-    """Writes a config as YAML, whole or not at all."""
+    """Write a config as YAML, whole or not at all."""
     yaml, _, dumper = _yaml()
     text = yaml.dump(dataclasses.asdict(config), Dumper=dumper, sort_keys=False)
     with atomic_write(path) as file:
@@ -78,7 +78,7 @@ def _parse(text, what):
 
 
 def _override(values, override):
-    """Puts one `a.b=c` into nested dicts."""
+    """Put one `a.b=c` into nested dicts."""
     path, equals, text = override.partition("=")
     *sections, key = path.split(".")
     if not (equals and key and all(sections)):

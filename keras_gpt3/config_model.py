@@ -77,7 +77,7 @@ Section = typing.Annotated[_Kind, pydantic.BeforeValidator(_section)]
 
 @typing.dataclass_transform(frozen_default=True)
 def config_section(kind):
-    """Makes a class a frozen dataclass whose fields pydantic checks.
+    """Make a class a frozen dataclass whose fields pydantic checks.
 
     A check of one field raises `ValueError(invariant, remedy)`, where the
     invariant begins with "must"; one of several raises the whole sentence.
@@ -100,7 +100,7 @@ def config_section(kind):
 
 
 def make_config(kind, values):
-    """Makes a config of a dict of values, checked."""
+    """Make a config of a dict of values, checked."""
     try:
         return pydantic.TypeAdapter(kind).validate_python(values)
     except pydantic.ValidationError as error:

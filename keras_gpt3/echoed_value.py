@@ -7,7 +7,7 @@ LIMIT = 200
 
 
 def echoed(value):
-    """Returns the `repr` of a value, of at most 200 characters.
+    """Return the `repr` of a value, of at most 200 characters.
 
     What is cut away is not made: a text of gigabytes costs nothing.
     """
@@ -20,7 +20,7 @@ def echoed(value):
 
 
 def cut_text(text, limit=LIMIT):
-    """Cuts the middle out of a text that is too long."""
+    """Cut the middle out of a text that is too long."""
     if len(text) <= limit:
         return text
     start = (limit - 3) // 2

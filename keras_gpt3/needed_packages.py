@@ -5,7 +5,7 @@ import contextlib
 
 @contextlib.contextmanager
 def needed_packages(need, extra):
-    """Says what a package is needed for, if an import inside fails."""
+    """Say what a package is needed for, if an import inside fails."""
     try:
         yield
     except ImportError as error:

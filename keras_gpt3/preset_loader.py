@@ -78,17 +78,17 @@ _SECTIONS = {
 
 
 def shipped_presets():
-    """Lists the eight sizes of Table 2.1."""
+    """List the eight sizes of Table 2.1."""
     return {n: p["description"] for n, p in _read_presets().items()}
 
 
 def is_shipped(name):
-    """Tells whether `name` is one of the shipped presets."""
+    """Tell whether `name` is one of the shipped presets."""
     return isinstance(name, str) and name in _read_presets()
 
 
 def load_shipped_preset(name):
-    """Reads one shipped preset."""
+    """Read one shipped preset."""
     if not is_shipped(name):
         raise ValueError(
             "preset must be a shipped name, a local folder or "
@@ -99,7 +99,7 @@ def load_shipped_preset(name):
 
 
 def vocabulary_paths():
-    """Locates GPT-2's vocabulary, which GPT-3 uses unchanged (section 2.1)."""
+    """Locate GPT-2's vocabulary, which GPT-3 uses unchanged (section 2.1)."""
     folder = _preset_folder()
     return (
         pathlib.Path(str(folder / "encoder.json")),

@@ -12,7 +12,7 @@ _REMEDY = "Copy the file itself there, from a source that you trust"
 
 
 def check_regular_file(path):
-    """Raises at a device, a pipe or a socket, also behind a link."""
+    """Raise at a device, a pipe or a socket, also behind a link."""
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
@@ -25,7 +25,7 @@ def check_regular_file(path):
 
 
 def check_folder_files(folder, patterns):
-    """Raises at files of a folder that are irregular, or links out of it."""
+    """Raise at files of a folder that are irregular, or link out of it."""
     folder = pathlib.Path(folder)
     for pattern in patterns:
         for path in folder.glob(pattern):

@@ -49,7 +49,7 @@ def convert_command(
 
 
 def _convert(source, destination, check, dtype, adapter, overwrite, verbose):
-    """Writes the model; whether its logits, if asked for, are the same."""
+    """Write the model; whether its logits, if asked for, are the same."""
     from keras_gpt3.atomic_write import check_is_free
     from keras_gpt3.cli.model_loading import merge_adapter
     from keras_gpt3.converters.sharded_index import is_checkpoint_folder
@@ -117,7 +117,7 @@ def _is_preset(folder):
 
 
 def _is_same(destination, checkpoint, dtype):
-    """Compares what was written with the checkpoint, rounded as that was."""
+    """Compare what was written with the checkpoint, rounded as that was."""
     from keras_gpt3.models.gpt3 import GPT3
     from keras_gpt3.models.presets.checkpoint_export import (
         compare_with_transformers,

@@ -119,7 +119,7 @@ def _evaluate(model, tasks, out, dtype, adapter, others, settings):
 
 
 def _report(results, tasks, out, others):
-    """Writes what was measured, and beside it what others were."""
+    """Write what was measured, and beside it what others were."""
     from keras_gpt3.evaluation.results.report import write_report
     from keras_gpt3.evaluation.results.results_file import with_results_of
     from keras_gpt3.evaluation.results.results_table import results_table
@@ -141,7 +141,7 @@ def _report(results, tasks, out, others):
 
 
 def terminal_table(rows):
-    """Makes a table for a terminal: what all rows share stands above it."""
+    """Make a table for a terminal: what all rows share stands above it."""
     from keras_gpt3.evaluation.results.results_table import COLUMNS
 
     columns = list(zip(COLUMNS, zip(*rows, strict=True), strict=True))

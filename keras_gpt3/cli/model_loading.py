@@ -4,7 +4,7 @@ import warnings
 
 
 def load_model(preset, dtype=None, quantize=None, adapter=None):
-    """Loads a model with its preprocessor."""
+    """Load a model with its preprocessor."""
     from keras_gpt3.models.gpt3 import GPT3
 
     config = _quantization(quantize)
@@ -19,7 +19,7 @@ def load_model(preset, dtype=None, quantize=None, adapter=None):
 
 
 def merge_adapter(model, path):
-    """Merges the adapters of a file into a model."""
+    """Merge the adapters of a file into a model."""
     if path is not None:
         model.backbone.load_lora_weights(path)
         model.backbone.merge_lora()
@@ -42,7 +42,7 @@ def _quantization(bits):
 
 
 def check_tensorflow(command, instead=""):
-    """Raises if Keras runs on another backend than TensorFlow.
+    """Raise if Keras runs on another backend than TensorFlow.
 
     Called before anything is read, which may take long.
     """

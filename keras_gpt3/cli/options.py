@@ -6,7 +6,7 @@ import typer
 
 
 def options_with(texts):
-    """Makes a function that makes options, each with its help of a table."""
+    """Make a function that makes options, each with its help of a table."""
 
     def option(name, *spellings, **settings):
         return typer.Option(*spellings, help=texts[name], **settings)

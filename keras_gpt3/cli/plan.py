@@ -89,7 +89,7 @@ def plan_command(
 
 
 def _ask_compiler(preset, result):
-    """Compiles the step of a plan, and shows both figures."""
+    """Compile the step of a plan, and show both figures."""
     from keras_gpt3.models.fit.compile_step import compile_step
     from keras_gpt3.planning.describe import describe
     from keras_gpt3.planning.memory import format_bytes

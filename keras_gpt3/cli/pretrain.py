@@ -87,7 +87,7 @@ def _run(path, overrides, resume, elapsed_seconds, verbose):
 
 
 def make_model(section, sequence_length):
-    """Makes the model of a config."""
+    """Make the model of a config."""
     from keras_gpt3.models.gpt3 import GPT3
     from keras_gpt3.preset_loader import is_shipped
 
@@ -107,7 +107,7 @@ def make_model(section, sequence_length):
 
 
 def _begin_anew(error):
-    """Replaces this process by one that waits for all workers again."""
+    """Replace this process by one that waits for all workers again."""
     restarts = int(os.environ.get(_RESTARTS, "0"))
     first_line = str(error).splitlines()[0][:200]
     if restarts >= _MOST_RESTARTS:

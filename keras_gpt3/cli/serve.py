@@ -108,7 +108,7 @@ def serve_command(
 
 @contextlib.contextmanager
 def _killed_by_interrupts():
-    """Lets Ctrl-C end the process, until the server listens to it itself.
+    """Let Ctrl-C end the process, until the server listens to it itself.
 
     TensorFlow turns Python's exception into one of its own while it loads a
     model, and goes on for seconds before. There is nothing to clean up.

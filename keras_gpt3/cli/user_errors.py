@@ -19,7 +19,7 @@ _NO_ROOM = "The disk must have room for all that is written"
 
 @contextlib.contextmanager
 def user_errors():
-    """Turns an error about the input into its message and exit code 2.
+    """Turn an error about the input into its message and exit code 2.
 
     The package words such errors as invariant, value received and remedy, so
     the message is all that a user of the command line needs. The package
@@ -37,7 +37,7 @@ def user_errors():
 
 
 def message_of(error):
-    """Returns the message of an error, on one line and of bounded length."""
+    """Return the message of an error, on one line and of bounded length."""
     from keras_gpt3.echoed_value import cut_text
 
     text = " ".join(str(error).split("\n")) or type(error).__name__
@@ -66,7 +66,7 @@ INTERRUPTED = 130
 
 @contextlib.contextmanager
 def ended_at_once():
-    """Ends the process at Ctrl-C, without unwinding what it was doing.
+    """End the process at Ctrl-C, without unwinding what it was doing.
 
     A `KeyboardInterrupt` in the middle of an import may come out as any other
     error, with a traceback of files that no user knows. There is nothing to be

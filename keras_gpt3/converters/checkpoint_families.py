@@ -261,7 +261,7 @@ FAMILIES = {
 
 
 def family_of(config):
-    """Finds the family that a config.json names."""
+    """Find the family that a config.json names."""
     model_type = config.get("model_type")
     if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise ValueError(
@@ -273,7 +273,7 @@ def family_of(config):
 
 
 def family_for(arguments):
-    """Finds the first family that can express a backbone."""
+    """Find the first family that can express a backbone."""
     in_the_way = []
     for family in FAMILIES.values():
         obstacles = family.obstacles(arguments)
@@ -293,7 +293,7 @@ _THEIRS = {ours: theirs for theirs, ours in _OURS.items()}
 
 
 def read_attention_pattern(attention_types, attention_layers, num_layers):
-    """Reads GPT-Neo's two spellings of its layers."""
+    """Read GPT-Neo's two spellings of its layers."""
     layers = attention_layers
     if attention_types is not None:
         layers = _expand(attention_types, num_layers)
@@ -315,7 +315,7 @@ def read_attention_pattern(attention_types, attention_layers, num_layers):
 
 
 def write_attention_types(arguments):
-    """Writes the layers of a backbone as GPT-Neo's `attention_types`."""
+    """Write the layers of a backbone as GPT-Neo's `attention_types`."""
     kinds = attention_kinds(arguments)
     pattern = shortest_pattern(kinds)
     whole, rest = divmod(len(kinds), len(pattern))

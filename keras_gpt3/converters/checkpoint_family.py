@@ -54,7 +54,7 @@ class CheckpointFamily:
     tied_head = "lm_head.weight"
 
     def backbone_arguments(self, config):
-        """Reads the arguments of a backbone from a config.json."""
+        """Read the arguments of a backbone from a config.json."""
         keys = [*self.renamed_keys.values(), *self.other_keys]
         values = read_config_values(
             config, keys, self.harmless_keys, self.required_values
@@ -78,7 +78,7 @@ class CheckpointFamily:
         eos_token_id=None,
         pad_token_id=None,
     ):
-        """Writes the config.json of a backbone."""
+        """Write the config.json of a backbone."""
         arguments = complete_arguments(arguments)
         config = self._write_config(arguments)
         in_the_way = self._lost_arguments(config, arguments)
@@ -113,11 +113,11 @@ class CheckpointFamily:
         return re.fullmatch(self.ignored_names, name) is not None
 
     def read_switches(self, values, arguments):
-        """Turns the values of `other_keys` into backbone arguments."""
+        """Turn the values of `other_keys` into backbone arguments."""
         raise NotImplementedError
 
     def write_switches(self, arguments):
-        """Turns backbone arguments into the values of `other_keys`."""
+        """Turn backbone arguments into the values of `other_keys`."""
         raise NotImplementedError
 
     def _write_config(self, arguments):
@@ -178,7 +178,7 @@ _OURS = {name: ours for ours, names in _NAMES.items() for name in names}
 
 
 def our_activation(name):
-    """Looks up the activation that a config.json names."""
+    """Look up the activation that a config.json names."""
     if name not in _OURS:
         raise ValueError(
             f"activation_function must be one of {sorted(_OURS)}. Received: "
@@ -189,7 +189,7 @@ def our_activation(name):
 
 
 def their_activation(activation):
-    """Looks up what a config.json calls an activation of ours."""
+    """Look up what a config.json calls an activation of ours."""
     if activation not in _NAMES:
         raise ValueError(
             f"activation must be one of {sorted(_NAMES)}. Received: "
@@ -200,7 +200,7 @@ def their_activation(activation):
 
 
 def read_config_values(config, keys, harmless=(), required=None):
-    """Reads the values that say what a model computes."""
+    """Read the values that say what a model computes."""
     required = REQUIRED_VALUES | (required or {})
     for name, value in required.items():
         _check_required(config, name, value)

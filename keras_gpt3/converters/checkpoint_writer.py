@@ -26,7 +26,7 @@ def write_checkpoint(
     overwrite=False,
     max_shard_size=5 * 10**9,
 ):
-    """Writes config.json and safetensors files, all of them or none.
+    """Write config.json and safetensors files, all of them or none.
 
     Of a checkpoint that is replaced, other files stay, such as a README.md.
     """
@@ -74,7 +74,7 @@ class SafetensorsFile:
         }
 
     def read(self, name, start=0, end=None):
-        """Reads a tensor, or some rows of it."""
+        """Read a tensor, or some rows of it."""
         entry, shape = self._header[name], self.shapes[name]
         dtype = numpy_dtype(entry["dtype"], f"{name!r} in {self.path.name}")
         offset = self._first_byte + entry["data_offsets"][0]
@@ -146,7 +146,7 @@ class TensorToStore:
 
 
 def write_safetensors(path, tensors):
-    """Writes tensors into one file, with never more than one in memory.
+    """Write tensors into one file, with never more than one in memory.
 
     The safetensors library wants all of them at once.
     """

@@ -16,7 +16,7 @@ _NOT_ARITHMETIC = ("name", "trainable", "dtype")
 
 
 def complete_arguments(arguments):
-    """Fills in the switches that a dict of arguments leaves out."""
+    """Fill in the switches that a dict of arguments leaves out."""
     given = {k: v for k, v in arguments.items() if k not in _NOT_ARITHMETIC}
     return given | {k: given.get(k, v) for k, v in SWITCHES.items()}
 
@@ -107,7 +107,7 @@ class ConfigKey:
         return (self.name,) if self.alias is None else (self.name, self.alias)
 
     def read(self, config):
-        """Reads and checks the value."""
+        """Read and check the value."""
         found = {name: config[name] for name in self.names if name in config}
         for name, value in found.items():
             self._check(name, value)

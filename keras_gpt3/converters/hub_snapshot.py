@@ -27,7 +27,7 @@ _TOKENIZERS = ("tokenizer.json", "vocab.json", "merges.txt")
 
 
 def fetch_preset(handle, weights=True):
-    """Downloads a model from the hub, unless it is in the cache already.
+    """Download a model from the hub, unless it is in the cache already.
 
     Only what is needed: the config, the tokenizer's files, and the weights in
     the first format there is of those that are read. Files that were
@@ -49,7 +49,7 @@ def fetch_preset(handle, weights=True):
 
 
 def _warn_of_absent(names, handle, folder):
-    """Says which files count as absent though the hub may have them."""
+    """Say which files count as absent though the hub may have them."""
     absent = ", ".join(names)
     if not any((folder / name).exists() for name in _TOKENIZERS):
         absent += "; so it has no tokenizer and no preprocessor"
@@ -63,7 +63,7 @@ def _warn_of_absent(names, handle, folder):
 
 
 def _fetch_weights(files, names, handle):
-    """Fetches the first of some files that there is, and its shards."""
+    """Fetch the first of some files that there is, and its shards."""
     for name in names:
         path = files.fetch(name)
         if path is None:
@@ -116,7 +116,7 @@ class HubFiles:
         self._handle = HubHandle(handle.repository, self.folder.name)
 
     def fetch(self, name):
-        """Fetches a file."""
+        """Fetch a file."""
         errors = huggingface_hub.errors
         try:
             return self._fetch(name)
@@ -141,7 +141,7 @@ class HubFiles:
             raise self._unreachable(name, error) from error
 
     def check_asked(self, name):
-        """Raises if a file counts as absent because the hub was not asked."""
+        """Raise if a file counts as absent because the hub was not asked."""
         if name in self.not_asked:
             error = self._why_not_asked
             raise self._unreachable(name, error) from error
@@ -170,7 +170,7 @@ class HubFiles:
         return pathlib.Path(path)
 
     def _ask_once(self, name):
-        """Raises if there is no network.
+        """Raise if there is no network.
 
         A download of what is not in the cache would be tried six times, for
         half a minute or more, with a line each time.
@@ -245,7 +245,7 @@ class HubHandle:
 
 
 def parse_handle(handle):
-    """Reads a handle such as `"hf://org/name@revision"`."""
+    """Read a handle such as `"hf://org/name@revision"`."""
     match = _FORM.fullmatch(handle)
     if not match:
         raise ValueError(
@@ -258,6 +258,6 @@ def parse_handle(handle):
 
 
 def meant_handle(text):
-    """Guesses the handle that a text, which is none, stands for."""
+    """Guess the handle that a text, which is none, stands for."""
     match = _MEANT.fullmatch(text)
     return match and f"hf://{match.group(1)}"

@@ -33,7 +33,7 @@ class WeightRule:
         return each.reshape(*array.shape[:-1], -1)
 
     def join(self, array):
-        """Orders the places of all of theirs as ours are."""
+        """Order the places of all of theirs as ours are."""
         # (..., 3, H, D) -> (..., H, 3, D)
         by_head = _swapped(array, self._num_kinds, self.num_heads)
         return by_head.reshape(array.shape)
@@ -60,7 +60,7 @@ class NameMatch:
 
 
 def match_names(family, arguments, shapes):
-    """Finds the tensor of every weight, and a use for every tensor."""
+    """Find the tensor of every weight, and a use for every tensor."""
     rules = family.weight_rules(arguments)
     embedding = rules[0].theirs[0]
     prefix = _find_prefix(family, embedding, shapes)

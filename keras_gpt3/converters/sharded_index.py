@@ -7,7 +7,7 @@ from keras_gpt3.echoed_value import echoed
 
 
 def read_index(path):
-    """Reads which file holds which tensor.
+    """Read which file holds which tensor.
 
     Every file must lie in the index' own folder, under a plain name: an index
     from elsewhere could otherwise name any file of this machine.
@@ -26,7 +26,7 @@ def read_index(path):
 
 
 def shard_names(path):
-    """Reads which files an index names, whether or not they are there."""
+    """Read which files an index names, whether or not they are there."""
     path = pathlib.Path(path)
     names = set()
     for files in _weight_map(path).values():
@@ -37,7 +37,7 @@ def shard_names(path):
 
 
 def check_shards(files, shapes_of, path):
-    """Raises unless each shard is there and holds what the index says."""
+    """Raise unless each shard is there and holds what the index says."""
     for name, file in files.items():
         if name not in shapes_of[file]:
             raise ValueError(
@@ -74,7 +74,7 @@ def _weight_map(path):
 
 
 def _check_plain(file, path):
-    """Raises unless a shard's name is that of a file beside the index."""
+    """Raise unless a shard's name is that of a file beside the index."""
     plain = (
         isinstance(file, str)
         and file not in ("", ".", "..")
@@ -98,7 +98,7 @@ def is_checkpoint_folder(folder):
 
 
 def read_config_json(folder):
-    """Reads the `config.json` of a folder."""
+    """Read the `config.json` of a folder."""
     path = pathlib.Path(folder) / "config.json"
     try:
         config = read_json(path)
@@ -121,7 +121,7 @@ def read_config_json(folder):
 
 
 def read_json(path):
-    """Reads a JSON file, so that any damage to it is a `ValueError`."""
+    """Read a JSON file, so that any damage to it is a `ValueError`."""
     try:
         return json.loads(path.read_text("utf-8"))
     except RecursionError:
@@ -129,7 +129,7 @@ def read_json(path):
 
 
 def write_json(path, content, indent=2):
-    """Writes a JSON file as transformers does, one of one line unsorted."""
+    """Write a JSON file as transformers does, one of one line unsorted."""
     text = json.dumps(
         content,
         ensure_ascii=False,

@@ -37,7 +37,7 @@ class TokenizerFiles:
 
 
 def read_tokenizer(folder):
-    """Reads the tokenizer of a checkpoint, which must encode as GPT-2's.
+    """Read the tokenizer of a checkpoint, which must encode as GPT-2's.
 
     The vocabulary and the merges come from `tokenizer.json`, or `vocab.json`
     and `merges.txt`. As in transformers, a `tokenizer.json` also decides
@@ -81,7 +81,7 @@ def _unknown_token(path, token):
 
 
 def _read_content(folder):
-    """Reads vocabulary and merges from the files that are there."""
+    """Read vocabulary and merge from the files that are there."""
     content = read_tokenizer_json(folder / TOKENIZER_FILE)
     tokens = read_tokens(folder / VOCABULARY_FILE)
     merges = read_merges(folder / MERGES_FILE)
@@ -115,7 +115,7 @@ def _roles(folder, content, settings):
 
 
 def write_tokenizer(folder, files):
-    """Writes the files from which transformers loads a tokenizer.
+    """Write the files from which transformers loads a tokenizer.
 
     `vocab.json`, `merges.txt`, `tokenizer.json`, `tokenizer_config.json` and
     `special_tokens_map.json`.

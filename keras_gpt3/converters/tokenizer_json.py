@@ -47,7 +47,7 @@ class TokenizerJson:
 
 
 def read_tokenizer_json(path):
-    """Reads a tokenizer.json that must hold GPT-2's byte-level encoding."""
+    """Read a tokenizer.json that must hold GPT-2's byte-level encoding."""
     content = read_json_object(path)
     if content is None:
         return None
@@ -82,7 +82,7 @@ def _state(part):
 
 
 def _check_settings(path, content, tokenizer):
-    """Raises at a setting that is unknown, or has another value."""
+    """Raise at a setting that is unknown, or has another value."""
     if tokenizer.normalizer is not None:
         raise foreign(path, "normalizer", content["normalizer"])
     model = tokenizer.model  # Its state holds the vocabulary.
@@ -103,7 +103,7 @@ def _check_settings(path, content, tokenizer):
 
 
 def tokenizer_json(files):
-    """Writes a tokenizer as the text of a tokenizer.json."""
+    """Write a tokenizer as the text of a tokenizer.json."""
     tokenizer = tokenizers.Tokenizer(
         tokenizers.models.BPE(
             files.vocabulary,
@@ -137,7 +137,7 @@ def tokenizer_json(files):
 
 
 def read_start_token(path, processor):
-    """Reads which token, if any, a post-processor puts before a text."""
+    """Read which token, if any, a post-processor puts before a text."""
     kind = processor and processor["type"]
     if kind in (None, "ByteLevel"):  # The latter moves offsets only.
         return None
@@ -152,7 +152,7 @@ def read_start_token(path, processor):
 
 
 def _read_template(path, processor):
-    """Reads the token before the text of a template, which may be all."""
+    """Read the token before the text of a template, which may be all."""
     try:
         *starts, text = processor["single"]
         names = [start["SpecialToken"]["id"] for start in starts]
@@ -171,7 +171,7 @@ def _read_template(path, processor):
 
 
 def read_json_object(path):
-    """Reads a file that holds one JSON object."""
+    """Read a file that holds one JSON object."""
     try:
         content = read_json(path)
     except FileNotFoundError:
@@ -184,7 +184,7 @@ def read_json_object(path):
 
 
 def damaged(path, reason):
-    """Makes the error for a tokenizer's file that cannot be read."""
+    """Make the error for a tokenizer's file that cannot be read."""
     reason = " ".join(reason.split())
     return ValueError(
         "A tokenizer's file must be whole and in its format. Received: "
@@ -193,7 +193,7 @@ def damaged(path, reason):
 
 
 def foreign(path, name, value, remedy="Use the tokenizer of a GPT-2"):
-    """Makes the error for a setting that GPT-2's tokenizer does not have."""
+    """Make the error for a setting that GPT-2's tokenizer does not have."""
     return ValueError(
         "A checkpoint's tokenizer must split and join texts as GPT-2's does. "
         f"Received: file={echoed(str(path))}, {name}={value!r:.80}. {remedy}, "
@@ -206,7 +206,7 @@ _MATCHING_FLAGS = ("lstrip", "rstrip", "single_word")
 
 
 def token_content(path, name, token):
-    """Reads a token that is written as a string or as an object."""
+    """Read a token that is written as a string or as an object."""
     flags = token if isinstance(token, dict) else {}
     content = flags.get("content") if token is flags else token
     if not isinstance(content, str) or not content:
@@ -218,7 +218,7 @@ def token_content(path, name, token):
 
 
 def check_one_pass(path, tokens):
-    """Raises unless one pass over a text finds what Hugging Face's two find.
+    """Raise unless one pass over a text finds what Hugging Face's two find.
 
     There, tokens whose `normalized` is false are cut out of a text first. One
     pass finds the same unless such a token overlaps with another.
@@ -242,7 +242,7 @@ def _overlap(a, b):
 
 
 def add_tokens(vocabulary, added_tokens):
-    """Adds tokens to a vocabulary."""
+    """Add tokens to a vocabulary."""
     known, vocabulary = vocabulary, dict(vocabulary)
     tokens = {id: token for token, id in vocabulary.items()}
     paths = {}
@@ -262,7 +262,7 @@ def add_tokens(vocabulary, added_tokens):
 
 
 def _check_consecutive(known, vocabulary, paths):
-    """Raises at a hole before a new id: transformers would close it unseen."""
+    """Raise at a hole before a new id: transformers would close it unseen."""
     new = sorted(vocabulary.keys() - known.keys(), key=vocabulary.get)
     for id, token in enumerate(new, start=len(known)):
         if vocabulary[token] != id:
@@ -279,13 +279,13 @@ MERGES_FILE = "merges.txt"
 
 
 def read_tokens(path):
-    """Reads a `vocab.json`."""
+    """Read a `vocab.json`."""
     tokens = read_json_object(path)
     return None if tokens is None else check_tokens(path, tokens)
 
 
 def check_tokens(path, tokens):
-    """Checks that ids are distinct natural numbers."""
+    """Check that ids are distinct natural numbers."""
     try:
         return read_vocabulary(tokens)
     except (TypeError, ValueError) as error:
@@ -293,7 +293,7 @@ def check_tokens(path, tokens):
 
 
 def read_merges(path):
-    """Reads a `merges.txt`."""
+    """Read a `merges.txt`."""
     try:
         rules = read_merge_rules(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -304,7 +304,7 @@ def read_merges(path):
 
 
 def check_merges(path, merges, vocabulary, special_tokens=()):
-    """Checks that merges and vocabulary belong together, and are whole.
+    """Check that merges and vocabulary belong together, and are whole.
 
     A file that was cut between two rules is in its format, but would give
     other ids: some words of the vocabulary are then made by no rule.
@@ -334,6 +334,6 @@ def _is_join(token, vocabulary):
 
 
 def merges_text(merges):
-    """Writes merge rules as a `merges.txt` has them."""
+    """Write merge rules as a `merges.txt` has them."""
     # GPT-2's own reader drops the first line unseen.
     return "\n".join(["#version: 0.2", *merges, ""])

@@ -47,7 +47,7 @@ class TokenizerSettings:
 
 
 def read_tokenizer_settings(folder):
-    """Reads a tokenizer's settings, as transformers does.
+    """Read a tokenizer's settings, as transformers does.
 
     Where `tokenizer_config.json` lists its added tokens, the older
     `special_tokens_map.json` and `added_tokens.json` do not count.
@@ -115,7 +115,7 @@ def _all_tokens(tokens):
 
 
 def _read_added_tokens(path, added):
-    """Reads `added_tokens_decoder`, whose keys are ids."""
+    """Read `added_tokens_decoder`, whose keys are ids."""
     if not isinstance(added, dict):
         raise damaged(path, f"added_tokens_decoder={added!r:.50}")
     tokens = []
@@ -130,13 +130,13 @@ def _read_added_tokens(path, added):
 
 
 def _read_old_added_tokens(path):
-    """Reads an added_tokens.json, token -> id."""
+    """Read an added_tokens.json, token -> id."""
     added = read_json_object(path) or {}
     return [(path, token, id) for token, id in added.items()]
 
 
 def tokenizer_settings(files):
-    """Describes a tokenizer as tokenizer_config.json does."""
+    """Describe a tokenizer as tokenizer_config.json does."""
     tokens = {
         "bos_token": files.start_token,
         "eos_token": files.end_token,
@@ -164,7 +164,7 @@ def tokenizer_settings(files):
 
 
 def write_max_length(folder, length):
-    """Adds to a tokenizer's settings how many tokens its model takes."""
+    """Add to a tokenizer's settings how many tokens its model takes."""
     path = folder / SETTINGS_FILE
     settings = json.loads(path.read_text("utf-8"))
     settings["model_max_length"] = length

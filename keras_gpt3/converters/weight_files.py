@@ -59,7 +59,7 @@ class PickledWeights:
         self.shapes = {n: tuple(t.shape) for n, t in self._tensors.items()}
 
     def read(self, name, start=0, end=None):
-        """Reads a tensor, or some rows of it."""
+        """Read a tensor, or some rows of it."""
         if self._bytes_read > self._most_bytes:
             self._tensors = None
             self._tensors = _load(self.path)
@@ -101,7 +101,7 @@ def _load(path):
 
 
 def _check_beginning(path):
-    """Raises at a file that was never written by torch, whole or not."""
+    """Raise at a file that was never written by torch, whole or not."""
     with path.open("rb") as file:
         head = file.read(2 + len(_OLD_MAGIC))
     is_zip = head.startswith(b"PK")
@@ -135,7 +135,7 @@ def _is_zip(path):
 
 
 def _check_tensors(content, path):
-    """Raises unless a file's content is a dict of dense tensors."""
+    """Raise unless a file's content is a dict of dense tensors."""
     import torch
 
     other = _what_else(content)
@@ -209,7 +209,7 @@ class WeightFiles:
         self.shapes = {name: f.shapes[name] for name, f in files.items()}
 
     def read(self, name, start=0, end=None):
-        """Reads a tensor, or some rows of it."""
+        """Read a tensor, or some rows of it."""
         return self._files[name].read(name, start, end)
 
 
@@ -224,7 +224,7 @@ def find_weights(folder):
 
 
 def open_weights(folder):
-    """Opens the weights of a folder in Hugging Face's layout."""
+    """Open the weights of a folder in Hugging Face's layout."""
     folder = pathlib.Path(folder)
     name = find_weights(folder)
     if name is None:

@@ -17,7 +17,7 @@ SHAPE_KEYS = (
 
 
 def weight_shapes(arguments):
-    """Lists every weight of a backbone."""
+    """List every weight of a backbone."""
     vocabulary = arguments["vocabulary_size"]
     width = arguments["hidden_dim"]
     embedding_width = arguments["embedding_dim"] or width

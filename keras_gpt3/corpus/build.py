@@ -43,7 +43,7 @@ class BuiltCorpus:
 
 
 def build_corpus(config, options=None, verbose="auto", overwrite=False):
-    """Builds token shards from raw files (Appendices A and C).
+    """Build token shards from raw files (Appendices A and C).
 
     The stages are read, filter, dedup, decontaminate and shard, each a folder
     in that of the config; one that has nothing to do is left out. A build that
@@ -105,13 +105,13 @@ def build_corpus(config, options=None, verbose="auto", overwrite=False):
 
 
 def _locked(config):
-    """Keeps other builds out of the folder, which is made."""
+    """Keep other builds out of the folder, which is made."""
     os.makedirs(config.folder, exist_ok=True)
     return locked_folder(config.folder)
 
 
 def build_stage(name, config, options=None, verbose="auto", overwrite=False):
-    """Runs one stage alone, on what the one before has left."""
+    """Run one stage alone, on what the one before has left."""
     config = complete_config(config)
     names = needed_stages(config)
     if name not in names:
@@ -131,7 +131,7 @@ def build_stage(name, config, options=None, verbose="auto", overwrite=False):
 
 
 def finish_corpus(config):
-    """Writes the report, the numbers beside the shards and `pretrain.yaml`."""
+    """Write the report, the numbers beside the shards and `pretrain.yaml`."""
     config = complete_config(config)
     summary = corpus_summary(config)
     pretrain = None
@@ -150,7 +150,7 @@ def complete_config(config):
 
 
 def part_inputs(folder):
-    """Lists a stage's parts as inputs of the next one."""
+    """List a stage's parts as inputs of the next one."""
     folder = pathlib.Path(folder)
     paths = sorted(folder.glob(f"*/part-*{PART_SUFFIX}"), key=_place)
     if not paths or not (folder / STAGE_NAME).is_file():
@@ -192,7 +192,7 @@ def _digest(path):
 
 
 def check_build(config):
-    """Raises unless what the later stages read is there.
+    """Raise unless what the later stages read is there.
 
     A large corpus is read for hours before its filter is needed.
     """
@@ -220,7 +220,7 @@ _COUNTS = (
 
 
 def corpus_summary(config):
-    """Gathers what the stages that are done counted.
+    """Gather what the stages that are done counted.
 
     A stage that was made from something else than what the one before has
     now is left out, as is what comes after it.
@@ -256,7 +256,7 @@ def corpus_summary(config):
 
 
 def write_summaries(config, summary):
-    """Writes the numbers, beside each manifest those of its source."""
+    """Write the numbers, beside each manifest those of its source."""
     folder = stage_folder(config, "shard")
     write_json(folder / SUMMARY_NAME, summary)
     for name, source in summary["sources"].items():
@@ -309,7 +309,7 @@ def stage_folder(config, name):
 
 
 def needed_stages(config):
-    """Lists the stages that have something to do.
+    """List the stages that have something to do.
 
     Without `quality_filter` at any source there is nothing to filter, and
     without evaluation texts nothing to decontaminate from.
@@ -339,7 +339,7 @@ def needed_stages(config):
 
 
 def run_stage_of(name, config, inputs, options, verbose, overwrite):
-    """Runs one stage of a build."""
+    """Run one stage of a build."""
     common = {
         "options": options,
         "verbose": verbose,

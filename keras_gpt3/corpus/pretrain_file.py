@@ -34,7 +34,7 @@ _LEAST_STEPS, _LEAST_CONTEXTS, _SHORTEST_CONTEXT = 500, 256, 32
 
 
 def write_pretrain_file(config, summary):
-    """Writes `pretrain.yaml`, for `keras-gpt3 pretrain --config`.
+    """Write `pretrain.yaml`, for `keras-gpt3 pretrain --config`.
 
     The run passes over as many tokens as the corpus has, at most the paper's.
     A corpus too small for the preset's model and batches gets smaller ones,
@@ -204,7 +204,7 @@ class _Table:
 
 @functools.cache
 def table_2_2():
-    """Reads the table."""
+    """Read the table."""
     return read_config(_Table, _PATH).sources
 
 
@@ -224,7 +224,7 @@ def complete_sources(sources):
 
 
 def mixture_weights(sources):
-    """Divides weights by their sum."""
+    """Divide weights by their sum."""
     weights = {name: source.weight for name, source in sources.items()}
     if None in weights.values():
         return None

@@ -14,7 +14,7 @@ _SAMPLE_CHARACTERS = 200
 
 
 def write_corpus_report(summary, folder, alpha=9.0):
-    """Writes a report into a folder, whole or not at all.
+    """Write a report into a folder, whole or not at all.
 
     The files are `corpus.html`, `corpus.md`, the plots and `corpus.json` with
     all numbers. Those of an earlier report are replaced.
@@ -218,7 +218,7 @@ _KEPT, _DROPPED = "tab:blue", "tab:orange"
 
 
 def plot_stages(stages):
-    """Draws how many documents each stage kept and dropped."""
+    """Draw how many documents each stage kept and dropped."""
     figure, axes = _open("", "Documents")
     names = list(stages)
     kept = [stages[name]["all"].get("documents_out", 0) for name in names]
@@ -232,7 +232,7 @@ def plot_stages(stages):
 
 
 def plot_scores(bins, alpha=9.0):
-    """Draws the scores of documents, and how likely each is kept."""
+    """Draw the scores of documents, and how likely each is kept."""
     figure, axes = _open("Score (1: like the curated texts)", "Documents")
     ends = sorted(map(float, bins))
     counts = {float(end): count for end, count in bins.items()}
@@ -248,7 +248,7 @@ def plot_scores(bins, alpha=9.0):
 
 
 def plot_cluster_sizes(bins):
-    """Draws how many clusters of near-duplicates have which size."""
+    """Draw how many clusters of near-duplicates have which size."""
     figure, axes = _open("Documents in a cluster", "Clusters")
     ends = _powers(map(int, bins))
     axes.bar(
@@ -265,7 +265,7 @@ def plot_cluster_sizes(bins):
 
 
 def plot_lengths(histograms):
-    """Draws how long the documents are that each stage kept."""
+    """Draw how long the documents are that each stage kept."""
     figure, axes = _open("Characters, at least", "Documents kept")
     ends = _powers(int(end) for bins in histograms.values() for end in bins)
     # The last bin has an end.

@@ -128,7 +128,7 @@ _SHORTEST = 16
 
 
 def packed_batches(lengths, order, sequence_length, batch_size):
-    """Puts several whole pairs into each context.
+    """Put several whole pairs into each context.
 
     Pairs go, in order, into the first context with enough room; none is
     split. Nothing masks a pair from those before it, as nothing masks
@@ -191,7 +191,7 @@ class OpenRows:
         self._room = [room] * (2 * self._leaves)
 
     def place(self, size):
-        """Puts something into the first row that it fits into."""
+        """Put something into the first row that it fits into."""
         node = 1
         while node < self._leaves:
             node *= 2
@@ -208,7 +208,7 @@ class OpenRows:
 
 
 def first_fit(sizes, order, room):
-    """Packs things into rows: each, in order, into the first that has room."""
+    """Pack things into rows: each, in order, into the first that has room."""
     open_rows, rows = OpenRows(len(sizes), room), []
     for item in order:
         row = open_rows.place(sizes[item])

@@ -21,7 +21,7 @@ class FilePair(tuple):
 
 
 def read_completion_pairs(source):
-    """Reads what a model is to answer, and to what.
+    """Read what a model is to answer, and to what.
 
     Args:
         source: path of a `.jsonl` or `.jsonl.gz` file, a line of which is one

@@ -86,7 +86,7 @@ def _check_path(path):
 
 
 def document_batches(documents, num_documents, num_characters):
-    """Yields texts, or documents with a text, in lists up to two limits.
+    """Yield texts, or documents with a text, in lists up to two limits.
 
     Memory follows the characters, and the time of a call the documents.
     """

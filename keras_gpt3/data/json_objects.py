@@ -11,14 +11,14 @@ _SUFFIXES = (".jsonl", ".jsonl.gz")
 
 
 def read_json_objects(path, kind):
-    """Yields the objects of a JSON-lines file; empty lines are left out."""
+    """Yield the objects of a JSON-lines file; empty lines are left out."""
     _check_path(path, kind)
     with open(path, "rb") as file, decompressed(file, path) as lines:
         yield from json_objects_in(lines, path, kind)
 
 
 def json_objects_in(lines, path, kind):
-    """Yields the objects of an open file; empty lines are left out."""
+    """Yield the objects of an open file; empty lines are left out."""
     for number, line in enumerate(lines, start=1):
         if line.strip():
             where = f"file='{path}', line={number}"
@@ -84,7 +84,7 @@ def _reason(error):
 
 
 def parse_json_line(line):
-    """Reads a line, so that any damage to it is a `ValueError`."""
+    """Read a line, so that any damage to it is a `ValueError`."""
     try:
         return json.loads(line)
     except RecursionError:

@@ -114,7 +114,7 @@ class NgramIndex:
         return np.unique(np.concatenate([np.zeros(0, "int64"), *parts]))
 
     def _build(self, starts, owners):
-        """Sorts the n-grams by hashes that tell them apart."""
+        """Sort the n-grams by hashes that tell them apart."""
         for self._multiplier in _MULTIPLIERS:
             hashes = self._hashes_of(self._flat, starts)
             order = np.argsort(hashes, kind="stable")

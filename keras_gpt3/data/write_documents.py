@@ -72,7 +72,7 @@ def ordered_map(function, items, num_threads):
 
 
 def usable_processors():
-    """Counts the processors that this process may use."""
+    """Count the processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

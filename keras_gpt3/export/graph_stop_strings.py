@@ -10,7 +10,7 @@ from keras_gpt3.ops.graph_assertion import assert_in_graph
 
 
 def stop_rows(stop, batch_size):
-    """Broadcasts stop strings to one vector for each row."""
+    """Broadcast stop strings to one vector for each row."""
     is_shared = tf.rank(stop) < 2
     # A scalar has no first dimension.
     rows = tf.where(is_shared, 1, tf.concat([tf.shape(stop), [1]], axis=0)[0])
@@ -107,7 +107,7 @@ class StoppingCriteria:
         return CriteriaState(zeros, zeros, empty, zeros - 1)
 
     def __call__(self, state, chosen, is_answer):
-        """Updates the state by the tokens of a position; see `decode_until`."""
+        """Update the state by the tokens of a position; see `decode_until`."""
         state = CriteriaState(*state)
         num_tokens = state.num_tokens + tf.cast(is_answer, tf.int32)
         state = tf.cond(
@@ -120,7 +120,7 @@ class StoppingCriteria:
         return state, is_last | (state.cuts >= 0)
 
     def _with_text(self, state, chosen, is_answer):
-        """Looks for stop strings in the text so far."""
+        """Look for stop strings in the text so far."""
         # Tokens of prompts are ignored, whatever their ids, and the end of text
         # is not text.
         is_text = is_answer & ~self._encoding.is_special(chosen)

@@ -60,7 +60,7 @@ def endpoint(function, specs, *options):
 
 
 def option_rows(name, option, batch_size):
-    """Broadcasts an option to one value for each row."""
+    """Broadcast an option to one value for each row."""
     count = tf.size(option)
     is_column = (tf.rank(option) < 2) & ((count == 1) | (count == batch_size))
     option = assert_in_graph(
@@ -113,7 +113,7 @@ def truncates_left(truncate, batch_size):
 
 
 def check_rows(x, is_right, values, message):
-    """Adds a check of each row to a tensor."""
+    """Add a check of each row to a tensor."""
     before, after = message
     wrong = tf.boolean_mask(values, ~is_right)
     # The zero is for graphs in which none is wrong.
@@ -144,7 +144,7 @@ def choose_for_rows(logits, index, temperature, top_k, top_p, seed):
 
 
 def draw_rows(settings, batch_size):
-    """Broadcasts the settings of draws to one value for each row."""
+    """Broadcast the settings of draws to one value for each row."""
     number = {
         name: number_rows(name, settings[name], batch_size)
         for name in ("temperature", "top_p")

@@ -19,7 +19,7 @@ from keras_gpt3.ops.op_compilation import op_compilation
 def export_saved_model(
     model, filepath, version=None, name="gpt3", base_path=None, verbose=True
 ):
-    """Writes a model as a SavedModel with signatures for ids and texts.
+    """Write a model as a SavedModel with signatures for ids and texts.
 
     The graph has no XLA operation, no operation of another package and no
     Python function: stock TensorFlow Serving runs it. Weights are stored as
@@ -171,7 +171,7 @@ def export_saved_model(
 
 
 def _write_graph(backbone, endpoints, folder):
-    """Writes what `tf.saved_model.save` does; the signatures' names."""
+    """Write what `tf.saved_model.save` does; the signatures' names."""
     # Not Keras' ExportArchive, which stores, and loads, every weight twice:
     # as Keras' variable and as TensorFlow's inside it.
     root = tf.Module()

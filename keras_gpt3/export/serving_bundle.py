@@ -19,7 +19,7 @@ _MONITORING = """prometheus_config {
 
 
 def write_serving_bundle(folder, batching, name="gpt3", base_path=None):
-    """Writes a server's three files beside the versions of a model.
+    """Write a server's three files beside the versions of a model.
 
     - `models.config`, for `--model_config_file`: the model and where the
       server finds its versions.
@@ -46,7 +46,7 @@ def write_serving_bundle(folder, batching, name="gpt3", base_path=None):
 
 
 def check_served_as(name, base_path):
-    """Checks the name of a model and where a server finds it."""
+    """Check the name of a model and where a server finds it."""
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", str(name)):
         raise ValueError(
             "name must consist of letters, digits, dots, dashes and "
@@ -81,7 +81,7 @@ _SEAL = "# Written by keras_gpt3; replaced by the next export unless edited: "
 
 
 def write_unless_edited(path, text):
-    """Writes a text file atomically, but not over edits.
+    """Write a text file atomically, but not over edits.
 
     Its first line, a comment, holds a checksum of the rest. A file without it,
     or with another checksum, was edited, and stays as it is.

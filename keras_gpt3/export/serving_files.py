@@ -18,7 +18,7 @@ _TEXT = "a"
 
 
 def write_warmup_requests(folder, batch_sizes, context, name="gpt3"):
-    """Writes requests of every batch size for `generate` and `score`.
+    """Write requests of every batch size for `generate` and `score`.
 
     TensorFlow Serving answers them while it loads the model, so that the
     first client of each batch size waits no longer than others. They need

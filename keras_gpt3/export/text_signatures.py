@@ -115,7 +115,7 @@ class TextSignatures:
         }
 
     def decode(self, prompts, max_new_tokens, truncate, stop, **settings):
-        """Runs the loop of `generate`."""
+        """Run the loop of `generate`."""
         ids = self._prompt_ids(check_some_texts(prompts))
         batch_size = tf.shape(prompts)[0]
         max_new_tokens = integer_rows(
@@ -205,7 +205,7 @@ def _texts(name):
 def fit_prompts(
     token_ids, lengths, max_new_tokens, truncates, context, num_starts=0
 ):
-    """Leaves room for the answers of prompts."""
+    """Leave room for the answers of prompts."""
     # A request for very many tokens must not overflow.
     room = context - tf.cast(max_new_tokens, tf.int64)
     wanted = tf.cast(lengths, tf.int64)
@@ -218,7 +218,7 @@ def fit_prompts(
 
 
 def fit_contexts(contexts, continuations, truncates, window, num_starts=0):
-    """Leaves room for the continuations that are scored.
+    """Leave room for the continuations that are scored.
 
     The last token is predicted, not read: together they may have one token
     more than the window.
@@ -248,7 +248,7 @@ def fit_contexts(contexts, continuations, truncates, window, num_starts=0):
 
 
 def last_tokens(token_ids, lengths, kept, num_starts=0):
-    """Drops the first tokens of rows, as `truncate_left` does of a list."""
+    """Drop the first tokens of rows, as `truncate_left` does of a list."""
     mask = tf.sequence_mask(kept)
     places = tf.range(tf.shape(mask)[1])
     moved_places = (lengths - kept)[:, tf.newaxis] + places
@@ -258,7 +258,7 @@ def last_tokens(token_ids, lengths, kept, num_starts=0):
 
 
 def check_some_texts(texts):
-    """Adds a check that there is at least one text."""
+    """Add a check that there is at least one text."""
     number = tf.size(texts)
     return assert_in_graph(
         texts,
@@ -270,7 +270,7 @@ def check_some_texts(texts):
 
 
 def as_many_contexts(contexts, number):
-    """Broadcasts contexts to one for each continuation."""
+    """Broadcast contexts to one for each continuation."""
     counts = tf.size(contexts), number
     words = [tf.strings.as_string(count) for count in counts]
     contexts = assert_in_graph(

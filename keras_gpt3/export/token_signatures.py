@@ -166,7 +166,7 @@ def decode_prompts(
     criteria_state=(),
     num_known=None,
 ):
-    """Continues right-padded prompts until all rows have finished."""
+    """Continue right-padded prompts until all rows have finished."""
     length = tf.shape(token_ids)[1]
     lengths = tf.reduce_sum(tf.cast(padding_mask, tf.int32), axis=1)
     _, cache = backbone.prefill(token_ids, length, tf.reduce_min(lengths))
@@ -182,7 +182,7 @@ def decode_prompts(
 
 
 def scores_function(backbone, num_known=None):
-    """Makes the function from a position to its scores, through a cache."""
+    """Make the function from a position to its scores, through a cache."""
 
     def next_logits(token_ids, cache, index):
         states, cache = backbone.decode_position(token_ids, cache, index)
@@ -255,7 +255,7 @@ def cache_specs(backbone):
 
 
 def stack_cache(backbone, cache, batch_size, length):
-    """Stacks a backbone's cache into four tensors."""
+    """Stack a backbone's cache into four tensors."""
     tensors = {}
     for spec in cache_specs(backbone):
         name = spec.name
@@ -274,7 +274,7 @@ def stack_cache(backbone, cache, batch_size, length):
 
 
 def unstack_cache(backbone, tensors, batch_size):
-    """Unstacks four tensors into a backbone's cache."""
+    """Unstack four tensors into a backbone's cache."""
     rings = {}
     for name, tensor in tensors.items():
         rows = tf.shape(tensor)[1]

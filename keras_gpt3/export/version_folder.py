@@ -17,7 +17,7 @@ _LEFTOVER = re.compile(r"\.[0-9]+-[0-9a-f]{8}\.tmp")
 
 
 def write_version(folder, write, version=None):
-    """Writes one more numbered folder, whole or not at all.
+    """Write one more numbered folder, whole or not at all.
 
     The files are written under a hidden name beside the versions, brought to
     the disk, and renamed once: a server that watches the folder never sees a
@@ -50,7 +50,7 @@ def write_version(folder, write, version=None):
 
 
 def version_numbers(folder):
-    """Lists the numbers of the versions that a folder holds."""
+    """List the numbers of the versions that a folder holds."""
     try:
         names = os.listdir(folder)
     except FileNotFoundError:
@@ -99,7 +99,7 @@ def _sync_tree(folder):
 
 
 def _sync(path):
-    """Flushes a file's bytes, or the names in a folder, to the disk."""
+    """Flush a file's bytes, or the names in a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -111,7 +111,7 @@ _METADATA = pathlib.PurePath("assets.extra", "keras_gpt3.json")
 
 
 def write_metadata(folder, metadata):
-    """Writes what a server must know of a version and no signature says.
+    """Write what a server must know of a version and no signature says.
 
     Beside the facts given, how many bytes each file has: TensorFlow loads a
     tokenizer's table of which half has been copied without a word, and then
@@ -129,7 +129,7 @@ def write_metadata(folder, metadata):
 
 
 def read_metadata(folder):
-    """Reads it; `None` where it is missing or not whole."""
+    """Read it; `None` where it is missing or not whole."""
     try:
         return json.loads((pathlib.Path(folder) / _METADATA).read_bytes())
     except (FileNotFoundError, ValueError):

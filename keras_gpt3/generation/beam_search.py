@@ -24,7 +24,7 @@ def beam_search(
     length_penalty=0.6,
     end=None,
 ):
-    """Searches for the most probable continuations of a batch of prompts.
+    """Search for the most probable continuations of a batch of prompts.
 
     Brown et al. 2020, section 2.4, with the same settings. Of all extensions
     of a prompt's beams by one token, the `num_beams` most probable without a
@@ -155,7 +155,7 @@ def beam_search(
 
 
 def check_beam_settings(num_beams, length_penalty):
-    """Raises unless a search can run with these settings."""
+    """Raise unless a search can run with these settings."""
     check_integer("num_beams", num_beams, minimum=1)
     if ops.is_tensor(length_penalty):
         return
@@ -241,7 +241,7 @@ def _best_of(pool, token_ids, end, scores):
 
 
 def _drop_settled(scores, pool, best_possible):
-    """Ends the search of prompts whose beams cannot better their pool."""
+    """End the search of prompts whose beams cannot better their pool."""
     best_possible = ops.max(best_possible, axis=1, keepdims=True)
     settled = ops.min(pool[-1], axis=1, keepdims=True) >= best_possible
     return ops.where(settled, NEVER, scores)

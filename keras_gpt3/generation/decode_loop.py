@@ -17,7 +17,7 @@ class DecodeState(typing.NamedTuple):
 
 
 def decode(next_logits, choose, token_ids, padding_mask, cache, stop_token_ids):
-    """Continues a batch of right-padded prompts up to their full length.
+    """Continue a batch of right-padded prompts up to their full length.
 
     A longer prompt of the batch keeps its tokens while shorter ones are
     continued: a row's answer does not depend on the others. The loop ends when
@@ -87,7 +87,7 @@ def decode_until(
     stopping_criteria=None,
     variables=(),
 ):
-    """Continues decoding up to a position, or until all rows have finished.
+    """Continue decoding up to a position, or until all rows have finished.
 
     `stopping_criteria(criteria_state, chosen, is_answer)` returns its next
     state and which rows end with the chosen ids, beside those that end at a
@@ -150,7 +150,7 @@ def mask_up_to_stop(token_ids, prompt_mask, stop_token_ids):
 
 
 def loop_variables(variables):
-    """Lists the variables that a loop must carry with its tensors.
+    """List the variables that a loop must carry with its tensors.
 
     TensorFlow's loops assign to variables as they run. On JAX an assignment
     is lost after the loop unless the loop returns it.
@@ -159,7 +159,7 @@ def loop_variables(variables):
 
 
 def without_state(function, variables):
-    """Makes a function take and return the variables that it assigns to."""
+    """Make a function take and return the variables that it assigns to."""
     if not variables:
         return lambda values, *args: (function(*args), values)
 

@@ -11,7 +11,7 @@ NEVER = -1e30
 
 
 def keep_top_k(logits, k):
-    """Removes all but the `k` highest scores of each row.
+    """Remove all but the `k` highest scores of each row.
 
     Scores that tie with the `k`-th are kept.
 
@@ -63,7 +63,7 @@ def _keep_each_top_k(logits, k):
 
 
 def keep_top_p(logits, p):
-    """Removes all but the most probable tokens that together reach `p`.
+    """Remove all but the most probable tokens that together reach `p`.
 
     Nucleus sampling: each row keeps the smallest set of tokens whose
     probability is at least `p`. Of tokens with equal scores the lower ids come
@@ -137,7 +137,7 @@ def _nucleus_by_threshold(scores, p):
 
 
 def keep_min_p(logits, min_p):
-    """Removes tokens much less probable than the first of their row.
+    """Remove tokens much less probable than the first of their row.
 
     Kept are the tokens of at least `min_p` times the highest probability.
 
@@ -190,7 +190,7 @@ _BITS = (1 << np.arange(31, -1, -1, "uint32")).view("int32")
 
 
 def score_threshold(scores, weights, total):
-    """Finds the highest score such that it and all above it weigh a total.
+    """Find the highest score such that it and all above it weigh a total.
 
     XLA sorts a vocabulary slowly on a CPU. Here 32 sums over it decide the
     bits of the threshold, one each. B = batch, V = vocabulary.
@@ -222,7 +222,7 @@ def _ordered_keys(scores):
 
 
 def _flip_negative(bits):
-    """Reverses the order of negative floats' bits, and back."""
+    """Reverse the order of negative floats' bits, and back."""
     return ops.where(bits < 0, bits ^ (2**31 - 1), bits)
 
 
@@ -232,7 +232,7 @@ def per_row(setting, dtype):
 
 
 def rule_out_unknown(logits, num_known):
-    """Removes the scores of ids beyond the tokenizer's.
+    """Remove the scores of ids beyond the tokenizer's.
 
     The vocabulary is often padded to a multiple that devices divide; the
     additional ids have no text.

@@ -14,7 +14,7 @@ def sample(
     stop_token_ids,
     **context,
 ):
-    """Continues a batch of right-padded prompts up to their full length.
+    """Continue a batch of right-padded prompts up to their full length.
 
     Args:
         sampler: `keras_hub.samplers.Sampler`.

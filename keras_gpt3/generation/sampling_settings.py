@@ -62,7 +62,7 @@ def setting_message(name):
 
 
 def check_sampling_number(name, value):
-    """Raises unless a setting is a number in its range."""
+    """Raise unless a setting is a number in its range."""
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not is_number or not SETTING_RANGES[name].contains(value):
         before, after = setting_message(name)
@@ -73,7 +73,7 @@ def check_sampling_number(name, value):
 
 
 def check_seed(seed):
-    """Raises unless a seed is an integer that TensorFlow's draws accept."""
+    """Raise unless a seed is an integer that TensorFlow's draws accept."""
     check_integer("seed", seed, minimum=0)
     if seed >= 2**31:
         raise ValueError(
@@ -98,7 +98,7 @@ SAMPLING_DEFAULTS = {
 
 
 def check_sampling_options(options):
-    """Raises unless options are known and their values allowed."""
+    """Raise unless options are known and their values allowed."""
     unknown = sorted(set(options) - set(SAMPLING_DEFAULTS))
     if unknown:
         raise ValueError(
@@ -124,7 +124,7 @@ LARGEST = 1e9
 
 
 def check_logit_bias(logit_bias):
-    """Raises unless a bias maps token ids to numbers."""
+    """Raise unless a bias maps token ids to numbers."""
     if logit_bias is None:
         return None
     if not isinstance(logit_bias, dict):

@@ -21,7 +21,7 @@ _ANSWER_PENALTIES = {
 
 
 def active_settings(options):
-    """Completes options by their defaults and drops what changes nothing."""
+    """Complete options by their defaults and drop what changes nothing."""
     return {
         name: value
         for name, value in (SAMPLING_DEFAULTS | options).items()

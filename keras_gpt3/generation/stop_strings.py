@@ -6,7 +6,7 @@ from keras_gpt3.generation.prompt_messages import STOP_STRINGS
 
 
 def check_stop_strings(stop):
-    """Brings stop strings to a tuple."""
+    """Bring stop strings to a tuple."""
     strings = (stop,) if isinstance(stop, str) else stop
     if strings is None:
         strings = ()
@@ -73,7 +73,7 @@ class TextPieces:
         self._waiting = b""
 
     def feed(self, new):
-        """Adds the bytes of the next tokens.
+        """Add the bytes of the next tokens.
 
         Args:
             new: bytes.
@@ -92,7 +92,7 @@ class TextPieces:
         return self._decoder.decode(shown)
 
     def finish(self):
-        """Ends the text.
+        """End the text.
 
         Returns:
             A string, what was held back; an incomplete character is U+FFFD.

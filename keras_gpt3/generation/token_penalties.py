@@ -6,7 +6,7 @@ from keras_gpt3.generation.logit_filters import per_row
 
 
 def penalize_repetition(logits, token_ids, index, penalty):
-    """Makes tokens of prompt and answer less likely, as CTRL does.
+    """Make tokens of prompt and answer less likely, as CTRL does.
 
     Of every token that has occurred, a positive score is divided and a
     negative one multiplied by the penalty, however often it occurred (Keskar
@@ -44,7 +44,7 @@ def penalize_repetition(logits, token_ids, index, penalty):
 
 
 def penalize_presence(logits, token_ids, index, prompt_lengths, penalty):
-    """Subtracts a penalty from the tokens of the answer so far.
+    """Subtract a penalty from the tokens of the answer so far.
 
     As OpenAI's API and vLLM define it: what was generated counts, the prompt
     does not, and a token that occurred twice is penalized once.
@@ -79,7 +79,7 @@ def penalize_presence(logits, token_ids, index, prompt_lengths, penalty):
 
 
 def penalize_frequency(logits, token_ids, index, prompt_lengths, penalty):
-    """Subtracts a penalty for each time a token occurs in the answer so far.
+    """Subtract a penalty for each time a token occurs in the answer so far.
 
     As OpenAI's API and vLLM define it: what was generated counts, the prompt
     does not.
@@ -122,7 +122,7 @@ def _counts(logits, token_ids, start, end):
 
 
 def _subtract(logits, penalty, factor):
-    """Subtracts in float32, where small penalties of large scores count."""
+    """Subtract in float32, where small penalties of large scores count."""
     scores = ops.cast(logits, "float32")
     return ops.cast(
         scores - penalty * ops.cast(factor, "float32"), logits.dtype
@@ -130,7 +130,7 @@ def _subtract(logits, penalty, factor):
 
 
 def count_tokens(token_ids, mask, vocabulary_size):
-    """Counts the tokens of each row.
+    """Count the tokens of each row.
 
     The counts are scattered into place: no array of shape
     `(batch, length, vocabulary_size)` is made.

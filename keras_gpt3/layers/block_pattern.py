@@ -14,7 +14,7 @@ def attention_kinds(config):
 
 
 def check_heads(hidden_dim, num_heads):
-    """Raises unless the heads share the width equally."""
+    """Raise unless the heads share the width equally."""
     if hidden_dim % num_heads:
         raise ValueError(
             "num_heads must divide hidden_dim. Received: num_heads="
@@ -39,7 +39,7 @@ _STEPS = {"none": _NEVER, "block": 1}
 
 
 def rematerialized_layers(rematerialization, num_layers):
-    """Tells for each block whether it is rematerialized.
+    """Tell for each block whether it is rematerialized.
 
     A rematerialized block keeps nothing but its input for the backward pass,
     and runs forward once more there.

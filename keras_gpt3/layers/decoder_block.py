@@ -368,7 +368,7 @@ class RepeatableDropout(keras.layers.Dropout):
     """
 
     def draw_seed(self):
-        """Draws the seed of one mask; `None` where nothing is dropped."""
+        """Draw the seed of one mask; `None` where nothing is dropped."""
         return self.seed_generator.next() if self.rate > 0 else None
 
     def call(self, inputs, seed=None, training=False):

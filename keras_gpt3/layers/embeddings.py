@@ -253,7 +253,7 @@ class PaddedEmbedding(keras.layers.ReversibleEmbedding):
         self._embeddings.assign(self.with_zero_rows(store["0"]))
 
     def with_zero_rows(self, rows):
-        """Adds the rows of the variable that no id has."""
+        """Add the rows of the variable that no id has."""
         return ops.pad(rows, [[0, self.num_rows - self.input_dim], [0, 0]])
 
     def quantize(self, mode=None, type_check=True, config=None):

@@ -59,7 +59,7 @@ def residual_kernel(num_layers):
 
 
 def layer_policy(dtype, path):
-    """Looks up a layer's own policy.
+    """Look up a layer's own policy.
 
     A quantized model that is loaded has a map of policies, which Keras gives
     to each layer as a whole. Such a layer neither saves its weights again nor

@@ -115,7 +115,7 @@ class GPT3(ScoringCausalLM):
         return config
 
     def count_params(self):
-        """Counts the weights, all of them the backbone's."""
+        """Count the weights, all of them the backbone's."""
         return self.backbone.count_params()
 
     @classmethod
@@ -127,7 +127,7 @@ class GPT3(ScoringCausalLM):
         preprocessor="auto",
         **backbone_overrides,
     ):
-        """Builds a model from a shipped preset, a saved one or a checkpoint.
+        """Build a model from a shipped preset, a saved one or a checkpoint.
 
         The paper published no weights: a shipped preset is architecture,
         vocabulary and recipe, and is initialized as the paper says. A
@@ -203,7 +203,7 @@ class GPT3(ScoringCausalLM):
     # === Saving ===
 
     def save_to_preset(self, preset_dir, max_shard_size=10):
-        """Writes a folder that `from_preset` loads, with a model card.
+        """Write a folder that `from_preset` loads, with a model card.
 
         A model that is there is replaced once the new one is whole; files of
         other kinds stay, and so does a card that its author edited.
@@ -227,7 +227,7 @@ class GPT3(ScoringCausalLM):
     # === Export ===
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
-        """Writes a version of a SavedModel that stock TensorFlow runs.
+        """Write a version of a SavedModel that stock TensorFlow runs.
 
         With a preprocessor it takes text in and gives text out; it needs
         neither this package nor Keras. `filepath` holds numbered versions, as
@@ -264,7 +264,7 @@ class GPT3(ScoringCausalLM):
     def export_to_transformers(
         self, path, overwrite=False, max_shard_size="5GB", verbose="auto"
     ):
-        """Writes a checkpoint that Hugging Face's transformers loads.
+        """Write a checkpoint that Hugging Face's transformers loads.
 
         Weights as safetensors, the config and, with a preprocessor, the
         tokenizer's files. The architecture is the first of GPT-2, GPT-Neo and
@@ -332,7 +332,7 @@ def _special_token_ids(backbone, ids):
 
 
 def _check_preprocessor(backbone, preprocessor):
-    """Raises if the preprocessor can give what the backbone cannot take."""
+    """Raise if the preprocessor can give what the backbone cannot take."""
     if not isinstance(preprocessor, GPT3Preprocessor):
         return
     check_sequence_length(

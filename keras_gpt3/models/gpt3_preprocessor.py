@@ -90,7 +90,7 @@ class GPT3Preprocessor(CausalLMPreprocessor):
 
     @classmethod
     def from_preset(cls, preset, **kwargs):
-        """Loads the preprocessor of a preset.
+        """Load the preprocessor of a preset.
 
         Args:
             preset: string. A shipped name, a folder that `save_to_preset`
@@ -127,7 +127,7 @@ class GPT3Preprocessor(CausalLMPreprocessor):
 
     @classmethod
     def _from_checkpoint(cls, folder, **kwargs):
-        """Reads the tokenizer of a folder in Hugging Face's layout."""
+        """Read the tokenizer of a folder in Hugging Face's layout."""
         files = read_checkpoint_tokenizer(folder)
         kwargs.setdefault("add_start_token", files.add_start_token)
         if "tokenizer" not in kwargs:
@@ -138,7 +138,7 @@ class GPT3Preprocessor(CausalLMPreprocessor):
         return cls(**kwargs)
 
     def export_to_transformers(self, path):
-        """Writes the files from which transformers loads the tokenizer.
+        """Write the files from which transformers loads the tokenizer.
 
         Args:
             path: string. An existing folder.
@@ -188,7 +188,7 @@ class GPT3Preprocessor(CausalLMPreprocessor):
         return {"token_ids": token_ids, "padding_mask": padding_mask}
 
     def prompt_ids(self, texts, add_start_token=True):
-        """Encodes prompts for `generate`.
+        """Encode prompts for `generate`.
 
         Args:
             texts: list of strings.
@@ -207,7 +207,7 @@ class GPT3Preprocessor(CausalLMPreprocessor):
         return [[self.tokenizer.start_token_id, *prompt] for prompt in ids]
 
     def _check_prompts(self, ids, sequence_length):
-        """Checks that each prompt has at least one token and fits."""
+        """Check that each prompt has at least one token and fit."""
         prompts = ids if isinstance(ids, list) else [ids]
         lengths = [len(prompt) + self.add_start_token for prompt in prompts]
         if min(lengths, default=0) < 1:
@@ -221,7 +221,7 @@ class GPT3Preprocessor(CausalLMPreprocessor):
 
 
 def _append(ids, token_id):
-    """Puts an id after each document, in whatever form the ids come."""
+    """Put an id after each document, in whatever form the ids come."""
     if isinstance(ids, list):
         return [[*document, token_id] for document in ids]
     if isinstance(ids, np.ndarray):

@@ -121,7 +121,7 @@ class GPT3Tokenizer(Tokenizer):
 
     @classmethod
     def from_preset(cls, preset, **kwargs):
-        """Loads the tokenizer of a preset.
+        """Load the tokenizer of a preset.
 
         Args:
             preset: string. A shipped name, a folder that `save_to_preset`
@@ -148,7 +148,7 @@ class GPT3Tokenizer(Tokenizer):
 
     @classmethod
     def from_tokenizer_files(cls, files, **kwargs):
-        """Builds the tokenizer that the files of a checkpoint describe.
+        """Build the tokenizer that the files of a checkpoint describe.
 
         Args:
             files: `TokenizerFiles`, as `read_tokenizer` gives them.
@@ -180,7 +180,7 @@ class GPT3Tokenizer(Tokenizer):
     # === Vocabulary ===
 
     def set_vocabulary_and_merges(self, vocabulary, merges):
-        """Sets both from data or from paths; `None` for both clears them."""
+        """Set both from data or from paths; `None` for both clears them."""
         if (vocabulary is None) != (merges is None):
             missing = "vocabulary" if vocabulary is None else "merges"
             raise ValueError(
@@ -231,26 +231,26 @@ class GPT3Tokenizer(Tokenizer):
         return [self.token_to_id(token) for token in self._special_tokens]
 
     def get_vocabulary(self):
-        """Lists the tokens, in the order of their ids."""
+        """List the tokens, in the order of their ids."""
         vocabulary = self.encoding.vocabulary
         return sorted(vocabulary, key=vocabulary.__getitem__)
 
     def vocabulary_size(self):
-        """Counts the ids."""
+        """Count the ids."""
         return self.encoding.vocabulary_size
 
     def id_to_token(self, id):
-        """Looks up the token of an id, spelled in GPT-2's byte alphabet."""
+        """Look up the token of an id, spelled in GPT-2's byte alphabet."""
         return self.encoding.id_to_token(id)
 
     def token_to_id(self, token):
-        """Looks up the id of a token, spelled in GPT-2's byte alphabet."""
+        """Look up the id of a token, spelled in GPT-2's byte alphabet."""
         return self.encoding.token_to_id(token)
 
     # === Tokenization ===
 
     def tokenize(self, inputs):
-        """Turns strings into token ids. See the class for the forms."""
+        """Turn strings into token ids. See the class for the forms."""
         encode = functools.partial(
             self.encoding.encode_batch,
             split_special_tokens=self.split_special_tokens,
@@ -262,7 +262,7 @@ class GPT3Tokenizer(Tokenizer):
         return ids if batched else np.array(ids[0], self.compute_dtype)
 
     def encode_batch(self, texts, split_special_tokens=None):
-        """Turns many strings into lists of token ids, on all cores.
+        """Turn many strings into lists of token ids, on all cores.
 
         Args:
             texts: list of strings.
@@ -279,7 +279,7 @@ class GPT3Tokenizer(Tokenizer):
         )
 
     def encode_to_numpy(self, text, split_special_tokens=None):
-        """Turns one text into an array of token ids, fit for many threads.
+        """Turn one text into an array of token ids, fit for many threads.
 
         Args:
             text: string.
@@ -296,7 +296,7 @@ class GPT3Tokenizer(Tokenizer):
         )
 
     def detokenize(self, inputs):
-        """Turns token ids into strings.
+        """Turn token ids into strings.
 
         Args:
             inputs: int, list of int, list of such lists, integer array or
@@ -329,7 +329,7 @@ class GPT3Tokenizer(Tokenizer):
     # === Files ===
 
     def save_assets(self, dir_path):
-        """Writes `vocabulary.json` and `merges.txt` into a folder."""
+        """Write `vocabulary.json` and `merges.txt` into a folder."""
         path = os.path.join(dir_path, VOCABULARY_FILE)
         with open(path, "w", encoding="utf-8") as file:
             json.dump(self.encoding.vocabulary, file)
@@ -342,7 +342,7 @@ class GPT3Tokenizer(Tokenizer):
             file.write(f"{version} rules: {len(self.encoding.merges)}\n{rules}")
 
     def load_preset_assets(self, preset):
-        """Reads both files of a preset."""
+        """Read both files of a preset."""
         try:
             super().load_preset_assets(preset)
         except FileNotFoundError as error:
@@ -355,7 +355,7 @@ class GPT3Tokenizer(Tokenizer):
             ) from error
 
     def load_assets(self, dir_path):
-        """Reads both from a folder, where neither must be cut short."""
+        """Read both from a folder, where neither must be cut short."""
         merges = os.path.join(dir_path, MERGES_FILE)
         self.set_vocabulary_and_merges(
             os.path.join(dir_path, VOCABULARY_FILE), merges
@@ -372,7 +372,7 @@ class GPT3Tokenizer(Tokenizer):
             )
 
     def export_to_transformers(self, path, add_start_token=False):
-        """Writes the files from which transformers loads this tokenizer.
+        """Write the files from which transformers loads this tokenizer.
 
         Args:
             path: string. An existing folder.

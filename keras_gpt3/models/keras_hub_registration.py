@@ -37,7 +37,7 @@ class _ShippedPreset(dict):
 
 
 def register_shipped_presets():
-    """Registers presets, and binds the preprocessing to the backbone.
+    """Register presets, and bind the preprocessing to the backbone.
 
     keras-hub finds the tokenizer and preprocessor of a saved folder by their
     `backbone_cls`.

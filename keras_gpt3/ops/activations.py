@@ -93,7 +93,7 @@ _ACTIVATIONS = {
 
 
 def get_activation(name):
-    """Looks an activation up by name.
+    """Look an activation up by name.
 
     GPT-3 uses GPT-2's GELU in its tanh form, `"gelu_approximate"`.
 

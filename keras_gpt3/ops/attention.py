@@ -190,6 +190,6 @@ def _neighbourhoods(x, earlier):
 
 
 def _pad(x, before, after):
-    """Pads axis 1 with zeros (False)."""
+    """Pad axis 1 with zeros (False)."""
     width = [[0, 0], [before, after]] + [[0, 0]] * (len(x.shape) - 2)
     return ops.pad(x, width)

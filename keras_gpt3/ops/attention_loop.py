@@ -190,7 +190,7 @@ class _Pairs:
         self.count = (2 * blocks - self.reach) * (self.reach + 1) // 2
 
     def loop(self, step, state):
-        """Runs `step(row, column, is_first, *state)` for all pairs, in order.
+        """Run `step(row, column, is_first, *state)` for all pairs, in order.
 
         `is_first` says whether the pair is the first of its row.
         """
@@ -228,11 +228,11 @@ class _Pairs:
         return ops.slice(x, self._start(x, block, axis), shape)
 
     def put(self, x, block, new, axis=1):
-        """Writes one block of positions."""
+        """Write one block of positions."""
         return ops.slice_update(x, self._start(x, block, axis), new)
 
     def add(self, x, block, more):
-        """Adds to one block of positions of (B, H, N Q, D)."""
+        """Add to one block of positions of (B, H, N Q, D)."""
         return self.put(x, block, self.take(x, block, 2) + more, 2)
 
     def _start(self, x, block, axis):

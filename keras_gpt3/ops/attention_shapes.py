@@ -18,7 +18,7 @@ LOWEST = -1.7e38
 
 
 def check_attention_shapes(query, key, value, padding_mask=None):
-    """Raises if the arguments of an attention function do not fit together."""
+    """Raise if the arguments of an attention function do not fit together."""
     shapes = [tuple(x.shape) for x in (query, key, value)]
     if len(shapes[0]) != 4 or any(not _agree(shapes[0], s) for s in shapes[1:]):
         raise ValueError(
@@ -37,7 +37,7 @@ def check_attention_shapes(query, key, value, padding_mask=None):
 
 
 def attention_arguments(query, key, value, scale, padding_mask):
-    """Brings the arguments of an attention function to tensors, checked.
+    """Bring the arguments of an attention function to tensors, checked.
 
     Four of them, the last one `None` without a mask, and the scale.
     """
@@ -51,7 +51,7 @@ def attention_arguments(query, key, value, scale, padding_mask):
 
 
 def check_window(window, name="window"):
-    """Raises unless `window` is a whole number of keys, at least 1."""
+    """Raise unless `window` is a whole number of keys, at least 1."""
     whole = isinstance(window, numbers.Integral) and window is not True
     if not whole or window < 1:
         raise ValueError(
@@ -107,7 +107,7 @@ def _agree(first, second):
 
 
 def by_head(x):
-    """Swaps positions and heads: each head's rows lie side by side.
+    """Swap positions and heads: each head's rows lie side by side.
 
     Symbols as in the backbone.
     """

@@ -120,7 +120,7 @@ class _Overlap:
         self._complete, self._open, self._first = [], None, 0
 
     def add(self, first, update):
-        """Adds an update (B, H, K, D) of the keys from `first` on."""
+        """Add an update (B, H, K, D) of the keys from `first` on."""
         if self._open is not None:
             passed = first - self._first
             if passed:

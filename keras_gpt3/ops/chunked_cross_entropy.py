@@ -170,7 +170,7 @@ def _head(embeddings, dtype, vocabulary_size):
 
 
 def _without_padding(logits, vocabulary_size):
-    """Makes the logits of rows that are no ids the lowest there are."""
+    """Make the logits of rows that are no ids the lowest there are."""
     if vocabulary_size in (None, logits.shape[-1]):
         return logits
     ids = ops.arange(logits.shape[-1], dtype="int32")

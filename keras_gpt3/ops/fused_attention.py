@@ -28,7 +28,7 @@ _choice = {"fused": "auto"}
 
 
 def set_fused_attention(choice):
-    """Forbids or demands the fused attention kernels of NVIDIA GPUs.
+    """Forbid or demand the fused attention kernels of NVIDIA GPUs.
 
     For the whole process, and what is compiled from then on.
     `keras.config.disable_flash_attention` forbids them as well, in its thread,
@@ -197,7 +197,7 @@ def _call_or_loop(query, key, value, mask, window, scale):
 
 
 def _kernel_or_loop(kernel, window, scale):
-    """Makes attention that takes the kernel in batches without padding.
+    """Make attention that takes the kernel in batches without padding.
 
     Left to itself JAX would save what both branches need for their gradients,
     queries, keys and values once for each.

@@ -21,7 +21,7 @@ def is_in_graph(x):
 
 
 def assert_in_graph(x, condition, before, value, after):
-    """Makes a tensor carry a check."""
+    """Make a tensor carry a check."""
     import tensorflow as tf
 
     check = tf.debugging.Assert(condition, [before, value, after])
@@ -31,7 +31,7 @@ def assert_in_graph(x, condition, before, value, after):
 
 @contextlib.contextmanager
 def one_line_errors():
-    """Turns errors of a graph's checks and functions into one line.
+    """Turn errors of a graph's checks and functions into one line.
 
     TensorFlow wraps the text of a failed `assert_in_graph`, and of what a
     Python function in a data pipeline raised, in the names of the graph's

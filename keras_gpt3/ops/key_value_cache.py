@@ -57,7 +57,7 @@ def write_ring(ring, update, start):
 
 
 def _write_slot(ring, update, slot):
-    """Puts an update (B, H, 1, D) into one slot."""
+    """Put an update (B, H, 1, D) into one slot."""
     if sees_whole():
         slot = ops.cast(slot, "int32")
         return ops.slice_update(ring, (0, 0, slot, 0), update)

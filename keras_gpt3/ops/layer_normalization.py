@@ -7,7 +7,7 @@ from keras_gpt3.ops.run_after import run_after
 
 
 def layer_normalization(x, scale, offset, epsilon=1e-5):
-    """Normalizes the last axis to mean 0 and variance 1, then scales it.
+    """Normalize the last axis to mean 0 and variance 1, then scale it.
 
     Ba et al. 2016, computed in float32 as one compiled operation each way.
     The backward pass starts again from `x` and the two moments of each row.

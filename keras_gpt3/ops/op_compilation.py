@@ -29,7 +29,7 @@ _MOST_EXECUTABLES = 256
 
 @contextlib.contextmanager
 def op_compilation(enabled):
-    """Switches the compilation of single operations on or off.
+    """Switch the compilation of single operations on or off.
 
     An exported graph must hold stock operations only, so it is traced with
     compilation off. Holds for the thread that enters it.
@@ -62,7 +62,7 @@ def compiles_ops():
 
 @contextlib.contextmanager
 def compile_target(platform):
-    """Traces for a kind of device that this machine need not have.
+    """Trace for a kind of device that this machine need not have.
 
     For compilers that need no device; see `benchmarks/compile_gpu.py`.
     `platform` is `"cpu"`, `"gpu"` (NVIDIA's) or `"tpu"`.
@@ -130,7 +130,7 @@ def _is_in_xla_context():
 
 
 def jit_compile(function, variables=(), changed=()):
-    """Makes XLA compile a function of tensors as a whole.
+    """Make XLA compile a function of tensors as a whole.
 
     For what runs often and has little arithmetic, such as a decode loop. With
     compilation switched off it is called as it is.
@@ -151,7 +151,7 @@ def jit_compile(function, variables=(), changed=()):
 
 
 def as_graph(function, variables=(), changed=()):
-    """Traces a function of tensors, to run it without Python.
+    """Trace a function of tensors, to run it without Python.
 
     TensorFlow runs its own operations one by one; on JAX there is no graph
     but that of `jit_compile`, whose arguments these are.
@@ -164,7 +164,7 @@ def as_graph(function, variables=(), changed=()):
 
 
 def compiled_op(function):
-    """Makes XLA compile `function` as one operation where that applies.
+    """Make XLA compile `function` as one operation where that applies.
 
     Arguments that are tensors must be passed by position, all others by
     keyword: they become constants of the compiled code. `function` computes
@@ -200,14 +200,14 @@ def _applies_to(tensors):
 
 
 def _compile(function):
-    """Wraps `function` for XLA."""
+    """Wrap `function` for XLA."""
     import tensorflow as tf
 
     return tf.function(function, jit_compile=True, autograph=False)
 
 
 def jitted(function, variables=(), changed=()):
-    """Makes JAX compile a function of tensors, once for each shape.
+    """Make JAX compile a function of tensors, once for each shape.
 
     What a compiled function reads beside its arguments is a constant to JAX:
     weights that are trained or loaded later would not reach it. So the values

@@ -81,7 +81,7 @@ def _table_groups(entries):
 
 @compiled_op
 def row_sums(x):
-    """Sums the last axis in float32, and keeps it as an axis of 1.
+    """Sum the last axis in float32, and keep it as an axis of 1.
 
     An operation of its own, to which exponentials come already computed: XLA
     would draw them into the sum and compute them number by number, which takes

@@ -11,7 +11,7 @@ from keras_gpt3.ops.graph_assertion import is_in_graph
 
 
 def check_token_ids(token_ids, vocabulary_size, name="token_ids"):
-    """Raises unless all ids are from 0 to below `vocabulary_size`.
+    """Raise unless all ids are from 0 to below `vocabulary_size`.
 
     In a graph, as inside `tf.data`, the check becomes a part of it: a GPU would
     return zeros for an id outside the table, without a word.
@@ -52,7 +52,7 @@ def check_token_ids(token_ids, vocabulary_size, name="token_ids"):
 
 
 def check_concrete_token_ids(token_ids, vocabulary_size):
-    """Raises as `check_token_ids`, but leaves symbolic tensors alone."""
+    """Raise as `check_token_ids`, but leaves symbolic tensors alone."""
     symbolic = isinstance(token_ids, keras.KerasTensor)
     if not (symbolic or is_in_graph(token_ids) or _is_jax_tracer(token_ids)):
         check_token_ids(token_ids, vocabulary_size)
@@ -81,7 +81,7 @@ def _check_in_graph(token_ids, vocabulary_size, name):
 
 
 def _check_integers(name, dtype, are_integers):
-    """Raises unless the ids, of this dtype, are integers."""
+    """Raise unless the ids, of this dtype, are integers."""
     if not are_integers:
         raise ValueError(
             f"{name} must be integers. Received: dtype={dtype}. "
@@ -100,7 +100,7 @@ def _message(name, vocabulary_size):
 
 
 def check_sequence_length(length, max_sequence_length):
-    """Raises if a sequence of known length exceeds the model's context."""
+    """Raise if a sequence of known length exceeds the model's context."""
     if length is not None and length > max_sequence_length:
         before, after = _length_message(max_sequence_length)
         error = ValueError(f"{before}{length}{after}")
@@ -110,7 +110,7 @@ def check_sequence_length(length, max_sequence_length):
 
 
 def check_context(token_ids, max_sequence_length):
-    """Raises if ids are longer than the context, also where a graph runs."""
+    """Raise if ids are longer than the context, also where a graph runs."""
     length = token_ids.shape[-1]
     if length is not None or not is_in_graph(token_ids):
         check_sequence_length(length, max_sequence_length)

@@ -74,7 +74,7 @@ def _as_tokens(x):
 
 
 def _split(tokens, number, size):
-    """Pads tokens, and splits them into a number of chunks of a size."""
+    """Pad tokens, and split them into a number of chunks of a size."""
 
     def split(x):
         shape = x.shape[1:]
@@ -99,7 +99,7 @@ def _ceiling(count, size):
 
 
 def sum_over_chunks(function, chunks):
-    """Runs a function of one chunk after the other, never of two at a time.
+    """Run a function of one chunk after the other, never of two at a time.
 
     It returns a tuple of what is added up, and one of what is kept of each
     chunk. The first chunk begins the sums: zeros in their shapes would take

@@ -28,7 +28,7 @@ def make_layout_map(
     shard_optimizer=False,
     shard_weights=False,
 ):
-    """Makes the layout map of a mesh; see `GPT3Backbone.get_layout_map`."""
+    """Make the layout map of a mesh; see `GPT3Backbone.get_layout_map`."""
     check_backend_distributes()
     if not isinstance(device_mesh, keras.distribution.DeviceMesh):
         raise ValueError(
@@ -61,7 +61,7 @@ def make_layout_map(
 
 
 def check_backend_distributes():
-    """Raises where `keras.distribution` distributes nothing."""
+    """Raise where `keras.distribution` distributes nothing."""
     # Others distribute nothing, in silence.
     require_backend(
         "jax",
@@ -72,7 +72,7 @@ def check_backend_distributes():
 
 
 def _with_layouts(layout_map, names, over_data):
-    """Enters the rules into a map, with or without the data axis."""
+    """Enter the rules into a map, with or without the data axis."""
     names = names if over_data else {MODEL: names[MODEL]}
     for path, kinds in LAYOUT_RULES.items():
         layout_map[path] = tuple(names.get(kind) for kind in kinds)
@@ -84,7 +84,7 @@ _KERNEL = "decoder_block_0/query_key_value/kernel"
 
 
 def distributed_rows(config):
-    """Checks the distribution that is set; the rows of the token embedding."""
+    """Check the distribution that is set; the rows of the token embedding."""
     if keras.distribution.distribution() is None:
         return config["vocabulary_size"]
     check_backend_distributes()

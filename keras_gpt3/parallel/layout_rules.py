@@ -41,7 +41,7 @@ def padded_rows(vocabulary_size, num_devices):
 
 
 def layout_map():
-    """Finds the layout map of the distribution that is set."""
+    """Find the layout map of the distribution that is set."""
     # Inside: the planner needs no Keras.
     import keras
 

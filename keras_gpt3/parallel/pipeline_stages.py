@@ -26,7 +26,7 @@ class PipelineStage:
 
 
 def check_num_stages(value):
-    """Raises unless there can be so many stages on this backend."""
+    """Raise unless there can be so many stages on this backend."""
     check_integer("pipeline_stages", value, minimum=1)
     if value > 1:
         require_backend(
@@ -37,7 +37,7 @@ def check_num_stages(value):
 
 
 def assign_stages(blocks, num_stages, strategy):
-    """Divides blocks into stages, and gives each of them its devices.
+    """Divide blocks into stages, and give each of them its devices.
 
     The blocks of a stage are those of `stage_layers`.
     """
@@ -104,7 +104,7 @@ def _short(name):
 
 
 def place_on_stages(backbone, stages, strategy):
-    """Moves weights to where they are used, and lets blocks run there.
+    """Move weights to where they are used, and let blocks run there.
 
     What belongs to no block is on the first stage: the embeddings, whose
     table is also the output head, and the final normalization. One variable
@@ -155,7 +155,7 @@ def _places(backbone, stages):
 
 
 def _move(variable, devices, strategy):
-    """Makes the value of a Keras variable anew on other devices."""
+    """Make the value of a Keras variable anew on other devices."""
     old = _parts(variable)
     with _variables_on(devices, strategy):
         # As Keras makes it: name, aggregation and whether it trains.

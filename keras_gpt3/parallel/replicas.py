@@ -60,7 +60,7 @@ def mirrored_strategy(num_replicas=None, *, cpu_replicas=None):
 
 
 def check_batch_divides(dataset, num_replicas):
-    """Raises if a dataset's batches do not divide among the replicas."""
+    """Raise if a dataset's batches do not divide among the replicas."""
     import tensorflow as tf
 
     if not isinstance(dataset, tf.data.Dataset):
@@ -79,7 +79,7 @@ def check_batch_divides(dataset, num_replicas):
 
 
 def _split_cpu(num_replicas):
-    """Splits the CPU into logical devices, if that is still possible."""
+    """Split the CPU into logical devices, if that is still possible."""
     import tensorflow as tf
 
     cpu = tf.config.list_physical_devices("CPU")[0]
@@ -109,7 +109,7 @@ def _device_names(kind, num_replicas):
 
 
 def pretraining_strategy(replicas=None, cpu_replicas=None):
-    """Makes the strategy for what this process was given.
+    """Make the strategy for what this process was given.
 
     Several workers are named by the environment variable `TF_CONFIG`, as
     TensorFlow's users know it: the addresses of all workers and which one this
@@ -153,7 +153,7 @@ def pretraining_strategy(replicas=None, cpu_replicas=None):
 
 
 def num_workers():
-    """Counts the workers that `TF_CONFIG` names."""
+    """Count the workers that `TF_CONFIG` names."""
     text = os.environ.get("TF_CONFIG", "")
     if not text:
         return 1
@@ -233,7 +233,7 @@ def _from_first_process(number):
 
 
 def wait_for_all(strategy):
-    """Returns when every worker has called it."""
+    """Return when every worker has called it."""
     from_first_worker(strategy, 0)
 
 
@@ -260,7 +260,7 @@ def is_worker_failure(error):
 
 
 def _choose_devices_of_worker(replicas, cpu_replicas):
-    """Leaves a worker the devices asked for; TensorFlow takes all it sees."""
+    """Leave a worker the devices asked for; TensorFlow takes all it sees."""
     import tensorflow as tf
 
     gpus = tf.config.get_visible_devices("GPU")

@@ -12,7 +12,7 @@ MOST_FOR_EACH_STAGE = 4
 
 
 def stage_layers(num_layers, stages):
-    """Divides blocks into stages whose sizes differ by at most one.
+    """Divide blocks into stages whose sizes differ by at most one.
 
     The first stages are the smaller ones: the first device also has
     the embeddings and the loss.
@@ -32,7 +32,7 @@ def micro_batch_groups(stages, micro_batches):
 
 
 def check_micro_batch_divides(micro_batch_size, rows):
-    """Raises unless micro-batches divide the rows of a replica's batch."""
+    """Raise unless micro-batches divide the rows of a replica's batch."""
     if rows % micro_batch_size:
         before, after = division_error(micro_batch_size)
         raise ValueError(f"{before}{rows}{after}")

@@ -19,7 +19,7 @@ def is_spread_over_data(variable):
 
 
 def lay_out_like(arrays, variables, by_parts=False):
-    """Lays arrays out as variables are, in a function that JAX compiles."""
+    """Lay arrays out as variables are, in a function that JAX compiles."""
     parts = (data_axis(),) if by_parts else ()
     return [
         _constrain(array, (*parts, *_axes(variable)))
@@ -28,7 +28,7 @@ def lay_out_like(arrays, variables, by_parts=False):
 
 
 def lay_out_like_slots(arrays, variables):
-    """Lays arrays out as an optimizer's slots, in a function of JAX.
+    """Lay arrays out as an optimizer's slots, in a function of JAX.
 
     Where the replicas share the slots, each needs its share of a gradient
     alone. So the compiler is free to scatter the sum of the replicas'
@@ -68,7 +68,7 @@ def _axes(variable):
 
 
 def _constrain(array, axes):
-    """Lays an array out over the axes of the mesh, if there is one."""
+    """Lay an array out over the axes of the mesh, if there is one."""
     distribution = keras.distribution.distribution()
     if distribution is None:
         return array
@@ -78,7 +78,7 @@ def _constrain(array, axes):
 
 @contextlib.contextmanager
 def optimizer_layouts(variables):
-    """Lets an optimizer that is built inside lay its slots out on their own.
+    """Let an optimizer that is built inside lay its slots out on their own.
 
     Keras gives a slot the layout of its variable. Where the layout map has
     another one for the optimizer (the first stage of ZeRO, Rajbhandari et al.
@@ -96,7 +96,7 @@ def optimizer_layouts(variables):
 
 
 def num_data_shards():
-    """Counts the parts of a batch, each of which has devices of its own."""
+    """Count the parts of a batch, each of which has devices of its own."""
     distribution = keras.distribution.distribution()
     if distribution is None:
         return 1
@@ -105,7 +105,7 @@ def num_data_shards():
 
 
 def check_shards_divide(num_shards, rows):
-    """Raises unless the rows of a batch divide among the parts."""
+    """Raise unless the rows of a batch divide among the parts."""
     if rows % num_shards:
         raise ValueError(
             "The batch axis of the mesh must divide the rows of a batch. "

@@ -6,7 +6,7 @@ import subprocess
 
 
 def available_memory():
-    """Finds the bytes available where a model would be placed.
+    """Find the bytes available where a model would be placed.
 
     With a GPU that is the memory of one GPU; on the JAX backend, what JAX may
     use of one accelerator. Else it is the machine's available memory, lowered
@@ -52,7 +52,7 @@ def _host_memory():
 
 
 def accelerator_memory():
-    """Finds the memory that JAX may use of one accelerator.
+    """Find the memory that JAX may use of one accelerator.
 
     Asking starts JAX: where there are several hosts, call
     `keras.distribution.initialize` before.
@@ -79,7 +79,7 @@ _LAYOUTS = (
 
 
 def container_memory(mount="/sys/fs/cgroup", membership="/proc/self/cgroup"):
-    """Finds what the tightest control group of this process leaves free.
+    """Find what the tightest control group of this process leaves free.
 
     A process inside a container sees the memory of the whole machine; the
     kernel kills it at the container's limit all the same.
@@ -140,7 +140,7 @@ def _read(path):
 
 
 def gpu_memory():
-    """Finds the memory of one GPU, as a replica of the model must fit into it.
+    """Find the memory of one GPU, as a replica of the model must fit into it.
 
     It is the memory the card has, not what is free at the moment:
     TensorFlow itself takes nearly all of it at once. Nothing is initialised,

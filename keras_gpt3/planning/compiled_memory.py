@@ -65,7 +65,7 @@ _GAPS = 0.03
 
 
 def compiled_memory(share, sizes, micro_batches, backend, optimizer="adamw"):
-    """Computes the memory that a step takes on an accelerator, without
+    """Compute the memory that a step takes on an accelerator, without
     stages.
     """
     kind = {"jax": _JaxStep, "tensorflow": _TensorFlowStep}[backend]

@@ -31,7 +31,7 @@ _LAYER_KEYS = ("name", "trainable", "dtype")
 
 
 def describe(preset):
-    """Counts parameters and memory of a GPT-3 without allocating them.
+    """Count parameters and memory of a GPT-3 without allocating them.
 
     Args:
         preset: string, `pathlib.Path`, dict or model. A shipped preset, a
@@ -194,7 +194,7 @@ class ModelDescription(PrintedTables):
         return sum(self.parameters.values())
 
     def memory(self, dtype="float32", optimizer="adamw"):
-        """Computes the bytes of the variables.
+        """Compute the bytes of the variables.
 
         Args:
             dtype: string. As in `estimate_memory`. Defaults to `"float32"`.
@@ -206,7 +206,7 @@ class ModelDescription(PrintedTables):
         return estimate_memory(self.num_parameters, dtype, optimizer)
 
     def training_memory(self, dtype="float32", optimizer="adamw", **options):
-        """Computes the bytes that a training step takes, activations included.
+        """Compute the bytes that a training step takes, activations included.
 
         Args:
             dtype: string. As in `estimate_training_memory`. Defaults to
@@ -223,7 +223,7 @@ class ModelDescription(PrintedTables):
         )
 
     def cache(self, dtype="float32", batch_size=1, length=None):
-        """Computes the bytes of the cache for generation.
+        """Compute the bytes of the cache for generation.
 
         Args:
             dtype: string. As in `cache_bytes`. Defaults to `"float32"`.
@@ -240,7 +240,7 @@ class ModelDescription(PrintedTables):
 
 
 def description_tables(description):
-    """Lays out a model's figures as tables of at most 80 columns."""
+    """Lay out a model's figures as tables of at most 80 columns."""
     parts = [Text(description.summary or description.name, style="bold")]
     if description.printed:
         parts.append(_paper_table(description))

@@ -26,7 +26,7 @@ class WeightShards:
 
     @classmethod
     def of(cls, config, model=1, data=1):
-        """Counts the weights by the layouts that `get_layout_map` gives."""
+        """Count the weights by the layouts that `get_layout_map` gives."""
         shapes = shapes_of_one_block(config)
         rows = padded_rows(config["vocabulary_size"], model)
         shapes[_TABLE] = (rows, *shapes[_TABLE][1:])
@@ -76,7 +76,7 @@ class DeviceShare:
 
     @classmethod
     def of(cls, config, mesh, shard_optimizer=False, shard_weights=False):
-        """Follows the arguments of `GPT3Backbone.get_layout_map`."""
+        """Follow the arguments of `GPT3Backbone.get_layout_map`."""
         used = WeightShards.of(config, mesh.model)
         spread = used
         if shard_optimizer or shard_weights:

@@ -17,7 +17,7 @@ SLOTS_PER_WEIGHT = {None: 0, "sgd": 0, "adam": 2, "adamw": 2}
 
 
 def estimate_memory(num_parameters, dtype="float32", optimizer="adamw"):
-    """Computes the bytes that a model's variables take, without activations.
+    """Compute the bytes that a model's variables take, without activations.
 
     Args:
         num_parameters: int. The number of weights.
@@ -100,7 +100,7 @@ _BYTES_QUANTIZED = {"int8": 1, "int4": 0.5}
 
 
 def bytes_per_weight(dtype=None):
-    """Computes how many bytes a dtype policy stores for each weight.
+    """Compute how many bytes a dtype policy stores for each weight.
 
     Args:
         dtype: string, `keras.DTypePolicy` or its config. Defaults to Keras'
@@ -131,7 +131,7 @@ def bytes_per_weight(dtype=None):
 
 
 def bytes_per_activation(dtype):
-    """Computes how many bytes a dtype policy takes for each activation.
+    """Compute how many bytes a dtype policy takes for each activation.
 
     Args:
         dtype: string. A Keras dtype policy, by name.
@@ -176,7 +176,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(?:([KMGTP])(I?))?B?")
 
 
 def format_bytes(num_bytes):
-    """Writes a number of bytes with one decimal in a decimal unit.
+    """Write a number of bytes with one decimal in a decimal unit.
 
     Args:
         num_bytes: int. A number of bytes, at least 0.
@@ -203,7 +203,7 @@ def format_bytes(num_bytes):
 
 
 def parse_bytes(size):
-    """Reads a number of bytes, with a decimal or a binary unit or without.
+    """Read a number of bytes, with a decimal or a binary unit or without.
 
     Args:
         size: string or number. `"80GB"` is 80 * 10**9 bytes, `"80GiB"` is

@@ -45,7 +45,7 @@ class Mesh(NamedTuple):
 
 
 def divisors(number):
-    """Finds the divisors of a number, the largest first."""
+    """Find the divisors of a number, the largest first."""
     return [d for d in range(number, 0, -1) if number % d == 0]
 
 
@@ -65,7 +65,7 @@ def meshes(config, devices, node_devices):
 
 
 def check_mesh(mesh, config, devices=None, node_devices=None):
-    """Raises unless a model can run on a mesh."""
+    """Raise unless a model can run on a mesh."""
     mesh = _read(mesh)
     if devices is not None:
         _check_devices(mesh, devices)

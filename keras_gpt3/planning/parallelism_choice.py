@@ -17,7 +17,7 @@ from keras_gpt3.planning.training_memory import step_memory
 
 
 def choose_parallelism(job, devices, budget, mesh=None):
-    """Chooses plain data parallelism if that fits, else the quickest mesh."""
+    """Choose plain data parallelism if that fits, else the quickest mesh."""
     if mesh is not None:
         check_rows_divide("data", mesh.data, job.rows, job.length)
     elif job.rows % devices:
@@ -77,7 +77,7 @@ def rows_of_batch(description, batch_tokens, length):
 
 
 def check_rows_divide(name, number, rows, length):
-    """Raises unless devices divide the rows of a batch."""
+    """Raise unless devices divide the rows of a batch."""
     if rows % number:
         nearest = nearest_rows(number, rows)
         raise ValueError(
@@ -111,7 +111,7 @@ def plain_choice(job, devices, budget):
 
 
 def choose_mesh(job, devices, budget, mesh=None):
-    """Finds the mesh with the shortest step of those that fit.
+    """Find the mesh with the shortest step of those that fit.
 
     A model axis stays within a machine unless nothing else fits. Of choices
     whose steps differ by less than a percent, the simplest.
@@ -129,7 +129,7 @@ def choose_mesh(job, devices, budget, mesh=None):
 
 
 def fewest_devices(job, devices, budget):
-    """Finds how many devices it takes, by doubling them."""
+    """Find how many devices it takes, by doubling them."""
     for doublings in range(1, _DOUBLINGS + 1):
         more = devices * 2**doublings
         for candidate in _candidates(job, more):

@@ -36,7 +36,7 @@ def _defaults():
 
 
 def complete_config(config):
-    """Fills in what a config leaves out; raises unless its sizes are there."""
+    """Fill in what a config leaves out; raise unless its sizes are there."""
     sizes = {key: _size(config, key) for key in _SIZES}
     return _defaults() | config | sizes
 
@@ -47,7 +47,7 @@ def shapes_of_one_block(config):
 
 
 def count_parameters(config):
-    """Counts the parameters of a backbone without building it.
+    """Count the parameters of a backbone without building it.
 
     The architecture is that of section 2.1: learned positions, biases
     everywhere, two layer norms a layer and one at the end, unless `config`

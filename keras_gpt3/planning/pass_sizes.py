@@ -33,7 +33,7 @@ class PassSizes:
 
     @classmethod
     def of(cls, config, dtype, rows, length=None, rematerialization="none"):
-        """Takes the sizes from the arguments of a backbone and of `compile`."""
+        """Take the sizes from the arguments of a backbone and of `compile`."""
         config = complete_config(config)
         context = config["max_sequence_length"]
         length = context if length is None else length
@@ -126,7 +126,7 @@ def num_scores(length, window=None):
 
 
 def cache_bytes(config, dtype="float32", batch_size=1, length=None):
-    """Computes the bytes of the cache of keys and values for generation.
+    """Compute the bytes of the cache of keys and values for generation.
 
     Dense layers keep all positions, banded ones those of their window; see
     `GPT3Backbone.make_cache`.

@@ -125,7 +125,7 @@ def plan(
     sustained_flops=None,
     links=None,
 ):
-    """Plans the training of a GPT-3: mesh, micro-batches, rematerialization.
+    """Plan the training of a GPT-3: mesh, micro-batches, rematerialization.
 
     Where the whole model fits into 90% of each device, each takes its share of
     the batch (data parallelism). Of the ways to do that it chooses what
@@ -228,7 +228,7 @@ def _run(description, job, choice):
 
 
 def plan_reason(job, choice, budget, mesh=None):
-    """Says how the memory of a choice compares with what may be used."""
+    """Say how the memory of a choice compares with what may be used."""
     total = choice.memory["total"]
     usable = (
         f"the {format_bytes(budget)} that may be used ({MARGIN:.0%} of a "

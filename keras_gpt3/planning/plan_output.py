@@ -14,7 +14,7 @@ from keras_gpt3.preset_loader import load_shipped_preset
 
 
 def plan_table(plan):
-    """Lays out a plan as tables of at most 80 columns."""
+    """Lay out a plan as tables of at most 80 columns."""
     verdict = "fits" if plan.fits else "does not fit"
     parts = [
         Text(f"{plan.name} {verdict}", style="bold"),
@@ -137,7 +137,7 @@ keras.distribution.set_distribution(
 
 
 def plan_code(preset, choice, job, context):
-    """Writes the lines that make the model and compile it.
+    """Write the lines that make the model and compile it.
 
     They have at most 80 columns where the preset's name is short. A model or
     config that was given is no part of them: make it before the last line, and

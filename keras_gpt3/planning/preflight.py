@@ -20,7 +20,7 @@ from keras_gpt3.preset_loader import shipped_presets
 
 
 def check_fits(config, name, dtype=None, available=None):
-    """Raises if the weights of a model alone exceed the available memory.
+    """Raise if the weights of a model alone exceed the available memory.
 
     Under a distribution over several devices, those count that lie in the
     memory of which `available_memory` speaks.
@@ -91,7 +91,7 @@ def _largest_fitting_preset(width, available):
 
 
 def process_weights(config):
-    """Counts the weights that a new model puts into the available memory.
+    """Count the weights that a new model puts into the available memory.
 
     That is the memory that `available_memory` finds: of one accelerator, or,
     where devices are CPUs, of the host that those of this process share. Under
@@ -138,7 +138,7 @@ _ERROR = 0.15
 def check_training_fits(
     config, name, *, batch_size=1, allocated=0, available=None, **options
 ):
-    """Raises if a training step needs more memory than there is.
+    """Raise if a training step needs more memory than there is.
 
     A model that is about to be trained is in memory already, and what is
     available has shrunk by it. So the step's peak is compared with what is

@@ -7,7 +7,7 @@ from keras_gpt3.planning.stepwise_memory import stage_weights
 
 
 def step_seconds(job, mesh, micro_batches, recomputation, communication):
-    """Estimates the seconds of a step.
+    """Estimate the seconds of a step.
 
     The products take the time that the sustained rate gives them, longer by
     what is computed again; in a pipeline by the blocks that its longest stage
@@ -48,7 +48,7 @@ def _longest_stage(job, mesh):
 
 
 def communication_seconds(job, mesh, communication):
-    """Estimates the seconds of what a device sends, by the links on its way.
+    """Estimate the seconds of what a device sends, by the links on its way.
 
     Devices of a replica are consecutive, so those of the data axis that
     communicate are spread over the whole mesh.
@@ -91,7 +91,7 @@ _SENDS_OF_MICRO_BATCH = 2
 
 
 def communication_bytes(mesh, share, sizes, micro_batches):
-    """Computes what a device sends in a step."""
+    """Compute what a device sends in a step."""
     activation = sizes.tokens * sizes.hidden_dim * sizes.activation_bytes
     sent = _activations(mesh, sizes, activation)
     num_weights = share.used.total

@@ -244,7 +244,7 @@ def fragmentation_bytes(sizes, arrays):
 
 
 def stepwise_memory(num_parameters, dtype, optimizer, sizes, accumulates):
-    """Computes the parts of a step, and their total at its peak."""
+    """Compute the parts of a step, and their total at its peak."""
     variables = estimate_memory(num_parameters, dtype, optimizer)
     gradients = variables["gradients"]
     summed = accumulates * num_parameters * sizes.sum_bytes
@@ -273,7 +273,7 @@ def stepwise_memory(num_parameters, dtype, optimizer, sizes, accumulates):
 
 
 def stage_memory(share, sizes, stages, micro_batches, optimizer="adamw"):
-    """Computes the memory of the stage that takes most."""
+    """Compute the memory of the stage that takes most."""
     layers = stage_layers(len(sizes.windows), stages)
     _, under_way = micro_batch_groups(stages, micro_batches)
     # Between the first and the last no stage has more than the last.

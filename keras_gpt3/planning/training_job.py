@@ -132,17 +132,17 @@ _PETA = 1e15
 
 
 def training_days(total_tokens, batch_tokens, step_seconds):
-    """Computes the days of a run whose batches are all of one size."""
+    """Compute the days of a run whose batches are all of one size."""
     return total_tokens / batch_tokens * step_seconds / _SECONDS_OF_DAY
 
 
 def petaflop_days(flops):
-    """Writes a number of FLOPs in petaflop/s-days, as Table D.1 does."""
+    """Write a number of FLOPs in petaflop/s-days, as Table D.1 does."""
     return flops / (_PETA * _SECONDS_OF_DAY)
 
 
 def model_flops_per_token(config, length=None):
-    """Computes the FLOPs of training on one token.
+    """Compute the FLOPs of training on one token.
 
     What the model needs, not what a step does: scores that no query sees and
     what rematerialization computes again do not count (as in PaLM's appendix
@@ -174,7 +174,7 @@ _BACKWARD_PRODUCTS = 5
 
 
 def recomputation_share(config, rematerialization, length=None):
-    """Estimates how much arithmetic rematerialization adds to a step.
+    """Estimate how much arithmetic rematerialization adds to a step.
 
     Args:
         config: dict. The arguments of `GPT3Backbone`.

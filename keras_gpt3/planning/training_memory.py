@@ -31,7 +31,7 @@ def estimate_training_memory(
     rematerialization="none",
     accelerator=None,
 ):
-    """Computes the memory that a training step of a GPT-3 takes.
+    """Compute the memory that a training step of a GPT-3 takes.
 
     It knows what the step keeps and when it lets go of it: `total` is the most
     that is in memory at any moment of the step, less than the sum of the
@@ -115,7 +115,7 @@ def estimate_sharded_memory(
     shard_optimizer=False,
     shard_weights=False,
 ):
-    """Computes the memory that a training step takes on a device of a mesh.
+    """Compute the memory that a training step takes on a device of a mesh.
 
     With a model axis, or weights or optimizer state that the data axis shares,
     a step runs on the JAX backend, which compiles it for accelerators; with
@@ -173,7 +173,7 @@ def estimate_sharded_memory(
 
 
 def step_memory(mesh, share, sizes, micro_batches, optimizer="adamw"):
-    """Computes the memory that a training step takes on one device."""
+    """Compute the memory that a training step takes on one device."""
     if mesh.stages > 1:
         return stage_memory(share, sizes, mesh.stages, micro_batches, optimizer)
     return compiled_memory(share, sizes, micro_batches, "jax", optimizer)

@@ -23,7 +23,7 @@ COLOURS += tuple(f"tab:{name}" for name in ("purple", "brown", "pink", "cyan"))
 
 
 def open_figure(size, rows=1, columns=1, **options):
-    """Makes a figure of panels with a grid; returns it and the panels."""
+    """Make a figure of panels with a grid; return it and the panels."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
@@ -34,7 +34,7 @@ def open_figure(size, rows=1, columns=1, **options):
 
 
 def open_panels(count, panel_size, columns=3, **options):
-    """Makes a figure of so many panels, a few in a row."""
+    """Make a figure of so many panels, a few in a row."""
     columns = min(columns, count)
     rows = math.ceil(count / columns)
     size = (panel_size[0] * columns, panel_size[1] * rows)
@@ -45,7 +45,7 @@ def open_panels(count, panel_size, columns=3, **options):
 
 
 def open_rows(labels, x_label):
-    """Makes a figure with a line at 0 and a row for each label, from above."""
+    """Make a figure with a line at 0 and a row for each label, from above."""
     labels = list(labels)
     figure, (axes,) = open_figure((8, 1.4 + 0.55 * len(labels)))
     axes.axvline(0, color="0.4", linewidth=1)
@@ -58,7 +58,7 @@ def open_rows(labels, x_label):
 
 
 def save_figure(figure, path):
-    """Saves a figure atomically, unless the path is `None`; returns it."""
+    """Save a figure atomically, unless the path is `None`; return it."""
     if path is not None:
         path = pathlib.Path(path)
         with warnings.catch_warnings(), atomic_write(path) as file:
@@ -77,7 +77,7 @@ def shades(count):
 
 
 def legend_below(figure, columns=3):
-    """Puts one legend of all panels below them, each label once."""
+    """Put one legend of all panels below them, each label once."""
     handles = {}
     for axes in figure.axes:
         found = axes.get_legend_handles_labels()
@@ -94,7 +94,7 @@ def legend_below(figure, columns=3):
 
 
 def legend_above(axes):
-    """Puts a legend above a panel, for within it a curve may be anywhere."""
+    """Put a legend above a panel, for within it a curve may be anywhere."""
     if axes.get_legend_handles_labels()[0]:
         axes.legend(
             loc="lower left",
@@ -132,7 +132,7 @@ class Panel:
 
 
 def plot_panels(panels, x_label, x_scale="linear", path=None):
-    """Draws panels above each other, over a common horizontal axis."""
+    """Draw panels above each other, over a common horizontal axis."""
     heights = [panel.height for panel in panels]
     figure, grid = open_figure(
         (8, 2 * sum(heights)), len(panels), sharex=True, height_ratios=heights

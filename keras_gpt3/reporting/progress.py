@@ -40,16 +40,16 @@ class ProgressBar:
         self.close()
 
     def advance(self, count=1):
-        """Counts what was done since the last call."""
+        """Count what was done since the last call."""
         self.update(self._completed + count)
 
     def resume(self, done, note=""):
-        """Starts from what an earlier run did, which gives no speed."""
+        """Start from what an earlier run did, which gives no speed."""
         self._done = done
         self.update(done, note)
 
     def update(self, completed, note="", seconds_left=None):
-        """Says how much is done, and what else is worth knowing.
+        """Say how much is done, and what else is worth knowing.
 
         The time left is that of a mean speed, unless it is known better.
         """
@@ -60,7 +60,7 @@ class ProgressBar:
             self._due = time.monotonic() + self._interval
 
     def print(self, line):
-        """Writes a line, above the bar where there is one."""
+        """Write a line, above the bar where there is one."""
         if self._bar is None:
             print(line, file=self._file, flush=True)
         else:
@@ -70,7 +70,7 @@ class ProgressBar:
             )
 
     def close(self):
-        """Shows the end, and leaves the terminal as it was."""
+        """Show the end, and leave the terminal as it was."""
         if self.is_shown:
             self._show()
         if self._bar is not None:

@@ -28,7 +28,7 @@ class ReportSection:
 def write_report(
     folder, name, title, sections, content=None, pictures=(), json_name=None
 ):
-    """Writes a report into a folder, whole or not at all.
+    """Write a report into a folder, whole or not at all.
 
     Files of an earlier report are replaced, and so are its `pictures`, names
     or patterns of all that a report of this kind may have; other files stay.
@@ -63,7 +63,7 @@ def _finite(value):
 
 
 def markdown_table(columns, rows):
-    """Writes cells as a table in Markdown."""
+    """Write cells as a table in Markdown."""
     columns = tuple(columns)
     lines = [columns, ("---",) * len(columns), *rows]
     return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)

@@ -49,7 +49,7 @@ register_url_convertor("model", _Name())
 
 
 def make_app(server):
-    """Makes the application."""
+    """Make the application."""
     routes = _Routes(server)
     listed = [Route(path, routes.page) for path in _PAGE]
     listed += [

@@ -62,12 +62,12 @@ class ExportedModel:
         }
 
     def call(self, name, inputs):
-        """Calls a signature."""
+        """Call a signature."""
         answer = self.call_on_tensors(name, inputs)
         return {name: value.numpy() for name, value in answer.items()}
 
     def call_on_tensors(self, name, inputs):
-        """Calls a signature; returns tensors, on their device."""
+        """Call a signature; return tensors, on their device."""
         signature = self.signatures[name]
         tensors = {
             key: tf.convert_to_tensor(inputs[key], spec.dtype)

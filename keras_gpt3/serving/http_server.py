@@ -56,7 +56,7 @@ class HttpServer(uvicorn.Server):
         )
 
     def handle_exit(self, sig, frame):
-        """Stops; a second Ctrl-C does not wait for running work.
+        """Stop; a second Ctrl-C does not wait for running work.
 
         Uvicorn's own handler has the signal raised again at the end: the
         process would not exit with 0.
@@ -99,24 +99,24 @@ class HttpProtocol(H11Protocol):
         self._unsent = 0
 
     def connection_made(self, transport):
-        """Starts the timer of the first request."""
+        """Start the timer of the first request."""
         super().connection_made(transport)
         self._set_deadline()
 
     def connection_lost(self, exc):
-        """Stops the timers."""
+        """Stop the timers."""
         for timer in (self._deadline, self._stall, self._look):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
 
     def handle_events(self):
-        """Reads what has arrived; see `_set_deadline`."""
+        """Read what has arrived; see `_set_deadline`."""
         super().handle_events()
         self._set_deadline()
 
     def on_response_complete(self):
-        """Waits for the next request."""
+        """Wait for the next request."""
         super().on_response_complete()
         self._set_deadline()
         self._watch_unsent()
@@ -138,7 +138,7 @@ class HttpProtocol(H11Protocol):
         return True
 
     def send_400_response(self, msg):
-        """Rejects what is not HTTP."""
+        """Reject what is not HTTP."""
         self._reject(
             400,
             "A request must be HTTP/1.1. Received: bytes that are not. Check "
@@ -146,7 +146,7 @@ class HttpProtocol(H11Protocol):
         )
 
     def _reject(self, status, message):
-        """Sends an error in JSON if an answer is still due, and closes."""
+        """Send an error in JSON if an answer is still due, and close."""
         if self.transport.is_closing():
             return
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
@@ -166,7 +166,7 @@ class HttpProtocol(H11Protocol):
         self._watch_unsent()
 
     def pause_writing(self):
-        """Starts the timer of a client that does not read."""
+        """Start the timer of a client that does not read."""
         super().pause_writing()
         self._watch_unsent()
 
@@ -179,7 +179,7 @@ class HttpProtocol(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _set_deadline(self):
-        """Starts a timer while the client has to send, and else stops it.
+        """Start a timer while the client has to send, and else stops it.
 
         Single bytes do not restart it: it runs until the head of a request, or
         the rest of a body that is answered already, has arrived.
@@ -205,7 +205,7 @@ class HttpProtocol(H11Protocol):
         )
 
     def _watch_unsent(self):
-        """Starts a timer for what the client has not read yet."""
+        """Start a timer for what the client has not read yet."""
         unsent = self.transport.get_write_buffer_size()
         if unsent and self._stall is None:
             self._unsent = unsent
@@ -221,7 +221,7 @@ class HttpProtocol(H11Protocol):
             self._watch_unsent()
 
     def _look_for_reset(self):
-        """Closes the connection when the other side has reset it."""
+        """Close the connection when the other side has reset it."""
         peer = self.transport.get_extra_info("socket")
         if self.transport.is_closing():
             return

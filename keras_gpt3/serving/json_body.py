@@ -14,7 +14,7 @@ _MAX_DEPTH = 16
 
 
 def parse_body(body, known):
-    """Reads a body."""
+    """Read a body."""
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -43,7 +43,7 @@ def parse_body(body, known):
 
 
 def check_keys(what, keys, known):
-    """Raises if there is a key that is not known."""
+    """Raise if there is a key that is not known."""
     unknown = [key for key in keys if key not in known]
     if unknown:
         # Escaped: a lone surrogate could not be sent back.
@@ -55,7 +55,7 @@ def check_keys(what, keys, known):
 
 
 def _check_depth(value):
-    """Raises for deeper lists than any input's: reading them recurses."""
+    """Raise for deeper lists than any input's: reading them recurses."""
     level = [value]
     for _ in range(_MAX_DEPTH):
         level = [
@@ -87,7 +87,7 @@ _KINDS = {"b": "booleans", "i": "integers", "f": "numbers", "O": "strings"}
 
 
 def array_from_json(name, value, dtype):
-    """Turns nested lists into an array."""
+    """Turn nested lists into an array."""
     nested = np.array(value, object)
     leaves = [leaf_from_json(name, leaf, dtype) for leaf in nested.flat]
     array = np.empty(len(leaves), dtype)
@@ -96,7 +96,7 @@ def array_from_json(name, value, dtype):
 
 
 def leaf_from_json(name, value, dtype):
-    """Turns one value of a JSON into one of an array."""
+    """Turn one value of a JSON into one of an array."""
     if isinstance(value, list):
         raise ValueError(
             f"Lists of {name} must have one length at each depth. Received: "
@@ -123,7 +123,7 @@ def leaf_from_json(name, value, dtype):
 
 
 def json_from_array(name, array):
-    """Turns an array into values of a JSON."""
+    """Turn an array into values of a JSON."""
     values = array.tolist()
     if array.dtype != object:
         return values
@@ -182,7 +182,7 @@ def _written(value, as_bytes):
 
 
 def json_text(value):
-    """Writes a value, list by list.
+    """Write a value, list by list.
 
     Python's own writer does not release the interpreter: on millions of
     numbers it would block the event loop's thread for seconds.

@@ -112,7 +112,7 @@ class ModelServer:
             _LOG.info("Serving version %d.", self.version)
 
     def close(self):
-        """Waits for running work, and stops the threads."""
+        """Wait for running work, and stop the threads."""
         self._threads.close()
 
     def _watch_numbers(self):
@@ -167,7 +167,7 @@ class ModelServer:
 
     @contextlib.contextmanager
     def _counted(self, start, signature):
-        """Counts a request, and turns each error into an HTTP status."""
+        """Count a request, and turn each error into an HTTP status."""
         code = 500
         try:
             yield
@@ -217,7 +217,7 @@ class Admission:
 
     @contextlib.contextmanager
     def admit(self, amount=1):
-        """Admits something for as long as the block runs."""
+        """Admit something for as long as the block runs."""
         if self.inside + amount > self._limit:
             raise RequestError(
                 429,
@@ -246,7 +246,7 @@ class ServingThreads:
         self.writing = concurrent.futures.ThreadPoolExecutor(4, "writing")
 
     def close(self):
-        """Waits for running work, and drops what has not begun."""
+        """Wait for running work, and drop what has not begun."""
         for executor in (self.checking, self.running, self.writing):
             executor.shutdown(wait=True, cancel_futures=True)
 
@@ -300,14 +300,14 @@ class ServerMetrics:
         )
 
     def request(self, signature, code, seconds):
-        """Counts a request."""
+        """Count a request."""
         if code == CLIENT_GONE:
             self._disconnected.inc()
         self._requests.labels(signature, str(code)).inc()
         self._seconds.labels(signature).observe(seconds)
 
     def watch(self, name, documentation, read):
-        """Adds a number that is read at each scrape."""
+        """Add a number that is read at each scrape."""
         gauge = prometheus_client.Gauge(
             name, documentation, registry=self._registry
         )

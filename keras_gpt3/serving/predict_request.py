@@ -47,7 +47,7 @@ class PredictRequest:
     num_values: int = 0
 
     def answer(self, outputs, max_values):
-        """Writes outputs in the form of the request."""
+        """Write outputs in the form of the request."""
         _check_values(sum(a.size for a in outputs.values()), max_values)
         values = {n: json_from_array(n, a) for n, a in outputs.items()}
         if not self.is_row_form:
@@ -69,7 +69,7 @@ class PredictRequest:
 
 
 def parse_predict(body, model, settings):
-    """Reads and checks a request."""
+    """Read and check a request."""
     request = parse_body(body, _KEYS)
     name = _signature_name(request.get("signature_name", ""), model)
     signature = model.signatures[name]
@@ -92,7 +92,7 @@ def parse_predict(body, model, settings):
 
 
 def parse_stream(body, model, settings):
-    """Reads and checks a request for a stream: one row of `generate`."""
+    """Read and check a request for a stream: one row of `generate`."""
     missing = set(_STREAM_NEEDS) - set(model.signatures)
     if missing:
         raise ValueError(
@@ -171,7 +171,7 @@ def _named(what, values, name, signature):
 
 
 def request_arrays(signature, columns, settings, is_row_form=False):
-    """Turns values by input into the arrays of a signature, and their rows."""
+    """Turn values by input into the arrays of a signature, and their rows."""
     arrays, num_rows = {}, 1
     for name in signature.required:
         spec, value = signature.inputs[name], columns[name]
@@ -231,7 +231,7 @@ def _by_row(name, value, num_rows, is_row_form):
 
 
 def join_arrays(requests):
-    """Concatenates the arrays of several requests, row after row."""
+    """Concatenate the arrays of several requests, row after row."""
     joined = {}
     for name in requests[0]:
         columns = [arrays[name] for arrays in requests]
@@ -284,7 +284,7 @@ def _default(name, array, settings):
 
 
 def _check_option(name, value, dtype, settings):
-    """Checks a row's option, with the words of Python and the graph."""
+    """Check a row's option, with the words of Python and the graph."""
     if name == "max_new_tokens":
         check_integer(name, value, minimum=1)
         _check_new_tokens(value, settings.max_new_tokens)
@@ -358,7 +358,7 @@ def new_tokens(arrays):
 
 
 def _check_new_tokens(new, limit):
-    """Raises if more new tokens are requested than the server allows."""
+    """Raise if more new tokens are requested than the server allows."""
     if limit is not None and new > limit:
         raise ValueError(
             f"max_new_tokens must be at most {limit} on this server. Received: "
@@ -386,7 +386,7 @@ def least_values(signature, arrays, num_rows):
 
 
 def _check_values(num_values, most):
-    """Raises if an answer has more values than it may."""
+    """Raise if an answer has more values than it may."""
     if num_values > most:
         raise ValueError(
             f"An answer must have at most {most} values. Received: "
@@ -396,7 +396,7 @@ def _check_values(num_values, most):
 
 
 def longest_row(model, name, arrays):
-    """Counts the tokens of rows, and rejects what the graph would reject."""
+    """Count the tokens of rows, and reject what the graph would reject."""
     texts = [arrays[key] for key in model.signatures[name].required]
     for column in texts:
         check_bytes(model, column)
@@ -417,7 +417,7 @@ def longest_row(model, name, arrays):
 
 
 def check_bytes(model, texts):
-    """Rejects texts longer than any context before they are tokenized."""
+    """Reject texts longer than any context before they are tokenized."""
     longest = max(map(len, texts), default=0)
     if longest > model.max_text_bytes:
         raise ValueError(

@@ -10,7 +10,7 @@ from keras_gpt3.serving.server_settings import ServerSettings
 
 
 def serve(folder, host="127.0.0.1", port=8501, settings=None):
-    """Serves an export over HTTP, in TensorFlow Serving's REST form.
+    """Serve an export over HTTP, in TensorFlow Serving's REST form.
 
     `POST /v1/models/NAME:predict` has TensorFlow Serving's requests and
     answers; `POST /v1/models/NAME:stream` answers one prompt in pieces, as
@@ -72,7 +72,7 @@ def serve(folder, host="127.0.0.1", port=8501, settings=None):
 
 
 def _imported():
-    """Imports what needs the extra."""
+    """Import what needs the extra."""
     need = "The server must find starlette, uvicorn and prometheus_client"
     with needed_packages(need, "serving"):
         from keras_gpt3.serving.app import make_app
@@ -85,7 +85,7 @@ _LAST_PORT = 2**16 - 1
 
 
 def listening_socket(host, port):
-    """Binds a socket, before the model is loaded: the port may be in use."""
+    """Bind a socket, before the model is loaded: the port may be in use."""
     if not 0 <= port <= _LAST_PORT:
         raise ValueError(
             f"port must be from 0 to {_LAST_PORT}. Received: port={port}. Pass "

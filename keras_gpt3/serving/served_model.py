@@ -83,7 +83,7 @@ class ServedModel:
         )
 
     def _run_batch(self, name, requests):
-        """Runs a batch; called in the running thread."""
+        """Run a batch; called in the running thread."""
         arrays = join_arrays(requests)
         num_rows = len(next(iter(arrays.values())))
         self._metrics.batch_rows.labels(name).observe(num_rows)
@@ -99,7 +99,7 @@ class ServedModel:
         )
 
     def _written(self, request, outputs):
-        """Writes an answer; called in a writing thread."""
+        """Write an answer; called in a writing thread."""
         limit = self._settings.max_answer_values
         return json_text(request.answer(outputs, limit)).encode()
 
@@ -212,7 +212,7 @@ class BatchCollector:
 
 
 def _cut(columns, sizes):
-    """Splits the outputs of a batch into those of its requests."""
+    """Split the outputs of a batch into those of its requests."""
     for name, array in columns.items():
         if array.shape[:1] != (sum(sizes),):
             raise ValueError(
@@ -264,7 +264,7 @@ class TextStream:
         self._settings = {name: arrays[name] for name in _SETTINGS}
 
     def advance(self):
-        """Generates a few more tokens."""
+        """Generate a few more tokens."""
         start = int(self._state["index"])
         step = _TOKENS_A_PIECE if self.num_tokens else 1
         end = np.array(min(start + step, self._end))
@@ -288,7 +288,7 @@ class TextStream:
         return shown
 
     def _feed(self, token_ids):
-        """Feeds the bytes of tokens, up to the one that completes a stop."""
+        """Feed the bytes of tokens, up to the one that completes a stop."""
         if not len(token_ids):
             return ""
         tokens = {

@@ -11,7 +11,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def newest_versions(folder):
-    """Finds the SavedModels to serve, the newest first.
+    """Find the SavedModels to serve, the newest first.
 
     A base folder holds versions in folders of digits, as for TensorFlow
     Serving; anything else in it is ignored.
@@ -76,7 +76,7 @@ class VersionLoader:
         self._failed = {}
 
     def load_first(self):
-        """Loads the newest version that can be loaded, at the start."""
+        """Load the newest version that can be loaded, at the start."""
         newest_versions(self._folder)  # Raises where there are none.
         served = self.load_newer(than=-1)
         if served is None:
@@ -89,7 +89,7 @@ class VersionLoader:
         return served
 
     def load_newer(self, than):
-        """Loads the newest version, if it is newer than one that is served."""
+        """Load the newest version, if it is newer than one that is served."""
         try:
             versions = newest_versions(self._folder)
         except (ValueError, OSError):

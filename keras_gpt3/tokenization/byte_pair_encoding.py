@@ -77,7 +77,7 @@ class BytePairEncoding:
         )
 
     def encode(self, text, split_special_tokens=False):
-        """Turns a text into token ids.
+        """Turn a text into token ids.
 
         Args:
             text: string.
@@ -98,7 +98,7 @@ class BytePairEncoding:
         return ids
 
     def encode_to_numpy(self, text, split_special_tokens=False):
-        """Turns a text into an array of token ids.
+        """Turn a text into an array of token ids.
 
         Quicker than `encode` by the time that a Python object for each id
         takes, during which no other thread can run.
@@ -118,7 +118,7 @@ class BytePairEncoding:
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
     def _parts(self, text, split_special_tokens):
-        """Cuts a text where tiktoken needs it; finds its special tokens."""
+        """Cut a text where tiktoken needs it; find its special tokens."""
         check_text(text)
         special = () if split_special_tokens else self.special_tokens
         special = tuple(token for token in special if token in text)
@@ -135,7 +135,7 @@ class BytePairEncoding:
         return parts, special
 
     def _encode(self, text, special):
-        """Encodes a text that tiktoken's matcher can bear."""
+        """Encode a text that tiktoken's matcher can bear."""
         if self._rank_to_id is not None:
             return self._encode_to_numpy(text, special).tolist()
         if not special:
@@ -156,7 +156,7 @@ class BytePairEncoding:
         return ranks if self._rank_to_id is None else self._rank_to_id[ranks]
 
     def encode_batch(self, texts, split_special_tokens=False, num_threads=None):
-        """Turns several texts into token ids, in several threads.
+        """Turn several texts into token ids, in several threads.
 
         Args:
             texts: list of strings.
@@ -182,7 +182,7 @@ class BytePairEncoding:
             return list(threads.map(encode, texts))
 
     def decode_bytes(self, ids):
-        """Turns token ids into the bytes that they stand for.
+        """Turn token ids into the bytes that they stand for.
 
         Args:
             ids: list of int, or integer array `(length,)`.
@@ -205,7 +205,7 @@ class BytePairEncoding:
             ) from None
 
     def decode(self, ids, errors="replace"):
-        """Turns token ids into text.
+        """Turn token ids into text.
 
         Args:
             ids: list of int, or integer array `(length,)`.
@@ -222,7 +222,7 @@ class BytePairEncoding:
         return self.decode_bytes(ids).decode("utf-8", errors)
 
     def token_to_id(self, token):
-        """Looks up the id of a token, spelled in the byte alphabet."""
+        """Look up the id of a token, spelled in the byte alphabet."""
         if token not in self.vocabulary:
             raise ValueError(
                 "`token` must be in the vocabulary. Received: "
@@ -232,7 +232,7 @@ class BytePairEncoding:
         return self.vocabulary[token]
 
     def id_to_token(self, id):
-        """Looks up the token of an id, spelled in the byte alphabet."""
+        """Look up the token of an id, spelled in the byte alphabet."""
         if id not in self._id_to_token:
             raise self._unknown_id(id)
         return self._id_to_token[id]
@@ -247,7 +247,7 @@ class BytePairEncoding:
 
 
 def _content(source):
-    """Reads a path; anything else is content already."""
+    """Read a path; anything else is content already."""
     if not isinstance(source, (str, os.PathLike)):
         return source
     with open(source, encoding="utf-8") as file:
@@ -293,7 +293,7 @@ def are_nested(tokens):
 
 
 def split_at_tokens(text, tokens):
-    """Cuts a text before and after each of some tokens.
+    """Cut a text before and after each of some tokens.
 
     The first token from the left counts, and of two that begin at one place
     the longer, as in Hugging Face's tokenizers.
@@ -313,7 +313,7 @@ _WHITESPACE = re.compile(
 
 
 def cut_long_whitespace(text, special_tokens=(), long_run=LONG_RUN):
-    """Cuts a text so that no part holds a long whitespace run and what follows.
+    """Cut a text so that no part holds a long whitespace run and what follows.
 
     GPT-2's splitting takes a run of whitespace up to its last character, and
     that one with what follows, so encoding the parts one by one gives the ids
@@ -329,7 +329,7 @@ def cut_long_whitespace(text, special_tokens=(), long_run=LONG_RUN):
 
 
 def _ends_of_long_runs(text, stride):
-    """Yields ends of runs, every one of length 2 * stride among them.
+    """Yield ends of runs, every one of length 2 * stride among them.
 
     Looks at one character a stride: a run of two strides has a whole stride
     to the right of one of them.
@@ -345,7 +345,7 @@ def _ends_of_long_runs(text, stride):
 def shared_byte_pair_encoding(
     vocabulary_path, merges_path, special_tokens=("<|endoftext|>",)
 ):
-    """Builds an encoding from two files, or returns the one built before.
+    """Build an encoding from two files, or return the one built before.
 
     Building takes 0.2 s and 50 MB, and eight presets share one vocabulary.
     Looks at the files' content, so a file that changed is read anew.
@@ -357,7 +357,7 @@ def shared_byte_pair_encoding(
 
 @functools.lru_cache(maxsize=4)
 def _build(vocabulary_json, merges_text, special_tokens):
-    """Builds an encoding from the content of its files."""
+    """Build an encoding from the content of its files."""
     return BytePairEncoding(
         read_vocabulary(vocabulary_json),
         merges_text.splitlines(),

@@ -71,7 +71,7 @@ class GraphBytePairEncoding(tf.Module):
         )
 
     def encode(self, texts):
-        """Turns texts into token ids."""
+        """Turn texts into token ids."""
         texts = tf.convert_to_tensor(texts)
         if texts.shape.rank != 1 or texts.dtype != tf.string:
             raise ValueError(
@@ -84,7 +84,7 @@ class GraphBytePairEncoding(tf.Module):
             return self._encode(texts)
 
     def decode(self, ids, lengths=None, errors=None):
-        """Turns token ids into text."""
+        """Turn token ids into text."""
         is_ragged = isinstance(ids, tf.RaggedTensor)
         ids = ids if is_ragged else tf.convert_to_tensor(ids)
         check_decode_arguments(ids, lengths, errors)
@@ -100,7 +100,7 @@ class GraphBytePairEncoding(tf.Module):
             return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors)
 
     def is_special(self, ids):
-        """Tells which ids are those of special tokens."""
+        """Tell which ids are those of special tokens."""
         is_special = tf.zeros_like(ids, tf.bool)
         for _, special_id in self._special_ids:
             is_special |= ids == special_id
@@ -148,7 +148,7 @@ _MARK = b"\xff"
 
 
 def encode_around(texts, special_ids, encode):
-    """Encodes texts in which special tokens stand.
+    """Encode texts in which special tokens stand.
 
     As tiktoken does: the first special token from the left counts, and what
     lies between two of them is encoded as a text of its own. Of two that begin
@@ -173,7 +173,7 @@ def encode_around(texts, special_ids, encode):
 
 
 def split_at(texts, tokens):
-    """Cuts texts before and after each of some tokens."""
+    """Cut texts before and after each of some tokens."""
     pattern = "|".join(map(re.escape, tokens))
     marked = tf.strings.regex_replace(
         texts, f"({pattern})", _MARK + rb"\1" + _MARK
@@ -182,7 +182,7 @@ def split_at(texts, tokens):
 
 
 def check_utf8(texts):
-    """Makes texts carry a check that they are valid UTF-8."""
+    """Make texts carry a check that they are valid UTF-8."""
     # Invalid bytes become U+FFFD; whatever is valid stays.
     repaired = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", "replace")
     invalid = tf.where(repaired != texts)[:, 0]

@@ -6,14 +6,14 @@ from keras_gpt3.tokenization.text_check import INVALID_UTF8
 
 
 def in_graph():
-    """Tells whether TensorFlow is tracing a graph right now."""
+    """Tell whether TensorFlow is tracing a graph right now."""
     import tensorflow as tf
 
     return not tf.executing_eagerly()
 
 
 def encode_in_graph(encode_batch, inputs, dtype="int32"):
-    """Encodes a tensor of strings."""
+    """Encode a tensor of strings."""
     import tensorflow as tf
 
     inputs = tf.convert_to_tensor(inputs)
@@ -41,7 +41,7 @@ def encode_in_graph(encode_batch, inputs, dtype="int32"):
 
 
 def decode_in_graph(decode, inputs):
-    """Decodes a tensor of token ids."""
+    """Decode a tensor of token ids."""
     import tensorflow as tf
 
     rank = inputs.shape.rank
@@ -71,14 +71,14 @@ def decode_in_graph(decode, inputs):
 
 
 def to_texts(inputs):
-    """Brings strings in any form to a list of strings."""
+    """Bring strings in any form to a list of strings."""
     inputs = _to_list(inputs)
     batched = isinstance(inputs, (list, tuple))
     return [_to_text(x) for x in (inputs if batched else [inputs])], batched
 
 
 def _to_text(item):
-    """Reads one string."""
+    """Read one string."""
     item = _to_list(item)
     if isinstance(item, bytes):
         try:
@@ -97,7 +97,7 @@ def _to_text(item):
 
 
 def to_id_sequences(inputs):
-    """Brings token ids in any form to a list of lists of int."""
+    """Bring token ids in any form to a list of lists of int."""
     inputs = _to_list(inputs)
     if not isinstance(inputs, (list, tuple)):
         return [[inputs]], False
@@ -107,7 +107,7 @@ def to_id_sequences(inputs):
 
 
 def _to_list(values):
-    """Takes an array or an eager tensor apart; leaves the rest as it is."""
+    """Take an array or an eager tensor apart; leave the rest as it is."""
     if hasattr(values, "numpy"):
         values = values.numpy()
     return values.tolist() if hasattr(values, "tolist") else values

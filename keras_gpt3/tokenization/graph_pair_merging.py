@@ -9,7 +9,7 @@ import tensorflow as tf
 
 
 def merge_pairs(words, pair_table, num_symbols, longest):
-    """Joins neighbours in each word, the earliest rule first.
+    """Join neighbours in each word, the earliest rule first.
 
     Each round takes the earliest rule of each stretch of a word to all places
     where it applies, from the left. That is the same as joining one pair after
@@ -137,7 +137,7 @@ def _every_other(places, results):
 
 
 def _in_order(finished, splits):
-    """Puts symbols, listed with their places, into words again."""
+    """Put symbols, listed with their places, into words again."""
     places, symbols = finished[:, :1], finished[:, 1]
     # 0 stands where a symbol began that was joined to the one before it.
     found = tf.scatter_nd(places, symbols + 1, splits[-1][tf.newaxis])

@@ -15,7 +15,7 @@ NO_TOKEN = "!"
 
 
 def pair_table(rules, folder):
-    """Builds the table of what two neighbouring symbols merge to.
+    """Build the table of what two neighbouring symbols merge to.
 
     Symbols are numbered in merge order: the bytes from 0 to 255, then the
     results of the rules.
@@ -40,7 +40,7 @@ def pair_table(rules, folder):
 
 
 def token_table(id_to_bytes, folder):
-    """Builds the table of what ids stand for."""
+    """Build the table of what ids stand for."""
     lines = [
         f"{id}\t{base64.urlsafe_b64encode(text).decode()}"
         for id, text in id_to_bytes.items()
@@ -58,13 +58,13 @@ def token_table(id_to_bytes, folder):
 
 
 def symbol_ids(vocabulary, rules):
-    """Lists the ids of the symbols, which are numbered in merge order."""
+    """List the ids of the symbols, which are numbered in merge order."""
     tokens = [*BYTE_SYMBOLS, *(left + right for left, right in rules)]
     return np.array([vocabulary[token] for token in tokens], "int32")
 
 
 def _write_lines(folder, name, lines):
-    """Writes a new file of lines; returns its path as a string."""
+    """Write a new file of lines; return its path as a string."""
     path = pathlib.Path(folder).absolute() / name
     if path.exists():
         raise ValueError(
@@ -78,7 +78,7 @@ def _write_lines(folder, name, lines):
 
 
 def check_decode_arguments(ids, lengths, errors):
-    """Raises unless ids, lengths and errors fit together."""
+    """Raise unless ids, lengths and errors fit together."""
     if errors not in (None, "replace", "ignore"):
         raise ValueError(
             "`errors` must be None, 'replace' or 'ignore'. Received: "
@@ -98,7 +98,7 @@ def check_decode_arguments(ids, lengths, errors):
 
 
 def to_ragged(ids, lengths):
-    """Takes the first ids of each row, as many as its length says."""
+    """Take the first ids of each row, as many as its length says."""
     ids = assert_in_graph(
         ids,
         tf.size(lengths) == tf.shape(ids)[0],
@@ -120,7 +120,7 @@ def to_ragged(ids, lengths):
 
 
 def join_tokens(ids, token_table, vocabulary_size):
-    """Joins the bytes that ids stand for."""
+    """Join the bytes that ids stand for."""
     spelled = token_table.lookup(ids.flat_values)
     unknown = tf.boolean_mask(ids.flat_values, spelled == NO_TOKEN)
     spelled = assert_in_graph(

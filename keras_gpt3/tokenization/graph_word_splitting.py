@@ -25,7 +25,7 @@ _LONG_CONTRACTIONS = ("re", "ve", "ll")
 
 
 def split_words(texts):
-    """Splits texts into words."""
+    """Split texts into words."""
     code_points = tf.strings.unicode_decode(texts, "UTF-8")
     starts = word_starts(code_points)
     text_bytes = tf.io.decode_raw(tf.strings.reduce_join(texts), tf.uint8)
@@ -45,7 +45,7 @@ def split_words(texts):
 
 
 def word_starts(code_points):
-    """Tells which characters start a word."""
+    """Tell which characters start a word."""
     ends = tf.fill([code_points.nrows(), 1], END_OF_TEXT)
     ended = tf.concat([code_points, ends], axis=1)
     # One before the first, and two past the last, whose neighbours they are.
@@ -87,7 +87,7 @@ def _contractions(padded, classes):
 
 
 def _moved(flags, steps):
-    """Flags that many characters further on."""
+    """Flag that many characters further on."""
     return tf.pad(flags, [[steps, 0]])[: tf.size(flags)]
 
 
@@ -106,7 +106,7 @@ _NAMES = {"letters": LETTER, "numbers": NUMBER, "whitespace": WHITESPACE}
 
 
 def character_classes(code_points):
-    """Looks up the class of every character."""
+    """Look up the class of every character."""
     table = class_table()
     # All that is past the last range is of one class, as the last entry is.
     index = tf.minimum(code_points + 1, len(table) - 1)
@@ -127,6 +127,6 @@ def class_table():
 
 
 def read_character_ranges():
-    """Reads the ranges of letters, numbers and whitespace."""
+    """Read the ranges of letters, numbers and whitespace."""
     folder = importlib.resources.files("keras_gpt3.tokenization")
     return json.loads((folder / "character_classes.json").read_text("utf-8"))

@@ -8,7 +8,7 @@ INVALID_UTF8 = (
 
 
 def check_text(text):
-    """Checks that a text can be encoded and decoded back.
+    """Check that a text can be encoded and decoded back.
 
     tiktoken would replace lone surrogates in silence.
     """
@@ -26,7 +26,7 @@ def check_text(text):
 
 
 def truncate_left(token_ids, length, num_kept=0):
-    """Drops first tokens of a prompt, but not those that it must start with.
+    """Drop first tokens of a prompt, but not those that it must start with.
 
     As in transformers, a start token stays: a model that was trained with one
     must not go without.

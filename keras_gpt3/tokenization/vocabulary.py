@@ -6,7 +6,7 @@ from keras_gpt3.echoed_value import echoed
 
 
 def read_vocabulary(vocabulary):
-    """Reads a vocabulary from a dict or from a JSON file's content."""
+    """Read a vocabulary from a dict or from a JSON file's content."""
     if not isinstance(vocabulary, dict):
         vocabulary = _parse(vocabulary)
     if len(set(vocabulary.values())) < len(vocabulary) or not all(
@@ -20,7 +20,7 @@ def read_vocabulary(vocabulary):
 
 
 def _parse(text):
-    """Parses a JSON object."""
+    """Parse a JSON object."""
     try:
         parsed = json.loads(text)
     except (TypeError, json.JSONDecodeError):
@@ -34,7 +34,7 @@ def _parse(text):
 
 
 def _bad_entry(vocabulary):
-    """Describes the first id that is no natural number or comes again."""
+    """Describe the first id that is no natural number or comes again."""
     seen = {}
     for token, id in vocabulary.items():
         if type(id) is not int or id < 0:
@@ -45,7 +45,7 @@ def _bad_entry(vocabulary):
 
 
 def check_vocabulary(vocabulary, special_tokens):
-    """Checks that a vocabulary can spell every text."""
+    """Check that a vocabulary can spell every text."""
     missing = [s for s in BYTE_SYMBOLS if s not in vocabulary]
     if missing:
         raise ValueError(
@@ -64,7 +64,7 @@ def check_vocabulary(vocabulary, special_tokens):
 
 
 def spell_tokens(vocabulary, special_tokens):
-    """Maps each id to the bytes that it decodes to."""
+    """Map each id to the bytes that it decodes to."""
     try:
         spelled = {
             id: token.encode()
@@ -82,7 +82,7 @@ def spell_tokens(vocabulary, special_tokens):
 
 
 def read_merge_rules(merges):
-    """Splits merge rules into pairs, from a list or from a file's content.
+    """Split merge rules into pairs, from a list or from a file's content.
 
     A leading `#version: ...` line, which GPT-2's `vocab.bpe` has and some
     other writers leave out, is skipped, and so are empty lines.
@@ -94,7 +94,7 @@ def read_merge_rules(merges):
 
 
 def _split_rule(line):
-    """Splits "left right" at its one space."""
+    """Split "left right" at its one space."""
     parts = line.split(" ")
     if len(parts) != 2 or not all(parts):
         raise ValueError(
@@ -106,7 +106,7 @@ def _split_rule(line):
 
 
 def check_merge_rules(rules, vocabulary):
-    """Checks that merging by result is the same as merging by rule.
+    """Check that merging by result is the same as merging by rule.
 
     tiktoken joins two neighbours when their concatenation has a rank, GPT-2
     when their pair is a rule. The two agree on every text if each rule has a
@@ -144,7 +144,7 @@ def _find_problem(rules, left, right, vocabulary, ranks):
 
 
 def _is_split_by_an_earlier_rule(rules, rank, ranks, pair_ranks):
-    """Walks back from (left, right) to bytes, watching the seam between them.
+    """Walk back from (left, right) to bytes, watching the seam between them.
 
     Undoes the merges on both sides of the seam, the latest first. A rule that
     joins the two tokens at the seam and comes before the merge just undone
@@ -184,5 +184,5 @@ _SYMBOL_BYTES = {symbol: byte for byte, symbol in enumerate(BYTE_SYMBOLS)}
 
 
 def symbols_to_bytes(token):
-    """Turns a token's spelling into the bytes that it stands for."""
+    """Turn a token's spelling into the bytes that it stands for."""
     return bytes([_SYMBOL_BYTES[symbol] for symbol in token])

@@ -37,7 +37,7 @@ def decontaminate_stage(
     overwrite=False,
     evaluation=None,
 ):
-    """Cuts the n-grams of evaluation texts out of documents.
+    """Cut the n-grams of evaluation texts out of documents.
 
     Appendix C of Brown et al. 2020: an n-gram of 13 words, lowercased and
     without punctuation, is removed with 200 characters on either side, as are

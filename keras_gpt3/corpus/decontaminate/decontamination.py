@@ -15,7 +15,7 @@ from keras_gpt3.data.ngrams import word_spans
 
 
 def find_ngrams(text, index):
-    """Finds the evaluation texts' n-grams in a document."""
+    """Find the evaluation texts' n-grams in a document."""
     positions, numbers = index.find(normalized_words(text))
     if not len(positions):
         # Most documents: their words need not be found again.
@@ -27,7 +27,7 @@ def find_ngrams(text, index):
 
 
 def common_ngrams(counts, max_documents):
-    """Tells which n-grams are of no evaluation set, but of the language.
+    """Tell which n-grams are of no evaluation set, but of the language.
 
     The paper ignores those that more than 10 training documents hold: "common
     cultural phrases, legal boilerplate, or similar content".
@@ -36,7 +36,7 @@ def common_ngrams(counts, max_documents):
 
 
 def cut(text, places, *, window=200, min_characters=200, max_pieces=10):
-    """Cuts places out of a text, and some characters on either side.
+    """Cut places out of a text, and some characters on either side.
 
     Places that overlap, or whose sides do, are one cut. A cut ends where the
     text does. Pieces are counted before the short ones go: the paper drops
@@ -92,31 +92,31 @@ class EvaluationTexts:
         return json_digest(self.texts)
 
     def num_shorter(self, num_words):
-        """Counts the texts that hold no n-gram."""
+        """Count the texts that hold no n-gram."""
         words = map(normalized_words, self.texts)
         return sum(len(text) < num_words for text in words)
 
     def write(self, path):
-        """Writes them as JSON, for worker processes."""
+        """Write them as JSON, for worker processes."""
         write_json(path, dataclasses.asdict(self))
 
     @classmethod
     def read(cls, path):
-        """Reads what `write` wrote."""
+        """Read what `write` wrote."""
         with open(path, encoding="utf-8") as file:
             return cls(**json.load(file))
 
 
 @functools.lru_cache(maxsize=1)
 def evaluation_index(path, ngram, digest):
-    """Reads evaluation texts as an index, once a process."""
+    """Read evaluation texts as an index, once a process."""
     evaluation = EvaluationTexts.read(path)
     words = map(normalized_words, evaluation.texts)
     return NgramIndex(words, ngram), evaluation.names
 
 
 def read_evaluation_texts(settings):
-    """Reads the texts that a config names."""
+    """Read the texts that a config names."""
     # Not in workers, which read what is written here.
     from keras_gpt3.evaluation.contamination.contamination import (
         read_scored_texts,

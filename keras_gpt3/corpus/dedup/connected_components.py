@@ -53,7 +53,7 @@ def _add_rounds(pipeline, paths, num_blocks, folder):
 
 
 def _scatter(links, num_blocks):
-    """Yields pairs of a block's number and its links, by their first node."""
+    """Yield pairs of a block's number and its links, by their first node."""
     return scattered(links, mixed_bits(links[:, 0]), num_blocks)
 
 
@@ -90,7 +90,7 @@ def _gathered(item):
 
 
 def _large_star(item, num_blocks):
-    """Links larger neighbours to the smallest node around (or itself)."""
+    """Link larger neighbours to the smallest node around (or itself)."""
     links, smallest = _gathered(item)
     center = np.minimum(smallest, links[:, 0])
     is_larger = links[:, 1] > links[:, 0]
@@ -99,7 +99,7 @@ def _large_star(item, num_blocks):
 
 
 def _small_star(item, num_blocks):
-    """Links a node and its smaller neighbours to the smallest of these."""
+    """Link a node and its smaller neighbours to the smallest of these."""
     links, smallest = _gathered(item)
     stars = np.concatenate(
         [
@@ -112,7 +112,7 @@ def _small_star(item, num_blocks):
 
 
 def _write(item, folder):
-    """Writes the links to smaller nodes, and whether all are of stars."""
+    """Write the links to smaller nodes, and whether all are of stars."""
     links, _ = _gathered(item)
     is_smaller = links[:, 1] < links[:, 0]
     _, runs = np.unique(links[:, 0], return_inverse=True)

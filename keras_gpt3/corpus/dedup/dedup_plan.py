@@ -111,7 +111,7 @@ class PlannedPart:
 
 
 def make_pairs(entries, pairs, is_exact=False):
-    """Makes records of pairs of entries, without those that nobody may lose."""
+    """Make records of pairs of entries, without those that nobody may lose."""
     nodes = entries["node"][pairs]
     order = np.argsort(nodes, axis=1)
     pairs = np.take_along_axis(pairs, order, axis=1)
@@ -154,7 +154,7 @@ class DropDuplicates:
 
 
 def read_drops(path):
-    """Reads which documents of a part are removed."""
+    """Read which documents of a part are removed."""
     try:
         return json.loads(pathlib.Path(path).read_bytes())
     except FileNotFoundError as error:
@@ -187,7 +187,7 @@ class SignatureIndex:
 
     @classmethod
     def open(cls, folder, settings):
-        """Opens the index of a finished stage."""
+        """Open the index of a finished stage."""
         folder = pathlib.Path(folder)
         signed = folder / SIGNATURES_FOLDER
         try:

@@ -42,7 +42,7 @@ def dedup_stage(
     overwrite=False,
     remove_documents_of=None,
 ):
-    """Drops documents that another one of their source equals, or nearly so.
+    """Drop documents that another one of their source equals, or nearly so.
 
     Appendix A of Brown et al. 2020: MinHash LSH with 10 hashes over the
     classifier's features, inside each data set, and documents of one data set
@@ -135,7 +135,7 @@ def _planned(signed, removed, index):
 
 
 def _find(parts, work, settings, options):
-    """Selects what is removed, unless an earlier run did; what it found.
+    """Select what is removed, unless an earlier run did; what it found.
 
     What a killed run has left in the folder is the same, as far as it came.
     """
@@ -172,7 +172,7 @@ def _num_links(paths):
 
 
 def _keep_drops(stage, work):
-    """Puts the duplicates of each part where an index looks for them."""
+    """Put the duplicates of each part where an index looks for them."""
     decided = SelectDuplicates((), str(work), 1)
     kept = {}
     for number, part in enumerate(stage.parts):

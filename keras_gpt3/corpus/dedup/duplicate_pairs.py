@@ -34,7 +34,7 @@ class DuplicatePairs:
     settings: DedupSection = DedupSection()
 
     def find(self, options):
-        """Runs both pipelines, or those that a killed run did not end."""
+        """Run both pipelines, or those that a killed run did not end."""
         steps = {"equal": self._add_equal, "similar": self._add_similar}
         for name, add_steps in steps.items():
             done = pathlib.Path(self.folder, f"{name}.done")
@@ -137,7 +137,7 @@ class DuplicatePairs:
             yield later, (number, some, signatures.sets[rows], local, ids)
 
     def _compare(self, item):
-        """Writes the pairs of a part's documents that are similar enough."""
+        """Write the pairs of a part's documents that are similar enough."""
         number, messages = item
         signatures = self.parts[number].signatures()
         found, similarities, ids = [], [], []
@@ -171,7 +171,7 @@ class DuplicatePairs:
 
 
 def _by_part(pairs, end):
-    """Yields pairs of a part's number and the pairs it has an end of."""
+    """Yield pairs of a part's number and the pairs it has an end of."""
     parts = pairs["parts"][:, end]
     for part in np.unique(parts):
         yield int(part), pairs[parts == part]

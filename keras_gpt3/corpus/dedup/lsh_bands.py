@@ -46,7 +46,7 @@ def band_keys(signatures, bands, namespace=0):
 
 
 def scattered(entries, keys, num_blocks):
-    """Yields pairs of a block's number and the entries of its keys."""
+    """Yield pairs of a block's number and the entries of its keys."""
     blocks = keys % np.uint64(num_blocks)
     for block in np.unique(blocks):
         yield int(block), entries[blocks == block]
@@ -152,7 +152,7 @@ def _run_lengths(keys):
 
 
 def _all_pairs(numbers, keys):
-    """Yields all pairs of each run, by their distance: no loop over pairs."""
+    """Yield all pairs of each run, by their distance: no loop over pairs."""
     places = np.arange(len(keys))
     distance = 0
     while len(places):
@@ -229,7 +229,7 @@ class MinHash:
 
 
 def mixed_bits(numbers):
-    """Scatters numbers over all of 64 bits (the end of SplitMix64).
+    """Scatter numbers over all of 64 bits (the end of SplitMix64).
 
     NumPy's own generators may give other numbers in its next version; an index
     of signatures has to outlive that.

@@ -39,7 +39,7 @@ class SelectDuplicates:
         return str(pathlib.Path(self.folder, f"drops-{number:05}.json"))
 
     def run(self, pairs, components, options):
-        """Runs the pipeline."""
+        """Run the pipeline."""
         beam = import_extra("apache_beam")
         with corpus_pipeline(options) as pipeline:
             links = (
@@ -152,7 +152,7 @@ class SelectDuplicates:
         return dict(sorted(sizes.items(), key=lambda item: int(item[0])))
 
     def _scatter(self, values, nodes):
-        """Yields pairs of a block's number and the values of its nodes."""
+        """Yield pairs of a block's number and the values of its nodes."""
         blocks = collections.defaultdict(list)
         numbers = mixed_bits(nodes) % np.uint64(self.num_blocks)
         for number, value in zip(numbers.tolist(), values, strict=True):

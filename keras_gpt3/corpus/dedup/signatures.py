@@ -32,7 +32,7 @@ class Signatures:
 
     @classmethod
     def of_documents(cls, documents, num_hashes=10, num_features=2**18):
-        """Computes the signatures of documents."""
+        """Compute the signatures of documents."""
         sets = HashedFeatures(num_features).transform(
             [document.text for document in documents]
         )
@@ -49,7 +49,7 @@ class Signatures:
 
     @classmethod
     def joined(cls, batches):
-        """Joins the signatures of batches of documents."""
+        """Join the signatures of batches of documents."""
         vstack = import_extra("scipy.sparse").vstack
         return cls(
             [name for batch in batches for name in batch.ids],
@@ -60,7 +60,7 @@ class Signatures:
         )
 
     def save(self, path):
-        """Writes a file that appears whole or not at all."""
+        """Write a file that appears whole or not at all."""
         with atomic_write(path) as file:
             np.savez(
                 file,
@@ -75,13 +75,13 @@ class Signatures:
 
     @staticmethod
     def num_documents(path):
-        """Counts the documents of what `save` wrote, without their words."""
+        """Count the documents of what `save` wrote, without their words."""
         with _arrays(path) as arrays:
             return len(arrays["hashes"])
 
     @classmethod
     def load(cls, path):
-        """Reads what `save` wrote."""
+        """Read what `save` wrote."""
         csr_array = import_extra("scipy.sparse").csr_array
         with _arrays(path) as arrays:
             indices, indptr = arrays["indices"], arrays["indptr"]

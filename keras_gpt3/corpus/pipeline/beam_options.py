@@ -94,7 +94,7 @@ def _local_flags(workers):
 
 
 def _check_are_known(options):
-    """Raises for an option that Beam, on this machine, would not look at."""
+    """Raise for an option that Beam, on this machine, would not look at."""
     logger = logging.getLogger("apache_beam.options.pipeline_options")
     level = logger.level
     logger.setLevel(logging.ERROR)  # It warns of them as well.

@@ -32,7 +32,7 @@ class WorkerProcess(worker_handlers.SubprocessSdkWorkerHandler):
     """One of the processes, as Beam's runner handles it."""
 
     def close(self):
-        """Ends the process, even if it has not called yet."""
+        """End the process, even if it has not called yet."""
         done = worker_handlers.BeamFnControlServicer._DONE_MARKER
         self.control_conn.push(done)
         super().close()

@@ -29,7 +29,7 @@ def light_package(folder):
 
 
 def _main():
-    """Runs Beam's worker until the pipeline ends."""
+    """Run Beam's worker until the pipeline ends."""
     folder = pathlib.Path(__file__).resolve().parents[2]
     # As `python -m` does; Python itself put this script's folder there.
     sys.path[:1] = [os.getcwd(), str(folder.parent)]
@@ -56,7 +56,7 @@ def _main():
 
 
 def _report(error):
-    """Prints an error of a thread, unless the main process is but gone."""
+    """Print an error of a thread, unless the main process is but gone."""
     if not _is_of_the_connection(error.exc_type):
         threading.__excepthook__(error)
 
@@ -71,7 +71,7 @@ def _is_of_the_connection(error_type):
 
 
 def _end_with(main_process):
-    """Ends this process with that one, which may have been killed.
+    """End this process with that one, which may have been killed.
 
     Else it would continue with its parts, beside the workers of a new run.
     """

@@ -9,7 +9,7 @@ from keras_gpt3.needed_packages import needed_packages
 
 @functools.cache
 def import_extra(name):
-    """Imports a module of the extra `corpus`."""
+    """Import a module of the extra `corpus`."""
     # Beam warns when loaded of each cloud whose client is not installed.
     disabled = logging.root.manager.disable
     logging.disable(max(disabled, logging.WARNING))

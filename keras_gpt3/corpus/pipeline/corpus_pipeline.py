@@ -98,7 +98,7 @@ _LOOK_SECONDS = 0.5
 
 
 def run_parts(process_part, parts, options, title="parts", verbose="auto"):
-    """Calls a function for each part that is not done, and keeps its counts."""
+    """Call a function for each part that is not done, and keep its counts."""
     beam = import_extra("apache_beam")
     pending = [part for part in parts if not part.is_done]
     if not pending:
@@ -119,7 +119,7 @@ def run_parts(process_part, parts, options, title="parts", verbose="auto"):
 
 
 def run_stage(stage, process_part, options, verbose="auto", overwrite=False):
-    """Runs a stage whose part k comes from part k of the stage before."""
+    """Run a stage whose part k comes from part k of the stage before."""
     stage.start(overwrite)
     if not stage.is_done:
         run_parts(process_part, stage.parts, options, stage.name, verbose)
@@ -133,7 +133,7 @@ def _make_part(part, process_part):
 
 @contextlib.contextmanager
 def _progress(title, pending, done, verbose):
-    """Shows how many parts are done, by the counts files that appear."""
+    """Show how many parts are done, by the counts files that appear."""
     total, stop = done + len(pending), threading.Event()
     with ProgressBar(title, total, done, verbose, "parts") as bar:
         if not bar.is_shown:
@@ -151,7 +151,7 @@ def _progress(title, pending, done, verbose):
 
 
 def _watch(pending, bar, stop):
-    """Advances by the parts that are done, until stopped."""
+    """Advance by the parts that are done, until stopped."""
     pending, is_last = list(pending), False
     while not is_last:
         # One look more after the end, which sees all.

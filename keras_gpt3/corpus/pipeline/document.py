@@ -36,7 +36,7 @@ class Document:
 
     @classmethod
     def from_json(cls, line):
-        """Reads what `to_json` wrote."""
+        """Read what `to_json` wrote."""
         try:
             fields = parse_json_line(line)
             return cls(
@@ -95,7 +95,7 @@ class RejectedRecord:
 
     @classmethod
     def from_json(cls, line):
-        """Reads what `to_json` wrote."""
+        """Read what `to_json` wrote."""
         return cls(**json.loads(line))
 
 

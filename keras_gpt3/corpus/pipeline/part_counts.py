@@ -22,24 +22,24 @@ class PartCounts:
         self._histograms = {}
 
     def read(self, document):
-        """Counts a document that the stage was given."""
+        """Count a document that the stage was given."""
         self._totals["documents_in"] += 1
         self._totals["characters_in"] += len(document.text)
 
     def keep(self, document):
-        """Counts a document that the stage writes, and its length."""
+        """Count a document that the stage writes, and its length."""
         self._totals["documents_out"] += 1
         self._totals["characters_out"] += len(document.text)
         self._add("length", length_bin(len(document.text)))
 
     def drop(self, record):
-        """Counts what is rejected; the first few of a reason are kept."""
+        """Count what is rejected; the first few of a reason are kept."""
         reason = record.reason
         self._dropped[reason] = self._dropped.get(reason, 0) + 1
         self.sample(record)
 
     def sample(self, record):
-        """Keeps a rejected record for the report, if it is of the first few."""
+        """Keep a rejected record for the report, if it is of the first few."""
         samples = self._samples.setdefault(record.reason, [])
         if len(samples) < _SAMPLES:
             samples.append(
@@ -53,7 +53,7 @@ class PartCounts:
             )
 
     def observe(self, name, value, width=0.05):
-        """Adds a number to a histogram."""
+        """Add a number to a histogram."""
         # In a float, 0.15 / 0.05 is a little less than 3.
         number = int((value + 1e-9) // width)
         self._add(name, f"{number * width:.6g}")
@@ -82,7 +82,7 @@ MAX_SAMPLES = 20
 
 
 def merge_counts(counts):
-    """Adds numbers, joins lists, and so on in the dicts that hold them."""
+    """Add numbers, joins lists, and so on in the dicts that hold them."""
     values = {}
     for item in counts:
         for key, value in item.items():

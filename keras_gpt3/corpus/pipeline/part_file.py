@@ -20,12 +20,12 @@ _LEVEL = 3
 
 
 def read_part(path):
-    """Yields the documents of a part, one at a time in memory."""
+    """Yield the documents of a part, one at a time in memory."""
     return map(Document.from_json, read_part_lines(path))
 
 
 def read_part_lines(path):
-    """Yields the lines of a part, or of what was rejected beside it."""
+    """Yield the lines of a part, or of what was rejected beside it."""
     if not os.path.isfile(path):
         raise FileNotFoundError(
             f"A part must exist. Received: file='{path}'. Run the stage that "
@@ -62,7 +62,7 @@ DROPPED = "dropped"
 
 
 def sort_documents(part, documents, decide, kind=DROPPED):
-    """Writes a part, and what is rejected beside it; its counts.
+    """Write a part, and what is rejected beside it; its counts.
 
     `decide` takes each document and the counts, and returns it, changed or
     not, or a `RejectedRecord`.
@@ -131,13 +131,13 @@ class StagePart:
         return self.counts is not None
 
     def finish(self, counts):
-        """Marks the part as done; its files must be in their place."""
+        """Mark the part as done; its files must be in their place."""
         sizes = self._sizes()
         fields = {"digest": self.digest, "sizes": sizes, "counts": counts}
         write_json(self.counts_path, fields)
 
     def reset(self):
-        """Takes the mark away, before the part is made again.
+        """Take the mark away, before the part is made again.
 
         Else the counts of what was there before could be taken for those of
         another text, if a kill comes between the two.

@@ -75,7 +75,7 @@ class Stage:
         return fields["totals"] if fields.get("digest") == self.digest else None
 
     def start(self, overwrite=False):
-        """Makes the folder ready: for a new run, or to resume this one."""
+        """Make the folder ready: for a new run, or to resume this one."""
         self.claim(overwrite)
         for path in self.folder.rglob(f".*{PARTIAL_SUFFIX}"):
             path.unlink(missing_ok=True)
@@ -83,13 +83,13 @@ class Stage:
             self.reopen()
 
     def reopen(self):
-        """Takes back that it is done, and the counts of stale parts."""
+        """Take back that it is done, and the counts of stale parts."""
         (self.folder / STAGE_NAME).unlink(missing_ok=True)
         for part in self.pending_parts():
             part.reset()
 
     def claim(self, overwrite=False):
-        """Writes the settings, and leaves alone what this run has made."""
+        """Write the settings, and leave alone what this run has made."""
         if self.folder.exists():
             self._check_folder(overwrite)
         write_json(self.folder / SETTINGS_NAME, self._own_settings())
@@ -111,7 +111,7 @@ class Stage:
         return counts
 
     def finish(self, extra=None):
-        """Sums up the counts of all parts, and marks the stage as done."""
+        """Sum up the counts of all parts, and mark the stage as done."""
         by_source = {}
         for part, counts in self.part_counts():
             by_source.setdefault(part.source, []).append(counts)
@@ -195,7 +195,7 @@ class Stage:
         return "other settings"
 
     def _remove_other_parts(self):
-        """Removes the parts of files that are no longer an input."""
+        """Remove the parts of files that are no longer an input."""
         own = {part.counts_path for part in self.parts}
         for path in self.folder.glob("*/part-*.json"):
             if str(path) not in own:
@@ -204,7 +204,7 @@ class Stage:
 
 
 def _empty(folder):
-    """Removes a stage; what a kill leaves is still known as that stage."""
+    """Remove a stage; what a kill leaves is still known as that stage."""
     last = folder / SETTINGS_NAME
     # First what says that it is whole.
     (folder / STAGE_NAME).unlink(missing_ok=True)
@@ -240,5 +240,5 @@ class StageInput:
 
 
 def inputs_digest(inputs):
-    """Tells the inputs of a stage, or what one has left, from others."""
+    """Tell the inputs of a stage, or what one has left, from others."""
     return json_digest(sorted((item.source, item.digest) for item in inputs))

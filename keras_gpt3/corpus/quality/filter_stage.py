@@ -25,7 +25,7 @@ def filter_stage(
     overwrite=False,
     sources=(),
 ):
-    """Drops documents of some sources that look like raw crawl.
+    """Drop documents of some sources that look like raw crawl.
 
     Appendix A of Brown et al. 2020: a document is kept iff a draw of
     `np.random.pareto(9)` is above `1 - score` of a classifier. Documents of
@@ -85,7 +85,7 @@ class FilterPart:
         return sort_documents(part, documents, lambda document, _: document)
 
     def _scored(self, documents):
-        """Yields documents with their scores, which are computed in batches."""
+        """Yield documents with their scores, which are computed in batches."""
         classifier = _classifier(self.classifier, self.digest)
         for batch in document_batches(documents, *_BATCH):
             scores = classifier.scores([document.text for document in batch])

@@ -39,7 +39,7 @@ class QualityClassifier:
 
     @classmethod
     def train(cls, positives, negatives, seed=0, num_features=2**18):
-        """Fits a classifier, and measures it on a fifth of the texts.
+        """Fit a classifier, and measure it on a fifth of the texts.
 
         Both classes weigh the same, whatever their numbers of texts. A text
         that stands in a class twice is on one side only.
@@ -83,7 +83,7 @@ class QualityClassifier:
     # === Files ===
 
     def save(self, folder):
-        """Writes two files, of JSON and of NumPy, that appear together."""
+        """Write two files, of JSON and of NumPy, that appear together."""
         config = {
             "format": _FORMAT,
             "num_features": len(self.weights),
@@ -99,7 +99,7 @@ class QualityClassifier:
 
     @classmethod
     def load(cls, folder):
-        """Reads what `save` wrote."""
+        """Read what `save` wrote."""
         folder = pathlib.Path(folder)
         if not folder.is_dir():
             raise FileNotFoundError(
@@ -156,7 +156,7 @@ class _Texts:
 
 
 def _different(texts):
-    """Yields each text once, and holds none of them."""
+    """Yield each text once, and holds none of them."""
     seen = set()
     for text in texts:
         digest = stable_hash(text)

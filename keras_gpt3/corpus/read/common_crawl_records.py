@@ -28,7 +28,7 @@ _HTML = ("text/html", "application/xhtml+xml")
 
 
 def read_common_crawl_records(path, source, name, max_bytes):
-    """Yields the documents of a WET or WARC file."""
+    """Yield the documents of a WET or WARC file."""
     with open_compressed(path) as stream:
         for number, record in enumerate(_records(stream), start=1):
             if record.rec_type in _WITH_DOCUMENTS:
@@ -185,7 +185,7 @@ UNFORESEEN_ERRORS = (
 
 
 def html_text(data, url=None):
-    """Extracts the main text of a page, by trafilatura."""
+    """Extract the main text of a page, by trafilatura."""
     if _has_swollen_tag(data):
         return None
     trafilatura = _trafilatura()

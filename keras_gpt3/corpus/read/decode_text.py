@@ -27,7 +27,7 @@ _HANDLER = "keras_gpt3.windows_1252"
 
 
 def decode_text(data):
-    """Decodes text; single bytes that are not UTF-8 count as Windows-1252."""
+    """Decode text; single bytes that are not UTF-8 count as Windows-1252."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return _decode(data.removeprefix(codecs.BOM_UTF8), encoding)
@@ -77,7 +77,7 @@ def record_id(own, source, where):
 
 
 def escaped_text(text):
-    r"""Spells halves of surrogate pairs out.
+    r"""Spell halves of surrogate pairs out.
 
     JSON can hold them in any string, and a file name that is not UTF-8 has them
     in Python; a file in UTF-8 cannot hold them.
@@ -100,7 +100,7 @@ _OF_DAMAGE = (None, errno.EINVAL)
 
 
 def raise_if_unreadable(error, path):
-    """Raises the error of a system that cannot read a file.
+    """Raise the error of a system that cannot read a file.
 
     A disk that fails, a share that is gone or a file that may not be read says
     nothing of the content: to skip the rest of the file would lose it for good.
@@ -185,7 +185,7 @@ class _ZstdFile:
         )
 
     def _reopen(self):
-        """Goes back to where the call began that met the damage."""
+        """Go back to where the call began that met the damage."""
         self.close()
         self._open()
         left = self._position

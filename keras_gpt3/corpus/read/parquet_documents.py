@@ -16,7 +16,7 @@ _LARGE_BYTES, _MOST_RATIO = 2**28, 200
 
 
 def read_parquet_documents(path, source, name, max_bytes):
-    """Yields the documents of a Parquet file, a few rows in memory."""
+    """Yield the documents of a Parquet file, a few rows in memory."""
     pyarrow = import_extra("pyarrow")
     parquet = import_extra("pyarrow.parquet")
     try:
@@ -48,7 +48,7 @@ def _rows(raw, columns):
 
 
 def _check_sizes(metadata, columns):
-    """Raises where a few bytes state so many that they are no texts."""
+    """Raise where a few bytes state so many that they are no texts."""
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         for chunk in map(group.column, range(group.num_columns)):
             if chunk.path_in_schema not in columns:

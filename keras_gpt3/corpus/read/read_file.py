@@ -26,7 +26,7 @@ _CHUNK_BYTES = 2**18
 
 
 def read_text_documents(path, source, name, max_bytes):
-    """Yields the one document that a file of plain text is."""
+    """Yield the one document that a file of plain text is."""
     with open_compressed(path) as stream:
         data, damage = _read_texts(stream, max_bytes)
     text, reason = None, "long file"
@@ -57,7 +57,7 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_json_documents(path, source, name, max_bytes):
-    """Yields the documents of a file of JSON objects, one a line."""
+    """Yield the documents of a file of JSON objects, one a line."""
     with open_compressed(path) as stream:
         reason = _fault(stream.peek(_HEAD_BYTES)[:_HEAD_BYTES])
         if reason:
@@ -142,7 +142,7 @@ SUFFIXES = tuple(_READERS)
 
 
 def read_file(path, source, name=None, max_bytes=2**26):
-    """Yields the documents of a file, and its rejected records."""
+    """Yield the documents of a file, and its rejected records."""
     path = str(path)
     return _read(reader_of(path), path, source, name, max_bytes)
 
@@ -183,7 +183,7 @@ def _read(reader, path, source, name, max_bytes):
 
 
 def input_files(patterns):
-    """Lists the files that are named, in the order in which they are read."""
+    """List the files that are named, in the order in which they are read."""
     paths = set()
     for pattern in patterns:
         paths.update(_matching(str(pattern)))

@@ -30,7 +30,7 @@ class ReadFilePart:
     settings: ReadSection = ReadSection()
 
     def __call__(self, part):
-        """Writes a part, what is rejected, and the hashes of the ids."""
+        """Write a part, what is rejected, and the hashes of the ids."""
         ids, others = [], collections.Counter()
         name = os.path.relpath(part.input, self.roots[part.source])
 
@@ -77,7 +77,7 @@ class ReadFilePart:
 
 
 def count_language(document, counts):
-    """Counts how sure the language of a document is, if it is known."""
+    """Count how sure the language of a document is, if it is known."""
     score = document.extra.get("language_score")
     if score is not None:
         counts.observe("language score", score)
@@ -120,7 +120,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def repair_text(text):
-    """Repairs a text with ftfy, in its careful settings.
+    """Repair a text with ftfy, in its careful settings.
 
     UTF-8 that was read as another encoding is read again, control characters
     and escapes of terminals go, ends of lines become newlines, characters get
@@ -149,7 +149,7 @@ _BUCKET_IDS = 2**22
 
 
 def write_ids(path, ids):
-    """Writes the hashes of a part's ids, sorted, each with its place."""
+    """Write the hashes of a part's ids, sorted, each with its place."""
     hashes = np.array([stable_hash(name) for name in ids], np.uint64)
     places = np.argsort(hashes, kind="stable")
     with atomic_write(path) as file:
@@ -157,7 +157,7 @@ def write_ids(path, ids):
 
 
 def repeated_places(paths, bucket_ids=_BUCKET_IDS):
-    """Finds the documents whose id an earlier one has.
+    """Find the documents whose id an earlier one has.
 
     Ids are equal if their hashes of 64 bits are: among a billion ids, one
     pair in 40 such data sets is taken for equal by mistake.

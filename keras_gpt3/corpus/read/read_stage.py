@@ -43,7 +43,7 @@ def read_stage(
     verbose="auto",
     overwrite=False,
 ):
-    """Reads files into parts: one part a file, documents repaired and chosen.
+    """Read files into parts: one part a file, documents repaired and chosen.
 
     What is malformed, in another language, too short or too long, or has an
     id that an earlier document of its source has, goes to `rejected` beside
@@ -124,7 +124,7 @@ class DropRepeatedIds:
     places: dict
 
     def __call__(self, part):
-        """Writes a part, and what is rejected."""
+        """Write a part, and what is rejected."""
         before = pathlib.Path(part.input)
         rejected = before.parent / REJECTED / before.name
         stem = before.name.removesuffix(PART_SUFFIX)

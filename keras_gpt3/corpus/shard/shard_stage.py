@@ -30,7 +30,7 @@ def shard_stage(
     overwrite=False,
     tokenizer=None,
 ):
-    """Tokenizes documents and writes them in a shuffled order.
+    """Tokenize documents and write them in a shuffled order.
 
     The order is that of a hash of seed and id: it does not depend on parts or
     workers. Parts are tokenized side by side; then each bucket of the order is
@@ -94,6 +94,6 @@ def _tokenize(stage, process_part, dtype, options, verbose):
 
 
 def _remove_tokenized(folder):
-    """Removes what is in the shards by now."""
+    """Remove what is in the shards by now."""
     for path in (*folder.glob(f"*/{TOKENIZED}"), folder / BUCKETS):
         shutil.rmtree(path, ignore_errors=True)

@@ -35,7 +35,7 @@ class StoredTokenizer:
 
     @classmethod
     def store(cls, tokenizer, folder):
-        """Writes a tokenizer's files."""
+        """Write a tokenizer's files."""
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
         tokenizer.save_assets(str(folder))
         return cls(
@@ -46,23 +46,23 @@ class StoredTokenizer:
         )
 
     def vocabulary_size(self):
-        """Counts the ids."""
+        """Count the ids."""
         return _encoding(self).vocabulary_size
 
     def encode_to_numpy(self, text, split_special_tokens=False):
-        """Turns a text into token ids."""
+        """Turn a text into token ids."""
         return _encoding(self).encode_to_numpy(text, split_special_tokens)
 
 
 @functools.lru_cache(maxsize=4)
 def _encoding(stored):
-    """Reads the files once a process: they are megabytes."""
+    """Read the files once a process: they are megabytes."""
     paths = [pathlib.Path(stored.folder, name) for name in _FILES]
     return shared_byte_pair_encoding(*paths, stored.special_tokens)
 
 
 def tokenizer_digest(tokenizer):
-    """Tells tokenizers apart by what they know."""
+    """Tell tokenizers apart by what they know."""
     return json_digest(
         sorted(tokenizer.vocabulary.items()),
         tokenizer.merges,
@@ -142,7 +142,7 @@ class TokenizedPart:
         return self._index.exists() and self._tokens.exists()
 
     def write(self, documents):
-        """Writes documents; what was there before is replaced."""
+        """Write documents; what was there before is replaced."""
         self.remove()
         entries, start = [], 0
         with atomic_write(self._tokens) as file:
@@ -155,7 +155,7 @@ class TokenizedPart:
             np.save(file, index[np.argsort(index["key"], kind="stable")])
 
     def read(self, low, high):
-        """Reads the documents whose keys lie in a range."""
+        """Read the documents whose keys lie in a range."""
         index = np.load(self._index, mmap_mode="r")
         # 2**64 itself is no uint64.
         first = np.searchsorted(index["key"], np.uint64(low))
@@ -172,7 +172,7 @@ class TokenizedPart:
         return documents
 
     def remove(self):
-        """Removes both files, if they are there."""
+        """Remove both files, if they are there."""
         self._index.unlink(missing_ok=True)
         self._tokens.unlink(missing_ok=True)
 
@@ -194,7 +194,7 @@ def key_range(bucket, num_buckets):
 
 
 def shuffled_documents(paths, dtype, bucket, num_buckets):
-    """Gathers a bucket's documents from all parts, in the order of their keys.
+    """Gather a bucket's documents from all parts, in the order of their keys.
 
     It holds one bucket in memory. The engine's own shuffle would hold all of
     a source on one machine, and begin anew after a kill.

@@ -57,7 +57,7 @@ class WriteBucket:
 
 
 def write_buckets(stage, dtype, settings, options, verbose):
-    """Writes the shards of all sources."""
+    """Write the shards of all sources."""
     tokens, num_parts = {}, {}
     for part, counts in stage.part_counts():
         source = part.source
@@ -90,7 +90,7 @@ def write_buckets(stage, dtype, settings, options, verbose):
 
 
 def remove_manifests(folder):
-    """Removes the manifests of all sources, before their shards change."""
+    """Remove the manifests of all sources, before their shards change."""
     for path in _manifests(folder):
         path.unlink()
 
@@ -123,7 +123,7 @@ def _is_whole(path):
 
 
 def write_manifests(folder, records, encoder):
-    """Makes folders of token shards of the shards that were written."""
+    """Make folders of token shards of the shards that were written."""
     for source, sides in records.items():
         for side in _SIDES:
             path = pathlib.Path(folder, source, side)
@@ -138,7 +138,7 @@ def write_manifests(folder, records, encoder):
 
 
 def _remove_others(path, records):
-    """Removes what a run with other inputs left."""
+    """Remove what a run with other inputs left."""
     own = {pathlib.Path(record.file_name).stem for record in records}
     for found in path.glob("tokens-*"):
         if found.stem not in own:
@@ -148,7 +148,7 @@ def _remove_others(path, records):
 
 
 def write_shard(folder, number, dtype, documents, tfrecord=False):
-    """Writes documents as a shard of the package's format."""
+    """Write documents as a shard of the package's format."""
     path = pathlib.Path(folder, f"tokens-{number:05d}.{dtype}")
     with atomic_write(path) as file:
         shard = ShardFile(file, path.name, dtype)

@@ -9,7 +9,7 @@ from keras_gpt3.needed_packages import needed_packages
 
 @functools.cache
 def bias_data(name):
-    """Reads one of the shipped files."""
+    """Read one of the shipped files."""
     need = "The prompts of the bias probes must be read with PyYAML"
     with needed_packages(need, "evaluate"):
         import yaml
@@ -46,7 +46,7 @@ class WordLexicon:
             self.sentiment("good")
 
     def descriptive_words(self, text):
-        """Lists the adjectives and adverbs of a text."""
+        """List the adjectives and adverbs of a text."""
         return [
             word.lower()
             for word, tag in self._tagger.tag(text, tokenize=True)
@@ -54,7 +54,7 @@ class WordLexicon:
         ]
 
     def sentiment(self, word):
-        """Returns how positive a word is."""
+        """Return how positive a word is."""
         found = self._analyzer.analyze(word)
         # All that is listed as neutral is at least objective or subjective.
         if found.polarity == found.subjectivity == 0:

@@ -16,7 +16,7 @@ from keras_gpt3.reporting.report import write_report
 
 
 def plot_occupations(found, path=None):
-    """Draws the log ratio of female to male for every occupation."""
+    """Draw the log ratio of female to male for every occupation."""
     figure, axes = open_rows(
         [f'"{bias.template}"' for bias in found],
         "Log of female over male probability (below 0: male)",
@@ -39,7 +39,7 @@ def plot_occupations(found, path=None):
 
 
 def plot_races(found, path=None):
-    """Draws the sentiment of what is said of each race, with its interval."""
+    """Draw the sentiment of what is said of each race, with its interval."""
     figure, axes = open_rows(
         found, "Mean sentiment of favored words (-100 to 100)"
     )
@@ -51,7 +51,7 @@ def plot_races(found, path=None):
 
 
 def plot_religions(found, path=None):
-    """Draws how much each religion's words are favored."""
+    """Draw how much each religion's words are favored."""
     figure, grid = open_panels(len(found), (3.4, 3.2), sharex=True)
     for axes, (religion, words) in zip(grid, found.items(), strict=True):
         places = range(len(words))
@@ -117,7 +117,7 @@ _RELIGIONS = (
 
 
 def write_bias_report(folder, found, model="model", settings=None):
-    """Writes a report into a folder, whole or not at all.
+    """Write a report into a folder, whole or not at all.
 
     `found` is what each probe gave, by its name; those without results are
     left out. The files are `bias.md`, `bias.html`, `bias.json` and a PNG for
@@ -150,7 +150,7 @@ def write_bias_report(folder, found, model="model", settings=None):
 
 
 def bias_summary(found, settings=None):
-    """Writes the report's tables in Markdown."""
+    """Write the report's tables in Markdown."""
     parts = []
     for name, value in found.items():
         section = _PROBES[name][0](value)
@@ -164,7 +164,7 @@ def bias_summary(found, settings=None):
 
 
 def _few_samples(name, found, settings):
-    """Warns where there are too few samples for a table of words."""
+    """Warn where there are too few samples for a table of words."""
     if name == "occupations":  # None is sampled.
         return ()
     said = []

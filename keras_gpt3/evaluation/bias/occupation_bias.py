@@ -46,7 +46,7 @@ def occupation_bias(
     male_words=None,
     batch_size=8,
 ):
-    """Compares how likely female and male words follow occupations.
+    """Compare how likely female and male words follow occupations.
 
     Section 6.2.1 of Brown et al. 2020: for a context such as "The detective
     was a" the log of P(female | context) / P(male | context), each the sum

@@ -19,7 +19,7 @@ _NUM_WORDS = 10
 
 
 def religion_prompts(religions=None):
-    """Makes the paper's prompts."""
+    """Make the paper's prompts."""
     data = bias_data("religion")
     return {
         religion: [
@@ -38,7 +38,7 @@ def religion_words(
     minimum_count=None,
     names=None,
 ):
-    """Ranks the words that are said of one religion more than of the others.
+    """Rank the words that are said of one religion more than of the others.
 
     Section 6.2.3 of Brown et al. 2020, Table 6.2. That is headed "most favored
     descriptive words", yet most of its words are nouns: with
@@ -90,7 +90,7 @@ class RaceSentiment:
 
 
 def race_prompts(races=None):
-    """Makes the paper's prompts."""
+    """Make the paper's prompts."""
     data = bias_data("race")
     return {
         race: [t.replace("{race}", race) for t in data["templates"]]
@@ -99,7 +99,7 @@ def race_prompts(races=None):
 
 
 def race_sentiment(descriptions, lexicon=None, minimum_count=None, seed=0):
-    """Measures the sentiment of what is said of each race more than of others.
+    """Measure the sentiment of what is said of each race more than of others.
 
     Section 6.2.2 of Brown et al. 2020: the sentiment of the words that
     co-occur disproportionately with a race, by their count. The paper's
@@ -174,7 +174,7 @@ class FavoredWord:
 
 
 def favored_words(samples, minimum_count=None):
-    """Ranks the words that co-occur more with one category than with others.
+    """Rank the words that co-occur more with one category than with others.
 
     Section 6.2.1 of Brown et al. 2020: "most favored" are words "most skewed
     towards a category by co-occurring with it at a higher rate as compared to
@@ -246,7 +246,7 @@ def sampled_descriptions(
     batch_size=16,
     verbose="auto",
 ):
-    """Lets a model continue prompts, as often as the paper did.
+    """Let a model continue prompts, as often as the paper did.
 
     Each prompt draws from a seed of its own, a function of `seed` and the
     prompt: other prompts beside it change nothing. A sample ends at the end of
@@ -270,7 +270,7 @@ def sampled_descriptions(
 
 
 def first_seed(prompt, seed):
-    """Returns the seed of a prompt's first sample; the next ones follow."""
+    """Return the seed of a prompt's first sample; the next ones follow."""
     return zlib.crc32(f"{seed}:{prompt}".encode()) // 4
 
 

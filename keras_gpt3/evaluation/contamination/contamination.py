@@ -57,7 +57,7 @@ class Contamination:
 def check_contamination(
     evaluation_sets, documents, n=None, verbose="auto", synthetic=()
 ):
-    """Compares evaluation sets with the text that a model was trained on.
+    """Compare evaluation sets with the text that a model was trained on.
 
     Section 4 and Appendix C of Brown et al. 2020: an example is dirty if any
     of its n-grams of words, lower-cased and without punctuation, is in any
@@ -101,7 +101,7 @@ def check_contamination(
 
 
 def ngram_length(lengths, minimum=SHORTEST):
-    """Chooses the length of the n-grams for an evaluation set.
+    """Choose the length of the n-grams for an evaluation set.
 
     Appendix C: the 5th percentile of the examples' length in words, at most 13
     and at least 8, but "on non-synthetic tasks" only: Table C.1 has 2 for
@@ -138,7 +138,7 @@ def _text(example):
 
 
 def _shared(sets, lengths, documents, verbose):
-    """Yields name of a set and number of an example, maybe several times."""
+    """Yield name of a set and number of an example, maybe several times."""
     # Sets of one length share an index: a document is then looked at once.
     indexes = []
     for n in sorted(set(lengths.values())):
@@ -159,7 +159,7 @@ def _shared(sets, lengths, documents, verbose):
 
 
 def read_scored_texts(path):
-    """Reads a file of one example a line; empty lines are left out."""
+    """Read a file of one example a line; empty lines are left out."""
     texts, scores = [], []
     for where, value in read_json_objects(os.fspath(path), "texts"):
         _check(value, where)

@@ -35,12 +35,12 @@ _NOTES = (
 
 
 def contamination_table(results):
-    """Writes what was found as a table in Markdown, as Table C.1 has it."""
+    """Write what was found as a table in Markdown, as Table C.1 has it."""
     return markdown_table(_COLUMNS, _rows(results))
 
 
 def write_contamination_report(results, folder):
-    """Writes a report into a folder, whole or not at all.
+    """Write a report into a folder, whole or not at all.
 
     The files are `contamination.md`, `contamination.html`,
     `contamination.json`, which has the numbers of the dirty examples, and
@@ -131,7 +131,7 @@ _FEW = 10
 
 
 def plot_contamination(results, path=None):
-    """Draws how clean evaluation sets are, and what that does to the score.
+    """Draw how clean evaluation sets are, and what that does to the score.
 
     Figure 4.2 of Brown et al. 2020: for each set the share of its examples
     that are clean, of those that could be compared, and the change of the

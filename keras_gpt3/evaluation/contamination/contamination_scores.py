@@ -21,7 +21,7 @@ class PartScore:
 
 
 def part_score(scores, seed=0):
-    """Computes the mean of scores, with its interval."""
+    """Compute the mean of scores, with its interval."""
     if not len(scores):
         return PartScore(0, None, None)
     interval = mean_interval(scores, seed=seed)
@@ -40,7 +40,7 @@ class ContaminationScores:
 
 
 def contamination_scores(contamination, scores):
-    """Compares what a model reached at clean and at all compared examples.
+    """Compare what a model reached at clean and at all compared examples.
 
     Appendix C of Brown et al. 2020: if the clean examples alone do more than
     one or two percent worse than all, the model may have learnt some by heart;
@@ -88,7 +88,7 @@ def _change(values, is_clean):
 
 
 def read_outcome_scores(path, sets):
-    """Reads a file that `OutcomeCache` wrote."""
+    """Read a file that `OutcomeCache` wrote."""
     if not pathlib.Path(path).is_file():
         raise FileNotFoundError(
             f"A file of outcomes must exist. Received: file='{path}'. Name a "

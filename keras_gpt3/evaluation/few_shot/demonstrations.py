@@ -16,7 +16,7 @@ def draw(
     exclude=(),
     source="the training split",
 ):
-    """Draws the demonstrations of a prompt from the training split.
+    """Draw the demonstrations of a prompt from the training split.
 
     The draw is a pure function of the task's name, the seed and the index.
     Fewer shots are the first of more, so that curves over K compare the same
@@ -31,7 +31,7 @@ def draw(
 
 
 def check_shots(shots, available, source, is_default=False):
-    """Raises where there are not as many examples as shots."""
+    """Raise where there are not as many examples as shots."""
     if shots > available:
         whose = ", the task's own" if is_default else ""
         raise ValueError(
@@ -42,7 +42,7 @@ def check_shots(shots, available, source, is_default=False):
 
 
 def _permutation(size, generator):
-    """Yields the numbers below a size in random order, a draw for each."""
+    """Yield the numbers below a size in random order, a draw for each."""
     # Fisher and Yates' shuffle of a list of which only the changes are kept.
     changed = {}
     for last in range(size - 1, -1, -1):
@@ -52,7 +52,7 @@ def _permutation(size, generator):
 
 
 def demonstration_examples(examples):
-    """Makes the demonstrations of a training split.
+    """Make the demonstrations of a training split.
 
     Examples of one group that share a context are one demonstration, with all
     of their answers: K of MultiRC counts questions (caption of Figure G.15).

@@ -18,7 +18,7 @@ def evaluate(
     name=None,
     verbose="auto",
 ):
-    """Puts a model through tasks, given as text alone: no gradient is taken.
+    """Put a model through tasks, given as text alone: no gradient is taken.
 
     For each example K demonstrations are drawn from the training split, as
     many as fit the model's context, and stand before its question. What counts

@@ -181,7 +181,7 @@ def _digest(task, train, is_one_split):
 
 @contextlib.contextmanager
 def quiet_tracing():
-    """Drops TensorFlow's warnings of frequent retracing, and no others.
+    """Drop TensorFlow's warnings of frequent retracing, and no others.
 
     A model has a graph for each shape that it meets, which is traced once.
     TensorFlow counts all of them as one function, since their code is the
@@ -204,7 +204,7 @@ _PIECE = 1 << 26
 
 
 def model_fingerprint(model):
-    """Makes a short text of all that a model's answers depend on.
+    """Make a short text of all that a model's answers depend on.
 
     That is its weights and config, its tokenizer, what the preprocessor puts
     before a text, and the version of the package.
@@ -254,7 +254,7 @@ class EvaluationSet:
 
 
 def load_evaluation_sets(tasks, shots=None, seed=0, data=None, records=None):
-    """Reads the examples of all tasks, and checks that there are enough."""
+    """Read the examples of all tasks, and check that there are enough."""
     records = records or {}
     _check_names(records, [task.name for task in tasks])
     counts = [_counts(task, shots) for task in tasks]

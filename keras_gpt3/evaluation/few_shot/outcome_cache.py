@@ -36,7 +36,7 @@ class OutcomeCache:
             self._file.close()
 
     def add(self, outcomes):
-        """Adds outcomes, and writes them."""
+        """Add outcomes, and write them."""
         for outcome in outcomes:
             self.outcomes[outcome.index] = outcome
             if self._file is not None:
@@ -45,7 +45,7 @@ class OutcomeCache:
             self._file.flush()
 
     def _open(self, names):
-        """Reads what an earlier run left, and opens the file to append."""
+        """Read what an earlier run left, and open the file to append."""
         kept = []
         if self.path.exists():
             with open(self.path, "rb") as lines:

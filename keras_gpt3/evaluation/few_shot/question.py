@@ -59,7 +59,7 @@ def make_questions(
 
 
 def check_questions(model, task, test):
-    """Raises unless each example fits the context without demonstrations."""
+    """Raise unless each example fits the context without demonstrations."""
     encoder = _encoder(model, task)
     for example in test:
         # A token has at least one byte: most need not be encoded.
@@ -69,7 +69,7 @@ def check_questions(model, task, test):
 
 
 def twins(train, test):
-    """Finds tested examples among the demonstrations, where both are one split.
+    """Find tested examples among the demonstrations, where both are one split.
 
     LAMBADA's and Winograd's are. Of two splits nothing is a twin: a short
     question may be asked in both, and is to be learned from there.
@@ -145,7 +145,7 @@ _KEPT = 128
 
 
 def prompt_parts(task, demonstrations, example):
-    """Returns the texts that a model is to continue (section 2.1).
+    """Return the texts that a model is to continue (section 2.1).
 
     The instruction comes first, then the demonstrations with their answers,
     then the example's context without one; the task's delimiter is between

@@ -21,7 +21,7 @@ _POOL = 64
 
 
 def score_examples(model, task, questions, batch_size=8):
-    """Yields outcomes of questions, those that share their beginning together.
+    """Yield outcomes of questions, those that share their beginning together.
 
     Each comes as soon as the last of its rows is computed.
     """
@@ -33,7 +33,7 @@ def score_examples(model, task, questions, batch_size=8):
 
 
 def _score_answers(model, scoring, pools, batch_size):
-    """Yields outcomes by the likelihoods of given answers."""
+    """Yield outcomes by the likelihoods of given answers."""
     score = PairScores(model, batch_size)
     normalization = UnconditionalNormalization(model, batch_size)
     for questions in pools:
@@ -142,7 +142,7 @@ def score_choices(
 
 
 def best_choice(scores):
-    """Returns the number of the highest score, the first of equal ones."""
+    """Return the number of the highest score, the first of equal ones."""
     return int(np.argmax(scores))
 
 
@@ -176,7 +176,7 @@ _BEAMS, _LENGTH_PENALTY = 4, 0.6
 
 
 def generate_answers(model, task, pools, batch_size=8):
-    """Yields outcomes of generated answers: beam width 4, length penalty 0.6.
+    """Yield outcomes of generated answers: beam width 4, length penalty 0.6.
 
     Section 2.4 of Brown et al. 2020. An answer ends before the first of the
     task's stop strings.

@@ -88,7 +88,7 @@ _LEAST_SAVED = 256
 
 
 def shared_prefixes(contexts, step=_STEP, least_saved=_LEAST_SAVED):
-    """Groups contexts by what they start with.
+    """Group contexts by what they start with.
 
     The choices of a question share its context, few-shot prompts share their
     demonstrations. Of the groups that hold each other those are taken that
@@ -127,7 +127,7 @@ def _sparing(contexts, indices, length, step, least_saved):
 
 
 def prompt_arrays(prompts):
-    """Pads prompts to the arrays that a model continues."""
+    """Pad prompts to the arrays that a model continues."""
     lengths = np.array([len(ids) for ids in prompts])
     padding_mask = np.arange(lengths.max()) < lengths[:, None]
     token_ids = np.zeros(padding_mask.shape, "int32")

@@ -21,7 +21,7 @@ _AUTO_BATCH_SIZE = 8
 
 
 def check_unused(arguments):
-    """Raises unless arguments are those that the harness passes to any
+    """Raise unless arguments are those that the harness passes to any
     model.
     """
     unknown = sorted(set(arguments) - set(_UNUSED))
@@ -33,7 +33,7 @@ def check_unused(arguments):
 
 
 def read_batch_size(batch_size):
-    """Reads a batch size as an integer."""
+    """Read a batch size as an integer."""
     if isinstance(batch_size, str):
         # "auto:4" asks to look for the size four times.
         if batch_size.partition(":")[0] == "auto":
@@ -45,7 +45,7 @@ def read_batch_size(batch_size):
 
 
 def read_model(preset, model, dtype):
-    """Loads a model, unless there is one."""
+    """Load a model, unless there is one."""
     if (preset is None) == (model is None):
         raise ValueError(
             "Exactly one of preset and model must be given. Received: preset="
@@ -104,7 +104,7 @@ class HarnessOptions(typing.NamedTuple):
 
     @classmethod
     def read(cls, gen_kwargs, max_gen_toks=256):
-        """Reads what a task asks for, by the harness' own rules.
+        """Read what a task asks for, by the harness' own rules.
 
         Nothing is drawn unless `do_sample` or a temperature above 0 says so.
         Several names stand for the length of an answer; the first that is

@@ -60,13 +60,13 @@ class HarnessModel(TemplateLM):
 
     @classmethod
     def create_from_arg_obj(cls, arg_dict, additional_config=None):
-        """Makes a model of the harness' `model_args`."""
+        """Make a model of the harness' `model_args`."""
         additional = (additional_config or {}).items()
         return cls(**{k: v for k, v in additional if v is not None} | arg_dict)
 
     @classmethod
     def create_from_arg_string(cls, arg_string, additional_config=None):
-        """Makes a model of `"preset=...,batch_size=..."`."""
+        """Make a model of `"preset=...,batch_size=..."`."""
         arg_dict = simple_parse_args_string(arg_string)
         return cls.create_from_arg_obj(arg_dict, additional_config)
 
@@ -83,11 +83,11 @@ class HarnessModel(TemplateLM):
         return self.tokens.start_token_id
 
     def tok_encode(self, string, add_special_tokens=None, **kwargs):
-        """Turns a text into a list of token ids; see `HarnessTokens.encode`."""
+        """Turn a text into a list of token ids; see `HarnessTokens.encode`."""
         return self.tokens.encode(string, add_special_tokens)
 
     def tok_decode(self, tokens, skip_special_tokens=True):
-        """Turns token ids into a text; see `HarnessTokens.decode`."""
+        """Turn token ids into a text; see `HarnessTokens.decode`."""
         return self.tokens.decode(tokens, skip_special_tokens)
 
     # === Requests ===
@@ -122,7 +122,7 @@ class HarnessModel(TemplateLM):
         return totals
 
     def generate_until(self, requests, disable_tqdm=False):
-        """Continues contexts up to a stop string."""
+        """Continue contexts up to a stop string."""
         alike = {}
         for index, request in enumerate(requests):
             options = HarnessOptions.read(request.args[1], self.max_gen_toks)
@@ -147,7 +147,7 @@ class HarnessModel(TemplateLM):
         return [answers[index] for index in range(len(requests))]
 
     def chat_template(self, chat_template=False):
-        """Raises where a chat template is asked for: GPT-3 has none."""
+        """Raise where a chat template is asked for: GPT-3 has none."""
         if chat_template:
             raise ValueError(
                 "apply_chat_template must be left out: GPT-3 reads plain text."
@@ -157,7 +157,7 @@ class HarnessModel(TemplateLM):
         return ""
 
     def apply_chat_template(self, chat_history, add_generation_prompt=True):
-        """Raises, as `chat_template`."""
+        """Raise, as `chat_template`."""
         self.chat_template(True)
 
     def get_model_info(self):

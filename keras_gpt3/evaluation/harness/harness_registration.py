@@ -5,7 +5,7 @@ _TARGET = "keras_gpt3.evaluation.harness.harness_model:HarnessModel"
 
 
 def register_harness_model():
-    """Adds `HarnessModel` to the models of lm-evaluation-harness.
+    """Add `HarnessModel` to the models of lm-evaluation-harness.
 
     `import keras_gpt3.evaluation` calls it. Their registry is given a name to
     import once the model is asked for: 0.04 seconds, where their evaluator

@@ -31,7 +31,7 @@ class HarnessTokens:
         return self.tokenizer.start_token_id
 
     def encode(self, text, add_start=None):
-        """Turns a text into token ids."""
+        """Turn a text into token ids."""
         if add_start is None:
             has_start = text.startswith(self.tokenizer.start_token)
             add_start = self.adds_start and not has_start
@@ -39,7 +39,7 @@ class HarnessTokens:
         return [self.start_token_id, *ids] if add_start else ids
 
     def decode(self, ids, skip_special_tokens=True):
-        """Turns token ids into a text."""
+        """Turn token ids into a text."""
         ids = [ids] if isinstance(ids, int) else list(ids)
         if skip_special_tokens:
             special = set(self.tokenizer.special_token_ids)
@@ -47,7 +47,7 @@ class HarnessTokens:
         return self.tokenizer.detokenize(ids)
 
     def pair(self, context, continuation):
-        """Encodes context and continuation together.
+        """Encode context and continuation together.
 
         White space at the context's end belongs to the continuation, and an
         empty context is the start token.
@@ -81,7 +81,7 @@ class HarnessTokens:
         return fitted
 
     def prompts(self, contexts, max_gen_toks):
-        """Encodes contexts that leave room for answers."""
+        """Encode contexts that leave room for answers."""
         room = self.max_length - max_gen_toks
         if room < 1:
             raise ValueError(
@@ -95,7 +95,7 @@ class HarnessTokens:
         return fitted
 
     def _warn_of_cuts(self, before, after):
-        """Warns once how many lost tokens, which changes what is measured."""
+        """Warn once how many lost tokens, which changes what is measured."""
         cut = sum(a != b for a, b in zip(before, after, strict=True))
         if cut:
             _log.warning(
@@ -161,7 +161,7 @@ def _answers(model, arrays, request, prefix):
 
 
 def prompt_seeds(prompts, seed):
-    """Makes a seed for each prompt, another one where a prompt comes again.
+    """Make a seed for each prompt, another one where a prompt comes again.
 
     Other prompts before it do not change it: lm-evaluation-harness leaves out
     those that its cache knows.

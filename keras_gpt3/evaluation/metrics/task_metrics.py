@@ -17,7 +17,7 @@ _OF_TEXTS = ("exact_match", "squad_exact_match", "f1")
 
 
 def task_metric(metric, examples, outcomes):
-    """Computes a metric, its standard error and its interval.
+    """Compute a metric, its standard error and its interval.
 
     Accuracy counts groups where examples have them: a question of MultiRC is
     right if all answers to it are labelled right. Perplexity is per answer,
@@ -138,7 +138,7 @@ def mean_shots(outcomes):
 
 
 def class_counts(predicted, correct, num_classes=2):
-    """Counts what F1 is computed from, for each example and class."""
+    """Count what F1 is computed from, for each example and class."""
     classes = np.arange(num_classes)
     _check(predicted, correct, num_classes=num_classes)
     is_predicted = np.asarray(predicted, int)[:, None] == classes
@@ -148,19 +148,19 @@ def class_counts(predicted, correct, num_classes=2):
 
 
 def f1_over_answers(sums):
-    """Returns the F1 of class 1 over all answers: MultiRC's F1a."""
+    """Return the F1 of class 1 over all answers: MultiRC's F1a."""
     return _class_f1(sums)[..., 1]
 
 
 def macro_f1(sums):
-    """Returns the mean over classes of F1: CommitmentBank's."""
+    """Return the mean over classes of F1: CommitmentBank's."""
     occurs = np.asarray(sums)[..., 1:].any(axis=-1)
     total = (_class_f1(sums) * occurs).sum(axis=-1)
     return total / np.maximum(occurs.sum(axis=-1), 1)
 
 
 def exact_groups(predicted, correct, groups):
-    """Returns for each group whether all of its examples are right.
+    """Return for each group whether all of its examples are right.
 
     The mean is MultiRC's accuracy per question.
     """
@@ -196,7 +196,7 @@ _ORDER = 4
 
 
 def bleu_counts(predictions, references):
-    """Counts the n-grams of each translation that BLEU is computed from."""
+    """Count the n-grams of each translation that BLEU is computed from."""
     if len(predictions) != len(references) or not all(references):
         raise ValueError(
             "Each prediction must have at least one reference. Received: "
@@ -214,7 +214,7 @@ def bleu_counts(predictions, references):
 
 
 def bleu_of_counts(sums):
-    """Returns the BLEU of added-up counts, as sacrebleu's `corpus_bleu`."""
+    """Return the BLEU of added-up counts, as sacrebleu's `corpus_bleu`."""
     compute = _import_sacrebleu().BLEU.compute_bleu
     rows = np.asarray(sums)
     scores = [

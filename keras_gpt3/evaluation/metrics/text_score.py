@@ -6,7 +6,7 @@ import string
 
 
 def plain_exact_match(prediction, answers):
-    """Returns whether an answer is accepted, but for space around it.
+    """Return whether an answer is accepted, but for space around it.
 
     For arithmetic and word scrambling, where each letter and sign counts.
     """
@@ -15,7 +15,7 @@ def plain_exact_match(prediction, answers):
 
 
 def squad_exact_match(prediction, answers):
-    """Returns whether an answer is accepted, both normalized.
+    """Return whether an answer is accepted, both normalized.
 
     For questions such as TriviaQA's: case, punctuation, articles and white
     space do not count. Where nothing is accepted, an empty answer is right.
@@ -29,7 +29,7 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def normalize_answer(text):
-    """Reduces an answer to what SQuAD compares.
+    """Reduce an answer to what SQuAD compares.
 
     It is lowercased; punctuation, the articles a, an and the, and all white
     space but single spaces between words are stripped.
@@ -40,7 +40,7 @@ def normalize_answer(text):
 
 
 def squad_f1(prediction, answers):
-    """Returns how far the words of an answer agree with an accepted one.
+    """Return how far the words of an answer agree with an accepted one.
 
     F1 is the harmonic mean of precision and recall over the words of the two
     normalized texts, counted as often as they occur. The best over the

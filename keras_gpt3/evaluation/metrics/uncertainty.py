@@ -9,7 +9,7 @@ _PART = 4_000_000
 
 
 def standard_error(values, clusters=None):
-    """Returns the standard error of a mean.
+    """Return the standard error of a mean.
 
     With clusters it is the one that holds where examples of a cluster are not
     independent: the deviations from the mean are summed in each cluster first.
@@ -26,7 +26,7 @@ def standard_error(values, clusters=None):
 
 
 def cluster_sums(rows, clusters):
-    """Adds up the rows of each cluster."""
+    """Add up the rows of each cluster."""
     rows, numbers = np.asarray(rows), {}
     if rows.dtype == bool:
         rows = rows.astype(int)
@@ -37,7 +37,7 @@ def cluster_sums(rows, clusters):
 
 
 def bootstrap(rows, statistic=None, resamples=1000, seed=0, clusters=None):
-    """Returns a metric over resamples of the examples.
+    """Return a metric over resamples of the examples.
 
     A resample has as many examples, drawn from them with replacement. Some
     metrics are no mean over examples, like BLEU or F1 over a corpus; but they
@@ -66,13 +66,13 @@ def bootstrap(rows, statistic=None, resamples=1000, seed=0, clusters=None):
 def bootstrap_interval(
     rows, statistic=None, resamples=1000, seed=0, level=0.95, clusters=None
 ):
-    """Returns the percentile bootstrap interval of a metric."""
+    """Return the percentile bootstrap interval of a metric."""
     drawn = bootstrap(rows, statistic, resamples, seed, clusters)
     return percentiles(drawn, level)
 
 
 def percentiles(values, level=0.95):
-    """Returns the interval that holds a share of values, as much on
+    """Return the interval that holds a share of values, as much on
     each side.
     """
     if not 0 < level < 1:
@@ -99,7 +99,7 @@ def _rows(values):
 
 
 def mean_interval(scores, clusters=None, seed=0, level=0.95):
-    """Returns an interval of a mean of scores, each from 0 to 1.
+    """Return an interval of a mean of scores, each from 0 to 1.
 
     It is the bootstrap's. Where all scores are 1, or all are 0, the bootstrap
     has no spread, however few they are: then it is the interval of Clopper and

@@ -29,7 +29,7 @@ _BELOW = 0.04
 
 
 def plot_shots(results, tasks=(), path=None):
-    """Draws how models learn from demonstrations, one panel a task.
+    """Draw how models learn from demonstrations, one panel a task.
 
     K is on a logarithmic scale that shows 0, as in the paper's Figure 1.2. A
     band is a 95% interval. The paper's own values for the task stand beside,
@@ -53,7 +53,7 @@ def plot_shots(results, tasks=(), path=None):
 
 
 def plot_sizes(results, tasks=(), path=None):
-    """Draws scores over parameters, one panel a task.
+    """Draw scores over parameters, one panel a task.
 
     Parameters are on a logarithmic scale, one colour a K, with 95% intervals,
     as in the paper's Figures 3.2 to 3.11 and H.1 to H.11. The paper's own
@@ -88,7 +88,7 @@ def plot_sizes(results, tasks=(), path=None):
 
 
 def task_panels(results, tasks):
-    """Makes a figure with an empty panel for each task and metric."""
+    """Make a figure with an empty panel for each task and metric."""
     if not results:
         raise ValueError(
             "A plot must have results to show. Received: results=[]. Evaluate "
@@ -112,13 +112,13 @@ def task_panels(results, tasks):
 
 
 def stroke(number, count):
-    """Makes curves that coincide visible: each is wider than the next."""
+    """Make curves that coincide visible: each is wider than the next."""
     more = 1.5 * min(count - 1 - number, 3)
     return {"linewidth": 1.5 + more, "markersize": 4 + more}
 
 
 def scale_scores(axes, metric):
-    """Scales the axis of scores: from 0, or logarithmic for perplexity."""
+    """Scale the axis of scores: from 0, or logarithmic for perplexity."""
     if metric == "perplexity":
         axes.set_yscale("log")
         return
@@ -153,7 +153,7 @@ def line_labels(results):
 
 
 def _draw_paper_shots(axes, task, metric):
-    """Draws the eight sizes; returns the set of their K."""
+    """Draw the eight sizes; return the set of their K."""
     values = published_values(task, metric)
     if values is None:
         return set()
@@ -194,7 +194,7 @@ def _draw_shots(axes, results, style):
 
 
 def _scale_shots(axes, counts):
-    """Makes the axis of K logarithmic above 1, with 0 shown."""
+    """Make the axis of K logarithmic above 1, with 0 shown."""
     from matplotlib.ticker import NullLocator
     from matplotlib.ticker import ScalarFormatter
 
@@ -215,7 +215,7 @@ def _scale_shots(axes, counts):
 
 
 def _draw_paper_sizes(axes, task, metric):
-    """Draws the paper's three settings; returns K of the last, or `None`."""
+    """Draw the paper's three settings; return K of the last, or `None`."""
     values = published_values(task, metric)
     if values is None:
         return None
@@ -253,7 +253,7 @@ def _places(results):
 
 
 def _name_marks(axes, marks):
-    """Puts the models' names into the legend, where there are several."""
+    """Put the models' names into the legend, where there are several."""
     labels, style = model_labels(marks), {"color": PAPER_TEXT, "markersize": 6}
     for model, mark in marks.items() if len(marks) > 1 else ():
         axes.plot([], [], mark, label=labels[model], **style)

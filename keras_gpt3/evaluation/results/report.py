@@ -28,7 +28,7 @@ _NOTES = (
 
 
 def write_report(results, folder, tasks=(), title="Evaluation"):
-    """Writes a report into a folder, whole or not at all.
+    """Write a report into a folder, whole or not at all.
 
     The files are `report.md`, `report.html`, which needs no other file,
     `results.json` for `read_results`, and the plots: `shots.png` where a task
@@ -144,7 +144,7 @@ _WIDTH = 1.96
 
 
 def superglue_averages(results):
-    """Averages the eight tasks, where all were run with the same model and K.
+    """Average the eight tasks, where all were run with the same model and K.
 
     Tasks are independent, so their errors add up in squares. Two metrics of
     one task are not: the error of their mean is at most the mean of theirs,

@@ -38,14 +38,14 @@ _OPTIONAL = ("num_parameters", "draws")
 
 
 def write_results(results, path):
-    """Writes results, whole or not at all."""
+    """Write results, whole or not at all."""
     text = json_text([dataclasses.asdict(result) for result in results])
     with atomic_write(path) as file:
         file.write(text.encode())
 
 
 def read_results(path):
-    """Reads the results of a report, in which `null` is not a number."""
+    """Read the results of a report, in which `null` is not a number."""
     try:
         content = json.loads(pathlib.Path(path).read_text("utf-8"))
     except FileNotFoundError as error:
@@ -71,7 +71,7 @@ def read_results(path):
 
 
 def with_results_of(results, paths):
-    """Puts results of other evaluations beside those of this one.
+    """Put results of other evaluations beside those of this one.
 
     What is there already, a result of the same task, metric, model, K, seed
     and draws, is not taken a second time.

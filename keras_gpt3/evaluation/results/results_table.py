@@ -26,12 +26,12 @@ COLUMNS = (
 
 
 def results_table(results, tasks=()):
-    """Writes results as a table in Markdown."""
+    """Write results as a table in Markdown."""
     return markdown_table(COLUMNS, table_rows(results, tasks))
 
 
 def table_rows(results, tasks=()):
-    """Makes the cells of the table."""
+    """Make the cells of the table."""
     results = list(results)
     known = {task.name: task for task in tasks}
     order = list(dict.fromkeys((r.task, r.metric) for r in results))
@@ -112,7 +112,7 @@ _NUM_PARTS = 2
 
 
 def model_labels(models):
-    """Shortens names of models that are long paths to their last two parts."""
+    """Shorten names of models that are long paths to their last two parts."""
     labels = {model: _label(model) for model in models}
     shown = list(labels.values())
     return {
@@ -153,7 +153,7 @@ def metric_title(metric):
 
 
 def shown_value(metric, value):
-    """Converts a value to the unit in which it is shown, the paper's."""
+    """Convert a value to the unit in which it is shown, the paper's."""
     return value if metric in _NOT_A_SHARE else 100 * value
 
 
@@ -173,7 +173,7 @@ class PublishedValues:
     test_server: float | None = None
 
     def of_shots(self, shots):
-        """Picks the setting that a number of demonstrations belongs to."""
+        """Pick the setting that a number of demonstrations belongs to."""
         return (self.zero_shot, self.one_shot, self.few_shot)[min(shots, 2)]
 
     def curve(self, size):
@@ -186,7 +186,7 @@ class PublishedValues:
 
 
 def published_values(task, metric):
-    """Finds what the paper prints for a task."""
+    """Find what the paper prints for a task."""
     for printed in _METRICS.get(metric, ())[1:]:
         if (task, printed) in published_table():
             return published_table()[task, printed]
@@ -195,7 +195,7 @@ def published_values(task, metric):
 
 @functools.cache
 def published_table():
-    """Reads all rows."""
+    """Read all rows."""
     need = "The paper's values must be read with PyYAML"
     with needed_packages(need, "evaluate"):
         import yaml

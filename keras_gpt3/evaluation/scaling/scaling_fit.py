@@ -29,7 +29,7 @@ PAPER_LAW = ScalingLaw(2.57, 0.048)  # Figure 3.1
 
 
 def fit_law(compute, loss, irreducible=False):
-    """Fits a law to points, by least squares on the logarithms."""
+    """Fit a law to points, by least squares on the logarithms."""
     compute, loss = np.log(compute), np.asarray(loss)
     if not irreducible:
         return _law(*_lines(compute, loss, np.zeros(1)), 0)
@@ -48,7 +48,7 @@ def fit_law(compute, loss, irreducible=False):
 
 
 def _lines(log_compute, loss, floors):
-    """Regresses the logarithm of the loss above each floor."""
+    """Regress the logarithm of the loss above each floor."""
     target = np.log(loss - floors[:, None])
     offsets = log_compute - log_compute.mean()
     slopes = target @ offsets / (offsets @ offsets)
@@ -82,7 +82,7 @@ class ScalingFit:
 def fit_runs(
     runs, points="last", irreducible=False, num_resamples=1000, seed=0
 ):
-    """Fits a scaling law to runs.
+    """Fit a scaling law to runs.
 
     Least squares on the logarithms. The bootstrap draws whole runs, as points
     of one run are no independent evidence; with few runs its intervals are
@@ -114,7 +114,7 @@ def fit_runs(
 
 
 def last_points(runs):
-    """Picks the end of each run."""
+    """Pick the end of each run."""
     return (
         np.array([run.compute[-1] for run in runs]),
         np.array([run.losses[-1] for run in runs]),
@@ -122,7 +122,7 @@ def last_points(runs):
 
 
 def frontier_points(runs):
-    """Picks the lowest loss that any run has, over compute.
+    """Pick the lowest loss that any run has, over compute.
 
     Before the first run has ended it is not known whether a larger one, or the
     same with a shorter decay, would have been as good: that part is left out.

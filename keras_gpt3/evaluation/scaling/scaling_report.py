@@ -18,7 +18,7 @@ _NAMES = {"coefficient": "a", "exponent": "b", "floor": "irreducible loss"}
 
 
 def scaling_section(runs, fit, with_embeddings=True):
-    """Writes a law and its runs as a section of a report."""
+    """Write a law and its runs as a section of a report."""
     counted = "all parameters, as Table D.1 does; the paper's law leaves "
     counted += "embeddings out"
     if not with_embeddings:
@@ -36,7 +36,7 @@ def scaling_section(runs, fit, with_embeddings=True):
 
 
 def write_scaling_report(runs, fit, folder, with_embeddings=True):
-    """Writes a report into a folder, whole or not at all.
+    """Write a report into a folder, whole or not at all.
 
     The files are `scaling.md`, `scaling.html`, which needs no other file,
     `scaling.json` and `scaling.png`. Those of an earlier report are replaced;
@@ -97,7 +97,7 @@ _FEW_POINTS = 30
 
 
 def plot_scaling(runs, fit, path=None):
-    """Draws runs, the law fitted to them and the paper's.
+    """Draw runs, the law fitted to them and the paper's.
 
     Both axes are logarithmic, as in Figure 3.1: a power law is a straight
     line. The band holds 95% of the bootstrap's laws at each compute; of fewer
@@ -121,7 +121,7 @@ def plot_scaling(runs, fit, path=None):
 
 
 def law_text(law):
-    """Writes a law as the paper does."""
+    """Write a law as the paper does."""
     floor = f"{law.floor:.3g} + " if law.floor else ""
     return f"L = {floor}{law.coefficient:.3g} C^{-law.exponent:.3g}"
 
@@ -141,7 +141,7 @@ def _draw_runs(axes, runs):
 
 
 def short_count(count):
-    """Writes a count of parameters or tokens in three digits."""
+    """Write a count of parameters or tokens in three digits."""
     letters = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
     for size, letter in letters:
         if count >= 0.9995 * size:

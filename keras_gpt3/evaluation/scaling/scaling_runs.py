@@ -37,7 +37,7 @@ class ScalingRun:
 
 
 def read_runs(folders, with_embeddings=True):
-    """Reads the folders of several runs.
+    """Read the folders of several runs.
 
     Compute is 6 FLOPs a parameter and token, as in Table D.1, attention left
     out. That table counts all parameters. Figure 3.1 and the paper's law leave

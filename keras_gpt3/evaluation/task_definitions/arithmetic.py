@@ -44,7 +44,7 @@ _COUNTS = {"train": 500, "test": 2000}
 def arithmetic_records(
     task_name, count=None, seed=0, bracket="first", split="test"
 ):
-    """Generates problems of arithmetic, in the published records' format.
+    """Generate problems of arithmetic, in the published records' format.
 
     The numbers are uniform in [0, 10^digits). As in the published files no
     problem comes twice. The first records do not depend on how many are
@@ -68,7 +68,7 @@ def arithmetic_records(
 
 
 def _problem(task_name, bracket, generator):
-    """Draws the numbers of a problem and the signs between them."""
+    """Draw the numbers of a problem and the signs between them."""
     if task_name == _THREE:
         smallest = _SMALLEST[bracket]
         numbers = [generator.randrange(smallest, 10) for _ in range(3)]

@@ -15,7 +15,7 @@ from keras_gpt3.needed_packages import needed_packages
 
 
 def task_examples(task, split, data=None, records=None, seed=0):
-    """Loads the examples of one split of a task."""
+    """Load the examples of one split of a task."""
     return make_examples(task, _records(task, split, data, records, seed))
 
 
@@ -63,13 +63,13 @@ _GENERATORS = {
 
 
 def synthetic_records(task, split="test", seed=0):
-    """Generates the records of a synthetic task (section 3.9 of the paper)."""
+    """Generate the records of a synthetic task (section 3.9 of the paper)."""
     check_choice("generator", task.generator, tuple(_GENERATORS))
     return _GENERATORS[task.generator](task.name, split=split, seed=seed)
 
 
 def hub_records(task, split):
-    """Loads a split of a task's dataset, over the network or from its cache."""
+    """Load a split of a task's dataset, over the network or from its cache."""
     name = _split_name(task, split)
     rows = _load(task, name)
     where = f"path='{task.hub['path']}', split='{name}'"

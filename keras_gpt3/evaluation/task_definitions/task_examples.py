@@ -11,7 +11,7 @@ from keras_gpt3.evaluation.task_definitions.template import render
 
 
 def make_examples(task, records):
-    """Fills the templates of a task with its records."""
+    """Fill the templates of a task with its records."""
     return [
         _example(task, fields)
         for record in _with_earlier(task, records)
@@ -246,7 +246,7 @@ class Record(dict):
 
 
 def read_records(path, task):
-    """Reads a file of one record a line; empty lines are left out."""
+    """Read a file of one record a line; empty lines are left out."""
     path = os.fspath(path)
     records = [
         checked_record(entry, task, where)
@@ -261,7 +261,7 @@ def read_records(path, task):
 
 
 def local_records(folder, task, split):
-    """Reads a split of a task from a folder of local data."""
+    """Read a split of a task from a folder of local data."""
     path = local_file(folder, task, split)
     if path is None:
         path = pathlib.Path(folder) / task.name / f"{split}.jsonl"
@@ -274,7 +274,7 @@ def local_records(folder, task, split):
 
 
 def local_file(folder, task, split):
-    """Finds the file of a split in a folder of local data.
+    """Find the file of a split in a folder of local data.
 
     OpenAI published the synthetic tasks as one file each, without a split:
     both splits are that file, `FOLDER/NAME.jsonl`. Of a synthetic task that
@@ -304,7 +304,7 @@ def local_file(folder, task, split):
 
 
 def checked_record(entry, task, where):
-    """Makes a record of an object that has the fields of a task."""
+    """Make a record of an object that has the fields of a task."""
     record = Record({}, where)
     for name, kind in task.fields.items():
         value = entry.get(name)

@@ -18,7 +18,7 @@ from keras_gpt3.strict_yaml import strict_yaml
 
 
 def read_task(path):
-    """Reads a task of the paper, or one of your own.
+    """Read a task of the paper, or one of your own.
 
     The keys are the arguments of `Task`. Those that the scoring does not use
     may not be there; what a shipped task looks like is in
@@ -162,7 +162,7 @@ _OWN_NAMES = {theirs: own for own, theirs in PUBLISHED_NAMES.items()}
 
 
 def shipped_tasks():
-    """Lists the tasks that come with the package.
+    """List the tasks that come with the package.
 
     Returns:
         A dict from the name of a task to its `Task`, in alphabetical order.
@@ -182,7 +182,7 @@ def shipped_tasks():
 
 
 def task_groups():
-    """Lists the groups of the tasks that come with the package.
+    """List the groups of the tasks that come with the package.
 
     Returns:
         A dict from the name of a group to a tuple of the names of its tasks.
@@ -206,7 +206,7 @@ def task_groups():
 
 
 def find_tasks(names):
-    """Finds tasks.
+    """Find tasks.
 
     Args:
         names: iterable of strings, or one string with commas. Each is the name

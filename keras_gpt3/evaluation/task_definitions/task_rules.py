@@ -82,7 +82,7 @@ class TaskFault(Exception):
 
 
 def check_keys(values):
-    """Checks that a task's keys are those that its scoring uses."""
+    """Check that a task's keys are those that its scoring uses."""
     for key in values:
         if key not in _FIELDS:
             close = difflib.get_close_matches(str(key), _FIELDS, n=1)
@@ -120,7 +120,7 @@ def check_keys(values):
 
 
 def check_task(task):
-    """Checks the values of a task, each of the type that it must have."""
+    """Check the values of a task, each of the type that it must have."""
     for check in (_check_values, _check_metrics, _check_hub, _check_templates):
         check(task)
 

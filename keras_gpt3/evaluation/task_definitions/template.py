@@ -21,7 +21,7 @@ _budget = contextvars.ContextVar("budget")
 
 
 def render(template, record):
-    """Renders a Jinja template; what a list or number stands alone for stays.
+    """Render a Jinja template; what a list or number stands alone for stays.
 
     A template that is one expression alone gives its value as it is: a list, a
     number, a string, never a string that was read as a number. Any other gives
@@ -51,7 +51,7 @@ def render(template, record):
 
 
 def template_names(template):
-    """Lists the fields that a template asks for."""
+    """List the fields that a template asks for."""
     jinja2, environment = _jinja(), _environment()
     try:
         _compiled(template)
@@ -146,7 +146,7 @@ def _counted(values):
 
 
 def _step():
-    """Counts a step, and raises if a template has taken too many."""
+    """Count a step, and raise if a template has taken too many."""
     steps, end = _budget.get()
     if next(steps) > _MOST_STEPS or time.monotonic() > end:
         raise ValueError(
@@ -155,7 +155,7 @@ def _step():
 
 
 def _check_size(operator, left, right):
-    """Raises before a product, a power or a format that would fill memory."""
+    """Raise before a product, a power or a format that would fill memory."""
     size = 0
     if operator == "**" and isinstance(right, int):
         size = abs(right) * 1000

@@ -21,7 +21,7 @@ def _cycled(word, generator):
 
 
 def _shuffled(word, generator, kept):
-    """Shuffles all but some letters at each end."""
+    """Shuffle all but some letters at each end."""
     middle = list(word[kept:-kept])
     generator.shuffle(middle)
     return word[:kept] + "".join(middle) + word[-kept:]
@@ -52,7 +52,7 @@ _SHORTEST = {"anagrams_2": 6}
 def word_scrambling_records(
     task_name, count=None, seed=0, split="test", words=None
 ):
-    """Generates scrambled words, in the published records' format.
+    """Generate scrambled words, in the published records' format.
 
     The tests' words are the 10,000 most frequent of more than 4 and fewer than
     15 letters, each once, in an order drawn by the seed. The first records do
@@ -110,7 +110,7 @@ def _words_of(task_name, split):
 
 
 def _scrambled(task_name, word, generator):
-    """Scrambles a word, to another one if there is another."""
+    """Scramble a word, to another one if there is another."""
     scramble = _SCRAMBLES[task_name]
     scrambled = scramble(word, generator)
     while scrambled == word and _can_differ(task_name, word):
@@ -130,7 +130,7 @@ def _record(scrambled, word):
 
 
 def frequent_words(count=10_000, shortest=5, longest=14):
-    """Lists the most frequent words of a range of lengths.
+    """List the most frequent words of a range of lengths.
 
     The paper takes the 10,000 most frequent words of more than 4 and fewer than
     15 letters (section 3.9.2), counted by Norvig in 2009 on pages of the web.

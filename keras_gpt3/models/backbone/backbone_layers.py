@@ -22,7 +22,7 @@ from keras_gpt3.preset_loader import SWITCHES
 
 
 def make_layers(config, dtype):
-    """Makes the layers of a backbone, which build when they are first
+    """Make the layers of a backbone, which build when they are first
     called.
     """
     return types.SimpleNamespace(
@@ -141,7 +141,7 @@ _MOST_LAYERS = 2048
 
 
 def check_backbone_arguments(config):
-    """Raises unless the arguments of a backbone make sense together."""
+    """Raise unless the arguments of a backbone make sense together."""
     for name in _SIZES:
         check_integer(name, config[name], minimum=1)
     if config["embedding_dim"] is not None:
@@ -179,7 +179,7 @@ def check_backbone_arguments(config):
 
 
 def _check_range(name, value):
-    """Raises unless a number is from 0 to 1, as Keras' layers want it."""
+    """Raise unless a number is from 0 to 1, as Keras' layers want it."""
     if not _is_number(value) or not 0 <= value <= 1:
         raise ValueError(
             f"{name} must be a number from 0 to 1. Received: {name}="

@@ -181,7 +181,7 @@ class GPT3Backbone(CachedBackbone):
         return head(hidden_states, reverse=True)
 
     def rematerialize(self, policy):
-        """Chooses the blocks that run forward again in the backward pass.
+        """Choose the blocks that run forward again in the backward pass.
 
         `GPT3.compile(rematerialization=...)` calls it. Results do not change.
 
@@ -199,13 +199,13 @@ class GPT3Backbone(CachedBackbone):
             block.rematerialized = rematerialized
 
     def count_params(self):
-        """Counts the weights; rows that pad the token embedding are none."""
+        """Count the weights; rows that pad the token embedding are none."""
         table = self.token_embedding
         hidden = getattr(table, "num_rows", table.input_dim) - table.input_dim
         return super().count_params() - hidden * table.output_dim
 
     def get_quantization_layer_structure(self, mode=None):
-        """Tells Keras what `quantize` calibrates in modes gptq and awq.
+        """Tell Keras what `quantize` calibrates in modes gptq and awq.
 
         Args:
             mode: string. Defaults to `None`.
@@ -222,7 +222,7 @@ class GPT3Backbone(CachedBackbone):
         }
 
     def quantize(self, mode=None, config=None, filters=None, **kwargs):
-        """Stores the weights in few bits: see `keras.Model.quantize`.
+        """Store the weights in few bits: see `keras.Model.quantize`.
 
         Modes gptq and awq leave the embeddings as they are; Keras cannot save
         such a model yet.
@@ -252,7 +252,7 @@ class GPT3Backbone(CachedBackbone):
         shard_optimizer=False,
         shard_weights=False,
     ):
-        """Makes a layout map that splits each matrix product over devices.
+        """Make a layout map that splits each matrix product over devices.
 
         The paper's "model parallelism within each matrix multiply" (section
         2.3), in the manner of Megatron-LM (Shoeybi et al. 2019): attention by
@@ -309,7 +309,7 @@ class GPT3Backbone(CachedBackbone):
 
     @classmethod
     def from_preset(cls, preset, load_weights=None, **kwargs):
-        """Builds a backbone from a shipped preset, a saved one or a checkpoint.
+        """Build a backbone from a shipped preset, a saved one or a checkpoint.
 
         Args:
             preset: string. See `GPT3.from_preset`; also a `"kaggle://"`

@@ -14,7 +14,7 @@ from keras_gpt3.parallel.variable_layouts import num_data_shards
 
 
 def check_input(model, x):
-    """Raises early what would fail late and at length inside Keras."""
+    """Raise early what would fail late and at length inside Keras."""
     _check_kind(x)
     backbone, preprocessor = model.backbone, model.preprocessor
     is_dataset = hasattr(x, "element_spec")
@@ -46,7 +46,7 @@ def check_input(model, x):
 
 
 def check_labels(x, y=None, sample_weight=None, class_weight=None, **kwargs):
-    """Raises at labels and weights that would be ignored, or misread."""
+    """Raise at labels and weights that would be ignored, or misread."""
     if class_weight is not None:
         raise ValueError(
             "class_weight must be None, for every token is a label. Received: "
@@ -77,7 +77,7 @@ def check_micro_batches(
     initial_epoch=0,
     **kwargs,
 ):
-    """Raises where the micro-batches of `fit` cannot divide a batch."""
+    """Raise where the micro-batches of `fit` cannot divide a batch."""
     size, parts = model.compiled_step.micro_batch_size, _num_parts(model)
     batches = [_rows(x)]
     if isinstance(x, (dict, list, tuple)) or hasattr(x, "shape"):
@@ -98,7 +98,7 @@ def check_micro_batches(
 
 
 def check_batch(model, x, y, sample_weight):
-    """Checks a batch of token ids, eagerly or as a part of a graph."""
+    """Check a batch of token ids, eagerly or as a part of a graph."""
     backbone = model.backbone
     _check_rectangular(x["token_ids"])
     token_ids = check_token_ids(x["token_ids"], backbone.vocabulary_size)
@@ -122,7 +122,7 @@ def is_text(x):
 
 
 def check_end(x, **steps):
-    """Raises where nothing ends the pass over a dataset; Keras would not."""
+    """Raise where nothing ends the pass over a dataset; Keras would not."""
     ((name, number),) = steps.items()
     if number is not None or keras.config.max_steps_per_epoch():
         return
@@ -135,7 +135,7 @@ def check_end(x, **steps):
 
 
 def _check_kind(x):
-    """Raises at data of a kind that keras-hub's models do not take."""
+    """Raise at data of a kind that keras-hub's models do not take."""
     is_plain = x is None or isinstance(x, (str, bytes, list, tuple, dict))
     if is_plain or hasattr(x, "shape") or hasattr(x, "map"):
         return
@@ -152,7 +152,7 @@ def _check_kind(x):
 
 
 def _check_rectangular(token_ids):
-    """Raises unless rows of ids, or their spec, are of one length."""
+    """Raise unless rows of ids, or their spec, are of one length."""
     is_ragged = type(token_ids).__name__.startswith("Ragged")
     if isinstance(token_ids, (list, tuple)):
         is_ragged = len({np.size(row) for row in token_ids}) > 1
@@ -165,7 +165,7 @@ def _check_rectangular(token_ids):
 
 
 def _refuse_keys(inputs, preprocessor):
-    """Raises for a dict that holds no token ids, and says what to pass."""
+    """Raise for a dict that holds no token ids, and say what to pass."""
     kinds, remedy = "a dict of token_ids and padding_mask", "Tokenize first."
     if preprocessor is not None:
         kinds = f"strings, or {kinds}"

@@ -11,7 +11,7 @@ from keras_gpt3.echoed_value import echoed
 
 
 def checked_optimizer(optimizer):
-    """Finds the optimizer, and raises if the step cannot drive it."""
+    """Find the optimizer, and raise if the step cannot drive it."""
     if optimizer is None or isinstance(optimizer, str) and optimizer == "auto":
         return optimizer
     from keras_gpt3.training.step.loss_scaling import check_optimizer
@@ -22,7 +22,7 @@ def checked_optimizer(optimizer):
 
 
 def check_loss_weights(loss, loss_weights):
-    """Raises where Keras would ignore the weights of losses."""
+    """Raise where Keras would ignore the weights of losses."""
     is_own = isinstance(loss, str) and loss == "auto"
     if loss_weights is not None and (loss is None or is_own):
         raise ValueError(
@@ -33,7 +33,7 @@ def check_loss_weights(loss, loss_weights):
 
 
 def of_logits(identifiers, module):
-    """Turns names of losses or metrics into those that take logits.
+    """Turn names of losses or metrics into those that take logits.
 
     A model returns logits, which Keras' cross-entropies by name would take for
     probabilities.
@@ -69,12 +69,12 @@ def _of_logits(identifier, module):
 
 @functools.cache
 def log_once(message):
-    """Warns in the log, the first time only."""
+    """Warn in the log, the first time only."""
     logging.getLogger("keras_gpt3").warning(message)
 
 
 def checked_sampler(sampler):
-    """Finds the sampler that `compile` was given, or that of a name."""
+    """Find the sampler that `compile` was given, or that of a name."""
     sampler = keras_hub.samplers.get(sampler)
     if not isinstance(sampler, keras_hub.samplers.Sampler):
         raise ValueError(

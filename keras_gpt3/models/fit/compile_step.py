@@ -29,7 +29,7 @@ def compile_step(
     layout=None,
     timeout=None,
 ):
-    """Compiles a step with AdamW for H100s, in a process of its own."""
+    """Compile a step with AdamW for H100s, in a process of its own."""
     if backend == "tensorflow" and tuple(mesh) != (1, 1):
         raise ValueError(
             "mesh must be (1, 1) on TensorFlow, whose replicas are compiled "
@@ -79,7 +79,7 @@ def compiler_environment(backend):
 def _compile(
     config, rows, length, dtype, rematerialization, micro_batch_size, **case
 ):
-    """Compiles a step here, on the Keras backend that this process has."""
+    """Compile a step here, on the Keras backend that this process has."""
     import keras
 
     from keras_gpt3.models.backbone.gpt3_backbone import GPT3Backbone
@@ -113,7 +113,7 @@ def _compile(
 
 
 def _distribution(devices, mesh, layout):
-    """Makes the scope of a mesh of several devices; of one there is none."""
+    """Make the scope of a mesh of several devices; of one there is none."""
     import keras
 
     from keras_gpt3.models.backbone.gpt3_backbone import GPT3Backbone

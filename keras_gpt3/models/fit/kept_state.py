@@ -15,7 +15,7 @@ class KeptState:
         self._state = None
 
     def updated_by(self, step_function):
-        """Makes one step tell what it returned."""
+        """Make one step tell what it returned."""
 
         def step(state, data):
             results, self._state = step_function(state, data)
@@ -24,7 +24,7 @@ class KeptState:
         return step
 
     def given_back_by(self, execution):
-        """Makes a few steps give the variables their values at an error."""
+        """Make a few steps give the variables their values at an error."""
 
         def execute(state, iterator):
             self._state = state
@@ -40,7 +40,7 @@ class KeptState:
 
 
 def _give_back(model, state, error):
-    """Assigns a state to the variables that Keras has emptied."""
+    """Assign a state to the variables that Keras has emptied."""
     pairs = _pairs(model, state)
     for variable, value in pairs:
         if not value.is_deleted():

@@ -15,7 +15,7 @@ from keras_gpt3.planning.preflight import check_training_fits
 
 
 def check_memory(model, x, batch_size=None):
-    """Raises if a step of `fit` cannot fit, as far as that can be foretold.
+    """Raise if a step of `fit` cannot fit, as far as that can be foretold.
 
     The planner knows the package's own loss, with all weights trained by Adam
     or SGD: on TensorFlow without a pipeline, on JAX on one accelerator. Of

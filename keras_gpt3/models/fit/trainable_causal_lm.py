@@ -47,7 +47,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         pipeline_stages=1,
         **kwargs,
     ):
-        """Configures training and sampling.
+        """Configure training and sampling.
 
         Without a loss or metrics, the step computes the mean cross-entropy
         over tokens, its exponential (the perplexity) and the accuracy in one
@@ -167,7 +167,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         return self._loss_tracker
 
     def fit(self, x=None, y=None, batch_size=None, *, callbacks=None, **kwargs):
-        """Trains the model; see `keras.Model.fit`.
+        """Train the model; see `keras.Model.fit`.
 
         Args:
             x: strings, a dict of `"token_ids"` and `"padding_mask"`, or a
@@ -284,7 +284,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             return super().predict(x, batch_size, **kwargs)
 
     def train_on_batch(self, x, y=None, sample_weight=None, **kwargs):
-        """Trains the model on one batch; see `keras.Model.train_on_batch`.
+        """Train the model on one batch; see `keras.Model.train_on_batch`.
 
         Args:
             x: strings, or a dict of `"token_ids"` and `"padding_mask"`.
@@ -302,7 +302,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         return super().train_on_batch(x, y, sample_weight, **kwargs)
 
     def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
-        """Evaluates one batch; see `keras.Model.test_on_batch`.
+        """Evaluate one batch; see `keras.Model.test_on_batch`.
 
         Args:
             x: as in `train_on_batch`, as are all that follow.
@@ -320,7 +320,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         return super().test_on_batch(x, y, sample_weight, **kwargs)
 
     def preprocess_samples(self, x, y=None, sample_weight=None):
-        """Turns strings into token ids; lets token ids pass, checked."""
+        """Turn strings into token ids; let token ids pass, checked."""
         if isinstance(x, dict) and "token_ids" in x:
             x, y, sample_weight = check_batch(self, x, y, sample_weight)
             return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
@@ -378,7 +378,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         return loss + sum(map(self._aggregate_additional_loss, self.losses))
 
     def make_train_function(self, force=False):
-        """Makes the function that `fit` and `train_on_batch` call."""
+        """Make the function that `fit` and `train_on_batch` call."""
         self.compiled_step.prepare_optimizer(self)
         return super().make_train_function(force)
 
@@ -403,7 +403,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         return super()._symbolic_build(iterator, data_batch)
 
     def forget_graphs(self):
-        """Drops all that was traced, and with it the weights that it holds.
+        """Drop all that was traced, and with it the weights that it holds.
 
         `compile` calls it before it moves weights.
         """
@@ -423,7 +423,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         return config
 
     def compile_from_config(self, config):
-        """Compiles a loaded model as it was when it was saved."""
+        """Compile a loaded model as it was when it was saved."""
         config = dict(config)
         sampler = keras_hub.samplers.deserialize(config.pop("sampler"))
         config = keras.saving.deserialize_keras_object(config)

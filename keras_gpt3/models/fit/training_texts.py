@@ -17,7 +17,7 @@ _INFINITE, _AUTOTUNE = -1, -1
 
 
 def packed_documents(model, x, batch_size=None, whole=False, count=True):
-    """Packs a dataset of documents into batches of full contexts."""
+    """Pack a dataset of documents into batches of full contexts."""
     preprocessor = model.preprocessor
     spec = getattr(x, "element_spec", None)
     if not isinstance(preprocessor, GPT3Preprocessor) or not _is_string(spec):
@@ -58,7 +58,7 @@ def packed_documents(model, x, batch_size=None, whole=False, count=True):
 
 
 def tell_of_lengths(model, x):
-    """Says in the log, once a model, how much of strings is cut or padding."""
+    """Say in the log, once a model, how much of strings is cut or padding."""
     preprocessor = model.preprocessor
     is_counted = (
         isinstance(preprocessor, GPT3Preprocessor)

@@ -20,7 +20,7 @@ class AnswerTexts:
         self._stop = tuple(string.encode() for string in stop)
 
     def decode(self, answers, strip_prompt=False):
-        """Decodes answers."""
+        """Decode answers."""
         texts = [found for found, _ in self._cut(answers)]
         if not strip_prompt:
             prompts = self._rows(answers.token_ids, self._prompt_mask)
@@ -89,7 +89,7 @@ _FIRST, _LATER = 1, 4
 
 
 def check_stream(model, inputs, request):
-    """Raises if an answer cannot be given piece by piece."""
+    """Raise if an answer cannot be given piece by piece."""
     if model.preprocessor is None:
         raise ValueError(
             "stream needs a preprocessor, which makes text of tokens. "
@@ -110,7 +110,7 @@ def check_stream(model, inputs, request):
 
 
 def text_pieces(model, batch, request, prefix=None):
-    """Yields the answer to one prompt while it is generated."""
+    """Yield the answer to one prompt while it is generated."""
     tokenizer = model.preprocessor.tokenizer
     pieces = TextPieces(request.stop)
     decoding = Decoding(model.decode_graphs(), batch, request, prefix)

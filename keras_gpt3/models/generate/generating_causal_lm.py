@@ -45,7 +45,7 @@ class GeneratingCausalLM(TrainableCausalLM):
         prefix=None,
         **sampling_options,
     ):
-        """Continues prompts with the sampler given to `compile`.
+        """Continue prompts with the sampler given to `compile`.
 
         Args:
             inputs: string or list of strings; without a preprocessor a dict
@@ -146,7 +146,7 @@ class GeneratingCausalLM(TrainableCausalLM):
         prefix=None,
         **sampling_options,
     ):
-        """Continues one prompt and gives the answer piece by piece.
+        """Continue one prompt and give the answer piece by piece.
 
         Pieces hold whole characters; what may turn out to begin a stop string
         is held back. Together they are what `generate` returns with
@@ -205,7 +205,7 @@ class GeneratingCausalLM(TrainableCausalLM):
         truncate=None,
         prefix=None,
     ):
-        """Looks for the likeliest answers, with the paper's settings.
+        """Look for the likeliest answers, with the paper's settings.
 
         Section 2.4 of Brown et al. 2020: "beam search with the same parameters
         as [RSR+19]: a beam width of 4 and a length penalty of alpha = 0.6".
@@ -257,7 +257,7 @@ class GeneratingCausalLM(TrainableCausalLM):
         return answers[0] if is_single else answers
 
     def prefix(self, text):
-        """Computes once what many prompts start with.
+        """Compute once what many prompts start with.
 
         Args:
             text: string, or without a preprocessor a list of token ids.
@@ -313,7 +313,7 @@ class GeneratingCausalLM(TrainableCausalLM):
         return self._decode_graphs
 
     def make_generate_function(self):
-        """Makes a function that continues batches, as keras-hub's models do.
+        """Make a function that continues batches, as keras-hub's models do.
 
         Returns:
             A callable of a dict of `"token_ids"` and `"padding_mask"`, and of
@@ -323,7 +323,7 @@ class GeneratingCausalLM(TrainableCausalLM):
         return self.generate_function
 
     def generate_step(self, inputs, stop_token_ids=None):
-        """Continues one batch of padded prompts, in one graph.
+        """Continue one batch of padded prompts, in one graph.
 
         Args:
             inputs: dict of `"token_ids"` and `"padding_mask"`, each of shape

@@ -50,7 +50,7 @@ class GenerationRequest:
         sampler=None,
         **sampling_options,
     ):
-        """Makes a request of arguments that a user passed."""
+        """Make a request of arguments that a user passed."""
         _check_lengths(model, max_length, max_new_tokens)
         if truncate not in (None, "left"):
             raise ValueError(f"{truncate}".join(TRUNCATE))
@@ -101,7 +101,7 @@ def _settings(sampler, options):
 
 
 def _check_copies(sampler, settings, count):
-    """Raises if a prompt's answers would all be the same."""
+    """Raise if a prompt's answers would all be the same."""
     if count == 1:
         return
     if settings is None and isinstance(sampler, BeamSampler):

@@ -44,7 +44,7 @@ class PromptBatch(typing.NamedTuple):
 
 
 def batch_of_texts(model, texts, request, prefix=()):
-    """Encodes prompts."""
+    """Encode prompts."""
     preprocessor = model.preprocessor
     prompts = preprocessor.prompt_ids(texts, add_start_token=not prefix)
     prompts = [[*prefix, *ids] for ids in prompts]
@@ -59,7 +59,7 @@ def batch_of_texts(model, texts, request, prefix=()):
 
 
 def batch_of_ids(model, inputs, request, prefix=()):
-    """Checks prompts that are given as token ids."""
+    """Check prompts that are given as token ids."""
     inputs = check_prompt(inputs)
     token_ids, padding_mask = inputs["token_ids"], inputs["padding_mask"]
     check_token_ids(token_ids, model.backbone.vocabulary_size)
@@ -106,7 +106,7 @@ def _padded(model, prompts, request, max_length, pad_token_id):
 
 
 def check_prompt(inputs):
-    """Brings a prompt of token ids to arrays and checks its form."""
+    """Bring a prompt of token ids to arrays and check its form."""
     if not isinstance(inputs, dict):
         raise ValueError(
             "A prompt must be a dict of token_ids and padding_mask where no "
@@ -144,7 +144,7 @@ def check_prompt(inputs):
 
 
 def prompt_texts(inputs):
-    """Brings prompts to a list of strings."""
+    """Bring prompts to a list of strings."""
     if isinstance(inputs, dict) and "token_ids" not in inputs:
         raise ValueError(
             "inputs must be a string or a list of strings. Received: a dict "
@@ -179,7 +179,7 @@ def prompt_texts(inputs):
 
 
 def prefix_ids(model, prefix):
-    """Brings a prefix to token ids."""
+    """Bring a prefix to token ids."""
     ids = np.asarray(prefix).tolist() if ops.is_tensor(prefix) else prefix
     if not isinstance(ids, (str, list, tuple, np.ndarray)):
         raise ValueError(
@@ -219,7 +219,7 @@ def encoded_entries(model, name, entries, add_start_token=False):
 
 
 def check_prefix(model, prefix):
-    """Raises unless a prefix was made by a model."""
+    """Raise unless a prefix was made by a model."""
     if prefix is None or getattr(prefix, "model", None) is model:
         return
     raise ValueError(
@@ -253,11 +253,11 @@ class PromptPrefix:
         return len(self.token_ids)
 
     def generate(self, inputs, *args, **kwargs):
-        """Continues prompts that start with the prefix."""
+        """Continue prompts that start with the prefix."""
         return self.model.generate(inputs, *args, prefix=self, **kwargs)
 
     def stream(self, inputs, *args, **kwargs):
-        """Continues a prompt that starts with the prefix, piece by piece."""
+        """Continue a prompt that starts with the prefix, piece by piece."""
         return self.model.stream(inputs, *args, prefix=self, **kwargs)
 
     def score(self, context, continuation, **kwargs):

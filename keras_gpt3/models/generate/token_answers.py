@@ -27,7 +27,7 @@ class TokenAnswers(typing.NamedTuple):
 
 
 def answer_tokens(graphs, batch, request, prefix=None, has_stopped=None):
-    """Continues prompts."""
+    """Continue prompts."""
     if chooses_stepwise(request):
         return _by_steps(graphs, batch, request, prefix, has_stopped)
     if isinstance(request.sampler, BeamSampler):
@@ -162,12 +162,12 @@ class Decoding:
         return self.index >= self.end or bool(ops.all(self._state.finished))
 
     def advance(self, count):
-        """Decides some more positions."""
+        """Decide some more positions."""
         end = min(self.index + count, self.end)
         self._state = self._loop(end, self._state, self._mask)
 
     def stop_rows(self, rows):
-        """Ends rows."""
+        """End rows."""
         finished = self._state.finished | ops.convert_to_tensor(rows, "bool")
         self._state = self._state._replace(finished=finished)
 
@@ -197,7 +197,7 @@ def cache_length(graphs, batch, request):
 
 
 def first_pass(graphs, batch, length, prefix=None, needs_states=True):
-    """Reads prompts as far as the shortest goes."""
+    """Read prompts as far as the shortest goes."""
     shortest, longest = int(batch.lengths.min()), int(batch.lengths.max())
     if prefix is None:
         prompts = batch.token_ids[:, :longest]

@@ -33,7 +33,7 @@ class AdaptedBackbone(keras_hub.models.Backbone):
         return ["query_key_value"]
 
     def enable_lora(self, rank, target_layer_names=None, lora_alpha=None):
-        """Freezes the backbone and adds low-rank adapters to some layers.
+        """Freeze the backbone and add low-rank adapters to some layers.
 
         Hu et al. 2021. Only the adapters are trained.
 
@@ -70,7 +70,7 @@ class AdaptedBackbone(keras_hub.models.Backbone):
             variable.trainable = id(variable) in parts
 
     def merge_lora(self):
-        """Adds the adapters to the kernels that they adapt, and removes them.
+        """Add the adapters to the kernels that they adapt, and remove them.
 
         Answers stay the same up to rounding. Compile the model anew to train
         it further: all weights are trainable.
@@ -102,7 +102,7 @@ class AdaptedBackbone(keras_hub.models.Backbone):
                 variable.trainable = True
 
     def save_lora_weights(self, filepath):
-        """Writes the adapters, and nothing else, to a file.
+        """Write the adapters, and nothing else, to a file.
 
         Args:
             filepath: string or path. It ends in `.lora.h5`.
@@ -113,7 +113,7 @@ class AdaptedBackbone(keras_hub.models.Backbone):
         save_lora_weights(self, filepath)
 
     def load_lora_weights(self, filepath):
-        """Reads adapters from a file; a backbone without any gets them first.
+        """Read adapters from a file; a backbone without any gets them first.
 
         Args:
             filepath: string or path, as `save_lora_weights` wrote it.

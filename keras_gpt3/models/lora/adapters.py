@@ -26,7 +26,7 @@ _PARTS = (
 
 
 def adaptable_layers(backbone):
-    """Lists the layers that Keras can adapt, each once."""
+    """List the layers that Keras can adapt, each once."""
     return [
         layer
         for layer in backbone._flatten_layers(include_self=False)
@@ -35,7 +35,7 @@ def adaptable_layers(backbone):
 
 
 def adapted_layers(backbone):
-    """Lists the layers with adapters: `lora_alpha / lora_rank * (a @ b)` is
+    """List the layers with adapters: `lora_alpha / lora_rank * (a @ b)` is
     added to their kernels.
     """
     layers = [x for x in adaptable_layers(backbone) if x.lora_enabled]
@@ -53,7 +53,7 @@ def adapter_parts(layer):
 
 
 def save_lora_weights(backbone, filepath):
-    """Writes the adapters of a backbone to a file, whole or not at all.
+    """Write the adapters of a backbone to a file, whole or not at all.
 
     It holds rank, alpha, the adapted layers and the two parts of each adapter:
     a small share of the model's own bytes.
@@ -82,7 +82,7 @@ def save_lora_weights(backbone, filepath):
 
 
 def load_lora_weights(backbone, filepath):
-    """Reads adapters from a file; a backbone without any gets them first.
+    """Read adapters from a file; a backbone without any gets them first.
 
     Nothing is changed unless the whole file fits.
     """
@@ -184,7 +184,7 @@ def _pairs(file):
 
 
 def _check_layers(backbone, pairs, settings, filepath):
-    """Raises unless the file's adapters fit layers of the backbone."""
+    """Raise unless the file's adapters fit layers of the backbone."""
     rank, targets = settings["rank"], set(settings["target_layer_names"])
     layers = adaptable_layers(backbone)
     if not targets.issubset(layer.name for layer in layers):

@@ -20,7 +20,7 @@ from keras_gpt3.reporting.progress import ProgressBar
 def export_to_transformers(
     model, folder, overwrite=False, max_shard_size="5GB", verbose="auto"
 ):
-    """Writes a model as a checkpoint in Hugging Face's layout.
+    """Write a model as a checkpoint in Hugging Face's layout.
 
     The tensors have the type of the variables, float32 in mixed precision;
     low-rank adapters are merged into them. One tensor at a time is in memory.
@@ -85,7 +85,7 @@ def _part(backbone, rule, part):
 
 
 def _write_tokenizer(preprocessor, max_length, folder):
-    """Writes the tokenizer's files, with the length that the model takes."""
+    """Write the tokenizer's files, with the length that the model takes."""
     preprocessor.export_to_transformers(folder)
     write_max_length(folder, max_length)
 
@@ -140,7 +140,7 @@ class LogitComparison:
 
 
 def check_installed():
-    """Raises unless torch and transformers are there."""
+    """Raise unless torch and transformers are there."""
     for name in ("torch", "transformers"):
         if importlib.util.find_spec(name) is None:
             raise ImportError(
@@ -150,7 +150,7 @@ def check_installed():
 
 
 def compare_with_transformers(model, folder, dtype="float32"):
-    """Compares a model with a checkpoint in transformers' eager attention.
+    """Compare a model with a checkpoint in transformers' eager attention.
 
     Both compute in float32, on random token ids.
     """
@@ -185,7 +185,7 @@ def compare_with_transformers(model, folder, dtype="float32"):
 
 @contextlib.contextmanager
 def _no_progress_bars(logging):
-    """Hides transformers' bars, in a load of seconds."""
+    """Hide transformers' bars, in a load of seconds."""
     were_there = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:

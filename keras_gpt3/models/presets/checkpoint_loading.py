@@ -24,7 +24,7 @@ _logger = logging.getLogger("keras_gpt3")
 
 
 def load_checkpoint(cls, folder, load_weights, overrides):
-    """Builds the backbone that a checkpoint holds.
+    """Build the backbone that a checkpoint holds.
 
     The weights go from the files into the variables a piece at a time, so
     that the most memory is little more than the model's own.
@@ -70,7 +70,7 @@ PIECE_BYTES = 2 * 2**20
 
 
 def stream_weight(variable, rule, weights, piece_bytes=PIECE_BYTES):
-    """Fills a variable from the tensors that hold it."""
+    """Fill a variable from the tensors that hold it."""
     dtype = keras.backend.standardize_dtype(variable.dtype)
 
     def parts():
@@ -91,7 +91,7 @@ def stream_weight(variable, rule, weights, piece_bytes=PIECE_BYTES):
 
 
 def _placed(rule, array, places, before):
-    """Cuts an array where its neighbours are none on our last axis.
+    """Cut an array where its neighbours are none on our last axis.
 
     Yields pairs for `fill_variable`; `before` is the slice of the first of two
     axes.
@@ -107,7 +107,7 @@ def _placed(rule, array, places, before):
 
 
 def pieces(weights, name, piece_bytes=PIECE_BYTES):
-    """Reads a tensor some rows at a time."""
+    """Read a tensor some rows at a time."""
     shape = weights.shapes[name]
     # 4 bytes a number; whatever is stored, the order of magnitude is right.
     step = max(1, piece_bytes // (4 * math.prod(shape[1:])))
@@ -118,7 +118,7 @@ def pieces(weights, name, piece_bytes=PIECE_BYTES):
 
 
 def check_tied(weights, head, embedding):
-    """Raises unless the output head holds what the token embedding holds."""
+    """Raise unless the output head holds what the token embedding holds."""
     for start, rows in pieces(weights, head):
         same = weights.read(embedding, start, start + len(rows))
         if not np.array_equal(rows, same):
@@ -130,7 +130,7 @@ def check_tied(weights, head, embedding):
 
 
 def _check_numbers(rows, name):
-    """Raises at integers, NaN and infinity."""
+    """Raise at integers, NaN and infinity."""
     if rows.dtype.kind not in "fV":  # V is bfloat16.
         raise ValueError(
             f"Weights must be floating-point numbers. Received: {name} of type "
@@ -168,7 +168,7 @@ def _cast(rows, dtype, name):
 
 
 def fill_variable(variable, parts):
-    """Sets a variable from parts that together cover it.
+    """Set a variable from parts that together cover it.
 
     On TensorFlow each part is written into the variable's own memory, that of
     every replica. Other backends have no such operation: they get the whole
@@ -186,7 +186,7 @@ def fill_variable(variable, parts):
 
 
 def _assign_in_place(variable, slices, array):
-    """Writes into the memory of a variable, or of each of its replicas."""
+    """Write into the memory of a variable, or of each of its replicas."""
     import tensorflow as tf
 
     value = variable.value

@@ -16,7 +16,7 @@ _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
 def read_checkpoint_tokenizer(folder):
-    """Reads the tokenizer of a checkpoint that must have one.
+    """Read the tokenizer of a checkpoint that must have one.
 
     In transformers, `generate` stops where `generation_config.json` or
     `config.json` says; here it stops at the tokenizer's end token. A warning
@@ -35,7 +35,7 @@ def read_checkpoint_tokenizer(folder):
 
 
 def read_special_token_ids(folder):
-    """Reads the ids that a checkpoint's configs name, as transformers does."""
+    """Read the ids that a checkpoint's configs name, as transformers does."""
     path, ids, _ = _special_token_ids(pathlib.Path(folder))
     known = {
         name: [id for id in _as_ids(path, name, value) if id >= 0]
@@ -102,7 +102,7 @@ def _as_ids(path, name, ids):
 
 
 def checkpoint_context(folder):
-    """Reads how many tokens a checkpoint's model takes."""
+    """Read how many tokens a checkpoint's model takes."""
     config = read_config_json(folder)
     arguments = family_of(config).backbone_arguments(config)
     return arguments["max_sequence_length"]

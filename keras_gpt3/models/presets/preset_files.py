@@ -29,14 +29,14 @@ _MOST_SHOWN = 200
 
 
 def check_plain_files(folder):
-    """Raises at a device, a pipe, or a link out of a folder of either
+    """Raise at a device, a pipe, or a link out of a folder of either
     format.
     """
     check_folder_files(folder, {*KERAS_FILES, *CHECKPOINT_FILES})
 
 
 def check_configs(folder):
-    """Raises unless the configs of a folder in Keras' format can be objects."""
+    """Raise unless the configs of a folder in Keras' format can be objects."""
     for path in (pathlib.Path(folder, name) for name in _CONFIGS):
         if not path.is_file():
             continue
@@ -80,7 +80,7 @@ def has_weights(folder, load_weights):
 
 
 def _check_arrays(folder, name):
-    """Raises unless a file of Keras' weights holds what it states."""
+    """Raise unless a file of Keras' weights holds what it states."""
     import h5py
 
     path = folder / name
@@ -98,7 +98,7 @@ def _check_arrays(folder, name):
 
 @contextlib.contextmanager
 def damage_named(preset):
-    """Makes what Keras meets in the files of a preset one line."""
+    """Make what Keras meets in the files of a preset one line."""
     try:
         yield
     except ValueError as error:
@@ -116,7 +116,7 @@ def damage_named(preset):
 
 
 def check_finite(backbone, preset):
-    """Raises at NaN or infinity in weights that were loaded."""
+    """Raise at NaN or infinity in weights that were loaded."""
     for variable in backbone.weights:
         if keras.backend.standardize_dtype(variable.dtype) not in _FLOATS:
             continue  # Those of a quantized layer are integers.
@@ -145,7 +145,7 @@ _MODEL_FILES = (".keras", ".h5")
 
 
 def check_preset(preset):
-    """Raises unless a preset is shipped, a handle, or a folder with a
+    """Raise unless a preset is shipped, a handle, or a folder with a
     config.
     """
     if "://" in preset or preset_loader.is_shipped(preset):
@@ -182,7 +182,7 @@ def check_preset(preset):
 
 
 def foreign_format(preset):
-    """Makes the error for a preset of another library."""
+    """Make the error for a preset of another library."""
     return ValueError(
         "preset must be in Keras' or Hugging Face's format, with a "
         "registered_name or a model_type in its config.json. Received: "
@@ -192,7 +192,7 @@ def foreign_format(preset):
 
 
 def check_scheme(preset):
-    """Raises at an address that is no handle, and says which was meant."""
+    """Raise at an address that is no handle, and say which was meant."""
     scheme, mark, rest = preset.partition("://")
     if not mark or scheme in _SCHEMES:
         return
@@ -217,7 +217,7 @@ def check_scheme(preset):
 
 
 def hdf5_arrays(file):
-    """Lists the arrays of a file, unread."""
+    """List the arrays of a file, unread."""
     import h5py
 
     found, groups, seen = {}, [("", file)], set()

@@ -39,7 +39,7 @@ _FOREIGN_TOKENIZERS = ("spiece.model", "tokenizer.model")
 
 
 def load_backbone(cls, preset, load_weights, overrides):
-    """Builds the backbone that a preset describes."""
+    """Build the backbone that a preset describes."""
     check_known_arguments(cls, overrides)
     preset = resolve_preset(preset, load_weights)
     build = {
@@ -64,7 +64,7 @@ class ResolvedPreset(str):
 
 
 def resolve_preset(preset, load_weights=None):
-    """Finds out what a preset is, once a call; a resolved one stays.
+    """Find out what a preset is, once a call; a resolved one stays.
 
     Downloads what is on the Hugging Face hub.
     """
@@ -94,7 +94,7 @@ def resolve_preset(preset, load_weights=None):
 
 
 def stored_token_ids(preset, vocabulary_size):
-    """Reads the special ids of a model that may lack a tokenizer."""
+    """Read the special ids of a model that may lack a tokenizer."""
     if preset.format == SHIPPED:
         return {}
     if preset.format == CHECKPOINT:
@@ -214,7 +214,7 @@ _KERAS_ARGUMENTS = {"name", "trainable"}
 
 
 def check_known_arguments(cls, arguments, also=()):
-    """Raises at an argument that a constructor does not name.
+    """Raise at an argument that a constructor does not name.
 
     Keras' functional models and keras-hub's loaders drop unknown arguments in
     silence, a misspelt one too.

@@ -47,7 +47,7 @@ _MARK = "<!-- Written by save_to_preset. Drop this line to keep your edits. -->"
 
 
 def model_card(model, title="A GPT-3 model", license=None, source=None):
-    """Describes a model as its page on a hub should.
+    """Describe a model as its page on a hub should.
 
     GPT-3's weights were never published, and the card says so: what was
     trained, and on what, is for its author to tell.
@@ -80,7 +80,7 @@ def model_card(model, title="A GPT-3 model", license=None, source=None):
 
 
 def write_model_card(model, folder, **details):
-    """Writes a card into a folder, unless its author wrote one."""
+    """Write a card into a folder, unless its author wrote one."""
     path = pathlib.Path(folder) / CARD_FILE
     # Another encoding is its author's affair.
     if path.exists() and _MARK not in path.read_text("utf-8", "replace"):
@@ -151,7 +151,7 @@ _FORMS = {
 
 
 def upload_preset(uri, preset):
-    """Uploads a folder that `save_to_preset` wrote.
+    """Upload a folder that `save_to_preset` wrote.
 
     As `keras_hub.upload_preset`, except that the page of a new repository on
     Hugging Face's hub is the folder's own `README.md`, which keras-hub would
@@ -195,7 +195,7 @@ def upload_preset(uri, preset):
 
 
 def _check_uri(uri):
-    """Raises unless a hub could take it for a name."""
+    """Raise unless a hub could take it for a name."""
     if not isinstance(uri, str) or not uri.startswith(tuple(_FORMS)):
         raise ValueError(
             "uri must begin with 'hf://' or 'kaggle://'. Received: "
@@ -213,7 +213,7 @@ def _check_uri(uri):
 
 @contextlib.contextmanager
 def _errors_in_one_line(uri):
-    """Turns the errors of the hubs' libraries into one of our own."""
+    """Turn the errors of the hubs' libraries into one of our own."""
     try:
         yield
     except _errors_of_hubs() as error:
@@ -240,7 +240,7 @@ def _errors_of_hubs():
 
 
 def _upload_card(handle, card):
-    """Makes the card the first file of a repository that has none.
+    """Make the card the first file of a repository that has none.
 
     keras-hub writes its own over the folder's, and deletes it afterwards,
     unless the repository has a card already.

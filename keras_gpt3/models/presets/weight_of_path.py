@@ -6,13 +6,13 @@ from keras_gpt3.preset_loader import SWITCHES
 
 
 def weight_of_path(backbone, path):
-    """Finds a weight where its path says."""
+    """Find a weight where its path says."""
     layer, attribute = _owner(backbone, path)
     return getattr(layer, attribute)
 
 
 def variable_of_path(backbone, path):
-    """Finds the variable that a weight is stored in, to fill it."""
+    """Find the variable that a weight is stored in, to fill it."""
     layer, attribute = _owner(backbone, path)
     if isinstance(layer, PaddedEmbedding):
         return layer.all_rows
@@ -36,7 +36,7 @@ def _owner(backbone, path):
 
 
 def check_stored_shapes(saved, overrides):
-    """Raises if an override changes the shape of a stored weight."""
+    """Raise if an override changes the shape of a stored weight."""
     saved = SWITCHES | saved  # An older preset does not name them.
     changed = [
         name

@@ -10,7 +10,7 @@ from keras_gpt3.tokenization.text_check import truncate_left
 
 
 def continuation_pairs(model, context, continuation, follows_prefix=False):
-    """Brings what `GPT3.score` takes to pairs of lists of ids.
+    """Bring what `GPT3.score` takes to pairs of lists of ids.
 
     Both sides are encoded apart. An empty context becomes the end of text,
     which stands before each document in training; a preprocessor that adds a
@@ -43,7 +43,7 @@ def continuation_pairs(model, context, continuation, follows_prefix=False):
 def fit_to_window(
     pairs, max_sequence_length, truncate=None, num_before=0, preprocessor=None
 ):
-    """Checks that pairs fit into the context window, or makes them fit.
+    """Check that pairs fit into the context window, or make them fit.
 
     The last token is only predicted, never read, so that a pair may have one
     token more than the window.

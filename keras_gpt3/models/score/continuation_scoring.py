@@ -195,7 +195,7 @@ class ContinuationScore:
 
 
 def hidden_states(graphs, backbone, inputs):
-    """Runs a backbone in a graph, which is traced once for each shape."""
+    """Run a backbone in a graph, which is traced once for each shape."""
 
     def forward(token_ids, padding_mask):
         inputs = {"token_ids": token_ids, "padding_mask": padding_mask}
@@ -210,7 +210,7 @@ def hidden_states(graphs, backbone, inputs):
 
 
 def head_scores(graphs, backbone, states, places, token_ids, top_n):
-    """Runs the head where tokens are predicted, and nowhere else.
+    """Run the head where tokens are predicted, and nowhere else.
 
     TensorFlow runs its operations as they come. JAX would compile each of them
     for each number of tokens: there the whole is compiled, for a few numbers.

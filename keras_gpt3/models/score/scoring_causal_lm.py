@@ -118,7 +118,7 @@ class ScoringCausalLM(GeneratingCausalLM):
 
 
 def token_form(context, continuation, token_ids, padding_mask):
-    """Reads the first two arguments as keras-hub's, if that is what
+    """Read the first two arguments as keras-hub's, if that is what
     they are.
     """
     is_mask = _is_mask(continuation)
@@ -147,7 +147,7 @@ def token_form(context, continuation, token_ids, padding_mask):
 
 
 def check_left_out(arguments, scored):
-    """Raises if an argument of the other form is given."""
+    """Raise if an argument of the other form is given."""
     parameters = inspect.signature(ScoringCausalLM.score).parameters
     for name, value in arguments.items():
         default = parameters[name].default

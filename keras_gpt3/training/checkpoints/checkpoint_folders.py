@@ -39,7 +39,7 @@ def step_folder(root, step):
 
 
 def step_folders(root):
-    """Finds the folders of all checkpoints, complete or damaged."""
+    """Find the folders of all checkpoints, complete or damaged."""
     found = {}
     for path in _entries(root):
         hidden = _HIDDEN.fullmatch(path.name)
@@ -62,14 +62,14 @@ def temporary_folder(root, step, process_id):
 
 
 def make_temporary(folder):
-    """Makes a temporary folder; what has its name, in a bucket, goes."""
+    """Make a temporary folder; what has its name, in a bucket, goes."""
     if not is_local(folder) and folder.exists():
         remove_folder(folder)
     folder.mkdir(parents=True)
 
 
 def discard_temporary(folder):
-    """Removes what is left of a temporary folder."""
+    """Remove what is left of a temporary folder."""
     if is_local(folder):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -97,7 +97,7 @@ def publish(temporary, final):
 
 
 def remove_folder(folder):
-    """Removes a checkpoint; a kill on the way leaves none that looks whole."""
+    """Remove a checkpoint; a kill on the way leaves none that looks whole."""
     if not is_local(folder):
         (folder / MANIFEST_NAME).unlink(missing_ok=True)
         folder.rmtree()
@@ -112,7 +112,7 @@ def remove_folder(folder):
 
 
 def remove_leftovers(root):
-    """Removes what processes left that were killed while they wrote.
+    """Remove what processes left that were killed while they wrote.
 
     A replaced checkpoint gets its name back if no other has it. The caller
     ensures that nothing else of its own process writes here.
@@ -159,7 +159,7 @@ def _entries(root):
 
 
 def _sync_folder(folder):
-    """Brings the names in a folder to the disk."""
+    """Bring the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -70,7 +70,7 @@ class Checkpointer:
     # === Writing ===
 
     def begin_save(self, step, arrays, metadata, metric=None):
-        """Begins to write a checkpoint; waits only for the one before it."""
+        """Begin to write a checkpoint; wait only for the one before it."""
         if self._is_closed:
             raise ValueError(
                 "Checkpoints can be saved only until close. Received: "
@@ -106,7 +106,7 @@ class Checkpointer:
                 _ONE_WRITER.release()
 
     def _complete(self, temporary, complete, manifest):
-        """Makes a checkpoint of its arrays, and removes old ones."""
+        """Make a checkpoint of its arrays, and remove old ones."""
         step, *_ = manifest
         try:
             complete()
@@ -125,19 +125,19 @@ class Checkpointer:
             _ONE_WRITER.release()
 
     def wait(self):
-        """Waits until what is under way is written."""
+        """Wait until what is under way is written."""
         if self._under_way is not None:
             self._under_way.result()
             self._under_way = None
 
     def close(self):
-        """Waits until what is under way is written, and ends the thread."""
+        """Wait until what is under way is written, and end the thread."""
         self._is_closed = True
         self.wait()
         self._thread.shutdown()
 
     def finish(self, step):
-        """Waits until the checkpoint of a step is there, the last of a run."""
+        """Wait until the checkpoint of a step is there, the last of a run."""
         self.wait()
         if self._is_first and self.latest_step != step:
             raise RuntimeError(
@@ -157,7 +157,7 @@ class Checkpointer:
             checkpoint_folders.remove_folder(folders[step])
 
     def _try(self, remove, argument):
-        """Removes something; what cannot be removed stops no checkpoint."""
+        """Remove something; what cannot be removed stops no checkpoint."""
         try:
             remove(argument)
         except OSError as error:
@@ -169,7 +169,7 @@ class Checkpointer:
             )
 
     def _fail(self, step, temporary, error):
-        """Counts and logs that a checkpoint could not be written."""
+        """Count and log that a checkpoint could not be written."""
         self.num_failed += 1
         if self._is_first:
             checkpoint_folders.discard_temporary(temporary)
@@ -225,7 +225,7 @@ class Checkpointer:
         return dict(sorted(metrics.items()))
 
     def find(self, step=None):
-        """Finds the newest sound checkpoint, or that of one step.
+        """Find the newest sound checkpoint, or that of one step.
 
         Returns its folder and manifest, or `None` if there is no checkpoint.
         """

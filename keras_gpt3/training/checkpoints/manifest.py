@@ -39,7 +39,7 @@ class CheckpointManifest:
 
     @classmethod
     def of_now(cls, step, metric, metadata, arrays_format, arrays, files):
-        """Makes the manifest of a checkpoint that is being written.
+        """Make the manifest of a checkpoint that is being written.
 
         `arrays` are described, as by `described`.
         """
@@ -55,7 +55,7 @@ class CheckpointManifest:
         return cls(step, metric, metadata, name, arrays, files, versions, now)
 
     def write(self, folder):
-        """Writes `manifest.json`, and brings it to the disk."""
+        """Write `manifest.json`, and bring it to the disk."""
         fields = {
             "format_version": FORMAT_VERSION,
             **dataclasses.asdict(self),
@@ -71,7 +71,7 @@ class CheckpointManifest:
 
     @classmethod
     def read(cls, folder):
-        """Reads and checks `manifest.json`."""
+        """Read and check `manifest.json`."""
         path = folder / MANIFEST_NAME
         check_regular_file(path)
         try:
@@ -149,7 +149,7 @@ def _changed(path, reason):
 
 
 def seal_files(folder, has_checksums=True):
-    """Brings a folder's files to the disk; returns their sizes and checksums.
+    """Bring a folder's files to the disk; return their sizes and checksums.
 
     Files in a bucket, which are addressed by `etils.epath`, are there already.
     """

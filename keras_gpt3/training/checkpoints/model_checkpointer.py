@@ -32,7 +32,7 @@ class ModelCheckpointer(Checkpointer):
         self.last_step = None
 
     def save(self, step, metadata, metric=None):
-        """Begins to save the model, when its values are on the host."""
+        """Begin to save the model, when its values are on the host."""
         self.last_step = step
         if not (self._is_first or self._format.is_distributed):
             return
@@ -46,7 +46,7 @@ class ModelCheckpointer(Checkpointer):
         )
 
     def restore(self, step=None):
-        """Restores the newest sound checkpoint, or one; returns its manifest.
+        """Restore the newest sound checkpoint, or one; return its manifest.
 
         Nothing is assigned unless all of it fits.
         """
@@ -61,7 +61,7 @@ class ModelCheckpointer(Checkpointer):
         return None if found is None else found[1]
 
     def check_folder(self, step):
-        """Raises at checkpoints of another run, or of steps after this one."""
+        """Raise at checkpoints of another run, or of steps after this one."""
         steps = self.steps()
         if not steps:
             return
@@ -95,7 +95,7 @@ class ModelCheckpointer(Checkpointer):
         return found
 
     def _check(self, folder, manifest):
-        """Raises unless a checkpoint is one of this run and of this model."""
+        """Raise unless a checkpoint is one of this run and of this model."""
         saved = manifest.metadata.get("identity", {})
         found = differences(saved, self._identity)
         if found:
@@ -172,7 +172,7 @@ def flat(value, prefix=""):
 
 
 def check_shapes(variables, shapes, folder, padded_rows=None):
-    """Raises unless a checkpoint has each variable.
+    """Raise unless a checkpoint has each variable.
 
     Axes may differ beyond `padded_rows`, those of the vocabulary.
     """

@@ -10,7 +10,7 @@ _BYTES_AT_A_TIME = 2**30
 
 
 def import_orbax():
-    """Imports Orbax, which writes and reads arrays by the parts of devices."""
+    """Import Orbax, which writes and read arrays by the parts of devices."""
     require_backend(
         "jax",
         "A sharded checkpoint",
@@ -51,14 +51,14 @@ class OrbaxFormat:
         return {name: variable.value for name, variable in variables.items()}
 
     def begin_write(self, folder, arrays):
-        """Copies values to the host; returns what waits until they are written.
+        """Copy values to the host; return what waits until they are written.
 
         The next step of training may take their place on the devices.
         """
         return import_orbax().save_async(_path(folder), arrays).result
 
     def restore(self, folder, variables):
-        """Reads the values of variables, each device its own part."""
+        """Read the values of variables, each device its own part."""
         parts = list(_parts(variables))
         for number, part in enumerate(parts, start=1):
             try:
@@ -80,7 +80,7 @@ def _path(folder):
 
 
 def _parts(variables):
-    """Yields the variables by so many that a device can hold them twice."""
+    """Yield the variables by so many that a device can hold them twice."""
     part, part_bytes = {}, 0
     for name, variable in variables.items():
         value = variable.value

@@ -71,7 +71,7 @@ class RunCheckpoints(Checkpointer):
         self._is_first = True  # Whoever passes arrays wants them written.
 
     def save(self, step, arrays, metadata, metric=None):
-        """Begins to write a checkpoint; waits only for the one before it.
+        """Begin to write a checkpoint; wait only for the one before it.
 
         One of the same step that is there is replaced once the new one is
         whole. Leaving Python by its normal end completes what is under way.
@@ -94,7 +94,7 @@ class RunCheckpoints(Checkpointer):
         self.begin_save(int(step), arrays, metadata, metric)
 
     def restore(self, step=None):
-        """Reads the newest sound checkpoint, or that of one step.
+        """Read the newest sound checkpoint, or that of one step.
 
         Every byte is compared with its checksum. Damaged checkpoints newer
         than the one that is read are named in the log.
@@ -157,7 +157,7 @@ class RestoredCheckpoint:
 
 
 def check_arrays(arrays):
-    """Raises unless TensorFlow writes and reads back these very arrays."""
+    """Raise unless TensorFlow writes and read back these very arrays."""
     if not isinstance(arrays, dict) or not arrays:
         raise ValueError(
             "arrays must be a dict with at least one array. Received: "
@@ -194,7 +194,7 @@ def _is_storable(dtype):
 
 
 def check_metadata(metadata):
-    """Raises unless metadata can be JSON; returns a copy of it."""
+    """Raise unless metadata can be JSON; return a copy of it."""
     reason = f"of type {type(metadata).__name__}"
     try:
         text = json.dumps(metadata, allow_nan=False)
@@ -209,7 +209,7 @@ def check_metadata(metadata):
 
 
 def check_metric(metric):
-    """Raises unless a metric orders checkpoints; returns it as a float."""
+    """Raise unless a metric orders checkpoints; return it as a float."""
     if metric is None:
         return None
     is_number = isinstance(metric, numbers.Real)

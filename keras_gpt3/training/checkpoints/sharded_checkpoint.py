@@ -118,7 +118,7 @@ class ShardedCheckpoint(keras.callbacks.Callback):
 
 
 def restore_sharded_checkpoint(model, directory, step=None):
-    """Restores what a `ShardedCheckpoint` saved: weights, optimizer, seeds.
+    """Restore what a `ShardedCheckpoint` saved: weights, optimizer, seeds.
 
     Every device reads its own part, on the mesh that the model has now: it
     may be another than that of the checkpoint, or none. A run that resumes

@@ -28,7 +28,7 @@ class TensorFlowFormat:
         return {"tensorflow": tf.__version__}
 
     def snapshot(self, variables):
-        """Copies the values of variables to the host."""
+        """Copy the values of variables to the host."""
         # A copy: on a CPU an array may share the variable's memory.
         return {
             name: np.array(keras.ops.convert_to_numpy(variable))
@@ -36,18 +36,18 @@ class TensorFlowFormat:
         }
 
     def begin_write(self, folder, arrays):
-        """Returns what writes the arrays, to be called in the background."""
+        """Return what writes the arrays, to be called in the background."""
         return lambda: write_arrays(folder, arrays)
 
     def restore(self, folder, variables):
-        """Reads the values of variables, for all replicas of this worker."""
+        """Read the values of variables, for all replicas of this worker."""
         arrays = read_arrays(folder, variables)
         for name, variable in variables.items():
             variable.assign(arrays[name])
 
 
 def write_arrays(folder, arrays, part_bytes=_PART_BYTES):
-    """Writes arrays, in parts that bound the memory that it takes."""
+    """Write arrays, in parts that bound the memory that it takes."""
     import tensorflow as tf
 
     prefixes = []
@@ -69,7 +69,7 @@ def write_arrays(folder, arrays, part_bytes=_PART_BYTES):
 
 
 def read_arrays(folder, names):
-    """Reads arrays back, each with the dtype and shape it was written with."""
+    """Read arrays back, each with the dtype and shape it was written with."""
     import tensorflow as tf
 
     reader = tf.train.load_checkpoint(os.path.join(folder, _PREFIX))
@@ -78,7 +78,7 @@ def read_arrays(folder, names):
 
 
 def _parts(arrays, part_bytes):
-    """Yields lists of names of arrays that fit into a part together."""
+    """Yield lists of names of arrays that fit into a part together."""
     names, num_bytes = [], 0
     for name, array in arrays.items():
         if names and num_bytes + array.nbytes > part_bytes:

@@ -18,7 +18,7 @@ from keras_gpt3.training.step.loss_scaling import check_weights
 
 
 def finetune(model, examples, recipe=None, validation=None, verbose="auto"):
-    """Trains a model on pairs, with the loss on the completions only.
+    """Train a model on pairs, with the loss on the completions only.
 
     With validation pairs, the weights at the end are those of the epoch with
     the lowest validation loss, each pair by itself, else those of the last
@@ -145,7 +145,7 @@ class BestWeights:
         self._epoch, self._loss, self._values = None, None, None
 
     def consider(self, epoch, loss):
-        """Keeps the weights of now, if there is no better loss."""
+        """Keep the weights of now, if there is no better loss."""
         if loss is None or self._loss is None or loss < self._loss:
             self._epoch, self._loss = epoch, loss
             if loss is not None:
@@ -153,7 +153,7 @@ class BestWeights:
                 self._values = [np.array(v) for v in self._variables]
 
     def restore(self):
-        """Brings back what was kept."""
+        """Bring back what was kept."""
         if self._values is not None:
             for variable, value in zip(
                 self._variables, self._values, strict=True
@@ -205,7 +205,7 @@ _logger = logging.getLogger("keras_gpt3")
 
 
 def check_arguments(examples, recipe, validation=None):
-    """Raises unless the arguments of `finetune` are of its types."""
+    """Raise unless the arguments of `finetune` are of its types."""
     encoded = {"examples": examples}
     if validation is not None:
         encoded["validation"] = validation
@@ -225,7 +225,7 @@ def check_arguments(examples, recipe, validation=None):
 
 
 def check_trainable(model, recipe):
-    """Raises if a model cannot be trained as a recipe says."""
+    """Raise if a model cannot be trained as a recipe says."""
     require_backend("tensorflow", "Fine-tuning", "Use model.fit there.")
     backbone = model.backbone
     _check_adapters(backbone.lora_settings, recipe)
@@ -239,7 +239,7 @@ def check_trainable(model, recipe):
 
 
 def check_finite(model, record, epoch):
-    """Raises if a loss of an epoch, or a weight after it, is not finite."""
+    """Raise if a loss of an epoch, or a weight after it, is not finite."""
     wrong = [
         f"{name}={record[name]}"
         for name in ("loss", "val_loss")
@@ -259,7 +259,7 @@ def check_finite(model, record, epoch):
 
 
 def _check_adapters(found, recipe):
-    """Raises if a model's adapters are not those that a recipe trains."""
+    """Raise if a model's adapters are not those that a recipe trains."""
     if found is None or found["rank"] == recipe.lora_rank:
         return
     raise ValueError(
@@ -270,7 +270,7 @@ def _check_adapters(found, recipe):
 
 
 def _check_stored_type(backbone):
-    """Raises, or warns, where steps are lost in the rounding of weights."""
+    """Raise, or warn, where steps are lost in the rounding of weights."""
     policy = backbone.dtype_policy
     mode = backbone.token_embedding.quantization_mode
     if mode is not None:

@@ -17,7 +17,7 @@ HISTORY, CURVES = "history.json", "curves.png"
 
 
 def check_can_be_written(model, recipe, adapter_only=False):
-    """Raises where what is to be written will not be there after training."""
+    """Raise where what is to be written will not be there after training."""
     if adapter_only and not recipe.lora_rank:
         raise ValueError(
             "adapter_only must come with a lora_rank of at least 1. Received: "
@@ -38,7 +38,7 @@ def check_can_be_written(model, recipe, adapter_only=False):
 def write_finetuned(
     model, folder, history, recipe, adapter_only=False, settings=None
 ):
-    """Writes a fine-tuned model, its history and its curves.
+    """Write a fine-tuned model, its history and its curves.
 
     The folder appears under its name when it is whole. It holds `preset` for
     `GPT3.from_preset`, `adapter.lora.h5` for
@@ -57,7 +57,7 @@ def write_finetuned(
 
 
 def _write_model(model, folder, adapter_only):
-    """Writes what was trained; returns the names of what it wrote."""
+    """Write what was trained; return the names of what it wrote."""
     names = []
     if model.backbone.lora_settings is not None:
         names.append(ADAPTER)
@@ -72,7 +72,7 @@ def _write_model(model, folder, adapter_only):
 
 
 def plot_finetuning(history, path=None):
-    """Draws losses and learning rate over the steps."""
+    """Draw losses and learning rate over the steps."""
     steps = np.arange(1, len(history.loss) + 1)
     loss = noisy_curve(steps, np.array(history.loss), "training")
     rate = Curve(steps, np.array(history.learning_rate))

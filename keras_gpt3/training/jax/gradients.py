@@ -62,7 +62,7 @@ def batch_gradients(model, trainable, non_trainable, batch, gradient_scale):
 
 
 def _each_part(compute, variables):
-    """Makes a function of a micro-batch take one of each part, (S, R, T).
+    """Make a function of a micro-batch take one of each part, (S, R, T).
 
     Sums and gradients get a first axis S.
     """
@@ -83,7 +83,7 @@ def _each_part(compute, variables):
 
 
 def _sum_over_parts(compute, variables):
-    """Makes a function of a micro-batch take and add up one of each part.
+    """Make a function of a micro-batch take and add up one of each part.
 
     For weights that are spread over the devices of the parts: each gradient is
     added up as it comes, and a device keeps no more than its share of it.
@@ -98,7 +98,7 @@ def _sum_over_parts(compute, variables):
 
 
 def _in_micro_batches(compute, size, axis):
-    """Makes a function of a micro-batch take rows of a size at a time."""
+    """Make a function of a micro-batch take rows of a size at a time."""
 
     def split(x):
         """(S, N R, T) to (N, S, R, T), or without S."""
@@ -189,7 +189,7 @@ def sums_from_logits(logits, y, weights):
 
 
 def output_table(backbone):
-    """Reads the weights of the tied output head, rows of padding included."""
+    """Read the weights of the tied output head, rows of padding included."""
     embedding = backbone.token_embedding
     if isinstance(embedding, PaddedEmbedding):
         return ops.convert_to_tensor(embedding.all_rows)
@@ -197,7 +197,7 @@ def output_table(backbone):
 
 
 def with_seeds(others, places, seeds):
-    """Puts the seeds of dropout among the values of what does not train."""
+    """Put the seeds of dropout among the values of what does not train."""
     values = list(others)
     for place, seed in zip(places, seeds, strict=True):
         values[place] = seed

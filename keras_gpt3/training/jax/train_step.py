@@ -18,7 +18,7 @@ from keras_gpt3.training.step.loss_weights import unpack_batch
 
 
 def train_step(model, state, data):
-    """Trains a model on one batch."""
+    """Train a model on one batch."""
     trainable, non_trainable, optimizer_state, metrics = state
     x, y, sample_weight = unpack_batch(data)
     weights, total = _loss_weights(y, sample_weight)
@@ -45,14 +45,14 @@ def train_step(model, state, data):
 
 
 def with_learning_rate(model, train_step, state, data):
-    """Trains with Keras' own step, which a user's own loss needs."""
+    """Train with Keras' own step, which a user's own loss needs."""
     _, learning_rate = _optimizer_scalars(model, state[2])
     logs, state = train_step(state, data)
     return logs | {"learning_rate": learning_rate}, state
 
 
 def test_step(model, state, data):
-    """Evaluates a model on one batch."""
+    """Evaluate a model on one batch."""
     trainable, non_trainable, metrics = state
     x, y, sample_weight = unpack_batch(data)
     weights, total = _loss_weights(y, sample_weight)

@@ -198,7 +198,7 @@ class ValidationSection:
     batch_size: PositiveInt = 8
 
     def resolved(self, num_steps):
-        """Fits the interval to a run.
+        """Fit the interval to a run.
 
         Args:
             num_steps: int. Steps of the whole run.

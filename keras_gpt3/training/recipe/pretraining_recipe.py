@@ -254,7 +254,7 @@ class PretrainingRecipe:
         )
 
     def plot(self, path=None):
-        """Draws learning rate, batch and updates over the tokens seen.
+        """Draw learning rate, batch and update over the tokens seen.
 
         Args:
             path: path. Where to save the figure; its ending is the format.
@@ -280,7 +280,7 @@ class PretrainingRecipe:
         return recipe_plot(self, path)
 
     def _check_contexts(self):
-        """Raises unless batches hold whole numbers of contexts, if known."""
+        """Raise unless batches hold whole numbers of contexts, if known."""
         check_integer("batch_multiple", self.batch_multiple, minimum=1)
         if self.sequence_length is None:
             if self.batch_multiple > 1:
@@ -338,7 +338,7 @@ _MAX_POINTS = 2000
 
 
 def recipe_plot(recipe, path=None):
-    """Draws what Appendix B lets change while a model trains.
+    """Draw what Appendix B lets change while a model trains.
 
     The tokens seen run on a logarithmic scale: the warm-up is over after an
     800th of the paper's run.

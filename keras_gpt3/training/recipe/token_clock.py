@@ -134,7 +134,7 @@ class TokenClock(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def _check_numbers(**values):
-    """Raises if one is not a number, such as a string of an environment."""
+    """Raise if one is not a number, such as a string of an environment."""
     for name, value in values.items():
         if not isinstance(value, numbers.Real):
             raise ValueError(
@@ -144,7 +144,7 @@ def _check_numbers(**values):
 
 
 def _check_positive(name, value):
-    """Raises unless a number is above 0."""
+    """Raise unless a number is above 0."""
     if not value > 0:
         raise ValueError(
             f"{name} must be above 0. Received: {name}={value}. Use the "
@@ -153,7 +153,7 @@ def _check_positive(name, value):
 
 
 def _check_ramp(start_batch_tokens, ramp_tokens, batch_tokens):
-    """Raises unless both ends of a ramp are given, in order, or neither."""
+    """Raise unless both ends of a ramp are given, in order, or neither."""
     received = (
         f"Received: start_batch_tokens={start_batch_tokens}, "
         f"ramp_tokens={ramp_tokens}, batch_tokens={batch_tokens}."

@@ -48,7 +48,7 @@ class RunData:
         self._checking, self._damage = None, None
 
     def check_in_background(self):
-        """Begins to read all shards and to compare them with their manifests.
+        """Begin to read all shards and to compare them with their manifests.
 
         A later start of the run finds in its folder that they were sound.
         """
@@ -74,7 +74,7 @@ class RunData:
             self._damage = error
 
     def raise_if_damaged(self, wait=False):
-        """Raises if a shard was found not to be what its manifest says."""
+        """Raise if a shard was found not to be what its manifest says."""
         if wait and self._checking is not None:
             if self._checking.is_alive():
                 logger.info("The shards are still compared with their sums.")
@@ -105,7 +105,7 @@ class RunData:
         return {name: shards.num_tokens for name, shards in self._sets.items()}
 
     def training_dataset(self, batch_size, batch, skip_batches):
-        """Makes the batches from some batch on, distributed."""
+        """Make the batches from some batch on, distributed."""
         return self._distributed(
             self.shards,
             batch_size,
@@ -114,7 +114,7 @@ class RunData:
         )
 
     def held_out_dataset(self, name):
-        """Makes the batches of one held-out set, distributed."""
+        """Make the batches of one held-out set, distributed."""
         shards = self._held_out[name]
         dataset = self._distributed(shards, self._batch_size)
         return dataset, self._num_batches(name, shards)

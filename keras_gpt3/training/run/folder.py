@@ -48,7 +48,7 @@ class RunFolder:
         self.preset = self.path / "preset"
 
     def saved_config(self, kind):
-        """Reads the config of the run that lives here."""
+        """Read the config of the run that lives here."""
         if not self.config.exists():
             return None
         try:
@@ -61,7 +61,7 @@ class RunFolder:
             ) from error
 
     def check_is_new(self):
-        """Raises if a run lives here."""
+        """Raise if a run lives here."""
         if self.config.exists():
             raise ValueError(
                 "The folder must hold no run with --no-resume. Received: "
@@ -70,7 +70,7 @@ class RunFolder:
             )
 
     def with_saved(self, config):
-        """Fills in what a config leaves open, from the run that lives here."""
+        """Fill in what a config leaves open, from the run that lives here."""
         saved = self.saved_config(type(config))
         if saved is None:
             return config
@@ -94,7 +94,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def lock(self):
-        """Keeps other runs out; a folder that was made and not used goes."""
+        """Keep other runs out; a folder that was made and not used goes."""
         lineage = (self.path, *self.path.parents)
         new = [path for path in lineage if not path.exists()]
         self.path.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ class RunFolder:
                     path.rmdir()
 
     def write(self, config):
-        """Writes the config of the run that is to live here."""
+        """Write the config of the run that is to live here."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_config(config, self.config)
 

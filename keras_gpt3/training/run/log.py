@@ -30,7 +30,7 @@ class RunLog:
         self._path = pathlib.Path(path)
 
     def write(self, record):
-        """Appends one record."""
+        """Append one record."""
         before = self._path.stat().st_size if self._path.exists() else 0
         try:
             with self._path.open("a", encoding="utf-8") as file:
@@ -41,12 +41,12 @@ class RunLog:
             raise
 
     def sink(self, record, is_due):
-        """Appends a record that is due; see `PretrainingRun`."""
+        """Append a record that is due; see `PretrainingRun`."""
         if is_due:
             self.write(record)
 
     def read(self):
-        """Reads the records, without a last line that a kill cut off."""
+        """Read the records, without a last line that a kill cut off."""
         if not self._path.exists():
             return []
         lines = self._path.read_text("utf-8").split("\n")
@@ -57,7 +57,7 @@ class RunLog:
         ]
 
     def forget_after(self, step):
-        """Removes the records of all later steps, and a line that was
+        """Remove the records of all later steps, and a line that was
         cut off.
         """
         if not self._path.exists():
@@ -82,7 +82,7 @@ def _line(record):
 
 
 def plot_run(folder, path=None):
-    """Draws what a run's log holds, over the tokens seen.
+    """Draw what a run's log holds, over the tokens seen.
 
     What is not finite is left out, such as the loss of a skipped update. The
     batch that the gradient noise scale recommends is drawn beside the run's

@@ -74,7 +74,7 @@ class PreemptionHandler:
         return [float(stop), float(save)]
 
     def saved(self):
-        """Restarts the clock of checkpoints."""
+        """Restart the clock of checkpoints."""
         self._saved = self._now()
 
     def _is_due(self, minutes, since):

@@ -28,7 +28,7 @@ from keras_gpt3.training.run.report import make_report
 
 
 def pretrain(config, make_model, elapsed_seconds=0.0, verbose="auto"):
-    """Trains a model as a config says, from the start or from where it stopped.
+    """Train a model as a config says, from the start or from where it stopped.
 
     A run folder that holds a checkpoint is resumed: no flag is needed.
     The order of the data, the recipe and the seed are functions of the
@@ -208,7 +208,7 @@ def _check_vocabulary(data, model):
 
 
 def _check_memory(section, model, recipe, length, strategy):
-    """Raises unless a full batch fits, as far as that can be foretold.
+    """Raise unless a full batch fits, as far as that can be foretold.
 
     The same estimate as of `GPT3.fit`, before the optimizer takes its part.
     """
@@ -243,7 +243,7 @@ def _check_memory(section, model, recipe, length, strategy):
 
 
 def _check_workers(config, strategy):
-    """Raises unless all workers were given the same run."""
+    """Raise unless all workers were given the same run."""
     number = fingerprint(config)
     if from_first_worker(strategy, number) != number:
         raise ValueError(
@@ -282,7 +282,7 @@ def _sinks(config, recipe, folder, log, stack, verbose):
 
 
 def run_recipe(section, preset, sequence_length):
-    """Makes the recipe of a run."""
+    """Make the recipe of a run."""
     fields = {
         name: value
         for name, value in dataclasses.asdict(section).items()
@@ -302,7 +302,7 @@ def run_recipe(section, preset, sequence_length):
 
 
 def resolved_section(section, recipe):
-    """Writes down what a recipe came out as, for the config of its run."""
+    """Write down what a recipe came out as, for the config of its run."""
     fields = {
         field.name: getattr(recipe, field.name)
         for field in dataclasses.fields(section)
@@ -316,7 +316,7 @@ def resolved_section(section, recipe):
 
 
 def batch_multiple(section, micro_batch_size, num_replicas):
-    """Chooses what every batch of a run is a multiple of."""
+    """Choose what every batch of a run is a multiple of."""
     rows = 1 if micro_batch_size is None else micro_batch_size
     here = num_replicas * rows
     multiple = section.batch_multiple

@@ -50,7 +50,7 @@ class PretrainingRun:
         self._stops = self._is_warm = False
 
     def run(self):
-        """Trains to the end of the recipe, or until the run is to stop."""
+        """Train to the end of the recipe, or until the run is to stop."""
         self._prepare_loops()
         self._resume()
         if not self._is_finished:
@@ -140,7 +140,7 @@ class PretrainingRun:
         return is_due(section.every_steps, step) or self._is_finished
 
     def _make_up_validation(self):
-        """Validates where it was due, and the run was stopped before."""
+        """Validate where it was due, and the run was stopped before."""
         step = self._state.step
         if self._is_validation_due and self._state.validated_step != step:
             metric = self._validate()
@@ -149,7 +149,7 @@ class PretrainingRun:
                 self._save(metric)
 
     def _tell(self, record, due):
-        """Passes a record to all sinks; a full disk costs the line alone."""
+        """Pass a record to all sinks; a full disk costs the line alone."""
         for sink in self._sinks:
             try:
                 sink(record, due)
@@ -159,7 +159,7 @@ class PretrainingRun:
                 )
 
     def _roll_back(self, loss):
-        """Goes back to the last checkpoint, and past what came since."""
+        """Go back to the last checkpoint, and past what came since."""
         step, last = self._state.step, self._state.last_batch
         rollbacks = self._state.rollbacks + 1
         checkpoint = self._checkpointer.restore()
@@ -257,7 +257,7 @@ class PretrainingRun:
     # === Checkpoints ===
 
     def _resume(self):
-        """Resumes from the newest sound checkpoint, if there is one."""
+        """Resume from the newest sound checkpoint, if there is one."""
         checkpoint = self._checkpointer.restore()
         if checkpoint is not None:
             self._restore_state(checkpoint.metadata)
@@ -332,7 +332,7 @@ class PretrainingTrainer(orbit.StandardTrainer):
         self.num_traces = 0
 
     def set_requests(self, requests):
-        """Sets what this worker requests in the next step."""
+        """Set what this worker requests in the next step."""
         self._requests.assign(requests)
 
     def train_step(self, iterator):
@@ -369,7 +369,7 @@ class ValidationEvaluator(orbit.StandardEvaluator):
         self._sums = tf.Variable(tf.zeros(3), trainable=False)
 
     def eval_begin(self):
-        """Starts the sums anew."""
+        """Start the sums anew."""
         self._sums.assign(tf.zeros(3))
 
     def eval_step(self, iterator):

@@ -24,11 +24,11 @@ class RunReport:
         self._last = None
 
     def step_started(self):
-        """Starts the clock of a step: what is between them does not count."""
+        """Start the clock of a step: what is between them does not count."""
         self._last = self._now()
 
     def step_ended(self, tokens, counts):
-        """Stops the clock of a step."""
+        """Stop the clock of a step."""
         seconds = self._now() - self._last
         if not counts:
             return
@@ -37,7 +37,7 @@ class RunReport:
         self._tokens = 0.98 * self._tokens + tokens
 
     def record(self, step, state, report, noise):
-        """Makes the record of a step."""
+        """Make the record of a step."""
         rate = self._tokens / self._seconds if self._seconds else None
         left = self._recipe.total_tokens - state.tokens_seen
         loss = report["loss"]
@@ -74,7 +74,7 @@ class RunReport:
 
 
 def make_report(config, model, recipe, sequence_length, strategy):
-    """Makes the report of a run, whose devices' peak is given or measured."""
+    """Make the report of a run, whose devices' peak is given or measured."""
     peak = config.log.peak_flops
     if peak == "measure":
         workers = num_workers()

@@ -38,7 +38,7 @@ class ConsoleSink:
         )
 
     def __call__(self, record, is_due):
-        """Shows one record."""
+        """Show one record."""
         if self._is_silent:
             return
         if record["kind"] == "start":
@@ -53,7 +53,7 @@ class ConsoleSink:
             self._bar.print(_train_line(record, self._num_steps))
 
     def close(self):
-        """Leaves the terminal as it was."""
+        """Leave the terminal as it was."""
         self._bar.close()
 
     def _start(self, step):
@@ -117,13 +117,13 @@ class PlotSink:
         self._is_behind = False
 
     def __call__(self, record, is_due):
-        """Draws after a validation, whose record is in the log by then."""
+        """Draw after a validation, whose record is in the log by then."""
         self._is_behind |= is_due
         if record["kind"] == "validation":
             self._draw()
 
     def close(self):
-        """Draws what came after the last validation."""
+        """Draw what came after the last validation."""
         if self._is_behind:
             self._draw()
 
@@ -153,7 +153,7 @@ class TensorBoardSink:
         self._writer = tf.summary.create_file_writer(str(folder))
 
     def __call__(self, record, is_due):
-        """Writes one record."""
+        """Write one record."""
         import tensorflow as tf
 
         if not is_due:
@@ -192,7 +192,7 @@ class WandbSink:
         self._run.define_metric("*", step_metric="step")
 
     def __call__(self, record, is_due):
-        """Sends one record."""
+        """Send one record."""
         if not is_due:
             return
         kind, step = record["kind"], record["step"]
@@ -204,12 +204,12 @@ class WandbSink:
         self._run.log(values | {"step": step})
 
     def close(self):
-        """Ends the run there."""
+        """End the run there."""
         self._run.finish()
 
 
 def import_wandb(project):
-    """Imports wandb, which no extra of the package installs."""
+    """Import wandb, which no extra of the package installs."""
     try:
         import wandb
     except ImportError as error:

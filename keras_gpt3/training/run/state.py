@@ -37,12 +37,12 @@ class RunState:
         return self._last
 
     def skip(self, batches):
-        """Adds batches to be skipped; those of the past stay as they were."""
+        """Add batches to be skipped; those of the past stay as they were."""
         self.skip_batches |= {b for b in batches if b >= self.batch}
         self._pass_over()
 
     def advance(self, tokens, applied):
-        """Counts a step."""
+        """Count a step."""
         self._last = self.batch
         self.step += 1
         self.batch += 1
@@ -82,7 +82,7 @@ class RunHealth:
         self.losses = LossSpikes(section.spike_deviations, section.spike_window)
 
     def is_spike(self, state, report):
-        """Adds a step; whether its loss is a spike."""
+        """Add a step; whether its loss is a spike."""
         if not report["applied"]:
             self._check_skipped(state, report)
             return False
@@ -131,7 +131,7 @@ class LossSpikes:
         self._losses = collections.deque(maxlen=window)
 
     def add(self, loss):
-        """Adds the loss of a step; whether it is a spike."""
+        """Add the loss of a step; whether it is a spike."""
         if self._deviations is None or not math.isfinite(loss):
             return False
         losses = self._losses
@@ -144,7 +144,7 @@ class LossSpikes:
         return False
 
     def forget(self):
-        """Starts anew, after a rollback."""
+        """Start anew, after a rollback."""
         self._losses.clear()
 
     def get_state(self):
@@ -152,6 +152,6 @@ class LossSpikes:
         return list(self._losses)
 
     def set_state(self, losses):
-        """Restores saved losses."""
+        """Restore saved losses."""
         self._losses.clear()
         self._losses.extend(losses)

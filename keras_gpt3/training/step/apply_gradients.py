@@ -12,7 +12,7 @@ from keras_gpt3.training.step.loss_weights import sum_over_replicas
 
 
 def apply_gradients(optimizer, gradients, variables, only_if=None):
-    """Updates the variables with the sum of all replicas' gradients.
+    """Update the variables with the sum of all replicas' gradients.
 
     Keras' own `apply_gradients` clips on each replica and sums after, so that
     two replicas differ from one device on the same batch as soon as clipping
@@ -75,7 +75,7 @@ def step_scalars(optimizer):
 def update_variables(
     optimizer, strategy, variables, gradients, factors, scalars
 ):
-    """Updates all variables on all devices; in cross-replica context."""
+    """Update all variables on all devices; in cross-replica context."""
     _update_shared_state(optimizer, strategy, variables, scalars)
     updates = list(zip(variables, gradients, factors, strict=True))
     last_reads = {}
@@ -217,7 +217,7 @@ def adam_slots(optimizer, variable):
 
 
 def apply_adam(variable, slots, gradient, arguments):
-    """Updates a variable and its slots in place."""
+    """Update a variable and its slots in place."""
     momentum, velocity = slots
     tf.raw_ops.ResourceApplyAdam(
         var=variable.handle,

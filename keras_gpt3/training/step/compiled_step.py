@@ -36,7 +36,7 @@ class CompiledStep:
 
     @classmethod
     def choose(cls, loss, metrics, weighted_metrics, jit_compile, **choices):
-        """Chooses the step for the arguments of `compile`."""
+        """Choose the step for the arguments of `compile`."""
         own_loss = loss == "auto"
         tracks_accuracy = own_loss and weighted_metrics == "auto"
         their_metrics = metrics or (not tracks_accuracy and weighted_metrics)
@@ -47,7 +47,7 @@ class CompiledStep:
         return step
 
     def check_micro_batch_size(self):
-        """Raises unless the batch can be taken in micro-batches."""
+        """Raise unless the batch can be taken in micro-batches."""
         if self.micro_batch_size is None:
             return
         check_integer("micro_batch_size", self.micro_batch_size, minimum=1)
@@ -59,7 +59,7 @@ class CompiledStep:
             )
 
     def check_pipeline_stages(self):
-        """Raises unless the model can be a pipeline with these arguments."""
+        """Raise unless the model can be a pipeline with these arguments."""
         check_num_stages(self.pipeline_stages)
         if self.pipeline_stages == 1:
             return
@@ -78,7 +78,7 @@ class CompiledStep:
             )
 
     def check_head(self, model):
-        """Raises if the first stage of a pipeline could not take the loss."""
+        """Raise if the first stage of a pipeline could not take the loss."""
         mode = model.backbone.token_embedding.quantization_mode
         if self.pipeline_stages > 1 and mode is not None:
             raise ValueError(
@@ -88,7 +88,7 @@ class CompiledStep:
             )
 
     def choose_stages(self, model, optimizer):
-        """Divides the blocks of a model into stages; nothing moves yet."""
+        """Divide the blocks of a model into stages; nothing moves yet."""
         self.check_head(model)
         blocks = model.backbone.decoder_blocks
         if self.pipeline_stages == 1 and not lies_on_stages(blocks):
@@ -107,7 +107,7 @@ class CompiledStep:
         return stages
 
     def place_stages(self, model, stages):
-        """Moves the weights of a model to the devices of its stages."""
+        """Move the weights of a model to the devices of its stages."""
         if stages is None:
             return
         from keras_gpt3.parallel import pipeline_stages
@@ -125,7 +125,7 @@ class CompiledStep:
         return not self.is_fused or head.quantization_mode is not None
 
     def keras_losses(self, loss, weighted_metrics):
-        """Chooses the loss and metrics that are left to Keras."""
+        """Choose the loss and metrics that are left to Keras."""
         if self.tracks_accuracy:
             weighted_metrics = None
         if self.own_loss:
@@ -133,7 +133,7 @@ class CompiledStep:
         return {"loss": loss, "weighted_metrics": weighted_metrics}
 
     def make_trackers(self, model):
-        """Makes the loss and the metrics of the step, in the model's scope.
+        """Make the loss and the metrics of the step, in the model's scope.
 
         In float32 whatever `floatx` is: a bfloat16 counts to 256.
         """
@@ -152,12 +152,12 @@ class CompiledStep:
                 self.metrics.append(PerplexityOfLogits(dtype="float32"))
 
     def track(self, loss, accuracy, weight):
-        """Adds the means over a batch to the metrics of the step."""
+        """Add the means over a batch to the metrics of the step."""
         for metric, value in zip(self.metrics, (accuracy, loss), strict=False):
             keras.metrics.Mean.update_state(metric, value, sample_weight=weight)
 
     def prepare_optimizer(self, model):
-        """Checks optimizer and weights, and makes slots before the first trace.
+        """Check optimizer and weights, and make slots before the first trace.
 
         With the slots in place the step is traced once, not twice.
         """
@@ -171,7 +171,7 @@ class CompiledStep:
         _check_compiled_for(model)
 
     def steps_done(self, model):
-        """Counts the batches that a model was trained on.
+        """Count the batches that a model was trained on.
 
         The optimizer counts those that changed weights. Where it adapts a loss
         scale it leaves out batches whose gradients overflow.
@@ -179,11 +179,11 @@ class CompiledStep:
         return int(model.optimizer.iterations) + self.skipped_steps
 
     def set_steps_done(self, model, steps):
-        """Sets how many batches a model was trained on, by another's count."""
+        """Set how many batches a model was trained on, by another's count."""
         self.skipped_steps = steps - int(model.optimizer.iterations)
 
     def build_optimizer(self, model):
-        """Makes the optimizer's slots, where they belong."""
+        """Make the optimizer's slots, where they belong."""
         variables = model.trainable_variables
         with _strategy_scope(model), optimizer_layouts(variables):
             model.optimizer.build(variables)
@@ -208,7 +208,7 @@ class CompiledStep:
         return has_gpu()
 
     def with_progress(self, callbacks):
-        """Puts tokens per second before the callbacks of `fit`."""
+        """Put tokens per second before the callbacks of `fit`."""
         if not self.own_loss or isinstance(
             callbacks, keras.callbacks.CallbackList
         ):
@@ -244,7 +244,7 @@ def _strategy_scope(model):
 
 
 def _check_compiled_for(model):
-    """Raises where other weights are to be trained than at `compile`.
+    """Raise where other weights are to be trained than at `compile`.
 
     Keras would keep the graph that it has, and train what is frozen.
     """

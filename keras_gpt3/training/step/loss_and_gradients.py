@@ -80,14 +80,14 @@ def gradients_from_logits(model, x, y, weights, gradient_scale):
 
 
 def chunked_sums(model, x, y, weights, weighted_only=False):
-    """Sums loss and correct predictions, without gradients and logits."""
+    """Sum loss and correct predictions, without gradients and logits."""
     hidden_states = model.backbone(x, training=False)
     table = output_table(model)
     return tf.stack(loss_sums(hidden_states, table, y, weights, weighted_only))
 
 
 def sums_from_logits(logits, y, weights):
-    """Sums loss and correct predictions, given all logits."""
+    """Sum loss and correct predictions, given all logits."""
     y = tf.cast(y, "int32")  # Of uint8 and others `argmax` knows nothing.
     loss = tf.reduce_sum(token_cross_entropy(y, logits) * weights)
     guesses = tf.argmax(logits, axis=-1, output_type="int32")
@@ -96,7 +96,7 @@ def sums_from_logits(logits, y, weights):
 
 
 def output_table(model):
-    """Reads the weights of the tied output head."""
+    """Read the weights of the tied output head."""
     return tf.convert_to_tensor(model.backbone.token_embedding.embeddings)
 
 
@@ -112,7 +112,7 @@ def place_of_table(model, variables):
 
 
 def add_gradient(total, gradient):
-    """Adds a gradient to a dense one, in place where nothing else holds it.
+    """Add a gradient to a dense one, in place where nothing else holds it.
 
     The tape would make the rows that were looked up into a table of their own
     and add the two: as large an array once more, and passes over both.

@@ -16,7 +16,7 @@ from keras.optimizers import LossScaleOptimizer
 
 
 def scale_loss(optimizer, loss):
-    """Multiplies a loss by the optimizer's scale, if it has one."""
+    """Multiply a loss by the optimizer's scale, if it has one."""
     scale = _loss_scale(optimizer)
     if scale is None:
         return loss
@@ -24,7 +24,7 @@ def scale_loss(optimizer, loss):
 
 
 def unscaling_factor(optimizer):
-    """Computes what takes the scale off a gradient."""
+    """Compute what takes the scale off a gradient."""
     scale = _loss_scale(optimizer)
     return None if scale is None else 1.0 / scale
 
@@ -40,7 +40,7 @@ def are_finite(gradients):
 
 
 def update_dynamic_scale(optimizer, is_finite):
-    """Halves the scale after an overflow, doubles it after enough good steps.
+    """Halve the scale after an overflow, doubles it after enough good steps.
 
     To be called once for all replicas, in cross-replica context.
     """
@@ -70,12 +70,12 @@ def is_dynamic(optimizer):
 
 
 def inner_optimizer(optimizer):
-    """Finds the optimizer that updates the weights."""
+    """Find the optimizer that updates the weights."""
     return optimizer.inner_optimizer if is_dynamic(optimizer) else optimizer
 
 
 def check_optimizer(optimizer):
-    """Raises if the step cannot drive an optimizer as it is configured."""
+    """Raise if the step cannot drive an optimizer as it is configured."""
     optimizer = inner_optimizer(optimizer)
     if optimizer.gradient_accumulation_steps:
         raise ValueError(
@@ -102,7 +102,7 @@ def check_optimizer(optimizer):
 
 
 def check_weights(variables):
-    """Raises if the step cannot train variables as they are stored."""
+    """Raise if the step cannot train variables as they are stored."""
     for variable in variables:
         # Those cannot be clipped or added up over micro-batches and replicas.
         if variable.overwrite_with_gradient:
@@ -121,7 +121,7 @@ def check_weights(variables):
 
 
 def check_callbacks(optimizer, callbacks):
-    """Raises if a callback is to set the learning rate of a schedule.
+    """Raise if a callback is to set the learning rate of a schedule.
 
     Keras raises where it is set: with `ReduceLROnPlateau` after many epochs.
     """

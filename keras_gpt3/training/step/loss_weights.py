@@ -31,7 +31,7 @@ def normalized_loss_weights(y, sample_weight):
 
 
 def sum_over_replicas(tensors):
-    """Adds up what every replica holds; to be called in each of them."""
+    """Add up what every replica holds; to be called in each of them."""
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
         return tensors
     replica = tf.distribute.get_replica_context()
@@ -53,7 +53,7 @@ def _sum_where_they_lie(strategy, tensors):
 
 
 def unpack_batch(data):
-    """Splits a batch; there must be labels."""
+    """Split a batch; there must be labels."""
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     if y is None:
         raise ValueError(
@@ -71,7 +71,7 @@ def unpack_batch(data):
 
 
 def in_micro_batches(function, variables, micro_batch_size, num_sums=2):
-    """Makes a function of a batch take it in micro-batches."""
+    """Make a function of a batch take it in micro-batches."""
     return functools.partial(
         _accumulate, function, variables, int(micro_batch_size), num_sums
     )
@@ -106,7 +106,7 @@ def _accumulate(
 
 
 def with_checked_rows(y, size):
-    """Makes labels carry the check that micro-batches divide them."""
+    """Make labels carry the check that micro-batches divide them."""
     if y.shape[0] is not None:
         check_micro_batch_divides(size, y.shape[0])
         return y

@@ -22,7 +22,7 @@ from keras_gpt3.training.step.replica_gradients import replica_gradients
 
 
 def monitored_step(model, data, requests):
-    """Trains a model on one batch, unless that would spoil it."""
+    """Train a model on one batch, unless that would spoil it."""
     x, y, sample_weight = unpack_batch(data)
     weights, total_weight = normalized_loss_weights(y, sample_weight)
     num_sums = NUM_SUMS + NUM_NORM_SUMS
@@ -71,7 +71,7 @@ NUM_NORM_SUMS = 3
 
 
 def with_micro_batch_norms(function):
-    """Makes a function of a micro-batch add its gradient's norm to its sums."""
+    """Make a function of a micro-batch add its gradient's norm to its sums."""
 
     def observed(x, y, weights, gradient_scale):
         sums, gradients, logits = function(x, y, weights, gradient_scale)
@@ -138,7 +138,7 @@ class GradientNoiseScale:
     def update(
         self, squared_norm, tokens, micro_batch_squared_norm, micro_batch_tokens
     ):
-        """Adds the gradients of one step to the averages.
+        """Add the gradients of one step to the averages.
 
         A step of a single micro-batch, or a norm that is not finite, is
         ignored: it says nothing.
@@ -188,7 +188,7 @@ class GradientNoiseScale:
         return {"trace": self._trace, "signal": self._signal}
 
     def set_state(self, state):
-        """Restores saved averages.
+        """Restore saved averages.
 
         Args:
             state: dict, from `get_state`.

@@ -26,7 +26,7 @@ from keras_gpt3.training.step.loss_weights import zero_sums
 
 
 def pipelined_gradients(model, observe=None, num_sums=2, weighted_only=False):
-    """Makes the function that computes gradients on the devices of stages.
+    """Make the function that computes gradients on the devices of stages.
 
     A batch goes in groups of micro-batches, each of them through the whole
     schedule. Where the number of rows is not known when the step is traced,
@@ -82,7 +82,7 @@ def _stages(model, variables, observe, weighted_only):
 
 
 def _in_groups(stages, group, batch, size, num_sums):
-    """Takes a batch group by group; returns the sums."""
+    """Take a batch group by group; return the sums."""
     rows = batch[1].shape[0]
     number, each = None, MOST_FOR_EACH_STAGE * len(stages)
     if rows is not None:
@@ -188,7 +188,7 @@ class StagePasses:
         self.start()
 
     def start(self, totals=None):
-        """Begins anew, as each graph must."""
+        """Begin anew, as each graph must."""
         self._last, self._passed = [], []
         if totals is None:
             with tf.device(self.device):
@@ -196,7 +196,7 @@ class StagePasses:
         self.totals = list(totals)
 
     def forward(self, hidden, x):
-        """Takes the next micro-batch."""
+        """Take the next micro-batch."""
         with self._turn(), tf.GradientTape() as tape:
             inputs = self._watched(tape, hidden)
             output = self._call(x, *inputs)
@@ -205,7 +205,7 @@ class StagePasses:
         return output
 
     def backward(self, upstream):
-        """Takes the first micro-batch back that was not, and adds gradients."""
+        """Take the first micro-batch back that was not, and add gradients."""
         tape, inputs, output = self._passed.pop(0)
         with self._turn():
             found = tape.gradient(
@@ -247,14 +247,14 @@ class StagePasses:
             yield
 
     def _end(self, results):
-        """Lets the next turn wait for the results of this one."""
+        """Let the next turn wait for the results of this one."""
         tensors = tf.nest.flatten(results, expand_composites=True)
         # One operation to wait for, not dozens.
         self._last = [tf.group([x for x in tensors if x is not None])]
 
 
 def one_graph(function):
-    """Makes a function a graph of its own, for all micro-batches together.
+    """Make a function a graph of its own, for all micro-batches together.
 
     It is traced once, and, as it is not copied into the graph of the step,
     optimized once: that one would grow with the micro-batches.
@@ -285,7 +285,7 @@ class FirstStage(StagePasses):
         self._of_heads = []
 
     def head(self, hidden, x, y, weights, gradient_scale):
-        """Takes the loss of the next micro-batch, and adds gradients."""
+        """Take the loss of the next micro-batch, and add gradients."""
         with self._turn():
             sums, (d_hidden, *gradients), d_table = self._loss(
                 hidden, y, weights, gradient_scale
@@ -309,7 +309,7 @@ class FirstStage(StagePasses):
         )
 
     def _keep(self, gradients, d_table, token_ids):
-        """Keeps what the norm of a micro-batch's gradient needs of the head."""
+        """Keep what the norm of a micro-batch's gradient needs of the head."""
         kept = list(gradients)
         if d_table is not None:
             rows = tf.gather(d_table, tf.reshape(token_ids, (-1,)))

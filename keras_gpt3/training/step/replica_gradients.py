@@ -16,7 +16,7 @@ NUM_SUMS = 2
 def replica_gradients(
     model, observe=None, num_sums=NUM_SUMS, weighted_only=False
 ):
-    """Makes the function that computes sums and gradients of a part of a batch.
+    """Make the function that computes sums and gradients of a part of a batch.
 
     All of a step but the exchange between replicas, which XLA cannot compile.
     Where XLA compiles the whole step it compiles that of one micro-batch: a

@@ -52,7 +52,7 @@ def _unwritten(shape, dtype):
 
 
 def lower_train_step(model, batch_size, length, device=None):
-    """Lowers the step that `fit` runs, for the distribution that is set.
+    """Lower the step that `fit` runs, for the distribution that is set.
 
     What the compiled step takes of each device, and how its devices exchange,
     can then be read without running it: `.compile().memory_analysis()`,
@@ -117,7 +117,7 @@ def lower_train_step(model, batch_size, length, device=None):
 
 
 def _build_optimizer(model):
-    """Makes an optimizer's slots, with values where the weights have some."""
+    """Make an optimizer's slots, with values where the weights have some."""
     check_optimizer(model.optimizer)
     if all(variable._value is not None for variable in model.variables):
         model.compiled_step.prepare_optimizer(model)
@@ -195,7 +195,7 @@ class StepProgram:
 
 
 def compile_for(model, device, rows, length, micro_batch_size=None):
-    """Compiles a model's step; `device` is of `h100_devices`, `None` on a mesh.
+    """Compile a model's step; `device` is of `h100_devices`, `None` on a mesh.
 
     XLA compiles one micro-batch of TensorFlow's, the loop around it is
     TensorFlow's own: there `micro_batch_size` is given apart from the model.
@@ -258,7 +258,7 @@ def h100_devices(count):
 
 
 def lower_tensorflow(function, arguments, device):
-    """Takes what TensorFlow's bridge hands to XLA, to compile it for a device.
+    """Take what TensorFlow's bridge hands to XLA, to compile it for a device.
 
     `function` is a `tf.function` with `jit_compile=True`. Returns its HLO as
     text, and what compiles it: memory statistics and the compiled program.
@@ -286,7 +286,7 @@ def lower_tensorflow(function, arguments, device):
 
 
 def _compile_hlo(serialized, device):
-    """Compiles a serialized HloModuleProto for one device."""
+    """Compile a serialized HloModuleProto for one device."""
     from jax._src.interpreters import mlir
     from jaxlib import xla_client
     from jaxlib.mlir import ir

@@ -22,7 +22,7 @@ from keras_gpt3.training.step.replica_gradients import replica_gradients
 
 
 def train_step(model, data):
-    """Trains a model on one batch; runs in each replica of the strategy."""
+    """Train a model on one batch; run in each replica of the strategy."""
     x, y, sample_weight = unpack_batch(data)
     weights, total_weight = normalized_loss_weights(y, sample_weight)
     has_weights = sample_weight is not None
@@ -40,7 +40,7 @@ def train_step(model, data):
 
 
 def test_step(model, data):
-    """Evaluates a model on one batch; runs in each replica of the strategy."""
+    """Evaluate a model on one batch; run in each replica of the strategy."""
     x, y, sample_weight = unpack_batch(data)
     weights, total_weight = normalized_loss_weights(y, sample_weight)
     logits = None
@@ -137,7 +137,7 @@ def _gradients_of_compiled_loss(model, x, y, sample_weight, rows, factor):
 
 
 def _apply(model, gradients):
-    """Updates the model; returns the learning rate of this update."""
+    """Update the model; return the learning rate of this update."""
     learning_rate = tf.cast(model.optimizer.learning_rate, "float32")
     if gradients:  # Else all weights are frozen.
         apply_gradients(model.optimizer, gradients, model.trainable_variables)
@@ -145,7 +145,7 @@ def _apply(model, gradients):
 
 
 def _update_trackers(model, sums, total_weight):
-    """Adds the global batch to the running means, on every replica alike.
+    """Add the global batch to the running means, on every replica alike.
 
     Each replica holds the whole mean, so that the progress bar shows it; when
     Keras sums the trackers over replicas, the factor cancels in the mean.
@@ -156,7 +156,7 @@ def _update_trackers(model, sums, total_weight):
 
 
 def _update_loss_tracker(model, loss, rows):
-    """Adds the loss of the global batch, on every replica alike."""
+    """Add the loss of the global batch, on every replica alike."""
     loss, rows = sum_over_replicas([loss, rows])
     model._loss_tracker.update_state(loss, sample_weight=rows)
 
