@@ -207,7 +207,7 @@ class GPT3Preprocessor(CausalLMPreprocessor):
         return [[self.tokenizer.start_token_id, *prompt] for prompt in ids]
 
     def _check_prompts(self, ids, sequence_length):
-        """Check that each prompt has at least one token and fit."""
+        """Check that each prompt has at least one token and fits."""
         prompts = ids if isinstance(ids, list) else [ids]
         lengths = [len(prompt) + self.add_start_token for prompt in prompts]
         if min(lengths, default=0) < 1:

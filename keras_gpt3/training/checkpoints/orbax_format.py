@@ -10,7 +10,7 @@ _BYTES_AT_A_TIME = 2**30
 
 
 def import_orbax():
-    """Import Orbax, which writes and read arrays by the parts of devices."""
+    """Import Orbax, which writes and reads arrays by the parts of devices."""
     require_backend(
         "jax",
         "A sharded checkpoint",

@@ -157,7 +157,7 @@ class RestoredCheckpoint:
 
 
 def check_arrays(arrays):
-    """Raise unless TensorFlow writes and read back these very arrays."""
+    """Raise unless TensorFlow writes and reads back these very arrays."""
     if not isinstance(arrays, dict) or not arrays:
         raise ValueError(
             "arrays must be a dict with at least one array. Received: "

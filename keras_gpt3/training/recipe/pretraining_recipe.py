@@ -254,7 +254,7 @@ class PretrainingRecipe:
         )
 
     def plot(self, path=None):
-        """Draw learning rate, batch and update over the tokens seen.
+        """Draw learning rate, batch and updates over the tokens seen.
 
         Args:
             path: path. Where to save the figure; its ending is the format.
