@@ -9,7 +9,7 @@ from keras_gpt3 import GPT3
 from keras_gpt3.cli.main import app
 from keras_gpt3.models.presets import checkpoint_export
 from keras_gpt3.models.presets.checkpoint_export import LogitComparison
-from tests.models.lora_test import fill
+from tests.models.lora.lora_test import fill
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_text_model
 

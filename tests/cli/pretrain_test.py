@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from keras_gpt3.cli import pretrain
 from keras_gpt3.cli.main import app
 from keras_gpt3.training import ModelSection
-from tests.training import workers_test
+from tests.training.run import workers_test
 
 pytestmark = pytest.mark.backend(
     "tensorflow", reason="the command refuses other backends"

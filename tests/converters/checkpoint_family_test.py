@@ -1,12 +1,22 @@
+import math
 import re
 
+import numpy as np
 import pytest
 
 from keras_gpt3.converters.checkpoint_families import FAMILIES
 from keras_gpt3.converters.checkpoint_family import CheckpointFamily
+from keras_gpt3.converters.checkpoint_family import our_activation
+from keras_gpt3.converters.checkpoint_family import read_config_values
+from keras_gpt3.converters.checkpoint_family import their_activation
+from keras_gpt3.converters.complete_arguments import ConfigKey
 from keras_gpt3.converters.complete_arguments import comparable_arguments
+from keras_gpt3.ops.activations import get_activation
 from tests.converters.small_configs import SMALLEST
 from tests.converters.small_configs import without
+
+# === Checkpoint family ===
+
 
 GPT2 = FAMILIES["gpt2"]
 DENSE = GPT2.backbone_arguments(SMALLEST["gpt2"])
@@ -119,3 +129,132 @@ def test_the_files_of_the_families_say_how_switches_are_read():
         family.read_switches({}, {})
     with pytest.raises(NotImplementedError):
         family.write_switches({})
+
+
+# === Activation names ===
+
+
+def tanh_gelu(x):
+    inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
+    return 0.5 * x * (1 + np.tanh(inner))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def exact_gelu(x):
+    return 0.5 * x * (1 + np.vectorize(math.erf)(x / math.sqrt(2)))
+
+
+# As transformers defines them.
+DEFINITIONS = {
+    "gelu_new": tanh_gelu,
+    "gelu_pytorch_tanh": tanh_gelu,
+    "gelu_python_tanh": tanh_gelu,
+    "gelu_accurate": tanh_gelu,
+    "gelu_fast": lambda x: (
+        0.5 * x * (1 + np.tanh(x * 0.7978845608 * (1 + 0.044715 * x * x)))
+    ),
+    "gelu": exact_gelu,
+    "gelu_python": exact_gelu,
+    "relu": lambda x: np.maximum(x, 0),
+    "silu": lambda x: x * sigmoid(x),
+    "swish": lambda x: x * sigmoid(x),
+    "tanh": np.tanh,
+    "quick_gelu": lambda x: x * sigmoid(1.702 * x),
+    "relu2": lambda x: np.maximum(x, 0) ** 2,
+}
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_each_name_is_the_function_that_transformers_means(name):
+    x = np.linspace(-5, 5, 101)
+    y = get_activation(our_activation(name))(x.astype("float32"))
+    # float32 rounding of values up to 25.
+    np.testing.assert_allclose(y, DEFINITIONS[name](x), atol=2e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_what_is_written_is_read_as_the_same_function(name):
+    ours = our_activation(name)
+    assert our_activation(their_activation(ours)) == ours
+
+
+def test_gelu_approximate_is_written_as_gpt2_calls_it():
+    assert their_activation("gelu_approximate") == "gelu_new"
+
+
+@pytest.mark.parametrize("name", ["gelu_10", "mish", "GELU", ""])
+def test_an_unknown_activation_is_named_with_those_known(name):
+    message = (
+        f"activation_function must be one of {sorted(DEFINITIONS)}. Received: "
+        f"activation_function={name!r}. Convert a checkpoint with one of these."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        our_activation(name)
+
+
+def test_an_activation_without_a_name_of_theirs_raises():
+    message = "Received: activation='mish'. Export a model with one of these."
+    with pytest.raises(ValueError, match=re.escape(message)):
+        their_activation("mish")
+
+
+# === Config values ===
+
+
+KEYS = [ConfigKey("n_layer", "size"), ConfigKey("scaled", "flag", True)]
+
+
+def read(**more):
+    return read_config_values(
+        {"n_layer": 2} | more,
+        KEYS,
+        harmless={"embd_pdrop"},
+        required={"learned": True},
+    )
+
+
+def test_only_the_keys_that_are_used_come_back():
+    more = {"embd_pdrop": 0.1, "learned": True, "use_cache": False}
+    assert read(**more) == {"n_layer": 2, "scaled": True}
+
+
+def test_an_unknown_key_is_named_with_its_value():
+    message = (
+        "Every key of config.json must be known. Received: rotary_pct=0.25 "
+        "(model_type='gpt2'). Remove rotary_pct from config.json if it does "
+        "not change what the model computes."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        read(model_type="gpt2", rotary_pct=0.25)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "asked"),
+    [
+        ("add_cross_attention", True, "false"),
+        ("add_cross_attention", None, "false"),
+        ("is_encoder_decoder", True, "false"),
+        ("tie_word_embeddings", False, "true"),
+        ("tie_word_embeddings", 1, "true"),
+        ("learned", False, "true"),
+        ("pruned_heads", {"0": [1]}, "empty or not there"),
+        ("quantization_config", {"bits": 4}, "empty or not there"),
+        ("auto_map", {"AutoModel": "own.Own"}, "empty or not there"),
+        ("per_layer_config", {"0": {}}, "empty or not there"),
+    ],
+)
+def test_a_value_that_changes_the_arithmetic_is_named(name, value, asked):
+    message = (
+        f"{name} in config.json must be {asked}. Received: {name}={value!r}. "
+        "Such a model computes something else and cannot be converted."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        read(**{name: value})
+
+
+@pytest.mark.parametrize("nothing", [None, {}, []])
+def test_nothing_may_be_said_in_three_ways(nothing):
+    assert read(pruned_heads=nothing)

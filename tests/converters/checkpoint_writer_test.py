@@ -1,12 +1,25 @@
 import json
+import random
+import sys
+import weakref
 
+import ml_dtypes
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import load_file
+from safetensors.numpy import save_file
 
+from keras_gpt3.converters.checkpoint_writer import SafetensorsFile
 from keras_gpt3.converters.checkpoint_writer import TensorToStore
+from keras_gpt3.converters.checkpoint_writer import numpy_dtype
+from keras_gpt3.converters.checkpoint_writer import stored_name
 from keras_gpt3.converters.checkpoint_writer import write_checkpoint
+from keras_gpt3.converters.checkpoint_writer import write_safetensors
 from keras_gpt3.converters.weight_files import open_weights
+
+# === Checkpoint writer ===
+
 
 CONFIG = {"model_type": "gpt2", "n_layer": 1}
 ARRAYS = {name: np.full(10, i, "float32") for i, name in enumerate("abc")}
@@ -79,3 +92,246 @@ def test_a_failure_leaves_no_folder(tmp_path):
     with pytest.raises(MemoryError):
         write_checkpoint(tmp_path / "model", CONFIG, tensors() + failing)
     assert list(tmp_path.iterdir()) == []
+
+
+# === Safetensors file ===
+
+
+TENSORS = {
+    "matrix": np.arange(12, dtype="float32").reshape(4, 3),
+    "vector": np.arange(5, dtype="float16"),
+    "number": np.array(3, "int64"),
+    "mask": np.eye(2, dtype="bool"),
+    "empty": np.zeros((0, 4), "float32"),
+    "wide": np.arange(3, dtype="float64"),
+    "brain": np.arange(6).reshape(3, 2).astype(ml_dtypes.bfloat16),
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    save_file(TENSORS, tmp_path / "model.safetensors")
+    return tmp_path / "model.safetensors"
+
+
+@pytest.mark.parametrize("name", TENSORS)
+def test_tensors_are_read_as_the_library_wrote_them(path, name):
+    read = SafetensorsFile(path).read(name)
+    assert read.dtype == TENSORS[name].dtype
+    np.testing.assert_array_equal(read, TENSORS[name])
+
+
+def test_shapes_are_known_without_reading(path):
+    shapes = {name: tensor.shape for name, tensor in TENSORS.items()}
+    assert SafetensorsFile(path).shapes == shapes
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 1), (1, 3), (3, None), (2, 9)])
+@pytest.mark.parametrize("name", ["matrix", "vector", "brain"])
+def test_some_rows_are_a_slice(path, name, start, end):
+    rows = SafetensorsFile(path).read(name, start, end)
+    np.testing.assert_array_equal(rows, TENSORS[name][start:end])
+
+
+def read_all(path):
+    """Reads what a file holds; errors must be of one line that names it."""
+    try:
+        opened = SafetensorsFile(path)
+        for name in opened.shapes:
+            opened.read(name)
+    except ValueError as error:
+        assert "\n" not in str(error)
+        assert "Received: " in str(error)
+        assert path.name in str(error)
+        return str(error)
+    return None
+
+
+def is_damaged(path):
+    expected = f"{path.name} must be a whole safetensors file. Received: {path}"
+    return read_all(path).startswith(expected)
+
+
+def test_a_file_that_is_cut_anywhere_is_an_error(path):
+    content = path.read_bytes()
+    for end in range(0, len(content), 3):
+        path.write_bytes(content[:end])
+        assert is_damaged(path)
+
+
+def test_a_file_with_wrong_bytes_anywhere_is_read_or_an_error(path):
+    content = path.read_bytes()
+    chance = random.Random(0)
+    for place in range(0, len(content), 3):
+        damaged = bytearray(content)
+        damaged[place] = chance.choice(b'0123456789",:[]{}aF\n\\\x00\xff')
+        path.write_bytes(damaged)
+        read_all(path)
+
+
+def write(path, header, content=b"", length=None):
+    """Writes a file with any header, and whatever length it gives itself."""
+    length = len(header) if length is None else length
+    path.write_bytes(length.to_bytes(8, "little") + header + content)
+
+
+def tensors_of_safetensors_file(**entries):
+    """A header with tensors of some type, shape and place."""
+    names = ("dtype", "shape", "data_offsets")
+    header = {k: dict(zip(names, e, strict=True)) for k, e in entries.items()}
+    return json.dumps(header).encode()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"5",
+        b"null",
+        b"[]",
+        b"no JSON",
+        b'{"\xff": 1}',
+        b'{"a":' * 10**5,
+        tensors_of_safetensors_file(a=("F32", [2], [0, 12])),
+        tensors_of_safetensors_file(a=("F32", [2], [8, 0])),
+        tensors_of_safetensors_file(a=("F32", [2], [4, 12])),
+        tensors_of_safetensors_file(a=("F32", [2], [0, 800])),
+        tensors_of_safetensors_file(
+            a=("F32", [1], [0, 4]), b=("F32", [2], [0, 8])
+        ),
+        tensors_of_safetensors_file(a=("F32", [-2], [0, 8])),
+        tensors_of_safetensors_file(a=("F33\n", [2], [0, 8])),
+        tensors_of_safetensors_file(a=("F32", [2**40, 2**40], [0, 8])),
+        tensors_of_safetensors_file(
+            a=("U8", [8], [0, 8]), b=("F32", [0, 2**62], [8, 8])
+        ),
+    ],
+)
+def test_a_header_that_is_wrong_is_an_error(path, header):
+    write(path, header, bytes(8))
+    assert is_damaged(path)
+
+
+@pytest.mark.parametrize("length", [3, 99, 2**40, 2**63])
+def test_a_header_of_another_length_is_an_error(path, length):
+    write(path, b"{}", length=length)
+    assert is_damaged(path)
+
+
+def test_a_type_that_no_weight_has_is_an_error(path):
+    write(
+        path,
+        tensors_of_safetensors_file(**{"a\n": ("F8_E4M3", [8], [0, 8])}),
+        bytes(8),
+    )
+    assert r"Received: 'a\n' in model.safetensors of type F8" in read_all(path)
+
+
+def test_a_file_that_shrinks_after_it_was_opened_is_an_error(path):
+    opened = SafetensorsFile(path)
+    path.write_bytes(path.read_bytes()[:-1])
+    last = max(TENSORS, key=lambda x: opened._header[x]["data_offsets"])
+    with pytest.raises(
+        ValueError, match=f"ends within '{last}'. Load it again"
+    ):
+        opened.read(last)
+
+
+def test_a_file_that_is_not_there_is_an_error_with_its_name(tmp_path):
+    with pytest.raises(OSError, match=r"missing\.safetensors"):
+        SafetensorsFile(tmp_path / "missing.safetensors")
+
+
+def test_without_the_library_one_sentence_says_how_to_get_it(path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(
+        ImportError, match=r"must find the package safetensors.*gpt3\[convert\]"
+    ):
+        SafetensorsFile(path)
+
+
+# === Safetensors writer ===
+
+
+def to_store(name, array):
+    return TensorToStore(name, array.shape, str(array.dtype), lambda: array)
+
+
+ARRAYS_OF_SAFETENSORS_WRITER = {
+    "matrix": np.arange(6, dtype="float32").reshape(3, 2),
+    "turned": np.arange(6, dtype="float32").reshape(3, 2).T,
+    "half": np.arange(3, dtype="float16"),
+    "number": np.array(2, "float64"),
+}
+
+
+def test_the_library_reads_what_is_written(tmp_path):
+    path = tmp_path / "model.safetensors"
+    write_safetensors(
+        path, [to_store(n, a) for n, a in ARRAYS_OF_SAFETENSORS_WRITER.items()]
+    )
+    read = load_file(path)
+    assert read.keys() == ARRAYS_OF_SAFETENSORS_WRITER.keys()
+    for name, array in ARRAYS_OF_SAFETENSORS_WRITER.items():
+        assert read[name].dtype == array.dtype
+        np.testing.assert_array_equal(read[name], array)
+    with safe_open(path, framework="np") as file:
+        assert file.metadata() == {"format": "pt"}
+
+
+def test_numbers_of_bfloat16_come_back(tmp_path):
+    array = np.arange(4).astype(ml_dtypes.bfloat16)
+    path = tmp_path / "model.safetensors"
+    write_safetensors(path, [to_store("a", array)])
+    np.testing.assert_array_equal(SafetensorsFile(path).read("a"), array)
+
+
+def test_one_tensor_at_a_time_is_in_memory(tmp_path):
+    made = []
+
+    def make():
+        # What was made before has been dropped.
+        assert all(reference() is None for reference in made)
+        array = np.zeros(2, "float32")
+        made.append(weakref.ref(array))
+        return array
+
+    tensors = [TensorToStore(n, (2,), "float32", make) for n in "abc"]
+    write_safetensors(tmp_path / "model.safetensors", tensors)
+    assert len(made) == 3
+
+
+def test_a_tensor_of_another_shape_than_said_is_an_error(tmp_path):
+    wrong = TensorToStore("a", (3,), "float32", lambda: np.zeros(2, "float32"))
+    with pytest.raises(ValueError, match=r"a must have the shape \(3,\)"):
+        write_safetensors(tmp_path / "model.safetensors", [wrong])
+
+
+# === Stored dtypes ===
+
+
+@pytest.mark.parametrize(
+    ("stored", "dtype"),
+    [
+        ("F64", np.float64),
+        ("F32", np.float32),
+        ("F16", np.float16),
+        ("BF16", ml_dtypes.bfloat16),
+        ("BOOL", np.bool_),
+    ],
+)
+def test_names_and_numpy_s_types_stand_for_each_other(stored, dtype):
+    assert numpy_dtype(stored, "a") == dtype
+    assert stored_name(dtype) == stored
+
+
+def test_a_type_can_be_given_by_its_name():
+    assert stored_name("bfloat16") == "BF16"
+
+
+def test_a_type_that_no_weight_has_is_an_error_of_stored_dtypes():
+    with pytest.raises(
+        ValueError,
+        match="one of the types F64, .*Received: a of type F8_E4M3. Convert",
+    ):
+        numpy_dtype("F8_E4M3", "a")

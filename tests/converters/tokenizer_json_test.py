@@ -1,9 +1,26 @@
+import json
+import pathlib
+
 import pytest
 
+from keras_gpt3.converters.tokenizer_files import read_tokenizer
+from keras_gpt3.converters.tokenizer_json import add_tokens
+from keras_gpt3.converters.tokenizer_json import check_one_pass
+from keras_gpt3.converters.tokenizer_json import damaged
+from keras_gpt3.converters.tokenizer_json import foreign
+from keras_gpt3.converters.tokenizer_json import read_json_object
+from keras_gpt3.converters.tokenizer_json import read_start_token
 from keras_gpt3.converters.tokenizer_json import read_tokenizer_json
+from keras_gpt3.converters.tokenizer_json import token_content
+from keras_gpt3.converters.tokenizer_json import tokenizer_json
+from tests.converters.tokenizer_folders import FIXTURES
+from tests.converters.tokenizer_folders import NAMES
 from tests.converters.tokenizer_folders import changed
 from tests.converters.tokenizer_folders import read
 from tests.converters.tokenizer_folders import write
+
+# === Tokenizer json ===
+
 
 TRUNCATION = {
     "direction": "Right",
@@ -113,3 +130,217 @@ def test_a_damaged_file_raises(changes, named, tmp_path):
     message = rf"must be whole .*tokenizer\.json' \(.*{named}.*\)\. Download"
     with pytest.raises(ValueError, match=message):
         read_changed(tmp_path, **changes)
+
+
+# === Tokenizer added tokens ===
+
+
+FLAGS = {"lstrip": False, "rstrip": False, "single_word": False}
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "<a>",
+        {"content": "<a>"},
+        {"content": "<a>", **FLAGS, "normalized": True, "special": False},
+    ],
+)
+def test_a_token_is_a_string_or_an_object(token):
+    assert token_content("a.json", "eos_token", token) == "<a>"
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_a_token_that_takes_more_than_itself_raises(flag):
+    token = {"content": "<a>", **FLAGS, flag: True}
+    with pytest.raises(ValueError, match=rf"{flag} of '<a>'=True\. Use the"):
+        token_content("a.json", "eos_token", token)
+
+
+@pytest.mark.parametrize("token", ["", 3, None, [], {}, {"content": ""}])
+def test_what_is_no_token_raises(token):
+    with pytest.raises(ValueError, match=r"a\.json' \(eos_token=.*\)\. Down"):
+        token_content("a.json", "eos_token", token)
+
+
+@pytest.mark.parametrize(
+    ("normalized", "other"),
+    [(True, "<b>"), (False, "<a><b>"), (False, "<a"), (False, "><c>")],
+)
+def test_one_pass_finds_tokens_that_do_not_overlap(normalized, other):
+    first = {"content": "<a>", "normalized": False}
+    check_one_pass("a", [first, {"content": other, "normalized": normalized}])
+
+
+@pytest.mark.parametrize("other", ["<a><b>", "a", "><c>", "<<"])
+def test_tokens_of_two_passes_must_not_overlap(other):
+    second = {"content": other, "normalized": True}
+    message = f"normalized of '<a>'=False. Give '{other}', which overlaps"
+    with pytest.raises(ValueError, match=message):
+        check_one_pass("a.json", [second, {"content": "<a>"}])
+
+
+def test_adds_new_tokens_and_keeps_known_ones():
+    vocabulary = {"a": 0, "<b>": 1}
+    added = [("x.json", "<b>", 1), ("x.json", "<c>", 2), ("y.json", "<c>", 2)]
+    assert add_tokens(vocabulary, added) == {"a": 0, "<b>": 1, "<c>": 2}
+    assert vocabulary == {"a": 0, "<b>": 1}
+
+
+@pytest.mark.parametrize("ids", [(3, 4), (2, 4), (4, 2)])
+def test_a_hole_before_a_new_id_raises(ids):
+    # transformers would number them 2 and 3, whatever the file says.
+    added = [("x.json", f"<{id}>", id) for id in ids]
+    wrong = max(ids) if 2 in ids else min(ids)
+    message = (
+        rf"x\.json', id of '<{wrong}>'={wrong}\. Give it the id {wrong - 1},"
+    )
+    with pytest.raises(ValueError, match=message) as error:
+        add_tokens({"a": 0, "<b>": 1}, added)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("token", "id", "named"),
+    [
+        ("<b>", 0, "id=0 of both 'a' and '<b>'"),
+        ("a", 1, "id of 'a' is 1, elsewhere 0"),
+        ("<b>", "1", "id of '<b>' is '1'"),
+        ("<b>", -1, "id of '<b>' is -1"),
+        ("<b>", True, "id of '<b>' is True"),
+    ],
+)
+def test_ids_that_clash_raise(token, id, named):
+    with pytest.raises(ValueError, match=rf"x\.json' \({named}\)\. Download"):
+        add_tokens({"a": 0}, [("x.json", token, id)])
+
+
+# === Tokenizer json content ===
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_is_read_as_what_it_was_made_of(name, tmp_path):
+    files = read_tokenizer(FIXTURES / name)
+    write(tmp_path, tokenizer_json=tokenizer_json(files))
+    got = read_tokenizer_json(tmp_path / "tokenizer.json")
+    assert (got.vocabulary, got.merges) == (files.vocabulary, files.merges)
+    special = {token for _, token, _ in got.added_tokens}
+    assert special == set(files.special_tokens)
+    assert got.start_token == (files.start_token if name == "opt" else None)
+
+
+def test_says_what_transformers_says():
+    theirs = read("specials_first", "tokenizer.json")
+    files = read_tokenizer(FIXTURES / "specials_first")
+    ours = json.loads(tokenizer_json(files))
+    for content in (theirs, ours):
+        del content["post_processor"], content["model"]["unk_token"]
+    assert ours == theirs
+
+
+def test_tokens_stand_in_the_order_of_their_ids():
+    files = read_tokenizer(pathlib.Path(FIXTURES / "opt"))
+    content = json.loads(tokenizer_json(files))
+    ids = list(content["model"]["vocab"].values())
+    assert ids == sorted(ids)
+
+
+# === Tokenizer json object ===
+
+
+def test_reads_an_object_or_nothing(tmp_path):
+    path = tmp_path / "a.json"
+    assert read_json_object(path) is None
+    path.write_text('{"é": 1}', "utf-8")
+    assert read_json_object(path) == {"é": 1}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"a": 1',
+        b"",
+        b"[]",
+        b"5",
+        b"null",
+        b"\xff{}",
+        b'{"a":\n "b}',
+        b'{"a":' * 10**5,
+    ],
+)
+def test_a_damaged_file_is_named_in_one_line(content, tmp_path):
+    path = tmp_path / "vocab.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="whole and in its format") as caught:
+        read_json_object(path)
+    message = str(caught.value)
+    assert str(path) in message
+    assert "\n" not in message
+
+
+def test_errors_have_one_form():
+    assert str(damaged("a.json", "two\nlines.")) == (
+        "A tokenizer's file must be whole and in its format. Received: "
+        "file='a.json' (two lines). Download it again."
+    )
+    assert str(foreign("a.json", "model.dropout", 0.1)) == (
+        "A checkpoint's tokenizer must split and join texts as GPT-2's does. "
+        "Received: file='a.json', model.dropout=0.1. Use the tokenizer of a "
+        "GPT-2, or pass preprocessor=None and work on token ids."
+    )
+
+
+# === Tokenizer post processor ===
+
+
+BYTE_LEVEL = {"type": "ByteLevel", "trim_offsets": False}
+TEXT = {"Sequence": {"id": "A", "type_id": 0}}
+START = {"SpecialToken": {"id": "</s>", "type_id": 0}}
+TOKENS = {"</s>": {"id": "</s>", "ids": [2], "tokens": ["</s>"]}}
+
+
+def template(*single, tokens=TOKENS):
+    return {
+        "type": "TemplateProcessing",
+        "single": list(single),
+        "pair": [],
+        "special_tokens": tokens,
+    }
+
+
+def sequence(*processors):
+    return {"type": "Sequence", "processors": list(processors)}
+
+
+@pytest.mark.parametrize(
+    ("processor", "start"),
+    [
+        (None, None),
+        (BYTE_LEVEL, None),
+        (template(TEXT), None),
+        (template(START, TEXT), ("</s>", 2)),
+        (sequence(), None),
+        (sequence(BYTE_LEVEL, template(START, TEXT)), ("</s>", 2)),
+    ],
+)
+def test_reads_what_stands_before_a_text(processor, start):
+    assert read_start_token("a.json", processor) == start
+
+
+@pytest.mark.parametrize(
+    "processor",
+    [
+        {"type": "RobertaProcessing"},
+        template(TEXT, START),
+        template(START, TEXT, START),
+        template(START, START, TEXT),
+        template(START, {"Sequence": {"id": "B", "type_id": 0}}),
+        template(START, TEXT, tokens={}),
+        template(START, TEXT, tokens={"</s>": {"tokens": ["a"], "ids": []}}),
+        template(),
+        sequence(template(START, TEXT), template(START, TEXT)),
+    ],
+)
+def test_anything_else_raises(processor):
+    with pytest.raises(ValueError, match=r"a\.json', post_processor.*=.* Use"):
+        read_start_token("a.json", processor)

@@ -7,9 +7,14 @@ import pytest
 
 from keras_gpt3.atomic_write import locked_folder
 from keras_gpt3.config_file import read_config
+from keras_gpt3.corpus import build
+from keras_gpt3.corpus.build import STAGES
 from keras_gpt3.corpus.build import build_corpus
 from keras_gpt3.corpus.build import build_stage
 from keras_gpt3.corpus.build import finish_corpus
+from keras_gpt3.corpus.build import needed_stages
+from keras_gpt3.corpus.build import run_stage_of
+from keras_gpt3.corpus.build import stage_folder
 from keras_gpt3.corpus.corpus_config import CorpusConfig
 from keras_gpt3.corpus.corpus_config import DecontaminateSection
 from keras_gpt3.corpus.corpus_config import FilterSection
@@ -23,8 +28,11 @@ from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
 from tests.fixtures.corpus.excerpts import read_excerpts
 from tests.fixtures.corpus.planted_contamination import evaluation_texts
 
+# === Build ===
+
+
 ONE = beam_options(workers=1)
-STAGES = ["read", "filter", "dedup", "decontaminate", "shard"]
+STAGES_OF_BUILD = ["read", "filter", "dedup", "decontaminate", "shard"]
 
 
 def texts_of(name):
@@ -93,15 +101,20 @@ def built(raw, tmp_path_factory):
 
 def test_every_stage_does_its_part(built):
     stages = built.summary["stages"]
-    assert list(stages) == STAGES
-    crawl = {name: stages[name]["sources"]["common_crawl"] for name in STAGES}
+    assert list(stages) == STAGES_OF_BUILD
+    crawl = {
+        name: stages[name]["sources"]["common_crawl"]
+        for name in STAGES_OF_BUILD
+    }
     assert crawl["read"]["dropped"] == {"no JSON": 1}
     # The manuals, of which a few may be lucky, and few of the novels.
     assert 10 <= sum(crawl["filter"]["dropped"].values()) <= 30
     assert stages["filter"]["sources"]["wikipedia"]["dropped"] == {}
     assert {"exact duplicate", "in wikipedia"} <= {*crawl["dedup"]["dropped"]}
     assert crawl["decontaminate"]["cut"]["documents"] == 1
-    for earlier, later in zip(STAGES, STAGES[1:], strict=False):
+    for earlier, later in zip(
+        STAGES_OF_BUILD, STAGES_OF_BUILD[1:], strict=False
+    ):
         for source in ("common_crawl", "wikipedia"):
             one = stages[earlier]["sources"][source]
             other = stages[later]["sources"][source]
@@ -114,7 +127,7 @@ def test_licences_and_every_stage_s_numbers_stand_beside_the_shards(built):
     found = json.loads((folder / "corpus.json").read_text())
     assert found["licence"].startswith("Common Crawl's terms of use")
     assert found["weight"] == pytest.approx(60 / 63)
-    assert list(found["stages"]) == STAGES
+    assert list(found["stages"]) == STAGES_OF_BUILD
     assert found["stages"]["read"]["documents_in"] == 52
     manifest = json.loads((folder / "manifest.json").read_text())
     assert found["shards"]["train"]["tokens"] == manifest["num_tokens"]
@@ -156,7 +169,7 @@ def test_a_build_that_is_done_is_left_as_it_is(raw, built):
 
 def test_stages_one_by_one_make_the_same(raw, built, tmp_path):
     config = config_of(raw, tmp_path / "corpus")
-    for name in STAGES:
+    for name in STAGES_OF_BUILD:
         stage = build_stage(name, config, ONE)
         assert stage.is_done
     for path in (tmp_path / "corpus").glob("*/stage.json"):
@@ -222,9 +235,9 @@ def test_a_second_build_of_a_folder_is_refused(tmp_path):
     errors = []
 
     def second():
-        for build in (build_corpus, lambda *a: build_stage("read", *a)):
+        for make in (build_corpus, lambda *a: build_stage("read", *a)):
             try:
-                build(config, ONE)
+                make(config, ONE)
             except BlockingIOError as error:
                 errors.append(str(error))
 
@@ -236,3 +249,67 @@ def test_a_second_build_of_a_folder_is_refused(tmp_path):
     assert len(errors) == 2
     assert errors[0].startswith("Only one process may write to a folder at")
     assert list((tmp_path / "corpus").iterdir()) == []
+
+
+# === Corpus stages ===
+
+
+def config(is_filtered=False, **sections):
+    source = SourceSection(
+        files=["a"], quality_filter=is_filtered, remove_documents_of=["b"]
+    )
+    sources = {"a": source, "b": SourceSection(files=["b"])}
+    return CorpusConfig("corpus", sources, **sections)
+
+
+def test_each_stage_has_a_folder_in_order():
+    folders = [stage_folder(config(), name) for name in STAGES]
+    assert folders[0] == pathlib.Path("corpus/1_read")
+    assert folders == sorted(folders)
+
+
+def test_a_stage_that_has_nothing_to_do_is_left_out():
+    assert needed_stages(config()) == ["read", "dedup", "shard"]
+    everything = config(
+        is_filtered=True,
+        filter=FilterSection(classifier="classifier"),
+        decontaminate=DecontaminateSection(tasks=["piqa"]),
+    )
+    assert needed_stages(everything) == list(STAGES)
+
+
+def test_a_filter_without_a_classifier_raises():
+    with pytest.raises(
+        ValueError, match="classifier=None for a. Train .*sources.a.quality"
+    ):
+        needed_stages(config(is_filtered=True))
+
+
+def test_a_classifier_with_nothing_to_filter_raises():
+    section = FilterSection(classifier="classifier")
+    with pytest.raises(ValueError, match="classifier='classifier', and no so"):
+        needed_stages(config(filter=section))
+
+
+@pytest.mark.parametrize("name", STAGES[1:])
+def test_a_stage_gets_its_section_and_what_the_sources_say(name, monkeypatch):
+    found = {}
+
+    def run(*arguments, **more):
+        found["arguments"], found["more"] = arguments, more
+
+    monkeypatch.setattr(build, f"{name}_stage", run)
+    whole = config(is_filtered=True, seed=7)
+    run_stage_of(name, whole, ["inputs"], "options", False, True)
+    section, folder = getattr(whole, name), stage_folder(whole, name)
+    assert found["arguments"] == (section, ["inputs"], folder)
+    of_sources = {
+        "filter": {"sources": ["a"]},
+        "dedup": {"remove_documents_of": {"a": ["b"]}},
+    }
+    assert found["more"] == of_sources.get(name, {}) | {
+        "seed": 7,
+        "options": "options",
+        "verbose": False,
+        "overwrite": True,
+    }

@@ -1,9 +1,15 @@
 import gzip
+import io
 import re
 
 import pytest
 
+from keras_gpt3.data.json_objects import decompressed
+from keras_gpt3.data.json_objects import parse_json_line
 from keras_gpt3.data.json_objects import read_json_objects
+
+# === Json objects ===
+
 
 LINE = '{"prompt": "é", "completion": "b"}\n'
 
@@ -113,3 +119,52 @@ def test_a_file_that_is_cut_is_named(tmp_path):
     path = write(tmp_path / "a.jsonl.gz", content)
     with pytest.raises(ValueError, match="must be complete and gzipped"):
         list(read_json_objects(path, "pairs"))
+
+
+# === Gzip stream ===
+
+
+LINES = b"one\ntwo\n"
+# With the time of now in it, workers would name tests differently.
+GZIPPED = gzip.compress(LINES, mtime=0)
+
+
+@pytest.mark.parametrize(
+    ("content", "path"), [(LINES, "a.txt"), (GZIPPED, "A.TXT.GZ")]
+)
+def test_the_contents_are_read(content, path):
+    with decompressed(io.BytesIO(content), path) as stream:
+        assert list(stream) == [b"one\n", b"two\n"]
+
+
+@pytest.mark.parametrize(
+    "content", [GZIPPED[:-9], LINES, b"\x1f\x8b\x08" + b"\xff" * 9]
+)
+def test_a_damaged_gz_file_is_named(content):
+    message = "A .gz file must be complete and gzipped. Received: file='a.gz' ("
+    with (
+        pytest.raises(ValueError, match=f"^{re.escape(message)}.*Copy it aga"),
+        decompressed(io.BytesIO(content), "a.gz") as stream,
+    ):
+        stream.read()
+
+
+# === Json line ===
+
+
+@pytest.mark.parametrize("line", ['{"a": [1]}\n', b'{"a": [1]}'])
+def test_a_line_is_read(line):
+    assert parse_json_line(line) == {"a": [1]}
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("{", "Expecting property name"),
+        ("[" * 100_000, "^it is nested too deep$"),
+        ("1" * 5000, "Exceeds the limit"),
+    ],
+)
+def test_any_damage_is_a_value_error(line, reason):
+    with pytest.raises(ValueError, match=reason):
+        parse_json_line(line)

@@ -16,7 +16,11 @@ from tests.ops.attention_check import forward_and_backward
 from tests.ops.attention_check import random_inputs
 from tests.ops.compiled_programs import num_loops
 from tests.ops.compiled_programs import program
+from tests.ops.slow_attention import slow_attention
 from tests.tracing import traced
+
+# === Attention ===
+
 
 LENGTHS = (1, 31, 45, 64, 100)
 DYNAMIC = tf.TensorSpec((None, None, 2, 4))
@@ -221,3 +225,31 @@ def test_shapes_that_do_not_fit_raise(window):
         attention(query, key, value[..., 1:], window)
     with pytest.raises(ValueError, match="padding_mask must have shape"):
         attention(query, key, value, window, padding_mask=np.ones((2, 4)))
+
+
+# === Slow attention ===
+
+
+@pytest.mark.parametrize("window", [1, 3, None])
+def test_gradients_of_the_oracle_equal_central_differences(window):
+    generator = np.random.default_rng(0)
+    *tensors, upstream = generator.normal(size=(4, 2, 5, 2, 3))
+    mask = generator.random((2, 5)) < 0.7
+
+    def total(tensors):
+        output = slow_attention(*tensors, upstream, window, padding_mask=mask)[
+            0
+        ]
+        return (output * upstream).sum()
+
+    gradients = slow_attention(*tensors, upstream, window, padding_mask=mask)
+    for which, gradient in enumerate(gradients[1:]):
+        direction = generator.normal(size=gradient.shape)
+        ahead, behind = (
+            tensors[:which]
+            + [tensors[which] + step * direction]
+            + tensors[which + 1 :]
+            for step in (1e-5, -1e-5)
+        )
+        slope = (total(ahead) - total(behind)) / 2e-5
+        assert slope == pytest.approx((gradient * direction).sum(), abs=1e-8)

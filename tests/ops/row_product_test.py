@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -5,8 +6,13 @@ from keras import ops
 from keras_gpt3.ops.op_compilation import jit_compile
 from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import row_product
+from keras_gpt3.ops.row_product import row_sums
 from keras_gpt3.ops.row_product import table_product
+from tests.ops.attention_check import compiled_functions
 from tests.ops.attention_check import to_float64
+
+# === Row product ===
+
 
 # Sums of up to 48 products around 1, in another order; a bfloat16 has 8 bits.
 TOLERANCE = {"float32": 1e-5, "bfloat16": 2e-2}
@@ -60,3 +66,22 @@ def test_few_rows_are_treated_so_within_xla_only(shape, expected):
     jit_compile(lambda x: received.append(is_few_rows(x)) or x)(ops.ones(shape))
     assert received == [expected]
     assert not is_few_rows(ops.ones(shape))
+
+
+# === Row sums ===
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_rows_are_summed_in_float32(dtype):
+    # 2048 ones and a 1/4: half precision would drop the 1/4.
+    x = np.concatenate([np.ones((2, 2048)), np.full((2, 1), 0.25)], axis=1)
+    sums = row_sums(ops.cast(x, dtype))
+    assert sums.dtype == "float32"
+    np.testing.assert_array_equal(sums, [[2048.25], [2048.25]])
+
+
+@pytest.mark.backend(
+    "tensorflow", reason="JAX compiles every operation in any case."
+)
+def test_is_compiled():
+    assert len(compiled_functions(row_sums, keras.KerasTensor((2, 3)))) == 1

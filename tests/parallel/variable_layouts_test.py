@@ -3,15 +3,21 @@ import numpy as np
 import pytest
 
 from keras_gpt3.parallel.variable_layouts import bring_together
+from keras_gpt3.parallel.variable_layouts import check_shards_divide
 from keras_gpt3.parallel.variable_layouts import data_axis
 from keras_gpt3.parallel.variable_layouts import is_spread_over_data
 from keras_gpt3.parallel.variable_layouts import lay_out_like
 from keras_gpt3.parallel.variable_layouts import lay_out_like_slots
+from keras_gpt3.parallel.variable_layouts import num_data_shards
 from keras_gpt3.parallel.variable_layouts import optimizer_layouts
 from keras_gpt3.planning import estimate_sharded_memory
+from tests.parallel.meshes import device_mesh
 from tests.parallel.meshes import distributed
 from tests.parallel.meshes import new_model
 from tests.parallel.meshes import train
+
+# === Variable layouts ===
+
 
 jax_only = pytest.mark.backend("jax", reason="others distribute nothing")
 
@@ -96,3 +102,28 @@ def test_a_device_holds_what_the_planner_says(shape, options):
     assert bytes_of_a_device(slots) == pytest.approx(
         planned["optimizer"], rel=0.03
     )
+
+
+# === Data axis ===
+
+
+def test_without_a_distribution_a_batch_is_whole():
+    assert num_data_shards() == 1
+
+
+@pytest.mark.backend("jax", reason="others distribute nothing")
+def test_counts_the_batch_axis():
+    with distributed((2, 4)):
+        assert num_data_shards() == 2
+    distribution = keras.distribution.DataParallel(
+        device_mesh=device_mesh((3,), ("batch",))
+    )
+    with distribution.scope():
+        assert num_data_shards() == 3
+
+
+def test_parts_divide_the_rows():
+    check_shards_divide(num_shards=2, rows=4)
+    message = "rows=5, batch_axis=4. Use a batch size of 8, or drop"
+    with pytest.raises(ValueError, match=message):
+        check_shards_divide(num_shards=4, rows=5)

@@ -3,10 +3,19 @@ import re
 import types
 
 import pytest
+from rich.text import Text
 
+from keras_gpt3.planning import ModelDescription
 from keras_gpt3.planning import describe
+from keras_gpt3.planning import estimate_memory
+from keras_gpt3.planning import estimate_training_memory
+from keras_gpt3.planning import format_bytes
+from keras_gpt3.planning.describe import PrintedTables
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.preset_loader import shipped_presets
+
+# === Describe ===
+
 
 # Counted by hand from the resolved sizes, in millions.
 EXACT_MILLIONS = dict(
@@ -159,3 +168,141 @@ def test_a_folder_without_our_backbone_raises(tmp_path, content):
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         describe(tmp_path)
+
+
+# === Description tables ===
+
+
+def rows(text):
+    """The words of each line, by its first word."""
+    return {line.split()[0]: line.split() for line in text.splitlines() if line}
+
+
+@pytest.mark.parametrize("name", shipped_presets())
+def test_tables_fit_80_columns_and_cut_nothing(name):
+    text = str(describe(name))
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert "…" not in text
+
+
+def test_printed_and_resolved_stand_side_by_side_with_the_reason():
+    text = str(describe("gpt3_13b_en"))
+    table = rows(text)
+    assert table["n_params"] == ["n_params", "13.0B", "12,853.4M"]
+    assert table["d_model"] == ["d_model", "5140", "5120"]
+    assert table["d_head"] == ["d_head", "128", "128"]
+    assert table["batch_size"] == ["batch_size", "2M", "1024", "x", "2048"]
+    assert table["learning_rate"] == ["learning_rate", "1.0e-4", "1.0e-4"]
+    assert "Why: 40 heads of 128 make 5120, not" in text
+
+
+def test_a_consistent_print_needs_no_reason():
+    text = str(describe("gpt3_175b_en"))
+    assert "Why:" not in text
+    assert "0.6e-4           0.6e-4" in text
+
+
+def test_parameters_are_shown_by_part_with_shares():
+    table = rows(str(describe("gpt3_small_en")))
+    assert table["feed_forward"] == ["feed_forward", "56,669,184", "45.3%"]
+    assert table["total"] == ["total", "125,226,240"]
+
+
+def test_memory_is_shown_by_dtype_and_optimizer_with_the_cache():
+    table = rows(str(describe("gpt3_175b_en")))
+    assert (
+        table["mixed_bfloat16"][1:] == "698.4 GB 1.4 TB 2.8 TB 5.4 GB".split()
+    )
+    assert table["bfloat16"][1:] == "349.2 GB 698.4 GB 1.4 TB 5.4 GB".split()
+
+
+def test_compute_stands_beside_table_d1():
+    table = rows(str(describe("gpt3_175b_en")))
+    assert table["petaflop/s-days"][1:] == ["3,640", "3,637.59"]
+    assert table["FLOPs"][1:] == ["3.14e+23", "3.14e+23"]
+
+
+def test_a_bare_config_shows_no_paper():
+    config = load_shipped_preset("gpt3_small_en")["backbone"]
+    text = str(describe(config))
+    assert text.startswith("GPT3Backbone\n")
+    assert "Table" not in text
+    assert "dense, banded" in text
+
+
+def test_memory_to_train_is_shown_by_rematerialization_with_what_it_saves():
+    description = describe("gpt3_small_en")
+    text = str(description)
+    assert "Memory to train with AdamW, batch 1 x 2048" in text
+
+    def total(policy):
+        return description.training_memory("float32", rematerialization=policy)[
+            "total"
+        ]
+
+    table = text[text.index("Memory to train with") :]
+    by_word = rows(table)
+    none, block = total("none"), total("block")
+    assert by_word["none"][1:3] == format_bytes(none).split()
+    assert by_word["none"][3:5] == ["0", "B"]
+    assert by_word["block"][1:3] == format_bytes(block).split()
+    assert by_word["block"][3:5] == format_bytes(none - block).split()
+    assert format_bytes(total(2)) in table
+
+
+# === Model description ===
+
+
+PARTS = {"token_embedding": 30, "attention": 70}
+
+
+def test_number_of_parameters_is_the_sum_of_the_parts():
+    assert ModelDescription("x", {}, PARTS).num_parameters == 100
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", None])
+def test_memory_is_that_of_all_parameters(optimizer):
+    description = ModelDescription("x", {}, PARTS)
+    expected = estimate_memory(100, "bfloat16", optimizer)
+    assert description.memory("bfloat16", optimizer) == expected
+
+
+def test_memory_defaults_to_training_in_float32():
+    assert ModelDescription("x", {}, PARTS).memory()["total"] == 1600
+
+
+def test_str_and_repr_show_the_tables_without_trailing_spaces():
+    description = describe("gpt3_175b_en")
+    text = str(description)
+    assert repr(description) == text
+    assert "174,604,259,328" in text
+    assert all(line == line.rstrip() for line in text.splitlines())
+
+
+def test_training_memory_is_that_of_the_config_with_the_same_options():
+    description = describe("gpt3_small_en")
+    options = {"batch_size": 4, "micro_batch_size": 2, "rematerialization": 3}
+    assert description.training_memory(
+        "mixed_bfloat16", "sgd", length=512, **options
+    ) == estimate_training_memory(
+        description.config,
+        dtype="mixed_bfloat16",
+        optimizer="sgd",
+        length=512,
+        **options,
+    )
+
+
+# === Printed tables ===
+
+
+class Shown(PrintedTables):
+    def __rich__(self):
+        return Text("word " * 40)
+
+
+def test_print_and_prompt_show_lines_of_at_most_80_columns():
+    lines = str(Shown()).splitlines()
+    assert repr(Shown()) == str(Shown())
+    assert len(lines) == 3
+    assert all(len(line) <= 80 and line == line.rstrip() for line in lines)

@@ -1,11 +1,22 @@
+import re
+
 import pytest
 
+from keras_gpt3.planning import describe
 from keras_gpt3.planning.mesh import Mesh
+from keras_gpt3.planning.parallelism_choice import MeshChoice
 from keras_gpt3.planning.parallelism_choice import best_choice
+from keras_gpt3.planning.parallelism_choice import check_rows_divide
 from keras_gpt3.planning.parallelism_choice import choose_mesh
 from keras_gpt3.planning.parallelism_choice import choose_parallelism
+from keras_gpt3.planning.parallelism_choice import nearest_rows
+from keras_gpt3.planning.parallelism_choice import rows_of_batch
 from keras_gpt3.planning.training_job import TrainingJob
 from keras_gpt3.preset_loader import load_shipped_preset
+from tests.planning.toy_config import TOY
+
+# === Parallelism choice ===
+
 
 GB = 10**9
 SMALL = load_shipped_preset("gpt3_small_en")["backbone"]
@@ -84,3 +95,86 @@ def test_the_best_choice_is_for_the_rows_as_they_are(devices, rows):
     choice, fits = best_choice(job, devices, 12 * GB)
     assert fits is (devices != 13)
     assert choice is None or rows % choice.mesh.data == 0
+
+
+# === Batch rows ===
+
+
+def test_a_recipe_has_the_paper_s_rows():
+    assert rows_of_batch(describe("gpt3_175b_en"), None, 2048) == 1536
+    assert rows_of_batch(describe("gpt3_175b_en"), 4096, 1024) == 4
+
+
+def test_a_config_without_a_recipe_needs_a_batch():
+    with pytest.raises(ValueError, match="^batch_tokens must be given where "):
+        rows_of_batch(describe(TOY), None, 16)
+
+
+def test_tokens_that_make_no_whole_rows_raise():
+    message = (
+        "batch_tokens must be a multiple of length. Received: batch_tokens=40, "
+        "length=16. Use batch_tokens=32."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        rows_of_batch(describe(TOY), 40, 16)
+
+
+def test_devices_that_do_not_divide_the_rows_raise_with_the_nearest():
+    check_rows_divide("data", 4, rows=8, length=16)
+    message = (
+        "data must divide the rows of the batch. Received: data=3, "
+        "batch_tokens=128, which are 8 rows of 16 tokens. Use "
+        "batch_tokens=144, 9 rows."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        check_rows_divide("data", 3, rows=8, length=16)
+
+
+@pytest.mark.parametrize(
+    ("number", "rows", "expected"), [(3, 8, 9), (3, 7, 6), (8, 1, 8), (4, 8, 8)]
+)
+def test_the_nearest_rows_divide(number, rows, expected):
+    assert nearest_rows(number, rows) == expected
+
+
+# === Mesh choice ===
+
+
+def choice(mesh=(8,), shard_optimizer=False, shard_weights=False):
+    return MeshChoice(
+        mesh=Mesh(*mesh),
+        shard_optimizer=shard_optimizer,
+        shard_weights=shard_weights,
+        micro_batch_size=4,
+        rematerialization="block",
+        memory={"total": 1},
+        communication={},
+        bubble=0.0,
+        recomputation=0.0,
+        step_seconds=1.0,
+    )
+
+
+def test_arguments_are_written_as_python_takes_them():
+    assert choice().arguments == (
+        "micro_batch_size=4, rematerialization='block'"
+    )
+    assert choice(shard_weights=True).arguments == (
+        "shard_weights=True, micro_batch_size=4, rematerialization='block'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "is_plain", "backend"),
+    [
+        (choice((1,)), True, "tensorflow"),
+        (choice((8,)), True, "tensorflow"),
+        (choice((2, 1, 4)), False, "tensorflow"),
+        (choice((2, 4)), False, "jax"),
+        (choice((8,), shard_optimizer=True), False, "jax"),
+        (choice((8,), shard_weights=True), False, "jax"),
+    ],
+)
+def test_what_a_choice_splits_needs_a_backend(made, is_plain, backend):
+    assert made.is_plain is is_plain
+    assert made.backend == backend

@@ -1,11 +1,19 @@
+import json
 import re
+import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_gpt3.serving.exported_model import Signature
+from keras_gpt3.serving.predict_request import join_arrays
+from keras_gpt3.serving.predict_request import parse_predict
+from keras_gpt3.serving.server_settings import ServerSettings
 from tests.serving.conftest import CONTEXT
 from tests.small_gpt3 import small_text_model
+
+# === Exported model ===
 
 
 def call_generate(model, **changes):
@@ -86,3 +94,189 @@ def test_the_default_signature_needs_no_options(model, alone):
         assert answer["num_prompt_tokens"] == expected["num_prompt_tokens"]
     assert answers[0]["texts"] != answers[1]["texts"]
     assert model.signatures["serving_default"].required == ("prompts",)
+
+
+# === Request layout ===
+
+
+# Rows and columns, and what is wrong with their form.
+
+
+TEXTS = tf.TensorSpec((None,), tf.string)
+SIGNATURES = {
+    "generate": Signature(
+        {
+            "prompts": TEXTS,
+            "seed": tf.TensorSpec(None, tf.int32),
+            "stop": tf.TensorSpec(None, tf.string),
+        },
+        {"texts": TEXTS},
+        defaults={"seed": np.array([7]), "stop": np.array([[b""]], object)},
+    ),
+    "score": Signature({"contexts": TEXTS, "continuations": TEXTS}, {}, {}),
+    "tokenize": Signature(
+        {"texts": TEXTS}, {"token_ids": tf.TensorSpec((None, None))}, {}
+    ),
+}
+
+
+def arrays(name="generate", **form):
+    body = json.dumps({"signature_name": name} | form).encode()
+    model = types.SimpleNamespace(signatures=SIGNATURES)
+    parsed = parse_predict(body, model, ServerSettings())
+    return {key: array.tolist() for key, array in parsed.arrays.items()}
+
+
+@pytest.mark.parametrize(
+    "inputs, seeds, stops",
+    [
+        (["a", "b"], [7, 7], [[], []]),
+        (
+            {"prompts": ["a", "b"], "seed": 1, "stop": ["x", "y"]},
+            [1, 1],
+            [[b"x", b"y"], [b"x", b"y"]],
+        ),
+        (
+            {"prompts": ["a", "b"], "seed": [1, 2], "stop": [["x"], ["y", ""]]},
+            [1, 2],
+            [[b"x"], [b"y"]],
+        ),
+        ({"prompts": ["a", "b"], "stop": "x"}, [7, 7], [[b"x"], [b"x"]]),
+    ],
+)
+def test_options_are_for_all_rows_of_columns_or_for_each(inputs, seeds, stops):
+    assert arrays(inputs=inputs) == {
+        "prompts": [b"a", b"b"],
+        "seed": seeds,
+        "stop": stops,
+    }
+
+
+def test_rows_may_differ_in_their_options_and_be_plain():
+    instances = [
+        "a",
+        {"b64": "YQ=="},
+        {"prompts": "b", "stop": ["x", "", "yz"]},
+        {"prompts": "c", "seed": 3, "stop": "x"},
+    ]
+    assert arrays(instances=instances) == {
+        "prompts": [b"a", b"a", b"b", b"c"],
+        "seed": [7, 7, 7, 3],
+        # Filled up with what means none.
+        "stop": [[b"", b""], [b"", b""], [b"x", b"yz"], [b"x", b""]],
+    }
+
+
+def test_requests_are_joined_row_behind_row():
+    def request(*stops):
+        stop = np.array(stops, object).reshape(len(stops), -1)
+        return {"seed": np.arange(len(stops)), "stop": stop}
+
+    joined = join_arrays(
+        [request(["x"], ["y"]), request([]), request(["z", "w"])]
+    )
+    assert joined["seed"].tolist() == [0, 1, 0, 0]
+    assert joined["stop"].tolist() == [
+        ["x", b""],
+        ["y", b""],
+        [b"", b""],
+        ["z", "w"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "form, value, name, message",
+    [
+        (
+            "instances",
+            [],
+            "generate",
+            "instances must be a list of at least one row. Received: a list of "
+            "0. Pass one object for each row.",
+        ),
+        (
+            "instances",
+            "a",
+            "generate",
+            "instances must be a list of at least one row. Received: str.",
+        ),
+        (
+            "instances",
+            ["a"],
+            "score",
+            "A row of score must be an object with contexts, continuations. "
+            "Received: str. Name each input.",
+        ),
+        (
+            "instances",
+            [{"contexts": "a"}],
+            "score",
+            "score needs contexts, continuations. Received: no continuations. "
+            "Add what is missing.",
+        ),
+        (
+            "inputs",
+            ["a"],
+            "score",
+            "inputs of score must be an object with contexts, continuations. "
+            "Received: a list of 1. Name each input.",
+        ),
+        (
+            "inputs",
+            {"seed": 1},
+            "generate",
+            "generate needs prompts. Received: no prompts. Add what is "
+            "missing.",
+        ),
+        (
+            "inputs",
+            {"prompts": ["a"], "sead": 1},
+            "generate",
+            "Inputs of generate must be among prompts, seed, stop. Received: "
+            "sead. Check the spelling.",
+        ),
+        (
+            "inputs",
+            {"prompts": "a"},
+            "generate",
+            "prompts must be a list of at least one string. Received: str. "
+            "Pass one string for each row.",
+        ),
+        (
+            "inputs",
+            {"prompts": []},
+            "generate",
+            "prompts must be a list of at least one string. Received: a list "
+            "of 0.",
+        ),
+        (
+            "inputs",
+            {"prompts": ["a", "b"], "seed": [1]},
+            "generate",
+            "seed must be one value, or one for each of the 2 rows. Received: "
+            "1 values. Pass as many as there are rows.",
+        ),
+        (
+            "inputs",
+            {"prompts": ["a", "b"], "stop": [["x"]]},
+            "generate",
+            "stop must be one value, or one for each of the 2 rows.",
+        ),
+        (
+            "inputs",
+            {"prompts": ["a"], "stop": ["x", ""]},
+            "generate",
+            "stop must be a string or a list of strings, none of them empty.",
+        ),
+        (
+            "inputs",
+            "a",
+            "tokenize",
+            "texts must have the shape (None,). Received: texts.shape=(). "
+            "Change its number of dimensions.",
+        ),
+    ],
+)
+def test_a_wrong_form_is_one_sentence(form, value, name, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        arrays(name, **{form: value})

@@ -1,5 +1,7 @@
 import json
 import pickle
+import random
+import socket
 
 import numpy as np
 import pytest
@@ -7,11 +9,17 @@ import pytest
 from keras_gpt3 import preset_loader
 from keras_gpt3.tokenization import BytePairEncoding
 from keras_gpt3.tokenization import byte_pair_encoding
+from keras_gpt3.tokenization.byte_pair_encoding import are_nested
+from keras_gpt3.tokenization.byte_pair_encoding import build_tiktoken_encoding
 from keras_gpt3.tokenization.byte_pair_encoding import shared_byte_pair_encoding
+from keras_gpt3.tokenization.byte_pair_encoding import split_at_tokens
 from tests.tokenization.fuzz_texts import fuzz_texts
 from tests.tokenization.slow_byte_pair_encoding import merge_ranks
 from tests.tokenization.slow_byte_pair_encoding import slow_encode
 from tests.tokenization.small_vocabulary import small_vocabulary
+
+# === Byte pair encoding ===
+
 
 END = "<|endoftext|>"
 
@@ -204,3 +212,102 @@ def test_bad_input_raises_one_line(gpt2, call, message):
     with pytest.raises(ValueError, match=message) as error:
         call(gpt2)
     assert "\n" not in str(error.value)
+
+
+# === Shared encoding ===
+
+
+def write(folder, vocabulary, merges):
+    (folder / "v.json").write_text(json.dumps(vocabulary), "utf-8")
+    (folder / "m.txt").write_text("\n".join([*merges, ""]), "utf-8")
+    return str(folder / "v.json"), folder / "m.txt"
+
+
+def test_shares_equal_files_and_notices_changed_ones(tmp_path):
+    vocabulary, merges = small_vocabulary()
+    paths = write(tmp_path, vocabulary, merges)
+    first = shared_byte_pair_encoding(*paths)
+    assert shared_byte_pair_encoding(*paths) is first
+    assert first.merges == merges
+    swapped = vocabulary | {"a": vocabulary["b"], "b": vocabulary["a"]}
+    paths = write(tmp_path, swapped, merges)
+    second = shared_byte_pair_encoding(*paths)
+    assert second.encode("ab") == first.encode("ba")
+
+
+def test_other_special_tokens_are_another_encoding(tmp_path):
+    paths = write(tmp_path, *small_vocabulary())
+    plain = shared_byte_pair_encoding(*paths)
+    special = shared_byte_pair_encoding(*paths, special_tokens=["hello"])
+    assert plain.special_tokens == ("<|endoftext|>",)
+    assert special.special_tokens == ("hello",)
+    assert shared_byte_pair_encoding(*paths) is plain
+
+
+# === Special token split ===
+
+
+def slow_split(text, tokens):
+    """Looks at each place in turn for the longest token that begins there."""
+    parts, start, place = [], 0, 0
+    while place < len(text):
+        found = [t for t in tokens if text.startswith(t, place)]
+        if not found:
+            place += 1
+            continue
+        token = max(found, key=len)
+        parts += [text[start:place], token]
+        place = start = place + len(token)
+    return [*parts, text[start:]]
+
+
+@pytest.mark.parametrize(
+    "tokens", [("ab",), ("a", "ab"), ("ab", "abb", "b|"), (".*", "(", "a.")]
+)
+def test_equals_the_slow_oracle(tokens):
+    choices = random.Random(0)
+    for _ in range(200):
+        text = "".join(choices.choices("ab|.*(", k=choices.randint(0, 12)))
+        parts = split_at_tokens(text, tokens)
+        assert parts == slow_split(text, tokens)
+        assert "".join(parts) == text
+
+
+@pytest.mark.parametrize(
+    ("tokens", "nested"),
+    [
+        ((), False),
+        (("<a>",), False),
+        (("<a>", "<b>", "a>"), False),
+        (("<a>b", "z", "<a>"), True),
+        (("<a", "<a>c", "<a>b"), True),
+    ],
+)
+def test_tells_whether_one_token_begins_with_another(tokens, nested):
+    assert are_nested(tokens) is nested
+
+
+# === Tiktoken encoding ===
+
+
+def build(vocabulary):
+    _, merges = small_vocabulary()
+    rules = [tuple(rule.split(" ")) for rule in merges]
+    return build_tiktoken_encoding(vocabulary, rules, (END,))
+
+
+def test_needs_no_network(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError("network")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    encoding, _ = build(small_vocabulary()[0])
+    assert encoding.encode_ordinary("hello") == [259]
+
+
+def test_ids_in_merge_order_need_no_second_pass():
+    vocabulary, _ = small_vocabulary()
+    assert build(vocabulary)[1] is None
+    del vocabulary[END]
+    _, rank_to_id = build({END: 0} | {t: i + 1 for t, i in vocabulary.items()})
+    assert np.array_equal(rank_to_id, [*range(1, len(vocabulary) + 1), 0])

@@ -1,5 +1,7 @@
 import gc
+import itertools
 import random
+import re
 
 import pytest
 import tensorflow as tf
@@ -11,11 +13,16 @@ from keras_gpt3.tokenization.byte_pair_encoding import shared_byte_pair_encoding
 from keras_gpt3.tokenization.graph_byte_pair_encoding import (
     GraphBytePairEncoding,
 )
+from keras_gpt3.tokenization.graph_byte_pair_encoding import encode_around
+from keras_gpt3.tokenization.graph_byte_pair_encoding import split_at
 from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
 from tests.tokenization.any_unicode_texts import any_unicode_texts
 from tests.tokenization.any_unicode_texts import whitespace
 from tests.tokenization.make_character_classes import all_characters
 from tests.tokenization.small_vocabulary import small_vocabulary
+
+# === Graph byte pair encoding ===
+
 
 END = "<|endoftext|>"
 # The first and last of each kind of byte in UTF-8, and some never in it.
@@ -265,3 +272,85 @@ def test_a_hole_in_the_vocabulary_is_no_id():
 def test_a_vocabulary_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="all 256 bytes"):
         GraphBytePairEncoding({"a": 0}, [], ())
+
+
+# === Graph special tokens ===
+
+
+# Special tokens found in a graph, against a search in Python.
+
+
+END_OF_GRAPH_SPECIAL_TOKENS = "<|end|>"
+TEXTS_OF_GRAPH_SPECIAL_TOKENS = [
+    "".join(parts)
+    for parts in itertools.product(
+        [END_OF_GRAPH_SPECIAL_TOKENS, "a", "\n", "<|end|", "é\0"], repeat=3
+    )
+]
+# Regular expressions give a meaning to most of these characters.
+AWKWARD = ["<é [x]>", r"\1\0", "a.*b", "#-& ~", "\n$^", "(|)?{2}"]
+
+
+def pieces_of(texts, tokens):
+    pieces = tf.function(split_at)(tf.constant(texts, tf.string), tokens)
+    return [[x.decode() for x in row] for row in pieces.to_list()]
+
+
+def test_texts_are_cut_where_python_cuts_them():
+    expected = [
+        re.split(f"({re.escape(END_OF_GRAPH_SPECIAL_TOKENS)})", text)
+        for text in TEXTS_OF_GRAPH_SPECIAL_TOKENS
+    ]
+    assert (
+        pieces_of(TEXTS_OF_GRAPH_SPECIAL_TOKENS, [END_OF_GRAPH_SPECIAL_TOKENS])
+        == expected
+    )
+    assert sum(len(row) == 7 for row in expected) == 1
+
+
+def test_no_character_of_a_token_has_a_meaning_of_its_own():
+    texts = ["x".join(AWKWARD), "".join(AWKWARD), "aXb", "1", ""]
+    pattern = "|".join(map(re.escape, AWKWARD))
+    expected = [re.split(f"({pattern})", text) for text in texts]
+    assert pieces_of(texts, AWKWARD) == expected
+    assert [len(row) for row in expected] == [13, 13, 1, 1, 1]
+
+
+def test_no_texts_have_no_pieces():
+    assert pieces_of([], [END_OF_GRAPH_SPECIAL_TOKENS]) == []
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        TEXTS_OF_GRAPH_SPECIAL_TOKENS[:40],
+        [],
+        [""],
+        [END_OF_GRAPH_SPECIAL_TOKENS * 3],
+    ],
+)
+def test_what_lies_between_is_encoded_by_itself(texts):
+    seen = []
+
+    def encode(pieces):
+        seen.append(pieces)
+        return tf.strings.unicode_decode(pieces, "UTF-8")
+
+    @tf.function
+    def encode_all(texts):
+        return encode_around(
+            texts, {END_OF_GRAPH_SPECIAL_TOKENS: 2_000_000, "<|": -1}, encode
+        )
+
+    ids = encode_all(tf.constant(texts, tf.string))
+    assert ids.dtype == tf.int32 and len(seen) == 1
+    special = {END_OF_GRAPH_SPECIAL_TOKENS: [2_000_000], "<|": [-1]}
+    expected = [
+        [
+            id
+            for piece in re.split(r"(<\|end\|>|<\|)", text)
+            for id in special.get(piece, map(ord, piece))
+        ]
+        for text in texts
+    ]
+    assert ids.to_list() == expected

@@ -3,6 +3,9 @@ import re
 import pytest
 
 from keras_gpt3.tokenization.text_check import check_text
+from keras_gpt3.tokenization.text_check import truncate_left
+
+# === Text check ===
 
 
 @pytest.mark.parametrize(
@@ -22,3 +25,26 @@ def test_refuses_lone_surrogates_with_a_remedy_that_works(text):
     with pytest.raises(ValueError, match=message):
         check_text(text)
     check_text(re.sub("[\ud800-\udfff]", "\ufffd", text))
+
+
+# === Left truncation ===
+
+
+@pytest.mark.parametrize(
+    ("length", "num_kept", "expected"),
+    [
+        (4, 0, [1, 2, 3, 4]),
+        (9, 2, [1, 2, 3, 4]),
+        (3, 0, [2, 3, 4]),
+        (3, 1, [1, 3, 4]),
+        (3, 3, [1, 2, 3]),
+        (1, 1, [1]),
+        (0, 0, []),
+    ],
+)
+def test_the_first_tokens_go_but_not_those_that_are_kept(
+    length, num_kept, expected
+):
+    ids = [1, 2, 3, 4]
+    assert truncate_left(ids, length, num_kept) == expected
+    assert ids == [1, 2, 3, 4]

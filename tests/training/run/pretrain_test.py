@@ -1,0 +1,350 @@
+import dataclasses
+import errno
+import hashlib
+import importlib
+import logging
+import os
+import pathlib
+import re
+import sys
+import threading
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gpt3.data import TokenShards
+from keras_gpt3.training.checkpoints import tensorflow_format
+from keras_gpt3.training.checkpoints.model_checkpointer import ModelCheckpointer
+from keras_gpt3.training.recipe.pretraining_config import RecipeSection
+from keras_gpt3.training.recipe.pretraining_recipe import PretrainingRecipe
+from keras_gpt3.training.run.folder import RunFolder
+from keras_gpt3.training.run.pretrain import batch_multiple
+from keras_gpt3.training.run.pretrain import run_recipe
+from tests.small_gpt3 import LENGTH
+from tests.training.run.pretraining_run_test import assert_bitwise_equal
+from tests.training.run.pretraining_run_test import records_of
+from tests.training.run.pretraining_run_test import small_recipe
+from tests.training.run.pretraining_run_test import stop_before
+from tests.training.small_run import NUM_STEPS
+from tests.training.small_run import small_config
+from tests.training.small_run import train
+
+# === Pretrain ===
+
+
+def test_a_folder_of_another_run_is_refused_and_stays(tmp_path, monkeypatch):
+    config = small_config(tmp_path)
+    with monkeypatch.context() as patch:
+        stop_before(patch, 2)
+        assert not train(config)
+    saved = pathlib.Path(config.folder, "config.yaml").read_bytes()
+    other = small_config(
+        tmp_path, seed=1, recipe=small_recipe(learning_rate=1e-3)
+    )
+    message = (
+        f"A run folder must hold one run. Received: folder='{config.folder}', "
+        "whose config has other values: recipe.learning_rate=0.005 there, "
+        "0.001 here; seed=0 there, 1 here. Use another folder, or the values "
+        "of the run."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        train(other)
+    assert pathlib.Path(config.folder, "config.yaml").read_bytes() == saved
+    # How often is saved, and the devices, may change.
+    assert train(small_config(tmp_path, checkpoints={"every_steps": 5}))
+
+
+def test_a_config_of_pythons_own_types_resumes(tmp_path, monkeypatch):
+    small = small_config(tmp_path)
+    config = dataclasses.replace(
+        small,
+        seed=np.int64(small.seed),
+        model=dataclasses.replace(
+            small.model,
+            # As the documentation of the backbone writes it.
+            overrides={"attention_pattern": ("dense", "banded")},
+        ),
+        data=dataclasses.replace(
+            small.data,
+            shards={k: pathlib.Path(v) for k, v in small.data.shards.items()},
+        ),
+    )
+    with monkeypatch.context() as patch:
+        stop_before(patch, 2)
+        assert not train(config)
+    assert train(config)
+
+
+def test_a_vocabulary_larger_than_the_models_raises(tmp_path):
+    message = (
+        "The shards' vocabulary must be at most the model's. Received: 61 ids "
+        "in the shards, vocabulary_size=60. Write the shards with the model's "
+        "tokenizer."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        train(small_config(tmp_path), vocabulary_size=60)
+    assert not pathlib.Path(tmp_path, "run").exists()
+
+
+def test_a_batch_that_cannot_fit_is_refused_in_the_configs_words(
+    tmp_path, monkeypatch
+):
+    module = importlib.import_module("keras_gpt3.training.run.pretrain")
+    monkeypatch.setattr(module, "available_memory", lambda: 150 * 10**6)
+    config = small_config(
+        tmp_path,
+        model={"micro_batch_size": None},
+        recipe=small_recipe(batch_tokens=2**13 * LENGTH, total_tokens=1e6),
+    )
+    with pytest.raises(MemoryError) as raised:
+        train(config)
+    assert re.search(
+        r"^A training step of small must fit .* for 8192 rows .* Set in the "
+        r"config's section model: micro_batch_size=\d+, ",
+        str(raised.value),
+    )
+    assert not pathlib.Path(config.folder).exists()
+
+
+def test_another_backend_is_one_sentence(tmp_path, monkeypatch):
+    config = small_config(tmp_path)
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    message = (
+        "A pretraining run must run on Keras' TensorFlow backend. Received: "
+        "KERAS_BACKEND=jax. Use GPT3.fit with keras.distribution there."
+    )
+    with pytest.raises(NotImplementedError, match=f"^{re.escape(message)}$"):
+        train(config)
+
+
+def test_a_missing_orbit_is_one_sentence(tmp_path, monkeypatch):
+    config = small_config(tmp_path)
+    monkeypatch.setitem(sys.modules, "orbit", None)
+    message = (
+        "Pretraining runs must have Orbit. Received: import of orbit halted; "
+        "None in sys.modules. Install it with pip install "
+        "'keras-gpt3[pretrain]'."
+    )
+    with pytest.raises(ImportError, match=f"^{re.escape(message)}$"):
+        train(config)
+
+
+def test_a_full_disk_costs_a_checkpoint_and_not_the_run(
+    tmp_path, monkeypatch, caplog
+):
+    config = small_config(tmp_path)
+    real = tensorflow_format.write_arrays
+
+    def write_arrays(folder, arrays):
+        if "step_000000008" in str(folder):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(folder, arrays)
+
+    monkeypatch.setattr(tensorflow_format, "write_arrays", write_arrays)
+    with caplog.at_level(logging.ERROR, "keras_gpt3"):
+        assert train(config)
+    assert "The checkpoint of step 8 could not be written" in caplog.text
+    folders = sorted(os.listdir(f"{config.folder}/checkpoints"))
+    assert [f for f in folders if f.startswith("step")] == [
+        "step_000000004",
+        "step_000000006",
+        "step_000000012",
+    ]
+
+
+def test_a_disk_that_is_full_from_the_start_costs_no_training(
+    tmp_path, monkeypatch
+):
+    def write_arrays(folder, arrays):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tensorflow_format, "write_arrays", write_arrays)
+    config = small_config(tmp_path)
+    message = "^The last checkpoint must be written. Received: step=0, where "
+    with pytest.raises(RuntimeError, match=message):
+        train(config)
+    assert records_of(config) == []
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_used(
+    tmp_path, monkeypatch, caplog
+):
+    whole, config = (small_config(tmp_path, name) for name in ("whole", "run"))
+    train(whole)
+    with monkeypatch.context() as patch:
+        stop_before(patch, 10)
+        train(config)
+    (data,) = pathlib.Path(config.folder, "checkpoints", "step_000000010").glob(
+        "arrays.data*"
+    )
+    damaged = bytearray(data.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    data.write_bytes(damaged)
+    with caplog.at_level(logging.INFO, "keras_gpt3"):
+        assert train(config)
+    assert "Checkpoint step_000000010 is damaged: arrays.data" in caplog.text
+    assert "Resumed at step 8." in caplog.text
+    assert_bitwise_equal(config, whole)
+    assert len(records_of(config)) == NUM_STEPS
+
+
+def test_a_shard_that_breaks_in_mid_run_loses_nothing(tmp_path, monkeypatch):
+    whole, config = (small_config(tmp_path, name) for name in ("whole", "run"))
+    train(whole)
+    (shard,) = pathlib.Path(config.data.shards["news"]).glob("*.uint16")
+    contents = shard.read_bytes()
+    with monkeypatch.context() as patch:
+        real = ModelCheckpointer.save
+
+        def save(self, step, *args):
+            if step == 4:
+                shard.write_bytes(contents[:100])
+            real(self, step, *args)
+
+        patch.setattr(ModelCheckpointer, "save", save)
+        message = f"^A shard must hold .* Received: .*{re.escape(str(shard))}"
+        with pytest.raises(RuntimeError, match=message) as error:
+            train(config)
+        assert "\n" not in str(error.value)
+    shard.write_bytes(contents)
+    assert train(config)
+    assert_bitwise_equal(config, whole)
+
+
+@pytest.mark.parametrize(
+    ("place", "token_id", "field"),
+    [(0, 1, "sha256"), (7, 2**16 - 1, "vocabulary_size")],
+)
+def test_a_shard_that_is_not_what_its_manifest_says_ends_the_run(
+    tmp_path, place, token_id, field
+):
+    config = small_config(tmp_path)
+    (shard,) = pathlib.Path(config.data.validation["held"]).glob("*.uint16")
+    contents = shard.read_bytes()
+    damaged = np.frombuffer(contents, "<u2").copy()
+    damaged[place] = token_id if damaged[place] != token_id else token_id + 1
+    shard.write_bytes(damaged.tobytes())
+    checksum = hashlib.sha256(damaged).hexdigest()
+    manifest = shard.with_name("manifest.json")
+    stated = manifest.read_text()
+    if field != "sha256":  # As written so, with an id that no model knows.
+        old = hashlib.sha256(contents).hexdigest()
+        manifest.write_text(stated.replace(old, checksum))
+    message = f"^A shard must agree .*{re.escape(str(shard))}.*{field}"
+    with pytest.raises(RuntimeError, match=message):
+        train(config)
+    assert not RunFolder(config.folder).preset.exists()
+    shard.write_bytes(contents)
+    manifest.write_text(stated)
+    assert train(config)
+
+
+def test_shards_are_checked_once(tmp_path, monkeypatch):
+    config = small_config(tmp_path)
+    reads = []
+    real = TokenShards.verify
+    monkeypatch.setattr(
+        TokenShards, "verify", lambda self: reads.append(real(self))
+    )
+    with monkeypatch.context() as patch:
+        stop_before(patch, NUM_STEPS - 1)
+        assert not train(config)
+    assert train(config)
+    assert len(reads) == 3
+
+
+def test_a_run_in_a_folder_that_another_one_writes_to_is_refused(tmp_path):
+    config = small_config(tmp_path)
+    errors = []
+
+    def second():
+        try:
+            train(config)
+        except BlockingIOError as error:
+            errors.append(str(error))
+
+    with RunFolder(config.folder).lock():
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+    assert errors[0].startswith("Only one process may write to a folder at")
+    assert not (tmp_path / "run").exists()
+
+
+# === Run recipe ===
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"total_tokens": 3e9},
+        {"batch_tokens": 2**17, "learning_rate": 1e-3, "batch_multiple": 2},
+        {"ramp_tokens": 0.0, "clip_norm": 0.5, "weight_decay": 0.0},
+        {"warmup_tokens": 0.0, "decay_tokens": 1e9},
+    ],
+)
+def test_what_a_section_leaves_out_is_the_preset_s(fields):
+    received = run_recipe(RecipeSection(**fields), "gpt3_small_en", 1024)
+    assert received == PretrainingRecipe.for_preset(
+        "gpt3_small_en", sequence_length=1024, **fields
+    )
+
+
+def test_a_folder_has_no_recipe_so_the_section_is_all():
+    section = RecipeSection(3e6, batch_tokens=4096, learning_rate=1e-3)
+    assert run_recipe(section, "some/folder", 64) == PretrainingRecipe(
+        batch_tokens=4096,
+        learning_rate=1e-3,
+        total_tokens=3e6,
+        sequence_length=64,
+    )
+
+
+@pytest.mark.parametrize("missing", ["batch_tokens", "learning_rate"])
+def test_a_folder_without_what_a_preset_would_say_raises(missing):
+    fields = {"batch_tokens": 4096, "learning_rate": 1e-3}
+    del fields[missing]
+    message = (
+        f"recipe.{missing} must be given where the preset has no recipe. "
+        "Received: model.preset='some/folder'. Add it to the config."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        run_recipe(RecipeSection(3e6, **fields), "some/folder", 64)
+
+
+@pytest.mark.parametrize(
+    "own, micro_batch_size, replicas, expected",
+    [
+        (None, None, 1, 1),
+        (None, None, 4, 4),
+        (None, 3, 2, 6),
+        (12, 3, 2, 12),
+        (12, None, 4, 12),
+        (6, 3, 2, 6),
+    ],
+)
+def test_batches_are_multiples_of_what_all_replicas_take_at_once(
+    own, micro_batch_size, replicas, expected
+):
+    section = RecipeSection(batch_multiple=own)
+    assert batch_multiple(section, micro_batch_size, replicas) == expected
+
+
+@pytest.mark.parametrize(
+    "micro_batch_size, replicas", [(None, 5), (2, 4), (24, 1)]
+)
+def test_devices_that_do_not_divide_the_run_s_multiple_raise(
+    micro_batch_size, replicas
+):
+    message = (
+        "replicas x micro_batch_size must divide recipe.batch_multiple. "
+        f"Received: replicas={replicas}, micro_batch_size={micro_batch_size}, "
+        "batch_multiple=12. Use another micro-batch, or another number of "
+        "replicas."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        batch_multiple(
+            RecipeSection(batch_multiple=12), micro_batch_size, replicas
+        )
