@@ -10,7 +10,7 @@ LINT_STAMP := $(VENV)/.installed-lint
 DOCS_STAMP := $(VENV)/.installed-docs
 EXTRAS := pretrain,corpus,evaluate,convert,serving,jax,dev
 
-.PHONY: venv quickstart test lint format docs bench wheel clean
+.PHONY: venv quickstart test test-all lint format docs bench wheel clean
 
 venv: $(STAMP)
 
@@ -51,12 +51,14 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
 MODEL_TESTS := tests/layers tests/models tests/ops
 TRAINING_TESTS := tests/export tests/generation tests/parallel tests/training
 USE_TESTS := tests/cli tests/corpus tests/evaluation tests/serving
-# What runs on Keras' JAX backend, too.
-JAX_TESTS := $(MODEL_TESTS) tests/generation tests/parallel \
-	$(wildcard tests/training/jax_*_test.py tests/training/sharded_*_test.py)
 DOCS_TESTS := tests/documentation
 OTHER_TESTS := $(addprefix --ignore=, \
 	$(MODEL_TESTS) $(TRAINING_TESTS) $(USE_TESTS) $(DOCS_TESTS)) tests
+# What runs on Keras' JAX backend as well; `make test` leaves the models out.
+JAX_TESTS := tests/layers tests/ops tests/parallel tests/training/jax \
+	$(wildcard tests/training/checkpoints/sharded_*_test.py \
+	tests/training/checkpoints/orbax_*_test.py)
+ALL_JAX_TESTS := $(JAX_TESTS) tests/models tests/generation
 
 # A part of them: `make test TESTS="tests/ops -k window"`.
 ifdef TESTS
@@ -70,6 +72,16 @@ test: lint venv
 	$(PYTEST) $(OTHER_TESTS)
 	KERAS_BACKEND=jax $(PYTEST) $(JAX_TESTS)
 endif
+
+# With those marked slow: killed processes, several workers, a browser, the
+# wheel, the examples, and JAX' models.
+ALL := -m "slow or not slow"
+test-all: lint venv
+	$(PYTEST) $(ALL) $(MODEL_TESTS)
+	$(PYTEST) $(ALL) $(TRAINING_TESTS)
+	$(PYTEST) $(ALL) $(USE_TESTS)
+	$(PYTEST) $(ALL) $(OTHER_TESTS)
+	KERAS_BACKEND=jax $(PYTEST) $(ALL) $(ALL_JAX_TESTS)
 
 $(DOCS_STAMP): $(STAMP)
 	$(INSTALL) --editable ".[$(EXTRAS),docs]"

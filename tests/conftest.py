@@ -53,13 +53,6 @@ def fixed_seed():
     keras.config.set_dtype_policy("float32")
 
 
-def pytest_configure(config):
-    config.addinivalue_line(
-        "markers",
-        "backend(name, reason): the test is about one Keras backend alone.",
-    )
-
-
 def pytest_collection_modifyitems(items):
     """Leaves out tests of another backend, which have a run of their own."""
     for item in items:

@@ -2,8 +2,11 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
 from harness.corpus_quality import duplicate_quality
 from harness.corpus_quality import plot_recall
+
+pytestmark = pytest.mark.slow
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "corpus.py"
 

@@ -182,6 +182,7 @@ def test_stages_one_by_one_make_the_same(raw, built, tmp_path):
     assert files_of(tmp_path / "corpus" / "5_shard") == one
 
 
+@pytest.mark.slow
 def test_after_a_change_of_one_file_the_rest_is_not_read_again(raw, tmp_path):
     for path in raw.glob("*.jsonl"):
         (tmp_path / path.name).write_bytes(path.read_bytes())

@@ -113,6 +113,7 @@ def test_without_a_tokenizer_it_stops_at_the_models_own_ids(talker):
     assert stops == [(first + 1, [True])]
 
 
+@pytest.mark.slow
 def test_one_kind_of_layer_alone_streams_too():
     for pattern in (("dense",), ("banded",)):
         call = TracedEndpoints(

@@ -97,6 +97,7 @@ def test_defaults_are_in_the_signature(exported, name, options):
         assert signature.inputs[option].tensor_shape.unknown_rank
 
 
+@pytest.mark.slow
 def test_a_loaded_export_fills_defaults_in(exported):
     prompts = tf.constant(PROMPTS)
     one = tf.constant(1)

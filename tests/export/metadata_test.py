@@ -48,6 +48,7 @@ def version(tmp_path_factory):
         return model.export(folder / "model", verbose=False)
 
 
+@pytest.mark.slow
 def test_a_version_holds_what_a_server_looks_for(version):
     assert {path.name for path in version.iterdir()} >= {
         "saved_model.pb",
@@ -74,6 +75,7 @@ def test_weights_are_variables_and_no_constants_of_the_graph(version):
     assert stored_bytes(version, 2**20 // 4) >= 20_000 * 16 * 4
 
 
+@pytest.mark.slow
 def test_every_warm_up_request_is_answered(version):
     signatures = tf.saved_model.load(str(version)).signatures
     path = version / "assets.extra" / "tf_serving_warmup_requests"

@@ -85,6 +85,7 @@ def live_answer(exported, sampler):
     return exported.model.generate(exported.prompts)["token_ids"]
 
 
+@pytest.mark.slow
 def test_the_graph_holds_nothing_that_stock_serving_refuses(exported):
     assert exported.scans["model"] == []
 

@@ -22,6 +22,7 @@ from tests.export.stock_tensorflow import run_script
 from tests.export.stock_tensorflow import stored_bytes
 from tests.exported_models import CONTEXT
 from tests.exported_models import make_prompts
+from tests.slow_cases import slow_but
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_model
 
@@ -189,7 +190,7 @@ class OnlyTokens(Endpoints):
         return {"generate_tokens": super().functions()["generate_tokens"]}
 
 
-@pytest.mark.parametrize("name", COMPRESSED)
+@pytest.mark.parametrize("name", slow_but(COMPRESSED, list(COMPRESSED)[0]))
 def test_a_model_in_fewer_bits_answers_as_it_does_live(name, compressed):
     found = compressed[0][name]
     tokens = found.tokens

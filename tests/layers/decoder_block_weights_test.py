@@ -80,6 +80,7 @@ def test_every_matrix_is_the_kernel_of_a_dense_sublayer(hidden_states):
 
 
 # Keras warns of each layer that holds nothing to quantize.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize`")
 def test_int8_reaches_every_kernel(hidden_states):
     symbol = keras.Input(hidden_states.shape[1:])

@@ -31,6 +31,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_other_backend_loads_the_same_model(kind, folder):
     saved = read_facts(folder / f"{kind}.npz")

@@ -61,6 +61,7 @@ def copy_of(model):
     return copy
 
 
+@pytest.mark.slow
 @of_blocks_alone
 @pytest.mark.parametrize("mode", CALIBRATED)
 def test_four_calibrated_bits_keep_the_perplexity(mode, taught, tmp_path):
@@ -82,6 +83,7 @@ def test_four_calibrated_bits_keep_the_perplexity(mode, taught, tmp_path):
         copy.save_weights(tmp_path / "model.weights.h5")
 
 
+@pytest.mark.slow
 @of_blocks_alone
 @pytest.mark.parametrize("mode", CALIBRATED)
 def test_what_the_blocks_see_of_the_texts_decides_the_bits(mode, taught):

@@ -367,6 +367,7 @@ def floatx(request):
     keras.config.set_floatx("float32")
 
 
+@pytest.mark.slow
 def test_a_model_works_under_every_float_type_of_keras(floatx):
     # Ints without a type have as many bits as that one has.
     model = small_text_model()

@@ -37,6 +37,7 @@ def test_gives_the_same_model(policy, dropout):
     assert_same_weights(trained(policy, dropout=dropout), plain(dropout))
 
 
+@pytest.mark.slow
 @pytest.mark.backend("tensorflow", reason="JAX has one program, not replicas")
 def test_gives_the_same_model_on_two_replicas():
     assert_same_weights(trained("block", replicas=2), plain(0.0))
@@ -91,6 +92,7 @@ def _reductions_to_the_highest(model):
     return str(program).count("= reduce_max[")
 
 
+@pytest.mark.slow
 def test_chosen_blocks_run_forward_twice():
     assert SMALL["num_layers"] == 2
     passes = [forward_passes(policy) for policy in ("none", 2, "block")]

@@ -82,6 +82,7 @@ def test_attention_does_not_grow_with_the_length(kind, masked):
     assert most_elements(texts[1]) <= 2 * 256 * 256
 
 
+@pytest.mark.slow
 def test_a_training_step_does_not_grow_with_the_length():
     assert_alike(list(map(training_program, LENGTHS)))
 
@@ -125,6 +126,7 @@ print(*map(peak, (512, 2048, 4096)))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.backend("tensorflow", reason="JAX' compiler says it.")
 def test_a_run_s_memory_grows_with_the_length():
     finished = subprocess.run(

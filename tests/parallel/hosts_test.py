@@ -15,7 +15,10 @@ from tests.parallel.meshes import new_model
 from tests.parallel.meshes import weight_values
 from tests.small_gpt3 import ROWS
 
-pytestmark = pytest.mark.backend("jax", reason="`jax.distributed`")
+pytestmark = [
+    pytest.mark.backend("jax", reason="`jax.distributed`"),
+    pytest.mark.slow,
+]
 
 STEPS = 5
 DEVICES_OF_A_HOST = 2

@@ -14,6 +14,7 @@ from keras_gpt3.ops import op_compilation
 from keras_gpt3.parallel.pipeline_stages import variable_devices
 from keras_gpt3.training.step.compiled_step import CompiledStep
 from keras_gpt3.training.step.monitored_step import monitored_step
+from tests.slow_cases import slow_but
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
@@ -44,7 +45,9 @@ def on_one_device():
         return trained(1, 1)
 
 
-@pytest.mark.parametrize("replicas, stages", [(1, 2), (1, 4), (2, 2), (2, 4)])
+@pytest.mark.parametrize(
+    "replicas, stages", slow_but([(1, 2), (1, 4), (2, 2), (2, 4)], (1, 2))
+)
 def test_twenty_steps_are_the_same_in_stages(replicas, stages):
     # Once with the operations that XLA compiles, for devices of their own.
     with op_compilation(stages * replicas == 2):
@@ -57,6 +60,7 @@ def test_twenty_steps_are_the_same_in_stages(replicas, stages):
     assert variable_devices(last)[0] == f"/device:CPU:{device}"
 
 
+@pytest.mark.slow
 def test_uneven_batches_with_weights_count_by_token_on_replicas_of_stages():
     """A replica has two rows or three, then none; the step knows no sizes."""
     batches = [(*batch, w) for batch, w in weighted_batches()]
@@ -90,6 +94,7 @@ def test_a_loss_scale_is_taken_off_gradients_on_all_devices():
         np.testing.assert_allclose(weight, other, atol=2e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_finite", [True, False])
 def test_a_guarded_step_of_a_run_tells_the_same_on_replicas_of_stages(
     is_finite,
@@ -159,6 +164,7 @@ def test_products_sums_and_updates_are_on_the_devices_of_the_stages():
     assert len(set(counts["BatchMatMulV2"][1:])) == 1
 
 
+@pytest.mark.slow
 def test_a_model_in_stages_answers_and_scores_as_before():
     staged, plain = small_text_model(), small_text_model()
     plain.compile("sgd", sampler="greedy")
@@ -208,7 +214,9 @@ def test_a_saved_model_is_loaded_on_one_device(tmp_path):
     assert {variable_devices(v) for v in loaded.weights} == {("/device:CPU:0",)}
 
 
-@pytest.mark.parametrize("before, after", [(1, 2), (2, 1), (2, 2)])
+@pytest.mark.parametrize(
+    "before, after", slow_but([(1, 2), (2, 1), (2, 2)], (1, 2))
+)
 def test_a_checkpoint_fits_any_number_of_stages(tmp_path, before, after):
     def make(stages, seed):
         keras.utils.set_random_seed(seed)

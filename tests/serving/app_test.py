@@ -42,6 +42,7 @@ def events(answer):
 # === Predict ===
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [{}, {"seed": -1}])
 def test_without_a_seed_requests_draw_differently(served, seed):
     body = {"instances": [{"prompts": "the cat"} | seed] * 2}

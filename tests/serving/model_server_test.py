@@ -100,6 +100,7 @@ def folder_for_ids(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_cache_goes_over_json_with_more_layers_than_rows(
     make_server, folder_for_ids
 ):
@@ -214,6 +215,7 @@ def test_what_goes_wrong_inside_is_one_sentence(
         asyncio.run(predict(server))
 
 
+@pytest.mark.slow
 def test_a_newer_version_takes_over_and_a_broken_one_does_not(
     make_server, export_folder, tmp_path
 ):

@@ -22,6 +22,8 @@ from keras_gpt3.serving.served_model import TextStream
 from keras_gpt3.serving.server_settings import ServerSettings
 from tests.serving import headless_browser
 
+pytestmark = pytest.mark.slow
+
 # === Page ===
 
 

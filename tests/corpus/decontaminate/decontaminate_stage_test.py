@@ -114,6 +114,7 @@ def test_what_was_cut_is_told_with_what_it_matched(
     )
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes(tmp_path, inputs, evaluation):
     contents = []
     for workers in (1, 2):

@@ -6,9 +6,13 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from keras_gpt3.corpus.decontaminate.decontamination import EvaluationTexts
 from tests.fixtures.corpus.planted_contamination import evaluation_texts
 from tests.fixtures.corpus.planted_contamination import planted_contamination
+
+pytestmark = pytest.mark.slow
 
 SCRIPT = pathlib.Path(__file__).parents[1] / "broken_build.py"
 

@@ -90,6 +90,7 @@ def test_near_duplicates_of_near_duplicates_are_one_cluster(tmp_path):
 # === The same whatever the way ===
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("num_parts", "block", "workers"),
     [(1, 2**16, 1), (5, 20, 1), (2, 2**16, 2)],
@@ -150,6 +151,7 @@ def test_a_kill_before_the_last_step_leaves_nothing(tmp_path):
     assert not (tmp_path / "out" / ".duplicates").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [".signatures/web/part-00000.npz", ".drops/web/part-00000.json"]
 )

@@ -11,6 +11,8 @@ import pytest
 
 from keras_gpt3.corpus.pipeline import beam_worker
 
+pytestmark = pytest.mark.slow
+
 FOLDER = pathlib.Path(beam_worker.__file__).parents[2]
 LIGHT = f"""
 import importlib.util, sys

@@ -8,6 +8,8 @@ from keras_gpt3 import corpus
 from keras_gpt3.corpus.build import build_corpus
 from keras_gpt3.corpus.pipeline import beam_worker
 
+pytestmark = pytest.mark.slow
+
 FOLDER = pathlib.Path(beam_worker.__file__).parents[2]
 LOADED = f"""
 import runpy, sys

@@ -265,7 +265,7 @@ def test_a_record_whose_own_headers_have_no_end_is_damage(line, read):
 # === Html text ===
 
 
-HTML_PAGE = f"""<html><head><title>Times</title><style>p {{}}</style></head><body>
+HTML = f"""<html><head><title>Times</title><style>p {{}}</style></head><body>
 <nav><ul><li><a href="/">Home page</a></li><li><a href="/c">Contact us</a></li>
 </ul></nav><script>var hidden = 1;</script>
 <article><h1>The heading</h1><p>{STORY}</p><p>A second one. {STORY}</p>
@@ -276,9 +276,9 @@ HTML_PAGE = f"""<html><head><title>Times</title><style>p {{}}</style></head><bod
 @pytest.mark.parametrize(
     "page",
     [
-        HTML_PAGE,
-        HTML_PAGE.encode(),
-        HTML_PAGE.encode("latin-1"),
+        HTML,
+        HTML.encode(),
+        HTML.encode("latin-1"),
     ],
 )
 def test_the_content_stays_and_navigation_goes(page):
@@ -312,13 +312,13 @@ def test_what_the_library_raises_is_no_text(monkeypatch):
         raise AttributeError("'NoneType' object has no attribute 'text'")
 
     monkeypatch.setattr(trafilatura, "extract", extract)
-    assert html_text(HTML_PAGE) is None
+    assert html_text(HTML) is None
 
 
 @pytest.mark.parametrize("between", [b" ", b" b='>' "])
 def test_a_tag_that_the_parser_would_not_end_with_is_not_parsed(between):
     attributes = between.join(b"a%d=1" % number for number in range(20_000))
-    page = HTML_PAGE.encode().replace(b"<p>", b"<p " + attributes + b">", 1)
+    page = HTML.encode().replace(b"<p>", b"<p " + attributes + b">", 1)
     start = time.perf_counter()
     assert html_text(page) is None
     assert html_text(page.decode()) is None
@@ -328,6 +328,4 @@ def test_a_tag_that_the_parser_would_not_end_with_is_not_parsed(between):
 
 def test_an_image_within_its_tag_is_no_reason(monkeypatch):
     image = f"<img src='data:image/png;base64,{'aGVs/bG8' * 10**5}=='>"
-    assert STORY.strip() in html_text(
-        HTML_PAGE.replace("<p>", image + "<p>", 1)
-    )
+    assert STORY.strip() in html_text(HTML.replace("<p>", image + "<p>", 1))

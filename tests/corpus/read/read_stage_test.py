@@ -97,6 +97,7 @@ def test_the_same_ids_in_two_sources_stay(folder, tmp_path):
     assert totals["all"]["dropped"] == {}
 
 
+@pytest.mark.slow
 def test_two_workers_give_what_one_gives(folder, tmp_path):
     run(folder, tmp_path / "1")
     run(folder, tmp_path / "2", beam_options(workers=2))

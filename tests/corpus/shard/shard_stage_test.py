@@ -97,6 +97,7 @@ def test_the_order_depends_on_the_seed_and_not_on_the_parts(
     assert found[0] != found[2]
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes(tmp_path, documents):
     inputs = write_parts(tmp_path / "in", documents, 2)
     for workers in (1, 2):

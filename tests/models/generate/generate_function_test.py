@@ -96,6 +96,7 @@ def test_prompts_of_one_bucket_are_traced_and_compiled_once(monkeypatch):
     assert traces == ["prefill", "loop", "prefill"]
 
 
+@pytest.mark.slow
 def test_a_quantized_model_is_traced_anew():
     model, inputs = long_model(), prompts(4)
     model.generate(inputs, stop_token_ids=None)

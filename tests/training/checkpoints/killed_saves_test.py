@@ -51,6 +51,7 @@ def check_generation(restored):
     return generation
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_loses_no_step(root, codes, caplog):
     killed = [root / name for name in codes if name.startswith("killed")]
     assert codes.pop(killed.pop().name) == 0

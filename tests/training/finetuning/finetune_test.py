@@ -93,6 +93,7 @@ def test_the_loss_of_an_epoch_is_the_mean_of_its_steps_by_their_tokens():
         assert history.epochs[epoch]["loss"] == pytest.approx(mean, rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["micro_batches", "replicas"])
 def test_the_batch_may_be_split(change):
     """Also where a part has no completion, as rows that fill a batch."""
@@ -202,6 +203,7 @@ def test_validation_sees_each_pair_by_itself():
     assert loss != pytest.approx(history.epochs[0]["loss"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_adapters_that_are_there_are_trained_on():
     model, examples = made(num_layers=1)
     recipe = FinetuningRecipe(epochs=1, batch_size=4, lora_rank=2)

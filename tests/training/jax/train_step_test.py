@@ -67,6 +67,7 @@ print(json.dumps({k: v[-1] for k, v in history.items()}))
 """
 
 
+@pytest.mark.slow
 @jax_only
 def test_tensorflow_gives_them_too(one_device, tmp_path):
     model = new_model()

@@ -55,6 +55,7 @@ def test_a_folder_of_another_run_is_refused_and_stays(tmp_path, monkeypatch):
     assert train(small_config(tmp_path, checkpoints={"every_steps": 5}))
 
 
+@pytest.mark.slow
 def test_a_config_of_pythons_own_types_resumes(tmp_path, monkeypatch):
     small = small_config(tmp_path)
     config = dataclasses.replace(
@@ -167,6 +168,7 @@ def test_a_disk_that_is_full_from_the_start_costs_no_training(
     assert records_of(config) == []
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_named_and_the_one_before_used(
     tmp_path, monkeypatch, caplog
 ):
@@ -189,6 +191,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_used(
     assert len(records_of(config)) == NUM_STEPS
 
 
+@pytest.mark.slow
 def test_a_shard_that_breaks_in_mid_run_loses_nothing(tmp_path, monkeypatch):
     whole, config = (small_config(tmp_path, name) for name in ("whole", "run"))
     train(whole)
@@ -240,6 +243,7 @@ def test_a_shard_that_is_not_what_its_manifest_says_ends_the_run(
     assert train(config)
 
 
+@pytest.mark.slow
 def test_shards_are_checked_once(tmp_path, monkeypatch):
     config = small_config(tmp_path)
     reads = []

@@ -166,6 +166,7 @@ def test_sigterm_saves_at_once_and_the_run_goes_on(tmp_path, monkeypatch, step):
     assert sizes == [4, 4]
 
 
+@pytest.mark.slow
 def test_another_number_of_replicas_follows_the_same_curve(
     tmp_path, monkeypatch
 ):
@@ -301,6 +302,7 @@ def test_a_spike_rolls_the_run_back_and_skips_its_batches(
     assert batches == [*range(8), 9, 11, 12, 13]
 
 
+@pytest.mark.slow
 def test_a_rollback_to_the_start_keeps_its_validation(tmp_path, spikes):
     config = small_config(
         tmp_path,

@@ -16,6 +16,8 @@ from tests.training.small_run import small_config
 from tests.training.worker_cluster import free_ports
 from tests.training.worker_cluster import start_worker
 
+pytestmark = pytest.mark.slow
+
 NUM_STEPS = 40
 OVERRIDES = {
     "vocabulary_size": 61,

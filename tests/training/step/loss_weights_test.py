@@ -10,6 +10,7 @@ from keras_gpt3.training.step.loss_weights import loss_weights
 from keras_gpt3.training.step.loss_weights import normalized_loss_weights
 from keras_gpt3.training.step.loss_weights import sum_over_replicas
 from keras_gpt3.training.step.loss_weights import unpack_batch
+from tests.slow_cases import slow_but
 from tests.small_gpt3 import small_batch
 from tests.training.slow_training import slow_training
 from tests.training.small_training import OPTIMIZERS
@@ -104,7 +105,8 @@ def in_ones():
 
 
 @pytest.mark.parametrize(
-    ("replicas", "arguments"), [(1, in_ones), (1, in_twos), (2, in_ones)]
+    ("replicas", "arguments"),
+    slow_but([(1, in_ones), (1, in_twos), (2, in_ones)], (2, in_ones)),
 )
 def test_steps_are_those_of_the_undivided_batch(replicas, arguments):
     expected = new_model()

@@ -10,6 +10,7 @@ from keras_gpt3.training.step.monitored_step import NUM_NORM_SUMS
 from keras_gpt3.training.step.monitored_step import evaluation_sums
 from keras_gpt3.training.step.monitored_step import monitored_step
 from keras_gpt3.training.step.monitored_step import with_micro_batch_norms
+from tests.slow_cases import slow_but
 from tests.small_gpt3 import small_batch
 from tests.training.slow_training import slow_training
 from tests.training.small_training import OPTIMIZERS
@@ -58,7 +59,10 @@ def in_ones():
 
 @pytest.mark.parametrize(
     "replicas, arguments, micro_batches",
-    [(1, dict, 1), (2, dict, 2), (1, in_ones, 4), (2, in_ones, 4)],
+    slow_but(
+        [(1, dict, 1), (2, dict, 2), (1, in_ones, 4), (2, in_ones, 4)],
+        (2, in_ones, 4),
+    ),
 )
 def test_it_trains_and_tells_what_the_slow_step_does(
     replicas, arguments, micro_batches
@@ -121,6 +125,7 @@ def test_an_update_that_is_not_finite_changes_nothing(replicas, bad):
     assert run_step(model, (x, y))["applied"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_an_overflow_in_float16_is_skipped_and_halves_the_scale(replicas):
     model = new_model(replicas, "adamw", ("dense",), dtype="mixed_float16")

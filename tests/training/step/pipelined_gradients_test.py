@@ -9,6 +9,7 @@ from keras_gpt3.training.step.monitored_step import NUM_NORM_SUMS
 from keras_gpt3.training.step.monitored_step import with_micro_batch_norms
 from keras_gpt3.training.step.replica_gradients import NUM_SUMS
 from keras_gpt3.training.step.replica_gradients import replica_gradients
+from tests.slow_cases import slow_but
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import small_batch
 from tests.training.small_training import new_model
@@ -106,7 +107,9 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize(
+    "name", slow_but(VARIANTS, "half precision", "adapters")
+)
 def test_gradients_and_norms_are_those_of_one_device(name):
     expected, received = (
         gradients_of(
@@ -118,6 +121,7 @@ def test_gradients_and_norms_are_those_of_one_device(name):
     assert_same(received, expected, 2e-2 if "half" in name else 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [2, 9, 16])
 def test_many_micro_batches_are_taken_in_groups(rows):
     """Of 8 at most: 9 are two groups of 5, one of them without a row."""

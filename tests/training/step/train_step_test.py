@@ -12,6 +12,7 @@ from keras_gpt3.ops import op_compilation
 from keras_gpt3.ops import token_chunks
 from keras_gpt3.training import AdamW
 from keras_gpt3.training.step import training_progress
+from tests.slow_cases import slow_but
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import ROWS
 from tests.small_gpt3 import SMALL
@@ -31,7 +32,10 @@ from tests.training.small_training import uneven_dataset
 
 @pytest.mark.parametrize(
     "optimizer, pattern",
-    [("adamw", ("dense", "banded")), ("momentum", ("dense",))],
+    slow_but(
+        [("adamw", ("dense", "banded")), ("momentum", ("dense",))],
+        ("adamw", ("dense", "banded")),
+    ),
 )
 def test_twenty_steps_are_the_same_on_one_and_two_replicas(optimizer, pattern):
     expected = new_model(pattern=pattern)
@@ -176,6 +180,7 @@ def test_keras_own_loss_and_metrics_give_the_same_model():
     assert "accuracy" not in history
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reduction", ["mean_with_sample_weight", "sum"])
 def test_a_loss_of_any_reduction_is_the_same_on_one_and_two_replicas(reduction):
     """Uneven rows and weights; the last batch leaves a replica empty."""
@@ -330,6 +335,7 @@ def test_on_demand_xla_compiles_the_products_too(loss):
     assert "MatMul" not in {node.op for node in graph.node}
 
 
+@pytest.mark.slow
 def test_a_compiled_step_of_one_s_own_loss_is_the_same_step():
     models = [
         new_model(
@@ -387,6 +393,7 @@ def test_mixed_bfloat16_trains_with_a_float32_loss():
     assert model.loss_tracker.count == ROWS * LENGTH
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_mixed_float16_trains_as_float32_does(replicas):
     expected = new_model(1, "adamw")
