@@ -1,4 +1,8 @@
-"""Token shards, packing and a data order that is a function of the step."""
+"""Token shards, packing and a data order that is a function of the step.
+
+Read `write_token_shards`, `token_shards`, `context_order` and `batch_ramp`,
+then `packed_dataset` and `mixture`; `completion_dataset` is for fine-tuning.
+"""
 
 from keras_gpt3.data.batch_ramp import BatchRamp
 from keras_gpt3.data.completion_dataset import completion_dataset
