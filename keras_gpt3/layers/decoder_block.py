@@ -14,6 +14,7 @@ from keras_gpt3.layers.block_pattern import visible_window
 from keras_gpt3.layers.initializers import layer_policy
 from keras_gpt3.layers.initializers import normal_initializer
 from keras_gpt3.layers.layer_norm import LayerNorm
+from keras_gpt3.layers.repeatable_dropout import RepeatableDropout
 from keras_gpt3.ops.activations import get_activation
 from keras_gpt3.ops.attention import attend
 from keras_gpt3.ops.attention_shapes import check_window
@@ -398,33 +399,3 @@ def run_blocks(
         )
         new_cache.append(block_cache)
     return x, new_cache
-
-
-@keras.saving.register_keras_serializable(package="keras_gpt3")
-class RepeatableDropout(keras.layers.Dropout):
-    """`keras.layers.Dropout` whose seed can be drawn before its mask.
-
-    A rematerialized block runs twice. Keras' layer would draw a new mask the
-    second time, so that the gradients belonged to another network.
-    """
-
-    def draw_seed(self):
-        """Draw the seed of one mask; `None` where nothing is dropped."""
-        return self.seed_generator.next() if self.rate > 0 else None
-
-    def call(self, inputs, seed=None, training=False):
-        if seed is None or not training:
-            return super().call(inputs, training=training)
-        return keras.random.dropout(
-            inputs, self.rate, noise_shape=self.noise_shape, seed=_Drawn(seed)
-        )
-
-
-class _Drawn(keras.random.SeedGenerator):
-    """A generator of one seed, always the same: Keras takes no tensor."""
-
-    def __init__(self, seed):
-        self._drawn = seed
-
-    def next(self, ordered=True):
-        return self._drawn
