@@ -95,7 +95,7 @@ def _integers(text):
 def _evaluate(model, tasks, out, dtype, adapter, others, settings):
     from keras_gpt3.atomic_write import check_is_free
     from keras_gpt3.cli.model_loading import load_model
-    from keras_gpt3.evaluation.few_shot.evaluation_run import EvaluationRun
+    from keras_gpt3.evaluation.few_shot.evaluate import EvaluationRun
     from keras_gpt3.evaluation.results.results_file import with_results_of
 
     check_is_free(out, lambda path: True)

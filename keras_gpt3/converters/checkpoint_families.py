@@ -1,10 +1,10 @@
 """The families of checkpoints: GPT-2, GPT-Neo, OPT."""
 
 from keras_gpt3.converters.checkpoint_family import CheckpointFamily
-from keras_gpt3.converters.complete_arguments import SUMMARY_KEYS
 from keras_gpt3.converters.complete_arguments import UNUSED_WINDOW
-from keras_gpt3.converters.complete_arguments import ConfigKey
 from keras_gpt3.converters.complete_arguments import shortest_pattern
+from keras_gpt3.converters.config_key import SUMMARY_KEYS
+from keras_gpt3.converters.config_key import ConfigKey
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.layers.block_pattern import attention_kinds
 

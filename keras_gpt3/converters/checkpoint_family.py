@@ -2,10 +2,10 @@
 
 import re
 
-from keras_gpt3.converters.complete_arguments import HARMLESS_KEYS
-from keras_gpt3.converters.complete_arguments import REQUIRED_VALUES
 from keras_gpt3.converters.complete_arguments import comparable_arguments
 from keras_gpt3.converters.complete_arguments import complete_arguments
+from keras_gpt3.converters.config_key import HARMLESS_KEYS
+from keras_gpt3.converters.config_key import REQUIRED_VALUES
 from keras_gpt3.converters.name_match import WeightRule
 from keras_gpt3.converters.weight_shapes import weight_shapes
 from keras_gpt3.echoed_value import echoed

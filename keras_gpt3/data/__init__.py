@@ -1,10 +1,14 @@
-"""Token shards, packing and a data order that is a function of the step."""
+"""Token shards, packing and a data order that is a function of the step.
+
+Read `write_token_shards`, `token_shards`, `context_order` and `batch_ramp`,
+then `packed_dataset` and `mixture`; `completion_dataset` is for fine-tuning.
+"""
 
 from keras_gpt3.data.batch_ramp import BatchRamp
-from keras_gpt3.data.batch_ramp import contexts_of_step
 from keras_gpt3.data.completion_dataset import completion_dataset
 from keras_gpt3.data.completion_pairs import CompletionExamples
 from keras_gpt3.data.completion_pairs import read_completion_pairs
+from keras_gpt3.data.context_order import contexts_of_step
 from keras_gpt3.data.mixture import Mixture
 from keras_gpt3.data.packed_dataset import pack
 from keras_gpt3.data.packed_dataset import packed_dataset

@@ -1,7 +1,8 @@
 """Decoding, on a step function: nothing here knows a model.
 
 Read `decode_loop.py`, `token_choice.py` with its `logit_filters.py` and
-`token_penalties.py`, `sampling_steps.py`, then `beam_search.py`.
+`token_penalties.py`, `sampling_steps.py` and `seeded_sampler.py`, then
+`beam_search.py`.
 """
 
 from keras_gpt3.generation.beam_search import BeamSampler
@@ -11,7 +12,7 @@ from keras_gpt3.generation.logit_filters import keep_min_p
 from keras_gpt3.generation.logit_filters import keep_top_k
 from keras_gpt3.generation.logit_filters import keep_top_p
 from keras_gpt3.generation.sampler_loop import sample
-from keras_gpt3.generation.sampling_steps import SeededSampler
+from keras_gpt3.generation.seeded_sampler import SeededSampler
 from keras_gpt3.generation.stop_strings import TextPieces
 from keras_gpt3.generation.token_choice import choose_token
 from keras_gpt3.generation.token_penalties import penalize_frequency

@@ -108,6 +108,10 @@ def beam_search(
         exponent = ops.cast(length_penalty, "float32")
         return scores / ops.power((5 + generated) / 6, exponent)
 
+    def offered(pool, token_ids, sums, is_ended, ends):
+        scores = penalized(ops.where(is_ended, sums, NEVER), ends)
+        return _best_of(pool, token_ids, ends, scores)
+
     def unfinished(index, token_ids, scores, pool, cache):
         return ops.any((index < end) & (scores > NEVER))
 
@@ -118,12 +122,12 @@ def beam_search(
         found = _extensions(logits, scores, num_beams, len(stop_token_ids))
         stops = is_stop_token(found.tokens, stop_token_ids)  # (B, C)
         most_probable = _Extensions(*(x[:, :num_beams] for x in found))
-        ended = stops[:, :num_beams] & ~in_prompt
-        ended = penalized(
-            ops.where(ended, most_probable.sums, NEVER), index + 1
-        )
-        pool = _best_of(
-            pool, _extended(token_ids, most_probable, index), index + 1, ended
+        pool = offered(
+            pool,
+            _extended(token_ids, most_probable, index),
+            most_probable.sums,
+            stops[:, :num_beams] & ~in_prompt,
+            index + 1,
         )
         beams = _continuing(found, stops, num_beams)
         # Within a prompt all beams are the same: any parent will do.
@@ -136,8 +140,7 @@ def beam_search(
         cache = _reorder_cache(cache, beams.parents)
         # Of equal scores the one that stopped by itself comes first.
         is_cut_off = (index + 1 >= end) & ~in_prompt
-        ended = penalized(ops.where(is_cut_off, scores, NEVER), index + 1)
-        pool = _best_of(pool, token_ids, index + 1, ended)
+        pool = offered(pool, token_ids, scores, is_cut_off, index + 1)
         scores = ops.where(is_cut_off, NEVER, scores)
         scores = _drop_settled(scores, pool, penalized(scores, end))
         return index + 1, token_ids, scores, pool, cache
@@ -261,7 +264,7 @@ def _take_beams(x, beams):
 
 
 def _reorder_cache(cache, parents):
-    """Gives each beam the cache of the beam that it extends."""
+    """Give each beam the cache of the beam that it extends."""
     rows = ops.reshape(_flat_rows(parents, parents.shape[1]), (-1,))
     return keras.tree.map_structure(lambda x: ops.take(x, rows, axis=0), cache)
 

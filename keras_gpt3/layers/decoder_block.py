@@ -14,6 +14,7 @@ from keras_gpt3.layers.block_pattern import visible_window
 from keras_gpt3.layers.initializers import layer_policy
 from keras_gpt3.layers.initializers import normal_initializer
 from keras_gpt3.layers.layer_norm import LayerNorm
+from keras_gpt3.layers.repeatable_dropout import RepeatableDropout
 from keras_gpt3.ops.activations import get_activation
 from keras_gpt3.ops.attention import attend
 from keras_gpt3.ops.attention_shapes import check_window
@@ -214,48 +215,37 @@ class DecoderBlock(keras.layers.Layer):
         training=None,
         seeds=(None, None),
     ):
-        """The block itself, (B, T, M) to (B, T, M)."""
-        # Norms and activation are always computed again in the backward pass:
-        # they are a third of the arrays, and cost no matrix product. On a GPU
-        # the sum after attention is computed again as well, for one more matrix
-        # product: memory, not arithmetic, limits the batch there.
-        again = keras.remat if training else _as_it_is
-        if training and self.rematerialized:
-            again = _as_it_is
-        join = functools.partial(self._join, seed=seeds[0], training=training)
+        """`x + attention(norm(x))`, then `x + feed_forward(norm(x))`."""
 
-        projected = again(self._project)(x)  # (B, T, 3 M)
-        attended, cache = self._attend(
-            projected, padding_mask, cache, cache_index, cache_length
+        def project(x):  # (B, T, M) -> (B, T, 3 M)
+            x = self.attention_norm(x) if self.norm_first else x
+            return _apply(self.query_key_value, x)
+
+        def add_attention(x, attended):  # Two of (B, T, M) -> (B, T, M)
+            branch = _apply(self.attention_output, attended)
+            x = x + self.residual_dropout(branch, seeds[0], training=training)
+            return x if self.norm_first else self.attention_norm(x)
+
+        def widen(x):  # (B, T, M) -> (B, T, I)
+            x = self.feed_forward_norm(x) if self.norm_first else x
+            return _apply(self.feed_forward_intermediate, x)
+
+        def narrow(wide):  # (B, T, I) -> (B, T, M)
+            return _apply(self.feed_forward_output, self._activate(wide))
+
+        def add_feed_forward(x, branch):  # Two of (B, T, M) -> (B, T, M)
+            x = x + self.residual_dropout(branch, seeds[1], training=training)
+            return x if self.norm_first else self.feed_forward_norm(x)
+
+        again, again_in_one = _recomputation(
+            training and not self.rematerialized
         )
-        if has_gpu():
-            joined = again(lambda *sides: self._widen(join(*sides)))
-            x, fed = joined(x, attended)  # (B, T, M), (B, T, I)
-        else:
-            x, fed = again(self._widen)(join(x, attended))
-        fed = again(self._narrow)(fed)  # (B, T, M)
-        x = x + self.residual_dropout(fed, seeds[1], training=training)
-        if not self.norm_first:
-            x = self.feed_forward_norm(x)
+        attended, cache = self._attend(
+            again(project)(x), padding_mask, cache, cache_index, cache_length
+        )
+        x, wide = again_in_one(add_attention, widen)(x, attended)
+        x = add_feed_forward(x, again(narrow)(wide))
         return x if cache is None else (x, cache)
-
-    def _project(self, x):
-        x = self.attention_norm(x) if self.norm_first else x
-        return _apply(self.query_key_value, x)
-
-    def _join(self, x, attended, seed, training):
-        """The sum after attention, (B, T, M)."""
-        attended = _apply(self.attention_output, attended)
-        x = x + self.residual_dropout(attended, seed, training=training)
-        return x if self.norm_first else self.attention_norm(x)
-
-    def _widen(self, x):
-        """The same and the input of the activation, (B, T, I)."""
-        normal = self.feed_forward_norm(x) if self.norm_first else x
-        return x, _apply(self.feed_forward_intermediate, normal)
-
-    def _narrow(self, x):
-        return _apply(self.feed_forward_output, self._activate(x))
 
     def _attend(
         self, projected, padding_mask, cache, cache_index, cache_length
@@ -355,35 +345,57 @@ def _apply(dense, x):
     return dense(x)
 
 
+def _recomputation(is_wanted):
+    """What makes a part of a block, and two at once, run again for gradients.
+
+    Norms and activation are always computed again in the backward pass: they
+    are a third of the arrays, and cost no matrix product. On a GPU the sum
+    after attention is computed again as well, for one more matrix product:
+    memory, not arithmetic, limits the batch there.
+    """
+    again = keras.remat if is_wanted else _as_it_is
+
+    def again_in_one(add, widen):
+        """From `x` and the branch to their sum and what widens it."""
+
+        def with_wide(x):
+            return x, widen(x)
+
+        if has_gpu():
+            return again(lambda *sides: with_wide(add(*sides)))
+        return lambda *sides: again(with_wide)(add(*sides))
+
+    return again, again_in_one
+
+
 def _as_it_is(function):
     return function
 
 
-@keras.saving.register_keras_serializable(package="keras_gpt3")
-class RepeatableDropout(keras.layers.Dropout):
-    """`keras.layers.Dropout` whose seed can be drawn before its mask.
+def run_blocks(
+    blocks,
+    x,
+    padding_mask=None,
+    cache=None,
+    cache_index=None,
+    cache_length=None,
+    training=None,
+):
+    """States (B, T, M) through consecutive blocks, and their new cache.
 
-    A rematerialized block runs twice. Keras' layer would draw a new mask the
-    second time, so that the gradients belonged to another network.
+    Models run all of their blocks at once, a pipeline those of a stage.
     """
-
-    def draw_seed(self):
-        """Draw the seed of one mask; `None` where nothing is dropped."""
-        return self.seed_generator.next() if self.rate > 0 else None
-
-    def call(self, inputs, seed=None, training=False):
-        if seed is None or not training:
-            return super().call(inputs, training=training)
-        return keras.random.dropout(
-            inputs, self.rate, noise_shape=self.noise_shape, seed=_Drawn(seed)
+    if cache is None and cache_length is None:
+        for block in blocks:
+            x = block(x, padding_mask=padding_mask, training=training)
+        return x, None
+    new_cache = []
+    for i, block in enumerate(blocks):
+        x, block_cache = block(
+            x,
+            cache=None if cache is None else cache[i],
+            cache_index=cache_index,
+            cache_length=cache_length,
         )
-
-
-class _Drawn(keras.random.SeedGenerator):
-    """A generator of one seed, always the same: Keras takes no tensor."""
-
-    def __init__(self, seed):
-        self._drawn = seed
-
-    def next(self, ordered=True):
-        return self._drawn
+        new_cache.append(block_cache)
+    return x, new_cache

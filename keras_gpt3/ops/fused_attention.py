@@ -152,13 +152,15 @@ def _jitted_choice(window, scale, platform):
     """The choice by a mask; JAX would compile it anew in each eager call."""
     import jax
 
+    from keras_gpt3.ops.jax_kernel_or_loop import KernelOrLoop
+
     kernel = functools.partial(
         cudnn_attention.kernel_attention, window=window, scale=scale
     )
 
     # What a trace saves is its own.
     def choose(query, key, value, mask):
-        return _kernel_or_loop(kernel, window, scale)(query, key, value, mask)
+        return KernelOrLoop(kernel, window, scale)(query, key, value, mask)
 
     return jax.jit(choose)
 
@@ -194,125 +196,3 @@ def _call_or_loop(query, key, value, mask, window, scale):
         return output, gradient
 
     return attend(query, key, value)
-
-
-def _kernel_or_loop(kernel, window, scale):
-    """Make attention that takes the kernel in batches without padding.
-
-    Left to itself JAX would save what both branches need for their gradients,
-    queries, keys and values once for each.
-    """
-    import jax
-    from jax import numpy as jnp
-
-    saved = {}  # How the kernel's pull-back is put together again.
-
-    def by_kernel(query, key, value, mask):
-        output, pull_back = jax.vjp(kernel, query, key, value)
-        leaves, saved["tree"] = jax.tree.flatten(pull_back)
-        known = (query, key, value, output)
-        saved["places"] = [_place(leaf, known) for leaf in leaves]
-        extras = [x for x in leaves if _place(x, known) is None]
-        log_sums = jnp.zeros(_log_sums_shape(query), "float32")
-        return output, _filled(log_sums, extras), extras
-
-    def by_loop(extras, query, key, value, mask):
-        output, log_sums = attention_loop.loop_forward(
-            query, key, value, (mask,), window, scale
-        )
-        log_sums = log_sums[..., 0]
-        zeros = [jnp.zeros(x.shape, x.dtype) for x in extras]
-        return output, log_sums, [_filled(x, [log_sums]) for x in zeros]
-
-    def forward(query, key, value, mask):
-        arguments = (query, key, value, mask)
-        extras = jax.eval_shape(by_kernel, *arguments)[2]
-        output, *rest = jax.lax.cond(
-            _all_visible()(mask),
-            by_kernel,
-            functools.partial(by_loop, extras),
-            *arguments,
-        )
-        return output, (arguments, output, *rest)
-
-    def kernel_gradient(arguments, output, log_sums, extras, upstream):
-        known, extras = (*arguments[:3], output), iter(extras)
-        leaves = [
-            next(extras) if place is None else known[place]
-            for place in saved["places"]
-        ]
-        return jax.tree.unflatten(saved["tree"], leaves)(upstream)
-
-    def loop_gradient(arguments, output, log_sums, extras, upstream):
-        *inputs, mask = arguments
-        return tuple(
-            attention_loop.loop_backward(
-                *inputs,
-                (mask,),
-                window,
-                scale,
-                output,
-                log_sums[..., None],
-                upstream,
-            )
-        )
-
-    def backward(residuals, upstream):
-        mask = residuals[0][-1]
-        gradients = jax.lax.cond(
-            _all_visible()(mask),
-            kernel_gradient,
-            loop_gradient,
-            *residuals,
-            upstream,
-        )
-        return *gradients, None
-
-    attend = jax.custom_vjp(lambda *arguments: forward(*arguments)[0])
-    attend.defvjp(forward, backward)
-    return attend
-
-
-def _place(leaf, known):
-    """The index of a tensor among known ones, or `None`."""
-    places = [i for i, x in enumerate(known) if x is leaf]
-    return places[0] if places else None
-
-
-def _log_sums_shape(query):
-    """(B, H, T), as cuDNN keeps the log-sum-exp of each row's scores."""
-    return (query.shape[0], query.shape[2], query.shape[1])
-
-
-def _filled(zeros, candidates):
-    """The candidate of the shape of zeros, else these: what is not read.
-
-    On a mesh zeros would lie on every device, and so what takes their place in
-    the other branch: it would be gathered.
-    """
-    fitting = [
-        x
-        for x in candidates
-        if (x.shape, x.dtype) == (zeros.shape, zeros.dtype)
-    ]
-    return fitting[0] if fitting else zeros
-
-
-@functools.cache
-def _all_visible():
-    """Whether a mask hides nothing, in all parts of a batch together.
-
-    Mapped over parts, a condition of each would run both of its branches.
-    """
-    import jax
-    from jax import numpy as jnp
-
-    @jax.custom_batching.custom_vmap
-    def all_visible(mask):
-        return jnp.all(mask)
-
-    @all_visible.def_vmap
-    def of_all_parts(axis_size, in_batched, mask):
-        return all_visible(mask), False
-
-    return all_visible

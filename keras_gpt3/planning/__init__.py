@@ -1,7 +1,8 @@
 """Config in, parameters and memory out: nothing is allocated.
 
-Read `pass_sizes`, `training_memory` and what that calls, then `plan`. What the
-runtime decides (blocks, chunks, slots, divisions) is imported from there.
+Read `pass_sizes`, `training_memory` and what that calls, `training_choice`,
+then `plan`. What the runtime decides (blocks, chunks, slots, divisions) is
+imported from there.
 """
 
 from keras_gpt3.layers.block_pattern import rematerialized_layers

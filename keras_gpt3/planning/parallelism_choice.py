@@ -12,7 +12,7 @@ from keras_gpt3.planning.mesh import meshes
 from keras_gpt3.planning.step_time import communication_bytes
 from keras_gpt3.planning.step_time import pipeline_bubble
 from keras_gpt3.planning.step_time import step_seconds
-from keras_gpt3.planning.training_memory import TrainingChoice
+from keras_gpt3.planning.training_choice import TrainingChoice
 from keras_gpt3.planning.training_memory import step_memory
 
 

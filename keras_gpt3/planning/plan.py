@@ -20,12 +20,12 @@ from keras_gpt3.planning.parameter_count import complete_config
 from keras_gpt3.planning.pass_sizes import cache_bytes
 from keras_gpt3.planning.plan_output import plan_code
 from keras_gpt3.planning.plan_output import plan_table
+from keras_gpt3.planning.training_choice import MARGIN
 from keras_gpt3.planning.training_job import SUSTAINED_FLOPS
 from keras_gpt3.planning.training_job import Links
 from keras_gpt3.planning.training_job import TrainingJob
 from keras_gpt3.planning.training_job import petaflop_days
 from keras_gpt3.planning.training_job import training_days
-from keras_gpt3.planning.training_memory import MARGIN
 
 _PAPER_TOKENS = 300_000_000_000
 

@@ -8,7 +8,7 @@ from keras_gpt3.echoed_value import echoed
 from keras_gpt3.planning.pass_sizes import PassSizes
 from keras_gpt3.planning.pass_sizes import attention_windows
 from keras_gpt3.planning.pass_sizes import num_scores
-from keras_gpt3.planning.training_memory import choose_training
+from keras_gpt3.planning.training_choice import choose_training
 
 
 @dataclasses.dataclass(frozen=True)

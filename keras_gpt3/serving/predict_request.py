@@ -1,37 +1,29 @@
 """Requests: from JSON to checked arrays, as the signature says; and back.
 
 What a request may hold (names, dtypes, shapes, defaults, options of a row) is
-read from the signature. Options are rejected with the words of Python and of
-the graph, before anything runs.
+read from the signature, and what is wrong is rejected before anything runs.
 """
 
 import dataclasses
-import math
 
 import numpy as np
 
-from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
-from keras_gpt3.generation.prompt_messages import STOP_STRINGS
-from keras_gpt3.generation.prompt_messages import TRUNCATE
-from keras_gpt3.generation.prompt_messages import too_long_message
-from keras_gpt3.generation.sampling_settings import SETTING_RANGES
-from keras_gpt3.generation.sampling_settings import check_sampling_number
-from keras_gpt3.generation.sampling_settings import check_seed
-from keras_gpt3.generation.sampling_settings import setting_message
-from keras_gpt3.generation.stop_strings import check_stop_strings
 from keras_gpt3.serving.json_body import array_from_json
 from keras_gpt3.serving.json_body import check_keys
 from keras_gpt3.serving.json_body import is_bytes_object
 from keras_gpt3.serving.json_body import json_from_array
-from keras_gpt3.serving.json_body import leaf_from_json
 from keras_gpt3.serving.json_body import parse_body
+from keras_gpt3.serving.request_limits import check_new_tokens
+from keras_gpt3.serving.request_limits import check_values
+from keras_gpt3.serving.request_limits import least_values
+from keras_gpt3.serving.request_limits import new_tokens
+from keras_gpt3.serving.request_options import check_option
+from keras_gpt3.serving.request_options import default_option
+from keras_gpt3.serving.request_options import padded_stops
 
 _DEFAULT = "serving_default"
 _KEYS = ("signature_name", "instances", "inputs")
 _STREAM_NEEDS = ("generate", "tokenize", "detokenize", "prefill", "extend")
-_INT32 = np.iinfo("int32").max
-_FLOAT32 = float(np.finfo("float32").max)
 # Stands for an option that a row does not name and others do.
 _LEFT_OUT = object()
 
@@ -48,7 +40,7 @@ class PredictRequest:
 
     def answer(self, outputs, max_values):
         """Write outputs in the form of the request."""
-        _check_values(sum(a.size for a in outputs.values()), max_values)
+        check_values(sum(a.size for a in outputs.values()), max_values)
         values = {n: json_from_array(n, a) for n, a in outputs.items()}
         if not self.is_row_form:
             only = next(iter(values.values()))
@@ -85,9 +77,9 @@ def parse_predict(body, model, settings):
     else:
         columns = _named_inputs(request["inputs"], name, signature)
     arrays, num_rows = request_arrays(signature, columns, settings, is_row_form)
-    _check_new_tokens(new_tokens(arrays), settings.max_new_tokens)
+    check_new_tokens(new_tokens(arrays), settings.max_new_tokens)
     num_values = least_values(signature, arrays, num_rows)
-    _check_values(num_values, settings.max_answer_values)
+    check_values(num_values, settings.max_answer_values)
     return PredictRequest(name, is_row_form, num_rows, arrays, num_values)
 
 
@@ -197,13 +189,13 @@ def request_arrays(signature, columns, settings, is_row_form=False):
         dtype = _numpy_dtype(signature.inputs[name])
         value = columns.get(name, _LEFT_OUT)
         values = [
-            _default(name, default, settings)
+            default_option(name, default, settings)
             if value is _LEFT_OUT
-            else _check_option(name, value, dtype, settings)
+            else check_option(name, value, dtype, settings)
             for value in _by_row(name, value, num_rows, is_row_form)
         ]
         arrays[name] = (
-            _padded(values) if name == "stop" else np.array(values, dtype)
+            padded_stops(values) if name == "stop" else np.array(values, dtype)
         )
     return arrays, num_rows
 
@@ -230,27 +222,6 @@ def _by_row(name, value, num_rows, is_row_form):
     ]
 
 
-def join_arrays(requests):
-    """Concatenate the arrays of several requests, row after row."""
-    joined = {}
-    for name in requests[0]:
-        columns = [arrays[name] for arrays in requests]
-        if name == "stop":
-            joined[name] = _padded([row for rows in columns for row in rows])
-        else:
-            joined[name] = np.concatenate(columns)
-    return joined
-
-
-def _padded(stops):
-    """Stop strings of rows, padded with empty ones, which mean none."""
-    most = max(map(len, stops))
-    array = np.full((len(stops), most), b"", object)
-    for row, strings in zip(array, stops, strict=True):
-        row[: len(strings)] = strings
-    return array
-
-
 def _numpy_dtype(spec):
     return np.dtype(spec.dtype.as_numpy_dtype)
 
@@ -267,168 +238,3 @@ def _kind(value):
     if isinstance(value, list):
         return f"a list of {len(value)}"
     return type(value).__name__
-
-
-# === Options ===
-
-
-def _default(name, array, settings):
-    """The value of an option that is left out."""
-    values = array.ravel().tolist()
-    if name == "stop":
-        return [text for text in values if text]
-    # A default above the server's limit is lowered to it.
-    if name == "max_new_tokens" and settings.max_new_tokens:
-        return min(values[0], settings.max_new_tokens)
-    return values[0]
-
-
-def _check_option(name, value, dtype, settings):
-    """Check a row's option, with the words of Python and the graph."""
-    if name == "max_new_tokens":
-        check_integer(name, value, minimum=1)
-        _check_new_tokens(value, settings.max_new_tokens)
-        return min(value, _INT32)
-    if name == "top_k":
-        check_integer(name, value, minimum=0)
-        return min(value, _INT32)
-    if name == "seed":
-        # The exported graph draws one anew.
-        return -1 if value == -1 else check_seed(value)
-    if name == "stop":
-        return _stop(value, settings)
-    if name == "truncate":
-        if value not in ("", "left"):
-            raise ValueError(f"{TRUNCATE[0]}{value}{TRUNCATE[1]}")
-        return value.encode()
-    if name in SETTING_RANGES:
-        return _number(name, value)
-    return leaf_from_json(name, value, dtype)
-
-
-def _number(name, value):
-    is_number = isinstance(value, (int, float))
-    if is_number and abs(value) > _FLOAT32:
-        before, after = setting_message(name)
-        # As the graph prints what it rounds to.
-        raise ValueError(f"{before}{'inf' if value > 0 else '-inf'}{after}")
-    return check_sampling_number(name, value)
-
-
-def _stop(value, settings):
-    is_list = isinstance(value, list)
-    strings = list(value) if is_list else [value]
-    for index, string in enumerate(strings):
-        if isinstance(string, str) or is_bytes_object(string):
-            text = leaf_from_json("stop", string, np.dtype(object))
-            try:
-                strings[index] = text.decode()
-            except UnicodeDecodeError:
-                raise ValueError(f"{text!r}".join(STOP_STRINGS)) from None
-    stop = check_stop_strings(strings if is_list else strings[0])
-    stop = [string.encode() for string in stop]
-    if len(stop) > settings.max_stop_strings:
-        raise ValueError(
-            f"stop must have at most {settings.max_stop_strings} strings on "
-            f"this server. Received: strings={len(stop)}. Leave some out, or "
-            "start it with a higher --max-stop-strings."
-        )
-    longest = max(map(len, stop), default=0)
-    if longest > settings.max_stop_bytes:
-        raise ValueError(
-            f"A stop string must have at most {settings.max_stop_bytes} bytes "
-            f"on this server. Received: bytes={longest}. Shorten it, or start "
-            "the server with a higher --max-stop-bytes."
-        )
-    return stop
-
-
-# === Limits ===
-
-
-def new_tokens(arrays):
-    """The most new tokens that inputs on token ids request.
-
-    For `generate_tokens` the positions after a prompt; `extend` has two
-    scalars.
-    """
-    if "padding_mask" in arrays:
-        return int((~arrays["padding_mask"]).sum(axis=-1).max(initial=0))
-    return int(arrays.get("end", 0)) - int(arrays.get("index", 0))
-
-
-def _check_new_tokens(new, limit):
-    """Raise if more new tokens are requested than the server allows."""
-    if limit is not None and new > limit:
-        raise ValueError(
-            f"max_new_tokens must be at most {limit} on this server. Received: "
-            f"max_new_tokens={new}. Ask for fewer, or start it with a higher "
-            "--max-new-tokens."
-        )
-
-
-def least_values(signature, arrays, num_rows):
-    """The minimum number of values in an answer, by its outputs' shapes.
-
-    An unknown first axis is the rows, a later one the length of a row. An array
-    of logits may exceed the memory, so it is counted before it is computed. A
-    banded cache may be as short as one position: hence a minimum.
-    """
-    length = arrays["token_ids"].shape[-1] if "token_ids" in arrays else 1
-    if "cache_length" in arrays:
-        length = max(1, int(arrays["cache_length"]))
-    total = 0
-    for name, spec in signature.outputs.items():
-        unknown = [num_rows, 1 if name.startswith("banded") else length]
-        shape = [unknown.pop(0) if n is None else n for n in spec.shape]
-        total += math.prod(shape)
-    return total
-
-
-def _check_values(num_values, most):
-    """Raise if an answer has more values than it may."""
-    if num_values > most:
-        raise ValueError(
-            f"An answer must have at most {most} values. Received: "
-            f"values={num_values}. Send fewer or shorter rows, or start the "
-            "server with a higher --max-answer-values."
-        )
-
-
-def longest_row(model, name, arrays):
-    """Count the tokens of rows, and reject what the graph would reject."""
-    texts = [arrays[key] for key in model.signatures[name].required]
-    for column in texts:
-        check_bytes(model, column)
-    lengths = _token_counts(model, texts[0], are_starts=True)
-    if name == "score":
-        return int(max(lengths + _token_counts(model, texts[1])))
-    if not lengths.all():
-        raise ValueError("0".join(EMPTY_PROMPT))
-    new = arrays["max_new_tokens"].astype("int64")
-    # The first tokens are dropped, and at least the last one stays.
-    room = np.maximum(1, model.context - new)
-    is_cut = (arrays["truncate"] == b"left") & (lengths > room)
-    totals = np.where(is_cut, room, lengths) + new
-    if totals.max() > model.context:
-        total = totals[totals > model.context][0]
-        raise ValueError(f"{total}".join(too_long_message(model.context)))
-    return int(totals.max())
-
-
-def check_bytes(model, texts):
-    """Reject texts longer than any context before they are tokenized."""
-    longest = max(map(len, texts), default=0)
-    if longest > model.max_text_bytes:
-        raise ValueError(
-            f"A text must have at most {model.max_text_bytes} bytes, a context "
-            f"of the longest tokens. Received: bytes={longest}. Shorten it."
-        )
-
-
-def _token_counts(model, texts, are_starts=False):
-    """Tokens of texts, including the start token that some models prepend."""
-    answer = model.call("tokenize", {"texts": texts})
-    if are_starts and "start_token_ids" in answer:
-        return answer["lengths"] + answer["start_token_ids"].shape[1]
-    return answer["lengths"]

@@ -52,19 +52,14 @@ def merge_pairs(words, pair_table, num_symbols, longest):
         # What no pair can reach any more takes no part in the rounds to come.
         finished = finished.write(finished.size(), done)
         left = tf.where(has_pair & (results == earliest))[:, 0]
-        left = _every_other(left, results)[:, tf.newaxis]
-        symbols = tf.tensor_scatter_nd_update(
-            symbols, left, tf.gather_nd(results, left)
-        )
-        is_kept = tf.tensor_scatter_nd_update(
-            has_pair, left + 1, tf.zeros_like(left[:, 0], tf.bool)
-        )
+        left = _every_other(left, results)
+        symbols, is_kept = _joined(symbols, results, left, has_pair)
         kept = tf.where(is_kept)[:, 0]
         symbols, results, blocks, places = (
             tf.gather(x, kept) for x in (symbols, results, blocks, places)
         )
         # Only pairs with what has been joined are other ones now.
-        joined = tf.searchsorted(kept, left[:, 0], out_type=tf.int64)
+        joined = tf.searchsorted(kept, left, out_type=tf.int64)
         index = tf.concat([joined, tf.maximum(joined - 1, 0)], axis=0)
         results = tf.tensor_scatter_nd_update(
             results,
@@ -134,6 +129,18 @@ def _every_other(places, results):
     run = tf.cumsum(tf.cast(~follows, tf.int32)) - 1
     offset = places - tf.gather(firsts, run)
     return tf.boolean_mask(places, (offset % 2 == 0) & tf.gather(is_whole, run))
+
+
+def _joined(symbols, results, left, is_kept):
+    """Symbols after merges at some places, and which of them stay."""
+    left = left[:, tf.newaxis]
+    symbols = tf.tensor_scatter_nd_update(
+        symbols, left, tf.gather_nd(results, left)
+    )
+    is_kept = tf.tensor_scatter_nd_update(
+        is_kept, left + 1, tf.zeros_like(left[:, 0], tf.bool)
+    )
+    return symbols, is_kept
 
 
 def _in_order(finished, splits):

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from keras_gpt3.cli import evaluate
 from keras_gpt3.cli import model_loading
 from keras_gpt3.cli.main import app
-from keras_gpt3.evaluation.few_shot import evaluation_run
+from keras_gpt3.evaluation.few_shot import evaluate as evaluation
 from keras_gpt3.evaluation.results.results_file import read_results
 from tests.evaluation.small_tasks import choosing_records
 from tests.small_gpt3 import talking_model
@@ -162,8 +162,8 @@ def test_what_was_finished_before_a_failure_is_reported(
             raise ValueError("Log-likelihoods must be numbers.")
         return real(model, task, questions, batch_size)
 
-    real = evaluation_run.score_examples
-    monkeypatch.setattr(evaluation_run, "score_examples", ask)
+    real = evaluation.score_examples
+    monkeypatch.setattr(evaluation, "score_examples", ask)
     out = tmp_path / "out"
     done = run(folder, "--shots", "0,1", "--out", out)
     assert done.exit_code == 1

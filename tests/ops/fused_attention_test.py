@@ -370,6 +370,17 @@ def test_parts_of_a_batch_choose_together(wrap, masks, stand_ins, request):
         )
 
 
+@jax_only
+def test_a_part_with_padding_hides_keys_from_all_parts():
+    import jax
+
+    from keras_gpt3.ops import jax_kernel_or_loop
+
+    for masks in ([all_visible(), padded()], [all_visible()] * 2):
+        found = jax.vmap(jax_kernel_or_loop.all_visible)(np.stack(masks))
+        assert found.tolist() == [bool(np.all(masks))] * 2
+
+
 # === The program ===
 
 

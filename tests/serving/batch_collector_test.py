@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from keras_gpt3.serving.served_model import BatchCollector
+from keras_gpt3.serving.batching import BatchCollector
 
 
 class Runner:

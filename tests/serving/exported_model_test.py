@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_gpt3.serving.batching import join_arrays
 from keras_gpt3.serving.exported_model import Signature
-from keras_gpt3.serving.predict_request import join_arrays
 from keras_gpt3.serving.predict_request import parse_predict
 from keras_gpt3.serving.server_settings import ServerSettings
 from tests.serving.conftest import CONTEXT

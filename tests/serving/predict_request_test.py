@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from keras_gpt3.serving.exported_model import Signature
 from keras_gpt3.serving.predict_request import PredictRequest
-from keras_gpt3.serving.predict_request import least_values
-from keras_gpt3.serving.predict_request import new_tokens
 from keras_gpt3.serving.predict_request import parse_predict
+from keras_gpt3.serving.request_limits import least_values
+from keras_gpt3.serving.request_limits import new_tokens
 from keras_gpt3.serving.server_settings import ServerSettings
 
 SETTINGS = ServerSettings(max_batch_size=3, max_new_tokens=50)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from keras_gpt3.generation import SeededSampler
-from keras_gpt3.serving.predict_request import join_arrays
-from keras_gpt3.serving.predict_request import longest_row
+from keras_gpt3.serving.batching import join_arrays
 from keras_gpt3.serving.predict_request import request_arrays
+from keras_gpt3.serving.request_limits import longest_row
 from keras_gpt3.serving.server_settings import ServerSettings
 
 

@@ -5,9 +5,9 @@ import pathlib
 import numpy as np
 
 from keras_gpt3.atomic_write import atomic_write
-from keras_gpt3.corpus.dedup.lsh_bands import mixed_bits
 from keras_gpt3.corpus.dedup.lsh_bands import run_starts
 from keras_gpt3.corpus.dedup.lsh_bands import scattered
+from keras_gpt3.corpus.dedup.min_hash import mixed_bits
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.corpus_pipeline import corpus_pipeline
 

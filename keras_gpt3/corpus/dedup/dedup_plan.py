@@ -11,7 +11,7 @@ import numpy as np
 from keras_gpt3.corpus.dedup.lsh_bands import ENTRY
 from keras_gpt3.corpus.dedup.lsh_bands import NUM_FURTHER
 from keras_gpt3.corpus.dedup.lsh_bands import band_keys
-from keras_gpt3.corpus.dedup.lsh_bands import mixed_bits
+from keras_gpt3.corpus.dedup.min_hash import mixed_bits
 from keras_gpt3.corpus.dedup.signatures import DIGEST
 from keras_gpt3.corpus.dedup.signatures import Signatures
 from keras_gpt3.corpus.pipeline.document import RejectedRecord

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_gpt3.atomic_write import write_json
 from keras_gpt3.corpus.dedup.dedup_plan import OWN
-from keras_gpt3.corpus.dedup.lsh_bands import mixed_bits
+from keras_gpt3.corpus.dedup.min_hash import mixed_bits
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.corpus_pipeline import corpus_pipeline
 from keras_gpt3.corpus.pipeline.part_counts import length_bin

@@ -11,8 +11,8 @@ import numpy as np
 
 from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.corpus.dedup.lsh_bands import FURTHER_HASHES
-from keras_gpt3.corpus.dedup.lsh_bands import MinHash
 from keras_gpt3.corpus.dedup.lsh_bands import run_starts
+from keras_gpt3.corpus.dedup.min_hash import MinHash
 from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.document import stable_hash
 from keras_gpt3.corpus.pipeline.part_file import read_part

@@ -1,4 +1,5 @@
 """Few-shot evaluation: demonstrations, prompts, scores and their cache.
 
-Read `evaluate`, then `evaluation_run` and `score_examples`.
+Read `evaluate` with its `evaluation_set`, then `question`; examples are scored
+by `choice_scoring` and `generated_answers`.
 """

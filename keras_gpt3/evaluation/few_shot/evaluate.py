@@ -1,6 +1,25 @@
 """Zero-, one- and few-shot evaluation of a model (section 2.4)."""
 
-from keras_gpt3.evaluation.few_shot.evaluation_run import EvaluationRun
+import contextlib
+import dataclasses
+import itertools
+import logging
+
+from keras_gpt3.argument_checks import check_integer
+from keras_gpt3.evaluation.few_shot.choice_scoring import score_answers
+from keras_gpt3.evaluation.few_shot.evaluation_set import load_evaluation_sets
+from keras_gpt3.evaluation.few_shot.generated_answers import generate_answers
+from keras_gpt3.evaluation.few_shot.outcome_cache import OutcomeCache
+from keras_gpt3.evaluation.few_shot.outcome_cache import content_digest
+from keras_gpt3.evaluation.few_shot.outcome_cache import model_fingerprint
+from keras_gpt3.evaluation.few_shot.question import check_questions
+from keras_gpt3.evaluation.few_shot.question import make_questions
+from keras_gpt3.evaluation.few_shot.task_result import TaskResult
+from keras_gpt3.evaluation.metrics.task_metrics import mean_shots
+from keras_gpt3.evaluation.metrics.task_metrics import task_metric
+from keras_gpt3.evaluation.task_definitions.task import Task
+from keras_gpt3.evaluation.task_definitions.task_file import find_tasks
+from keras_gpt3.reporting.progress import ProgressBar
 
 
 def evaluate(
@@ -78,17 +97,185 @@ def evaluate(
     result.value, result.interval
     ```
     """
-    run = EvaluationRun(
-        tasks,
-        shots,
-        seed,
-        data=data,
-        records=records,
-        limit=limit,
-        draws=draws,
-        batch_size=batch_size,
-        cache=cache,
-        name=name,
-        verbose=verbose,
-    )
+    # Before any other local name: these are the fields of a run.
+    settings = dict(locals())
+    run = EvaluationRun(**{k: settings[k] for k in settings if k != "model"})
     return [result for results in run(model) for result in results]
+
+
+@dataclasses.dataclass
+class EvaluationRun:
+    """Tasks and settings of an evaluation, all of them checked.
+
+    The arguments are those of `evaluate`. What is wrong with them or with the
+    records raises before a model is needed.
+    """
+
+    tasks: object
+    shots: object = None
+    seed: int = 0
+    _: dataclasses.KW_ONLY
+    data: object = None
+    records: dict | None = None
+    limit: int | None = None
+    draws: int | None = None
+    batch_size: int = 8
+    cache: object = None
+    name: str | None = None
+    verbose: object = "auto"
+
+    def __post_init__(self):
+        check_integer("seed", self.seed, minimum=0)
+        check_integer("batch_size", self.batch_size, minimum=1)
+        for name in ("limit", "draws"):
+            if getattr(self, name) is not None:
+                check_integer(name, getattr(self, name), minimum=1)
+        self.tasks = _as_tasks(self.tasks)
+        # Of tasks without a score: where their texts are written.
+        self.texts = {}
+        _check_scores(self.tasks, self.cache)
+        self._sets = load_evaluation_sets(
+            self.tasks, self.shots, self.seed, self.data, self.records
+        )
+
+    def __call__(self, model):
+        _check_model(model)
+        for one in self._sets:
+            check_questions(model, one.task, one.test[: self.limit])
+        fingerprint = None if self.cache is None else model_fingerprint(model)
+        for one in self._sets:
+            for shots in one.shots:
+                with quiet_tracing():
+                    outcomes = self._outcomes(model, fingerprint, one, shots)
+                if one.task.metrics:
+                    yield self._results(model, one, shots, outcomes)
+
+    def _outcomes(self, model, fingerprint, one, shots):
+        """The outcomes of all examples, in their order."""
+        test, train, excluded = one.test[: self.limit], one.train, one.twins
+        if not shots:  # Then these do not tell evaluations apart.
+            train, excluded = [], {}
+        names = {
+            "task": one.task.name,
+            "shots": shots,
+            "seed": self.seed,
+            "model": fingerprint,
+            "draws": self.draws,
+            "content": content_digest(one.task, train, bool(excluded)),
+        }
+        digests = [example.digest for example in one.test]
+        with OutcomeCache(self.cache, names, digests) as cache:
+            if not one.task.metrics:
+                self.texts[one.task.name] = cache.path
+            known = cache.outcomes.keys() & set(range(len(test)))
+            questions = make_questions(
+                model,
+                one.task,
+                train,
+                test,
+                shots,
+                seed=self.seed,
+                draws=self.draws,
+                known=known,
+                excluded=excluded,
+            )
+            title = f"{one.task.name}, K = {shots}"
+            with ProgressBar(
+                title, len(test), len(known), self.verbose, "examples"
+            ) as bar:
+                for outcome in score_examples(
+                    model, one.task, questions, self.batch_size
+                ):
+                    cache.add([outcome])
+                    bar.advance()
+            return [cache.outcomes[index] for index in range(len(test))]
+
+    def _results(self, model, one, shots, outcomes):
+        """One for each metric of a task."""
+        test = one.test[: self.limit]
+        results = []
+        for metric in one.task.metrics:
+            value, error, interval = task_metric(metric, test, outcomes)
+            results.append(
+                TaskResult(
+                    task=one.task.name,
+                    model=self.name or model.name,
+                    shots=shots,
+                    seed=self.seed,
+                    metric=metric,
+                    value=value,
+                    standard_error=error,
+                    interval=interval,
+                    num_examples=len(test),
+                    mean_shots=mean_shots(outcomes),
+                    num_parameters=model.count_params(),
+                    draws=self.draws if shots else None,
+                )
+            )
+        return results
+
+
+# Questions that are sorted by length, and searched for what they share,
+# together. They are all that waits for an outcome.
+_POOL = 64
+
+
+def score_examples(model, task, questions, batch_size=8):
+    """Yield outcomes of questions, those that share their beginning together.
+
+    Each comes as soon as the last of its rows is computed.
+    """
+    questions = iter(questions)
+    pools = iter(lambda: list(itertools.islice(questions, _POOL)), [])
+    if task.scoring in ("generate", "none"):
+        return generate_answers(model, task, pools, batch_size)
+    return score_answers(model, task.scoring, pools, batch_size)
+
+
+def _as_tasks(tasks):
+    """Tasks by name, and those that are given as such."""
+    if isinstance(tasks, Task):
+        return [tasks]
+    if isinstance(tasks, str):
+        return list(find_tasks(tasks))
+    found = []
+    for task in tasks:
+        found += [task] if isinstance(task, Task) else find_tasks([task])
+    return found
+
+
+def _check_scores(tasks, cache):
+    unscored = [task.name for task in tasks if not task.metrics]
+    if unscored and cache is None:
+        raise ValueError(
+            "cache must be a folder for tasks that write texts without a "
+            f"score. Received: cache=None, task={unscored[0]}. Pass one."
+        )
+
+
+def _check_model(model):
+    if model.preprocessor is None:
+        raise ValueError(
+            "A model must have a preprocessor to be evaluated on texts. "
+            f"Received: {model.name} without one. Load it with its tokenizer."
+        )
+
+
+@contextlib.contextmanager
+def quiet_tracing():
+    """Drop TensorFlow's warnings of frequent retracing, and no others.
+
+    A model has a graph for each shape that it meets, which is traced once.
+    TensorFlow counts all of them as one function, since their code is the
+    same, and takes the first few shapes for a mistake.
+    """
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(_is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_other)
+
+
+def _is_other(record):
+    return "triggered tf.function retracing" not in record.getMessage()

@@ -6,7 +6,10 @@ import json
 import logging
 import pathlib
 
+import numpy as np
+
 from keras_gpt3.atomic_write import atomic_write
+from keras_gpt3.version import __version__
 
 _logger = logging.getLogger("keras_gpt3")
 
@@ -119,3 +122,58 @@ class Outcome:
     log_likelihoods: tuple = ()
     num_tokens: tuple = ()
     example: str = ""
+
+
+# === What an outcome depends on ===
+
+
+def content_digest(task, train, is_one_split):
+    """What changes if the task, or what is drawn from, does."""
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(repr((dataclasses.astuple(task), is_one_split)).encode())
+    for example in train:
+        digest.update(example.digest.encode())
+    return digest.hexdigest()
+
+
+# Bytes that are read at a time.
+_CHUNK_BYTES = 1 << 26
+
+
+def model_fingerprint(model):
+    """Make a short text of all that a model's answers depend on.
+
+    That is its weights and config, its tokenizer, what the preprocessor puts
+    before a text, and the version of the package.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    config = model.backbone.get_config()
+    config.pop("name")
+    parts = [__version__, config, _preprocessor_parts(model.preprocessor)]
+    digest.update(json.dumps(parts, sort_keys=True, default=str).encode())
+    for variable in model.backbone.weights:
+        array = np.ascontiguousarray(variable)
+        data = memoryview(array.reshape(-1).view("uint8"))
+        for start in range(0, len(data), _CHUNK_BYTES):
+            digest.update(data[start : start + _CHUNK_BYTES])
+    return digest.hexdigest()
+
+
+def _preprocessor_parts(preprocessor):
+    """How texts become ids, `None` where ids are all there is."""
+    if preprocessor is None:
+        return None
+    tokenizer = preprocessor.tokenizer
+    return {
+        "vocabulary": tokenizer.vocabulary,
+        "merges": tokenizer.merges,
+        "special_tokens": tokenizer.special_tokens,
+        "roles": [
+            tokenizer.start_token,
+            tokenizer.end_token,
+            tokenizer.pad_token,
+        ],
+        "split_special_tokens": tokenizer.split_special_tokens,
+        "add_start_token": preprocessor.add_start_token,
+        "sequence_length": preprocessor.sequence_length,
+    }

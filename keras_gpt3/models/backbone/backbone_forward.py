@@ -10,6 +10,7 @@ W window, Q query positions of a block, K key positions of a block.
 
 from keras import ops
 
+from keras_gpt3.layers.decoder_block import run_blocks
 from keras_gpt3.models.lora.adapted_backbone import AdaptedBackbone
 from keras_gpt3.ops.key_value_cache import ring_size
 
@@ -26,24 +27,18 @@ def forward(
     """Token ids (B, T) to hidden states (B, T, E): the only forward pass.
 
     It builds the functional model, makes a cache of prompts, and runs again
-    with it for decoding.
+    with it for decoding. A pipeline runs its three parts on their own devices.
     """
     x = embed(layers, token_ids, padding_mask, start_index)
-    if cache is None and cache_length is None:
-        for block in layers.decoder_blocks:
-            x = block(x, padding_mask=padding_mask)
-        return finish(layers, x), None
-
-    new_cache = []
-    for i, block in enumerate(layers.decoder_blocks):
-        x, block_cache = block(
-            x,
-            cache=None if cache is None else cache[i],
-            cache_index=cache_end if cache is None else start_index,
-            cache_length=cache_length,
-        )
-        new_cache.append(block_cache)
-    return finish(layers, x), new_cache
+    x, cache = run_blocks(
+        layers.decoder_blocks,
+        x,
+        padding_mask,
+        cache,
+        cache_end if cache is None else start_index,
+        cache_length,
+    )
+    return finish(layers, x), cache
 
 
 def embed(layers, token_ids, padding_mask=None, start_index=0, training=None):

@@ -1,4 +1,4 @@
-"""When a compiled function serves again: its variables and its lengths."""
+"""When a compiled function serves again: with the same variables and shapes."""
 
 from keras_gpt3.ops.op_compilation import as_graph
 from keras_gpt3.ops.op_compilation import compiles_ops
@@ -36,16 +36,3 @@ class CompiledFunctions:
         ids = [id(v) for v in variables]
         if self._variables is None or ids != [id(v) for v in self._variables]:
             self._variables, self.traces = list(variables), {}
-
-
-# A new one costs a trace or a compilation. Above the last, multiples of it.
-_BUCKETS = (32, 64, 128, 256)
-
-
-def bucket(length, longest):
-    """The length that arrays are padded to."""
-    largest = _BUCKETS[-1]
-    for size in _BUCKETS:
-        if length <= size:
-            return min(size, longest)
-    return min(-(-length // largest) * largest, longest)

@@ -14,8 +14,8 @@ from keras_gpt3.generation.sampling_settings import logit_bias_vector
 from keras_gpt3.generation.sampling_steps import sampler_steps
 from keras_gpt3.generation.sampling_steps import settings_steps
 from keras_gpt3.models.generate.compiled_functions import CompiledFunctions
-from keras_gpt3.models.generate.compiled_functions import bucket
 from keras_gpt3.models.generate.generation_request import GenerationRequest
+from keras_gpt3.models.generate.length_buckets import coarse_bucket
 from keras_gpt3.models.generate.prompt_batch import PromptBatch
 from keras_gpt3.models.generate.token_answers import answer_tokens
 from keras_gpt3.ops.op_compilation import as_graph
@@ -62,7 +62,7 @@ class GenerateFunction(CompiledFunctions):
     def prefill(self, token_ids, end, cache_length, needs_states=True):
         """The first pass over prompts."""
         length = token_ids.shape[1]
-        room = bucket(length, cache_length) - length
+        room = coarse_bucket(length, cache_length) - length
         token_ids = np.pad(token_ids, ((0, 0), (0, room)))
         key = ("prefill", token_ids.shape, cache_length, needs_states)
         prefill = self._compiled(

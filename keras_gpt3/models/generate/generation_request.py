@@ -10,8 +10,8 @@ from keras_gpt3.echoed_value import echoed
 from keras_gpt3.generation.beam_search import BeamSampler
 from keras_gpt3.generation.prompt_messages import TRUNCATE
 from keras_gpt3.generation.sampling_settings import check_sampling_options
-from keras_gpt3.generation.sampling_steps import SeededSampler
 from keras_gpt3.generation.sampling_steps import active_settings
+from keras_gpt3.generation.seeded_sampler import SeededSampler
 from keras_gpt3.generation.stop_strings import check_stop_strings
 from keras_gpt3.ops.sequence_checks import check_sequence_length
 from keras_gpt3.ops.sequence_checks import check_token_ids

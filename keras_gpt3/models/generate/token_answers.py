@@ -11,7 +11,7 @@ from keras_gpt3.generation.beam_search import BeamSampler
 from keras_gpt3.generation.decode_loop import mask_up_to_stop
 from keras_gpt3.generation.decode_loop import start_decoding
 from keras_gpt3.generation.sampling_steps import is_stepwise
-from keras_gpt3.models.generate.compiled_functions import bucket
+from keras_gpt3.models.generate.length_buckets import coarse_bucket
 
 # Tokens between two looks for stop strings: each look costs a copy of the
 # cache, and what follows a stop string is decoded in vain.
@@ -193,7 +193,7 @@ def cache_length(graphs, batch, request):
     length = batch.token_ids.shape[1]
     if request.max_new_tokens is None:
         return length
-    return bucket(length, graphs.model.backbone.max_sequence_length)
+    return coarse_bucket(length, graphs.model.backbone.max_sequence_length)
 
 
 def first_pass(graphs, batch, length, prefix=None, needs_states=True):

@@ -13,15 +13,14 @@ from keras import ops
 
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.models.generate.compiled_functions import CompiledFunctions
-from keras_gpt3.models.generate.compiled_functions import bucket
+from keras_gpt3.models.generate.length_buckets import coarse_bucket
+from keras_gpt3.models.generate.length_buckets import fine_bucket
+from keras_gpt3.models.generate.length_buckets import power_of_two
 from keras_gpt3.models.generate.prompt_batch import check_prefix
 from keras_gpt3.models.score.continuation_pairs import continuation_pairs
 from keras_gpt3.models.score.continuation_pairs import fit_to_window
 from keras_gpt3.ops.log_probabilities import log_probabilities_under_head
 from keras_gpt3.ops.log_probabilities import token_log_probabilities
-
-# Shorter batches than this are padded to it.
-_SHORTEST = 16
 
 
 def score_continuations(
@@ -61,28 +60,11 @@ def score_continuations(
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         batch = [pairs[i] for i in chosen]
-        rows = min(batch_size, _power_of_two(len(batch)))
+        rows = min(batch_size, power_of_two(len(batch)))
         found = _score_batch(model, batch, rows, top_n, prefix)
         scores |= zip(chosen, found, strict=True)
     scores = [scores[i] for i in range(len(pairs))]
     return scores[0] if is_single else scores
-
-
-def bucketed_length(length, longest):
-    """The length to pad to: powers of two and the middles between them.
-
-    Each shape costs compilations, and padding costs at most half of the work.
-    """
-    size = max(_SHORTEST, _power_of_two(length))
-    middle = size * 3 // 4
-    if _SHORTEST < size and length <= middle:
-        size = middle
-    return min(size, longest)
-
-
-def _power_of_two(number):
-    """The smallest one that is not below a number."""
-    return 2 ** (number - 1).bit_length()
 
 
 def _input_length(pair):
@@ -96,12 +78,12 @@ def _score_batch(model, pairs, rows, top_n, prefix):
     backbone, graphs = model.backbone, _graphs(model)
     longest = max(map(_input_length, pairs))
     if prefix is None:
-        length = bucketed_length(longest, backbone.max_sequence_length)
+        length = fine_bucket(longest, backbone.max_sequence_length)
         inputs, places = _padded(pairs, rows, length)
         states = hidden_states(graphs, backbone, inputs)  # (B, T, E)
     else:
         window = backbone.max_sequence_length - prefix.num_tokens
-        length = bucketed_length(longest, window)
+        length = fine_bucket(longest, window)
         inputs, places = _padded(pairs, rows, length, num_before=1)
         states = prefix.states_after(inputs["token_ids"])  # (B, 1 + T, E)
     token_ids = np.concatenate([continuation for _, continuation in pairs])
@@ -218,7 +200,7 @@ def head_scores(graphs, backbone, states, places, token_ids, top_n):
     count, score = len(token_ids), functools.partial(_scores, backbone, top_n)
     if keras.config.backend() != "tensorflow":
         longest = states.shape[0] * states.shape[1]
-        room = bucket(count, max(count, longest)) - count
+        room = coarse_bucket(count, max(count, longest)) - count
         places, token_ids = (np.pad(x, (0, room)) for x in (places, token_ids))
         key = ("head", top_n)
         score = graphs.compiled(key, score, backbone.variables)

@@ -15,6 +15,7 @@ import functools
 
 import tensorflow as tf
 
+from keras_gpt3.layers.decoder_block import run_blocks
 from keras_gpt3.parallel.step_division import MOST_FOR_EACH_STAGE
 from keras_gpt3.parallel.step_division import micro_batch_groups
 from keras_gpt3.training.step.apply_gradients import squared_norm
@@ -227,11 +228,8 @@ class StagePasses:
         return [hidden]
 
     def _run(self, x, hidden):
-        for block in self._blocks:
-            hidden = block(
-                hidden, padding_mask=x["padding_mask"], training=True
-            )
-        return hidden
+        mask = x["padding_mask"]
+        return run_blocks(self._blocks, hidden, mask, training=True)[0]
 
     def _squared_norm(self, gradients):
         return squared_norm([tf.convert_to_tensor(g) for g in gradients])

@@ -3,7 +3,7 @@ import pytest
 
 from keras_gpt3.corpus.dedup import signatures
 from keras_gpt3.corpus.dedup.lsh_bands import FURTHER_HASHES
-from keras_gpt3.corpus.dedup.lsh_bands import MinHash
+from keras_gpt3.corpus.dedup.min_hash import MinHash
 from keras_gpt3.corpus.dedup.signatures import DIGEST
 from keras_gpt3.corpus.dedup.signatures import Signatures
 from keras_gpt3.corpus.dedup.signatures import SignPart

@@ -5,9 +5,9 @@ import logging
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation.few_shot import evaluation_run
-from keras_gpt3.evaluation.few_shot.evaluation_run import EvaluationRun
-from keras_gpt3.evaluation.few_shot.evaluation_run import quiet_tracing
+from keras_gpt3.evaluation.few_shot import evaluate as evaluation
+from keras_gpt3.evaluation.few_shot.evaluate import EvaluationRun
+from keras_gpt3.evaluation.few_shot.evaluate import quiet_tracing
 from keras_gpt3.evaluation.few_shot.question import make_questions
 from keras_gpt3.evaluation.task_definitions.task_examples import Example
 from tests.evaluation.small_tasks import choosing
@@ -38,14 +38,14 @@ def run(tasks=None, model=None, **arguments):
 def asked(monkeypatch):
     """The questions that are asked, in their order."""
     questions = []
-    real = evaluation_run.score_examples
+    real = evaluation.score_examples
 
     def ask(model, task, some, batch_size):
         some = list(some)
         questions.extend(some)
         return real(model, task, some, batch_size)
 
-    monkeypatch.setattr(evaluation_run, "score_examples", ask)
+    monkeypatch.setattr(evaluation, "score_examples", ask)
     return questions
 
 
@@ -217,7 +217,7 @@ def test_finished_results_come_before_a_later_failure(monkeypatch):
         talking_model()
     )
     assert next(results)[0].task == "choosing"
-    monkeypatch.setattr(evaluation_run, "score_examples", lambda *_: 1 / 0)
+    monkeypatch.setattr(evaluation, "score_examples", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         next(results)
 
@@ -282,7 +282,7 @@ def test_what_prompts_share_is_read_once(scoring, draws, least, read):
     pairs = [pair for question in questions for pair in question.pairs]
     whole = sum(len(prompt) + len(answer) for prompt, answer in pairs)
     assert min(len(prompt) for prompt, _ in pairs) > 400
-    found = list(evaluation_run.score_examples(long_model(), task, questions))
+    found = list(evaluation.score_examples(long_model(), task, questions))
     assert whole / sum(read) >= least
     check_scores({o.index: o for o in found}, questions)
 

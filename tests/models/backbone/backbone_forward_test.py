@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_gpt3.layers.decoder_block import run_blocks
 from keras_gpt3.models.backbone.backbone_forward import forward
 from tests.generation.graphs import call
 from tests.ops.attention_check import to_float64
@@ -102,8 +103,9 @@ def test_its_parts_give_what_the_whole_gives():
     inputs, _ = small_batch()
     hidden_states = backbone.embed(inputs)
     assert hidden_states.shape == (4, 8, backbone.hidden_dim)
-    for block in backbone.decoder_blocks:
-        hidden_states = block(hidden_states, inputs["padding_mask"])
+    hidden_states, _ = run_blocks(
+        backbone.decoder_blocks, hidden_states, inputs["padding_mask"]
+    )
     expected = backbone(inputs)
     np.testing.assert_array_equal(backbone.finish(hidden_states), expected)
     assert np.any(np.array(backbone.embed(inputs, training=True)) == 0)

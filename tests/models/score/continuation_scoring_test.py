@@ -8,7 +8,6 @@ from keras import ops
 from keras_gpt3.models.generate.compiled_functions import CompiledFunctions
 from keras_gpt3.models.score import continuation_scoring
 from keras_gpt3.models.score.continuation_scoring import ContinuationScore
-from keras_gpt3.models.score.continuation_scoring import bucketed_length
 from keras_gpt3.models.score.continuation_scoring import head_scores
 from keras_gpt3.models.score.continuation_scoring import hidden_states
 from tests.models.whole_pass import whole_pass
@@ -167,15 +166,6 @@ def test_a_long_context_loses_its_first_tokens_if_asked(model):
 
 
 # === Shapes ===
-
-
-def test_lengths_are_padded_to_a_few_within_the_window():
-    lengths = range(1, 101)
-    padded = [bucketed_length(n, 100) for n in lengths]
-    assert sorted(set(padded)) == [16, 24, 32, 48, 64, 96, 100]
-    assert all(n <= p for n, p in zip(lengths, padded, strict=True))
-    assert padded == sorted(padded)
-    assert bucketed_length(5, 12) == 12
 
 
 def test_batches_have_a_few_shapes_and_rows_of_like_length(monkeypatch):

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation.few_shot import score_examples
+from keras_gpt3.evaluation.few_shot import generated_answers
 from keras_gpt3.evaluation.few_shot import shared_batches
+from keras_gpt3.evaluation.few_shot.generated_answers import generate_answers
 from keras_gpt3.evaluation.few_shot.question import make_questions
-from keras_gpt3.evaluation.few_shot.score_examples import generate_answers
 from keras_gpt3.evaluation.task_definitions.task_examples import Example
 from tests.evaluation.small_tasks import telling
 from tests.small_gpt3 import talking_model
@@ -104,6 +104,6 @@ def test_outcomes_have_what_each_example_is_worth(
         def complete(model, arrays, request, prefix, text=text):
             return [text] * len(arrays["token_ids"])
 
-        monkeypatch.setattr(score_examples, "_complete", complete)
+        monkeypatch.setattr(generated_answers, "_complete", complete)
         found += generate_answers(talking_model(), task, [made])
     assert [outcome.correct for outcome in found] == pytest.approx(correct)
