@@ -376,7 +376,7 @@ def test_the_page_loads_nothing_from_elsewhere(served):
         if name != "data:,":
             assert served.client.get(f"/{name}").status_code == 200
     texts = page.text + served.client.get("/page.js").text
-    assert "//" not in re.sub(r"(?m)^// .*$", "", texts)
+    assert "//" not in re.sub(r"(?m)^ *// .*$", "", texts)
 
 
 def test_health_and_metrics_are_there(served):
