@@ -20,6 +20,8 @@ from keras_gpt3.ops.op_compilation import is_target_given
 from keras_gpt3.ops.op_compilation import target_platform
 from keras_gpt3.ops.run_after import run_after
 
+_logger = logging.getLogger("keras_gpt3")
+
 _HALF_PRECISION = ("bfloat16", "float16")
 _MOST_HEAD_DIM = 128
 _LEAST_CAPABILITY = 8.0
@@ -131,7 +133,7 @@ def _compute_capability():
 
 @functools.cache
 def _log_once(message):
-    logging.getLogger(__name__).warning(message)
+    _logger.warning(message)
 
 
 def fused_attention(query, key, value, padding_mask=None, *, window, scale):

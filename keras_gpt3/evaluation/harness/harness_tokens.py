@@ -14,7 +14,7 @@ from keras_gpt3.models.generate.generation_request import GenerationRequest
 from keras_gpt3.models.generate.prompt_batch import batch_of_ids
 from keras_gpt3.models.generate.token_answers import answer_tokens
 
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger("keras_gpt3")
 
 
 class HarnessTokens:
@@ -98,7 +98,7 @@ class HarnessTokens:
         """Warn once how many lost tokens, which changes what is measured."""
         cut = sum(a != b for a, b in zip(before, after, strict=True))
         if cut:
-            _log.warning(
+            _logger.warning(
                 "%d of %d contexts lost their first tokens to fit "
                 "max_length=%d.",
                 cut,

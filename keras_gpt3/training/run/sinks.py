@@ -16,6 +16,8 @@ from keras_gpt3.reporting.progress import clock
 from keras_gpt3.training.run.folder import RunFolder
 from keras_gpt3.training.run.log import plot_run
 
+_logger = logging.getLogger("keras_gpt3")
+
 _COMPILING = "compiling the first step"
 
 
@@ -100,9 +102,6 @@ def _validation_line(record):
     return f"step {record['step']}, held-out loss: {', '.join(sets)}"
 
 
-logger = logging.getLogger("keras_gpt3")
-
-
 class PlotSink:
     """Takes records; to be given to a run, after what writes its log.
 
@@ -133,8 +132,8 @@ class PlotSink:
             self._is_behind = False
         # Whatever it is, the run is worth more than its picture.
         except Exception as error:
-            logger.warning(
-                "The curves could not be drawn to %s: %s The run goes on.",
+            _logger.warning(
+                "The curves could not be drawn to %s: %s The run continues.",
                 self.path,
                 error,
             )

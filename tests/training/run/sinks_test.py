@@ -240,7 +240,7 @@ def test_what_goes_wrong_is_logged_and_tried_again(
         tell(sink, tmp_path, VALIDATION_OF_PLOT_SINK)
     assert caplog.messages == [
         f"The curves could not be drawn to {tmp_path / 'curves.png'}: No space "
-        "left on device. The run goes on."
+        "left on device. The run continues."
     ]
     sink.close()
     assert drawings == [[10]]
