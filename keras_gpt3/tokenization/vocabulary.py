@@ -116,7 +116,7 @@ def check_merge_rules(rules, vocabulary):
     ranks = dict.fromkeys(BYTE_SYMBOLS, -1)
     pair_ranks = {}
     for rank, (left, right) in enumerate(rules):
-        problem = _find_problem(rules, left, right, vocabulary, ranks)
+        problem = _find_problem(left, right, vocabulary, ranks)
         pair_ranks[left, right] = rank
         if not problem and _is_split_by_an_earlier_rule(
             rules, rank, ranks, pair_ranks
@@ -132,8 +132,8 @@ def check_merge_rules(rules, vocabulary):
         ranks[left + right] = rank
 
 
-def _find_problem(rules, left, right, vocabulary, ranks):
-    """Names the first requirement on tokens that a rule breaks, or None."""
+def _find_problem(left, right, vocabulary, ranks):
+    """The first requirement on tokens that a rule breaks, or None."""
     if any(t not in vocabulary for t in (left, right, left + right)):
         return "have its parts and its result in the vocabulary"
     if left not in ranks or right not in ranks:

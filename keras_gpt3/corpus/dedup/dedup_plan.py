@@ -9,6 +9,7 @@ import pathlib
 import numpy as np
 
 from keras_gpt3.corpus.dedup.lsh_bands import ENTRY
+from keras_gpt3.corpus.dedup.lsh_bands import FURTHER_HASHES
 from keras_gpt3.corpus.dedup.lsh_bands import NUM_FURTHER
 from keras_gpt3.corpus.dedup.lsh_bands import band_keys
 from keras_gpt3.corpus.dedup.lsh_bands import mixed_bits
@@ -71,7 +72,7 @@ class PlannedPart:
         # A set without words is no duplicate.
         sizes = np.diff(signatures.sets.indptr)
         there = self._is_there(len(sizes)) & (sizes > 0)
-        num_hashes = signatures.minima.shape[1] - 2 * NUM_FURTHER
+        num_hashes = signatures.minima.shape[1] - FURTHER_HASHES
         first, further = np.split(signatures.minima, [num_hashes], axis=1)
         further = band_keys(further, NUM_FURTHER) >> np.uint64(32)
         parts = []

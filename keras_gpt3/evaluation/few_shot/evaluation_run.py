@@ -200,7 +200,7 @@ def _is_other(record):
 
 
 # Bytes that are read at a time.
-_PIECE = 1 << 26
+_CHUNK_BYTES = 1 << 26
 
 
 def model_fingerprint(model):
@@ -217,8 +217,8 @@ def model_fingerprint(model):
     for variable in model.backbone.weights:
         array = np.ascontiguousarray(variable)
         data = memoryview(array.reshape(-1).view("uint8"))
-        for start in range(0, len(data), _PIECE):
-            digest.update(data[start : start + _PIECE])
+        for start in range(0, len(data), _CHUNK_BYTES):
+            digest.update(data[start : start + _CHUNK_BYTES])
     return digest.hexdigest()
 
 
