@@ -14,6 +14,7 @@ from keras_gpt3.generation.decode_loop import start_decoding
 from keras_gpt3.generation.logit_filters import rule_out_unknown
 from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
 from keras_gpt3.generation.token_choice import choose_token
+from keras_gpt3.generation.prompt_messages import PADDING
 from keras_gpt3.layers.block_pattern import visible_window
 from keras_gpt3.ops.graph_assertion import assert_in_graph
 from keras_gpt3.ops.key_value_cache import ring_size
@@ -150,9 +151,9 @@ class TokenSignatures:
         return assert_in_graph(
             token_ids,
             tf.reduce_all(padding_mask == on_the_right),
-            "Padding must stand behind the prompt. Received: padding_mask=",
+            PADDING[0],
             padding_mask,
-            ". Pad on the right.",
+            PADDING[1],
         )
 
 

@@ -8,6 +8,10 @@ EMPTY_PROMPT = (
     "A prompt must have at least one token. Received: tokens=",
     ". Pass <|endoftext|> to start from nothing.",
 )
+PADDING = (
+    "Padding must follow the prompt. Received: padding_mask=",
+    ". Pad on the right.",
+)
 NO_PROMPTS = (
     "inputs must hold at least one prompt. Received: prompts=",
     ". Leave the empty batch out.",

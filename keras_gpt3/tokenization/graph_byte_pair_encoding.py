@@ -75,7 +75,7 @@ class GraphBytePairEncoding(tf.Module):
         texts = tf.convert_to_tensor(texts)
         if texts.shape.rank != 1 or texts.dtype != tf.string:
             raise ValueError(
-                "`texts` must be a string tensor of rank 1. Received: "
+                "texts must be a string tensor of rank 1. Received: "
                 f"texts.shape={texts.shape}, texts.dtype={texts.dtype.name}. "
                 "Pass a batch of strings."
             )

@@ -59,7 +59,7 @@ def check_vocabulary(vocabulary, special_tokens):
             raise ValueError(
                 "Special tokens must be in the vocabulary. Received: "
                 f"special_tokens={echoed(tuple(special_tokens))}, "
-                f"{echoed(token)} is missing. Add it to `vocabulary`."
+                f"{echoed(token)} is missing. Add it to vocabulary."
             )
 
 
@@ -76,7 +76,7 @@ def spell_tokens(vocabulary, special_tokens):
         raise ValueError(
             "Tokens must be spelled in GPT-2's byte alphabet (a space is "
             f"'Ġ'). Received: a token with {echoed(error.args[0])}. Respell "
-            "it, or list it in `special_tokens`."
+            "it, or list it in special_tokens."
         ) from None
     return spelled
 
@@ -99,7 +99,7 @@ def _split_rule(line):
     if len(parts) != 2 or not all(parts):
         raise ValueError(
             "A merge rule must be two tokens with one space between. "
-            f"Received: rule={echoed(line)}. Pass `merges` as in GPT-2's "
+            f"Received: rule={echoed(line)}. Pass merges as in GPT-2's "
             "vocab.bpe."
         )
     return tuple(parts)

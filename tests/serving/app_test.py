@@ -164,7 +164,8 @@ BAD_ROWS = {
     ),
     "no prompt": (
         {"seed": 1},
-        "generate needs prompts. Received: no prompts. Add what is missing.",
+        "generate must have prompts. Received: no prompts. Add what is "
+        "missing.",
     ),
     "stop strings": (
         {"prompts": "a", "stop": ["b"] * 17},
@@ -196,7 +197,7 @@ def test_a_bad_row_is_refused_in_one_sentence(served, name):
         ),
         ([], "The body must be a JSON object. Received: list."),
         ({"instances": {}}, "instances must be a list of at least one row."),
-        ({"inputs": {}}, "generate needs prompts."),
+        ({"inputs": {}}, "generate must have prompts."),
         ({"inputs": ["a"], "signature_name": "x"}, "signature_name must be"),
         ({"inputs": ["a"] * 5}, "A request must have at most 4 rows."),
         ({"prompts": ["a"]}, "The body's keys must be among signature_name, "),
@@ -296,7 +297,7 @@ def test_a_stream_is_refused_before_its_first_event(served, name):
 def test_a_stream_without_a_prompt_is_refused(served):
     assert refusal(served, STREAM, {"seed": 1}) == (
         400,
-        "A stream needs a prompt. Received: no prompt. Add what is missing.",
+        "A stream must have a prompt. Received: no prompt. Add one.",
     )
 
 

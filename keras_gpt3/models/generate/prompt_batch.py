@@ -7,9 +7,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
 from keras_gpt3.generation.prompt_messages import NO_PROMPTS
 from keras_gpt3.generation.prompt_messages import too_long_message
+from keras_gpt3.generation.prompt_messages import PADDING
 from keras_gpt3.ops.key_value_cache import grow_ring
 from keras_gpt3.ops.key_value_cache import ring_size
 from keras_gpt3.ops.sequence_checks import check_sequence_length
@@ -136,10 +138,7 @@ def check_prompt(inputs):
             "end-of-text id to start from nothing."
         )
     if (mask[:, 1:] & ~mask[:, :-1]).any():
-        raise ValueError(
-            "Padding must stand behind the prompt. Received: padding_mask with "
-            "a False before a True. Pad on the right."
-        )
+        raise ValueError(echoed(mask.tolist()).join(PADDING))
     return {"token_ids": token_ids, "padding_mask": mask}
 
 

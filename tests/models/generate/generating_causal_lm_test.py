@@ -393,8 +393,8 @@ def test_what_cannot_be_streamed_raises(change, arguments, message):
 
 def test_ids_cannot_be_streamed():
     message = (
-        "stream needs a preprocessor, which makes text of tokens. Received: "
-        "preprocessor=None. Attach a GPT3Preprocessor."
+        "stream must have a preprocessor, which makes text of tokens. "
+        "Received: preprocessor=None. Attach a GPT3Preprocessor."
     )
     model = small_model()
     model.compile(sampler="greedy")
