@@ -41,5 +41,5 @@ def too_long_message(context):
     return (
         "prompt and max_new_tokens must fit the context of "
         f"{context} tokens. Received: tokens=",
-        ". Shorten the prompt, ask for fewer tokens, or set truncate to left.",
+        ". Shorten the prompt, request fewer tokens, or set truncate to left.",
     )

@@ -201,7 +201,7 @@ class GPT3Tokenizer(Tokenizer):
 
     @property
     def encoding(self):
-        """The `BytePairEncoding` behind this layer."""
+        """The `BytePairEncoding` of this layer."""
         if self._encoding is None:
             raise ValueError(
                 "A vocabulary must be set before the tokenizer is used. "

@@ -134,7 +134,7 @@ def variable_devices(variable):
 
 
 def _parts(variable):
-    """The TensorFlow variables behind one of Keras, one for each replica."""
+    """The TensorFlow variables of one of Keras, one for each replica."""
     return getattr(variable.value, "values", (variable.value,))
 
 

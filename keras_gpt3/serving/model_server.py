@@ -142,7 +142,7 @@ class ModelServer:
             raise RequestError(
                 404,
                 f"The model must be {self.settings.name}. Received: "
-                f"name={name!a:.50}. Ask for /v1/models/{self.settings.name}.",
+                f"name={name!a:.50}. Request /v1/models/{self.settings.name}.",
             )
         if version is not None and version != str(served.model.version):
             raise RequestError(
@@ -193,7 +193,7 @@ class ModelServer:
             return RequestError(
                 504,
                 f"A request must be answered within {seconds} seconds. "
-                "Received: no answer yet. Ask for fewer tokens, or start the "
+                "Received: no answer yet. Request fewer tokens, or start the "
                 "server with a longer --request-timeout.",
             )
         if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):

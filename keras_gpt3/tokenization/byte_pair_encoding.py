@@ -285,9 +285,7 @@ def build_tiktoken_encoding(vocabulary, rules, special_tokens):
 
 
 def are_nested(tokens):
-    """Whether one token begins with another, so that both begin at one
-    place.
-    """
+    """Whether one token begins with another, at the same place."""
     # In order, what begins with a token comes right after it.
     return any(b.startswith(a) for a, b in pairwise(sorted(tokens)))
 

@@ -6,7 +6,7 @@ from keras_gpt3.tokenization.text_check import INVALID_UTF8
 
 
 def in_graph():
-    """Tell whether TensorFlow is tracing a graph right now."""
+    """Return whether TensorFlow is tracing a graph right now."""
     import tensorflow as tf
 
     return not tf.executing_eagerly()

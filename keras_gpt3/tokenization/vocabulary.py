@@ -34,7 +34,7 @@ def _parse(text):
 
 
 def _bad_entry(vocabulary):
-    """Describe the first id that is no natural number or comes again."""
+    """Describe the first id that is not a natural number or comes again."""
     seen = {}
     for token, id in vocabulary.items():
         if type(id) is not int or id < 0:
@@ -166,7 +166,7 @@ def _is_split_by_an_earlier_rule(rules, rank, ranks, pair_ranks):
 
 # GPT-2's printable alphabet: one character for each of the 256 bytes.
 #
-# Vocabulary files spell tokens in it, so that a token which is no whole UTF-8
+# Vocabulary files spell tokens in it, so that a token which is not whole UTF-8
 # character, or a space, can stand in a JSON string: " the" is spelled "Ġthe".
 
 

@@ -132,7 +132,7 @@ BAD_ROWS = {
     "long prompt": (
         {"prompts": "z?" * 18, "max_new_tokens": 9},
         "prompt and max_new_tokens must fit the context of 40 tokens. "
-        "Received: tokens=45. Shorten the prompt, ask for fewer tokens, or set "
+        "Received: tokens=45. Shorten the prompt, request fewer tokens, or set "
         "truncate to left.",
     ),
     "no new tokens": (
@@ -143,7 +143,7 @@ BAD_ROWS = {
     "above the limit": (
         {"prompts": "a", "max_new_tokens": 31},
         "max_new_tokens must be at most 30 on this server. Received: "
-        "max_new_tokens=31. Ask for fewer, or start it with a higher "
+        "max_new_tokens=31. Request fewer, or start it with a higher "
         "--max-new-tokens.",
     ),
     "temperature": (
@@ -333,7 +333,7 @@ def test_status_and_metadata_are_tensorflow_servings(served, path):
             "GET",
             "/v1/models/other",
             404,
-            "The model must be gpt3. Received: name='other'. Ask for "
+            "The model must be gpt3. Received: name='other'. Request "
             "/v1/models/gpt3.",
         ),
         (

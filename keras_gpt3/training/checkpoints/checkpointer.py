@@ -57,7 +57,7 @@ class Checkpointer:
         self._process_id = None
         self._under_way = None
         self._is_closed = False
-        # Steps whose contents `find` found damaged: sizes do not tell.
+        # Steps whose contents `find` found damaged: sizes do not show it.
         self._damaged = set()
         self.num_failed = 0
 

@@ -338,7 +338,7 @@ def test_batches_of_ids_of_other_lengths_are_joined():
         (
             {"max_new_tokens": 40},
             "prompt and max_new_tokens must fit the context of 40 tokens. "
-            "Received: tokens=45. Shorten the prompt, ask for fewer tokens, or "
+            "Received: tokens=45. Shorten the prompt, request fewer tokens, or "
             "set truncate to left.",
         ),
         (
