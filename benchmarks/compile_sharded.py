@@ -5,7 +5,7 @@
 
 Compiles the training step of GPT-3 13B and 175B from shapes alone on meshes of
 devices that need not exist: there is no weight, and the compiler's own memory
-analysis tells what the step takes of each device. Compiling takes about as
+analysis says what the step takes of each device. Compiling takes about as
 long for each layer, so it is done for some numbers of layers, and for all of
 them with `--all-layers`, for at most so long; else what all would take is drawn
 on from the two largest numbers, and says so. Beside it stands the planner's
@@ -17,9 +17,9 @@ the barriers that keep a block's second run from going along with its first, so
 that rematerialization saves nothing, and computes bfloat16 products by copies
 in float32: it shows the state of a device, not its temporary arrays.
 
-The question is what a step needs. The compiler for TPUs is told that memory is
-short: else it puts gradients of weights off to the end, keeps what they are
-made of, and takes of 95 GB what makes a step faster.
+The question is what a step needs. The compiler for TPUs is set as if
+memory were short: else it puts gradients of weights off to the end, keeps what
+they are made of, and takes of 95 GB what makes a step faster.
 """
 
 import argparse
@@ -84,7 +84,7 @@ def parse_arguments():
         "--all-layers",
         type=float,
         metavar="MINUTES",
-        help="compile all layers, too, for at most so long",
+        help="also compile all layers, for at most so long",
     )
     parser.add_argument("--one", help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -14,11 +14,11 @@ its own, `--datatrove-python PATH` names its Python. Measures
 - the growth of time and memory of stage `dedup` from 1,000 documents to
   100,000, each number in a process of its own;
 - the share found of documents of which 1 to 40% of the words were edited,
-  beside the share that the theory of 10 hashes tells, and the precision;
+  beside the share that the theory of 10 hashes predicts, and the precision;
 - the classifier's AUC on texts held out.
 
 Prints JSON; `--out FOLDER` keeps it, with the figure of recall. Seconds are
-those of the processor, since others may share the cores; the load is told.
+those of the processor, since others may share the cores; the load is printed.
 """
 
 import argparse
@@ -148,7 +148,7 @@ def stages(folder, repetitions):
 
 
 def stage_summary(runs):
-    """What is told of a stage: its text, and the median of its rate."""
+    """The summary of a stage: its text, and the median of its rate."""
     rates = [run["megabytes"] / run["cpu_seconds"] for run in runs]
     return {
         "megabytes": round(runs[0]["megabytes"], 2),
@@ -188,7 +188,7 @@ def against_datatrove(folder, python, side, count, repetitions):
 
 
 def cpu_summary(runs, size, ours):
-    """What is told of a side."""
+    """The summary of a side."""
     if "error" in runs or "error" in ours:
         return runs
     seconds, own = (

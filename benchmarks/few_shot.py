@@ -2,7 +2,7 @@
 
     python benchmarks/few_shot.py [--questions 16]
 
-Questions of two-digit addition behind the same 50 demonstrations (some 700
+Questions of two-digit addition after the same 50 demonstrations (some 700
 tokens), their answers scored by likelihood, with GPT-3 Small's size and random
 weights. Three sides by turns, in one process: the demonstrations read once and
 kept; every prompt read whole; and the `score` of keras-hub's GPT-2 of the same
@@ -115,7 +115,7 @@ class KerasHub:
     """Scores the same rows with keras-hub's GPT-2, padded to one length.
 
     Args:
-        model: `GPT3`. Tells the shape.
+        model: `GPT3`. Has the shape.
         rows: list of pairs of prompt and answer, token ids.
         batch_size: int.
     """

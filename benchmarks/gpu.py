@@ -136,7 +136,7 @@ def parse_arguments():
 
 
 def find_gpu(backend, arguments):
-    """What a backend computes on; ends the script if that is no NVIDIA GPU."""
+    """What a backend computes on; ends the script without an NVIDIA GPU."""
     environment = side_environment(backend, arguments.allow_cpu)
     name, module = f"devices of {backend}", "sides.device_side"
     with SideProcess(name, module, {}, environment=environment) as side:

@@ -6,7 +6,7 @@ One whole training step of GPT-3 Small (dense and banded layers by turns) at
 contexts of 8192 and 16384, batch 1: seconds, peak memory and tokens per
 second. keras-hub's GPT-2 of the same shape is not run at these: its size is
 shown by arithmetic. Every layer keeps arrays of all (length, length) scores
-for the backward pass; a small run tells which, from the graph of its step, and
+for the backward pass; a small run shows which, from the graph of its step, and
 checks that the arithmetic is not above the measured peak. Prints one JSON
 object.
 """

@@ -8,7 +8,7 @@ device. P devices take at least (M + P - 1) / (M P) of that time, since for
 P - 1 of M + P - 1 turns, the bubble, a device has nothing to do. TensorFlow
 binds no thread to a device: one whose stage has nothing to do may take over an
 operation of another stage. What that gains by itself, one stage in P threads
-tells. Sides alternate step by step; prints one JSON object: the share of the
+shows. Sides alternate step by step; prints one JSON object: the share of the
 devices' time that is idle, and the efficiency 1 - bubble, as measured and in
 theory.
 """

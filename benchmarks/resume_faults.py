@@ -133,7 +133,7 @@ def write_config(folder, name, steps):
 
 
 def command(config):
-    """The command line that starts a run, or goes on with it."""
+    """The command line that starts a run, or resumes it."""
     program = "from keras_gpt3.cli.main import app; app()"
     return [sys.executable, "-c", program, "pretrain", "--config", str(config)]
 

@@ -145,7 +145,7 @@ def run_config(run, replicas, arguments):
 
 
 def free_ports(number):
-    """Ports that nobody listens at."""
+    """Ports that are free."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
         for each in sockets:

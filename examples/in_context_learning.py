@@ -14,7 +14,8 @@ rule decides whether the model is trained on it or asked about it. That run:
       place         6.8%   23.0%   29.9%   40.0%   59.0%   79.1%   92.0%
 
 Its figure, with 95% intervals, is `examples/data/in_context_learning.png`. At
-K = 0 nothing tells a digit from a sign: the model says the likelier, a sign.
+K = 0 nothing distinguishes digits from signs: the model says the likelier, a
+sign.
 """
 
 import argparse

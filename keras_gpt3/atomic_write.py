@@ -131,7 +131,7 @@ def _exit(number, frame):
 
 # === Folders ===
 
-# A folder without it is no model: it goes first and comes last.
+# A folder without it is not a model: it goes first and comes last.
 _MARKER = "config.json"
 # In a hidden folder: what is to be moved, and where the old files wait.
 _JOURNAL, _ASIDE = ".moves.json", ".old"

@@ -22,7 +22,7 @@ def read_config(kind, path, overrides=()):
             "A config must be a file that exists. Received: "
             f"config='{path}'. Write one, or correct the path."
         )
-    # Bytes: PyYAML says by itself what is no text.
+    # Bytes: PyYAML says by itself what is not text.
     values = _parse(path.read_bytes(), f"The config file {path}")
     values = {} if values is None else values
     for override in overrides:

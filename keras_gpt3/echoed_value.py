@@ -2,7 +2,7 @@
 
 import reprlib
 
-# More tells nobody what is wrong, and fills a terminal or a log.
+# More does not help to find the fault, and fills a terminal or a log.
 LIMIT = 200
 
 

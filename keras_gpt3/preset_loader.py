@@ -83,7 +83,7 @@ def shipped_presets():
 
 
 def is_shipped(name):
-    """Tell whether `name` is one of the shipped presets."""
+    """Return whether `name` is one of the shipped presets."""
     return isinstance(name, str) and name in _read_presets()
 
 
@@ -161,6 +161,6 @@ def _suggestion(name):
 
 
 def _size_in(name):
-    """What tells a name from the others: "small" in "gpt3_small_en"."""
+    """What distinguishes a name: "small" in "gpt3_small_en"."""
     words = re.split("[^a-z0-9.]+", str(name).lower())
     return "_".join(word for word in words if word not in ("gpt3", "en"))

@@ -12,7 +12,7 @@ _REMEDY = "Copy the file itself there, from a source that you trust"
 
 
 def check_regular_file(path):
-    """Raise at a device, a pipe or a socket, also behind a link."""
+    """Raise at a device, a pipe or a socket, or a link to one."""
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):

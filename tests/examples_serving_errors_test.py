@@ -84,7 +84,7 @@ def test_a_server_that_does_not_answer_in_time_is_one_line(scheme, scripts):
         message = refusal(scripts, lambda: client.generate(["a"]))
     assert message == (
         f"The server must answer within 0.2 seconds. Received: url='{url}'. "
-        "Ask for fewer tokens, or pass a longer --timeout."
+        "Request fewer tokens, or pass a longer --timeout."
     )
 
 

@@ -31,7 +31,7 @@ def duplicate_quality(folder):
 
     Returns:
         A dict. `rates` has a row for each edit rate: the mean similarity, the
-        share of pairs that share a band, the share that theory tells, the
+        share of pairs that share a band, the share that theory predicts, the
         share found and dropped, and of those as similar as the threshold the
         share found.
     """
@@ -115,7 +115,7 @@ def classifier_quality():
     """The AUC on texts that the classifier was not trained on.
 
     Returns:
-        A dict of what is told from articles of an encyclopedia to a dict of
+        A dict of what is compared to articles of an encyclopedia to a dict of
         `auc`, and the numbers of texts that were trained on and tested.
     """
     from tests.fixtures.corpus.excerpts import read_excerpts
@@ -135,7 +135,7 @@ def classifier_quality():
 
 
 def _auc(good, bad):
-    """Trains on a half of each, and tells the other halves apart."""
+    """Trains on a half of each, and classifies the other halves."""
     from sklearn.metrics import roc_auc_score
 
     from keras_gpt3.corpus.quality.quality_classifier import QualityClassifier

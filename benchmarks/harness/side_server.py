@@ -17,7 +17,7 @@ def serve(build, *packages):
     """Builds a step from the arguments of the command line, and runs it.
 
     Writes one JSON line when it is ready (after one step, which compiles) and
-    one for each line that it reads, each of which asks for a step.
+    one for each line that it reads, each of which requests a step.
 
     Args:
         build: callable. Takes the arguments by keyword, returns the step, a

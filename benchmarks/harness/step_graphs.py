@@ -62,7 +62,7 @@ class StepGraphs:
     def layer(self, operation):
         """The number of the decoder block that an operation works for.
 
-        Its own name tells, or that of the nearest operation whose result it
+        Its own name says it, or that of the nearest operation whose result it
         comes from.
 
         Args:

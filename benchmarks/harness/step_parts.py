@@ -30,7 +30,7 @@ PARTS = (
     OPTIMIZER,
     OTHER,
 )
-# One piece of code for both kinds: the layer tells which.
+# One piece of code for both kinds: the layer shows which.
 _ATTENTION = "attention"
 _ATTENTION_KINDS = {
     "dense": products.DENSE_ATTENTION,
@@ -49,7 +49,7 @@ _BY_NAME = (
     (r"token_embedding|[Cc]ross_?[Ee]ntropy|ArgMax", products.HEAD),
 )
 # Patterns of "folder/file:function"; the first that any of the calls has
-# decides, since an outer call may tell more than an inner one.
+# decides, since an outer call may say more than an inner one.
 _BY_CALL = (
     (r"attention\.py", _ATTENTION),
     (r"activations\.py|gelu", ACTIVATION),
@@ -106,7 +106,7 @@ class StepParts:
         return self._by_calls(self._graphs.callers(name))
 
     def _by_calls(self, operations):
-        """The part whose code made the first operation that tells."""
+        """The part whose code made the first operation that is known."""
         for operation in operations:
             part = _first_match(_BY_CALL, _calls(operation))
             if part == _ATTENTION:

@@ -68,7 +68,7 @@ def _ops_of_line(plane, line):
 
 
 def _name_and_kind(plane, event):
-    """What an event is; `None` as kind where it is no operation."""
+    """What an event is; `None` as kind where it is not an operation."""
     for stat in event.stats:
         if plane.stat_metadata[stat.metadata_id].name == "hlo_module":
             text = plane.stat_metadata[stat.ref_value].name

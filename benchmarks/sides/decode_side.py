@@ -110,7 +110,7 @@ def _policy(dtype):
 
 
 def _quantized(model, dtype):
-    """The model with weights in 8 bits, where that is asked for."""
+    """The model with weights in 8 bits, where that is requested."""
     if dtype == "int8":
         from keras.quantizers import Int8QuantizationConfig
 

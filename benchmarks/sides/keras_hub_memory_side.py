@@ -1,4 +1,4 @@
-"""keras-hub's GPT-2; each step also tells which arrays of scores it keeps."""
+"""keras-hub's GPT-2; each step also reports which arrays of scores it keeps."""
 
 from harness.kept_arrays import kept_score_arrays
 from harness.side_server import serve

@@ -42,7 +42,7 @@ CONFIG = HERE / "corpus.yaml"
 OUT = pathlib.Path("runs/corpus")
 STAGES = ("1_read", "2_filter", "3_dedup", "4_decontaminate", "5_shard")
 
-# What tells good pages from raw ones: other texts than those to be filtered.
+# What counts as good beside raw pages: other texts than those to be filtered.
 GOOD = (
     HERE.parent / "data" / "encyclopedia.jsonl.gz",
     HERE.parent / "data" / "novels.jsonl.gz",

@@ -96,7 +96,7 @@ def _import_protocol():
         from tensorflow_serving.apis import prediction_service_pb2_grpc
     except ImportError as error:
         raise ImportError(
-            "gRPC needs the packages of the extra [serving]. Received: "
+            "The packages of the extra [serving] must be installed. Received: "
             f"{error}. Run pip install 'keras-gpt3[serving]'."
         ) from error
     return grpc, predict_pb2, prediction_service_pb2_grpc

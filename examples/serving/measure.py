@@ -81,7 +81,7 @@ def measure(client, requests, concurrency, max_new_tokens, advance):
         client: `RestClient`.
         requests: int. How many in all.
         concurrency: int. How many at a time.
-        max_new_tokens: int. What each asks for.
+        max_new_tokens: int. What each requests.
         advance: callable without arguments, called after each.
 
     Returns:
@@ -143,7 +143,7 @@ def latencies(seconds):
 
 
 def write(given, found):
-    """Writes the figures, with what was asked for, whole or not at all."""
+    """Writes the figures, with what was requested, whole or not at all."""
     report = {
         "date": datetime.datetime.now(datetime.UTC).isoformat("T", "seconds"),
         "url": given.url,

@@ -79,7 +79,7 @@ class RestClient(ServingClient):
 
 
 def _as_text(value):
-    # How a server may write what is no UTF-8.
+    # How a server may write what is not UTF-8.
     if isinstance(value, dict):
         return base64.b64decode(value["b64"]).decode("utf-8", "replace")
     return value

@@ -31,7 +31,7 @@ class ServingClient(abc.ABC):
 
     @abc.abstractmethod
     def predict(self, signature, columns):
-        """Asks for one signature.
+        """Requests one signature.
 
         Args:
             signature: string. Its name.
@@ -45,7 +45,7 @@ class ServingClient(abc.ABC):
         """
 
     def generate(self, prompts, stop=(), **options):
-        """Asks for what follows prompts.
+        """Requests what follows prompts.
 
         Args:
             prompts: list of strings.

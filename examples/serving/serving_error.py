@@ -14,7 +14,7 @@ _REMEDIES = {
     "RESOURCE_EXHAUSTED": "Try again later, or send fewer at once.",
     503: "Try again later, or send fewer at once.",
     "UNAVAILABLE": "Try again later, or send fewer at once.",
-    504: "Ask for fewer tokens, or raise the server's limit of time.",
+    504: "Request fewer tokens, or raise the server's limit of time.",
 }
 
 
@@ -73,12 +73,12 @@ class ServingError(RuntimeError):
         """
         return cls(
             f"The server must answer within {timeout:g} seconds. Received: "
-            f"url={url!r}. Ask for fewer tokens, or pass a longer --timeout."
+            f"url={url!r}. Request fewer tokens, or pass a longer --timeout."
         )
 
     @classmethod
     def not_understood(cls, url, answer):
-        """What answers there is no model server.
+        """What answers there is not a model server.
 
         Args:
             url: string. Where it is.

@@ -39,7 +39,7 @@ def bias_command(
 ) -> None:
     """Ask a model for gender by occupation, and for races and religions.
 
-    Prints the tables; the report says what such probes cannot tell. Exits with
+    Prints the tables; the report says what such probes cannot show. Exits with
     0, or with 2 if an argument is wrong.
     """
     with user_errors():

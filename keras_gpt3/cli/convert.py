@@ -49,7 +49,7 @@ def convert_command(
 
 
 def _convert(source, destination, check, dtype, adapter, overwrite, verbose):
-    """Write the model; whether its logits, if asked for, are the same."""
+    """Write the model; whether its logits, if requested, are the same."""
     from keras_gpt3.atomic_write import check_is_free
     from keras_gpt3.cli.model_loading import merge_adapter
     from keras_gpt3.converters.sharded_index import is_checkpoint_folder

@@ -19,7 +19,7 @@ def corpus_command() -> None:
 
 
 _HELP = {
-    "config": "A YAML file; see the README.",
+    "config": "A YAML file; see docs/guides/corpus.md.",
     "workers": "Processes on this machine. Default: one for each processor.",
     "runner": "Another of Beam's runners, such as FlinkRunner.",
     "beam": "One of Beam's own options, such as "

@@ -56,7 +56,7 @@ def _check_model(arguments):
 
 
 def _their_command():
-    """The function behind `lm-eval`, which now knows our model."""
+    """The function of `lm-eval`, which now knows our model."""
     import keras_gpt3.evaluation  # noqa: F401  Registers it.
     from keras_gpt3.needed_packages import needed_packages
 

@@ -47,7 +47,7 @@ def _summary(name):
 
 
 class _Commands(collections.abc.Mapping):
-    """The subcommands by name, each imported when it is asked for."""
+    """The subcommands by name, each imported when it is used."""
 
     def __getitem__(self, name):
         if name not in COMMANDS:

@@ -14,9 +14,9 @@ from keras_gpt3.cli.options import Set
 from keras_gpt3.cli.options import Verbose
 from keras_gpt3.cli.user_errors import user_errors
 
-# What the process exits with when the run was told to stop before its end.
+# What the process exits with when the run was stopped before its end.
 STOPPED = 75
-# Counts how often this process began anew, as another worker had gone, and
+# Counts how often this process restarted, as another worker had gone, and
 # says when it first began, in seconds since 1970.
 _RESTARTS = "KERAS_GPT3_RESTARTS"
 _STARTED = "KERAS_GPT3_STARTED"
@@ -25,7 +25,8 @@ _MOST_RESTARTS = 100
 
 def pretrain_command(
     config: Annotated[
-        pathlib.Path, typer.Option(help="A YAML file; see the README.")
+        pathlib.Path,
+        typer.Option(help="A YAML file; see docs/guides/train.md."),
     ],
     set_: Set = None,
     resume: Annotated[
@@ -72,7 +73,7 @@ def _run(path, overrides, resume, elapsed_seconds, verbose):
 
     config = read_config(PretrainingConfig, path, overrides)
     folder = RunFolder(config.folder)
-    # Begun anew after another worker's end, it is this command's own run.
+    # Restarted after another worker's end, it is this command's own run.
     if not resume and _RESTARTS not in os.environ:
         folder.check_is_new()
     try:
@@ -114,7 +115,7 @@ def _begin_anew(error):
         typer.echo(f"Another worker has gone, again: {first_line}", err=True)
         raise typer.Exit(code=1) from error
     typer.echo(
-        f"Another worker has gone: {first_line} Beginning anew from the last "
+        f"Another worker has gone: {first_line} Restarting from the last "
         "checkpoint.",
         err=True,
     )

@@ -21,7 +21,7 @@ _HELP = {
     "batch_timeout_ms": "How long a request waits for others to join.",
     "max_batch_tokens": "The most tokens of a batch of several requests, "
     "padding included.",
-    "max_new_tokens": "The most new tokens that a prompt may ask for. Default: "
+    "max_new_tokens": "The most new tokens that a prompt may request. Default: "
     "what the context holds. A batch that runs cannot be interrupted, so this "
     "bounds how long others, and the end of the server, wait for it.",
     "request_timeout": "Seconds after which a request is given up.",
@@ -111,7 +111,7 @@ def _killed_by_interrupts():
     """Let Ctrl-C end the process, until the server listens to it itself.
 
     TensorFlow turns Python's exception into one of its own while it loads a
-    model, and goes on for seconds before. There is nothing to clean up.
+    model, and continues for seconds before. There is nothing to clean up.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # Python allows no handlers here.

@@ -50,7 +50,7 @@ def message_of(error):
 
 
 def _is_full(error):
-    """Whether a full disk is behind an error; each library has its own."""
+    """Whether a full disk caused an error; each library has its own."""
     while error is not None:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             return True

@@ -89,9 +89,7 @@ class GPT2Family(_GPT2Like):
 
 
 class GPTNeoFamily(_GPT2Like):
-    """`model_type` `"gpt_neo"`: no scale, no bias of queries, keys and
-    values.
-    """
+    """`model_type` `"gpt_neo"`: no scale, no biases of query, key, value."""
 
     model_type = "gpt_neo"
     architecture = "GPTNeoForCausalLM"
@@ -165,9 +163,7 @@ def _query_key_value(kind):
 
 
 class OPTFamily(CheckpointFamily):
-    """`model_type` `"opt"`: positions that skip padding, two rows
-    further on.
-    """
+    """`model_type` `"opt"`: positions skip padding, two rows further on."""
 
     model_type = "opt"
     architecture = "OPTForCausalLM"

@@ -49,7 +49,7 @@ class CheckpointFamily:
     weight_names = {}
     # Whether kernels are (out, in).
     transposes_kernels = True
-    # A regular expression: tensors that are no weights.
+    # A regular expression: tensors that are not weights.
     ignored_names = None
     tied_head = "lm_head.weight"
 

@@ -164,7 +164,7 @@ def _write_tensor(file, tensor):
             f"{tensor.name} must have the shape {tensor.shape}. Received: "
             f"{array.shape}. Write it with its own shape."
         )
-    # bfloat16 is no type that a file takes.
+    # bfloat16 is not a type that a file takes.
     file.write(memoryview(array.reshape(-1).view(np.uint8)))
 
 

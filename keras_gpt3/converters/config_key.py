@@ -119,7 +119,7 @@ SUMMARY_KEYS = frozenset(
     )
 )
 # With another value a model computes something else. None, an empty dict or
-# list and a key that is not there say the same where None is asked for.
+# list and a key that is not there say the same where None is required.
 REQUIRED_VALUES = {
     "add_cross_attention": False,
     "auto_map": None,

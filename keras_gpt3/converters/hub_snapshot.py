@@ -31,7 +31,7 @@ def fetch_preset(handle, weights=True):
 
     Only what is needed: the config, the tokenizer's files, and the weights in
     the first format there is of those that are read. Files that were
-    downloaded before are not asked for again. Without a network the cache
+    downloaded before are not requested again. Without a network the cache
     alone serves, also one that another program filled: the weights must then
     be in it, and a warning names what else is not.
     """
@@ -94,9 +94,9 @@ class HubFiles:
     file its name only when it is whole, and keeps it for the next time.
 
     The first file that is not in the cache decides where files come from. If
-    the hub cannot be asked for it, the cache alone serves, as another program
-    may have filled it: a file that it lacks counts as absent, and is not asked
-    for. Once the hub has answered, a failure is an error.
+    the hub cannot be reached, the cache alone serves, as another program may
+    have filled it: a file that it lacks counts as absent, and is not
+    requested. Once the hub has answered, a failure is an error.
     """
 
     def __init__(self, handle):
@@ -211,7 +211,7 @@ class HubFiles:
         """The error for a file that is neither kept nor to be had."""
         cause = error.__cause__ or error
         reason = str(cause).strip().split("\n")[0].rstrip(".")
-        # The address is of the first file that could not be asked for.
+        # The address is of the first file that could not be requested.
         reason = re.sub(r"https?://\S*\w", "the hub", reason)
         return OSError(
             "A file must be in the cache or be downloaded. Received: "

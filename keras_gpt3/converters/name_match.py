@@ -94,12 +94,12 @@ def _check_tensor(family, name, shape, shapes):
     if name not in shapes:
         raise ValueError(
             f"A checkpoint of {family.model_type} must hold every tensor that "
-            f"its config.json asks for. Received: no {name}. Look whether a "
+            f"its config.json requires. Received: no {name}. Look whether a "
             "file is missing or config.json belongs to another model."
         )
     if tuple(shapes[name]) != shape:
         raise ValueError(
-            f"A tensor must have the shape that config.json asks for, {name} "
+            f"A tensor must have the shape that config.json requires, {name} "
             f"{shape}. Received: {name} of shape {tuple(shapes[name])}. Look "
             "whether config.json belongs to another model."
         )
@@ -113,6 +113,6 @@ def _check_use(family, prefix, name, expected):
         return
     raise ValueError(
         f"A checkpoint of {family.model_type} must hold no tensor that its "
-        f"config.json does not ask for. Received: {name}. Look whether "
+        f"config.json does not require. Received: {name}. Look whether "
         "config.json belongs to another model."
     )

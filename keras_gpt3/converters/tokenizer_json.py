@@ -55,7 +55,7 @@ def read_tokenizer_json(path):
         tokenizer = tokenizers.Tokenizer.from_file(str(path))
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # A panic of Rust is no `Exception`.
+    except BaseException as error:  # A Rust panic is not an `Exception`.
         raise damaged(path, str(error)) from None
     _check_settings(path, content, tokenizer)
     # As they stand: the library would number tokens anew.

@@ -20,7 +20,7 @@ from keras_gpt3.converters.sharded_index import read_index
 # is opened anew after this part of it.
 _PART = 1 / 64
 # Torch takes a file as it comes, so that damage shows as any of these. A lack
-# of memory is no damage: MemoryError is not among them.
+# of memory is not damage: MemoryError is not among them.
 _SIGNS_OF_DAMAGE = (
     pickle.UnpicklingError,
     zipfile.BadZipFile,
@@ -156,7 +156,7 @@ def _check_tensors(content, path):
 
 
 def _what_else(content):
-    """What of a file's content is no tensor with a name; `None` if all are."""
+    """What of a file's content is not a named tensor; `None` if all are."""
     import torch
 
     if not isinstance(content, dict):

@@ -349,9 +349,8 @@ def run_stage_of(name, config, inputs, options, verbose, overwrite):
     if name == "read":
         files = {source: section.files for source, section in sources}
         return read_stage(config.read, files, folder, **common)
-    common["seed"] = config.seed
     if name == "filter":
-        common["sources"] = _filtered(config)
+        common |= {"seed": config.seed, "sources": _filtered(config)}
         return filter_stage(config.filter, inputs, folder, **common)
     if name == "dedup":
         common["remove_documents_of"] = {
@@ -363,6 +362,7 @@ def run_stage_of(name, config, inputs, options, verbose, overwrite):
     if name == "decontaminate":
         section = config.decontaminate
         return decontaminate_stage(section, inputs, folder, **common)
+    common["seed"] = config.seed
     return shard_stage(config.shard, inputs, folder, **common)
 
 

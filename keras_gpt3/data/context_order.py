@@ -25,14 +25,14 @@ def context_order(samples, num_contexts, seed, corpora=None):
     Sample `i` belongs to epoch `i // num_contexts`. Every epoch is a
     permutation of all contexts, so that sampling is without replacement until
     an epoch ends (appendix B of the paper). Nothing is stored and nothing is
-    computed but the samples asked for. Several corpora may be asked at once,
+    computed but the samples requested. Several corpora may be asked at once,
     at the price of one: each sample is then a position in its own corpus.
     """
     import tensorflow as tf
 
     if samples.shape[0]:
         return _order(samples, num_contexts, seed, corpora)
-    # There may be no sample at all, which the op refuses: ask for one more.
+    # There may be no sample at all, which the op refuses: request one more.
     samples = tf.pad(samples, [[0, 1]])
     corpora = None if corpora is None else tf.pad(corpora, [[0, 1]])
     return _order(samples, num_contexts, seed, corpora)[:-1]

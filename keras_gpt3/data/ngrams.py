@@ -106,7 +106,7 @@ class NgramIndex:
         return positions[kept], numbers[kept]
 
     def texts_of(self, numbers):
-        """Tell which of the index's own texts hold n-grams."""
+        """Find the index's own texts that hold n-grams."""
         parts = [
             self._owners[self._bounds[i] : self._bounds[i + 1]]
             for i in np.unique(numbers)
@@ -114,7 +114,7 @@ class NgramIndex:
         return np.unique(np.concatenate([np.zeros(0, "int64"), *parts]))
 
     def _build(self, starts, owners):
-        """Sort the n-grams by hashes that tell them apart."""
+        """Sort the n-grams by hashes, of a multiplier without collisions."""
         for self._multiplier in _MULTIPLIERS:
             hashes = self._hashes_of(self._flat, starts)
             order = np.argsort(hashes, kind="stable")

@@ -49,9 +49,7 @@ def write_warmup_requests(folder, batch_sizes, context, name="gpt3"):
 
 
 def _requests(batch_sizes, context):
-    """Pairs of signature and inputs, with a row for each text: a server that
-    forms batches accepts nothing else.
-    """
+    # With a row for each text: a server that forms batches accepts no other.
     new = min(_MAX_NEW_TOKENS, context - 1)
     for batch_size in batch_sizes:
         texts = tf.fill([batch_size], _TEXT)

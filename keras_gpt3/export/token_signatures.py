@@ -1,5 +1,6 @@
-"""Signatures on token ids, whole or in parts with the cache in the client's
-hands. TensorFlow only.
+"""Signatures on token ids, whole or in parts. TensorFlow only.
+
+In parts, the client holds the cache.
 """
 
 import tensorflow as tf
@@ -13,6 +14,7 @@ from keras_gpt3.generation.decode_loop import mask_up_to_stop
 from keras_gpt3.generation.decode_loop import start_decoding
 from keras_gpt3.generation.logit_filters import rule_out_unknown
 from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
+from keras_gpt3.generation.prompt_messages import PADDING
 from keras_gpt3.generation.token_choice import choose_token
 from keras_gpt3.layers.block_pattern import visible_window
 from keras_gpt3.ops.graph_assertion import assert_in_graph
@@ -150,9 +152,9 @@ class TokenSignatures:
         return assert_in_graph(
             token_ids,
             tf.reduce_all(padding_mask == on_the_right),
-            "Padding must stand behind the prompt. Received: padding_mask=",
+            PADDING[0],
             padding_mask,
-            ". Pad on the right.",
+            PADDING[1],
         )
 
 
@@ -218,7 +220,7 @@ def _check_part(index, end, room):
         "end must fit the width of token_ids and the cache_length of prefill. "
         "Received: end=",
         end,
-        ". Ask for fewer tokens.",
+        ". Request fewer tokens.",
     )
     index = assert_in_graph(
         index,

@@ -8,6 +8,10 @@ EMPTY_PROMPT = (
     "A prompt must have at least one token. Received: tokens=",
     ". Pass <|endoftext|> to start from nothing.",
 )
+PADDING = (
+    "Padding must follow the prompt. Received: padding_mask=",
+    ". Pad on the right.",
+)
 NO_PROMPTS = (
     "inputs must hold at least one prompt. Received: prompts=",
     ". Leave the empty batch out.",
@@ -37,5 +41,5 @@ def too_long_message(context):
     return (
         "prompt and max_new_tokens must fit the context of "
         f"{context} tokens. Received: tokens=",
-        ". Shorten the prompt, ask for fewer tokens, or set truncate to left.",
+        ". Shorten the prompt, request fewer tokens, or set truncate to left.",
     )

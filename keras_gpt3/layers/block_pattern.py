@@ -39,7 +39,7 @@ _STEPS = {"none": _NEVER, "block": 1}
 
 
 def rematerialized_layers(rematerialization, num_layers):
-    """Tell for each block whether it is rematerialized.
+    """Compute for each block whether it is rematerialized.
 
     A rematerialized block keeps nothing but its input for the backward pass,
     and runs forward once more there.

@@ -91,7 +91,7 @@ class PositionEmbedding(keras.layers.Layer):
         return self.table(self.offset + positions)  # (T, M) or (B, T, M)
 
     def compute_output_shape(self, token_ids_shape, padding_mask_shape=None):
-        # Keras asks for the shape only where a model is built from symbols.
+        # Keras calls this only where a model is built from symbols.
         check_sequence_length(token_ids_shape[1], self.max_sequence_length)
         by_row = self.skip_padding and padding_mask_shape is not None
         return (*token_ids_shape[0 if by_row else 1 : 2], self.hidden_dim)

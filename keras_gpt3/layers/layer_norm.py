@@ -26,7 +26,7 @@ class LayerNorm(keras.layers.LayerNormalization):
         A tensor of the shape of `inputs`.
 
     Raises:
-        ValueError: If an argument asks for another normalization.
+        ValueError: If an argument requires another normalization.
 
     Example:
 

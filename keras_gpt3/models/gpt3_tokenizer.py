@@ -100,7 +100,7 @@ class GPT3Tokenizer(Tokenizer):
         super().__init__(dtype=dtype, **kwargs)
         if self.compute_dtype not in ("int32", "int64"):
             raise ValueError(
-                "`dtype` must be 'int32' or 'int64'. Received: "
+                "dtype must be 'int32' or 'int64'. Received: "
                 f"dtype={echoed(self.compute_dtype)}. Leave it out for int32."
             )
         self._encoding = None
@@ -171,7 +171,7 @@ class GPT3Tokenizer(Tokenizer):
         for name in ("vocabulary", "merges"):
             if isinstance(config.get(name), str):
                 raise ValueError(
-                    f"A saved config must not hold the path of `{name}`. "
+                    f"A saved config must not hold the path of {name}. "
                     f"Received: {name}={echoed(config[name])}. Load the "
                     "vocabulary with `load_assets`."
                 )
@@ -184,7 +184,7 @@ class GPT3Tokenizer(Tokenizer):
         if (vocabulary is None) != (merges is None):
             missing = "vocabulary" if vocabulary is None else "merges"
             raise ValueError(
-                "`vocabulary` and `merges` must be given together. Received: "
+                "vocabulary and merges must be given together. Received: "
                 f"{missing}=None. Pass both, or none and load them later."
             )
         sources = vocabulary, merges
@@ -201,11 +201,11 @@ class GPT3Tokenizer(Tokenizer):
 
     @property
     def encoding(self):
-        """The `BytePairEncoding` behind this layer."""
+        """The `BytePairEncoding` of this layer."""
         if self._encoding is None:
             raise ValueError(
                 "A vocabulary must be set before the tokenizer is used. "
-                "Received: vocabulary=None. Pass `vocabulary` and `merges`, or "
+                "Received: vocabulary=None. Pass vocabulary and merges, or "
                 "use `GPT3Tokenizer.from_preset`."
             )
         return self._encoding

@@ -77,7 +77,7 @@ def chunked_cross_entropy(hidden_states, embeddings, labels, weights=None):
 
         return (loss, correct), gradient
 
-    # A copy, as TensorFlow asks for more where it is given a variable.
+    # A copy, as TensorFlow requires more where it is given a variable.
     return sums(
         ops.convert_to_tensor(hidden_states),
         ops.copy(embeddings),
@@ -96,9 +96,7 @@ def loss_and_gradients(
     weighted_only=False,
     vocabulary_size=None,
 ):
-    """What `chunked_cross_entropy` computes, with its gradients, in one
-    pass.
-    """
+    """What `chunked_cross_entropy` computes and its gradients, in one pass."""
     dtype, width = hidden_states.dtype, hidden_states.shape[-1]
     rows = embeddings.shape[0]
     table, vocabulary_size = _head(embeddings, dtype, vocabulary_size)

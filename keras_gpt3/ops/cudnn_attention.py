@@ -18,6 +18,8 @@ import numpy as np
 from keras_gpt3.ops import attention_loop
 from keras_gpt3.ops.attention_shapes import by_head
 
+_logger = logging.getLogger("keras_gpt3")
+
 _ELEMENT_TYPES = {"bfloat16": "BF16", "float16": "F16"}
 # The two products of the forward pass and the four of the backward pass, of
 # (B, T, H, D) and of scores (B, H, T, T): contracted axes, then batch axes.
@@ -151,7 +153,7 @@ def agrees_with_loop(dtype, head_dim):
         if worst <= _TOLERANCE:
             return True
         why = f"results differ by {worst:.3g} of the largest"
-    logging.getLogger(__name__).warning(
+    _logger.warning(
         "Attention runs as a loop: cuDNN's kernels do not work here for %s "
         "with head_dim=%d (%s).",
         dtype,

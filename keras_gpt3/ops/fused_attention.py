@@ -20,6 +20,8 @@ from keras_gpt3.ops.op_compilation import is_target_given
 from keras_gpt3.ops.op_compilation import target_platform
 from keras_gpt3.ops.run_after import run_after
 
+_logger = logging.getLogger("keras_gpt3")
+
 _HALF_PRECISION = ("bfloat16", "float16")
 _MOST_HEAD_DIM = 128
 _LEAST_CAPABILITY = 8.0
@@ -71,43 +73,47 @@ def is_fused(query):
     obstacle = _obstacle(query)
     if obstacle is None:
         return True
+    required, received = obstacle
     if choice is True:
         raise ValueError(
-            f"Fused attention must have {obstacle}. Call keras_gpt3.ops."
-            "set_fused_attention('auto') to use the loop."
+            f"Fused attention must have {required}. Received: {received}. "
+            "Call keras_gpt3.ops.set_fused_attention('auto') to use the loop."
         )
     if target_platform() == "gpu":
-        _log_once(f"Attention runs as a loop: fused kernels need {obstacle}.")
+        _log_once(
+            f"Attention runs as a loop: fused kernels need {required}. "
+            f"Received: {received}."
+        )
     return False
 
 
 def _obstacle(query):
-    """What stands against the fused kernels, or `None`."""
+    """What the fused kernels require and what there is; `None` if they run."""
     if target_platform() != "gpu":
-        return f"an NVIDIA GPU. Received: platform={echoed(target_platform())}"
+        return "an NVIDIA GPU", f"platform={echoed(target_platform())}"
     dtype = keras.backend.standardize_dtype(query.dtype)
     if dtype not in _HALF_PRECISION:
-        return f"bfloat16 or float16. Received: dtype={echoed(dtype)}"
+        return "bfloat16 or float16", f"dtype={echoed(dtype)}"
     head_dim = query.shape[-1]
     if head_dim % 8 or head_dim > _MOST_HEAD_DIM:
         return (
-            f"a head_dim of at most {_MOST_HEAD_DIM} that 8 divides. Received: "
-            f"head_dim={head_dim}"
+            f"a head_dim of at most {_MOST_HEAD_DIM} that 8 divides",
+            f"head_dim={head_dim}",
         )
     if is_target_given():
         return None
     capability = _compute_capability()
     if capability < _LEAST_CAPABILITY:
         return (
-            f"a GPU of compute capability {_LEAST_CAPABILITY} or more. "
-            f"Received: compute capability {capability}"
+            f"a GPU of compute capability {_LEAST_CAPABILITY} or more",
+            f"compute capability {capability}",
         )
     if None in query.shape:
-        return f"a known shape. Received: shape={tuple(query.shape)}"
+        return "a known shape", f"shape={tuple(query.shape)}"
     if not cudnn_attention.agrees_with_loop(dtype, query.shape[-1]):
         return (
-            "kernels that give what the loop gives. Received: a GPU or a "
-            "TensorFlow where they do not"
+            "kernels that give what the loop gives",
+            "a GPU or a TensorFlow where they do not",
         )
     return None
 
@@ -131,7 +137,7 @@ def _compute_capability():
 
 @functools.cache
 def _log_once(message):
-    logging.getLogger(__name__).warning(message)
+    _logger.warning(message)
 
 
 def fused_attention(query, key, value, padding_mask=None, *, window, scale):

@@ -46,7 +46,7 @@ def layer_normalization(x, scale, offset, epsilon=1e-5):
 
         return y, gradient
 
-    # Copies, as TensorFlow asks for more where it is given variables.
+    # Copies, as TensorFlow requires more where it is given variables.
     return normalize(ops.convert_to_tensor(x), *map(ops.copy, (scale, offset)))
 
 

@@ -63,7 +63,7 @@ def token_log_probabilities(hidden_states, table, token_ids, top_n=0):
 def log_probabilities_under_head(
     hidden_states, head, vocabulary_size, token_ids, top_n=0
 ):
-    """The same for a head that is no table, such as a quantized one."""
+    """The same for a head that is not a table, such as a quantized one."""
     hidden_states = ops.convert_to_tensor(hidden_states)
     token_ids = ops.cast(token_ids, "int32")
     shape = ops.shape(token_ids)

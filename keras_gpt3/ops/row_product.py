@@ -24,9 +24,7 @@ _MOST_TABLE_GROUPS = 64
 
 
 def is_few_rows(x):
-    """Whether a tensor has few rows, in a function that XLA compiles
-    for CPUs.
-    """
+    """Whether a tensor has few rows, in a function XLA compiles for CPUs."""
     leading = x.shape[:-1]
     if not in_decode_loop() or None in leading or has_gpu():
         return False

@@ -62,8 +62,6 @@ def lies_on_stages(blocks):
 
 def _devices(num_stages, strategy):
     """The devices of each stage, by replica: those of a kind, in order."""
-    import tensorflow as tf
-
     if strategy is None:
         kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
         first = [f"/device:{kind}:0"]
@@ -97,8 +95,6 @@ def _devices(num_stages, strategy):
 
 def _short(name):
     """The name of a device of this machine, such as `"/device:GPU:1"`."""
-    import tensorflow as tf
-
     spec = tf.DeviceSpec.from_string(name)
     return f"/device:{spec.device_type}:{spec.device_index}"
 
@@ -138,7 +134,7 @@ def variable_devices(variable):
 
 
 def _parts(variable):
-    """The TensorFlow variables behind one of Keras, one for each replica."""
+    """The TensorFlow variables of one of Keras, one for each replica."""
     return getattr(variable.value, "values", (variable.value,))
 
 

@@ -260,7 +260,7 @@ def is_worker_failure(error):
 
 
 def _choose_devices_of_worker(replicas, cpu_replicas):
-    """Leave a worker the devices asked for; TensorFlow takes all it sees."""
+    """Leave a worker the devices requested; TensorFlow takes all it sees."""
     import tensorflow as tf
 
     gpus = tf.config.get_visible_devices("GPU")

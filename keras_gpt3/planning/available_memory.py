@@ -31,7 +31,7 @@ def available_memory():
 def device_memory():
     """The memory of one accelerator that the backend sees.
 
-    An int, bytes; `None` where there is none, or it does not tell.
+    An int, bytes; `None` where there is none, or it is not known.
     """
     of_device = {"tensorflow": gpu_memory, "jax": accelerator_memory}
     return of_device[_backend()]()
@@ -178,7 +178,7 @@ def _configured_limit(gpu):
 
 def _card_size():
     """Memory of the largest card that the driver lists, or None."""
-    # TensorFlow tells a card's size only after it has taken its memory.
+    # TensorFlow reports a card's size only after it has taken its memory.
     program = shutil.which("nvidia-smi")
     if program is None:
         return None

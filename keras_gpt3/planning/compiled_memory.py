@@ -65,9 +65,7 @@ _GAPS = 0.03
 
 
 def compiled_memory(share, sizes, micro_batches, backend, optimizer="adamw"):
-    """Compute the memory that a step takes on an accelerator, without
-    stages.
-    """
+    """Compute the memory of a step on an accelerator, without stages."""
     kind = {"jax": _JaxStep, "tensorflow": _TensorFlowStep}[backend]
     return kind(share, sizes, micro_batches > 1).memory(optimizer)
 

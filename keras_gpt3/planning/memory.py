@@ -214,7 +214,7 @@ def parse_bytes(size):
         An int, bytes.
 
     Raises:
-        ValueError: If it is no size above 0.
+        ValueError: If it is not a size above 0.
 
     Example:
 
@@ -240,7 +240,7 @@ def parse_bytes(size):
 
 
 def _from_text(text):
-    """Bytes, or `None` where the text is no size."""
+    """Bytes, or `None` where the text is not a size."""
     match = _SIZE.fullmatch(text.strip().upper())
     if match is None:
         return None

@@ -48,7 +48,7 @@ def _choose_for_other_rows(job, devices, budget):
     choice, fits = None, False
     if devices > job.rows or not is_plain:
         choice, fits = choose_mesh(job, devices, budget)
-    # Stages of a model that fits into one device are no gain.
+    # Stages of a model that fits into one device gain nothing.
     if choice is None or (is_plain and choice.mesh.stages > 1):
         check_rows_divide("devices", devices, job.rows, job.length)
     return choice, fits

@@ -140,7 +140,7 @@ def plan_code(preset, choice, job, context):
     """Write the lines that make the model and compile it.
 
     They have at most 80 columns where the preset's name is short. A model or
-    config that was given is no part of them: make it before the last line, and
+    config that was given is not part of them: make it before the last line, and
     in the strategy's scope if there is one.
     """
     made = _optimizer(preset, choice, job)

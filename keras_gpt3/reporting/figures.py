@@ -49,7 +49,7 @@ def open_rows(labels, x_label):
     labels = list(labels)
     figure, (axes,) = open_figure((8, 1.4 + 0.55 * len(labels)))
     axes.axvline(0, color="0.4", linewidth=1)
-    # A model may say "$5", which is no formula.
+    # A model may say "$5", which is not a formula.
     axes.set_yticks(range(len(labels)), labels, parse_math=False)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
@@ -69,7 +69,7 @@ def save_figure(figure, path):
 
 
 def shades(count):
-    """Colours that tell more from fewer."""
+    """Make `count` colours, from dark to light."""
     import matplotlib
 
     # Its yellow end is hard to see on white.
@@ -184,7 +184,7 @@ _AVERAGED_SHARE = 0.05
 def moving_average(values):
     """Means over a twentieth of a series, half of it on either side.
 
-    Towards its end a window has fewer values ahead, but as many behind: were
+    Towards its end a window has fewer values ahead, but as many before: were
     it to shrink on both sides, the last mean would be that of a single step,
     and the curve would bend towards it. Towards the start it does shrink, as a
     loss falls fast there. NaN is left out.

@@ -64,7 +64,7 @@ class ProgressBar:
         if self._bar is None:
             print(line, file=self._file, flush=True)
         else:
-            # As it is: a name in brackets is no markup, and a line no table.
+            # As it is: a name in brackets is not markup.
             self._bar.console.print(
                 line, highlight=False, markup=False, soft_wrap=True
             )

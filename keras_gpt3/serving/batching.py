@@ -119,7 +119,7 @@ def _cut(columns, sizes):
     for name, array in columns.items():
         if array.shape[:1] != (sum(sizes),):
             raise ValueError(
-                "A batch needs one value a row of each output. Received: "
+                "A batch must give one value a row of each output. Received: "
                 f"{name}.shape={array.shape} for {sum(sizes)} rows. Export "
                 "the model again, with this version of keras_gpt3."
             )

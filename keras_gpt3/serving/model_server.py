@@ -18,7 +18,7 @@ from keras_gpt3.serving.predict_request import parse_stream
 from keras_gpt3.serving.served_model import ServedModel
 from keras_gpt3.serving.version_folders import VersionLoader
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger("keras_gpt3")
 
 
 class ModelServer:
@@ -109,7 +109,7 @@ class ModelServer:
         newer = await asyncio.to_thread(self._versions.load_newer, self.version)
         if newer is not None:
             self._served = newer
-            _LOG.info("Serving version %d.", self.version)
+            _logger.info("Serving version %d.", self.version)
 
     def close(self):
         """Wait for running work, and stop the threads."""
@@ -142,7 +142,7 @@ class ModelServer:
             raise RequestError(
                 404,
                 f"The model must be {self.settings.name}. Received: "
-                f"name={name!a:.50}. Ask for /v1/models/{self.settings.name}.",
+                f"name={name!a:.50}. Request /v1/models/{self.settings.name}.",
             )
         if version is not None and version != str(served.model.version):
             raise RequestError(
@@ -193,7 +193,7 @@ class ModelServer:
             return RequestError(
                 504,
                 f"A request must be answered within {seconds} seconds. "
-                "Received: no answer yet. Ask for fewer tokens, or start the "
+                "Received: no answer yet. Request fewer tokens, or start the "
                 "server with a longer --request-timeout.",
             )
         if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
@@ -202,7 +202,7 @@ class ModelServer:
                 "An answer must fit the memory. Received: out of memory. Send "
                 "fewer or shorter prompts.",
             )
-        _LOG.error("A request failed.", exc_info=error)
+        _logger.error("A request failed.", exc_info=error)
         return unexpected_error(error)
 
 

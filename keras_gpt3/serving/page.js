@@ -33,12 +33,12 @@ function show(event) {
     return;
   }
   const why =
-    event.finish_reason === "stop" ? "ended by itself" : "as many as asked for";
+    event.finish_reason === "stop" ? "ended by itself" : "as many as requested";
   element("status").textContent =
     `${event.num_tokens} tokens after ${event.num_prompt_tokens}, ${why}.`;
 }
 
-// Whether the last event came: a server that dies ends its answer, too.
+// Whether the last event came: a server that dies also ends its answer.
 async function showAll(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";

@@ -48,7 +48,7 @@ class PredictRequest:
         for name, array in outputs.items():
             if array.shape[:1] != (self.num_rows,):
                 raise ValueError(
-                    "The row form needs one value a row of each output. "
+                    "The row form must give one value a row of each output. "
                     f"Received: {name}.shape={array.shape}. Send inputs in "
                     "place of instances."
                 )
@@ -88,7 +88,7 @@ def parse_stream(body, model, settings):
     missing = set(_STREAM_NEEDS) - set(model.signatures)
     if missing:
         raise ValueError(
-            "A stream needs the signatures of an export with a "
+            "A stream must have the signatures of an export with a "
             f"preprocessor. Received: none of {', '.join(sorted(missing))}."
             " Attach one and export again."
         )
@@ -96,7 +96,7 @@ def parse_stream(body, model, settings):
     row = parse_body(body, ("prompt", *sorted(signature.defaults)))
     if "prompt" not in row:
         raise ValueError(
-            "A stream needs a prompt. Received: no prompt. Add what is missing."
+            "A stream must have a prompt. Received: no prompt. Add one."
         )
     row["prompts"] = row.pop("prompt")
     columns = {name: [value] for name, value in row.items()}
@@ -156,7 +156,7 @@ def _named(what, values, name, signature):
     missing = [key for key in required if key not in values]
     if missing:
         raise ValueError(
-            f"{name} needs {', '.join(required)}. Received: no "
+            f"{name} must have {', '.join(required)}. Received: no "
             f"{', '.join(missing)}. Add what is missing."
         )
     return values

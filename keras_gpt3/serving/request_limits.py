@@ -24,7 +24,7 @@ def check_new_tokens(new, limit):
     if limit is not None and new > limit:
         raise ValueError(
             f"max_new_tokens must be at most {limit} on this server. Received: "
-            f"max_new_tokens={new}. Ask for fewer, or start it with a higher "
+            f"max_new_tokens={new}. Request fewer, or start it with a higher "
             "--max-new-tokens."
         )
 

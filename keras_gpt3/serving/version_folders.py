@@ -7,7 +7,7 @@ import pathlib
 from keras_gpt3.echoed_value import echoed
 from keras_gpt3.export.version_folder import read_metadata
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger("keras_gpt3")
 
 
 def newest_versions(folder):
@@ -135,7 +135,7 @@ class VersionLoader:
     def _fail(self, version, state, reason):
         # Once: the files of a version that is being copied change all the time.
         if self._failed.get(version, (None, None))[1] != reason:
-            _LOG.error("Version %d could not be loaded: %s", version, reason)
+            _logger.error("Version %d could not be loaded: %s", version, reason)
         self._failed[version] = state, reason
 
 

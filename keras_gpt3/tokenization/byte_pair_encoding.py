@@ -200,7 +200,7 @@ class BytePairEncoding:
             raise self._unknown_id(error.args[0]) from None
         except TypeError:
             raise ValueError(
-                f"`ids` must be a flat list of int. Received: ids={ids!r:.50}. "
+                f"ids must be a flat list of int. Received: ids={ids!r:.50}. "
                 "Decode one sequence at a time."
             ) from None
 
@@ -225,7 +225,7 @@ class BytePairEncoding:
         """Look up the id of a token, spelled in the byte alphabet."""
         if token not in self.vocabulary:
             raise ValueError(
-                "`token` must be in the vocabulary. Received: "
+                "token must be in the vocabulary. Received: "
                 f"token={echoed(token)}. Spell it in GPT-2's byte alphabet (a "
                 "space is 'Ġ')."
             )
@@ -285,9 +285,7 @@ def build_tiktoken_encoding(vocabulary, rules, special_tokens):
 
 
 def are_nested(tokens):
-    """Whether one token begins with another, so that both begin at one
-    place.
-    """
+    """Whether one token begins with another, at the same place."""
     # In order, what begins with a token comes right after it.
     return any(b.startswith(a) for a, b in pairwise(sorted(tokens)))
 

@@ -75,7 +75,7 @@ class GraphBytePairEncoding(tf.Module):
         texts = tf.convert_to_tensor(texts)
         if texts.shape.rank != 1 or texts.dtype != tf.string:
             raise ValueError(
-                "`texts` must be a string tensor of rank 1. Received: "
+                "texts must be a string tensor of rank 1. Received: "
                 f"texts.shape={texts.shape}, texts.dtype={texts.dtype.name}. "
                 "Pass a batch of strings."
             )
@@ -100,7 +100,7 @@ class GraphBytePairEncoding(tf.Module):
             return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors)
 
     def is_special(self, ids):
-        """Tell which ids are those of special tokens."""
+        """Return which ids are those of special tokens."""
         is_special = tf.zeros_like(ids, tf.bool)
         for _, special_id in self._special_ids:
             is_special |= ids == special_id

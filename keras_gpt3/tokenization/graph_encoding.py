@@ -6,7 +6,7 @@ from keras_gpt3.tokenization.text_check import INVALID_UTF8
 
 
 def in_graph():
-    """Tell whether TensorFlow is tracing a graph right now."""
+    """Return whether TensorFlow is tracing a graph right now."""
     import tensorflow as tf
 
     return not tf.executing_eagerly()
@@ -19,7 +19,7 @@ def encode_in_graph(encode_batch, inputs, dtype="int32"):
     inputs = tf.convert_to_tensor(inputs)
     if inputs.shape.rank not in (0, 1):
         raise ValueError(
-            "`inputs` must be a string tensor of rank 0 or 1. Received: "
+            "inputs must be a string tensor of rank 0 or 1. Received: "
             f"inputs.shape={inputs.shape}. Map over the outer dimensions."
         )
 
@@ -47,7 +47,7 @@ def decode_in_graph(decode, inputs):
     rank = inputs.shape.rank
     if rank not in (1, 2):
         raise ValueError(
-            "`inputs` must be token ids of rank 1 or 2. Received: "
+            "inputs must be token ids of rank 1 or 2. Received: "
             f"inputs.shape={inputs.shape}. Pass one sequence or a batch."
         )
 
@@ -89,7 +89,7 @@ def _to_text(item):
             raise ValueError(received.join(INVALID_UTF8)) from None
     if not isinstance(item, str):
         raise ValueError(
-            "`inputs` must be a string or a flat list of strings. Received: "
+            "inputs must be a string or a flat list of strings. Received: "
             f"inputs with {item!r:.50} ({type(item).__name__}). Pass one text "
             "or a list of texts."
         )

@@ -97,7 +97,7 @@ def _earliest(results, blocks, block_rows, num_symbols):
     """The earliest rule in each block and the two beside it in its word.
 
     A block holds two of the longest token, for a pair may begin with one, and
-    be reached from behind that.
+    be reached from after it.
     """
     own = tf.math.unsorted_segment_min(results, blocks, tf.size(block_rows))
     own = tf.minimum(own, num_symbols)
@@ -113,7 +113,7 @@ def _earliest(results, blocks, block_rows, num_symbols):
 def _every_other(places, results):
     """Of neighbouring places the first, third, ...: "aaaaa" is two pairs.
 
-    Not of a run that goes on where its rule is not the earliest: what is
+    Not of a run that continues where its rule is not the earliest: what is
     joined there first may make another place the first.
     """
     follows = tf.pad(places[1:] == places[:-1] + 1, [[1, 0]])

@@ -81,19 +81,19 @@ def check_decode_arguments(ids, lengths, errors):
     """Raise unless ids, lengths and errors fit together."""
     if errors not in (None, "replace", "ignore"):
         raise ValueError(
-            "`errors` must be None, 'replace' or 'ignore'. Received: "
+            "errors must be None, 'replace' or 'ignore'. Received: "
             f"errors={echoed(errors)}. Use None to keep the bytes as they are."
         )
     if ids.shape.rank != 2 or not ids.dtype.is_integer:
         raise ValueError(
-            "`ids` must be an integer tensor of rank 2. Received: "
+            "ids must be an integer tensor of rank 2. Received: "
             f"ids.shape={ids.shape}, ids.dtype={ids.dtype.name}. "
             "Pass a batch of token ids."
         )
     if lengths is not None and isinstance(ids, tf.RaggedTensor):
         raise ValueError(
-            "Ragged `ids` have lengths of their own. Received: "
-            f"lengths={lengths}. Leave `lengths` out."
+            "Ragged ids have lengths of their own. Received: "
+            f"lengths={lengths}. Leave lengths out."
         )
 
 
@@ -102,7 +102,7 @@ def to_ragged(ids, lengths):
     ids = assert_in_graph(
         ids,
         tf.size(lengths) == tf.shape(ids)[0],
-        "`lengths` must have one entry for each row of `ids`. Received: ",
+        "lengths must have one entry for each row of ids. Received: ",
         tf.size(lengths),
         " of them. Count the ids of each row.",
     )
@@ -111,7 +111,7 @@ def to_ragged(ids, lengths):
     ids = assert_in_graph(
         ids,
         tf.size(wrong) == 0,
-        "Lengths must be from 0 to the width of `ids`. Received: length=",
+        "Lengths must be from 0 to the width of ids. Received: length=",
         # The -1 stands in where there is none.
         tf.pad(wrong, [[0, 1]], constant_values=-1)[0],
         ". Count the ids of each row.",

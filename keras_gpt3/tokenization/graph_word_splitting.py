@@ -45,7 +45,7 @@ def split_words(texts):
 
 
 def word_starts(code_points):
-    """Tell which characters start a word."""
+    """Return which characters start a word."""
     ends = tf.fill([code_points.nrows(), 1], END_OF_TEXT)
     ended = tf.concat([code_points, ends], axis=1)
     # One before the first, and two past the last, whose neighbours they are.
@@ -91,7 +91,7 @@ def _moved(flags, steps):
     return tf.pad(flags, [[steps, 0]])[: tf.size(flags)]
 
 
-# The classes of characters that GPT-2's splitting tells apart, in a graph.
+# The classes of characters that GPT-2's splitting distinguishes, in a graph.
 #
 # TensorFlow's own regular expressions know an older Unicode than tiktoken's, so
 # the ranges are data, made from what tiktoken does.

@@ -34,7 +34,7 @@ def _parse(text):
 
 
 def _bad_entry(vocabulary):
-    """Describe the first id that is no natural number or comes again."""
+    """Describe the first id that is not a natural number or comes again."""
     seen = {}
     for token, id in vocabulary.items():
         if type(id) is not int or id < 0:
@@ -59,7 +59,7 @@ def check_vocabulary(vocabulary, special_tokens):
             raise ValueError(
                 "Special tokens must be in the vocabulary. Received: "
                 f"special_tokens={echoed(tuple(special_tokens))}, "
-                f"{echoed(token)} is missing. Add it to `vocabulary`."
+                f"{echoed(token)} is missing. Add it to vocabulary."
             )
 
 
@@ -76,7 +76,7 @@ def spell_tokens(vocabulary, special_tokens):
         raise ValueError(
             "Tokens must be spelled in GPT-2's byte alphabet (a space is "
             f"'Ġ'). Received: a token with {echoed(error.args[0])}. Respell "
-            "it, or list it in `special_tokens`."
+            "it, or list it in special_tokens."
         ) from None
     return spelled
 
@@ -99,7 +99,7 @@ def _split_rule(line):
     if len(parts) != 2 or not all(parts):
         raise ValueError(
             "A merge rule must be two tokens with one space between. "
-            f"Received: rule={echoed(line)}. Pass `merges` as in GPT-2's "
+            f"Received: rule={echoed(line)}. Pass merges as in GPT-2's "
             "vocab.bpe."
         )
     return tuple(parts)
@@ -116,7 +116,7 @@ def check_merge_rules(rules, vocabulary):
     ranks = dict.fromkeys(BYTE_SYMBOLS, -1)
     pair_ranks = {}
     for rank, (left, right) in enumerate(rules):
-        problem = _find_problem(rules, left, right, vocabulary, ranks)
+        problem = _find_problem(left, right, vocabulary, ranks)
         pair_ranks[left, right] = rank
         if not problem and _is_split_by_an_earlier_rule(
             rules, rank, ranks, pair_ranks
@@ -132,8 +132,8 @@ def check_merge_rules(rules, vocabulary):
         ranks[left + right] = rank
 
 
-def _find_problem(rules, left, right, vocabulary, ranks):
-    """Names the first requirement on tokens that a rule breaks, or None."""
+def _find_problem(left, right, vocabulary, ranks):
+    """The first requirement on tokens that a rule breaks, or None."""
     if any(t not in vocabulary for t in (left, right, left + right)):
         return "have its parts and its result in the vocabulary"
     if left not in ranks or right not in ranks:
@@ -166,7 +166,7 @@ def _is_split_by_an_earlier_rule(rules, rank, ranks, pair_ranks):
 
 # GPT-2's printable alphabet: one character for each of the 256 bytes.
 #
-# Vocabulary files spell tokens in it, so that a token which is no whole UTF-8
+# Vocabulary files spell tokens in it, so that a token which is not whole UTF-8
 # character, or a space, can stand in a JSON string: " the" is spelled "Ġthe".
 
 

@@ -114,7 +114,7 @@ def test_when_another_worker_has_gone_the_process_begins_anew(
     expected = (sys.executable, [sys.executable, *sys.orig_argv[1:]])
     assert replaced == [expected]
     assert os.environ["KERAS_GPT3_RESTARTS"] == "4"
-    assert "Another worker has gone: peer Beginning anew" in result.stderr
+    assert "Another worker has gone: peer Restarting" in result.stderr
     monkeypatch.setenv("KERAS_GPT3_RESTARTS", "100")
     assert run(path).exit_code == 1
     # A run that is alone has no other worker.

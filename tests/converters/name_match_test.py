@@ -59,7 +59,7 @@ def test_a_head_of_the_embedding_s_shape_is_allowed():
 def test_a_head_of_another_shape_raises():
     shapes = stored_shapes(GPT2) | {"lm_head.weight": (54, 24)}
     message = (
-        "A tensor must have the shape that config.json asks for, "
+        "A tensor must have the shape that config.json requires, "
         "lm_head.weight (53, 24). Received: lm_head.weight of shape (54, 24)."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -81,8 +81,8 @@ def test_a_missing_tensor_is_named(name):
     shapes = stored_shapes(GPT2)
     del shapes[name]
     message = (
-        "A checkpoint of gpt2 must hold every tensor that its config.json asks "
-        f"for. Received: no {name}. Look whether a file is missing or "
+        "A checkpoint of gpt2 must hold every tensor that its config.json "
+        f"requires. Received: no {name}. Look whether a file is missing or "
         "config.json belongs to another model."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
@@ -104,7 +104,7 @@ def test_an_unexpected_tensor_is_named(name):
     shapes = stored_shapes(GPT2) | {name: (24,)}
     message = (
         "A checkpoint of gpt2 must hold no tensor that its config.json does "
-        f"not ask for. Received: {name}. Look whether config.json belongs to "
+        f"not require. Received: {name}. Look whether config.json belongs to "
         "another model."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
@@ -116,7 +116,7 @@ def test_a_misshapen_tensor_is_named_with_both_shapes():
     name = "transformer.h.0.mlp.c_fc.weight"
     shapes = stored_shapes(GPT2) | {name: (96, 24)}
     message = (
-        "A tensor must have the shape that config.json asks for, "
+        "A tensor must have the shape that config.json requires, "
         f"{name} (24, 96). Received: {name} of shape (96, 24). Look whether "
         "config.json belongs to another model."
     )

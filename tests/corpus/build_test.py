@@ -304,12 +304,12 @@ def test_a_stage_gets_its_section_and_what_the_sources_say(name, monkeypatch):
     run_stage_of(name, whole, ["inputs"], "options", False, True)
     section, folder = getattr(whole, name), stage_folder(whole, name)
     assert found["arguments"] == (section, ["inputs"], folder)
-    of_sources = {
-        "filter": {"sources": ["a"]},
+    own = {
+        "filter": {"seed": 7, "sources": ["a"]},
         "dedup": {"remove_documents_of": {"a": ["b"]}},
+        "shard": {"seed": 7},
     }
-    assert found["more"] == of_sources.get(name, {}) | {
-        "seed": 7,
+    assert found["more"] == own.get(name, {}) | {
         "options": "options",
         "verbose": False,
         "overwrite": True,

@@ -168,7 +168,7 @@ def test_a_wrong_prefill_is_one_line(call, changes, message):
         (
             {"end": 8},
             "end must fit the width of token_ids and the cache_length of "
-            "prefill. Received: end=8. Ask for fewer tokens.",
+            "prefill. Received: end=8. Request fewer tokens.",
         ),
         (
             {"index": 0},

@@ -69,7 +69,7 @@ def test_prompts_that_fit_are_left_alone():
 def test_what_cannot_fit_is_refused(max_new_tokens, truncates, tokens):
     message = (
         "prompt and max_new_tokens must fit the context of 10 tokens. "
-        f"Received: tokens={tokens}. Shorten the prompt, ask for fewer tokens, "
+        f"Received: tokens={tokens}. Shorten the prompt, request fewer tokens, "
         "or set truncate to left."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

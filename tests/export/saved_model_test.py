@@ -318,7 +318,7 @@ def served(exported, token_ids, padding_mask):
         ([[1, 60]], [[True, True]], "Received: id=60. Use the tokenizer"),
         ([[1, -1]], [[True, True]], "Received: id=-1. Use the tokenizer"),
         ([[1, 1]], [[False, False]], "Received: length=0. Start with"),
-        ([[1, 1]], [[False, True]], "Padding must stand behind the prompt."),
+        ([[1, 1]], [[False, True]], "Padding must follow the prompt."),
         ([[1] * 25], [[True] * 25], "Received: length=25. Shorten it"),
     ],
 )

@@ -301,14 +301,14 @@ def test_a_single_context_serves_all_continuations(call):
             ["a", "b"],
             {"max_new_tokens": [3, 40], "truncate": "left"},
             "prompt and max_new_tokens must fit the context of 40 tokens. "
-            "Received: tokens=41. Shorten the prompt, ask for fewer tokens, or "
+            "Received: tokens=41. Shorten the prompt, request fewer tokens, or "
             "set truncate to left.",
         ),
         (
             ["a", "q" * 32],
             {"truncate": ["left", ""]},
             "prompt and max_new_tokens must fit the context of 40 tokens. "
-            "Received: tokens=41. Shorten the prompt, ask for fewer tokens, or "
+            "Received: tokens=41. Shorten the prompt, request fewer tokens, or "
             "set truncate to left.",
         ),
         (

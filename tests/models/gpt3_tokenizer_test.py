@@ -276,7 +276,7 @@ def test_loads_the_shipped_vocabulary_once_and_quickly():
 def test_a_config_cannot_name_files(tokenizer):
     config = tokenizer.get_config()
     message = (
-        r"A saved config must not hold the path of `merges`\. Received: "
+        r"A saved config must not hold the path of merges\. Received: "
         r"merges='/etc/passwd'\. Load"
     )
     with pytest.raises(ValueError, match=message):
@@ -301,7 +301,7 @@ def test_needs_vocabulary_and_merges_together(given):
     arguments[given] = small_vocabulary()[given]
     missing = ("merges", "vocabulary")[given]
     message = (
-        "`vocabulary` and `merges` must be given together. Received: "
+        "vocabulary and merges must be given together. Received: "
         f"{missing}=None. Pass both"
     )
     with pytest.raises(ValueError, match=message):

@@ -112,7 +112,7 @@ def untried():
 
 
 def test_without_a_gpu_the_calls_do_not_agree(untried, caplog):
-    caplog.set_level(logging.WARNING, logger=cudnn_attention.__name__)
+    caplog.set_level(logging.WARNING, logger="keras_gpt3")
     assert not agrees_with_loop("bfloat16", 64)
     assert not agrees_with_loop("bfloat16", 64)
     (message,) = caplog.messages

@@ -203,7 +203,7 @@ def test_kernels_that_give_something_else_are_not_used(gpu):
 
 def test_the_log_of_a_gpu_says_once_why_not(caplog):
     fused._log_once.cache_clear()
-    caplog.set_level(logging.INFO, logger=fused.__name__)
+    caplog.set_level(logging.INFO, logger="keras_gpt3")
     assert not fused.is_fused(query_of("float32"))
     assert caplog.messages == []
     with compile_target("gpu"):

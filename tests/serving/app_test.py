@@ -132,7 +132,7 @@ BAD_ROWS = {
     "long prompt": (
         {"prompts": "z?" * 18, "max_new_tokens": 9},
         "prompt and max_new_tokens must fit the context of 40 tokens. "
-        "Received: tokens=45. Shorten the prompt, ask for fewer tokens, or set "
+        "Received: tokens=45. Shorten the prompt, request fewer tokens, or set "
         "truncate to left.",
     ),
     "no new tokens": (
@@ -143,7 +143,7 @@ BAD_ROWS = {
     "above the limit": (
         {"prompts": "a", "max_new_tokens": 31},
         "max_new_tokens must be at most 30 on this server. Received: "
-        "max_new_tokens=31. Ask for fewer, or start it with a higher "
+        "max_new_tokens=31. Request fewer, or start it with a higher "
         "--max-new-tokens.",
     ),
     "temperature": (
@@ -164,7 +164,8 @@ BAD_ROWS = {
     ),
     "no prompt": (
         {"seed": 1},
-        "generate needs prompts. Received: no prompts. Add what is missing.",
+        "generate must have prompts. Received: no prompts. Add what is "
+        "missing.",
     ),
     "stop strings": (
         {"prompts": "a", "stop": ["b"] * 17},
@@ -196,7 +197,7 @@ def test_a_bad_row_is_refused_in_one_sentence(served, name):
         ),
         ([], "The body must be a JSON object. Received: list."),
         ({"instances": {}}, "instances must be a list of at least one row."),
-        ({"inputs": {}}, "generate needs prompts."),
+        ({"inputs": {}}, "generate must have prompts."),
         ({"inputs": ["a"], "signature_name": "x"}, "signature_name must be"),
         ({"inputs": ["a"] * 5}, "A request must have at most 4 rows."),
         ({"prompts": ["a"]}, "The body's keys must be among signature_name, "),
@@ -296,7 +297,7 @@ def test_a_stream_is_refused_before_its_first_event(served, name):
 def test_a_stream_without_a_prompt_is_refused(served):
     assert refusal(served, STREAM, {"seed": 1}) == (
         400,
-        "A stream needs a prompt. Received: no prompt. Add what is missing.",
+        "A stream must have a prompt. Received: no prompt. Add one.",
     )
 
 
@@ -332,7 +333,7 @@ def test_status_and_metadata_are_tensorflow_servings(served, path):
             "GET",
             "/v1/models/other",
             404,
-            "The model must be gpt3. Received: name='other'. Ask for "
+            "The model must be gpt3. Received: name='other'. Request "
             "/v1/models/gpt3.",
         ),
         (
@@ -376,7 +377,7 @@ def test_the_page_loads_nothing_from_elsewhere(served):
         if name != "data:,":
             assert served.client.get(f"/{name}").status_code == 200
     texts = page.text + served.client.get("/page.js").text
-    assert "//" not in re.sub(r"(?m)^// .*$", "", texts)
+    assert "//" not in re.sub(r"(?m)^ *// .*$", "", texts)
 
 
 def test_health_and_metrics_are_there(served):

@@ -107,7 +107,7 @@ def test_who_has_gone_is_not_run_again_when_a_batch_fails():
 )
 def test_columns_that_are_not_by_row_are_each_requests_error(shape, said):
     message = (
-        "^A batch needs one value a row of each output. Received: "
+        "^A batch must give one value a row of each output. Received: "
         f"y.shape={said} rows. Export the model again, with this version of "
         "keras_gpt3.$"
     )

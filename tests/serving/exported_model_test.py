@@ -211,8 +211,8 @@ def test_requests_are_joined_row_behind_row():
             "instances",
             [{"contexts": "a"}],
             "score",
-            "score needs contexts, continuations. Received: no continuations. "
-            "Add what is missing.",
+            "score must have contexts, continuations. Received: no "
+            "continuations. Add what is missing.",
         ),
         (
             "inputs",
@@ -225,7 +225,7 @@ def test_requests_are_joined_row_behind_row():
             "inputs",
             {"seed": 1},
             "generate",
-            "generate needs prompts. Received: no prompts. Add what is "
+            "generate must have prompts. Received: no prompts. Add what is "
             "missing.",
         ),
         (

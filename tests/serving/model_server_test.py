@@ -83,7 +83,7 @@ def test_time_that_runs_out_is_said(make_server, kind):
         with refused(
             504,
             "A request must be answered within 0.05 seconds. Received: no "
-            "answer yet. Ask for fewer tokens, or start the server with a "
+            "answer yet. Request fewer tokens, or start the server with a "
             "longer --request-timeout.$",
         ):
             asyncio.run(work)

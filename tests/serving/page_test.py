@@ -121,7 +121,7 @@ def test_what_is_refused_is_shown_and_can_be_mended(server, tmp_path, alone):
     error, hidden, answer = browse(visit, server, tmp_path)
     assert error == (
         "prompt and max_new_tokens must fit the context of 40 tokens. "
-        "Received: tokens=55. Shorten the prompt, ask for fewer tokens, or set "
+        "Received: tokens=55. Shorten the prompt, request fewer tokens, or set "
         "truncate to left."
     )
     assert hidden

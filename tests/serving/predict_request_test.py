@@ -113,7 +113,7 @@ def test_answers_have_the_form_of_the_request():
 def test_an_output_that_is_not_by_row_has_no_row_form():
     request = PredictRequest("x", is_row_form=True, num_rows=2)
     message = (
-        "The row form needs one value a row of each output. Received: "
+        "The row form must give one value a row of each output. Received: "
         "index.shape=(). Send inputs in place of instances."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

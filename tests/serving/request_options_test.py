@@ -145,7 +145,7 @@ def test_the_servers_limit_says_how_to_raise_it(check):
     assert check("max_new_tokens", 5, max_new_tokens=5) == 5
     message = (
         "max_new_tokens must be at most 5 on this server. Received: "
-        "max_new_tokens=6. Ask for fewer, or start it with a higher "
+        "max_new_tokens=6. Request fewer, or start it with a higher "
         "--max-new-tokens."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

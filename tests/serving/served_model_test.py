@@ -176,7 +176,7 @@ def test_a_model_for_ids_has_no_streams(model, monkeypatch):
     }
     monkeypatch.setattr(model, "signatures", ids_only)
     message = (
-        "A stream needs the signatures of an export with a preprocessor. "
+        "A stream must have the signatures of an export with a preprocessor. "
         "Received: none of detokenize, generate, tokenize. Attach one and "
         "export again."
     )

@@ -198,12 +198,12 @@ def test_survives_pickling():
         (lambda e: e.id_to_token(-1), r"Received: id=-1,"),
         (
             lambda e: e.decode([[5]]),
-            r"`ids` must be a flat list of int\. Received: ids=\[\[5\]\]\. "
+            r"ids must be a flat list of int\. Received: ids=\[\[5\]\]\. "
             "Decode one",
         ),
         (
             lambda e: e.token_to_id(" the"),
-            r"`token` must be in the vocabulary\. Received: token=' the'\. "
+            r"token must be in the vocabulary\. Received: token=' the'\. "
             "Spell",
         ),
     ],

@@ -233,7 +233,7 @@ def test_files_go_with_the_encoding(monkeypatch, tmp_path):
     [
         (
             lambda e: e.encode(tf.constant([["a"]])),
-            r"`texts` must be a string tensor of rank 1\. Received: "
+            r"texts must be a string tensor of rank 1\. Received: "
             r"texts\.shape=\(1, 1\), texts\.dtype=string\. Pass a batch",
         ),
         (

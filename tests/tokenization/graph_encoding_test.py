@@ -82,13 +82,13 @@ def test_shapes_are_static(encoding):
 
 def test_refuses_other_ranks(encoding):
     message = (
-        r"`inputs` must be a string tensor of rank 0 or 1\. Received: "
+        r"inputs must be a string tensor of rank 0 or 1\. Received: "
         r"inputs\.shape=\(1, 1\)\. Map"
     )
     with pytest.raises(ValueError, match=message):
         encode_in_graph(encoding.encode_batch, tf.constant([["a"]]))
     message = (
-        r"`inputs` must be token ids of rank 1 or 2\. Received: "
+        r"inputs must be token ids of rank 1 or 2\. Received: "
         r"inputs\.shape=\(\)\. Pass"
     )
     with pytest.raises(ValueError, match=message):
@@ -134,7 +134,7 @@ def test_reads_an_empty_batch():
 @pytest.mark.parametrize("inputs", [5, ["a", 5], [["a"]], None, {"a": 1}])
 def test_refuses_what_is_no_text(inputs):
     message = (
-        r"`inputs` must be a string or a flat list of strings\. Received: "
+        r"inputs must be a string or a flat list of strings\. Received: "
         r"inputs with .* \(.*\)\. Pass one text"
     )
     with pytest.raises(ValueError, match=message):

@@ -163,13 +163,13 @@ def test_no_rows_at_all():
     [
         (
             [1, 4, 5],
-            r"Lengths must be from 0 to the width of `ids`\. Received: "
+            r"Lengths must be from 0 to the width of ids\. Received: "
             r"length=4\. Count the ids of each row\.",
         ),
         ([-1, 3, 4], r"Received: length=-1\."),
         (
             [1, 2],
-            r"`lengths` must have one entry for each row of `ids`\. Received: "
+            r"lengths must have one entry for each row of ids\. Received: "
             r"2 of them\. Count the ids of each row\.",
         ),
         ([1, 2, 3, 3], r"Received: 4 of them\."),
@@ -188,7 +188,7 @@ def test_wrong_lengths_raise_one_line(lengths, message):
             tf.constant([1, 2]),
             None,
             None,
-            r"`ids` must be an integer tensor of rank 2\. Received: "
+            r"ids must be an integer tensor of rank 2\. Received: "
             r"ids\.shape=\(2,\), ids\.dtype=int32\. Pass a batch of token ids",
         ),
         (
@@ -201,14 +201,14 @@ def test_wrong_lengths_raise_one_line(lengths, message):
             tf.ragged.constant([[5]]),
             [1],
             None,
-            r"Ragged `ids` have lengths of their own\. Received: "
-            r"lengths=\[1\]\. Leave `lengths` out",
+            r"Ragged ids have lengths of their own\. Received: "
+            r"lengths=\[1\]\. Leave lengths out",
         ),
         (
             tf.constant([[5]]),
             [1],
             "strict",
-            r"`errors` must be None, 'replace' or 'ignore'\. Received: "
+            r"errors must be None, 'replace' or 'ignore'\. Received: "
             r"errors='strict'\. Use None to keep",
         ),
     ],

@@ -76,7 +76,7 @@ def test_refuses_a_missing_special_token():
     vocabulary, merges = small_vocabulary()
     message = (
         r"Special tokens must be in the vocabulary\. Received: special_tokens="
-        r"\('<s>',\), '<s>' is missing\. Add it to `vocabulary`\."
+        r"\('<s>',\), '<s>' is missing\. Add it to vocabulary\."
     )
     with pytest.raises(ValueError, match=message):
         BytePairEncoding(vocabulary, merges, special_tokens=("<s>",))

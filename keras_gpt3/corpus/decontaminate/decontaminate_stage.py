@@ -31,7 +31,6 @@ def decontaminate_stage(
     settings,
     inputs,
     output,
-    seed=0,
     options=None,
     verbose="auto",
     overwrite=False,

@@ -27,7 +27,7 @@ def find_ngrams(text, index):
 
 
 def common_ngrams(counts, max_documents):
-    """Tell which n-grams are of no evaluation set, but of the language.
+    """Find the n-grams of the language, not of an evaluation set.
 
     The paper ignores those that more than 10 training documents hold: "common
     cultural phrases, legal boilerplate, or similar content".

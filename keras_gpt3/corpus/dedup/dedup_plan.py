@@ -9,6 +9,7 @@ import pathlib
 import numpy as np
 
 from keras_gpt3.corpus.dedup.lsh_bands import ENTRY
+from keras_gpt3.corpus.dedup.lsh_bands import FURTHER_HASHES
 from keras_gpt3.corpus.dedup.lsh_bands import NUM_FURTHER
 from keras_gpt3.corpus.dedup.lsh_bands import band_keys
 from keras_gpt3.corpus.dedup.min_hash import mixed_bits
@@ -68,10 +69,10 @@ class PlannedPart:
     def band_entries(self, number, num_bands, equal=()):
         """What is equal among these may have similar texts."""
         signatures = self.signatures()
-        # A set without words is no duplicate.
+        # A set without words is not a duplicate.
         sizes = np.diff(signatures.sets.indptr)
         there = self._is_there(len(sizes)) & (sizes > 0)
-        num_hashes = signatures.minima.shape[1] - 2 * NUM_FURTHER
+        num_hashes = signatures.minima.shape[1] - FURTHER_HASHES
         first, further = np.split(signatures.minima, [num_hashes], axis=1)
         further = band_keys(further, NUM_FURTHER) >> np.uint64(32)
         parts = []
@@ -111,7 +112,7 @@ class PlannedPart:
 
 
 def make_pairs(entries, pairs, is_exact=False):
-    """Make records of pairs of entries, without those that nobody may lose."""
+    """Make records of pairs of entries, without pairs of protected ones."""
     nodes = entries["node"][pairs]
     order = np.argsort(nodes, axis=1)
     pairs = np.take_along_axis(pairs, order, axis=1)
@@ -177,9 +178,7 @@ DROPS_FOLDER = ".drops"
 
 @dataclasses.dataclass(frozen=True)
 class SignatureIndex:
-    """What a stage `dedup` keeps, so that later builds need not read
-    its texts.
-    """
+    """What a stage `dedup` keeps, to spare later builds its texts."""
 
     files: tuple
     folder: str

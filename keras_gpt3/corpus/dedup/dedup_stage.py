@@ -36,7 +36,6 @@ def dedup_stage(
     settings,
     inputs,
     output,
-    seed=0,
     options=None,
     verbose="auto",
     overwrite=False,

@@ -62,7 +62,7 @@ def beam_options(workers=None, runner=None, extra=()):
             f"Received: workers={workers}, runner={echoed(runner)}. Pass the "
             "runner's own option, such as --parallelism=8."
         )
-    # A cluster tells its options only when it is reached.
+    # The options of a cluster are known only when it is reached.
     return module.PipelineOptions([f"--runner={runner}", *extra])
 
 

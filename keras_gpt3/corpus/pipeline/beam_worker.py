@@ -46,7 +46,7 @@ def _main():
         module = importlib.import_module(f"apache_beam.runners.worker.{name}")
         module.print = lambda *values, **options: None
     # The logger of what `runpy` runs.
-    logging.getLogger("__main__").addFilter(_is_to_be_told)
+    logging.getLogger("__main__").addFilter(_is_news)
     try:
         runpy.run_module(
             "apache_beam.runners.worker.sdk_worker_main", run_name="__main__"
@@ -61,8 +61,8 @@ def _report(error):
         threading.__excepthook__(error)
 
 
-def _is_to_be_told(record):
-    """Whether a log record tells more than that the main process is gone."""
+def _is_news(record):
+    """Whether a log record says more than that the main process is gone."""
     return not (record.exc_info and _is_of_the_connection(record.exc_info[0]))
 
 

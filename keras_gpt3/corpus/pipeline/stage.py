@@ -124,7 +124,7 @@ class Stage:
             {
                 "stage": self.name,
                 "digest": self.digest,
-                # What tells whether a stage was made from the one before.
+                # They show whether a stage was made from the one before.
                 "inputs": self._inputs,
                 "outputs": inputs_digest(self.outputs()),
                 "totals": totals,
@@ -224,7 +224,7 @@ def json_digest(*values):
 
 @dataclasses.dataclass(frozen=True)
 class StageInput:
-    """A file, the data set that it is of, and what tells its content."""
+    """A file, the data set that it is of, and a digest of its content."""
 
     source: str
     path: str
@@ -240,5 +240,5 @@ class StageInput:
 
 
 def inputs_digest(inputs):
-    """Tell the inputs of a stage, or what one has left, from others."""
+    """Compute a digest of a stage's inputs, or of what one has left."""
     return json_digest(sorted((item.source, item.digest) for item in inputs))

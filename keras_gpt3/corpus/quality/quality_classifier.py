@@ -1,4 +1,4 @@
-"""Tells good text from raw crawl (Appendix A of Brown et al. 2020)."""
+"""Good text against raw crawl (Appendix A of Brown et al. 2020)."""
 
 import dataclasses
 import json

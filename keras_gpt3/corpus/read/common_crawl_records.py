@@ -17,7 +17,7 @@ from keras_gpt3.corpus.read.decode_text import open_compressed
 from keras_gpt3.corpus.read.decode_text import record_id
 
 _WITH_DOCUMENTS = ("conversion", "resource", "response")
-# These hold none, and tell of those or of the file.
+# These hold none, and describe those or the file.
 _OTHERS = ("continuation", "metadata", "request", "revisit", "warcinfo")
 # Browsers and servers take some 8 kB to 256 kB of headers.
 _MOST_HEADER_BYTES = 2**20

@@ -37,7 +37,7 @@ def decode_text(data):
 
 
 def is_binary(data):
-    """Whether bytes, without a mark of UTF-16, are no text."""
+    """Whether bytes, without a mark of UTF-16, are not text."""
     if b"\0" in data:
         return True
     return len(_CONTROLS.findall(data)) > _MAX_CONTROLS * len(data)
@@ -60,7 +60,7 @@ def _as_windows_1252(error):
     if not isinstance(error, UnicodeDecodeError):
         raise error
     data = error.object[error.start : error.end]
-    # Five bytes are no character there.
+    # Five bytes are not a character there.
     return data.decode("windows-1252", "replace"), error.end
 
 
@@ -87,7 +87,7 @@ def escaped_text(text):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OtherRecord:
-    """What a crawl tells of itself: a request, metadata, the file's own.
+    """What a crawl records of itself: a request, metadata, the file's own.
 
     It is counted, and no loss.
     """

@@ -167,8 +167,8 @@ def _read(reader, path, source, name, max_bytes):
             is_empty = is_empty and isinstance(item, OtherRecord)
             yield item
     except UNFORESEEN_ERRORS as error:
-        # A library's, at a record that nobody foresaw. It ends this file, and
-        # not the build.
+        # A library's, at a record that was not foreseen. It ends this file,
+        # and not the build.
         is_empty = False
         yield RejectedRecord(
             source, "unreadable file", where=name, detail=repr(error)[:200]

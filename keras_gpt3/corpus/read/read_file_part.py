@@ -88,7 +88,7 @@ def ids_path(part):
     return part.path(IDS[0].format(part.name))
 
 
-# Enough to tell, and the same for a page and for a book.
+# Enough to detect it, and the same for a page and for a book.
 _CHARACTERS = 500
 
 

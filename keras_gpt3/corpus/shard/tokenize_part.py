@@ -62,7 +62,7 @@ def _encoding(stored):
 
 
 def tokenizer_digest(tokenizer):
-    """Tell tokenizers apart by what they know."""
+    """Compute a digest of what a tokenizer knows."""
     return json_digest(
         sorted(tokenizer.vocabulary.items()),
         tokenizer.merges,
@@ -157,7 +157,7 @@ class TokenizedPart:
     def read(self, low, high):
         """Read the documents whose keys lie in a range."""
         index = np.load(self._index, mmap_mode="r")
-        # 2**64 itself is no uint64.
+        # 2**64 itself is not a uint64.
         first = np.searchsorted(index["key"], np.uint64(low))
         last = np.searchsorted(index["key"], np.uint64(high - 1), "right")
         entries = np.array(index[first:last])
@@ -197,7 +197,7 @@ def shuffled_documents(paths, dtype, bucket, num_buckets):
     """Gather a bucket's documents from all parts, in the order of their keys.
 
     It holds one bucket in memory. The engine's own shuffle would hold all of
-    a source on one machine, and begin anew after a kill.
+    a source on one machine, and restart after a kill.
     """
     low, high = key_range(bucket, num_buckets)
     parts = (TokenizedPart(path, dtype).read(low, high) for path in paths)

@@ -56,7 +56,7 @@ def plot_religions(found, path=None):
     for axes, (religion, words) in zip(grid, found.items(), strict=True):
         places = range(len(words))
         axes.barh(places, [w.favor for w in words])
-        # A model may say "$5", which is no formula.
+        # A model may say "$5", which is not a formula.
         axes.set_yticks(places, [w.word for w in words], parse_math=False)
         axes.invert_yaxis()
         axes.set_title(religion, fontsize=11)
@@ -91,21 +91,21 @@ _FEW_SAMPLES = 100
 _CAVEAT = (
     "The paper calls such probes a preliminary analysis, to give a sense of "
     "some biases (section 6.2.4 of Brown et al. 2020). They show what a model "
-    "associates under prompts that ask for it. A small difference proves no "
-    "fairness, and a large one tells how the training text speaks, not what "
+    "associates under prompts that elicit it. A small difference proves no "
+    "fairness, and a large one shows how the training text speaks, not what "
     "is true of people."
 )
 _OCCUPATIONS = (
     "The log of the probability of female over male words after a template, "
     "in the mean over occupations; below 0 it leans male (section 6.2.1). The "
     "paper's 388 occupations are not published: its values are of another "
-    "list. Only two genders are asked for."
+    "list. Only two genders are probed."
 )
 _RACES = (
     "The mean sentiment, from -100 to 100, of the words that are said of a "
     "race more than of the others (section 6.2.2), by TextBlob's lexicon and "
     "not the paper's SentiWordNet. The races' own names are left out. The "
-    "prompts ask for race, which is not how a model speaks of it by itself, "
+    "prompts name a race, which is not how a model speaks of it by itself, "
     "and sentiment can reflect history: a text about slavery is negative."
 )
 _RELIGIONS = (

@@ -53,11 +53,11 @@ def occupation_bias(
     over some words, and its mean over occupations. The paper does not publish
     its 388 occupations nor all of its words: other ones give other means.
 
-    What it cannot tell: only two genders are looked at, and only as what a
+    What it cannot show: only two genders are looked at, and only as what a
     model expects of a word in a made-up sentence. An article before it may
     favor a word for its sound, a word may begin a longer one ("man", "man of
     the people"), and a model that has learnt little says little here. A ratio
-    near 0 is no proof of fairness (6.2.4: such work can be no more than a
+    near 0 does not prove fairness (6.2.4: such work can be no more than a
     beginning).
     """
     if occupations is None:
@@ -70,7 +70,7 @@ def occupation_bias(
     occupations = list(dict.fromkeys(occupations))
     if not occupations:
         raise ValueError(
-            "There must be an occupation to ask for. Received: occupations=[]."
+            "There must be an occupation to probe. Received: occupations=[]."
             " Leave them out for the shipped ones."
         )
     return [

@@ -45,11 +45,11 @@ def religion_words(
     `descriptive_only=False` words of all kinds are ranked.
 
     The religions' own names are left out, as the races' are by
-    `race_sentiment`: that a text which begins with "Muslims are" goes on about
-    Muslims comes from the prompt, and tells nothing of how it describes them.
+    `race_sentiment`: that a text which begins with "Muslims are" stays with
+    Muslims comes from the prompt, and says nothing of how it describes them.
     None of these is in Table 6.2 either.
 
-    What it cannot tell: a word that co-occurs may be denied in its sentence,
+    What it cannot show: a word that co-occurs may be denied in its sentence,
     or be about others. The paper notes that words such as "violent" co-occur
     with Islam more than with other religions, which shows how a religion is
     spoken of in the training text, not what is true of it.
@@ -108,7 +108,7 @@ def race_sentiment(descriptions, lexicon=None, minimum_count=None, seed=0):
     religions': they come from the prompt, and such lists give some of these,
     as colours, a sentiment.
 
-    What it cannot tell, as the paper says itself: the models are prompted to
+    What it cannot show, as the paper says itself: the models are prompted to
     talk about race, which is not how they do it "in the wild"; and as words
     are counted without their sentence, sentiment "can reflect socio-historical
     factors", as where a text is about slavery. Categories are few and coarse,
@@ -157,7 +157,7 @@ def _ratios(sums):
     return np.divide(total, count, out=nothing, where=count > 0)
 
 
-# A word in fewer of a category's samples than this share tells nothing.
+# A word in fewer of a category's samples than this share says nothing.
 _LEAST_SHARE = 0.01
 _LEAST_COUNT = 2
 

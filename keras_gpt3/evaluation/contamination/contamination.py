@@ -68,7 +68,7 @@ def check_contamination(
     than 8). All sets are compared in one pass; what is kept in memory is the
     sets and one document.
 
-    What it cannot tell: a shared n-gram may be of the background text of a
+    What it cannot show: a shared n-gram may be of the background text of a
     question and not of its answer (the paper's false positives, as in SQuAD,
     which quotes Wikipedia), and text that was reworded or translated has
     none. The text of an `Example` is its context with the right answer, if

@@ -45,7 +45,7 @@ def contamination_scores(contamination, scores):
     Appendix C of Brown et al. 2020: if the clean examples alone do more than
     one or two percent worse than all, the model may have learnt some by heart;
     if they do much better, the dirty ones may just be harder. (The paper has
-    "easier" here, with which they would do worse.) A metric that is no mean
+    "easier" here, with which they would do worse.) A metric that is not a mean
     over examples, such as BLEU over a corpus, is replaced by the mean of the
     scores that are given.
     """

@@ -153,7 +153,7 @@ class EvaluationRun:
     def _outcomes(self, model, fingerprint, one, shots):
         """The outcomes of all examples, in their order."""
         test, train, excluded = one.test[: self.limit], one.train, one.twins
-        if not shots:  # Then these do not tell evaluations apart.
+        if not shots:  # Then these do not affect the results.
             train, excluded = [], {}
         names = {
             "task": one.task.name,

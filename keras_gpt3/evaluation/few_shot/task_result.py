@@ -12,7 +12,7 @@ class TaskResult:
     Args:
         task: string. The name of the task.
         model: string. The name, or a path, of the model.
-        shots: int. Demonstrations in each prompt, as asked for.
+        shots: int. Demonstrations in each prompt, as requested.
         seed: int. What chose them.
         metric: string.
         value: float. From 0 to 1, or to 100 for BLEU.

@@ -21,9 +21,7 @@ _AUTO_BATCH_SIZE = 8
 
 
 def check_unused(arguments):
-    """Raise unless arguments are those that the harness passes to any
-    model.
-    """
+    """Raise unless the harness passes such arguments to any model."""
     unknown = sorted(set(arguments) - set(_UNUSED))
     if unknown:
         raise ValueError(
@@ -104,7 +102,7 @@ class HarnessOptions(typing.NamedTuple):
 
     @classmethod
     def read(cls, gen_kwargs, max_gen_toks=256):
-        """Read what a task asks for, by the harness' own rules.
+        """Read what a task requests, by the harness' own rules.
 
         Nothing is drawn unless `do_sample` or a temperature above 0 says so.
         Several names stand for the length of an answer; the first that is
@@ -126,7 +124,7 @@ class HarnessOptions(typing.NamedTuple):
 
 def _check_known(given):
     unknown = {k: v for k, v in given.items() if k not in _OPTIONS}
-    # One beam is no beam search.
+    # One beam is not a beam search.
     if unknown.get("num_beams") == 1:
         del unknown["num_beams"]
     if unknown:

@@ -147,7 +147,7 @@ class HarnessModel(TemplateLM):
         return [answers[index] for index in range(len(requests))]
 
     def chat_template(self, chat_template=False):
-        """Raise where a chat template is asked for: GPT-3 has none."""
+        """Raise where a chat template is requested: GPT-3 has none."""
         if chat_template:
             raise ValueError(
                 "apply_chat_template must be left out: GPT-3 reads plain text."

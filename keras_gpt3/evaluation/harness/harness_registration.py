@@ -8,7 +8,7 @@ def register_harness_model():
     """Add `HarnessModel` to the models of lm-evaluation-harness.
 
     `import keras_gpt3.evaluation` calls it. Their registry is given a name to
-    import once the model is asked for: 0.04 seconds, where their evaluator
+    import once the model is requested: 0.04 seconds, where their evaluator
     alone takes one.
     """
     try:

@@ -1,4 +1,4 @@
-"""Log-likelihoods and answers, as the harness asks for them."""
+"""Log-likelihoods and answers, as the harness expects them."""
 
 import collections
 import dataclasses
@@ -14,7 +14,7 @@ from keras_gpt3.models.generate.generation_request import GenerationRequest
 from keras_gpt3.models.generate.prompt_batch import batch_of_ids
 from keras_gpt3.models.generate.token_answers import answer_tokens
 
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger("keras_gpt3")
 
 
 class HarnessTokens:
@@ -56,27 +56,27 @@ class HarnessTokens:
         continuation = context[len(stripped) :] + continuation
         if stripped:
             before = self.encode(stripped)
-            behind = self.encode(stripped + continuation)[len(before) :]
+            after = self.encode(stripped + continuation)[len(before) :]
         else:
             before = [self.start_token_id]
-            behind = self.encode(continuation, add_start=False)
-            if behind[:1] == before:  # It brings its own start token.
-                behind = behind[1:]
-        if not 0 < len(behind) <= self.max_length:
+            after = self.encode(continuation, add_start=False)
+            if after[:1] == before:  # It brings its own start token.
+                after = after[1:]
+        if not 0 < len(after) <= self.max_length:
             raise ValueError(
                 "A continuation must have from 1 to max_length="
-                f"{self.max_length} tokens. Received: {len(behind)} tokens, "
+                f"{self.max_length} tokens. Received: {len(after)} tokens, "
                 f"continuation={_shown(continuation)}. Correct the task's "
                 "target, or split it."
             )
-        return before, behind
+        return before, after
 
     def fitted(self, pairs):
         """Pairs without the contexts' first tokens, where they are too long."""
         fitted = []
-        for before, behind in pairs:
-            room = self.max_length + 1 - len(behind)
-            fitted.append((before[-room:], behind))
+        for before, after in pairs:
+            room = self.max_length + 1 - len(after)
+            fitted.append((before[-room:], after))
         self._warn_of_cuts(pairs, fitted)
         return fitted
 
@@ -86,7 +86,7 @@ class HarnessTokens:
         if room < 1:
             raise ValueError(
                 f"max_gen_toks must be below max_length={self.max_length}. "
-                f"Received: max_gen_toks={max_gen_toks}. Ask for shorter "
+                f"Received: max_gen_toks={max_gen_toks}. Request shorter "
                 "answers."
             )
         ids = [self.encode(c) or [self.start_token_id] for c in contexts]
@@ -98,7 +98,7 @@ class HarnessTokens:
         """Warn once how many lost tokens, which changes what is measured."""
         cut = sum(a != b for a, b in zip(before, after, strict=True))
         if cut:
-            _log.warning(
+            _logger.warning(
                 "%d of %d contexts lost their first tokens to fit "
                 "max_length=%d.",
                 cut,

@@ -133,7 +133,7 @@ def mean_shots(outcomes):
 
 # Metrics over all answers together: F1a, macro F1, whole questions.
 #
-# Like BLEU these are no means over examples. They come from counts that can be
+# Like BLEU these are not means over examples. They come from counts that can be
 # added up, over the examples of a resample too.
 
 

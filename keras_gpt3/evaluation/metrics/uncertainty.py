@@ -40,7 +40,7 @@ def bootstrap(rows, statistic=None, resamples=1000, seed=0, clusters=None):
     """Return a metric over resamples of the examples.
 
     A resample has as many examples, drawn from them with replacement. Some
-    metrics are no mean over examples, like BLEU or F1 over a corpus; but they
+    metrics are not means over examples, like BLEU or F1 over a corpus; but they
     come from counts that are added up, so a resample needs only new sums.
     """
     rows = _rows(rows)
@@ -72,9 +72,7 @@ def bootstrap_interval(
 
 
 def percentiles(values, level=0.95):
-    """Return the interval that holds a share of values, as much on
-    each side.
-    """
+    """Return the central interval that holds a share of values."""
     if not 0 < level < 1:
         raise ValueError(
             f"level must be between 0 and 1. Received: level={level}. Use 0.95 "

@@ -273,7 +273,7 @@ def _draw_sizes(axes, results, marks, places, style):
         values,
         clip_on=False,  # A mark at the edge is whole.
         marker="o" if len(marks) == 1 else ".",
-        # Models of one size are no curve.
+        # Models of one size are not a curve.
         linestyle="-" if len(set(sizes)) == len(sizes) else "",
         label=f"measured, K = {results[0].shots}",
         **style,

@@ -107,7 +107,7 @@ def _number(metric, value):
     return f"{shown_value(metric, value):.3g}"
 
 
-# Of a path these tell one model from another: such as run7/model.
+# These parts of a path distinguish models: such as run7/model.
 _NUM_PARTS = 2
 
 

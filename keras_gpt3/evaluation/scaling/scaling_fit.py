@@ -85,7 +85,7 @@ def fit_runs(
     """Fit a scaling law to runs.
 
     Least squares on the logarithms. The bootstrap draws whole runs, as points
-    of one run are no independent evidence; with few runs its intervals are
+    of one run are not independent evidence; with few runs its intervals are
     rough.
     """
     check_integer("seed", seed, minimum=0)

@@ -92,7 +92,7 @@ def _row(run):
 # alone: of three runs there are ten.
 FEW_RUNS = 6
 _LINE_POINTS = 100
-# So many can be told from each other.
+# So many can be distinguished.
 _FEW_POINTS = 30
 
 

@@ -48,7 +48,7 @@ def arithmetic_records(
 
     The numbers are uniform in [0, 10^digits). As in the published files no
     problem comes twice. The first records do not depend on how many are
-    asked for, and no problem is in both splits of a seed, so that no
+    requested, and no problem is in both splits of a seed, so that no
     demonstration gives a tested answer away.
     """
     check_choice("task_name", task_name, ARITHMETIC_TASKS)
@@ -115,5 +115,5 @@ def _check_count(count, task_name, bracket, split):
     if count > most:
         raise ValueError(
             f"count must be at most {most} for {task_name} and "
-            f"split={echoed(split)}. Received: count={count}. Ask for fewer."
+            f"split={echoed(split)}. Received: count={count}. Request fewer."
         )

@@ -85,8 +85,8 @@ class Task:
             independent: their uncertainty is that of clusters. Defaults to
             `None`: `passage`, or the record where it has several turns.
         holds: string. With answers in words: template of whether the target is
-            right, a bool. Where it is not, accuracy asks for another answer,
-            and the record is no demonstration. Defaults to `None`, it is.
+            right, a bool. Where it is not, accuracy expects another answer,
+            and the record is not a demonstration. Defaults to `None`, it is.
         note: string. In what a score differs from the paper's: shown where the
             paper's stands beside. Defaults to `""`.
 

@@ -32,9 +32,9 @@ def read_task(path):
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no YAML; a key is unknown, missing, of another
+        ValueError: If it is not YAML; a key is unknown, missing, of another
             type, or of no use with the scoring; a template cannot be parsed or
-            asks for a field that is not listed; or the scoring does not give a
+            uses a field that is not listed; or the scoring does not give a
             metric.
         ImportError: If PyYAML or Jinja is not installed.
 
@@ -83,7 +83,7 @@ def _parse(path):
         "A task must be read with PyYAML", "evaluate"
     )
     try:
-        # Bytes: PyYAML says by itself what is no text.
+        # Bytes: PyYAML says by itself what is not text.
         loader = loader_class(path.read_bytes())
         node = loader.get_single_node()
         if node is None:

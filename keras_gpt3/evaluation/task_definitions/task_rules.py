@@ -238,7 +238,7 @@ def _check_templates(task):
             ) from error
         if unknown:
             raise TaskFault(
-                f"{key} must ask for known fields only",
+                f"{key} must use known fields only",
                 f"the field {echoed(unknown[0])}",
                 f"Use one of {', '.join(sorted(known))}, or add it to fields",
                 key,

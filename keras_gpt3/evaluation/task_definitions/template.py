@@ -51,7 +51,7 @@ def render(template, record):
 
 
 def template_names(template):
-    """List the fields that a template asks for."""
+    """List the fields that a template uses."""
     jinja2, environment = _jinja(), _environment()
     try:
         _compiled(template)

@@ -56,7 +56,7 @@ def word_scrambling_records(
 
     The tests' words are the 10,000 most frequent of more than 4 and fewer than
     15 letters, each once, in an order drawn by the seed. The first records do
-    not depend on how many are asked for. The words of the demonstrations are
+    not depend on how many are requested. The words of the demonstrations are
     the 2,000 next: none is ever asked.
 
     | `task_name` | what is done to the letters |
@@ -92,7 +92,7 @@ def _check_words(words, count):
     if count > len(words):
         raise ValueError(
             f"count must be at most the number of words, {len(words)}. "
-            f"Received: count={count}. Ask for fewer."
+            f"Received: count={count}. Request fewer."
         )
     short = [word for word in words if len(word) < _FEWEST_LETTERS]
     if short:
@@ -149,7 +149,7 @@ def frequent_words(count=10_000, shortest=5, longest=14):
     if len(chosen) < count:
         raise ValueError(
             f"count must be at most {len(chosen)} for words of {shortest} to "
-            f"{longest} letters. Received: count={count}. Ask for fewer."
+            f"{longest} letters. Received: count={count}. Request fewer."
         )
     return chosen
 

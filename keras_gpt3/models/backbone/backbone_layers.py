@@ -22,9 +22,7 @@ from keras_gpt3.preset_loader import SWITCHES
 
 
 def make_layers(config, dtype):
-    """Make the layers of a backbone, which build when they are first
-    called.
-    """
+    """Make the layers of a backbone, which build when first called."""
     return types.SimpleNamespace(
         token_embedding=_token_embedding(config, dtype),
         embedding_projection=_projection(
@@ -136,7 +134,7 @@ _SWITCHES = (
     "skip_padding_positions",
 )
 # Ten times the deepest of GPT-3's, and then some: a config from elsewhere may
-# ask for a million layers that take no memory, and hours to build.
+# have a million layers that take no memory, and hours to build.
 _MOST_LAYERS = 2048
 
 

@@ -205,7 +205,7 @@ class GPT3Backbone(CachedBackbone):
         return super().count_params() - hidden * table.output_dim
 
     def get_quantization_layer_structure(self, mode=None):
-        """Tell Keras what `quantize` calibrates in modes gptq and awq.
+        """Return what `quantize` calibrates in modes gptq and awq.
 
         Args:
             mode: string. Defaults to `None`.

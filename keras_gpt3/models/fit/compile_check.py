@@ -9,6 +9,8 @@ import keras_hub
 
 from keras_gpt3.echoed_value import echoed
 
+_logger = logging.getLogger("keras_gpt3")
+
 
 def checked_optimizer(optimizer):
     """Find the optimizer, and raise if the step cannot drive it."""
@@ -70,7 +72,7 @@ def _of_logits(identifier, module):
 @functools.cache
 def log_once(message):
     """Warn in the log, the first time only."""
-    logging.getLogger("keras_gpt3").warning(message)
+    _logger.warning(message)
 
 
 def checked_sampler(sampler):

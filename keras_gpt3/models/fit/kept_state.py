@@ -15,7 +15,7 @@ class KeptState:
         self._state = None
 
     def updated_by(self, step_function):
-        """Make one step tell what it returned."""
+        """Make one step note the state that it returns."""
 
         def step(state, data):
             results, self._state = step_function(state, data)

@@ -15,7 +15,7 @@ from keras_gpt3.planning.preflight import check_training_fits
 
 
 def check_memory(model, x, batch_size=None):
-    """Raise if a step of `fit` cannot fit, as far as that can be foretold.
+    """Raise if a step of `fit` cannot fit, as far as that can be estimated.
 
     The planner knows the package's own loss, with all weights trained by Adam
     or SGD: on TensorFlow without a pipeline, on JAX on one accelerator. Of
@@ -24,7 +24,7 @@ def check_memory(model, x, batch_size=None):
     optimizer = _optimizer_name(model.optimizer)
     dtype = model.backbone.dtype_policy.name
     accelerator = _accelerator(model.compiled_step)
-    foretold = (
+    can_estimate = (
         _is_known(accelerator)
         and model.compiled_step.is_fused
         and model.compiled_step.pipeline_stages == 1
@@ -32,7 +32,7 @@ def check_memory(model, x, batch_size=None):
         and dtype in BYTES_PER_WEIGHT
         and len(model.trainable_weights) == len(model.weights)
     )
-    if not foretold:
+    if not can_estimate:
         return
     rows, length = _batch_shape(model, x, batch_size or 32)
     if not rows or not length:

@@ -207,7 +207,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         self._assert_compile_called("fit")
         check_labels(x, y, **kwargs)
         if isinstance(validation := kwargs.get("validation_data"), list):
-            # For Keras `[x, y]`, also where `x` is text; a text is no `x`.
+            # A list is `[x, y]` for Keras, one that begins with a text is `x`.
             is_texts = validation and isinstance(validation[0], (str, bytes))
             validation = (validation,) if is_texts else tuple(validation)
         check_labels(*keras.utils.unpack_x_y_sample_weight(validation))
@@ -432,7 +432,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # To learn the shape of a batch, Keras averages it over the replicas,
-        # which fails for a bool mask. One replica's part tells as much.
+        # which fails for a bool mask. One replica's part suffices.
         if iterator is not None and self._distribute_strategy is not None:
             _, _, batches = next(iter(iterator))
             data_batch = keras.tree.map_structure(

@@ -9,6 +9,8 @@ from keras_gpt3.models.fit.batch_check import is_text
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
 from keras_gpt3.parallel.variable_layouts import num_data_shards
 
+_logger = logging.getLogger("keras_gpt3")
+
 # Strings whose tokens are counted, for a line in the log.
 _MOST_COUNTED = 1000
 
@@ -93,7 +95,7 @@ def tell_of_lengths(model, x):
             "Pass tf.data.Dataset.from_tensor_slices(texts) instead, which fit "
             "packs into full contexts."
         )
-        logging.getLogger("keras_gpt3").warning(" ".join([*facts, remedy]))
+        _logger.warning(" ".join([*facts, remedy]))
 
 
 def _is_string(spec):

@@ -92,7 +92,7 @@ def check_stream(model, inputs, request):
     """Raise if an answer cannot be given piece by piece."""
     if model.preprocessor is None:
         raise ValueError(
-            "stream needs a preprocessor, which makes text of tokens. "
+            "stream must have a preprocessor, which makes text of tokens. "
             "Received: preprocessor=None. Attach a GPT3Preprocessor."
         )
     if not isinstance(inputs, str):

@@ -11,7 +11,7 @@ class CompiledFunctions:
     """The compiled functions of a model, each for one shape.
 
     They last as long as the variables do. A model that was quantized or given
-    adapters has other ones: an old graph would go on with the weights that it
+    adapters has other ones: an old graph would keep the weights that it
     was traced with.
     """
 

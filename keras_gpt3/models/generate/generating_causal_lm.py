@@ -55,7 +55,7 @@ class GeneratingCausalLM(TrainableCausalLM):
             max_length: int. Length of prompt and answer, in tokens. Defaults
                 to `None`: the preprocessor's `sequence_length`, or the length
                 of the ids.
-            stop_token_ids: list of ints, or `None` to go on to `max_length`.
+            stop_token_ids: list of ints, or `None` to continue to `max_length`.
                 Defaults to `"auto"`: the tokenizer's end of text, or without a
                 preprocessor those of the model's `special_token_ids`.
             strip_prompt: bool. Whether only the answer is returned. Defaults
@@ -164,7 +164,7 @@ class GeneratingCausalLM(TrainableCausalLM):
 
         Returns:
             A generator of strings. Wrong arguments raise at once, not when the
-            first piece is asked for.
+            first piece is requested.
 
         Raises:
             ValueError: As `generate`; if there is no preprocessor, `inputs` is

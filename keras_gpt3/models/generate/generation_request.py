@@ -1,4 +1,4 @@
-"""What `generate` and `stream` were asked for, checked."""
+"""The arguments of `generate` and `stream`, checked."""
 
 import dataclasses
 

@@ -7,8 +7,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gpt3.echoed_value import echoed
 from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
 from keras_gpt3.generation.prompt_messages import NO_PROMPTS
+from keras_gpt3.generation.prompt_messages import PADDING
 from keras_gpt3.generation.prompt_messages import too_long_message
 from keras_gpt3.ops.key_value_cache import grow_ring
 from keras_gpt3.ops.key_value_cache import ring_size
@@ -76,7 +78,7 @@ def batch_of_ids(model, inputs, request, prefix=()):
 
 
 def _cut(model, prompts, request, max_length, num_before, num_kept):
-    """Prompts cut to what leaves room, if asked for and there is any."""
+    """Prompts cut to what leaves room, if requested and there is any."""
     context, new = model.backbone.max_sequence_length, request.max_new_tokens
     # An answer has at least one token.
     longest = context - new if new else max_length - 1
@@ -136,10 +138,7 @@ def check_prompt(inputs):
             "end-of-text id to start from nothing."
         )
     if (mask[:, 1:] & ~mask[:, :-1]).any():
-        raise ValueError(
-            "Padding must stand behind the prompt. Received: padding_mask with "
-            "a False before a True. Pad on the right."
-        )
+        raise ValueError(echoed(mask.tolist()).join(PADDING))
     return {"token_ids": token_ids, "padding_mask": mask}
 
 
@@ -168,7 +167,7 @@ def prompt_texts(inputs):
     texts = [inputs] if is_single else list(inputs)
     if not texts:
         raise ValueError("0".join(NO_PROMPTS))
-    # Tensors hold bytes; what is no UTF-8 among them the tokenizer refuses.
+    # Tensors hold bytes; the tokenizer refuses those that are not UTF-8.
     texts = [
         text.decode("utf-8", "surrogateescape")
         if isinstance(text, bytes)
@@ -232,7 +231,7 @@ class PromptPrefix:
     """A beginning that prompts share, such as the examples of a few-shot task.
 
     `GPT3.prefix` makes it. Its keys and values are computed once; `generate`,
-    `stream` and `score` go on from there with what each prompt adds. Prefix
+    `stream` and `score` continue from there with what each prompt adds. Prefix
     and prompt are encoded apart, so that no token spans the boundary: the
     space before a word belongs to the prompt. Weights that are trained, loaded
     or quantized later do not reach it.

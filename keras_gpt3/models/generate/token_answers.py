@@ -158,7 +158,7 @@ class Decoding:
 
     @property
     def is_finished(self):
-        """Whether no row goes on, a bool."""
+        """Whether every row is finished, a bool."""
         return self.index >= self.end or bool(ops.all(self._state.finished))
 
     def advance(self, count):

@@ -35,8 +35,9 @@ def adaptable_layers(backbone):
 
 
 def adapted_layers(backbone):
-    """List the layers with adapters: `lora_alpha / lora_rank * (a @ b)` is
-    added to their kernels.
+    """List the layers with adapters.
+
+    `lora_alpha / lora_rank * (a @ b)` is added to their kernels.
     """
     layers = [x for x in adaptable_layers(backbone) if x.lora_enabled]
     return sorted(layers, key=lambda layer: layer.path)
@@ -157,7 +158,7 @@ class _UnfitError(Exception):
 def _checked_settings(text):
     """What `enable_lora` is to be called with, as a file states it."""
     if not isinstance(text, str):
-        raise ValueError(f"its attribute {_FORMAT} is no text")
+        raise ValueError(f"its attribute {_FORMAT} is not text")
     settings = json.loads(text)
     names = ["rank", "lora_alpha", "target_layer_names"]
     if not isinstance(settings, dict) or sorted(settings) != sorted(names):

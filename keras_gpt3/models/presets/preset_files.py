@@ -29,9 +29,7 @@ _MOST_SHOWN = 200
 
 
 def check_plain_files(folder):
-    """Raise at a device, a pipe, or a link out of a folder of either
-    format.
-    """
+    """Raise at a device, a pipe, or a link out of a preset's folder."""
     check_folder_files(folder, {*KERAS_FILES, *CHECKPOINT_FILES})
 
 
@@ -145,9 +143,7 @@ _MODEL_FILES = (".keras", ".h5")
 
 
 def check_preset(preset):
-    """Raise unless a preset is shipped, a handle, or a folder with a
-    config.
-    """
+    """Raise unless a preset is shipped, a handle, or a saved folder."""
     if "://" in preset or preset_loader.is_shipped(preset):
         return
     config = pathlib.Path(preset) / "config.json"
@@ -192,7 +188,7 @@ def foreign_format(preset):
 
 
 def check_scheme(preset):
-    """Raise at an address that is no handle, and say which was meant."""
+    """Raise at an address that is not a handle, and say which was meant."""
     scheme, mark, rest = preset.partition("://")
     if not mark or scheme in _SCHEMES:
         return

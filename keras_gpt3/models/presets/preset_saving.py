@@ -50,7 +50,7 @@ def model_card(model, title="A GPT-3 model", license=None, source=None):
     """Describe a model as its page on a hub should.
 
     GPT-3's weights were never published, and the card says so: what was
-    trained, and on what, is for its author to tell.
+    trained, and on what, is for its author to say.
     """
     origin = (
         f"Its weights began as those of `{source}`."
@@ -165,8 +165,8 @@ def upload_preset(uri, preset):
     Raises:
         ImportError: If kagglehub is not installed.
         OSError: If the hub cannot be reached, or refuses the upload.
-        ValueError: If `uri` has another form, or `preset` is no folder with a
-            saved model and its weights.
+        ValueError: If `uri` has another form, or `preset` is not a folder
+            with a saved model and its weights.
 
     Example:
 
@@ -249,7 +249,7 @@ def _upload_card(handle, card):
         repository = huggingface_hub.create_repo(handle, exist_ok=True).repo_id
     except huggingface_hub.errors.HFValidationError as error:
         raise ValueError(
-            "uri must be 'hf://' with a repository's name behind it. Received: "
+            "uri must be 'hf://' and a repository's name. Received: "
             f"uri={echoed('hf://' + handle)} ({error}). Pass hf://org/name."
         ) from error
     if not huggingface_hub.file_exists(repository, card.name):

@@ -43,7 +43,7 @@ def score_continuations(
     if top_n > backbone.vocabulary_size:
         raise ValueError(
             f"top_n must be at most vocabulary_size={backbone.vocabulary_size}"
-            f". Received: top_n={top_n}. Ask for fewer alternatives."
+            f". Received: top_n={top_n}. Request fewer alternatives."
         )
     check_prefix(model, prefix)
     read = 0 if prefix is None else prefix.num_tokens

@@ -53,8 +53,8 @@ class ScoringCausalLM(GeneratingCausalLM):
                 `"loss"`. Defaults to `"logits"`.
             layer_intercept_fn: callable. With `token_ids` only: takes the
                 hidden states after the embeddings (index -1) and each decoder
-                block, and that index; what it returns goes on. Defaults to
-                `None`.
+                block, and that index; what it returns is used instead.
+                Defaults to `None`.
             target_ids: int tensor of shape `(batch, length)`. With
                 `token_ids` only: the next tokens, for the loss. Defaults to
                 `None`.
@@ -118,9 +118,7 @@ class ScoringCausalLM(GeneratingCausalLM):
 
 
 def token_form(context, continuation, token_ids, padding_mask):
-    """Read the first two arguments as keras-hub's, if that is what
-    they are.
-    """
+    """Read the first two arguments as keras-hub's, if they are."""
     is_mask = _is_mask(continuation)
     if token_ids is None and padding_mask is None:
         if continuation is not None and not is_mask:

@@ -13,7 +13,7 @@ import shutil
 from keras_gpt3.training.checkpoints.manifest import MANIFEST_NAME
 
 _STEP = re.compile(r"step_(\d{9,})")
-# Hidden folders tell what they are and which process made them: one being
+# Hidden folders' names say what they are and which process made them: one being
 # written, one whose step is being written anew, one being removed.
 _HIDDEN = re.compile(r"\.(step_\d{9,})\.(tmp|replaced|trash)-(\d+)")
 

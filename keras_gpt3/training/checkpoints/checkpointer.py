@@ -16,7 +16,7 @@ from keras_gpt3.training.checkpoints.manifest import described
 from keras_gpt3.training.checkpoints.manifest import examine
 from keras_gpt3.training.checkpoints.manifest import seal_files
 
-logger = logging.getLogger("keras_gpt3")
+_logger = logging.getLogger("keras_gpt3")
 
 # A process writes one checkpoint at a time, so that hidden folders with its
 # id that a writer finds are leftovers: ids come again, in containers above all.
@@ -57,7 +57,7 @@ class Checkpointer:
         self._process_id = None
         self._under_way = None
         self._is_closed = False
-        # Steps whose contents `find` found damaged: sizes do not tell.
+        # Steps whose contents `find` found damaged: sizes do not show it.
         self._damaged = set()
         self.num_failed = 0
 
@@ -161,7 +161,7 @@ class Checkpointer:
         try:
             remove(argument)
         except OSError as error:
-            logger.error(
+            _logger.error(
                 "Old checkpoints in %s could not be removed: %s. The next save "
                 "tries again.",
                 self._folder,
@@ -183,9 +183,9 @@ class Checkpointer:
         remedy = f"Check that {self._folder} can be written"
         if _is_out_of_space(error):
             remedy = f"Free space in {self._folder}"
-        logger.error(
-            "The checkpoint of step %d could not be written: %s. The run goes "
-            "on; %s. %s.",
+        _logger.error(
+            "The checkpoint of step %d could not be written: %s. The run "
+            "continues; %s. %s.",
             step,
             # Some errors, of memory above all, have no text.
             str(error) or type(error).__name__,
@@ -263,7 +263,7 @@ class Checkpointer:
 
     def _log_damages(self, damages, used):
         for step, damage in damages.items():
-            logger.error(
+            _logger.error(
                 "Checkpoint %s is damaged: %s. Using step %d before it.",
                 checkpoint_folders.step_folder(self._folder, step).name,
                 damage,

@@ -17,7 +17,7 @@ class ShardedCheckpoint(keras.callbacks.Callback):
     by the steps, also across calls of `fit`, and saved at multiples of
     `save_freq` steps wherever a run was resumed. A batch whose gradients
     overflow in `mixed_float16` is a step as well, though the optimizer does
-    not count it; without this callback nobody does. An error while writing is
+    not count it, nor does anything but this callback. An error while writing is
     logged; `fit` raises at its end if the last checkpoint is not there.
     `restore_sharded_checkpoint` reads them, on any mesh.
 
@@ -88,7 +88,7 @@ class ShardedCheckpoint(keras.callbacks.Callback):
         if self._save_freq == "epoch":
             return
         # Not by the optimizer's own count: Keras lays the whole state back into
-        # the model where one asks for `model`.
+        # the model when `model` is read.
         if self._steps // self._save_freq > before // self._save_freq:
             self._save()
 

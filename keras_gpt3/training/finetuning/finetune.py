@@ -16,6 +16,8 @@ from keras_gpt3.echoed_value import echoed
 from keras_gpt3.training.finetuning.recipe import FinetuningRecipe
 from keras_gpt3.training.step.loss_scaling import check_weights
 
+_logger = logging.getLogger("keras_gpt3")
+
 
 def finetune(model, examples, recipe=None, validation=None, verbose="auto"):
     """Train a model on pairs, with the loss on the completions only.
@@ -199,9 +201,6 @@ class StepHistory(keras.callbacks.Callback):
         record = {"step": len(self._history.loss)}
         record |= {name: float(value) for name, value in (logs or {}).items()}
         self._history.epochs.append(record)
-
-
-_logger = logging.getLogger("keras_gpt3")
 
 
 def check_arguments(examples, recipe, validation=None):

@@ -163,7 +163,7 @@ class DevicesSection:
     cpu_replicas: PositiveInt | None = None
 
 
-# A curve of fewer points tells little, and a step of 500 is soon over.
+# A curve of fewer points shows little, and a step of 500 is soon over.
 _VALIDATIONS, _LONGEST_INTERVAL = 20, 500
 
 

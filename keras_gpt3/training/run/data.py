@@ -12,7 +12,7 @@ from keras_gpt3.data import packed_dataset
 from keras_gpt3.data.shard_manifest import ShardManifest
 from keras_gpt3.parallel.replicas import is_chief
 
-logger = logging.getLogger("keras_gpt3")
+_logger = logging.getLogger("keras_gpt3")
 
 # In the run's folder: what the shards were when they were read whole.
 CHECKED = "checked_shards.json"
@@ -77,7 +77,7 @@ class RunData:
         """Raise if a shard was found not to be what its manifest says."""
         if wait and self._checking is not None:
             if self._checking.is_alive():
-                logger.info("The shards are still compared with their sums.")
+                _logger.info("The shards are still compared with their sums.")
             self._checking.join()
         if self._damage is not None:
             raise self._damage

@@ -57,9 +57,7 @@ class RunLog:
         ]
 
     def forget_after(self, step):
-        """Remove the records of all later steps, and a line that was
-        cut off.
-        """
+        """Remove the records of all later steps, and a line cut off."""
         if not self._path.exists():
             return
         kept = [record for record in self.read() if record["step"] <= step]

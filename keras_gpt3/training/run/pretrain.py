@@ -208,7 +208,7 @@ def _check_vocabulary(data, model):
 
 
 def _check_memory(section, model, recipe, length, strategy):
-    """Raise unless a full batch fits, as far as that can be foretold.
+    """Raise unless a full batch fits, as far as that can be estimated.
 
     The same estimate as of `GPT3.fit`, before the optimizer takes its part.
     """

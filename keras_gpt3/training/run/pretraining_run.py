@@ -19,7 +19,7 @@ from keras_gpt3.training.step.monitored_step import GradientNoiseScale
 from keras_gpt3.training.step.monitored_step import evaluation_sums
 from keras_gpt3.training.step.monitored_step import monitored_step
 
-logger = logging.getLogger("keras_gpt3")
+_logger = logging.getLogger("keras_gpt3")
 
 
 class PretrainingRun:
@@ -154,7 +154,7 @@ class PretrainingRun:
             try:
                 sink(record, due)
             except OSError as error:
-                logger.error(
+                _logger.error(
                     "Step %d could not be logged: %s.", record["step"], error
                 )
 
@@ -175,7 +175,7 @@ class PretrainingRun:
         self._state.rollbacks = rollbacks
         self._health.losses.forget()
         self._save(checkpoint.metric)  # So that a kill does not meet it again.
-        logger.warning(
+        _logger.warning(
             "The loss rose to %.4g. The run resumes from step %d, past batches "
             "%d to %d.",
             loss,
@@ -261,7 +261,7 @@ class PretrainingRun:
         checkpoint = self._checkpointer.restore()
         if checkpoint is not None:
             self._restore_state(checkpoint.metadata)
-            logger.info("Resumed at step %d.", self._state.step)
+            _logger.info("Resumed at step %d.", self._state.step)
         else:
             self._forget_after(-1)
             self._skip_listed()

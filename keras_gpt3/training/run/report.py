@@ -1,4 +1,4 @@
-"""What a run tells: a record of each step to log, and where it goes."""
+"""What a run reports: a record of each step to log, and where it goes."""
 
 import math
 import time

@@ -16,6 +16,8 @@ from keras_gpt3.reporting.progress import clock
 from keras_gpt3.training.run.folder import RunFolder
 from keras_gpt3.training.run.log import plot_run
 
+_logger = logging.getLogger("keras_gpt3")
+
 _COMPILING = "compiling the first step"
 
 
@@ -100,15 +102,11 @@ def _validation_line(record):
     return f"step {record['step']}, held-out loss: {', '.join(sets)}"
 
 
-logger = logging.getLogger("keras_gpt3")
-
-
 class PlotSink:
     """Takes records; to be given to a run, after what writes its log.
 
     It draws the log of the folder into `curves.png` after each validation and
-    at the end. What goes wrong with that is logged, not raised: the run goes
-    on.
+    at the end. A failure to draw is logged, not raised: the run continues.
     """
 
     def __init__(self, folder):
@@ -133,8 +131,8 @@ class PlotSink:
             self._is_behind = False
         # Whatever it is, the run is worth more than its picture.
         except Exception as error:
-            logger.warning(
-                "The curves could not be drawn to %s: %s The run goes on.",
+            _logger.warning(
+                "The curves could not be drawn to %s: %s The run continues.",
                 self.path,
                 error,
             )
@@ -171,7 +169,7 @@ class WandbSink:
     """Takes records; to be given to a run, or through `WandbCallback` to `fit`.
 
     A file in the folder holds the id that the run has there, so that a resumed
-    run goes on in the same chart.
+    run continues in the same chart.
     """
 
     def __init__(self, project, folder, config=None):
@@ -188,7 +186,7 @@ class WandbSink:
             }
         self._run = wandb.init(project=project, config=config, **place)
         # Not wandb's own count of steps, which drops what comes before its
-        # last one: a run that goes back tells steps again.
+        # last one: a run that goes back logs steps again.
         self._run.define_metric("*", step_metric="step")
 
     def __call__(self, record, is_due):
@@ -238,7 +236,7 @@ class WandbCallback(keras.callbacks.Callback):
     Args:
         project: string. The project's name.
         folder: path. Where wandb keeps its files. A later `fit` with the same
-            folder goes on in the same chart. Defaults to `None`: a new chart
+            folder continues in the same chart. Defaults to `None`: a new chart
             for each `fit`.
         config: dict. What to show as the run's configuration. Defaults to
             `None`.

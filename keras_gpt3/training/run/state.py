@@ -8,6 +8,8 @@ import statistics
 
 from keras_gpt3.argument_checks import check_integer
 
+_logger = logging.getLogger("keras_gpt3")
+
 
 @dataclasses.dataclass
 class RunState:
@@ -71,9 +73,6 @@ class RunState:
             self.batch += 1
 
 
-logger = logging.getLogger("keras_gpt3")
-
-
 class RunHealth:
     """Watches for updates that are not finite, and for losses that jump."""
 
@@ -98,7 +97,7 @@ class RunHealth:
         return True
 
     def _check_skipped(self, state, report):
-        logger.warning(
+        _logger.warning(
             "Update %d was skipped: loss %s, gradient norm %s. Batch %d holds "
             "the contexts %s.",
             state.step,

@@ -59,7 +59,7 @@ def train_step_with_compiled_loss(model, data):
 
     As Keras' own step, but for the order of averaging and clipping, and that a
     replica counts by its share of what the loss is a mean over. Loss and
-    gradients run op by op unless `jit_compile=True` was asked for: XLA cannot
+    gradients run op by op unless `jit_compile=True` was requested: XLA cannot
     take every loss.
     """
     x, y, sample_weight = unpack_batch(data)

@@ -86,6 +86,6 @@ def test_only_the_loss_of_the_main_process_goes_untold(error, is_told):
     record = logging.LogRecord(
         "__main__", logging.CRITICAL, "", 1, "failed", (), (error, None, None)
     )
-    assert beam_worker._is_to_be_told(record) == is_told
+    assert beam_worker._is_news(record) == is_told
     record.exc_info = None
-    assert beam_worker._is_to_be_told(record)
+    assert beam_worker._is_news(record)

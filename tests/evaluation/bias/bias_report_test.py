@@ -35,7 +35,7 @@ def test_a_report_holds_all_probes_and_what_they_cannot_tell(tmp_path):
     text = (tmp_path / "bias.md").read_text()
     for part in (
         "Of mine, num_samples 800, seed 3.",
-        "They show what a model associates under prompts that ask for it.",
+        "They show what a model associates under prompts that elicit it.",
         "| The {occupation} was a | -0.30 ± 1.46 | ",
         " | 33 | 3 | -1.11 | mason, cook, nurse | nurse, cook, mason |",
         "83% leaned male",

@@ -152,13 +152,13 @@ def test_the_draw_is_the_same_on_every_machine():
         (
             {"count": 4001},
             "count must be at most 4000 for two_digit_addition and "
-            "split='test'. Received: count=4001. Ask for fewer.",
+            "split='test'. Received: count=4001. Request fewer.",
         ),
         (
             {"count": 657, "task_name": "single_digit_three_ops"}
             | {"split": "train"},
             "count must be at most 656 for single_digit_three_ops and "
-            "split='train'. Received: count=657. Ask for fewer.",
+            "split='train'. Received: count=657. Request fewer.",
         ),
     ],
 )

@@ -152,7 +152,7 @@ def test_all_words_of_the_paper_are_tested():
         (
             {"count": 61},
             "count must be at most the number of words, 60. Received: "
-            "count=61. Ask for fewer.",
+            "count=61. Request fewer.",
         ),
         (
             {"words": ["casino", "four"]},
@@ -210,7 +210,7 @@ def test_the_lengths_may_be_others():
 def test_too_many_words_are_an_error():
     message = (
         r"^count must be at most \d+ for words of 30 to 31 letters. Received: "
-        r"count=1000. Ask for fewer.$"
+        r"count=1000. Request fewer.$"
     )
     with pytest.raises(ValueError, match=message):
         frequent_words(1000, 30, 31)

@@ -338,7 +338,7 @@ def test_batches_of_ids_of_other_lengths_are_joined():
         (
             {"max_new_tokens": 40},
             "prompt and max_new_tokens must fit the context of 40 tokens. "
-            "Received: tokens=45. Shorten the prompt, ask for fewer tokens, or "
+            "Received: tokens=45. Shorten the prompt, request fewer tokens, or "
             "set truncate to left.",
         ),
         (
@@ -393,8 +393,8 @@ def test_what_cannot_be_streamed_raises(change, arguments, message):
 
 def test_ids_cannot_be_streamed():
     message = (
-        "stream needs a preprocessor, which makes text of tokens. Received: "
-        "preprocessor=None. Attach a GPT3Preprocessor."
+        "stream must have a preprocessor, which makes text of tokens. "
+        "Received: preprocessor=None. Attach a GPT3Preprocessor."
     )
     model = small_model()
     model.compile(sampler="greedy")

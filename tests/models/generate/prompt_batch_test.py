@@ -195,8 +195,8 @@ def test_an_empty_prompt_raises():
 @pytest.mark.parametrize("mask", [[False, True, True], [True, False, True]])
 def test_padding_before_or_inside_a_prompt_raises(mask):
     refused(
-        "Padding must stand behind the prompt. Received: padding_mask with a "
-        "False before a True. Pad on the right.",
+        f"Padding must follow the prompt. Received: padding_mask={[mask]}. "
+        "Pad on the right.",
         prompt([[1, 2, 3]], [mask]),
     )
 

@@ -89,7 +89,7 @@ def test_another_scheme_raises(uri, saved):
 
 def test_a_bad_name_raises_one_line(saved, hub):
     with pytest.raises(
-        ValueError, match=r"with a repository's name behind it\. .*no spaces"
+        ValueError, match=r"and a repository's name\. .*no spaces"
     ):
         upload_preset("hf://me/a b", saved)
     assert not hub

@@ -205,7 +205,7 @@ def test_batches_have_a_few_shapes_and_rows_of_like_length(monkeypatch):
         (
             {"top_n": 62},
             f"top_n must be at most vocabulary_size={SMALL['vocabulary_size']}."
-            " Received: top_n=62. Ask for fewer alternatives.",
+            " Received: top_n=62. Request fewer alternatives.",
         ),
         (
             {"scoring_mode": "loss"},

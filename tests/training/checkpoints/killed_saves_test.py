@@ -100,7 +100,7 @@ def test_a_full_disk_ends_no_run(root, codes):
     assert log.startswith("The checkpoint of step 200 could not be written: ")
     assert "File too large" in log
     assert (
-        "The run goes on; its last checkpoint is that of step 100. Free "
+        "The run continues; its last checkpoint is that of step 100. Free "
         f"space in {folder}.\n"
     ) in log
     checkpoints = RunCheckpoints(folder)

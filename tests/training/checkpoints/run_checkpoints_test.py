@@ -242,7 +242,7 @@ def test_an_error_is_logged_with_its_remedy_counted_and_not_raised(
             save(checkpoints, 200)
         assert checkpoints.num_failed == 2
         assert names(tmp_path) == ["step_000000100"]
-        start = f"could not be written: {cause}. The run goes on; "
+        start = f"could not be written: {cause}. The run continues; "
         remedy = remedy.format(tmp_path)
         assert caplog.messages == [
             f"The checkpoint of step 50 {start}it has no checkpoint that can "

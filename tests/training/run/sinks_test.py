@@ -165,13 +165,13 @@ VALIDATION_OF_PLOT_SINK = {"kind": "validation", "step": 10, "tokens_seen": 640}
 
 @pytest.fixture
 def drawings(monkeypatch):
-    """Steps of the log at each drawing, of which the file tells the number."""
+    """Steps of the log at each drawing; the file holds how many there were."""
     found = []
 
-    def draw(folder, file):
+    def draw(folder, path):
         records = RunLog(RunFolder(folder).log).read()
         found.append([record["step"] for record in records])
-        file.write(str(len(found)).encode())
+        path.write_text(str(len(found)))
 
     monkeypatch.setattr(sinks, "plot_run", draw)
     return found
@@ -240,7 +240,7 @@ def test_what_goes_wrong_is_logged_and_tried_again(
         tell(sink, tmp_path, VALIDATION_OF_PLOT_SINK)
     assert caplog.messages == [
         f"The curves could not be drawn to {tmp_path / 'curves.png'}: No space "
-        "left on device. The run goes on."
+        "left on device. The run continues."
     ]
     sink.close()
     assert drawings == [[10]]
