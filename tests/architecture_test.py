@@ -148,3 +148,23 @@ def test_methods_of_public_classes_are_documented(package, name):
         for fault in docstring_faults(method)
     ]
     assert faults == []
+
+
+def test_folders_of_several_modules_say_in_which_order_to_read_them():
+    wrong = []
+    for package in PACKAGES:
+        folder = FOLDER.parent / package.replace(".", "/")
+        summary, _, order = importlib.import_module(package).__doc__.partition(
+            "Read `"
+        )
+        if not order and len(list(folder.glob("*.py"))) > 4:
+            wrong.append(f"{package} says no order")
+        order = f"`{order.partition('Example:')[0]}"
+        wrong += [
+            f"{package} has no {name}"
+            for name in re.findall(r"`([a-z0-9_]+)(?:\.py)?`", order)
+            if order != "`"
+            and not (folder / name).is_dir()
+            and not (folder / f"{name}.py").is_file()
+        ]
+    assert wrong == []

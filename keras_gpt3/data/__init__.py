@@ -1,4 +1,9 @@
-"""Token shards, packing and a data order that is a function of the step."""
+"""Token shards, packing and a data order that is a function of the step.
+
+Read `write_token_shards` and `token_shards` (the files), `context_order`,
+`packed_dataset` and `batch_ramp` (a run's batches), then `mixture`; for
+fine-tuning `completion_pairs` and `completion_dataset`.
+"""
 
 from keras_gpt3.data.batch_ramp import BatchRamp
 from keras_gpt3.data.batch_ramp import contexts_of_step
