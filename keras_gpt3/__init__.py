@@ -1,5 +1,9 @@
 """GPT-3 (Brown et al. 2020) for Keras: read it, train it, sample it, serve it.
 
+Read `models` (what users call) and `layers` and `ops` below it, the forward
+pass; then `training`, `data` and `tokenization`; `generation`, `export` and
+`serving`; `evaluation` and `corpus`. docs/architecture.md walks through them.
+
 Example:
 
 ```python

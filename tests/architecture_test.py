@@ -7,6 +7,9 @@ import pytest
 
 import keras_gpt3
 from tests import source_tree
+from tests.docstring_shape import docstring
+from tests.docstring_shape import docstring_faults
+from tests.docstring_shape import documented_methods
 
 FOLDER = pathlib.Path(keras_gpt3.__file__).parent
 TREES = source_tree.parse(FOLDER)
@@ -109,26 +112,6 @@ PUBLIC = [
 ]
 
 
-def takes_arguments(public):
-    parameters = inspect.signature(public).parameters.values()
-    return any(
-        p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters
-    )
-
-
-def docstring_faults(public):
-    """What a public class or function's own docstring lacks."""
-    text = inspect.cleandoc(vars(public).get("__doc__") or public.__doc__ or "")
-    faults = []
-    if not re.match(r"\S.*[.?!:]\n", text + "\n"):
-        faults.append("a summary")
-    if takes_arguments(public) and "\nArgs:\n" not in text:
-        faults.append("Args")
-    if not re.search(r"\nExamples?:\n\n?```python\n", text):
-        faults.append("an Example")
-    return faults
-
-
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_package_lists_its_public_names_in_order(package):
     module = importlib.import_module(package)
@@ -138,54 +121,50 @@ def test_every_package_lists_its_public_names_in_order(package):
 
 
 @pytest.mark.parametrize(("package", "name"), PUBLIC)
-def test_public_names_are_documented_with_arguments_and_example(package, name):
+def test_public_names_are_documented(package, name):
     public = getattr(importlib.import_module(package), name)
     if name == "__version__":
         assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?", public)
     else:
-        assert docstring_faults(public) == []
+        faults = docstring_faults(public)
+        if "\nExample:\n" not in docstring(public):
+            faults.append("lacks Example")
+        assert faults == []
 
 
-# === The check itself ===
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [
+        (package, name)
+        for package, name in PUBLIC
+        if inspect.isclass(getattr(importlib.import_module(package), name))
+    ],
+)
+def test_methods_of_public_classes_are_documented(package, name):
+    public = getattr(importlib.import_module(package), name)
+    faults = [
+        f"{name}.{method.__name__} {fault}"
+        for method in documented_methods(public, "keras_gpt3")
+        for fault in docstring_faults(method)
+    ]
+    assert faults == []
 
 
-def documented(x):
-    """Returns its argument.
-
-    Args:
-        x: int. The argument.
-
-    Example:
-
-    ```python
-    documented(1)
-    ```
-    """
-    return x
-
-
-def with_arguments_unsaid(x):
-    """Returns its argument.
-
-    Example:
-
-    ```python
-    with_arguments_unsaid(1)
-    ```
-    """
-    return x
-
-
-def with_no_example():
-    """Does nothing."""
-
-
-def with_no_docstring():
-    pass
-
-
-def test_the_check_of_docstrings_finds_what_they_lack():
-    assert docstring_faults(documented) == []
-    assert docstring_faults(with_arguments_unsaid) == ["Args"]
-    assert docstring_faults(with_no_example) == ["an Example"]
-    assert docstring_faults(with_no_docstring) == ["a summary", "an Example"]
+def test_folders_of_several_modules_say_in_which_order_to_read_them():
+    wrong = []
+    for package in PACKAGES:
+        folder = FOLDER.parent / package.replace(".", "/")
+        summary, _, order = importlib.import_module(package).__doc__.partition(
+            "Read `"
+        )
+        if not order and len(list(folder.glob("*.py"))) > 4:
+            wrong.append(f"{package} says no order")
+        order = f"`{order.partition('Example:')[0]}"
+        wrong += [
+            f"{package} has no {name}"
+            for name in re.findall(r"`([a-z0-9_]+)(?:\.py)?`", order)
+            if order != "`"
+            and not (folder / name).is_dir()
+            and not (folder / f"{name}.py").is_file()
+        ]
+    assert wrong == []

@@ -26,8 +26,11 @@ def test_a_key_that_stands_twice_is_an_error(text):
 @pytest.mark.parametrize(
     "text, problem",
     [
-        ("a: &a [x, x]\nb: [*a, *a]", "the alias [*]a; write out"),
-        ("a: &a [*a]", "the alias [*]a; write out"),
+        (
+            "a: &a [x, x]\nb: [*a, *a]",
+            "the alias [*]a; write out what it stands for",
+        ),
+        ("a: &a [*a]", "the alias [*]a; write out what it stands for"),
         ("? [a, b]\n: 1", "a list or a mapping stands as a key"),
         ("? {a: b}\n: 1", "a list or a mapping stands as a key"),
         ("a: " + 5000 * "[" + 5000 * "]", "more than 100 levels"),

@@ -1,6 +1,8 @@
-"""Prepares a corpus as Appendix A does, on Apache Beam.
+"""A corpus as Appendix A prepares it, on Apache Beam (the extra `[corpus]`).
 
-It needs the extra `[corpus]`, which is imported when a build starts.
+Read `corpus_config` and `build`, then the stages in the order of a build, each
+a folder: `read`, `quality`, `dedup`, `decontaminate`, `shard`; what they share
+is `pipeline`. `pretrain_file` and `report` are written at the end.
 """
 
 from keras_gpt3.corpus.corpus_config import CorpusConfig

@@ -56,10 +56,10 @@ def build_corpus(config, options=None, verbose="auto", overwrite=False):
     Args:
         config: `CorpusConfig`. Sources of Table 2.2's names take from it what
             they leave out.
-        options: `PipelineOptions`, as `beam_options` gives. Defaults to
+        options: `PipelineOptions`. What `beam_options` returned. Defaults to
             `None`: all processors of this machine.
-        verbose: bool or `"auto"`, which shows bars on a terminal. Defaults
-            to `"auto"`.
+        verbose: bool or `"auto"`. Whether to show bars; `"auto"` does on a
+            terminal. Defaults to `"auto"`.
         overwrite: bool. Whether stages of other settings may be replaced.
             Defaults to `False`.
 

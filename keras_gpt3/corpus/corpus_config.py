@@ -173,13 +173,14 @@ class CorpusConfig:
     Args:
         folder: string. Where all stages write to: a path of this machine, and
             of all workers.
-        sources: dict of name to `SourceSection`.
+        sources: dict of name to `SourceSection`. The mixture.
         seed: int. Of all that is random. Defaults to `0`.
-        read: `ReadSection`.
-        filter: `FilterSection`.
-        dedup: `DedupSection`.
-        decontaminate: `DecontaminateSection`.
-        shard: `ShardSection`.
+        read: `ReadSection`. How files are read. Defaults to its defaults.
+        filter: `FilterSection`. What quality is. Defaults to its defaults.
+        dedup: `DedupSection`. What is a duplicate. Defaults to its defaults.
+        decontaminate: `DecontaminateSection`. The tasks whose texts are
+            removed. Defaults to its defaults.
+        shard: `ShardSection`. How shards are written. Defaults to its defaults.
 
     Raises:
         ValueError: If there is no source, or one has no files, a name that no

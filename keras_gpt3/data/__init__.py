@@ -1,7 +1,8 @@
 """Token shards, packing and a data order that is a function of the step.
 
-Read `write_token_shards`, `token_shards`, `context_order` and `batch_ramp`,
-then `packed_dataset` and `mixture`; `completion_dataset` is for fine-tuning.
+Read `write_token_shards` and `token_shards` (the files), `context_order`,
+`packed_dataset` and `batch_ramp` (a run's batches), then `mixture`; for
+fine-tuning `completion_pairs` and `completion_dataset`.
 """
 
 from keras_gpt3.data.batch_ramp import BatchRamp

@@ -89,7 +89,7 @@ class BatchRamp:
         object.__setattr__(self, "ramp_sequences", float(self.ramp_sequences))
 
     def sequences_before(self, step):
-        """Number of sequences in all batches before a step.
+        """Count the sequences in all batches before a step.
 
         Args:
             step: int or numpy array of ints. Number of the batch, from 0.
@@ -111,7 +111,7 @@ class BatchRamp:
         return before
 
     def size_at(self, step):
-        """Number of sequences in the batch of a step.
+        """Count the sequences in the batch of a step.
 
         Args:
             step: int or numpy array of ints. Number of the batch, from 0.
@@ -127,7 +127,7 @@ class BatchRamp:
         return self.sequences_before(step + 1) - self.sequences_before(step)
 
     def steps_within(self, num_sequences):
-        """Largest number of whole batches that a number of sequences fills.
+        """Count the whole batches that a number of sequences fills.
 
         Args:
             num_sequences: int. Sequences of a run.
@@ -147,7 +147,7 @@ class BatchRamp:
         return bisect.bisect_right(steps, num_sequences, key=self._before) - 1
 
     def continuous(self, step):
-        """Sequences before a step along the line, not cut to whole batches.
+        """Compute the sequences before a step, not cut to whole batches.
 
         Args:
             step: float or array of floats. Number of batches so far.

@@ -9,7 +9,7 @@ from keras_gpt3.echoed_value import echoed
 def completion_dataset(
     examples, batch_size, layout="padded", seed=0, epoch=0, shuffle=True
 ):
-    """One epoch of fine-tuning data, with the loss on completions only.
+    """Make one epoch of fine-tuning data, with the loss on completions only.
 
     The weight of a label is 1 on the tokens of a completion and the end of
     text after it, 0 on prompts and padding; `GPT3.fit` takes the mean over the

@@ -24,9 +24,9 @@ def read_completion_pairs(source):
     """Read what a model is to answer, and to what.
 
     Args:
-        source: path of a `.jsonl` or `.jsonl.gz` file, a line of which is one
-            object; or an iterable of dicts or of pairs of strings. An object
-            or dict has the strings `"prompt"`, or else `"context"`, and
+        source: path, or iterable of dicts or of pairs of strings. A file is
+            `.jsonl` or `.jsonl.gz`, with one object a line. An object or
+            dict has the strings `"prompt"`, or else `"context"`, and
             `"completion"`; other keys are left alone.
 
     Returns:
@@ -154,7 +154,7 @@ def _damaged(where, reason):
 
 
 class CompletionExamples:
-    """Encodes pairs of prompt and completion, and joins each to one sequence.
+    """Encoded pairs of prompt and completion, each joined to one sequence.
 
     Prompt and completion are encoded apart, as `GPT3.score` does, so that no
     token spans the boundary. A sequence is the prompt, with a start token if
@@ -162,14 +162,14 @@ class CompletionExamples:
     text. An empty prompt becomes the end of text.
 
     Args:
-        pairs: list of pairs of strings, or anything else that
-            `read_completion_pairs` takes: dicts, or the path of a file.
+        pairs: iterable of pairs of strings or of dicts, or path. What
+            `read_completion_pairs` reads.
         preprocessor: `GPT3Preprocessor`.
         sequence_length: int. Tokens of a context. Defaults to `None`, that of
             the preprocessor.
-        truncate: `None` to raise where a pair is longer than a context, or
-            `"left"` to drop the start of its prompt, after the start token.
-            Defaults to `None`.
+        truncate: string. `"left"` drops the start of a prompt, after the start
+            token, where the pair is longer than a context. Defaults to `None`,
+            which raises.
 
     Attributes:
         sequences: list of int32 arrays, a pair's tokens each.

@@ -15,7 +15,7 @@ from keras_gpt3.data.token_shards import TokenShards
 
 
 class Mixture:
-    """Sets of token shards that a run samples by weight.
+    """A mixture of token shards that a run samples by weight.
 
     As in section 2.2 of the paper, how often a set is read does not follow
     its size: some sets are seen several times and others not even once.
@@ -99,11 +99,29 @@ class Mixture:
         return self._quotas.block_size
 
     def num_contexts(self, sequence_length):
-        """Count the full contexts in all sets."""
+        """Count the full contexts in all sets.
+
+        Args:
+            sequence_length: int. Tokens that a context predicts.
+
+        Returns:
+            An int.
+
+        Raises:
+            ValueError: If a set is shorter than one context.
+        """
         return int(self._bounds(sequence_length)[-1])
 
     def num_samples(self, epochs, sequence_length):
-        """Raise, as the sets of a mixture end at different times."""
+        """Raise, as the sets of a mixture end at different times.
+
+        Args:
+            epochs: float. Passes over the data. `TokenShards` counts them.
+            sequence_length: int. Tokens that a context predicts.
+
+        Raises:
+            ValueError: Always.
+        """
         raise ValueError(
             "epochs must be None with a mixture, whose sets are each seen "
             f"another number of times. Received: epochs={epochs}. Count "
@@ -113,7 +131,14 @@ class Mixture:
     def order(self, samples, sequence_length, seed):
         """Return the context that each sample of a run reads.
 
-        As `TokenShards.order`, for samples below 2**51 if shares are rounded.
+        Args:
+            samples: int64 tensor of shape `(count,)`. Numbers of samples of
+                the run, below 2**51 if shares are rounded.
+            sequence_length: int. Tokens that a context predicts.
+            seed: int. Determines the order.
+
+        Returns:
+            An int64 tensor of shape `(count,)`, the contexts' numbers.
         """
         import tensorflow as tf
 
@@ -125,7 +150,15 @@ class Mixture:
         return contexts + tf.gather(bounds[:-1], sets)
 
     def read_contexts(self, contexts, sequence_length):
-        """Read contexts by their numbers, as `TokenShards.read_contexts`."""
+        """Read contexts by their numbers.
+
+        Args:
+            contexts: int array of shape `(count,)`. Numbers of contexts.
+            sequence_length: int. Tokens that a context predicts.
+
+        Returns:
+            An int32 array of shape `(count, sequence_length + 1)`.
+        """
         tokens = np.empty((len(contexts), sequence_length + 1), np.int32)
         sets, inner = self._locate(contexts, sequence_length)
         for number, corpus in enumerate(self._sets.values()):
@@ -139,7 +172,12 @@ class Mixture:
     def describe_context(self, context, sequence_length):
         """Name a context for a log: the set and the context in it.
 
-        A string such as `"novels:1234"`.
+        Args:
+            context: int. The context's number.
+            sequence_length: int. Tokens that a context predicts.
+
+        Returns:
+            A string such as `"novels:1234"`.
         """
         sets, inner = self._locate([context], sequence_length)
         return f"{list(self._sets)[sets[0]]}:{inner[0]}"

@@ -37,7 +37,7 @@ def write_token_shards(
         folder: path. Where to write; created if missing.
         tokenizer: `GPT3Tokenizer`. Or any object with its `encode_batch`,
             `end_token_id` and `vocabulary_size`, which `workers` threads may
-            call at once. See `DocumentEncoder`.
+            call at once.
         tokens_per_shard: int. A document that would exceed it opens a new
             shard. Defaults to `2**27`, files of 256 MiB.
         overwrite: bool. Whether to replace shards that are there. Defaults to

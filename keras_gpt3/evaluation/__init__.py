@@ -1,4 +1,9 @@
-"""The paper's zero-, one- and few-shot evaluation."""
+"""The paper's zero-, one- and few-shot evaluation.
+
+Read `task_definitions` (what a task is), `few_shot` (how it is run), `metrics`
+and `results`; then what stands beside: `contamination` (section 4), `bias`
+(section 6.2), `scaling` (Figure 3.1) and `harness` (EleutherAI's).
+"""
 
 from keras_gpt3.evaluation.few_shot.evaluate import evaluate
 from keras_gpt3.evaluation.few_shot.task_result import TaskResult

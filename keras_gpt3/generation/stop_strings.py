@@ -44,14 +44,14 @@ def _printed(strings):
 
 
 class TextPieces:
-    """Turns the bytes of tokens into pieces of text that can be shown.
+    """The pieces of an answer that can be shown, of the bytes of tokens.
 
     A token may end in the middle of a multi-byte character, and a stop string
     may begin in the middle of a token: what is not decided yet is held back.
     The concatenated pieces are the answer, up to the first stop string.
 
     Args:
-        stop: tuple of strings that end the answer. Defaults to `()`.
+        stop: tuple of strings. What ends the answer. Defaults to `()`.
 
     Example:
 
@@ -76,7 +76,7 @@ class TextPieces:
         """Add the bytes of the next tokens.
 
         Args:
-            new: bytes.
+            new: bytes. Whole tokens, not whole characters.
 
         Returns:
             A string, what can be shown now; empty after a stop string.

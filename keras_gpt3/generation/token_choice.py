@@ -15,11 +15,12 @@ from keras_gpt3.generation.logit_filters import per_row
 
 
 def choose_token(logits, index, temperature, top_k, seed, top_p=1.0, min_p=0.0):
-    """Greedy at temperature 0, otherwise a draw that `(seed, index)` decides.
+    """Choose the best token, or draw one as `(seed, index)` decides.
 
-    Biases and penalties on the scores come before this. Then, in Hugging
-    Face's order: temperature, top-k, top-p among what top-k keeps, min-p, and
-    the draw. (vLLM applies min-p before top-k and top-p.)
+    Greedy at temperature 0. Biases and penalties on the scores come before
+    this. Then, in Hugging Face's order: temperature, top-k, top-p among what
+    top-k keeps, min-p, and the draw. (vLLM applies min-p before top-k and
+    top-p.)
 
     All settings may be tensors, one value for all rows or one for each: one
     compiled graph serves every request. Filters that no row uses cost nothing.

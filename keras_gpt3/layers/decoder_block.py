@@ -61,7 +61,7 @@ class DecoderBlock(keras.layers.Layer):
             offset. Defaults to `True`.
         attention_scale: float. Factor on the attention scores. Defaults to
             `None`, `1 / sqrt(head_dim)`.
-        **kwargs: See `keras.layers.Layer`.
+        **kwargs: Keyword arguments of `keras.layers.Layer`.
 
     Call arguments:
         hidden_states: tensor of shape `(batch, length, hidden_dim)`.
@@ -328,7 +328,11 @@ class DecoderBlock(keras.layers.Layer):
 
     @classmethod
     def arguments(cls):
-        """The names of the block's own arguments."""
+        """List the block's own arguments.
+
+        Returns:
+            A list of names.
+        """
         parameters = inspect.signature(DecoderBlock.__init__).parameters
         return [name for name in parameters if name not in ("self", "kwargs")]
 

@@ -17,14 +17,15 @@ class PositionEmbedding(keras.layers.Layer):
     Args:
         max_sequence_length: int. Number of positions.
         hidden_dim: int. Width of a vector.
-        initializer: Initializer of the table. Defaults to `"uniform"`.
+        initializer: string or `keras.initializers.Initializer`. Of the table.
+            Defaults to `"uniform"`.
         offset: int. Rows of the table before that of position 0. Defaults to
             `0`.
         skip_padding: bool. Whether padding takes no position: a token's is then
             the number of tokens before it, and padding has the row before that
             of position 0. Needs an `offset` of at least 1. Defaults to
             `False`.
-        **kwargs: See `keras.layers.Layer`.
+        **kwargs: Keyword arguments of `keras.layers.Layer`.
 
     Call arguments:
         token_ids: tensor of shape `(batch, length)`; only its shape matters.

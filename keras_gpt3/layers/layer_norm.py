@@ -17,7 +17,7 @@ class LayerNorm(keras.layers.LayerNormalization):
         epsilon: float. Added to the variance. Defaults to `1e-5`.
         scale: bool. Whether to scale and shift by learned vectors; `center`
             must be the same. Defaults to `True`.
-        **kwargs: See `keras.layers.Layer`.
+        **kwargs: Keyword arguments of `keras.layers.Layer`.
 
     Call arguments:
         inputs: tensor of shape `(batch, length, hidden_dim)`.

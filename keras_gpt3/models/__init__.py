@@ -1,4 +1,12 @@
-"""The models: what joins the other folders and what users call."""
+"""The models: what joins the other folders and what users call.
+
+Read `gpt3` and down its ladder of classes: `GPT3` has presets and export, in
+`score` `ScoringCausalLM` likelihoods, in `generate` `GeneratingCausalLM`
+answers, streams, beams and prefixes, in `fit` `TrainableCausalLM` compiling,
+training and evaluation; below is keras-hub's `CausalLM`. The backbone's: in
+`backbone` `GPT3Backbone` has layers and config, `CachedBackbone` the forward
+pass with a cache, in `lora` `AdaptedBackbone` adapters.
+"""
 
 from keras_gpt3.models.backbone.gpt3_backbone import GPT3Backbone
 from keras_gpt3.models.gpt3 import GPT3

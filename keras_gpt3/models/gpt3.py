@@ -36,7 +36,7 @@ class GPT3(ScoringCausalLM):
             it: `"bos_token_id"`, `"pad_token_id"`, and `"eos_token_id"`, an
             int or a list of those that end an answer of `generate`. Defaults
             to `None`, no ids.
-        **kwargs: See `keras.Model`: `name`, `trainable`.
+        **kwargs: Keyword arguments of `keras.Model`: `name`, `trainable`.
 
     Call arguments:
         inputs: dict of `"token_ids"`, an int tensor of shape
@@ -115,7 +115,11 @@ class GPT3(ScoringCausalLM):
         return config
 
     def count_params(self):
-        """Count the weights, all of them the backbone's."""
+        """Count the weights, all of them the backbone's.
+
+        Returns:
+            An int.
+        """
         return self.backbone.count_params()
 
     @classmethod
@@ -141,7 +145,7 @@ class GPT3(ScoringCausalLM):
                 `"hf://org/name"` or `"hf://org/name@revision"`.
             load_weights: bool. `None` loads whatever weights there are, and
                 a checkpoint must have some. Defaults to `None`.
-            dtype: string or `keras.DTypePolicy`, such as `"mixed_bfloat16"`.
+            dtype: string or `keras.DTypePolicy`. Such as `"mixed_bfloat16"`.
                 Defaults to `None`, Keras' global policy.
             preprocessor: `GPT3Preprocessor`, or `None` for none. Defaults to
                 `"auto"`: the preset's, if it has one, at the model's context.
@@ -192,11 +196,26 @@ class GPT3(ScoringCausalLM):
         return cls(**made)
 
     def get_quantization_layer_structure(self, mode=None):
-        """See `GPT3Backbone.get_quantization_layer_structure`."""
+        # What modes gptq and awq calibrate is the backbone's.
         return self.backbone.get_quantization_layer_structure(mode)
 
     def quantize(self, mode=None, config=None, filters=None, **kwargs):
-        """See `GPT3Backbone.quantize`."""
+        """Store the weights in few bits, the backbone's and the head's.
+
+        Args:
+            mode: string. `"int8"`, `"int4"`, `"float8"`, `"gptq"` or `"awq"`.
+                Defaults to `None`, that of `config`.
+            config: `keras.quantizers.QuantizationConfig`. With texts to
+                calibrate with, and a tokenizer, in modes gptq and awq.
+                Defaults to `None`.
+            filters: string, list of strings or callable. Regular expressions
+                or a function that choose layers. Defaults to `None`, all.
+            **kwargs: Keyword arguments of `keras.Model.quantize`.
+
+        Raises:
+            ValueError: If what calibration needs is missing; the model is then
+                as it was.
+        """
         mode = calibrated_mode(self.backbone, mode, config)
         super().quantize(mode, config, filters, **kwargs)
 

@@ -20,7 +20,7 @@ from keras_gpt3.models.presets.preset_resolution import resolve_preset
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
 class GPT3Preprocessor(CausalLMPreprocessor):
-    """Brings strings to the form that `GPT3` trains on and generates from.
+    """The way from strings to what `GPT3` trains on and generates from.
 
     A call gives `(x, y, sample_weight)`: `x` a dict of `token_ids` and
     `padding_mask`, `y` the next token of each position, and weights that are
@@ -37,7 +37,7 @@ class GPT3Preprocessor(CausalLMPreprocessor):
             token. Defaults to `False`.
         add_end_token: bool. Whether to end each training document with the
             end of text. Defaults to `True`.
-        **kwargs: See `keras_hub.models.CausalLMPreprocessor`.
+        **kwargs: Keyword arguments of `keras_hub.models.CausalLMPreprocessor`.
 
     Call arguments:
         x: string, list of strings, or string tensor `()` or `(batch,)`.
@@ -52,8 +52,8 @@ class GPT3Preprocessor(CausalLMPreprocessor):
         the dict, `generate_postprocess` turns it back into strings.
 
     Raises:
-        ValueError: A prompt given to `generate_preprocess` has no token, or
-            more than `sequence_length`; inside a graph the latter is cut.
+        ValueError: If a prompt given to `generate_preprocess` has no token,
+            or more than `sequence_length`; inside a graph the latter is cut.
 
     Example:
 
@@ -96,15 +96,15 @@ class GPT3Preprocessor(CausalLMPreprocessor):
             preset: string. A shipped name, a folder that `save_to_preset`
                 wrote or one in Hugging Face's layout, or a handle such as
                 `"hf://org/name"`.
-            **kwargs: See the constructor. For a shipped name and Hugging
-                Face's layout `sequence_length` defaults to the model's
-                context, and `add_start_token` to what the files say.
+            **kwargs: Arguments of `GPT3Preprocessor`. For a shipped name and
+                Hugging Face's layout `sequence_length` defaults to the
+                model's context, and `add_start_token` to what the files say.
 
         Returns:
             A `GPT3Preprocessor`.
 
         Raises:
-            ValueError: There is no such preset, or it has no tokenizer, or
+            ValueError: If there is no such preset, or it has no tokenizer, or
                 one that does not split texts as GPT-2's.
         """
         preset = resolve_preset(preset, load_weights=False)

@@ -40,7 +40,7 @@ _NUM_RULES = re.compile(r"#version: .* rules: (\d{1,9})")
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
 class GPT3Tokenizer(Tokenizer):
-    """Turns strings into token ids and back, exactly as GPT-2's tokenizer.
+    """GPT-2's tokenizer: strings to exactly its token ids, and back.
 
     GPT-3 keeps GPT-2's byte-level byte-pair encoding (section 2.1). A string
     gives an int32 array, a list of strings a list of lists of int. Inside
@@ -55,22 +55,23 @@ class GPT3Tokenizer(Tokenizer):
         split_special_tokens: bool. Whether special tokens in a text are
             ordinary text. Defaults to `False`.
         dtype: string. `"int32"` or `"int64"`. Defaults to `"int32"`.
-        special_tokens: list of str. Tokens that are cut out of a text before
-            its words are split, besides the next three. Defaults to `()`.
+        special_tokens: list of strings. Tokens that are cut out of a text
+            before its words are split, besides the next three. Defaults to
+            `()`.
         start_token: string. Stands before texts where a preprocessor has
             `add_start_token`. Defaults to `"<|endoftext|>"`.
         end_token: string. Ends documents and answers. Defaults to
             `"<|endoftext|>"`.
         pad_token: string. Fills rows up. Defaults to `"<|endoftext|>"`.
-        **kwargs: See `keras_hub.tokenizers.Tokenizer`.
+        **kwargs: Keyword arguments of `keras_hub.tokenizers.Tokenizer`.
 
     Call arguments:
         inputs: string, list of strings, or array or tensor of strings `()` or
             `(batch,)`.
 
     Raises:
-        ValueError: The vocabulary and the merges do not fit together, or lack
-            a special token.
+        ValueError: If the vocabulary and the merges do not fit together, or
+            lack a special token.
 
     Example:
 
@@ -127,13 +128,14 @@ class GPT3Tokenizer(Tokenizer):
             preset: string. A shipped name, a folder that `save_to_preset`
                 wrote or one in Hugging Face's layout, or a handle such as
                 `"hf://org/name"`.
-            **kwargs: See the constructor.
+            **kwargs: Arguments of `GPT3Tokenizer` that differ from the
+                preset's.
 
         Returns:
             A `GPT3Tokenizer`.
 
         Raises:
-            ValueError: There is no such preset, or it has no tokenizer, or
+            ValueError: If there is no such preset, or it has no tokenizer, or
                 one that does not split texts as GPT-2's.
         """
         preset = resolve_preset(preset, load_weights=False)
@@ -151,8 +153,8 @@ class GPT3Tokenizer(Tokenizer):
         """Build the tokenizer that the files of a checkpoint describe.
 
         Args:
-            files: `TokenizerFiles`, as `read_tokenizer` gives them.
-            **kwargs: See the constructor.
+            files: `TokenizerFiles`. What `read_tokenizer` returned.
+            **kwargs: Arguments of `GPT3Tokenizer` that differ from the files'.
 
         Returns:
             A `GPT3Tokenizer`.
@@ -180,7 +182,17 @@ class GPT3Tokenizer(Tokenizer):
     # === Vocabulary ===
 
     def set_vocabulary_and_merges(self, vocabulary, merges):
-        """Set both from data or from paths; `None` for both clears them."""
+        """Set both from data or from paths; `None` for both clears them.
+
+        Args:
+            vocabulary: dict, or path. Token -> id with tokens in GPT-2's byte
+                alphabet, or such a JSON file.
+            merges: list of strings, or path. Merge rules, the earliest first,
+                or a file with one a line.
+
+        Raises:
+            ValueError: If only one is given, or they do not fit together.
+        """
         if (vocabulary is None) != (merges is None):
             missing = "vocabulary" if vocabulary is None else "merges"
             raise ValueError(
@@ -231,26 +243,63 @@ class GPT3Tokenizer(Tokenizer):
         return [self.token_to_id(token) for token in self._special_tokens]
 
     def get_vocabulary(self):
-        """List the tokens, in the order of their ids."""
+        """List the tokens, in the order of their ids.
+
+        Returns:
+            A list of strings in GPT-2's byte alphabet.
+        """
         vocabulary = self.encoding.vocabulary
         return sorted(vocabulary, key=vocabulary.__getitem__)
 
     def vocabulary_size(self):
-        """Count the ids."""
+        """Count the ids.
+
+        Returns:
+            An int.
+        """
         return self.encoding.vocabulary_size
 
     def id_to_token(self, id):
-        """Look up the token of an id, spelled in GPT-2's byte alphabet."""
+        """Look up the token of an id.
+
+        Args:
+            id: int. The id.
+
+        Returns:
+            A string in GPT-2's byte alphabet.
+
+        Raises:
+            ValueError: If the id is outside the vocabulary.
+        """
         return self.encoding.id_to_token(id)
 
     def token_to_id(self, token):
-        """Look up the id of a token, spelled in GPT-2's byte alphabet."""
+        """Look up the id of a token.
+
+        Args:
+            token: string. The token, in GPT-2's byte alphabet.
+
+        Returns:
+            An int.
+
+        Raises:
+            ValueError: If the vocabulary has no such token.
+        """
         return self.encoding.token_to_id(token)
 
     # === Tokenization ===
 
     def tokenize(self, inputs):
-        """Turn strings into token ids. See the class for the forms."""
+        """Turn strings into token ids.
+
+        Args:
+            inputs: string, list of strings, or array or tensor of strings `()`
+                or `(batch,)`.
+
+        Returns:
+            An integer array `(length,)` for a string, a list of lists of int
+            for several; in a graph a tensor or a `tf.RaggedTensor`.
+        """
         encode = functools.partial(
             self.encoding.encode_batch,
             split_special_tokens=self.split_special_tokens,
@@ -283,8 +332,8 @@ class GPT3Tokenizer(Tokenizer):
 
         Args:
             text: string.
-            split_special_tokens: bool or None. See `encode_batch`. Defaults to
-                `None`, as constructed.
+            split_special_tokens: bool or None. Whether special tokens in the
+                text are plain text. Defaults to `None`, as constructed.
 
         Returns:
             An integer array `(length,)`. Not to be written to.
@@ -299,14 +348,15 @@ class GPT3Tokenizer(Tokenizer):
         """Turn token ids into strings.
 
         Args:
-            inputs: int, list of int, list of such lists, integer array or
-                tensor `(length,)` or `(batch, length)`, or ragged tensor.
+            inputs: int, list of ints, list of such lists, array or tensor. Ids,
+                of shape `(length,)` or `(batch, length)`, or ragged.
 
         Returns:
-            A str, or a list of strings for a batch; a string tensor in a graph.
+            A string, or a list of strings for a batch; a string tensor in a
+            graph.
 
         Raises:
-            ValueError: An id is outside the vocabulary.
+            ValueError: If an id is outside the vocabulary.
         """
         if in_graph():
             return decode_in_graph(self.encoding.decode, inputs)
@@ -329,7 +379,11 @@ class GPT3Tokenizer(Tokenizer):
     # === Files ===
 
     def save_assets(self, dir_path):
-        """Write `vocabulary.json` and `merges.txt` into a folder."""
+        """Write `vocabulary.json` and `merges.txt` into a folder.
+
+        Args:
+            dir_path: string or path. The folder, which exists.
+        """
         path = os.path.join(dir_path, VOCABULARY_FILE)
         with open(path, "w", encoding="utf-8") as file:
             json.dump(self.encoding.vocabulary, file)
@@ -342,7 +396,14 @@ class GPT3Tokenizer(Tokenizer):
             file.write(f"{version} rules: {len(self.encoding.merges)}\n{rules}")
 
     def load_preset_assets(self, preset):
-        """Read both files of a preset."""
+        """Read both files of a preset.
+
+        Args:
+            preset: string. A folder that `save_to_preset` wrote, or a handle.
+
+        Raises:
+            FileNotFoundError: If the preset lacks one of them.
+        """
         try:
             super().load_preset_assets(preset)
         except FileNotFoundError as error:
@@ -355,7 +416,14 @@ class GPT3Tokenizer(Tokenizer):
             ) from error
 
     def load_assets(self, dir_path):
-        """Read both from a folder, where neither must be cut short."""
+        """Read both from a folder, where neither must be cut short.
+
+        Args:
+            dir_path: string or path. The folder.
+
+        Raises:
+            ValueError: If a file is damaged, or ends too early.
+        """
         merges = os.path.join(dir_path, MERGES_FILE)
         self.set_vocabulary_and_merges(
             os.path.join(dir_path, VOCABULARY_FILE), merges

@@ -15,7 +15,7 @@ _CUBIC = 0.044715
 
 
 def gelu_approximate(x):
-    """The Gaussian error linear unit as GPT-2 and GPT-3 compute it.
+    """Compute the Gaussian error linear unit as GPT-2 and GPT-3 do.
 
     `0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`, equation 2 of
     Hendrycks and Gimpel 2016. Computed in float32, as one compiled operation

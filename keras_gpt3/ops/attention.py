@@ -17,7 +17,7 @@ from keras_gpt3.ops.op_compilation import sees_whole
 
 
 def causal_attention(query, key, value, scale=None, padding_mask=None):
-    """Attention in which a query sees itself and everything before it.
+    """Attend from each query to itself and everything before it.
 
     The dense layers of GPT-3 (section 2.1 of Brown et al. 2020). Key `j` is
     visible to query `i` iff `j <= i` and `padding_mask[j]`. The softmax is
@@ -43,8 +43,8 @@ def causal_attention(query, key, value, scale=None, padding_mask=None):
         value: tensor of the shape of `query`.
         scale: float. Factor on the scores. Defaults to
             `1 / sqrt(head_dim)`.
-        padding_mask: Optional. Bool tensor of shape `(batch, length)`, True
-            where the key is visible. Defaults to `None`, all visible.
+        padding_mask: bool tensor of shape `(batch, length)`. True where the
+            key is visible. Defaults to `None`, all visible.
 
     Returns:
         A tensor of the shape and dtype of `query`.
@@ -66,7 +66,7 @@ def causal_attention(query, key, value, scale=None, padding_mask=None):
 
 
 def banded_attention(query, key, value, window, scale=None, padding_mask=None):
-    """Attention in which a query sees the last `window` keys, itself included.
+    """Attend from each query to the last `window` keys, itself included.
 
     The locally banded layers of GPT-3 (section 2.1 of Brown et al. 2020, "as
     in the Sparse Transformer"). Key `j` is visible to query `i` iff
@@ -86,8 +86,8 @@ def banded_attention(query, key, value, window, scale=None, padding_mask=None):
             least 1. A window of `length` or more is dense causal attention.
         scale: float. Factor on the scores. Defaults to
             `1 / sqrt(head_dim)`.
-        padding_mask: Optional. Bool tensor of shape `(batch, length)`, True
-            where the key is visible. Defaults to `None`, all visible.
+        padding_mask: bool tensor of shape `(batch, length)`. True where the
+            key is visible. Defaults to `None`, all visible.
 
     Returns:
         A tensor of the shape and dtype of `query`.

@@ -115,7 +115,7 @@ def by_head(x):
 
 
 def masked_softmax(scores, visible):
-    """Softmax over the last axis among visible entries, in float32.
+    """Compute the softmax over the last axis among visible entries.
 
     A row without a visible entry gives zeros, not the uniform weights that an
     additive mask would give.

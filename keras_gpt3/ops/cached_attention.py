@@ -14,7 +14,7 @@ from keras_gpt3.ops.key_value_cache import write_ring
 def cached_attention(
     query, key, value, start_index, key_positions, window=None, scale=None
 ):
-    """Causal attention of consecutive queries over cached positions.
+    """Attend from consecutive queries to cached positions, causally.
 
     Query `i` stands at position `start_index + i` and sees the keys whose
     positions `p` are at least 0 with `0 <= start_index + i - p < window`.

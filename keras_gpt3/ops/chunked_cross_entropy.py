@@ -22,7 +22,7 @@ _TILE = 64
 
 
 def chunked_cross_entropy(hidden_states, embeddings, labels, weights=None):
-    """Summed cross-entropy of tokens under a head tied to the embeddings.
+    """Sum the cross-entropy of tokens under a head tied to the embeddings.
 
     Equal to `token_cross_entropy` of `hidden_states @ transpose(embeddings)`,
     weighted and summed, but the logits of all tokens never exist at once: the
@@ -32,8 +32,8 @@ def chunked_cross_entropy(hidden_states, embeddings, labels, weights=None):
         hidden_states: tensor of shape `(batch, length, hidden_dim)`.
         embeddings: tensor of shape `(vocabulary_size, hidden_dim)`.
         labels: int tensor of shape `(batch, length)`.
-        weights: Optional. Tensor of shape `(batch, length)`, such as 0 for
-            padding and prompts. Defaults to `None`, all 1.
+        weights: float tensor of shape `(batch, length)`. Such as 0 for padding
+            and prompts. Defaults to `None`, all 1.
 
     Returns:
         A pair of float32 scalars: the sum over tokens of the weighted losses,

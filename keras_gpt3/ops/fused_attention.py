@@ -37,9 +37,10 @@ def set_fused_attention(choice):
     which is not one of a strategy's replicas.
 
     Args:
-        choice: `"auto"`, the kernels where they can be had; `False`, never;
-            `True`, an error where XLA compiles a whole program for which they
-            cannot be had. What TensorFlow runs op by op never has them.
+        choice: string or bool. `"auto"`, the kernels where they can be had;
+            `False`, never; `True`, an error where XLA compiles a whole program
+            for which they cannot be had. What TensorFlow runs op by op never
+            has them.
 
     Raises:
         ValueError: If the choice is none of these.

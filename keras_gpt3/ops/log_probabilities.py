@@ -10,7 +10,7 @@ from keras_gpt3.ops.token_chunks import map_chunks
 
 
 def token_log_probabilities(hidden_states, table, token_ids, top_n=0):
-    """Log-probabilities of tokens under a head tied to the embeddings.
+    """Compute log-probabilities of tokens under a head tied to the embeddings.
 
     Equal to what `log_softmax(hidden_states @ transpose(table))` holds at the
     tokens, but the logits exist for a chunk of positions at a time. The product
@@ -18,8 +18,8 @@ def token_log_probabilities(hidden_states, table, token_ids, top_n=0):
     softmax in float32.
 
     Args:
-        hidden_states: tensor of shape `(batch, length, hidden_dim)`, of which
-            each one predicts the token at its place in `token_ids`.
+        hidden_states: tensor of shape `(batch, length, hidden_dim)`. Each one
+            predicts the token at its place in `token_ids`.
         table: tensor of shape `(vocabulary_size, hidden_dim)`.
         token_ids: int tensor of shape `(batch, length)`.
         top_n: int. Number of the most likely ids to give for each position.
@@ -101,7 +101,7 @@ def _chunk_scores(logits, token_ids, top_n):
 
 
 def token_cross_entropy(labels, logits):
-    """Negative log-likelihood of each label, in float32 and in nats.
+    """Compute each label's negative log-likelihood, float32 and in nats.
 
     Args:
         labels: int tensor of shape `(batch, length)`.

@@ -37,6 +37,9 @@ def op_compilation(enabled):
     Args:
         enabled: bool. Whether operations called inside are compiled.
 
+    Returns:
+        A context manager.
+
     Example:
 
     ```python

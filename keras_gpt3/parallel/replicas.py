@@ -10,7 +10,7 @@ from keras_gpt3.echoed_value import echoed
 
 
 def mirrored_strategy(num_replicas=None, *, cpu_replicas=None):
-    """A `MirroredStrategy` over the GPUs, or over logical CPU devices.
+    """Make a `MirroredStrategy` over the GPUs, or over logical CPU devices.
 
     Without a GPU, the CPU is split into logical devices, which must happen
     before TensorFlow first uses it. Replicas on CPUs exchange through one

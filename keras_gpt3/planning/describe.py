@@ -160,11 +160,14 @@ class ModelDescription(PrintedTables):
         name: string. The name of the preset, folder or model.
         config: dict. The arguments of `GPT3Backbone`.
         parameters: dict. From part to number of parameters.
-        summary: string or None. One sentence on the preset.
-        printed: dict or None. The preset's row of Table 2.1, as printed.
-        resolution: string or None. Why `config` deviates from `printed`.
-        recipe: dict or None. Batch in tokens, learning rate, total tokens.
-        table_d1: dict or None. The preset's column of Table D.1.
+        summary: string. One sentence on the preset. Defaults to `None`.
+        printed: dict. The preset's row of Table 2.1, as printed. Defaults to
+            `None`.
+        resolution: string. Why `config` deviates from `printed`. Defaults to
+            `None`.
+        recipe: dict. Batch in tokens, learning rate, total tokens. Defaults to
+            `None`.
+        table_d1: dict. The preset's column of Table D.1. Defaults to `None`.
 
     Example:
 
@@ -197,11 +200,12 @@ class ModelDescription(PrintedTables):
         """Compute the bytes of the variables.
 
         Args:
-            dtype: string. As in `estimate_memory`. Defaults to `"float32"`.
-            optimizer: string or None. The same. Defaults to `"adamw"`.
+            dtype: string. A Keras dtype policy. Defaults to `"float32"`.
+            optimizer: string. `"adamw"`, `"adam"` or `"sgd"`; `None` for
+                weights alone. Defaults to `"adamw"`.
 
         Returns:
-            A dict as of `estimate_memory`.
+            A dict from part to int bytes, what `estimate_memory` returns.
         """
         return estimate_memory(self.num_parameters, dtype, optimizer)
 
@@ -209,14 +213,16 @@ class ModelDescription(PrintedTables):
         """Compute the bytes that a training step takes, activations included.
 
         Args:
-            dtype: string. As in `estimate_training_memory`. Defaults to
-                `"float32"`.
-            optimizer: string. The same. Defaults to `"adamw"`.
-            **options: Its other arguments, such as `batch_size`; without an
-                `accelerator` it is the memory of a CPU.
+            dtype: string. A Keras dtype policy. Defaults to `"float32"`.
+            optimizer: string. `"adamw"`, `"adam"` or `"sgd"`. Defaults to
+                `"adamw"`.
+            **options: Other arguments of `estimate_training_memory`, such as
+                `batch_size`; without an `accelerator` it is the memory of a
+                CPU.
 
         Returns:
-            A dict as of `estimate_training_memory`.
+            A dict from part to int bytes, what `estimate_training_memory`
+            returns.
         """
         return estimate_training_memory(
             self.config, dtype=dtype, optimizer=optimizer, **options
@@ -226,9 +232,10 @@ class ModelDescription(PrintedTables):
         """Compute the bytes of the cache for generation.
 
         Args:
-            dtype: string. As in `cache_bytes`. Defaults to `"float32"`.
-            batch_size: int. The same. Defaults to `1`.
-            length: int. The same. Defaults to `None`, the whole context.
+            dtype: string. A Keras dtype policy. Defaults to `"float32"`.
+            batch_size: int. Rows of the cache. Defaults to `1`.
+            length: int. Positions of a row. Defaults to `None`, the whole
+                context.
 
         Returns:
             An int, bytes.

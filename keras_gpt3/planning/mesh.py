@@ -8,7 +8,7 @@ from keras_gpt3.echoed_value import echoed
 
 
 class Mesh(NamedTuple):
-    """Devices along three axes.
+    """A mesh of devices along three axes.
 
     `data` replicas each take a part of the batch. Within a replica either
     `model` devices share each layer (Keras' JAX backend), or `stages` of

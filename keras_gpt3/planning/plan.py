@@ -32,7 +32,7 @@ _PAPER_TOKENS = 300_000_000_000
 
 @dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
 class Plan(PrintedTables, MeshChoice):
-    """How to train a model on some devices; what `plan` returns.
+    """A way to train a model on some devices; what `plan` returns.
 
     Printing it shows a table of at most 80 columns and the code to use.
 
@@ -57,18 +57,18 @@ class Plan(PrintedTables, MeshChoice):
         mesh: `Mesh`. Replicas, devices that share each layer, stages.
         backend: string. The Keras backend that runs it.
         shard_optimizer: bool. The argument of `GPT3Backbone.get_layout_map`.
-        shard_weights: bool. The same.
+        shard_weights: bool. The argument of `GPT3Backbone.get_layout_map`.
         bubble: float. The share of a step in which a stage waits.
         communication: dict. What a device sends in a step, in bytes; see
             `communication_bytes`.
-        step_seconds: float. What a step takes; see `step_seconds`.
+        step_seconds: float. What a step takes.
         total_tokens: int. Tokens of the run: those of the preset's recipe, or
             300 billion.
         days: float. What the run takes.
         petaflop_days: float. The FLOPs that the model needs for the run, in
             petaflop/s-days.
-        table_d1: float or None. The same as Table D.1 prints it: 6 FLOPs for
-            each parameter and token, attention left out.
+        table_d1: float or None. `petaflop_days` as Table D.1 prints it: 6
+            FLOPs for each parameter and token, attention left out.
         sustained_flops: float. FLOP/s that a device is taken to keep up.
         links: `Links`. What is assumed of the links.
 
@@ -140,7 +140,9 @@ def plan(
     `communication_bytes` and `step_seconds` for what is counted.
 
     Args:
-        preset: string, `pathlib.Path`, dict or model. As in `describe`.
+        preset: string, `pathlib.Path`, dict or model. A shipped preset, a
+            folder written by `save_to_preset` or in Hugging Face's layout, the
+            arguments of `GPT3Backbone`, or a `GPT3` or `GPT3Backbone`.
         memory: string or int. The memory of one device, such as `"80GB"` or
             bytes, which is then an accelerator. Defaults to `None`, what is
             available here, on a GPU or else a CPU.

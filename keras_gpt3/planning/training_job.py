@@ -22,8 +22,8 @@ class Links:
         node_devices: int. Devices of a machine. Defaults to `8`.
         node_bandwidth: float. Bytes a second that a device sends to others of
             its machine. Defaults to `300e9`.
-        network_bandwidth: float. The same to devices of other machines.
-            Defaults to `25e9`.
+        network_bandwidth: float. Bytes a second that it sends to devices of
+            other machines. Defaults to `25e9`.
         overlap: float. The share of the time of the products, during which the
             data axis may communicate at no cost. What goes over the model
             axis or between stages is waited for. Defaults to `0.5`.
@@ -62,10 +62,15 @@ class Links:
             )
 
     def bandwidth(self, span, devices):
-        """Bytes a second of the slowest link along an axis of a mesh.
+        """Return the speed of the slowest link along an axis of a mesh.
 
-        The devices that communicate lie among `span` consecutive ones, of all
-        `devices` of the mesh.
+        Args:
+            span: int. Consecutive devices among which those that communicate
+                lie.
+            devices: int. All devices of the mesh.
+
+        Returns:
+            A float, bytes a second.
         """
         aligned = self.node_devices % span == 0
         if aligned or devices <= self.node_devices:
@@ -178,7 +183,9 @@ def recomputation_share(config, rematerialization, length=None):
 
     Args:
         config: dict. The arguments of `GPT3Backbone`.
-        rematerialization: string or int. As in `GPT3.compile`.
+        rematerialization: string or int. Blocks that run forward again in the
+            backward pass: `"none"`, `"block"` for all, or `k` for every
+            `k`-th.
         length: int. Tokens in a sequence. Defaults to `None`, the config's
             `max_sequence_length`.
 

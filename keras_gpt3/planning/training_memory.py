@@ -44,10 +44,11 @@ def estimate_training_memory(
         batch_size: int. Rows of one replica. Defaults to `1`.
         length: int. Tokens in a row. Defaults to `None`, the config's
             `max_sequence_length`.
-        micro_batch_size: int. As in `GPT3.compile`. Defaults to `None`, all
-            rows at once.
-        rematerialization: string or int. As in `GPT3.compile`. Defaults to
-            `"none"`.
+        micro_batch_size: int. Rows whose gradients a replica computes at a
+            time. Defaults to `None`, all rows at once.
+        rematerialization: string or int. Which blocks run forward again in the
+            backward pass: `"none"`, `"block"` for all, or `k` for every
+            `k`-th. Defaults to `"none"`.
         accelerator: string. `"jax"` or `"tensorflow"`, the Keras backend that
             runs the step on a GPU, where XLA compiles it as a whole. Defaults
             to `None`, TensorFlow operation by operation on a CPU.
@@ -122,17 +123,22 @@ def estimate_sharded_memory(
 
     Args:
         config: dict. The arguments of `GPT3Backbone`.
-        mesh: sequence of three ints: data, model and stages.
-        dtype: string. As in `estimate_training_memory`, as are all up to
-            `shard_optimizer`, with the same defaults.
-        optimizer: string.
-        batch_size: int.
-        length: int.
-        micro_batch_size: int.
-        rematerialization: string or int.
-        shard_optimizer: bool. As in `GPT3Backbone.get_layout_map`. Defaults to
-            `False`.
-        shard_weights: bool. The same. Defaults to `False`.
+        mesh: sequence of three ints. Sizes of the axes data, model and stages.
+        dtype: string. A Keras dtype policy. Defaults to `"float32"`.
+        optimizer: string. `"adamw"`, `"adam"` or `"sgd"` (without momentum).
+            Defaults to `"adamw"`.
+        batch_size: int. Rows of one replica. Defaults to `1`.
+        length: int. Tokens in a row. Defaults to `None`, the config's
+            `max_sequence_length`.
+        micro_batch_size: int. Rows whose gradients a replica computes at a
+            time. Defaults to `None`, all rows at once.
+        rematerialization: string or int. Which blocks run forward again in the
+            backward pass: `"none"`, `"block"` for all, or `k` for every
+            `k`-th. Defaults to `"none"`.
+        shard_optimizer: bool. Whether the data axis shares the optimizer's
+            slots. Defaults to `False`.
+        shard_weights: bool. Whether it shares weights, gradients and slots.
+            Defaults to `False`.
 
     Returns:
         A dict from part to int bytes: `weights` and `optimizer`, which are

@@ -24,7 +24,7 @@ _MIN_THREADED_CHARACTERS = 50_000
 
 
 class BytePairEncoding:
-    """Turns text into token ids and back, exactly as GPT-2 does.
+    """GPT-2's encoding: text to exactly its token ids, and back.
 
     GPT-3 keeps GPT-2's "reversible tokenization" (section 2.1). Text is split
     into words, and in each word the pair of neighbours whose merge rule comes
@@ -35,19 +35,19 @@ class BytePairEncoding:
             alphabet (a space is "Ġ"), or such a JSON file (`encoder.json`).
         merges: list of strings, or path. Rules "left right", the earliest
             first, or a file with one rule a line (`vocab.bpe`).
-        special_tokens: tuple of str. Tokens of `vocabulary` that are cut out
-            of a text before its words are split, the first from the left and
-            of two that begin at one place the longer. Defaults to
+        special_tokens: tuple of strings. Tokens of `vocabulary` that are cut
+            out of a text before its words are split, the first from the left
+            and of two that begin at one place the longer. Defaults to
             `("<|endoftext|>",)`.
 
     Attributes:
         vocabulary: dict. Token -> id. Not to be changed.
         merges: list of strings. The rules, without a version line.
-        special_tokens: tuple of str.
+        special_tokens: tuple of strings.
         vocabulary_size: int. One more than the largest id.
 
     Raises:
-        ValueError: The vocabulary and the merges do not fit together.
+        ValueError: If the vocabulary and the merges do not fit together.
 
     Example:
 
@@ -89,7 +89,7 @@ class BytePairEncoding:
             A list of int.
 
         Raises:
-            ValueError: `text` is not a string, or holds a lone surrogate.
+            ValueError: If `text` is not a string, or holds a lone surrogate.
         """
         parts, special = self._parts(text, split_special_tokens)
         ids = self._encode(parts[0], special)
@@ -105,13 +105,14 @@ class BytePairEncoding:
 
         Args:
             text: string.
-            split_special_tokens: bool. See `encode`. Defaults to `False`.
+            split_special_tokens: bool. Whether special tokens in a text are
+                ordinary text. Defaults to `False`.
 
         Returns:
             An integer array `(length,)`. Not to be written to.
 
         Raises:
-            ValueError: As `encode`.
+            ValueError: If `text` is not a string, or holds a lone surrogate.
         """
         parts, special = self._parts(text, split_special_tokens)
         arrays = [self._encode_to_numpy(part, special) for part in parts]
@@ -160,15 +161,18 @@ class BytePairEncoding:
 
         Args:
             texts: list of strings.
-            split_special_tokens: bool. See `encode`. Defaults to `False`.
-            num_threads: int. Defaults to the number of processors, or 1 where
-                the texts are too short to gain.
+            split_special_tokens: bool. Whether special tokens in a text are
+                ordinary text. Defaults to `False`.
+            num_threads: int. Threads that encode. Defaults to `None`: the
+                number of processors, or 1 where the texts are too short to
+                gain.
 
         Returns:
             A list with a list of int for each text, in the texts' order.
 
         Raises:
-            ValueError: As `encode`.
+            ValueError: If a text is not a string, or holds a lone
+                surrogate.
         """
         encode = functools.partial(
             self.encode, split_special_tokens=split_special_tokens
@@ -214,15 +218,25 @@ class BytePairEncoding:
                 Defaults to `"replace"`.
 
         Returns:
-            A str.
+            A string.
 
         Raises:
-            ValueError: An id is outside the vocabulary.
+            ValueError: If an id is outside the vocabulary.
         """
         return self.decode_bytes(ids).decode("utf-8", errors)
 
     def token_to_id(self, token):
-        """Look up the id of a token, spelled in the byte alphabet."""
+        """Look up the id of a token.
+
+        Args:
+            token: string. The token, in GPT-2's byte alphabet.
+
+        Returns:
+            An int.
+
+        Raises:
+            ValueError: If the vocabulary has no such token.
+        """
         if token not in self.vocabulary:
             raise ValueError(
                 "token must be in the vocabulary. Received: "
@@ -232,7 +246,17 @@ class BytePairEncoding:
         return self.vocabulary[token]
 
     def id_to_token(self, id):
-        """Look up the token of an id, spelled in the byte alphabet."""
+        """Look up the token of an id.
+
+        Args:
+            id: int. The id.
+
+        Returns:
+            A string in GPT-2's byte alphabet.
+
+        Raises:
+            ValueError: If the id is outside the vocabulary.
+        """
         if id not in self._id_to_token:
             raise self._unknown_id(id)
         return self._id_to_token[id]

@@ -1,4 +1,8 @@
-"""The paper's training recipe, the step of `GPT3.fit`, and pretraining runs."""
+"""The paper's training recipe, the step of `GPT3.fit`, and pretraining runs.
+
+Read `recipe` (Appendix B), `step` (loss, gradients, update; `jax` under JAX),
+then `run` (a pretraining run) with `checkpoints`; `finetuning` trains on pairs.
+"""
 
 import typing
 

@@ -1,5 +1,6 @@
 import json
 import pathlib
+import re
 
 import pytest
 from huggingface_hub import constants
@@ -91,14 +92,22 @@ def test_weights_can_be_left_where_they_are(hub):
 )
 def test_a_repository_without_weights_is_an_error(hub, files, looked_for):
     with pytest.raises(
-        ValueError, match=f"must hold weights: {looked_for}. Received: preset='"
+        ValueError,
+        match=f"^The repository must hold weights: {looked_for}. Received: "
+        "preset='hf://org/name' with none of them. Pass load_weights=False for "
+        "new ones.$",
     ):
         fetched(hub, files)
 
 
 def test_a_shard_that_the_repository_lacks_is_named(hub):
     shards = {"model.safetensors.index.json": index("1.st")}
-    with pytest.raises(ValueError, match=r"index\.json with '1.st', which"):
+    message = (
+        "Every shard that an index names must be there. Received: "
+        "model.safetensors.index.json with '1.st', which "
+        "preset='hf://org/name' lacks. Tell its owner."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         fetched(hub, CHECKPOINT | shards)
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -60,9 +61,12 @@ def test_a_shard_elsewhere_is_refused(tmp_path, read, file):
 
 
 def test_a_shard_that_is_absent_is_named(tmp_path):
-    with pytest.raises(
-        ValueError, match="Every shard .* Received: .*'2.safetensors', which"
-    ):
+    message = (
+        "Every shard that an index names must be there. Received: "
+        "model.safetensors.index.json with '2.safetensors', which "
+        f"{tmp_path} lacks. Download all shards."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         read_index(write_index(tmp_path, {"a": "2.safetensors"}))
 
 
@@ -99,14 +103,20 @@ def test_shards_that_hold_what_the_index_says_pass(tmp_path):
 
 
 def test_a_tensor_that_its_shard_lacks_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match="Received: index.json with b in 2, "):
+    message = (
+        "A shard must hold the tensors that its index names. Received: "
+        "index.json with b in 2, which lacks it. Download both again."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         check_shards(INDEX, {"1": ["a"], "2": []}, tmp_path / "index.json")
 
 
 def test_a_tensor_in_two_shards_is_an_error(tmp_path):
-    with pytest.raises(
-        ValueError, match="Received: a in 2, where index.json has 1. Download"
-    ):
+    message = (
+        "A tensor must be in one shard, the one that the index names. "
+        "Received: a in 2, where index.json has 1. Download the files again."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         check_shards(
             INDEX, {"1": ["a"], "2": ["b", "a"]}, tmp_path / "index.json"
         )

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import pathlib
+import re
 import threading
 
 import pytest
@@ -225,7 +226,13 @@ def test_a_stage_that_cannot_run_raises(raw, tmp_path):
     with pytest.raises(FileNotFoundError, match="a stage that is done. Rec"):
         finish_corpus(config)
     plain = dataclasses.replace(config, decontaminate=DecontaminateSection())
-    with pytest.raises(ValueError, match="Received: stage='decontaminate' w"):
+    message = (
+        "A stage must be one that has something to do. Received: "
+        "stage='decontaminate' with this config. Use one of read, filter, "
+        "dedup, shard, or see the config's filter, quality_filter and "
+        "decontaminate."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         build_stage("decontaminate", plain, ONE)
 
 
@@ -280,15 +287,23 @@ def test_a_stage_that_has_nothing_to_do_is_left_out():
 
 
 def test_a_filter_without_a_classifier_raises():
-    with pytest.raises(
-        ValueError, match="classifier=None for a. Train .*sources.a.quality"
-    ):
+    message = (
+        "A source with quality_filter must have a classifier. Received: "
+        "filter.classifier=None for a. Train one with keras-gpt3 corpus "
+        "train-filter, or set sources.a.quality_filter=false."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         needed_stages(config(is_filtered=True))
 
 
 def test_a_classifier_with_nothing_to_filter_raises():
     section = FilterSection(classifier="classifier")
-    with pytest.raises(ValueError, match="classifier='classifier', and no so"):
+    message = (
+        "A classifier must have a source to filter. Received: "
+        "filter.classifier='classifier', and no source with quality_filter. "
+        "Set sources.NAME.quality_filter=true, or leave the classifier out."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         needed_stages(config(filter=section))
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 import types
 
 import pytest
@@ -35,6 +36,19 @@ def test_shards_without_a_tokenizer_raise(tmp_path, tokenizer):
 def test_a_path_that_names_nothing_raises(tmp_path):
     with pytest.raises(FileNotFoundError, match="must be a file or a folder"):
         CorpusTexts([tmp_path / "absent"])
+
+
+def test_shards_of_another_tokenizer_raise(tmp_path, tokenizer):
+    shards = write_token_shards(["one"], tmp_path, tokenizer)
+    other = types.SimpleNamespace(vocabulary_size=lambda: 7)
+    message = (
+        "Token shards must be decoded by the tokenizer that wrote them. "
+        "Received: vocabulary_size=7, for shards of "
+        f"{shards.vocabulary_size} in folder='{tmp_path}'. Pass the tokenizer "
+        "of the model that was trained on them."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        CorpusTexts([tmp_path], other)
 
 
 # === Decoded documents ===

@@ -107,11 +107,16 @@ def test_a_broken_version_hides_no_sound_one_below(loader, tmp_path):
     assert loader.load_newer(1) == 2
 
 
-def test_a_version_is_loaded_once_all_its_files_are_there(loader, tmp_path):
+def test_a_version_is_loaded_once_all_its_files_are_there(
+    loader, tmp_path, caplog
+):
     write_version(tmp_path / "2")
     (tmp_path / "2" / "saved_model.pb").write_bytes(b"sou")
     for _ in range(3):
         assert loader.load_newer(1) is None
+    assert [record.getMessage() for record in caplog.records] == [
+        "Version 2 could not be loaded: its files are not whole yet"
+    ]
     write_version(tmp_path / "2")
     assert loader.load_newer(1) == 2
 

@@ -15,7 +15,7 @@ _PROCESSES, _THIS_PROCESS = "multi_processing", "in_memory"
 
 
 def beam_options(workers=None, runner=None, extra=()):
-    """Options that run a pipeline on this machine, or by another runner.
+    """Make options that run a pipeline on this machine, or by another runner.
 
     Args:
         workers: int. Processes on this machine; with 1 all runs in this one.

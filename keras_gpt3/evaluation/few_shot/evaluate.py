@@ -47,15 +47,15 @@ def evaluate(
 
     Args:
         model: `GPT3` with a preprocessor.
-        tasks: string with commas, or list, of names of tasks and groups, paths
-            of YAML files, and `Task`s.
+        tasks: string with commas, or list. Names of tasks and groups, paths of
+            YAML files, and `Task`s.
         shots: int or sequence of ints. K. Defaults to `None`, each task's own
             of Table H.1.
         seed: int. Of the demonstrations, and of generated tasks. Defaults to
             `0`.
         data: path. A folder of local records, `FOLDER/TASK/train.jsonl` and
             `test.jsonl`. Defaults to `None`: Hugging Face's hub.
-        records: dict from a task's name to a dict of `"train"` and `"test"`,
+        records: dict. From a task's name to a dict of `"train"` and `"test"`,
             lists of records, in place of files. Defaults to `None`.
         limit: int. Evaluate only so many examples of each task, the first;
             with a cache a later run resumes with the others. Defaults to

@@ -14,10 +14,10 @@ class TaskResult:
         model: string. The name, or a path, of the model.
         shots: int. Demonstrations in each prompt, as requested.
         seed: int. What chose them.
-        metric: string.
+        metric: string. Its name.
         value: float. From 0 to 1, or to 100 for BLEU.
         standard_error: float, in the unit of `value`.
-        interval: pair of floats. The 95% interval, as `task_metric` says.
+        interval: pair of floats. The 95% interval.
         num_examples: int. Examples that were judged.
         mean_shots: float. Demonstrations that fitted, in the mean.
         num_parameters: int. Of the model. Defaults to `None`.

@@ -1,1 +1,4 @@
-"""What answers are measured by, with intervals."""
+"""What answers are measured by, with intervals.
+
+Read `text_score` (one answer), `task_metrics` (a task), then `uncertainty`.
+"""

@@ -1,1 +1,4 @@
-"""Figure 3.1: loss against compute, fitted over runs."""
+"""Figure 3.1: loss against compute, fitted over runs.
+
+Read `scaling_runs`, `scaling_fit`, then `scaling_report`.
+"""

@@ -25,48 +25,54 @@ METRICS = (
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """How records become prompts, and answers a metric.
+    """A task: how records become prompts, and answers a metric.
 
     Texts are Jinja templates over the fields of a record, as in
     lm-evaluation-harness: `"Question: {{ question }}\\nAnswer:"`. A template of
     a list or a number gives that list or number.
 
     Args:
-        name: string, such as `"arc_challenge"`.
+        name: string. Such as `"arc_challenge"`.
         title: string. The name that people know.
         paper: string. Where the paper has it: section, table, figure. Given by
             name alone. Defaults to `""`, nowhere.
-        fields: dict from the name of a field that each record must have to its
-            kind: `"string"`, `"integer"`, `"boolean"`, `"list"`, `"object"`;
-            `"optional string"` and so on may be null or missing.
+        fields: dict. From the name of a field that each record must have to
+            its kind: `"string"`, `"integer"`, `"boolean"`, `"list"`,
+            `"object"`; `"optional string"` and so on may be null or missing.
         context: string. Template of what stands before the answer.
         target: string. Template of the right answer, its space in front
             included; with choices, that of the right choice. A template of a
             list gives several accepted answers. With choices it may be empty:
             the right choice is the answer.
-        choices: string. Template of the list of choices, or `None`.
-        label: string. Template of the right choice's number, or `None`.
+        choices: string. Template of the list of choices. Defaults to `None`.
+        label: string. Template of the right choice's number. Defaults to
+            `None`.
         scoring: string. One of `SCORINGS`.
-        metrics: tuple of strings of `METRICS`; the first is the main one.
+        metrics: tuple of strings. Some of `METRICS`, the main one first.
         shots: int. K of Table H.1.
         instruction: string. What stands first, before all demonstrations.
-        delimiter: string. What stands between demonstrations.
+            Defaults to `""`.
+        delimiter: string. What stands between demonstrations. Defaults to an
+            empty line.
         answer_context: string. With scoring by `"answer_context"`: the context
             that the unconditional likelihood of an answer is taken after.
+            Defaults to `None`.
         contexts: string. With scoring by `"partial"`: template of the list of
-            contexts, one a choice.
+            contexts, one a choice. Defaults to `None`.
         continuation: string. With scoring by `"partial"`: template of the text
-            after the choice.
+            after the choice. Defaults to `None`.
         stop: tuple of strings. With scoring by `"generate"`: what ends an
-            answer.
+            answer. Defaults to the end of a line.
         max_new_tokens: int. With scoring by `"generate"`: the longest answer.
-        hub: dict of the dataset on Hugging Face's hub: `path`, `name`,
-            `revision`, `splits` (from `"train"` and `"test"` to its names), or
-            `None`.
-        generator: string. Of a synthetic task: what makes its records, or
-            `None`.
+            Defaults to `32`.
+        hub: dict. The dataset on Hugging Face's hub: `path`, `name`,
+            `revision`, `splits` (from `"train"` and `"test"` to its names).
+            Defaults to `None`.
+        generator: string. Of a synthetic task: what makes its records.
+            Defaults to `None`.
         groups: tuple of strings. Under which it is found, besides its name.
-        random_accuracy: float. What guessing gets, or `None`.
+            Defaults to `()`.
+        random_accuracy: float. What guessing gets. Defaults to `None`.
         group: string. Template of what the examples that are judged together
             share, as MultiRC's answers to a question do: accuracy then counts
             the groups that are all right, and a demonstration shows a group.

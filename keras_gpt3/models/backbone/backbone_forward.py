@@ -65,7 +65,7 @@ class CachedBackbone(AdaptedBackbone):
     """A backbone with the forward passes that `generate` and `score` make."""
 
     def prefill(self, token_ids, cache_length, end=None):
-        """The forward pass over prompts, which makes their cache.
+        """Compute prompts' hidden states, and a cache of keys and values.
 
         Args:
             token_ids: int tensor of shape `(batch, length)`, padded on the
@@ -86,7 +86,7 @@ class CachedBackbone(AdaptedBackbone):
         )
 
     def call_with_cache(self, token_ids, cache, cache_index):
-        """The forward pass over some positions, given a cache of the earlier.
+        """Compute hidden states of positions, given a cache of the earlier.
 
         Args:
             token_ids: int tensor of shape `(batch, length)`, the tokens at
@@ -102,17 +102,43 @@ class CachedBackbone(AdaptedBackbone):
         return forward(self, token_ids, cache=cache, start_index=cache_index)
 
     def embed(self, inputs, training=None):
-        """What the first stage of a pipeline gives its first block."""
+        """Embed token ids, as the first stage of a pipeline does.
+
+        Args:
+            inputs: dict of `"token_ids"` and `"padding_mask"`.
+            training: bool. Whether dropout is applied. Defaults to `None`.
+
+        Returns:
+            A tensor of shape `(batch, length, hidden_dim)`, the input of the
+            first block.
+        """
         return embed(self, **inputs, training=training)
 
     def finish(self, hidden_states):
-        """What the output head takes, given what the last block returned."""
+        """Apply what stands between the last block and the output head.
+
+        Args:
+            hidden_states: tensor of shape `(batch, length, hidden_dim)`, the
+                output of the last block.
+
+        Returns:
+            A tensor of shape `(batch, length, hidden_dim)`; of width
+            `embedding_dim` where that is given.
+        """
         return finish(self, hidden_states)
 
     def decode_position(self, token_ids, cache, index):
-        """The hidden state (B, E) that predicts the token at `index`.
+        """Compute the hidden state that predicts the token at `index`.
 
-        Reads the token before it, and returns the updated cache as well.
+        Args:
+            token_ids: int tensor of shape `(batch, length)`, of which the one
+                token before `index` is read.
+            cache: list with a pair of keys and values for each block.
+            index: int tensor of shape `()`. The position to predict.
+
+        Returns:
+            A pair of the hidden state, shape `(batch, hidden_dim)`, and the
+            updated cache.
         """
         place = ops.cast(index - 1, "int32")
         previous = ops.take(token_ids, place[None], axis=1)  # (B, 1)
@@ -120,10 +146,10 @@ class CachedBackbone(AdaptedBackbone):
         return states[:, 0], cache
 
     def make_cache(self, batch_size, length):
-        """An empty cache of keys and values.
+        """Make an empty cache of keys and values.
 
         Args:
-            batch_size: int or int tensor.
+            batch_size: int or int tensor. Number of rows.
             length: int or int tensor. Number of positions it can hold.
 
         Returns:

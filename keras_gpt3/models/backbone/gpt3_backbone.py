@@ -73,10 +73,10 @@ class GPT3Backbone(CachedBackbone):
             position 0. Defaults to `0`.
         skip_padding_positions: bool. Whether padding takes no position: a
             token's is the number of tokens before it. Defaults to `False`.
-        dtype: string or `keras.DTypePolicy`, such as `"mixed_bfloat16"`. The
+        dtype: string or `keras.DTypePolicy`. Such as `"mixed_bfloat16"`. The
             softmax is float32 under every policy. Defaults to `None`, Keras'
             global policy.
-        **kwargs: See `keras.Model`: `name`, `trainable`.
+        **kwargs: Keyword arguments of `keras.Model`: `name`, `trainable`.
 
     Call arguments:
         inputs: dict of `"token_ids"`, an int tensor of shape
@@ -166,7 +166,7 @@ class GPT3Backbone(CachedBackbone):
             setattr(self, name, value)
 
     def logits(self, hidden_states):
-        """Scores of every token id: the output head, tied to the embedding.
+        """Compute the scores of every token id, by the tied output head.
 
         Args:
             hidden_states: tensor of shape `(batch, length, hidden_dim)`.
@@ -199,7 +199,11 @@ class GPT3Backbone(CachedBackbone):
             block.rematerialized = rematerialized
 
     def count_params(self):
-        """Count the weights; rows that pad the token embedding are none."""
+        """Count the weights, without rows that pad the token embedding.
+
+        Returns:
+            An int.
+        """
         table = self.token_embedding
         hidden = getattr(table, "num_rows", table.input_dim) - table.input_dim
         return super().count_params() - hidden * table.output_dim
@@ -208,7 +212,7 @@ class GPT3Backbone(CachedBackbone):
         """Return what `quantize` calibrates in modes gptq and awq.
 
         Args:
-            mode: string. Defaults to `None`.
+            mode: string. The mode of quantization. Defaults to `None`.
 
         Returns:
             A dict of what leads from ids to the first block, and the blocks,
@@ -222,7 +226,7 @@ class GPT3Backbone(CachedBackbone):
         }
 
     def quantize(self, mode=None, config=None, filters=None, **kwargs):
-        """Store the weights in few bits: see `keras.Model.quantize`.
+        """Store the weights in few bits.
 
         Modes gptq and awq leave the embeddings as they are; Keras cannot save
         such a model yet.
@@ -230,12 +234,12 @@ class GPT3Backbone(CachedBackbone):
         Args:
             mode: string. `"int8"`, `"int4"`, `"float8"`, `"gptq"` or `"awq"`.
                 Defaults to `None`, that of `config`.
-            config: `keras.quantizers.QuantizationConfig`, which the last two
-                modes need: texts to calibrate with, and a tokenizer. Defaults
-                to `None`.
-            filters: regular expressions or a callable that choose layers.
-                Defaults to `None`, all.
-            **kwargs: See `keras.Model.quantize`.
+            config: `keras.quantizers.QuantizationConfig`. With texts to
+                calibrate with, and a tokenizer, in modes gptq and awq.
+                Defaults to `None`.
+            filters: string, list of strings or callable. Regular expressions
+                or a function that choose layers. Defaults to `None`, all.
+            **kwargs: Keyword arguments of `keras.Model.quantize`.
 
         Raises:
             ValueError: If what calibration needs is missing; the model is then
@@ -312,8 +316,9 @@ class GPT3Backbone(CachedBackbone):
         """Build a backbone from a shipped preset, a saved one or a checkpoint.
 
         Args:
-            preset: string. See `GPT3.from_preset`; also a `"kaggle://"`
-                handle.
+            preset: string. A name of `GPT3Backbone.presets`, a folder that
+                `save_to_preset` or transformers wrote, or a handle that begins
+                with `"hf://"` or `"kaggle://"`.
             load_weights: bool. `None` loads whatever weights there are: a
                 shipped preset has none, a checkpoint must have some. Defaults
                 to `None`.

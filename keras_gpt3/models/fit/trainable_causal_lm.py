@@ -56,15 +56,18 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         logits; a metric that has the name of one of these stands in its place.
 
         Args:
-            optimizer: string or `keras.optimizers.Optimizer`, usually
+            optimizer: string or `keras.optimizers.Optimizer`. Usually
                 `keras_gpt3.training.AdamW`. It clips the gradients of the
                 global batch, also under a strategy or a distribution. Defaults
                 to `"auto"`: Adam at 2e-5, for fine-tuning.
-            loss: See `keras.Model.compile`. A cross-entropy by its name is one
-                of logits, as are metrics. Defaults to `"auto"`.
-            metrics: See `keras.Model.compile`. Defaults to `None`.
-            weighted_metrics: See `keras.Model.compile`. Defaults to `"auto"`.
-            sampler: string or `keras_hub.samplers.Sampler`, used by
+            loss: string, callable or `keras.losses.Loss`. A cross-entropy by
+                its name is one of logits, as are metrics. Defaults to
+                `"auto"`, the package's own.
+            metrics: list of strings or of `keras.metrics.Metric`, which ignore
+                weights. Defaults to `None`.
+            weighted_metrics: list of strings or of `keras.metrics.Metric`,
+                which weigh tokens. Defaults to `"auto"`, the package's own.
+            sampler: string or `keras_hub.samplers.Sampler`. Used by
                 `generate`. Defaults to `"top_k"`.
             jit_compile: bool. Whether XLA compiles the whole step, of a
                 replica on TensorFlow. Defaults to `"auto"`: always under JAX;
@@ -86,7 +89,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
                 under a `MirroredStrategy` it is the replica's own. Batches of
                 one known size are best. Not saved. TensorFlow only. Defaults
                 to `1`.
-            **kwargs: See `keras.Model.compile`.
+            **kwargs: Keyword arguments of `keras.Model.compile`.
 
         Raises:
             ValueError: If the optimizer accumulates gradients or has an
@@ -167,24 +170,25 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         return self._loss_tracker
 
     def fit(self, x=None, y=None, batch_size=None, *, callbacks=None, **kwargs):
-        """Train the model; see `keras.Model.fit`.
+        """Train the model for a number of epochs.
 
         Args:
-            x: strings, a dict of `"token_ids"` and `"padding_mask"`, or a
-                dataset of batches of either, such as `packed_dataset` returns.
+            x: list of strings, dict of `"token_ids"` and `"padding_mask"`, or
+                dataset of batches of either. Such as `packed_dataset` returns.
                 Strings are cut and padded to the preprocessor's
                 `sequence_length`; a dataset of single ones, documents, is
                 packed into full contexts as `keras_gpt3.data.pack` does.
+                Defaults to `None`, but is required.
             y: int array of the shape of the ids: the next tokens. `None` with
                 strings or a dataset. Defaults to `None`.
             batch_size: int. For arrays, lists and documents. With micro-batches
                 a last batch of documents that is not full is left out.
                 Defaults to `None`, 32.
-            callbacks: list of `keras.callbacks.Callback`. One that sets the
+            callbacks: list of `keras.callbacks.Callback`s. One that sets the
                 learning rate needs an optimizer without a schedule, such as
                 `keras_gpt3.training.AdamW(6e-4)`. Defaults to `None`.
-            **kwargs: See `keras.Model.fit`. Arrays are not shuffled: keras-hub
-                makes a dataset of them first.
+            **kwargs: Keyword arguments of `keras.Model.fit`. Arrays are not
+                shuffled: keras-hub makes a dataset of them first.
 
         Returns:
             A `keras.callbacks.History`, with the keys `loss`, `accuracy`,
@@ -232,19 +236,27 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             return super().fit(x, y, batch_size, callbacks=callbacks, **kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
-        """Means of loss and metrics over data; see `keras.Model.evaluate`.
+        """Compute the means of loss and metrics over data.
 
         Args:
-            x: as in `fit`.
-            y: as in `fit`. Defaults to `None`.
-            batch_size: int. For arrays and lists. Defaults to `None`, 32.
-            **kwargs: See `keras.Model.evaluate`.
+            x: list of strings, dict of `"token_ids"` and `"padding_mask"`, or
+                dataset of batches of either. Defaults to `None`, but is
+                required.
+            y: int array of the shape of the ids: the next tokens. `None` with
+                strings or a dataset. Defaults to `None`.
+            batch_size: int. For arrays, lists and documents. Defaults to
+                `None`, 32.
+            **kwargs: Keyword arguments of `keras.Model.evaluate`.
 
         Returns:
             A list of scalars, or a dict with `return_dict=True`.
 
         Raises:
-            ValueError: As in `fit`.
+            ValueError: If the replicas, or the batch axis of the mesh, do not
+                divide the batches; an id is outside the vocabulary, or a
+                sequence is longer than the context; strings come with labels
+                or weights; rows of ids are of several lengths, or a dataset
+                has no end and there is no `steps`.
         """
         self._assert_compile_called("evaluate")
         check_labels(x, y, **kwargs)
@@ -265,18 +277,22 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         return packed_documents(self, x, batch_size, bool(whole), count)
 
     def predict(self, x=None, batch_size=None, **kwargs):
-        """Logits of every position; see `keras.Model.predict`.
+        """Compute the logits of every position.
 
         Args:
-            x: as in `fit`.
+            x: list of strings, dict of `"token_ids"` and `"padding_mask"`, or
+                dataset of batches of either. Defaults to `None`, but is
+                required.
             batch_size: int. For arrays and lists. Defaults to `None`, 32.
-            **kwargs: See `keras.Model.predict`.
+            **kwargs: Keyword arguments of `keras.Model.predict`.
 
         Returns:
             An array of shape `(rows, length, vocabulary_size)`.
 
         Raises:
-            ValueError: As in `fit`.
+            ValueError: If an id is outside the vocabulary, a sequence is
+                longer than the context, rows of ids are of several lengths,
+                or a dataset has no end and there is no `steps`.
         """
         check_input(self, x)
         check_end(x, steps=kwargs.get("steps"))
@@ -284,43 +300,52 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             return super().predict(x, batch_size, **kwargs)
 
     def train_on_batch(self, x, y=None, sample_weight=None, **kwargs):
-        """Train the model on one batch; see `keras.Model.train_on_batch`.
+        """Train the model on one batch.
 
         Args:
-            x: strings, or a dict of `"token_ids"` and `"padding_mask"`.
-            y: as in `fit`. Defaults to `None`.
-            sample_weight: weights of rows or of tokens. Defaults to `None`.
-            **kwargs: See `keras.Model.train_on_batch`.
+            x: list of strings, or dict of `"token_ids"` and `"padding_mask"`.
+            y: int array of the shape of the ids: the next tokens. `None` with
+                strings. Defaults to `None`.
+            sample_weight: float array. Weights of rows, or of tokens in the
+                shape of the ids. Defaults to `None`, 1 for each token.
+            **kwargs: Keyword arguments of `keras.Model.train_on_batch`.
 
         Returns:
             A list of scalars, or a dict with `return_dict=True`.
 
         Raises:
-            ValueError: As in `fit`.
+            ValueError: If the replicas or micro-batches do not divide the
+                batch, an id is outside the vocabulary, a sequence is longer
+                than the context, strings come with labels or weights, or there
+                is a `class_weight`.
         """
         check_labels(x, y, sample_weight, **kwargs)
         return super().train_on_batch(x, y, sample_weight, **kwargs)
 
     def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
-        """Evaluate one batch; see `keras.Model.test_on_batch`.
+        """Compute the means of loss and metrics over one batch.
 
         Args:
-            x: as in `train_on_batch`, as are all that follow.
-            y: see `x`.
-            sample_weight: see `x`.
-            **kwargs: See `keras.Model.test_on_batch`.
+            x: list of strings, or dict of `"token_ids"` and `"padding_mask"`.
+            y: int array of the shape of the ids: the next tokens. `None` with
+                strings. Defaults to `None`.
+            sample_weight: float array. Weights of rows, or of tokens in the
+                shape of the ids. Defaults to `None`, 1 for each token.
+            **kwargs: Keyword arguments of `keras.Model.test_on_batch`.
 
         Returns:
             A list of scalars, or a dict with `return_dict=True`.
 
         Raises:
-            ValueError: As in `fit`.
+            ValueError: If the replicas do not divide the batch, an id is
+                outside the vocabulary, a sequence is longer than the context,
+                or strings come with labels or weights.
         """
         check_labels(x, y, sample_weight)
         return super().test_on_batch(x, y, sample_weight, **kwargs)
 
     def preprocess_samples(self, x, y=None, sample_weight=None):
-        """Turn strings into token ids; let token ids pass, checked."""
+        # Strings become token ids; token ids pass, checked.
         if isinstance(x, dict) and "token_ids" in x:
             x, y, sample_weight = check_batch(self, x, y, sample_weight)
             return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
@@ -334,10 +359,8 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         return super().preprocess_samples(x, y, sample_weight)
 
     def train_step(self, *args):
-        """One step on one replica; see `keras_gpt3.training.step.train_step`.
-
-        Under JAX on all devices; see `keras_gpt3.training.jax.train_step`.
-        """
+        # On one replica, `keras_gpt3.training.step.train_step`; under JAX on
+        # all devices, `keras_gpt3.training.jax.train_step`.
         if self.compiled_step.own_loss:
             return _own_step().train_step(self, *args)
         if keras.config.backend() != "tensorflow":
@@ -346,7 +369,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         return _own_step().train_step_with_compiled_loss(self, *args)
 
     def test_step(self, *args):
-        """One step of `evaluate`; see `train_step`."""
+        # As `train_step`, without gradients.
         if self.compiled_step.own_loss:
             return _own_step().test_step(self, *args)
         if keras.config.backend() != "tensorflow":
@@ -356,17 +379,20 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
-        """The loss given to `compile`, of logits.
+        """Compute the loss given to `compile`, of logits.
 
         The package's own step needs none of it. A `train_step` of your own, as
         in Keras' guides, does.
 
         Args:
-            x: dict of tensors. Not used.
-            y: int tensor of shape `(batch, length)`, the labels.
-            y_pred: tensor of shape `(batch, length, vocabulary_size)`.
-            sample_weight: weights of rows or of tokens. Defaults to `None`.
-            training: bool. Not used.
+            x: dict of tensors. Not used. Defaults to `None`.
+            y: int tensor of shape `(batch, length)`. The labels. Defaults to
+                `None`, but is required.
+            y_pred: tensor of shape `(batch, length, vocabulary_size)`. The
+                logits. Defaults to `None`, but is required.
+            sample_weight: float array. Weights of rows, or of tokens in the
+                shape of the ids. Defaults to `None`, 1 for each token.
+            training: bool. Not used. Defaults to `True`.
 
         Returns:
             A scalar: without a loss of your own the mean over tokens, or a
@@ -378,7 +404,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         return loss + sum(map(self._aggregate_additional_loss, self.losses))
 
     def make_train_function(self, force=False):
-        """Make the function that `fit` and `train_on_batch` call."""
+        # Loss scaling may wrap the optimizer, which the function holds.
         self.compiled_step.prepare_optimizer(self)
         return super().make_train_function(force)
 
@@ -413,7 +439,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             vars(self).pop(name, None)
 
     def get_compile_config(self):
-        """What `compile_from_config` needs to compile a loaded model."""
+        # All of it that `compile_from_config` needs, also the sampler.
         config = super().get_compile_config()
         if config:
             sampler = keras_hub.samplers.serialize(self.sampler)
@@ -423,7 +449,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         return config
 
     def compile_from_config(self, config):
-        """Compile a loaded model as it was when it was saved."""
+        # A loaded model is compiled as it was when it was saved.
         config = dict(config)
         sampler = keras_hub.samplers.deserialize(config.pop("sampler"))
         config = keras.saving.deserialize_keras_object(config)

@@ -48,16 +48,17 @@ class GeneratingCausalLM(TrainableCausalLM):
         """Continue prompts with the sampler given to `compile`.
 
         Args:
-            inputs: string or list of strings; without a preprocessor a dict
-                of `"token_ids"` and `"padding_mask"`, each of shape
-                `(batch, length)`, padded on the right; or a `tf.data.Dataset`
-                of batches of either, or of single strings.
+            inputs: string, list of strings, dict or `tf.data.Dataset`. A
+                dict, where there is no preprocessor, holds `"token_ids"` and
+                `"padding_mask"`, each of shape `(batch, length)`, padded on
+                the right; a dataset batches of either, or single strings.
             max_length: int. Length of prompt and answer, in tokens. Defaults
                 to `None`: the preprocessor's `sequence_length`, or the length
                 of the ids.
-            stop_token_ids: list of ints, or `None` to continue to `max_length`.
-                Defaults to `"auto"`: the tokenizer's end of text, or without a
-                preprocessor those of the model's `special_token_ids`.
+            stop_token_ids: list of ints. Ids that end an answer; `None` for
+                none. Defaults to `"auto"`: the tokenizer's end of text, or
+                without a preprocessor those of the model's
+                `special_token_ids`.
             strip_prompt: bool. Whether only the answer is returned. Defaults
                 to `False`.
             max_new_tokens: int. Length of each answer alone, instead of
@@ -67,11 +68,11 @@ class GeneratingCausalLM(TrainableCausalLM):
             num_return_sequences: int. Answers of each prompt. A
                 `BeamSampler` gives its best ones, settings give the `i`-th the
                 seed `seed + i` where there is one. Defaults to `1`.
-            truncate: `"left"` to drop the first tokens of a prompt that leaves
-                no room, after its start token if it has one. Defaults to
-                `None`, which raises.
-            prefix: what `model.prefix` made, to stand before each prompt.
-                Defaults to `None`.
+            truncate: string. `"left"` drops the first tokens of a prompt that
+                leaves no room, after its start token if it has one. Defaults
+                to `None`, which raises.
+            prefix: `PromptPrefix`. What `model.prefix` made, to stand before
+                each prompt. Defaults to `None`.
             **sampling_options: Arguments of
                 `keras_gpt3.generation.SeededSampler`, for this call:
                 `temperature`, `top_k`, `top_p`, `min_p`,
@@ -153,22 +154,32 @@ class GeneratingCausalLM(TrainableCausalLM):
         `strip_prompt=True`.
 
         Args:
-            inputs: string.
-            max_length: See `generate`, as all that follow.
-            stop_token_ids: list of ints, `None` or `"auto"`.
-            max_new_tokens: int.
-            stop: string or list of strings.
-            truncate: `None` or `"left"`.
-            prefix: what `model.prefix` made.
-            **sampling_options: settings for this call.
+            inputs: string. The prompt.
+            max_length: int. Length of prompt and answer, in tokens. Defaults
+                to `None`, the preprocessor's `sequence_length`.
+            stop_token_ids: list of ints. Ids that end the answer; `None` for
+                none. Defaults to `"auto"`, the tokenizer's end of text.
+            max_new_tokens: int. Length of the answer alone, instead of
+                `max_length`. Defaults to `None`.
+            stop: string or list of strings. The answer ends before the first
+                of them. Defaults to `None`.
+            truncate: string. `"left"` drops the first tokens of a prompt that
+                leaves no room, after its start token if it has one. Defaults
+                to `None`, which raises.
+            prefix: `PromptPrefix`. What `model.prefix` made, to stand before
+                the prompt. Defaults to `None`.
+            **sampling_options: Arguments of
+                `keras_gpt3.generation.SeededSampler`, for this call.
 
         Returns:
             A generator of strings. Wrong arguments raise at once, not when the
             first piece is requested.
 
         Raises:
-            ValueError: As `generate`; if there is no preprocessor, `inputs` is
-                no single string, or the sampler decides no token before all.
+            ValueError: If the prompt (with its prefix) is empty or too long,
+                or an argument is wrong; if there is no preprocessor, `inputs`
+                is not a single string, or the sampler decides no token before
+                all.
 
         Example:
 
@@ -211,16 +222,26 @@ class GeneratingCausalLM(TrainableCausalLM):
         as [RSR+19]: a beam width of 4 and a length penalty of alpha = 0.6".
 
         Args:
-            inputs: As in `generate`, but no dataset. All that follow are as
-                there.
-            max_length: int.
-            stop_token_ids: list of ints, `None` or `"auto"`.
+            inputs: string, list of strings or dict. A dict, where there is no
+                preprocessor, holds `"token_ids"` and `"padding_mask"`, each of
+                shape `(batch, length)`, padded on the right.
+            max_length: int. Length of prompt and answer, in tokens. Defaults
+                to `None`: the preprocessor's `sequence_length`, or the length
+                of the ids.
+            stop_token_ids: list of ints. Ids that end an answer; `None` for
+                none. Defaults to `"auto"`: the tokenizer's end of text, or
+                without a preprocessor those of the model's
+                `special_token_ids`.
             num_beams: int. Beams, and answers of each prompt. Defaults to `4`.
-            length_penalty: float. See `keras_gpt3.generation.beam_search`.
-                Defaults to `0.6`.
-            max_new_tokens: int.
-            truncate: `None` or `"left"`.
-            prefix: what `model.prefix` made.
+            length_penalty: float. Exponent of the length by which scores are
+                divided; 0 prefers short answers. Defaults to `0.6`.
+            max_new_tokens: int. Length of each answer alone, instead of
+                `max_length`. Defaults to `None`.
+            truncate: string. `"left"` drops the first tokens of a prompt that
+                leaves no room, after its start token if it has one. Defaults
+                to `None`, which raises.
+            prefix: `PromptPrefix`. What `model.prefix` made, to stand before
+                each prompt. Defaults to `None`.
 
         Returns:
             A list of `BeamAnswer`, best first; a list of such lists where
@@ -228,7 +249,8 @@ class GeneratingCausalLM(TrainableCausalLM):
             the vocabulary and the room allow no more.
 
         Raises:
-            ValueError: As `generate` and `BeamSampler`.
+            ValueError: If a prompt (with its prefix) is empty or too long, an
+                id is outside the vocabulary, or an argument is out of range.
 
         Example:
 
@@ -307,7 +329,11 @@ class GeneratingCausalLM(TrainableCausalLM):
         return answer_tokens(graphs, batch, request, prefix, has_stopped)
 
     def decode_graphs(self):
-        """The compiled parts of generation, a `GenerateFunction`."""
+        """Return the compiled parts of generation; make them at first.
+
+        Returns:
+            A `GenerateFunction`.
+        """
         if getattr(self, "_decode_graphs", None) is None:
             self._decode_graphs = GenerateFunction(self)
         return self._decode_graphs

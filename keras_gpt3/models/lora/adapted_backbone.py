@@ -29,7 +29,11 @@ class AdaptedBackbone(keras_hub.models.Backbone):
         }
 
     def default_lora_layer_names(self):
-        """The layers that `enable_lora` adapts by default."""
+        """List the layers that `enable_lora` adapts by default.
+
+        Returns:
+            A list of names of sublayers of the blocks.
+        """
         return ["query_key_value"]
 
     def enable_lora(self, rank, target_layer_names=None, lora_alpha=None):

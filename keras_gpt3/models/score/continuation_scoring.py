@@ -137,7 +137,7 @@ def _to_score(token_ids, log_probabilities, is_highest, *alternatives):
 
 @dataclasses.dataclass(frozen=True)
 class ContinuationScore:
-    """How likely a model finds a continuation after its context.
+    """The likelihood of a continuation after its context.
 
     Args:
         log_likelihood: float. The sum of the tokens' log-probabilities, in

@@ -31,7 +31,7 @@ class ScoringCausalLM(GeneratingCausalLM):
         truncate=None,
         prefix=None,
     ):
-        """Log-likelihoods of continuations, each after its context.
+        """Compute log-likelihoods of continuations, each after its context.
 
         The paper chooses among answers by their likelihood (section 2.4 of
         Brown et al. 2020). Context and continuation are encoded apart and
@@ -46,9 +46,11 @@ class ScoringCausalLM(GeneratingCausalLM):
         no second argument, or it is an array or tensor of two axes.
 
         Args:
-            context: string or list of ints, or a list of either; one is shared
-                by many continuations.
-            continuation: string or list of ints, or a list of either.
+            context: string or list of ints, or a list of either. One is shared
+                by many continuations. Defaults to `None`, in favour of
+                `token_ids`.
+            continuation: string or list of ints, or a list of either. Defaults
+                to `None`, in favour of `padding_mask`.
             scoring_mode: string. With `token_ids` only: `"logits"` or
                 `"loss"`. Defaults to `"logits"`.
             layer_intercept_fn: callable. With `token_ids` only: takes the
@@ -58,20 +60,20 @@ class ScoringCausalLM(GeneratingCausalLM):
             target_ids: int tensor of shape `(batch, length)`. With
                 `token_ids` only: the next tokens, for the loss. Defaults to
                 `None`.
-            token_ids: int tensor of shape `(batch, length)`, instead of
+            token_ids: int tensor of shape `(batch, length)`. Instead of
                 `context`. Defaults to `None`.
-            padding_mask: bool tensor of the shape of `token_ids`, instead of
+            padding_mask: bool tensor of the shape of `token_ids`. Instead of
                 `continuation`. Defaults to `None`, all True.
             top_n: int. Number of the most likely ids to give for each token.
                 Defaults to `0`.
             batch_size: int. Continuations that are scored at a time. Defaults
                 to `8`.
-            truncate: `None` to raise where context and continuation are longer
-                than `max_sequence_length + 1`, or `"left"` to drop the
-                context's first tokens, after its start token if it has one.
-                Defaults to `None`.
-            prefix: what `model.prefix` made, to stand before each context.
-                Defaults to `None`.
+            truncate: string. `"left"` drops the context's first tokens, after
+                its start token if it has one, where context and continuation
+                are longer than `max_sequence_length + 1`. Defaults to `None`,
+                which raises.
+            prefix: `PromptPrefix`. What `model.prefix` made, to stand before
+                each context. Defaults to `None`.
 
         Returns:
             A `ContinuationScore` with `log_likelihood`, `is_greedy`,

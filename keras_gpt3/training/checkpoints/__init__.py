@@ -1,5 +1,6 @@
 """Checkpoints: one manager of a run's folder, and two formats of arrays.
 
-Read `checkpointer`, then `model_checkpointer`; `run_checkpoints` stores arrays
-of one's own, `sharded_checkpoint` is a callback of `fit` under JAX.
+Read `checkpointer` with `checkpoint_folders` and `manifest`, the formats
+`tensorflow_format` and `orbax_format`, then what saves: `model_checkpointer` (a
+run), `run_checkpoints` (your arrays), `sharded_checkpoint` (a callback).
 """

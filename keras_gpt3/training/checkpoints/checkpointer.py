@@ -70,7 +70,17 @@ class Checkpointer:
     # === Writing ===
 
     def begin_save(self, step, arrays, metadata, metric=None):
-        """Begin to write a checkpoint; wait only for the one before it."""
+        """Begin to write a checkpoint; wait only for the one before it.
+
+        Args:
+            step: int. The number of steps that the run has done.
+            arrays: dict or nest of arrays. What the format writes.
+            metadata: dict. What else the run needs to resume, of JSON's types.
+            metric: float. The lowest is the best. Defaults to `None`.
+
+        Raises:
+            ValueError: After `close`.
+        """
         if self._is_closed:
             raise ValueError(
                 "Checkpoints can be saved only until close. Received: "
@@ -137,7 +147,14 @@ class Checkpointer:
         self._thread.shutdown()
 
     def finish(self, step):
-        """Wait until the checkpoint of a step is there, the last of a run."""
+        """Wait until the checkpoint of a step is there, the last of a run.
+
+        Args:
+            step: int. The step that was saved last.
+
+        Raises:
+            RuntimeError: If its checkpoint could not be written.
+        """
         self.wait()
         if self._is_first and self.latest_step != step:
             raise RuntimeError(
@@ -197,7 +214,7 @@ class Checkpointer:
     # === What there is ===
 
     def steps(self):
-        """The steps of checkpoints that look complete, sorted.
+        """List the steps of checkpoints that look complete, sorted.
 
         Returns:
             A list of ints. Sizes are compared, checksums are not.
@@ -227,7 +244,17 @@ class Checkpointer:
     def find(self, step=None):
         """Find the newest sound checkpoint, or that of one step.
 
-        Returns its folder and manifest, or `None` if there is no checkpoint.
+        Args:
+            step: int. The step of the checkpoint. Defaults to `None`, the
+                newest.
+
+        Returns:
+            A pair of its folder and manifest, or `None` if there is no
+            checkpoint.
+
+        Raises:
+            FileNotFoundError: If there is no checkpoint of the step.
+            ValueError: If all are damaged, or in another format.
         """
         self.wait()
         folders = checkpoint_folders.step_folders(self._folder)

@@ -16,14 +16,15 @@ from keras_gpt3.training.checkpoints.tensorflow_format import read_arrays
 
 
 class RunCheckpoints(Checkpointer):
-    """Writes checkpoints in the background; restores the newest sound one.
+    """The checkpoints of a run, written in the background.
 
-    Each is a folder `step_000000123` of a `manifest.json` with checksums and
-    of arrays that `tf.train.load_checkpoint` reads. It is written under a
-    hidden name, brought to the disk and then renamed: a run killed at any
-    moment leaves whole checkpoints, and hidden folders that the next run's
-    first `save` removes. An error while writing is logged, not raised: the
-    run continues. One run writes to a folder; others may read it.
+    The newest sound one is restored. Each is a folder `step_000000123` of a
+    `manifest.json` with checksums and of arrays that
+    `tf.train.load_checkpoint` reads. It is written under a hidden name, brought
+    to the disk and then renamed: a run killed at any moment leaves whole
+    checkpoints, and hidden folders that the next run's first `save` removes. An
+    error while writing is logged, not raised: the run continues. One run writes
+    to a folder; others may read it.
 
     Args:
         folder: path. The folder of the run's checkpoints; made by the first
@@ -124,14 +125,14 @@ class RunCheckpoints(Checkpointer):
 
 @dataclasses.dataclass(frozen=True)
 class RestoredCheckpoint:
-    """What `RunCheckpoints.restore` returns.
+    """A checkpoint that was read; what `RunCheckpoints.restore` returns.
 
     Args:
         step: int. The number of steps that the run had done.
         arrays: dict. Name to numpy array.
         metadata: dict. What was passed to `save`, as JSON returns it.
         folder: `pathlib.Path`. Where it was read from.
-        metric: float or None. What was passed to `save`.
+        metric: float. What was passed to `save`. Defaults to `None`.
 
     Example:
 

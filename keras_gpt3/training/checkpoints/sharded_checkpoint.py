@@ -9,7 +9,7 @@ from keras_gpt3.training.checkpoints.orbax_format import import_orbax
 
 
 class ShardedCheckpoint(keras.callbacks.Callback):
-    """Saves weights, optimizer and seeds, every device its own part.
+    """A callback that saves a model, every device its own part.
 
     No device and no process ever holds a whole array that is sharded. Orbax
     copies the parts to the host, then writes while training continues; a

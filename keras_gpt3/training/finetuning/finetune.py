@@ -30,12 +30,12 @@ def finetune(model, examples, recipe=None, validation=None, verbose="auto"):
 
     Args:
         model: `GPT3`.
-        examples: `keras_gpt3.data.CompletionExamples` to train on.
+        examples: `keras_gpt3.data.CompletionExamples`. What to train on.
         recipe: `FinetuningRecipe`. Defaults to `None`, its defaults.
         validation: `CompletionExamples` that are not trained on. Defaults to
             `None`.
-        verbose: as in `keras.Model.fit`. Defaults to `"auto"`, a bar for each
-            epoch.
+        verbose: string or int. `0` shows nothing, `1` a bar and `2` a line for
+            each epoch. Defaults to `"auto"`, a bar.
 
     Returns:
         A `FinetuningHistory` of all steps and epochs.

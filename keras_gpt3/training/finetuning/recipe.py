@@ -23,7 +23,7 @@ _LEARNING_RATE, _LORA_LEARNING_RATE = 2e-5, 2e-4
 
 @dataclasses.dataclass(frozen=True)
 class FinetuningRecipe:
-    """How a model is fine-tuned on prompts and completions.
+    """The recipe of fine-tuning on prompts and completions.
 
     The paper compares few-shot answers with fine-tuned models of others
     (section 2) and gives no settings of its own. These are the constants of
@@ -47,12 +47,13 @@ class FinetuningRecipe:
             `keras_gpt3.data.completion_dataset`. Defaults to `"padded"`.
         lora_rank: int. Rank of adapters; `0` trains all weights. Defaults to
             `0`.
-        lora_alpha: float. See `GPT3Backbone.enable_lora`. Defaults to `None`,
-            the rank.
+        lora_alpha: float. An adapter counts `lora_alpha / lora_rank` times.
+            Defaults to `None`, the rank.
         lora_layers: sequence of strings. Names of the layers to adapt.
             Defaults to `None`: `("query_key_value",)`.
-        rematerialization: string or int. See `GPT3.compile`. Defaults to
-            `"none"`.
+        rematerialization: string or int. Blocks that run forward again in the
+            backward pass: `"none"`, `"block"` for all, or `k` for every
+            `k`-th. Defaults to `"none"`.
         seed: int. Determines the order of the pairs. Defaults to `0`.
 
     Raises:
@@ -113,7 +114,7 @@ class FinetuningRecipe:
         self._check_micro_batches()
 
     def schedule(self, num_steps):
-        """The learning rate as a function of the step.
+        """Return the learning rate as a function of the step.
 
         Args:
             num_steps: int. Updates in the whole run.
@@ -129,7 +130,7 @@ class FinetuningRecipe:
         )
 
     def optimizer(self, num_steps):
-        """A new AdamW optimizer that follows the schedule.
+        """Make an AdamW optimizer that follows the schedule.
 
         Args:
             num_steps: int. Updates in the whole run.

@@ -19,7 +19,7 @@ from keras_gpt3.config_model import config_section
 
 @config_section
 class ModelSection:
-    """Which model, and how its step is computed.
+    """The section `model`: which one, and how its step is computed.
 
     Args:
         preset: string. A name of `GPT3.presets`, or a folder to continue from.
@@ -28,11 +28,13 @@ class ModelSection:
         preprocessor: bool. Whether the preset's tokenizer comes with the
             model; `False` for a vocabulary of your own. Defaults to `True`.
         dtype: string. A Keras dtype policy. Defaults to `"float32"`.
-        micro_batch_size: int. As in `GPT3.compile`. Defaults to `None`.
-        rematerialization: string or int. As in `GPT3.compile`. Defaults to
-            `"none"`.
-        jit_compile: bool or `"auto"`. As in `GPT3.compile`. Defaults to
-            `"auto"`.
+        micro_batch_size: int. Rows whose gradients a replica computes at a
+            time. Defaults to `None`, all.
+        rematerialization: string or int. Blocks that run forward again in the
+            backward pass: `"none"`, `"block"` for all, or `k` for every
+            `k`-th. Defaults to `"none"`.
+        jit_compile: bool or `"auto"`. Whether XLA compiles the whole step.
+            Defaults to `"auto"`: always under JAX, on TensorFlow on GPUs only.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -57,7 +59,7 @@ class ModelSection:
 
 @config_section
 class DataSection:
-    """What it is trained on (section 2.2 of the paper).
+    """The section `data`: what is trained on (section 2.2 of the paper).
 
     Args:
         shards: dict of name to folder of token shards.
@@ -91,7 +93,7 @@ class DataSection:
 
 @config_section
 class RecipeSection:
-    """Fields of `PretrainingRecipe`; `None` is what the preset's recipe has.
+    """The section `recipe`, in which `None` is what the preset's has.
 
     `PretrainingRecipe` checks them; the paper's values are in its Table 2.1
     and Appendix B.
@@ -140,7 +142,7 @@ class RecipeSection:
 
 @config_section
 class DevicesSection:
-    """The devices of the run; `TF_CONFIG` names several workers.
+    """The section `devices`; `TF_CONFIG` names several workers.
 
     Args:
         replicas: int. GPUs of each worker to use. Defaults to `None`, all.
@@ -169,7 +171,7 @@ _VALIDATIONS, _LONGEST_INTERVAL = 20, 500
 
 @config_section
 class ValidationSection:
-    """When and how much is validated.
+    """The section `validation`: when and how much is validated.
 
     Args:
         every_steps: int. Steps between two validations; `None` for never but
@@ -214,7 +216,7 @@ class ValidationSection:
 
 @config_section
 class CheckpointSection:
-    """When the run is saved, and what is kept.
+    """The section `checkpoints`: when the run is saved, and what is kept.
 
     Args:
         every_steps: int. Steps between two checkpoints. Defaults to `1000`;
@@ -247,7 +249,7 @@ class CheckpointSection:
 
 @config_section
 class LogSection:
-    """What is written during the run.
+    """The section `log`: what is written during the run.
 
     Args:
         every_steps: int. Steps between two lines. Defaults to `10`.
@@ -282,7 +284,7 @@ class LogSection:
 
 @config_section
 class HealthSection:
-    """What the run does when something goes wrong.
+    """The section `health`: what the run does when something goes wrong.
 
     Args:
         max_skipped_in_a_row: int. Updates that may be skipped one after the
@@ -319,18 +321,22 @@ class PretrainingConfig:
 
     Args:
         folder: string. The run folder: config, checkpoints, logs.
-        model: `ModelSection`.
-        data: `DataSection`.
+        model: `ModelSection`. Which model is trained.
+        data: `DataSection`. What it is trained on.
         seed: int. Of the weights and of the order of the data. Defaults to
             `0`.
         stop_after_minutes: float. Saves and stops then, for batch queues.
             Defaults to `None`.
-        recipe: `RecipeSection`.
-        checkpoints: `CheckpointSection`.
-        validation: `ValidationSection`.
-        health: `HealthSection`.
-        log: `LogSection`.
-        devices: `DevicesSection`.
+        recipe: `RecipeSection`. Batches, learning rate, length. Defaults to its
+            defaults.
+        checkpoints: `CheckpointSection`. When the run is saved. Defaults to
+            its defaults.
+        validation: `ValidationSection`. When it is validated. Defaults to its
+            defaults.
+        health: `HealthSection`. What happens when something goes wrong.
+            Defaults to its defaults.
+        log: `LogSection`. What is written. Defaults to its defaults.
+        devices: `DevicesSection`. What it runs on. Defaults to its defaults.
 
     Raises:
         ValueError: If a number is out of its range.

@@ -118,7 +118,7 @@ class PretrainingRecipe:
 
     @classmethod
     def for_preset(cls, preset, total_tokens=PAPER_TOTAL_TOKENS, **overrides):
-        """The recipe of a shipped preset: its batches and learning rate.
+        """Make the recipe of a shipped preset: its batches and learning rate.
 
         The ramp of the batch shrinks in proportion with the run. A smaller
         `batch_tokens` of yours starts no larger than it ends: at or below the
@@ -208,7 +208,11 @@ class PretrainingRecipe:
         )
 
     def optimizer(self):
-        """A new AdamW optimizer that follows the schedule."""
+        """Make an AdamW optimizer that follows the schedule.
+
+        Returns:
+            A `keras_gpt3.training.AdamW`.
+        """
         return AdamW(
             self.schedule,
             weight_decay=self.weight_decay,
@@ -216,7 +220,7 @@ class PretrainingRecipe:
         )
 
     def tokens_before(self, step):
-        """Tokens in all batches before a step.
+        """Count the tokens in all batches before a step.
 
         Args:
             step: int or numpy array of ints. Number of updates made so far.
@@ -232,7 +236,7 @@ class PretrainingRecipe:
         return self.batch_ramp.sequences_before(step) * self.sequence_length
 
     def at(self, step):
-        """Where the run stands at a step, in closed form.
+        """Compute where the run stands at a step, in closed form.
 
         Args:
             step: int. Number of updates made so far.

@@ -1,4 +1,5 @@
 """A pretraining run: its loop, data, log, plots, health and preemption.
 
-Read `pretrain`, then `pretraining_run`.
+Read `pretrain`, which makes all parts, and `pretraining_run`, the loop; then
+`data`, `state`, `preemption`, and what is told: `report`, `sinks` and `log`.
 """

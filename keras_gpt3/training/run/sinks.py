@@ -227,7 +227,7 @@ def _identity(path):
 
 
 class WandbCallback(keras.callbacks.Callback):
-    """Logs the numbers of batches and epochs of `fit` to Weights & Biases.
+    """A callback that logs batches and epochs of `fit` to Weights & Biases.
 
     wandb's own callback does not support Keras 3 (wandb#7186). The charts are
     named `batch/loss`, `epoch/loss`, `epoch/val_loss`, over the batches that

@@ -21,13 +21,14 @@ class AdamW(keras.optimizers.AdamW):
     bias correction, as in all of Keras.
 
     Args:
-        learning_rate: float or `LearningRateSchedule`, usually a `TokenClock`.
+        learning_rate: float or `LearningRateSchedule`. Usually a `TokenClock`.
+            Defaults to `6e-4`.
         weight_decay: float. Defaults to `0.1`.
         beta_1: float. Defaults to `0.9`.
         beta_2: float. Defaults to `0.95`.
         epsilon: float. Defaults to `1e-8`.
         global_clipnorm: float. Defaults to `1.0`.
-        **kwargs: See `keras.optimizers.AdamW`.
+        **kwargs: Keyword arguments of `keras.optimizers.AdamW`.
 
     Example:
 

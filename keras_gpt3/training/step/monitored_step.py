@@ -171,7 +171,7 @@ class GradientNoiseScale:
         return self._trace / self._signal
 
     def recommended_batch_tokens(self, sequence_length):
-        """The batch that the noise scale recommends.
+        """Compute the batch that the noise scale recommends.
 
         Args:
             sequence_length: int. Tokens of a context.
@@ -184,13 +184,17 @@ class GradientNoiseScale:
         return sequence_length * max(1, round(self.tokens / sequence_length))
 
     def get_state(self):
-        """The averages, to be saved with a run: a dict of floats."""
+        """Return the averages, to be saved with a run.
+
+        Returns:
+            A dict of floats.
+        """
         return {"trace": self._trace, "signal": self._signal}
 
     def set_state(self, state):
         """Restore saved averages.
 
         Args:
-            state: dict, from `get_state`.
+            state: dict. What `get_state` returned.
         """
         self._trace, self._signal = state["trace"], state["signal"]

@@ -20,7 +20,7 @@ from keras_gpt3.training.step.loss_scaling import check_optimizer
 
 
 def without_weights():
-    """A scope in which backbones are made that have shapes, but no weights.
+    """Make a scope in which backbones have shapes, but no weights.
 
     To compile steps alone: they can neither train nor answer. One of 175
     billion parameters takes no memory; on TensorFlow one takes the address

@@ -9,7 +9,7 @@ from keras_gpt3.ops.log_probabilities import token_cross_entropy
 
 
 class TrainingProgress(keras.callbacks.Callback):
-    """Adds `tokens_per_second` to the logs; `GPT3.fit` installs it.
+    """A callback that logs `tokens_per_second`; `GPT3.fit` installs it.
 
     Tokens are counted as the loss counts them: padding, with weight 0, does
     not count. The first batch, which compiles, is left out of the rate as
@@ -62,7 +62,7 @@ class Perplexity(keras.metrics.Mean):
 
     Args:
         name: string. Defaults to `"perplexity"`.
-        **kwargs: See `keras.metrics.Mean`.
+        **kwargs: Keyword arguments of `keras.metrics.Mean`.
 
     Example:
 

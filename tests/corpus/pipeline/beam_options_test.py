@@ -1,4 +1,5 @@
 import os
+import re
 
 import pytest
 from apache_beam.options.pipeline_options import DirectOptions
@@ -59,9 +60,11 @@ def test_workers_are_this_machine_s():
 
 
 def test_an_option_that_beam_does_not_know_is_named():
-    with pytest.raises(
-        ValueError, match=r"Received: --paralelism\. Correct it, or name"
-    ):
+    message = (
+        "Beam's options must be known to its local runner. Received: "
+        "--paralelism. Correct it, or name the runner that has it."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         beam_options(1, extra=["--paralelism=8"])
 
 

@@ -2,6 +2,7 @@ import functools
 import logging
 import os
 import pathlib
+import re
 
 import apache_beam as beam
 import pytest
@@ -60,7 +61,11 @@ def test_an_error_of_unicode_comes_out_as_a_value_error():
 
 
 def test_a_fault_of_the_code_is_no_error_of_the_input():
-    with pytest.raises(RuntimeError, match="Received: RuntimeError: Broken"):
+    message = (
+        "A stage must run without an error. Received: RuntimeError: Broken. "
+        "See above for where it was raised."
+    )
+    with pytest.raises(RuntimeError, match=f"^{re.escape(message)}$"):
         run(fail(RuntimeError, "Broken."))
     with pytest.raises(TypeError, match="Broken"):
         run(fail(TypeError, "Broken"))

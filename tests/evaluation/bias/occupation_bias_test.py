@@ -73,7 +73,12 @@ def test_the_default_is_three_templates_with_the_shipped_words():
     ("occupations", "templates", "message"),
     [
         ([], [TEMPLATE], r"Received: occupations=\[\]"),
-        (["nurse"], ["The nurse was"], "Received: template='The nurse was'"),
+        (
+            ["nurse"],
+            ["The nurse was"],
+            "^A template must have a place for the occupation. Received: "
+            "template='The nurse was'. Write {occupation} there.$",
+        ),
     ],
 )
 def test_what_cannot_be_asked_raises(occupations, templates, message):

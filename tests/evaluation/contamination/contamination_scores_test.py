@@ -94,7 +94,11 @@ def test_where_none_can_be_compared_there_is_no_score():
 
 
 def test_scores_of_another_set_raise():
-    with pytest.raises(ValueError, match=r"shape \(3,\), for 2 examples"):
+    message = (
+        "There must be one score for each example. Received: scores of shape "
+        "(3,), for 2 examples. Pass the scores of the same evaluation set."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         contamination_scores(found([True, False]), [1.0, 1.0, 1.0])
 
 

@@ -123,7 +123,11 @@ def test_agrees_with_the_harness_own_reading():
     ("gen_kwargs", "message"),
     [
         ("\n", "Generation options must be a dict. Received: type=str. "),
-        ({"num_beams": 10}, "among until, .* Received: num_beams=10. Leave"),
+        (
+            {"num_beams": 10},
+            "^Generation options must be among until, .*. Received: "
+            "num_beams=10. Leave it out of the task's generation_kwargs.$",
+        ),
         ({"max_length": 9, "typical_p": 1}, "max_length=9, typical_p=1. "),
         ({"max_gen_toks": 0}, "max_gen_toks must be an integer of at least 1"),
         ({"max_gen_toks": "9"}, "max_gen_toks must be an integer of at least"),

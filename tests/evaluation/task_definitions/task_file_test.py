@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from keras_gpt3.evaluation.task_definitions.task import Task
+from keras_gpt3.evaluation.task_definitions.task_file import find_tasks
 from keras_gpt3.evaluation.task_definitions.task_file import read_task
 from keras_gpt3.strict_yaml import strict_yaml
 
@@ -161,6 +162,18 @@ def test_what_holds_no_keys_is_named(text, received, tmp_path):
         f"A task must hold keys and values. Received: file='{path}', "
         f"{received}. Write one `key: value` a line."
     )
+
+
+def test_two_tasks_of_one_name_raise(tmp_path):
+    first = write(tmp_path, GENERATE)
+    (tmp_path / "other").mkdir()
+    second = write(tmp_path / "other", {**GENERATE, "shots": 2})
+    message = (
+        f"Tasks must have different names. Received: '{second}', which has a "
+        "second 'sums'. Rename one."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        find_tasks([str(first), str(first), str(second)])
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -139,6 +139,16 @@ def test_the_last_line_of_a_process_is_the_error(process, last, error, message):
     assert type(raised.value) is error
 
 
+def test_a_process_that_was_killed_is_told_of(process):
+    process(-9)
+    message = (
+        "The compiler must run to its end. Received: signal 9. Free memory, or "
+        "compile fewer layers."
+    )
+    with pytest.raises(ValueError, match=exactly(message)):
+        compile_step({}, backend="jax", rows=1, length=8)
+
+
 # === What is compiled ===
 
 

@@ -83,7 +83,8 @@ def test_a_save_that_fails_leaves_the_old_file(saved, monkeypatch):
         (
             "a.h5",
             True,
-            "The name of a file of adapters must end in .lora.h5. Received: ",
+            "The name of a file of adapters must end in .lora.h5. Received: "
+            "filepath='{path}'. Rename it.",
         ),
         (
             "a.lora.h5",
@@ -97,7 +98,8 @@ def test_what_cannot_be_saved_raises(name, enabled, message, tmp_path):
     backbone = small_backbone(num_layers=1)
     if enabled:
         backbone.enable_lora(2)
-    with pytest.raises(ValueError, match=re.escape(message)):
+    message = message.format(path=tmp_path / name)
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         backbone.save_lora_weights(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
@@ -263,6 +265,40 @@ def test_a_damaged_file_raises_and_changes_nothing(damage, saved):
     assert "\n" not in message
     assert len(message) < 600
     assert adapted_layers(other) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (settings(3), "its attribute keras_gpt3_lora is no text"),
+        (
+            settings("[]"),
+            "its attribute keras_gpt3_lora must hold ['rank', 'lora_alpha', "
+            "'target_layer_names']",
+        ),
+        (
+            changed_settings(rank=0),
+            "its rank must be an integer of at least 1",
+        ),
+        (
+            changed_settings(lora_alpha=0),
+            "its lora_alpha must be a number above 0",
+        ),
+        (
+            changed_settings(target_layer_names=5),
+            "its target_layer_names must be a list of names",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_settings_is_named(change, reason, saved):
+    path, _ = saved
+    change(path)
+    message = (
+        "A file of adapters must be whole, and written by save_lora_weights. "
+        f"Received: filepath='{path}' ({reason}). Save the adapters again."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        small_backbone(num_layers=1).load_lora_weights(path)
 
 
 def test_a_stated_size_is_refused_unread(saved):

@@ -124,7 +124,10 @@ def array_with(make):
     [
         (file_with("model.weights.h5", ""), "model.weights.h5: Unable"),
         (file_with("task.json", "[" * 10**5), "task.json: it is nested too"),
-        (file_with("task.json", "[]"), "task.json names no class"),
+        (
+            file_with("task.json", "[]"),
+            "task.json names no class and its config). Copy the whole folder",
+        ),
         (file_with("tokenizer.json", "{"), "tokenizer.json: Expecting"),
         (
             file_with(

@@ -97,9 +97,11 @@ def test_numbers_too_large_for_the_type_are_an_error():
 
 def test_integers_are_no_weights():
     rule = WeightRule("kernel", ("a",), shape=(3,))
-    with pytest.raises(
-        ValueError, match="must be floating-point numbers. Received: a of type"
-    ):
+    message = (
+        "^Weights must be floating-point numbers. Received: a of type int64. "
+        "Save the checkpoint in float32.$"
+    )
+    with pytest.raises(ValueError, match=message):
         streamed(rule, {"a": np.ones(3, "int64")})
 
 

@@ -123,6 +123,12 @@ def test_weights_must_be_finite():
         check_finite(model, {"loss": 1.0}, epoch=0)
 
 
+_PASS_EXAMPLES = (
+    "keras_gpt3.data.CompletionExamples(pairs, model.preprocessor)."
+)
+_PASS_RECIPE = "keras_gpt3.training.FinetuningRecipe(epochs=3) for instance."
+
+
 @pytest.mark.parametrize("name", ["examples", "validation", "recipe"])
 def test_arguments_of_another_type_raise(name):
     pairs = [("a", " b")]
@@ -131,10 +137,15 @@ def test_arguments_of_another_type_raise(name):
         "recipe": FinetuningRecipe(),
     }
     received = {"epochs": 1} if name == "recipe" else pairs
-    message = f"{name} must be .* Received: {name}=.*, a (list|dict). Pass"
-    with pytest.raises(TypeError, match=message) as raised:
+    what, kind, remedy = "CompletionExamples", "list", _PASS_EXAMPLES
+    if name == "recipe":
+        what, kind, remedy = "a FinetuningRecipe", "dict", _PASS_RECIPE
+    message = (
+        f"{name} must be {what}. Received: {name}={received}, a {kind}. Pass "
+        f"{remedy}"
+    )
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
         check_arguments(**arguments | {name: received})
-    assert "\n" not in str(raised.value)
 
 
 # === Finetuning recipe ===

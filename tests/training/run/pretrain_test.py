@@ -352,3 +352,17 @@ def test_devices_that_do_not_divide_the_run_s_multiple_raise(
         batch_multiple(
             RecipeSection(batch_multiple=12), micro_batch_size, replicas
         )
+
+
+def test_workers_with_another_config_end(tmp_path, monkeypatch):
+    module = importlib.import_module("keras_gpt3.training.run.pretrain")
+    monkeypatch.setattr(
+        module, "from_first_worker", lambda _, number: number + 1
+    )
+    message = (
+        "All workers must have the config of one run. Received: one that "
+        "differs from the first worker's. Start all with the same file and the "
+        "same --set."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        module._check_workers(small_config(tmp_path), None)

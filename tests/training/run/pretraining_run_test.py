@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import signal
+import types
 
 import numpy as np
 import pytest
@@ -329,6 +330,19 @@ def test_a_run_that_goes_back_too_often_ends(tmp_path, spikes):
     )
     with pytest.raises(RuntimeError, match=f"^{re.escape(message)}$"):
         train(small_config(tmp_path, health=health))
+
+
+def test_a_run_without_a_checkpoint_cannot_go_back():
+    run = object.__new__(pretraining_run.PretrainingRun)
+    run._state = types.SimpleNamespace(step=9, last_batch=9, rollbacks=0)
+    run._checkpointer = types.SimpleNamespace(restore=lambda: None)
+    message = (
+        "A run must have a checkpoint to go back to. Received: a loss of 104.1 "
+        "at step 9, and none. Free space for checkpoints, and start the run "
+        "again."
+    )
+    with pytest.raises(RuntimeError, match=f"^{re.escape(message)}$"):
+        run._roll_back(104.1)
 
 
 def test_a_disk_too_full_for_the_log_does_not_end_the_run(
