@@ -1,4 +1,10 @@
-"""The models: what joins the other folders and what users call."""
+"""The models: what joins the other folders and what users call.
+
+`GPT3` builds on `fit/` (TrainableCausalLM: compile, fit), `generate/`
+(GeneratingCausalLM: generate, stream, prefix) and `score/` (ScoringCausalLM:
+score); `GPT3Backbone` on `lora/` (AdaptedBackbone: adapters) and `backbone/`
+(CachedBackbone: the passes with a cache). Read `gpt3`, `backbone/`, then these.
+"""
 
 from keras_gpt3.models.backbone.gpt3_backbone import GPT3Backbone
 from keras_gpt3.models.gpt3 import GPT3
