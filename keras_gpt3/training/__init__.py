@@ -21,7 +21,7 @@ from keras_gpt3.training.run.log import plot_run
 from keras_gpt3.training.run.pretrain import pretrain
 from keras_gpt3.training.run.sinks import WandbCallback
 from keras_gpt3.training.step.adamw import AdamW
-from keras_gpt3.training.step.monitored_step import GradientNoiseScale
+from keras_gpt3.training.step.gradient_noise_scale import GradientNoiseScale
 from keras_gpt3.training.step.step_program import lower_train_step
 from keras_gpt3.training.step.step_program import without_weights
 from keras_gpt3.training.step.training_progress import Perplexity

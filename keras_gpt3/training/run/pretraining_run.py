@@ -15,7 +15,7 @@ from keras_gpt3.data import contexts_of_step
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from keras_gpt3.training.run.state import RunHealth
 from keras_gpt3.training.run.state import RunState
-from keras_gpt3.training.step.monitored_step import GradientNoiseScale
+from keras_gpt3.training.step.gradient_noise_scale import GradientNoiseScale
 from keras_gpt3.training.step.monitored_step import evaluation_sums
 from keras_gpt3.training.step.monitored_step import monitored_step
 

@@ -11,7 +11,7 @@ from keras_gpt3.training.run import report
 from keras_gpt3.training.run.report import RunReport
 from keras_gpt3.training.run.report import measure_peak_flops
 from keras_gpt3.training.run.state import RunState
-from keras_gpt3.training.step.monitored_step import GradientNoiseScale
+from keras_gpt3.training.step.gradient_noise_scale import GradientNoiseScale
 
 # === Peak flops ===
 

@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.training import GradientNoiseScale
-from keras_gpt3.training.step.monitored_step import NUM_NORM_SUMS
+from keras_gpt3.training.step.gradient_noise_scale import NUM_NORM_SUMS
+from keras_gpt3.training.step.gradient_noise_scale import with_micro_batch_norms
 from keras_gpt3.training.step.monitored_step import evaluation_sums
 from keras_gpt3.training.step.monitored_step import monitored_step
-from keras_gpt3.training.step.monitored_step import with_micro_batch_norms
 from tests.slow_cases import slow_but
 from tests.small_gpt3 import small_batch
 from tests.training.slow_training import slow_training

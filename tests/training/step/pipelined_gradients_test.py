@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.ops import op_compilation
-from keras_gpt3.training.step.monitored_step import NUM_NORM_SUMS
-from keras_gpt3.training.step.monitored_step import with_micro_batch_norms
+from keras_gpt3.training.step.gradient_noise_scale import NUM_NORM_SUMS
+from keras_gpt3.training.step.gradient_noise_scale import with_micro_batch_norms
 from keras_gpt3.training.step.replica_gradients import NUM_SUMS
 from keras_gpt3.training.step.replica_gradients import replica_gradients
 from tests.slow_cases import slow_but
