@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -113,8 +114,13 @@ def test_a_stage_that_is_not_done_is_no_input(stage):
 
 def test_a_part_without_counts_raises(stage):
     stage.finish()
-    (stage.folder / "a" / "part-00003.json").write_text("{")
-    with pytest.raises(ValueError, match="counts beside it.*a/part-00003.json"):
+    path = stage.folder / "a" / "part-00003.json"
+    path.write_text("{}")
+    message = (
+        f"A part must have its counts beside it. Received: file='{path}' "
+        "(KeyError('digest')). Run the stage that wrote it again."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         part_inputs(stage.folder)
 
 

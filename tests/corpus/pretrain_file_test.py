@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from keras_gpt3.config_file import read_config
@@ -194,7 +196,9 @@ def test_a_weight_that_is_lacking_raises():
         "wikipedia": SourceSection(files=["a"]),
         "novels": SourceSection(files=["b"]),
     }
-    with pytest.raises(
-        ValueError, match="no weight of novels. Set sources.nov"
-    ):
+    message = (
+        "Either all sources must have a weight or none. Received: no weight of "
+        "novels. Set sources.novels.weight."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         complete_sources(sources)

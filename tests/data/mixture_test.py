@@ -234,9 +234,17 @@ def test_a_context_that_is_not_there_is_an_error(make_shards, context):
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ({"a": 1}, "['b'] only in shards, [] only in weights. Give each set"),
+        (
+            {"a": 1},
+            "shards and weights must name the same sets. Received: ['b'] only "
+            "in shards, [] only in weights. Give each set one weight.",
+        ),
         ({"a": 1, "b": 1, "c": 1}, "[] only in shards, ['c'] only in weights."),
-        ({"a": 0, "b": 1}, "be positive. Received: weights={'a': 0"),
+        (
+            {"a": 0, "b": 1},
+            "weights must be positive. Received: weights={'a': 0, 'b': 1}. "
+            "Leave a set out instead of giving it 0.",
+        ),
         ({"a": 0, "b": 0}, "Leave a set out instead of giving it 0."),
         ({"a": 2, "b": -1}, "be positive. Received: weights={'a': 2"),
         ({"a": 2, "b": math.nan}, "weights must be finite numbers. Received: "),

@@ -127,7 +127,12 @@ def test_an_axis_that_the_mesh_does_not_have(arguments, message):
 
 @jax_only
 def test_a_mesh_of_another_kind():
-    with pytest.raises(ValueError, match=r"device_mesh=\(2, 4\). Make one of"):
+    message = (
+        "device_mesh must be a keras.distribution.DeviceMesh. Received: "
+        "device_mesh=(2, 4). Make one of a shape, names of its axes and "
+        "keras.distribution.list_devices()."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         GPT3Backbone.get_layout_map((2, 4))
 
 

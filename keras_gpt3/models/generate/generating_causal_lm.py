@@ -233,8 +233,8 @@ class GeneratingCausalLM(TrainableCausalLM):
                 without a preprocessor those of the model's
                 `special_token_ids`.
             num_beams: int. Beams, and answers of each prompt. Defaults to `4`.
-            length_penalty: float. Exponent of the length by which scores are
-                divided; 0 prefers short answers. Defaults to `0.6`.
+            length_penalty: float. The larger, the better long answers fare; 0
+                compares plain sums. Defaults to `0.6`.
             max_new_tokens: int. Length of each answer alone, instead of
                 `max_length`. Defaults to `None`.
             truncate: string. `"left"` drops the first tokens of a prompt that

@@ -183,9 +183,12 @@ def test_another_set_of_texts_is_refused(tmp_path, inputs, evaluation):
 
 def test_texts_of_which_none_can_be_found_are_refused(tmp_path, inputs):
     settings = DecontaminateSection(tasks=["two_digit_addition"])
-    with pytest.raises(
-        ValueError, match="n-gram of 13 words, .* 2000 texts, all of them short"
-    ):
+    message = (
+        "^Evaluation texts must have an n-gram of 13 words, one at least. "
+        "Received: 2000 texts, all of them shorter. Name other texts or tasks, "
+        "or lower decontaminate.ngram.$"
+    )
+    with pytest.raises(ValueError, match=message):
         decontaminate_stage(settings, inputs, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     evaluation = EvaluationTexts(["1", "2"], ["short", "word " * 13])

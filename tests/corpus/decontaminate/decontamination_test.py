@@ -1,5 +1,6 @@
 import json
 import random
+import re
 
 import pytest
 
@@ -130,7 +131,12 @@ def test_files_and_tasks_are_read_and_named(tmp_path):
 
 
 def test_without_texts_there_is_nothing_to_do():
-    with pytest.raises(ValueError, match="neither decontaminate.texts nor"):
+    message = (
+        "Decontamination must have evaluation texts. Received: neither "
+        "decontaminate.texts nor decontaminate.tasks. Name files or tasks, or "
+        "leave the stage out."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         read_evaluation_texts(DecontaminateSection())
 
 

@@ -1,6 +1,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 
 import pytest
@@ -154,7 +155,11 @@ def test_settings_are_compared_as_json_holds_them(tmp_path):
 def test_a_folder_of_something_else_is_never_overwritten(tmp_path):
     (tmp_path / "2").mkdir()
     (tmp_path / "2" / "letter.txt").write_text("Dear")
-    with pytest.raises(FileExistsError, match=r"without settings\.json"):
+    message = (
+        "A stage's folder must be empty, or hold that stage. Received: folder="
+        f"'{tmp_path / '2'}' without settings.json. Pass another path."
+    )
+    with pytest.raises(FileExistsError, match=f"^{re.escape(message)}$"):
         make(tmp_path).start(overwrite=True)
     assert (tmp_path / "2" / "letter.txt").exists()
 
@@ -168,9 +173,12 @@ def test_a_file_is_no_folder(tmp_path):
 def test_a_stage_without_all_parts_is_not_finished(tmp_path):
     stage = make(tmp_path)
     stage.start()
-    with pytest.raises(
-        ValueError, match=r"part-00000\.json and 2 more\. Run it again\."
-    ):
+    message = (
+        "A stage must have all of its parts. Received: stage="
+        f"'{stage.name}' without {stage.parts[0].counts_path} and 2 more. Run "
+        "it again."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         stage.finish()
 
 

@@ -73,7 +73,8 @@ def test_what_does_not_hold_is_no_demonstration():
         ({"shots": []}, "shots must have at least one K. Received: shots=[]."),
         (
             {"records": RECORDS | {"choos_ing": {}}},
-            "Received: records of 'choos_ing'. The closest are choosing.",
+            "records must be of tasks that are evaluated. Received: records of "
+            "'choos_ing'. The closest are choosing.",
         ),
         (
             {"records": RECORDS | {"piqa": {}}},

@@ -89,9 +89,11 @@ def test_numbers_are_cast_once(stored, dtype):
 
 def test_numbers_too_large_for_the_type_are_an_error():
     rule = WeightRule("kernel", ("a",), shape=(3,))
-    with pytest.raises(
-        ValueError, match="Received: float16, with larger ones in a. Pass dtype"
-    ):
+    message = (
+        "^dtype must hold the numbers of the weights. Received: float16, with "
+        'larger ones in a. Pass dtype="bfloat16" or "float32".$'
+    )
+    with pytest.raises(ValueError, match=message):
         streamed(rule, {"a": np.full(3, 1e5, "float32")}, "float16")
 
 

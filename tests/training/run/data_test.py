@@ -1,4 +1,5 @@
 import re
+import types
 
 import numpy as np
 import pytest
@@ -106,6 +107,16 @@ def test_shards_tell_their_vocabulary(tmp_path):
 def test_what_cannot_be_read_raises(tmp_path, changes, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         run_data(small_config(tmp_path, **changes))
+
+
+def test_replicas_that_do_not_divide_a_validation_batch_raise(tmp_path):
+    strategy = types.SimpleNamespace(num_replicas_in_sync=3)
+    message = (
+        "The replicas must divide validation.batch_size. Received: "
+        "validation.batch_size=4, replicas=3. Use a multiple of 3."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        run_data(small_config(tmp_path), strategy)
 
 
 def test_weights_of_sets_that_are_not_there_raise(tmp_path):
