@@ -5,9 +5,9 @@ import functools
 import pathlib
 import re
 
+from keras_gpt3.argument_checks import cut_text
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.atomic_write import atomic_write
-from keras_gpt3.echoed_value import cut_text
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.strict_yaml import strict_yaml
 
 

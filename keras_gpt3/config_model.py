@@ -13,8 +13,8 @@ import typing
 
 import numpy as np
 
-from keras_gpt3.echoed_value import cut_text
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import cut_text
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.needed_packages import needed_packages
 
 with needed_packages("A config must be checked by pydantic", "pretrain"):

@@ -1,6 +1,9 @@
 """Imports of packages that an extra brings, and what to do without them."""
 
 import contextlib
+import functools
+import importlib
+import logging
 
 
 @contextlib.contextmanager
@@ -13,3 +16,16 @@ def needed_packages(need, extra):
             f"{need}. Received: {error}. Install it with pip install "
             f"'keras-gpt3[{extra}]'."
         ) from error
+
+
+@functools.cache
+def import_extra(name):
+    """Import a module of the extra `corpus`."""
+    # Beam warns when loaded of each cloud whose client is not installed.
+    disabled = logging.root.manager.disable
+    logging.disable(max(disabled, logging.WARNING))
+    try:
+        with needed_packages("A corpus build must find its packages", "corpus"):
+            return importlib.import_module(name)
+    finally:
+        logging.disable(disabled)

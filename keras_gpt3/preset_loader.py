@@ -13,7 +13,7 @@ import json
 import pathlib
 import re
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 
 BACKBONE_KEYS = (
     "vocabulary_size",

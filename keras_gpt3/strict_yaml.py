@@ -2,7 +2,7 @@
 
 import functools
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.needed_packages import needed_packages
 
 # Deeper than any config, and far from Python's own limit.

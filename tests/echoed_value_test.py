@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import keras_gpt3
-from keras_gpt3.echoed_value import LIMIT
-from keras_gpt3.echoed_value import cut_text
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import LIMIT
+from keras_gpt3.argument_checks import cut_text
+from keras_gpt3.argument_checks import echoed
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def user_errors():
 
 def message_of(error):
     """Return the message of an error, on one line and of bounded length."""
-    from keras_gpt3.echoed_value import cut_text
+    from keras_gpt3.argument_checks import cut_text
 
     text = " ".join(str(error).split("\n")) or type(error).__name__
     if _is_full(error) and not text.startswith(_NO_ROOM):

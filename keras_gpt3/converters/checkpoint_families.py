@@ -1,11 +1,11 @@
 """The families of checkpoints: GPT-2, GPT-Neo, OPT."""
 
+from keras_gpt3.argument_checks import echoed
+from keras_gpt3.converters.checkpoint_family import UNUSED_WINDOW
 from keras_gpt3.converters.checkpoint_family import CheckpointFamily
-from keras_gpt3.converters.complete_arguments import UNUSED_WINDOW
-from keras_gpt3.converters.complete_arguments import shortest_pattern
+from keras_gpt3.converters.checkpoint_family import shortest_pattern
 from keras_gpt3.converters.config_key import SUMMARY_KEYS
 from keras_gpt3.converters.config_key import ConfigKey
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.layers.block_pattern import attention_kinds
 
 _INVERSE_LAYER_SCALE = "scale_attn_by_inverse_layer_idx"

@@ -10,11 +10,11 @@ import huggingface_hub
 import ml_dtypes
 import numpy as np
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.atomic_write import atomic_folder
 from keras_gpt3.converters.sharded_index import CHECKPOINT_FILES
 from keras_gpt3.converters.sharded_index import is_checkpoint_folder
 from keras_gpt3.converters.sharded_index import write_json
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.needed_packages import needed_packages
 
 

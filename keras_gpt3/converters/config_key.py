@@ -4,7 +4,7 @@ import dataclasses
 import math
 import numbers
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 
 # Of a key that has to be there.
 REQUIRED = "required"

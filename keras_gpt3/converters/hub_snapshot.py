@@ -7,12 +7,12 @@ import re
 
 import huggingface_hub  # keras-hub loads it as well.
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.converters.sharded_index import CHECKPOINT_TOKENIZER
 from keras_gpt3.converters.sharded_index import KERAS_TOKENIZER
 from keras_gpt3.converters.sharded_index import read_config_json
 from keras_gpt3.converters.sharded_index import shard_names
 from keras_gpt3.converters.weight_files import LAYOUTS
-from keras_gpt3.echoed_value import echoed
 
 _logger = logging.getLogger("keras_gpt3")
 

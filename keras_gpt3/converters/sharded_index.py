@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 
 
 def read_index(path):

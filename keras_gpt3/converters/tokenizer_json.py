@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import tokenizers  # keras-hub loads it as well.
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.converters.sharded_index import read_json
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
 from keras_gpt3.tokenization.vocabulary import read_merge_rules
 from keras_gpt3.tokenization.vocabulary import read_vocabulary

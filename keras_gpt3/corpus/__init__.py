@@ -5,10 +5,10 @@ a folder: `read`, `quality`, `dedup`, `decontaminate`, `shard`; what they share
 is `pipeline`. `pretrain_file` and `report` are written at the end.
 """
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.corpus.corpus_config import CorpusConfig
 from keras_gpt3.corpus.corpus_config import SourceSection
 from keras_gpt3.corpus.pipeline.beam_options import beam_options
-from keras_gpt3.echoed_value import echoed
 
 __all__ = ["CorpusConfig", "SourceSection", "beam_options", "build_corpus"]
 

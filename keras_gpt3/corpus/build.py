@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.atomic_write import check_is_free
 from keras_gpt3.atomic_write import locked_folder
 from keras_gpt3.atomic_write import write_json
@@ -28,7 +29,6 @@ from keras_gpt3.corpus.shard.shard_stage import shard_stage
 from keras_gpt3.corpus.shard.write_buckets import VALIDATION
 from keras_gpt3.data.shard_manifest import MANIFEST_NAME
 from keras_gpt3.data.shard_manifest import ShardManifest
-from keras_gpt3.echoed_value import echoed
 
 REPORT_FOLDER = "report"
 

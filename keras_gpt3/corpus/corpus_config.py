@@ -6,6 +6,7 @@ import typing
 
 import pydantic
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.config_model import Bool
 from keras_gpt3.config_model import Float
 from keras_gpt3.config_model import Int
@@ -16,7 +17,6 @@ from keras_gpt3.config_model import Section
 from keras_gpt3.config_model import Share
 from keras_gpt3.config_model import Str
 from keras_gpt3.config_model import config_section
-from keras_gpt3.echoed_value import echoed
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # A source's name is a folder's, beside those of a stage's own.

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 
 # Decimals round alike on every machine; the last bit of a float64 exponential
 # depends on the processor, and all workers must cut the same batches. Of these

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 
 
 def completion_dataset(

@@ -6,8 +6,8 @@ import logging
 import pathlib
 import re
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.atomic_write import atomic_write
-from keras_gpt3.echoed_value import echoed
 
 _logger = logging.getLogger("keras_gpt3")
 

@@ -11,7 +11,7 @@ import typing
 import numpy as np
 
 from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 
 
 class SettingRange(typing.NamedTuple):

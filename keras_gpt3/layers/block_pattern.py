@@ -2,7 +2,7 @@
 
 import numbers
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 
 ATTENTION_KINDS = ("dense", "banded")
 

@@ -6,7 +6,7 @@ import inspect
 import keras
 from keras import ops
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.layers import initializers
 from keras_gpt3.layers.block_pattern import ATTENTION_KINDS
 from keras_gpt3.layers.block_pattern import check_heads

@@ -5,7 +5,7 @@ from keras import ops
 from keras import quantizers
 
 from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.layers.initializers import layer_policy
 from keras_gpt3.ops.sequence_checks import check_sequence_length
 

@@ -10,12 +10,12 @@ import numpy as np
 from keras_hub.tokenizers import Tokenizer
 
 from keras_gpt3 import preset_loader
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.converters.tokenizer_files import TokenizerFiles
 from keras_gpt3.converters.tokenizer_files import write_tokenizer
 from keras_gpt3.converters.tokenizer_json import check_merges
 from keras_gpt3.converters.tokenizer_json import damaged
 from keras_gpt3.converters.tokenizer_json import merges_text
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.models.presets.checkpoint_tokenizer import (
     read_checkpoint_tokenizer,
 )

@@ -6,7 +6,7 @@ import math
 import keras
 from keras import ops
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.ops.op_compilation import compiled_op
 from keras_gpt3.ops.run_after import run_after
 

@@ -5,7 +5,7 @@ import numbers
 
 from keras import ops
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 
 # Queries in a block; measured at 12 heads of 64, length 2048. Smaller ones
 # make the products too thin, larger ones compute more that is not seen, and

@@ -13,7 +13,7 @@ import logging
 import keras
 from keras import ops
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.ops import attention_loop
 from keras_gpt3.ops import cudnn_attention
 from keras_gpt3.ops.op_compilation import is_target_given

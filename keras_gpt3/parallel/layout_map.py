@@ -4,9 +4,9 @@ import math
 
 import keras
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.backend_check import require_backend
 from keras_gpt3.converters.weight_shapes import weight_shapes
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.parallel.layout_rules import DATA
 from keras_gpt3.parallel.layout_rules import LAYOUT_RULES
 from keras_gpt3.parallel.layout_rules import MODEL

@@ -6,7 +6,7 @@ import os
 import keras
 import numpy as np
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 
 
 def mirrored_strategy(num_replicas=None, *, cpu_replicas=None):

@@ -12,7 +12,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.planning.memory import BYTES_PER_WEIGHT
 from keras_gpt3.planning.memory import estimate_memory
 from keras_gpt3.planning.memory import format_bytes

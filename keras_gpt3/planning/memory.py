@@ -8,7 +8,7 @@ import numbers
 import re
 from collections.abc import Mapping
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 
 FLOAT32_BYTES = 4
 

@@ -4,7 +4,7 @@ import math
 import numbers
 from typing import NamedTuple
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 
 
 class Mesh(NamedTuple):

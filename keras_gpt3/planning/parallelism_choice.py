@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.planning.device_share import DeviceShare
 from keras_gpt3.planning.device_share import data_axis_divides
 from keras_gpt3.planning.mesh import Mesh

@@ -5,8 +5,8 @@ import math
 import numbers
 import re
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.converters.weight_shapes import weight_shapes
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.preset_loader import SWITCHES
 from keras_gpt3.preset_loader import load_shipped_preset
 

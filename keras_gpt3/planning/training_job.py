@@ -4,7 +4,7 @@ import dataclasses
 import functools
 
 from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.planning.pass_sizes import PassSizes
 from keras_gpt3.planning.pass_sizes import attention_windows
 from keras_gpt3.planning.pass_sizes import num_scores

@@ -1,7 +1,7 @@
 """Bytes of a training step: its parts, and the most there is at a time."""
 
 from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.parallel.step_division import check_micro_batch_divides
 from keras_gpt3.planning.compiled_memory import compiled_memory
 from keras_gpt3.planning.device_share import DeviceShare

@@ -8,7 +8,7 @@ import itertools
 
 import numpy as np
 
-from keras_gpt3.serving.request_options import padded_stops
+from keras_gpt3.serving.request_limits import padded_stops
 
 
 @dataclasses.dataclass(frozen=True)

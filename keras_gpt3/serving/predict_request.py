@@ -14,12 +14,12 @@ from keras_gpt3.serving.json_body import is_bytes_object
 from keras_gpt3.serving.json_body import json_from_array
 from keras_gpt3.serving.json_body import parse_body
 from keras_gpt3.serving.request_limits import check_new_tokens
+from keras_gpt3.serving.request_limits import check_option
 from keras_gpt3.serving.request_limits import check_values
+from keras_gpt3.serving.request_limits import default_option
 from keras_gpt3.serving.request_limits import least_values
 from keras_gpt3.serving.request_limits import new_tokens
-from keras_gpt3.serving.request_options import check_option
-from keras_gpt3.serving.request_options import default_option
-from keras_gpt3.serving.request_options import padded_stops
+from keras_gpt3.serving.request_limits import padded_stops
 
 _DEFAULT = "serving_default"
 _KEYS = ("signature_name", "instances", "inputs")

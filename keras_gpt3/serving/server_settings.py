@@ -5,7 +5,7 @@ import math
 import numbers
 
 from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.export.serving_bundle import check_served_as
 
 

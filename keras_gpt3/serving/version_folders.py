@@ -4,7 +4,7 @@ import contextlib
 import logging
 import pathlib
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.export.version_folder import read_metadata
 
 _logger = logging.getLogger("keras_gpt3")

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.ops.graph_assertion import assert_in_graph
 from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
 

@@ -2,7 +2,7 @@
 
 import json
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 
 
 def read_vocabulary(vocabulary):

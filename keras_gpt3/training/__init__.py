@@ -6,7 +6,7 @@ then `run` (a pretraining run) with `checkpoints`; `finetuning` trains on pairs.
 
 import typing
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.training.checkpoints.run_checkpoints import RestoredCheckpoint
 from keras_gpt3.training.checkpoints.run_checkpoints import RunCheckpoints
 from keras_gpt3.training.checkpoints.sharded_checkpoint import ShardedCheckpoint

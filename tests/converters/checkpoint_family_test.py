@@ -6,10 +6,10 @@ import pytest
 
 from keras_gpt3.converters.checkpoint_families import FAMILIES
 from keras_gpt3.converters.checkpoint_family import CheckpointFamily
+from keras_gpt3.converters.checkpoint_family import comparable_arguments
 from keras_gpt3.converters.checkpoint_family import our_activation
 from keras_gpt3.converters.checkpoint_family import read_config_values
 from keras_gpt3.converters.checkpoint_family import their_activation
-from keras_gpt3.converters.complete_arguments import comparable_arguments
 from keras_gpt3.converters.config_key import ConfigKey
 from keras_gpt3.ops.activations import get_activation
 from tests.converters.small_configs import SMALLEST

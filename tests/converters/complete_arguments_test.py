@@ -1,8 +1,8 @@
 import pytest
 
-from keras_gpt3.converters.complete_arguments import comparable_arguments
-from keras_gpt3.converters.complete_arguments import complete_arguments
-from keras_gpt3.converters.complete_arguments import shortest_pattern
+from keras_gpt3.converters.checkpoint_family import comparable_arguments
+from keras_gpt3.converters.checkpoint_family import complete_arguments
+from keras_gpt3.converters.checkpoint_family import shortest_pattern
 from keras_gpt3.layers.block_pattern import attention_kinds
 from keras_gpt3.preset_loader import SWITCHES
 

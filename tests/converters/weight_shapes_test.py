@@ -1,7 +1,7 @@
 import pytest
 
 import keras_gpt3
-from keras_gpt3.converters.complete_arguments import complete_arguments
+from keras_gpt3.converters.checkpoint_family import complete_arguments
 from keras_gpt3.converters.weight_shapes import weight_shapes
 from tests.small_gpt3 import SMALL
 

@@ -4,7 +4,7 @@ import re
 import keras
 import pytest
 
-from keras_gpt3.converters.complete_arguments import complete_arguments
+from keras_gpt3.converters.checkpoint_family import complete_arguments
 from keras_gpt3.converters.weight_shapes import weight_shapes
 from keras_gpt3.parallel.layout_rules import LAYOUT_RULES
 from keras_gpt3.parallel.layout_rules import MODEL

@@ -8,8 +8,8 @@ from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.corpus.dedup.lsh_bands import run_starts
 from keras_gpt3.corpus.dedup.lsh_bands import scattered
 from keras_gpt3.corpus.dedup.min_hash import mixed_bits
-from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.corpus_pipeline import corpus_pipeline
+from keras_gpt3.needed_packages import import_extra
 
 # Each pipeline costs a start of the workers, each round two shuffles.
 _ROUNDS = 3

@@ -14,8 +14,8 @@ from keras_gpt3.corpus.dedup.lsh_bands import candidate_pairs
 from keras_gpt3.corpus.dedup.lsh_bands import scattered
 from keras_gpt3.corpus.dedup.signatures import equal_pairs
 from keras_gpt3.corpus.dedup.signatures import json_bytes
-from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.corpus_pipeline import corpus_pipeline
+from keras_gpt3.needed_packages import import_extra
 
 
 @dataclasses.dataclass(frozen=True)

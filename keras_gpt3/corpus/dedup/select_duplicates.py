@@ -10,9 +10,9 @@ import numpy as np
 from keras_gpt3.atomic_write import write_json
 from keras_gpt3.corpus.dedup.dedup_plan import OWN
 from keras_gpt3.corpus.dedup.min_hash import mixed_bits
-from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.corpus_pipeline import corpus_pipeline
 from keras_gpt3.corpus.pipeline.part_counts import length_bin
+from keras_gpt3.needed_packages import import_extra
 
 _Link = collections.namedtuple(
     "_Link", "node part row id similarity is_exact other other_part other_id"

@@ -13,11 +13,11 @@ from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.corpus.dedup.lsh_bands import FURTHER_HASHES
 from keras_gpt3.corpus.dedup.lsh_bands import run_starts
 from keras_gpt3.corpus.dedup.min_hash import MinHash
-from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.document import stable_hash
 from keras_gpt3.corpus.pipeline.part_file import read_part
 from keras_gpt3.corpus.quality.quality_classifier import HashedFeatures
 from keras_gpt3.data.documents import document_batches
+from keras_gpt3.needed_packages import import_extra
 
 
 @dataclasses.dataclass(frozen=True)

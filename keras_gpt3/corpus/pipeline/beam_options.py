@@ -3,9 +3,9 @@
 import copy
 import logging
 
-from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.data.write_documents import usable_processors
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.needed_packages import import_extra
 
 # Beam's default, the DirectRunner, would try to download a server (Prism).
 LOCAL_RUNNER = "FnApiRunner"

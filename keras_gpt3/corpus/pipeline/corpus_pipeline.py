@@ -14,7 +14,7 @@ import threading
 
 from keras_gpt3.corpus.pipeline import beam_worker
 from keras_gpt3.corpus.pipeline.beam_options import limit_workers
-from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
+from keras_gpt3.needed_packages import import_extra
 from keras_gpt3.reporting.progress import ProgressBar
 
 # "... ValueError: text [while running 'Map(f)']", at a line's start.

@@ -4,8 +4,8 @@ import dataclasses
 import hashlib
 import json
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.data.json_objects import parse_json_line
-from keras_gpt3.echoed_value import echoed
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

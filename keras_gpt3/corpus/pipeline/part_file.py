@@ -8,12 +8,12 @@ import pathlib
 
 from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.atomic_write import write_json
-from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.document import Document
 from keras_gpt3.corpus.pipeline.document import RejectedRecord
 from keras_gpt3.corpus.pipeline.part_counts import PartCounts
 from keras_gpt3.corpus.read.decode_text import DamagedFileError
 from keras_gpt3.corpus.read.decode_text import open_compressed
+from keras_gpt3.needed_packages import import_extra
 
 PART_SUFFIX = ".jsonl.zst"
 _LEVEL = 3

@@ -7,11 +7,11 @@ import os
 import pathlib
 import shutil
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.atomic_write import PARTIAL_SUFFIX
 from keras_gpt3.atomic_write import write_json
 from keras_gpt3.corpus.pipeline.part_counts import merge_counts
 from keras_gpt3.corpus.pipeline.part_file import StagePart
-from keras_gpt3.echoed_value import echoed
 
 SETTINGS_NAME = "settings.json"
 STAGE_NAME = "stage.json"

@@ -7,12 +7,12 @@ import pathlib
 import numpy as np
 
 from keras_gpt3.argument_checks import check_integer
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.atomic_write import atomic_folder
-from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.document import stable_hash
 from keras_gpt3.corpus.pipeline.document import stable_uniform
 from keras_gpt3.data.documents import document_batches
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.needed_packages import import_extra
 
 _CONFIG = "config.json"
 _WEIGHTS = "weights.npy"

@@ -7,7 +7,6 @@ import logging
 import re
 import types
 
-from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.document import Document
 from keras_gpt3.corpus.pipeline.document import RejectedRecord
 from keras_gpt3.corpus.read.decode_text import DamagedFileError
@@ -15,6 +14,7 @@ from keras_gpt3.corpus.read.decode_text import OtherRecord
 from keras_gpt3.corpus.read.decode_text import decode_text
 from keras_gpt3.corpus.read.decode_text import open_compressed
 from keras_gpt3.corpus.read.decode_text import record_id
+from keras_gpt3.needed_packages import import_extra
 
 _WITH_DOCUMENTS = ("conversion", "resource", "response")
 # These hold none, and describe those or the file.

@@ -9,8 +9,8 @@ import io
 import re
 import zlib
 
-from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
+from keras_gpt3.needed_packages import import_extra
 
 # The largest share of bytes that a repair may guess.
 _MAX_GUESSED = 0.2

@@ -1,6 +1,5 @@
 """Reads documents of a Parquet file."""
 
-from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.document import Document
 from keras_gpt3.corpus.pipeline.document import RejectedRecord
 from keras_gpt3.corpus.read.decode_text import DamagedFileError
@@ -8,6 +7,7 @@ from keras_gpt3.corpus.read.decode_text import decode_text
 from keras_gpt3.corpus.read.decode_text import escaped_text
 from keras_gpt3.corpus.read.decode_text import raise_if_unreadable
 from keras_gpt3.corpus.read.decode_text import record_id
+from keras_gpt3.needed_packages import import_extra
 
 _BATCH_ROWS = 256
 _COLUMNS = ("id", "url", "text")

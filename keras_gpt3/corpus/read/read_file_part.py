@@ -10,12 +10,12 @@ import numpy as np
 
 from keras_gpt3.atomic_write import atomic_write
 from keras_gpt3.corpus.corpus_config import ReadSection
-from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
 from keras_gpt3.corpus.pipeline.document import RejectedRecord
 from keras_gpt3.corpus.pipeline.document import stable_hash
 from keras_gpt3.corpus.pipeline.part_file import sort_documents
 from keras_gpt3.corpus.read.decode_text import OtherRecord
 from keras_gpt3.corpus.read.read_file import read_file
+from keras_gpt3.needed_packages import import_extra
 
 REJECTED = "rejected"
 # What a part is of, beside its documents: `others` of its `Stage`.

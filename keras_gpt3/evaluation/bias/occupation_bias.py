@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.evaluation.bias.bias_data import bias_data
 from keras_gpt3.evaluation.metrics.uncertainty import bootstrap_interval
 from keras_gpt3.evaluation.metrics.uncertainty import standard_error

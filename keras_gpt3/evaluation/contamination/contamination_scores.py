@@ -5,8 +5,8 @@ import pathlib
 
 import numpy as np
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.data.json_objects import parse_json_line
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.evaluation.metrics.uncertainty import bootstrap
 from keras_gpt3.evaluation.metrics.uncertainty import mean_interval
 

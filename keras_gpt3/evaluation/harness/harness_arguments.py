@@ -3,7 +3,7 @@
 import typing
 
 from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.models.gpt3 import GPT3
 
 _KNOWN = (

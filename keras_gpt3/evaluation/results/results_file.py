@@ -6,8 +6,8 @@ import math
 import numbers
 import pathlib
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.atomic_write import atomic_write
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.evaluation.few_shot.task_result import TaskResult
 from keras_gpt3.reporting.report import json_text
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 
 # How the floor is looked for.
 _GRID = 64

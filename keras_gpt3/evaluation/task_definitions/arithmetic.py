@@ -6,7 +6,7 @@ import random
 
 from keras_gpt3.argument_checks import check_choice
 from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 
 _THREE = "single_digit_three_ops"
 # Digits of the two numbers, and the word between them.

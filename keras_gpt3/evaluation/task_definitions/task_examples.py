@@ -5,8 +5,8 @@ import hashlib
 import os
 import pathlib
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.data.json_objects import read_json_objects
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.evaluation.task_definitions.template import render
 
 

@@ -8,7 +8,7 @@ import pathlib
 import types
 import typing
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.evaluation.task_definitions.task import Task
 from keras_gpt3.evaluation.task_definitions.task_examples import PUBLISHED_NAMES
 from keras_gpt3.evaluation.task_definitions.task_rules import TaskFault

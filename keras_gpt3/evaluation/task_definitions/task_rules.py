@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import re
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.evaluation.task_definitions.task import METRICS
 from keras_gpt3.evaluation.task_definitions.task import SCORINGS
 from keras_gpt3.evaluation.task_definitions.task import Task

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.ops.sequence_checks import check_concrete_token_ids
 from keras_gpt3.ops.sequence_checks import check_context
 from keras_gpt3.ops.sequence_checks import check_sequence_length

@@ -7,7 +7,7 @@ import logging
 import keras
 import keras_hub
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 
 _logger = logging.getLogger("keras_gpt3")
 

@@ -14,8 +14,8 @@ from keras_gpt3.generation.sampling_settings import logit_bias_vector
 from keras_gpt3.generation.sampling_steps import sampler_steps
 from keras_gpt3.generation.sampling_steps import settings_steps
 from keras_gpt3.models.generate.compiled_functions import CompiledFunctions
+from keras_gpt3.models.generate.compiled_functions import coarse_bucket
 from keras_gpt3.models.generate.generation_request import GenerationRequest
-from keras_gpt3.models.generate.length_buckets import coarse_bucket
 from keras_gpt3.models.generate.prompt_batch import PromptBatch
 from keras_gpt3.models.generate.token_answers import answer_tokens
 from keras_gpt3.ops.op_compilation import as_graph

@@ -6,7 +6,7 @@ import keras_hub
 import numpy as np
 
 from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.generation.beam_search import BeamSampler
 from keras_gpt3.generation.prompt_messages import TRUNCATE
 from keras_gpt3.generation.sampling_settings import check_sampling_options

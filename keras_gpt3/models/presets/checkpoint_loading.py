@@ -10,11 +10,11 @@ import math
 import keras
 import numpy as np
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.converters.checkpoint_families import family_of
 from keras_gpt3.converters.name_match import match_names
 from keras_gpt3.converters.sharded_index import read_config_json
 from keras_gpt3.converters.weight_files import open_weights
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.layers.initializers import stored_weights_follow
 from keras_gpt3.models.presets.weight_of_path import check_stored_shapes
 from keras_gpt3.models.presets.weight_of_path import variable_of_path

@@ -3,12 +3,12 @@
 import logging
 import pathlib
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.converters.checkpoint_families import FAMILIES
 from keras_gpt3.converters.checkpoint_families import family_of
 from keras_gpt3.converters.sharded_index import read_config_json
 from keras_gpt3.converters.tokenizer_files import read_tokenizer
 from keras_gpt3.converters.tokenizer_json import read_json_object
-from keras_gpt3.echoed_value import echoed
 
 _logger = logging.getLogger("keras_gpt3")
 

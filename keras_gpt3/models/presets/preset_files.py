@@ -8,13 +8,13 @@ import keras
 from keras import ops
 
 from keras_gpt3 import preset_loader
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.converters.hub_snapshot import meant_handle
 from keras_gpt3.converters.sharded_index import CHECKPOINT_FILES
 from keras_gpt3.converters.sharded_index import KERAS_FILES
 from keras_gpt3.converters.sharded_index import read_config_json
 from keras_gpt3.converters.sharded_index import read_json
 from keras_gpt3.converters.sharded_index import shard_names
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.regular_file import check_folder_files
 
 _logger = logging.getLogger("keras_gpt3")

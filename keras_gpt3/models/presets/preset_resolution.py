@@ -13,10 +13,10 @@ from keras_hub.src.utils.preset_utils import get_preset_loader
 from keras_hub.src.utils.preset_utils import load_json
 
 from keras_gpt3 import preset_loader
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.atomic_write import recover_folder
 from keras_gpt3.converters.hub_snapshot import fetch_preset
 from keras_gpt3.converters.sharded_index import is_checkpoint_folder
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.models.presets.checkpoint_loading import load_checkpoint
 from keras_gpt3.models.presets.checkpoint_tokenizer import (
     read_special_token_ids,

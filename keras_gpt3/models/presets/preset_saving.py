@@ -9,10 +9,10 @@ import huggingface_hub
 import keras
 import keras_hub
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.atomic_write import atomic_folder
 from keras_gpt3.converters.sharded_index import KERAS_FILES
 from keras_gpt3.converters.sharded_index import is_checkpoint_folder
-from keras_gpt3.echoed_value import echoed
 
 
 @contextlib.contextmanager

@@ -13,9 +13,9 @@ from keras import ops
 
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.models.generate.compiled_functions import CompiledFunctions
-from keras_gpt3.models.generate.length_buckets import coarse_bucket
-from keras_gpt3.models.generate.length_buckets import fine_bucket
-from keras_gpt3.models.generate.length_buckets import power_of_two
+from keras_gpt3.models.generate.compiled_functions import coarse_bucket
+from keras_gpt3.models.generate.compiled_functions import fine_bucket
+from keras_gpt3.models.generate.compiled_functions import power_of_two
 from keras_gpt3.models.generate.prompt_batch import check_prefix
 from keras_gpt3.models.score.continuation_pairs import continuation_pairs
 from keras_gpt3.models.score.continuation_pairs import fit_to_window

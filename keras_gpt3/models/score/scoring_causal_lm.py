@@ -5,7 +5,7 @@ import types
 
 from keras import ops
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.models.backbone.backbone_forward import forward
 from keras_gpt3.models.generate.generating_causal_lm import GeneratingCausalLM
 from keras_gpt3.models.score.continuation_scoring import score_continuations

@@ -3,7 +3,7 @@
 import json
 import math
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.parallel.replicas import from_first_worker
 from keras_gpt3.parallel.replicas import wait_for_all
 from keras_gpt3.training.checkpoints.checkpointer import Checkpointer

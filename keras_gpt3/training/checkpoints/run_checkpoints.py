@@ -9,7 +9,7 @@ import pathlib
 import numpy as np
 
 from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.training.checkpoints.checkpointer import Checkpointer
 from keras_gpt3.training.checkpoints.tensorflow_format import TensorFlowFormat
 from keras_gpt3.training.checkpoints.tensorflow_format import read_arrays

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.backend_check import require_backend
 from keras_gpt3.data.completion_dataset import completion_batches
 from keras_gpt3.data.completion_dataset import completion_dataset
 from keras_gpt3.data.completion_pairs import CompletionExamples
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.training.finetuning.recipe import FinetuningRecipe
 from keras_gpt3.training.step.loss_scaling import check_weights
 

@@ -4,8 +4,8 @@ import dataclasses
 
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.argument_checks import check_number
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.data.completion_dataset import LAYOUTS
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.layers.block_pattern import rematerialized_layers
 from keras_gpt3.training.recipe.token_clock import TokenClock
 from keras_gpt3.training.step.adamw import AdamW

@@ -6,7 +6,7 @@ import numbers
 import keras
 from keras import ops
 
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")

@@ -7,8 +7,8 @@ import pathlib
 
 import numpy as np
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.atomic_write import atomic_write
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.reporting.figures import COLOURS
 from keras_gpt3.reporting.figures import Curve
 from keras_gpt3.reporting.figures import Panel

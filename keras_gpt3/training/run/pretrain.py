@@ -3,8 +3,8 @@
 import contextlib
 import dataclasses
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.backend_check import require_backend
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.needed_packages import needed_packages
 from keras_gpt3.parallel.replicas import from_first_worker
 from keras_gpt3.parallel.replicas import is_chief

@@ -9,7 +9,7 @@ import sys
 import keras
 
 from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.parallel.replicas import is_chief
 from keras_gpt3.reporting.progress import ProgressBar
 from keras_gpt3.reporting.progress import clock

@@ -7,7 +7,7 @@ import functools
 import keras
 
 from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.echoed_value import echoed
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.parallel.pipeline_stages import assign_stages
 from keras_gpt3.parallel.pipeline_stages import check_num_stages

@@ -12,8 +12,8 @@ import time
 
 import keras
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.backend_check import require_backend
-from keras_gpt3.echoed_value import echoed
 from keras_gpt3.layers.initializers import initialized_by
 from keras_gpt3.parallel.variable_layouts import optimizer_layouts
 from keras_gpt3.training.step.loss_scaling import check_optimizer

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from keras_gpt3.corpus.pipeline.corpus_extra import import_extra
+from keras_gpt3.needed_packages import import_extra
 
 
 def test_a_module_is_imported():
