@@ -101,7 +101,7 @@ def test_prompts_leave_room_for_their_answers():
     text = "abcdefghijkl"
     assert tokens().prompts([text, "a"], 4) == [ids("efghijkl"), ids("a")]
     with pytest.raises(
-        ValueError, match="below max_length=12. Received: max_gen_toks=12. Ask"
+        ValueError, match="max_length=12. Received: max_gen_toks=12. Request "
     ):
         tokens().prompts(["a"], 12)
 
