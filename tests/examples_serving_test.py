@@ -195,8 +195,8 @@ def test_scores_are_the_model_s(client, exported):
         (
             {"max_new_tokens": CONTEXT},
             f"prompt and max_new_tokens must fit the context of {CONTEXT} "
-            f"tokens. Received: tokens={CONTEXT + 1}. Shorten the prompt, ask "
-            "for fewer tokens, or set truncate to left.",
+            f"tokens. Received: tokens={CONTEXT + 1}. Shorten the prompt, "
+            "request fewer tokens, or set truncate to left.",
         ),
         (
             {"max_new_tokens": 1, "temperature": -1.0},

@@ -26,7 +26,6 @@ FREE = {
     "version",
     "backend_check",
     "needed_packages",
-    "echoed_value",
     "strict_yaml",
     "config_file",
     "config_model",
