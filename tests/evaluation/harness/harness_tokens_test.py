@@ -100,17 +100,11 @@ def test_what_is_too_long_loses_its_first_tokens_with_a_word(caplog):
 def test_prompts_leave_room_for_their_answers():
     text = "abcdefghijkl"
     assert tokens().prompts([text, "a"], 4) == [ids("efghijkl"), ids("a")]
-<<<<<<< HEAD
     message = (
         "^max_gen_toks must be below max_length=12. Received: max_gen_toks=12. "
-        "Ask for shorter answers.$"
+        "Request shorter answers.$"
     )
     with pytest.raises(ValueError, match=message):
-=======
-    with pytest.raises(
-        ValueError, match="max_length=12. Received: max_gen_toks=12. Request "
-    ):
->>>>>>> r2-words
         tokens().prompts(["a"], 12)
 
 
