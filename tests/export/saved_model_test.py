@@ -90,6 +90,7 @@ def test_the_graph_holds_nothing_that_stock_serving_refuses(exported):
     assert exported.scans["model"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", refused_functions())
 def test_the_scan_finds_what_stock_serving_refuses(name, exported):
     expected = [] if name == "nothing" else [name]

@@ -12,6 +12,8 @@ from tests.models.saved_models import KINDS
 from tests.models.saved_models import read_facts
 from tests.models.saved_models import save_all
 
+pytestmark = pytest.mark.slow
+
 OTHER = {"tensorflow": "jax", "jax": "tensorflow"}[keras.config.backend()]
 # Rounding of float32, and of the 8 bits of bfloat16.
 TOLERANCES = {"bfloat16": 0.02}
@@ -31,7 +33,6 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_other_backend_loads_the_same_model(kind, folder):
     saved = read_facts(folder / f"{kind}.npz")

@@ -270,7 +270,7 @@ def test_a_damaged_file_raises_and_changes_nothing(damage, saved):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (settings(3), "its attribute keras_gpt3_lora is no text"),
+        (settings(3), "its attribute keras_gpt3_lora is not text"),
         (
             settings("[]"),
             "its attribute keras_gpt3_lora must hold ['rank', 'lora_alpha', "
