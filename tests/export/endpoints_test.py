@@ -55,6 +55,7 @@ def exported(tmp_path_factory):
     )
 
 
+@pytest.mark.slow
 def test_stock_tensorflow_runs_all_of_them(exported):
     done = subprocess.run(
         [

@@ -22,7 +22,6 @@ from tests.export.stock_tensorflow import run_script
 from tests.export.stock_tensorflow import stored_bytes
 from tests.exported_models import CONTEXT
 from tests.exported_models import make_prompts
-from tests.slow_cases import slow_but
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_model
 
@@ -190,7 +189,8 @@ class OnlyTokens(Endpoints):
         return {"generate_tokens": super().functions()["generate_tokens"]}
 
 
-@pytest.mark.parametrize("name", slow_but(COMPRESSED, list(COMPRESSED)[0]))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMPRESSED)
 def test_a_model_in_fewer_bits_answers_as_it_does_live(name, compressed):
     found = compressed[0][name]
     tokens = found.tokens

@@ -72,6 +72,7 @@ def test_logits_behind_padding_on_the_left_are_those_of_transformers(name):
     assert largest_error(logits, exact, is_token) < TOLERANCE
 
 
+@pytest.mark.slow
 @each_checkpoint
 def test_64_greedy_tokens_are_those_of_transformers(name):
     model, expected = load(name)

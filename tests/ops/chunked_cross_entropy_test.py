@@ -91,6 +91,7 @@ def test_chunks_equal_all_logits_at_once(length, dtype, chunks_of_eight):
     assert_equal(received, sums_and_gradients(whole, *inputs), dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("length", [1, 17])
 def test_a_head_that_is_padded_for_a_gpu_gives_the_same(

@@ -97,6 +97,7 @@ def test_validation_data_may_be_a_list_as_for_keras():
     assert history["val_loss"] == [pytest.approx(expected, rel=1e-5)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("texts", [["hello"], ["the", "hello world"] * 2])
 def test_a_list_of_strings_to_validate_on_is_not_taken_apart(texts):
     model = small_text_model(num_layers=1)

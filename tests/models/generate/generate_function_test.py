@@ -60,6 +60,7 @@ def test_greedy_tokens_are_those_of_full_forward_passes(lengths):
     assert len(np.unique(answer["token_ids"])) > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sampler", ["greedy", "top_k", "top_p", "random", "beam", "contrastive"]
 )

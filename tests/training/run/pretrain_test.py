@@ -215,6 +215,7 @@ def test_a_shard_that_breaks_in_mid_run_loses_nothing(tmp_path, monkeypatch):
     assert_bitwise_equal(config, whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "token_id", "field"),
     [(0, 1, "sha256"), (7, 2**16 - 1, "vocabulary_size")],

@@ -118,6 +118,7 @@ def test_a_run_logs_every_step_and_validates_and_saves(tmp_path):
     assert os.path.exists(f"{config.folder}/preset/config.json")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_a_killed_run_ends_bit_for_bit_as_an_undisturbed_one(
     tmp_path, monkeypatch, replicas
@@ -138,6 +139,7 @@ def test_a_killed_run_ends_bit_for_bit_as_an_undisturbed_one(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [6, NUM_STEPS])
 def test_sigterm_saves_at_once_and_the_run_goes_on(tmp_path, monkeypatch, step):
     whole, config = (small_config(tmp_path, name) for name in ("whole", "a"))
@@ -276,6 +278,7 @@ def spikes(monkeypatch):
     return spiked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_a_spike_rolls_the_run_back_and_skips_its_batches(
     tmp_path, monkeypatch, caplog, spikes, replicas

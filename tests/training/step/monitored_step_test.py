@@ -108,7 +108,7 @@ def test_pieces_of_unequal_weight_count_by_their_tokens():
     assert result["micro_batch_tokens"] == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("replicas", [1, 2])
+@pytest.mark.parametrize("replicas", slow_but([1, 2], 2))
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_an_update_that_is_not_finite_changes_nothing(replicas, bad):
     model = new_model(replicas, "adamw", ("dense",))

@@ -322,6 +322,7 @@ def test_a_new_model_traces_its_step_once(monkeypatch):
     assert len(traces) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["auto", "own"])
 def test_on_demand_xla_compiles_the_products_too(loss):
     arguments = {"jit_compile": True}
