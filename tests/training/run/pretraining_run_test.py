@@ -100,7 +100,7 @@ def test_a_run_logs_every_step_and_validates_and_saves(tmp_path):
     assert estimated
     for record in estimated:
         assert record["recommended_batch_tokens"] % LENGTH == 0
-    contexts = config.recipe.total_tokens // LENGTH
+    contexts = int(config.recipe.total_tokens) // LENGTH
     mixture = Mixture(config.data.shards, config.data.weights)
     epochs = mixture.epochs(contexts, LENGTH)
     assert [records[-1][f"epochs/{name}"] for name in epochs] == [
