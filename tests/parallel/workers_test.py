@@ -6,6 +6,8 @@ from keras_gpt3.parallel.replicas import from_first_worker
 from keras_gpt3.parallel.replicas import is_worker_failure
 from keras_gpt3.parallel.replicas import wait_for_all
 
+pytestmark = pytest.mark.backend("tensorflow", reason="`TF_CONFIG`")
+
 # === Worker barrier ===
 
 
