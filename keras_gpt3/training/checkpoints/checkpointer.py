@@ -301,8 +301,8 @@ class Checkpointer:
         if manifest.format != self._format.name:
             raise ValueError(
                 "A checkpoint must be in the format that is read here. "
-                f"Received: format={manifest.format!r:.200} in '{folder}', "
-                f"format={self._format.name!r} here. Restore it as it was "
+                f"Received: format={echoed(manifest.format)} in '{folder}', "
+                f"format={echoed(self._format.name)} here. Restore it as it was "
                 "saved: by RunCheckpoints, or restore_sharded_checkpoint."
             )
 
