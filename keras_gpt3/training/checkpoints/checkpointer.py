@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from keras_gpt3.argument_checks import check_integer
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.parallel.replicas import from_first_worker
 from keras_gpt3.parallel.replicas import is_chief
 from keras_gpt3.training.checkpoints import checkpoint_folders
@@ -302,8 +303,8 @@ class Checkpointer:
             raise ValueError(
                 "A checkpoint must be in the format that is read here. "
                 f"Received: format={echoed(manifest.format)} in '{folder}', "
-                f"format={echoed(self._format.name)} here. Restore it as it was "
-                "saved: by RunCheckpoints, or restore_sharded_checkpoint."
+                f"format={echoed(self._format.name)} here. Restore it as it "
+                "was saved: by RunCheckpoints, or restore_sharded_checkpoint."
             )
 
 
