@@ -1,4 +1,4 @@
-"""Checks of arguments: integers, and choices from a list."""
+"""Checks of arguments, and values cut to what an error can show."""
 
 import difflib
 import math

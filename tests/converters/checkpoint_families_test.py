@@ -275,17 +275,15 @@ def test_masks_are_ignored_and_weights_are_not(name, ignored):
 # === Gpt neo family ===
 
 
-FAMILY_OF_GPT_NEO_FAMILY = GPTNeoFamily()
+NEO_FAMILY = GPTNeoFamily()
 
 
-def read_of_gpt_neo_family(**more):
-    return FAMILY_OF_GPT_NEO_FAMILY.backbone_arguments(GPT_NEO | more)
+def read_gpt_neo(**more):
+    return NEO_FAMILY.backbone_arguments(GPT_NEO | more)
 
 
 def test_gpt_neo_is_read_with_its_scale_and_bands():
-    arguments = FAMILY_OF_GPT_NEO_FAMILY.backbone_arguments(
-        published_configs.GPT_NEO_125M
-    )
+    arguments = NEO_FAMILY.backbone_arguments(published_configs.GPT_NEO_125M)
     assert arguments["attention_pattern"] == ["dense", "banded"]
     assert arguments["attention_window"] == 256
     assert arguments["attention_scale"] == 1.0
@@ -307,25 +305,19 @@ def test_gpt_neo_is_read_with_its_scale_and_bands():
         ("layer_norm_epsilon", 1e-3, "layer_norm_epsilon", 1e-3),
     ],
 )
-def test_each_switch_becomes_an_argument_of_gpt_neo_family(
+def test_each_switch_of_gpt_neo_becomes_an_argument(
     key, value, argument, expected
 ):
-    changed = read_of_gpt_neo_family(**{key: value})
+    changed = read_gpt_neo(**{key: value})
     assert changed[argument] == expected
-    assert (
-        changed | {argument: read_of_gpt_neo_family()[argument]}
-        == read_of_gpt_neo_family()
-    )
+    assert changed | {argument: read_gpt_neo()[argument]} == read_gpt_neo()
 
 
 def test_layers_without_types_are_read():
     config = without(GPT_NEO, "attention_types")
     layers = ["global", "local", "global", "local"]
     config["attention_layers"] = layers
-    assert (
-        FAMILY_OF_GPT_NEO_FAMILY.backbone_arguments(config)
-        == read_of_gpt_neo_family()
-    )
+    assert NEO_FAMILY.backbone_arguments(config) == read_gpt_neo()
 
 
 def test_a_local_layer_needs_a_window():
@@ -334,25 +326,20 @@ def test_a_local_layer_needs_a_window():
         "window_size=None. Add window_size with the value of the model."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        FAMILY_OF_GPT_NEO_FAMILY.backbone_arguments(
-            without(GPT_NEO, "window_size")
-        )
+        NEO_FAMILY.backbone_arguments(without(GPT_NEO, "window_size"))
 
 
 def test_global_layers_need_none():
     config = without(GPT_NEO, "window_size")
     config["attention_types"] = [[["global"], 4]]
-    arguments = FAMILY_OF_GPT_NEO_FAMILY.backbone_arguments(config)
+    arguments = NEO_FAMILY.backbone_arguments(config)
     assert arguments["attention_pattern"] == ["dense"]
     assert arguments["attention_window"] == 256
 
 
 def test_queries_keys_and_values_are_joined_and_have_no_bias():
     rules = {
-        rule.ours: rule
-        for rule in FAMILY_OF_GPT_NEO_FAMILY.weight_rules(
-            read_of_gpt_neo_family()
-        )
+        rule.ours: rule for rule in NEO_FAMILY.weight_rules(read_gpt_neo())
     }
     kernel = rules["decoder_block_3/query_key_value/kernel"]
     assert kernel.theirs == tuple(
@@ -375,5 +362,5 @@ def test_queries_keys_and_values_are_joined_and_have_no_bias():
         ("h.0.attn.attention.q_proj.bias", False),
     ],
 )
-def test_masks_are_ignored_and_weights_are_not_of_gpt_neo_family(name, ignored):
-    assert FAMILY_OF_GPT_NEO_FAMILY.is_ignored(name) is ignored
+def test_masks_of_gpt_neo_are_ignored_and_weights_are_not(name, ignored):
+    assert NEO_FAMILY.is_ignored(name) is ignored

@@ -176,7 +176,7 @@ def write(path, header, content=b"", length=None):
     path.write_bytes(length.to_bytes(8, "little") + header + content)
 
 
-def tensors_of_safetensors_file(**entries):
+def file_tensors(**entries):
     """A header with tensors of some type, shape and place."""
     names = ("dtype", "shape", "data_offsets")
     header = {k: dict(zip(names, e, strict=True)) for k, e in entries.items()}
@@ -193,19 +193,15 @@ def tensors_of_safetensors_file(**entries):
         b"no JSON",
         b'{"\xff": 1}',
         b'{"a":' * 10**5,
-        tensors_of_safetensors_file(a=("F32", [2], [0, 12])),
-        tensors_of_safetensors_file(a=("F32", [2], [8, 0])),
-        tensors_of_safetensors_file(a=("F32", [2], [4, 12])),
-        tensors_of_safetensors_file(a=("F32", [2], [0, 800])),
-        tensors_of_safetensors_file(
-            a=("F32", [1], [0, 4]), b=("F32", [2], [0, 8])
-        ),
-        tensors_of_safetensors_file(a=("F32", [-2], [0, 8])),
-        tensors_of_safetensors_file(a=("F33\n", [2], [0, 8])),
-        tensors_of_safetensors_file(a=("F32", [2**40, 2**40], [0, 8])),
-        tensors_of_safetensors_file(
-            a=("U8", [8], [0, 8]), b=("F32", [0, 2**62], [8, 8])
-        ),
+        file_tensors(a=("F32", [2], [0, 12])),
+        file_tensors(a=("F32", [2], [8, 0])),
+        file_tensors(a=("F32", [2], [4, 12])),
+        file_tensors(a=("F32", [2], [0, 800])),
+        file_tensors(a=("F32", [1], [0, 4]), b=("F32", [2], [0, 8])),
+        file_tensors(a=("F32", [-2], [0, 8])),
+        file_tensors(a=("F33\n", [2], [0, 8])),
+        file_tensors(a=("F32", [2**40, 2**40], [0, 8])),
+        file_tensors(a=("U8", [8], [0, 8]), b=("F32", [0, 2**62], [8, 8])),
     ],
 )
 def test_a_header_that_is_wrong_is_an_error(path, header):
@@ -222,7 +218,7 @@ def test_a_header_of_another_length_is_an_error(path, length):
 def test_a_type_that_no_weight_has_is_an_error(path):
     write(
         path,
-        tensors_of_safetensors_file(**{"a\n": ("F8_E4M3", [8], [0, 8])}),
+        file_tensors(**{"a\n": ("F8_E4M3", [8], [0, 8])}),
         bytes(8),
     )
     assert r"Received: 'a\n' in model.safetensors of type F8" in read_all(path)
@@ -260,7 +256,7 @@ def to_store(name, array):
     return TensorToStore(name, array.shape, str(array.dtype), lambda: array)
 
 
-ARRAYS_OF_SAFETENSORS_WRITER = {
+WRITTEN_ARRAYS = {
     "matrix": np.arange(6, dtype="float32").reshape(3, 2),
     "turned": np.arange(6, dtype="float32").reshape(3, 2).T,
     "half": np.arange(3, dtype="float16"),
@@ -270,12 +266,10 @@ ARRAYS_OF_SAFETENSORS_WRITER = {
 
 def test_the_library_reads_what_is_written(tmp_path):
     path = tmp_path / "model.safetensors"
-    write_safetensors(
-        path, [to_store(n, a) for n, a in ARRAYS_OF_SAFETENSORS_WRITER.items()]
-    )
+    write_safetensors(path, [to_store(n, a) for n, a in WRITTEN_ARRAYS.items()])
     read = load_file(path)
-    assert read.keys() == ARRAYS_OF_SAFETENSORS_WRITER.keys()
-    for name, array in ARRAYS_OF_SAFETENSORS_WRITER.items():
+    assert read.keys() == WRITTEN_ARRAYS.keys()
+    for name, array in WRITTEN_ARRAYS.items():
         assert read[name].dtype == array.dtype
         np.testing.assert_array_equal(read[name], array)
     with safe_open(path, framework="np") as file:
@@ -332,7 +326,7 @@ def test_a_type_can_be_given_by_its_name():
     assert stored_name("bfloat16") == "BF16"
 
 
-def test_a_type_that_no_weight_has_is_an_error_of_stored_dtypes():
+def test_a_dtype_that_no_weight_has_cannot_be_stored():
     message = (
         "Tensors must have one of the types F64, F32, F16, BF16, I64, I32, "
         "I16, I8, U8, BOOL. Received: a of type F8_E4M3. Convert the "

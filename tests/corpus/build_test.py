@@ -33,7 +33,7 @@ from tests.fixtures.corpus.planted_contamination import evaluation_texts
 
 
 ONE = beam_options(workers=1)
-STAGES_OF_BUILD = ["read", "filter", "dedup", "decontaminate", "shard"]
+STAGE_NAMES = ["read", "filter", "dedup", "decontaminate", "shard"]
 
 
 def texts_of(name):
@@ -102,10 +102,9 @@ def built(raw, tmp_path_factory):
 
 def test_every_stage_does_its_part(built):
     stages = built.summary["stages"]
-    assert list(stages) == STAGES_OF_BUILD
+    assert list(stages) == STAGE_NAMES
     crawl = {
-        name: stages[name]["sources"]["common_crawl"]
-        for name in STAGES_OF_BUILD
+        name: stages[name]["sources"]["common_crawl"] for name in STAGE_NAMES
     }
     assert crawl["read"]["dropped"] == {"no JSON": 1}
     # The manuals, of which a few may be lucky, and few of the novels.
@@ -113,9 +112,7 @@ def test_every_stage_does_its_part(built):
     assert stages["filter"]["sources"]["wikipedia"]["dropped"] == {}
     assert {"exact duplicate", "in wikipedia"} <= {*crawl["dedup"]["dropped"]}
     assert crawl["decontaminate"]["cut"]["documents"] == 1
-    for earlier, later in zip(
-        STAGES_OF_BUILD, STAGES_OF_BUILD[1:], strict=False
-    ):
+    for earlier, later in zip(STAGE_NAMES, STAGE_NAMES[1:], strict=False):
         for source in ("common_crawl", "wikipedia"):
             one = stages[earlier]["sources"][source]
             other = stages[later]["sources"][source]
@@ -128,7 +125,7 @@ def test_licences_and_every_stage_s_numbers_stand_beside_the_shards(built):
     found = json.loads((folder / "corpus.json").read_text())
     assert found["licence"].startswith("Common Crawl's terms of use")
     assert found["weight"] == pytest.approx(60 / 63)
-    assert list(found["stages"]) == STAGES_OF_BUILD
+    assert list(found["stages"]) == STAGE_NAMES
     assert found["stages"]["read"]["documents_in"] == 52
     manifest = json.loads((folder / "manifest.json").read_text())
     assert found["shards"]["train"]["tokens"] == manifest["num_tokens"]
@@ -170,7 +167,7 @@ def test_a_build_that_is_done_is_left_as_it_is(raw, built):
 
 def test_stages_one_by_one_make_the_same(raw, built, tmp_path):
     config = config_of(raw, tmp_path / "corpus")
-    for name in STAGES_OF_BUILD:
+    for name in STAGE_NAMES:
         stage = build_stage(name, config, ONE)
         assert stage.is_done
     for path in (tmp_path / "corpus").glob("*/stage.json"):

@@ -110,21 +110,19 @@ def test_options_out_of_range_raise(options, message):
 # === Completion layouts ===
 
 
-CONTEXT_OF_COMPLETION_LAYOUTS = 40
+LAYOUT_CONTEXT = 40
 
 
 def lengths(count=23):
     return (
-        np.random.default_rng(0)
-        .integers(2, CONTEXT_OF_COMPLETION_LAYOUTS + 2, count)
-        .tolist()
+        np.random.default_rng(0).integers(2, LAYOUT_CONTEXT + 2, count).tolist()
     )
 
 
 @pytest.mark.parametrize("make", [packed_batches, padded_batches])
 def test_every_pair_stands_in_one_row_that_it_fits_into(make):
     sizes, order = lengths(), shuffled_order(23, 1, 2).tolist()
-    batches = make(sizes, order, CONTEXT_OF_COMPLETION_LAYOUTS, batch_size=4)
+    batches = make(sizes, order, LAYOUT_CONTEXT, batch_size=4)
     rows = [row for _, batch in batches for row in batch]
     assert sorted(sum(rows, [])) == list(range(23))
     for length, batch in batches:
@@ -136,31 +134,23 @@ def test_every_pair_stands_in_one_row_that_it_fits_into(make):
 @pytest.mark.parametrize("make", [packed_batches, padded_batches])
 def test_at_most_one_batch_is_not_full(make):
     sizes = lengths()
-    batches = make(
-        sizes, range(23), CONTEXT_OF_COMPLETION_LAYOUTS, batch_size=4
-    )
+    batches = make(sizes, range(23), LAYOUT_CONTEXT, batch_size=4)
     assert sum(len(batch) < 4 for _, batch in batches) <= 1
 
 
 def test_pairs_of_about_a_length_share_a_batch_and_the_rest_the_last_ones():
     # Positions 4, 16, 17, 8, 31, 40, 12: the last token is not read.
     sizes = [5, 17, 18, 9, 32, 41, 13]
-    batches = padded_batches(
-        sizes, range(7), CONTEXT_OF_COMPLETION_LAYOUTS, batch_size=2
-    )
+    batches = padded_batches(sizes, range(7), LAYOUT_CONTEXT, batch_size=2)
     assert batches == [
         (16, [[0], [1]]),
         (32, [[2], [4]]),
         (16, [[3], [6]]),
         (40, [[5]]),
     ]
-    batches = padded_batches(
-        sizes[:4], range(4), CONTEXT_OF_COMPLETION_LAYOUTS, batch_size=3
-    )
+    batches = padded_batches(sizes[:4], range(4), LAYOUT_CONTEXT, batch_size=3)
     assert batches == [(16, [[0], [1], [3]]), (32, [[2]])]
-    batches = padded_batches(
-        sizes[1:4], range(3), CONTEXT_OF_COMPLETION_LAYOUTS, batch_size=3
-    )
+    batches = padded_batches(sizes[1:4], range(3), LAYOUT_CONTEXT, batch_size=3)
     assert batches == [(32, [[0], [2], [1]])]
 
 
@@ -168,7 +158,7 @@ def test_pairs_of_about_a_length_share_a_batch_and_the_rest_the_last_ones():
     ("length", "padded"), [(1, 16), (16, 16), (17, 32), (33, 40), (40, 40)]
 )
 def test_lengths_are_powers_of_two_up_to_the_context(length, padded):
-    assert padded_length(length, CONTEXT_OF_COMPLETION_LAYOUTS) == padded
+    assert padded_length(length, LAYOUT_CONTEXT) == padded
 
 
 def test_the_order_is_a_function_of_seed_and_epoch():

@@ -162,7 +162,7 @@ def test_no_pairs_at_all_raise():
 # === Completion examples ===
 
 
-PAIRS_OF_COMPLETION_EXAMPLES = [
+EXAMPLE_PAIRS = [
     ("hello", " world"),
     ("", "12"),
     ("hello the", "o"),
@@ -184,9 +184,9 @@ def test_prompt_and_completion_are_encoded_apart(
     )
     tokenizer = made.tokenizer
     end = tokenizer.end_token_id
-    examples = CompletionExamples(PAIRS_OF_COMPLETION_EXAMPLES, made)
-    assert len(examples) == len(PAIRS_OF_COMPLETION_EXAMPLES)
-    for number, (prompt, completion) in enumerate(PAIRS_OF_COMPLETION_EXAMPLES):
+    examples = CompletionExamples(EXAMPLE_PAIRS, made)
+    assert len(examples) == len(EXAMPLE_PAIRS)
+    for number, (prompt, completion) in enumerate(EXAMPLE_PAIRS):
         given = [end] * add_start_token + list(tokenizer(prompt))
         given = given or [end]  # As `score` reads an empty context.
         followed = list(tokenizer(completion)) + [end] * add_end_token
@@ -197,7 +197,7 @@ def test_prompt_and_completion_are_encoded_apart(
 
 
 def test_a_pair_that_is_too_long_is_named_or_loses_its_start():
-    pairs = [PAIRS_OF_COMPLETION_EXAMPLES[0], ("12 the world", "12")]
+    pairs = [EXAMPLE_PAIRS[0], ("12 the world", "12")]
     message = (
         "A pair must have at most sequence_length + 1 = 4 tokens. Received: "
         "pair 2 with 3 + 2 tokens. Shorten its prompt, or set truncate to left."
@@ -228,22 +228,20 @@ def test_a_prompt_that_is_cut_keeps_its_start_token(sequence_length):
     assert examples.num_given[0] == sequence_length - 1
 
 
-def write_of_completion_examples(path):
+def write_pairs(path):
     lines = [
-        {"prompt": prompt, "completion": end}
-        for prompt, end in PAIRS_OF_COMPLETION_EXAMPLES
+        {"prompt": prompt, "completion": end} for prompt, end in EXAMPLE_PAIRS
     ]
     path.write_text("\n\n".join(map(json.dumps, lines)))
     return path
 
 
 def test_pairs_may_be_whatever_can_be_read_as_such(tmp_path):
-    expected = CompletionExamples(PAIRS_OF_COMPLETION_EXAMPLES, preprocessor())
+    expected = CompletionExamples(EXAMPLE_PAIRS, preprocessor())
     dicts = [
-        {"context": prompt, "completion": end}
-        for prompt, end in PAIRS_OF_COMPLETION_EXAMPLES
+        {"context": prompt, "completion": end} for prompt, end in EXAMPLE_PAIRS
     ]
-    for source in (dicts, write_of_completion_examples(tmp_path / "a.jsonl")):
+    for source in (dicts, write_pairs(tmp_path / "a.jsonl")):
         examples = CompletionExamples(source, preprocessor())
         assert examples.num_given == expected.num_given
         for pair in zip(examples.sequences, expected.sequences, strict=True):
@@ -265,7 +263,7 @@ def test_what_is_no_pair_raises(pairs, message):
 
 @pytest.mark.parametrize("is_read", [True, False])
 def test_a_long_pair_of_a_file_is_named_by_its_line(is_read, tmp_path):
-    path = write_of_completion_examples(tmp_path / "a.jsonl")
+    path = write_pairs(tmp_path / "a.jsonl")
     pairs = read_completion_pairs(path)[1:] if is_read else path
     message = (
         "A pair must have at most sequence_length + 1 = 3 tokens. Received: "
@@ -301,9 +299,7 @@ def test_a_completion_that_is_too_long_is_an_error_in_any_case(truncate):
 )
 def test_options_out_of_range_raise(options, message):
     with pytest.raises(ValueError, match=message):
-        CompletionExamples(
-            PAIRS_OF_COMPLETION_EXAMPLES, preprocessor(), **options
-        )
+        CompletionExamples(EXAMPLE_PAIRS, preprocessor(), **options)
 
 
 @pytest.mark.parametrize("given", [None, "gpt3_small_en"])
@@ -314,4 +310,4 @@ def test_what_holds_no_tokenizer_raises(given):
         "that was loaded with one."
     )
     with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
-        CompletionExamples(PAIRS_OF_COMPLETION_EXAMPLES, given)
+        CompletionExamples(EXAMPLE_PAIRS, given)

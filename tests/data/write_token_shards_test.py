@@ -222,7 +222,7 @@ def test_progress_is_shown_when_asked_for(tmp_path, tokenizer, capsys):
 # Tests of the split, against a loop over the documents.
 
 
-TEXTS_OF_WRITE_SPLIT_SHARDS = [f"document {i}" for i in range(300)]
+SPLIT_TEXTS = [f"document {i}" for i in range(300)]
 
 
 def texts_of(shards):
@@ -232,14 +232,12 @@ def texts_of(shards):
     return joined.split("\n")[:-1]
 
 
-def split(
-    folder, tokenizer, fraction, texts=TEXTS_OF_WRITE_SPLIT_SHARDS, **options
-):
+def split(folder, tokenizer, fraction, texts=SPLIT_TEXTS, **options):
     shards = write_split_shards(texts, folder, tokenizer, fraction, **options)
     return [texts_of(side) for side in shards]
 
 
-def snapshot_of_write_split_shards(folder):
+def split_snapshot(folder):
     return {
         path.relative_to(folder): path.read_bytes()
         for path in folder.rglob("*")
@@ -250,16 +248,13 @@ def snapshot_of_write_split_shards(folder):
 @pytest.mark.parametrize("fraction", [0.1, 0.5, 0.97])
 def test_a_hash_of_the_text_decides_the_side(tmp_path, tokenizer, fraction):
     expected = [], []
-    for text in TEXTS_OF_WRITE_SPLIT_SHARDS:
+    for text in SPLIT_TEXTS:
         digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
         expected[int(digest, 16) < fraction * 2**64].append(text)
     train, validation = split(tmp_path, tokenizer, fraction)
     assert (train, validation) == expected
     # Four standard deviations of a count of 300 draws are below 0.12.
-    assert (
-        abs(len(validation) / len(TEXTS_OF_WRITE_SPLIT_SHARDS) - fraction)
-        < 0.12
-    )
+    assert abs(len(validation) / len(SPLIT_TEXTS) - fraction) < 0.12
 
 
 def test_sides_do_not_depend_on_order_or_copies(tmp_path, tokenizer):
@@ -268,7 +263,7 @@ def test_sides_do_not_depend_on_order_or_copies(tmp_path, tokenizer):
         tmp_path / "b",
         tokenizer,
         0.2,
-        TEXTS_OF_WRITE_SPLIT_SHARDS[::-1] + TEXTS_OF_WRITE_SPLIT_SHARDS,
+        SPLIT_TEXTS[::-1] + SPLIT_TEXTS,
     )
     assert again == [train[::-1] + train, validation[::-1] + validation]
 
@@ -283,7 +278,7 @@ def test_what_is_held_out_stays_held_out_at_a_larger_fraction(
 
 def test_the_sides_lie_in_folders_of_their_own(tmp_path, tokenizer):
     train, validation = write_split_shards(
-        TEXTS_OF_WRITE_SPLIT_SHARDS, tmp_path, tokenizer, 0.2
+        SPLIT_TEXTS, tmp_path, tokenizer, 0.2
     )
     assert train.folder == tmp_path / "train"
     assert validation.folder == tmp_path / "validation"
@@ -306,9 +301,7 @@ def test_split_shards_do_not_depend_on_the_number_of_workers(
             workers=workers,
             tokens_per_shard=500,
         )
-    assert snapshot_of_write_split_shards(
-        tmp_path / "1"
-    ) == snapshot_of_write_split_shards(tmp_path / "3")
+    assert split_snapshot(tmp_path / "1") == split_snapshot(tmp_path / "3")
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 0, 1, 1.5, float("nan")])
@@ -338,13 +331,13 @@ def test_a_side_without_text_is_an_error(tmp_path, tokenizer, fraction, counts):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_error_leaves_no_folder_of_write_split_shards(tmp_path, tokenizer):
+def test_an_error_while_splitting_leaves_no_folder(tmp_path, tokenizer):
     with pytest.raises(TypeError, match="Documents must be strings"):
         split(
             tmp_path / "new" / "set",
             tokenizer,
             0.2,
-            [*TEXTS_OF_WRITE_SPLIT_SHARDS, 5],
+            [*SPLIT_TEXTS, 5],
         )
     assert list(tmp_path.iterdir()) == []
 
@@ -353,7 +346,7 @@ def test_both_sides_are_on_disk_before_either_replaces_another(
     tmp_path, tokenizer, monkeypatch
 ):
     split(tmp_path, tokenizer, 0.2)
-    before = snapshot_of_write_split_shards(tmp_path)
+    before = split_snapshot(tmp_path)
     finish = ShardWriter.finish
 
     def full_at_validation(writer):
@@ -364,19 +357,17 @@ def test_both_sides_are_on_disk_before_either_replaces_another(
     monkeypatch.setattr(ShardWriter, "finish", full_at_validation)
     with pytest.raises(OSError, match="^The disk must have room"):
         split(tmp_path, tokenizer, 0.3, overwrite=True)
-    assert snapshot_of_write_split_shards(tmp_path) == before
+    assert split_snapshot(tmp_path) == before
 
 
 def test_sets_are_replaced_only_when_asked_to(tmp_path, tokenizer):
     split(tmp_path, tokenizer, 0.2)
-    before = snapshot_of_write_split_shards(tmp_path)
+    before = split_snapshot(tmp_path)
     with pytest.raises(FileExistsError, match="must not hold token shards"):
         split(tmp_path, tokenizer, 0.3)
-    assert snapshot_of_write_split_shards(tmp_path) == before
+    assert split_snapshot(tmp_path) == before
 
 
-def test_a_shard_of_no_tokens_is_an_error_of_write_split_shards(
-    tmp_path, tokenizer
-):
+def test_a_split_shard_of_no_tokens_is_an_error(tmp_path, tokenizer):
     with pytest.raises(ValueError, match="Received: tokens_per_shard=0"):
         split(tmp_path, tokenizer, 0.2, tokens_per_shard=0)

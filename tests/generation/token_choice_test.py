@@ -278,7 +278,7 @@ def test_each_row_draws_by_its_own_seed():
         np.testing.assert_array_equal(row, gumbel_noise(seed, 3, 11))
 
 
-def test_seed_and_position_decide_of_gumbel_noise():
+def test_seed_and_position_decide_the_noise():
     first = np.asarray(gumbel_noise(1, 2, 11))
     np.testing.assert_array_equal(first, gumbel_noise(1, 2, 11))
     for other in ((2, 1), (1, 3), (3, 2)):

@@ -147,13 +147,11 @@ def test_one_graph_serves_all_positions(fast, slow, penalties, compiled):
 # === Token counts ===
 
 
-VOCABULARY_SIZE_OF_TOKEN_COUNTS = 11
+COUNTED_IDS = 11
 
 
 def slow_count_tokens(token_ids, mask):
-    counts = np.zeros(
-        (len(token_ids), VOCABULARY_SIZE_OF_TOKEN_COUNTS), "int32"
-    )
+    counts = np.zeros((len(token_ids), COUNTED_IDS), "int32")
     for row, ids in enumerate(token_ids):
         for position, token_id in enumerate(ids):
             if mask[row, position]:
@@ -162,7 +160,7 @@ def slow_count_tokens(token_ids, mask):
 
 
 def count_in_vocabulary(token_ids, mask):
-    return count_tokens(token_ids, mask, VOCABULARY_SIZE_OF_TOKEN_COUNTS)
+    return count_tokens(token_ids, mask, COUNTED_IDS)
 
 
 def counted(batch, length):
@@ -170,9 +168,7 @@ def counted(batch, length):
     generator = np.random.default_rng(length)
     token_ids = generator.integers(0, 4, (batch, length), "int32")
     mask = generator.random((batch, length)) < 0.7
-    garbage = generator.choice(
-        [-1, VOCABULARY_SIZE_OF_TOKEN_COUNTS, 10**6], (batch, length)
-    )
+    garbage = generator.choice([-1, COUNTED_IDS, 10**6], (batch, length))
     return np.where(mask, token_ids, garbage).astype("int32"), mask
 
 
@@ -181,7 +177,7 @@ def counted(batch, length):
 def test_equals_counting_one_by_one(length, compiled):
     token_ids, mask = counted(3, length)
     expected = slow_count_tokens(token_ids, mask)
-    eager = count_tokens(token_ids, mask, VOCABULARY_SIZE_OF_TOKEN_COUNTS)
+    eager = count_tokens(token_ids, mask, COUNTED_IDS)
     assert eager.dtype == "int32"
     np.testing.assert_array_equal(eager, expected)
     count = traced(count_in_vocabulary, whole=compiled)
@@ -208,5 +204,5 @@ def test_one_mask_may_serve_all_rows():
     mask = np.array([[True, True, True, False]])
     expected = slow_count_tokens(token_ids, np.repeat(mask, 2, axis=0))
     np.testing.assert_array_equal(
-        count_tokens(token_ids, mask, VOCABULARY_SIZE_OF_TOKEN_COUNTS), expected
+        count_tokens(token_ids, mask, COUNTED_IDS), expected
     )

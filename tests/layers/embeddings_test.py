@@ -149,7 +149,7 @@ def test_refuses_what_its_parent_alone_heeds(argument):
 TOKEN_IDS = np.zeros((2, 5), "int32")
 
 
-def test_keeps_the_contract_of_layers_of_position_embedding():
+def test_position_embedding_keeps_the_contract_of_layers():
     check_layer_contract(
         functools.partial(
             PositionEmbedding,
@@ -258,7 +258,7 @@ def normal(*shape):
     return np.random.default_rng(0).normal(size=shape).astype("float32")
 
 
-def test_keeps_the_contract_of_layers_of_reversible_embedding():
+def test_reversible_embedding_keeps_the_contract_of_layers():
     check_layer_contract(
         lambda **kwargs: ReversibleEmbedding(6, 4, **kwargs), IDS
     )

@@ -86,19 +86,19 @@ def test_takes_the_start_as_a_tensor_and_scales_by_the_root_of_the_width():
 # === Ring attention ===
 
 
-LENGTH_OF_RING_ATTENTION = 13
+RING_LENGTH = 13
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("window", [None, 1, 4, LENGTH_OF_RING_ATTENTION + 5])
+@pytest.mark.parametrize("window", [None, 1, 4, RING_LENGTH + 5])
 @pytest.mark.parametrize("xla", [True, False])
 @pytest.mark.parametrize("chunk", [1, 5])
 def test_chunk_after_chunk_equals_slow_attention(window, dtype, chunk, xla):
-    tensors, _, _ = random_inputs(LENGTH_OF_RING_ATTENTION, dtype)
+    tensors, _, _ = random_inputs(RING_LENGTH, dtype)
     exact = exact_attention(tensors, window=window)
     batch, _, heads, width = tensors[0].shape
     ring = ops.zeros(
-        (batch, heads, ring_size(LENGTH_OF_RING_ATTENTION, window), width),
+        (batch, heads, ring_size(RING_LENGTH, window), width),
         dtype,
     )
     rings = (ring, ring)
@@ -107,7 +107,7 @@ def test_chunk_after_chunk_equals_slow_attention(window, dtype, chunk, xla):
         return ring_attention(query, key, value, rings, start, window)
 
     attend = jit_compile(attend) if xla else attend
-    for start in range(0, LENGTH_OF_RING_ATTENTION, chunk):
+    for start in range(0, RING_LENGTH, chunk):
         here = [x[:, start : start + chunk] for x in tensors]
         row, rings = attend(*here, rings, ops.convert_to_tensor(start))
         assert row.dtype == dtype

@@ -181,7 +181,7 @@ MIB = 1024**2
 
 
 @pytest.fixture
-def machine_of_gpu_memory(tmp_path, monkeypatch):
+def machine_with_gpus(tmp_path, monkeypatch):
     """Sets up what TensorFlow sees and what `nvidia-smi` prints."""
 
     def set_up(gpus, limits=None, printed=None):
@@ -202,9 +202,9 @@ def machine_of_gpu_memory(tmp_path, monkeypatch):
 
 
 def test_without_a_gpu_there_is_none_even_if_the_driver_lists_one(
-    machine_of_gpu_memory,
+    machine_with_gpus,
 ):
-    machine_of_gpu_memory(gpus=[], printed="81559")
+    machine_with_gpus(gpus=[], printed="81559")
     assert gpu_memory() is None
 
 
@@ -217,22 +217,22 @@ def test_a_gpu_that_is_hidden_counts_as_absent(monkeypatch):
     assert gpu_memory() is None
 
 
-def test_it_is_the_memory_of_one_card_not_of_all(machine_of_gpu_memory):
-    machine_of_gpu_memory(gpus=["GPU:0", "GPU:1"], printed="40960\n81559")
+def test_it_is_the_memory_of_one_card_not_of_all(machine_with_gpus):
+    machine_with_gpus(gpus=["GPU:0", "GPU:1"], printed="40960\n81559")
     assert gpu_memory() == 81559 * MIB
 
 
-def test_a_limit_that_the_user_configured_counts(machine_of_gpu_memory):
-    machine_of_gpu_memory(gpus=["GPU:0"], limits=[4096, 8192], printed="81559")
+def test_a_limit_that_the_user_configured_counts(machine_with_gpus):
+    machine_with_gpus(gpus=["GPU:0"], limits=[4096, 8192], printed="81559")
     assert gpu_memory() == 8192 * MIB
 
 
-def test_logical_devices_without_a_limit_change_nothing(machine_of_gpu_memory):
-    machine_of_gpu_memory(gpus=["GPU:0"], limits=[None], printed="81559")
+def test_logical_devices_without_a_limit_change_nothing(machine_with_gpus):
+    machine_with_gpus(gpus=["GPU:0"], limits=[None], printed="81559")
     assert gpu_memory() == 81559 * MIB
 
 
 @pytest.mark.parametrize("printed", [None, "driver mismatch"])
-def test_a_size_that_cannot_be_read_is_none(machine_of_gpu_memory, printed):
-    machine_of_gpu_memory(gpus=["GPU:0"], printed=printed)
+def test_a_size_that_cannot_be_read_is_none(machine_with_gpus, printed):
+    machine_with_gpus(gpus=["GPU:0"], printed=printed)
     assert gpu_memory() is None

@@ -134,15 +134,15 @@ def job_of(name, **changes):
 LARGE = job_of("gpt3_13b_en")
 LARGEST = job_of("gpt3_175b_en")
 # 8 rows of a small model, whose choices can all be tried.
-SMALL_OF_MESH_SEARCH = TrainingJob(
+SMALL_JOB = TrainingJob(
     load_shipped_preset("gpt3_small_en")["backbone"], 8, 2048, DTYPE
 )
 
 
 def test_plain_data_parallelism_is_the_training_choice_of_a_replica():
-    choice, fits = plain_choice(SMALL_OF_MESH_SEARCH, 4, 16 * GB)
+    choice, fits = plain_choice(SMALL_JOB, 4, 16 * GB)
     expected, _ = choose_training(
-        SMALL_OF_MESH_SEARCH.config,
+        SMALL_JOB.config,
         2,
         16 * GB,
         dtype=DTYPE,
@@ -182,10 +182,10 @@ def least_of_all(job, devices):
 
 
 def test_what_fits_least_memory_is_found():
-    least = least_of_all(SMALL_OF_MESH_SEARCH, 4)
-    choice, fits = choose_mesh(SMALL_OF_MESH_SEARCH, 4, least)
+    least = least_of_all(SMALL_JOB, 4)
+    choice, fits = choose_mesh(SMALL_JOB, 4, least)
     assert fits and choice.memory["total"] == least
-    choice, fits = choose_mesh(SMALL_OF_MESH_SEARCH, 4, least - 1)
+    choice, fits = choose_mesh(SMALL_JOB, 4, least - 1)
     assert not fits and choice.memory["total"] == least
 
 
@@ -259,9 +259,9 @@ def test_a_mesh_that_is_given_is_kept(mesh):
 
 def test_where_there_is_no_mesh_there_is_no_choice():
     # 13 divides neither 12 heads nor 8 rows, and there are 12 blocks.
-    assert choose_mesh(SMALL_OF_MESH_SEARCH, 13, 72 * GB) == (None, False)
+    assert choose_mesh(SMALL_JOB, 13, 72 * GB) == (None, False)
     # One device has nobody to share with.
-    assert choose_mesh(SMALL_OF_MESH_SEARCH, 1, 72 * GB) == (None, False)
+    assert choose_mesh(SMALL_JOB, 1, 72 * GB) == (None, False)
 
 
 def test_the_devices_that_it_takes_are_the_fewest_doublings():

@@ -182,7 +182,7 @@ def needed(**options):
     return estimate_training_memory(SMALL, **options)["total"]
 
 
-def refusal_of_training_preflight(available, **options):
+def training_refusal(available, **options):
     with pytest.raises(MemoryError) as error:
         check_training_fits(
             SMALL, "gpt3_small_en", available=available, **options
@@ -196,7 +196,7 @@ def test_training_that_does_not_fit_is_refused_with_a_remedy():
         SMALL, 16, available, dtype="float32", optimizer="adamw"
     )
     assert fits and remedy.micro_batch_size is not None
-    assert refusal_of_training_preflight(available, batch_size=16) == (
+    assert training_refusal(available, batch_size=16) == (
         "A training step of gpt3_small_en must fit into memory: "
         f"{format_bytes(needed(batch_size=16))} in float32 for 16 rows of "
         "2048 tokens, 0 B of them taken already. Received: available=8.0 GB, "
@@ -219,7 +219,7 @@ def test_the_remedy_passes():
 
 def test_where_nothing_fits_a_smaller_model_is_offered():
     least, _ = choose_training(SMALL, 2, 0)
-    assert refusal_of_training_preflight(10**9, batch_size=2).endswith(
+    assert training_refusal(10**9, batch_size=2).endswith(
         f"Even {least.arguments} takes {format_bytes(least.memory['total'])}: "
         "use a smaller model, shorter rows or a device with more memory."
     )
@@ -228,7 +228,7 @@ def test_where_nothing_fits_a_smaller_model_is_offered():
 def test_what_the_estimate_may_be_too_high_by_is_not_refused():
     limit = int(0.85 * needed()) + 1
     check_training_fits(SMALL, "gpt3_small_en", available=limit)
-    assert "must fit into memory" in refusal_of_training_preflight(limit - 2)
+    assert "must fit into memory" in training_refusal(limit - 2)
 
 
 def test_variables_that_are_in_memory_count_as_available():
@@ -237,9 +237,9 @@ def test_variables_that_are_in_memory_count_as_available():
     left = int(0.85 * memory["total"]) + 1 - variables
     options = {"allocated": variables}
     check_training_fits(SMALL, "gpt3_small_en", available=left, **options)
-    message = refusal_of_training_preflight(left - 2, **options)
+    message = training_refusal(left - 2, **options)
     assert f"{format_bytes(variables)} of them taken already" in message
-    assert "tokens, 0 B of them" in refusal_of_training_preflight(left)
+    assert "tokens, 0 B of them" in training_refusal(left)
 
 
 def test_the_arguments_of_the_step_count():
@@ -253,7 +253,7 @@ def test_the_arguments_of_the_step_count():
     }
     limit = int(0.85 * needed(**options)) + 1
     check_training_fits(SMALL, "gpt3_small_en", available=limit, **options)
-    message = refusal_of_training_preflight(limit - 2, **options)
+    message = training_refusal(limit - 2, **options)
     assert "in mixed_bfloat16 for 8 rows of 1024 tokens" in message
     assert "micro_batch_size=2, rematerialization=2. " in message
 

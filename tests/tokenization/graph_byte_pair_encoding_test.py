@@ -280,11 +280,11 @@ def test_a_vocabulary_that_does_not_fit_is_refused():
 # Special tokens found in a graph, against a search in Python.
 
 
-END_OF_GRAPH_SPECIAL_TOKENS = "<|end|>"
-TEXTS_OF_GRAPH_SPECIAL_TOKENS = [
+SPECIAL_END = "<|end|>"
+SPECIAL_TEXTS = [
     "".join(parts)
     for parts in itertools.product(
-        [END_OF_GRAPH_SPECIAL_TOKENS, "a", "\n", "<|end|", "é\0"], repeat=3
+        [SPECIAL_END, "a", "\n", "<|end|", "é\0"], repeat=3
     )
 ]
 # Regular expressions give a meaning to most of these characters.
@@ -298,13 +298,9 @@ def pieces_of(texts, tokens):
 
 def test_texts_are_cut_where_python_cuts_them():
     expected = [
-        re.split(f"({re.escape(END_OF_GRAPH_SPECIAL_TOKENS)})", text)
-        for text in TEXTS_OF_GRAPH_SPECIAL_TOKENS
+        re.split(f"({re.escape(SPECIAL_END)})", text) for text in SPECIAL_TEXTS
     ]
-    assert (
-        pieces_of(TEXTS_OF_GRAPH_SPECIAL_TOKENS, [END_OF_GRAPH_SPECIAL_TOKENS])
-        == expected
-    )
+    assert pieces_of(SPECIAL_TEXTS, [SPECIAL_END]) == expected
     assert sum(len(row) == 7 for row in expected) == 1
 
 
@@ -317,16 +313,16 @@ def test_no_character_of_a_token_has_a_meaning_of_its_own():
 
 
 def test_no_texts_have_no_pieces():
-    assert pieces_of([], [END_OF_GRAPH_SPECIAL_TOKENS]) == []
+    assert pieces_of([], [SPECIAL_END]) == []
 
 
 @pytest.mark.parametrize(
     "texts",
     [
-        TEXTS_OF_GRAPH_SPECIAL_TOKENS[:40],
+        SPECIAL_TEXTS[:40],
         [],
         [""],
-        [END_OF_GRAPH_SPECIAL_TOKENS * 3],
+        [SPECIAL_END * 3],
     ],
 )
 def test_what_lies_between_is_encoded_by_itself(texts):
@@ -338,13 +334,11 @@ def test_what_lies_between_is_encoded_by_itself(texts):
 
     @tf.function
     def encode_all(texts):
-        return encode_around(
-            texts, {END_OF_GRAPH_SPECIAL_TOKENS: 2_000_000, "<|": -1}, encode
-        )
+        return encode_around(texts, {SPECIAL_END: 2_000_000, "<|": -1}, encode)
 
     ids = encode_all(tf.constant(texts, tf.string))
     assert ids.dtype == tf.int32 and len(seen) == 1
-    special = {END_OF_GRAPH_SPECIAL_TOKENS: [2_000_000], "<|": [-1]}
+    special = {SPECIAL_END: [2_000_000], "<|": [-1]}
     expected = [
         [
             id

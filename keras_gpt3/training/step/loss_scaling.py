@@ -40,7 +40,7 @@ def are_finite(gradients):
 
 
 def update_dynamic_scale(optimizer, is_finite):
-    """Halve the scale after an overflow, doubles it after enough good steps.
+    """Halve the scale after an overflow, double it after enough good steps.
 
     To be called once for all replicas, in cross-replica context.
     """

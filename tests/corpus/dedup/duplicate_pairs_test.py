@@ -69,14 +69,14 @@ def test_documents_that_nobody_may_lose_are_not_paired(tmp_path):
 # === Jaccard ===
 
 
-TEXTS_OF_JACCARD = ["a b c", "b c d", "a a A b c", "x y", "", "a"]
-SETS = [set(text.lower().split()) for text in TEXTS_OF_JACCARD]
+WORDS = ["a b c", "b c d", "a a A b c", "x y", "", "a"]
+SETS = [set(text.lower().split()) for text in WORDS]
 
 
 def test_similarities_are_those_of_python_s_sets(monkeypatch):
     # Three pairs at a time: the last chunk is not full.
     monkeypatch.setattr(duplicate_pairs, "_PAIRS", 3)
-    sets = HashedFeatures().transform(TEXTS_OF_JACCARD)
+    sets = HashedFeatures().transform(WORDS)
     rows, others = np.indices((6, 5)).reshape(2, -1)
     received = jaccard_similarities(sets, sets[:5], rows, others)
     expected = [
@@ -89,5 +89,5 @@ def test_similarities_are_those_of_python_s_sets(monkeypatch):
 
 
 def test_no_pairs_have_no_similarities():
-    sets = HashedFeatures().transform(TEXTS_OF_JACCARD)
+    sets = HashedFeatures().transform(WORDS)
     assert jaccard_similarities(sets, sets, [], []).shape == (0,)

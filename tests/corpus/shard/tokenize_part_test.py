@@ -70,20 +70,18 @@ TEXTS = ["Hello world", "", "A <|endoftext|> in a text", "É — 日本語\n\n  
 
 
 @pytest.fixture(scope="module")
-def tokenizer_of_stored_tokenizer():
+def small_tokenizer():
     return GPT3Tokenizer.from_preset("gpt3_small_en")
 
 
 def test_it_encodes_documents_as_the_tokenizer_itself(
-    tmp_path, tokenizer_of_stored_tokenizer
+    tmp_path, small_tokenizer
 ):
-    stored = StoredTokenizer.store(
-        tokenizer_of_stored_tokenizer, tmp_path / "tokenizer"
-    )
+    stored = StoredTokenizer.store(small_tokenizer, tmp_path / "tokenizer")
     stored = pickle.loads(pickle.dumps(stored))
     found, expected = (
         DocumentEncoder(stored),
-        DocumentEncoder(tokenizer_of_stored_tokenizer),
+        DocumentEncoder(small_tokenizer),
     )
     for one, other in zip(
         found.encode(TEXTS), expected.encode(TEXTS), strict=True
@@ -94,13 +92,13 @@ def test_it_encodes_documents_as_the_tokenizer_itself(
 
 
 def test_another_tokenizer_in_the_same_folder_is_read_anew(
-    tmp_path, tokenizer_of_stored_tokenizer
+    tmp_path, small_tokenizer
 ):
-    first = StoredTokenizer.store(tokenizer_of_stored_tokenizer, tmp_path)
+    first = StoredTokenizer.store(small_tokenizer, tmp_path)
     assert [*first.encode_to_numpy("Hello")] == [15496]
     other = GPT3Tokenizer(
-        tokenizer_of_stored_tokenizer.vocabulary,
-        tokenizer_of_stored_tokenizer.merges[:20],
+        small_tokenizer.vocabulary,
+        small_tokenizer.merges[:20],
     )
     second = StoredTokenizer.store(other, tmp_path)
     np.testing.assert_array_equal(
@@ -110,24 +108,20 @@ def test_another_tokenizer_in_the_same_folder_is_read_anew(
 
 
 def test_tokenizers_that_differ_have_other_digests(
-    tokenizer_of_stored_tokenizer,
+    small_tokenizer,
 ):
     same = GPT3Tokenizer.from_preset("gpt3_small_en")
-    assert tokenizer_digest(tokenizer_of_stored_tokenizer) == tokenizer_digest(
-        same
-    )
+    assert tokenizer_digest(small_tokenizer) == tokenizer_digest(same)
     vocabulary, merges = (
-        tokenizer_of_stored_tokenizer.vocabulary,
-        tokenizer_of_stored_tokenizer.merges,
+        small_tokenizer.vocabulary,
+        small_tokenizer.merges,
     )
     for other in (
         GPT3Tokenizer(vocabulary, merges, end_token="!"),
         GPT3Tokenizer(vocabulary, merges, special_tokens=["!"]),
         GPT3Tokenizer(vocabulary, merges[:-1]),
     ):
-        assert tokenizer_digest(
-            tokenizer_of_stored_tokenizer
-        ) != tokenizer_digest(other)
+        assert tokenizer_digest(small_tokenizer) != tokenizer_digest(other)
 
 
 # === Tokenized part ===

@@ -204,7 +204,7 @@ def test_k_is_logarithmic_with_0_and_no_tick_over_another():
     assert axes.get_xlim()[0] < 0 < 64 < axes.get_xlim()[1]
 
 
-def test_perplexity_is_logarithmic_of_shots_plot():
+def test_perplexity_over_shots_is_logarithmic():
     results = [result(k, 20.0, metric="perplexity") for k in (0, 4)]
     axes = plot_shots(results).axes[0]
     assert axes.get_yscale() == "log"
@@ -279,7 +279,7 @@ def test_the_paper_s_settings_are_grey_and_told_by_their_dashes():
     assert axes.get_xlabel() == label
 
 
-def test_a_task_that_the_paper_has_not_stands_alone_of_size_plot():
+def test_a_task_that_the_paper_has_not_stands_alone_over_sizes():
     axes = plot_sizes([result(task="my_task")]).axes[0]
     assert len(axes.get_lines()) == 1
     assert axes.get_xlabel() == "Parameters"
@@ -336,7 +336,7 @@ def test_without_any_size_it_raises():
     )
 
 
-def test_the_figure_is_saved_without_pyplot_of_size_plot(tmp_path, monkeypatch):
+def test_the_figure_over_sizes_is_saved_without_pyplot(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     plot_sizes([result(metric="perplexity")], (), tmp_path / "sizes.png")
     assert (tmp_path / "sizes.png").read_bytes().startswith(b"\x89PNG")

@@ -91,7 +91,7 @@ def test_what_fails_leaves_the_earlier_report(tmp_path, monkeypatch):
 # === Scaling plot ===
 
 
-RUNS_OF_SCALING_PLOT = noisy_runs(0)[:3]
+THREE_RUNS = noisy_runs(0)[:3]
 
 
 def lines(figure):
@@ -101,9 +101,9 @@ def lines(figure):
 
 @pytest.mark.parametrize("points", ["last", "frontier"])
 def test_runs_fit_and_paper_are_drawn(points):
-    fit = fit_runs(RUNS_OF_SCALING_PLOT, points, num_resamples=20)
-    drawn = lines(plot_scaling(RUNS_OF_SCALING_PLOT, fit))
-    for run in RUNS_OF_SCALING_PLOT:
+    fit = fit_runs(THREE_RUNS, points, num_resamples=20)
+    drawn = lines(plot_scaling(THREE_RUNS, fit))
+    for run in THREE_RUNS:
         count = short_count(run.num_parameters)
         curve = drawn[f"{run.name}, {count} parameters"]
         np.testing.assert_allclose(curve[:, 0], run.compute)
@@ -128,7 +128,7 @@ def test_of_many_runs_the_band_is_one_of_95_percent():
 
 def test_both_axes_are_logarithmic():
     (axes,) = plot_scaling(
-        RUNS_OF_SCALING_PLOT, fit_runs(RUNS_OF_SCALING_PLOT, num_resamples=20)
+        THREE_RUNS, fit_runs(THREE_RUNS, num_resamples=20)
     ).axes
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
 
@@ -137,8 +137,8 @@ def test_the_figure_is_saved_without_pyplot(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     path = tmp_path / "scaling.png"
     plot_scaling(
-        RUNS_OF_SCALING_PLOT,
-        fit_runs(RUNS_OF_SCALING_PLOT, num_resamples=20),
+        THREE_RUNS,
+        fit_runs(THREE_RUNS, num_resamples=20),
         path,
     )
     assert path.read_bytes().startswith(b"\x89PNG")

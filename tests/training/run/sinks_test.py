@@ -154,13 +154,13 @@ def test_it_says_that_it_compiles_and_where_it_stands(monkeypatch):
 # === Plot sink ===
 
 
-TRAIN_OF_PLOT_SINK = {
+TRAINED = {
     "kind": "train",
     "step": 10,
     "tokens_seen": 640,
     "loss": 9.0,
 }
-VALIDATION_OF_PLOT_SINK = {"kind": "validation", "step": 10, "tokens_seen": 640}
+VALIDATED = {"kind": "validation", "step": 10, "tokens_seen": 640}
 
 
 @pytest.fixture
@@ -186,10 +186,10 @@ def tell(sink, folder, record, is_due=True):
 
 def test_a_validation_is_drawn_with_all_that_came_before(tmp_path, drawings):
     sink = PlotSink(tmp_path)
-    tell(sink, tmp_path, VALIDATION_OF_PLOT_SINK | {"step": 0})
-    tell(sink, tmp_path, TRAIN_OF_PLOT_SINK)
+    tell(sink, tmp_path, VALIDATED | {"step": 0})
+    tell(sink, tmp_path, TRAINED)
     assert drawings == [[0]]
-    tell(sink, tmp_path, VALIDATION_OF_PLOT_SINK)
+    tell(sink, tmp_path, VALIDATED)
     assert drawings == [[0], [0, 10, 10]]
     assert sink.path == tmp_path / "curves.png"
     assert sink.path.read_text() == "2"
@@ -197,16 +197,16 @@ def test_a_validation_is_drawn_with_all_that_came_before(tmp_path, drawings):
 
 def test_the_end_draws_what_came_after_the_last_validation(tmp_path, drawings):
     sink = PlotSink(tmp_path)
-    tell(sink, tmp_path, VALIDATION_OF_PLOT_SINK)
-    tell(sink, tmp_path, TRAIN_OF_PLOT_SINK | {"step": 20})
+    tell(sink, tmp_path, VALIDATED)
+    tell(sink, tmp_path, TRAINED | {"step": 20})
     sink.close()
     assert drawings == [[10], [10, 20]]
 
 
 def test_the_end_draws_nothing_twice(tmp_path, drawings):
     sink = PlotSink(tmp_path)
-    tell(sink, tmp_path, VALIDATION_OF_PLOT_SINK)
-    tell(sink, tmp_path, TRAIN_OF_PLOT_SINK | {"step": 11}, is_due=False)
+    tell(sink, tmp_path, VALIDATED)
+    tell(sink, tmp_path, TRAINED | {"step": 11}, is_due=False)
     sink.close()
     assert drawings == [[10]]
 
@@ -220,7 +220,7 @@ def test_a_run_that_ends_before_its_first_record_draws_nothing(
 
 def test_the_picture_is_there_and_nothing_beside_it(tmp_path):
     sink = PlotSink(tmp_path)
-    tell(sink, tmp_path, VALIDATION_OF_PLOT_SINK | {"books/loss": 9.5})
+    tell(sink, tmp_path, VALIDATED | {"books/loss": 9.5})
     assert sink.path.read_bytes().startswith(b"\x89PNG")
     assert {path.name for path in tmp_path.iterdir()} == {
         "curves.png",
@@ -237,7 +237,7 @@ def test_what_goes_wrong_is_logged_and_tried_again(
     sink = PlotSink(tmp_path)
     with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
         patch.setattr(sinks, "plot_run", fail)
-        tell(sink, tmp_path, VALIDATION_OF_PLOT_SINK)
+        tell(sink, tmp_path, VALIDATED)
     assert caplog.messages == [
         f"The curves could not be drawn to {tmp_path / 'curves.png'}: No space "
         "left on device. The run continues."

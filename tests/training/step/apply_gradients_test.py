@@ -231,7 +231,7 @@ def make_optimizer(kind, bound=0.5):
     return keras.optimizers.SGD(**({kind: bound} if kind else {}))
 
 
-def make_gradients_of_gradient_clipping(scale, dtype="float32"):
+def scaled_gradients(scale, dtype="float32"):
     generator = np.random.default_rng(0)
     shapes = ((5, 3), (7,), ())
     return [
@@ -257,7 +257,7 @@ def assert_close(received, expected, rtol):
 def test_gradients_are_clipped_as_keras_does(kind, scale):
     optimizer, gradients = (
         make_optimizer(kind),
-        make_gradients_of_gradient_clipping(scale),
+        scaled_gradients(scale),
     )
     expected = optimizer._clip_gradients(gradients)
     # One float32 sum and two products, in another order.
@@ -268,7 +268,7 @@ def test_gradients_are_clipped_as_keras_does(kind, scale):
 def test_the_scale_comes_off_before_the_bound_counts(kind):
     optimizer, gradients = (
         make_optimizer(kind),
-        make_gradients_of_gradient_clipping(10.0),
+        scaled_gradients(10.0),
     )
     expected = clipped(optimizer, gradients)
     scaled = [gradient * 1024.0 for gradient in gradients]
@@ -287,7 +287,7 @@ def test_a_global_norm_that_is_not_finite_spoils_every_gradient(bad):
 def test_without_a_bound_and_a_scale_a_gradient_is_left_alone():
     optimizer, gradients = (
         make_optimizer(None),
-        make_gradients_of_gradient_clipping(1.0),
+        scaled_gradients(1.0),
     )
     for value, other in zip(
         clipped(optimizer, gradients), gradients, strict=True
