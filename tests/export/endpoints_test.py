@@ -19,7 +19,7 @@ from tests.export.traced_endpoints import TracedEndpoints
 from tests.export.traced_endpoints import lively_text_model
 from tests.small_gpt3 import small_model
 
-SCRIPT = pathlib.Path(__file__).parents[1] / "run_saved_model.py"
+SCRIPT = pathlib.Path(__file__).parent / "run_saved_model.py"
 DEFAULTS = {
     "max_new_tokens": [64],
     "temperature": [1.0],

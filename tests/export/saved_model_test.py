@@ -14,14 +14,14 @@ from keras_gpt3.export import version_folder
 from keras_gpt3.export.serving_files import BatchingParameters
 from keras_gpt3.generation import SeededSampler
 from keras_gpt3.ops.graph_assertion import one_line_errors
+from tests.export.exported_models import CONTEXT
+from tests.export.exported_models import make_model
+from tests.export.exported_models import make_prompts
+from tests.export.exported_models import refused_functions
+from tests.export.exported_models import save_function
 from tests.export.serving_config import read_batching
 from tests.export.serving_config import read_models
 from tests.export.stock_tensorflow import run_script
-from tests.exported_models import CONTEXT
-from tests.exported_models import make_model
-from tests.exported_models import make_prompts
-from tests.exported_models import refused_functions
-from tests.exported_models import save_function
 from tests.small_gpt3 import small_model
 
 GREEDY = {"temperature": 0.0, "top_k": 0, "seed": 0, "end_token_id": -1}

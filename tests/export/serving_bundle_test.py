@@ -15,13 +15,13 @@ from keras_gpt3.export.serving_bundle import write_serving_bundle
 from keras_gpt3.export.serving_bundle import write_unless_edited
 from keras_gpt3.export.serving_files import BatchingParameters
 from keras_gpt3.ops.op_compilation import op_compilation
+from tests.export.exported_models import CONTEXT
+from tests.export.exported_models import make_prompts
 from tests.export.serving_config import read_batching
 from tests.export.serving_config import read_models
 from tests.export.serving_config import read_monitoring
 from tests.export.stock_tensorflow import run_script
 from tests.export.stock_tensorflow import stored_bytes
-from tests.exported_models import CONTEXT
-from tests.exported_models import make_prompts
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_model
 

@@ -8,11 +8,11 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-SCRIPT = pathlib.Path(__file__).parents[1] / "run_saved_model.py"
+SCRIPT = pathlib.Path(__file__).parent / "run_saved_model.py"
 
 
 def run_script(**request):
-    """Answers a request to `tests/run_saved_model.py`."""
+    """Answers a request to `tests/export/run_saved_model.py`."""
     command = [sys.executable, str(SCRIPT), json.dumps(request)]
     done = subprocess.run(
         command, check=True, stdout=subprocess.PIPE, cwd=SCRIPT.parent

@@ -11,7 +11,7 @@ from keras_gpt3.tokenization import BytePairEncoding
 from keras_gpt3.tokenization.graph_byte_pair_encoding import (
     GraphBytePairEncoding,
 )
-from tests import run_saved_model
+from tests.export import run_saved_model
 from tests.tokenization.small_vocabulary import small_vocabulary
 
 TEXTS = ["hello world", "", "é\n\n", "a<|endoftext|>", "  the \u2003 world 12"]

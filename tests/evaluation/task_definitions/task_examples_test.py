@@ -11,7 +11,7 @@ from keras_gpt3.evaluation.task_definitions.task_examples import Record
 from keras_gpt3.evaluation.task_definitions.task_examples import make_examples
 from keras_gpt3.evaluation.task_definitions.task_examples import read_records
 from keras_gpt3.evaluation.task_definitions.task_file import shipped_tasks
-from tests.appendix_g_prompts import PROMPTS
+from tests.evaluation.task_definitions.appendix_g_prompts import PROMPTS
 
 FOLDER = pathlib.Path(__file__).parents[2] / "fixtures" / "tasks"
 TASKS = shipped_tasks()

@@ -6,9 +6,9 @@ import socket
 import pytest
 import tensorflow as tf
 
-from tests import stand_in_model_server
-from tests.serving_scripts import canned_handler
-from tests.serving_scripts import serving_scripts
+from tests.examples import stand_in_model_server
+from tests.examples.serving_scripts import canned_handler
+from tests.examples.serving_scripts import serving_scripts
 
 LIMIT = 8
 

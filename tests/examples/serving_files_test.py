@@ -18,10 +18,10 @@ import yaml
 from keras_gpt3.export.serving_bundle import write_serving_bundle
 from keras_gpt3.export.serving_files import BatchingParameters
 from keras_gpt3.preset_loader import load_shipped_preset
-from tests.serving_scripts import SERVING
-from tests.serving_scripts import canned_handler
-from tests.serving_scripts import serving_scripts
-from tests.stand_in_model_server import serving
+from tests.examples.serving_scripts import SERVING
+from tests.examples.serving_scripts import canned_handler
+from tests.examples.serving_scripts import serving_scripts
+from tests.examples.stand_in_model_server import serving
 
 ROOT = SERVING.parents[1]
 BATCHING = BatchingParameters.for_model(

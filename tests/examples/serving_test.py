@@ -16,10 +16,10 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tests import stand_in_model_server
-from tests.serving_scripts import SERVING
-from tests.serving_scripts import refusal
-from tests.serving_scripts import serving_scripts
+from tests.examples import stand_in_model_server
+from tests.examples.serving_scripts import SERVING
+from tests.examples.serving_scripts import refusal
+from tests.examples.serving_scripts import serving_scripts
 from tests.small_gpt3 import small_text_model
 
 PROMPTS = ["the cat", "a", "Hello, Wörld 12"]

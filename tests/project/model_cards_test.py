@@ -13,7 +13,7 @@ from keras_gpt3.planning import estimate_training_memory
 from keras_gpt3.planning import format_bytes
 from keras_gpt3.training import PretrainingRecipe
 
-PAGE = pathlib.Path(__file__).parents[1] / "docs" / "model_cards.md"
+PAGE = pathlib.Path(__file__).parents[2] / "docs" / "model_cards.md"
 SECTIONS = dict(
     re.findall(
         r"^## (.+?)\n(.*?)(?=^## |\Z)",

@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from tests.serving_scripts import SERVING
-from tests.serving_scripts import canned_handler
-from tests.serving_scripts import refusal
-from tests.serving_scripts import serving_scripts
-from tests.stand_in_model_server import serving
+from tests.examples.serving_scripts import SERVING
+from tests.examples.serving_scripts import canned_handler
+from tests.examples.serving_scripts import refusal
+from tests.examples.serving_scripts import serving_scripts
+from tests.examples.stand_in_model_server import serving
 
 
 @pytest.fixture(scope="module")

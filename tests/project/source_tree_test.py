@@ -2,7 +2,7 @@ import inspect
 
 import pytest
 
-from tests import source_tree
+from tests.project import source_tree
 
 GOOD = {
     "__init__.py": "from made_up.models import model",

@@ -1,7 +1,7 @@
 import keras
 
-from tests.docstring_shape import docstring_faults
-from tests.docstring_shape import documented_methods
+from tests.project.docstring_shape import docstring_faults
+from tests.project.docstring_shape import documented_methods
 
 
 def double(x, times=1):

@@ -6,10 +6,10 @@ import re
 import pytest
 
 import keras_gpt3
-from tests import source_tree
-from tests.docstring_shape import docstring
-from tests.docstring_shape import docstring_faults
-from tests.docstring_shape import documented_methods
+from tests.project import source_tree
+from tests.project.docstring_shape import docstring
+from tests.project.docstring_shape import docstring_faults
+from tests.project.docstring_shape import documented_methods
 
 FOLDER = pathlib.Path(keras_gpt3.__file__).parent
 TREES = source_tree.parse(FOLDER)

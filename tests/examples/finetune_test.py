@@ -10,7 +10,7 @@ import pytest
 from keras_gpt3 import GPT3
 from keras_gpt3.ops import op_compilation
 
-PATH = pathlib.Path(__file__).parents[1] / "examples" / "finetune_addition.py"
+PATH = pathlib.Path(__file__).parents[2] / "examples" / "finetune_addition.py"
 NUM_HELD_OUT = 8
 
 

@@ -9,7 +9,7 @@ import types
 
 import pytest
 
-SERVING = pathlib.Path(__file__).parents[1] / "examples" / "serving"
+SERVING = pathlib.Path(__file__).parents[2] / "examples" / "serving"
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from keras_gpt3.training import PretrainingConfig
 from keras_gpt3.training.run.pretrain import batch_multiple
 from keras_gpt3.training.run.pretrain import run_recipe
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 DATA = ROOT / "examples" / "data"
 PRETRAIN = ROOT / "examples" / "pretrain"
 WORKERS = ROOT / "examples" / "multi_worker"

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "paper.md").read_text("utf-8")
 # What stands in backticks, outside of blocks of code.
 SPANS = sorted(

@@ -9,7 +9,7 @@ import pytest
 import keras_gpt3
 from tests.small_gpt3 import small_backbone
 
-GUIDE = pathlib.Path(__file__).parents[1] / "docs" / "parallelism.md"
+GUIDE = pathlib.Path(__file__).parents[2] / "docs" / "parallelism.md"
 BLOCKS = re.findall(
     r"^```python\n(.*?)^```$",
     GUIDE.read_text("utf-8"),

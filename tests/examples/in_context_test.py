@@ -14,7 +14,7 @@ from keras_gpt3.evaluation.few_shot.task_result import TaskResult
 from keras_gpt3.evaluation.results.results_file import read_results
 from keras_gpt3.ops import op_compilation
 
-EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 PATH = EXAMPLES / "in_context_learning.py"
 NAMES = ["signs", "dictionary", "place"]
 

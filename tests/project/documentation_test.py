@@ -9,7 +9,7 @@ import typer
 
 from keras_gpt3.cli.main import app
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 API_PAGES = sorted((DOCS / "api").glob("*.md"))

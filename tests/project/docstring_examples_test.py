@@ -6,7 +6,7 @@ import textwrap
 import pytest
 
 import keras_gpt3
-from tests import source_tree
+from tests.project import source_tree
 
 FOLDER = pathlib.Path(keras_gpt3.__file__).parent
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)

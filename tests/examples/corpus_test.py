@@ -15,7 +15,7 @@ from keras_gpt3.data import TokenShards
 from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
 from keras_gpt3.training.run.pretrain import run_recipe
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "corpus"
 EXCERPTS = ROOT / "tests" / "fixtures" / "corpus"
 
