@@ -26,7 +26,7 @@ from harness.versions import versions
 from tiktoken.load import data_gym_to_mergeable_bpe_ranks
 
 from keras_gpt3 import preset_loader
-from keras_gpt3.tokenization.graph_byte_pair_encoding import (
+from keras_gpt3.tokenization.graph.byte_pair_encoding import (
     GraphBytePairEncoding,
 )
 

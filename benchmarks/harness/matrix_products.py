@@ -8,7 +8,7 @@ import collections
 import dataclasses
 import functools
 
-from keras_gpt3.ops.attention_shapes import block_bounds
+from keras_gpt3.ops.attention.attention_shapes import block_bounds
 from keras_gpt3.ops.token_chunks import chunk_tokens
 
 DENSE_PROJECTIONS = "dense projections"

@@ -16,8 +16,8 @@ from harness.backend_device import wait_for_device
 from harness.side_server import serve
 
 import keras_gpt3
-from keras_gpt3.ops.attention_loop import looped_attention
-from keras_gpt3.ops.fused_attention import is_fused
+from keras_gpt3.ops.attention.attention_loop import looped_attention
+from keras_gpt3.ops.attention.fused_attention import is_fused
 
 NAMES = ("output", "d_query", "d_key", "d_value")
 

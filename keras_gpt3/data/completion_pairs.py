@@ -7,7 +7,7 @@ import numpy as np
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.argument_checks import echoed
 from keras_gpt3.data.json_objects import read_json_objects
-from keras_gpt3.tokenization.text_check import truncate_left
+from keras_gpt3.tokenization.tokenizer_inputs import truncate_left
 
 # The second name is that of evaluation tasks.
 _PROMPT_KEYS = ("prompt", "context")

@@ -18,7 +18,7 @@ from keras_gpt3.generation.prompt_messages import MAX_NEW_TOKENS
 from keras_gpt3.generation.prompt_messages import too_long_message
 from keras_gpt3.ops.graph_assertion import assert_in_graph
 from keras_gpt3.ops.log_probabilities import log_probabilities_under_head
-from keras_gpt3.tokenization.graph_byte_pair_encoding import (
+from keras_gpt3.tokenization.graph.byte_pair_encoding import (
     GraphBytePairEncoding,
 )
 

@@ -17,8 +17,8 @@ from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
 from keras_gpt3.generation.prompt_messages import PADDING
 from keras_gpt3.generation.token_choice import choose_token
 from keras_gpt3.layers.block_pattern import visible_window
+from keras_gpt3.ops.attention.cached_attention import ring_size
 from keras_gpt3.ops.graph_assertion import assert_in_graph
-from keras_gpt3.ops.key_value_cache import ring_size
 from keras_gpt3.ops.sequence_checks import check_context
 from keras_gpt3.ops.sequence_checks import check_token_ids
 

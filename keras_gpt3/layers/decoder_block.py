@@ -16,11 +16,11 @@ from keras_gpt3.layers.initializers import normal_initializer
 from keras_gpt3.layers.layer_norm import LayerNorm
 from keras_gpt3.layers.repeatable_dropout import RepeatableDropout
 from keras_gpt3.ops.activations import get_activation
-from keras_gpt3.ops.attention import attend
-from keras_gpt3.ops.attention_shapes import check_window
-from keras_gpt3.ops.cached_attention import ring_attention
-from keras_gpt3.ops.key_value_cache import fill_ring
-from keras_gpt3.ops.key_value_cache import ring_size
+from keras_gpt3.ops.attention.attention import attend
+from keras_gpt3.ops.attention.attention_shapes import check_window
+from keras_gpt3.ops.attention.cached_attention import fill_ring
+from keras_gpt3.ops.attention.cached_attention import ring_attention
+from keras_gpt3.ops.attention.cached_attention import ring_size
 from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import row_product
@@ -69,7 +69,7 @@ class DecoderBlock(keras.layers.Layer):
             where the position is visible. Not used with a cache.
         cache: Optional. A pair of rings of keys and values of the earlier
             positions, each of shape `(batch, num_heads, slots, head_dim)`; see
-            `keras_gpt3.ops.key_value_cache`.
+            `keras_gpt3.ops.attention.cached_attention`.
         cache_index: Optional. With `cache`, the position of the first of
             `hidden_states`; with `cache_length`, how many of them count.
         cache_length: Optional. Makes a cache for so many positions, after

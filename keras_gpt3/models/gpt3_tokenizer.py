@@ -25,11 +25,11 @@ from keras_gpt3.models.presets.preset_resolution import SAVED
 from keras_gpt3.models.presets.preset_resolution import resolve_preset
 from keras_gpt3.tokenization.byte_pair_encoding import BytePairEncoding
 from keras_gpt3.tokenization.byte_pair_encoding import shared_byte_pair_encoding
-from keras_gpt3.tokenization.graph_encoding import decode_in_graph
-from keras_gpt3.tokenization.graph_encoding import encode_in_graph
-from keras_gpt3.tokenization.graph_encoding import in_graph
-from keras_gpt3.tokenization.graph_encoding import to_id_sequences
-from keras_gpt3.tokenization.graph_encoding import to_texts
+from keras_gpt3.tokenization.tokenizer_inputs import decode_in_graph
+from keras_gpt3.tokenization.tokenizer_inputs import encode_in_graph
+from keras_gpt3.tokenization.tokenizer_inputs import in_graph
+from keras_gpt3.tokenization.tokenizer_inputs import to_id_sequences
+from keras_gpt3.tokenization.tokenizer_inputs import to_texts
 
 END_OF_TEXT = "<|endoftext|>"
 # keras-hub's file names, so that its loaders find them.

@@ -1,17 +1,17 @@
 """Free functions of tensors: the arithmetic of GPT-3, on `keras.ops` alone.
 
-Read `attention_shapes` (what is visible), `attention` and
-`chunked_cross_entropy`; then who runs them, from `op_compilation` on.
+Read `attention/`, then `chunked_cross_entropy`; then how they are compiled,
+from `op_compilation` on.
 """
 
 from keras_gpt3.ops.activations import gelu_approximate
 from keras_gpt3.ops.activations import get_activation
-from keras_gpt3.ops.attention import banded_attention
-from keras_gpt3.ops.attention import causal_attention
-from keras_gpt3.ops.attention_shapes import masked_softmax
-from keras_gpt3.ops.cached_attention import cached_attention
+from keras_gpt3.ops.attention.attention import banded_attention
+from keras_gpt3.ops.attention.attention import causal_attention
+from keras_gpt3.ops.attention.attention_shapes import masked_softmax
+from keras_gpt3.ops.attention.cached_attention import cached_attention
+from keras_gpt3.ops.attention.fused_attention import set_fused_attention
 from keras_gpt3.ops.chunked_cross_entropy import chunked_cross_entropy
-from keras_gpt3.ops.fused_attention import set_fused_attention
 from keras_gpt3.ops.layer_normalization import layer_normalization
 from keras_gpt3.ops.log_probabilities import token_cross_entropy
 from keras_gpt3.ops.log_probabilities import token_log_probabilities

@@ -12,7 +12,7 @@ devices along the model axis.
 
 import dataclasses
 
-from keras_gpt3.ops.attention_shapes import block_size
+from keras_gpt3.ops.attention.attention_shapes import block_size
 from keras_gpt3.planning.device_share import DeviceShare
 from keras_gpt3.planning.memory import FLOAT32_BYTES
 from keras_gpt3.planning.memory import training_slots

@@ -6,8 +6,8 @@ import functools
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.layers.block_pattern import attention_windows
 from keras_gpt3.layers.block_pattern import rematerialized_layers
-from keras_gpt3.ops.attention_shapes import block_bounds
-from keras_gpt3.ops.key_value_cache import ring_size
+from keras_gpt3.ops.attention.attention_shapes import block_bounds
+from keras_gpt3.ops.attention.cached_attention import ring_size
 from keras_gpt3.ops.token_chunks import equal_chunks
 from keras_gpt3.planning.memory import FLOAT32_BYTES
 from keras_gpt3.planning.memory import bytes_per_activation

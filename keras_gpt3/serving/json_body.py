@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 
-from keras_gpt3.tokenization.text_check import INVALID_UTF8
-from keras_gpt3.tokenization.text_check import check_text
+from keras_gpt3.tokenization.tokenizer_inputs import INVALID_UTF8
+from keras_gpt3.tokenization.tokenizer_inputs import check_text
 
 # A row of a cache has four, in an object in a list.
 _MAX_DEPTH = 16

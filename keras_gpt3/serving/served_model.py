@@ -13,7 +13,7 @@ from keras_gpt3.serving.batching import join_arrays
 from keras_gpt3.serving.json_body import json_text
 from keras_gpt3.serving.request_limits import check_bytes
 from keras_gpt3.serving.request_limits import longest_row
-from keras_gpt3.tokenization.text_check import truncate_left
+from keras_gpt3.tokenization.tokenizer_inputs import truncate_left
 
 # Larger answers are computed and written one at a time.
 _MANY_VALUES = 2**17

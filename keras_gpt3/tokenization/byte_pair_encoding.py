@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from keras_gpt3.argument_checks import echoed
-from keras_gpt3.tokenization.text_check import check_text
+from keras_gpt3.tokenization.tokenizer_inputs import check_text
 from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
 from keras_gpt3.tokenization.vocabulary import check_merge_rules
 from keras_gpt3.tokenization.vocabulary import check_vocabulary

@@ -9,7 +9,7 @@ from keras_gpt3.converters.tokenizer_files import TokenizerFiles
 from keras_gpt3.converters.tokenizer_files import read_tokenizer
 from keras_gpt3.converters.tokenizer_files import write_tokenizer
 from keras_gpt3.tokenization.byte_pair_encoding import BytePairEncoding
-from keras_gpt3.tokenization.graph_byte_pair_encoding import (
+from keras_gpt3.tokenization.graph.byte_pair_encoding import (
     GraphBytePairEncoding,
 )
 from tests.converters.tokenizer_folders import FIXTURES

@@ -13,7 +13,7 @@ from keras_gpt3.export.text_signatures import last_tokens
 from keras_gpt3.models.score.continuation_pairs import continuation_pairs
 from keras_gpt3.models.score.continuation_pairs import fit_to_window
 from keras_gpt3.ops.graph_assertion import one_line_errors
-from keras_gpt3.tokenization.text_check import truncate_left
+from keras_gpt3.tokenization.tokenizer_inputs import truncate_left
 from tests.small_gpt3 import small_text_model
 
 # === Prompt window ===

@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_gpt3.layers import DecoderBlock
 from keras_gpt3.ops import op_compilation
-from keras_gpt3.ops.key_value_cache import ring_size
+from keras_gpt3.ops.attention.cached_attention import ring_size
 from keras_gpt3.ops.op_compilation import compile_target
 from keras_gpt3.ops.op_compilation import jit_compile
 from tests.fixtures.numpy_forward import attention as slow_attention

@@ -12,9 +12,9 @@ from keras_gpt3.ops import token_chunks
 from keras_gpt3.ops.chunked_cross_entropy import loss_sums
 from keras_gpt3.ops.op_compilation import compile_target
 from tests.gradients import value_and_gradients
-from tests.ops.attention_check import compiled_functions
-from tests.ops.attention_check import element_counts
-from tests.ops.attention_check import to_float64
+from tests.ops.attention.attention_check import compiled_functions
+from tests.ops.attention.attention_check import element_counts
+from tests.ops.attention.attention_check import to_float64
 from tests.tracing import at_once
 from tests.tracing import traced
 

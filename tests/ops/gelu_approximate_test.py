@@ -5,10 +5,10 @@ from keras import ops
 
 from keras_gpt3.ops import gelu_approximate
 from keras_gpt3.ops import op_compilation
-from tests.ops.attention_check import compiled_functions
-from tests.ops.attention_check import element_counts
-from tests.ops.attention_check import forward_and_backward
-from tests.ops.attention_check import to_float64
+from tests.ops.attention.attention_check import compiled_functions
+from tests.ops.attention.attention_check import element_counts
+from tests.ops.attention.attention_check import forward_and_backward
+from tests.ops.attention.attention_check import to_float64
 
 # float32 rounds 1 - tanh(...)**2 to 6e-8, which is then multiplied by up to
 # 25; bfloat16 rounds values up to 5 to 1/64.

@@ -5,9 +5,9 @@ from keras import ops
 
 from keras_gpt3.ops import layer_normalization
 from keras_gpt3.ops import op_compilation
-from tests.ops.attention_check import compiled_functions
-from tests.ops.attention_check import forward_and_backward
-from tests.ops.attention_check import to_float64
+from tests.ops.attention.attention_check import compiled_functions
+from tests.ops.attention.attention_check import forward_and_backward
+from tests.ops.attention.attention_check import to_float64
 
 # float32 rounds to 6e-8, and gradients are sums over 6 rows; bfloat16 rounds
 # values up to 4 to 1/64.

@@ -12,8 +12,8 @@ from keras_gpt3.ops import token_cross_entropy
 from keras_gpt3.ops.log_probabilities import log_probabilities_under_head
 from keras_gpt3.ops.log_probabilities import token_log_probabilities
 from tests.gradients import value_and_gradients
-from tests.ops.attention_check import element_counts
-from tests.ops.attention_check import to_float64
+from tests.ops.attention.attention_check import element_counts
+from tests.ops.attention.attention_check import to_float64
 from tests.tracing import traced
 
 # === Token cross entropy ===

@@ -21,7 +21,7 @@ from keras_gpt3.ops.op_compilation import jit_compile
 from keras_gpt3.ops.op_compilation import sees_whole
 from keras_gpt3.ops.op_compilation import target_platform
 from keras_gpt3.parallel import mirrored_strategy
-from tests.ops.attention_check import compiled_functions
+from tests.ops.attention.attention_check import compiled_functions
 from tests.tracing import traced
 
 SPEC = keras.KerasTensor((2, 3))

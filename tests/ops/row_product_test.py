@@ -8,8 +8,8 @@ from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import row_product
 from keras_gpt3.ops.row_product import row_sums
 from keras_gpt3.ops.row_product import table_product
-from tests.ops.attention_check import compiled_functions
-from tests.ops.attention_check import to_float64
+from tests.ops.attention.attention_check import compiled_functions
+from tests.ops.attention.attention_check import to_float64
 
 # === Row product ===
 

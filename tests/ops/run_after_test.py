@@ -10,7 +10,7 @@ from keras_gpt3.ops import op_compilation
 from keras_gpt3.ops.op_compilation import compile_target
 from keras_gpt3.ops.run_after import run_after
 from tests.gradients import value_and_gradients
-from tests.ops.attention_check import training_step
+from tests.ops.attention.attention_check import training_step
 from tests.ops.compiled_programs import num_barriers
 from tests.ops.compiled_programs import optimized
 from tests.ops.compiled_programs import program

@@ -4,7 +4,7 @@ import random
 import sys
 import unicodedata
 
-from keras_gpt3.tokenization.graph_word_splitting import read_character_ranges
+from keras_gpt3.tokenization.graph.word_splitting import read_character_ranges
 from tests.tokenization.fuzz_texts import fuzz_texts
 
 APOSTROPHES = "'s 't 're 've 'm 'll 'd 'S 'l 'r 'v ' '' s t r e v m l d".split()

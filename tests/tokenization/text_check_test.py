@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from keras_gpt3.tokenization.text_check import check_text
-from keras_gpt3.tokenization.text_check import truncate_left
+from keras_gpt3.tokenization.tokenizer_inputs import check_text
+from keras_gpt3.tokenization.tokenizer_inputs import truncate_left
 
 # === Text check ===
 

@@ -1,6 +1,6 @@
 """GPT-3's forward pass: token ids in, final hidden states out.
 
-It is this file, `layers/decoder_block.py` and `ops/attention.py`. The legend of
+It is this file, `layers/decoder_block.py` and `ops/attention/`. The legend of
 all shape comments:
 
 B batch, T positions, M hidden_dim, H heads, D head_dim, I intermediate_dim, V
@@ -12,7 +12,7 @@ from keras import ops
 
 from keras_gpt3.layers.decoder_block import run_blocks
 from keras_gpt3.models.lora.adapted_backbone import AdaptedBackbone
-from keras_gpt3.ops.key_value_cache import ring_size
+from keras_gpt3.ops.attention.cached_attention import ring_size
 
 
 def forward(

@@ -12,11 +12,11 @@ from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
 from keras_gpt3.generation.prompt_messages import NO_PROMPTS
 from keras_gpt3.generation.prompt_messages import PADDING
 from keras_gpt3.generation.prompt_messages import too_long_message
-from keras_gpt3.ops.key_value_cache import grow_ring
-from keras_gpt3.ops.key_value_cache import ring_size
+from keras_gpt3.ops.attention.cached_attention import grow_ring
+from keras_gpt3.ops.attention.cached_attention import ring_size
 from keras_gpt3.ops.sequence_checks import check_sequence_length
 from keras_gpt3.ops.sequence_checks import check_token_ids
-from keras_gpt3.tokenization.text_check import truncate_left
+from keras_gpt3.tokenization.tokenizer_inputs import truncate_left
 
 
 class PromptBatch(typing.NamedTuple):

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_gpt3.generation.prompt_messages import TRUNCATE
 from keras_gpt3.models.generate.prompt_batch import encoded_entries
-from keras_gpt3.tokenization.text_check import truncate_left
+from keras_gpt3.tokenization.tokenizer_inputs import truncate_left
 
 
 def continuation_pairs(model, context, continuation, follows_prefix=False):

@@ -7,7 +7,7 @@ from keras import ops
 from keras_gpt3.layers.decoder_block import run_blocks
 from keras_gpt3.models.backbone.backbone_forward import forward
 from tests.generation.graphs import call
-from tests.ops.attention_check import to_float64
+from tests.ops.attention.attention_check import to_float64
 from tests.small_gpt3 import as_inputs
 from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_batch

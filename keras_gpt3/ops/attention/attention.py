@@ -4,14 +4,14 @@ import math
 
 from keras import ops
 
-from keras_gpt3.ops.attention_loop import looped_attention
-from keras_gpt3.ops.attention_shapes import attention_arguments
-from keras_gpt3.ops.attention_shapes import check_window
-from keras_gpt3.ops.attention_shapes import masked_softmax
-from keras_gpt3.ops.attention_shapes import visible_keys
-from keras_gpt3.ops.blocked_attention import blocked_attention
-from keras_gpt3.ops.fused_attention import fused_attention
-from keras_gpt3.ops.fused_attention import is_fused
+from keras_gpt3.ops.attention.attention_loop import looped_attention
+from keras_gpt3.ops.attention.attention_shapes import attention_arguments
+from keras_gpt3.ops.attention.attention_shapes import check_window
+from keras_gpt3.ops.attention.attention_shapes import masked_softmax
+from keras_gpt3.ops.attention.attention_shapes import visible_keys
+from keras_gpt3.ops.attention.blocked_attention import blocked_attention
+from keras_gpt3.ops.attention.fused_attention import fused_attention
+from keras_gpt3.ops.attention.fused_attention import is_fused
 from keras_gpt3.ops.op_compilation import compiled_op
 from keras_gpt3.ops.op_compilation import sees_whole
 

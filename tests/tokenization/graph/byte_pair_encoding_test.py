@@ -8,13 +8,13 @@ import tensorflow as tf
 
 from keras_gpt3 import preset_loader
 from keras_gpt3.tokenization import BytePairEncoding
-from keras_gpt3.tokenization import graph_byte_pair_encoding
 from keras_gpt3.tokenization.byte_pair_encoding import shared_byte_pair_encoding
-from keras_gpt3.tokenization.graph_byte_pair_encoding import (
+from keras_gpt3.tokenization.graph import byte_pair_encoding
+from keras_gpt3.tokenization.graph.byte_pair_encoding import (
     GraphBytePairEncoding,
 )
-from keras_gpt3.tokenization.graph_byte_pair_encoding import encode_around
-from keras_gpt3.tokenization.graph_byte_pair_encoding import split_at
+from keras_gpt3.tokenization.graph.byte_pair_encoding import encode_around
+from keras_gpt3.tokenization.graph.byte_pair_encoding import split_at
 from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
 from tests.tokenization.any_unicode_texts import any_unicode_texts
 from tests.tokenization.any_unicode_texts import whitespace
@@ -215,7 +215,7 @@ def test_works_inside_a_dataset(small):
 
 def test_files_go_with_the_encoding(monkeypatch, tmp_path):
     monkeypatch.setattr(
-        graph_byte_pair_encoding.tempfile, "mkdtemp", lambda prefix: tmp_path
+        byte_pair_encoding.tempfile, "mkdtemp", lambda prefix: tmp_path
     )
     encoding = GraphBytePairEncoding(*small_vocabulary())
     assert encoding.encode(["hello"]).to_list()

@@ -4,15 +4,15 @@ import keras
 import pytest
 from keras import ops
 
-from keras_gpt3.ops import attention_shapes
 from keras_gpt3.ops import banded_attention
 from keras_gpt3.ops import causal_attention
 from keras_gpt3.ops import op_compilation
-from keras_gpt3.ops.attention_shapes import block_bounds
-from tests.ops.attention_check import check_attention
-from tests.ops.attention_check import compiled_functions
-from tests.ops.attention_check import element_counts
-from tests.ops.attention_check import forward_and_backward
+from keras_gpt3.ops.attention import attention_shapes
+from keras_gpt3.ops.attention.attention_shapes import block_bounds
+from tests.ops.attention.attention_check import check_attention
+from tests.ops.attention.attention_check import compiled_functions
+from tests.ops.attention.attention_check import element_counts
+from tests.ops.attention.attention_check import forward_and_backward
 
 banded_20 = functools.partial(banded_attention, window=20)
 pytestmark = pytest.mark.backend(

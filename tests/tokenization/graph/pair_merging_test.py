@@ -5,7 +5,7 @@ import random
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.tokenization.graph_pair_merging import merge_pairs
+from keras_gpt3.tokenization.graph.pair_merging import merge_pairs
 
 
 def slow_merge(symbols, rules):

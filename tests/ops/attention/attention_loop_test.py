@@ -4,16 +4,16 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from keras_gpt3.ops import attention_loop
-from keras_gpt3.ops import attention_shapes
 from keras_gpt3.ops import op_compilation
-from keras_gpt3.ops.attention_loop import looped_attention
+from keras_gpt3.ops.attention import attention_loop
+from keras_gpt3.ops.attention import attention_shapes
+from keras_gpt3.ops.attention.attention_loop import looped_attention
 from keras_gpt3.ops.op_compilation import compile_target
-from tests.ops.attention_check import assert_equals_slow_attention
-from tests.ops.attention_check import check_whole
-from tests.ops.attention_check import random_inputs
-from tests.ops.attention_check import to_float64
-from tests.ops.attention_check import training_step
+from tests.ops.attention.attention_check import assert_equals_slow_attention
+from tests.ops.attention.attention_check import check_whole
+from tests.ops.attention.attention_check import random_inputs
+from tests.ops.attention.attention_check import to_float64
+from tests.ops.attention.attention_check import training_step
 from tests.ops.compiled_programs import most_elements
 from tests.ops.compiled_programs import num_barriers
 from tests.ops.compiled_programs import num_loops

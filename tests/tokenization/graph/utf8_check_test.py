@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.ops.graph_assertion import one_line_errors
-from keras_gpt3.tokenization.graph_byte_pair_encoding import check_utf8
+from keras_gpt3.tokenization.graph.byte_pair_encoding import check_utf8
 from tests.tokenization.make_character_classes import all_characters
 
 CHECK = tf.function(

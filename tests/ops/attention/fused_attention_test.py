@@ -9,19 +9,19 @@ import pytest
 from keras import ops
 from keras.src.backend.common import global_state
 
-from keras_gpt3.ops import attention_loop
-from keras_gpt3.ops import attention_shapes
 from keras_gpt3.ops import causal_attention
-from keras_gpt3.ops import cudnn_attention
-from keras_gpt3.ops import fused_attention as fused
 from keras_gpt3.ops import set_fused_attention
+from keras_gpt3.ops.attention import attention_loop
+from keras_gpt3.ops.attention import attention_shapes
+from keras_gpt3.ops.attention import cudnn_attention
+from keras_gpt3.ops.attention import fused_attention as fused
 from keras_gpt3.ops.op_compilation import compile_target
-from tests.ops.attention_check import TOLERANCES
-from tests.ops.attention_check import assert_equals_slow_attention
-from tests.ops.attention_check import exact_attention
-from tests.ops.attention_check import random_inputs
-from tests.ops.attention_check import to_float64
-from tests.ops.attention_check import training_step
+from tests.ops.attention.attention_check import TOLERANCES
+from tests.ops.attention.attention_check import assert_equals_slow_attention
+from tests.ops.attention.attention_check import exact_attention
+from tests.ops.attention.attention_check import random_inputs
+from tests.ops.attention.attention_check import to_float64
+from tests.ops.attention.attention_check import training_step
 from tests.ops.compiled_programs import program
 from tests.tracing import traced
 
@@ -151,7 +151,7 @@ def gpu(monkeypatch):
                 f"{config}.experimental.get_device_details", lambda _: details
             )
         monkeypatch.setattr(
-            "keras_gpt3.ops.cudnn_attention.agrees_with_loop",
+            "keras_gpt3.ops.attention.cudnn_attention.agrees_with_loop",
             lambda dtype, head_dim: (dtype, head_dim) != ("float16", 64),
         )
 
@@ -243,7 +243,7 @@ def stand_ins(request, monkeypatch):
             query, key, value, (), window, scale, *saved
         )
 
-    module = "keras_gpt3.ops.cudnn_attention"
+    module = "keras_gpt3.ops.attention.cudnn_attention"
     monkeypatch.setattr(f"{module}.cudnn_forward", forward)
     monkeypatch.setattr(f"{module}.cudnn_backward", backward)
 
@@ -374,7 +374,7 @@ def test_parts_of_a_batch_choose_together(wrap, masks, stand_ins, request):
 def test_a_part_with_padding_hides_keys_from_all_parts():
     import jax
 
-    from keras_gpt3.ops import jax_kernel_or_loop
+    from keras_gpt3.ops.attention import jax_kernel_or_loop
 
     for masks in ([all_visible(), padded()], [all_visible()] * 2):
         found = jax.vmap(jax_kernel_or_loop.all_visible)(np.stack(masks))

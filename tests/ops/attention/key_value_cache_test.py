@@ -3,11 +3,11 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from keras_gpt3.ops.key_value_cache import fill_ring
-from keras_gpt3.ops.key_value_cache import grow_ring
-from keras_gpt3.ops.key_value_cache import ring_positions
-from keras_gpt3.ops.key_value_cache import ring_size
-from keras_gpt3.ops.key_value_cache import write_ring
+from keras_gpt3.ops.attention.cached_attention import fill_ring
+from keras_gpt3.ops.attention.cached_attention import grow_ring
+from keras_gpt3.ops.attention.cached_attention import ring_positions
+from keras_gpt3.ops.attention.cached_attention import ring_size
+from keras_gpt3.ops.attention.cached_attention import write_ring
 from keras_gpt3.ops.op_compilation import jit_compile
 
 SHAPE = (2, 3, 4)  # Batch, heads, width.

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from tests.gradients import value_and_gradients
-from tests.ops.slow_attention import slow_attention
+from tests.ops.attention.slow_attention import slow_attention
 from tests.tracing import at_once
 from tests.tracing import traced
 

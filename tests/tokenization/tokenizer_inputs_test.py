@@ -3,11 +3,11 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.tokenization import BytePairEncoding
-from keras_gpt3.tokenization.graph_encoding import decode_in_graph
-from keras_gpt3.tokenization.graph_encoding import encode_in_graph
-from keras_gpt3.tokenization.graph_encoding import in_graph
-from keras_gpt3.tokenization.graph_encoding import to_id_sequences
-from keras_gpt3.tokenization.graph_encoding import to_texts
+from keras_gpt3.tokenization.tokenizer_inputs import decode_in_graph
+from keras_gpt3.tokenization.tokenizer_inputs import encode_in_graph
+from keras_gpt3.tokenization.tokenizer_inputs import in_graph
+from keras_gpt3.tokenization.tokenizer_inputs import to_id_sequences
+from keras_gpt3.tokenization.tokenizer_inputs import to_texts
 from tests.tokenization.small_vocabulary import small_vocabulary
 
 # === Graph encoding ===

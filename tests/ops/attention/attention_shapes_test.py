@@ -6,10 +6,10 @@ import pytest
 from keras import ops
 
 from keras_gpt3.ops import masked_softmax
-from keras_gpt3.ops.attention_shapes import by_head
-from keras_gpt3.ops.attention_shapes import check_attention_shapes
-from keras_gpt3.ops.attention_shapes import check_window
-from keras_gpt3.ops.attention_shapes import visible_keys
+from keras_gpt3.ops.attention.attention_shapes import by_head
+from keras_gpt3.ops.attention.attention_shapes import check_attention_shapes
+from keras_gpt3.ops.attention.attention_shapes import check_window
+from keras_gpt3.ops.attention.attention_shapes import visible_keys
 from tests.gradients import gradients
 
 # === Attention shapes ===

@@ -14,8 +14,8 @@ import keras
 from keras import ops
 
 from keras_gpt3.argument_checks import echoed
-from keras_gpt3.ops import attention_loop
-from keras_gpt3.ops import cudnn_attention
+from keras_gpt3.ops.attention import attention_loop
+from keras_gpt3.ops.attention import cudnn_attention
 from keras_gpt3.ops.op_compilation import is_target_given
 from keras_gpt3.ops.op_compilation import target_platform
 from keras_gpt3.ops.run_after import run_after
@@ -159,7 +159,7 @@ def _jitted_choice(window, scale, platform):
     """The choice by a mask; JAX would compile it anew in each eager call."""
     import jax
 
-    from keras_gpt3.ops.jax_kernel_or_loop import KernelOrLoop
+    from keras_gpt3.ops.attention.jax_kernel_or_loop import KernelOrLoop
 
     kernel = functools.partial(
         cudnn_attention.kernel_attention, window=window, scale=scale

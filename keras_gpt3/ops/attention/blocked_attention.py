@@ -13,10 +13,10 @@ Symbols as in the backbone; a block of queries meets K keys.
 import keras
 from keras import ops
 
-from keras_gpt3.ops.attention_shapes import LOWEST
-from keras_gpt3.ops.attention_shapes import block_bounds
-from keras_gpt3.ops.attention_shapes import by_head
-from keras_gpt3.ops.attention_shapes import visible_keys
+from keras_gpt3.ops.attention.attention_shapes import LOWEST
+from keras_gpt3.ops.attention.attention_shapes import block_bounds
+from keras_gpt3.ops.attention.attention_shapes import by_head
+from keras_gpt3.ops.attention.attention_shapes import visible_keys
 from keras_gpt3.ops.op_compilation import compiled_op
 from keras_gpt3.ops.row_product import row_sums
 from keras_gpt3.ops.run_after import run_after

@@ -9,14 +9,14 @@ from keras import ops
 from keras_gpt3.ops import banded_attention
 from keras_gpt3.ops import causal_attention
 from keras_gpt3.ops import op_compilation
-from tests.ops.attention_check import check_attention
-from tests.ops.attention_check import compiled_functions
-from tests.ops.attention_check import element_counts
-from tests.ops.attention_check import forward_and_backward
-from tests.ops.attention_check import random_inputs
+from tests.ops.attention.attention_check import check_attention
+from tests.ops.attention.attention_check import compiled_functions
+from tests.ops.attention.attention_check import element_counts
+from tests.ops.attention.attention_check import forward_and_backward
+from tests.ops.attention.attention_check import random_inputs
+from tests.ops.attention.slow_attention import slow_attention
 from tests.ops.compiled_programs import num_loops
 from tests.ops.compiled_programs import program
-from tests.ops.slow_attention import slow_attention
 from tests.tracing import traced
 
 # === Attention ===

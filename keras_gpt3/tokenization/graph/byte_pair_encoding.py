@@ -10,15 +10,15 @@ import tensorflow as tf
 from keras_gpt3.ops.graph_assertion import assert_in_graph
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from keras_gpt3.tokenization.byte_pair_encoding import BytePairEncoding
-from keras_gpt3.tokenization.graph_pair_merging import merge_pairs
-from keras_gpt3.tokenization.graph_tables import check_decode_arguments
-from keras_gpt3.tokenization.graph_tables import join_tokens
-from keras_gpt3.tokenization.graph_tables import pair_table
-from keras_gpt3.tokenization.graph_tables import symbol_ids
-from keras_gpt3.tokenization.graph_tables import to_ragged
-from keras_gpt3.tokenization.graph_tables import token_table
-from keras_gpt3.tokenization.graph_word_splitting import split_words
-from keras_gpt3.tokenization.text_check import INVALID_UTF8
+from keras_gpt3.tokenization.graph.pair_merging import merge_pairs
+from keras_gpt3.tokenization.graph.tables import check_decode_arguments
+from keras_gpt3.tokenization.graph.tables import join_tokens
+from keras_gpt3.tokenization.graph.tables import pair_table
+from keras_gpt3.tokenization.graph.tables import symbol_ids
+from keras_gpt3.tokenization.graph.tables import to_ragged
+from keras_gpt3.tokenization.graph.tables import token_table
+from keras_gpt3.tokenization.graph.word_splitting import split_words
+from keras_gpt3.tokenization.tokenizer_inputs import INVALID_UTF8
 from keras_gpt3.tokenization.vocabulary import read_merge_rules
 from keras_gpt3.tokenization.vocabulary import spell_tokens
 

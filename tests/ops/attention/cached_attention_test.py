@@ -7,13 +7,13 @@ import pytest
 from keras import ops
 
 from keras_gpt3.ops import cached_attention
-from keras_gpt3.ops.attention_shapes import by_head
-from keras_gpt3.ops.cached_attention import ring_attention
-from keras_gpt3.ops.key_value_cache import ring_size
+from keras_gpt3.ops.attention.attention_shapes import by_head
+from keras_gpt3.ops.attention.cached_attention import ring_attention
+from keras_gpt3.ops.attention.cached_attention import ring_size
 from keras_gpt3.ops.op_compilation import jit_compile
-from tests.ops.attention_check import exact_attention
-from tests.ops.attention_check import random_inputs
-from tests.ops.attention_check import to_float64
+from tests.ops.attention.attention_check import exact_attention
+from tests.ops.attention.attention_check import random_inputs
+from tests.ops.attention.attention_check import to_float64
 from tests.tracing import at_once
 from tests.tracing import traced
 

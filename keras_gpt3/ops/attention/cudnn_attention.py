@@ -15,8 +15,8 @@ import logging
 import keras
 import numpy as np
 
-from keras_gpt3.ops import attention_loop
-from keras_gpt3.ops.attention_shapes import by_head
+from keras_gpt3.ops.attention import attention_loop
+from keras_gpt3.ops.attention.attention_shapes import by_head
 
 _logger = logging.getLogger("keras_gpt3")
 

@@ -5,13 +5,13 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.ops.graph_assertion import one_line_errors
-from keras_gpt3.tokenization.graph_tables import NO_TOKEN
-from keras_gpt3.tokenization.graph_tables import check_decode_arguments
-from keras_gpt3.tokenization.graph_tables import join_tokens
-from keras_gpt3.tokenization.graph_tables import pair_table
-from keras_gpt3.tokenization.graph_tables import symbol_ids
-from keras_gpt3.tokenization.graph_tables import to_ragged
-from keras_gpt3.tokenization.graph_tables import token_table
+from keras_gpt3.tokenization.graph.tables import NO_TOKEN
+from keras_gpt3.tokenization.graph.tables import check_decode_arguments
+from keras_gpt3.tokenization.graph.tables import join_tokens
+from keras_gpt3.tokenization.graph.tables import pair_table
+from keras_gpt3.tokenization.graph.tables import symbol_ids
+from keras_gpt3.tokenization.graph.tables import to_ragged
+from keras_gpt3.tokenization.graph.tables import token_table
 from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
 from keras_gpt3.tokenization.vocabulary import read_merge_rules
 from tests.tokenization.small_vocabulary import small_vocabulary

@@ -6,11 +6,11 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from keras_gpt3.ops import attention_loop
-from keras_gpt3.ops import cudnn_attention
-from keras_gpt3.ops.cudnn_attention import agrees_with_loop
-from keras_gpt3.ops.cudnn_attention import cudnn_backward
-from keras_gpt3.ops.cudnn_attention import cudnn_forward
+from keras_gpt3.ops.attention import attention_loop
+from keras_gpt3.ops.attention import cudnn_attention
+from keras_gpt3.ops.attention.cudnn_attention import agrees_with_loop
+from keras_gpt3.ops.attention.cudnn_attention import cudnn_backward
+from keras_gpt3.ops.attention.cudnn_attention import cudnn_forward
 from tests.ops.compiled_programs import program
 
 pytestmark = pytest.mark.backend(

@@ -19,10 +19,10 @@ import math
 import keras
 from keras import ops
 
-from keras_gpt3.ops.attention_shapes import LOWEST
-from keras_gpt3.ops.attention_shapes import block_size
-from keras_gpt3.ops.attention_shapes import by_head
-from keras_gpt3.ops.attention_shapes import visible_keys
+from keras_gpt3.ops.attention.attention_shapes import LOWEST
+from keras_gpt3.ops.attention.attention_shapes import block_size
+from keras_gpt3.ops.attention.attention_shapes import by_head
+from keras_gpt3.ops.attention.attention_shapes import visible_keys
 from keras_gpt3.ops.op_compilation import target_platform
 from keras_gpt3.ops.run_after import run_after
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.tokenization import BytePairEncoding
-from keras_gpt3.tokenization.graph_byte_pair_encoding import (
+from keras_gpt3.tokenization.graph.byte_pair_encoding import (
     GraphBytePairEncoding,
 )
 from tests.export import run_saved_model

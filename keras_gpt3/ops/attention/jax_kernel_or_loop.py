@@ -5,7 +5,7 @@ import functools
 import jax
 from jax import numpy as jnp
 
-from keras_gpt3.ops import attention_loop
+from keras_gpt3.ops.attention import attention_loop
 
 
 class KernelOrLoop:

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.tokenization.graph_word_splitting import END_OF_TEXT
-from keras_gpt3.tokenization.graph_word_splitting import LETTER
-from keras_gpt3.tokenization.graph_word_splitting import NOTHING
-from keras_gpt3.tokenization.graph_word_splitting import NUMBER
-from keras_gpt3.tokenization.graph_word_splitting import OTHER
-from keras_gpt3.tokenization.graph_word_splitting import WHITESPACE
-from keras_gpt3.tokenization.graph_word_splitting import character_classes
-from keras_gpt3.tokenization.graph_word_splitting import class_table
-from keras_gpt3.tokenization.graph_word_splitting import read_character_ranges
-from keras_gpt3.tokenization.graph_word_splitting import split_words
-from keras_gpt3.tokenization.graph_word_splitting import word_starts
+from keras_gpt3.tokenization.graph.word_splitting import END_OF_TEXT
+from keras_gpt3.tokenization.graph.word_splitting import LETTER
+from keras_gpt3.tokenization.graph.word_splitting import NOTHING
+from keras_gpt3.tokenization.graph.word_splitting import NUMBER
+from keras_gpt3.tokenization.graph.word_splitting import OTHER
+from keras_gpt3.tokenization.graph.word_splitting import WHITESPACE
+from keras_gpt3.tokenization.graph.word_splitting import character_classes
+from keras_gpt3.tokenization.graph.word_splitting import class_table
+from keras_gpt3.tokenization.graph.word_splitting import read_character_ranges
+from keras_gpt3.tokenization.graph.word_splitting import split_words
+from keras_gpt3.tokenization.graph.word_splitting import word_starts
 from tests.tokenization.fuzz_texts import fuzz_texts
 from tests.tokenization.make_character_classes import as_ranges
 from tests.tokenization.make_character_classes import tiktoken_character_ranges
