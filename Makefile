@@ -48,17 +48,17 @@ format: $(LINT_STAMP)
 # would hold more than 20 GB.
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
 	--max-worker-restart 1
-MODEL_TESTS := tests/layers tests/models tests/ops
-TRAINING_TESTS := tests/export tests/generation tests/parallel tests/training
-USE_TESTS := tests/cli tests/corpus tests/evaluation tests/serving
+MODEL_TESTS := tests/generation tests/layers tests/models tests/ops
+TRAINING_TESTS := tests/export tests/parallel tests/training
 DOCS_TESTS := tests/documentation
 OTHER_TESTS := $(addprefix --ignore=, \
-	$(MODEL_TESTS) $(TRAINING_TESTS) $(USE_TESTS) $(DOCS_TESTS)) tests
-# What runs on Keras' JAX backend as well; `make test` leaves the models out.
-JAX_TESTS := tests/layers tests/ops tests/parallel tests/training/jax \
+	$(MODEL_TESTS) $(TRAINING_TESTS) $(DOCS_TESTS)) tests
+# What runs on Keras' JAX backend as well; `make test` has what is JAX' own.
+JAX_TESTS := tests/ops/attention tests/training/jax \
 	$(wildcard tests/training/checkpoints/sharded_*_test.py \
 	tests/training/checkpoints/orbax_*_test.py)
-ALL_JAX_TESTS := $(JAX_TESTS) tests/models tests/generation
+ALL_JAX_TESTS := $(filter-out tests/ops/%, $(JAX_TESTS)) tests/generation \
+	tests/layers tests/models tests/ops tests/parallel
 
 # A part of them: `make test TESTS="tests/ops -k window"`.
 ifdef TESTS
@@ -68,18 +68,16 @@ else
 test: lint venv
 	$(PYTEST) $(MODEL_TESTS)
 	$(PYTEST) $(TRAINING_TESTS)
-	$(PYTEST) $(USE_TESTS)
 	$(PYTEST) $(OTHER_TESTS)
 	KERAS_BACKEND=jax $(PYTEST) $(JAX_TESTS)
 endif
 
 # With those marked slow: killed processes, several workers, a browser, the
-# wheel, the examples, and JAX' models.
+# wheel, the examples, all cases of what has many, and JAX' models.
 ALL := -m "slow or not slow"
 test-all: lint venv
 	$(PYTEST) $(ALL) $(MODEL_TESTS)
 	$(PYTEST) $(ALL) $(TRAINING_TESTS)
-	$(PYTEST) $(ALL) $(USE_TESTS)
 	$(PYTEST) $(ALL) $(OTHER_TESTS)
 	KERAS_BACKEND=jax $(PYTEST) $(ALL) $(ALL_JAX_TESTS)
 

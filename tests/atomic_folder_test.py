@@ -222,6 +222,7 @@ def run(script, *arguments):
 
 
 @pytest.mark.parametrize("moves_before", [1, 4])
+@pytest.mark.slow
 def test_the_old_files_are_back_after_a_kill_among_the_moves(
     moves_before, tmp_path
 ):
@@ -289,6 +290,7 @@ with atomic_folder(sys.argv[1], lambda path: True) as folder:
 
 
 @pytest.mark.parametrize("there", [False, True])
+@pytest.mark.slow
 def test_sigterm_leaves_no_hidden_files(there, tmp_path):
     if there:
         (tmp_path / "model").mkdir()
@@ -302,6 +304,7 @@ def test_sigterm_leaves_no_hidden_files(there, tmp_path):
         assert names(tmp_path / "model") == ["config.json"]
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_write_to_one_folder(tmp_path):
     with run(WRITER, tmp_path) as process:
         process.stdout.readline()

@@ -1,5 +1,6 @@
 """Set up before the first test: logical CPU devices, a quiet log."""
 
+import collections
 import os
 import random
 
@@ -23,22 +24,27 @@ if os.environ.get("KERAS_BACKEND") == "jax":
     )
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-import keras
 import numpy as np
 import pytest
 
-if keras.config.backend() == "tensorflow":
-    import tensorflow as tf
 
-    # TensorFlow can be split only before it is first used. Two replicas of four
-    # stages are the most that tests need.
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0],
-        [tf.config.LogicalDeviceConfiguration()] * 8,
-    )
+def pytest_configure(config):
+    """Set up Keras where tests run: what hands them out needs none."""
+    hands_out = getattr(config.option, "numprocesses", None)
+    if hands_out and not hasattr(config, "workerinput"):
+        return
+    import keras
 
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
 
-keras.utils.set_random_seed(0)
+        # TensorFlow can be split only before it is first used. Two replicas of
+        # four stages are the most that tests need.
+        tf.config.set_logical_device_configuration(
+            tf.config.list_physical_devices("CPU")[0],
+            [tf.config.LogicalDeviceConfiguration()] * 8,
+        )
+    keras.utils.set_random_seed(0)
 
 
 @pytest.fixture(autouse=True)
@@ -50,13 +56,27 @@ def fixed_seed():
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002
     yield
+    import keras
+
     keras.config.set_dtype_policy("float32")
 
 
+@pytest.hookimpl(tryfirst=True)  # Before pytest looks for what is slow.
 def pytest_collection_modifyitems(items):
-    """Leaves out tests of another backend, which have a run of their own."""
+    """Leave out tests of another backend, and cases of which some suffice."""
+    import keras
+
+    cases = collections.defaultdict(list)
     for item in items:
         for marker in item.iter_markers("backend"):
             if marker.args[0] != keras.config.backend():
                 reason = f"{marker.args[0]} only: {marker.kwargs['reason']}"
                 item.add_marker(pytest.mark.skip(reason=reason))
+        for marker in item.iter_markers("quick_cases"):
+            function = item.nodeid.partition("[")[0]
+            cases[function, marker.args[0]].append(item)
+    for (_, number), found in cases.items():
+        quick = {round(i * len(found) / number) for i in range(number)}
+        for place, item in enumerate(found):
+            if place not in quick:
+                item.add_marker(pytest.mark.slow)

@@ -233,6 +233,7 @@ def test_a_batch_is_trained_and_tested_by_hand(model):
     assert model.test_on_batch(x, y)[0] < before["loss"]
 
 
+@pytest.mark.slow
 def test_several_steps_an_execution_are_the_same_steps():
     histories = []
     for steps in (1, 2):
@@ -323,6 +324,7 @@ def untrained_text_model():
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.quick_cases(1)
 def test_every_sampler_continues_strings(name, untrained_text_model):
     model, prompts = untrained_text_model, ["hello", "the world"]
     for sampler in (name, SAMPLERS[name]()):
@@ -334,6 +336,7 @@ def test_every_sampler_continues_strings(name, untrained_text_model):
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.quick_cases(1)
 def test_every_sampler_continues_ids_without_a_preprocessor(name):
     model = small_model(num_layers=1)
     model.compile(sampler=SAMPLERS[name]())
@@ -347,6 +350,7 @@ def test_every_sampler_continues_ids_without_a_preprocessor(name):
 @pytest.mark.backend(
     "tensorflow", reason="JAX spreads models by Keras' distributions."
 )
+@pytest.mark.slow
 def test_a_model_made_in_the_scope_of_a_strategy_generates_the_same():
     keras.utils.set_random_seed(0)
     plain = small_text_model(num_layers=1)

@@ -65,6 +65,7 @@ def test_a_model_is_fine_tuned_and_written(preset, data, tmp_path):
     assert GPT3.from_preset(str(out / "preset")).preprocessor is not None
 
 
+@pytest.mark.slow
 def test_adapters_may_be_all_that_is_written(preset, data, tmp_path):
     out = tmp_path / "out"
     result = run(

@@ -46,6 +46,7 @@ def test_settings_count_and_a_prompt_may_come_from_standard_input(folder):
     assert done.stdout == expected[: expected.index(stop, 3)] + "\n"
 
 
+@pytest.mark.slow
 def test_without_a_seed_runs_write_different_answers(folder):
     answers = {run(folder, *ARGUMENTS).stdout for _ in range(2)}
     assert len(answers) == 2

@@ -81,6 +81,7 @@ with ended_at_once():
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_process_without_unwinding():
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True

@@ -165,6 +165,7 @@ def test_a_build_that_is_done_is_left_as_it_is(raw, built):
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+@pytest.mark.slow
 def test_stages_one_by_one_make_the_same(raw, built, tmp_path):
     config = config_of(raw, tmp_path / "corpus")
     for name in STAGE_NAMES:

@@ -52,6 +52,7 @@ def raw_files(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_its_commands_build_what_its_config_says(raw_files):
     (config,) = blocks("yaml")
     pathlib.Path("corpus.yaml").write_text(config, "utf-8")

@@ -85,6 +85,7 @@ def test_the_contexts_are_those_of_the_batch(
 @pytest.mark.parametrize("epochs", [None, 2])
 @pytest.mark.parametrize("start_step", [0, 3, 4, 6])
 @pytest.mark.parametrize("skip_steps", [(4,), [0, 3, 4, 5, 9], {8, 1}, (99,)])
+@pytest.mark.quick_cases(12)
 def test_skipped_batches_never_come_and_the_others_keep_their_step(
     make_shards, epochs, start_step, skip_steps
 ):

@@ -69,6 +69,7 @@ def test_packing_gives_the_contexts_of_the_shards(tmp_path, tokenizer):
 
 @pytest.mark.parametrize("dtype", ["uint16", "int32", "int64"])
 @pytest.mark.parametrize("shape", [(None,), None])
+@pytest.mark.quick_cases(2)
 def test_any_integer_vectors_will_do(dtype, shape):
     packed = pack(dataset_of(DOCUMENTS, dtype, shape), 9, END)
     assert rows_of(packed) == rows_of(pack(dataset_of(DOCUMENTS), 9, END))

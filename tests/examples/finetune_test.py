@@ -82,6 +82,7 @@ def test_every_problem_fills_its_context(example, preset, few_problems):
         assert length == example.CONTEXT + 1
 
 
+@pytest.mark.slow
 def test_it_prints_accuracies_wrong_answers_and_what_it_wrote(
     example, preset, few_problems, tmp_path, monkeypatch, capsys
 ):

@@ -113,6 +113,7 @@ def test_a_guess_is_right_as_often_as_chance_says(family):
     assert np.mean(right) == pytest.approx(family.chance, abs=0.03)
 
 
+@pytest.mark.slow
 def test_it_writes_a_figure_and_numbers(tmp_path, monkeypatch, capsys):
     make_model = functools.partial(example.make_model, 1, 8)
     monkeypatch.setattr(example, "make_model", make_model)

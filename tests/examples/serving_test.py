@@ -22,6 +22,8 @@ from tests.examples.serving_scripts import refusal
 from tests.examples.serving_scripts import serving_scripts
 from tests.small_gpt3 import small_text_model
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = ["the cat", "a", "Hello, Wörld 12"]
 CONTEXT = 40
 # A different answer in each row, if the options reach it.

@@ -46,6 +46,7 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.quick_cases(1)
 def test_parts_give_what_one_call_gives(call, settings):
     prompt = "the cat"
     whole = call("generate", prompts=[prompt], max_new_tokens=NEW, **settings)

@@ -97,6 +97,7 @@ def test_the_scan_finds_what_stock_serving_refuses(name, exported):
     assert exported.scans[name] == expected
 
 
+@pytest.mark.slow
 def test_without_its_switch_the_export_would_be_refused(exported):
     assert exported.scans["compiled"] == ["_XlaMustCompile"]
 

@@ -198,6 +198,7 @@ def test_a_model_in_fewer_bits_answers_as_it_does_live(name, compressed):
     assert len(np.unique(tokens)) > 10
 
 
+@pytest.mark.slow
 def test_models_in_fewer_bits_hold_nothing_that_stock_serving_refuses(
     compressed,
 ):

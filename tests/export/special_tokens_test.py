@@ -31,6 +31,7 @@ def either(request):
     return talker.model, talker.call
 
 
+@pytest.mark.quick_cases(1)
 def test_special_tokens_and_start_tokens_are_the_live_models(either):
     model, call = either
     prompts = [
@@ -60,6 +61,7 @@ def test_special_tokens_and_start_tokens_are_the_live_models(either):
     assert answer["num_prompt_tokens"].tolist() == lengths
 
 
+@pytest.mark.quick_cases(1)
 def test_special_tokens_and_start_tokens_are_scored_as_live(either):
     model, call = either
     pairs = [("the cat", " sat"), ("", "Hello"), (f"a{END}", f"b{END}c")]

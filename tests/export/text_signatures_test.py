@@ -173,6 +173,7 @@ def slow_answer(parts, stop):
     return parts[-1]
 
 
+@pytest.mark.slow
 def test_the_loop_ends_when_all_rows_have_ended(call, model):
     answers = [
         generate(call, PROMPTS, max_new_tokens=number)

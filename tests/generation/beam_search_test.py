@@ -98,6 +98,7 @@ def check(answers, row, expected):
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize("num_beams", [1, 2, 4, 5])
 @pytest.mark.parametrize("stops", [[-1], [0], [3], [4, 1]])
+@pytest.mark.quick_cases(8)
 def test_each_row_gives_what_a_slow_search_gives_alone(
     stops, num_beams, penalty
 ):
@@ -112,6 +113,7 @@ def test_each_row_gives_what_a_slow_search_gives_alone(
 
 @pytest.mark.parametrize("search_all", [in_graph, by_xla])
 @pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.quick_cases(2)
 def test_graphs_plain_and_by_xla_give_the_same(search_all, penalty):
     for stop in range(-1, VOCABULARY_SIZE):
         stops = [ops.convert_to_tensor(stop)]

@@ -95,6 +95,7 @@ def test_equals_taking_tokens_one_by_one(fast, slow, setting, as_tensor, dtype):
 @each_mode
 @pytest.mark.parametrize("logits_dtype", ["float32", "bfloat16"])
 @each_filter
+@pytest.mark.quick_cases(6)
 def test_rows_may_differ_in_their_setting(
     fast, slow, dtype, settings, logits_dtype, mode
 ):

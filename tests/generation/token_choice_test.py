@@ -184,6 +184,7 @@ def test_one_graph_serves_all_settings_and_batches(shape):
 
 @pytest.mark.parametrize("compiler", [by_xla, jit_compile])
 @pytest.mark.parametrize("shape", [(), (3,)])
+@pytest.mark.quick_cases(2)
 def test_xla_chooses_the_same(shape, compiler):
     compiled = compiler(choose_token)
     for index, settings in enumerate(SETTINGS):
@@ -228,6 +229,7 @@ def over_seeds(row, settings):
         {"temperature": 2.0, "top_k": 9, "top_p": 0.9, "min_p": 0.25},
     ],
 )
+@pytest.mark.quick_cases(4)
 def test_draws_follow_the_softmax_of_what_is_kept(settings, draw):
     tensors = {k: ops.convert_to_tensor(v) for k, v in settings.items()}
     chosen = np.asarray(draw(ops.convert_to_tensor(LOGITS[:1]), tensors))

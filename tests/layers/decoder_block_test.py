@@ -23,7 +23,6 @@ from tests.layers.blocks import make_block
 from tests.layers.blocks import make_hidden_states
 from tests.layers.blocks import randomized
 from tests.ops.compiled_programs import program
-from tests.slow_cases import slow_but
 from tests.tracing import traced
 
 both_kinds = pytest.mark.parametrize("attention", ["dense", "banded"])
@@ -114,6 +113,7 @@ def test_with_a_cache_equals_without_chunk_by_chunk(
 @both_kinds
 @pytest.mark.parametrize("end", [1, 4, 9])
 @pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.quick_cases(3)
 def test_a_prompt_makes_the_cache_that_decoding_goes_on_from(
     end, whole, attention, hidden_states
 ):
@@ -166,6 +166,7 @@ def test_the_cache_index_may_be_a_tensor(attention, hidden_states):
 @pytest.mark.parametrize(
     ("rows", "change"), [(1, None), (2, None), (1, "int8"), (1, "lora")]
 )
+@pytest.mark.quick_cases(2)
 def test_few_rows_give_in_xla_what_they_give_outside(
     rows, change, attention, hidden_states
 ):
@@ -277,17 +278,15 @@ def gradients_of_variables(function, x, weights, upstream):
 @both_kinds
 @pytest.mark.parametrize(
     ("dropout", "rematerialized", "norm_first"),
-    slow_but(
-        [
-            (0.0, False, True),
-            (0.2, False, True),
-            (0.2, True, True),
-            (0.2, False, False),
-            (0.0, True, False),
-        ],
+    [
         (0.2, False, True),
-    ),
+        (0.0, False, True),
+        (0.2, True, True),
+        (0.2, False, False),
+        (0.0, True, False),
+    ],
 )
+@pytest.mark.quick_cases(1)
 def test_what_a_gpu_computes_again_changes_nothing(
     dropout, rematerialized, norm_first, attention, hidden_states
 ):

@@ -266,6 +266,7 @@ def test_reversible_embedding_keeps_the_contract_of_layers():
 
 @pytest.mark.parametrize("lora", [False, True])
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.quick_cases(2)
 def test_the_gradient_of_a_quantized_head_is_that_of_its_table(config, lora):
     layer, upstream = quantized(config, lora=lora), normal(2, 3, 6)
     (found,) = at_once(
@@ -277,6 +278,7 @@ def test_the_gradient_of_a_quantized_head_is_that_of_its_table(config, lora):
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.quick_cases(1)
 def test_the_gradient_has_the_dtype_of_the_inputs(config):
     layer = quantized(config, "mixed_bfloat16")
     upstream = normal(2, 3, 6)

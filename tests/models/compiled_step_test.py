@@ -86,6 +86,7 @@ def test_a_model_compiled_with_its_own_has_no_tracker_of_the_step(name):
 
 
 @pytest.mark.parametrize("change", ["enable_lora", "freeze"])
+@pytest.mark.quick_cases(1)
 def test_other_weights_than_at_compile_are_not_trained_in_silence(change):
     model = small_model(num_layers=1)
     model.compile("sgd")

@@ -32,6 +32,7 @@ def plain(dropout):
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
+@pytest.mark.quick_cases(1)
 def test_gives_the_same_model(policy, dropout):
     """With dropout only if the second pass drops what the first one did."""
     assert_same_weights(trained(policy, dropout=dropout), plain(dropout))

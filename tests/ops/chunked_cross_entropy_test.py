@@ -132,6 +132,7 @@ def test_a_table_that_is_padded_already_may_be_padded_once_more(
 
 @unknown_shape
 @pytest.mark.parametrize("shape", [(None, 5), (2, None), (None, None)])
+@pytest.mark.quick_cases(1)
 def test_shapes_that_are_not_known_give_the_same(shape, chunks_of_eight):
     inputs = random_inputs(5)
     specs = [

@@ -14,7 +14,6 @@ from keras_gpt3.ops import op_compilation
 from keras_gpt3.parallel.pipeline_stages import variable_devices
 from keras_gpt3.training.step.compiled_step import CompiledStep
 from keras_gpt3.training.step.monitored_step import monitored_step
-from tests.slow_cases import slow_but
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
@@ -45,9 +44,8 @@ def on_one_device():
         return trained(1, 1)
 
 
-@pytest.mark.parametrize(
-    "replicas, stages", slow_but([(1, 2), (1, 4), (2, 2), (2, 4)], (1, 2))
-)
+@pytest.mark.parametrize("replicas, stages", [(1, 2), (1, 4), (2, 2), (2, 4)])
+@pytest.mark.quick_cases(1)
 def test_twenty_steps_are_the_same_in_stages(replicas, stages):
     # Once with the operations that XLA compiles, for devices of their own.
     with op_compilation(stages * replicas == 2):
@@ -80,6 +78,7 @@ def weighted_batches():
         yield batch, np.where(weights < 0.3, 0, weights).astype("float32")
 
 
+@pytest.mark.slow
 def test_a_loss_scale_is_taken_off_gradients_on_all_devices():
     models = []
     for stages in (1, 2):
@@ -214,9 +213,8 @@ def test_a_saved_model_is_loaded_on_one_device(tmp_path):
     assert {variable_devices(v) for v in loaded.weights} == {("/device:CPU:0",)}
 
 
-@pytest.mark.parametrize(
-    "before, after", slow_but([(1, 2), (2, 1), (2, 2)], (1, 2))
-)
+@pytest.mark.parametrize("before, after", [(1, 2), (2, 1), (2, 2)])
+@pytest.mark.quick_cases(1)
 def test_a_checkpoint_fits_any_number_of_stages(tmp_path, before, after):
     def make(stages, seed):
         keras.utils.set_random_seed(seed)
@@ -281,6 +279,7 @@ def test_a_loss_or_metrics_of_one_s_own_raise(arguments):
         {"pipeline_stages": 3},
     ],
 )
+@pytest.mark.quick_cases(1)
 def test_a_compile_that_is_refused_moves_nothing(arguments):
     model = small_model()
     model.compile("sgd")

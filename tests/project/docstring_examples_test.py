@@ -39,12 +39,14 @@ README_BLOCKS = [
 
 
 @pytest.mark.parametrize("code", EXAMPLES)
+@pytest.mark.slow
 def test_example_runs_by_itself(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "example", "exec"), {"__name__": "example"})
 
 
 @pytest.mark.parametrize("code", README_BLOCKS)
+@pytest.mark.slow
 def test_the_readme_s_blocks_run_as_printed(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README", "exec"), {"__name__": "README"})

@@ -22,6 +22,7 @@ def clusters(folder, links, num_files=1, num_blocks=1, workers=1):
 
 
 @pytest.mark.parametrize("is_shuffled", [False, True])
+@pytest.mark.quick_cases(1)
 def test_a_long_chain_is_one_cluster(tmp_path, is_shuffled):
     rng = np.random.default_rng(0)
     nodes = np.arange(1, 1001)

@@ -108,6 +108,7 @@ def test_parts_blocks_and_workers_do_not_count(
         assert stage.totals[name] == finished.totals[name]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, copies):
     inputs = write_parts(tmp_path / "in", copies, 3)
     whole = run(tmp_path / "out", inputs)
@@ -122,6 +123,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, copies):
 
 
 @pytest.mark.parametrize("broken", ["connected_components", "_keep_drops"])
+@pytest.mark.quick_cases(1)
 def test_a_search_that_was_stopped_goes_on_where_it_was(
     tmp_path, monkeypatch, finished, copies, broken
 ):
@@ -168,6 +170,7 @@ def test_an_index_with_a_file_gone_is_refused_until_dedup_runs_there(
     assert kept_ids(run(tmp_path / "new", inputs, settings)) == []
 
 
+@pytest.mark.slow
 def test_all_that_is_compared_counts_for_the_number_of_blocks(
     tmp_path, monkeypatch
 ):

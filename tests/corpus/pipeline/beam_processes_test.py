@@ -19,6 +19,7 @@ def fail(element):
 
 # Which of the two gets the element depends on what ran before.
 @pytest.mark.parametrize("late", [0, 1])
+@pytest.mark.slow
 def test_a_worker_that_starts_after_the_end_ends(tmp_path, monkeypatch, late):
     script = tmp_path / "late.py"
     script.write_text(LATE.format(late=late, file=beam_worker.__file__))

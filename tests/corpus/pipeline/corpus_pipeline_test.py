@@ -71,6 +71,7 @@ def test_a_fault_of_the_code_is_no_error_of_the_input():
         run(fail(TypeError, "Broken"))
 
 
+@pytest.mark.slow
 def test_an_error_in_a_worker_process_comes_out_as_it_was_raised(capfd):
     def function(element):
         import sys
@@ -127,6 +128,7 @@ def test_each_part_is_made_once_and_a_second_run_makes_none(tmp_path):
     assert run_stage(make(tmp_path / "1"), work, ONE) == totals
 
 
+@pytest.mark.slow
 def test_two_workers_make_what_one_makes(tmp_path):
     # Pickled by value: worker processes do not know this module.
     def work(part):

@@ -160,6 +160,7 @@ read_stage(ReadSection(), files, {output!r}, options=beam_options(1))
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_what_is_missing(tmp_path):
     folder, output = tmp_path / "in", tmp_path / "1"
     folder.mkdir()

@@ -112,6 +112,7 @@ def test_two_processes_write_the_same_bytes(tmp_path, documents):
 
 
 @pytest.mark.parametrize("broken", ["tokenize", "shard", "manifest"])
+@pytest.mark.quick_cases(1)
 def test_a_run_that_broke_off_ends_as_if_it_had_not(
     tmp_path, documents, broken, monkeypatch
 ):
@@ -217,6 +218,7 @@ def test_a_folder_of_other_settings_is_refused(tmp_path, documents):
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut off", "manifest"])
+@pytest.mark.quick_cases(1)
 def test_shards_that_are_damaged_are_written_again(tmp_path, documents, damage):
     inputs = write_parts(tmp_path / "in", documents, 1)
     folder = shard_stage(SETTINGS, inputs, tmp_path / "out").folder

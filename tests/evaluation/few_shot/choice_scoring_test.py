@@ -57,6 +57,7 @@ def slow_sum(prompt, continuation):
 @pytest.mark.parametrize(
     "scoring", ["per_token", "likelihood", "answer_context"]
 )
+@pytest.mark.quick_cases(2)
 def test_the_choice_is_that_of_the_rule(scoring, draws, monkeypatch):
     defaults = (2, 2)  # Prompts are short: they share a little.
     monkeypatch.setattr(

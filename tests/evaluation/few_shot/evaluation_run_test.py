@@ -80,6 +80,7 @@ def test_zero_shot_accuracy_is_that_of_single_calls():
 
 
 @pytest.mark.parametrize("draws", [None, 1, 3])
+@pytest.mark.quick_cases(1)
 def test_all_is_a_function_of_the_seed(draws, tmp_path):
     runs = [
         run(shots=2, seed=seed, draws=draws, cache=tmp_path / str(i))
@@ -267,6 +268,7 @@ def read(monkeypatch):
         ("greedy", None, 1),
     ],
 )
+@pytest.mark.quick_cases(1)
 def test_what_prompts_share_is_read_once(scoring, draws, least, read):
     choices = tuple(f" {word}" for word in ("the", "12", "a", "b", "c", "d"))
     examples = [

@@ -142,6 +142,7 @@ def alone(text, temperature=0.0, **options):
 
 
 @pytest.mark.parametrize("shares_prefixes", [False, True])
+@pytest.mark.quick_cases(1)
 def test_answers_are_those_of_each_prompt_alone(monkeypatch, shares_prefixes):
     if shares_prefixes:
         monkeypatch.setattr(

@@ -110,6 +110,7 @@ def test_templates_run_in_a_sandbox(template):
         ),
     ],
 )
+@pytest.mark.quick_cases(2)
 def test_what_takes_too_long_or_gives_too_much_is_refused(template, reason):
     with pytest.raises(ValueError, match=reason):
         render(template, {})

@@ -67,6 +67,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.quick_cases(1)
 def test_a_cross_entropy_by_name_is_that_of_logits(name):
     model, batch = small_model(num_layers=1), small_batch()
     expected = model.test_on_batch(*batch)[0]

@@ -40,6 +40,7 @@ def test_a_sampler_is_an_object_or_a_name(sampler):
 
 
 @pytest.mark.parametrize("route", ["fit", "evaluate", "test_on_batch"])
+@pytest.mark.quick_cases(1)
 def test_a_metric_of_one_s_own_takes_the_name_from_that_of_the_step(route):
     model = small_model(num_layers=1)
     model.compile(AdamW(), metrics=["accuracy"])
@@ -80,6 +81,7 @@ def test_token_ids_without_labels_raise():
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint32", "int64"])
 @pytest.mark.parametrize("metrics", [None, ["accuracy"]])
+@pytest.mark.quick_cases(2)
 def test_labels_may_be_integers_of_any_kind(metrics, dtype):
     model = small_model(num_layers=1)
     model.compile("sgd", metrics=metrics)

@@ -51,6 +51,7 @@ def slow_greedy(model, inputs):
 
 
 @pytest.mark.parametrize("lengths", [(1,), (7,), (3, 30, 33)])
+@pytest.mark.quick_cases(1)
 def test_greedy_tokens_are_those_of_full_forward_passes(lengths):
     model, inputs = long_model(), prompts(*lengths)
     answer = model.generate(inputs, stop_token_ids=None)
@@ -161,6 +162,7 @@ def test_eager_answers_draw_the_same():
         ("bfloat16", 2, False),
     ],
 )
+@pytest.mark.quick_cases(1)
 def test_the_loop_is_compiled_as_is_best_for_dtype_and_rows(
     dtype, rows, in_xla
 ):

@@ -133,6 +133,7 @@ def stops_within(text):
 
 
 @pytest.mark.parametrize("place", range(3))
+@pytest.mark.quick_cases(1)
 def test_an_answer_ends_before_a_stop_string_wherever_tokens_end(place):
     whole = slow_text("the cat", 20)
     stop = stops_within(whole)[place]
@@ -178,6 +179,7 @@ def test_other_values_of_settings_compile_nothing():
 
 @pytest.mark.parametrize("sampler", ["greedy", SeededSampler()])
 @pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.quick_cases(1)
 def test_without_a_seed_calls_and_rows_draw_differently(
     sampler, count, monkeypatch
 ):

@@ -224,6 +224,7 @@ def slow_answer(ids):
 
 
 @pytest.mark.parametrize("text", PREFIXES)
+@pytest.mark.quick_cases(1)
 def test_answers_are_those_to_prefix_and_prompt(text):
     prefix = talking_model().prefix(text)
     answers = prefix.generate(PROMPTS, max_new_tokens=NEW, strip_prompt=True)

@@ -74,6 +74,7 @@ def test_a_merged_model_is_saved_as_any_other(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_model_that_decoded_before_decodes_with_the_merged_weights():
     model = small_model()
     model.compile(sampler="greedy")

@@ -87,6 +87,7 @@ def assert_equal(received, expected, atol=2e-5):
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8])
 @pytest.mark.parametrize("top_n", [0, 2])
+@pytest.mark.quick_cases(2)
 def test_equals_the_softmax_of_all_logits_of_each_row(top_n, batch_size, model):
     received = model.score(
         CONTEXTS, CONTINUATIONS, top_n=top_n, batch_size=batch_size

@@ -38,6 +38,7 @@ def attend(query, key, value, window=None, scale=0.5, padding_mask=None):
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("length", [1, 15, 16, 17, 45, 64])
+@pytest.mark.quick_cases(4)
 def test_equals_slow_attention_at_lengths_that_blocks_divide_or_not(
     length, masked
 ):
@@ -53,6 +54,7 @@ def test_no_positions_give_no_positions(window):
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("window", [1, 7, 16, 17, 40, 44])
+@pytest.mark.quick_cases(4)
 def test_equals_slow_attention_at_every_window(window, masked):
     """Windows within a block, of a block, over two, and of all but one key."""
     check_whole(attend, 45, masked=masked, window=window)
@@ -63,6 +65,7 @@ def test_equals_slow_attention_at_every_window(window, masked):
     ("length", "window", "masked"),
     [(1, None, False), (45, None, True), (64, None, False), (45, 17, True)],
 )
+@pytest.mark.quick_cases(2)
 def test_equals_slow_attention_in_half_precision(length, window, masked, dtype):
     check_whole(attend, length, dtype, masked, window=window)
 
@@ -78,6 +81,7 @@ def test_takes_a_scale():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("window", [None, 7])
+@pytest.mark.quick_cases(2)
 def test_queries_that_see_no_key_return_zeros(window, dtype):
     tensors, upstream, _ = random_inputs(45, dtype)
     mask, blind = np.ones((2, 45), "bool"), np.zeros((2, 45), "bool")

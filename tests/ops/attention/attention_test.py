@@ -76,6 +76,7 @@ def test_compiled_equals_slow_attention(length, window, dtype, masked):
 
 @unknown_length
 @pytest.mark.parametrize("window", [None, 1, 7, 33, 120])
+@pytest.mark.quick_cases(2)
 def test_equals_slow_attention_where_the_length_is_not_known(window):
     graph = tf.function(
         functools.partial(attention, window=window),
@@ -132,6 +133,7 @@ def test_queries_that_see_no_key_return_zeros(window):
 
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("window", [None, 1500])
+@pytest.mark.quick_cases(1)
 def test_sums_beyond_float16_do_not_overflow(window, whole):
     # 2048 times 40 would be above 65504, the largest of them.
     shape = (1, 2048, 1, 8)

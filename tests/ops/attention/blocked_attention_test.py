@@ -29,6 +29,7 @@ def small_blocks(monkeypatch):
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("length", [1, 15, 16, 17, 45, 64])
+@pytest.mark.quick_cases(8)
 def test_blocks_equal_slow_attention_in_value_and_gradient(
     length, dtype, masked, small_blocks
 ):

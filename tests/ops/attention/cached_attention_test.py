@@ -93,6 +93,7 @@ RING_LENGTH = 13
 @pytest.mark.parametrize("window", [None, 1, 4, RING_LENGTH + 5])
 @pytest.mark.parametrize("xla", [True, False])
 @pytest.mark.parametrize("chunk", [1, 5])
+@pytest.mark.quick_cases(10)
 def test_chunk_after_chunk_equals_slow_attention(window, dtype, chunk, xla):
     tensors, _, _ = random_inputs(RING_LENGTH, dtype)
     exact = exact_attention(tensors, window=window)

@@ -66,6 +66,7 @@ def assert_equal(encodings, texts):
 
 
 @pytest.mark.parametrize("which", ["small", "gpt2"])
+@pytest.mark.quick_cases(1)
 def test_equals_tiktoken_on_random_unicode(which, request):
     texts = list(any_unicode_texts(500, seed=4))
     assert_equal(request.getfixturevalue(which), texts)

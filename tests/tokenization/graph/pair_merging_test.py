@@ -65,6 +65,7 @@ def merge(words, rules):
 
 
 @pytest.mark.parametrize("seed", range(6))
+@pytest.mark.quick_cases(3)
 def test_equals_joining_one_pair_after_the_other(seed):
     rules = random_rules(12, seed)
     words = [
@@ -86,6 +87,7 @@ def test_long_words_among_short_ones():
 
 
 @pytest.mark.parametrize("seed", range(8))
+@pytest.mark.quick_cases(3)
 def test_a_word_of_many_stretches_is_merged_as_one(seed):
     rules = random_rules(14, seed, "abc", longest=seed % 4 + 3)
     choices = random.Random(seed)
@@ -99,6 +101,7 @@ def test_a_word_of_many_stretches_is_merged_as_one(seed):
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 6, 7, 64, 65, 127])
+@pytest.mark.quick_cases(3)
 def test_a_run_of_one_byte_joins_from_the_left(length):
     rules = {(97, 97): 256, (256, 256): 257, (257, 97): 258}
     words = [b"a" * length, b"ba" + b"a" * length + b"b"]

@@ -78,6 +78,7 @@ def test_a_kill_at_any_moment_loses_no_step(root, codes, caplog):
     assert caplog.messages == []
 
 
+@pytest.mark.slow
 def test_a_death_amid_the_arrays_leaves_the_checkpoints_before(root, codes):
     folder = root / "arrays"
     assert codes["arrays"] == -signal.SIGXFSZ

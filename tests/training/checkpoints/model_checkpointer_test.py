@@ -190,6 +190,7 @@ def assert_same(received, expected):
     ],
     ids=["one replica", "two replicas", "float16", "bfloat16"],
 )
+@pytest.mark.quick_cases(2)
 def test_steps_after_a_restore_are_bit_for_bit_those_before(
     replicas, overrides
 ):

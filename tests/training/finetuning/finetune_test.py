@@ -63,6 +63,7 @@ def test_the_loss_is_the_mean_over_completions_that_score_gives(layout):
 
 
 @pytest.mark.parametrize("layout", ["packed", "padded"])
+@pytest.mark.quick_cases(1)
 def test_a_model_learns_its_completions(layout):
     model, examples = made(num_layers=1)
     recipe = FinetuningRecipe(**(QUICK | {"epochs": 8, "layout": layout}))
@@ -112,6 +113,7 @@ def test_the_batch_may_be_split(change):
     np.testing.assert_allclose(received.loss, expected.loss, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_weights_of_the_best_epoch_stay():
     model, examples = made()
     held_out = CompletionExamples(
@@ -127,6 +129,7 @@ def test_the_weights_of_the_best_epoch_stay():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "bfloat16"])
+@pytest.mark.quick_cases(1)
 def test_adapters_learn_and_nothing_else(dtype):
     model, examples = made(dtype=dtype)
     frozen = {v.path: np.array(v) for v in model.backbone.variables}
@@ -144,6 +147,7 @@ def test_adapters_learn_and_nothing_else(dtype):
     assert len(model.trainable_variables) == 6
 
 
+@pytest.mark.slow
 def test_the_sampler_of_the_model_stays():
     model, examples = made()
     model.compile(sampler="greedy")

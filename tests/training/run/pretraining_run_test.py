@@ -233,6 +233,7 @@ def test_updates_that_are_not_finite_are_skipped_and_named(
     assert f"Batch 2 holds the contexts {names}" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_run_stops_after_too_many_bad_updates_in_a_row(
     tmp_path, spoilt_steps
 ):
@@ -247,6 +248,7 @@ def test_a_run_stops_after_too_many_bad_updates_in_a_row(
         train(config)
 
 
+@pytest.mark.slow
 def test_batches_to_skip_are_passed_over(tmp_path):
     config = small_config(tmp_path)
     shards = config.data.shards
@@ -320,6 +322,7 @@ def test_a_rollback_to_the_start_keeps_its_validation(tmp_path, spikes):
     assert [r["step"] for r in held_out] == [0, NUM_STEPS]
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_back_too_often_ends(tmp_path, spikes):
     health = {
         "spike_deviations": 3.0,
@@ -348,6 +351,7 @@ def test_a_run_without_a_checkpoint_cannot_go_back():
         run._roll_back(104.1)
 
 
+@pytest.mark.slow
 def test_a_disk_too_full_for_the_log_does_not_end_the_run(
     tmp_path, monkeypatch, caplog
 ):

@@ -17,6 +17,7 @@ from tests.training.small_training import new_model
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
+@pytest.mark.quick_cases(1)
 def test_orbit_trains_as_the_slow_loop_does_and_reports_each_step(replicas):
     expected = new_model(pattern=("dense",))
     seen = slow_training(expected, OPTIMIZERS["adamw"](), even_batches(3))
@@ -45,6 +46,7 @@ def test_orbit_trains_as_the_slow_loop_does_and_reports_each_step(replicas):
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
+@pytest.mark.quick_cases(1)
 def test_it_gives_what_evaluate_gives_each_time(replicas):
     model = new_model(replicas, "adamw", ("dense",))
     strategy = model.distribute_strategy

@@ -46,6 +46,7 @@ def adapt_table(model):
 
 @pytest.mark.parametrize("prepare", [everything, freeze_table, adapt_table])
 @pytest.mark.parametrize("ids", [None, 7], ids=["many ids", "one id"])
+@pytest.mark.quick_cases(2)
 def test_a_stage_of_all_blocks_has_the_gradients_of_the_model(prepare, ids):
     """Its norm adds up both uses of the table, of which it keeps rows alone."""
     model = small_model(num_layers=1, attention_pattern=("dense",))

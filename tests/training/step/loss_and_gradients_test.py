@@ -120,6 +120,7 @@ def is_close(model, received, expected):
 
 @pytest.mark.parametrize("lora", [False, True])
 @pytest.mark.parametrize("micro_batch_size", [None, 1])
+@pytest.mark.quick_cases(1)
 def test_tokens_without_a_weight_may_be_left_out(micro_batch_size, lora):
     """Micro-batches in which nothing has a weight are among them."""
     keras.utils.set_random_seed(0)

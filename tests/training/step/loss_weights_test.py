@@ -10,7 +10,6 @@ from keras_gpt3.training.step.loss_weights import loss_weights
 from keras_gpt3.training.step.loss_weights import normalized_loss_weights
 from keras_gpt3.training.step.loss_weights import sum_over_replicas
 from keras_gpt3.training.step.loss_weights import unpack_batch
-from tests.slow_cases import slow_but
 from tests.small_gpt3 import small_batch
 from tests.training.slow_training import slow_training
 from tests.training.small_training import OPTIMIZERS
@@ -106,8 +105,9 @@ def in_ones():
 
 @pytest.mark.parametrize(
     ("replicas", "arguments"),
-    slow_but([(1, in_ones), (1, in_twos), (2, in_ones)], (2, in_ones)),
+    [(2, in_ones), (1, in_ones), (1, in_twos)],
 )
+@pytest.mark.quick_cases(1)
 def test_steps_are_those_of_the_undivided_batch(replicas, arguments):
     expected = new_model()
     seen = slow_training(expected, OPTIMIZERS["adamw"](), even_batches(3))
@@ -209,6 +209,7 @@ MESSAGE = (
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.quick_cases(1)
 def test_a_batch_that_it_does_not_divide_is_no_step(jit_compile):
     arguments = in_twos() | {"jit_compile": jit_compile}
     model = new_model(1, "momentum", ("dense",), lambda: arguments)

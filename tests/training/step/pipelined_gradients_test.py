@@ -9,7 +9,6 @@ from keras_gpt3.training.step.gradient_noise_scale import NUM_NORM_SUMS
 from keras_gpt3.training.step.gradient_noise_scale import with_micro_batch_norms
 from keras_gpt3.training.step.replica_gradients import NUM_SUMS
 from keras_gpt3.training.step.replica_gradients import replica_gradients
-from tests.slow_cases import slow_but
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import small_batch
 from tests.training.small_training import new_model
@@ -82,6 +81,7 @@ def assert_same(received, expected, tolerance=1e-5):
 
 
 VARIANTS = {
+    "half precision": {"dtype": "mixed_bfloat16"},
     "plain": {},
     "without micro-batches": {"arguments": {}},
     "rematerialized": {
@@ -94,7 +94,6 @@ VARIANTS = {
         "skip_padding_positions": True,
         "position_offset": 1,
     },
-    "half precision": {"dtype": "mixed_bfloat16"},
     "frozen table": {
         "prepare": lambda m: setattr(
             m.backbone.token_embedding, "trainable", False
@@ -107,9 +106,8 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", slow_but(VARIANTS, "half precision", "adapters")
-)
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.quick_cases(2)
 def test_gradients_and_norms_are_those_of_one_device(name):
     expected, received = (
         gradients_of(
@@ -132,6 +130,7 @@ def test_many_micro_batches_are_taken_in_groups(rows):
     assert_same(received, expected)
 
 
+@pytest.mark.slow
 def test_a_graph_takes_any_number_of_rows():
     model = make_model(2)
     ids = tf.TensorSpec((None, LENGTH), "int32")

@@ -8,7 +8,6 @@ from keras_gpt3.data import BatchRamp
 from keras_gpt3.data import packed_dataset
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.training.step import train_step
-from tests.slow_cases import slow_but
 from tests.small_gpt3 import LENGTH
 from tests.training.small_run import write_shards
 from tests.training.small_training import assert_same_weights
@@ -29,7 +28,8 @@ class Sizes(keras.callbacks.Callback):
         self.tokens.append(float(count))
 
 
-@pytest.mark.parametrize("replicas", slow_but([1, 2], 2))
+@pytest.mark.slow
+@pytest.mark.parametrize("replicas", [1, 2])
 def test_fit_follows_a_batch_ramp_in_one_trace(tmp_path, monkeypatch, replicas):
     traces = []
     real = train_step.replica_gradients

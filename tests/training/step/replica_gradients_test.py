@@ -48,6 +48,7 @@ def compute(model, batch, **arguments):
     ],
     ids=["chunked", "micro-batches", "compiled", "whole"],
 )
+@pytest.mark.quick_cases(2)
 def test_sums_and_gradients_are_those_of_the_slow_pass(arguments):
     batch = batch_with_shares()
     model = new_model(1, "momentum", ("dense",), lambda: arguments)

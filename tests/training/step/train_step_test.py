@@ -12,7 +12,6 @@ from keras_gpt3.ops import op_compilation
 from keras_gpt3.ops import token_chunks
 from keras_gpt3.training import AdamW
 from keras_gpt3.training.step import training_progress
-from tests.slow_cases import slow_but
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import ROWS
 from tests.small_gpt3 import SMALL
@@ -32,11 +31,9 @@ from tests.training.small_training import uneven_dataset
 
 @pytest.mark.parametrize(
     "optimizer, pattern",
-    slow_but(
-        [("adamw", ("dense", "banded")), ("momentum", ("dense",))],
-        ("adamw", ("dense", "banded")),
-    ),
+    [("adamw", ("dense", "banded")), ("momentum", ("dense",))],
 )
+@pytest.mark.quick_cases(1)
 def test_twenty_steps_are_the_same_on_one_and_two_replicas(optimizer, pattern):
     expected = new_model(pattern=pattern)
     seen = slow_training(expected, OPTIMIZERS[optimizer](), even_batches(20))
@@ -81,6 +78,7 @@ def weighted_batches(kind):
 
 
 @pytest.mark.parametrize("kind", ["tokens", "rows"])
+@pytest.mark.quick_cases(1)
 def test_weights_and_uneven_batches_count_by_token(kind, monkeypatch):
     now = iter(range(100))
     clock = types.SimpleNamespace(perf_counter=lambda: next(now))
@@ -265,6 +263,7 @@ def test_a_loss_of_one_s_own_is_the_loss(caplog):
 
 
 @pytest.mark.parametrize("micro_batch_size", [None, 1])
+@pytest.mark.quick_cases(1)
 def test_a_step_that_xla_compiles_as_a_whole_is_the_same_step(
     micro_batch_size, monkeypatch
 ):
