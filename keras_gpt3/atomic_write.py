@@ -44,7 +44,7 @@ def atomic_path(path):
             yield partial
             os.replace(partial, path)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_disk_full(error):
             raise
         raise OSError(
             "The disk must have room for all that is written. Received: "
@@ -54,6 +54,27 @@ def atomic_path(path):
     finally:
         # Of two names of one file, `replace` removes none.
         partial.unlink(missing_ok=True)
+
+
+# The disk itself, a quota, and the largest size that a file may have.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def is_disk_full(error):
+    """Whether an error says that what was written has found no room."""
+    # h5py and TensorFlow put the system's words into errors of their own.
+    return getattr(error, "errno", None) in _FULL or any(
+        os.strerror(number) in str(error) for number in _FULL
+    )
+
+
+def fsync_path(path):
+    """Flush a file's bytes, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path, value):
@@ -102,6 +123,23 @@ def _lock(descriptor, folder):
         ) from error
     except OSError:
         pass  # Some network file systems know no locks, or none of folders.
+
+
+@contextlib.contextmanager
+def made_folder(folder):
+    """Make a folder and lock it; whatever is empty in the end is removed."""
+    folder = pathlib.Path(folder)
+    lineage = (folder, *folder.parents)
+    new = [path for path in lineage if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked_folder(folder):
+            yield
+    finally:
+        for path in new:  # Innermost first.
+            # One that holds a file, ours or another's, stays.
+            with contextlib.suppress(OSError):
+                path.rmdir()
 
 
 @contextlib.contextmanager
@@ -165,9 +203,9 @@ def atomic_folder(folder, may_replace=None, owned=()):
 
 @contextlib.contextmanager
 def written_folder(folder):
-    """Lock a folder and give a hidden one in it, for `move_files`."""
+    """Make and lock a folder; give a hidden one in it, for `move_files`."""
     folder = pathlib.Path(folder).resolve()
-    with sigterm_exits(), locked_folder(folder):
+    with sigterm_exits(), made_folder(folder):
         recover_folder(folder)
         with _temporary(_hidden(folder)) as temporary:
             yield temporary

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from keras_gpt3.atomic_write import locked_folder
+from keras_gpt3.atomic_write import made_folder
 from keras_gpt3.atomic_write import sigterm_exits
 
 
@@ -50,6 +51,16 @@ def test_a_writer_may_lock_its_folder_again(tmp_path):
         lock(tmp_path / "link")
         assert in_thread(lambda: lock(tmp_path)) is not None
     assert list(tmp_path.iterdir()) == [tmp_path / "link"]
+
+
+def test_a_made_folder_is_locked_and_removed_where_it_stays_empty(tmp_path):
+    with pytest.raises(KeyError), made_folder(tmp_path / "a" / "b"):
+        assert in_thread(lambda: lock(tmp_path / "a" / "b")) is not None
+        (tmp_path / "a" / "file").touch()
+        raise KeyError
+    with made_folder(tmp_path / "a"):
+        pass
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "file"]
 
 
 def test_a_file_system_without_locks_is_written_to(tmp_path, monkeypatch):

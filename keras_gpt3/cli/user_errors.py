@@ -1,7 +1,6 @@
 """What a command does with the errors of its user: one line, and code 2."""
 
 import contextlib
-import errno
 import importlib
 import os
 import signal
@@ -14,7 +13,7 @@ import typer
 _ERRORS = (ValueError, OSError, MemoryError, ImportError, NotImplementedError)
 # Invariant, values and remedy fit; what does not is cut in its middle.
 _LONGEST = 2000
-_NO_ROOM = "The disk must have room for all that is written"
+_NO_ROOM = "The disk must have room for all "
 
 
 @contextlib.contextmanager
@@ -43,21 +42,19 @@ def message_of(error):
     text = " ".join(str(error).split("\n")) or type(error).__name__
     if _is_full(error) and not text.startswith(_NO_ROOM):
         return (
-            f"{_NO_ROOM}. Received: {cut_text(text)}. Free some space and run "
-            "it again."
+            f"{_NO_ROOM}that is written. Received: {cut_text(text)}. Free some "
+            "space and run it again."
         )
     return cut_text(text, _LONGEST)
 
 
 def _is_full(error):
-    """Whether a full disk caused an error; each library has its own."""
-    while error is not None:
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        if os.strerror(errno.ENOSPC) in str(error):
-            return True
+    """Whether a full disk caused an error."""
+    from keras_gpt3.atomic_write import is_disk_full
+
+    while error is not None and not is_disk_full(error):
         error = error.__cause__ or error.__context__
-    return False
+    return error is not None
 
 
 # What a shell expects of a process that Ctrl-C has ended.

@@ -1,13 +1,13 @@
 """Writes token shards so that a folder holds all of them or none."""
 
 import contextlib
-import errno
 import hashlib
 import os
 import pathlib
 
 import numpy as np
 
+from keras_gpt3.atomic_write import is_disk_full
 from keras_gpt3.atomic_write import move_files
 from keras_gpt3.atomic_write import recover_folder
 from keras_gpt3.atomic_write import written_folder
@@ -51,21 +51,13 @@ class ShardWriter:
                 f" Received: folder='{self._folder}', which is a file. Pass "
                 "another path."
             )
-        lineage = (self._folder, *self._folder.parents)
-        self._new_folders = [path for path in lineage if not path.exists()]
-        with self._stack:
-            self._stack.callback(self._remove_new_folders)
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._hidden = self._stack.enter_context(
-                written_folder(self._folder)
-            )
-            self._stack = self._stack.pop_all()
+        self._hidden = self._stack.enter_context(written_folder(self._folder))
         return self
 
     def __exit__(self, kind, error, traceback):
         self._close_file()
         self._stack.close()
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise OSError(
                 "The disk must have room for all token shards. Received: "
                 f"folder='{self._folder}', full after {self.num_tokens} tokens "
@@ -114,12 +106,6 @@ class ShardWriter:
             # On a full disk, closing fails at what is left to be written.
             with contextlib.suppress(OSError):
                 self._file.close()
-
-    def _remove_new_folders(self):
-        # Innermost first; one that holds a file, ours or another's, stays.
-        with contextlib.suppress(OSError):
-            for folder in self._new_folders:
-                folder.rmdir()
 
 
 class ShardFile:

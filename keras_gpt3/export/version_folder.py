@@ -1,6 +1,5 @@
 """Numbered folders that appear with all their files, by one rename."""
 
-import contextlib
 import json
 import os
 import pathlib
@@ -9,7 +8,8 @@ import shutil
 
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.atomic_write import atomic_folder
-from keras_gpt3.atomic_write import locked_folder
+from keras_gpt3.atomic_write import fsync_path
+from keras_gpt3.atomic_write import made_folder
 
 # For a server only names of digits are versions.
 _VERSION = re.compile(r"[0-9]+")
@@ -28,24 +28,15 @@ def write_version(folder, write, version=None):
     _check_folder(folder)
     folder = pathlib.Path(folder)
     _check_is_free(folder, version)
-    new_folders = [p for p in (folder, *folder.parents) if not p.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with locked_folder(folder):
-            for path in folder.iterdir():
-                if _LEFTOVER.fullmatch(path.name):
-                    shutil.rmtree(path)
-            number = version or max(version_numbers(folder), default=0) + 1
-            with atomic_folder(folder / str(number)) as temporary:
-                write(temporary)
-                _sync_tree(temporary)
-            _sync(folder)
-    except BaseException:
-        # A folder that holds something by now stays.
-        with contextlib.suppress(OSError):
-            for new in new_folders:
-                new.rmdir()
-        raise
+    with made_folder(folder):
+        for path in folder.iterdir():
+            if _LEFTOVER.fullmatch(path.name):
+                shutil.rmtree(path)
+        number = version or max(version_numbers(folder), default=0) + 1
+        with atomic_folder(folder / str(number)) as temporary:
+            write(temporary)
+            _fsync_tree(temporary)
+        fsync_path(folder)
     return folder / str(number)
 
 
@@ -91,20 +82,11 @@ def _check_is_free(folder, version):
         )
 
 
-def _sync_tree(folder):
+def _fsync_tree(folder):
     for parent, _, names in os.walk(folder):
         for name in names:
-            _sync(os.path.join(parent, name))
-        _sync(parent)
-
-
-def _sync(path):
-    """Flush a file's bytes, or the names in a folder, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            fsync_path(os.path.join(parent, name))
+        fsync_path(parent)
 
 
 _METADATA = pathlib.PurePath("assets.extra", "keras_gpt3.json")

@@ -65,9 +65,11 @@ def test_nothing_has_a_number_before_it_is_whole(tmp_path):
 
 def test_every_byte_is_on_the_disk_before_the_rename(tmp_path, monkeypatch):
     done = []
-    sync, rename = version_folder._sync, os.rename
+    fsync, rename = version_folder.fsync_path, os.rename
     monkeypatch.setattr(
-        version_folder, "_sync", lambda path: done.append(path) or sync(path)
+        version_folder,
+        "fsync_path",
+        lambda path: done.append(path) or fsync(path),
     )
     monkeypatch.setattr(
         os, "rename", lambda *paths: done.append("rename") or rename(*paths)

@@ -10,6 +10,7 @@ import pathlib
 import re
 import shutil
 
+from keras_gpt3.atomic_write import fsync_path
 from keras_gpt3.training.checkpoints.manifest import MANIFEST_NAME
 
 _STEP = re.compile(r"step_(\d{9,})")
@@ -82,7 +83,7 @@ def publish(temporary, final):
     """
     if temporary == final:
         return
-    _sync_folder(temporary)
+    fsync_path(temporary)
     replaced = _hidden(final, "replaced")
     is_replacement = final.exists()
     if is_replacement:
@@ -93,7 +94,7 @@ def publish(temporary, final):
         if is_replacement:
             os.rename(replaced, final)
         raise
-    _sync_folder(final.parent)
+    fsync_path(final.parent)
 
 
 def remove_folder(folder):
@@ -156,12 +157,3 @@ def _entries(root):
         return sorted(root.iterdir())
     except FileNotFoundError:
         return []
-
-
-def _sync_folder(folder):
-    """Bring the names in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,14 +1,13 @@
 """The checkpoints of a run in a folder, whoever writes their arrays."""
 
-import errno
 import logging
 import os
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.argument_checks import echoed
+from keras_gpt3.atomic_write import is_disk_full
 from keras_gpt3.parallel.replicas import from_first_worker
 from keras_gpt3.parallel.replicas import is_chief
 from keras_gpt3.training.checkpoints import checkpoint_folders
@@ -22,7 +21,6 @@ _logger = logging.getLogger("keras_gpt3")
 # A process writes one checkpoint at a time, so that hidden folders with its
 # id that a writer finds are leftovers: ids come again, in containers above all.
 _ONE_WRITER = threading.Lock()
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Checkpointer:
@@ -199,7 +197,7 @@ class Checkpointer:
         if latest is None:
             last = "it has no checkpoint that can be read"
         remedy = f"Check that {self._folder} can be written"
-        if _is_out_of_space(error):
+        if is_disk_full(error):
             remedy = f"Free space in {self._folder}"
         _logger.error(
             "The checkpoint of step %d could not be written: %s. The run "
@@ -306,17 +304,6 @@ class Checkpointer:
                 f"format={echoed(self._format.name)} here. Restore it as it "
                 "was saved: by RunCheckpoints, or restore_sharded_checkpoint."
             )
-
-
-def _is_out_of_space(error):
-    """Whether a disk, a quota or the largest size of a file is exceeded."""
-    number = getattr(error, "errno", None)
-    # TensorFlow has errors of its own; without it there is none of them.
-    errors = getattr(sys.modules.get("tensorflow"), "errors", None)
-    kinds = ()
-    if errors is not None:
-        kinds = errors.ResourceExhaustedError, errors.OutOfRangeError
-    return isinstance(error, kinds) or number in _NO_SPACE
 
 
 def best_step(metrics):

@@ -1,12 +1,11 @@
 """The folder of a run: one config for good, and where what is."""
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 import pathlib
 
-from keras_gpt3.atomic_write import locked_folder
+from keras_gpt3.atomic_write import made_folder
 from keras_gpt3.config_file import read_config
 from keras_gpt3.config_file import write_config
 from keras_gpt3.training.checkpoints.model_checkpointer import differences
@@ -92,20 +91,9 @@ class RunFolder:
             )
         return config
 
-    @contextlib.contextmanager
     def lock(self):
         """Keep other runs out; a folder that was made and not used goes."""
-        lineage = (self.path, *self.path.parents)
-        new = [path for path in lineage if not path.exists()]
-        self.path.mkdir(parents=True, exist_ok=True)
-        try:
-            with locked_folder(self.path):
-                yield
-        finally:
-            # Innermost first, as far as they are empty.
-            with contextlib.suppress(OSError):
-                for path in new:
-                    path.rmdir()
+        return made_folder(self.path)
 
     def write(self, config):
         """Write the config of the run that is to live here."""

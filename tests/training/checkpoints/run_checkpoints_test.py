@@ -215,8 +215,10 @@ def test_metadata_is_that_of_the_call(tmp_path, gate):
             "Free space in {}.",
         ),
         (
-            tf.errors.ResourceExhaustedError(None, None, "full"),
-            "full",
+            tf.errors.ResourceExhaustedError(
+                None, None, "shard; No space left on device"
+            ),
+            "shard; No space left on device",
             "Free space in {}.",
         ),
         (
