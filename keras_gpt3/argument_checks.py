@@ -17,10 +17,10 @@ def check_integer(name, value, minimum):
 
 
 def check_number(name, value, remedy, bound=""):
-    """Raise unless an argument is finite, and "above 0" or "at least 0"."""
+    """Raise unless an argument is finite, "above 0" or "of at least 0"."""
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     is_in_bound = is_number and (
-        not bound or value > 0 or (value == 0 and bound == "at least 0")
+        not bound or value > 0 or (value == 0 and bound == "of at least 0")
     )
     if not is_in_bound or not math.isfinite(value):
         raise ValueError(

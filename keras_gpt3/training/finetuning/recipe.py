@@ -13,7 +13,7 @@ from keras_gpt3.training.step.adamw import AdamW
 _INTEGERS = {"epochs": 1, "batch_size": 1, "seed": 0, "lora_rank": 0}
 _NUMBERS = {
     "learning_rate": ("above 0", "Rates are from 1e-6 to 1e-2 as a rule."),
-    "weight_decay": ("at least 0", "Use 0 for none."),
+    "weight_decay": ("of at least 0", "Use 0 for none."),
     "clip_norm": ("above 0", "Use None to clip nothing."),
     "lora_alpha": ("above 0", "Leave it out for the rank."),
 }

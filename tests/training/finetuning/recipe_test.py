@@ -205,7 +205,7 @@ def test_gradients_may_be_left_unclipped():
         ({"learning_rate": "a"}, "learning_rate must be a finite number above"),
         (
             {"weight_decay": -1},
-            "weight_decay must be a finite number at least 0. Received: "
+            "weight_decay must be a finite number of at least 0. Received: "
             "weight_decay=-1. Use 0 for none.",
         ),
         ({"weight_decay": math.nan}, "weight_decay must be a finite number"),
