@@ -1,6 +1,7 @@
 """`keras-gpt3 serve FOLDER`: an export over HTTP."""
 
 import contextlib
+import dataclasses
 import pathlib
 import signal
 import threading
@@ -37,15 +38,17 @@ _HELP = {
     "max_answer_values": "The most numbers and strings of an answer.",
     "max_version_loads": "The most versions that are loaded until a restart: "
     "some memory of each stays.",
-    "allow_host": "A name that requests may have as Host, besides addresses "
+    "allow_hosts": "A name that requests may have as Host, besides addresses "
     "and localhost; '*' is any. May be given again.",
-    "allow_origin": "An origin of web pages that may send requests, besides "
+    "allow_origins": "An origin of web pages that may send requests, besides "
     "this server's own; '*' is any. May be given again.",
+    "watch_seconds": "Seconds between looks for a newer version.",
 }
 _option = options_with(_HELP)
 
 
 def serve_command(
+    context: typer.Context,
     folder: Annotated[
         pathlib.Path,
         typer.Argument(
@@ -53,9 +56,10 @@ def serve_command(
             "numbered versions, of which the highest is served."
         ),
     ],
-    name: Annotated[str, _option("name")] = "gpt3",
     host: Annotated[str, _option("host")] = "127.0.0.1",
     port: Annotated[int, _option("port")] = 8501,
+    # All others have the names and defaults of `ServerSettings`.
+    name: Annotated[str, _option("name")] = "gpt3",
     max_batch_size: Annotated[int, _option("max_batch_size")] = 8,
     batch_timeout_ms: Annotated[float, _option("batch_timeout_ms")] = 5.0,
     max_batch_tokens: Annotated[int, _option("max_batch_tokens")] = 16384,
@@ -70,8 +74,13 @@ def serve_command(
     max_stop_bytes: Annotated[int, _option("max_stop_bytes")] = 256,
     max_answer_values: Annotated[int, _option("max_answer_values")] = 4_000_000,
     max_version_loads: Annotated[int, _option("max_version_loads")] = 16,
-    allow_host: Annotated[list[str], _option("allow_host")] = (),
-    allow_origin: Annotated[list[str], _option("allow_origin")] = (),
+    allow_hosts: Annotated[
+        list[str], _option("allow_hosts", "--allow-host")
+    ] = (),
+    allow_origins: Annotated[
+        list[str], _option("allow_origins", "--allow-origin")
+    ] = (),
+    watch_seconds: Annotated[float, _option("watch_seconds")] = 5.0,
 ) -> None:
     """Serve an export over HTTP, with a page to try it on.
 
@@ -84,25 +93,8 @@ def serve_command(
         from keras_gpt3.serving import ServerSettings
         from keras_gpt3.serving import serve
 
-        settings = ServerSettings(
-            name=name,
-            max_batch_size=max_batch_size,
-            batch_timeout_ms=batch_timeout_ms,
-            max_batch_tokens=max_batch_tokens,
-            max_new_tokens=max_new_tokens,
-            request_timeout=request_timeout,
-            receive_timeout=receive_timeout,
-            max_connections=max_connections,
-            max_body_bytes=max_body_bytes,
-            max_queue=max_queue,
-            max_streams=max_streams,
-            max_stop_strings=max_stop_strings,
-            max_stop_bytes=max_stop_bytes,
-            max_answer_values=max_answer_values,
-            max_version_loads=max_version_loads,
-            allow_hosts=tuple(allow_host),
-            allow_origins=tuple(allow_origin),
-        )
+        names = [field.name for field in dataclasses.fields(ServerSettings)]
+        settings = ServerSettings(**{n: context.params[n] for n in names})
         serve(folder, host, port, settings)
 
 

@@ -202,7 +202,7 @@ def test_a_signal_ends_the_process_when_the_stream_has_ended(process, alone):
 
 
 STUCK = """
-import asyncio, pathlib, sys, time
+import asyncio, time, typer
 from keras_gpt3.cli.serve import serve_command
 from keras_gpt3.serving import model_server
 
@@ -226,14 +226,14 @@ class Server:
 
 
 model_server.ModelServer = Server
-serve_command(pathlib.Path(sys.argv[1]), port=0)
+typer.run(serve_command)
 """
 
 
 @pytest.mark.parametrize("when", ["loads", "runs"])
 def test_an_interrupt_stops_it_at_any_time(when):
     with subprocess.Popen(
-        [sys.executable, "-c", STUCK, when],
+        [sys.executable, "-c", STUCK, when, "--port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
