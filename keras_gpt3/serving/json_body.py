@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.tokenization.tokenizer_inputs import INVALID_UTF8
 from keras_gpt3.tokenization.tokenizer_inputs import check_text
 
@@ -114,7 +115,7 @@ def leaf_from_json(name, value, dtype):
             return value
         raise ValueError(
             f"{name} must fit {limits.bits} bits. Received: "
-            f"{name}={_short(value)}. Pass an integer from {limits.min} to "
+            f"{name}={echoed(value)}. Pass an integer from {limits.min} to "
             f"{limits.max}."
         )
     if kind == "f" and isinstance(value, (int, float)) and not is_bool:
@@ -149,7 +150,7 @@ def _string(name, value):
             return base64.b64decode(value["b64"], validate=True)
         except (binascii.Error, ValueError):
             raise ValueError(
-                f"b64 must be base64. Received: {name}={_short(value)}. Pass "
+                f"b64 must be base64. Received: {name}={echoed(value)}. Pass "
                 "plain strings as they are."
             ) from None
     raise _wrong_type(name, value, np.dtype(object))
@@ -158,13 +159,8 @@ def _string(name, value):
 def _wrong_type(name, value, dtype):
     return ValueError(
         f"{name} must be {_KINDS[_kind(dtype)]}. Received: "
-        f"{name}={_short(value)}. Check the type of each value."
+        f"{name}={echoed(value)}. Check the type of each value."
     )
-
-
-def _short(value):
-    text = repr(value)
-    return text if len(text) <= 50 else f"{text[:47]}..."
 
 
 def _written(value, as_bytes):

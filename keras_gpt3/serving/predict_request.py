@@ -75,7 +75,9 @@ def parse_predict(body, model, settings):
     if is_row_form:
         columns = _columns_of_rows(request["instances"], name, signature)
     else:
-        columns = _named_inputs(request["inputs"], name, signature)
+        columns = _named(
+            f"inputs of {name}", request["inputs"], name, signature
+        )
     arrays, num_rows = request_arrays(signature, columns, settings, is_row_form)
     check_new_tokens(new_tokens(arrays), settings.max_new_tokens)
     num_values = least_values(signature, arrays, num_rows)
@@ -135,11 +137,6 @@ def _columns_of_rows(instances, name, signature):
         key: [row.get(key, _LEFT_OUT) for row in rows]
         for key in set().union(*rows)
     }
-
-
-def _named_inputs(inputs, name, signature):
-    """The columns of the columnar form."""
-    return _named(f"inputs of {name}", inputs, name, signature)
 
 
 def _named(what, values, name, signature):

@@ -54,31 +54,25 @@ def serve(folder, host="127.0.0.1", port=8501, settings=None):
     settings = dataclasses.replace(
         settings, allow_hosts=(host, *settings.allow_hosts)
     )
-    make_app, model_class, server_class = _imported()
+    need = "The server must find starlette, uvicorn and prometheus_client"
+    with needed_packages(need, "serving"):
+        from keras_gpt3.serving.app import make_app
+        from keras_gpt3.serving.http_server import HttpServer
+        from keras_gpt3.serving.model_server import ModelServer
     with listening_socket(host, port) as listener:
         # On stderr: scripts read the address from stdout.
         rich.console.Console(stderr=True, soft_wrap=True).print(
             f"Loading {folder} ...", markup=False, highlight=False
         )
-        model = model_class(folder, settings)
+        model = ModelServer(folder, settings)
         host, port = listener.getsockname()[:2]
         host = f"[{host}]" if ":" in host else host
         message = (
             f"Serving {settings.name}, version {model.version}: "
             f"http://{host}:{port}"
         )
-        server = server_class(make_app(model), settings, message)
+        server = HttpServer(make_app(model), settings, message)
         server.run(sockets=[listener])
-
-
-def _imported():
-    """Import what needs the extra."""
-    need = "The server must find starlette, uvicorn and prometheus_client"
-    with needed_packages(need, "serving"):
-        from keras_gpt3.serving.app import make_app
-        from keras_gpt3.serving.http_server import HttpServer
-        from keras_gpt3.serving.model_server import ModelServer
-    return make_app, ModelServer, HttpServer
 
 
 _LAST_PORT = 2**16 - 1
