@@ -1,8 +1,13 @@
 import importlib
 import inspect
+import json
+import os
 import pathlib
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 
 import pytest
 import typer
@@ -104,6 +109,46 @@ def test_a_command_line_that_does_not_exist_is_found():
     assert unknown_options(["plan", "gpt3_small_en", "--memmory", "8GB"]) == {
         "--memmory"
     }
+
+
+# === What the README shows ===
+
+
+def readme_blocks(heading):
+    """The blocks of code below a heading of the README."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return [block for _, block in SHELL.findall(section)]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.backend("tensorflow", reason="export and serve need it")
+def test_a_reader_trains_serves_and_asks_as_the_readme_says(tmp_path):
+    """All as it stands there, but for a port that is free."""
+    (train,), (shell,) = readme_blocks("Train"), readme_blocks("Serve and ask")
+    install, serve, curl = shell.split("\n", 2)
+    assert install.startswith("pip install") and curl.startswith("curl ")
+    path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
+    here = {"cwd": tmp_path, "env": os.environ | {"PATH": path}, "text": True}
+    subprocess.run([sys.executable, "-c", train], check=True, **here)
+    with subprocess.Popen(
+        [*shlex.split(serve, comments=True), "--port", "0"],
+        stdout=subprocess.PIPE,
+        **here,
+    ) as server:
+        try:
+            url = server.stdout.readline().split()[-1]
+            asked = subprocess.run(
+                ["bash", "-c", curl.replace("http://127.0.0.1:8501", url)],
+                capture_output=True,
+                check=True,
+                **here,
+            )
+        finally:
+            server.terminate()
+    assert " fox" in json.loads(asked.stdout)["outputs"]["texts"][0]
+    assert server.returncode == 0
 
 
 # === What the site shows ===
