@@ -3,6 +3,9 @@
 Read `models` (what users call) and `layers` and `ops` below it, the forward
 pass; then `training`, `data` and `tokenization`; `generation`, `export` and
 `serving`; `evaluation` and `corpus`. docs/architecture.md walks through them.
+The files beside them serve all: `preset_loader`; `config_file`, `config_model`
+and `strict_yaml` for configs; `atomic_write` and `regular_file` for files;
+`argument_checks`, `backend_check` and `needed_packages` for errors.
 
 Example:
 
