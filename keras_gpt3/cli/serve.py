@@ -1,16 +1,15 @@
 """`keras-gpt3 serve FOLDER`: an export over HTTP."""
 
-import contextlib
 import dataclasses
 import pathlib
 import signal
-import threading
 from typing import Annotated
 
 import typer
 
 from keras_gpt3.cli.model_loading import check_tensorflow
 from keras_gpt3.cli.options import options_with
+from keras_gpt3.cli.user_errors import on_interrupt
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
@@ -88,7 +87,10 @@ def serve_command(
     until SIGINT or SIGTERM, then answers what runs and exits with 0; with 2 if
     an argument is wrong.
     """
-    with user_errors(), _killed_by_interrupts():
+    # Ctrl-C ends the process, until the server listens to it itself: TensorFlow
+    # turns Python's exception into one of its own while it loads a model, and
+    # continues for seconds before. There is nothing to clean up.
+    with user_errors(), on_interrupt(signal.SIG_DFL):
         check_tensorflow("serve")
         from keras_gpt3.serving import ServerSettings
         from keras_gpt3.serving import serve
@@ -96,20 +98,3 @@ def serve_command(
         names = [field.name for field in dataclasses.fields(ServerSettings)]
         settings = ServerSettings(**{n: context.params[n] for n in names})
         serve(folder, host, port, settings)
-
-
-@contextlib.contextmanager
-def _killed_by_interrupts():
-    """Let Ctrl-C end the process, until the server listens to it itself.
-
-    TensorFlow turns Python's exception into one of its own while it loads a
-    model, and continues for seconds before. There is nothing to clean up.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python allows no handlers here.
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

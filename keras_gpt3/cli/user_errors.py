@@ -61,7 +61,6 @@ def _is_full(error):
 INTERRUPTED = 130
 
 
-@contextlib.contextmanager
 def ended_at_once():
     """End the process at Ctrl-C, without unwinding what it was doing.
 
@@ -69,13 +68,19 @@ def ended_at_once():
     error, with a traceback of files that no user knows. There is nothing to be
     saved yet.
     """
+    return on_interrupt(_end)
+
+
+@contextlib.contextmanager
+def on_interrupt(handler):
+    """Set what Ctrl-C does in the block, where it does what is usual."""
     # Python takes signals in its main thread only. What somebody else has set
     # stays: a shell in the background ignores Ctrl-C.
     usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if not usual or threading.current_thread() is not threading.main_thread():
         yield
         return
-    signal.signal(signal.SIGINT, _end)
+    signal.signal(signal.SIGINT, handler)
     try:
         yield
     finally:

@@ -237,6 +237,8 @@ def test_an_interrupt_stops_it_at_any_time(when):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell that runs tests in the background has them ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         try:
             lines = iter(process.stderr.readline, "")
