@@ -1,7 +1,6 @@
 """`keras-gpt3 finetune --model M --data PAIRS --out DIR`."""
 
 import pathlib
-import re
 from typing import Annotated
 
 import typer
@@ -22,8 +21,10 @@ _HELP = {
     "batch_size": "Rows of a batch.",
     "micro_batch_size": "Rows whose gradients are computed at a time.",
     "learning_rate": "The peak. Default: 2e-5; 2e-4 for adapters.",
+    "warmup_fraction": "Share of the steps that warm up.",
     "lora_rank": "Rank of low-rank adapters; 0 trains all weights.",
     "weight_decay": "Of all matrices, a step and learning rate.",
+    "clip_norm": "Bound on the gradient's global norm; 0 for none.",
     "lora_alpha": "An adapter counts alpha / rank times. Default: the rank.",
     "lora_layers": "Names of layers to adapt, with commas between. Default: "
     "query_key_value.",
@@ -40,7 +41,15 @@ _HELP = {
 _option = options_with(_HELP)
 
 
+def _names(text):
+    """The names between commas; `None` where none are given."""
+    if text is None:
+        return None
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def finetune_command(
+    context: typer.Context,
     model: Model,
     data: Annotated[pathlib.Path, _option("data")],
     out: Annotated[pathlib.Path, _option("out")],
@@ -51,14 +60,26 @@ def finetune_command(
     batch_size: Annotated[int, _option("batch_size")] = 16,
     micro_batch_size: Annotated[int | None, _option("micro_batch_size")] = None,
     learning_rate: Annotated[float | None, _option("learning_rate")] = None,
+    warmup_fraction: Annotated[float, _option("warmup_fraction")] = 0.05,
     weight_decay: Annotated[float, _option("weight_decay")] = 0.01,
+    clip_norm: Annotated[
+        float, _option("clip_norm", callback=lambda value: value or None)
+    ] = 1.0,
     lora_rank: Annotated[int, _option("lora_rank")] = 0,
     lora_alpha: Annotated[float | None, _option("lora_alpha")] = None,
-    lora_layers: Annotated[str | None, _option("lora_layers")] = None,
+    lora_layers: Annotated[
+        str | None, _option("lora_layers", callback=_names)
+    ] = None,
     sequence_length: Annotated[int | None, _option("sequence_length")] = None,
     layout: Annotated[str, _option("layout")] = "padded",
     dtype: Annotated[str | None, _option("dtype")] = None,
-    rematerialization: Annotated[str, _option("rematerialization")] = "none",
+    rematerialization: Annotated[
+        str,
+        _option(
+            "rematerialization",
+            callback=lambda text: int(text) if text.isdecimal() else text,
+        ),
+    ] = "none",
     seed: Annotated[int, _option("seed")] = 0,
     truncate: Annotated[str | None, _option("truncate")] = None,
     merge: Annotated[bool, _option("merge", "--merge/--adapter-only")] = True,
@@ -70,40 +91,29 @@ def finetune_command(
     there are any, its history and a picture of its curves, at the end and all
     at once. Exits with 0, or with 2 if an argument or a file is wrong.
     """
-    if rematerialization.isdecimal():
-        rematerialization = int(rematerialization)
-    fields = {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "micro_batch_size": micro_batch_size,
-        "learning_rate": learning_rate,
-        "layout": layout,
-        "weight_decay": weight_decay,
-        "lora_rank": lora_rank,
-        "lora_alpha": lora_alpha,
-        "lora_layers": _names(lora_layers),
-        "rematerialization": rematerialization,
-        "seed": seed,
-    }
-    fit = {"sequence_length": sequence_length, "truncate": truncate}
-    files = (data, validation_data)
     with user_errors():
         check_tensorflow("finetune", ", or train with GPT3.fit")
-        _run(model, dtype, files, out, fields, fit, merge, verbose)
+        _run(**context.params)
 
 
-def _names(text):
-    """The names between commas; `None` where none are given."""
-    if text is None:
-        return None
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _run(preset, dtype, files, out, fields, fit, merge, verbose):
+def _run(
+    model,
+    dtype,
+    data,
+    validation_data,
+    out,
+    sequence_length,
+    truncate,
+    merge,
+    verbose,
+    **fields,
+):
+    """Run the command; `fields` are those of the recipe, by their names."""
     import keras
 
     from keras_gpt3.atomic_write import check_is_free
     from keras_gpt3.data.completion_pairs import read_completion_pairs
+    from keras_gpt3.planning.preflight import StepMemoryError
     from keras_gpt3.training.finetuning.finetune import finetune
     from keras_gpt3.training.finetuning.folder import check_can_be_written
     from keras_gpt3.training.finetuning.folder import write_finetuned
@@ -113,32 +123,36 @@ def _run(preset, dtype, files, out, fields, fit, merge, verbose):
     recipe = FinetuningRecipe(**fields)
     check_is_free(out)
     check_can_be_written(None, recipe, adapter_only=not merge)
-    pairs = [file and read_completion_pairs(file) for file in files]
+    files = {"data": data, "validation_data": validation_data}
+    pairs = [file and read_completion_pairs(file) for file in files.values()]
     keras.utils.set_random_seed(recipe.seed)
-    model = _load(preset, dtype, fit["sequence_length"])
+    settings = {"model": model}
+    model = _load(model, dtype, sequence_length)
     check_can_be_written(model, recipe, adapter_only=not merge)
+    fit = {"sequence_length": sequence_length, "truncate": truncate}
     training, validation = (
         some and _encoded(some, model, file, fit)
-        for some, file in zip(pairs, files, strict=True)
+        for some, file in zip(pairs, files.values(), strict=True)
     )
     try:
         history = finetune(model, training, recipe, validation, verbose)
-    except MemoryError as error:
-        raise MemoryError(_RECIPE.sub(_OPTIONS, str(error))) from None
-    names = zip(("data", "validation_data"), files, strict=True)
-    settings = {"model": preset, "dtype": model.backbone.dtype_policy.name}
-    settings |= {name: file and str(file) for name, file in names} | fit
+    except StepMemoryError as error:
+        raise error.with_remedy(_options) from None
+    settings["dtype"] = model.backbone.dtype_policy.name
+    settings |= {name: file and str(file) for name, file in files.items()} | fit
     written = write_finetuned(model, out, history, recipe, not merge, settings)
     typer.echo(_summary(history))
     for name, path in written.items():
         typer.echo(f"{_MEANINGS[name]} written to {path}")
 
 
-# How a remedy is written in Python, and here.
-_RECIPE = re.compile(
-    r"Pass a recipe with micro_batch_size=(\d+), rematerialization='?(\w+)'?"
-)
-_OPTIONS = r"Pass --micro-batch-size \1 --rematerialization \2"
+def _options(choice):
+    """The remedy of a step that does not fit."""
+    size, policy = choice.micro_batch_size, choice.rematerialization
+    if size is None:
+        return f"Pass --rematerialization {policy} without --micro-batch-size."
+    return f"Pass --micro-batch-size {size} --rematerialization {policy}."
+
 
 _MEANINGS = {
     "preset": "Model",

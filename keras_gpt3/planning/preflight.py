@@ -2,12 +2,20 @@
 
 import math
 
+import keras
+import numpy as np
+import psutil
+
 from keras_gpt3.converters.weight_shapes import weight_shapes
+from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.parallel.layout_rules import layout_map
 from keras_gpt3.parallel.layout_rules import number_of_parts
+from keras_gpt3.parallel.replicas import num_workers
 from keras_gpt3.planning.available_memory import accelerator_memory
 from keras_gpt3.planning.available_memory import available_memory
+from keras_gpt3.planning.available_memory import device_memory
 from keras_gpt3.planning.memory import BYTES_PER_WEIGHT
+from keras_gpt3.planning.memory import SLOTS_PER_WEIGHT
 from keras_gpt3.planning.memory import bytes_per_weight
 from keras_gpt3.planning.memory import estimate_memory
 from keras_gpt3.planning.memory import format_bytes
@@ -114,8 +122,6 @@ def process_weights(config):
 
 def _distribution():
     """The distribution that is set, if the backend uses it."""
-    import keras
-
     if keras.config.backend() != "jax":
         return None
     return keras.distribution.distribution()
@@ -131,8 +137,28 @@ def _devices_of_a_memory(distribution):
     return min(jax.local_device_count(), devices)
 
 
+# === Training ===
+
 # The estimate may be this much too high, and what might fit is not refused.
 _ERROR = 0.15
+
+
+class StepMemoryError(MemoryError):
+    """A training step that does not fit, and arguments with which it would.
+
+    Where these are given differs: in `compile`, in a recipe, a config or on
+    the command line. Who takes them there words the remedy.
+    """
+
+    def __init__(self, problem, choice, remedy):
+        super().__init__(f"{problem} {remedy}")
+        self._problem, self._choice = problem, choice
+
+    def with_remedy(self, remedy):
+        """The same error with another remedy, a function of the choice."""
+        if self._choice is None:  # Nothing fits, however it is said.
+            return self
+        return type(self)(self._problem, self._choice, remedy(self._choice))
 
 
 def check_training_fits(
@@ -179,22 +205,100 @@ def check_training_fits(
         return
     length = options.get("length") or config["max_sequence_length"]
     others = {k: options[k] for k in options if k not in vars(given)}
-    raise MemoryError(
+    problem = (
         f"A training step of {name} must fit into memory: "
         f"{format_bytes(needed)} in {options.get('dtype', 'float32')} for "
         f"{batch_size} rows of {length} tokens, {format_bytes(allocated)} of "
         "them taken already. Received: available="
-        f"{format_bytes(available)}, {given.arguments}. "
-        f"{_remedies(config, batch_size, available + allocated, others)}"
+        f"{format_bytes(available)}, {given.arguments}."
     )
-
-
-def _remedies(config, batch_size, budget, options):
-    choice, fits = choose_training(config, batch_size, budget, **options)
+    budget = available + allocated
+    choice, fits = choose_training(config, batch_size, budget, **others)
     if fits:
-        return f"Compile with {choice.arguments}."
+        remedy = f"Compile with {choice.arguments}."
+        raise StepMemoryError(problem, choice, remedy)
     least = format_bytes(choice.memory["total"])
-    return (
+    raise StepMemoryError(
+        problem,
+        None,
         f"Even {choice.arguments} takes {least}: use a smaller model, shorter "
-        "rows or a device with more memory."
+        "rows or a device with more memory.",
     )
+
+
+def check_step_fits(model, rows, length, name=None):
+    """Raise if the step of a compiled model cannot fit, where that is known.
+
+    The planner knows the package's own loss, with all weights trained by Adam
+    or SGD: on TensorFlow without a pipeline, on JAX on one accelerator. Of
+    other steps nothing is said. The rows are those of all replicas.
+    """
+    step = model.compiled_step
+    optimizer = _optimizer_name(model.optimizer)
+    dtype = model.backbone.dtype_policy.name
+    accelerator = _accelerator(step)
+    can_estimate = (
+        _is_known(accelerator)
+        and step.is_fused
+        and step.pipeline_stages == 1
+        and optimizer in SLOTS_PER_WEIGHT
+        and dtype in BYTES_PER_WEIGHT
+        and len(model.trainable_weights) == len(model.weights)
+    )
+    if not can_estimate:
+        return
+    replicas = 1
+    if keras.config.backend() == "tensorflow":
+        replicas = model.distribute_strategy.num_replicas_in_sync
+    check_training_fits(
+        model.backbone.get_config(),
+        name or model.name,
+        dtype=dtype,
+        optimizer=optimizer,
+        batch_size=max(1, rows // replicas),
+        length=length,
+        micro_batch_size=step.micro_batch_size,
+        rematerialization=step.rematerialization,
+        accelerator=accelerator,
+        **_memory_of_a_replica(model, replicas // num_workers()),
+    )
+
+
+def _accelerator(step):
+    """The backend if it compiles the whole step for a GPU, else `None`."""
+    backend = keras.config.backend()
+    compiles = backend == "jax" or step.jit_compile_step
+    return backend if compiles and has_gpu() else None
+
+
+def _is_known(accelerator):
+    """Whether the planner knows the step and the memory of where it runs."""
+    if keras.config.backend() == "tensorflow":
+        return accelerator is None or device_memory() is not None
+    is_whole = keras.distribution.distribution() is None
+    return accelerator == "jax" and is_whole and device_memory() is not None
+
+
+def _optimizer_name(optimizer):
+    """The name by which the planner knows an optimizer."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    name = type(optimizer).__name__.lower()
+    # Momentum takes a slot of which the planner does not know.
+    return "momentum" if getattr(optimizer, "momentum", 0) else name
+
+
+def _memory_of_a_replica(model, replicas):
+    """What is left, and what the model takes; `replicas` share a host."""
+    if device_memory() is not None:  # Counted as a whole, taken or not.
+        return {"available": available_memory(), "allocated": 0}
+    variables = model.variables + model.optimizer.variables
+    allocated = sum(
+        math.prod(v.shape) * np.dtype(v.dtype).itemsize for v in variables
+    )
+    # TensorFlow keeps what an earlier step has freed, for the next one.
+    held = psutil.Process().memory_info().rss
+    kept = max(0, held - replicas * allocated)
+    return {
+        "available": (available_memory() + kept) // replicas,
+        "allocated": allocated,
+    }

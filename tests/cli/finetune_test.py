@@ -1,3 +1,5 @@
+import dataclasses
+import inspect
 import json
 
 import pytest
@@ -8,6 +10,9 @@ from keras_gpt3 import GPT3
 from keras_gpt3.cli.finetune import finetune_command
 from keras_gpt3.data import CompletionExamples
 from keras_gpt3.ops import op_compilation
+from keras_gpt3.planning.preflight import StepMemoryError
+from keras_gpt3.planning.training_choice import TrainingChoice
+from keras_gpt3.training import FinetuningRecipe
 from keras_gpt3.training import finetune
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import small_text_model
@@ -65,6 +70,12 @@ def test_a_model_is_fine_tuned_and_written(preset, data, tmp_path):
     assert GPT3.from_preset(str(out / "preset")).preprocessor is not None
 
 
+def test_options_are_the_fields_of_a_recipe_with_its_defaults():
+    options = inspect.signature(finetune_command).parameters
+    for field in dataclasses.fields(FinetuningRecipe):
+        assert options[field.name].default == field.default
+
+
 @pytest.mark.slow
 def test_adapters_may_be_all_that_is_written(preset, data, tmp_path):
     out = tmp_path / "out"
@@ -75,6 +86,7 @@ def test_adapters_may_be_all_that_is_written(preset, data, tmp_path):
         *("--lora-alpha", 3, "--layout", "packed"),
         *("--micro-batch-size", 1, "--rematerialization", "1"),
         *("--dtype", "mixed_bfloat16", "--seed", 3, "--sequence-length", 6),
+        *("--warmup-fraction", 0.5, "--clip-norm", 0),
     )
     assert result.exit_code == 0, result.output
     assert f"Adapters written to {out / 'adapter.lora.h5'}\n" in result.output
@@ -85,6 +97,7 @@ def test_adapters_may_be_all_that_is_written(preset, data, tmp_path):
     assert recipe["lora_layers"] == ["query_key_value", "attention_output"]
     assert (recipe["rematerialization"], recipe["seed"]) == (1, 3)
     assert recipe["lora_alpha"] == 3
+    assert (recipe["warmup_fraction"], recipe["clip_norm"]) == (0.5, None)
 
 
 @pytest.mark.parametrize(
@@ -131,27 +144,35 @@ def test_a_model_without_a_tokenizer_is_refused(data, tmp_path):
     assert "The model must have a tokenizer. Received: model=" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("size", "options"),
+    [
+        (1, "--micro-batch-size 1 --rematerialization block"),
+        (None, "--rematerialization block without --micro-batch-size"),
+    ],
+)
 def test_a_step_that_does_not_fit_is_answered_with_options(
-    preset, data, tmp_path, monkeypatch
+    size, options, preset, data, tmp_path, monkeypatch
 ):
+    problem = (
+        "A training step of gpt3 must fit into memory: 9 GB. Received: "
+        "available=5 GB."
+    )
+    choice = TrainingChoice(
+        micro_batch_size=size, rematerialization="block", memory={}
+    )
+
     def fit(self, *args, **kwargs):
-        raise MemoryError(
-            "A training step of gpt3 must fit into memory: 9 GB. Received: "
-            "available=5 GB. Compile with micro_batch_size=1, "
-            "rematerialization='block'."
-        )
+        raise StepMemoryError(problem, choice, "Compile with it.")
 
     monkeypatch.setattr(GPT3, "fit", fit)
     out = tmp_path / "out"
     result = run("--model", preset, "--data", data, "--out", out)
     assert result.exit_code == 2
-    assert result.stderr == (
-        "A training step of gpt3 must fit into memory: 9 GB. Received: "
-        "available=5 GB. Pass --micro-batch-size 1 --rematerialization block.\n"
-    )
+    assert result.stderr == f"{problem} Pass {options}.\n"
     model = GPT3.from_preset(str(preset))
     examples = CompletionExamples(str(data), model.preprocessor)
     with pytest.raises(
-        MemoryError, match="Pass a recipe with micro_batch_size=1, "
+        MemoryError, match=f"Pass a recipe with micro_batch_size={size}, "
     ):
         finetune(model, examples)

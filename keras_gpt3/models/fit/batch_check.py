@@ -201,3 +201,21 @@ def _num_parts(model):
     if keras.config.backend() == "tensorflow":
         return model.distribute_strategy.num_replicas_in_sync
     return num_data_shards()
+
+
+def batch_shape(model, x, batch_size=None):
+    """Rows and length of a batch of all replicas; `None` where not known."""
+    if hasattr(x, "element_spec"):
+        inputs = x.element_spec
+        inputs = inputs[0] if isinstance(inputs, tuple) else inputs
+        if isinstance(inputs, dict) and "token_ids" in inputs:
+            shape = inputs["token_ids"].shape
+            return tuple(shape) if shape.rank == 2 else (None, None)
+        return None, None
+    batch_size = batch_size or 32
+    if isinstance(x, dict) and np.ndim(x.get("token_ids")) == 2:
+        rows, length = np.shape(x["token_ids"])
+        return min(rows, batch_size), length
+    if isinstance(x, (list, tuple)) and model.preprocessor is not None:
+        return min(len(x), batch_size), model.preprocessor.sequence_length
+    return None, None

@@ -3,6 +3,7 @@
 import keras
 import keras_hub
 
+from keras_gpt3.models.fit.batch_check import batch_shape
 from keras_gpt3.models.fit.batch_check import check_batch
 from keras_gpt3.models.fit.batch_check import check_end
 from keras_gpt3.models.fit.batch_check import check_input
@@ -14,11 +15,11 @@ from keras_gpt3.models.fit.compile_check import checked_sampler
 from keras_gpt3.models.fit.compile_check import log_once
 from keras_gpt3.models.fit.compile_check import of_logits
 from keras_gpt3.models.fit.kept_state import KeptState
-from keras_gpt3.models.fit.memory_check import check_memory
 from keras_gpt3.models.fit.training_texts import packed_documents
 from keras_gpt3.models.fit.training_texts import tell_of_lengths
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from keras_gpt3.ops.sequence_checks import check_concrete_token_ids
+from keras_gpt3.planning.preflight import check_step_fits
 from keras_gpt3.training.step.compiled_step import CompiledStep
 
 
@@ -227,7 +228,9 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             x, batch_size, steps_per_epoch=kwargs.get("steps_per_epoch")
         )
         check_micro_batches(self, x, batch_size, **kwargs)
-        check_memory(self, x, batch_size)
+        rows, length = batch_shape(self, x, batch_size)
+        if rows and length:
+            check_step_fits(self, rows, length)
         tell_of_lengths(self, x)
         # keras-hub makes a dataset of everything, and Keras would warn at
         # each call that it does not shuffle datasets.

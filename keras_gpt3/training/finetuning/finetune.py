@@ -13,6 +13,7 @@ from keras_gpt3.backend_check import require_backend
 from keras_gpt3.data.completion_dataset import completion_batches
 from keras_gpt3.data.completion_dataset import completion_dataset
 from keras_gpt3.data.completion_pairs import CompletionExamples
+from keras_gpt3.planning.preflight import StepMemoryError
 from keras_gpt3.training.finetuning.recipe import FinetuningRecipe
 from keras_gpt3.training.step.loss_scaling import check_weights
 
@@ -131,12 +132,11 @@ def _run_epoch(model, examples, recipe, validation, epoch, history, verbose):
             callbacks=callbacks,
             verbose=verbose,
         )
-    except MemoryError as error:
-        if "Compile with" not in str(error):
-            raise
+    except StepMemoryError as error:
         # The recipe says what the model is compiled with.
-        message = str(error).replace("Compile with", "Pass a recipe with")
-        raise MemoryError(message) from None
+        raise error.with_remedy(
+            lambda choice: f"Pass a recipe with {choice.arguments}."
+        ) from None
 
 
 class BestWeights:

@@ -8,13 +8,10 @@ from keras_gpt3.backend_check import require_backend
 from keras_gpt3.needed_packages import needed_packages
 from keras_gpt3.parallel.replicas import from_first_worker
 from keras_gpt3.parallel.replicas import is_chief
-from keras_gpt3.parallel.replicas import num_workers
 from keras_gpt3.parallel.replicas import pretraining_strategy
 from keras_gpt3.parallel.replicas import wait_for_all
-from keras_gpt3.planning.available_memory import available_memory
-from keras_gpt3.planning.available_memory import gpu_memory
-from keras_gpt3.planning.memory import BYTES_PER_WEIGHT
-from keras_gpt3.planning.preflight import check_training_fits
+from keras_gpt3.planning.preflight import StepMemoryError
+from keras_gpt3.planning.preflight import check_step_fits
 from keras_gpt3.preset_loader import is_shipped
 from keras_gpt3.training.checkpoints.model_checkpointer import ModelCheckpointer
 from keras_gpt3.training.checkpoints.tensorflow_format import TensorFlowFormat
@@ -129,7 +126,6 @@ def _make_run(config, model, strategy, folder, elapsed_seconds, stack, verbose):
     )
     data = RunData(config, length, strategy)
     _check_vocabulary(data, model)
-    _check_memory(config.model, model, recipe, length, strategy)
     _check_workers(config, strategy)
     with strategy.scope():
         model.compile(
@@ -138,6 +134,9 @@ def _make_run(config, model, strategy, folder, elapsed_seconds, stack, verbose):
             rematerialization=config.model.rematerialization,
             jit_compile=config.model.jit_compile,
         )
+        # Before the optimizer takes its part.
+        rows = recipe.batch_tokens // length
+        _check_memory(model, rows, length, config.model.preset)
         model.compiled_step.prepare_optimizer(model)
     chief = is_chief(strategy)
     if chief:
@@ -207,39 +206,16 @@ def _check_vocabulary(data, model):
         )
 
 
-def _check_memory(section, model, recipe, length, strategy):
-    """Raise unless a full batch fits, as far as that can be estimated.
-
-    The same estimate as of `GPT3.fit`, before the optimizer takes its part.
-    """
-    dtype = model.backbone.dtype_policy.name
-    if dtype not in BYTES_PER_WEIGHT:
-        return
-    replicas = strategy.num_replicas_in_sync
-    available, allocated = available_memory(), 0
-    if gpu_memory() is None:  # A GPU's counts as a whole, taken or not.
-        here = replicas // num_workers()
-        available //= here
-        weights = model.count_params()
-        allocated = int(weights * BYTES_PER_WEIGHT[dtype])
-    rows = recipe.batch_tokens // length // replicas
+def _check_memory(model, rows, length, name):
+    """Raise unless a full batch fits, in the words of the config."""
     try:
-        check_training_fits(
-            model.backbone.get_config(),
-            section.preset,
-            dtype=dtype,
-            batch_size=max(1, rows),
-            length=length,
-            micro_batch_size=section.micro_batch_size,
-            rematerialization=section.rematerialization,
-            allocated=allocated,
-            available=available,
-        )
-    except MemoryError as error:
-        message = str(error).replace(
-            "Compile with", "Set in the config's section model:"
-        )
-        raise MemoryError(message) from None
+        check_step_fits(model, rows, length, name)
+    except StepMemoryError as error:
+        raise error.with_remedy(
+            lambda choice: (
+                f"Set in the config's section model: {choice.arguments}."
+            )
+        ) from None
 
 
 def _check_workers(config, strategy):

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3 import GPT3Preprocessor
+from keras_gpt3.models.fit.batch_check import batch_shape
 from keras_gpt3.models.fit.batch_check import check_batch
 from keras_gpt3.models.fit.batch_check import check_input
 from keras_gpt3.models.fit.batch_check import check_micro_batches
@@ -14,6 +15,7 @@ from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import small_text_model
+from tests.training.small_training import even_dataset
 
 
 @pytest.fixture(scope="module")
@@ -365,3 +367,23 @@ def test_batches_divide_among_the_devices_of_jax(micro_batch_size):
 def batches_of(rows):
     dataset = tf.data.Dataset.from_tensor_slices(small_batch(rows))
     return dataset.batch(rows, drop_remainder=True)
+
+
+# === Batch shape ===
+
+
+@pytest.mark.parametrize(
+    ("x", "batch_size", "shape"),
+    [
+        (small_batch(rows=6)[0], 4, (4, LENGTH)),
+        (small_batch(rows=6)[0], None, (6, LENGTH)),
+        (small_batch(rows=40)[0], None, (32, LENGTH)),
+        (even_dataset(2), None, (4, LENGTH)),
+        (even_dataset(1).unbatch().batch(3), None, (None, LENGTH)),
+        (even_dataset(1).unbatch(), None, (None, None)),
+        (["a", "b", "c"], 2, (2, LENGTH)),
+        ("a", None, (None, None)),
+    ],
+)
+def test_the_shape_of_a_batch_is_found_where_it_is_known(x, batch_size, shape):
+    assert batch_shape(small_text_model(), x, batch_size) == shape

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from keras_gpt3.data import TokenShards
+from keras_gpt3.planning import preflight
+from keras_gpt3.training import AdamW
 from keras_gpt3.training.checkpoints import tensorflow_format
 from keras_gpt3.training.checkpoints.model_checkpointer import ModelCheckpointer
 from keras_gpt3.training.recipe.pretraining_config import RecipeSection
@@ -21,7 +23,10 @@ from keras_gpt3.training.recipe.pretraining_recipe import PretrainingRecipe
 from keras_gpt3.training.run.folder import RunFolder
 from keras_gpt3.training.run.pretrain import batch_multiple
 from keras_gpt3.training.run.pretrain import run_recipe
+from tests.planning.check_step_fits_test import no_process_memory
 from tests.small_gpt3 import LENGTH
+from tests.small_gpt3 import small_batch
+from tests.small_gpt3 import small_model
 from tests.training.run.pretraining_run_test import assert_bitwise_equal
 from tests.training.run.pretraining_run_test import records_of
 from tests.training.run.pretraining_run_test import small_recipe
@@ -91,8 +96,9 @@ def test_a_vocabulary_larger_than_the_models_raises(tmp_path):
 def test_a_batch_that_cannot_fit_is_refused_in_the_configs_words(
     tmp_path, monkeypatch
 ):
-    module = importlib.import_module("keras_gpt3.training.run.pretrain")
-    monkeypatch.setattr(module, "available_memory", lambda: 150 * 10**6)
+    # Less by far than this process holds, which counts as available.
+    monkeypatch.setattr(preflight, "available_memory", lambda: 150 * 10**6)
+    monkeypatch.setattr(preflight, "psutil", no_process_memory)
     config = small_config(
         tmp_path,
         model={"micro_batch_size": None},
@@ -106,6 +112,30 @@ def test_a_batch_that_cannot_fit_is_refused_in_the_configs_words(
         str(raised.value),
     )
     assert not pathlib.Path(config.folder).exists()
+
+
+def test_on_a_gpu_a_run_asks_for_the_same_estimate_as_fit(
+    tmp_path, monkeypatch
+):
+    asked = []
+
+    def ask(config, name, **options):
+        asked.append(options)
+        raise MemoryError
+
+    monkeypatch.setattr(preflight, "check_training_fits", ask)
+    monkeypatch.setattr(preflight, "has_gpu", lambda: True)
+    for name in ("device_memory", "available_memory"):
+        monkeypatch.setattr(preflight, name, lambda: 80)
+    with pytest.raises(MemoryError):
+        train(small_config(tmp_path, model={"jit_compile": True}))
+    model = small_model()
+    model.compile(AdamW(), micro_batch_size=1, jit_compile=True)
+    with pytest.raises(MemoryError):
+        model.fit(*small_batch(rows=4), verbose=0)
+    of_run, of_fit = asked
+    assert of_run == of_fit
+    assert of_run["accelerator"] == "tensorflow"
 
 
 def test_another_backend_is_one_sentence(tmp_path, monkeypatch):

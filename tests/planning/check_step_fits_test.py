@@ -4,17 +4,15 @@ import keras
 import numpy as np
 import psutil
 import pytest
-import tensorflow as tf
 
-from keras_gpt3.models.fit import memory_check
-from keras_gpt3.models.fit.memory_check import check_memory
 from keras_gpt3.planning import estimate_training_memory
+from keras_gpt3.planning import preflight
+from keras_gpt3.planning.preflight import check_step_fits
 from keras_gpt3.training import AdamW
 from tests.small_gpt3 import LENGTH
+from tests.small_gpt3 import ROWS
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
-from tests.small_gpt3 import small_text_model
-from tests.training.small_training import even_dataset
 from tests.training.small_training import new_model
 
 
@@ -31,7 +29,7 @@ def asked(monkeypatch):
     """What the planner is asked, instead of its answer."""
     seen = []
     monkeypatch.setattr(
-        memory_check,
+        preflight,
         "check_training_fits",
         lambda config, name, **options: seen.append(options),
     )
@@ -50,20 +48,11 @@ of_tensorflow = pytest.mark.backend(
 
 
 @of_tensorflow
-@pytest.mark.parametrize(
-    ("x", "batch_size", "rows"),
-    [
-        (small_batch(rows=6)[0], 4, 4),
-        (small_batch(rows=6)[0], None, 6),
-        (small_batch(rows=40)[0], None, 32),
-        (even_dataset(2), None, 4),
-    ],
-)
-def test_asks_for_the_batch_that_is_trained_on(x, batch_size, rows, asked):
+def test_asks_for_the_step_that_was_compiled(asked):
     model = compiled(micro_batch_size=2, rematerialization="block")
-    check_memory(model, x, batch_size)
+    check_step_fits(model, 6, LENGTH)
     (options,) = asked
-    assert (options["batch_size"], options["length"]) == (rows, LENGTH)
+    assert (options["batch_size"], options["length"]) == (6, LENGTH)
     assert options["micro_batch_size"] == 2
     assert options["rematerialization"] == "block"
     assert options["optimizer"] == "adamw"
@@ -75,17 +64,9 @@ def test_asks_for_the_batch_that_is_trained_on(x, batch_size, rows, asked):
 @of_tensorflow
 def test_asks_for_the_share_of_a_replica(asked):
     model = new_model(2, "adamw", dtype="mixed_float16")
-    check_memory(model, even_dataset(1))
+    check_step_fits(model, 4, LENGTH)
     assert (asked[0]["batch_size"], asked[0]["dtype"]) == (2, "mixed_float16")
     assert asked[0]["optimizer"] == "adamw"
-
-
-@of_tensorflow
-def test_asks_for_strings_as_the_preprocessor_cuts_them(asked):
-    model = small_text_model()
-    model.compile(AdamW())
-    check_memory(model, ["a", "b", "c"], batch_size=2)
-    assert (asked[0]["batch_size"], asked[0]["length"]) == (2, LENGTH)
 
 
 @pytest.mark.parametrize(
@@ -99,21 +80,21 @@ def test_asks_for_strings_as_the_preprocessor_cuts_them(asked):
 def test_says_nothing_of_steps_that_the_planner_does_not_know(arguments, asked):
     model = small_model(num_layers=1)
     model.compile(**arguments)
-    check_memory(model, small_batch()[0])
+    check_step_fits(model, ROWS, LENGTH)
     assert asked == []
 
 
 @pytest.fixture
 def accelerated(monkeypatch):
     """As if the backend had a GPU of 80 bytes."""
-    monkeypatch.setattr(memory_check, "has_gpu", lambda: True)
-    monkeypatch.setattr(memory_check, "device_memory", lambda: 80)
-    monkeypatch.setattr(memory_check, "available_memory", lambda: 80)
+    monkeypatch.setattr(preflight, "has_gpu", lambda: True)
+    monkeypatch.setattr(preflight, "device_memory", lambda: 80)
+    monkeypatch.setattr(preflight, "available_memory", lambda: 80)
 
 
 @pytest.mark.usefixtures("accelerated")
 def test_on_a_gpu_asks_for_the_compiled_step_and_all_of_its_memory(asked):
-    check_memory(compiled(jit_compile=True), small_batch()[0])
+    check_step_fits(compiled(jit_compile=True), ROWS, LENGTH)
     (options,) = asked
     assert options["accelerator"] == keras.config.backend()
     assert (options["available"], options["allocated"]) == (80, 0)
@@ -121,15 +102,15 @@ def test_on_a_gpu_asks_for_the_compiled_step_and_all_of_its_memory(asked):
 
 @pytest.mark.usefixtures("accelerated")
 def test_says_nothing_where_a_gpu_does_not_tell_its_memory(monkeypatch, asked):
-    monkeypatch.setattr(memory_check, "device_memory", lambda: None)
-    check_memory(compiled(jit_compile=True), small_batch()[0])
+    monkeypatch.setattr(preflight, "device_memory", lambda: None)
+    check_step_fits(compiled(jit_compile=True), ROWS, LENGTH)
     assert asked == []
 
 
 @of_tensorflow
 @pytest.mark.usefixtures("accelerated")
 def test_a_step_that_xla_does_not_compile_is_that_of_a_cpu(asked):
-    check_memory(compiled(jit_compile=False), small_batch()[0])
+    check_step_fits(compiled(jit_compile=False), ROWS, LENGTH)
     assert asked[0]["accelerator"] is None
 
 
@@ -137,13 +118,13 @@ def test_a_step_that_xla_does_not_compile_is_that_of_a_cpu(asked):
 @pytest.mark.usefixtures("accelerated")
 def test_says_nothing_of_a_distribution_on_jax(monkeypatch, asked):
     monkeypatch.setattr(keras.distribution, "distribution", object)
-    check_memory(compiled(), small_batch()[0])
+    check_step_fits(compiled(), ROWS, LENGTH)
     assert asked == []
 
 
 @pytest.mark.backend("jax", reason="elsewhere the planner knows the step")
 def test_says_nothing_of_jax_on_a_cpu(asked):
-    check_memory(compiled(), small_batch()[0])
+    check_step_fits(compiled(), ROWS, LENGTH)
     assert asked == []
 
 
@@ -151,22 +132,14 @@ def test_says_nothing_of_jax_on_a_cpu(asked):
 def test_says_nothing_of_stages_which_have_memories_of_their_own(asked):
     model = small_model()
     model.compile(AdamW(), pipeline_stages=2, micro_batch_size=1)
-    check_memory(model, small_batch()[0])
+    check_step_fits(model, ROWS, LENGTH)
     assert asked == []
 
 
-def test_says_nothing_of_frozen_models_and_unknown_batches(asked):
+def test_says_nothing_of_frozen_models(asked):
     model = compiled()
-    dataset = even_dataset(1).unbatch().batch(3)
-    check_memory(model, dataset)
     model.backbone.enable_lora(2)
-    check_memory(model, small_batch()[0])
-    assert asked == []
-
-
-def test_says_nothing_of_batches_without_rows(asked):
-    rows = small_batch()[0]
-    check_memory(compiled(), tf.data.Dataset.from_tensor_slices(rows))
+    check_step_fits(model, ROWS, LENGTH)
     assert asked == []
 
 
@@ -174,9 +147,9 @@ def test_says_nothing_of_batches_without_rows(asked):
 def test_memory_that_tensorflow_has_kept_counts_as_available(
     monkeypatch, asked
 ):
-    monkeypatch.setattr(memory_check, "available_memory", lambda: 5)
+    monkeypatch.setattr(preflight, "available_memory", lambda: 5)
     held = psutil.Process().memory_info().rss
-    check_memory(compiled(), small_batch()[0])
+    check_step_fits(compiled(), ROWS, LENGTH)
     # All that the process holds, but for the weights.
     assert asked[0]["available"] > 5 + 0.9 * held
 
@@ -185,11 +158,11 @@ def test_memory_that_tensorflow_has_kept_counts_as_available(
 def test_fit_raises_before_it_trains(monkeypatch):
     model = compiled()
     before = model.get_weights()
-    monkeypatch.setattr(memory_check, "available_memory", lambda: 10**6)
+    monkeypatch.setattr(preflight, "available_memory", lambda: 10**6)
     config = model.backbone.get_config()
     needed = estimate_training_memory(config, batch_size=4, length=LENGTH)
     assert needed["total"] > 10**7
-    monkeypatch.setattr(memory_check, "psutil", no_process_memory)
+    monkeypatch.setattr(preflight, "psutil", no_process_memory)
     with pytest.raises(MemoryError, match="^A training step of gpt3"):
         model.fit(*small_batch(), verbose=0)
     for weight, other in zip(model.get_weights(), before, strict=True):
