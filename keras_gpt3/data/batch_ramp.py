@@ -146,27 +146,6 @@ class BatchRamp:
         steps = range(ramp_steps)
         return bisect.bisect_right(steps, num_sequences, key=self._before) - 1
 
-    def continuous(self, step):
-        """Compute the sequences before a step, not cut to whole batches.
-
-        Args:
-            step: float or array of floats. Number of batches so far.
-
-        Returns:
-            A float64 number or array of the shape of `step`.
-        """
-        step = np.asarray(step, "float64")
-        if self._is_constant:
-            return step * self.batch_size
-        growth = float(self._growth)
-        ramp_steps = math.log(self.batch_size / self.start_batch_size) / growth
-        on_ramp = np.expm1(growth * np.minimum(step, ramp_steps))
-        past_ramp = np.maximum(step - ramp_steps, 0.0)
-        return (
-            on_ramp * (self.start_batch_size / growth)
-            + past_ramp * self.batch_size
-        )
-
     @property
     def _is_constant(self):
         return (

@@ -10,6 +10,7 @@ from keras_gpt3.data import BatchRamp
 from keras_gpt3.training import AdamW
 from keras_gpt3.training import PretrainingRecipe
 from keras_gpt3.training.recipe.pretraining_recipe import RecipePoint
+from tests.data.batch_ramp_test import line
 
 # === Pretraining recipe ===
 
@@ -143,7 +144,7 @@ def test_a_run_is_what_a_loop_over_its_batches_sees():
 def test_the_schedule_counts_the_tokens_of_the_growing_batch():
     recipe = PretrainingRecipe(**GROWING | {"warmup_tokens": 2_000})
     for step in (0, 5, 10):
-        tokens = recipe.batch_ramp.continuous(step + 1) * 10
+        tokens = line(recipe.batch_ramp, step + 1) * 10
         cosine = 0.5 + 0.5 * math.cos(math.pi * tokens / recipe.decay_tokens)
         warmed = min(1.0, tokens / 2_000)
         expected = 1e-3 * warmed * (0.1 + 0.9 * cosine)

@@ -7,6 +7,7 @@ import pytest
 
 from keras_gpt3.data import BatchRamp
 from keras_gpt3.training import TokenClock
+from tests.data.batch_ramp_test import line
 
 BATCH = 524_288
 
@@ -41,7 +42,7 @@ def test_the_clock_of_a_growing_batch_counts_along_its_line(
     end = contexts.steps_within(int(ramp_tokens / 2048))
     warm = contexts.steps_within(int(375e6 / 2048))
     steps = np.unique([*steps, *range(end - 3, end + 3), warm - 1, warm])
-    tokens = contexts.continuous(steps + 1) * 2048
+    tokens = line(contexts, steps + 1) * 2048
     expected = [closed_form(seen, 6e-4) for seen in tokens]
     clock = TokenClock(
         6e-4, batch_tokens, start_batch_tokens=32768, ramp_tokens=ramp_tokens
