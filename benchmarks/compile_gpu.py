@@ -30,8 +30,8 @@ from harness.progress import log
 from harness.versions import versions
 
 import keras_gpt3
-from keras_gpt3.models.fit.compile_step import compile_step
-from keras_gpt3.models.fit.compile_step import compiler_environment
+from keras_gpt3.cli.plan import compile_step
+from keras_gpt3.cli.plan import compiler_environment
 from keras_gpt3.planning import estimate_sharded_memory
 from keras_gpt3.planning import estimate_training_memory
 
@@ -115,7 +115,7 @@ def compile_attention(kind, length):
     import keras
 
     from keras_gpt3.ops.op_compilation import compile_target
-    from keras_gpt3.training.step.step_program import h100_devices
+    from keras_gpt3.training.step.deviceless_compilation import h100_devices
 
     started = time.perf_counter()
     layer = attention_layer(kind)
@@ -194,7 +194,7 @@ def lower_tensorflow(layers, length, is_masked, device):
     """The same under TensorFlow, as XLA compiles a step on a GPU."""
     import tensorflow as tf
 
-    from keras_gpt3.training.step import step_program
+    from keras_gpt3.training.step import deviceless_compilation
 
     @tf.function(jit_compile=True, autograph=False)
     def gradients(query, key, value, *mask):
@@ -206,7 +206,9 @@ def lower_tensorflow(layers, length, is_masked, device):
 
     x = tf.zeros((1, length, HEADS, HEAD_DIM), "bfloat16")
     mask = [tf.ones((1, length), "bool")] * is_masked
-    return step_program.lower_tensorflow(gradients, (x, x, x, *mask), device)
+    return deviceless_compilation.lower_tensorflow(
+        gradients, (x, x, x, *mask), device
+    )
 
 
 def time_rows(quick):

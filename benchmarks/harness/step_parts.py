@@ -62,7 +62,7 @@ _BY_CALL = (
         GRADIENTS,
     ),
     (r"optimizers/|adam|apply_gradients\.py", OPTIMIZER),
-    (r"loss_weights\.py:step", GRADIENTS),
+    (r"micro_batches\.py:step", GRADIENTS),
 )
 
 

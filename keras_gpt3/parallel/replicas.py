@@ -217,6 +217,34 @@ def from_first_worker(strategy, number):
     return int(strategy.experimental_local_results(total)[0])
 
 
+def sum_over_replicas(tensors):
+    """Add up what every replica holds; to be called in each of them."""
+    if keras.config.backend() == "jax":  # There, tensors are always whole.
+        return tensors
+    import tensorflow as tf
+
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        return tensors
+    replica = tf.distribute.get_replica_context()
+    if isinstance(tensors, list) and len({x.device for x in tensors}) > 1:
+        return replica.merge_call(_sum_where_they_lie, args=(tensors,))
+    return replica.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
+
+
+def _sum_where_they_lie(strategy, tensors):
+    """Sums of what is on several devices of each replica.
+
+    `all_reduce` would gather all of it on the first device of the replica, and
+    the collectives of a strategy know no other devices than those.
+    """
+    import tensorflow as tf
+
+    to_one_device = tf.distribute.ReductionToOneDevice()
+    return to_one_device.batch_reduce(
+        tf.distribute.ReduceOp.SUM, [(x, x) for x in tensors]
+    )
+
+
 def _from_first_process(number):
     if keras.config.backend() != "jax":
         return number

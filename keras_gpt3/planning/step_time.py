@@ -3,7 +3,7 @@
 from keras_gpt3.parallel.step_division import micro_batch_groups
 from keras_gpt3.parallel.step_division import stage_layers
 from keras_gpt3.planning.memory import FLOAT32_BYTES
-from keras_gpt3.planning.stepwise_memory import stage_weights
+from keras_gpt3.planning.tensorflow_memory import stage_weights
 
 
 def step_seconds(job, mesh, micro_batches, recomputation, communication):

@@ -3,7 +3,6 @@
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.argument_checks import echoed
 from keras_gpt3.parallel.step_division import check_micro_batch_divides
-from keras_gpt3.planning.compiled_memory import compiled_memory
 from keras_gpt3.planning.device_share import DeviceShare
 from keras_gpt3.planning.memory import training_slots
 from keras_gpt3.planning.mesh import Mesh
@@ -11,8 +10,9 @@ from keras_gpt3.planning.mesh import check_mesh
 from keras_gpt3.planning.parameter_count import complete_config
 from keras_gpt3.planning.parameter_count import count_parameters
 from keras_gpt3.planning.pass_sizes import PassSizes
-from keras_gpt3.planning.stepwise_memory import stage_memory
-from keras_gpt3.planning.stepwise_memory import stepwise_memory
+from keras_gpt3.planning.tensorflow_memory import stage_memory
+from keras_gpt3.planning.tensorflow_memory import tensorflow_memory
+from keras_gpt3.planning.xla_memory import xla_memory
 
 _ACCELERATORS = (None, "jax", "tensorflow")
 
@@ -83,12 +83,12 @@ def estimate_training_memory(
     if accelerator is not None:
         share = DeviceShare.of(config, Mesh(1))
         micro_batches = batch_size // rows
-        return compiled_memory(
-            share, sizes, micro_batches, accelerator, optimizer
-        )
+        return xla_memory(share, sizes, micro_batches, accelerator, optimizer)
     num_parameters = sum(count_parameters(config).values())
     accumulates = micro_batch_size is not None
-    return stepwise_memory(num_parameters, dtype, optimizer, sizes, accumulates)
+    return tensorflow_memory(
+        num_parameters, dtype, optimizer, sizes, accumulates
+    )
 
 
 def _check_accelerator(accelerator):
@@ -179,7 +179,7 @@ def step_memory(mesh, share, sizes, micro_batches, optimizer="adamw"):
     """Compute the memory that a training step takes on one device."""
     if mesh.stages > 1:
         return stage_memory(share, sizes, mesh.stages, micro_batches, optimizer)
-    return compiled_memory(share, sizes, micro_batches, "jax", optimizer)
+    return xla_memory(share, sizes, micro_batches, "jax", optimizer)
 
 
 def rows_at_once(batch_size, micro_batch_size=None):

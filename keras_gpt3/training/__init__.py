@@ -21,11 +21,11 @@ from keras_gpt3.training.run.log import plot_run
 from keras_gpt3.training.run.pretrain import pretrain
 from keras_gpt3.training.run.sinks import WandbCallback
 from keras_gpt3.training.step.adamw import AdamW
+from keras_gpt3.training.step.deviceless_compilation import lower_train_step
+from keras_gpt3.training.step.deviceless_compilation import without_weights
 from keras_gpt3.training.step.gradient_noise_scale import GradientNoiseScale
-from keras_gpt3.training.step.step_program import lower_train_step
-from keras_gpt3.training.step.step_program import without_weights
-from keras_gpt3.training.step.training_progress import Perplexity
-from keras_gpt3.training.step.training_progress import TrainingProgress
+from keras_gpt3.training.step.metrics import Perplexity
+from keras_gpt3.training.step.metrics import TrainingProgress
 
 if typing.TYPE_CHECKING:  # For readers of the code, the documentation's too.
     from keras_gpt3.training.recipe.pretraining_config import CheckpointSection

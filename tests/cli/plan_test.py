@@ -4,8 +4,8 @@ import pytest
 from typer.testing import CliRunner
 
 import keras_gpt3
+from keras_gpt3.cli import plan as compiling
 from keras_gpt3.cli.main import app
-from keras_gpt3.models.fit import compile_step as compiling
 
 
 def run(*arguments, columns=80):

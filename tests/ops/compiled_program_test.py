@@ -14,7 +14,7 @@ from keras_gpt3 import GPT3
 from keras_gpt3.ops import banded_attention
 from keras_gpt3.ops import causal_attention
 from keras_gpt3.training import AdamW
-from keras_gpt3.training.step.step_program import largest_constant
+from keras_gpt3.training.step.deviceless_compilation import largest_constant
 from tests.ops.attention.attention_check import training_step
 from tests.ops.compiled_programs import most_elements
 from tests.ops.compiled_programs import num_loops

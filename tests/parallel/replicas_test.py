@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from keras_gpt3.parallel import mirrored_strategy
 from keras_gpt3.parallel.replicas import check_batch_divides
+from keras_gpt3.parallel.replicas import sum_over_replicas
 
 pytestmark = pytest.mark.backend("tensorflow", reason="`tf.distribute`")
 
@@ -18,7 +19,7 @@ def dataset_of(batch_size, drop_remainder=True):
     return dataset.batch(batch_size, drop_remainder)
 
 
-def sum_over_replicas(strategy, length):
+def all_reduced(strategy, length):
     """All replicas add their numbers in an all-reduce, as gradients are."""
 
     @tf.function
@@ -75,7 +76,7 @@ def test_more_replicas_than_devices_raise():
 
 def test_a_second_strategy_may_meet_other_shapes():
     for length in (3, 5):
-        results = sum_over_replicas(mirrored_strategy(2), length)
+        results = all_reduced(mirrored_strategy(2), length)
         for result in results:
             np.testing.assert_array_equal(result, 2 * np.arange(length) + 1)
 
@@ -104,3 +105,59 @@ def test_a_batch_that_the_replicas_do_not_divide_raises():
 )
 def test_what_can_be_divided_or_is_no_batch_passes(make_data):
     check_batch_divides(make_data(), num_replicas=2)
+
+
+# === Replica sum ===
+
+
+def summed(strategy, make_tensors):
+    """What each replica gets, as numbers and nested as it came."""
+
+    @tf.function
+    def step():
+        replica = tf.distribute.get_replica_context()
+        number = tf.cast(replica.replica_id_in_sync_group, "float32")
+        return sum_over_replicas(make_tensors(number))
+
+    results = strategy.run(step)
+    return tf.nest.map_structure(
+        lambda x: [float(v) for v in strategy.experimental_local_results(x)],
+        results,
+    )
+
+
+@pytest.mark.parametrize(
+    "replicas, one, two", [(1, [1], [3]), (2, [3, 3], [7, 7])]
+)
+def test_every_replica_gets_the_sums(replicas, one, two):
+    strategy = mirrored_strategy(replicas)
+    # Of 1 and 2, and of 3 and 4.
+    assert summed(strategy, lambda n: n + 1) == one
+    assert summed(strategy, lambda n: [n + 1, n + 3]) == [one, two]
+
+
+def test_without_a_strategy_tensors_stay_what_they_are():
+    tensor = tf.constant(1.0)
+    assert sum_over_replicas(tensor) is tensor
+
+
+def test_what_lies_on_several_devices_is_summed_there():
+    strategy = mirrored_strategy(2)
+    devices = []
+
+    @tf.function
+    def step():
+        replica = tf.distribute.get_replica_context()
+        number = replica.replica_id_in_sync_group
+        tensors = []
+        for stage in (0, 1):
+            index = 2 * stage + int(tf.get_static_value(number))
+            with tf.device(f"CPU:{index}"):
+                tensors.append(10.0 * stage + tf.cast(number, "float32"))
+        sums = sum_over_replicas(tensors)
+        devices.append([x.device[-5:] for x in sums])
+        return sums
+
+    first, second = map(strategy.experimental_local_results, strategy.run(step))
+    assert [float(x) for x in (*first, *second)] == [1, 1, 21, 21]
+    assert sorted(devices) == [["CPU:0", "CPU:2"], ["CPU:1", "CPU:3"]]

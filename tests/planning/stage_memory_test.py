@@ -5,13 +5,13 @@ import pytest
 from keras_gpt3.planning.device_share import DeviceShare
 from keras_gpt3.planning.mesh import Mesh
 from keras_gpt3.planning.pass_sizes import PassSizes
-from keras_gpt3.planning.stepwise_memory import again_bytes
-from keras_gpt3.planning.stepwise_memory import block_bytes
-from keras_gpt3.planning.stepwise_memory import bytes_after_blocks
-from keras_gpt3.planning.stepwise_memory import input_bytes
-from keras_gpt3.planning.stepwise_memory import loss_chunk_bytes
-from keras_gpt3.planning.stepwise_memory import stage_memory
-from keras_gpt3.planning.stepwise_memory import stage_weights
+from keras_gpt3.planning.tensorflow_memory import again_bytes
+from keras_gpt3.planning.tensorflow_memory import block_bytes
+from keras_gpt3.planning.tensorflow_memory import bytes_after_blocks
+from keras_gpt3.planning.tensorflow_memory import input_bytes
+from keras_gpt3.planning.tensorflow_memory import loss_chunk_bytes
+from keras_gpt3.planning.tensorflow_memory import stage_memory
+from keras_gpt3.planning.tensorflow_memory import stage_weights
 from tests.planning.toy_config import TOY
 
 SHARE = DeviceShare.of(TOY, Mesh(1, 1, 2))

@@ -6,11 +6,11 @@ from keras_gpt3.planning import describe
 from keras_gpt3.planning import estimate_memory
 from keras_gpt3.planning import estimate_training_memory
 from keras_gpt3.planning.pass_sizes import PassSizes
-from keras_gpt3.planning.stepwise_memory import block_bytes
-from keras_gpt3.planning.stepwise_memory import bytes_after_blocks
-from keras_gpt3.planning.stepwise_memory import fragmentation_bytes
-from keras_gpt3.planning.stepwise_memory import program_bytes
-from keras_gpt3.planning.stepwise_memory import step_moments
+from keras_gpt3.planning.tensorflow_memory import block_bytes
+from keras_gpt3.planning.tensorflow_memory import bytes_after_blocks
+from keras_gpt3.planning.tensorflow_memory import fragmentation_bytes
+from keras_gpt3.planning.tensorflow_memory import program_bytes
+from keras_gpt3.planning.tensorflow_memory import step_moments
 from keras_gpt3.planning.training_memory import rows_at_once
 from keras_gpt3.preset_loader import load_shipped_preset
 from tests.planning.toy_config import TOY

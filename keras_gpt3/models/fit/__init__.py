@@ -1,5 +1,5 @@
 """`compile`, `fit` and `evaluate`, with their checks.
 
 Read `trainable_causal_lm` with `compile_check` and `batch_check`; then
-`training_texts` (documents) and `kept_state` (JAX).
+`training_texts` (documents) and `jax_state` (JAX).
 """

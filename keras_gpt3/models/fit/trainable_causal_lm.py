@@ -14,13 +14,14 @@ from keras_gpt3.models.fit.compile_check import checked_optimizer
 from keras_gpt3.models.fit.compile_check import checked_sampler
 from keras_gpt3.models.fit.compile_check import log_once
 from keras_gpt3.models.fit.compile_check import of_logits
-from keras_gpt3.models.fit.kept_state import KeptState
+from keras_gpt3.models.fit.jax_state import KeptState
 from keras_gpt3.models.fit.training_texts import packed_documents
 from keras_gpt3.models.fit.training_texts import tell_of_lengths
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from keras_gpt3.ops.sequence_checks import check_concrete_token_ids
 from keras_gpt3.planning.preflight import check_step_fits
 from keras_gpt3.training.step.compiled_step import CompiledStep
+from keras_gpt3.training.step.mean_loss import mean_loss
 
 
 class TrainableCausalLM(keras_hub.models.CausalLM):
@@ -403,7 +404,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         """
         if self.compiled_step is None or not self.compiled_step.own_loss:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
-        loss = _own_step().mean_loss(y, y_pred, sample_weight)
+        loss = mean_loss(y, y_pred, sample_weight)
         return loss + sum(map(self._aggregate_additional_loss, self.losses))
 
     def make_train_function(self, force=False):

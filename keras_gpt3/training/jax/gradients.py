@@ -19,7 +19,6 @@ from keras import ops
 
 from keras_gpt3.layers.embeddings import PaddedEmbedding
 from keras_gpt3.ops.chunked_cross_entropy import loss_and_gradients
-from keras_gpt3.ops.log_probabilities import token_cross_entropy
 from keras_gpt3.parallel.step_division import check_micro_batch_divides
 from keras_gpt3.parallel.variable_layouts import bring_together
 from keras_gpt3.parallel.variable_layouts import check_shards_divide
@@ -27,6 +26,7 @@ from keras_gpt3.parallel.variable_layouts import is_spread_over_data
 from keras_gpt3.parallel.variable_layouts import lay_out_like
 from keras_gpt3.parallel.variable_layouts import lay_out_like_slots
 from keras_gpt3.parallel.variable_layouts import num_data_shards
+from keras_gpt3.training.step.mean_loss import sums_from_logits
 
 
 def batch_gradients(model, trainable, non_trainable, batch, gradient_scale):
@@ -179,13 +179,6 @@ def quantized_head_gradients(
         model, trainable, others, batch, gradient_scale
     )
     return sums, gradients, [after[place] for place in places]
-
-
-def sums_from_logits(logits, y, weights):
-    """Loss and weighted number of correct predictions, given all logits."""
-    loss = jnp.sum(token_cross_entropy(y, logits) * weights)
-    correct = jnp.argmax(logits, axis=-1) == y
-    return jnp.stack([loss, jnp.sum(jnp.where(correct, weights, 0.0))])
 
 
 def output_table(backbone):

@@ -13,16 +13,17 @@ from keras_gpt3.training.jax.gradients import batch_gradients
 from keras_gpt3.training.jax.gradients import gradients_from_logits
 from keras_gpt3.training.jax.gradients import output_table
 from keras_gpt3.training.jax.gradients import state_scope
-from keras_gpt3.training.jax.gradients import sums_from_logits
-from keras_gpt3.training.step.loss_weights import unpack_batch
+from keras_gpt3.training.step.mean_loss import normalized_loss_weights
+from keras_gpt3.training.step.mean_loss import sums_from_logits
+from keras_gpt3.training.step.mean_loss import unpack_batch
 
 
 def train_step(model, state, data):
     """Train a model on one batch."""
     trainable, non_trainable, optimizer_state, metrics = state
     x, y, sample_weight = unpack_batch(data)
-    weights, total = _loss_weights(y, sample_weight)
-    batch = (x, y, _normalized(weights, total))
+    weights, total = normalized_loss_weights(y, sample_weight)
+    batch = (x, y, weights)
     scale, learning_rate = _optimizer_scalars(model, optimizer_state)
     logits = None
     if model.compiled_step.is_fused:
@@ -55,30 +56,24 @@ def test_step(model, state, data):
     """Evaluate a model on one batch."""
     trainable, non_trainable, metrics = state
     x, y, sample_weight = unpack_batch(data)
-    weights, total = _loss_weights(y, sample_weight)
-    batch, logits = (x, y, _normalized(weights, total)), None
+    weights, total = normalized_loss_weights(y, sample_weight)
+    logits = None
     with state_scope(model, trainable, non_trainable):
         if model.compiled_step.needs_logits(model):
             logits = model(x, training=False)
-            sums = sums_from_logits(logits, *batch[1:])
+            sums = sums_from_logits(logits, y, weights)
         else:
             sums = loss_sums(
                 model.backbone(x, training=False),
                 output_table(model.backbone),
-                *batch[1:],
+                y,
+                weights,
                 vocabulary_size=model.backbone.vocabulary_size,
             )
     logs, metrics = _update_metrics(
         model, metrics, sums, total, (x, y, sample_weight), logits
     )
     return logs, (trainable, non_trainable, metrics)
-
-
-def mean_loss(y, logits, sample_weight=None):
-    """The loss of the step, for a step of the user's own."""
-    _, y, sample_weight = unpack_batch((None, y, sample_weight))
-    weights = _normalized(*_loss_weights(y, sample_weight))
-    return sums_from_logits(logits, y, weights)[0]
 
 
 def tokens_seen(model):
@@ -92,20 +87,6 @@ def tokens_seen(model):
         values = model._jax_state["metrics_variables"]
         return float(values[names.index(count.path)])
     return float(count.value)
-
-
-def _loss_weights(y, sample_weight):
-    """The weight of every token, (B, T) in float32, and their sum."""
-    weights = jnp.ones(y.shape, "float32")
-    if sample_weight is not None:
-        more = jnp.asarray(sample_weight, "float32")
-        weights *= more[:, None] if more.ndim == 1 else more
-    return weights, jnp.sum(weights)
-
-
-def _normalized(weights, total):
-    """The weights, which then sum to 1; zeros where nothing counts."""
-    return jnp.where(total > 0, weights / jnp.where(total > 0, total, 1.0), 0.0)
 
 
 def _optimizer_scalars(model, optimizer_state):

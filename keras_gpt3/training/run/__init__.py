@@ -1,5 +1,6 @@
 """A pretraining run: its loop, data, log, plots, health and preemption.
 
 Read `pretrain`, which makes all parts, and `pretraining_run`, the loop; then
-`data`, `state`, `preemption`, and what is told: `report`, `sinks` and `log`.
+`data`, `state` (what a checkpoint holds beside weights: exact resume) and
+`preemption`; and what is told: `report`, `sinks` and `log`, which draws curves.
 """

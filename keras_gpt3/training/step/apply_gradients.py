@@ -3,12 +3,12 @@
 import keras
 import tensorflow as tf
 
+from keras_gpt3.parallel.replicas import sum_over_replicas
 from keras_gpt3.training.step.loss_scaling import are_finite
 from keras_gpt3.training.step.loss_scaling import inner_optimizer
 from keras_gpt3.training.step.loss_scaling import is_dynamic
 from keras_gpt3.training.step.loss_scaling import unscaling_factor
 from keras_gpt3.training.step.loss_scaling import update_dynamic_scale
-from keras_gpt3.training.step.loss_weights import sum_over_replicas
 
 
 def apply_gradients(optimizer, gradients, variables, only_if=None):

@@ -142,9 +142,7 @@ class CompiledStep:
             # Keras does not track its own, made in `floatx`, either.
             vars(model)["_loss_tracker"] = mean(name="loss")
             if self.tracks_accuracy:
-                from keras_gpt3.training.step.training_progress import (
-                    PerplexityOfLogits,
-                )
+                from keras_gpt3.training.step.metrics import PerplexityOfLogits
 
                 # Of labels and logits: so a user's own `train_step` calls them.
                 accuracy = keras.metrics.SparseCategoricalAccuracy
@@ -213,7 +211,7 @@ class CompiledStep:
             callbacks, keras.callbacks.CallbackList
         ):
             return callbacks
-        from keras_gpt3.training.step.training_progress import TrainingProgress
+        from keras_gpt3.training.step.metrics import TrainingProgress
 
         if callbacks is None:
             callbacks = []

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_gpt3.ops.chunked_cross_entropy import loss_and_gradients
 from keras_gpt3.ops.chunked_cross_entropy import loss_sums
-from keras_gpt3.ops.log_probabilities import token_cross_entropy
+from keras_gpt3.training.step.mean_loss import sums_from_logits
 
 
 def chunked_gradients(
@@ -84,15 +84,6 @@ def chunked_sums(model, x, y, weights, weighted_only=False):
     hidden_states = model.backbone(x, training=False)
     table = output_table(model)
     return tf.stack(loss_sums(hidden_states, table, y, weights, weighted_only))
-
-
-def sums_from_logits(logits, y, weights):
-    """Sum loss and correct predictions, given all logits."""
-    y = tf.cast(y, "int32")  # Of uint8 and others `argmax` knows nothing.
-    loss = tf.reduce_sum(token_cross_entropy(y, logits) * weights)
-    guesses = tf.argmax(logits, axis=-1, output_type="int32")
-    correct = tf.reduce_sum(tf.cast(guesses == y, "float32") * weights)
-    return tf.stack([loss, correct])
 
 
 def output_table(model):

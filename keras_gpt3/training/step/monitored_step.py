@@ -8,14 +8,14 @@ exchange of sums that there is anyway.
 
 import tensorflow as tf
 
+from keras_gpt3.parallel.replicas import sum_over_replicas
 from keras_gpt3.training.step.apply_gradients import apply_gradients
 from keras_gpt3.training.step.gradient_noise_scale import NUM_NORM_SUMS
 from keras_gpt3.training.step.gradient_noise_scale import with_micro_batch_norms
 from keras_gpt3.training.step.loss_and_gradients import chunked_sums
 from keras_gpt3.training.step.loss_scaling import scale_loss
-from keras_gpt3.training.step.loss_weights import normalized_loss_weights
-from keras_gpt3.training.step.loss_weights import sum_over_replicas
-from keras_gpt3.training.step.loss_weights import unpack_batch
+from keras_gpt3.training.step.mean_loss import normalized_loss_weights
+from keras_gpt3.training.step.mean_loss import unpack_batch
 from keras_gpt3.training.step.replica_gradients import NUM_SUMS
 from keras_gpt3.training.step.replica_gradients import replica_gradients
 

@@ -22,8 +22,8 @@ from keras_gpt3.training.step.apply_gradients import squared_norm
 from keras_gpt3.training.step.loss_and_gradients import add_gradient
 from keras_gpt3.training.step.loss_and_gradients import head_gradients
 from keras_gpt3.training.step.loss_and_gradients import place_of_table
-from keras_gpt3.training.step.loss_weights import with_checked_rows
-from keras_gpt3.training.step.loss_weights import zero_sums
+from keras_gpt3.training.step.micro_batches import with_checked_rows
+from keras_gpt3.training.step.micro_batches import zero_sums
 
 
 def pipelined_gradients(model, observe=None, num_sums=2, weighted_only=False):

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_gpt3.training.step.loss_and_gradients import chunked_gradients
 from keras_gpt3.training.step.loss_and_gradients import gradients_from_logits
-from keras_gpt3.training.step.loss_weights import in_micro_batches
+from keras_gpt3.training.step.micro_batches import in_micro_batches
 from keras_gpt3.training.step.pipelined_gradients import pipelined_gradients
 
 # The loss and the weighted number of correct predictions.

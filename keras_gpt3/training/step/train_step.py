@@ -11,13 +11,13 @@ import functools
 import keras
 import tensorflow as tf
 
+from keras_gpt3.parallel.replicas import sum_over_replicas
 from keras_gpt3.training.step.apply_gradients import apply_gradients
 from keras_gpt3.training.step.loss_and_gradients import chunked_sums
-from keras_gpt3.training.step.loss_and_gradients import sums_from_logits
 from keras_gpt3.training.step.loss_scaling import scale_loss
-from keras_gpt3.training.step.loss_weights import normalized_loss_weights
-from keras_gpt3.training.step.loss_weights import sum_over_replicas
-from keras_gpt3.training.step.loss_weights import unpack_batch
+from keras_gpt3.training.step.mean_loss import normalized_loss_weights
+from keras_gpt3.training.step.mean_loss import sums_from_logits
+from keras_gpt3.training.step.mean_loss import unpack_batch
 from keras_gpt3.training.step.replica_gradients import replica_gradients
 
 
@@ -73,13 +73,6 @@ def train_step_with_compiled_loss(model, data):
     _update_loss_tracker(model, loss, rows)
     metrics = _metrics(model, y, logits, sample_weight)
     return metrics | {"learning_rate": learning_rate}
-
-
-def mean_loss(y, logits, sample_weight=None):
-    """The loss of the step, for a step of the user's own."""
-    _, y, sample_weight = unpack_batch((None, y, sample_weight))
-    weights, _ = normalized_loss_weights(y, sample_weight)
-    return sums_from_logits(logits, y, weights)[0]
 
 
 def test_step_with_compiled_loss(model, data):

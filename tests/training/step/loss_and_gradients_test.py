@@ -10,7 +10,7 @@ from keras_gpt3.training.step.loss_and_gradients import chunked_gradients
 from keras_gpt3.training.step.loss_and_gradients import chunked_sums
 from keras_gpt3.training.step.loss_and_gradients import gradients_from_logits
 from keras_gpt3.training.step.loss_and_gradients import output_table
-from keras_gpt3.training.step.loss_weights import in_micro_batches
+from keras_gpt3.training.step.micro_batches import in_micro_batches
 from tests.small_gpt3 import ROWS
 from tests.small_gpt3 import SMALL
 from tests.small_gpt3 import quantize

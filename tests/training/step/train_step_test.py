@@ -11,7 +11,7 @@ from keras_gpt3.models.fit.compile_check import log_once
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.ops import token_chunks
 from keras_gpt3.training import AdamW
-from keras_gpt3.training.step import training_progress
+from keras_gpt3.training.step import metrics
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import ROWS
 from tests.small_gpt3 import SMALL
@@ -82,7 +82,7 @@ def weighted_batches(kind):
 def test_weights_and_uneven_batches_count_by_token(kind, monkeypatch):
     now = iter(range(100))
     clock = types.SimpleNamespace(perf_counter=lambda: next(now))
-    monkeypatch.setattr(training_progress, "time", clock)
+    monkeypatch.setattr(metrics, "time", clock)
     batches, full = weighted_batches(kind)
     expected = new_model(pattern=("dense",))
     seen = slow_training(expected, OPTIMIZERS["adamw"](), full)

@@ -7,17 +7,17 @@ import tensorflow as tf
 from keras_gpt3.layers import DecoderBlock
 from keras_gpt3.ops import token_chunks
 from keras_gpt3.planning.pass_sizes import PassSizes
-from keras_gpt3.planning.stepwise_memory import again_bytes
-from keras_gpt3.planning.stepwise_memory import block_bytes
-from keras_gpt3.planning.stepwise_memory import block_workspace_bytes
-from keras_gpt3.planning.stepwise_memory import bytes_after_blocks
-from keras_gpt3.planning.stepwise_memory import fragmentation_bytes
-from keras_gpt3.planning.stepwise_memory import input_bytes
-from keras_gpt3.planning.stepwise_memory import kept_by_layer
-from keras_gpt3.planning.stepwise_memory import largest_workspace
-from keras_gpt3.planning.stepwise_memory import loss_chunk_bytes
-from keras_gpt3.planning.stepwise_memory import program_bytes
-from keras_gpt3.planning.stepwise_memory import step_moments
+from keras_gpt3.planning.tensorflow_memory import again_bytes
+from keras_gpt3.planning.tensorflow_memory import block_bytes
+from keras_gpt3.planning.tensorflow_memory import block_workspace_bytes
+from keras_gpt3.planning.tensorflow_memory import bytes_after_blocks
+from keras_gpt3.planning.tensorflow_memory import fragmentation_bytes
+from keras_gpt3.planning.tensorflow_memory import input_bytes
+from keras_gpt3.planning.tensorflow_memory import kept_by_layer
+from keras_gpt3.planning.tensorflow_memory import largest_workspace
+from keras_gpt3.planning.tensorflow_memory import loss_chunk_bytes
+from keras_gpt3.planning.tensorflow_memory import program_bytes
+from keras_gpt3.planning.tensorflow_memory import step_moments
 from tests.planning.toy_config import TOY
 
 # === What is kept ===

@@ -1,4 +1,4 @@
-"""Tokens a second in the progress bar."""
+"""What `fit` shows beside the loss: perplexity, and tokens a second."""
 
 import time
 

@@ -3,7 +3,7 @@
 What is kept for the backward pass, what a block and the loss take beside it,
 how much that is at the moments of a step that take most, and what a process
 takes beyond the arrays. Stages of a pipeline follow the same numbers. A step
-that XLA compiles as a whole for a GPU: `compiled_memory`.
+that XLA compiles as a whole for a GPU: `xla_memory`.
 """
 
 import dataclasses
@@ -243,7 +243,7 @@ def fragmentation_bytes(sizes, arrays):
 # === A whole step ===
 
 
-def stepwise_memory(num_parameters, dtype, optimizer, sizes, accumulates):
+def tensorflow_memory(num_parameters, dtype, optimizer, sizes, accumulates):
     """Compute the parts of a step, and their total at its peak."""
     variables = estimate_memory(num_parameters, dtype, optimizer)
     gradients = variables["gradients"]

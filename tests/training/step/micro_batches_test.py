@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.parallel import mirrored_strategy
-from keras_gpt3.training.step.loss_weights import in_micro_batches
-from keras_gpt3.training.step.loss_weights import loss_weights
-from keras_gpt3.training.step.loss_weights import normalized_loss_weights
-from keras_gpt3.training.step.loss_weights import sum_over_replicas
-from keras_gpt3.training.step.loss_weights import unpack_batch
+from keras_gpt3.training.step.micro_batches import in_micro_batches
 from tests.small_gpt3 import small_batch
 from tests.training.slow_training import slow_training
 from tests.training.small_training import OPTIMIZERS
@@ -18,81 +13,6 @@ from tests.training.small_training import even_batches
 from tests.training.small_training import even_dataset
 from tests.training.small_training import new_model
 from tests.training.small_training import uneven_dataset
-
-# === Loss weights ===
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bool", "int32"])
-def test_weights_of_rows_and_tokens_become_weights_of_tokens(dtype):
-    y = tf.zeros((2, 3), "int32")
-    rows = np.array([1, 0], dtype)
-    tokens = np.array([[1, 0, 1], [0, 0, 1]], dtype)
-    for weights, expected in (
-        (None, np.ones((2, 3))),
-        (tf.constant(rows), [[1, 1, 1], [0, 0, 0]]),
-        (tf.constant(rows[:, None]), [[1, 1, 1], [0, 0, 0]]),
-        (tf.constant(tokens), tokens.astype("float32")),
-    ):
-        received = loss_weights(y, weights)
-        assert received.dtype == "float32"
-        np.testing.assert_array_equal(received, expected)
-
-
-@pytest.mark.parametrize("replicas", [1, 2])
-@pytest.mark.parametrize("kind", ["tokens", "rows", "none", "zeros"])
-def test_shares_are_those_of_the_global_batch(kind, replicas):
-    y = np.zeros((4, 3), "int32")
-    weights = {
-        "tokens": np.arange(12.0).reshape(4, 3),
-        "rows": np.arange(4.0),
-        "none": None,
-        "zeros": np.zeros((4, 3)),
-    }[kind]
-    full = np.ones((4, 3)) if weights is None else weights
-    full = np.broadcast_to(full.T, (3, 4)).T
-    expected = full / max(full.sum(), 1)
-    strategy = mirrored_strategy(replicas)
-
-    def part(values, index):
-        return tf.gather(np.stack(np.split(values, replicas)), index)
-
-    @tf.function
-    def step(index):
-        mine = None if weights is None else part(weights, index)
-        return normalized_loss_weights(part(y, index), mine)
-
-    indices = strategy.experimental_distribute_values_from_function(
-        lambda context: tf.constant(context.replica_id_in_sync_group)
-    )
-    shares, total = map(
-        strategy.experimental_local_results,
-        strategy.run(step, args=(indices,)),
-    )
-    # Float32, of a sum of 12 numbers.
-    np.testing.assert_allclose(np.concatenate(shares), expected, rtol=1e-6)
-    assert [float(t) for t in total] == [full.sum()] * replicas
-
-
-# === Labelled batch ===
-
-
-@pytest.mark.parametrize("weights", [(), ("weights",)])
-def test_a_batch_with_and_without_weights_is_split(weights):
-    x, y, sample_weight = unpack_batch(("x", "y", *weights))
-    assert (x, y) == ("x", "y")
-    assert sample_weight == (weights[0] if weights else None)
-
-
-def test_a_batch_without_labels_raises():
-    message = (
-        "y must be given with token ids. Received: y=None. Pass the ids "
-        "shifted by one, as packed_dataset returns them."
-    )
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        unpack_batch(("x",))
-
-
-# === Micro batches ===
 
 
 def in_twos():
@@ -249,59 +169,3 @@ def test_a_loss_of_one_s_own_raises():
         r"own\. Received: micro_batch_size=2\. Leave the loss and metrics out",
     ):
         new_model(1, "momentum", arguments=lambda: in_twos() | {"loss": "mse"})
-
-
-# === Replica sum ===
-
-
-def summed(strategy, make_tensors):
-    """What each replica gets, as numbers and nested as it came."""
-
-    @tf.function
-    def step():
-        replica = tf.distribute.get_replica_context()
-        number = tf.cast(replica.replica_id_in_sync_group, "float32")
-        return sum_over_replicas(make_tensors(number))
-
-    results = strategy.run(step)
-    return tf.nest.map_structure(
-        lambda x: [float(v) for v in strategy.experimental_local_results(x)],
-        results,
-    )
-
-
-@pytest.mark.parametrize(
-    "replicas, one, two", [(1, [1], [3]), (2, [3, 3], [7, 7])]
-)
-def test_every_replica_gets_the_sums(replicas, one, two):
-    strategy = mirrored_strategy(replicas)
-    # Of 1 and 2, and of 3 and 4.
-    assert summed(strategy, lambda n: n + 1) == one
-    assert summed(strategy, lambda n: [n + 1, n + 3]) == [one, two]
-
-
-def test_without_a_strategy_tensors_stay_what_they_are():
-    tensor = tf.constant(1.0)
-    assert sum_over_replicas(tensor) is tensor
-
-
-def test_what_lies_on_several_devices_is_summed_there():
-    strategy = mirrored_strategy(2)
-    devices = []
-
-    @tf.function
-    def step():
-        replica = tf.distribute.get_replica_context()
-        number = replica.replica_id_in_sync_group
-        tensors = []
-        for stage in (0, 1):
-            index = 2 * stage + int(tf.get_static_value(number))
-            with tf.device(f"CPU:{index}"):
-                tensors.append(10.0 * stage + tf.cast(number, "float32"))
-        sums = sum_over_replicas(tensors)
-        devices.append([x.device[-5:] for x in sums])
-        return sums
-
-    first, second = map(strategy.experimental_local_results, strategy.run(step))
-    assert [float(x) for x in (*first, *second)] == [1, 1, 21, 21]
-    assert sorted(devices) == [["CPU:0", "CPU:2"], ["CPU:1", "CPU:3"]]

@@ -6,11 +6,11 @@ import pytest
 
 from keras_gpt3.planning import estimate_sharded_memory
 from keras_gpt3.planning import estimate_training_memory
-from keras_gpt3.planning.compiled_memory import _placed
-from keras_gpt3.planning.compiled_memory import compiled_memory
 from keras_gpt3.planning.device_share import DeviceShare
 from keras_gpt3.planning.mesh import Mesh
 from keras_gpt3.planning.pass_sizes import PassSizes
+from keras_gpt3.planning.xla_memory import _placed
+from keras_gpt3.planning.xla_memory import xla_memory
 from keras_gpt3.preset_loader import load_shipped_preset
 from tests.planning.toy_config import TOY
 
@@ -25,7 +25,7 @@ TINY = dataclasses.replace(SIZES, length=1)
 
 def memory(*axes, micro_batches=1, sizes=SIZES, backend="jax", **options):
     share = DeviceShare.of(TOY, Mesh(*axes), **options)
-    return compiled_memory(share, sizes, micro_batches, backend)
+    return xla_memory(share, sizes, micro_batches, backend)
 
 
 def name_of(step):
@@ -178,6 +178,6 @@ def test_micro_batches_add_one_sum_of_gradients_in_float32(backend):
 @pytest.mark.parametrize("backend", ["jax", "tensorflow"])
 def test_the_optimizer_has_its_slots(optimizer, backend):
     share = DeviceShare.of(TOY, Mesh(1))
-    found = compiled_memory(share, SIZES, 1, backend, optimizer)
+    found = xla_memory(share, SIZES, 1, backend, optimizer)
     slots = {"adamw": 2, "sgd": 0}[optimizer]
     assert found["optimizer"] == slots * found["weights"]

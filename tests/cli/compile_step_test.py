@@ -6,11 +6,11 @@ import types
 import jax
 import pytest
 
-from keras_gpt3.models.fit import compile_step as compiling
-from keras_gpt3.models.fit.compile_step import compile_step
-from keras_gpt3.training.step.step_program import StepProgram
-from keras_gpt3.training.step.step_program import h100_devices
-from keras_gpt3.training.step.step_program import largest_constant
+from keras_gpt3.cli import plan as compiling
+from keras_gpt3.cli.plan import compile_step
+from keras_gpt3.training.step.deviceless_compilation import StepProgram
+from keras_gpt3.training.step.deviceless_compilation import h100_devices
+from keras_gpt3.training.step.deviceless_compilation import largest_constant
 
 PROGRAM = {
     "state": 5,
@@ -165,7 +165,7 @@ def test_the_process_is_told_all_and_its_last_line_is_read(process):
     assert found == StepProgram(**PROGRAM)
     assert found.total == 12
     ((arguments, options),) = started
-    assert arguments[1:3] == ["-m", "keras_gpt3.models.fit.compile_step"]
+    assert arguments[1:3] == ["-m", "keras_gpt3.cli.plan"]
     assert json.loads(arguments[3]) == {
         "config": {"num_layers": 2, "max_sequence_length": 16},
         "rows": 4,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.models.fit.kept_state import KeptState
+from keras_gpt3.models.fit.jax_state import KeptState
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
 

@@ -6,7 +6,7 @@ import pytest
 
 from keras_gpt3.training import Perplexity
 from keras_gpt3.training import TrainingProgress
-from keras_gpt3.training.step import training_progress
+from keras_gpt3.training.step import metrics
 
 # === Training progress ===
 
@@ -16,7 +16,7 @@ def clock(monkeypatch):
     """A clock that shows what `clock.now` is set to."""
     clock = types.SimpleNamespace(now=0.0)
     fake = types.SimpleNamespace(perf_counter=lambda: clock.now)
-    monkeypatch.setattr(training_progress, "time", fake)
+    monkeypatch.setattr(metrics, "time", fake)
     return clock
 
 

@@ -64,7 +64,7 @@ _COMBINED_BYTES = 30 * 2**20
 _GAPS = 0.03
 
 
-def compiled_memory(share, sizes, micro_batches, backend, optimizer="adamw"):
+def xla_memory(share, sizes, micro_batches, backend, optimizer="adamw"):
     """Compute the memory of a step on an accelerator, without stages."""
     kind = {"jax": _JaxStep, "tensorflow": _TensorFlowStep}[backend]
     return kind(share, sizes, micro_batches > 1).memory(optimizer)

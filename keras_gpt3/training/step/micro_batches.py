@@ -1,73 +1,17 @@
-"""What each token of a batch weighs in the mean. TensorFlow only."""
+"""Gradients of a batch, computed a few rows at a time. TensorFlow only.
+
+Keras accumulates inside the optimizer, over several calls of the step, which
+raises under a distribution strategy. Here the loop stands inside the step, on
+each replica, before the replicas exchange anything.
+"""
 
 import functools
 
-import keras
 import tensorflow as tf
 
 from keras_gpt3.ops.graph_assertion import assert_in_graph
 from keras_gpt3.parallel.step_division import check_micro_batch_divides
 from keras_gpt3.parallel.step_division import division_error
-
-
-def loss_weights(y, sample_weight):
-    """The weight of every token in the loss."""
-    if sample_weight is None:
-        return tf.ones(tf.shape(y), "float32")
-    sample_weight = tf.cast(sample_weight, "float32")
-    if sample_weight.shape.rank == 1:
-        sample_weight = sample_weight[:, tf.newaxis]
-    return tf.broadcast_to(sample_weight, tf.shape(y))
-
-
-def normalized_loss_weights(y, sample_weight):
-    """The share of every token in the mean over the global batch.
-
-    To be called in every replica.
-    """
-    weights = loss_weights(y, sample_weight)
-    total_weight = sum_over_replicas(tf.reduce_sum(weights))
-    return tf.math.divide_no_nan(weights, total_weight), total_weight
-
-
-def sum_over_replicas(tensors):
-    """Add up what every replica holds; to be called in each of them."""
-    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
-        return tensors
-    replica = tf.distribute.get_replica_context()
-    if isinstance(tensors, list) and len({x.device for x in tensors}) > 1:
-        return replica.merge_call(_sum_where_they_lie, args=(tensors,))
-    return replica.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
-
-
-def _sum_where_they_lie(strategy, tensors):
-    """Sums of what is on several devices of each replica.
-
-    `all_reduce` would gather all of it on the first device of the replica, and
-    the collectives of a strategy know no other devices than those.
-    """
-    to_one_device = tf.distribute.ReductionToOneDevice()
-    return to_one_device.batch_reduce(
-        tf.distribute.ReduceOp.SUM, [(x, x) for x in tensors]
-    )
-
-
-def unpack_batch(data):
-    """Split a batch; there must be labels."""
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    if y is None:
-        raise ValueError(
-            "y must be given with token ids. Received: y=None. Pass the ids "
-            "shifted by one, as packed_dataset returns them."
-        )
-    return x, y, sample_weight
-
-
-# Gradients of a batch, computed a few rows at a time. TensorFlow only.
-#
-# Keras accumulates inside the optimizer, over several calls of the step, which
-# raises under a distribution strategy. Here the loop stands inside the step, on
-# each replica, before the replicas exchange anything.
 
 
 def in_micro_batches(function, variables, micro_batch_size, num_sums=2):
