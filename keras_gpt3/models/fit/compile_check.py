@@ -69,6 +69,21 @@ def _of_logits(identifier, module):
     return identifier
 
 
+def log_costs(step):
+    """Warn of a step that takes memory or time which it need not."""
+    if not step.is_fused:
+        log_once(
+            "A loss or metrics of your own need the logits of all tokens at "
+            "once: batch x length x vocabulary_size floats. Leave them out of "
+            "compile() to save that memory."
+        )
+    if step.pipeline_stages > 1 and step.micro_batch_size is None:
+        log_once(
+            "A pipeline without micro-batches has one stage at work at a time. "
+            "Give micro_batch_size to compile() so that all are."
+        )
+
+
 @functools.cache
 def log_once(message):
     """Warn in the log, the first time only."""
