@@ -6,16 +6,14 @@ import pytest
 from keras import ops
 
 from keras_gpt3.layers.embeddings import PaddedEmbedding
-from keras_gpt3.ops import token_cross_entropy
 from keras_gpt3.training import AdamW
-from tests.parallel.meshes import assert_same_weights
 from tests.parallel.meshes import distributed
 from tests.parallel.meshes import new_model
-from tests.parallel.meshes import weight_values
 from tests.small_gpt3 import ROWS
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
+from tests.training.numpy_gradients import check_step
 
 # === Jax gradients ===
 
@@ -41,7 +39,7 @@ def equal_shares(y):
 
 
 def compute(model, data=None, shares=normalized_loss_weights):
-    """Loss and gradients of a batch, by path, and the seeds after it."""
+    """Loss and gradients of a batch, and the seeds after it."""
     import jax
 
     from keras_gpt3.training.jax.gradients import batch_gradients
@@ -55,45 +53,7 @@ def compute(model, data=None, shares=normalized_loss_weights):
         batch,
         ops.convert_to_tensor(SCALE),
     )
-    return np.asarray(sums), by_path(model, gradients), others
-
-
-def by_path(model, gradients):
-    """Gradients as `weight_values` gives weights."""
-    for variable, gradient in zip(
-        model.trainable_variables, gradients, strict=True
-    ):
-        variable.assign(gradient)
-    return weight_values(model)
-
-
-@functools.cache
-def expected():
-    """The same by JAX' own gradient of the mean over all logits."""
-    import jax
-
-    from keras_gpt3.training.jax.gradients import state_scope
-
-    model = new_model()
-    x, y = small_batch()
-    shares = normalized_loss_weights(y)
-    others = values(model.non_trainable_variables)
-
-    def loss(trainable):
-        with state_scope(model, trainable, others):
-            logits = model(x)
-        right = ops.cast(ops.argmax(logits, axis=-1) == y, "float32")
-        return (
-            ops.sum(token_cross_entropy(y, logits) * shares),
-            ops.sum(right * shares),
-        )
-
-    trainable = values(model.trainable_variables)
-    (value, right), gradients = jax.jit(jax.value_and_grad(loss, has_aux=True))(
-        trainable
-    )
-    gradients = [gradient * SCALE for gradient in gradients]
-    return np.array([value, right]), by_path(model, gradients)
+    return np.asarray(sums), [np.asarray(g) for g in gradients], others
 
 
 @pytest.mark.parametrize(
@@ -108,14 +68,33 @@ def expected():
         ((4, 1), None, {"shard_optimizer": True}),
     ],
 )
-def test_equals_the_gradient_of_the_mean_over_all_logits(
+def test_sums_and_gradients_are_those_of_plain_numpy(
     shape, micro_batch_size, options
 ):
     with distributed(shape, **options):
-        sums, gradients, _ = compute(new_model(micro_batch_size))
-    np.testing.assert_allclose(sums, expected()[0], rtol=1e-5)
-    # float32 rounding of sums in another order.
-    assert_same_weights(gradients, expected()[1], 1e-5)
+        check(new_model(micro_batch_size), 1e-5)
+
+
+@pytest.mark.parametrize("pattern", ["dense", "banded"])
+@pytest.mark.parametrize("micro_batch_size", [None, 2])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"),
+    # Float32 sums, and bfloat16, which rounds products to 1/256.
+    [("float32", 1e-5), ("mixed_bfloat16", 0.03)],
+)
+def test_so_are_those_of_each_pattern_and_policy(
+    dtype, tolerance, micro_batch_size, pattern
+):
+    overrides = {"num_layers": 1, "attention_pattern": (pattern,)}
+    check(new_model(micro_batch_size, dtype=dtype, **overrides), tolerance)
+
+
+def check(model, tolerance):
+    x, y = small_batch()
+    sums, gradients, _ = compute(model)
+    gradients = [gradient / SCALE for gradient in gradients]
+    batch = x, y, normalized_loss_weights(y)
+    check_step(model, batch, sums, gradients, tolerance)
 
 
 @pytest.mark.parametrize(

@@ -6,28 +6,16 @@ from keras_gpt3.ops import op_compilation
 from keras_gpt3.training.step.replica_gradients import NUM_SUMS
 from keras_gpt3.training.step.replica_gradients import replica_gradients
 from tests.small_gpt3 import small_batch
+from tests.training.numpy_gradients import check_step
 from tests.training.small_training import new_model
 
 SCALE = 8.0
 
 
-def slow_gradients(model, x, y, shares):
-    """Loss, right guesses and gradients through the logits of all tokens."""
-    with op_compilation(False), tf.GradientTape() as tape:
-        logits = model(x, training=True)
-        chosen = tf.one_hot(y, logits.shape[-1])
-        losses = -tf.reduce_sum(tf.nn.log_softmax(logits) * chosen, -1)
-        loss = tf.reduce_sum(losses * shares)
-    gradients = tape.gradient(loss, model.trainable_variables)
-    right = logits.numpy().argmax(-1) == y
-    sums = [loss.numpy(), (right * shares.numpy()).sum()]
-    return sums, [tf.convert_to_tensor(g).numpy() for g in gradients]
-
-
 def batch_with_shares():
     x, y = small_batch()
     shares = np.random.default_rng(2).uniform(size=y.shape)
-    return x, y, tf.constant(shares / shares.sum(), "float32")
+    return x, y, (shares / shares.sum()).astype("float32")
 
 
 def compute(model, batch, **arguments):
@@ -38,27 +26,28 @@ def compute(model, batch, **arguments):
     return sums.numpy(), gradients, logits
 
 
+@pytest.mark.parametrize("pattern", ["dense", "banded"])
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "dtype", "tolerance"),
     [
-        {},
-        {"micro_batch_size": 1},
-        {"micro_batch_size": 2, "jit_compile": True},
-        {"weighted_metrics": ["accuracy"]},
+        # Float32 sums, and bfloat16, which rounds products to 1/256.
+        ({}, "float32", 1e-5),
+        ({}, "mixed_bfloat16", 0.03),
+        ({"micro_batch_size": 1}, "float32", 1e-5),
+        ({"micro_batch_size": 1}, "mixed_bfloat16", 0.03),
+        ({"micro_batch_size": 2, "jit_compile": True}, "float32", 1e-5),
+        ({"weighted_metrics": ["accuracy"]}, "float32", 1e-5),
     ],
-    ids=["chunked", "micro-batches", "compiled", "whole"],
 )
-@pytest.mark.quick_cases(2)
-def test_sums_and_gradients_are_those_of_the_slow_pass(arguments):
+@pytest.mark.quick_cases(4)
+def test_sums_and_gradients_are_those_of_plain_numpy(
+    arguments, dtype, tolerance, pattern
+):
     batch = batch_with_shares()
-    model = new_model(1, "momentum", ("dense",), lambda: arguments)
-    expected, expected_gradients = slow_gradients(model, *batch)
+    model = new_model(1, "momentum", (pattern,), lambda: arguments, dtype=dtype)
     sums, gradients, logits = compute(model, batch)
-    np.testing.assert_allclose(sums, expected, rtol=1e-5)
-    for gradient, other in zip(gradients, expected_gradients, strict=True):
-        # Each differs by at most 1e-5 of the largest: float32 sums.
-        error = np.abs(gradient / SCALE - other).max()
-        assert error <= 1e-5 * max(np.abs(g).max() for g in expected_gradients)
+    gradients = [gradient / SCALE for gradient in gradients]
+    check_step(model, batch, sums, gradients, tolerance)
     assert (logits is not None) == ("weighted_metrics" in arguments)
 
 
