@@ -1,9 +1,13 @@
-"""Checks of arguments, and values cut to what an error can show."""
+"""Checks of arguments, values cut to what an error shows, and warnings."""
 
 import difflib
+import functools
+import logging
 import math
 import numbers
 import reprlib
+
+_logger = logging.getLogger("keras_gpt3")
 
 
 def check_integer(name, value, minimum):
@@ -75,3 +79,9 @@ class _Repr(reprlib.Repr):
 
 
 _REPR = _Repr()
+
+
+@functools.cache
+def log_once(message):
+    """Warn in the log, the first time only."""
+    _logger.warning(message)

@@ -5,7 +5,7 @@ import numbers
 import numpy as np
 from keras import ops
 
-from keras_gpt3.ops.op_compilation import sees_whole
+from keras_gpt3.ops.op_compilation import in_xla_program
 
 NEVER = -1e30
 
@@ -181,7 +181,7 @@ def _keep(logits, kept):
 
 def _sorts_slowly():
     """Whether XLA would sort: on a CPU many times slower than the rest."""
-    return sees_whole()
+    return in_xla_program()
 
 
 _LOWEST = -(2**31)

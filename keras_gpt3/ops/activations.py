@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_gpt3.argument_checks import echoed
 from keras_gpt3.ops.op_compilation import compiled_op
-from keras_gpt3.ops.run_after import run_after
+from keras_gpt3.ops.with_dependencies import with_dependencies
 
 _SLOPE = math.sqrt(2 / math.pi)
 _CUBIC = 0.044715
@@ -47,7 +47,7 @@ def _gelu(x):
         def gradient(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
             # Else JAX keeps what it computes of `x` until then.
-            return _gradient(run_after(x, upstream), upstream)
+            return _gradient(with_dependencies(x, upstream), upstream)
 
         return _value(x), gradient
 

@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_gpt3.ops.op_compilation import compiled_op
-from keras_gpt3.ops.run_after import run_after
+from keras_gpt3.ops.with_dependencies import with_dependencies
 
 
 def layer_normalization(x, scale, offset, epsilon=1e-5):
@@ -41,7 +41,7 @@ def layer_normalization(x, scale, offset, epsilon=1e-5):
         def gradient(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
             # Else JAX keeps what it computes of `x` until then.
-            start = run_after(x, upstream)
+            start = with_dependencies(x, upstream)
             return _gradient(start, mean, inverse, scale, upstream)
 
         return y, gradient

@@ -8,7 +8,7 @@ dissolves into the outer one. JAX compiles whatever it traces as a whole.
 
 The whole is seen at once: XLA does not know TensorFlow's control dependencies,
 folds constants of any size, and merges what is computed twice. Whoever relies
-on an order, or repeats a computation on purpose, asks `sees_whole`.
+on an order, or repeats a computation on purpose, asks `in_xla_program`.
 """
 
 import contextlib
@@ -107,7 +107,7 @@ def has_gpu():
     return target_platform() != "cpu"
 
 
-def sees_whole():
+def in_xla_program():
     """Whether XLA will see all that is traced now as one program."""
     return keras.config.backend() == "jax" or _is_in_xla_context()
 
@@ -235,3 +235,38 @@ def jitted(function, variables=(), changed=()):
         return result
 
     return call
+
+
+# Kept at a time, so that ever new lengths do not pile them up.
+_MOST_TRACES = 64
+
+
+class CompiledFunctions:
+    """The compiled functions of a model, each for one shape.
+
+    They last as long as the variables do. A model that was quantized or given
+    adapters has other ones: an old graph would keep the weights that it
+    was traced with.
+    """
+
+    def __init__(self):
+        self._variables = None
+        self.traces = {}
+
+    def compiled(self, key, function, variables, changed=(), compiler=as_graph):
+        """A function's compiled form for what the key names."""
+        # One for each shape: a single one would warn about retracing as soon
+        # as it meets its fifth.
+        self._forget_other_variables(variables)
+        key = (*key, compiles_ops())
+        if key not in self.traces:
+            if len(self.traces) == _MOST_TRACES:
+                self.traces.pop(next(iter(self.traces)))  # The oldest.
+            self.traces[key] = compiler(function, variables, changed)
+        return self.traces[key]
+
+    def _forget_other_variables(self, variables):
+        # By identity: values that were assigned are read by old graphs too.
+        ids = [id(v) for v in variables]
+        if self._variables is None or ids != [id(v) for v in self._variables]:
+            self._variables, self.traces = list(variables), {}

@@ -11,7 +11,7 @@ import math
 import keras
 from keras import ops
 
-from keras_gpt3.ops.run_after import run_after
+from keras_gpt3.ops.with_dependencies import with_dependencies
 
 # Numbers in the logits of a chunk. Up to three such arrays exist at a time, of
 # which XLA makes some in float32 whatever the dtype. Smaller chunks cost time:
@@ -114,7 +114,7 @@ def sum_over_chunks(function, chunks):
     import tensorflow as tf
 
     # Else the loop would begin beside the first chunk.
-    chunks = tuple(run_after(x, list(sums or first)) for x in chunks)
+    chunks = tuple(with_dependencies(x, list(sums or first)) for x in chunks)
     number = tf.shape(chunks[0])[0]
 
     def with_room(x):

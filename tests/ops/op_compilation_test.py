@@ -16,9 +16,9 @@ from keras_gpt3.ops.op_compilation import compiled_op
 from keras_gpt3.ops.op_compilation import compiles_ops
 from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.ops.op_compilation import in_decode_loop
+from keras_gpt3.ops.op_compilation import in_xla_program
 from keras_gpt3.ops.op_compilation import is_target_given
 from keras_gpt3.ops.op_compilation import jit_compile
-from keras_gpt3.ops.op_compilation import sees_whole
 from keras_gpt3.ops.op_compilation import target_platform
 from keras_gpt3.parallel import mirrored_strategy
 from tests.ops.attention.attention_check import compiled_functions
@@ -105,7 +105,7 @@ def test_a_whole_function_is_traced_once_and_reads_variables_anew(compiler):
     factor, traces = keras.Variable([2.0]), []
 
     def product(x):
-        traces.append((sees_whole(), in_decode_loop()))
+        traces.append((in_xla_program(), in_decode_loop()))
         return x * factor.value
 
     compiled = compiler(product, [factor])
@@ -140,7 +140,7 @@ def test_a_whole_function_is_called_as_it_is_without_compilation():
 
 
 def test_nothing_is_seen_at_once_outside():
-    assert sees_whole() == (keras.config.backend() == "jax")
+    assert in_xla_program() == (keras.config.backend() == "jax")
     assert not in_decode_loop()
 
 
@@ -175,12 +175,12 @@ def test_the_whole_is_seen_within_what_xla_compiles(wrap, expected):
     seen = []
 
     def function():
-        seen.append(sees_whole())
+        seen.append(in_xla_program())
         return tf.constant(1)
 
     wrap(function)()
     assert set(seen) == {expected}
-    assert not sees_whole()
+    assert not in_xla_program()
 
 
 @compiled_ops
@@ -191,7 +191,7 @@ def test_a_gradient_sees_the_whole_as_its_function_does(tape_is_inside):
     @tf.custom_gradient
     def function(x):
         def gradient(upstream):
-            seen.append(sees_whole())
+            seen.append(in_xla_program())
             return upstream
 
         return x, gradient
@@ -216,7 +216,7 @@ def test_the_threads_of_replicas_see_what_is_compiled_in_them(wrap):
     strategy, seen = mirrored_strategy(2), []
 
     def replica(x):
-        seen.append((threading.current_thread(), sees_whole()))
+        seen.append((threading.current_thread(), in_xla_program()))
         return x + 1.0
 
     function = tf.function(lambda x: strategy.run(wrap(replica), (x,)).values)

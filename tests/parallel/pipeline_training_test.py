@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gpt3.models.fit.compile_check import log_once
+from keras_gpt3.argument_checks import log_once
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.parallel.pipeline_stages import variable_devices
 from keras_gpt3.training.step.compiled_step import CompiledStep

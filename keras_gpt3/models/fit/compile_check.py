@@ -2,14 +2,12 @@
 
 import functools
 import inspect
-import logging
 
 import keras
 import keras_hub
 
 from keras_gpt3.argument_checks import echoed
-
-_logger = logging.getLogger("keras_gpt3")
+from keras_gpt3.argument_checks import log_once
 
 
 def checked_optimizer(optimizer):
@@ -82,12 +80,6 @@ def log_costs(step):
             "A pipeline without micro-batches has one stage at work at a time. "
             "Give micro_batch_size to compile() so that all are."
         )
-
-
-@functools.cache
-def log_once(message):
-    """Warn in the log, the first time only."""
-    _logger.warning(message)
 
 
 def checked_sampler(sampler):

@@ -13,7 +13,7 @@ from keras_gpt3.ops.attention.blocked_attention import blocked_attention
 from keras_gpt3.ops.attention.fused_attention import fused_attention
 from keras_gpt3.ops.attention.fused_attention import is_fused
 from keras_gpt3.ops.op_compilation import compiled_op
-from keras_gpt3.ops.op_compilation import sees_whole
+from keras_gpt3.ops.op_compilation import in_xla_program
 
 
 def causal_attention(query, key, value, scale=None, padding_mask=None):
@@ -118,7 +118,7 @@ def attend(query, key, value, window=None, scale=None, padding_mask=None):
     length = query.shape[1]
     if None not in (window, length) and window >= length:
         window = None
-    if sees_whole():
+    if in_xla_program():
         run = fused_attention if is_fused(query) else looped_attention
         return run(*arguments, window=window, scale=scale)
     if length is not None:

@@ -24,7 +24,7 @@ from keras_gpt3.ops.attention.attention_shapes import block_size
 from keras_gpt3.ops.attention.attention_shapes import by_head
 from keras_gpt3.ops.attention.attention_shapes import visible_keys
 from keras_gpt3.ops.op_compilation import target_platform
-from keras_gpt3.ops.run_after import run_after
+from keras_gpt3.ops.with_dependencies import with_dependencies
 
 
 def looped_attention(query, key, value, padding_mask=None, *, window, scale):
@@ -41,7 +41,8 @@ def looped_attention(query, key, value, padding_mask=None, *, window, scale):
 def _jitted(platform):
     """The loop under JAX, which else compiles it anew in each eager call.
 
-    One for each platform, whose `run_after` differ: JAX keeps what it traced.
+    One for each platform, whose `with_dependencies` differ: JAX keeps what it
+    traced.
     """
     import jax
 
@@ -61,7 +62,7 @@ def _attend(query, key, value, padding_mask, window, scale):
             upstream = args[0] if upstream is None else upstream
             # Else XLA finds that padded copies are made twice, and keeps those
             # of the forward pass.
-            inputs = run_after((query, key, value), upstream)
+            inputs = with_dependencies((query, key, value), upstream)
             gradients = loop_backward(
                 *inputs, mask, window, scale, output, log_sums, upstream
             )

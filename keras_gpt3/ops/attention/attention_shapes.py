@@ -36,6 +36,24 @@ def check_attention_shapes(query, key, value, padding_mask=None):
             )
 
 
+def check_cache_shapes(query, key, value, key_positions):
+    """Raise if the arguments of `cached_attention` do not fit together."""
+    tensors = (query, key, value, key_positions)
+    query, key, value, positions = shapes = [tuple(x.shape) for x in tensors]
+    if not (
+        len(query) == len(key) == 4
+        and _agree(key, value)
+        and _agree(key[2:3], positions)
+        and _agree((query[0], *query[2:]), (*key[:2], key[3]))
+    ):
+        raise ValueError(
+            "query must have shape (batch, queries, heads, head_dim), key and "
+            "value (batch, heads, slots, head_dim), and key_positions (slots,)."
+            f" Received: shapes={shapes}. Bring the heads of the cache before "
+            "its positions."
+        )
+
+
 def attention_arguments(query, key, value, scale, padding_mask):
     """Bring the arguments of an attention function to tensors, checked.
 

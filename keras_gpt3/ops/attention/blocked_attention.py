@@ -19,7 +19,7 @@ from keras_gpt3.ops.attention.attention_shapes import by_head
 from keras_gpt3.ops.attention.attention_shapes import visible_keys
 from keras_gpt3.ops.op_compilation import compiled_op
 from keras_gpt3.ops.row_product import row_sums
-from keras_gpt3.ops.run_after import run_after
+from keras_gpt3.ops.with_dependencies import with_dependencies
 
 
 def blocked_attention(query, key, value, padding_mask=None, *, window, scale):
@@ -43,7 +43,7 @@ def blocked_attention(query, key, value, padding_mask=None, *, window, scale):
             rows = by_head(_row_products(output, upstream))  # (B, H, T, 1)
             upstream = by_head(upstream)
             # Else TensorFlow computes the weights again before it is time.
-            inputs = run_after(heads, upstream)
+            inputs = with_dependencies(heads, upstream)
             gradients = _backward(
                 *inputs, log_sums, upstream, rows, mask, window
             )
@@ -142,7 +142,7 @@ class _Overlap:
 
 def _positions(x, begin, end, others):
     """Some positions of a tensor (B, H, T, D), but not before others."""
-    return run_after(x, others)[:, :, begin:end]
+    return with_dependencies(x, others)[:, :, begin:end]
 
 
 def _visible(scores, padding_mask, offset, window):

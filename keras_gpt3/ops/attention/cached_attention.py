@@ -5,9 +5,11 @@ import math
 from keras import ops
 
 from keras_gpt3.ops.attention.attention_shapes import by_head
+from keras_gpt3.ops.attention.attention_shapes import check_cache_shapes
+from keras_gpt3.ops.attention.attention_shapes import check_window
 from keras_gpt3.ops.attention.attention_shapes import masked_softmax
 from keras_gpt3.ops.attention.attention_shapes import visible_keys
-from keras_gpt3.ops.op_compilation import sees_whole
+from keras_gpt3.ops.op_compilation import in_xla_program
 
 
 def cached_attention(
@@ -33,6 +35,9 @@ def cached_attention(
     Returns:
         A tensor of the shape and dtype of `query`.
 
+    Raises:
+        ValueError: If the shapes do not fit together, or `window` is below 1.
+
     Example:
 
     ```python
@@ -47,9 +52,12 @@ def cached_attention(
     ```
     """
     query, key, value = map(ops.convert_to_tensor, (query, key, value))
+    key_positions = ops.cast(key_positions, "int32")
+    check_cache_shapes(query, key, value, key_positions)
+    if window is not None:
+        check_window(window)
     if scale is None:
         scale = 1.0 / math.sqrt(query.shape[-1])
-    key_positions = ops.cast(key_positions, "int32")
     offsets = ops.arange(ops.shape(query)[1], dtype="int32")
     positions = ops.cast(start_index, "int32") + offsets
     visible = visible_keys(
@@ -179,7 +187,7 @@ def write_ring(ring, update, start):
 
 def _write_slot(ring, update, slot):
     """Put an update (B, H, 1, D) into one slot."""
-    if sees_whole():
+    if in_xla_program():
         slot = ops.cast(slot, "int32")
         return ops.slice_update(ring, (0, 0, slot, 0), update)
     # Stock TensorFlow has no kernel for the operation that `slice_update`

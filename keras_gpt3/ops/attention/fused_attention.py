@@ -8,19 +8,17 @@ chooses between the kernels, when every key is visible, and the loop of
 """
 
 import functools
-import logging
 
 import keras
 from keras import ops
 
 from keras_gpt3.argument_checks import echoed
+from keras_gpt3.argument_checks import log_once
 from keras_gpt3.ops.attention import attention_loop
 from keras_gpt3.ops.attention import cudnn_attention
 from keras_gpt3.ops.op_compilation import is_target_given
 from keras_gpt3.ops.op_compilation import target_platform
-from keras_gpt3.ops.run_after import run_after
-
-_logger = logging.getLogger("keras_gpt3")
+from keras_gpt3.ops.with_dependencies import with_dependencies
 
 _HALF_PRECISION = ("bfloat16", "float16")
 _MOST_HEAD_DIM = 128
@@ -81,7 +79,7 @@ def is_fused(query):
             "Call keras_gpt3.ops.set_fused_attention('auto') to use the loop."
         )
     if target_platform() == "gpu":
-        _log_once(
+        log_once(
             f"Attention runs as a loop: fused kernels need {required}. "
             f"Received: {received}."
         )
@@ -136,11 +134,6 @@ def _compute_capability():
     return float(device.compute_capability)
 
 
-@functools.cache
-def _log_once(message):
-    _logger.warning(message)
-
-
 def fused_attention(query, key, value, padding_mask=None, *, window, scale):
     """Attention as `looped_attention`, where `is_fused` holds."""
     if keras.config.backend() == "tensorflow":
@@ -190,7 +183,7 @@ def _call_or_loop(query, key, value, mask, window, scale):
 
         def gradient(upstream):
             saved = (output, log_sums, upstream)
-            again = run_after(inputs, upstream)
+            again = with_dependencies(inputs, upstream)
             return choose(
                 lambda: cudnn_attention.cudnn_backward(
                     *inputs, window, scale, *saved

@@ -4,10 +4,10 @@ import keras
 import keras_hub
 import pytest
 
+from keras_gpt3.argument_checks import log_once
 from keras_gpt3.models.fit.compile_check import check_loss_weights
 from keras_gpt3.models.fit.compile_check import checked_optimizer
 from keras_gpt3.models.fit.compile_check import checked_sampler
-from keras_gpt3.models.fit.compile_check import log_once
 from keras_gpt3.models.fit.compile_check import of_logits
 from keras_gpt3.training import AdamW
 from tests.small_gpt3 import small_batch

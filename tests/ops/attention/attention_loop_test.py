@@ -63,7 +63,13 @@ def test_equals_slow_attention_at_every_window(window, masked):
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 @pytest.mark.parametrize(
     ("length", "window", "masked"),
-    [(1, None, False), (45, None, True), (64, None, False), (45, 17, True)],
+    [
+        (1, None, False),
+        (45, None, True),
+        (64, None, False),
+        (45, 1, True),
+        (45, 17, True),
+    ],
 )
 @pytest.mark.quick_cases(2)
 def test_equals_slow_attention_in_half_precision(length, window, masked, dtype):

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_gpt3.ops import cached_attention
 from keras_gpt3.ops.attention.attention_shapes import by_head
+from keras_gpt3.ops.attention.attention_shapes import check_cache_shapes
 from keras_gpt3.ops.attention.cached_attention import ring_attention
 from keras_gpt3.ops.attention.cached_attention import ring_size
 from keras_gpt3.ops.op_compilation import jit_compile
@@ -65,6 +66,42 @@ def test_sees_positions_and_neither_later_ones_nor_empty_slots():
     ]
     again = cached_attention(query[:, 3:5], *garbage, 3, positions)
     np.testing.assert_allclose(rows, again, atol=5e-7)
+
+
+@pytest.mark.parametrize(
+    ("query", "key", "value", "positions"),
+    [
+        ((2, 1, 3, 4), (2, 5, 3, 4), (2, 5, 3, 4), 5),  # Not by head.
+        ((2, 1, 3, 4), (2, 3, 5, 4), (2, 3, 6, 4), 5),
+        ((2, 1, 3, 4), (2, 3, 5, 4), (2, 3, 5, 4), 6),
+        ((1, 1, 3, 4), (2, 3, 5, 4), (2, 3, 5, 4), 5),
+        ((2, 1, 12), (2, 3, 5, 4), (2, 3, 5, 4), 5),
+    ],
+)
+def test_shapes_that_do_not_fit_raise(query, key, value, positions):
+    message = (
+        "query must have shape (batch, queries, heads, head_dim), key and "
+        "value (batch, heads, slots, head_dim), and key_positions (slots,). "
+        f"Received: shapes={[query, key, value, (positions,)]}. Bring the "
+        "heads of the cache before its positions."
+    )
+    tensors = map(np.ones, (query, key, value))
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        cached_attention(*tensors, 4, np.arange(positions))
+
+
+def test_shapes_that_are_not_known_fit():
+    query = keras.KerasTensor((None, 1, 3, 4))
+    cache = keras.KerasTensor((2, 3, None, 4))
+    positions = keras.KerasTensor((5,), "int32")
+    check_cache_shapes(query, cache, cache, positions)
+
+
+@pytest.mark.parametrize("window", [0, 2.5, True])
+def test_a_window_below_one_key_raises(window):
+    query, cache = np.ones((2, 1, 3, 4)), np.ones((2, 3, 5, 4))
+    with pytest.raises(ValueError, match="^window must be an integer of at le"):
+        cached_attention(query, cache, cache, 4, np.arange(5), window)
 
 
 def test_takes_the_start_as_a_tensor_and_scales_by_the_root_of_the_width():

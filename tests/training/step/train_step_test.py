@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3 import GPT3
-from keras_gpt3.models.fit.compile_check import log_once
+from keras_gpt3.argument_checks import log_once
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.ops import token_chunks
 from keras_gpt3.training import AdamW

@@ -6,10 +6,10 @@ import keras
 from keras import ops
 
 from keras_gpt3.ops.op_compilation import has_gpu
-from keras_gpt3.ops.op_compilation import sees_whole
+from keras_gpt3.ops.op_compilation import in_xla_program
 
 
-def run_after(x, others):
+def with_dependencies(x, others):
     """Return tensors that exist only once others are computed.
 
     TensorFlow runs an operation as soon as its inputs are there. What a
@@ -18,7 +18,7 @@ def run_after(x, others):
     that it is computed twice, and keep it from the first time on.
     """
     if not isinstance(x, (tuple, list)):
-        return run_after((x,), others)[0]
+        return with_dependencies((x,), others)[0]
     xs, others = tuple(x), keras.tree.flatten(others)
     if not others:
         return xs
@@ -32,7 +32,7 @@ def run_after(x, others):
         return tuple(_with_numbers_of(others, x) for x in xs)
     import tensorflow as tf
 
-    if sees_whole():
+    if in_xla_program():
         if has_gpu():
             return tuple(_barrier((*xs, *others))[: len(xs)])
         return tuple(_with_numbers_of(others, x) for x in xs)

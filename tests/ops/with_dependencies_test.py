@@ -8,7 +8,7 @@ from keras import ops
 from keras_gpt3.ops import causal_attention
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.ops.op_compilation import compile_target
-from keras_gpt3.ops.run_after import run_after
+from keras_gpt3.ops.with_dependencies import with_dependencies
 from tests.gradients import value_and_gradients
 from tests.ops.attention.attention_check import training_step
 from tests.ops.compiled_programs import num_barriers
@@ -24,18 +24,20 @@ in_graphs = pytest.mark.backend(
 def test_gives_its_argument_and_the_gradient_of_it():
     x = np.array([1.0, 2.0], "float32")
     others = [ops.zeros(3), ops.ones(2), ops.full((2, 2), np.nan)]
-    y, (gradient,) = value_and_gradients(lambda x: run_after(x, others), x)
+    y, (gradient,) = value_and_gradients(
+        lambda x: with_dependencies(x, others), x
+    )
     np.testing.assert_array_equal(y, x)
     np.testing.assert_array_equal(gradient, [1.0, 1.0])
 
 
 def test_gives_a_tuple_for_a_tuple():
     xs = (ops.ones(2), ops.zeros((2, 2)))
-    found = run_after(xs, [ops.zeros(3)])
+    found = with_dependencies(xs, [ops.zeros(3)])
     assert isinstance(found, tuple)
     assert [tuple(x.shape) for x in found] == [(2,), (2, 2)]
-    assert run_after(xs, [])[0] is xs[0]
-    assert run_after(xs[0], []) is xs[0]
+    assert with_dependencies(xs, [])[0] is xs[0]
+    assert with_dependencies(xs[0], []) is xs[0]
 
 
 @pytest.mark.parametrize("shape", [(2,), (3,), (2, 2), ()])
@@ -45,7 +47,7 @@ def test_gives_a_tuple_for_a_tuple():
 def test_traced_gives_its_argument(target, whole, shape, dtype):
     x = ops.cast([1, 2], dtype)
     with compile_target(target):
-        function = traced(lambda x, other: run_after(x, other), whole)
+        function = traced(lambda x, other: with_dependencies(x, other), whole)
         y = function(x, ops.full(shape, -np.inf))
     assert y.dtype == dtype
     np.testing.assert_array_equal(*map(ops.convert_to_numpy, (y, x)))
@@ -55,7 +57,7 @@ def test_traced_gives_its_argument(target, whole, shape, dtype):
 def test_in_a_graph_what_follows_waits():
     @tf.function
     def function(x, other):
-        return run_after(x, other * 2.0)
+        return with_dependencies(x, other * 2.0)
 
     spec = tf.TensorSpec((2,))
     nodes = function.get_concrete_function(spec, spec).graph.get_operations()
@@ -109,7 +111,7 @@ def test_xla_for_a_cpu_does_not_merge_what_is_computed_again():
         optimized(functools.partial(twice, first), x, other).count(
             " exponential("
         )
-        for first in (run_after, lambda x, _: x)
+        for first in (with_dependencies, lambda x, _: x)
     ]
     assert counts == [2, 1]
 
@@ -128,7 +130,7 @@ def test_for_a_gpu_the_order_is_a_barrier_that_gradients_pass():
 
     def step(x):
         value, (gradient,) = value_and_gradients(
-            lambda x: run_after((x, 2.0 * x), others)[1], x
+            lambda x: with_dependencies((x, 2.0 * x), others)[1], x
         )
         return value, gradient
 
