@@ -98,8 +98,8 @@ def _convert(source, destination, check, dtype, adapter, overwrite, verbose):
 
 
 def _save_preset(model, destination, repository):
-    from keras_gpt3.models.presets.preset_saving import preset_folder
-    from keras_gpt3.models.presets.preset_saving import write_model_card
+    from keras_gpt3.models.presets.model_card import preset_folder
+    from keras_gpt3.models.presets.model_card import write_model_card
 
     with preset_folder(destination) as folder:
         model.save_to_preset(folder)

@@ -4,8 +4,8 @@ Read `gpt3` and down its ladder of classes: `GPT3` has presets and export, in
 `score` `ScoringCausalLM` likelihoods, in `generate` `GeneratingCausalLM`
 answers, streams, beams and prefixes, in `fit` `TrainableCausalLM` compiling,
 training and evaluation; below is keras-hub's `CausalLM`. The backbone's: in
-`backbone` `GPT3Backbone` has layers and config, `CachedBackbone` the forward
-pass with a cache, in `lora` `AdaptedBackbone` adapters.
+`backbone` `GPT3Backbone` has layers and config, `CachedBackbone` the passes
+with a cache, in `lora` `AdaptedBackbone` adapters.
 """
 
 from keras_gpt3.models.backbone.gpt3_backbone import GPT3Backbone
@@ -13,7 +13,7 @@ from keras_gpt3.models.gpt3 import GPT3
 from keras_gpt3.models.gpt3 import register_shipped_presets
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
 from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
-from keras_gpt3.models.presets.preset_saving import upload_preset
+from keras_gpt3.models.presets.upload_preset import upload_preset
 from keras_gpt3.models.score.continuation_scoring import ContinuationScore
 
 # As keras-hub calls such classes.

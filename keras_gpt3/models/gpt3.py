@@ -11,11 +11,12 @@ from keras_gpt3.models.backbone.gpt3_backbone import GPT3Backbone
 from keras_gpt3.models.backbone.gpt3_backbone import calibrated_mode
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
 from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
+from keras_gpt3.models.presets.model_card import preset_folder
+from keras_gpt3.models.presets.model_card import write_model_card
 from keras_gpt3.models.presets.preset_resolution import check_known_arguments
 from keras_gpt3.models.presets.preset_resolution import has_preprocessor
 from keras_gpt3.models.presets.preset_resolution import resolve_preset
 from keras_gpt3.models.presets.preset_resolution import stored_token_ids
-from keras_gpt3.models.presets.preset_saving import write_model_card
 from keras_gpt3.models.score.scoring_causal_lm import ScoringCausalLM
 from keras_gpt3.ops.sequence_checks import check_sequence_length
 from keras_gpt3.planning.parameter_count import count_parameters
@@ -204,22 +205,7 @@ class GPT3(ScoringCausalLM):
         return self.backbone.get_quantization_layer_structure(mode)
 
     def quantize(self, mode=None, config=None, filters=None, **kwargs):
-        """Store the weights in few bits, the backbone's and the head's.
-
-        Args:
-            mode: string. `"int8"`, `"int4"`, `"float8"`, `"gptq"` or `"awq"`.
-                Defaults to `None`, that of `config`.
-            config: `keras.quantizers.QuantizationConfig`. With texts to
-                calibrate with, and a tokenizer, in modes gptq and awq.
-                Defaults to `None`.
-            filters: string, list of strings or callable. Regular expressions
-                or a function that choose layers. Defaults to `None`, all.
-            **kwargs: Keyword arguments of `keras.Model.quantize`.
-
-        Raises:
-            ValueError: If what calibration needs is missing; the model is then
-                as it was.
-        """
+        # As `GPT3Backbone.quantize`, which documents it.
         mode = calibrated_mode(self.backbone, mode, config)
         super().quantize(mode, config, filters, **kwargs)
 
@@ -241,8 +227,6 @@ class GPT3(ScoringCausalLM):
                 layout, which it would spoil.
             OSError: If a file cannot be written.
         """
-        from keras_gpt3.models.presets.preset_saving import preset_folder
-
         with preset_folder(preset_dir) as folder:
             super().save_to_preset(str(folder), max_shard_size=max_shard_size)
             write_model_card(self, folder)

@@ -7,8 +7,8 @@ import pytest
 from huggingface_hub import errors
 from huggingface_hub.errors import HFValidationError
 
-from keras_gpt3.models.presets.preset_saving import upload_preset
-from keras_gpt3.models.presets.preset_saving import write_model_card
+from keras_gpt3.models.presets.model_card import write_model_card
+from keras_gpt3.models.presets.upload_preset import upload_preset
 from tests.small_gpt3 import small_text_model
 
 URI = "hf://me/tiny"

@@ -3,9 +3,9 @@ import re
 import pytest
 
 from keras_gpt3 import GPT3
-from keras_gpt3.models.presets.preset_saving import model_card
-from keras_gpt3.models.presets.preset_saving import preset_folder
-from keras_gpt3.models.presets.preset_saving import write_model_card
+from keras_gpt3.models.presets.model_card import model_card
+from keras_gpt3.models.presets.model_card import preset_folder
+from keras_gpt3.models.presets.model_card import write_model_card
 from tests.small_gpt3 import small_model
 from tests.small_gpt3 import small_text_model
 
