@@ -9,10 +9,11 @@ from keras_gpt3.export.per_row_options import choose_for_rows
 from keras_gpt3.export.per_row_options import draw_rows
 from keras_gpt3.export.per_row_options import endpoint
 from keras_gpt3.generation.decode_loop import DecodeState
+from keras_gpt3.generation.decode_loop import cached_scores
 from keras_gpt3.generation.decode_loop import decode_until
 from keras_gpt3.generation.decode_loop import mask_up_to_stop
 from keras_gpt3.generation.decode_loop import start_decoding
-from keras_gpt3.generation.logit_filters import rule_out_unknown
+from keras_gpt3.generation.decode_loop import without_hidden_states
 from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
 from keras_gpt3.generation.prompt_messages import PADDING
 from keras_gpt3.generation.token_choice import choose_token
@@ -113,7 +114,9 @@ class TokenSignatures:
         known = tf.fill(tf.shape(token_ids[:, 0]), index)
         state = decode_until(
             end,
-            scores_function(self._backbone, self._num_known),
+            without_hidden_states(
+                cached_scores(self._backbone, self._num_known)
+            ),
             lambda logits, index: choose_for_rows(logits, index, **settings),
             DecodeState(
                 index,
@@ -174,23 +177,13 @@ def decode_prompts(
     _, cache = backbone.prefill(token_ids, length, tf.reduce_min(lengths))
     return decode_until(
         length,
-        scores_function(backbone, num_known),
+        without_hidden_states(cached_scores(backbone, num_known)),
         choose,
         start_decoding(token_ids, padding_mask, cache, criteria_state),
         padding_mask,
         [end_token_id],
         stopping_criteria,
     )
-
-
-def scores_function(backbone, num_known=None):
-    """Make the function from a position to its scores, through a cache."""
-
-    def next_logits(token_ids, cache, index):
-        states, cache = backbone.decode_position(token_ids, cache, index)
-        return rule_out_unknown(backbone.logits(states), num_known), cache
-
-    return next_logits
 
 
 def _check_cache_length(cache_length, length, context):

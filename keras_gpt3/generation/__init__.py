@@ -11,7 +11,7 @@ from keras_gpt3.generation.decode_loop import decode
 from keras_gpt3.generation.logit_filters import keep_min_p
 from keras_gpt3.generation.logit_filters import keep_top_k
 from keras_gpt3.generation.logit_filters import keep_top_p
-from keras_gpt3.generation.sampler_loop import sample
+from keras_gpt3.generation.sampling_steps import sample
 from keras_gpt3.generation.seeded_sampler import SeededSampler
 from keras_gpt3.generation.stop_strings import TextPieces
 from keras_gpt3.generation.token_choice import choose_token

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.generation.decode_loop import is_stop_token
+from keras_gpt3.generation.decode_loop import without_hidden_states
 
 # The score of a beam that is not there.
 NEVER = -math.inf
@@ -321,15 +322,11 @@ class BeamSampler(keras_hub.samplers.Sampler):
         hidden_states=None,
         model=None,
     ):
-        def next_logits(token_ids, cache, index):
-            logits, _, cache = next(token_ids, cache, index)
-            return logits, cache
-
         if mask is None:
             mask = ops.arange(ops.shape(prompt)[1], dtype="int32") < index
             mask = ops.broadcast_to(mask, ops.shape(prompt))
         answers = beam_search(
-            next_logits,
+            without_hidden_states(next),
             prompt,
             mask,
             () if cache is None else cache,

@@ -5,6 +5,8 @@ import typing
 import keras
 from keras import ops
 
+from keras_gpt3.generation.logit_filters import rule_out_unknown
+
 
 class DecodeState(typing.NamedTuple):
     """Where decoding stands, between two positions."""
@@ -131,6 +133,27 @@ def decode_until(
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
     return DecodeState(*state)
+
+
+def cached_scores(backbone, num_known=None):
+    """What scores a position through a cache, as a sampler's `next` does."""
+
+    def next_scores(token_ids, cache, index):
+        states, cache = backbone.decode_position(token_ids, cache, index)
+        logits = rule_out_unknown(backbone.logits(states), num_known)
+        return logits, states, cache
+
+    return next_scores
+
+
+def without_hidden_states(next_scores):
+    """What scores a position, as `decode` takes it."""
+
+    def next_logits(token_ids, cache, index):
+        logits, _, cache = next_scores(token_ids, cache, index)
+        return logits, cache
+
+    return next_logits
 
 
 def is_stop_token(token_ids, stop_token_ids):

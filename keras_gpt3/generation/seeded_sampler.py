@@ -5,6 +5,7 @@ import keras_hub
 from keras import ops
 
 from keras_gpt3.generation.decode_loop import decode
+from keras_gpt3.generation.decode_loop import without_hidden_states
 from keras_gpt3.generation.sampling_settings import SAMPLING_DEFAULTS
 from keras_gpt3.generation.sampling_settings import check_sampling_options
 from keras_gpt3.generation.sampling_steps import active_settings
@@ -104,17 +105,14 @@ class SeededSampler(keras_hub.samplers.Sampler):
         model=None,
     ):
         prompt_lengths = ops.sum(ops.cast(mask, "int32"), axis=-1)
-
-        def next_logits(token_ids, cache, index):
-            logits, _, cache = next(token_ids, cache, index)
-            return logits, cache
-
         settings = active_settings(self.get_config())
         if self.seed is None:
             settings["seed"] = keras.random.randint(
                 ops.shape(prompt)[:1], 0, 2**31 - 1, seed=self.seed_generator
             )
-        steps = settings_steps(settings, next_logits, prompt_lengths)
+        steps = settings_steps(
+            settings, without_hidden_states(next), prompt_lengths
+        )
         return decode(*steps, prompt, mask, cache, stop_token_ids or ())
 
     @classmethod

@@ -16,7 +16,7 @@ from keras_gpt3.models.fit.compile_check import log_costs
 from keras_gpt3.models.fit.compile_check import of_logits
 from keras_gpt3.models.fit.jax_state import KeptState
 from keras_gpt3.models.fit.training_texts import packed_documents
-from keras_gpt3.models.fit.training_texts import tell_of_lengths
+from keras_gpt3.models.fit.training_texts import warn_of_truncation
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from keras_gpt3.ops.sequence_checks import check_concrete_token_ids
 from keras_gpt3.planning.preflight import check_step_fits
@@ -222,7 +222,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         rows, length = batch_shape(self, x, batch_size)
         if rows and length:
             check_step_fits(self, rows, length)
-        tell_of_lengths(self, x)
+        warn_of_truncation(self, x)
         # keras-hub makes a dataset of everything, and Keras would warn at
         # each call that it does not shuffle datasets.
         kwargs.setdefault("shuffle", False)
@@ -371,8 +371,6 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         """
         self.train_function = self.test_function = None
         self.predict_function = self.generate_function = None
-        for name in ("_decode_graphs", "_score_graphs"):
-            vars(self).pop(name, None)
 
     def get_compile_config(self):
         # All of it that `compile_from_config` needs, also the sampler.

@@ -59,7 +59,7 @@ def packed_documents(model, x, batch_size=None, whole=False, count=True):
     return batches, None
 
 
-def tell_of_lengths(model, x):
+def warn_of_truncation(model, x):
     """Say in the log, once a model, how much of strings is cut or padding."""
     preprocessor = model.preprocessor
     is_counted = (
@@ -69,9 +69,9 @@ def tell_of_lengths(model, x):
         and not isinstance(x, str | bytes | dict)
         and is_text(x)
     )
-    if not is_counted or getattr(model, "_told_of_lengths", False):
+    if not is_counted or getattr(model, "_warned_of_truncation", False):
         return
-    model._told_of_lengths = True
+    model._warned_of_truncation = True
     length = preprocessor.sequence_length
     lengths = _label_counts(preprocessor, x[:_MOST_COUNTED])
     of_these = ""

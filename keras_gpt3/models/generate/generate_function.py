@@ -1,23 +1,22 @@
 """The compiled parts of `GPT3.generate`."""
 
-import functools
-
 import keras
 import numpy as np
 from keras import ops
 
 from keras_gpt3.generation.beam_search import beam_search
+from keras_gpt3.generation.decode_loop import cached_scores
 from keras_gpt3.generation.decode_loop import decode_until
-from keras_gpt3.generation.logit_filters import rule_out_unknown
-from keras_gpt3.generation.sampler_loop import sample
+from keras_gpt3.generation.decode_loop import without_hidden_states
 from keras_gpt3.generation.sampling_settings import logit_bias_vector
+from keras_gpt3.generation.sampling_steps import sample
 from keras_gpt3.generation.sampling_steps import sampler_steps
 from keras_gpt3.generation.sampling_steps import settings_steps
-from keras_gpt3.models.generate.compiled_functions import CompiledFunctions
-from keras_gpt3.models.generate.compiled_functions import coarse_bucket
 from keras_gpt3.models.generate.generation_request import GenerationRequest
+from keras_gpt3.models.generate.length_buckets import coarse_bucket
 from keras_gpt3.models.generate.prompt_batch import PromptBatch
 from keras_gpt3.models.generate.token_answers import answer_tokens
+from keras_gpt3.ops.op_compilation import CompiledFunctions
 from keras_gpt3.ops.op_compilation import as_graph
 from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.ops.op_compilation import jit_compile
@@ -194,7 +193,8 @@ def step_loop(model, stop_token_ids, fixed_settings=None):
     """The loop that chooses token after token, up to some position."""
 
     def loop(end, state, padding_mask, settings):
-        next_logits, sampler = _next_logits(model), model.sampler
+        next_logits = without_hidden_states(_next_scores(model))
+        sampler = model.sampler
         if fixed_settings is None:
             choose = sampler_steps(sampler)
         else:
@@ -221,7 +221,7 @@ def beam_loop(model, stop_token_ids, num_beams, length_penalty):
 
     def loop(token_ids, padding_mask, cache, ends):
         return beam_search(
-            _next_logits(model),
+            without_hidden_states(_next_scores(model)),
             token_ids,
             padding_mask,
             cache,
@@ -240,7 +240,7 @@ def sampler_loop(model, stop_token_ids):
     def loop(token_ids, padding_mask, hidden_states, cache):
         return sample(
             model.sampler,
-            functools.partial(_logits_and_states, model),
+            _next_scores(model),
             token_ids,
             padding_mask,
             cache,
@@ -252,23 +252,11 @@ def sampler_loop(model, stop_token_ids):
     return loop
 
 
-def _next_logits(model):
-    """The scores of a position, as `decode` takes them."""
-
-    def next_logits(token_ids, cache, index):
-        logits, _, cache = _logits_and_states(model, token_ids, cache, index)
-        return logits, cache
-
-    return next_logits
-
-
-def _logits_and_states(model, token_ids, cache, index):
-    """The scores of a position, the states they come from, and the cache."""
-    backbone, preprocessor = model.backbone, model.preprocessor
-    states, cache = backbone.decode_position(token_ids, cache, index)
+def _next_scores(model):
+    """What scores a position; ids that no text has are ruled out."""
+    preprocessor = model.preprocessor
     num_known = preprocessor and preprocessor.tokenizer.vocabulary_size()
-    logits = rule_out_unknown(backbone.logits(states), num_known)
-    return logits, states, cache
+    return cached_scores(model.backbone, num_known)
 
 
 def _count_down(left, chosen, is_answer):

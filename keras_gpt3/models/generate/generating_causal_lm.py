@@ -338,6 +338,10 @@ class GeneratingCausalLM(TrainableCausalLM):
             self._decode_graphs = GenerateFunction(self)
         return self._decode_graphs
 
+    def forget_graphs(self):
+        super().forget_graphs()
+        self._decode_graphs = None
+
     def make_generate_function(self):
         """Make a function that continues batches, as keras-hub's models do.
 

@@ -11,7 +11,7 @@ from keras_gpt3.generation.beam_search import BeamSampler
 from keras_gpt3.generation.decode_loop import mask_up_to_stop
 from keras_gpt3.generation.decode_loop import start_decoding
 from keras_gpt3.generation.sampling_steps import is_stepwise
-from keras_gpt3.models.generate.compiled_functions import coarse_bucket
+from keras_gpt3.models.generate.length_buckets import coarse_bucket
 
 # Tokens between two looks for stop strings: each look costs a copy of the
 # cache, and what follows a stop string is decoded in vain.

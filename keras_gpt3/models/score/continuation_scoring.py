@@ -12,15 +12,15 @@ import numpy as np
 from keras import ops
 
 from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.models.generate.compiled_functions import CompiledFunctions
-from keras_gpt3.models.generate.compiled_functions import coarse_bucket
-from keras_gpt3.models.generate.compiled_functions import fine_bucket
-from keras_gpt3.models.generate.compiled_functions import power_of_two
+from keras_gpt3.models.generate.length_buckets import coarse_bucket
+from keras_gpt3.models.generate.length_buckets import fine_bucket
+from keras_gpt3.models.generate.length_buckets import power_of_two
 from keras_gpt3.models.generate.prompt_batch import check_prefix
 from keras_gpt3.models.score.continuation_pairs import continuation_pairs
 from keras_gpt3.models.score.continuation_pairs import fit_to_window
 from keras_gpt3.ops.log_probabilities import log_probabilities_under_head
 from keras_gpt3.ops.log_probabilities import token_log_probabilities
+from keras_gpt3.ops.op_compilation import CompiledFunctions
 
 
 def score_continuations(
@@ -98,7 +98,7 @@ def _score_batch(model, pairs, rows, top_n, prefix):
 
 def _graphs(model):
     """The model's compiled functions, which live as long as it does."""
-    if not hasattr(model, "_score_graphs"):
+    if getattr(model, "_score_graphs", None) is None:
         model._score_graphs = CompiledFunctions()
     return model._score_graphs
 

@@ -118,6 +118,10 @@ class ScoringCausalLM(GeneratingCausalLM):
         check_left_out(of_continuations, "token_ids")
         return score_tokens(self, *tokens, **of_tokens)
 
+    def forget_graphs(self):
+        super().forget_graphs()
+        self._score_graphs = None
+
 
 def token_form(context, continuation, token_ids, padding_mask):
     """Read the first two arguments as keras-hub's, if they are."""

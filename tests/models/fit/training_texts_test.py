@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_gpt3 import GPT3Preprocessor
 from keras_gpt3.models.fit.training_texts import packed_documents
-from keras_gpt3.models.fit.training_texts import tell_of_lengths
+from keras_gpt3.models.fit.training_texts import warn_of_truncation
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_text_model
@@ -152,7 +152,7 @@ def test_lengths_that_do_not_fit_are_told_once(
     texts, told, form, model, caplog
 ):
     for _ in "ab":
-        tell_of_lengths(model, form(texts))
+        warn_of_truncation(model, form(texts))
     messages = [record.getMessage() for record in caplog.records]
     assert messages == [told] * bool(told)
 
@@ -164,5 +164,5 @@ def test_fit_tells_of_them(model, caplog):
 
 def test_other_data_is_not_counted(model, caplog):
     for x in (None, "the", documents(), documents().batch(2), small_batch()[0]):
-        tell_of_lengths(model, x)
+        warn_of_truncation(model, x)
     assert not caplog.records

@@ -1,5 +1,5 @@
-from keras_gpt3.models.generate.compiled_functions import coarse_bucket
-from keras_gpt3.models.generate.compiled_functions import fine_bucket
+from keras_gpt3.models.generate.length_buckets import coarse_bucket
+from keras_gpt3.models.generate.length_buckets import fine_bucket
 
 
 def test_buckets_hold_lengths_and_do_not_pass_the_longest():

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_gpt3.models.generate.compiled_functions import CompiledFunctions
 from keras_gpt3.models.score import continuation_scoring
 from keras_gpt3.models.score.continuation_scoring import ContinuationScore
 from keras_gpt3.models.score.continuation_scoring import head_scores
 from keras_gpt3.models.score.continuation_scoring import hidden_states
+from keras_gpt3.ops.op_compilation import CompiledFunctions
 from tests.models.whole_pass import whole_pass
 from tests.small_gpt3 import SMALL
 from tests.small_gpt3 import quantize
