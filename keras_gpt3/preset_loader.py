@@ -29,9 +29,9 @@ BACKBONE_KEYS = (
     "activation",
 )
 
-# Further arguments of `GPT3Backbone`, as they are for GPT-3; its public
-# relatives have other values.
-SWITCHES = {
+# Further arguments of `GPT3Backbone`, in which GPT-3's public relatives vary,
+# and their values for GPT-3.
+VARIANT_DEFAULTS = {
     "embedding_dim": None,
     "use_bias": True,
     "query_key_value_bias": True,

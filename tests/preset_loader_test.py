@@ -7,7 +7,7 @@ import pytest
 import keras_gpt3
 from keras_gpt3 import preset_loader
 from keras_gpt3.preset_loader import BACKBONE_KEYS
-from keras_gpt3.preset_loader import SWITCHES
+from keras_gpt3.preset_loader import VARIANT_DEFAULTS
 from keras_gpt3.preset_loader import is_shipped
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.preset_loader import shipped_presets
@@ -102,9 +102,9 @@ def test_a_preset_file_under_another_name_raises(read_folder):
 
 def test_the_switches_are_the_defaults_of_the_backbone():
     arguments = inspect.signature(keras_gpt3.GPT3Backbone).parameters
-    defaults = {name: arguments[name].default for name in SWITCHES}
-    assert defaults == SWITCHES
-    known = {*BACKBONE_KEYS, *SWITCHES, "dtype", "kwargs"}
+    defaults = {name: arguments[name].default for name in VARIANT_DEFAULTS}
+    assert defaults == VARIANT_DEFAULTS
+    known = {*BACKBONE_KEYS, *VARIANT_DEFAULTS, "dtype", "kwargs"}
     assert known == set(arguments)
 
 

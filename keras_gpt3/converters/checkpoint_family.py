@@ -10,7 +10,7 @@ from keras_gpt3.converters.config_key import REQUIRED_VALUES
 from keras_gpt3.converters.name_match import WeightRule
 from keras_gpt3.converters.weight_shapes import weight_shapes
 from keras_gpt3.layers.block_pattern import attention_kinds
-from keras_gpt3.preset_loader import SWITCHES
+from keras_gpt3.preset_loader import VARIANT_DEFAULTS
 
 # Arguments that say nothing more where the first cannot be expressed.
 _PARTS = {
@@ -243,7 +243,7 @@ _NOT_ARITHMETIC = ("name", "trainable", "dtype")
 def complete_arguments(arguments):
     """Fill in the switches that a dict of arguments leaves out."""
     given = {k: v for k, v in arguments.items() if k not in _NOT_ARITHMETIC}
-    return given | {k: given.get(k, v) for k, v in SWITCHES.items()}
+    return given | {k: given.get(k, v) for k, v in VARIANT_DEFAULTS.items()}
 
 
 def comparable_arguments(arguments):

@@ -14,7 +14,6 @@ from keras_gpt3.layers.block_pattern import visible_window
 from keras_gpt3.layers.initializers import layer_policy
 from keras_gpt3.layers.initializers import normal_initializer
 from keras_gpt3.layers.layer_norm import LayerNorm
-from keras_gpt3.layers.repeatable_dropout import RepeatableDropout
 from keras_gpt3.ops.activations import get_activation
 from keras_gpt3.ops.attention.attention import attend
 from keras_gpt3.ops.attention.attention_shapes import check_window
@@ -24,6 +23,45 @@ from keras_gpt3.ops.attention.cached_attention import ring_size
 from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import row_product
+
+
+def run_blocks(
+    blocks,
+    x,
+    padding_mask=None,
+    cache=None,
+    cache_index=None,
+    cache_length=None,
+    training=None,
+):
+    """States (B, T, M) through consecutive blocks, and their new cache.
+
+    Models run all of their blocks at once, a pipeline those of a stage.
+    """
+    if cache is None and cache_length is None:
+        for block in blocks:
+            x = block(x, padding_mask=padding_mask, training=training)
+        return x, None
+    new_cache = []
+    for i, block in enumerate(blocks):
+        x, block_cache = block(
+            x,
+            cache=None if cache is None else cache[i],
+            cache_index=cache_index,
+            cache_length=cache_length,
+        )
+        new_cache.append(block_cache)
+    return x, new_cache
+
+
+def _run_once(function):
+    return function
+
+
+def _run_again(function):
+    """A part of a block that keeps its inputs alone for the gradients."""
+    # A function of its own: JAX may keep what it traced of a method.
+    return keras.remat(functools.partial(function))
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
@@ -113,7 +151,6 @@ class DecoderBlock(keras.layers.Layer):
         attention_scale=None,
         **kwargs,
     ):
-        given = dict(locals())
         super().__init__(**kwargs)
         if attention not in ATTENTION_KINDS:
             raise ValueError(
@@ -127,8 +164,19 @@ class DecoderBlock(keras.layers.Layer):
                 "num_heads must be at least 1. Received: num_heads="
                 f"{num_heads}. Use a divisor of the width."
             )
-        for name in self.arguments():
-            setattr(self, name, given[name])
+        self.num_heads = num_heads
+        self.intermediate_dim = intermediate_dim
+        self.attention = attention
+        self.attention_window = attention_window
+        self.activation = activation
+        self.layer_norm_epsilon = layer_norm_epsilon
+        self.dropout = dropout
+        self.residual_deviation = residual_deviation
+        self.use_bias = use_bias
+        self.query_key_value_bias = query_key_value_bias
+        self.norm_first = norm_first
+        self.layer_norm_affine = layer_norm_affine
+        self.attention_scale = attention_scale
         self._activate = get_activation(activation)
         # Set by `GPT3Backbone.rematerialize`: how to train, not what to be.
         self.rematerialized = False
@@ -203,6 +251,8 @@ class DecoderBlock(keras.layers.Layer):
             transform = functools.partial(transform, seeds=seeds)
             if self.rematerialized:
                 transform = keras.remat(transform)
+            else:
+                transform = functools.partial(transform, recompute=_run_again)
         return transform(x)
 
     def _transform(
@@ -214,38 +264,48 @@ class DecoderBlock(keras.layers.Layer):
         cache_length=None,
         training=None,
         seeds=(None, None),
+        recompute=_run_once,
     ):
-        """`x + attention(norm(x))`, then `x + feed_forward(norm(x))`."""
+        """`x + attention(norm(x))`, then `x + feed_forward(norm(x))`.
 
-        def project(x):  # (B, T, M) -> (B, T, 3 M)
-            x = self.attention_norm(x) if self.norm_first else x
-            return _apply(self.query_key_value, x)
-
-        def add_attention(x, attended):  # Two of (B, T, M) -> (B, T, M)
-            branch = _apply(self.attention_output, attended)
-            x = x + self.residual_dropout(branch, seeds[0], training=training)
-            return x if self.norm_first else self.attention_norm(x)
-
-        def widen(x):  # (B, T, M) -> (B, T, I)
-            x = self.feed_forward_norm(x) if self.norm_first else x
-            return _apply(self.feed_forward_intermediate, x)
-
-        def narrow(wide):  # (B, T, I) -> (B, T, M)
-            return _apply(self.feed_forward_output, self._activate(wide))
-
-        def add_feed_forward(x, branch):  # Two of (B, T, M) -> (B, T, M)
-            x = x + self.residual_dropout(branch, seeds[1], training=training)
-            return x if self.norm_first else self.feed_forward_norm(x)
-
-        again, again_in_one = _recomputation(
-            training and not self.rematerialized
-        )
+        What `recompute` makes of a part runs again for the gradients: norms and
+        activation are a third of the arrays, and cost no matrix product. On a
+        GPU the sum after attention does as well, for one more matrix product:
+        memory, not arithmetic, limits the batch there.
+        """
+        projected = recompute(self._project)(x)  # (B, T, 3 M)
         attended, cache = self._attend(
-            again(project)(x), padding_mask, cache, cache_index, cache_length
+            projected, padding_mask, cache, cache_index, cache_length
         )
-        x, wide = again_in_one(add_attention, widen)(x, attended)
-        x = add_feed_forward(x, again(narrow)(wide))
+        add = functools.partial(
+            self._add_attention, seed=seeds[0], training=training
+        )
+        if has_gpu():
+            x, wide = recompute(lambda *x: self._widen(add(*x)))(x, attended)
+        else:
+            x, wide = recompute(self._widen)(add(x, attended))
+        branch = recompute(self._narrow)(wide)  # (B, T, M)
+        x = self._add(x, branch, self.feed_forward_norm, seeds[1], training)
         return x if cache is None else (x, cache)
+
+    def _project(self, x):  # (B, T, M) -> (B, T, 3 M)
+        x = self.attention_norm(x) if self.norm_first else x
+        return _apply(self.query_key_value, x)
+
+    def _add_attention(self, x, attended, seed, training):
+        branch = _apply(self.attention_output, attended)  # (B, T, M)
+        return self._add(x, branch, self.attention_norm, seed, training)
+
+    def _widen(self, x):  # (B, T, M) -> itself, and (B, T, I)
+        normed = self.feed_forward_norm(x) if self.norm_first else x
+        return x, _apply(self.feed_forward_intermediate, normed)
+
+    def _narrow(self, wide):  # (B, T, I) -> (B, T, M)
+        return _apply(self.feed_forward_output, self._activate(wide))
+
+    def _add(self, x, branch, norm, seed, training):
+        x = x + self.residual_dropout(branch, seed, training=training)
+        return x if self.norm_first else norm(x)
 
     def _attend(
         self, projected, padding_mask, cache, cache_index, cache_length
@@ -349,57 +409,31 @@ def _apply(dense, x):
     return dense(x)
 
 
-def _recomputation(is_wanted):
-    """What makes a part of a block, and two at once, run again for gradients.
+@keras.saving.register_keras_serializable(package="keras_gpt3")
+class RepeatableDropout(keras.layers.Dropout):
+    """`keras.layers.Dropout` whose seed can be drawn before its mask.
 
-    Norms and activation are always computed again in the backward pass: they
-    are a third of the arrays, and cost no matrix product. On a GPU the sum
-    after attention is computed again as well, for one more matrix product:
-    memory, not arithmetic, limits the batch there.
+    A rematerialized block runs twice. Keras' layer would draw a new mask the
+    second time, so that the gradients belonged to another network.
     """
-    again = keras.remat if is_wanted else _as_it_is
 
-    def again_in_one(add, widen):
-        """From `x` and the branch to their sum and what widens it."""
+    def draw_seed(self):
+        """Draw the seed of one mask; `None` where nothing is dropped."""
+        return self.seed_generator.next() if self.rate > 0 else None
 
-        def with_wide(x):
-            return x, widen(x)
-
-        if has_gpu():
-            return again(lambda *sides: with_wide(add(*sides)))
-        return lambda *sides: again(with_wide)(add(*sides))
-
-    return again, again_in_one
-
-
-def _as_it_is(function):
-    return function
-
-
-def run_blocks(
-    blocks,
-    x,
-    padding_mask=None,
-    cache=None,
-    cache_index=None,
-    cache_length=None,
-    training=None,
-):
-    """States (B, T, M) through consecutive blocks, and their new cache.
-
-    Models run all of their blocks at once, a pipeline those of a stage.
-    """
-    if cache is None and cache_length is None:
-        for block in blocks:
-            x = block(x, padding_mask=padding_mask, training=training)
-        return x, None
-    new_cache = []
-    for i, block in enumerate(blocks):
-        x, block_cache = block(
-            x,
-            cache=None if cache is None else cache[i],
-            cache_index=cache_index,
-            cache_length=cache_length,
+    def call(self, inputs, seed=None, training=False):
+        if seed is None or not training:
+            return super().call(inputs, training=training)
+        return keras.random.dropout(
+            inputs, self.rate, noise_shape=self.noise_shape, seed=_Drawn(seed)
         )
-        new_cache.append(block_cache)
-    return x, new_cache
+
+
+class _Drawn(keras.random.SeedGenerator):
+    """A generator of one seed, always the same: Keras takes no tensor."""
+
+    def __init__(self, seed):
+        self._drawn = seed
+
+    def next(self, ordered=True):
+        return self._drawn

@@ -20,7 +20,7 @@ from keras_gpt3.planning.parameter_count import count_parameters
 from keras_gpt3.planning.pass_sizes import cache_bytes
 from keras_gpt3.planning.training_memory import estimate_training_memory
 from keras_gpt3.preset_loader import BACKBONE_KEYS
-from keras_gpt3.preset_loader import SWITCHES
+from keras_gpt3.preset_loader import VARIANT_DEFAULTS
 from keras_gpt3.preset_loader import is_shipped
 from keras_gpt3.preset_loader import load_shipped_preset
 
@@ -85,7 +85,7 @@ def _from_shipped(preset):
 
 
 def _from_config(name, config):
-    known = (*BACKBONE_KEYS, *SWITCHES)
+    known = (*BACKBONE_KEYS, *VARIANT_DEFAULTS)
     unknown = [k for k in config if k not in (*known, *_LAYER_KEYS)]
     if unknown:
         # It might change the count, so guessing would be wrong.
@@ -97,7 +97,7 @@ def _from_config(name, config):
     # Only what is not as in GPT-3.
     architecture |= {
         k: config[k]
-        for k, usual in SWITCHES.items()
+        for k, usual in VARIANT_DEFAULTS.items()
         if config.get(k, usual) != usual
     }
     return ModelDescription(

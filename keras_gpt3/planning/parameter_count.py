@@ -6,17 +6,14 @@ import numbers
 import re
 
 from keras_gpt3.argument_checks import echoed
+from keras_gpt3.converters.weight_shapes import SHAPE_KEYS
 from keras_gpt3.converters.weight_shapes import weight_shapes
-from keras_gpt3.preset_loader import SWITCHES
+from keras_gpt3.preset_loader import BACKBONE_KEYS
+from keras_gpt3.preset_loader import VARIANT_DEFAULTS
 from keras_gpt3.preset_loader import load_shipped_preset
 
-_SIZES = (
-    "vocabulary_size",
-    "num_layers",
-    "hidden_dim",
-    "intermediate_dim",
-    "max_sequence_length",
-)
+# Those that no config may leave out; heads change no shape.
+_SIZES = tuple(key for key in BACKBONE_KEYS if key in SHAPE_KEYS)
 _BLOCK = "decoder_block_0/"
 # Part -> the weights that are counted there, by their paths.
 _PARTS = {
@@ -32,7 +29,7 @@ _PARTS = {
 @functools.cache
 def _defaults():
     """GPT-3 Small's arguments, which are those of `GPT3Backbone`."""
-    return load_shipped_preset("gpt3_small_en")["backbone"] | SWITCHES
+    return load_shipped_preset("gpt3_small_en")["backbone"] | VARIANT_DEFAULTS
 
 
 def complete_config(config):

@@ -4,7 +4,7 @@ from keras_gpt3.converters.checkpoint_family import comparable_arguments
 from keras_gpt3.converters.checkpoint_family import complete_arguments
 from keras_gpt3.converters.checkpoint_family import shortest_pattern
 from keras_gpt3.layers.block_pattern import attention_kinds
-from keras_gpt3.preset_loader import SWITCHES
+from keras_gpt3.preset_loader import VARIANT_DEFAULTS
 
 # === Complete arguments ===
 
@@ -27,7 +27,7 @@ def compare(**overrides):
 
 def test_a_config_of_a_backbone_loses_only_what_changes_no_number():
     config = {"num_layers": 3, "name": "b", "trainable": True, "dtype": "x"}
-    assert complete_arguments(config) == {"num_layers": 3} | SWITCHES
+    assert complete_arguments(config) == {"num_layers": 3} | VARIANT_DEFAULTS
     assert not complete_arguments({"use_bias": False})["use_bias"]
 
 

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gpt3.layers.repeatable_dropout import RepeatableDropout
+from keras_gpt3.layers.decoder_block import RepeatableDropout
 from tests.layer_contract import check_layer_contract
 
 ONES = np.ones((4, 50), "float32")

@@ -1,4 +1,4 @@
-"""The forward pass: token ids to hidden states, whole or with a cache.
+"""The forward pass: token ids to logits, whole or with a cache.
 
-Read `gpt3_backbone`, then `backbone_forward`.
+Read `backbone_forward`, then `gpt3_backbone` and `cached_backbone`.
 """

@@ -6,6 +6,7 @@ import types
 import keras
 
 from keras_gpt3.argument_checks import check_integer
+from keras_gpt3.converters.weight_shapes import SHAPE_KEYS
 from keras_gpt3.layers import initializers
 from keras_gpt3.layers.block_pattern import ATTENTION_KINDS
 from keras_gpt3.layers.block_pattern import attention_kinds
@@ -18,7 +19,8 @@ from keras_gpt3.layers.initializers import layer_policy
 from keras_gpt3.layers.initializers import normal_initializer
 from keras_gpt3.layers.layer_norm import LayerNorm
 from keras_gpt3.parallel.layout_map import distributed_rows
-from keras_gpt3.preset_loader import SWITCHES
+from keras_gpt3.preset_loader import BACKBONE_KEYS
+from keras_gpt3.preset_loader import VARIANT_DEFAULTS
 
 
 def make_layers(config, dtype):
@@ -116,23 +118,6 @@ def _projection(config, name, units, dtype):
     )
 
 
-_SIZES = (
-    "vocabulary_size",
-    "num_layers",
-    "num_heads",
-    "hidden_dim",
-    "intermediate_dim",
-    "max_sequence_length",
-)
-_SWITCHES = (
-    "use_bias",
-    "query_key_value_bias",
-    "norm_first",
-    "use_final_norm",
-    "layer_norm_affine",
-    "scale_by_inverse_layer_index",
-    "skip_padding_positions",
-)
 # Ten times the deepest of GPT-3's, and then some: a config from elsewhere may
 # have a million layers that take no memory, and hours to build.
 _MOST_LAYERS = 2048
@@ -140,7 +125,8 @@ _MOST_LAYERS = 2048
 
 def check_backbone_arguments(config):
     """Raise unless the arguments of a backbone make sense together."""
-    for name in _SIZES:
+    sizes = [name for name in BACKBONE_KEYS if name in SHAPE_KEYS]
+    for name in (*sizes, "num_heads"):
         check_integer(name, config[name], minimum=1)
     if config["embedding_dim"] is not None:
         check_integer("embedding_dim", config["embedding_dim"], minimum=1)
@@ -151,11 +137,11 @@ def check_backbone_arguments(config):
         )
     _check_range("dropout", config["dropout"])
     _check_range("layer_norm_epsilon", config["layer_norm_epsilon"])
-    for name in _SWITCHES:
-        if config[name] not in (True, False):
+    for name, usual in VARIANT_DEFAULTS.items():
+        if isinstance(usual, bool) and config[name] not in (True, False):
             raise ValueError(
                 f"{name} must be True or False. Received: {name}="
-                f"{config[name]!r:.200}. Use {SWITCHES[name]}, as GPT-3."
+                f"{config[name]!r:.200}. Use {usual}, as GPT-3."
             )
     if not isinstance(config["activation"], str):
         raise ValueError(

@@ -5,17 +5,16 @@ import functools
 import keras
 
 from keras_gpt3.layers.block_pattern import rematerialized_layers
-from keras_gpt3.models.backbone.backbone_forward import CachedBackbone
 from keras_gpt3.models.backbone.backbone_forward import embed
 from keras_gpt3.models.backbone.backbone_forward import forward
 from keras_gpt3.models.backbone.backbone_layers import check_backbone_arguments
 from keras_gpt3.models.backbone.backbone_layers import make_layers
+from keras_gpt3.models.backbone.cached_backbone import CachedBackbone
 from keras_gpt3.models.presets.preset_resolution import check_known_arguments
-from keras_gpt3.ops.row_product import is_few_rows
-from keras_gpt3.ops.row_product import table_product
+from keras_gpt3.models.presets.preset_resolution import load_backbone
 from keras_gpt3.parallel.layout_map import make_layout_map
 from keras_gpt3.preset_loader import BACKBONE_KEYS
-from keras_gpt3.preset_loader import SWITCHES
+from keras_gpt3.preset_loader import VARIANT_DEFAULTS
 
 _CALIBRATED_MODES = ("gptq", "awq")
 
@@ -140,9 +139,30 @@ class GPT3Backbone(CachedBackbone):
         dtype=None,
         **kwargs,
     ):
-        given = dict(locals())
         check_known_arguments(type(self), kwargs)
-        config = {name: given[name] for name in (*BACKBONE_KEYS, *SWITCHES)}
+        config = {
+            "vocabulary_size": vocabulary_size,
+            "num_layers": num_layers,
+            "num_heads": num_heads,
+            "hidden_dim": hidden_dim,
+            "intermediate_dim": intermediate_dim,
+            "dropout": dropout,
+            "max_sequence_length": max_sequence_length,
+            "attention_pattern": attention_pattern,
+            "attention_window": attention_window,
+            "layer_norm_epsilon": layer_norm_epsilon,
+            "activation": activation,
+            "embedding_dim": embedding_dim,
+            "use_bias": use_bias,
+            "query_key_value_bias": query_key_value_bias,
+            "norm_first": norm_first,
+            "use_final_norm": use_final_norm,
+            "layer_norm_affine": layer_norm_affine,
+            "attention_scale": attention_scale,
+            "scale_by_inverse_layer_index": scale_by_inverse_layer_index,
+            "position_offset": position_offset,
+            "skip_padding_positions": skip_padding_positions,
+        }
         check_backbone_arguments(config)
         config["attention_pattern"] = tuple(attention_pattern)
 
@@ -164,21 +184,6 @@ class GPT3Backbone(CachedBackbone):
         # === Config ===
         for name, value in (vars(layers) | config).items():
             setattr(self, name, value)
-
-    def logits(self, hidden_states):
-        """Compute the scores of every token id, by the tied output head.
-
-        Args:
-            hidden_states: tensor of shape `(batch, length, hidden_dim)`.
-
-        Returns:
-            A tensor of shape `(batch, length, vocabulary_size)`.
-        """
-        head = self.token_embedding
-        changed = head.quantization_mode or head.lora_enabled
-        if is_few_rows(hidden_states) and not changed:
-            return table_product(hidden_states, head.embeddings)
-        return head(hidden_states, reverse=True)
 
     def rematerialize(self, policy):
         """Choose the blocks that run forward again in the backward pass.
@@ -333,15 +338,11 @@ class GPT3Backbone(CachedBackbone):
                 a stored weight.
             MemoryError: If the weights cannot fit into memory.
         """
-        # Imported here: preset resolution needs classes that are defined in
-        # this module.
-        from keras_gpt3.models.presets.preset_resolution import load_backbone
-
         return load_backbone(cls, preset, load_weights, kwargs)
 
     def get_config(self):
         config = super().get_config()
-        keys = (*BACKBONE_KEYS, *SWITCHES)
+        keys = (*BACKBONE_KEYS, *VARIANT_DEFAULTS)
         return config | {name: getattr(self, name) for name in keys}
 
 

@@ -2,7 +2,7 @@
 
 from keras_gpt3.converters.weight_shapes import SHAPE_KEYS
 from keras_gpt3.layers.embeddings import PaddedEmbedding
-from keras_gpt3.preset_loader import SWITCHES
+from keras_gpt3.preset_loader import VARIANT_DEFAULTS
 
 
 def weight_of_path(backbone, path):
@@ -37,7 +37,7 @@ def _owner(backbone, path):
 
 def check_stored_shapes(saved, overrides):
     """Raise if an override changes the shape of a stored weight."""
-    saved = SWITCHES | saved  # An older preset does not name them.
+    saved = VARIANT_DEFAULTS | saved  # An older preset does not name them.
     changed = [
         name
         for name in SHAPE_KEYS
