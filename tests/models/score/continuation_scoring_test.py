@@ -337,3 +337,13 @@ def test_alternatives_come_with_their_probabilities(top_n):
     for column in range(top_n):
         expected, _ = slow_scores(backbone, places, ids[:, column])
         np.testing.assert_allclose(found[:, column], expected, atol=1e-5)
+
+
+def test_a_model_forgets_its_compiled_functions_with_its_graphs():
+    model = small_model(num_layers=1)
+    model.score([1, 2], [3])
+    scoring, generating = model._score_graphs, model.decode_graphs()
+    model.forget_graphs()
+    model.score([1, 2], [3])
+    assert model._score_graphs is not scoring
+    assert model.decode_graphs() is not generating
