@@ -71,9 +71,9 @@ def write_gpt2(folder, num_layers):
     family = family_for(arguments)
     generator = np.random.default_rng(0)
     tensors = [
-        random_tensor(name, rule.shape_of_theirs, generator)
+        random_tensor(name, rule.tensor_shape, generator)
         for rule in family.weight_rules(arguments)
-        for name in rule.theirs
+        for name in rule.tensor_names
     ]
     write_safetensors(folder / "model.safetensors", tensors)
     (folder / "config.json").write_text(json.dumps(family.config(arguments)))

@@ -284,8 +284,8 @@ def family_for(arguments):
     )
 
 
-_OURS = {"global": "dense", "local": "banded"}
-_THEIRS = {ours: theirs for theirs, ours in _OURS.items()}
+_ATTENTION_KINDS = {"global": "dense", "local": "banded"}
+_GPT_NEO_NAMES = {kind: name for name, kind in _ATTENTION_KINDS.items()}
 
 
 def read_attention_pattern(attention_types, attention_layers, num_layers):
@@ -307,7 +307,7 @@ def read_attention_pattern(attention_types, attention_layers, num_layers):
             "one."
         )
     _check_layers(layers, num_layers)
-    return shortest_pattern([_OURS[name] for name in layers])
+    return shortest_pattern([_ATTENTION_KINDS[name] for name in layers])
 
 
 def write_attention_types(arguments):
@@ -317,7 +317,7 @@ def write_attention_types(arguments):
     whole, rest = divmod(len(kinds), len(pattern))
     if rest:
         pattern, whole = kinds, 1
-    return [[[_THEIRS[kind] for kind in pattern], whole]]
+    return [[[_GPT_NEO_NAMES[kind] for kind in pattern], whole]]
 
 
 def _expand(attention_types, num_layers):
@@ -346,7 +346,7 @@ def _is_repeated(item):
 
 def _check_layers(layers, num_layers):
     # Compared as lists: what is in them may be unhashable.
-    unknown = [name for name in layers if name not in list(_OURS)]
+    unknown = [name for name in layers if name not in list(_ATTENTION_KINDS)]
     if unknown:
         raise ValueError(
             "A layer in attention_types must be 'global' or 'local'. Received: "

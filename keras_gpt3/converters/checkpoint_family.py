@@ -47,7 +47,7 @@ class CheckpointFamily:
     other_prefixes = ("",)
     # A format string for what stands before the names of a block.
     block_prefix = None
-    # Our paths -> names of tensors; those of blocks without prefix.
+    # Paths of weights -> names of tensors; those of blocks without prefix.
     weight_names = {}
     # Whether kernels are (out, in).
     transposes_kernels = True
@@ -62,10 +62,10 @@ class CheckpointFamily:
             config, keys, self.harmless_keys, self.required_values
         )
         arguments = {
-            ours: values.pop(key.name)
-            for ours, key in self.renamed_keys.items()
+            argument: values.pop(key.name)
+            for argument, key in self.renamed_keys.items()
         }
-        arguments["activation"] = our_activation(arguments["activation"])
+        arguments["activation"] = keras_activation(arguments["activation"])
         if arguments["intermediate_dim"] is None:
             arguments["intermediate_dim"] = 4 * arguments["hidden_dim"]
         arguments |= self.constant_arguments
@@ -128,9 +128,9 @@ class CheckpointFamily:
             "model_type": self.model_type,
             "tie_word_embeddings": True,
         }
-        for ours, key in self.renamed_keys.items():
-            config[key.name] = arguments[ours]
-        activation = their_activation(arguments["activation"])
+        for argument, key in self.renamed_keys.items():
+            config[key.name] = arguments[argument]
+        activation = checkpoint_activation(arguments["activation"])
         config[self.renamed_keys["activation"].name] = activation
         return config | self.write_switches(arguments)
 
@@ -144,24 +144,25 @@ class CheckpointFamily:
                 lost.discard(part)
         return [f"{k}={arguments[k]!r}" for k in arguments if k in lost]
 
-    def _rule(self, ours, shape, num_heads):
-        prefix, part = "", ours
-        if ours.startswith("decoder_block_"):
-            block, _, part = ours.partition("/")
+    def _rule(self, path, shape, num_heads):
+        prefix, part = "", path
+        if path.startswith("decoder_block_"):
+            block, _, part = path.partition("/")
             index = block.removeprefix("decoder_block_")
             prefix = self.block_prefix.format(index)
         names = self.weight_names[part]
         names = (names,) if isinstance(names, str) else names
         transposed = self.transposes_kernels and part.endswith("/kernel")
-        theirs = tuple(prefix + name for name in names)
-        # Our columns go by head; theirs are all queries, all keys, all values.
+        names = tuple(prefix + name for name in names)
+        # A kernel's columns go by head; a checkpoint's are all queries, all
+        # keys, all values.
         heads = num_heads if part.startswith("query_key_value/") else 1
-        return WeightRule(ours, theirs, transposed, shape, heads)
+        return WeightRule(path, names, transposed, shape, heads)
 
 
 # The names of one function differ in how they compute it. The first of each
 # stands in the configs that are written.
-_NAMES = {
+_CHECKPOINT_NAMES = {
     "gelu_approximate": (
         "gelu_new",
         "gelu_pytorch_tanh",
@@ -176,29 +177,33 @@ _NAMES = {
     "quick_gelu": ("quick_gelu",),
     "relu_squared": ("relu2",),
 }
-_OURS = {name: ours for ours, names in _NAMES.items() for name in names}
+_KERAS_NAMES = {
+    name: keras_name
+    for keras_name, names in _CHECKPOINT_NAMES.items()
+    for name in names
+}
 
 
-def our_activation(name):
+def keras_activation(name):
     """Look up the activation that a config.json names."""
-    if name not in _OURS:
+    if name not in _KERAS_NAMES:
         raise ValueError(
-            f"activation_function must be one of {sorted(_OURS)}. Received: "
-            f"activation_function={echoed(name)}. Convert a checkpoint with "
-            "one of these."
+            f"activation_function must be one of {sorted(_KERAS_NAMES)}. "
+            f"Received: activation_function={echoed(name)}. Convert a "
+            "checkpoint with one of these."
         )
-    return _OURS[name]
+    return _KERAS_NAMES[name]
 
 
-def their_activation(activation):
-    """Look up what a config.json calls an activation of ours."""
-    if activation not in _NAMES:
+def checkpoint_activation(activation):
+    """Look up what a config.json calls an activation."""
+    if activation not in _CHECKPOINT_NAMES:
         raise ValueError(
-            f"activation must be one of {sorted(_NAMES)}. Received: "
+            f"activation must be one of {sorted(_CHECKPOINT_NAMES)}. Received: "
             f"activation={echoed(activation)}. Export a model with one of "
             "these."
         )
-    return _NAMES[activation][0]
+    return _CHECKPOINT_NAMES[activation][0]
 
 
 def read_config_values(config, keys, harmless=(), required=None):

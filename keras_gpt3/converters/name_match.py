@@ -7,33 +7,33 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class WeightRule:
-    """One weight of ours and the tensors that hold it."""
+    """One weight of a backbone and the tensors that hold it."""
 
-    ours: str
-    theirs: tuple[str, ...]
+    path: str
+    tensor_names: tuple[str, ...]
     transposed: bool = False
     shape: tuple[int, ...] = ()
     num_heads: int = 1
 
     @property
-    def shape_of_theirs(self):
-        """The shape that each of theirs must have."""
-        each = (*self.shape[:-1], self.shape[-1] // len(self.theirs))
+    def tensor_shape(self):
+        """The shape that each of the tensors must have."""
+        each = (*self.shape[:-1], self.shape[-1] // len(self.tensor_names))
         return each[::-1] if self.transposed else each
 
     def places(self, part):
-        """Where on our last axis one of theirs stands."""
+        """Where on the weight's last axis one of the tensors stands."""
         return self.take(np.arange(self.shape[-1]), part)
 
     def take(self, array, part):
-        """What one of theirs holds of our weight, not yet transposed."""
+        """What one of the tensors holds of a weight, not yet transposed."""
         # (..., H, 3, D) -> (..., 3, H, D)
         by_kind = _swapped(array, self.num_heads, self._num_kinds)
-        each = np.split(by_kind, len(self.theirs), axis=-3)[part]
+        each = np.split(by_kind, len(self.tensor_names), axis=-3)[part]
         return each.reshape(*array.shape[:-1], -1)
 
     def join(self, array):
-        """Order the places of all of theirs as ours are."""
+        """Order the places of all tensors, joined, as the weight's are."""
         # (..., 3, H, D) -> (..., H, 3, D)
         by_head = _swapped(array, self._num_kinds, self.num_heads)
         return by_head.reshape(array.shape)
@@ -41,7 +41,7 @@ class WeightRule:
     @property
     def _num_kinds(self):
         """Queries, keys and values; elsewhere as many as are joined."""
-        return 3 if self.num_heads > 1 else len(self.theirs)
+        return 3 if self.num_heads > 1 else len(self.tensor_names)
 
 
 def _swapped(array, outer, inner):
@@ -62,11 +62,11 @@ class NameMatch:
 def match_names(family, arguments, shapes):
     """Find the tensor of every weight, and a use for every tensor."""
     rules = family.weight_rules(arguments)
-    embedding = rules[0].theirs[0]
+    embedding = rules[0].tensor_names[0]
     prefix = _find_prefix(family, embedding, shapes)
     rules = tuple(_with_prefix(rule, prefix) for rule in rules)
     expected = {
-        name: rule.shape_of_theirs for rule in rules for name in rule.theirs
+        name: rule.tensor_shape for rule in rules for name in rule.tensor_names
     }
     head = family.tied_head if family.tied_head in shapes else None
     if head is not None:
@@ -86,8 +86,8 @@ def _find_prefix(family, embedding, shapes):
 
 
 def _with_prefix(rule, prefix):
-    theirs = tuple(prefix + name for name in rule.theirs)
-    return dataclasses.replace(rule, theirs=theirs)
+    names = tuple(prefix + name for name in rule.tensor_names)
+    return dataclasses.replace(rule, tensor_names=names)
 
 
 def _check_tensor(family, name, shape, shapes):

@@ -246,14 +246,14 @@ def test_other_names_of_the_sizes_are_read():
 
 
 def test_the_fused_kernel_is_one_tensor_in_another_order():
-    rules = {rule.ours: rule for rule in FAMILY.weight_rules(read())}
+    rules = {rule.path: rule for rule in FAMILY.weight_rules(read())}
     kernel = rules["decoder_block_1/query_key_value/kernel"]
-    assert kernel.theirs == ("h.1.attn.c_attn.weight",)
-    assert kernel.shape_of_theirs == (24, 72)
+    assert kernel.tensor_names == ("h.1.attn.c_attn.weight",)
+    assert kernel.tensor_shape == (24, 72)
     assert kernel.num_heads == 3
     assert rules["decoder_block_1/query_key_value/bias"].num_heads == 3
     assert rules["decoder_block_1/attention_output/kernel"].num_heads == 1
-    assert rules["final_norm/beta"].theirs == ("ln_f.bias",)
+    assert rules["final_norm/beta"].tensor_names == ("ln_f.bias",)
 
 
 @pytest.mark.parametrize(
@@ -339,18 +339,18 @@ def test_global_layers_need_none():
 
 def test_queries_keys_and_values_are_joined_and_have_no_bias():
     rules = {
-        rule.ours: rule for rule in NEO_FAMILY.weight_rules(read_gpt_neo())
+        rule.path: rule for rule in NEO_FAMILY.weight_rules(read_gpt_neo())
     }
     kernel = rules["decoder_block_3/query_key_value/kernel"]
-    assert kernel.theirs == tuple(
+    assert kernel.tensor_names == tuple(
         f"h.3.attn.attention.{name}_proj.weight" for name in "qkv"
     )
     assert kernel.transposed
     assert kernel.num_heads == 3
-    assert kernel.shape_of_theirs == (24, 24)
+    assert kernel.tensor_shape == (24, 24)
     assert "decoder_block_3/query_key_value/bias" not in rules
     wide = rules["decoder_block_0/feed_forward_intermediate/kernel"]
-    assert wide.shape_of_theirs == (96, 24)
+    assert wide.tensor_shape == (96, 24)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import pytest
 
 from keras_gpt3.converters.checkpoint_families import FAMILIES
 from keras_gpt3.converters.checkpoint_family import CheckpointFamily
+from keras_gpt3.converters.checkpoint_family import checkpoint_activation
 from keras_gpt3.converters.checkpoint_family import comparable_arguments
-from keras_gpt3.converters.checkpoint_family import our_activation
+from keras_gpt3.converters.checkpoint_family import keras_activation
 from keras_gpt3.converters.checkpoint_family import read_config_values
-from keras_gpt3.converters.checkpoint_family import their_activation
 from keras_gpt3.converters.config_key import ConfigKey
 from keras_gpt3.ops.activations import get_activation
 from tests.converters.small_configs import SMALLEST
@@ -170,19 +170,19 @@ DEFINITIONS = {
 @pytest.mark.parametrize("name", DEFINITIONS)
 def test_each_name_is_the_function_that_transformers_means(name):
     x = np.linspace(-5, 5, 101)
-    y = get_activation(our_activation(name))(x.astype("float32"))
+    y = get_activation(keras_activation(name))(x.astype("float32"))
     # float32 rounding of values up to 25.
     np.testing.assert_allclose(y, DEFINITIONS[name](x), atol=2e-6, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
 def test_what_is_written_is_read_as_the_same_function(name):
-    ours = our_activation(name)
-    assert our_activation(their_activation(ours)) == ours
+    read = keras_activation(name)
+    assert keras_activation(checkpoint_activation(read)) == read
 
 
 def test_gelu_approximate_is_written_as_gpt2_calls_it():
-    assert their_activation("gelu_approximate") == "gelu_new"
+    assert checkpoint_activation("gelu_approximate") == "gelu_new"
 
 
 @pytest.mark.parametrize("name", ["gelu_10", "mish", "GELU", ""])
@@ -192,13 +192,13 @@ def test_an_unknown_activation_is_named_with_those_known(name):
         f"activation_function={name!r}. Convert a checkpoint with one of these."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        our_activation(name)
+        keras_activation(name)
 
 
-def test_an_activation_without_a_name_of_theirs_raises():
+def test_an_activation_without_a_name_in_checkpoints_raises():
     message = "Received: activation='mish'. Export a model with one of these."
     with pytest.raises(ValueError, match=re.escape(message)):
-        their_activation("mish")
+        checkpoint_activation("mish")
 
 
 # === Config values ===

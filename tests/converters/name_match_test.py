@@ -29,9 +29,9 @@ def arguments_of(family):
 
 def stored_shapes(family, prefix="transformer."):
     return {
-        prefix + name: rule.shape_of_theirs
+        prefix + name: rule.tensor_shape
         for rule in family.weight_rules(arguments_of(family))
-        for name in rule.theirs
+        for name in rule.tensor_names
     }
 
 
@@ -44,7 +44,7 @@ def test_tensors_are_found_under_every_prefix(model_type, prefix):
     family = FAMILIES[model_type]
     shapes = stored_shapes(family, prefix)
     found = match(shapes, family)
-    names = [name for rule in found.rules for name in rule.theirs]
+    names = [name for rule in found.rules for name in rule.tensor_names]
     assert sorted(names) == sorted(shapes)
     assert found.token_embedding.startswith(prefix)
     assert shapes[found.token_embedding] == (53, 24)
@@ -146,8 +146,8 @@ def test_a_bias_that_the_config_switches_off_is_unexpected():
     ],
 )
 def test_the_tensors_share_our_last_axis(names, transposed, shape, expected):
-    rule = WeightRule("ours", names, transposed, shape)
-    assert rule.shape_of_theirs == expected
+    rule = WeightRule("kernel", names, transposed, shape)
+    assert rule.tensor_shape == expected
 
 
 # Two heads of width 2: our place of each of [queries | keys | values].
@@ -157,18 +157,20 @@ BY_HEAD = [0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11]
 @pytest.mark.parametrize("names", [("qkv",), ("q", "k", "v")])
 @pytest.mark.parametrize(("num_heads", "order"), [(1, range(12)), (2, BY_HEAD)])
 def test_our_last_axis_goes_by_head(names, num_heads, order):
-    rule = WeightRule("ours", names, shape=(4, 12), num_heads=num_heads)
+    rule = WeightRule("kernel", names, shape=(4, 12), num_heads=num_heads)
     places = [rule.places(part) for part in range(len(names))]
     np.testing.assert_array_equal(np.concatenate(places), order)
-    ours = np.random.default_rng(0).normal(size=(4, 12))
+    weight = np.random.default_rng(0).normal(size=(4, 12))
     for part, of_part in enumerate(places):
-        np.testing.assert_array_equal(rule.take(ours, part), ours[:, of_part])
-    theirs = [rule.take(ours, part) for part in range(len(names))]
-    np.testing.assert_array_equal(rule.join(np.hstack(theirs)), ours)
+        np.testing.assert_array_equal(
+            rule.take(weight, part), weight[:, of_part]
+        )
+    tensors = [rule.take(weight, part) for part in range(len(names))]
+    np.testing.assert_array_equal(rule.join(np.hstack(tensors)), weight)
 
 
 def test_a_weight_of_one_tensor_keeps_its_order_at_any_width():
-    rule = WeightRule("ours", ("w",), shape=(7,))
+    rule = WeightRule("kernel", ("w",), shape=(7,))
     array = np.arange(7)
     np.testing.assert_array_equal(rule.take(array, 0), array)
     np.testing.assert_array_equal(rule.join(array), array)

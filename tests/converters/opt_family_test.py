@@ -73,27 +73,27 @@ def test_an_epsilon_is_no_key_of_opt():
 
 
 def test_three_biases_become_one():
-    rules = {rule.ours: rule for rule in FAMILY.weight_rules(read())}
+    rules = {rule.path: rule for rule in FAMILY.weight_rules(read())}
     bias = rules["decoder_block_0/query_key_value/bias"]
-    assert bias.theirs == tuple(
+    assert bias.tensor_names == tuple(
         f"layers.0.self_attn.{name}_proj.bias" for name in "qkv"
     )
-    assert bias.shape_of_theirs == (24,)
+    assert bias.tensor_shape == (24,)
     assert bias.num_heads == 3
     assert not bias.transposed
 
 
 def test_projections_and_positions_have_opt_s_shapes():
     arguments = read(word_embed_proj_dim=10)
-    rules = {rule.ours: rule for rule in FAMILY.weight_rules(arguments)}
+    rules = {rule.path: rule for rule in FAMILY.weight_rules(arguments)}
     into = rules["embedding_projection/kernel"]
-    assert into.theirs == ("project_in.weight",)
-    assert into.shape_of_theirs == (24, 10)
+    assert into.tensor_names == ("project_in.weight",)
+    assert into.tensor_shape == (24, 10)
     out = rules["output_projection/kernel"]
-    assert out.theirs == ("project_out.weight",)
-    assert out.shape_of_theirs == (10, 24)
+    assert out.tensor_names == ("project_out.weight",)
+    assert out.tensor_shape == (10, 24)
     table = rules["position_embedding/table/embeddings"]
-    assert table.shape_of_theirs == (82, 24)
+    assert table.tensor_shape == (82, 24)
 
 
 def test_only_the_version_of_fairseq_is_ignored():

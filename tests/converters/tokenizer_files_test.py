@@ -73,11 +73,13 @@ def test_reads_back_what_it_writes(name, kept, tmp_path):
 def test_writes_what_transformers_read_before(tmp_path):
     write_tokenizer(tmp_path, read_tokenizer(FIXTURES / "opt"))
     for file in ("vocab.json", "merges.txt"):
-        ours, theirs = tmp_path / file, FIXTURES / "opt" / file
-        assert ours.read_text("utf-8") == theirs.read_text("utf-8")
+        written, expected = tmp_path / file, FIXTURES / "opt" / file
+        assert written.read_text("utf-8") == expected.read_text("utf-8")
     special = json.loads((tmp_path / "special_tokens_map.json").read_text())
-    theirs = read("opt", "special_tokens_map.json")
-    assert special == {role: token["content"] for role, token in theirs.items()}
+    expected = read("opt", "special_tokens_map.json")
+    assert special == {
+        role: token["content"] for role, token in expected.items()
+    }
 
 
 def test_no_files_are_no_tokenizer(tmp_path):

@@ -230,12 +230,12 @@ def test_is_read_as_what_it_was_made_of(name, tmp_path):
 
 
 def test_says_what_transformers_says():
-    theirs = read("specials_first", "tokenizer.json")
+    expected = read("specials_first", "tokenizer.json")
     files = read_tokenizer(FIXTURES / "specials_first")
-    ours = json.loads(tokenizer_json(files))
-    for content in (theirs, ours):
+    written = json.loads(tokenizer_json(files))
+    for content in (expected, written):
         del content["post_processor"], content["model"]["unk_token"]
-    assert ours == theirs
+    assert written == expected
 
 
 def test_tokens_stand_in_the_order_of_their_ids():

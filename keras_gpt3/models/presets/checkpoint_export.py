@@ -68,17 +68,17 @@ def _counted(tensor, bar):
 def _tensors(backbone, rule, prefix):
     """The tensors that hold a weight, in the family's own layout."""
     # Looked at now, for an error shall come before a file does.
-    weight = weight_of_path(backbone, rule.ours)
+    weight = weight_of_path(backbone, rule.path)
     dtype = keras.backend.standardize_dtype(weight.dtype)
-    for part, name in enumerate(rule.theirs):
+    for part, name in enumerate(rule.tensor_names):
         make = functools.partial(_part, backbone, rule, part)
-        shape = tuple(rule.shape_of_theirs)
+        shape = tuple(rule.tensor_shape)
         yield TensorToStore(prefix + name, shape, dtype, make)
 
 
 def _part(backbone, rule, part):
     """One of the tensors that hold a weight."""
-    weight = weight_of_path(backbone, rule.ours)
+    weight = weight_of_path(backbone, rule.path)
     array = keras.ops.convert_to_numpy(weight)
     array = rule.take(array, part)
     return array.T if rule.transposed else array

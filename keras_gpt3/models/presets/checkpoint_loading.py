@@ -61,7 +61,7 @@ def _build_and_fill(cls, arguments, dtype, family, weights):
     with stored_weights_follow():
         backbone = cls(**arguments)
     for rule in match.rules:
-        stream_weight(variable_of_path(backbone, rule.ours), rule, weights)
+        stream_weight(variable_of_path(backbone, rule.path), rule, weights)
     return backbone
 
 
@@ -74,7 +74,7 @@ def stream_weight(variable, rule, weights, piece_bytes=PIECE_BYTES):
     dtype = keras.backend.standardize_dtype(variable.dtype)
 
     def parts():
-        for i, name in enumerate(rule.theirs):
+        for i, name in enumerate(rule.tensor_names):
             places = rule.places(i)
             for start, rows in pieces(weights, name, piece_bytes):
                 end, rows = start + len(rows), _cast(rows, dtype, name)

@@ -49,7 +49,7 @@ def read_special_token_ids(folder):
 
 
 def _warn_of_other_ends(folder, files):
-    """Warns of ids at which transformers would stop, and `generate` not."""
+    """Warn of ids at which transformers would stop, and `generate` not."""
     path, ids, vocabulary_size = _special_token_ids(folder)
     ids = _as_ids(path, "eos_token_id", ids.get("eos_token_id"))
     end = files.vocabulary[files.end_token]

@@ -13,7 +13,7 @@ from keras_gpt3.converters.sharded_index import is_checkpoint_folder
 
 @contextlib.contextmanager
 def preset_folder(preset_dir):
-    """Gives a hidden folder that becomes the preset when the block ends.
+    """Yield a hidden folder that becomes the preset when the block ends.
 
     It holds the card that is there, for an edited one stays.
     """

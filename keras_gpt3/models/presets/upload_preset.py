@@ -37,7 +37,7 @@ def upload_preset(uri, preset):
     Example:
 
     ```python
-    from keras_gpt3.models.presets.upload_preset import upload_preset
+    from keras_gpt3.models import upload_preset
 
     def share(model):
         model.save_to_preset("my_model")

@@ -33,7 +33,7 @@ def streamed(rule, arrays, dtype="float32", piece_bytes=20):
 
 def slow_weight(rule, arrays):
     """The weight of a rule by whole arrays."""
-    theirs = [arrays[name] for name in rule.theirs]
+    theirs = [arrays[name] for name in rule.tensor_names]
     if rule.transposed:
         theirs = [array.T for array in theirs]
     joined = np.concatenate(theirs, axis=-1)
@@ -68,7 +68,7 @@ def test_pieces_go_to_their_heads(shape, transposed, names, piece_bytes):
     """Heads of width 4, which a piece of the transposed cuts anywhere."""
     rule = WeightRule("kernel", names, transposed, shape, num_heads=2)
     arrays = {
-        name: numbers(*rule.shape_of_theirs, seed=i)
+        name: numbers(*rule.tensor_shape, seed=i)
         for i, name in enumerate(names)
     }
     np.testing.assert_array_equal(
