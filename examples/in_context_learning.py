@@ -33,11 +33,11 @@ import numpy as np
 import tensorflow as tf
 
 import keras_gpt3
+from keras_gpt3.atomic_write import write_json
 from keras_gpt3.evaluation.few_shot.evaluate import evaluate
 from keras_gpt3.evaluation.metrics.uncertainty import bootstrap_interval
 from keras_gpt3.evaluation.metrics.uncertainty import standard_error
 from keras_gpt3.evaluation.results.plots import plot_shots
-from keras_gpt3.evaluation.results.results_file import write_results
 from keras_gpt3.evaluation.task_definitions.task import Task
 from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
 
@@ -68,7 +68,10 @@ def main():
         print(f"  {family.name:10}  {values}")
 
     model.save_to_preset(arguments.out / "preset")
-    write_results(results, arguments.out / "in_context_learning.json")
+    write_json(
+        arguments.out / "in_context_learning.json",
+        [dataclasses.asdict(result) for result in results],
+    )
     draw(results, arguments.out / "in_context_learning.png")
     print(f"\nWritten to {arguments.out}")
 

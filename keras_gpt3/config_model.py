@@ -99,12 +99,15 @@ def config_section(kind):
     return kind
 
 
-def make_config(kind, values):
-    """Make a config of a dict of values, checked."""
+def make_config(kind, values, what="config", where=None):
+    """Make a config of a dict of values, checked.
+
+    An error calls it `what`, and may say `where` its first key stands.
+    """
     try:
         return pydantic.TypeAdapter(kind).validate_python(values)
     except pydantic.ValidationError as error:
-        raise _plain_error(error, kind, values) from error
+        raise _plain_error(error, kind, values, what, where) from error
 
 
 # === Errors ===
@@ -113,7 +116,7 @@ _UNKNOWN = ("unexpected_keyword_argument", "invalid_key")
 _WRAPPERS = (typing.Annotated, typing.Union, types.UnionType)
 
 
-def _plain_error(error, kind, values):
+def _plain_error(error, kind, values, what="config", where=None):
     """The `ValueError` of one line for the first of pydantic's errors."""
     # First what is misspelt: what is missing may be just that.
     errors = sorted(
@@ -123,26 +126,27 @@ def _plain_error(error, kind, values):
     first = errors[0]
     keys, value = _found(first, values)
     path = _path(keys)
-    received = f"Received: {path or 'config'}={echoed(value)}."
+    place = f"Received: {where(*keys[:1])}, " if where else "Received: "
+    received = f"{place}{path or what}={echoed(value)}."
     if first["loc"][-1:] == ("[key]",):
         path = f"A key of {_path(keys[:-1])}"
-        received = f"Received: {echoed(first['input'])}."
+        received = f"{place}{echoed(first['input'])}."
     if first["type"] in _UNKNOWN:
         known = _kind_at(kind, keys[:-1]).__pydantic_fields__
         close = difflib.get_close_matches(keys[-1], known, n=3)
         return ValueError(
-            f"A config must hold known keys only. {received} Use one of "
+            f"A {what} must hold known keys only. {received} Use one of "
             f"{', '.join(close or known)}."
         )
     if first["type"] == "missing":
+        remedy = "." if where else f", or pass --set {path}=..."
         return ValueError(
-            f"A config must hold {path}. Received: no such key. Add it, or "
-            f"pass --set {path}=..."
+            f"A {what} must hold {path}. {place}no such key. Add it{remedy}"
         )
     if first["type"] == "dataclass_type":
         return ValueError(
-            f"{path or 'config'} must hold keys and values. {received} Write "
-            "one `key: value` a line."
+            f"{path or f'A {what}'} must hold keys and values. {received} "
+            "Write one `key: value` a line."
         )
     if first["type"] == "value_error":
         invariant, *remedy = first["ctx"]["error"].args
@@ -150,10 +154,10 @@ def _plain_error(error, kind, values):
             return ValueError(invariant)
         return ValueError(f"{path} {invariant}. {received} {remedy[0]}")
     kinds = [e["msg"] for e in errors if _found(e, values)[0] == keys]
-    kinds = [text.removeprefix("Input should be ") for text in kinds]
+    kinds = [text.partition(" should ")[2] for text in kinds]
+    invariant = " or ".join(dict.fromkeys(kinds)).replace(" or be ", " or ")
     return ValueError(
-        f"{path} must be {' or '.join(dict.fromkeys(kinds))}. {received} "
-        f"{_remedy(kind, keys)}"
+        f"{path} must {invariant}. {received} {_remedy(kind, keys, what)}"
     )
 
 
@@ -191,11 +195,11 @@ def _kind_at(kind, keys):
     return kind
 
 
-def _remedy(kind, keys):
+def _remedy(kind, keys, what):
     """What to do instead: leave out a field that has a default."""
     parent = _kind_at(kind, keys[:-1])
     if dataclasses.is_dataclass(parent):
         field = parent.__pydantic_fields__[keys[-1]]
         if not field.is_required() and field.default_factory is None:
             return f"Leave it out for the default, {field.default!r}."
-    return "Change the config."
+    return f"Change the {what}."

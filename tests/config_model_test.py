@@ -243,20 +243,58 @@ def test_a_key_that_is_missing_raises(values, missing):
 
 
 @pytest.mark.parametrize(
-    "values, name, value",
+    "values, name, received",
     [
-        ([1], "config", "[1]"),
-        (False, "config", "False"),
-        ({"part": 3}, "part", "3"),
+        ([1], "A config", "config=[1]"),
+        (False, "A config", "config=False"),
+        ({"part": 3}, "part", "part=3"),
     ],
 )
-def test_a_section_without_keys_raises(values, name, value):
+def test_a_section_without_keys_raises(values, name, received):
     message = (
-        f"{name} must hold keys and values. Received: {name}={value}. Write "
-        "one `key: value` a line."
+        f"{name} must hold keys and values. Received: {received}. Write one "
+        "`key: value` a line."
     )
     with raises(message):
         make_config(Whole, values)
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        (
+            {"part": {"name": 3}},
+            "part.name must be a valid string. Received: line 7, part.name=3. "
+            "Change the plan.",
+        ),
+        (
+            {"part": {}},
+            "A plan must hold part.name. Received: line 7, no such key. Add "
+            "it.",
+        ),
+        (
+            {"part": {"name": "a"}, "parts": {3: {"name": "b"}}},
+            "A key of parts must be a valid string. Received: line 8, 3. "
+            "Change the plan.",
+        ),
+        (
+            {"part": {"name": "a"}, "prat": 1},
+            "A plan must hold known keys only. Received: no line, prat=1. Use "
+            "one of part, parts.",
+        ),
+        (
+            None,
+            "A plan must hold keys and values. Received: no line, plan=None. "
+            "Write one `key: value` a line.",
+        ),
+    ],
+)
+def test_an_error_says_where_its_key_stands(values, message):
+    lines = {"part": "line 7", "parts": "line 8"}
+    with raises(message):
+        make_config(
+            Whole, values, "plan", lambda key=None: lines.get(key, "no line")
+        )
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def _shown(results):
 
 
 def line_labels(results):
-    """Names the lines of a plot: each model, with each of its seeds."""
+    """Name the lines of a plot: each model, with each of its seeds."""
     lines = list(dict.fromkeys((r.model, r.seed) for r in results))
     models = [model for model, _ in lines]
     names = model_labels(models)

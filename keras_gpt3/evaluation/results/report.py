@@ -7,7 +7,6 @@ import statistics
 from keras_gpt3.evaluation.few_shot.task_result import TaskResult
 from keras_gpt3.evaluation.results.plots import plot_shots
 from keras_gpt3.evaluation.results.plots import plot_sizes
-from keras_gpt3.evaluation.results.results_file import RESULTS_FILE
 from keras_gpt3.evaluation.results.results_table import COLUMNS
 from keras_gpt3.evaluation.results.results_table import published_values
 from keras_gpt3.evaluation.results.results_table import table_rows
@@ -17,6 +16,8 @@ from keras_gpt3.evaluation.task_definitions.task_file import task_groups
 from keras_gpt3.reporting import report
 from keras_gpt3.reporting.report import ReportSection
 
+# In the folder of a report.
+RESULTS_FILE = "results.json"
 _NOTES = (
     "Intervals are the bootstrap's 95% over examples, those on one passage "
     "together: they do not hold what another draw of demonstrations would "
@@ -51,8 +52,8 @@ def write_report(results, folder, tasks=(), title="Evaluation"):
     Example:
 
     ```python
-    from keras_gpt3.evaluation.results.report import write_report
-    from keras_gpt3.evaluation.few_shot.task_result import TaskResult
+    from keras_gpt3.evaluation import write_report
+    from keras_gpt3.evaluation import TaskResult
 
     result = TaskResult(
         "piqa", "mine", 0, 0, "accuracy", 0.6, 0.01, (0.58, 0.62), 1838, 0.0

@@ -147,7 +147,7 @@ _AS_PRINTED = {"BLEU-sb", "BLEU-mb", "ppl"}
 
 
 def metric_title(metric):
-    """Names a metric with its unit."""
+    """Name a metric with its unit."""
     title = _METRICS.get(metric, (metric,))[0]
     return title if metric in _NOT_A_SHARE else f"{title} (%)"
 

@@ -99,7 +99,7 @@ class Task:
     Example:
 
     ```python
-    from keras_gpt3.evaluation.task_definitions.task import Task
+    from keras_gpt3.evaluation import Task
 
     task = Task(
         name="capitals",

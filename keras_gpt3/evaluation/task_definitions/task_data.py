@@ -34,7 +34,7 @@ def _records(task, split, data, records, seed):
 
 
 def split_source(task, split, data=None, records=None):
-    """Names where the examples of a split come from, for messages."""
+    """Name where the examples of a split come from, for messages."""
     if records is not None:
         place = "records"
     elif _is_local(task, data):

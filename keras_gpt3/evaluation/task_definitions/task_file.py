@@ -5,15 +5,9 @@ import functools
 import importlib.resources
 import os
 import pathlib
-import types
-import typing
 
 from keras_gpt3.argument_checks import echoed
-from keras_gpt3.evaluation.task_definitions.task import Task
 from keras_gpt3.evaluation.task_definitions.task_examples import PUBLISHED_NAMES
-from keras_gpt3.evaluation.task_definitions.task_rules import TaskFault
-from keras_gpt3.evaluation.task_definitions.task_rules import check_keys
-from keras_gpt3.evaluation.task_definitions.task_rules import check_task
 from keras_gpt3.strict_yaml import strict_yaml
 
 
@@ -43,7 +37,7 @@ def read_task(path):
     ```python
     import pathlib
 
-    from keras_gpt3.evaluation.task_definitions.task_file import read_task
+    from keras_gpt3.evaluation import read_task
 
     pathlib.Path("capitals.yaml").write_text('''
     name: capitals
@@ -65,15 +59,20 @@ def read_task(path):
             f"file='{path}'. Write one, or correct the path."
         )
     values, lines = _parse(path)
+
+    def where(key=None):
+        line = f", line={lines[key]}" if key in lines else ""
+        return f"file='{path}'{line}"
+
+    # Not with this module: `import keras_gpt3` does without pydantic.
+    from keras_gpt3.evaluation.task_definitions import task_rules
+
     try:
-        return _task(values)
-    except TaskFault as fault:
+        return task_rules.checked_task(values, where)
+    except task_rules.TaskFault as fault:
         invariant, received, remedy = fault.args
-        where = f"file='{path}'"
-        if fault.key in lines:
-            where += f", line={lines[fault.key]}"
         raise ValueError(
-            f"{invariant}. Received: {where}, {received}. {remedy}."
+            f"{invariant}. Received: {where(fault.key)}, {received}. {remedy}."
         ) from fault
 
 
@@ -110,52 +109,6 @@ def _what(error):
     return f", line={mark.line + 1} ({reason})"
 
 
-def _task(values):
-    """The task of a file's keys and values, checked."""
-    if not isinstance(values, dict):
-        raise TaskFault(
-            "A task must hold keys and values",
-            "no value, it is empty"
-            if values is None
-            else f"a {type(values).__name__}",
-            "Write one `key: value` a line",
-        )
-    values = dict(values)
-    check_keys(values)
-    # What the scoring does not use.
-    values.setdefault("context", "")
-    values.setdefault("target", "")
-    hints = typing.get_type_hints(Task)
-    task = Task(
-        **{key: _typed(key, hints[key], item) for key, item in values.items()}
-    )
-    check_task(task)
-    return task
-
-
-def _typed(key, hint, value):
-    """The value as the type of its field."""
-    kinds = (
-        typing.get_args(hint) if isinstance(hint, types.UnionType) else [hint]
-    )
-    if tuple in kinds and isinstance(value, list):
-        if all(isinstance(item, str) for item in value):
-            return tuple(value)
-    elif float in kinds and type(value) in (int, float):
-        return float(value)
-    # To Python a bool is an int.
-    elif tuple not in kinds and type(value) in kinds:
-        return value
-    names = {tuple: "list of strings", types.NoneType: "null"}
-    known = " or ".join(names.get(kind, kind.__name__) for kind in kinds)
-    raise TaskFault(
-        f"{key} must be of type {known}",
-        f"{key}={echoed(value)}",
-        "Correct it",
-        key,
-    )
-
-
 _SUFFIXES = (".yaml", ".yml")
 _EVERY = "all"
 _OWN_NAMES = {theirs: own for own, theirs in PUBLISHED_NAMES.items()}
@@ -173,7 +126,7 @@ def shipped_tasks():
     Example:
 
     ```python
-    from keras_gpt3.evaluation.task_definitions.task_file import shipped_tasks
+    from keras_gpt3.evaluation import shipped_tasks
 
     shipped_tasks()["arc_challenge"].shots  # 50
     ```
@@ -193,7 +146,7 @@ def task_groups():
     Example:
 
     ```python
-    from keras_gpt3.evaluation.task_definitions.task_file import task_groups
+    from keras_gpt3.evaluation import task_groups
 
     task_groups()["anli"]  # ("anli_r1", "anli_r2", "anli_r3")
     ```
@@ -227,7 +180,7 @@ def find_tasks(names):
     Example:
 
     ```python
-    from keras_gpt3.evaluation.task_definitions.task_file import find_tasks
+    from keras_gpt3.evaluation import find_tasks
 
     [task.name for task in find_tasks("anli,piqa")]
     # ["anli_r1", "anli_r2", "anli_r3", "piqa"]

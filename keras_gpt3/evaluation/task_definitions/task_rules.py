@@ -1,10 +1,16 @@
 """What the keys of a task must be, and how they must go together."""
 
 import dataclasses
-import difflib
 import re
+import typing
+
+import pydantic
 
 from keras_gpt3.argument_checks import echoed
+from keras_gpt3.config_model import Share
+from keras_gpt3.config_model import Str
+from keras_gpt3.config_model import config_section
+from keras_gpt3.config_model import make_config
 from keras_gpt3.evaluation.task_definitions.task import METRICS
 from keras_gpt3.evaluation.task_definitions.task import SCORINGS
 from keras_gpt3.evaluation.task_definitions.task import Task
@@ -12,9 +18,78 @@ from keras_gpt3.evaluation.task_definitions.task_examples import KINDS
 from keras_gpt3.evaluation.task_definitions.task_examples import OPTIONAL
 from keras_gpt3.evaluation.task_definitions.template import template_names
 
-_FIELDS = {field.name: field for field in dataclasses.fields(Task)}
-_HUB_KEYS = ("path", "name", "revision", "splits")
-_SPLITS = ("train", "test")
+# === Keys ===
+
+
+def _check_name(name):
+    if not re.fullmatch(r"[a-z0-9_]+", name):
+        raise ValueError("must be a-z, 0-9 and _ alone", "Correct it.")
+    return name
+
+
+def _as_written(value, check):
+    """Check a section, and keep the dict."""
+    check(value)
+    return value
+
+
+_Item = typing.TypeVar("_Item")
+_Tuple = typing.Annotated[
+    list[_Item], pydantic.Strict(), pydantic.AfterValidator(tuple)
+]
+_Text = typing.Annotated[Str, pydantic.Field(min_length=1)]
+_Kind = typing.Literal[*KINDS, *(OPTIONAL + kind for kind in KINDS)]
+
+
+@config_section
+class _Splits:
+    """What the hub calls the splits of a dataset."""
+
+    test: Str
+    train: Str = ""
+
+
+@config_section
+class _Hub:
+    """Where a dataset is on the hub."""
+
+    path: _Text
+    splits: _Splits
+    name: Str | None = None
+    revision: Str | None = None
+
+
+@config_section
+class _TaskKeys(Task):
+    """The keys of a task, those that must be more than of their type.
+
+    What the scoring does not use may be left out.
+    """
+
+    name: typing.Annotated[Str, pydantic.AfterValidator(_check_name)]
+    fields: typing.Annotated[dict[Str, _Kind], pydantic.Field(min_length=1)]
+    context: Str = dataclasses.field(default_factory=str, kw_only=True)
+    target: Str = dataclasses.field(default_factory=str, kw_only=True)
+    scoring: typing.Literal[SCORINGS]
+    metrics: _Tuple[Str]
+    shots: typing.Annotated[pydantic.StrictInt, pydantic.Field(ge=0)]
+    stop: _Tuple[_Text]
+    max_new_tokens: typing.Annotated[pydantic.StrictInt, pydantic.Field(ge=1)]
+    hub: typing.Annotated[_Hub | None, pydantic.WrapValidator(_as_written)]
+    groups: _Tuple[Str]
+    random_accuracy: Share | None
+
+
+def checked_task(values, where):
+    """Make a task of a file's keys and values, checked."""
+    task = Task(**vars(make_config(_TaskKeys, values, "task", where)))
+    check_keys(values)
+    check_task(task)
+    return task
+
+
+# === How they must go together ===
+
 _TEMPLATES = (
     "context",
     "target",
@@ -46,12 +121,6 @@ _KEYS = {
     "none": (("context",), ("target", *_ANSWERS)),
 }
 _SCORED = {key for keys in _KEYS.values() for part in keys for key in part}
-# With any scoring.
-_REQUIRED = [
-    name
-    for name, field in _FIELDS.items()
-    if field.default is dataclasses.MISSING and name not in _SCORED
-]
 
 # Scoring -> the metrics that it can give.
 _OF_CHOICES = ("accuracy", "macro_f1", "f1_answers", "squad_exact_match", "f1")
@@ -82,26 +151,10 @@ class TaskFault(Exception):
 
 
 def check_keys(values):
-    """Check that a task's keys are those that its scoring uses."""
-    for key in values:
-        if key not in _FIELDS:
-            close = difflib.get_close_matches(str(key), _FIELDS, n=1)
-            raise TaskFault(
-                "A task must hold known keys only",
-                f"the key {echoed(key)}",
-                f"Use {close[0]}, the closest" if close else "Remove it",
-                key,
-            )
-    scoring = values.get("scoring")
-    if scoring not in SCORINGS:
-        raise TaskFault(
-            "A task must have a known scoring",
-            f"scoring={echoed(scoring)}",
-            f"Use one of {', '.join(SCORINGS)}",
-            "scoring",
-        )
+    """Check that a task has the keys that its scoring uses, and no others."""
+    scoring = values["scoring"]
     needed, more = _KEYS[scoring]
-    for key in (*_REQUIRED, *needed):
+    for key in needed:
         if values.get(key) is None:
             raise TaskFault(
                 f"A task must hold the key {key}",
@@ -120,37 +173,9 @@ def check_keys(values):
 
 
 def check_task(task):
-    """Check the values of a task, each of the type that it must have."""
-    for check in (_check_values, _check_metrics, _check_hub, _check_templates):
-        check(task)
-
-
-def _check_values(task):
-    kinds = (*KINDS, *(OPTIONAL + kind for kind in KINDS))
-    rules = [
-        (
-            "name",
-            re.fullmatch(r"[a-z0-9_]+", task.name),
-            "a-z, 0-9 and _ alone",
-        ),
-        ("shots", task.shots >= 0, "at least 0"),
-        ("max_new_tokens", task.max_new_tokens >= 1, "at least 1"),
-        ("random_accuracy", 0 <= (task.random_accuracy or 0) <= 1, "0 to 1"),
-        ("stop", all(task.stop), "without empty texts"),
-        (
-            "fields",
-            task.fields and all(k in kinds for k in task.fields.values()),
-            f"field: kind, the kind one of {', '.join(kinds)}",
-        ),
-    ]
-    for key, is_right, rule in rules:
-        if not is_right:
-            raise TaskFault(
-                f"{key} must be {rule}",
-                f"{key}={echoed(getattr(task, key))}",
-                "Correct it",
-                key,
-            )
+    """Check that the metrics and templates of a task fit its other keys."""
+    _check_metrics(task)
+    _check_templates(task)
 
 
 def _check_metrics(task):
@@ -196,27 +221,6 @@ def _check_metric_keys(task):
             "Change metrics, or remove holds",
             "metrics",
         )
-
-
-def _check_hub(task):
-    if task.hub is None:
-        return
-    splits = task.hub.get("splits")
-    is_known = set(task.hub) <= set(_HUB_KEYS) and task.hub.get("path")
-    texts = [task.hub.get(key) or "" for key in _HUB_KEYS[:3]]
-    if is_known and isinstance(splits, dict) and "test" in splits:
-        texts += splits.values()
-        if set(splits) <= set(_SPLITS) and all(
-            isinstance(text, str) for text in texts
-        ):
-            return
-    raise TaskFault(
-        "hub must hold a path and splits, with a test and perhaps a train, and "
-        "perhaps a name and a revision",
-        f"hub={task.hub}",
-        "Correct it",
-        "hub",
-    )
 
 
 def _check_templates(task):

@@ -83,17 +83,58 @@ def test_a_choice_needs_no_target(tmp_path):
 
 # What is changed in a task, and what the message says was received.
 FAULTS = [
-    ({"scorings": 1}, "A task must hold known keys only", "the key 'scorings'"),
-    ({"delimiter": None}, "delimiter must be of type str", "delimiter=None"),
-    ({"title": 3}, "title must be of type str", "title=3"),
-    ({"shots": "4"}, "shots must be of type int", "shots='4'"),
-    ({"shots": True}, "shots must be of type int", "shots=True"),
-    ({"shots": -1}, "shots must be at least 0", "shots=-1"),
-    ({"metrics": "f1"}, "metrics must be of type list of strings", "='f1'"),
-    ({"metrics": [1]}, "metrics must be of type list of strings", "=[1]"),
-    ({"hub": "a"}, "hub must be of type dict or null", "hub='a'"),
-    ({"random_accuracy": "a"}, "must be of type float or null", "='a'"),
+    (
+        {"scorings": 1},
+        "A task must hold known keys only",
+        "scorings=1. Use one",
+    ),
+    ({"scoring": "best"}, "scoring must be 'per_token', 'like", "='best'"),
+    ({"scoring": ["greedy"]}, "scoring must be 'per_token'", "=['greedy']"),
+    ({"delimiter": None}, "delimiter must be a valid string", "delimiter=None"),
+    ({"title": 3}, "title must be a valid string", "title=3"),
+    ({"name": "My task"}, "name must be a-z, 0-9 and _ alone", "='My task'"),
+    ({"shots": "4"}, "shots must be a valid integer", "shots='4'"),
+    ({"shots": True}, "shots must be a valid integer", "shots=True"),
+    ({"shots": -1}, "shots must be greater than or equal to 0", "shots=-1"),
+    ({"max_new_tokens": 0}, "max_new_tokens must be greater than or", "=0"),
+    ({"metrics": "f1"}, "metrics must be a valid list", "='f1'"),
+    ({"metrics": [1]}, "metrics[0] must be a valid string", "metrics[0]=1"),
+    ({"stop": ["a", ""]}, "stop[1] must have at least 1", "stop[1]=''"),
+    ({"fields": {}}, "fields must have at least 1 item", "fields={}"),
+    ({"fields": {"a": "text"}}, "fields.a must be 'string', 'int", "='text'"),
+    ({"fields": {"a": ["x"]}}, "fields.a must be 'string', 'int", "=['x']"),
+    ({"fields": {1: "string"}}, "A key of fields must be a valid string", "1."),
+    ({"random_accuracy": "a"}, "random_accuracy must be a valid num", "='a'"),
+    ({"random_accuracy": 1.5}, "random_accuracy must be less than or", "=1.5"),
     ({"context": "{{ a"}, "context must be a Jinja template", "unexpected"),
+    ({"hub": "a"}, "hub must hold keys and values", "hub='a'"),
+    ({"hub": {"path": "a"}}, "A task must hold hub.splits", "no such key"),
+    ({"hub": {"splits": {"test": "a"}}}, "A task must hold hub.path", "no s"),
+    (
+        {"hub": {"path": "a", "splits": ["test"]}},
+        "hub.splits must hold keys and values",
+        "hub.splits=['test']",
+    ),
+    (
+        {"hub": {"path": "a", "splits": {"train": "b"}}},
+        "A task must hold hub.splits.test",
+        "no such key",
+    ),
+    (
+        {"hub": {"path": "a", "splits": {"test": "a", "dev": "b"}}},
+        "A task must hold known keys only",
+        "hub.splits.dev='b'. Use one of test, train",
+    ),
+    (
+        {"hub": {"path": "a", "splits": {"test": 3}}},
+        "hub.splits.test must be a valid string",
+        "hub.splits.test=3",
+    ),
+    (
+        {"hub": {"path": "a", "splits": {"test": "a"}, "config": "b"}},
+        "A task must hold known keys only",
+        "hub.config='b'",
+    ),
 ]
 
 
@@ -110,8 +151,27 @@ def fault(path):
 @pytest.mark.parametrize(("change", "invariant", "received"), FAULTS)
 def test_a_fault_names_file_and_key(change, invariant, received, tmp_path):
     message = fault(write(tmp_path, {**GENERATE, **change}))
-    assert invariant in message
+    assert message.startswith(invariant)
     assert received in message.partition("Received: ")[2]
+
+
+@pytest.mark.parametrize("key", [key for key in GENERATE if key != "metrics"])
+def test_a_missing_key_is_named(key, tmp_path):
+    values = {name: GENERATE[name] for name in GENERATE if name != key}
+    assert re.match(
+        rf"A task must hold (the key )?{key}\. Received: ",
+        fault(write(tmp_path, values)),
+    )
+    assert key in fault(write(tmp_path, {**GENERATE, key: None}))
+
+
+@pytest.mark.parametrize(
+    ("key", "closest"),
+    [("scorings", "scoring"), ("max_tokens", "max_new_tokens")],
+)
+def test_for_an_unknown_key_the_closest_is_offered(key, closest, tmp_path):
+    message = fault(write(tmp_path, {**GENERATE, key: 1}))
+    assert message.partition(" Use one of ")[2].startswith(closest)
 
 
 def test_a_fault_names_the_line_of_its_key(tmp_path):
@@ -126,7 +186,7 @@ def test_a_fault_names_the_line_of_its_key(tmp_path):
 def test_a_key_that_is_not_there_has_no_line(tmp_path):
     values = {key: GENERATE[key] for key in GENERATE if key != "shots"}
     path = write(tmp_path, values)
-    assert f"Received: file='{path}', no value for it." in fault(path)
+    assert f"Received: file='{path}', no such key." in fault(path)
 
 
 @pytest.mark.parametrize(
@@ -151,9 +211,9 @@ def test_broken_syntax_is_named_with_its_line(text, reason, tmp_path):
 @pytest.mark.parametrize(
     ("text", "received"),
     [
-        ("", "no value, it is empty"),
-        ("# Nothing.\n", "no value, it is empty"),
-        ("- a", "a list"),
+        ("", "task=None"),
+        ("# Nothing.\n", "task=None"),
+        ("- a", "task=['a']"),
     ],
 )
 def test_what_holds_no_keys_is_named(text, received, tmp_path):

@@ -40,7 +40,7 @@ def fault(check, *arguments):
         check(*arguments)
     invariant, received, remedy = caught.value.args
     assert remedy
-    assert isinstance(caught.value.key, str | int)
+    assert isinstance(caught.value.key, str)
     return invariant, received
 
 
@@ -63,7 +63,8 @@ def test_each_scoring_has_its_keys(values):
 @pytest.mark.parametrize(
     ("values", "key"),
     [
-        *[(GENERATE, key) for key in GENERATE if key != "scoring"],
+        (GENERATE, "context"),
+        (GENERATE, "target"),
         (CHOICES, "choices"),
         (CHOICES, "label"),
         (CHOICES | {"scoring": "answer_context"}, "answer_context"),
@@ -81,22 +82,6 @@ def test_a_missing_key_is_named(values, key):
 @pytest.mark.parametrize(
     ("values", "invariant", "received"),
     [
-        (
-            GENERATE | {"a": 1},
-            "A task must hold known keys only",
-            "the key 'a'",
-        ),
-        (GENERATE | {1: 1}, "A task must hold known keys only", "the key 1"),
-        (
-            GENERATE | {"scoring": "best"},
-            "A task must have a known scoring",
-            "scoring='best'",
-        ),
-        (
-            GENERATE | {"scoring": ["generate"]},
-            "A task must have a known scoring",
-            "scoring=['generate']",
-        ),
         (
             GENERATE | {"choices": "a"},
             "A task with the scoring generate must hold no key choices",
@@ -118,21 +103,6 @@ def test_a_key_without_effect_is_named(values, invariant, received):
     assert fault(check_keys, values) == (invariant, received)
 
 
-@pytest.mark.parametrize(
-    ("key", "remedy"),
-    [
-        ("scorings", "Use scoring, the closest"),
-        ("max_tokens", "Use max_new_tokens, the closest"),
-        ("zzz", "Remove it"),
-        (1, "Remove it"),
-    ],
-)
-def test_for_an_unknown_key_the_closest_is_offered(key, remedy):
-    with pytest.raises(TaskFault) as caught:
-        check_keys(GENERATE | {key: 1})
-    assert caught.value.args[2] == remedy
-
-
 def fault_of(values, **changes):
     task = Task(**{"context": "", "target": ""} | values)
     return fault(check_task, dataclasses.replace(task, **changes))
@@ -141,14 +111,6 @@ def fault_of(values, **changes):
 @pytest.mark.parametrize(
     ("changes", "invariant", "received"),
     [
-        ({"name": "My task"}, "name must be a-z, 0-9 and _ alone", "'My task'"),
-        ({"shots": -1}, "shots must be at least 0", "shots=-1"),
-        ({"max_new_tokens": 0}, "max_new_tokens must be at least 1", "=0"),
-        ({"random_accuracy": 1.5}, "random_accuracy must be 0 to 1", "=1.5"),
-        ({"stop": ("",)}, "stop must be without empty texts", "('',)"),
-        ({"fields": {}}, "fields must be field: kind", "fields={}"),
-        ({"fields": {"a": "text"}}, "fields must be field: kind", "'text'"),
-        ({"fields": {"a": ["x"]}}, "fields must be field: kind", "['x']"),
         ({"context": "{{ a"}, "context must be a Jinja template", "unexpected"),
         ({"target": "{{ x }}"}, "target must use known fields only", "'x'"),
         ({"context": "{{ turn }}"}, "context must use known", "'turn'"),
@@ -159,23 +121,9 @@ def fault_of(values, **changes):
         ({"metrics": ("accuracy",)}, "The metric accuracy of answers in", "no"),
         ({"holds": "{{ true }}"}, "A task with the key holds must", "metrics="),
         ({"scoring": "none"}, "A task must have metrics exactly if", "'none'"),
-        ({"hub": {"path": "a"}}, "hub must hold a path and splits", "hub="),
-        ({"hub": {"splits": {"test": "a"}}}, "hub must hold a path", "hub="),
-        ({"hub": {"path": "a", "splits": ["test"]}}, "hub must hold", "hub="),
-        (
-            {"hub": {"path": "a", "splits": {"test": "a", "dev": "b"}}},
-            "hub must hold a path and splits",
-            "'dev': 'b'",
-        ),
-        ({"hub": {"path": "a", "splits": {"test": 3}}}, "hub must ho", "hub="),
-        (
-            {"hub": {"path": "a", "splits": {"test": "a"}, "config": "b"}},
-            "hub must hold a path and splits",
-            "'config': 'b'",
-        ),
     ],
 )
-def test_a_wrong_value_is_named(changes, invariant, received):
+def test_a_value_that_does_not_fit_is_named(changes, invariant, received):
     found = fault_of(GENERATE, **changes)
     assert found[0].startswith(invariant)
     assert received in found[1]
