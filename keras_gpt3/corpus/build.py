@@ -50,8 +50,8 @@ def build_corpus(config, options=None, verbose="auto", overwrite=False):
     was interrupted resumes, one that is done is left as it is, and after a
     change of the input only what depends on it is made again: a new file, and
     those of its source after it, as parts are numbered in the order of the
-    files' names. The result is the same for any
-    number of workers. `CorpusConfig` says what limits a build.
+    files' names. The result is the same for any number of workers.
+    `CorpusConfig` says what limits a build.
 
     Args:
         config: `CorpusConfig`. Sources of Table 2.2's names take from it what
@@ -145,7 +145,7 @@ def finish_corpus(config):
 
 
 def complete_config(config):
-    """Gives a config's sources what Table 2.2 says of them."""
+    """Add to a config's sources what Table 2.2 says of them."""
     return dataclasses.replace(config, sources=complete_sources(config.sources))
 
 

@@ -96,16 +96,26 @@ def evaluate(
 
     ```python
     import keras_gpt3
-    from keras_gpt3.evaluation.few_shot.evaluate import evaluate
+    from keras_gpt3.evaluation import evaluate
 
     model = keras_gpt3.GPT3.from_preset("gpt3_small_en", num_layers=1)
     (result,) = evaluate(model, "two_digit_addition", shots=2, limit=2)
     result.value, result.interval
     ```
     """
-    # Before any other local name: these are the fields of a run.
-    settings = dict(locals())
-    run = EvaluationRun(**{k: settings[k] for k in settings if k != "model"})
+    run = EvaluationRun(
+        tasks,
+        shots,
+        seed,
+        data=data,
+        records=records,
+        limit=limit,
+        draws=draws,
+        batch_size=batch_size,
+        cache=cache,
+        name=name,
+        verbose=verbose,
+    )
     return [result for results in run(model) for result in results]
 
 

@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.atomic_write import atomic_path
 from keras_gpt3.models.presets.preset_files import hdf5_arrays
 from keras_gpt3.regular_file import check_regular_file
@@ -165,11 +166,18 @@ def _checked_settings(text):
         raise ValueError(f"its attribute {_FORMAT} must hold {names}")
     rank, alpha, targets = map(settings.get, names)
     if type(rank) is not int or rank < 1:
-        raise ValueError("its rank must be an integer of at least 1")
+        raise ValueError(
+            f"its rank must be an integer of at least 1, not {echoed(rank)}"
+        )
     if type(alpha) not in (int, float) or not 0 < alpha <= sys.float_info.max:
-        raise ValueError("its lora_alpha must be a number above 0")
+        raise ValueError(
+            f"its lora_alpha must be a number above 0, not {echoed(alpha)}"
+        )
     if not isinstance(targets, list) or {*map(type, targets)} != {str}:
-        raise ValueError("its target_layer_names must be a list of names")
+        raise ValueError(
+            "its target_layer_names must be a list of names, not "
+            f"{echoed(targets)}"
+        )
     return settings
 
 

@@ -1,5 +1,6 @@
 import gzip
 import random
+import re
 
 import pytest
 
@@ -19,6 +20,10 @@ from keras_gpt3.evaluation.contamination.contamination_scores import (
 from keras_gpt3.evaluation.task_definitions.task_examples import Example
 
 # === Contamination ===
+
+
+def raises(message, error=ValueError):
+    return pytest.raises(error, match=f"^{re.escape(message)}$")
 
 
 WORDS = [f"word{i}" for i in range(300)]
@@ -171,8 +176,8 @@ def test_progress_is_not_shown_where_no_terminal_is(tmp_path, capsys):
 
 
 _NO_EXAMPLE = (
-    "^An evaluation set must have at least one example. Received: hills with "
-    "none. Leave it out.$"
+    "An evaluation set must have at least one example. Received: hills with "
+    "none. Leave it out."
 )
 
 
@@ -181,16 +186,25 @@ _NO_EXAMPLE = (
     [
         ({"hills": []}, None, _NO_EXAMPLE),
         ({"hills": []}, 8, _NO_EXAMPLE),
-        ({"hills": ["a"]}, 0, "n must be an integer of at least 1. "),
+        (
+            {"hills": ["a"]},
+            0,
+            "n must be an integer of at least 1. Received: n=0. Pass 1 or "
+            "more.",
+        ),
     ],
 )
 def test_what_cannot_be_compared_raises(sets, n, message):
-    with pytest.raises(ValueError, match=message):
+    with raises(message):
         check_contamination(sets, ["a"], n=n)
 
 
 def test_no_length_has_no_percentile():
-    with pytest.raises(ValueError, match="Received: lengths=\\[\\]"):
+    message = (
+        "There must be at least one example. Received: lengths=[]. Leave the "
+        "evaluation set out."
+    )
+    with raises(message):
         ngram_length([])
 
 
@@ -256,28 +270,68 @@ def test_texts_may_have_no_scores(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "reason"),
     [
-        (b"", "must hold an example. Received: file='.*' with none. "),
-        (
-            b'{"text": "a", "score": 1}\n{"text": "b"}\n{"text": "c"}',
-            "line=2 without one, as 2 of 3. Add",
-        ),
-        (b'{"texts": "a"}', r"line=1 \(it has no text\)"),
-        (b'{"text": "a", "score": NaN}', r"line=1 \(its score is nan\)"),
+        (b'{"texts": "a"}', "it has no text"),
+        (b'{"text": "a", "score": NaN}', "its score is nan"),
+        (b'{"text": 3}', "its text is of type int"),
+        (b'{"text": "a", "score": "1"}', "its score is of type str"),
+    ],
+)
+def test_what_is_wrong_is_said_with_file_and_line(tmp_path, content, reason):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(content)
+    message = (
+        'Each line must be a JSON object with a string "text" and perhaps a '
+        f"finite number \"score\". Received: file='{path}', line=1 ({reason}). "
+        "Correct or remove it."
+    )
+    with raises(message):
+        read_scored_texts(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
         (b'\n{"text": "a"', r"a.jsonl', line=2 \(Expecting"),
         (b'{"text": "\xff"}', r"line=1 \('utf-8' codec"),
         (b'["a"]', r"line=1 \(it starts an array"),
-        (b'{"text": 3}', r"line=1 \(its text is of type int"),
-        (b'{"text": "a", "score": "1"}', r"line=1 \(its score is of type str"),
     ],
 )
-def test_what_is_wrong_is_said_with_file_and_line(tmp_path, content, message):
+def test_a_line_of_something_else_raises(tmp_path, content, reason):
     (tmp_path / "a.jsonl").write_bytes(content)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=reason):
         read_scored_texts(tmp_path / "a.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"",
+            "A file of texts must hold an example. Received: file='{path}' "
+            "with none. Write one object a line.",
+        ),
+        (
+            b'{"text": "a", "score": 1}\n{"text": "b"}\n{"text": "c"}',
+            "Each line or none of a file of texts must have a score. Received: "
+            "file='{path}', line=2 without one, as 2 of 3. Add what is "
+            "missing.",
+        ),
+    ],
+)
+def test_a_file_without_what_it_needs_is_named(tmp_path, content, message):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(content)
+    with raises(message.replace("{path}", str(path))):
+        read_scored_texts(path)
 
 
 def test_a_missing_file_raises(tmp_path):
-    with pytest.raises(FileNotFoundError, match="A file of texts must exist"):
-        read_scored_texts(tmp_path / "a.jsonl")
+    path = tmp_path / "a.jsonl"
+    message = (
+        f"A file of texts must exist. Received: file='{path}'. Correct the "
+        "path."
+    )
+    with raises(message, FileNotFoundError):
+        read_scored_texts(path)

@@ -278,15 +278,15 @@ def test_a_damaged_file_raises_and_changes_nothing(damage, saved):
         ),
         (
             changed_settings(rank=0),
-            "its rank must be an integer of at least 1",
+            "its rank must be an integer of at least 1, not 0",
         ),
         (
             changed_settings(lora_alpha=0),
-            "its lora_alpha must be a number above 0",
+            "its lora_alpha must be a number above 0, not 0",
         ),
         (
             changed_settings(target_layer_names=5),
-            "its target_layer_names must be a list of names",
+            "its target_layer_names must be a list of names, not 5",
         ),
     ],
 )
