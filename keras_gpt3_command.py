@@ -1,6 +1,6 @@
 """The command `keras-gpt3`: `keras_gpt3.cli.main`, without TensorFlow's notes.
 
-TensorFlow tells of the processor's instructions and of missing GPUs when it is
+TensorFlow logs the processor's instructions and missing GPUs when it is
 loaded, which `import keras_gpt3` does. What is to be quiet must be said before,
 hence outside that package; so must what does not need TensorFlow at all.
 """
@@ -12,13 +12,13 @@ import sys
 
 
 def main():
-    """Runs the command line."""
+    """Run the command line."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _log_level())
     _command_line()()
 
 
 def _log_level():
-    """The least that TensorFlow may tell of: warnings, or nothing.
+    """The least that TensorFlow may log: warnings, or nothing.
 
     Without a driver it calls the missing GPU an error. What is one raises.
     """

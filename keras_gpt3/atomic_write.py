@@ -21,7 +21,7 @@ PARTIAL_SUFFIX = ".partial"
 
 @contextlib.contextmanager
 def atomic_write(path):
-    """Gives a hidden file that gets its place when the block ends.
+    """Yield a hidden file that gets its place when the block ends.
 
     If the block raises, or the process is killed, an older file stays.
     """
@@ -33,7 +33,7 @@ def atomic_write(path):
 
 @contextlib.contextmanager
 def atomic_path(path):
-    """Gives the hidden path instead, for what opens its files itself."""
+    """Yield the hidden path instead, for what opens its files itself."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(
@@ -178,7 +178,7 @@ _HIDDEN = re.compile(r"\..*-[0-9a-f]{8}\.tmp")
 
 @contextlib.contextmanager
 def atomic_folder(folder, may_replace=None, owned=()):
-    """Gives a hidden folder whose files get their place when the block ends.
+    """Yield a hidden folder whose files get their place when the block ends.
 
     A folder that is missing appears at once. In one that is there, the files
     that are `owned` go, the new ones come, and all others stay. If the block

@@ -209,7 +209,7 @@ def table_2_2():
 
 
 def complete_sources(sources):
-    """Gives sources what Table 2.2 says of those of their names."""
+    """Add to sources what Table 2.2 says of those of their names."""
     complete = {
         name: _complete(source, table_2_2().get(name), sources)
         for name, source in sources.items()

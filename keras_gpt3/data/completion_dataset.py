@@ -143,7 +143,7 @@ def packed_batches(lengths, order, sequence_length, batch_size):
 
 
 def padded_batches(lengths, order, sequence_length, batch_size):
-    """Gives each pair a row, among pairs of about its length.
+    """Give each pair a row, among pairs of about its length.
 
     A batch is filled with pairs that are padded to the same power of two. What
     is left of all lengths makes the last batches, so that at most one is not

@@ -41,7 +41,7 @@ def read_completion_pairs(source):
     Example:
 
     ```python
-    from keras_gpt3.data.completion_pairs import read_completion_pairs
+    from keras_gpt3.data import read_completion_pairs
 
     pairs = [{"prompt": "Q: What is 98 plus 45? A:", "completion": " 143"}]
     read_completion_pairs(pairs)

@@ -83,7 +83,7 @@ class BatchingParameters:
 
     @classmethod
     def for_model(cls, config, dtype, weight_bytes):
-        """Sizes batches to a model.
+        """Size batches to a model.
 
         The keys and values of all rows of a batch, each at the model's full
         context, use at most the memory of the weights, or 2 GiB for small

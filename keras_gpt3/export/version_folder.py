@@ -95,7 +95,7 @@ _METADATA = pathlib.PurePath("assets.extra", "keras_gpt3.json")
 def write_metadata(folder, metadata):
     """Write what a server must know of a version and no signature says.
 
-    Beside the facts given, how many bytes each file has: TensorFlow loads a
+    Beside the metadata given, how many bytes each file has: TensorFlow loads a
     tokenizer's table of which half has been copied without a word, and then
     has other ids. TensorFlow Serving ignores the file.
     """

@@ -19,7 +19,7 @@ def normal_initializer(deviation):
 
 @contextlib.contextmanager
 def initialized_by(initializer):
-    """Layers made in this block get their weights from another initializer."""
+    """Take the weights of layers made in this block from an initializer."""
     before = _instead.set(initializer)
     try:
         yield
@@ -29,7 +29,7 @@ def initialized_by(initializer):
 
 @contextlib.contextmanager
 def stored_weights_follow():
-    """Layers made in this block start from zeros: their weights are loaded.
+    """Start layers made in this block from zeros: their weights are loaded.
 
     Drawing a hundred million random numbers takes seconds.
     """

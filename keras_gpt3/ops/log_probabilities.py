@@ -36,9 +36,7 @@ def token_log_probabilities(hidden_states, table, token_ids, top_n=0):
 
     ```python
     import numpy as np
-    from keras_gpt3.ops.log_probabilities import (
-        token_log_probabilities,
-    )
+    from keras_gpt3.ops import token_log_probabilities
 
     states = np.ones((1, 2, 1), "float32")
     table = np.log([[0.5], [0.25], [0.25]]).astype("float32")

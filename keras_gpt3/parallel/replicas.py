@@ -192,7 +192,7 @@ def is_chief(strategy):
 
 
 def from_first_worker(strategy, number):
-    """Gives every worker the number that the first one has.
+    """Give every worker the number that the first one has.
 
     All workers, or without a strategy JAX' processes, must call it; each
     returns when all have. A single one waits for nothing.

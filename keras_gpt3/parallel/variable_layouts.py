@@ -39,7 +39,7 @@ def lay_out_like_slots(arrays, variables):
 
 
 def bring_together(array, variable):
-    """Gives the devices of each part of the batch a whole array to work with.
+    """Give the devices of each part of the batch a whole array to work with.
 
     In a function that JAX compiles. Where its partitioner is free to choose,
     it leaves a weight spread, and brings the batch to all devices instead. The

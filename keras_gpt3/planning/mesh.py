@@ -25,7 +25,7 @@ class Mesh(NamedTuple):
     Example:
 
     ```python
-    from keras_gpt3.planning.mesh import Mesh
+    from keras_gpt3.planning import Mesh
 
     Mesh(data=128, model=8).devices  # 1024
     ```

@@ -35,7 +35,7 @@ class Links:
     Example:
 
     ```python
-    from keras_gpt3.planning.training_job import Links
+    from keras_gpt3.planning import Links
 
     Links(network_bandwidth=50e9).bandwidth(span=16, devices=64)  # 50e9
     ```

@@ -226,7 +226,7 @@ class RequestGuard:
         self._origins = set(map(str.lower, allow_origins))
 
     async def __call__(self, scope, receive, send):
-        """Passes a request on, or answers it with an error."""
+        """Pass a request on, or answer it with an error."""
         app = self._app
         if scope["type"] == "http":
             rejection = self._rejection(scope["method"], Headers(scope=scope))
@@ -288,7 +288,7 @@ def _is_address(name):
 
 
 async def read_body(request, limit, seconds):
-    """Reads the body of a request."""
+    """Read the body of a request."""
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > limit:
         raise _too_long(announced, limit)
@@ -318,7 +318,7 @@ async def read_body(request, limit, seconds):
 
 
 async def unless_gone(request, work):
-    """Waits for an answer; `None` if the client disconnects before."""
+    """Wait for an answer; `None` if the client disconnects before."""
     answer = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_disconnected(request))
     try:

@@ -103,7 +103,7 @@ class BatchCollector:
                 waiting.answer.set_result(own)
 
     async def _answer_failed(self, batch, error):
-        """Answers a single request with its error; several run one by one."""
+        """Answer a single request with its error; several run one by one."""
         for waiting in batch:
             # Its client may have gone while the others ran.
             if waiting.answer.done():

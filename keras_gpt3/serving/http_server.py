@@ -48,7 +48,7 @@ class HttpServer(uvicorn.Server):
         self._message = message
 
     async def startup(self, sockets=None):
-        """Listens, and prints the address."""
+        """Listen, and print the address."""
         await super().startup(sockets)
         # Not rich's global console, which keeps its first output's settings.
         rich.console.Console(soft_wrap=True).print(
@@ -122,7 +122,7 @@ class HttpProtocol(H11Protocol):
         self._watch_unsent()
 
     def eof_received(self):
-        """Answers a client that has closed its sending half.
+        """Answer a client that has closed its sending half.
 
         One that has closed both looks the same until something is sent to it:
         it is sent 102, that its request is being processed.
@@ -171,7 +171,7 @@ class HttpProtocol(H11Protocol):
         self._watch_unsent()
 
     def resume_writing(self):
-        """Notes that the client reads."""
+        """Note that the client reads."""
         super().resume_writing()
         self._unsent = math.inf
 

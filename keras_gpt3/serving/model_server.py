@@ -43,7 +43,7 @@ class ModelServer:
         return self._served.model.version
 
     async def predict(self, name, version, body):
-        """Answers a `:predict` request."""
+        """Answer a `:predict` request."""
         start, signature = time.monotonic(), "unknown"
         with self._counted(start, lambda: signature):
             served = self._find(name, version)
@@ -54,7 +54,7 @@ class ModelServer:
                     return await served.predict(request)
 
     async def stream(self, name, version, body):
-        """Answers a `:stream` request."""
+        """Answer a `:stream` request."""
         start, is_first = time.monotonic(), True
         with self._counted(start, lambda: "stream"):
             served = self._find(name, version)
@@ -96,13 +96,13 @@ class ModelServer:
         }
 
     async def watch(self):
-        """Loads newer versions as they appear, for ever."""
+        """Load newer versions as they appear, for ever."""
         while True:
             await asyncio.sleep(self.settings.watch_seconds)
             await self.look_for_newer()
 
     async def look_for_newer(self):
-        """Loads the newest version, if it is newer than the one served.
+        """Load the newest version, if it is newer than the one served.
 
         Running requests are answered from the old one; see `VersionLoader`.
         """

@@ -41,7 +41,7 @@ class ServedModel:
         self._large = asyncio.Semaphore()
 
     async def predict(self, request):
-        """Answers a request."""
+        """Answer a request."""
         is_large = request.num_values > _MANY_VALUES
         # Python's numbers and their text need ten times the array's memory.
         async with self._large if is_large else contextlib.nullcontext():
@@ -51,7 +51,7 @@ class ServedModel:
             )
 
     async def stream(self, arrays):
-        """Generates an answer in pieces."""
+        """Generate an answer in pieces."""
         await self._longest_row("generate", arrays)
         stream = await self._in(
             self._threads.running, TextStream, self.model, arrays

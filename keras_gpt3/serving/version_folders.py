@@ -41,9 +41,9 @@ def folder_state(path):
     for file in sorted(pathlib.Path(path).rglob("*")):
         with contextlib.suppress(FileNotFoundError):
             if file.is_file():
-                facts = file.stat()
+                status = file.stat()
                 name = file.relative_to(path).as_posix()
-                state[name] = (facts.st_size, facts.st_mtime_ns)
+                state[name] = (status.st_size, status.st_mtime_ns)
     return state
 
 

@@ -286,7 +286,7 @@ SPLIT_PATTERN = (
 
 
 def build_tiktoken_encoding(vocabulary, rules, special_tokens):
-    """Numbers the tokens in merge order, as tiktoken wants them.
+    """Number the tokens in merge order, as tiktoken wants them.
 
     Needs no network: nothing comes from tiktoken's own registry.
     """

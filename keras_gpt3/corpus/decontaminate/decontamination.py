@@ -109,7 +109,7 @@ class EvaluationTexts:
 
 @functools.lru_cache(maxsize=1)
 def evaluation_index(path, ngram, digest):
-    """Read evaluation texts as an index, once a process."""
+    """Read evaluation texts as an index, once a process and digest."""
     evaluation = EvaluationTexts.read(path)
     words = map(normalized_words, evaluation.texts)
     return NgramIndex(words, ngram), evaluation.names

@@ -106,7 +106,7 @@ class SelectDuplicates:
         yield from self._scatter(members, [center for center, _ in members])
 
     def _drops(self, item):
-        """What is removed, by part; counts clusters on the way."""
+        """What is removed, by part; count clusters on the way."""
         clusters = collections.defaultdict(list)
         for members in item[1]:
             for center, link in members:

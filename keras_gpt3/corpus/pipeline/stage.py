@@ -179,7 +179,7 @@ class Stage:
         _empty(self.folder)
 
     def _difference(self, found):
-        """Names the first setting that another run had otherwise."""
+        """Name the first setting that another run had otherwise."""
         if found.get("stage") != self.name:
             return (
                 f"stage={echoed(found.get('stage'))}, not {echoed(self.name)}"

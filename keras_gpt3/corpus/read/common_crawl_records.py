@@ -149,7 +149,7 @@ def _content(record, max_bytes):
 
 
 def _content_type(record):
-    """What a record holds, `""` where it does not say; reads its headers."""
+    """What a record holds, `""` where it does not say; read its headers."""
     if record.rec_type == "conversion":
         return "text/plain"
     if record.rec_type == "resource":

@@ -68,7 +68,7 @@ codecs.register_error(_HANDLER, _as_windows_1252)
 
 
 def record_id(own, source, where):
-    """Names a record."""
+    """Name a record."""
     if isinstance(own, int) and not isinstance(own, bool):
         return str(own)
     if isinstance(own, str) and own:

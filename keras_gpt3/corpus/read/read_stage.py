@@ -156,7 +156,7 @@ def _rewrite(part, rejected, again, counts):
 
 
 def _link(path, target):
-    """Gives a file a second name, or copies it where disks have none."""
+    """Give a file a second name, or copy it where disks have none."""
     with atomic_path(target) as partial:
         try:
             os.link(path, partial)

@@ -36,7 +36,7 @@ def make_questions(
     known=(),
     excluded=None,
 ):
-    """Gives each example its demonstrations, as many as fit the context."""
+    """Give each example its demonstrations, as many as fit the context."""
     encoder = _encoder(model, task)
     excluded = excluded or {}
     for index in _in_order_of_draws(len(test), draws):

@@ -27,7 +27,7 @@ class TaskResult:
     Example:
 
     ```python
-    from keras_gpt3.evaluation.few_shot.task_result import TaskResult
+    from keras_gpt3.evaluation import TaskResult
 
     result = TaskResult(
         task="two_digit_addition", model="gpt3_small_en", shots=50, seed=0,

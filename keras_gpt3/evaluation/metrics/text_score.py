@@ -73,7 +73,7 @@ _JUDGES = {
 
 
 def text_score(metric, text, example):
-    """Scores a generated answer.
+    """Score a generated answer.
 
     Where the example's answers do not hold, as of most of WSC's records, what
     is right is not to give them.

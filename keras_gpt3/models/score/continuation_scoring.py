@@ -32,7 +32,7 @@ def score_continuations(
     truncate=None,
     prefix=None,
 ):
-    """Scores continuations; the arguments are those of `GPT3.score`.
+    """Score continuations; the arguments are those of `GPT3.score`.
 
     Only the positions that predict a continuation's tokens go through the
     output head.
@@ -155,7 +155,7 @@ class ContinuationScore:
     Example:
 
     ```python
-    from keras_gpt3.models.score.continuation_scoring import ContinuationScore
+    from keras_gpt3.models import ContinuationScore
 
     score = ContinuationScore(
         log_likelihood=-1.5,

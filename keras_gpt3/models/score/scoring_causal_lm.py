@@ -178,7 +178,7 @@ def score_tokens(
     layer_intercept_fn=None,
     target_ids=None,
 ):
-    """Scores token ids as `keras_hub.models.GPT2CausalLM.score` does."""
+    """Score token ids as `keras_hub.models.GPT2CausalLM.score` does."""
     if scoring_mode not in ("logits", "loss"):
         raise ValueError(
             "scoring_mode must be 'logits' or 'loss'. Received: "

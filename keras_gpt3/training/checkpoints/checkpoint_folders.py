@@ -76,7 +76,7 @@ def discard_temporary(folder):
 
 
 def publish(temporary, final):
-    """Gives a whole checkpoint its name, also where there is one already.
+    """Give a whole checkpoint its name, also where there is one already.
 
     At every moment one of the two checkpoints is under the name or, between
     two renames, is hidden where `step_folders` finds it.

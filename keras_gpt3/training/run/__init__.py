@@ -2,5 +2,5 @@
 
 Read `pretrain`, which makes all parts, and `pretraining_run`, the loop; then
 `data`, `state` (what a checkpoint holds beside weights: exact resume) and
-`preemption`; and what is told: `report`, `sinks` and `log`, which draws curves.
+`preemption`; and the outputs: `report`, `sinks` and `log`, which draws curves.
 """

@@ -107,7 +107,7 @@ def plot_run(folder, path=None):
 
     from keras_gpt3.training.run.folder import RunFolder
     from keras_gpt3.training.run.log import RunLog
-    from keras_gpt3.training.run.log import plot_run
+    from keras_gpt3.training import plot_run
 
     folder = tempfile.mkdtemp()
     record = {"kind": "validation", "step": 0, "tokens_seen": 0}

@@ -224,7 +224,7 @@ class PretrainingRun:
         )
 
     def _validate(self):
-        """Means over all held-out sets; logs them, returns the mean loss."""
+        """Validate on all held-out sets; log and return the mean loss."""
         if not self._evaluators:
             return None
         record = {

@@ -249,7 +249,7 @@ class WandbCallback(keras.callbacks.Callback):
     Example:
 
     ```python
-    from keras_gpt3.training.run.sinks import WandbCallback
+    from keras_gpt3.training import WandbCallback
 
     try:
         callbacks = [WandbCallback("small-gpt3")]

@@ -144,7 +144,7 @@ def _start(stages, totals):
 
 
 def _group(stages, parts, gradient_scale, observe):
-    """Forward with all micro-batches, then backward; returns the sums."""
+    """Forward with all micro-batches, then backward; return the sums."""
     first = stages[0]
     states, losses, results = [], [], []
     for x, _, _ in parts:
