@@ -4,14 +4,16 @@ import dataclasses
 import re
 import typing
 
-import pydantic
-
 from keras_gpt3.argument_checks import echoed
+from keras_gpt3.needed_packages import needed_packages
+
+with needed_packages("A task must be checked by pydantic", "evaluate"):
+    import pydantic
+
 from keras_gpt3.config_model import Share
 from keras_gpt3.config_model import Str
 from keras_gpt3.config_model import config_section
 from keras_gpt3.config_model import make_config
-from keras_gpt3.evaluation.task_definitions.task import METRICS
 from keras_gpt3.evaluation.task_definitions.task import SCORINGS
 from keras_gpt3.evaluation.task_definitions.task import Task
 from keras_gpt3.evaluation.task_definitions.task_examples import KINDS
@@ -188,7 +190,7 @@ def _check_metrics(task):
             "metrics",
         )
     for metric in task.metrics:
-        if metric not in METRICS or metric not in given:
+        if metric not in given:
             raise TaskFault(
                 f"Metrics with the scoring {task.scoring} must be of "
                 f"{', '.join(given)}",

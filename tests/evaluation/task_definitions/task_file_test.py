@@ -1,10 +1,13 @@
 import pathlib
 import re
+import runpy
 import sys
 
 import pytest
 import yaml
 
+from keras_gpt3.evaluation.results import results_file
+from keras_gpt3.evaluation.task_definitions import task_rules
 from keras_gpt3.evaluation.task_definitions.task import Task
 from keras_gpt3.evaluation.task_definitions.task_file import find_tasks
 from keras_gpt3.evaluation.task_definitions.task_file import read_task
@@ -240,6 +243,14 @@ def test_a_missing_file_is_named(tmp_path):
     message = re.escape(f"Received: file='{tmp_path / 'a.yaml'}'. Write one")
     with pytest.raises(FileNotFoundError, match=message):
         read_task(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize("module", [task_rules, results_file])
+def test_without_pydantic_the_remedy_is_named(module, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pydantic", None)
+    message = "checked by pydantic. Received: .* 'keras-gpt3[evaluate]'.$"
+    with pytest.raises(ImportError, match=message.replace("[", r"\[")):
+        runpy.run_path(module.__file__)
 
 
 def test_without_pyyaml_the_remedy_is_named(tmp_path, monkeypatch):
