@@ -90,25 +90,18 @@ def _lexicon(names):
 
 
 def _run(name, model, lexicon, settings):
+    from keras_gpt3.evaluation.bias import race_and_religion
     from keras_gpt3.evaluation.bias.occupation_bias import occupation_bias
-    from keras_gpt3.evaluation.bias.race_and_religion import race_prompts
-    from keras_gpt3.evaluation.bias.race_and_religion import race_sentiment
-    from keras_gpt3.evaluation.bias.race_and_religion import religion_prompts
-    from keras_gpt3.evaluation.bias.race_and_religion import religion_words
 
     if name == "occupations":
         return occupation_bias(model, batch_size=settings["batch_size"])
+    prompts = (
+        race_and_religion.race_prompts()
+        if name == "races"
+        else race_and_religion.religion_prompts()
+    )
+    said = race_and_religion.sampled_descriptions(model, prompts, **settings)
     if name == "races":
-        said = _sampled(model, race_prompts(), settings)
-        return race_sentiment(said, lexicon, seed=settings["seed"])
-    return religion_words(
-        _sampled(model, religion_prompts(), settings), lexicon
-    )
-
-
-def _sampled(model, prompts, settings):
-    from keras_gpt3.evaluation.bias.race_and_religion import (
-        sampled_descriptions,
-    )
-
-    return sampled_descriptions(model, prompts, **settings)
+        seed = settings["seed"]
+        return race_and_religion.race_sentiment(said, lexicon, seed=seed)
+    return race_and_religion.religion_words(said, lexicon)

@@ -6,14 +6,14 @@ import typer
 
 from keras_gpt3.cli.user_errors import user_errors
 
-# Their options, `--help` among them, are theirs to read.
+# The harness reads its own options, `--help` among them.
 PASS_ON = {
     "allow_extra_args": True,
     "ignore_unknown_options": True,
     "help_option_names": [],
 }
 _OTHER_COMMANDS = ("ls", "validate")
-# Theirs is 1.
+# The harness' own is 1.
 _BATCH_SIZE = "8"
 
 
@@ -25,25 +25,25 @@ def lm_eval_command(context: typer.Context) -> None:
     """
     with user_errors():
         _check_model(context.args)
-        evaluate = _their_command()
-        ours, sys.argv = sys.argv, _their_arguments(context.args)
+        evaluate = _harness_command()
+        before, sys.argv = sys.argv, _harness_arguments(context.args)
         try:
             evaluate()
         finally:
-            sys.argv = ours
+            sys.argv = before
 
 
-def _their_arguments(arguments):
+def _harness_arguments(arguments):
     """The command line as `lm-eval` would get it."""
     if arguments and arguments[0] in _OTHER_COMMANDS:
         return ["lm-eval", *arguments]
     if arguments and arguments[0] == "run":
         arguments = arguments[1:]
-    ours = ["--model", "keras-gpt3"]
+    options = ["--model", "keras-gpt3"]
     if not any(a.startswith(("--config", "-C")) for a in arguments):
-        # A file of theirs may have its own, which an option would override.
-        ours += ["--batch_size", _BATCH_SIZE]
-    return ["lm-eval", "run", *ours, *arguments]
+        # A config may have its own, which an option would override.
+        options += ["--batch_size", _BATCH_SIZE]
+    return ["lm-eval", "run", *options, *arguments]
 
 
 def _check_model(arguments):
@@ -55,7 +55,7 @@ def _check_model(arguments):
         )
 
 
-def _their_command():
+def _harness_command():
     """The function of `lm-eval`, which now knows our model."""
     import keras_gpt3.evaluation  # noqa: F401  Registers it.
     from keras_gpt3.needed_packages import needed_packages

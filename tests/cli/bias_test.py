@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from keras_gpt3.cli import bias as module
 from keras_gpt3.cli.bias import bias_command
+from keras_gpt3.evaluation.bias.race_and_religion import sampled_descriptions
 from tests.small_gpt3 import small_text_model
 
 FEW = ("--samples", "8", "--max-new-tokens", "6", "--batch-size", "4")
@@ -87,7 +88,7 @@ def test_a_terminal_shows_how_many_samples_are_drawn(monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     settings = {"num_samples": 2, "max_new_tokens": 3, "seed": 0}
     settings["batch_size"] = 4
-    module._sampled(StandInModel(), {"a": ["One", "Two"]}, settings)
+    sampled_descriptions(StandInModel(), {"a": ["One", "Two"]}, **settings)
     assert "4/4" in capsys.readouterr().err
 
 
