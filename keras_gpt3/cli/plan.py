@@ -64,8 +64,8 @@ def plan_command(
     Picks a mesh of the devices, micro-batches and rematerialization, and shows
     what takes how much memory, what is sent, and how many days a run takes.
     Nothing is allocated. With --compile, XLA's compiler says what it makes of
-    the step. Exits with 0 if the model fits, 1 if it does
-    not, 2 if an argument is wrong.
+    the step. Exits with 0 if the model fits, 1 if it does not, 2 if an
+    argument is wrong.
     """
     with user_errors():
         from keras_gpt3.planning.plan import plan

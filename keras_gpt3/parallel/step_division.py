@@ -14,8 +14,8 @@ MOST_FOR_EACH_STAGE = 4
 def stage_layers(num_layers, stages):
     """Divide blocks into stages whose sizes differ by at most one.
 
-    The first stages are the smaller ones: the first device also has
-    the embeddings and the loss.
+    The first stages are the smaller ones: the first device also has the
+    embeddings and the loss.
     """
     # (L + p) // P, summed over the stages p, is L.
     sizes = [(num_layers + stage) // stages for stage in range(stages)]

@@ -135,9 +135,8 @@ def plot_contamination(results, path=None):
 
     Figure 4.2 of Brown et al. 2020: for each set the share of its examples
     that are clean, of those that could be compared, and the change of the
-    score if only these are counted.
-    Where there are more than ten sets, those are named that change by one
-    percent or more.
+    score if only these are counted. Where there are more than ten sets, those
+    are named that change by one percent or more.
     """
     points = {
         name: (100 * found.share_clean, scores)

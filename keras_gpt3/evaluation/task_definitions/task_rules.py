@@ -70,6 +70,7 @@ class _TaskKeys(Task):
 
     name: typing.Annotated[Str, pydantic.AfterValidator(_check_name)]
     fields: typing.Annotated[dict[Str, _Kind], pydantic.Field(min_length=1)]
+    # Made, so that no error advises to leave them out for a default.
     context: Str = dataclasses.field(default_factory=str, kw_only=True)
     target: Str = dataclasses.field(default_factory=str, kw_only=True)
     scoring: typing.Literal[SCORINGS]

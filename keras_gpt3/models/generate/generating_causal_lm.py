@@ -79,9 +79,9 @@ class GeneratingCausalLM(TrainableCausalLM):
                 `repetition_penalty`, `presence_penalty`,
                 `frequency_penalty`, `logit_bias`, `seed`. They change those of
                 a compiled `SeededSampler`, and stand in for another sampler.
-                Without a seed each call draws another answer.
-                Other values of the same options compile nothing anew, as long
-                as none starts or ceases to do something.
+                Without a seed each call draws another answer. Other values of
+                the same options compile nothing anew, as long as none starts
+                or ceases to do something.
 
         Returns:
             A string or list of strings; without a preprocessor a dict of

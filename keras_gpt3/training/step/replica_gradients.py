@@ -20,8 +20,8 @@ def replica_gradients(
 
     All of a step but the exchange between replicas, which XLA cannot compile.
     Where XLA compiles the whole step it compiles that of one micro-batch: a
-    batch that grows only adds runs of it. On several devices
-    the micro-batches flow through a pipeline of stages.
+    batch that grows only adds runs of it. On several devices the micro-batches
+    flow through a pipeline of stages.
     """
     step = model.compiled_step
     step.check_head(model)  # It may have been quantized after `compile`.
