@@ -3,15 +3,13 @@
 import contextlib
 import dataclasses
 import difflib
-import itertools
 import logging
 
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.argument_checks import echoed
-from keras_gpt3.evaluation.few_shot.choice_scoring import score_answers
 from keras_gpt3.evaluation.few_shot.demonstrations import check_shots
 from keras_gpt3.evaluation.few_shot.demonstrations import demonstration_examples
-from keras_gpt3.evaluation.few_shot.generated_answers import generate_answers
+from keras_gpt3.evaluation.few_shot.example_scoring import score_examples
 from keras_gpt3.evaluation.few_shot.outcome_cache import OutcomeCache
 from keras_gpt3.evaluation.few_shot.outcome_cache import content_digest
 from keras_gpt3.evaluation.few_shot.outcome_cache import model_fingerprint
@@ -229,23 +227,6 @@ class EvaluationRun:
                 )
             )
         return results
-
-
-# Questions that are sorted by length, and searched for what they share,
-# together. They are all that waits for an outcome.
-_POOL = 64
-
-
-def score_examples(model, task, questions, batch_size=8):
-    """Yield outcomes of questions, those that share their beginning together.
-
-    Each comes as soon as the last of its rows is computed.
-    """
-    questions = iter(questions)
-    pools = iter(lambda: list(itertools.islice(questions, _POOL)), [])
-    if task.scoring in ("generate", "none"):
-        return generate_answers(model, task, pools, batch_size)
-    return score_answers(model, task.scoring, pools, batch_size)
 
 
 def _as_tasks(tasks):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.evaluation.few_shot import generated_answers
+from keras_gpt3.evaluation.few_shot import example_scoring
 from keras_gpt3.evaluation.few_shot import shared_batches
-from keras_gpt3.evaluation.few_shot.generated_answers import generate_answers
+from keras_gpt3.evaluation.few_shot.example_scoring import generate_answers
 from keras_gpt3.evaluation.few_shot.question import make_questions
 from keras_gpt3.evaluation.task_definitions.task_examples import Example
 from tests.evaluation.small_tasks import telling
@@ -104,6 +104,6 @@ def test_outcomes_have_what_each_example_is_worth(
         def complete(model, arrays, request, prefix, text=text):
             return [text] * len(arrays["token_ids"])
 
-        monkeypatch.setattr(generated_answers, "_complete", complete)
+        monkeypatch.setattr(example_scoring, "_complete", complete)
         found += generate_answers(talking_model(), task, [made])
     assert [outcome.correct for outcome in found] == pytest.approx(correct)

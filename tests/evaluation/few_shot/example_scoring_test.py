@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from keras_gpt3.evaluation.few_shot import shared_batches
-from keras_gpt3.evaluation.few_shot.choice_scoring import best_choice
-from keras_gpt3.evaluation.few_shot.choice_scoring import score_choices
-from keras_gpt3.evaluation.few_shot.evaluate import score_examples
+from keras_gpt3.evaluation.few_shot.example_scoring import best_choice
+from keras_gpt3.evaluation.few_shot.example_scoring import score_choices
+from keras_gpt3.evaluation.few_shot.example_scoring import score_examples
 from keras_gpt3.evaluation.few_shot.question import make_questions
 from keras_gpt3.evaluation.task_definitions.task_examples import Example
 from tests.evaluation.small_tasks import choosing
