@@ -48,8 +48,8 @@ def atomic_path(path):
             raise
         raise OSError(
             "The disk must have room for all that is written. Received: "
-            f"file='{path}' ({error.strerror}). Free some space and run it "
-            "again."
+            f"file='{path}' ({error.strerror or error}). Free some space and "
+            "run it again."
         ) from error
     finally:
         # Of two names of one file, `replace` removes none.
