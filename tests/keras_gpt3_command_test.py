@@ -72,6 +72,7 @@ for name in COMMANDS:
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_the_command_line_answers_without_tensorflow_s_notes():
     quiet = run("describe", "gpt3_small_en")
     assert "Parameters" in quiet.stdout

@@ -9,6 +9,8 @@ from harness import gpu_card
 from harness.gpu_card import take_turns_if_they_fit
 from harness.side_process import SideProcess
 
+pytestmark = pytest.mark.slow
+
 BACKEND = keras.config.backend()
 # The flags that tests under JAX set for XLA are not known to TensorFlow's.
 BACKENDS = ("tensorflow", "jax") if BACKEND == "tensorflow" else ("jax",)

@@ -206,6 +206,7 @@ def test_models_in_fewer_bits_hold_nothing_that_stock_serving_refuses(
     assert len(compressed[1]) == len(COMPRESSED)
 
 
+@pytest.mark.slow
 def test_weights_are_stored_in_the_bits_that_they_have(compressed):
     stored = {name: stored_bytes(x.folder) for name, x in compressed[0].items()}
     shapes = [weight.shape for weight in make_model("float32").weights]

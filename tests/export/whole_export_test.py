@@ -15,6 +15,8 @@ import tensorflow as tf
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from tests.small_gpt3 import small_text_model
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = pathlib.Path(__file__).parents[1] / "fixtures" / "generate.c"
 PROMPT, NEW_TOKENS = "the cat", 6
 # All that a signature takes: TensorFlow's own session knows no defaults.

@@ -45,7 +45,7 @@ def on_one_device():
 
 
 @pytest.mark.parametrize("replicas, stages", [(1, 2), (1, 4), (2, 2), (2, 4)])
-@pytest.mark.quick_cases(1)
+@pytest.mark.slow
 def test_twenty_steps_are_the_same_in_stages(replicas, stages):
     # Once with the operations that XLA compiles, for devices of their own.
     with op_compilation(stages * replicas == 2):

@@ -125,6 +125,7 @@ def test_importing_loads_nothing_heavy_beyond_keras_hub(processes):
     assert not [m for m in modules if m.startswith("tensorflow_text")]
 
 
+@pytest.mark.slow
 def test_jax_gives_what_tensorflow_gives(processes):
     pytest.importorskip("jax", reason="the extra [jax] is not installed")
     here = {}

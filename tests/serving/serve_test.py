@@ -179,6 +179,7 @@ def test_a_body_that_breaks_off_is_counted_and_harms_nobody(process, alone):
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_signal_ends_the_process_when_the_stream_has_ended(process, alone):
     options = {"max_new_tokens": 30, "temperature": 1.0, "seed": 1}
 
@@ -231,6 +232,7 @@ typer.run(serve_command)
 
 
 @pytest.mark.parametrize("when", ["loads", "runs"])
+@pytest.mark.slow
 def test_an_interrupt_stops_it_at_any_time(when):
     with subprocess.Popen(
         [sys.executable, "-c", STUCK, when, "--port", "0"],

@@ -51,6 +51,7 @@ def answers(task, made):
 
 @pytest.mark.parametrize("draws", [None, 1])
 @pytest.mark.parametrize("shares_prefixes", [False, True])
+@pytest.mark.quick_cases(1)
 def test_the_answer_is_the_best_of_four_beams(
     draws, shares_prefixes, monkeypatch
 ):

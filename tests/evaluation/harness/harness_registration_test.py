@@ -48,6 +48,7 @@ def test_the_harness_knows_the_model_and_nothing_heavy_is_imported(processes):
     assert processes["light"].returncode == 0, errors
 
 
+@pytest.mark.slow
 def test_without_the_harness_the_import_goes_on_and_the_model_says_why(
     processes,
 ):

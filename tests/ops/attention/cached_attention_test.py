@@ -26,6 +26,7 @@ LENGTH = 9
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("window", [None, 1, 4, LENGTH, LENGTH + 5])
+@pytest.mark.quick_cases(5)
 def test_equals_the_rows_of_slow_attention_at_every_start(window, dtype):
     tensors, _, _ = random_inputs(LENGTH, dtype)
     exact = exact_attention(tensors, window=window, scale=0.4)

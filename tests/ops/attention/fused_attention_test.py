@@ -283,6 +283,7 @@ def padded():
 @pytest.mark.parametrize("mask", [None, all_visible(), padded()])
 @pytest.mark.parametrize("window", [None, 1, 7])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.quick_cases(8)
 def test_equals_slow_attention(dtype, window, mask, stand_ins):
     tensors, upstream, _ = random_inputs(LENGTH, dtype)
     masks = [] if mask is None else [ops.convert_to_tensor(mask)]
@@ -336,6 +337,7 @@ def test_a_checkpoint_computes_it_again(masks, stand_ins):
     ],
 )
 @pytest.mark.parametrize("wrap", [lambda f: f, keras.remat])
+@pytest.mark.quick_cases(3)
 def test_parts_of_a_batch_choose_together(wrap, masks, stand_ins, request):
     """Mapped over parts, each with a mask, as over micro-batches."""
     import jax

@@ -76,6 +76,7 @@ def signatures(graph):
     }
 
 
+@pytest.mark.slow
 def test_an_export_holds_nothing_that_stock_serving_refuses(exported):
     folder, report, _ = exported
     assert report["refused"] == {str(folder): []}

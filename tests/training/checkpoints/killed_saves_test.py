@@ -92,6 +92,7 @@ def test_a_death_amid_the_arrays_leaves_the_checkpoints_before(root, codes):
     assert names(folder) == [f"step_000000{step}" for step in (100, 200, 300)]
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_no_run(root, codes):
     folder = root / "full"
     assert codes["full"] == 0

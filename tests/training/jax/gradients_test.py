@@ -68,6 +68,7 @@ def compute(model, data=None, shares=normalized_loss_weights):
         ((4, 1), None, {"shard_optimizer": True}),
     ],
 )
+@pytest.mark.quick_cases(5)
 def test_sums_and_gradients_are_those_of_plain_numpy(
     shape, micro_batch_size, options
 ):
@@ -82,6 +83,7 @@ def test_sums_and_gradients_are_those_of_plain_numpy(
     # Float32 sums, and bfloat16, which rounds products to 1/256.
     [("float32", 1e-5), ("mixed_bfloat16", 0.03)],
 )
+@pytest.mark.quick_cases(4)
 def test_so_are_those_of_each_pattern_and_policy(
     dtype, tolerance, micro_batch_size, pattern
 ):
@@ -101,6 +103,7 @@ def check(model, tolerance):
     ("shape", "micro_batch_size"), [((2, 1), None), (None, ROWS // 2)]
 )
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.quick_cases(2)
 def test_equal_parts_or_micro_batches_drop_different_entries(
     shape, micro_batch_size, dropout
 ):
