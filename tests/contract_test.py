@@ -208,6 +208,7 @@ def test_fit_validates_on_data_or_on_a_part_of_it(model):
     assert history["val_loss"] == [pytest.approx(expected[0])]
 
 
+@pytest.mark.slow
 def test_rows_of_weight_0_are_as_if_absent(model):
     x, y = small_batch()
     weights = np.array([1, 1, 0, 0], "float32")

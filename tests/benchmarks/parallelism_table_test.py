@@ -1,12 +1,14 @@
 import pathlib
 
 import parallelism_table
+import pytest
 
 import keras_gpt3
 
 GUIDE = pathlib.Path(__file__).parents[2] / "docs" / "parallelism.md"
 
 
+@pytest.mark.slow
 def test_the_guide_s_table_is_what_the_planner_says():
     # Where the planner has changed: python benchmarks/parallelism_table.py.
     lines = parallelism_table.table_lines(keras_gpt3.GPT3.presets)

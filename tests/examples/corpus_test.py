@@ -15,6 +15,8 @@ from keras_gpt3.data import TokenShards
 from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
 from keras_gpt3.training.run.pretrain import run_recipe
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "corpus"
 EXCERPTS = ROOT / "tests" / "fixtures" / "corpus"

@@ -62,6 +62,7 @@ def test_a_version_holds_what_a_server_looks_for(version):
     }
 
 
+@pytest.mark.slow
 def test_weights_are_variables_and_no_constants_of_the_graph(version):
     message = saved_model_pb2.SavedModel()
     message.ParseFromString((version / "saved_model.pb").read_bytes())

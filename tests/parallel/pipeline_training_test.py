@@ -203,6 +203,7 @@ def test_weights_are_saved_and_loaded_in_stages(tmp_path):
     assert_same_weights(staged, plain)
 
 
+@pytest.mark.slow
 def test_a_saved_model_is_loaded_on_one_device(tmp_path):
     model = new_model(1, "adamw", arguments=in_stages(2))
     model.fit(even_dataset(1), verbose=0)

@@ -124,6 +124,7 @@ async def send_all(url, requests):
         )
 
 
+@pytest.mark.slow
 def test_hundreds_at_once_are_answered_as_each_one_alone(process, alone):
     requests = make_requests(alone)
     memory = []
@@ -305,6 +306,7 @@ def test_no_address_is_one_sentence():
 
 
 @pytest.mark.parametrize("port", [99999, -1])
+@pytest.mark.quick_cases(1)
 def test_what_is_no_port_is_one_sentence(port):
     message = (
         f"^port must be from 0 to 65535. Received: port={port}. Pass 0 for any "

@@ -167,6 +167,7 @@ def evaluate(task_manager, model, **arguments):
     )
 
 
+@pytest.mark.slow
 def test_the_harness_runs_its_tasks_by_name_and_by_instance(
     task_manager, harness_model, tmp_path
 ):

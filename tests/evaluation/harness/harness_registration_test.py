@@ -43,6 +43,7 @@ def processes():
         yield {"without": without, "light": light}
 
 
+@pytest.mark.slow
 def test_the_harness_knows_the_model_and_nothing_heavy_is_imported(processes):
     _, errors = processes["light"].communicate()
     assert processes["light"].returncode == 0, errors
@@ -61,6 +62,7 @@ def test_without_the_harness_the_import_goes_on_and_the_model_says_why(
     assert message.endswith("pip install 'keras-gpt3[evaluate]'.")
 
 
+@pytest.mark.slow
 def test_registering_again_changes_nothing():
     registry = pytest.importorskip("lm_eval.api.registry")
     assert register_harness_model() and register_harness_model()

@@ -49,7 +49,7 @@ def windows(length):
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("length", LENGTHS)
-@pytest.mark.quick_cases(6)
+@pytest.mark.quick_cases(4)
 def test_equals_slow_attention_at_every_window(length, masked, dtype):
     with op_compilation(False):
         for window in windows(length):

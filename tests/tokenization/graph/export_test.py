@@ -85,6 +85,7 @@ def test_an_export_holds_nothing_that_stock_serving_refuses(exported):
     assert not unwanted.intersection(report["packages"])
 
 
+@pytest.mark.slow
 def test_an_export_gives_the_same_ids_and_texts(exported, encodings):
     _, _, results = exported
     expected = encodings[1].encode_batch(TEXTS)

@@ -110,6 +110,7 @@ def test_a_full_disk_ends_no_run(root, codes):
     assert check_generation(checkpoints.restore()) == 300
 
 
+@pytest.mark.slow
 def test_the_end_of_the_program_completes_what_is_under_way(root):
     checkpoints = RunCheckpoints(root / "unfinished")
     assert names(root / "unfinished") == ["step_000000100"]

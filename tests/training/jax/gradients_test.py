@@ -68,7 +68,7 @@ def compute(model, data=None, shares=normalized_loss_weights):
         ((4, 1), None, {"shard_optimizer": True}),
     ],
 )
-@pytest.mark.quick_cases(5)
+@pytest.mark.quick_cases(3)
 def test_sums_and_gradients_are_those_of_plain_numpy(
     shape, micro_batch_size, options
 ):

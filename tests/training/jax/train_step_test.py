@@ -36,7 +36,7 @@ def one_device():
 
 @jax_only
 @pytest.mark.parametrize("shape", MESHES)
-@pytest.mark.quick_cases(4)
+@pytest.mark.quick_cases(2)
 def test_every_mesh_gives_the_weights_of_one_device(shape, one_device):
     weights, history = trained(shape)
     assert_same_weights(weights, one_device[0])

@@ -156,6 +156,7 @@ def own_loss_and_metrics():
     }
 
 
+@pytest.mark.slow
 def test_keras_own_loss_and_metrics_give_the_same_model():
     """Three rows are two and one; the last one leaves a replica empty."""
     batches = [small_batch(rows, seed=rows) for rows in (4, 3, 1)]
