@@ -147,7 +147,9 @@ def test_a_reader_trains_serves_and_asks_as_the_readme_says(tmp_path):
             )
         finally:
             server.terminate()
-    assert " fox" in json.loads(asked.stdout)["outputs"]["texts"][0]
+    answer = json.loads(asked.stdout)["outputs"]["texts"][0]
+    # It draws from what few steps, of no seed, have taught: its words alone.
+    assert {"brown", "jumps", "lazy", "dog"} & set(answer.split()), answer
     assert server.returncode == 0
 
 
