@@ -40,8 +40,8 @@ def docstring(public):
 def documented_methods(public, package):
     """The public methods that a class has from a package.
 
-    Those that override a method may leave their arguments to Keras, and say
-    what differs: `call` and `get_config` mean what they always do.
+    Those that override a method from elsewhere may leave its documentation to
+    Keras: `call` and `get_config` mean what they always do.
     """
     methods = {}
     for base in reversed(public.__mro__):
@@ -49,8 +49,7 @@ def documented_methods(public, package):
             if isinstance(value, (classmethod, staticmethod)):
                 value = value.__func__
             if not name.startswith("_") and inspect.isfunction(value):
-                text = value.__doc__ or ""
-                inherits = name in methods and "Args:\n" not in text
+                inherits = name in methods and not value.__doc__
                 if base.__module__.partition(".")[0] != package:
                     methods[name] = None
                 elif not inherits:

@@ -89,9 +89,10 @@ def test_a_class_opens_with_a_noun_phrase():
     ]
 
 
-def test_methods_of_keras_may_leave_arguments_and_results_to_it():
+def test_methods_of_keras_may_leave_their_documentation_to_it():
     methods = documented_methods(Doubler, Doubler.__module__.split(".")[0])
     faults = {method.__name__: docstring_faults(method) for method in methods}
     assert faults == {
+        "count_params": ["lacks Returns"],
         "double": ["lacks the argument x", "lacks Returns"],
     }

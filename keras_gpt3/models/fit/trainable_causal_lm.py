@@ -230,7 +230,20 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             return super().fit(x, y, batch_size, callbacks=callbacks, **kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
-        """Compute the means of loss and metrics over data, which `fit` takes.
+        """Compute the means of loss and metrics over data.
+
+        Args:
+            x: list of strings, dict of `"token_ids"` and `"padding_mask"`, or
+                dataset of batches of either. Defaults to `None`, but is
+                required.
+            y: int array of the shape of the ids: the next tokens. `None` with
+                strings or a dataset. Defaults to `None`.
+            batch_size: int. For arrays, lists and documents. Defaults to
+                `None`, 32.
+            **kwargs: Keyword arguments of `keras.Model.evaluate`.
+
+        Returns:
+            A list of scalars, or a dict with `return_dict=True`.
 
         Raises:
             ValueError: If the replicas, or the batch axis of the mesh, do not
@@ -258,7 +271,17 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         return packed_documents(self, x, batch_size, bool(whole), count)
 
     def predict(self, x=None, batch_size=None, **kwargs):
-        """Compute the logits of every position of data, which `fit` takes.
+        """Compute the logits of every position.
+
+        Args:
+            x: list of strings, dict of `"token_ids"` and `"padding_mask"`, or
+                dataset of batches of either. Defaults to `None`, but is
+                required.
+            batch_size: int. For arrays and lists. Defaults to `None`, 32.
+            **kwargs: Keyword arguments of `keras.Model.predict`.
+
+        Returns:
+            An array of shape `(rows, length, vocabulary_size)`.
 
         Raises:
             ValueError: If an id is outside the vocabulary, a sequence is
@@ -271,7 +294,18 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
             return super().predict(x, batch_size, **kwargs)
 
     def train_on_batch(self, x, y=None, sample_weight=None, **kwargs):
-        """Train the model on one batch of strings, or of ids and labels.
+        """Train the model on one batch.
+
+        Args:
+            x: list of strings, or dict of `"token_ids"` and `"padding_mask"`.
+            y: int array of the shape of the ids: the next tokens. `None` with
+                strings. Defaults to `None`.
+            sample_weight: float array. Weights of rows, or of tokens in the
+                shape of the ids. Defaults to `None`, 1 for each token.
+            **kwargs: Keyword arguments of `keras.Model.train_on_batch`.
+
+        Returns:
+            A list of scalars, or a dict with `return_dict=True`.
 
         Raises:
             ValueError: If the replicas or micro-batches do not divide the
@@ -284,6 +318,17 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
 
     def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
         """Compute the means of loss and metrics over one batch.
+
+        Args:
+            x: list of strings, or dict of `"token_ids"` and `"padding_mask"`.
+            y: int array of the shape of the ids: the next tokens. `None` with
+                strings. Defaults to `None`.
+            sample_weight: float array. Weights of rows, or of tokens in the
+                shape of the ids. Defaults to `None`, 1 for each token.
+            **kwargs: Keyword arguments of `keras.Model.test_on_batch`.
+
+        Returns:
+            A list of scalars, or a dict with `return_dict=True`.
 
         Raises:
             ValueError: If the replicas do not divide the batch, an id is
@@ -331,8 +376,21 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         """Compute the loss given to `compile`, of logits.
 
         The package's own step needs none of it. A `train_step` of your own, as
-        in Keras' guides, does. Without a loss of your own it is the mean over
-        tokens, or a replica's part of it.
+        in Keras' guides, does.
+
+        Args:
+            x: dict of tensors. Not used. Defaults to `None`.
+            y: int tensor of shape `(batch, length)`. The labels. Defaults to
+                `None`, but is required.
+            y_pred: tensor of shape `(batch, length, vocabulary_size)`. The
+                logits. Defaults to `None`, but is required.
+            sample_weight: float array. Weights of rows, or of tokens in the
+                shape of the ids. Defaults to `None`, 1 for each token.
+            training: bool. Not used. Defaults to `True`.
+
+        Returns:
+            A scalar: without a loss of your own the mean over tokens, or a
+            replica's part of it.
         """
         if self.compiled_step is None or not self.compiled_step.own_loss:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
