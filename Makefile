@@ -56,9 +56,10 @@ OTHER_TESTS := $(addprefix --ignore=, \
 # What runs on Keras' JAX backend as well; `make test` has what is JAX' own.
 JAX_TESTS := tests/ops/attention tests/training/jax \
 	$(wildcard tests/training/checkpoints/sharded_*_test.py \
-	tests/training/checkpoints/orbax_*_test.py)
-ALL_JAX_TESTS := $(filter-out tests/ops/%, $(JAX_TESTS)) tests/generation \
-	tests/layers tests/models tests/ops tests/parallel
+	tests/training/checkpoints/orbax_*_test.py \
+	tests/training/run/jax_*_test.py)
+ALL_JAX_TESTS := $(filter-out tests/ops/% tests/training/run/%, $(JAX_TESTS)) tests/generation \
+	tests/layers tests/models tests/ops tests/parallel tests/training/run
 
 # A part of them: `make test TESTS="tests/ops -k window"`.
 ifdef TESTS

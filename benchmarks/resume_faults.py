@@ -1,13 +1,16 @@
 """Kills a pretraining run again and again, and compares it with a whole one.
 
     python benchmarks/resume_faults.py [--kills 10] [--seed 0]
+    python benchmarks/resume_faults.py --backend jax --mesh 2x2
 
 Trains a small GPT-3 with dropout through `keras-gpt3 pretrain`, once
 undisturbed and once with kill -9 at random moments, some of them inside a
 save. Each time the same command starts it again. Prints one JSON object:
 whether the final arrays are bitwise equal, and how many contexts were seen
 twice or skipped by the steps that count: what a kill took away is made again,
-and the log has each step once.
+and the log has each step once. Under JAX a second run, without dropout, is
+killed in its middle and resumed on other meshes: how far weights and losses
+then are from those of one that stayed on its own.
 """
 
 import argparse
@@ -16,6 +19,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +36,7 @@ import keras_gpt3
 
 LENGTH, VOCABULARY = 32, 500
 ROWS = 4
+OTHER_MESHES = ("1x1", "4x1", "1x2")
 # Every third kill waits for a save.
 IN_SAVE = 3
 
@@ -42,19 +47,24 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         write_shards(folder / "shards", arguments.seed)
-        whole = write_config(folder, "whole", arguments.steps)
-        disturbed = write_config(folder, "disturbed", arguments.steps)
+        options = {"mesh": arguments.mesh, "dropout": 0.1}
+        whole = write_config(folder, "whole", arguments.steps, **options)
+        disturbed = write_config(
+            folder, "disturbed", arguments.steps, **options
+        )
         log("undisturbed run")
-        subprocess.run(command(whole), check=True, capture_output=True)
+        run_to_end(whole)
         kills = disturb(folder / "disturbed", disturbed, arguments)
         report = {
             "benchmark": "resume_faults",
-            "versions": versions("keras-gpt3", "keras", "tensorflow"),
+            "versions": versions("keras-gpt3", "keras", arguments.backend),
             "configuration": vars(arguments),
             "kills": kills,
             "bitwise_equal": same_arrays(folder, "whole", "disturbed"),
             **seen_contexts(folder, arguments.steps),
         }
+        if arguments.mesh is not None:
+            report["other_meshes"] = on_other_meshes(folder, arguments)
     print(json.dumps(report, indent=2))
 
 
@@ -64,7 +74,15 @@ def parse_arguments():
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
+    parser.add_argument(
+        "--backend", choices=["tensorflow", "jax"], default="tensorflow"
+    )
+    parser.add_argument("--mesh", help="Batch x model, such as 2x2. JAX.")
+    arguments = parser.parse_args()
+    os.environ["KERAS_BACKEND"] = arguments.backend
+    if arguments.mesh is not None and arguments.backend != "jax":
+        parser.error("--mesh needs --backend jax")
+    return arguments
 
 
 class RandomTokenizer:
@@ -92,8 +110,12 @@ def write_shards(folder, seed):
     )
 
 
-def write_config(folder, name, steps):
+def write_config(folder, name, steps, mesh=None, dropout=0.0):
     """The config of one run, in JSON, which is YAML."""
+    devices = {}
+    if mesh is not None:
+        sizes = map(int, mesh.split("x"))
+        devices = {"mesh": dict(zip(("batch", "model"), sizes, strict=True))}
     config = {
         "folder": str(folder / name),
         "model": {
@@ -105,7 +127,7 @@ def write_config(folder, name, steps):
                 "hidden_dim": 64,
                 "intermediate_dim": 128,
                 "attention_window": 16,
-                "dropout": 0.1,
+                "dropout": dropout,
             },
             "preprocessor": False,
         },
@@ -115,9 +137,11 @@ def write_config(folder, name, steps):
         },
         "recipe": {
             "batch_tokens": ROWS * LENGTH,
+            "batch_multiple": ROWS,
             "total_tokens": steps * ROWS * LENGTH,
             "learning_rate": 1e-3,
         },
+        "devices": devices,
         "checkpoints": {"every_steps": 20},
         "validation": {"every_steps": None},
         "log": {
@@ -136,6 +160,13 @@ def command(config):
     """The command line that starts a run, or resumes it."""
     program = "from keras_gpt3.cli.main import app; app()"
     return [sys.executable, "-c", program, "pretrain", "--config", str(config)]
+
+
+def run_to_end(config):
+    """Runs, or resumes, a config."""
+    done = subprocess.run(command(config), capture_output=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr.decode())
 
 
 def disturb(run, config, arguments):
@@ -188,18 +219,88 @@ def logged_steps(run):
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
+def last_arrays(run):
+    """Name to numpy array of a run's last checkpoint."""
+    folder = max((run / "checkpoints").glob("step_*"))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    if manifest["format"] == "tensorflow":
+        import tensorflow as tf
+
+        reader = tf.train.load_checkpoint(str(folder / "arrays"))
+        return {n: np.asarray(reader.get_tensor(n)) for n in manifest["arrays"]}
+    from orbax.checkpoint import v1
+
+    like = {
+        name: np.zeros(array["shape"], array["dtype"])
+        for name, array in manifest["arrays"].items()
+    }
+    return v1.load(folder / "arrays", like)
+
+
 def same_arrays(folder, *names):
     """Whether the last checkpoints hold the same bits."""
-    arrays = []
-    for name in names:
-        with keras_gpt3.training.RunCheckpoints(
-            folder / name / "checkpoints"
-        ) as checkpoints:
-            arrays.append(checkpoints.restore().arrays)
-    first, second = arrays
+    first, second = (last_arrays(folder / name) for name in names)
     return first.keys() == second.keys() and all(
         first[name].tobytes() == second[name].tobytes() for name in first
     )
+
+
+def on_other_meshes(folder, arguments):
+    """A run killed in its middle, and resumed on others: largest errors."""
+    steps = arguments.steps // 10
+    stayed = write_config(folder, "stayed", steps, arguments.mesh)
+    log("a run without dropout")
+    process = subprocess.Popen(command(stayed), stderr=subprocess.DEVNULL)
+    while logged_steps(folder / "stayed") < steps // 2:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    found = {}
+    for mesh in OTHER_MESHES:
+        name = f"on_{mesh}"
+        shutil.copytree(folder / "stayed", folder / name)
+        (folder / name / "config.yaml").write_text(
+            (folder / "stayed" / "config.yaml")
+            .read_text()
+            .replace(str(folder / "stayed"), str(folder / name))
+        )
+        log(f"resumed on {mesh}")
+        run_to_end(write_config(folder, name, steps, mesh))
+    run_to_end(stayed)
+    expected = last_arrays(folder / "stayed")
+    for mesh in OTHER_MESHES:
+        received = last_arrays(folder / f"on_{mesh}")
+        found[mesh] = {
+            "steps": steps,
+            "largest_relative_error_of_a_tensor": max(
+                relative_error(received[name], array)
+                for name, array in expected.items()
+            ),
+            "largest_difference_of_losses": float(
+                np.abs(
+                    np.subtract(
+                        losses(folder / f"on_{mesh}"), losses(folder / "stayed")
+                    )
+                ).max()
+            ),
+        }
+    return found
+
+
+def relative_error(received, expected):
+    """The norm of the difference, over rows that both have."""
+    if expected.ndim:
+        rows = min(len(received), len(expected))
+        received, expected = received[:rows], expected[:rows]
+    difference = np.linalg.norm(received.astype("float64") - expected)
+    return float(difference / max(np.linalg.norm(expected), 1e-30))
+
+
+def losses(run):
+    """The loss of every step."""
+    lines = (run / "log.jsonl").read_text().splitlines()
+    records = map(json.loads, lines)
+    return [r["loss"] for r in records if r["kind"] == "train"]
 
 
 def seen_contexts(folder, steps):

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from keras_gpt3.cli.model_loading import check_tensorflow
 from keras_gpt3.cli.options import Set
 from keras_gpt3.cli.options import Verbose
 from keras_gpt3.cli.user_errors import user_errors
@@ -48,10 +47,6 @@ def pretrain_command(
     logging.getLogger("keras_gpt3").setLevel(logging.INFO)
     started = float(os.environ.setdefault(_STARTED, str(time.time())))
     with user_errors():
-        check_tensorflow(
-            "pretrain",
-            ", or train with GPT3.fit and keras.distribution under JAX",
-        )
         finished, folder = _run(
             config, set_ or [], resume, time.time() - started, verbose
         )

@@ -108,7 +108,7 @@ def _device_names(kind, num_replicas):
     return names[:num_replicas]
 
 
-def pretraining_strategy(replicas=None, cpu_replicas=None):
+def pretraining_strategy(replicas=None, cpu_replicas=None, stages=1):
     """Make the strategy for what this process was given.
 
     Several workers are named by the environment variable `TF_CONFIG`, as
@@ -123,6 +123,8 @@ def pretraining_strategy(replicas=None, cpu_replicas=None):
             is no GPU; TensorFlow takes one of each worker where there are
             several. Defaults to `None`, as many as there are: one, unless it
             was split before.
+        stages: int. Devices of each replica, where a model's blocks are spread
+            over several. Defaults to `1`.
 
     Returns:
         A `tf.distribute.Strategy`: the default one where there is a single
@@ -146,6 +148,9 @@ def pretraining_strategy(replicas=None, cpu_replicas=None):
     if num_workers() > 1:
         _choose_devices_of_worker(replicas, cpu_replicas)
         return tf.distribute.MultiWorkerMirroredStrategy()
+    if stages > 1 and not tf.config.get_visible_devices("GPU"):
+        _split_cpu(stages * (cpu_replicas or 1))
+        cpu_replicas = cpu_replicas or 1
     strategy = mirrored_strategy(replicas, cpu_replicas=cpu_replicas)
     if strategy.num_replicas_in_sync == 1:
         return tf.distribute.get_strategy()

@@ -1,5 +1,8 @@
 """A pretraining run of seconds: shards, config and model."""
 
+import json
+import pathlib
+
 import numpy as np
 
 from keras_gpt3.config_model import make_config
@@ -7,6 +10,7 @@ from keras_gpt3.data.shard_writer import ShardWriter
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.training import PretrainingConfig
 from keras_gpt3.training import pretrain
+from keras_gpt3.training.checkpoints.tensorflow_format import read_arrays
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import SMALL
 from tests.small_gpt3 import small_model
@@ -61,6 +65,21 @@ def small_config(tmp_path, name="run", **changes):
         is_section = isinstance(change, dict)
         values[key] = values.get(key, {}) | change if is_section else change
     return make_config(PretrainingConfig, values)
+
+
+def saved_arrays(config):
+    """Name to numpy array of a run's last checkpoint, of either backend."""
+    folder = max(pathlib.Path(config.folder, "checkpoints").glob("step_*"))
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    if manifest["format"] == "tensorflow":
+        return read_arrays(folder, manifest["arrays"])
+    from orbax.checkpoint import v1
+
+    like = {
+        name: np.zeros(array["shape"], array["dtype"])
+        for name, array in manifest["arrays"].items()
+    }
+    return v1.load(folder / "arrays", like)
 
 
 def train(config, **overrides):

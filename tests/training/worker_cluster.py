@@ -20,7 +20,7 @@ def free_ports(number):
     return ports
 
 
-def start_worker(config, log, ports=(), index=0):
+def start_worker(config, log, ports=(), index=0, backend="tensorflow"):
     """Starts one process of a run; its output goes to a file.
 
     Args:
@@ -28,14 +28,25 @@ def start_worker(config, log, ports=(), index=0):
         log: path. Appended to.
         ports: list of ints, one a worker; without any the run is alone.
         index: int. Which worker this is.
+        backend: string. Keras' backend.
 
     Returns:
         A `subprocess.Popen`.
     """
     environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3")
     environment.pop("TF_CONFIG", None)
-    if ports:
-        workers = [f"localhost:{port}" for port in ports]
+    environment["KERAS_BACKEND"] = backend
+    workers = [f"localhost:{port}" for port in ports]
+    if backend == "jax":
+        # Each process has devices of its own: not those of the tests.
+        environment |= {"XLA_FLAGS": "", "JAX_PLATFORMS": "cpu"}
+    if backend == "jax" and ports:
+        environment |= {
+            "KERAS_DISTRIBUTION_JOB_ADDRESSES": ",".join(workers),
+            "KERAS_DISTRIBUTION_NUM_PROCESSES": str(len(ports)),
+            "KERAS_DISTRIBUTION_PROCESS_ID": str(index),
+        }
+    elif ports:
         task = {"type": "worker", "index": index}
         environment["TF_CONFIG"] = json.dumps(
             {"cluster": {"worker": workers}, "task": task}

@@ -34,6 +34,11 @@ class Checkpointer:
     The first worker alone decides what there is, and what goes.
     """
 
+    @property
+    def readable_formats(self):
+        """Names of the formats that are read: that which is written."""
+        return {self._format.name}
+
     def __init__(
         self,
         folder,
@@ -297,7 +302,7 @@ class Checkpointer:
             )
 
     def _check_format(self, folder, manifest):
-        if manifest.format != self._format.name:
+        if manifest.format not in self.readable_formats:
             raise ValueError(
                 "A checkpoint must be in the format that is read here. "
                 f"Received: format={echoed(manifest.format)} in '{folder}', "

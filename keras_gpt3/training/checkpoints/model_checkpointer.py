@@ -7,7 +7,10 @@ from keras_gpt3.argument_checks import echoed
 from keras_gpt3.parallel.replicas import from_first_worker
 from keras_gpt3.parallel.replicas import wait_for_all
 from keras_gpt3.training.checkpoints.checkpointer import Checkpointer
+from keras_gpt3.training.checkpoints.orbax_format import OrbaxFormat
+from keras_gpt3.training.checkpoints.tensorflow_format import TensorFlowFormat
 
+FORMATS = {kind.name: kind for kind in (TensorFlowFormat, OrbaxFormat)}
 # What the first worker sends to the others in place of a step.
 _NONE, _FAILED = -1, -2
 # They change no value: a name, and what is frozen is not in the config.
@@ -55,7 +58,8 @@ class ModelCheckpointer(Checkpointer):
         if found is not None:
             folder, manifest = found
             self._check(folder, manifest)
-            self._format.restore(folder, model_variables(self._model))
+            variables = model_variables(self._model)
+            self._reader(manifest).restore(folder, variables)
             self.last_step = manifest.step
         wait_for_all(self._strategy)
         return None if found is None else found[1]
@@ -74,6 +78,17 @@ class ModelCheckpointer(Checkpointer):
                 "delete the later ones, or use another directory."
             )
         self.last_step = steps[-1]
+
+    @property
+    def readable_formats(self):
+        """Names of the formats that are read: those of both backends."""
+        return set(FORMATS)
+
+    def _reader(self, manifest):
+        """What reads a checkpoint, which the other backend may have written."""
+        if manifest.format == self._format.name:
+            return self._format
+        return FORMATS[manifest.format]()
 
     def _choose(self, step):
         """The checkpoint that the first worker finds, on every worker."""
@@ -107,9 +122,8 @@ class ModelCheckpointer(Checkpointer):
             )
         if not self._model.optimizer.built:
             self._model.compiled_step.prepare_optimizer(self._model)
-        rows = None
-        if self._format.pads_vocabulary:
-            rows = self._model.backbone.vocabulary_size
+        # Under JAX a token embedding may have some rows of zeros more.
+        rows = self._model.backbone.vocabulary_size
         shapes = {n: tuple(a["shape"]) for n, a in manifest.arrays.items()}
         check_shapes(model_variables(self._model), shapes, folder, rows)
 

@@ -3,20 +3,28 @@
 import math
 import os
 
+import keras
+import numpy as np
+
 from keras_gpt3.backend_check import require_backend
 
 # A device holds the old and the new values of so many bytes at a time.
 _BYTES_AT_A_TIME = 2**30
 
 
-def import_orbax():
-    """Import Orbax, which writes and reads arrays by the parts of devices."""
+def require_orbax():
+    """Import Orbax where every device writes and reads its own part."""
     require_backend(
         "jax",
         "A sharded checkpoint",
         "Use the checkpoints of keras-gpt3 pretrain or "
         "keras.callbacks.BackupAndRestore there.",
     )
+    return import_orbax()
+
+
+def import_orbax():
+    """Import Orbax, which writes and reads arrays by the parts of devices."""
     try:
         from orbax.checkpoint import v1
     except ImportError as error:
@@ -36,8 +44,6 @@ class OrbaxFormat:
     # One process would have to read what all of them wrote. Orbax has checksums
     # of its own, which it compares as it reads.
     has_checksums = False
-    # A token embedding has some rows of zeros more where devices share it.
-    pads_vocabulary = True
 
     def versions(self):
         """The versions of what writes, to be noted."""
@@ -83,9 +89,7 @@ def _parts(variables):
     """Yield the variables by so many that a device can hold them twice."""
     part, part_bytes = {}, 0
     for name, variable in variables.items():
-        value = variable.value
-        shape = value.sharding.shard_shape(value.shape)
-        num_bytes = math.prod(shape) * value.dtype.itemsize
+        num_bytes = _num_bytes_here(variable)
         if part and part_bytes + num_bytes > _BYTES_AT_A_TIME:
             yield part
             part, part_bytes = {}, 0
@@ -94,23 +98,35 @@ def _parts(variables):
     yield part
 
 
-def _restore_part(path, part):
-    import jax
+def _num_bytes_here(variable):
+    """Bytes that a device has of a variable."""
+    if keras.config.backend() != "jax":
+        return variable.value.dtype.size * math.prod(variable.shape)
+    value = variable.value
+    shape = value.sharding.shard_shape(value.shape)
+    return math.prod(shape) * value.dtype.itemsize
 
+
+def _restore_part(path, part):
     ocp = import_orbax()
     context = ocp.Context()
     context.pytree.loading.partial_load = True
     # Only rows of padding come or go: the shapes have been compared.
     context.array.loading.enable_padding_and_truncation = True
-    as_it_lies = {
-        name: jax.ShapeDtypeStruct(
-            variable.value.shape,
-            variable.value.dtype,
-            sharding=variable.value.sharding,
-        )
-        for name, variable in part.items()
-    }
     with context:
-        values = ocp.load(path, as_it_lies)
+        values = ocp.load(path, {n: _as_it_lies(v) for n, v in part.items()})
     for name, variable in part.items():
         variable.assign(values[name])
+
+
+def _as_it_lies(variable):
+    """What Orbax makes an array like: of JAX on its devices, or of numpy."""
+    if keras.config.backend() != "jax":
+        dtype = keras.backend.standardize_dtype(variable.dtype)
+        return np.zeros(variable.shape, dtype)
+    import jax
+
+    value = variable.value
+    return jax.ShapeDtypeStruct(
+        value.shape, value.dtype, sharding=value.sharding
+    )

@@ -5,7 +5,7 @@ import keras
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.training.checkpoints.model_checkpointer import ModelCheckpointer
 from keras_gpt3.training.checkpoints.orbax_format import OrbaxFormat
-from keras_gpt3.training.checkpoints.orbax_format import import_orbax
+from keras_gpt3.training.checkpoints.orbax_format import require_orbax
 
 
 class ShardedCheckpoint(keras.callbacks.Callback):
@@ -55,7 +55,7 @@ class ShardedCheckpoint(keras.callbacks.Callback):
 
     def __init__(self, directory, save_freq="epoch", max_to_keep=3):
         super().__init__()
-        import_orbax()  # Raises now, not after the data is read.
+        require_orbax()  # Raises now, not after the data is read.
         if save_freq != "epoch":
             check_integer("save_freq", save_freq, minimum=1)
         if max_to_keep is not None:
@@ -167,7 +167,7 @@ def restore_sharded_checkpoint(model, directory, step=None):
         step = 0
     ```
     """
-    import_orbax()
+    require_orbax()
     with ModelCheckpointer(model, directory, OrbaxFormat()) as checkpointer:
         manifest = checkpointer.restore(step)
     if manifest is None:

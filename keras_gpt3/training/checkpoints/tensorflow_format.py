@@ -19,7 +19,6 @@ class TensorFlowFormat:
     is_distributed = False
     # Every byte is read back: what is damaged is found before it is used.
     has_checksums = True
-    pads_vocabulary = False
 
     def versions(self):
         """The versions of what writes, to be noted."""
@@ -41,9 +40,18 @@ class TensorFlowFormat:
 
     def restore(self, folder, variables):
         """Read the values of variables, for all replicas of this worker."""
-        arrays = read_arrays(folder, variables)
         for name, variable in variables.items():
-            variable.assign(arrays[name])
+            array = read_arrays(folder, [name])[name]
+            variable.assign(_with_rows(array, variable.shape))
+
+
+def _with_rows(array, shape):
+    """An array with rows of zeros more, or fewer, as the vocabulary's are."""
+    if array.shape == tuple(shape):
+        return array
+    kept = array[tuple(slice(0, size) for size in shape)]
+    missing = zip(shape, kept.shape, strict=True)
+    return np.pad(kept, [(0, size - here) for size, here in missing])
 
 
 def write_arrays(folder, arrays, part_bytes=_PART_BYTES):

@@ -29,8 +29,21 @@ from keras_gpt3.parallel.variable_layouts import num_data_shards
 from keras_gpt3.training.step.mean_loss import sums_from_logits
 
 
-def batch_gradients(model, trainable, non_trainable, batch, gradient_scale):
-    """Loss and gradients of a batch whose logits are not needed."""
+def batch_gradients(
+    model,
+    trainable,
+    non_trainable,
+    batch,
+    gradient_scale,
+    observe=None,
+    num_micro_batches=None,
+):
+    """Loss and gradients of a batch whose logits are not needed.
+
+    `observe` makes a function of a micro-batch of one, which adds to its sums.
+    Of micro-batches the first `num_micro_batches`, a number on the device,
+    count: so one program serves batches of many sizes.
+    """
     shards, size = num_data_shards(), model.compiled_step.micro_batch_size
     variables = model.trainable_variables
     spread = shards > 1 and any(map(is_spread_over_data, variables))
@@ -40,6 +53,7 @@ def batch_gradients(model, trainable, non_trainable, batch, gradient_scale):
             chunked_gradients, loss_parts=shards if spread else 1
         )
     compute = functools.partial(compute, model, trainable, non_trainable)
+    compute = compute if observe is None else observe(compute)
     if shards > 1:
         check_shards_divide(shards, batch[1].shape[0])
         # (B, T) to (S, B / S, T)
@@ -49,7 +63,8 @@ def batch_gradients(model, trainable, non_trainable, batch, gradient_scale):
         of_parts = _sum_over_parts if spread else _each_part
         compute = of_parts(compute, variables)
     if size is not None:
-        compute = _in_micro_batches(compute, size, axis=int(shards > 1))
+        axis = int(shards > 1)
+        compute = _in_micro_batches(compute, size, axis, num_micro_batches)
     places = seed_places(model)
     seeds = [non_trainable[place] for place in places]
     sums, gradients, seeds = compute(seeds, batch, gradient_scale)
@@ -97,7 +112,7 @@ def _sum_over_parts(compute, variables):
     return compute_all
 
 
-def _in_micro_batches(compute, size, axis):
+def _in_micro_batches(compute, size, axis, number=None):
     """Make a function of a micro-batch take rows of a size at a time."""
 
     def split(x):
@@ -118,10 +133,15 @@ def _in_micro_batches(compute, size, axis):
         first = jax.tree.map(lambda x: x[0], micro_batches)
         shapes = jax.eval_shape(compute, seeds, first, gradient_scale)
         zeros = jax.tree.map(_zeros, shapes[:2])
-        (sums, totals, seeds), _ = jax.lax.scan(
-            step, (*zeros, seeds), micro_batches
-        )
-        return sums, totals, seeds
+        if number is None:
+            carry, _ = jax.lax.scan(step, (*zeros, seeds), micro_batches)
+            return carry
+
+        def step_of(place, carry):
+            micro_batch = jax.tree.map(lambda x: x[place], micro_batches)
+            return step(carry, micro_batch)[0]
+
+        return jax.lax.fori_loop(0, number, step_of, (*zeros, seeds))
 
     return accumulate
 

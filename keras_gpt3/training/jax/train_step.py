@@ -24,7 +24,7 @@ def train_step(model, state, data):
     x, y, sample_weight = unpack_batch(data)
     weights, total = normalized_loss_weights(y, sample_weight)
     batch = (x, y, weights)
-    scale, learning_rate = _optimizer_scalars(model, optimizer_state)
+    scale, learning_rate = optimizer_scalars(model, optimizer_state)
     logits = None
     if model.compiled_step.is_fused:
         sums, gradients, non_trainable = batch_gradients(
@@ -45,9 +45,22 @@ def train_step(model, state, data):
     return logs, (trainable, non_trainable, optimizer_state, metrics)
 
 
+def loss_sums_of(model, trainable, non_trainable, batch):
+    """Loss and correct predictions of a batch, without all its logits."""
+    x, y, weights = batch
+    with state_scope(model, trainable, non_trainable):
+        return loss_sums(
+            model.backbone(x, training=False),
+            output_table(model.backbone),
+            y,
+            weights,
+            vocabulary_size=model.backbone.vocabulary_size,
+        )
+
+
 def with_learning_rate(model, train_step, state, data):
     """Train with Keras' own step, which a user's own loss needs."""
-    _, learning_rate = _optimizer_scalars(model, state[2])
+    _, learning_rate = optimizer_scalars(model, state[2])
     logs, state = train_step(state, data)
     return logs | {"learning_rate": learning_rate}, state
 
@@ -58,18 +71,13 @@ def test_step(model, state, data):
     x, y, sample_weight = unpack_batch(data)
     weights, total = normalized_loss_weights(y, sample_weight)
     logits = None
-    with state_scope(model, trainable, non_trainable):
-        if model.compiled_step.needs_logits(model):
+    if model.compiled_step.needs_logits(model):
+        with state_scope(model, trainable, non_trainable):
             logits = model(x, training=False)
-            sums = sums_from_logits(logits, y, weights)
-        else:
-            sums = loss_sums(
-                model.backbone(x, training=False),
-                output_table(model.backbone),
-                y,
-                weights,
-                vocabulary_size=model.backbone.vocabulary_size,
-            )
+        sums = sums_from_logits(logits, y, weights)
+    else:
+        batch = x, y, weights
+        sums = loss_sums_of(model, trainable, non_trainable, batch)
     logs, metrics = _update_metrics(
         model, metrics, sums, total, (x, y, sample_weight), logits
     )
@@ -89,7 +97,7 @@ def tokens_seen(model):
     return float(count.value)
 
 
-def _optimizer_scalars(model, optimizer_state):
+def optimizer_scalars(model, optimizer_state):
     """The scale of the loss, and the learning rate of this update."""
     variables = model.optimizer.variables
     with keras.StatelessScope(

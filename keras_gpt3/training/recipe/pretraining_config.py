@@ -140,17 +140,33 @@ class RecipeSection:
     clip_norm: Float | None = None
 
 
+Axis = typing.Literal["batch", "model", "stages"]
+
+
 @config_section
 class DevicesSection:
-    """The section `devices`; `TF_CONFIG` names several workers.
+    """The section `devices`: how a run is spread over them.
+
+    On TensorFlow `TF_CONFIG` names several workers. Under JAX the variables of
+    `keras.distribution.initialize` name several processes.
 
     Args:
-        replicas: int. GPUs of each worker to use. Defaults to `None`, all.
+        replicas: int. On TensorFlow, GPUs of each worker to use. Defaults to
+            `None`, all.
         cpu_replicas: int. Logical devices to split the CPU into, where there
             is no GPU. Defaults to `None`, one.
+        mesh: dict of axis to size. `batch` is the number of parts of a batch
+            that are computed side by side. Each has, under JAX, `model`
+            devices that share every layer; on TensorFlow, `stages` of
+            consecutive blocks. Defaults to `None`: all devices on `batch`.
+        shard_weights: bool. Under JAX, whether weights, gradients and the
+            optimizer's slots are split over the batch axis as well. Defaults
+            to `False`.
+        shard_optimizer: bool. Under JAX, whether the slots alone are. Defaults
+            to `False`.
 
     Raises:
-        ValueError: If a number is below 1.
+        ValueError: If a number is below 1, or an axis is unknown.
 
     Example:
 
@@ -163,6 +179,9 @@ class DevicesSection:
 
     replicas: PositiveInt | None = None
     cpu_replicas: PositiveInt | None = None
+    mesh: dict[Axis, PositiveInt] | None = None
+    shard_weights: Bool = False
+    shard_optimizer: Bool = False
 
 
 # A curve of fewer points shows little, and a step of 500 is soon over.

@@ -1,5 +1,6 @@
 """The batches of a pretraining run, for every replica its part."""
 
+import hashlib
 import json
 import logging
 import pathlib
@@ -21,18 +22,18 @@ CHECKED = "checked_shards.json"
 class RunData:
     """Opens a run's shards and makes the batches of any step."""
 
-    def __init__(self, config, sequence_length, strategy):
+    def __init__(self, config, sequence_length, devices):
         data = config.data
-        self._seed, self._strategy = config.seed, strategy
+        self._seed, self._devices = config.seed, devices
         self._length = sequence_length
         self._batch_size = config.validation.batch_size
         self._max_batches = config.validation.max_batches
-        replicas = strategy.num_replicas_in_sync
-        if self._batch_size % replicas:
+        parts = devices.num_parts
+        if self._batch_size % parts:
             raise ValueError(
                 "The replicas must divide validation.batch_size. Received: "
                 f"validation.batch_size={self._batch_size}, replicas="
-                f"{replicas}. Use a multiple of {replicas}."
+                f"{parts}. Use a multiple of {parts}."
             )
         self._sets = {
             name: TokenShards(folder) for name, folder in data.shards.items()
@@ -52,7 +53,7 @@ class RunData:
 
         A later start of the run finds in its folder that they were sound.
         """
-        if not is_chief(self._strategy):
+        if not is_chief(self._devices.strategy):
             return  # One worker reads for all.
         sets = [*self._sets.values(), *self._held_out.values()]
         records = [r for s in sets for r in ShardManifest.read(s.folder).shards]
@@ -100,6 +101,16 @@ class RunData:
         (name,) = self._sets
         return {name: num_contexts / self.shards.num_contexts(self._length)}
 
+    def digest(self):
+        """A number that two hosts share if they see the same shards."""
+        sums = [
+            record.sha256
+            for shards in (*self._sets.values(), *self._held_out.values())
+            for record in ShardManifest.read(shards.folder).shards
+        ]
+        digest = hashlib.sha256("".join(sums).encode()).digest()
+        return int.from_bytes(digest[:6])
+
     def identity(self):
         """What the order of the data depends on, besides the config."""
         return {name: shards.num_tokens for name, shards in self._sets.items()}
@@ -132,21 +143,18 @@ class RunData:
         return min(batches, self._max_batches or batches)
 
     def _distributed(self, shards, batch_size, **options):
-        def make(context):
-            replicas = context.num_replicas_in_sync
-            here = replicas // context.num_input_pipelines
-            first = context.input_pipeline_id * here
+        def make(num_parts, parts):
             return packed_dataset(
                 shards,
                 self._length,
                 batch_size,
                 seed=self._seed,
-                num_parts=replicas,
-                parts=range(first, first + here),
+                num_parts=num_parts,
+                parts=parts,
                 **options,
             )
 
-        return self._strategy.distribute_datasets_from_function(make)
+        return self._devices.distribute(make)
 
 
 def _joined(sets, weights):

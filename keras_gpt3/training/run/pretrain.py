@@ -4,19 +4,16 @@ import contextlib
 import dataclasses
 
 from keras_gpt3.argument_checks import echoed
-from keras_gpt3.backend_check import require_backend
-from keras_gpt3.needed_packages import needed_packages
 from keras_gpt3.parallel.replicas import from_first_worker
 from keras_gpt3.parallel.replicas import is_chief
-from keras_gpt3.parallel.replicas import pretraining_strategy
 from keras_gpt3.parallel.replicas import wait_for_all
 from keras_gpt3.planning.preflight import StepMemoryError
 from keras_gpt3.planning.preflight import check_step_fits
 from keras_gpt3.preset_loader import is_shipped
 from keras_gpt3.training.checkpoints.model_checkpointer import ModelCheckpointer
-from keras_gpt3.training.checkpoints.tensorflow_format import TensorFlowFormat
 from keras_gpt3.training.recipe.pretraining_recipe import PretrainingRecipe
 from keras_gpt3.training.run.data import RunData
+from keras_gpt3.training.run.devices import run_devices
 from keras_gpt3.training.run.folder import RunFolder
 from keras_gpt3.training.run.folder import fingerprint
 from keras_gpt3.training.run.log import RunLog
@@ -55,7 +52,8 @@ def pretrain(config, make_model, elapsed_seconds=0.0, verbose="auto"):
             are not finite, a shard cannot be read any more, or the last
             checkpoint cannot be written.
         ImportError: If the extra `[pretrain]` is not installed.
-        NotImplementedError: If Keras runs on another backend than TensorFlow.
+        NotImplementedError: If Keras runs on another backend than TensorFlow
+            and JAX.
 
     Example:
 
@@ -76,45 +74,36 @@ def pretrain(config, make_model, elapsed_seconds=0.0, verbose="auto"):
     """
     import keras
 
-    require_backend(
-        "tensorflow",
-        "A pretraining run",
-        "Use GPT3.fit with keras.distribution there.",
-    )
-    with needed_packages("Pretraining runs must have Orbit", "pretrain"):
-        import orbit  # noqa: F401
-    devices = config.devices
-    strategy = pretraining_strategy(devices.replicas, devices.cpu_replicas)
     keras.utils.set_random_seed(config.seed)
-    # Also on workers that do not write: all must refuse the same folder.
     folder = RunFolder(config.folder)
     with contextlib.ExitStack() as stack:
-        if is_chief(strategy):
+        devices = stack.enter_context(run_devices(config.devices))
+        # Also on workers that do not write: all must refuse the same folder.
+        if is_chief(devices.strategy):
             stack.enter_context(folder.lock())
         config = folder.with_saved(config)
         multiple = batch_multiple(
-            config.recipe,
-            config.model.micro_batch_size,
-            strategy.num_replicas_in_sync,
+            config.recipe, config.model.micro_batch_size, devices.num_parts
         )
         section = dataclasses.replace(config.recipe, batch_multiple=multiple)
         config = dataclasses.replace(config, recipe=section)
-        with strategy.scope():
+        with devices.scope():
             model = make_model(config.model, config.data.sequence_length)
         run = _make_run(
-            config, model, strategy, folder, elapsed_seconds, stack, verbose
+            config, model, devices, folder, elapsed_seconds, stack, verbose
         )
         finished = run.run()
-        if finished and is_chief(strategy):
-            model.save_to_preset(str(folder.preset))
+        if finished:
+            devices.save_preset(model, str(folder.preset))
         # A worker that ended before would look lost to the one that writes.
-        wait_for_all(strategy)
+        wait_for_all(devices.strategy)
     return finished
 
 
-def _make_run(config, model, strategy, folder, elapsed_seconds, stack, verbose):
+def _make_run(config, model, devices, folder, elapsed_seconds, stack, verbose):
     """All parts of a run, put together: a `PretrainingRun`."""
     from keras_gpt3.training.run.pretraining_run import PretrainingRun
+    from keras_gpt3.training.run.pretraining_run import batch_size
 
     length = _sequence_length(config, model)
     recipe = run_recipe(config.recipe, config.model.preset, length)
@@ -124,15 +113,17 @@ def _make_run(config, model, strategy, folder, elapsed_seconds, stack, verbose):
         recipe=section,
         validation=config.validation.resolved(recipe.num_steps),
     )
-    data = RunData(config, length, strategy)
+    data = RunData(config, length, devices)
     _check_vocabulary(data, model)
-    _check_workers(config, strategy)
-    with strategy.scope():
+    strategy = devices.strategy
+    _check_workers(config, data, strategy)
+    with devices.scope():
         model.compile(
             optimizer=recipe.optimizer(),
-            micro_batch_size=config.model.micro_batch_size,
+            micro_batch_size=devices.micro_batch_size(config, recipe),
             rematerialization=config.model.rematerialization,
             jit_compile=config.model.jit_compile,
+            pipeline_stages=devices.pipeline_stages,
         )
         # Before the optimizer takes its part.
         rows = recipe.batch_tokens // length
@@ -147,17 +138,16 @@ def _make_run(config, model, strategy, folder, elapsed_seconds, stack, verbose):
         config.checkpoints.every_minutes,
         elapsed_seconds=elapsed_seconds,
     )
-    checkpointer = _checkpointer(config, model, strategy, folder, data)
+    checkpointer = _checkpointer(config, model, devices, folder, data)
     stack.enter_context(checkpointer)
     return PretrainingRun(
         config,
-        model,
-        strategy,
         recipe,
         data,
+        loop=devices.loop(model, data, batch_size(recipe), rows),
         checkpointer=checkpointer,
         preemption=stack.enter_context(preemption),
-        report=make_report(config, model, recipe, length, strategy),
+        report=make_report(config, model, recipe, length, devices),
         sinks=_sinks(config, recipe, folder, log, stack, verbose)
         if chief
         else [],
@@ -178,12 +168,12 @@ def _sequence_length(config, model):
     return length
 
 
-def _checkpointer(config, model, strategy, folder, data):
+def _checkpointer(config, model, devices, folder, data):
     section = config.checkpoints
     return ModelCheckpointer(
         model,
         folder.checkpoints,
-        TensorFlowFormat(),
+        devices.checkpoint_format(),
         {
             "seed": config.seed,
             "recipe": dataclasses.asdict(config.recipe),
@@ -192,7 +182,7 @@ def _checkpointer(config, model, strategy, folder, data):
         keep_last=section.keep_last,
         keep_every=section.keep_every,
         keep_best=section.keep_best,
-        strategy=strategy,
+        strategy=devices.strategy,
     )
 
 
@@ -218,15 +208,19 @@ def _check_memory(model, rows, length, name):
         ) from None
 
 
-def _check_workers(config, strategy):
+def _check_workers(config, data, strategy):
     """Raise unless all workers were given the same run."""
-    number = fingerprint(config)
-    if from_first_worker(strategy, number) != number:
-        raise ValueError(
-            "All workers must have the config of one run. Received: one that "
-            "differs from the first worker's. Start all with the same file and "
-            "the same --set."
-        )
+    numbers = {
+        "the config": (fingerprint(config), "file and the same --set"),
+        "the shards": (data.digest(), "copy of the shards"),
+    }
+    for what, (number, remedy) in numbers.items():
+        if from_first_worker(strategy, number) != number:
+            raise ValueError(
+                f"All workers must have {what} of one run. Received: {what} of "
+                "this worker, other than the first's. Start all with the same "
+                f"{remedy}."
+            )
 
 
 def _sinks(config, recipe, folder, log, stack, verbose):

@@ -1,23 +1,16 @@
 """A pretraining run from its first step, or its last checkpoint, to its end.
 
-TensorFlow only. Orbit drives the loops; this file says what happens between
-two steps, and in which order.
+A loop makes the steps, as the backend does them; this file says what happens
+between two of them, and in which order.
 """
 
 import contextlib
-import io
 import logging
 
-import orbit
-import tensorflow as tf
-
 from keras_gpt3.data import contexts_of_step
-from keras_gpt3.ops.graph_assertion import one_line_errors
 from keras_gpt3.training.run.state import RunHealth
 from keras_gpt3.training.run.state import RunState
 from keras_gpt3.training.step.gradient_noise_scale import GradientNoiseScale
-from keras_gpt3.training.step.monitored_step import evaluation_sums
-from keras_gpt3.training.step.monitored_step import monitored_step
 
 _logger = logging.getLogger("keras_gpt3")
 
@@ -28,19 +21,18 @@ class PretrainingRun:
     def __init__(
         self,
         config,
-        model,
-        strategy,
         recipe,
         data,
         *,
+        loop,
         checkpointer,
         preemption,
         report,
         sinks,
         forget_after,
     ):
-        self._config, self._model, self._strategy = config, model, strategy
-        self._recipe, self._data = recipe, data
+        self._config, self._recipe = config, recipe
+        self._data, self._loop = data, loop
         self._checkpointer = checkpointer
         self._preemption, self._report = preemption, report
         self._sinks = sinks
@@ -51,7 +43,6 @@ class PretrainingRun:
 
     def run(self):
         """Train to the end of the recipe, or until the run is to stop."""
-        self._prepare_loops()
         self._resume()
         if not self._is_finished:
             self._data.check_in_background()
@@ -79,7 +70,6 @@ class PretrainingRun:
     # === One step, and what follows it ===
 
     def _step(self):
-        self._trainer.set_requests(self._preemption.requests())
         self._report.step_started()
         report = self._train_one()
         self._report.step_ended(report["tokens"], counts=self._is_warm)
@@ -97,12 +87,8 @@ class PretrainingRun:
             self._after_step(report)
 
     def _train_one(self):
-        # Orbit prints two lines a step.
-        with contextlib.redirect_stdout(io.StringIO()), _runtime_errors():
-            self._controller.train(
-                self._state.step + 1, checkpoint_at_completion=False
-            )
-        return self._last_report
+        with _runtime_errors():
+            return self._loop.train(self._preemption.requests())
 
     def _after_step(self, report):
         step, config = self._state.step, self._config
@@ -185,47 +171,15 @@ class PretrainingRun:
         )
         self._read_from_here()
 
-    # === Loops ===
-
-    @property
-    def _batch_size(self):
-        recipe = self._recipe
-        # A number where there is one: shapes are known by it.
-        if not recipe.grows:
-            return recipe.batch_tokens // recipe.sequence_length
-        return recipe.batch_ramp
-
-    def _prepare_loops(self):
-        self._trainer = PretrainingTrainer(
-            self._model, self._strategy, dataset=None
-        )
-        self._controller = orbit.Controller(
-            global_step=self._trainer.global_step,
-            trainer=self._trainer,
-            strategy=self._strategy,
-            steps_per_loop=1,
-            train_actions=[self._keep_report],
-        )
-        self._evaluators = {}
-        for name in self._data.held_out_sets:
-            dataset, num_batches = self._data.held_out_dataset(name)
-            evaluator = ValidationEvaluator(
-                self._model, self._strategy, dataset
-            )
-            self._evaluators[name] = evaluator, num_batches
-
-    def _keep_report(self, report):
-        self._last_report = report
+    # === Data ===
 
     def _read_from_here(self):
-        self._trainer.global_step.assign(self._state.step)
-        self._trainer.train_dataset = self._data.training_dataset(
-            self._batch_size, self._state.batch, self._state.skip_batches
-        )
+        state = self._state
+        self._loop.read_from(state.step, state.batch, state.skip_batches)
 
     def _validate(self):
         """Validate on all held-out sets; log and return the mean loss."""
-        if not self._evaluators:
+        if not self._data.held_out_sets:
             return None
         record = {
             "kind": "validation",
@@ -233,9 +187,9 @@ class PretrainingRun:
             "tokens_seen": self._state.tokens_seen,
         }
         losses = []
-        for name, (evaluator, num_batches) in self._evaluators.items():
+        for name in self._data.held_out_sets:
             with _runtime_errors():
-                means = evaluator.evaluate(tf.constant(num_batches))
+                means = self._loop.evaluate(name)
             losses.append(means["loss"])
             record |= {f"{name}/{key}": mean for key, mean in means.items()}
         record["loss"] = sum(losses) / len(losses)
@@ -248,7 +202,7 @@ class PretrainingRun:
         ids = contexts_of_step(
             self._data.shards,
             length,
-            self._batch_size,
+            batch_size(self._recipe),
             self._config.seed,
             batch,
         )
@@ -293,95 +247,18 @@ class PretrainingRun:
 def _runtime_errors():
     """One line of what went wrong in mid-run, which a rerun does not fix."""
     try:
-        with one_line_errors():
-            yield
+        yield
     except ValueError as error:
         raise RuntimeError(str(error)) from error
+
+
+def batch_size(recipe):
+    """Rows of every batch: a number where there is one, else a ramp."""
+    if not recipe.grows:  # Shapes are known by it.
+        return recipe.batch_tokens // recipe.sequence_length
+    return recipe.batch_ramp
 
 
 def is_due(every, step):
     """Whether something that happens every few steps happens at this one."""
     return every is not None and step % every == 0
-
-
-# What a step reports, in the order in which it is kept.
-REPORT = (
-    "loss",
-    "accuracy",
-    "tokens",
-    "gradient_norm",
-    "applied",
-    "learning_rate",
-    "micro_batch_squared_norm",
-    "micro_batch_tokens",
-)
-
-
-class PretrainingTrainer(orbit.StandardTrainer):
-    """Runs `monitored_step` on all replicas of all workers."""
-
-    def __init__(self, model, strategy, dataset):
-        options = orbit.StandardTrainerOptions(use_tf_while_loop=False)
-        super().__init__(dataset, options)
-        self.global_step = orbit.utils.create_global_step()
-        self._model, self._strategy = model, strategy
-        # To stop and to save, as `PreemptionHandler.requests`.
-        self._requests = tf.Variable(tf.zeros(2), trainable=False)
-        # One array to fetch, not one scalar after the other.
-        self._report = tf.Variable(tf.zeros(len(REPORT) + 2))
-        self.num_traces = 0
-
-    def set_requests(self, requests):
-        """Set what this worker requests in the next step."""
-        self._requests.assign(requests)
-
-    def train_step(self, iterator):
-        """One step; Orbit makes it a `tf.function`."""
-        self.num_traces += 1  # Python runs this only when it traces.
-        results = self._strategy.run(
-            monitored_step,
-            args=(self._model, next(iterator), tf.identity(self._requests)),
-        )
-        first = {
-            name: self._strategy.experimental_local_results(value)[0]
-            for name, value in results.items()
-        }
-        scalars = tf.stack([first[name] for name in REPORT])
-        self._report.assign(tf.concat([scalars, first["requests"]], 0))
-        self.global_step.assign_add(1)
-
-    def train_loop_end(self):
-        """The report of the last step: a dict of floats, and the requests."""
-        values = self._report.numpy().tolist()
-        report = dict(zip(REPORT, values, strict=False))
-        return report | {"requests": values[len(REPORT) :]}
-
-
-class ValidationEvaluator(orbit.StandardEvaluator):
-    """Means over held-out contexts, on all replicas of all workers."""
-
-    def __init__(self, model, strategy, dataset):
-        options = orbit.StandardEvaluatorOptions(
-            recreate_iterator_for_each_eval=True
-        )
-        super().__init__(dataset, options)
-        self._model, self._strategy = model, strategy
-        self._sums = tf.Variable(tf.zeros(3), trainable=False)
-
-    def eval_begin(self):
-        """Start the sums anew."""
-        self._sums.assign(tf.zeros(3))
-
-    def eval_step(self, iterator):
-        """One batch; Orbit makes it a `tf.function`."""
-        sums = self._strategy.run(
-            evaluation_sums, args=(self._model, next(iterator))
-        )
-        self._sums.assign_add(
-            self._strategy.experimental_local_results(sums)[0]
-        )
-
-    def eval_end(self):
-        """The mean loss and accuracy over tokens, a dict of floats."""
-        loss, accuracy, tokens = self._sums.numpy().tolist()
-        return {"loss": loss / tokens, "accuracy": accuracy / tokens}

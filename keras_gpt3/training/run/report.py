@@ -3,8 +3,24 @@
 import math
 import time
 
-from keras_gpt3.parallel.replicas import num_workers
+import keras
+from keras import ops
+
+from keras_gpt3.ops.op_compilation import as_graph
+from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.planning.training_job import model_flops_per_token
+
+# What a step reports, in the order in which it is kept.
+REPORT = (
+    "loss",
+    "accuracy",
+    "tokens",
+    "gradient_norm",
+    "applied",
+    "learning_rate",
+    "micro_batch_squared_norm",
+    "micro_batch_tokens",
+)
 
 
 class RunReport:
@@ -73,14 +89,13 @@ class RunReport:
         return int(before(step) - before(step - 1))
 
 
-def make_report(config, model, recipe, sequence_length, strategy):
+def make_report(config, model, recipe, sequence_length, devices):
     """Make the report of a run, whose devices' peak is given or measured."""
     peak = config.log.peak_flops
     if peak == "measure":
-        workers = num_workers()
-        here = strategy.num_replicas_in_sync // workers
+        here = devices.num_devices // devices.num_workers
         dtype = model.backbone.compute_dtype
-        peak = workers * measure_peak_flops(dtype, here)
+        peak = devices.num_workers * measure_peak_flops(dtype, here)
     flops = model_flops_per_token(model.backbone.get_config(), sequence_length)
     return RunReport(recipe, sequence_length, flops, peak)
 
@@ -95,32 +110,23 @@ _REPETITIONS = 5
 
 def measure_peak_flops(dtype, num_replicas=1):
     """Times a matrix product, alone, on one device."""
-    import tensorflow as tf
-
-    gpus = bool(tf.config.list_logical_devices("GPU"))
     peak = 0.0
-    for size in _GPU_SIZES if gpus else _CPU_SIZES:
+    for size in _GPU_SIZES if has_gpu() else _CPU_SIZES:
         seconds = _seconds_of_product(size, dtype)
         peak = max(peak, 2.0 * size**3 / seconds)
         if seconds >= _SECONDS:
             break
-    return peak * (num_replicas if gpus else 1)
+    return peak * (num_replicas if has_gpu() else 1)
 
 
 def _seconds_of_product(size, dtype):
     """The shortest time of a few, to the end of the computation."""
-    import tensorflow as tf
-
-    factor = tf.cast(tf.random.stateless_normal((size, size), (0, 1)), dtype)
-
-    @tf.function(autograph=False)
-    def multiply(x):
-        return tf.matmul(x, x)[0, 0]
-
-    multiply(factor).numpy()  # Traces.
+    factor = ops.cast(keras.random.normal((size, size), seed=0), dtype)
+    multiply = as_graph(lambda x: ops.matmul(x, x)[0, 0])
+    ops.convert_to_numpy(multiply(factor))  # Traces.
     times = []
     for _ in range(_REPETITIONS):
         start = time.perf_counter()
-        multiply(factor).numpy()
+        ops.convert_to_numpy(multiply(factor))
         times.append(time.perf_counter() - start)
     return min(times)

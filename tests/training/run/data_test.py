@@ -3,22 +3,25 @@ import types
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_gpt3.data import BatchRamp
 from keras_gpt3.data import Mixture
 from keras_gpt3.data import TokenShards
 from keras_gpt3.data import packed_dataset
-from keras_gpt3.parallel import mirrored_strategy
+from keras_gpt3.training.recipe.pretraining_config import DevicesSection
 from keras_gpt3.training.run.data import RunData
+from keras_gpt3.training.run.devices import TensorFlowDevices
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import SMALL
 from tests.training.small_run import small_config
 
 
-def run_data(config, strategy=None):
-    strategy = strategy or tf.distribute.get_strategy()
-    return RunData(config, LENGTH, strategy)
+def run_data(config, devices=None):
+    return RunData(config, LENGTH, devices or of_replicas(1))
+
+
+def of_replicas(number):
+    return TensorFlowDevices(DevicesSection(cpu_replicas=number))
 
 
 def rows_of(strategy, dataset, steps):
@@ -37,10 +40,9 @@ def test_replicas_together_read_the_batches_of_the_packed_dataset(
     tmp_path, replicas, batch_size
 ):
     config = small_config(tmp_path, seed=5)
-    strategy = (
-        mirrored_strategy(2) if replicas == 2 else tf.distribute.get_strategy()
-    )
-    data = run_data(config, strategy)
+    devices = of_replicas(replicas)
+    strategy = devices.strategy
+    data = run_data(config, devices)
     received = rows_of(
         strategy, data.training_dataset(batch_size, 3, {5, 4}), 4
     )
@@ -110,13 +112,13 @@ def test_what_cannot_be_read_raises(tmp_path, changes, message):
 
 
 def test_replicas_that_do_not_divide_a_validation_batch_raise(tmp_path):
-    strategy = types.SimpleNamespace(num_replicas_in_sync=3)
+    devices = types.SimpleNamespace(num_parts=3)
     message = (
         "The replicas must divide validation.batch_size. Received: "
         "validation.batch_size=4, replicas=3. Use a multiple of 3."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        run_data(small_config(tmp_path), strategy)
+        run_data(small_config(tmp_path), devices)
 
 
 def test_weights_of_sets_that_are_not_there_raise(tmp_path):

@@ -8,6 +8,7 @@ import pathlib
 import re
 import sys
 import threading
+import types
 
 import keras
 import numpy as np
@@ -20,6 +21,7 @@ from keras_gpt3.training.checkpoints import tensorflow_format
 from keras_gpt3.training.checkpoints.model_checkpointer import ModelCheckpointer
 from keras_gpt3.training.recipe.pretraining_config import RecipeSection
 from keras_gpt3.training.recipe.pretraining_recipe import PretrainingRecipe
+from keras_gpt3.training.run.data import RunData
 from keras_gpt3.training.run.folder import RunFolder
 from keras_gpt3.training.run.pretrain import batch_multiple
 from keras_gpt3.training.run.pretrain import run_recipe
@@ -385,15 +387,29 @@ def test_devices_that_do_not_divide_the_run_s_multiple_raise(
         )
 
 
-def test_workers_with_another_config_end(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "other, what, remedy",
+    [
+        (0, "the config", "file and the same --set"),
+        (1, "the shards", "copy of the shards"),
+    ],
+)
+def test_workers_with_another_config_or_other_shards_end(
+    tmp_path, monkeypatch, other, what, remedy
+):
     module = importlib.import_module("keras_gpt3.training.run.pretrain")
-    monkeypatch.setattr(
-        module, "from_first_worker", lambda _, number: number + 1
-    )
+    asked = []
+
+    def from_first_worker(_, number):
+        asked.append(number)
+        return number + (len(asked) == other + 1)
+
+    monkeypatch.setattr(module, "from_first_worker", from_first_worker)
     message = (
-        "All workers must have the config of one run. Received: one that "
-        "differs from the first worker's. Start all with the same file and the "
-        "same --set."
+        f"All workers must have {what} of one run. Received: {what} of this "
+        f"worker, other than the first's. Start all with the same {remedy}."
     )
+    config = small_config(tmp_path)
+    data = RunData(config, LENGTH, types.SimpleNamespace(num_parts=1))
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        module._check_workers(small_config(tmp_path), None)
+        module._check_workers(config, data, None)

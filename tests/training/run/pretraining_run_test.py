@@ -76,8 +76,10 @@ def spoilt_steps(monkeypatch):
 
     def train_one(self):
         if self._state.step + 1 in spoilt:
-            variable = self._model.backbone.token_embedding.embeddings
-            before = variable.numpy()
+            variable = (
+                self._checkpointer._model.backbone.token_embedding.embeddings
+            )
+            before = np.array(variable)
             variable.assign(np.full_like(before, np.nan))
             report = real(self)
             variable.assign(before)
@@ -198,10 +200,10 @@ def small_recipe(**changes):
 
 def test_the_batch_grows_with_the_ramp_in_one_trace(tmp_path, monkeypatch):
     runs = []
-    real = pretraining_run.PretrainingRun._prepare_loops
+    real = pretraining_run.PretrainingRun.run
     monkeypatch.setattr(
         pretraining_run.PretrainingRun,
-        "_prepare_loops",
+        "run",
         lambda self: (runs.append(self), real(self)),
     )
     config = small_config(
@@ -213,7 +215,7 @@ def test_the_batch_grows_with_the_ramp_in_one_trace(tmp_path, monkeypatch):
     ramp = runs[0]._recipe.batch_ramp
     assert sizes == [ramp.size_at(step) for step in range(len(sizes))]
     assert set(sizes) >= {1, 2, 3, 4}
-    assert runs[0]._trainer.num_traces == 1
+    assert runs[0]._loop.num_traces == 1
 
 
 def test_updates_that_are_not_finite_are_skipped_and_named(

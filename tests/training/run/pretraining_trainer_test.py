@@ -3,9 +3,9 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.ops import op_compilation
-from keras_gpt3.training.run.pretraining_run import REPORT
-from keras_gpt3.training.run.pretraining_run import PretrainingTrainer
-from keras_gpt3.training.run.pretraining_run import ValidationEvaluator
+from keras_gpt3.training.run.report import REPORT
+from keras_gpt3.training.run.tensorflow_loop import PretrainingTrainer
+from keras_gpt3.training.run.tensorflow_loop import ValidationEvaluator
 from tests.training.slow_training import slow_training
 from tests.training.small_training import OPTIMIZERS
 from tests.training.small_training import assert_same_weights

@@ -28,7 +28,7 @@ OVERRIDES = {
 }
 
 
-def run_file(tmp_path, name):
+def run_file(tmp_path, name, **changes):
     """The config of a run that command lines can make, and its YAML file."""
     config = small_config(
         tmp_path,
@@ -45,6 +45,7 @@ def run_file(tmp_path, name):
             start_batch_tokens=None,
             ramp_tokens=0,
         ),
+        **changes,
     )
     path = tmp_path / f"{name}.yaml"
     write_config(config, path)
@@ -74,13 +75,14 @@ def assert_same_by_norm(received, expected):
 class Cluster:
     """Two workers of one run, on this machine."""
 
-    def __init__(self, tmp_path, file):
-        self.file, self.ports = file, free_ports(2)
+    def __init__(self, tmp_path, file, backend="tensorflow"):
+        self.file, self.ports, self.backend = file, free_ports(2), backend
         self.logs = [tmp_path / f"worker-{i}.log" for i in range(2)]
         self.workers = [self.start(index) for index in range(2)]
 
     def start(self, index):
-        return start_worker(self.file, self.logs[index], self.ports, index)
+        log, backend = self.logs[index], self.backend
+        return start_worker(self.file, log, self.ports, index, backend)
 
     def wait_for_steps(self, config, steps):
         """Waits until so many are logged."""

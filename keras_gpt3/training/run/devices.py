@@ -1,0 +1,276 @@
+"""What a run's section `devices` makes of a machine, by backend."""
+
+import contextlib
+import math
+import os
+
+import keras
+
+from keras_gpt3.argument_checks import echoed
+from keras_gpt3.needed_packages import needed_packages
+from keras_gpt3.parallel.replicas import is_chief
+from keras_gpt3.parallel.replicas import num_workers
+from keras_gpt3.parallel.replicas import pretraining_strategy
+from keras_gpt3.training.checkpoints.orbax_format import OrbaxFormat
+from keras_gpt3.training.checkpoints.orbax_format import import_orbax
+from keras_gpt3.training.checkpoints.tensorflow_format import TensorFlowFormat
+
+# As `keras.distribution.initialize` reads them.
+_PROCESS_VARIABLES = (
+    "KERAS_DISTRIBUTION_JOB_ADDRESSES",
+    "KERAS_DISTRIBUTION_NUM_PROCESSES",
+    "KERAS_DISTRIBUTION_PROCESS_ID",
+)
+# Seconds without a sign of life after which a process is given up.
+_HEARTBEAT = 30
+BATCH, MODEL, STAGES = "batch", "model", "stages"
+
+
+class TensorFlowDevices(contextlib.nullcontext):
+    """Replicas of the model, on one machine in stages, on all workers."""
+
+    def __init__(self, section):
+        super().__init__(self)
+        with needed_packages("Pretraining runs must have Orbit", "pretrain"):
+            import orbit  # noqa: F401
+        mesh = _mesh(section, BATCH, STAGES)
+        for name in ("shard_weights", "shard_optimizer"):
+            if getattr(section, name):
+                raise ValueError(
+                    f"devices.{name} must be false on TensorFlow, whose "
+                    f"replicas are whole. Received: devices.{name}=true. Set "
+                    "KERAS_BACKEND=jax, or use devices.mesh with stages."
+                )
+        self.pipeline_stages = mesh.get(STAGES, 1)
+        replicas, cpu_replicas = section.replicas, section.cpu_replicas
+        if mesh:
+            replicas = cpu_replicas = mesh[BATCH]
+        self.strategy = pretraining_strategy(
+            replicas, cpu_replicas, self.pipeline_stages
+        )
+        self.num_parts = self.strategy.num_replicas_in_sync
+        self.num_workers = num_workers()
+
+    @property
+    def num_devices(self):
+        return self.num_parts * self.pipeline_stages
+
+    def scope(self):
+        """Where the model is made."""
+        return self.strategy.scope()
+
+    def distribute(self, make):
+        """Give every replica its part of what `make` reads by parts."""
+
+        def of_worker(context):
+            here = self.num_parts // context.num_input_pipelines
+            first = context.input_pipeline_id * here
+            return make(self.num_parts, range(first, first + here))
+
+        return self.strategy.distribute_datasets_from_function(of_worker)
+
+    def micro_batch_size(self, config, recipe):
+        """Rows that a device computes at a time."""
+        return config.model.micro_batch_size
+
+    def checkpoint_format(self):
+        """Make what writes and reads the run's arrays."""
+        return TensorFlowFormat()
+
+    def save_preset(self, model, folder):
+        """Write the trained model."""
+        if is_chief(self.strategy):
+            model.save_to_preset(folder)
+
+    def loop(self, model, data, batch_size, largest_batch):
+        """Make what trains the model."""
+        from keras_gpt3.training.run.tensorflow_loop import TensorFlowLoop
+
+        return TensorFlowLoop(model, self.strategy, data, batch_size)
+
+
+class JaxDevices:
+    """A mesh of the devices of all processes, in force inside the block."""
+
+    # What the run's parts take on TensorFlow; here JAX knows its processes.
+    strategy = None
+    pipeline_stages = 1
+
+    def __init__(self, section):
+        import_orbax()
+        import jax
+
+        if section.replicas is not None:
+            raise ValueError(
+                "devices.replicas must be left out under JAX. Received: "
+                f"devices.replicas={section.replicas}. Use devices.mesh: "
+                f"{{batch: {section.replicas}, model: 1}}."
+            )
+        _keep_tensorflow_off_gpus()
+        mesh = _mesh(section, BATCH, MODEL)
+        _start_jax(section.cpu_replicas or math.prod(mesh.values()))
+        names = keras.distribution.list_devices()
+        most = len(names)
+        if jax.default_backend() == "cpu" and section.cpu_replicas is not None:
+            most = section.cpu_replicas
+        sizes = mesh.get(BATCH, most), mesh.get(MODEL, 1)
+        self.num_parts, self.num_devices = sizes[0], sizes[0] * sizes[1]
+        self.num_workers = jax.process_count()
+        several = self.num_workers > 1
+        if self.num_devices > len(names) or (
+            several and self.num_devices != len(names)
+        ):
+            raise ValueError(
+                "devices.mesh must have the devices that there are. Received: "
+                f"batch={sizes[0]}, model={sizes[1]}, devices={len(names)} of "
+                f"{self.num_workers} processes. Use a mesh of "
+                f"{len(names)} devices."
+            )
+        self._distribution = None
+        if self.num_devices > 1:
+            self._distribution = _distribution(
+                sizes, names[: self.num_devices], section
+            )
+
+    def __enter__(self):
+        self._before = keras.distribution.distribution()
+        keras.distribution.set_distribution(self._distribution)
+        return self
+
+    def __exit__(self, *exception):
+        keras.distribution.set_distribution(self._before)
+
+    def scope(self):
+        """Where the model is made."""
+        return contextlib.nullcontext()
+
+    @property
+    def own_parts(self):
+        """The parts of a batch that this process' devices have."""
+        import jax
+
+        if self._distribution is None:
+            return [0]
+        mesh = self._distribution.device_mesh.backend_mesh
+        spread = jax.sharding.NamedSharding(
+            mesh, jax.sharding.PartitionSpec(BATCH)
+        )
+        places = spread.addressable_devices_indices_map((self.num_parts,))
+        return sorted({index[0].start or 0 for index in places.values()})
+
+    def distribute(self, make):
+        """Give this process its parts of what `make` reads."""
+        return make(self.num_parts, self.own_parts)
+
+    def micro_batch_size(self, config, recipe):
+        """Rows computed at a time; a batch that grows has micro-batches."""
+        size = config.model.micro_batch_size
+        if size is None and recipe.grows:
+            return config.recipe.batch_multiple // self.num_parts
+        return size
+
+    def checkpoint_format(self):
+        """Make what writes and reads the run's arrays."""
+        return OrbaxFormat()
+
+    def save_preset(self, model, folder):
+        """Write the trained model, of which each process has a part."""
+        if self.num_workers > 1:
+            _bring_to_first_process(model)
+        if is_chief(None):
+            model.save_to_preset(folder)
+
+    def loop(self, model, data, batch_size, largest_batch):
+        """Make what trains the model."""
+        from keras_gpt3.training.run.jax_loop import JaxLoop
+
+        parts = self.num_parts, self.own_parts
+        return JaxLoop(model, data, parts, batch_size, largest_batch)
+
+
+def _bring_to_first_process(model):
+    """Give the first process all weights on its CPU; the run is over."""
+    import jax
+    from jax.experimental import multihost_utils
+
+    (cpu, *_) = jax.local_devices(backend="cpu")
+    for weight in model.weights:
+        whole = multihost_utils.process_allgather(weight.value, tiled=True)
+        if is_chief(None):
+            weight._layout = None
+            weight._value = jax.device_put(whole, cpu)
+
+
+def run_devices(section):
+    """Make the devices of a run, on the backend that Keras runs on."""
+    kinds = {"tensorflow": TensorFlowDevices, "jax": JaxDevices}
+    return kinds[keras.config.backend()](section)
+
+
+def _mesh(section, *known):
+    """Sizes of the axes that a config gives, of those that a backend has."""
+    mesh = dict(section.mesh or {})
+    other = {
+        STAGES: "Set KERAS_BACKEND=tensorflow, or use a model axis.",
+        MODEL: "Set KERAS_BACKEND=jax, or use stages.",
+    }
+    for axis, size in mesh.items():
+        if axis not in known and size != 1:
+            raise ValueError(
+                f"devices.mesh must have the axes {' and '.join(known)} on "
+                f"{keras.config.backend()}. Received: {axis}={size}. "
+                f"{other.get(axis, 'Leave it out.')}"
+            )
+    if mesh:
+        mesh.setdefault(BATCH, 1)
+    return mesh
+
+
+def _distribution(sizes, names, section):
+    from keras_gpt3.parallel.layout_map import make_layout_map
+
+    mesh = keras.distribution.DeviceMesh(sizes, (BATCH, MODEL), names)
+    layouts = make_layout_map(
+        mesh, BATCH, MODEL, section.shard_optimizer, section.shard_weights
+    )
+    return keras.distribution.ModelParallel(
+        layout_map=layouts, batch_dim_name=BATCH
+    )
+
+
+def _keep_tensorflow_off_gpus():
+    """It reads data here, and would take their memory."""
+    import tensorflow as tf
+
+    # Too late where it has been used already.
+    with contextlib.suppress(RuntimeError):
+        tf.config.set_visible_devices([], "GPU")
+
+
+def _start_jax(cpu_devices):
+    """Let JAX find its processes and devices, if it has not."""
+    import jax
+
+    addresses, number, place = map(os.environ.get, _PROCESS_VARIABLES)
+    if "device_count" not in os.environ.get("XLA_FLAGS", ""):
+        here = cpu_devices // int(number or 1)
+        with contextlib.suppress(RuntimeError):  # It has.
+            jax.config.update("jax_num_cpu_devices", max(1, here))
+    if addresses is None or jax.distributed.is_initialized():
+        return
+    for name, value in zip(
+        _PROCESS_VARIABLES[1:], (number, place), strict=True
+    ):
+        if not (value or "").isdecimal():
+            raise ValueError(
+                f"{name} must be a number where {_PROCESS_VARIABLES[0]} is "
+                f"set. Received: {name}={echoed(value)}. Set all three."
+            )
+    jax.distributed.initialize(
+        addresses.split(",")[0],
+        int(number),
+        int(place),
+        heartbeat_timeout_seconds=_HEARTBEAT,
+        # Else one that an error ends would wait five minutes for the others.
+        shutdown_timeout_seconds=_HEARTBEAT,
+    )
