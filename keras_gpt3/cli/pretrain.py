@@ -71,8 +71,14 @@ def _run(path, overrides, resume, elapsed_seconds, verbose):
     # Restarted after another worker's end, it is this command's own run.
     if not resume and _RESTARTS not in os.environ:
         folder.check_is_new()
+    probe = None
+    if config.validation.tasks or config.validation.samples:
+        from keras_gpt3.evaluation import TrainingProbe
+
+        probe = TrainingProbe(config.validation, config.seed)
     try:
-        return pretrain(config, make_model, elapsed_seconds, verbose), folder
+        finished = pretrain(config, make_model, elapsed_seconds, verbose, probe)
+        return finished, folder
     except Exception as error:
         if num_workers() > 1 and is_worker_failure(error):
             _begin_anew(error)

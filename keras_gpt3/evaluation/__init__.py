@@ -7,6 +7,7 @@ and `results`; then what stands beside: `contamination` (section 4), `bias`
 
 from keras_gpt3.evaluation.few_shot.evaluate import evaluate
 from keras_gpt3.evaluation.few_shot.task_result import TaskResult
+from keras_gpt3.evaluation.few_shot.training_probe import TrainingProbe
 from keras_gpt3.evaluation.harness.harness_registration import (
     register_harness_model,
 )
@@ -22,6 +23,7 @@ register_harness_model()
 __all__ = [
     "Task",
     "TaskResult",
+    "TrainingProbe",
     "evaluate",
     "find_tasks",
     "read_task",

@@ -153,7 +153,7 @@ class EvaluationRun:
         )
 
     def __call__(self, model):
-        _check_model(model)
+        check_model(model)
         for one in self._sets:
             check_questions(model, one.task, one.test[: self.limit])
         fingerprint = None if self.cache is None else model_fingerprint(model)
@@ -250,7 +250,7 @@ def _check_scores(tasks, cache):
         )
 
 
-def _check_model(model):
+def check_model(model):
     if model.preprocessor is None:
         raise ValueError(
             "A model must have a preprocessor to be evaluated on texts. "

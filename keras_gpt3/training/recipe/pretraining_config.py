@@ -200,6 +200,15 @@ class ValidationSection:
         max_batches: int. Bound on the batches of each held-out set. Defaults
             to `None`: all full batches.
         batch_size: int. Contexts in a batch of all replicas. Defaults to `8`.
+        tasks: list of strings. Tasks of `keras_gpt3.evaluation` that the model
+            is put through as well. Defaults to none.
+        shots: int. Demonstrations in their prompts. Defaults to `None`, each
+            task's own of Table H.1.
+        limit: int. Examples of each task, the first. Defaults to `100`; `None`
+            for all.
+        samples: list of strings. Prompts that the model continues. Defaults to
+            none.
+        sample_tokens: int. Tokens of each continuation. Defaults to `40`.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -217,6 +226,11 @@ class ValidationSection:
     at_start: Bool = True
     max_batches: PositiveInt | None = None
     batch_size: PositiveInt = 8
+    tasks: list[Str] = dataclasses.field(default_factory=list)
+    shots: NonNegativeInt | None = None
+    limit: PositiveInt | None = 100
+    samples: list[Str] = dataclasses.field(default_factory=list)
+    sample_tokens: PositiveInt = 40
 
     def resolved(self, num_steps):
         """Fit the interval to a run.

@@ -94,7 +94,8 @@ def plot_run(folder, path=None):
     Returns:
         A `matplotlib.figure.Figure` of four panels: the losses in nats per
         token, of training and of each validation set; the learning rate; the
-        tokens in a batch; the gradient's norm, with the updates skipped.
+        tokens in a batch; the gradient's norm, with the updates skipped. A
+        fifth one has the scores of tasks, where there are any.
 
     Raises:
         FileNotFoundError: If the folder holds no log, or an empty one.
@@ -140,6 +141,8 @@ def plot_run(folder, path=None):
             events_label="updates skipped",
         ),
     )
+    if scores := _scores(held_out):
+        panels += (Panel("Score of tasks", scores, from_zero=True),)
     return plot_panels(panels, "Tokens seen", path=path)
 
 
@@ -161,6 +164,24 @@ def _losses(training, held_out):
             )
             for name, colour in zip(names, itertools.cycle(COLOURS))
         ),
+    )
+
+
+def _scores(held_out):
+    """Of the tasks that the model was put through while it trained."""
+    names = dict.fromkeys(
+        name for r in held_out for name in r if name.startswith("tasks/")
+    )
+    return tuple(
+        _curve(
+            held_out,
+            name,
+            name.removeprefix("tasks/"),
+            color=colour,
+            marker="o",
+            markersize=3,
+        )
+        for name, colour in zip(names, itertools.cycle(COLOURS))
     )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 
 from keras_gpt3.argument_checks import echoed
 from keras_gpt3.parallel.replicas import from_first_worker
@@ -21,7 +22,9 @@ from keras_gpt3.training.run.preemption import PreemptionHandler
 from keras_gpt3.training.run.report import make_report
 
 
-def pretrain(config, make_model, elapsed_seconds=0.0, verbose="auto"):
+def pretrain(
+    config, make_model, elapsed_seconds=0.0, verbose="auto", probe=None
+):
     """Train a model as a config says, from the start or from where it stopped.
 
     A run folder that holds a checkpoint is resumed: no flag is needed.
@@ -39,6 +42,8 @@ def pretrain(config, make_model, elapsed_seconds=0.0, verbose="auto"):
             Defaults to `0.0`.
         verbose: `"auto"` or bool. `"auto"` shows a bar on a terminal, and
             lines elsewhere; `False` shows neither. Defaults to `"auto"`.
+        probe: `keras_gpt3.evaluation.TrainingProbe`. What the model is put
+            through at each validation. Defaults to `None`.
 
     Returns:
         Whether the run reached its end; it may have been stopped before.
@@ -74,6 +79,13 @@ def pretrain(config, make_model, elapsed_seconds=0.0, verbose="auto"):
     """
     import keras
 
+    section = config.validation
+    if probe is None and (section.tasks or section.samples):
+        raise ValueError(
+            "probe must be given for validation.tasks and validation.samples. "
+            "Received: probe=None. Pass "
+            "keras_gpt3.evaluation.TrainingProbe(config.validation, seed)."
+        )
     keras.utils.set_random_seed(config.seed)
     folder = RunFolder(config.folder)
     with contextlib.ExitStack() as stack:
@@ -89,8 +101,12 @@ def pretrain(config, make_model, elapsed_seconds=0.0, verbose="auto"):
         config = dataclasses.replace(config, recipe=section)
         with devices.scope():
             model = make_model(config.model, config.data.sequence_length)
+        if probe is not None:
+            probe.check(model)
+            probe = functools.partial(probe, model)
         run = _make_run(
-            config, model, devices, folder, elapsed_seconds, stack, verbose
+            *(config, model, devices, folder, probe),
+            *(elapsed_seconds, stack, verbose),
         )
         finished = run.run()
         if finished:
@@ -100,7 +116,9 @@ def pretrain(config, make_model, elapsed_seconds=0.0, verbose="auto"):
     return finished
 
 
-def _make_run(config, model, devices, folder, elapsed_seconds, stack, verbose):
+def _make_run(
+    config, model, devices, folder, probe, elapsed_seconds, stack, verbose
+):
     """All parts of a run, put together: a `PretrainingRun`."""
     from keras_gpt3.training.run.pretraining_run import PretrainingRun
     from keras_gpt3.training.run.pretraining_run import batch_size
@@ -145,6 +163,7 @@ def _make_run(config, model, devices, folder, elapsed_seconds, stack, verbose):
         recipe,
         data,
         loop=devices.loop(model, data, batch_size(recipe), rows),
+        probe=probe,
         checkpointer=checkpointer,
         preemption=stack.enter_context(preemption),
         report=make_report(config, model, recipe, length, devices),

@@ -25,6 +25,7 @@ class PretrainingRun:
         data,
         *,
         loop,
+        probe,
         checkpointer,
         preemption,
         report,
@@ -32,7 +33,7 @@ class PretrainingRun:
         forget_after,
     ):
         self._config, self._recipe = config, recipe
-        self._data, self._loop = data, loop
+        self._data, self._loop, self._probe = data, loop, probe
         self._checkpointer = checkpointer
         self._preemption, self._report = preemption, report
         self._sinks = sinks
@@ -179,7 +180,7 @@ class PretrainingRun:
 
     def _validate(self):
         """Validate on all held-out sets; log and return the mean loss."""
-        if not self._data.held_out_sets:
+        if not self._data.held_out_sets and self._probe is None:
             return None
         record = {
             "kind": "validation",
@@ -192,10 +193,14 @@ class PretrainingRun:
                 means = self._loop.evaluate(name)
             losses.append(means["loss"])
             record |= {f"{name}/{key}": mean for key, mean in means.items()}
-        record["loss"] = sum(losses) / len(losses)
+        if losses:
+            record["loss"] = sum(losses) / len(losses)
+        if self._probe is not None and self._sinks:
+            with _runtime_errors():
+                record |= self._probe()
         self._state.validated_step = self._state.step
         self._tell(record, True)
-        return record["loss"]
+        return record.get("loss")
 
     def _name_contexts(self, batch):
         length = self._recipe.sequence_length

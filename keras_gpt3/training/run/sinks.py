@@ -18,6 +18,8 @@ from keras_gpt3.training.run.log import plot_run
 
 _logger = logging.getLogger("keras_gpt3")
 
+# Before the names of tasks, in a record of a validation.
+TASKS = "tasks/"
 _COMPILING = "compiling the first step"
 
 
@@ -94,12 +96,22 @@ def _train_line(record, num_steps):
 
 
 def _validation_line(record):
+    parts = [f"step {record['step']}"]
     sets = [
         f"{name.rpartition('/')[0]} {value:.4f}"
         for name, value in record.items()
         if name.endswith("/loss")
     ]
-    return f"step {record['step']}, held-out loss: {', '.join(sets)}"
+    if sets:
+        parts.append(f"held-out loss: {', '.join(sets)}")
+    parts += [
+        f"{name.removeprefix(TASKS)} {value:.3f}"
+        for name, value in record.items()
+        if name.startswith(TASKS)
+    ]
+    # A line a sample: an answer may hold line ends.
+    samples = [f"\n  {echoed(text)}" for text in record.get("samples", ())]
+    return ", ".join(parts) + "".join(samples)
 
 
 class PlotSink:
@@ -161,6 +173,8 @@ class TensorBoardSink:
                 is_number = isinstance(value, numbers.Real)
                 if is_number and name not in ("step", "batch"):
                     tf.summary.scalar(f"{record['kind']}/{name}", float(value))
+            if "samples" in record:
+                tf.summary.text("samples", record["samples"])
         # A kill loses none.
         self._writer.flush()
 
