@@ -32,10 +32,15 @@ def read_config(kind, path, overrides=()):
 
 def write_config(config, path):
     """Write a config as YAML, whole or not at all."""
-    yaml, _, dumper = _yaml()
-    text = yaml.dump(dataclasses.asdict(config), Dumper=dumper, sort_keys=False)
+    text = config_text(dataclasses.asdict(config))
     with atomic_write(path) as file:
         file.write(text.encode())
+
+
+def config_text(values):
+    """Write nested dicts as YAML, which `read_config` reads as they were."""
+    yaml, _, dumper = _yaml()
+    return yaml.dump(values, Dumper=dumper, sort_keys=False)
 
 
 # === YAML ===

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import pathlib
 import subprocess
 import sys
 from typing import Annotated
@@ -25,6 +26,8 @@ _HELP = {
     "length": "Tokens in a row. Default: the preset's context.",
     "mesh": "Replicas, devices that share each layer, and stages of blocks, "
     "such as 128,8,1. Default: the quickest that fits.",
+    "backend": "jax or tensorflow: consider only what that Keras backend can "
+    "do. Default: either.",
     "sustained_tflops": "TFLOP/s that a device keeps up. Default: 125, 40% of "
     "what an A100 does at most.",
     "node_devices": "Devices of a machine.",
@@ -32,6 +35,10 @@ _HELP = {
     "network_bandwidth": "GB/s that a device sends to other machines.",
     "compile_step": "Also ask XLA's compiler for an H100 what the step takes. "
     "Needs no GPU, but minutes for deep models.",
+    "write": "A new file for the config of the run that is proposed, to start "
+    "with keras-gpt3 pretrain.",
+    "shards": "With --write, a name of a corpus and its folder of token "
+    "shards; may be repeated. Default: to be filled in.",
 }
 _GIGABYTE = 1e9
 
@@ -53,24 +60,34 @@ def plan_command(
     sustained_tflops: Annotated[
         float | None, _option("sustained_tflops")
     ] = None,
+    backend: Annotated[str | None, _option("backend")] = None,
     # The defaults are those of `Links`, which would load TensorFlow.
     node_devices: Annotated[int, _option("node_devices")] = 8,
     node_bandwidth: Annotated[float, _option("node_bandwidth")] = 300.0,
     network_bandwidth: Annotated[float, _option("network_bandwidth")] = 25.0,
     compile_step: Annotated[bool, _option("compile_step", "--compile")] = False,
+    write: Annotated[pathlib.Path | None, _option("write")] = None,
+    shards: Annotated[
+        list[str] | None, _option("shards", metavar="NAME=FOLDER")
+    ] = None,
 ) -> None:
     """Say whether a model fits to be trained, and with which arguments.
 
     Picks a mesh of the devices, micro-batches and rematerialization, and shows
     what takes how much memory, what is sent, and how many days a run takes.
     Nothing is allocated. With --compile, XLA's compiler says what it makes of
-    the step. Exits with 0 if the model fits, 1 if it does not, 2 if an
-    argument is wrong.
+    the step. With --write, a model that fits gets the config of its run. Exits
+    with 0 if the model fits, 1 if it does not, 2 if an argument is wrong.
     """
     with user_errors():
+        folders = _read_shards(shards, write)
         from keras_gpt3.planning.plan import plan
+        from keras_gpt3.planning.run_config import check_is_new
+        from keras_gpt3.planning.run_config import write_run_config
         from keras_gpt3.planning.training_job import Links
 
+        if write is not None:
+            check_is_new(write)
         result = plan(
             preset,
             memory,
@@ -85,13 +102,40 @@ def plan_command(
                 node_bandwidth=node_bandwidth * _GIGABYTE,
                 network_bandwidth=network_bandwidth * _GIGABYTE,
             ),
+            backend=backend,
         )
     Console().print(result)
     if compile_step:
         with user_errors():
             _ask_compiler(preset, result)
     if not result.fits:
+        if write is not None:
+            typer.echo(f"Nothing fits: {write} was not written.", err=True)
         raise typer.Exit(code=1)
+    if write is not None:
+        with user_errors():
+            write_run_config(result, preset, write, folders)
+        typer.echo(f"\nThe config of the run was written to {write}.")
+
+
+def _read_shards(shards, write):
+    """A dict from name to folder of what `--shards` names."""
+    if shards and write is None:
+        raise ValueError(
+            "--shards must come with --write. Received: --shards "
+            f"{shards[0]}. Add --write run.yaml."
+        )
+    folders = {}
+    for text in shards or ():
+        name, _, folder = text.partition("=")
+        if not (name and folder) or name in folders:
+            raise ValueError(
+                "--shards must have the form NAME=FOLDER, each name once. "
+                f"Received: --shards {text}. Write for example "
+                "books=shards/books."
+            )
+        folders[name] = folder
+    return folders
 
 
 def _ask_compiler(preset, result):

@@ -12,8 +12,8 @@ from keras_gpt3.corpus.shard.write_buckets import VALIDATION
 from keras_gpt3.models.presets.preset_resolution import resolve_preset
 from keras_gpt3.planning.available_memory import available_memory
 from keras_gpt3.planning.describe import describe
-from keras_gpt3.planning.training_choice import MARGIN
-from keras_gpt3.planning.training_choice import choose_training
+from keras_gpt3.planning.training_memory import MARGIN
+from keras_gpt3.planning.training_memory import choose_training
 from keras_gpt3.training.recipe.pretraining_config import DataSection
 from keras_gpt3.training.recipe.pretraining_config import ModelSection
 from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig

@@ -1,7 +1,7 @@
 """Config in, parameters and memory out: nothing is allocated.
 
-Read `pass_sizes`, `training_memory` and what that calls, `training_choice`,
-then `plan`. What the runtime decides (blocks, chunks, slots, divisions) is
+Read `pass_sizes`, `training_memory` and what that calls, `plan`, then
+`run_config`. What the runtime decides (blocks, chunks, slots, divisions) is
 imported from there.
 """
 
@@ -23,6 +23,7 @@ from keras_gpt3.planning.plan import Plan
 from keras_gpt3.planning.plan import plan
 from keras_gpt3.planning.preflight import check_fits
 from keras_gpt3.planning.preflight import check_training_fits
+from keras_gpt3.planning.run_config import proposed_devices
 from keras_gpt3.planning.training_job import Links
 from keras_gpt3.planning.training_job import recomputation_share
 from keras_gpt3.planning.training_memory import estimate_sharded_memory
@@ -49,6 +50,7 @@ __all__ = [
     "gpu_memory",
     "parse_bytes",
     "plan",
+    "proposed_devices",
     "recomputation_share",
     "rematerialized_layers",
 ]

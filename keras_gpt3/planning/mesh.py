@@ -55,21 +55,34 @@ def model_axes(config):
     return divisors(common)[::-1]
 
 
-def meshes(config, devices, node_devices):
-    """All meshes of some devices that a model can run on."""
+def meshes(config, devices, node_devices, backend=None):
+    """All meshes of some devices that a model can run on.
+
+    Of a backend that is given, those that it has the axes of.
+    """
     shared = [Mesh(devices // n, n) for n in model_axes(config)]
     most = config["num_layers"] if devices <= node_devices else 1
     stages = range(2, most + 1)
     staged = [Mesh(devices // n, 1, n) for n in stages]
-    return [mesh for mesh in shared + staged if mesh.devices == devices]
+    return [
+        mesh
+        for mesh in shared + staged
+        if mesh.devices == devices and _runs_on(mesh, backend)
+    ]
 
 
-def check_mesh(mesh, config, devices=None, node_devices=None):
+def _runs_on(mesh, backend):
+    """Whether a backend has the axes; with `None`, one of them does."""
+    other = {"jax": mesh.stages, "tensorflow": mesh.model}
+    return other.get(backend, 1) == 1
+
+
+def check_mesh(mesh, config, devices=None, node_devices=None, backend=None):
     """Raise unless a model can run on a mesh."""
     mesh = _read(mesh)
     if devices is not None:
         _check_devices(mesh, devices)
-    _check_backend(mesh)
+    _check_backend(mesh, backend)
     _check_model_axis(mesh, config)
     if mesh.stages > config["num_layers"]:
         raise ValueError(
@@ -112,13 +125,20 @@ def _check_devices(mesh, devices):
         )
 
 
-def _check_backend(mesh):
+def _check_backend(mesh, backend):
     if mesh.model > 1 and mesh.stages > 1:
         raise ValueError(
             "mesh must have a model axis or stages, not both: the first runs "
             f"on JAX, the second on TensorFlow. Received: mesh={tuple(mesh)}. "
             f"Use ({mesh.data * mesh.stages}, {mesh.model}, 1) or "
             f"({mesh.data * mesh.model}, 1, {mesh.stages})."
+        )
+    if not _runs_on(mesh, backend):
+        other = {"jax": "tensorflow", "tensorflow": "jax"}[backend]
+        raise ValueError(
+            "mesh must have axes of the backend: a model axis runs on JAX, "
+            f"stages on TensorFlow. Received: mesh={tuple(mesh)}, backend="
+            f"{backend!r}. Use backend={other!r}, or another mesh."
         )
 
 

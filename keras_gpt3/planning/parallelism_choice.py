@@ -12,7 +12,7 @@ from keras_gpt3.planning.mesh import meshes
 from keras_gpt3.planning.step_time import communication_bytes
 from keras_gpt3.planning.step_time import pipeline_bubble
 from keras_gpt3.planning.step_time import step_seconds
-from keras_gpt3.planning.training_choice import TrainingChoice
+from keras_gpt3.planning.training_memory import TrainingChoice
 from keras_gpt3.planning.training_memory import step_memory
 
 
@@ -28,7 +28,7 @@ def choose_parallelism(job, devices, budget, mesh=None):
 def best_choice(job, devices, budget, mesh=None):
     """The same choice for the rows as they are, whatever others would give."""
     least = []
-    if mesh in (None, Mesh(devices)) and job.rows % devices == 0:
+    if mesh in (None, Mesh(devices)) and job.divides(devices):
         plain, fits = plain_choice(job, devices, budget)
         if fits:
             return plain, True
@@ -64,6 +64,11 @@ def rows_of_batch(description, batch_tokens, length):
         )
     if batch_tokens is None:
         batch_tokens = description.recipe["batch_tokens"]
+    return rows_of_tokens(batch_tokens, length)
+
+
+def rows_of_tokens(batch_tokens, length):
+    """The rows of a batch that is given in tokens."""
     check_integer("batch_tokens", batch_tokens, minimum=1)
     rows = batch_tokens // length
     if rows == 0 or batch_tokens % length:
@@ -140,13 +145,14 @@ def fewest_devices(job, devices, budget):
 
 def _candidates(job, devices, mesh=None):
     """Every mesh with every way to share weights and optimizer state."""
-    nodes = job.links.node_devices
-    for each in [mesh] if mesh else meshes(job.config, devices, nodes):
-        if job.rows % each.data:
+    nodes, backend = job.links.node_devices, job.backend
+    found = [mesh] if mesh else meshes(job.config, devices, nodes, backend)
+    for each in found:
+        if not job.divides(each.data):
             continue
         if each.data < devices:  # Else plain.
             yield _Candidate(job, each)
-        alone = each.data == 1 or each.stages > 1
+        alone = each.data == 1 or each.stages > 1 or backend == "tensorflow"
         if not alone and data_axis_divides(job.config, each.data):
             yield _Candidate(job, each, shard_optimizer=True)
             yield _Candidate(job, each, shard_weights=True)
@@ -182,8 +188,9 @@ class _Candidate:
         found = []
         if self.least_memory() > budget:
             return None
-        for policy in _POLICIES:
-            for micro in divisors(self.rows):
+        sizes, policies = self._settings()
+        for policy in policies:
+            for micro in sizes:
                 memory = self._memory(micro, policy)
                 if memory["total"] <= budget:
                     found.append(self.choice(micro, policy, memory))
@@ -202,13 +209,21 @@ class _Candidate:
         settings = min(memories, key=lambda each: memories[each]["total"])
         return self.choice(*settings, memories[settings])
 
+    def _settings(self):
+        """Micro-batches and policies to choose from: least arithmetic first."""
+        if self.job.step is None:
+            return divisors(self.rows), _POLICIES
+        micro, policy = self.job.step
+        return [micro or self.rows], [policy]
+
     def _least(self):
         # Micro-batches are added up in float32, which may be more. Of few
         # tokens a block keeps less than is there of its gradients.
+        sizes, policies = self._settings()
         return {
             (micro, policy): self._memory(micro, policy)
-            for micro in (1, self.rows)
-            for policy in ("block", "none")
+            for micro in (sizes[-1], sizes[0])
+            for policy in (policies[-1], policies[0])
         }
 
     def choice(self, micro, policy, memory):
@@ -219,6 +234,7 @@ class _Candidate:
         again = self.job.recomputation(policy)
         return MeshChoice(
             mesh=self.mesh,
+            backend=self.job.backend,
             **self.shards,
             micro_batch_size=None if micro == self.rows else micro,
             rematerialization=policy,
@@ -238,15 +254,26 @@ class _Candidate:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MeshChoice(TrainingChoice):
-    """A mesh with the arguments to train on it, and what that takes."""
+    """A mesh with the arguments to train on it, and what that takes.
+
+    `backend` is the Keras backend that runs it, by default the one that has
+    what it needs, and TensorFlow where either would do.
+    """
 
     mesh: Mesh
+    backend: str | None = None
     shard_optimizer: bool
     shard_weights: bool
     communication: dict
     bubble: float
     recomputation: float
     step_seconds: float
+
+    def __post_init__(self):
+        if self.backend is None:
+            on_tensorflow = self.is_plain or self.mesh.stages > 1
+            backend = "tensorflow" if on_tensorflow else "jax"
+            object.__setattr__(self, "backend", backend)
 
     @property
     def shard_arguments(self):
@@ -264,9 +291,3 @@ class MeshChoice(TrainingChoice):
         """Whether every device has the whole model."""
         alone = self.mesh.model == self.mesh.stages == 1
         return alone and not (self.shard_optimizer or self.shard_weights)
-
-    @property
-    def backend(self):
-        """The Keras backend that runs it, a str."""
-        on_tensorflow = self.is_plain or self.mesh.stages > 1
-        return "tensorflow" if on_tensorflow else "jax"

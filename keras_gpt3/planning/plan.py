@@ -20,12 +20,12 @@ from keras_gpt3.planning.parameter_count import complete_config
 from keras_gpt3.planning.pass_sizes import cache_bytes
 from keras_gpt3.planning.plan_output import plan_code
 from keras_gpt3.planning.plan_output import plan_table
-from keras_gpt3.planning.training_choice import MARGIN
 from keras_gpt3.planning.training_job import SUSTAINED_FLOPS
 from keras_gpt3.planning.training_job import Links
 from keras_gpt3.planning.training_job import TrainingJob
 from keras_gpt3.planning.training_job import petaflop_days
 from keras_gpt3.planning.training_job import training_days
+from keras_gpt3.planning.training_memory import MARGIN
 
 _PAPER_TOKENS = 300_000_000_000
 
@@ -55,7 +55,8 @@ class Plan(PrintedTables, MeshChoice):
         cache: int. Bytes of keys and values to continue one sequence of
             `length` tokens; see `cache_bytes`.
         mesh: `Mesh`. Replicas, devices that share each layer, stages.
-        backend: string. The Keras backend that runs it.
+        backend: string. The Keras backend that runs it. Defaults to `None`,
+            the one that has what the mesh needs.
         shard_optimizer: bool. The argument of `GPT3Backbone.get_layout_map`.
         shard_weights: bool. The argument of `GPT3Backbone.get_layout_map`.
         bubble: float. The share of a step in which a stage waits.
@@ -124,6 +125,7 @@ def plan(
     mesh=None,
     sustained_flops=None,
     links=None,
+    backend=None,
 ):
     """Plan the training of a GPT-3: mesh, micro-batches, rematerialization.
 
@@ -158,6 +160,8 @@ def plan(
             `None`, 125e12: 40% of what an A100 does at most.
         links: `keras_gpt3.planning.Links`. How fast devices reach each other.
             Defaults to `None`, as in machines of eight A100.
+        backend: string. `"jax"` or `"tensorflow"`, to consider only what that
+            Keras backend can do. Defaults to `None`, either.
 
     Returns:
         A `Plan`.
@@ -186,15 +190,23 @@ def plan(
     rows = rows_of_batch(description, batch_tokens, length)
     # Devices of a given memory are accelerators; this machine may be a CPU.
     on_cpu = memory is None and device_memory() is None
-    accelerator = None if on_cpu else "tensorflow"
     if sustained_flops is None:
         sustained_flops = SUSTAINED_FLOPS
     links = links or Links()
     job = TrainingJob(
-        config, rows, length, dtype, sustained_flops, links, accelerator
+        config,
+        rows,
+        length,
+        dtype,
+        sustained_flops,
+        links,
+        _accelerator(backend, on_cpu),
+        backend,
     )
     if mesh is not None:
-        mesh = check_mesh(mesh, config, devices, job.links.node_devices)
+        mesh = check_mesh(
+            mesh, config, devices, job.links.node_devices, backend
+        )
     memory = available_memory() if memory is None else parse_bytes(memory)
     budget = int((1 - MARGIN) * memory)
     choice, fits = choose_parallelism(job, devices, budget, mesh)
@@ -214,6 +226,14 @@ def plan(
         **vars(choice),
         **_run(description, job, choice),
     )
+
+
+def _accelerator(backend, on_cpu):
+    """What `estimate_training_memory` is to know of a device."""
+    # Of JAX it knows one estimate, as XLA compiles the whole step anywhere.
+    if backend == "jax":
+        return backend
+    return None if on_cpu else "tensorflow"
 
 
 def _run(description, job, choice):

@@ -146,7 +146,10 @@ def plan_code(preset, choice, job, context):
     made = _optimizer(preset, choice, job)
     lines = _model(preset, job, context) + _compile(choice)
     if choice.mesh.devices == 1:
-        return f"import keras_gpt3\n\n{made}{lines}"
+        # TensorFlow is Keras' own default.
+        is_jax = choice.backend == "jax"
+        head = _BACKEND.format(backend="jax") if is_jax else ""
+        return f"{head}import keras_gpt3\n\n{made}{lines}"
     if choice.backend == "tensorflow":
         return _replicas(choice, job, made, lines)
     return _distribution(choice, job) + made + lines
@@ -187,7 +190,9 @@ def _optimizer(preset, choice, job):
     """The recipe's, or one to be set."""
     if not is_shipped(preset):
         return "optimizer = keras_gpt3.training.AdamW()\n"
-    arguments = [json.dumps(preset), *_recipe_arguments(preset, choice, job)]
+    rows = choice.mesh.data * (choice.micro_batch_size or 1)
+    values = recipe_values(preset, rows, job.tokens, job.length)
+    arguments = [json.dumps(preset), *(f"{k}={v}" for k, v in values.items())]
     listed = ", ".join(arguments)
     if len(arguments) > 1:
         listed = "\n" + "".join(f"    {each},\n" for each in arguments)
@@ -197,30 +202,26 @@ def _optimizer(preset, choice, job):
     )
 
 
-def _recipe_arguments(preset, choice, job):
-    """Where the batches differ from the preset's, or must be multiples."""
+def recipe_values(preset, rows, batch_tokens, length):
+    """Where the batches differ from the preset's: multiples of some rows.
+
+    The batch grows by as many rows as go through the mesh at once.
+    """
     shipped = load_shipped_preset(preset)
-    rows = choice.mesh.data * (choice.micro_batch_size or 1)
-    tokens = rows * job.length
+    tokens = rows * length
     start = shipped["recipe"]["start_batch_tokens"]
     values = {
-        "batch_tokens": (job.tokens, shipped["recipe"]["batch_tokens"]),
-        "sequence_length": (
-            job.length,
-            shipped["backbone"]["max_sequence_length"],
-        ),
-        # The batch grows by as many rows as go through the mesh at once.
+        "batch_tokens": (batch_tokens, shipped["recipe"]["batch_tokens"]),
+        "sequence_length": (length, shipped["backbone"]["max_sequence_length"]),
         "start_batch_tokens": (
-            min(-(-start // tokens) * tokens, job.tokens),
+            min(-(-start // tokens) * tokens, batch_tokens),
             start,
         ),
         "batch_multiple": (rows, 1),
     }
-    return [
-        f"{name}={value}"
-        for name, (value, usual) in values.items()
-        if value != usual
-    ]
+    return {
+        name: value for name, (value, usual) in values.items() if value != usual
+    }
 
 
 def _model(preset, job, context):

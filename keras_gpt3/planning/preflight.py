@@ -21,8 +21,8 @@ from keras_gpt3.planning.memory import estimate_memory
 from keras_gpt3.planning.memory import format_bytes
 from keras_gpt3.planning.parameter_count import complete_config
 from keras_gpt3.planning.parameter_count import count_parameters
-from keras_gpt3.planning.training_choice import choose_training
-from keras_gpt3.planning.training_choice import given_choice
+from keras_gpt3.planning.training_memory import choose_training
+from keras_gpt3.planning.training_memory import given_choice
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.preset_loader import shipped_presets
 

@@ -3,12 +3,14 @@
 import dataclasses
 import functools
 
+from keras_gpt3.argument_checks import check_choice
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.argument_checks import echoed
 from keras_gpt3.planning.pass_sizes import PassSizes
 from keras_gpt3.planning.pass_sizes import attention_windows
 from keras_gpt3.planning.pass_sizes import num_scores
-from keras_gpt3.planning.training_choice import choose_training
+from keras_gpt3.planning.training_memory import choose_training
+from keras_gpt3.planning.training_memory import given_choice
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +86,12 @@ SUSTAINED_FLOPS = 125e12
 
 @dataclasses.dataclass(frozen=True)
 class TrainingJob:
-    """A step's batch of a model, and how fast devices and links are."""
+    """A step's batch of a model, and how fast devices and links are.
+
+    `backend` is the one that it has to run on, `None` for either. `step` are
+    the micro-batch and the rematerialization where they are not to be chosen,
+    `multiple` the rows that replicas times micro-batch must then divide.
+    """
 
     config: dict
     rows: int
@@ -93,8 +100,13 @@ class TrainingJob:
     sustained_flops: float = SUSTAINED_FLOPS
     links: Links = dataclasses.field(default_factory=Links)
     accelerator: str | None = "tensorflow"
+    backend: str | None = None
+    step: tuple | None = None
+    multiple: int | None = None
 
     def __post_init__(self):
+        if self.backend is not None:
+            check_choice("backend", self.backend, ("jax", "tensorflow"))
         if not self.sustained_flops > 0:
             raise ValueError(
                 "sustained_flops must be above 0. Received: sustained_flops="
@@ -104,14 +116,21 @@ class TrainingJob:
 
     def choose(self, rows, budget):
         """`choose_training` for a device that has the whole model."""
-        return choose_training(
-            self.config,
-            rows,
-            budget,
-            dtype=self.dtype,
-            length=self.length,
-            accelerator=self.accelerator,
-        )
+        options = {
+            "dtype": self.dtype,
+            "length": self.length,
+            "accelerator": self.accelerator,
+        }
+        if self.step is None:
+            return choose_training(self.config, rows, budget, **options)
+        choice = given_choice(self.config, rows, *self.step, **options)
+        return choice, choice.memory["total"] <= budget
+
+    def divides(self, data):
+        """Whether the batches can be shared equally by some replicas."""
+        if self.step is None:
+            return self.rows % data == 0
+        return self.multiple % (data * (self.step[0] or 1)) == 0
 
     @property
     def tokens(self):

@@ -11,7 +11,7 @@ from keras_gpt3.cli.finetune import finetune_command
 from keras_gpt3.data import CompletionExamples
 from keras_gpt3.ops import op_compilation
 from keras_gpt3.planning.preflight import StepMemoryError
-from keras_gpt3.planning.training_choice import TrainingChoice
+from keras_gpt3.planning.training_memory import TrainingChoice
 from keras_gpt3.training import FinetuningRecipe
 from keras_gpt3.training import finetune
 from tests.small_gpt3 import small_model

@@ -6,6 +6,8 @@ from typer.testing import CliRunner
 import keras_gpt3
 from keras_gpt3.cli import plan as compiling
 from keras_gpt3.cli.main import app
+from keras_gpt3.config_file import read_config
+from keras_gpt3.training import PretrainingConfig
 
 
 def run(*arguments, columns=80):
@@ -113,10 +115,96 @@ def test_help_describes_every_option():
         "node-bandwidth",
         "network-bandwidth",
         "compile",
+        "backend",
+        "write",
+        "shards",
     ):
         assert f"--{option}" in result.stdout
     text = " ".join(result.stdout.split())
     assert "Exits with 0 if the model fits, 1 if it does not" in text
+
+
+# === --backend ===
+
+
+def test_a_backend_can_be_asked_for():
+    arguments = ("gpt3_small_en", "--memory", "24GB", "--devices", "8")
+    result = run(*arguments, "--backend", "jax")
+    plan = keras_gpt3.plan("gpt3_small_en", "24GB", 8, backend="jax")
+    assert result.exit_code == 0 and plan.backend == "jax"
+    assert shown(result) == str(plan)
+
+
+# === --write ===
+
+
+def test_a_config_is_written_that_a_run_reads(tmp_path):
+    path = tmp_path / "run.yaml"
+    result = run(
+        *("gpt3_13b_en", "--memory", "80GB", "--devices", "64"),
+        *("--write", str(path), "--shards", "books=shards/a=b"),
+        *("--shards", "web=shards/web"),
+    )
+    assert result.exit_code == 0, result.stderr
+    assert shown(result).endswith(
+        f"The config of the run was written to {path}."
+    )
+    config = read_config(PretrainingConfig, path)
+    assert config.data.shards == {"books": "shards/a=b", "web": "shards/web"}
+    plan = keras_gpt3.plan("gpt3_13b_en", "80GB", 64)
+    assert config.devices.mesh == {
+        "batch": plan.mesh.data,
+        "model": plan.mesh.model,
+    }
+
+
+def test_pretrain_refuses_what_is_not_filled_in(tmp_path):
+    path = tmp_path / "run.yaml"
+    assert run("gpt3_small_en", "--memory", "24GB", "--write", str(path))
+    before = path.read_text()
+    result = CliRunner().invoke(app, ["pretrain", "--config", str(path)])
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("data.shards.corpus must be a valid str")
+    result = run("gpt3_small_en", "--memory", "24GB", "--write", str(path))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("The file of a config must not exist yet.")
+    assert path.read_text() == before
+
+
+def test_what_does_not_fit_is_not_written(tmp_path):
+    path = tmp_path / "run.yaml"
+    result = run("gpt3_175b_en", "--memory", "80GB", "--write", str(path))
+    assert result.exit_code == 1 and not path.exists()
+    assert result.stderr == f"Nothing fits: {path} was not written.\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--shards", "a=b"], "--shards must come with --write. Received: "),
+        (["--shards", "a", "--write", "run.yaml"], "--shards must have the "),
+        (["--shards", "=b", "--write", "run.yaml"], "--shards must have the "),
+        (
+            ["--shards", "a=b", "--shards", "a=c", "--write", "run.yaml"],
+            "--shards must have the form NAME=FOLDER, each name once. ",
+        ),
+        (["--backend", "torch"], "backend must be one of jax, tensorflow. "),
+        (
+            ["--backend", "jax", "--mesh", "1,1,2", "--devices", "2"],
+            "mesh must have axes of the backend: a model axis runs on JAX, ",
+        ),
+    ],
+)
+def test_options_that_cannot_be_honoured_write_nothing(
+    tmp_path, monkeypatch, options, message
+):
+    monkeypatch.chdir(tmp_path)
+    result = run("gpt3_small_en", "--memory", "24GB", *options)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(message)
+    assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 # === --compile ===

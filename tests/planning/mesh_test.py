@@ -12,8 +12,8 @@ from keras_gpt3.planning.mesh import model_axes
 from keras_gpt3.planning.parallelism_choice import choose_mesh
 from keras_gpt3.planning.parallelism_choice import fewest_devices
 from keras_gpt3.planning.parallelism_choice import plain_choice
-from keras_gpt3.planning.training_choice import choose_training
 from keras_gpt3.planning.training_job import TrainingJob
+from keras_gpt3.planning.training_memory import choose_training
 from keras_gpt3.preset_loader import load_shipped_preset
 from tests.planning.toy_config import TOY
 

@@ -9,8 +9,8 @@ from keras_gpt3.planning import Links
 from keras_gpt3.planning import describe
 from keras_gpt3.planning import estimate_training_memory
 from keras_gpt3.planning import recomputation_share
-from keras_gpt3.planning.training_choice import choose_training
 from keras_gpt3.planning.training_job import model_flops_per_token
+from keras_gpt3.planning.training_memory import choose_training
 from keras_gpt3.preset_loader import shipped_presets
 from tests.planning.toy_config import TOY
 

@@ -14,7 +14,7 @@ from keras_gpt3.planning import estimate_training_memory
 from keras_gpt3.planning import format_bytes
 from keras_gpt3.planning.device_share import WeightShards
 from keras_gpt3.planning.preflight import process_weights
-from keras_gpt3.planning.training_choice import choose_training
+from keras_gpt3.planning.training_memory import choose_training
 from keras_gpt3.preset_loader import load_shipped_preset
 from tests.planning.toy_config import TOY
 

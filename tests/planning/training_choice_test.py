@@ -1,8 +1,8 @@
 from keras_gpt3.planning import estimate_training_memory
 from keras_gpt3.planning import recomputation_share
-from keras_gpt3.planning.training_choice import MARGIN
-from keras_gpt3.planning.training_choice import choose_training
-from keras_gpt3.planning.training_choice import training_choices
+from keras_gpt3.planning.training_memory import MARGIN
+from keras_gpt3.planning.training_memory import choose_training
+from keras_gpt3.planning.training_memory import training_choices
 from keras_gpt3.preset_loader import load_shipped_preset
 
 SMALL = load_shipped_preset("gpt3_small_en")["backbone"]
