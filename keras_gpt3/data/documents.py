@@ -1,13 +1,15 @@
 """Documents from strings or from files, one at a time, and their token ids."""
 
+import glob
 import itertools
 import os
 import pathlib
 
 import numpy as np
 
-from keras_gpt3.data.json_objects import decompressed
-from keras_gpt3.data.json_objects import json_objects_in
+from keras_gpt3.data.text_sources import SUFFIXES
+from keras_gpt3.data.text_sources import is_hub_path
+from keras_gpt3.data.text_sources import text_source
 
 
 class Documents:
@@ -15,38 +17,35 @@ class Documents:
 
     Either all items are texts or all are paths. Paths are `os.PathLike`
     objects, or strings where the first one is a single line that ends in one
-    of the known suffixes or names a file.
+    of the known suffixes, names a file, or begins with `hf://datasets/`.
     """
 
-    def __init__(self, documents):
-        self._texts, self._paths = (), ()
-        self._num_finished_bytes = 0
-        self._file = None
+    def __init__(self, documents, text_column="text"):
+        self._texts, paths = (), ()
         if isinstance(documents, (str, os.PathLike)):
-            self._paths = [os.fspath(documents)]
+            paths = [documents]
         else:
             items = iter(documents)
             first = list(itertools.islice(items, 1))
             items = itertools.chain(first, items)
             if first and _is_path(first[0]):
-                self._paths = [os.fspath(path) for path in items]
+                paths = items
             else:
                 self._texts = items
-        for path in self._paths:
-            _check_path(path)
+        self._sources = [
+            text_source(os.fspath(path), text_column) for path in paths
+        ]
 
     @property
     def num_bytes(self):
-        """int or None. The size of all files, `None` for texts."""
-        if not self._paths:
-            return None
-        return sum(os.path.getsize(path) for path in self._paths)
+        """int or None. The size of all files, `None` where it is not known."""
+        sizes = [source.num_bytes for source in self._sources]
+        return None if not sizes or None in sizes else sum(sizes)
 
     @property
     def num_bytes_read(self):
         """int. How much of the files has been read."""
-        position = self._file.tell() if self._file else 0
-        return self._num_finished_bytes + position
+        return sum(source.num_bytes_read for source in self._sources)
 
     def __iter__(self):
         for number, text in enumerate(self._texts):
@@ -57,11 +56,8 @@ class Documents:
                     "paths only."
                 )
             yield text
-        for path in self._paths:
-            with open(path, "rb") as self._file:
-                yield from read_documents(self._file, path)
-                self._num_finished_bytes += os.path.getsize(path)
-                self._file = None
+        for source in self._sources:
+            yield from source
 
 
 def _is_path(item):
@@ -69,20 +65,8 @@ def _is_path(item):
         return True
     if not isinstance(item, str) or "\n" in item:
         return False
-    return item.lower().endswith(SUFFIXES) or os.path.isfile(item)
-
-
-def _check_path(path):
-    if not path.lower().endswith(SUFFIXES):
-        raise ValueError(
-            f"A path must end in one of {', '.join(SUFFIXES)}. Received: "
-            f"path='{path}'. Convert the file, or pass a list of texts."
-        )
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f"A path must name a file. Received: path='{path}'. Correct it; "
-            "a text that looks like a path must not come first."
-        )
+    is_file = item.lower().endswith(SUFFIXES) or os.path.isfile(item)
+    return is_file or is_hub_path(item)
 
 
 def document_batches(documents, num_documents, num_characters):
@@ -101,70 +85,33 @@ def document_batches(documents, num_documents, num_characters):
         yield batch
 
 
-TEXT_SUFFIXES = (".txt", ".txt.gz")
-JSON_SUFFIXES = (".jsonl", ".jsonl.gz")
-SUFFIXES = JSON_SUFFIXES + TEXT_SUFFIXES
-
-
-def read_documents(file, path):
-    """Yield the documents of a file."""
-    with decompressed(file, path) as stream:
-        if str(path).lower().endswith(TEXT_SUFFIXES):
-            yield _read_text(stream, path)
-        else:
-            yield from _read_lines(stream, path)
-
-
-def _read_text(stream, path):
-    try:
-        return stream.read().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            "A .txt file must be UTF-8. Received: "
-            f"file='{path}' ({error}). Convert it to UTF-8."
-        ) from error
-
-
-def _read_lines(stream, path):
-    for where, fields in json_objects_in(stream, path, "documents"):
-        reason = _fault(fields)
-        if reason:
-            raise ValueError(
-                'Each line of a file of documents must have a "text" string. '
-                f"Received: {where} ({reason}). Correct or remove the line."
-            )
-        yield fields["text"]
-
-
-def _fault(fields):
-    """What is wrong with the content of a line, or `None`."""
-    if "text" not in fields:
-        return "it has no text"
-    text = fields["text"]
-    if not isinstance(text, str):
-        return f"its text is of type {type(text).__name__}"
-    try:
-        # Escapes can spell half a character, which has no bytes.
-        text.encode()
-    except UnicodeEncodeError as error:
-        return f"its text: {error}"
-    return None
-
-
 def corpus_files(corpora):
-    """List the files that hold a corpus."""
+    """List the files, and the datasets of the hub, that hold a corpus."""
     files = []
-    for corpus in map(pathlib.Path, corpora):
-        if corpus.is_dir():
-            files += _files_in(corpus)
-        elif corpus.exists():
+    for corpus in corpora:
+        path = pathlib.Path(corpus)
+        if is_hub_path(corpus):
             files.append(corpus)
+        elif path.is_dir():
+            files += _files_in(path)
+        elif path.exists():
+            files.append(path)
         else:
-            raise FileNotFoundError(
-                "A corpus must be a file or a folder. Received: "
-                f"corpus='{corpus}', which does not exist. Correct the path."
-            )
+            files += _files_of_pattern(corpus)
     return files
+
+
+def _files_of_pattern(pattern):
+    found = []
+    if glob.has_magic(str(pattern)):
+        found = map(pathlib.Path, glob.glob(str(pattern), recursive=True))
+        found = sorted(path for path in found if path.is_file())
+    if not found:
+        raise FileNotFoundError(
+            "A corpus must be a file or a folder. Received: "
+            f"corpus='{pattern}', which does not exist. Correct the path."
+        )
+    return found
 
 
 def _files_in(folder):

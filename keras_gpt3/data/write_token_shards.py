@@ -20,6 +20,7 @@ def write_token_shards(
     overwrite=False,
     verbose="auto",
     workers=None,
+    text_column="text",
 ):
     """Tokenize documents into flat files of token ids and one manifest.
 
@@ -33,7 +34,9 @@ def write_token_shards(
     Args:
         documents: iterable of strings or of paths, or one path. Paths end
             in `.jsonl` (objects with a `"text"`) or `.txt` (one document), or
-            these with `.gz`.
+            these with `.gz`, or in `.parquet`. Or they are splits of datasets
+            of Hugging Face's hub, which arrive as they are read:
+            `"hf://datasets/OWNER/NAME[@REVISION]/[CONFIG/]SPLIT"`.
         folder: path. Where to write; created if missing.
         tokenizer: `GPT3Tokenizer`. Or any object with its `encode_batch`,
             `end_token_id` and `vocabulary_size`, which `workers` threads may
@@ -48,6 +51,8 @@ def write_token_shards(
         workers: int or None. How many threads encode, while this one reads
             and writes. `None` is one for each processor that this process may
             use. Defaults to `None`.
+        text_column: string. Where the text is in a row of a dataset or of a
+            Parquet file, or in an object of a line. Defaults to `"text"`.
 
     Returns:
         The `TokenShards` written.
@@ -55,9 +60,12 @@ def write_token_shards(
     Raises:
         FileExistsError: If the folder holds shards and `overwrite` is `False`.
         FileNotFoundError: If a path does not exist.
+        ImportError: If the package that reads a path is not installed.
+        OSError: If a dataset of the hub cannot be read.
         TypeError: If a document is not a string.
         ValueError: If the corpus is empty, a path has another suffix, a file
-            is malformed, or the tokenizer emits an id beyond its vocabulary.
+            is malformed or lacks the column, or the tokenizer emits an id
+            beyond its vocabulary.
 
     Example:
 
@@ -75,7 +83,7 @@ def write_token_shards(
     """
     check_integer("tokens_per_shard", tokens_per_shard, minimum=1)
     encoder = DocumentEncoder(tokenizer)
-    source = Documents(documents)
+    source = Documents(documents, text_column)
     with ShardWriter(
         folder, encoder.dtype, tokens_per_shard, overwrite
     ) as writer:
@@ -110,6 +118,7 @@ def write_split_shards(
     overwrite=False,
     verbose="auto",
     workers=None,
+    text_column="text",
 ):
     """Tokenize documents, a fraction of them into a set for validation.
 
@@ -129,7 +138,7 @@ def write_split_shards(
             "one document in a hundred."
         )
     encoder = DocumentEncoder(tokenizer)
-    source = Documents(documents)
+    source = Documents(documents, text_column)
     train, validation = (
         ShardWriter(
             pathlib.Path(folder, side),

@@ -1,8 +1,11 @@
 import gzip
 import json
 
+import datasets
+import pyarrow
 import pytest
 import typer
+from pyarrow import parquet
 from typer.testing import CliRunner
 
 from keras_gpt3.cli.prepare import prepare_command
@@ -123,9 +126,42 @@ def test_a_bad_line_is_named_and_nothing_stays(tmp_path, corpus):
     assert not (tmp_path / "out").exists()
 
 
+def test_parquet_is_read_by_folder_and_by_pattern(tmp_path, corpus):
+    table = pyarrow.table({"content": TEXTS})
+    parquet.write_table(table, corpus / "d.parquet")
+    for path in (corpus / "*.parquet", corpus / "d.parquet"):
+        result = run(
+            *(path, "--out", tmp_path / "out", "--overwrite"),
+            *("--text-column", "content"),
+        )
+        assert result.exit_code == 0, result.stderr
+        shards = TokenShards(tmp_path / "out")
+        ids = shards.read([0], shards.num_tokens)[0].tolist()
+        assert ids == ids_of(TEXTS)
+    result = run(corpus, "--out", tmp_path / "new")
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert "d.parquet', text_column='text', where" in result.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_dataset_of_the_hub_is_streamed(tmp_path, monkeypatch):
+    def load_dataset(path, split, streaming, **_):
+        assert (path, split, streaming) == ("org/books", "train", True)
+        rows = datasets.Dataset.from_dict({"text": TEXTS})
+        return rows.to_iterable_dataset()
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    result = run("hf://datasets/org/books/train", "--out", tmp_path)
+    assert result.exit_code == 0, result.stderr
+    shards = TokenShards(tmp_path)
+    assert shards.read([0], shards.num_tokens)[0].tolist() == ids_of(TEXTS)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["hf://datasets/org/books"], "A dataset of the hub must be named "),
         (["missing.txt"], "A corpus must be a file or a folder. "),
         ([__file__], "A path must end in one of .jsonl, "),
         (["--preset", "gpt3_smal_en"], "preset must be a shipped name, "),
@@ -150,7 +186,7 @@ def test_help_describes_every_option():
     assert result.exit_code == 0
     for option in (
         *("out", "preset", "workers", "tokens-per-shard", "overwrite"),
-        "validation-fraction",
+        *("validation-fraction", "text-column"),
     ):
         assert f"--{option}" in result.stdout
     text = " ".join(result.stdout.split())

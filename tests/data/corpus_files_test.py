@@ -12,7 +12,7 @@ from keras_gpt3.corpus.pipeline.document import Document
 from keras_gpt3.data.documents import DocumentEncoder
 from keras_gpt3.data.documents import corpus_files
 from keras_gpt3.data.documents import document_batches
-from keras_gpt3.data.documents import read_documents
+from keras_gpt3.data.text_sources import read_documents
 
 # === Corpus files ===
 
@@ -48,6 +48,26 @@ def test_files_and_folders_come_in_the_order_given(folder):
     ]
 
 
+def test_a_pattern_stands_for_its_files_sorted(folder):
+    (folder / "sub" / "e.parquet").touch()
+    found = corpus_files([f"{folder}/**/*.parquet", f"{folder}/*.[tj]*"])
+    assert [str(path.relative_to(folder)) for path in found] == [
+        *("sub/e.parquet", "a.txt", "b.jsonl", "e.json"),
+    ]
+    with pytest.raises(FileNotFoundError, match="must be a file or a folder"):
+        corpus_files([folder / "*.parquet"])
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_itself(folder):
+    (folder / "[ab].txt").touch()
+    assert corpus_files([folder / "[ab].txt"]) == [folder / "[ab].txt"]
+
+
+def test_a_dataset_of_the_hub_stays_as_it_is(folder):
+    corpora = ["hf://datasets/org/books/train", folder / "a.txt"]
+    assert corpus_files(corpora) == corpora
+
+
 def test_what_does_not_exist_is_named():
     message = (
         "A corpus must be a file or a folder. Received: corpus='missing.txt', "
@@ -61,8 +81,9 @@ def test_a_folder_without_text_is_named(tmp_path):
     (tmp_path / "README.md").touch()
     message = (
         "A corpus folder must hold a file that ends in one of .jsonl, "
-        f".jsonl.gz, .txt, .txt.gz. Received: corpus='{tmp_path}' with none. "
-        "Pass another folder, or convert its files."
+        ".jsonl.gz, .txt, .txt.gz, .parquet. Received: "
+        f"corpus='{tmp_path}' with none. Pass another folder, or convert its "
+        "files."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         corpus_files([tmp_path])

@@ -64,18 +64,18 @@ def test_a_missing_file_is_named_before_anything_is_read(paths):
         Documents([*paths, "missing.txt"])
 
 
-@pytest.mark.parametrize("name", ["one.parquet", "a whole text"])
+@pytest.mark.parametrize("name", ["one.csv", "a whole text"])
 def test_an_unknown_suffix_is_named(name):
     message = (
-        "A path must end in one of .jsonl, .jsonl.gz, .txt, .txt.gz. Received:"
-        f" path='{name}'. Convert the file, or pass a list of texts."
+        "A path must end in one of .jsonl, .jsonl.gz, .txt, .txt.gz, .parquet. "
+        f"Received: path='{name}'. Convert the file, or pass a list of texts."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         Documents(name)
 
 
 def test_an_existing_file_of_another_kind_is_no_text(tmp_path):
-    path = tmp_path / "corpus.parquet"
+    path = tmp_path / "corpus.csv"
     path.touch()
     with pytest.raises(ValueError, match="^A path must end in one of"):
         Documents([str(path)])

@@ -18,9 +18,13 @@ from keras_gpt3.corpus.read.decode_text import decode_text
 from keras_gpt3.corpus.read.decode_text import escaped_text
 from keras_gpt3.corpus.read.decode_text import is_binary
 from keras_gpt3.corpus.read.decode_text import open_compressed
+from keras_gpt3.corpus.read.decode_text import raise_if_unreadable
 from keras_gpt3.corpus.read.decode_text import record_id
-from keras_gpt3.corpus.read.parquet_documents import read_parquet_documents
 from keras_gpt3.data.json_objects import parse_json_line
+from keras_gpt3.data.text_sources import SwollenColumnError
+from keras_gpt3.data.text_sources import import_parquet
+from keras_gpt3.data.text_sources import read_metadata
+from keras_gpt3.data.text_sources import read_rows
 
 _CHUNK_BYTES = 2**18
 
@@ -125,6 +129,73 @@ def _document(line, source, where):
         url=escaped_text(url) if isinstance(url, str) else None,
     )
 
+
+# === Parquet ===
+
+_COLUMNS = ("id", "url", "text")
+
+
+def read_parquet_documents(path, source, name, max_bytes):
+    """Yield the documents of a Parquet file, a few rows in memory."""
+    arrow = import_parquet().ArrowException
+    try:
+        with open(path, "rb") as raw:
+            metadata = read_metadata(raw)
+            names = metadata.schema.to_arrow_schema().names
+            if "text" not in names:
+                yield _without_text(names, source, name)
+                return
+            columns = [column for column in _COLUMNS if column in names]
+            rows = read_rows(raw, metadata, columns)
+            for number, row in enumerate(rows, start=1):
+                row = dict(zip(columns, row, strict=True))
+                yield _row_document(row, source, f"{name}:{number}", max_bytes)
+    except SwollenColumnError as error:
+        raise DamagedFileError("swollen Parquet", error) from error
+    # The last is of a column's name.
+    except (arrow, OSError, UnicodeDecodeError) as error:
+        raise_if_unreadable(error, path)
+        raise DamagedFileError("broken Parquet", error) from error
+
+
+def _without_text(names, source, name):
+    return RejectedRecord(
+        source,
+        "no column text",
+        where=name,
+        detail=(
+            "A Parquet file must have a column text. Received: "
+            f"file='{name}' with the columns {', '.join(names) or 'none'}. "
+            "Rename the one that holds the documents."
+        ),
+    )
+
+
+def _string(value):
+    return value.decode("utf-8", "replace") if type(value) is bytes else value
+
+
+def _row_document(row, source, where, max_bytes):
+    text, reason = row["text"], None
+    if isinstance(text, bytes):
+        text, reason = decode_text(text)
+    if not reason and not isinstance(text, str):
+        reason = "no text"
+    if not reason and len(text) > max_bytes:
+        reason = "long line"
+    if reason:
+        shown = text[:1000] if isinstance(text, str) else ""
+        return RejectedRecord(source, reason, shown, where=where)
+    url = _string(row.get("url"))
+    return Document(
+        id=record_id(_string(row.get("id")), source, where),
+        source=source,
+        text=text,
+        url=escaped_text(url) if isinstance(url, str) else None,
+    )
+
+
+# === Files ===
 
 _COMPRESSED = ("", ".gz", ".zst")
 _READERS = {

@@ -5,9 +5,9 @@ import pytest
 from pyarrow import parquet
 
 from keras_gpt3.corpus.pipeline.document import Document
-from keras_gpt3.corpus.read import parquet_documents
 from keras_gpt3.corpus.read.decode_text import DamagedFileError
-from keras_gpt3.corpus.read.parquet_documents import read_parquet_documents
+from keras_gpt3.corpus.read.read_file import read_parquet_documents
+from keras_gpt3.data import text_sources
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_a_text_that_the_file_holds_once_is_held_once(read):
 
 
 def test_a_few_bytes_that_state_many_are_not_read(read, monkeypatch):
-    monkeypatch.setattr(parquet_documents, "_LARGE_BYTES", 2**20)
+    monkeypatch.setattr(text_sources, "_LARGE_BYTES", 2**20)
     parquet.write_table(
         pyarrow.table({"text": ["x" * 2**21]}), read.path, compression="zstd"
     )
