@@ -1,8 +1,5 @@
 """What the examples' files say holds; nothing is trained here."""
 
-import json
-import os
-import pathlib
 import re
 import shlex
 import signal
@@ -19,75 +16,15 @@ from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.training import PretrainingConfig
 from keras_gpt3.training.run.pretrain import batch_multiple
 from keras_gpt3.training.run.pretrain import run_recipe
+from tests.examples.stand_in_commands import ROOT
+from tests.examples.stand_in_commands import StandIns
 
-ROOT = pathlib.Path(__file__).parents[2]
 DATA = ROOT / "examples" / "data"
 PRETRAIN = ROOT / "examples" / "pretrain"
 WORKERS = ROOT / "examples" / "multi_worker"
-READMES = [PRETRAIN / "README.md", WORKERS / "README.md"]
+HOSTS = ROOT / "examples" / "multi_host"
+READMES = [each / "README.md" for each in (PRETRAIN, WORKERS, HOSTS)]
 CORPORA = ["speeches", "novels", "encyclopedia"]
-
-STAND_INS = {
-    # Notes what it was told, then does as a test wishes.
-    "keras-gpt3": r"""
-[[ -n ${UNTIL_TERM:-} ]] && trap 'exit 75' TERM
-printf '%s|%s\n' "${TF_CONFIG:-}" "$*" >> "$RECORDS/keras-gpt3"
-while [[ -n ${UNTIL_TERM:-} ]]; do sleep 0.02; done
-exit "${CODE:-0}"
-""",
-    # Two tasks, to which it hands SIGTERM on; ends with the highest code.
-    "srun": r"""
-while [[ $1 == --* ]]; do shift; done
-trap 'kill -TERM $(jobs -p)' TERM
-for task in 0 1; do SLURM_PROCID=$task "$@" & tasks+=($!); done
-for task in "${tasks[@]}"; do
-  wait "$task"; code=$?
-  # The signal has interrupted it.
-  ((code == 143)) && { wait "$task"; code=$?; }
-  codes+=("$code")
-done
-exit $((codes[0] > codes[1] ? codes[0] : codes[1]))
-""",
-    "scontrol": r"""
-[[ $* == "show hostnames node[7-8]" ]] && printf 'node7\nnode8\n'
-[[ $1 == requeue ]] && echo "$2" >> "$RECORDS/requeued"
-""",
-}
-
-
-class StandIns:
-    """Commands that note what they are told, first on the path."""
-
-    def __init__(self, folder):
-        self._records = folder
-        for name, body in STAND_INS.items():
-            path = folder / "bin" / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(f"#!/usr/bin/env bash\n{body}")
-            path.chmod(0o755)
-
-    def start(self, *command, **variables):
-        path = f"{self._records / 'bin'}:{os.environ['PATH']}"
-        environment = {"PATH": path, "RECORDS": str(self._records)}
-        return subprocess.Popen(command, cwd=ROOT, env=environment | variables)
-
-    def run(self, *command, **variables):
-        """The exit code of a command."""
-        return self.start(*command, **variables).wait(timeout=20)
-
-    def told(self, name):
-        path = self._records / name
-        return path.read_text().splitlines() if path.exists() else []
-
-    def check_cluster(self, addresses, arguments):
-        """Raises unless each of two workers was told so, and its index."""
-        told = sorted(self.told("keras-gpt3"))
-        assert len(told) == 2
-        for index, (text, words) in enumerate(t.split("|") for t in told):
-            task = {"type": "worker", "index": index}
-            cluster = {"worker": addresses}
-            assert json.loads(text) == {"cluster": cluster, "task": task}
-            assert words == arguments
 
 
 @pytest.fixture
@@ -138,56 +75,69 @@ def test_the_run_s_recipe_holds_for_one_worker_and_for_two():
 # === Kubernetes ===
 
 
-@pytest.fixture(scope="module")
-def manifests():
-    text = (WORKERS / "kubernetes.yaml").read_text("utf-8")
+def manifests(folder):
+    text = (folder / "kubernetes.yaml").read_text("utf-8")
     found = [document for document in yaml.safe_load_all(text) if document]
     assert len(found) == 3
     return {document["kind"]: document for document in found}
 
 
-@pytest.fixture
-def pod(manifests):
-    return manifests["Job"]["spec"]["template"]["spec"]
+def pod_of(job):
+    return job["spec"]["template"]["spec"]
 
 
-@pytest.fixture
-def container(pod):
-    (container,) = pod["containers"]
+def container_of(job):
+    (container,) = pod_of(job)["containers"]
     return container
 
 
-@pytest.fixture
-def env(container):
-    return {each["name"]: each["value"] for each in container["env"]}
+def environment_of(job):
+    return {each["name"]: each["value"] for each in container_of(job)["env"]}
 
 
-def test_the_manifest_s_parts_name_each_other(manifests, pod, container, env):
-    claim, service = manifests["PersistentVolumeClaim"], manifests["Service"]
-    job = manifests["Job"]
+FOLDERS = pytest.mark.parametrize("folder", [WORKERS, HOSTS])
+
+
+@FOLDERS
+def test_the_manifest_s_parts_name_each_other(folder):
+    found = manifests(folder)
+    claim, service = found["PersistentVolumeClaim"], found["Service"]
+    job = found["Job"]
     (port,) = service["spec"]["ports"]
-    assert env == {
-        "NUM_WORKERS": str(job["spec"]["completions"]),
+    number = str(job["spec"]["completions"])
+    of_all = {
+        WORKERS: {"NUM_WORKERS": number},
+        HOSTS: {
+            "KERAS_BACKEND": "jax",
+            "KERAS_DISTRIBUTION_NUM_PROCESSES": number,
+        },
+    }
+    assert environment_of(job) == of_all[folder] | {
         "JOB": job["metadata"]["name"],
         "SERVICE": service["metadata"]["name"],
         "PORT": str(port["port"]),
     }
-    assert pod["subdomain"] == service["metadata"]["name"]
+    assert pod_of(job)["subdomain"] == service["metadata"]["name"]
     labels = job["spec"]["template"]["metadata"]["labels"]
     assert service["spec"]["selector"].items() <= labels.items()
-    (volume,), (mount,) = pod["volumes"], container["volumeMounts"]
-    name = volume["persistentVolumeClaim"]["claimName"]
+    volumes = {each["name"]: each for each in pod_of(job)["volumes"]}
+    mounts = {m["name"]: m for m in container_of(job)["volumeMounts"]}
+    assert set(volumes) == set(mounts)
+    name = volumes["shared"]["persistentVolumeClaim"]["claimName"]
     assert name == claim["metadata"]["name"]
-    assert mount["name"] == volume["name"]
-    assert container["workingDir"] == mount["mountPath"]
+    mount = mounts["shared"]["mountPath"]
+    assert container_of(job)["workingDir"] == mount
     assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
 
 
-def test_a_lost_pod_comes_back_and_a_stopped_one_has_time(manifests, pod):
-    assert manifests["Service"]["spec"]["clusterIP"] == "None"
-    spec = manifests["Job"]["spec"]
+@FOLDERS
+def test_a_lost_pod_comes_back_and_a_stopped_one_has_time(folder):
+    found = manifests(folder)
+    assert found["Service"]["spec"]["clusterIP"] == "None"
+    spec = found["Job"]["spec"]
     assert spec["completionMode"] == "Indexed"
-    assert spec["parallelism"] == spec["completions"] == 2
+    assert spec["parallelism"] == spec["completions"]
+    pod = pod_of(found["Job"])
     # The Job replaces it; a policy of failures asks for this.
     assert pod["restartPolicy"] == "Never"
     wrong, stopped, evicted = spec["podFailurePolicy"]["rules"]
@@ -199,63 +149,100 @@ def test_a_lost_pod_comes_back_and_a_stopped_one_has_time(manifests, pod):
     assert pod["terminationGracePeriodSeconds"] >= 300
 
 
-def test_pods_make_a_cluster_of_index_and_service(container, env, stand_ins):
-    assert container["resources"]["limits"] == {"nvidia.com/gpu": 1}
+def start_pods(folder, stand_ins, **variables):
+    """Runs the commands of the first two pods."""
+    job = manifests(folder)["Job"]
+    container = container_of(job)
     command = [*container["command"], *container["args"]]
     for index in "01":
-        env["JOB_COMPLETION_INDEX"] = index
-        assert stand_ins.run(*command, **env) == 0
+        environment = environment_of(job) | variables
+        environment["JOB_COMPLETION_INDEX"] = index
+        assert stand_ins.run(*command, **environment) == 0
+    return container["resources"]["limits"]["nvidia.com/gpu"]
+
+
+def test_pods_make_a_cluster_of_index_and_service(stand_ins):
+    assert start_pods(WORKERS, stand_ins) == 1
     stand_ins.check_cluster(
         ["pretrain-0.pretrain:12345", "pretrain-1.pretrain:12345"],
         "pretrain --config run.yaml",
     )
 
 
+def test_pods_are_processes_that_meet_at_the_first(stand_ins):
+    number = {"KERAS_DISTRIBUTION_NUM_PROCESSES": "2"}
+    assert start_pods(HOSTS, stand_ins, **number) == 8
+    stand_ins.check_processes(
+        "pretrain-0.pretrain:12345", "pretrain --config run.yaml"
+    )
+
+
 # === Slurm ===
 
 
-BATCH = ("bash", "examples/multi_worker/slurm.sbatch")
-JOB = {"SLURM_JOB_ID": "1234567", "SLURM_JOB_NODELIST": "node[7-8]"}
+JOB = {
+    "SLURM_JOB_ID": "1234567",
+    "SLURM_JOB_NODELIST": "node[7-8]",
+    "SLURM_JOB_NUM_NODES": "2",
+}
+SCRIPTS = pytest.mark.parametrize(
+    "script", [each / "slurm.sbatch" for each in (WORKERS, HOSTS)]
+)
 
 
-def test_the_batch_script_parses_and_has_its_options_first():
-    path = WORKERS / "slurm.sbatch"
-    subprocess.run(["bash", "-n", path], check=True)
-    lines = path.read_text("utf-8").splitlines()
+@SCRIPTS
+def test_the_batch_script_parses_and_has_its_options_first(script):
+    subprocess.run(["bash", "-n", script], check=True)
+    lines = script.read_text("utf-8").splitlines()
     assert lines[0] == "#!/usr/bin/env bash"
     end = next(i for i, line in enumerate(lines) if line[:1] not in ("#", ""))
     options = [s[8:] for s in lines if s.startswith("#SBATCH ")]
     assert options == [s[8:] for s in lines[:end] if s.startswith("#SBATCH ")]
-    wanted = "--nodes=2 --ntasks-per-node=1 --requeue --signal=B:TERM@300"
-    assert set(wanted.split()) <= set(options)
+    nodes, seconds = (2, 300) if script.is_relative_to(WORKERS) else (8, 600)
+    wanted = f"--nodes={nodes} --requeue --signal=B:TERM@{seconds}"
+    assert {*wanted.split(), "--ntasks-per-node=1"} <= set(options)
 
 
 def test_nodes_make_their_cluster_of_the_job_s_list(stand_ins):
-    assert stand_ins.run(*BATCH, "my run.yaml", **JOB) == 0
+    script = WORKERS / "slurm.sbatch"
+    assert stand_ins.run("bash", script, "my run.yaml", **JOB) == 0
     stand_ins.check_cluster(
         ["node7:24567", "node8:24567"], "pretrain --config my run.yaml"
     )
 
 
-def requeued_after(code, restarts, stand_ins):
+def test_nodes_are_processes_that_meet_at_the_first(stand_ins):
+    script = HOSTS / "slurm.sbatch"
+    assert stand_ins.run("bash", script, "my run.yaml", **JOB) == 0
+    stand_ins.check_processes("node7:24567", "pretrain --config my run.yaml")
+
+
+def requeued_after(script, code, restarts, stand_ins):
     """What a job whose workers end with a code queues again."""
     variables = JOB | {"CODE": str(code), "SLURM_RESTART_COUNT": str(restarts)}
-    assert stand_ins.run(*BATCH, **variables) == code
+    assert stand_ins.run("bash", script, **variables) == code
     return stand_ins.told("requeued")
 
 
+@SCRIPTS
 @pytest.mark.parametrize("code, restarts", [(75, 0), (75, 999), (137, 19)])
-def test_a_job_that_can_go_on_is_queued_again(code, restarts, stand_ins):
-    assert requeued_after(code, restarts, stand_ins) == ["1234567"]
+def test_a_job_that_can_go_on_is_queued_again(
+    script, code, restarts, stand_ins
+):
+    assert requeued_after(script, code, restarts, stand_ins) == ["1234567"]
 
 
+@SCRIPTS
 @pytest.mark.parametrize("code, restarts", [(0, 0), (1, 0), (2, 0), (137, 20)])
-def test_a_job_that_cannot_go_on_ends(code, restarts, stand_ins):
-    assert requeued_after(code, restarts, stand_ins) == []
+def test_a_job_that_cannot_go_on_ends(script, code, restarts, stand_ins):
+    assert requeued_after(script, code, restarts, stand_ins) == []
 
 
-def test_a_job_near_its_end_has_its_workers_save_and_queues_again(stand_ins):
-    process = stand_ins.start(*BATCH, **JOB, UNTIL_TERM="1")
+@SCRIPTS
+def test_a_job_near_its_end_has_its_workers_save_and_queues_again(
+    script, stand_ins
+):
+    process = stand_ins.start("bash", script, **JOB, UNTIL_TERM="1")
     while len(stand_ins.told("keras-gpt3")) < 2:
         assert process.poll() is None
         time.sleep(0.01)
@@ -295,3 +282,18 @@ def test_the_readme_s_two_processes_are_one_cluster(stand_ins):
         ["localhost:12345", "localhost:12346"],
         "pretrain --config examples/pretrain/run.yaml",
     )
+
+
+def test_the_readme_s_two_processes_share_a_mesh(stand_ins):
+    blocks = shell_blocks(HOSTS / "README.md")
+    (block,) = (b for b in blocks if "JOB_ADDRESSES" in b)
+    assert stand_ins.run("bash", "-euc", block) == 0
+    stand_ins.check_processes(
+        "localhost:12345",
+        "pretrain --config examples/pretrain/run.yaml --set "
+        "devices.mesh={batch: 2, model: 2}",
+    )
+    mesh = ["devices.mesh={batch: 2, model: 2}"]
+    config = read_config(PretrainingConfig, PRETRAIN / "run.yaml", mesh)
+    rows = config.model.micro_batch_size
+    assert batch_multiple(config.recipe, rows, config.devices.mesh["batch"])
