@@ -145,8 +145,14 @@ def read_rows(raw, metadata, columns):
     parquet = import_parquet().parquet
     # A value that a file holds once, for many rows, is held once here as well.
     with parquet.ParquetFile(raw, read_dictionary=columns) as file:
-        for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
-            yield from zip(*map(_values, batch.columns), strict=True)
+        # One by one: asked for all, the library keeps the bytes of those that
+        # it has read, 445 MB of a file of 400 against 67.
+        for group in range(file.num_row_groups):
+            batches = file.iter_batches(
+                _BATCH_ROWS, row_groups=[group], columns=columns
+            )
+            for batch in batches:
+                yield from zip(*map(_values, batch.columns), strict=True)
 
 
 def _check_sizes(metadata, columns):
