@@ -16,22 +16,27 @@ from keras_gpt3.ops.op_compilation import compiled_op
 from keras_gpt3.ops.op_compilation import in_xla_program
 
 
-def causal_attention(query, key, value, scale=None, padding_mask=None):
+def causal_attention(
+    query, key, value, scale=None, padding_mask=None, segment_ids=None
+):
     """Attend from each query to itself and everything before it.
 
     The dense layers of GPT-3 (section 2.1 of Brown et al. 2020). Key `j` is
-    visible to query `i` iff `j <= i` and `padding_mask[j]`. The softmax is
-    computed in float32. A query that sees no key returns zeros.
+    visible to query `i` iff `j <= i`, `padding_mask[j]` and `segment_ids[j] ==
+    segment_ids[i]`. The softmax is computed in float32. A query that sees no
+    key returns zeros.
 
     Scores exist for a block of queries at a time and training keeps none, so
     that memory grows linearly with the length, but for the last case:
 
     - Where XLA compiles the whole program (JAX, and TensorFlow with
       `jit_compile=True`), as a compiled loop over pairs of blocks that see each
-      other. Its program does not grow with the length.
+      other. Its program does not grow with the length. Pairs without a
+      segment in common, in any row of the batch, are skipped.
     - On an NVIDIA GPU of compute capability 8 or more, in half precision with
       heads of at most 128 numbers, a multiple of 8, by cuDNN's fused kernels in
-      batches without padding; see `keras_gpt3.ops.set_fused_attention`.
+      batches without padding and programs without segments; see
+      `keras_gpt3.ops.set_fused_attention`.
     - Where TensorFlow runs operation by operation, by blocks of queries whose
       products go to its own kernels and whose softmax XLA compiles.
     - In a TensorFlow graph that does not know the length, which XLA does not
@@ -45,6 +50,9 @@ def causal_attention(query, key, value, scale=None, padding_mask=None):
             `1 / sqrt(head_dim)`.
         padding_mask: bool tensor of shape `(batch, length)`. True where the
             key is visible. Defaults to `None`, all visible.
+        segment_ids: int tensor of shape `(batch, length)`. Equal where two
+            positions are of one document, and may see each other. Defaults to
+            `None`, one document.
 
     Returns:
         A tensor of the shape and dtype of `query`.
@@ -62,17 +70,19 @@ def causal_attention(query, key, value, scale=None, padding_mask=None):
     y = keras_gpt3.ops.causal_attention(x, x, x)  # (1, 10, 2, 8)
     ```
     """
-    return attend(query, key, value, None, scale, padding_mask)
+    return attend(query, key, value, None, scale, padding_mask, segment_ids)
 
 
-def banded_attention(query, key, value, window, scale=None, padding_mask=None):
+def banded_attention(
+    query, key, value, window, scale=None, padding_mask=None, segment_ids=None
+):
     """Attend from each query to the last `window` keys, itself included.
 
     The locally banded layers of GPT-3 (section 2.1 of Brown et al. 2020, "as
     in the Sparse Transformer"). Key `j` is visible to query `i` iff
-    `0 <= i - j < window` and `padding_mask[j]`: exactly `window` keys, the
-    convention of GPT-Neo and of OpenAI's sparse-attention code. The paper does
-    not give the width.
+    `0 <= i - j < window`, `padding_mask[j]` and `segment_ids[j] ==
+    segment_ids[i]`: exactly `window` keys, the convention of GPT-Neo and of
+    OpenAI's sparse-attention code. The paper does not give the width.
 
     Runs as `causal_attention` does. Blocks of queries meet only the blocks of
     keys that their band touches, so that time and memory grow with
@@ -88,6 +98,9 @@ def banded_attention(query, key, value, window, scale=None, padding_mask=None):
             `1 / sqrt(head_dim)`.
         padding_mask: bool tensor of shape `(batch, length)`. True where the
             key is visible. Defaults to `None`, all visible.
+        segment_ids: int tensor of shape `(batch, length)`. Equal where two
+            positions are of one document, and may see each other. Defaults to
+            `None`, one document.
 
     Returns:
         A tensor of the shape and dtype of `query`.
@@ -106,41 +119,56 @@ def banded_attention(query, key, value, window, scale=None, padding_mask=None):
     ```
     """
     check_window(window)
-    return attend(query, key, value, int(window), scale, padding_mask)
-
-
-def attend(query, key, value, window=None, scale=None, padding_mask=None):
-    """Attention, dense without a window, as suits the program around it."""
-    arguments, scale = attention_arguments(
-        query, key, value, scale, padding_mask
+    return attend(
+        query, key, value, int(window), scale, padding_mask, segment_ids
     )
-    query, _, _, padding_mask = arguments
-    length = query.shape[1]
+
+
+def attend(
+    query,
+    key,
+    value,
+    window=None,
+    scale=None,
+    padding_mask=None,
+    segment_ids=None,
+):
+    """Attention, dense without a window, as suits the program around it."""
+    tensors, masks, scale = attention_arguments(
+        query, key, value, scale, padding_mask, segment_ids
+    )
+    length = tensors[0].shape[1]
     if None not in (window, length) and window >= length:
         window = None
     if in_xla_program():
-        run = fused_attention if is_fused(query) else looped_attention
-        return run(*arguments, window=window, scale=scale)
-    if length is not None:
-        return blocked_attention(*arguments, window=window, scale=scale)
-    at_once = _dense_at_once if window is None else _banded_at_once
-    tensors = arguments if padding_mask is not None else arguments[:3]
-    return at_once(*tensors, window=window, scale=scale)
+        run = looped_attention
+        if is_fused(tensors[0], has_segments=segment_ids is not None):
+            run = fused_attention
+    elif length is not None:
+        run = blocked_attention
+    else:
+        run = _dense_at_once if window is None else _banded_at_once
+    return run(*tensors, *masks, window=window, scale=scale)
 
 
 @compiled_op
-def _dense_at_once(query, key, value, padding_mask=None, *, window, scale):
+def _dense_at_once(
+    query, key, value, padding_mask=None, segment_ids=None, *, window, scale
+):
     """All scores at once, where the length is not known."""
     scores = ops.einsum("bqhd,bkhd->bhqk", query * scale, key)
     positions = ops.arange(ops.shape(query)[1], dtype="int32")
     # (T, T) or (B, 1, T, T)
-    visible = visible_keys(positions, positions, window, padding_mask)
+    segments = () if segment_ids is None else (segment_ids, segment_ids)
+    visible = visible_keys(positions, positions, window, padding_mask, segments)
     weights = ops.cast(masked_softmax(scores, visible), value.dtype)
     return ops.einsum("bhqk,bkhd->bqhd", weights, value)
 
 
 @compiled_op
-def _banded_at_once(query, key, value, padding_mask=None, *, window, scale):
+def _banded_at_once(
+    query, key, value, padding_mask=None, segment_ids=None, *, window, scale
+):
     """All blocks at once, where the length is not known.
 
     Symbols as in the backbone, and: N blocks, P earlier blocks that a band
@@ -163,9 +191,13 @@ def _banded_at_once(query, key, value, padding_mask=None, *, window, scale):
     if padding_mask is not None:
         keys = _neighbourhoods(_blocks(padding_mask, size), earlier)
         mask = mask & keys  # (B, N, K)
+    segments = ()
+    if segment_ids is not None:
+        ids = _blocks(segment_ids, size)  # (B, N, Q)
+        segments = (ids, _neighbourhoods(ids, earlier))
     # (N, 1, Q, K) or (B, N, 1, Q, K)
     queries = earlier * size + offsets[:size]
-    visible = visible_keys(queries, offsets, window, mask)
+    visible = visible_keys(queries, offsets, window, mask, segments)
 
     weights = ops.cast(masked_softmax(scores, visible), value.dtype)
     output = ops.einsum("bnhqk,bnkhd->bnqhd", weights, value)

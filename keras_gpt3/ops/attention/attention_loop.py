@@ -3,9 +3,10 @@
 Under JAX and, with `jit_compile=True`, under TensorFlow.
 
 A step of the loop brings one block of queries to one block of keys that some of
-them see; pairs without a visible score are never visited. The program is the
-same for every length, masks are made of positions inside the loop, and scores
-live for one step: memory grows with the length, not with its square. The
+them see; pairs without a visible score are never visited, nor blocks of keys
+before the segments of all rows of a batch. The program is the same for every
+length, masks are made of positions inside the loop, and scores live for one
+step: memory grows with the length, not with its square. The
 softmax is kept up to date block by block (Milakov and Gimelshein 2018), and the
 backward pass computes the weights again (Dao et al. 2022).
 
@@ -27,14 +28,14 @@ from keras_gpt3.ops.op_compilation import target_platform
 from keras_gpt3.ops.with_dependencies import with_dependencies
 
 
-def looped_attention(query, key, value, padding_mask=None, *, window, scale):
+def looped_attention(query, key, value, *masks, window, scale):
     """Attention of queries to their last `window` keys, all if `None`.
 
-    Arguments as in `keras_gpt3.ops.banded_attention`.
+    `masks` is the padding mask, or that and the segment ids, or nothing.
     """
     is_jax = keras.config.backend() == "jax"
     loop = _jitted(target_platform()) if is_jax else _attend
-    return loop(query, key, value, padding_mask, window, scale)
+    return loop(query, key, value, masks, window, scale)
 
 
 @functools.cache
@@ -49,14 +50,12 @@ def _jitted(platform):
     return jax.jit(functools.partial(_attend), static_argnums=(4, 5))
 
 
-def _attend(query, key, value, padding_mask, window, scale):
-    # An argument as well: JAX differentiates no function that holds a tensor
-    # of the function around it.
-    mask = () if padding_mask is None else (padding_mask,)
-
+def _attend(query, key, value, masks, window, scale):
+    # The masks are arguments as well: JAX differentiates no function that
+    # holds a tensor of the function around it.
     @ops.custom_gradient
-    def attend(query, key, value, *mask):
-        output, log_sums = loop_forward(query, key, value, mask, window, scale)
+    def attend(query, key, value, *masks):
+        output, log_sums = loop_forward(query, key, value, masks, window, scale)
 
         def gradient(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
@@ -64,27 +63,24 @@ def _attend(query, key, value, padding_mask, window, scale):
             # of the forward pass.
             inputs = with_dependencies((query, key, value), upstream)
             gradients = loop_backward(
-                *inputs, mask, window, scale, output, log_sums, upstream
+                *inputs, masks, window, scale, output, log_sums, upstream
             )
-            return (*gradients, *[None] * len(mask))
+            return (*gradients, *[None] * len(masks))
 
         return output, gradient
 
-    return attend(query, key, value, *mask)
+    return attend(query, key, value, *masks)
 
 
-def loop_forward(query, key, value, mask, window, scale):
-    """Attention, and the log-sum-exp of each row's scores (B, H, T, 1).
-
-    `mask` is a tuple of the padding mask, or an empty one.
-    """
+def loop_forward(query, key, value, masks, window, scale):
+    """Attention, and the log-sum-exp of each row's scores (B, H, T, 1)."""
     length = ops.shape(query)[1]
-    pairs = _Pairs(length, window)
+    pairs = _Pairs(length, window, masks)
     query, key, value = (pairs.pad(x) for x in (query, key, value))
-    mask = [pairs.pad(x) for x in mask]
+    masks = [pairs.pad(x) for x in masks]
 
     def step(row, column, is_first, output, log_sums, seen, total, highest):
-        scores, visible = _scores(query, key, mask, pairs, scale, row, column)
+        scores, visible = _scores(query, key, masks, pairs, scale, row, column)
         scores = ops.where(visible, scores, LOWEST)
         before = ops.where(is_first, LOWEST, highest)
         highest = ops.maximum(before, ops.max(scores, axis=-1, keepdims=True))
@@ -113,11 +109,11 @@ def loop_forward(query, key, value, mask, window, scale):
 
 
 def loop_backward(
-    query, key, value, mask, window, scale, output, log_sums, upstream
+    query, key, value, masks, window, scale, output, log_sums, upstream
 ):
     """The gradients of query, key and value, from what `loop_forward` gave."""
     length = ops.shape(query)[1]
-    pairs = _Pairs(length, window)
+    pairs = _Pairs(length, window, masks)
     # The softmax' gradient needs sum(weights x their gradient) of each row,
     # which is the output times its gradient.
     rows = ops.cast(output, "float32") * ops.cast(upstream, "float32")
@@ -126,12 +122,12 @@ def loop_backward(
     query, key, value, upstream = (
         pairs.pad(x) for x in (query, key, value, upstream)
     )
-    mask = [pairs.pad(x) for x in mask]
+    masks = [pairs.pad(x) for x in masks]
 
     def step(row, column, is_first, d_query, d_key, d_value, d_rows):
         queries, keys = pairs.take(query, row), pairs.take(key, column)
         values, ups = pairs.take(value, column), pairs.take(upstream, row)
-        scores, visible = _scores(query, key, mask, pairs, scale, row, column)
+        scores, visible = _scores(query, key, masks, pairs, scale, row, column)
         weights = ops.exp(scores - pairs.take(log_sums, row, axis=2))
         weights = ops.where(visible, weights, 0.0)  # (B, H, Q, Q)
         d_scores = _row_products(ups, values) - pairs.take(rows, row, axis=2)
@@ -154,10 +150,10 @@ def loop_backward(
     return [x[:, :length] for x in (d_query, *others)]
 
 
-def _scores(query, key, mask, pairs, scale, row, column):
+def _scores(query, key, masks, pairs, scale, row, column):
     """The scores of a pair in float32 (B, H, Q, Q), and which are visible."""
     products = _row_products(pairs.take(query, row), pairs.take(key, column))
-    return products * scale, pairs.visible(row, column, mask)
+    return products * scale, pairs.visible(row, column, masks)
 
 
 def _zeros_after(x):
@@ -170,10 +166,13 @@ def _zeros_after(x):
     return ops.broadcast_to(zeros, ops.shape(x))
 
 
+_MOST = 2**31 - 1  # Of int32.
+
+
 class _Pairs:
     """The pairs of blocks that see each other, row by row of queries."""
 
-    def __init__(self, length, window):
+    def __init__(self, length, window, masks=()):
         block = block_size(window)
         is_known = isinstance(length, int)
         self.size = min(block, max(length, 1)) if is_known else block
@@ -189,6 +188,13 @@ class _Pairs:
             least = min if isinstance(self.reach, int) else ops.minimum
             self.reach = least(self.reach, -(-(window - 1) // self.size))
         self.count = (2 * blocks - self.reach) * (self.reach + 1) // 2
+        self._firsts = None
+        if len(masks) > 1:
+            rows = ops.arange(blocks, dtype="int32")
+            earliest, firsts = self.first(rows), self._common(masks[1], blocks)
+            firsts = ops.where(firsts < earliest, earliest, firsts)
+            self._firsts = _lowest_of_parts(firsts)
+            self.count = ops.sum(rows - self._firsts + 1)
 
     def loop(self, step, state):
         """Run `step(row, column, is_first, *state)` for all pairs, in order.
@@ -198,29 +204,55 @@ class _Pairs:
 
         def body(_, carry):
             row, column, *state = carry
-            first = row - ops.where(row < self.reach, row, self.reach)
-            state = step(row, column, ops.equal(column, first), *state)
+            is_first = ops.equal(column, self.first(row))
+            state = step(row, column, is_first, *state)
             is_last = ops.equal(column, row)
             row = row + ops.cast(is_last, "int32")
-            first = row - ops.where(row < self.reach, row, self.reach)
+            first = self.first(row)
             return row, ops.where(is_last, first, column + 1), *state
 
         zero = ops.zeros((), "int32")
         carry = ops.fori_loop(0, self.count, body, (zero, zero, *state))
         return carry[2:]
 
-    def visible(self, row, column, mask):
+    def first(self, row):
+        """The first block of keys that a block of queries meets."""
+        if self._firsts is None:
+            return row - ops.where(row < self.reach, row, self.reach)
+        # After the last row the loop asks for one more.
+        return ops.take(ops.pad(self._firsts, [[0, 1]]), row)
+
+    def _common(self, segment_ids, blocks):
+        """For each block, the first one with a segment in common, (N,).
+
+        In any row of the batch. Blocks whose ranges of ids do not overlap have
+        none, in whatever order ids come.
+        """
+        shape = (ops.shape(segment_ids)[0], blocks, self.size)
+        lowest, highest = (
+            reduce(ops.reshape(self.pad(segment_ids, value=x), shape), axis=2)
+            for reduce, x in ((ops.min, _MOST), (ops.max, -_MOST))
+        )  # (B, N), without what is padding
+        overlap = (lowest[:, :, None] <= highest[:, None]) & (
+            highest[:, :, None] >= lowest[:, None]
+        )
+        overlap = ops.cast(ops.any(overlap, axis=0), "int32")
+        return ops.cast(ops.argmax(overlap, axis=1), "int32")
+
+    def visible(self, row, column, masks):
         """Which keys the queries of a pair see, (Q, Q) or (B, 1, Q, Q)."""
         offsets = ops.arange(self.size, dtype="int32")
         queries = (row - column) * self.size + offsets
-        mask = self.take(mask[0], column) if mask else None
-        return visible_keys(queries, offsets, self.window, mask)
+        mask = self.take(masks[0], column) if masks else None
+        pair = (row, column)
+        segments = [self.take(x, block) for x in masks[1:] for block in pair]
+        return visible_keys(queries, offsets, self.window, mask, segments)
 
-    def pad(self, x, axis=1):
+    def pad(self, x, axis=1, value=None):
         """T to N Q positions, zeros at the end, which no query sees."""
         widths = [[0, 0]] * len(x.shape)
         widths[axis] = [0, self.padding]
-        return ops.pad(x, widths)
+        return ops.pad(x, widths, constant_values=value)
 
     def take(self, x, block, axis=1):
         """One block of positions."""
@@ -241,6 +273,32 @@ class _Pairs:
         places = [ops.zeros_like(position)] * len(x.shape)
         places[axis] = position
         return ops.stack(places)
+
+
+def _lowest_of_parts(firsts):
+    """The lowest numbers of all parts of a batch that JAX maps over.
+
+    Else each part would be at a block of its own, and a step could not slice.
+    """
+    if keras.config.backend() != "jax":
+        return firsts
+    return _mapped_together()(firsts)
+
+
+@functools.cache
+def _mapped_together():
+    """A function that gives back numbers, the lowest where they are mapped."""
+    import jax
+
+    @jax.custom_batching.custom_vmap
+    def lowest(numbers):
+        return numbers
+
+    @lowest.def_vmap
+    def of_all_parts(axis_size, in_batched, numbers):
+        return lowest(ops.min(numbers, axis=0)), False
+
+    return lowest
 
 
 def _row_products(first, second):

@@ -3,6 +3,7 @@
 import math
 import numbers
 
+import keras
 from keras import ops
 
 from keras_gpt3.argument_checks import echoed
@@ -17,7 +18,9 @@ BANDED_BLOCK = 128
 LOWEST = -1.7e38
 
 
-def check_attention_shapes(query, key, value, padding_mask=None):
+def check_attention_shapes(
+    query, key, value, padding_mask=None, segment_ids=None
+):
     """Raise if the arguments of an attention function do not fit together."""
     shapes = [tuple(x.shape) for x in (query, key, value)]
     if len(shapes[0]) != 4 or any(not _agree(shapes[0], s) for s in shapes[1:]):
@@ -33,6 +36,16 @@ def check_attention_shapes(query, key, value, padding_mask=None):
                 "padding_mask must have shape (batch, length) = "
                 f"{shapes[0][:2]}. Received: padding_mask.shape={mask_shape}. "
                 "Pass one bool for each key, True where it is visible."
+            )
+    if segment_ids is not None:
+        ids_shape = tuple(segment_ids.shape)
+        dtype = keras.backend.standardize_dtype(segment_ids.dtype)
+        if not _agree(ids_shape, shapes[0][:2]) or "int" not in dtype:
+            raise ValueError(
+                "segment_ids must be integers of shape (batch, length) = "
+                f"{shapes[0][:2]}. Received: segment_ids.shape={ids_shape}, "
+                f"dtype={dtype}. Pass the number of its document for each "
+                "position."
             )
 
 
@@ -54,18 +67,29 @@ def check_cache_shapes(query, key, value, key_positions):
         )
 
 
-def attention_arguments(query, key, value, scale, padding_mask):
+def attention_arguments(
+    query, key, value, scale, padding_mask, segment_ids=None
+):
     """Bring the arguments of an attention function to tensors, checked.
 
-    Four of them, the last one `None` without a mask, and the scale.
+    Query, key and value; what else decides which keys are visible, a tuple;
+    and the scale. The tuple is empty, or has the padding mask, or that and the
+    segment ids.
     """
     query, key, value = map(ops.convert_to_tensor, (query, key, value))
     if padding_mask is not None:
         padding_mask = ops.convert_to_tensor(padding_mask, dtype="bool")
-    check_attention_shapes(query, key, value, padding_mask)
+    if segment_ids is not None:
+        segment_ids = ops.convert_to_tensor(segment_ids)
+    check_attention_shapes(query, key, value, padding_mask, segment_ids)
     if scale is None:
         scale = 1.0 / math.sqrt(query.shape[-1])
-    return (query, key, value, padding_mask), float(scale)
+    masks = () if padding_mask is None else (padding_mask,)
+    if segment_ids is not None:
+        # All functions know a mask alone, or one with segments.
+        masks = masks or (ops.ones_like(segment_ids, dtype="bool"),)
+        masks = (*masks, ops.cast(segment_ids, "int32"))
+    return (query, key, value), masks, float(scale)
 
 
 def check_window(window, name="window"):
@@ -79,12 +103,13 @@ def check_window(window, name="window"):
         )
 
 
-def visible_keys(queries, keys, window=None, padding_mask=None):
+def visible_keys(queries, keys, window=None, padding_mask=None, segments=()):
     """Which keys the queries at some positions see, (..., Q, K).
 
     The one rule of all attention functions: key `j` is visible to query `i`
     iff `0 <= i - j < window`, of a dense layer (`window` is `None`) `0 <= i -
-    j`, and the padding mask (..., K) is True there.
+    j`, the padding mask (..., K) is True there, and both are of one segment,
+    where there are such: the ids of the queries (..., Q) and the keys (..., K).
     """
     distance = queries[:, None] - keys
     visible = distance >= 0
@@ -92,6 +117,10 @@ def visible_keys(queries, keys, window=None, padding_mask=None):
         visible = visible & (distance < window)
     if padding_mask is not None:
         visible = visible & padding_mask[..., None, None, :]
+    if segments:
+        of_queries, of_keys = segments
+        same = of_queries[..., :, None] == of_keys[..., None, :]
+        visible = visible & same[..., None, :, :]
     return visible
 
 

@@ -22,18 +22,19 @@ from keras_gpt3.ops.row_product import row_sums
 from keras_gpt3.ops.with_dependencies import with_dependencies
 
 
-def blocked_attention(query, key, value, padding_mask=None, *, window, scale):
+def blocked_attention(query, key, value, *masks, window, scale):
     """Attention of queries to their last `window` keys, all if `None`.
 
-    Arguments as in `keras_gpt3.ops.banded_attention`; the length must be known.
+    `masks` is the padding mask, or that and the segment ids, or nothing; the
+    length must be known. Segments are masked out, not skipped: where they begin
+    is not known when the blocks are cut.
     """
-    mask = () if padding_mask is None else (padding_mask,)
 
     @ops.custom_gradient
     def attend(query, key, value):
         # (B, T, H, D) -> (B, H, T, D)
         heads = [by_head(x) for x in (query, key, value)]
-        output, log_sums = _forward(*heads, mask, window)
+        output, log_sums = _forward(*heads, masks, window)
         output = by_head(output)
 
         def gradient(*args, upstream=None):
@@ -45,7 +46,7 @@ def blocked_attention(query, key, value, padding_mask=None, *, window, scale):
             # Else TensorFlow computes the weights again before it is time.
             inputs = with_dependencies(heads, upstream)
             gradients = _backward(
-                *inputs, log_sums, upstream, rows, mask, window
+                *inputs, log_sums, upstream, rows, masks, window
             )
             return tuple(map(by_head, gradients))
 
@@ -54,11 +55,8 @@ def blocked_attention(query, key, value, padding_mask=None, *, window, scale):
     return attend(query * scale, key, value)
 
 
-def _forward(query, key, value, mask, window):
-    """The output (B, H, T, D), and the log-sum-exp of each block's rows.
-
-    `mask` is a tuple of the padding mask, or an empty one.
-    """
+def _forward(query, key, value, masks, window):
+    """The output (B, H, T, D), and the log-sum-exp of each block's rows."""
     outputs, log_sums = [], []
     for first, start, end in block_bounds(query.shape[2], window):
         # One block after the other: TensorFlow would begin with all of them.
@@ -67,7 +65,7 @@ def _forward(query, key, value, mask, window):
             _positions(x, first, end, outputs[-1:]) for x in (key, value)
         )
         scores = ops.matmul(block, ops.swapaxes(keys, 2, 3))  # (B, H, Q, K)
-        seen = [x[:, first:end] for x in mask]
+        seen = _of_block(masks, first, start, end)
         band = {"offset": start - first, "window": window}
         highest = _highest(scores, *seen, **band)
         weights = _weights(scores, highest, *seen, **band)
@@ -85,7 +83,7 @@ def _forward(query, key, value, mask, window):
     return ops.concatenate(outputs, axis=2), log_sums
 
 
-def _backward(query, key, value, log_sums, upstream, rows, mask, window):
+def _backward(query, key, value, log_sums, upstream, rows, masks, window):
     """Gradients with respect to query, key and value, each (B, H, T, D)."""
     d_query, d_key, d_value = [], _Overlap(), _Overlap()
     for (first, start, end), log_sum in zip(
@@ -98,7 +96,7 @@ def _backward(query, key, value, log_sums, upstream, rows, mask, window):
         weights = _weights(
             ops.matmul(block, ops.swapaxes(keys, 2, 3)),
             log_sum,
-            *[x[:, first:end] for x in mask],
+            *_of_block(masks, first, start, end),
             offset=start - first,
             window=window,
         )
@@ -145,21 +143,28 @@ def _positions(x, begin, end, others):
     return with_dependencies(x, others)[:, :, begin:end]
 
 
-def _visible(scores, padding_mask, offset, window):
+def _of_block(masks, first, start, end):
+    """The padding mask of a block's keys; the segments of queries and keys."""
+    keys = [x[:, first:end] for x in masks]
+    queries = [x[:, start:end] for x in masks[1:]]
+    return [*keys[:1], *queries, *keys[1:]]
+
+
+def _visible(scores, padding_mask, segments, offset, window):
     """Which keys the queries of a block see, (Q, K) or (B, 1, Q, K)."""
     queries, keys = scores.shape[2:]
     queries = offset + ops.arange(queries, dtype="int32")
     keys = ops.arange(keys, dtype="int32")
-    return visible_keys(queries, keys, window, padding_mask)
+    return visible_keys(queries, keys, window, padding_mask, segments)
 
 
 # Stages of the softmax, compiled one by one for the reason that `row_sums` has.
 
 
 @compiled_op
-def _highest(scores, padding_mask=None, *, offset, window):
+def _highest(scores, padding_mask=None, *segments, offset, window):
     """The largest visible score of each row, (B, H, Q, 1) in float32."""
-    visible = _visible(scores, padding_mask, offset, window)
+    visible = _visible(scores, padding_mask, segments, offset, window)
     # Added, not chosen: XLA does not vectorize a maximum with a condition in
     # it.
     lowered = LOWEST - ops.cast(visible, "float32") * LOWEST
@@ -168,9 +173,9 @@ def _highest(scores, padding_mask=None, *, offset, window):
 
 
 @compiled_op
-def _weights(scores, shift, padding_mask=None, *, offset, window):
+def _weights(scores, shift, padding_mask=None, *segments, offset, window):
     """`exp(scores - shift)` where visible, else 0."""
-    visible = _visible(scores, padding_mask, offset, window)
+    visible = _visible(scores, padding_mask, segments, offset, window)
     weights = ops.exp(ops.cast(scores, "float32") - shift)
     return ops.cast(ops.where(visible, weights, 0.0), scores.dtype)
 

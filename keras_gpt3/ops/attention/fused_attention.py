@@ -4,7 +4,9 @@ Under JAX by `jax.nn.dot_product_attention`, under TensorFlow by custom calls
 (`cudnn_attention`). One rule says when they are used (`is_fused`). They know no
 padding mask that is data: in a program where a mask is given, a condition on it
 chooses between the kernels, when every key is visible, and the loop of
-`attention_loop`, when a batch has padding.
+`attention_loop`, when a batch has padding. Programs with segments have the loop
+alone: cuDNN takes their lengths on newer GPUs only, and arrays for the most
+segments that a row may have, a number that batches do not tell.
 """
 
 import functools
@@ -60,7 +62,7 @@ def set_fused_attention(choice):
     _choice["fused"] = choice if isinstance(choice, str) else bool(choice)
 
 
-def is_fused(query):
+def is_fused(query, has_segments=False):
     """Whether attention with this query runs by the fused kernels.
 
     `query` is (B, T, H, D). Raises a `ValueError` where they are demanded and
@@ -69,7 +71,7 @@ def is_fused(query):
     choice = _choice["fused"]
     if choice is False or keras.config.is_flash_attention_enabled() is False:
         return False
-    obstacle = _obstacle(query)
+    obstacle = _obstacle(query, has_segments)
     if obstacle is None:
         return True
     required, received = obstacle
@@ -86,10 +88,12 @@ def is_fused(query):
     return False
 
 
-def _obstacle(query):
+def _obstacle(query, has_segments):
     """What the fused kernels require and what there is; `None` if they run."""
     if target_platform() != "gpu":
         return "an NVIDIA GPU", f"platform={echoed(target_platform())}"
+    if has_segments:
+        return "one document a row", "segment_ids"
     dtype = keras.backend.standardize_dtype(query.dtype)
     if dtype not in _HALF_PRECISION:
         return "bfloat16 or float16", f"dtype={echoed(dtype)}"

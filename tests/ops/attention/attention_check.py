@@ -32,16 +32,26 @@ def random_inputs(length, dtype="float32", masked=False):
     return tensors[:3], tensors[3], mask
 
 
+def two_rows_of_segments(length):
+    """Ids that begin within blocks of 16 and at their edges, by row."""
+    starts = [(5, 16, 17, 40), (16, 33)]
+    return np.stack(
+        [np.cumsum(np.isin(np.arange(length), row)) for row in starts]
+    ).astype("int32")
+
+
 def training_step(function):
-    """Makes a function of query, key, value, upstream and perhaps a mask.
+    """Makes a function of query, key, value, upstream and perhaps masks.
 
     It returns the output of `function`, and the gradients of
     `sum(output * upstream)`.
     """
 
-    def step(query, key, value, upstream, *mask):
+    def step(query, key, value, upstream, *masks):
         output, gradients = value_and_gradients(
-            lambda *x: function(*x, *mask), query, key, value, upstream=upstream
+            lambda *x: function(*x, *masks),
+            *(query, key, value),
+            upstream=upstream,
         )
         return output, *gradients
 
@@ -92,22 +102,29 @@ def check_attention(
     assert_equals_slow_attention(results, tensors, upstream, **arguments)
 
 
-def check_whole(attention, length, dtype="float32", masked=False, **arguments):
-    """The same of a step that XLA compiles as a whole, its mask not known."""
+def check_whole(
+    attention,
+    length,
+    dtype="float32",
+    masked=False,
+    segment_ids=None,
+    **arguments,
+):
+    """The same of a step that XLA compiles as a whole, its masks not known."""
     tensors, upstream, mask = random_inputs(length, dtype, masked)
+    masks = {"padding_mask": mask, "segment_ids": segment_ids}
+    masks = {name: x for name, x in masks.items() if x is not None}
 
-    def function(query, key, value, padding_mask=None):
-        return attention(
-            query, key, value, padding_mask=padding_mask, **arguments
-        )
+    def function(query, key, value, *values):
+        given = dict(zip(masks, values, strict=True))
+        return attention(query, key, value, **given, **arguments)
 
-    masks = [] if mask is None else [ops.convert_to_tensor(mask)]
     step = traced(training_step(function), whole=True)
     assert_equals_slow_attention(
-        step(*tensors, upstream, *masks),
+        step(*tensors, upstream, *map(ops.convert_to_tensor, masks.values())),
         tensors,
         upstream,
-        padding_mask=mask,
+        **masks,
         **arguments,
     )
 

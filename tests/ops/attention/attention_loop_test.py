@@ -8,15 +8,18 @@ from keras_gpt3.ops import op_compilation
 from keras_gpt3.ops.attention import attention_loop
 from keras_gpt3.ops.attention import attention_shapes
 from keras_gpt3.ops.attention.attention_loop import looped_attention
+from keras_gpt3.ops.attention.attention_shapes import attention_arguments
 from keras_gpt3.ops.op_compilation import compile_target
 from tests.ops.attention.attention_check import assert_equals_slow_attention
 from tests.ops.attention.attention_check import check_whole
 from tests.ops.attention.attention_check import random_inputs
 from tests.ops.attention.attention_check import to_float64
 from tests.ops.attention.attention_check import training_step
+from tests.ops.attention.attention_check import two_rows_of_segments
 from tests.ops.compiled_programs import most_elements
 from tests.ops.compiled_programs import num_barriers
 from tests.ops.compiled_programs import num_loops
+from tests.ops.compiled_programs import optimized
 from tests.ops.compiled_programs import program
 from tests.tracing import traced
 
@@ -29,10 +32,21 @@ def blocks_of_16(monkeypatch):
     monkeypatch.setattr(attention_shapes, "BANDED_BLOCK", 16)
 
 
-def attend(query, key, value, window=None, scale=0.5, padding_mask=None):
+def attend(
+    query,
+    key,
+    value,
+    window=None,
+    scale=0.5,
+    padding_mask=None,
+    segment_ids=None,
+):
     """The loop, called as its oracle is."""
+    _, masks, _ = attention_arguments(
+        query, key, value, scale, padding_mask, segment_ids
+    )
     return looped_attention(
-        query, key, value, padding_mask, window=window, scale=scale
+        query, key, value, *masks, window=window, scale=scale
     )
 
 
@@ -79,6 +93,61 @@ def test_equals_slow_attention_in_half_precision(length, window, masked, dtype):
 @pytest.mark.parametrize(("length", "window"), [(17, 1), (64, 16), (16, 7)])
 def test_bands_end_where_blocks_end(length, window):
     check_whole(attend, length, masked=True, window=window)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("window", [None, 1, 7, 17, 40])
+@pytest.mark.parametrize("length", [17, 45, 64])
+@pytest.mark.quick_cases(4)
+def test_equals_slow_attention_within_segments(length, window, masked):
+    """Segments that begin inside of blocks, at their edges, and beside them."""
+    ids = two_rows_of_segments(length)
+    check_whole(attend, length, masked=masked, segment_ids=ids, window=window)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("window", [None, 7])
+def test_segments_in_half_precision(window, dtype):
+    ids = two_rows_of_segments(45)
+    check_whole(attend, 45, dtype, segment_ids=ids, window=window)
+
+
+@pytest.mark.parametrize("window", [None, 20])
+def test_segments_in_any_order_are_masked_as_well(window):
+    """Less is skipped then, and nothing too much."""
+    ids = 9 - two_rows_of_segments(45)
+    ids[1, 20:] = np.random.default_rng(0).integers(0, 3, 25)
+    check_whole(attend, 45, segment_ids=ids, window=window)
+
+
+@pytest.mark.backend("jax", reason="TensorFlow maps over no parts.")
+@pytest.mark.parametrize("window", [None, 20])
+def test_parts_of_a_batch_go_through_the_same_pairs(window):
+    """Mapped over parts that begin at blocks of their own."""
+    import jax
+
+    tensors, upstream, _ = random_inputs(45)
+    both = [np.stack([x, x[::-1]]) for x in (*tensors, upstream)]
+    ids = np.stack([two_rows_of_segments(45), np.zeros((2, 45), "int32")])
+    ids[1, :, 33:] = 1
+    step = training_step(
+        lambda q, k, v, ids: attend(q, k, v, window, segment_ids=ids)
+    )
+    mapped = jax.vmap(step)
+    for part, results in enumerate(
+        zip(*map(list, jax.jit(mapped)(*both, ids)), strict=True)
+    ):
+        inputs = [ops.convert_to_tensor(x[part]) for x in both]
+        assert_equals_slow_attention(
+            results,
+            inputs[:3],
+            inputs[3],
+            window=window,
+            scale=0.5,
+            segment_ids=ids[part],
+        )
+    # Else each part would read a block of its own.
+    assert " gather(" not in optimized(mapped, *both, ids)
 
 
 def test_takes_a_scale():
@@ -217,6 +286,11 @@ def test_the_count_finds_an_array_of_length_by_length():
     ],
 )
 def test_only_pairs_that_see_each_other_are_visited(length, window, pairs):
+    assert visited_pairs(length, window) == pairs
+
+
+def visited_pairs(length, window, *masks):
+    """The pairs of a loop, in order."""
     visited = []
 
     def step(row, column, is_first, state):
@@ -224,7 +298,7 @@ def test_only_pairs_that_see_each_other_are_visited(length, window, pairs):
         assert bool(is_first) == (len(visited) == 1 or row != visited[-2][0])
         return (state,)
 
-    loop = attention_loop._Pairs(length, window).loop
+    loop = attention_loop._Pairs(length, window, masks).loop
     if keras.config.backend() == "jax":
         import jax
 
@@ -232,7 +306,55 @@ def test_only_pairs_that_see_each_other_are_visited(length, window, pairs):
             loop(step, (ops.zeros(()),))
     else:
         loop(step, (ops.zeros(()),))
-    assert visited == pairs
+    return visited
+
+
+@pytest.mark.parametrize(
+    ("starts", "window", "pairs"),
+    [
+        # Both rows begin anew at the edge of a block, or one before it.
+        ([[16], [16]], None, [(0, 0), (1, 1), (2, 1), (2, 2)]),
+        ([[16], [15]], None, [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)]),
+        ([[15, 30], [32]], None, [(0, 0), (1, 0), (1, 1), (2, 1), (2, 2)]),
+        ([[16, 32], [16, 32]], None, [(0, 0), (1, 1), (2, 2)]),
+        ([[9], [9]], 2, [(0, 0), (1, 0), (1, 1), (2, 1), (2, 2)]),
+        ([[32], [32]], 2, [(0, 0), (1, 0), (1, 1), (2, 2)]),
+    ],
+)
+def test_pairs_without_a_segment_in_common_are_not_visited(
+    starts, window, pairs
+):
+    # The last block has padding, which is no segment.
+    ids = 1 + np.stack([np.cumsum(np.isin(np.arange(40), x)) for x in starts])
+    mask, ids = np.ones(ids.shape, "bool"), ops.cast(ids, "int32")
+    assert visited_pairs(40, window, mask, ids) == pairs
+
+
+@pytest.mark.parametrize(("window", "count"), [(None, 5), (40, 5), (1, 4)])
+def test_both_passes_take_those_pairs_alone(window, count, monkeypatch):
+    counts, loop = [], attention_loop._Pairs.loop
+
+    def counted(pairs, *arguments):
+        counts.append(pairs.count)
+        return loop(pairs, *arguments)
+
+    monkeypatch.setattr(attention_loop._Pairs, "loop", counted)
+
+    def passes(query, key, value, upstream, mask, ids):
+        inputs = (query, key, value, (mask, ids), window, 0.5)
+        saved = attention_loop.loop_forward(*inputs)
+        attention_loop.loop_backward(*inputs, *saved, upstream)
+        return counts
+
+    tensors, upstream, _ = random_inputs(64)
+    ids = np.zeros((2, 64), "int32")
+    ids[:, 32:], ids[0, 50:] = 1, 2
+    ids[:, 16:32] = 3  # Blocks of 0, 3, 1 and 1, 2.
+    mask = ops.ones((2, 64), "bool")
+    received = traced(passes, whole=True)(
+        *tensors, upstream, mask, ops.convert_to_tensor(ids)
+    )
+    assert [int(x) for x in received] == [count, count]
 
 
 def test_the_switch_of_single_operations_does_not_matter_to_it():

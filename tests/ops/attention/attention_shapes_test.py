@@ -73,6 +73,37 @@ def test_a_query_sees_the_last_keys_of_its_row_that_are_not_padding(window):
     assert visible_keys(queries, keys, window, mask).shape == (2, 1, 3, 6)
 
 
+def test_a_query_sees_no_key_of_another_segment():
+    queries, keys = np.array([2, 4]), np.arange(6)
+    ids = np.array([[5, 5, 6, 6, 6, 9], [1, 2, 2, 2, 2, 2]])
+    for window in (None, 2):
+        expected = visible_keys(queries, keys, window) & (
+            ids[:, queries, None] == ids[:, None]
+        )
+        visible = visible_keys(
+            queries, keys, window, segments=(ids[:, queries], ids)
+        )
+        assert visible.shape == (2, 1, 2, 6)
+        np.testing.assert_array_equal(visible[:, 0], expected)
+
+
+@pytest.mark.parametrize(
+    ("ids", "received"),
+    [
+        (np.ones((2, 4), "int32"), "segment_ids.shape=(2, 4), dtype=int32"),
+        (np.ones((2, 5), "float32"), "segment_ids.shape=(2, 5), dtype=float32"),
+    ],
+)
+def test_segments_of_another_shape_or_type_raise(ids, received):
+    message = (
+        "segment_ids must be integers of shape (batch, length) = (2, 5). "
+        f"Received: {received}. Pass the number of its document for each "
+        "position."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        check_attention_shapes(*[np.ones(SHAPE)] * 3, segment_ids=ids)
+
+
 def test_a_window_is_named_as_the_caller_names_it():
     check_window(np.int64(1))
     with pytest.raises(

@@ -14,6 +14,7 @@ from tests.ops.attention.attention_check import compiled_functions
 from tests.ops.attention.attention_check import element_counts
 from tests.ops.attention.attention_check import forward_and_backward
 from tests.ops.attention.attention_check import random_inputs
+from tests.ops.attention.attention_check import two_rows_of_segments
 from tests.ops.attention.slow_attention import slow_attention
 from tests.ops.compiled_programs import num_loops
 from tests.ops.compiled_programs import program
@@ -149,6 +150,48 @@ def test_sums_beyond_float16_do_not_overflow(window, whole):
     np.testing.assert_allclose(attend(zeros, zeros, value), 40.0, rtol=2 / 2048)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("window", [None, 1, 7, 100])
+@pytest.mark.quick_cases(4)
+def test_equals_slow_attention_within_segments(window, masked, dtype):
+    with op_compilation(False):
+        check_attention(
+            attention,
+            *(45, dtype, masked),
+            window=window,
+            segment_ids=two_rows_of_segments(45),
+        )
+
+
+@unknown_length
+@pytest.mark.parametrize("window", [None, 1, 7, 33])
+def test_segments_are_known_where_the_length_is_not(window):
+    ids = tf.TensorSpec((None, None), "int32")
+    graph = tf.function(
+        lambda *x: attention(*x[:3], window, segment_ids=x[3]),
+        input_signature=[DYNAMIC] * 3 + [ids],
+    )
+    for length in (31, 64):
+        segments = two_rows_of_segments(length)
+        check_attention(
+            lambda *x, **_: graph(*x, segments),  # noqa: B023
+            length,
+            window=window,
+            segment_ids=segments,
+        )
+
+
+@pytest.mark.parametrize("window", [None, 3])
+def test_one_segment_is_no_segments(window):
+    tensors, _, mask = random_inputs(20, masked=True)
+    received, expected = (
+        attention(*tensors, window, padding_mask=mask, segment_ids=ids)
+        for ids in (np.full((2, 20), 7), None)
+    )
+    np.testing.assert_array_equal(received, expected)
+
+
 # === Which way it runs ===
 
 
@@ -228,6 +271,8 @@ def test_shapes_that_do_not_fit_raise(window):
         attention(query, key, value[..., 1:], window)
     with pytest.raises(ValueError, match="padding_mask must have shape"):
         attention(query, key, value, window, padding_mask=np.ones((2, 4)))
+    with pytest.raises(ValueError, match="segment_ids must be integers of"):
+        attention(query, key, value, window, segment_ids=np.ones((2, 4), "int"))
 
 
 # === Slow attention ===
@@ -237,15 +282,16 @@ def test_shapes_that_do_not_fit_raise(window):
 def test_gradients_of_the_oracle_equal_central_differences(window):
     generator = np.random.default_rng(0)
     *tensors, upstream = generator.normal(size=(4, 2, 5, 2, 3))
-    mask = generator.random((2, 5)) < 0.7
+    masks = {
+        "padding_mask": generator.random((2, 5)) < 0.7,
+        "segment_ids": np.array([[0, 0, 0, 1, 1], [4, 5, 5, 5, 5]]),
+    }
 
     def total(tensors):
-        output = slow_attention(*tensors, upstream, window, padding_mask=mask)[
-            0
-        ]
+        output = slow_attention(*tensors, upstream, window, **masks)[0]
         return (output * upstream).sum()
 
-    gradients = slow_attention(*tensors, upstream, window, padding_mask=mask)
+    gradients = slow_attention(*tensors, upstream, window, **masks)
     for which, gradient in enumerate(gradients[1:]):
         direction = generator.normal(size=gradient.shape)
         ahead, behind = (

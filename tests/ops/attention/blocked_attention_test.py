@@ -13,6 +13,7 @@ from tests.ops.attention.attention_check import check_attention
 from tests.ops.attention.attention_check import compiled_functions
 from tests.ops.attention.attention_check import element_counts
 from tests.ops.attention.attention_check import forward_and_backward
+from tests.ops.attention.attention_check import two_rows_of_segments
 
 banded_20 = functools.partial(banded_attention, window=20)
 pytestmark = pytest.mark.backend(
@@ -47,6 +48,24 @@ def test_banded_blocks_equal_slow_attention(window, masked, small_blocks):
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_compiled_banded_blocks_equal_slow_attention(dtype, small_blocks):
     check_attention(banded_attention, 45, dtype, masked=True, window=20)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("length", [17, 45, 64])
+@pytest.mark.parametrize("attention", [causal_attention, banded_20])
+@pytest.mark.quick_cases(4)
+def test_blocks_equal_slow_attention_within_segments(
+    attention, length, dtype, small_blocks
+):
+    """Segments that begin inside of blocks, at their edges, and beside them."""
+    window = {"window": 20} if attention is banded_20 else {}
+    check_attention(
+        lambda *x, **masks: attention(*x, **masks | window),
+        *(length, dtype),
+        masked=True,
+        segment_ids=two_rows_of_segments(length),
+        **window,
+    )
 
 
 @pytest.mark.parametrize("length", [1, 16, 45])

@@ -22,6 +22,7 @@ from tests.ops.attention.attention_check import exact_attention
 from tests.ops.attention.attention_check import random_inputs
 from tests.ops.attention.attention_check import to_float64
 from tests.ops.attention.attention_check import training_step
+from tests.ops.compiled_programs import num_loops
 from tests.ops.compiled_programs import program
 from tests.tracing import traced
 
@@ -91,9 +92,9 @@ def test_another_choice_raises():
         set_fused_attention("always")
 
 
-def assert_obstacle(query, obstacle):
+def assert_obstacle(query, obstacle, **arguments):
     """It is an error where they are demanded, and else they are not used."""
-    assert not fused.is_fused(query)
+    assert not fused.is_fused(query, **arguments)
     message = (
         f"Fused attention must have {obstacle}. Call keras_gpt3.ops."
         "set_fused_attention('auto') to use the loop."
@@ -101,7 +102,7 @@ def assert_obstacle(query, obstacle):
     assert "\n" not in message
     set_fused_attention(True)
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        fused.is_fused(query)
+        fused.is_fused(query, **arguments)
 
 
 @pytest.mark.parametrize("platform", ["cpu", "tpu"])
@@ -127,6 +128,15 @@ def test_heads_of_some_sizes_have_none(head_dim):
             query_of(shape=(2, 5, 3, head_dim)),
             "a head_dim of at most 128 that 8 divides. Received: "
             f"head_dim={head_dim}",
+        )
+
+
+def test_segments_have_none():
+    with compile_target("gpu"):
+        assert_obstacle(
+            query_of(),
+            "one document a row. Received: segment_ids",
+            has_segments=True,
         )
 
 
@@ -396,6 +406,21 @@ def test_the_program_calls_cudnn_and_keeps_the_loop_for_padding(masked):
     assert text.count('"__cudnn$fmhaSoftmaxBackward"') == 1
     assert text.count(" while(") == 2 * masked
     assert text.count(" conditional(") == 2 * masked
+
+
+def test_the_program_of_segments_has_the_loop_alone():
+    x = ops.ones((2, LENGTH, 2, 8), "bfloat16")
+    ids = ops.ones((2, LENGTH), "int32")
+    with compile_target("gpu"):
+        text = program(
+            training_step(
+                lambda q, k, v, ids: causal_attention(q, k, v, segment_ids=ids)
+            ),
+            *[x] * 4,
+            ids,
+        )
+    assert "fmha" not in text
+    assert num_loops(text) == 2
 
 
 @jax_only

@@ -4,12 +4,19 @@ import numpy as np
 
 
 def slow_attention(
-    query, key, value, upstream, window=None, scale=None, padding_mask=None
+    query,
+    key,
+    value,
+    upstream,
+    window=None,
+    scale=None,
+    padding_mask=None,
+    segment_ids=None,
 ):
     """The output, and the gradients of `sum(output * upstream)`.
 
     All of shape (batch, length, heads, head_dim); query i sees key j iff
-    0 <= i - j < window and padding_mask[j].
+    0 <= i - j < window, padding_mask[j] and segment_ids[j] == segment_ids[i].
     """
     query, key, value = (np.asarray(x, "float64") for x in (query, key, value))
     batch, length, heads, head_dim = query.shape
@@ -17,10 +24,17 @@ def slow_attention(
     window = window or length
     if padding_mask is None:
         padding_mask = np.ones((batch, length), "bool")
+    if segment_ids is None:
+        segment_ids = np.zeros((batch, length), "int32")
     output, d_query, d_key, d_value = np.zeros((4, *query.shape))
     for b, i, h in np.ndindex(batch, length, heads):
         first = max(0, i - window + 1)
-        seen = [j for j in range(first, i + 1) if padding_mask[b, j]]
+        own = segment_ids[b, i]
+        seen = [
+            j
+            for j in range(first, i + 1)
+            if padding_mask[b, j] and segment_ids[b, j] == own
+        ]
         if not seen:
             continue
         keys, values = key[b, seen, h], value[b, seen, h]
