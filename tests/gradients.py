@@ -38,7 +38,7 @@ def value_and_gradients(function, *tensors, upstream=None):
         output_gradients=_like(value, upstream),
         unconnected_gradients="zero",
     )
-    return value, [ops.convert_to_tensor(g) for g in found]
+    return value, [tf.convert_to_tensor(g) for g in found]
 
 
 def _like(value, upstream):

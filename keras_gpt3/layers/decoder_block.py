@@ -29,6 +29,7 @@ def run_blocks(
     blocks,
     x,
     padding_mask=None,
+    segment_ids=None,
     cache=None,
     cache_index=None,
     cache_length=None,
@@ -40,7 +41,12 @@ def run_blocks(
     """
     if cache is None and cache_length is None:
         for block in blocks:
-            x = block(x, padding_mask=padding_mask, training=training)
+            x = block(
+                x,
+                padding_mask=padding_mask,
+                segment_ids=segment_ids,
+                training=training,
+            )
         return x, None
     new_cache = []
     for i, block in enumerate(blocks):
@@ -105,6 +111,8 @@ class DecoderBlock(keras.layers.Layer):
         hidden_states: tensor of shape `(batch, length, hidden_dim)`.
         padding_mask: Optional. Bool tensor of shape `(batch, length)`, True
             where the position is visible. Not used with a cache.
+        segment_ids: Optional. Int tensor of shape `(batch, length)`, equal
+            where positions may see each other. Not used with a cache.
         cache: Optional. A pair of rings of keys and values of the earlier
             positions, each of shape `(batch, num_heads, slots, head_dim)`; see
             `keras_gpt3.ops.attention.cached_attention`.
@@ -229,6 +237,7 @@ class DecoderBlock(keras.layers.Layer):
         self,
         hidden_states,
         padding_mask=None,
+        segment_ids=None,
         cache=None,
         cache_index=None,
         cache_length=None,
@@ -243,7 +252,10 @@ class DecoderBlock(keras.layers.Layer):
                 cache_length=cache_length,
             )
         transform = functools.partial(
-            self._transform, padding_mask=padding_mask, training=training
+            self._transform,
+            padding_mask=padding_mask,
+            segment_ids=segment_ids,
+            training=training,
         )
         if training:
             # Before anything that may run twice.
@@ -259,6 +271,7 @@ class DecoderBlock(keras.layers.Layer):
         self,
         x,
         padding_mask=None,
+        segment_ids=None,
         cache=None,
         cache_index=None,
         cache_length=None,
@@ -275,7 +288,11 @@ class DecoderBlock(keras.layers.Layer):
         """
         projected = recompute(self._project)(x)  # (B, T, 3 M)
         attended, cache = self._attend(
-            projected, padding_mask, cache, cache_index, cache_length
+            projected,
+            (padding_mask, segment_ids),
+            cache,
+            cache_index,
+            cache_length,
         )
         add = functools.partial(
             self._add_attention, seed=seeds[0], training=training
@@ -307,9 +324,7 @@ class DecoderBlock(keras.layers.Layer):
         x = x + self.residual_dropout(branch, seed, training=training)
         return x if self.norm_first else norm(x)
 
-    def _attend(
-        self, projected, padding_mask, cache, cache_index, cache_length
-    ):
+    def _attend(self, projected, masks, cache, cache_index, cache_length):
         """Attention up to its output projection, and the cache after it."""
         batch, length = ops.shape(projected)[0], ops.shape(projected)[1]
         width = projected.shape[-1] // 3
@@ -322,7 +337,7 @@ class DecoderBlock(keras.layers.Layer):
                 query, key, value, cache, cache_index, window, scale
             )
         else:
-            attended = attend(query, key, value, window, scale, padding_mask)
+            attended = attend(query, key, value, window, scale, *masks)
             if cache_length is not None:
                 size = ring_size(cache_length, window)
                 cache = tuple(

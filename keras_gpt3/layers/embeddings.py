@@ -33,10 +33,12 @@ class PositionEmbedding(keras.layers.Layer):
             to `0`.
         padding_mask: Optional. Bool tensor of the shape of `token_ids`, True
             where there is a token; looked at if `skip_padding`.
+        segment_ids: Optional. Int tensor of the shape of `token_ids`. Positions
+            start again where it changes.
 
     Returns:
-        A tensor of shape `(length, hidden_dim)`, or with a mask that is looked
-        at `(batch, length, hidden_dim)`.
+        A tensor of shape `(length, hidden_dim)`, or with segments or a mask
+        that is looked at `(batch, length, hidden_dim)`.
 
     Raises:
         ValueError: If `length` exceeds `max_sequence_length`, or `offset` is
@@ -80,21 +82,32 @@ class PositionEmbedding(keras.layers.Layer):
         self.table.build(token_ids_shape)
         self.built = True
 
-    def call(self, token_ids, start_index=0, padding_mask=None):
+    def call(
+        self, token_ids, start_index=0, padding_mask=None, segment_ids=None
+    ):
         check_sequence_length(token_ids.shape[1], self.max_sequence_length)
         if self.skip_padding and padding_mask is not None:
             is_token = ops.cast(padding_mask, "int32")
-            positions = ops.cumsum(is_token, axis=1) * is_token - 1  # (B, T)
+            numbers = ops.cumsum(is_token, axis=1)
+            if segment_ids is not None:
+                numbers = _within_segments(numbers, is_token, segment_ids)
+            positions = numbers * is_token - 1  # (B, T)
         else:
             length = ops.shape(token_ids)[1]
             # Without a type, ints have as many bits as Keras' float type.
             positions = start_index + ops.arange(length, dtype="int32")
+            if segment_ids is not None:
+                positions = ops.broadcast_to(positions, ops.shape(token_ids))
+                positions = _within_segments(positions, 0, segment_ids)
         return self.table(self.offset + positions)  # (T, M) or (B, T, M)
 
-    def compute_output_shape(self, token_ids_shape, padding_mask_shape=None):
+    def compute_output_shape(
+        self, token_ids_shape, padding_mask_shape=None, segment_ids_shape=None
+    ):
         # Keras calls this only where a model is built from symbols.
         check_sequence_length(token_ids_shape[1], self.max_sequence_length)
         by_row = self.skip_padding and padding_mask_shape is not None
+        by_row = by_row or segment_ids_shape is not None
         return (*token_ids_shape[0 if by_row else 1 : 2], self.hidden_dim)
 
     def get_config(self):
@@ -111,6 +124,26 @@ class PositionEmbedding(keras.layers.Layer):
             }
         )
         return config
+
+
+def _within_segments(numbers, own, segment_ids):
+    """Numbers that rise along rows (B, T), less those before their segment.
+
+    `own` is what a position itself has added to its number.
+    """
+    rows, length = ops.shape(segment_ids)
+    is_new = ops.cast(segment_ids[:, 1:] != segment_ids[:, :-1], "int32")
+    is_first = ops.pad(is_new, [[0, 0], [1, 0]])  # But for that of a row.
+    # (B, T): which of all segments of the batch a position is in.
+    places = ops.cumsum(is_first, axis=1)
+    places = places + length * ops.arange(rows, dtype="int32")[:, None]
+    # Of each segment one position counts, the first; a row begins with none.
+    before = ops.segment_sum(
+        ops.ravel((numbers - own) * is_first),
+        ops.ravel(places),
+        num_segments=rows * length,
+    )
+    return numbers - ops.take(before, places)
 
 
 # The class has its parent's name: weight files call the layer by it.

@@ -9,6 +9,8 @@ from keras_gpt3 import preset_loader
 from keras_gpt3.argument_checks import echoed
 from keras_gpt3.models.backbone.gpt3_backbone import GPT3Backbone
 from keras_gpt3.models.backbone.gpt3_backbone import calibrated_mode
+from keras_gpt3.models.backbone.gpt3_backbone import has_segments
+from keras_gpt3.models.backbone.gpt3_backbone import without_segments
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
 from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
 from keras_gpt3.models.presets.model_card import preset_folder
@@ -46,7 +48,9 @@ class GPT3(ScoringCausalLM):
     Call arguments:
         inputs: dict of `"token_ids"`, an int tensor of shape
             `(batch, length)`, and `"padding_mask"`, a bool tensor of the same
-            shape, True where there is a token.
+            shape, True where there is a token. If there is `"segment_ids"`, an
+            int tensor of the same shape with another id for each document of a
+            row, tokens see and count only those of their own document.
 
     Returns:
         A tensor of shape `(batch, length, vocabulary_size)`: the logits of the
@@ -100,6 +104,16 @@ class GPT3(ScoringCausalLM):
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
         # Keras makes other kinds of dicts and lists of attributes.
         self._special_token_ids = tuple(special_token_ids.items())
+
+    def call(self, inputs, training=None, mask=None):
+        # As the backbone, which says why.
+        if not has_segments(inputs):
+            return super().call(inputs, training=training, mask=mask)
+        return self.backbone.logits(self.backbone(inputs, training=training))
+
+    def compute_output_spec(self, inputs, training=None, mask=None):
+        inputs = without_segments(inputs)
+        return super().compute_output_spec(inputs, training, mask)
 
     @property
     def special_token_ids(self):

@@ -99,6 +99,22 @@ def _message(name, vocabulary_size):
     )
 
 
+def check_segments_shape(segment_ids, token_ids):
+    """Raise unless each token has a segment."""
+    shapes = tuple(segment_ids.shape), tuple(token_ids.shape)
+    pairs = zip(*shapes, strict=False)
+    differ = any(a != b for a, b in pairs if None not in (a, b))
+    if differ or len(shapes[0]) != len(shapes[1]):
+        error = ValueError(
+            "segment_ids must have the shape of token_ids. Received: "
+            f"segment_ids.shape={shapes[0]}, token_ids.shape={shapes[1]}. Pass "
+            "the number of its document for each token."
+        )
+        # Else Keras adds lines of arguments where a layer raises it.
+        error._keras_call_info_injected = True
+        raise error
+
+
 def check_sequence_length(length, max_sequence_length):
     """Raise if a sequence of known length exceeds the model's context."""
     if length is not None and length > max_sequence_length:

@@ -191,6 +191,41 @@ def test_padding_takes_no_position_where_it_is_skipped():
     assert symbol.shape == (2, 5, 4)
 
 
+def slow_positions(segment_ids, is_token):
+    """Tokens of its segment before each position; -1 for padding."""
+    positions = []
+    for row, tokens in zip(segment_ids, is_token, strict=True):
+        for place in range(len(row)):
+            start = place
+            while start > 0 and row[start - 1] == row[place]:
+                start -= 1
+            count = int(tokens[start:place].sum())
+            positions.append(count if tokens[place] else -1)
+    return np.reshape(positions, np.shape(segment_ids))
+
+
+@pytest.mark.parametrize("skip_padding", [False, True])
+def test_positions_start_again_with_each_segment(skip_padding):
+    layer = PositionEmbedding(
+        8, hidden_dim=4, offset=2, skip_padding=skip_padding
+    )
+    segments = np.array(
+        [[1, 1, 1, 2, 3, 3, 3], [5, 4, 4, 4, 4, 4, 0], [0] * 7], "int32"
+    )
+    ids, mask = np.zeros_like(segments), np.ones(segments.shape, "bool")
+    if skip_padding:
+        mask = np.random.default_rng(0).random(mask.shape) < 0.6
+    received = layer(ids, padding_mask=mask, segment_ids=segments)
+    table = np.asarray(layer.table.embeddings)
+    expected = table[2 + slow_positions(segments, mask)]
+    np.testing.assert_array_equal(received, expected)
+    symbol = layer(
+        keras.KerasTensor((2, 5), "int32"),
+        segment_ids=keras.KerasTensor((2, 5), "int32"),
+    )
+    assert symbol.shape == (2, 5, 4)
+
+
 def test_skipping_padding_needs_a_row_for_it():
     message = r"^offset must be an integer of at least 1\. Received: offset=0\."
     with pytest.raises(ValueError, match=message):
@@ -205,6 +240,15 @@ def test_takes_sequences_of_a_length_not_known():
         layer, input_signature=[tf.TensorSpec((None, None), tf.int32)]
     )
     np.testing.assert_array_equal(traced(TOKEN_IDS), layer(TOKEN_IDS))
+    segments = np.array([[1, 1, 2, 2, 3], [1, 2, 2, 2, 2]], "int32")
+    ids = tf.TensorSpec((None, None), tf.int32)
+    traced = tf.function(
+        lambda ids, segments: layer(ids, segment_ids=segments),
+        input_signature=[ids, ids],
+    )
+    np.testing.assert_array_equal(
+        traced(TOKEN_IDS, segments), layer(TOKEN_IDS, segment_ids=segments)
+    )
 
 
 @pytest.mark.parametrize("kind", [np.asarray, keras.KerasTensor])

@@ -17,35 +17,51 @@ def forward(
     layers,
     token_ids,
     padding_mask=None,
+    segment_ids=None,
     cache=None,
     start_index=0,
     cache_length=None,
     cache_end=None,
+    training=None,
 ):
     """Token ids (B, T) to hidden states (B, T, E): the only forward pass.
 
     It builds the functional model, makes a cache of prompts, and runs again
     with it for decoding. A pipeline runs its three parts on their own devices.
     """
-    x = embed(layers, token_ids, padding_mask, start_index)
+    x = embed(
+        layers, token_ids, padding_mask, segment_ids, start_index, training
+    )
     x, cache = run_blocks(
         layers.decoder_blocks,
         x,
         padding_mask,
+        segment_ids,
         cache,
         cache_end if cache is None else start_index,
         cache_length,
+        training,
     )
     return finish(layers, x), cache
 
 
-def embed(layers, token_ids, padding_mask=None, start_index=0, training=None):
+def embed(
+    layers,
+    token_ids,
+    padding_mask=None,
+    segment_ids=None,
+    start_index=0,
+    training=None,
+):
     """Before the first block, (B, T) to (B, T, M)."""
     x = layers.token_embedding(token_ids)  # (B, T, E)
     if layers.embedding_projection is not None:
         x = layers.embedding_projection(x)  # (B, T, M)
     x = x + layers.position_embedding(
-        token_ids, start_index=start_index, padding_mask=padding_mask
+        token_ids,
+        start_index=start_index,
+        padding_mask=padding_mask,
+        segment_ids=segment_ids,
     )
     return layers.embedding_dropout(x, training=training)
 

@@ -53,7 +53,8 @@ class CachedBackbone(AdaptedBackbone):
         """Embed token ids, as the first stage of a pipeline does.
 
         Args:
-            inputs: dict of `"token_ids"` and `"padding_mask"`.
+            inputs: dict of `"token_ids"` and `"padding_mask"`, and perhaps
+                `"segment_ids"`.
             training: bool. Whether dropout is applied. Defaults to `None`.
 
         Returns:

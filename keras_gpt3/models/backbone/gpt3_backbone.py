@@ -3,6 +3,7 @@
 import functools
 
 import keras
+from keras import ops
 
 from keras_gpt3.layers.block_pattern import rematerialized_layers
 from keras_gpt3.models.backbone.backbone_forward import embed
@@ -12,6 +13,7 @@ from keras_gpt3.models.backbone.backbone_layers import make_layers
 from keras_gpt3.models.backbone.cached_backbone import CachedBackbone
 from keras_gpt3.models.presets.preset_resolution import check_known_arguments
 from keras_gpt3.models.presets.preset_resolution import load_backbone
+from keras_gpt3.ops.sequence_checks import check_segments_shape
 from keras_gpt3.parallel.layout_map import make_layout_map
 from keras_gpt3.preset_loader import BACKBONE_KEYS
 from keras_gpt3.preset_loader import VARIANT_DEFAULTS
@@ -80,7 +82,9 @@ class GPT3Backbone(CachedBackbone):
     Call arguments:
         inputs: dict of `"token_ids"`, an int tensor of shape
             `(batch, length)`, and `"padding_mask"`, a bool tensor of the same
-            shape, True where there is a token.
+            shape, True where there is a token. If there is `"segment_ids"`, an
+            int tensor of the same shape with another id for each document of a
+            row, tokens see and count only those of their own document.
 
     Returns:
         A tensor of shape `(batch, length, hidden_dim)`, after the final layer
@@ -184,6 +188,23 @@ class GPT3Backbone(CachedBackbone):
         # === Config ===
         for name, value in (vars(layers) | config).items():
             setattr(self, name, value)
+
+    def call(self, inputs, training=None, mask=None):
+        # Not an input of the functional model, not even an optional one: Keras
+        # would mistake the others where its key is absent.
+        if not has_segments(inputs):
+            return super().call(inputs, training=training, mask=mask)
+        dtypes = {"padding_mask": "bool"}
+        tensors = {
+            name: ops.convert_to_tensor(x, dtype=dtypes.get(name, "int32"))
+            for name, x in inputs.items()
+        }
+        check_segments_shape(tensors["segment_ids"], tensors["token_ids"])
+        return forward(self, **tensors, training=training)[0]
+
+    def compute_output_spec(self, inputs, training=None, mask=None):
+        inputs = without_segments(inputs)
+        return super().compute_output_spec(inputs, training, mask)
 
     def rematerialize(self, policy):
         """Choose the blocks that run forward again in the backward pass.
@@ -344,6 +365,18 @@ class GPT3Backbone(CachedBackbone):
         config = super().get_config()
         keys = (*BACKBONE_KEYS, *VARIANT_DEFAULTS)
         return config | {name: getattr(self, name) for name in keys}
+
+
+def has_segments(inputs):
+    """Whether the inputs of a model say which document a token is of."""
+    return isinstance(inputs, dict) and "segment_ids" in inputs
+
+
+def without_segments(inputs):
+    """The inputs that the functional model knows."""
+    if not has_segments(inputs):
+        return inputs
+    return {k: x for k, x in inputs.items() if k != "segment_ids"}
 
 
 def calibrated_mode(backbone, mode, config):

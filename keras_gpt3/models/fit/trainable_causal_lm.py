@@ -165,8 +165,9 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
         """Train the model for a number of epochs.
 
         Args:
-            x: list of strings, dict of `"token_ids"` and `"padding_mask"`, or
-                dataset of batches of either. Such as `packed_dataset` returns.
+            x: list of strings, dict of `"token_ids"` and `"padding_mask"`, and
+                perhaps `"segment_ids"`, or dataset of batches of either. Such
+                as `packed_dataset` returns.
                 Strings are cut and padded to the preprocessor's
                 `sequence_length`; a dataset of single ones, documents, is
                 packed into full contexts as `keras_gpt3.data.pack` does.

@@ -228,8 +228,8 @@ class StagePasses:
         return [hidden]
 
     def _run(self, x, hidden):
-        mask = x["padding_mask"]
-        return run_blocks(self._blocks, hidden, mask, training=True)[0]
+        masks = (x["padding_mask"], x.get("segment_ids"))
+        return run_blocks(self._blocks, hidden, *masks, training=True)[0]
 
     def _squared_norm(self, gradients):
         return squared_norm([tf.convert_to_tensor(g) for g in gradients])

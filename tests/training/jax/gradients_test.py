@@ -9,6 +9,7 @@ from keras_gpt3.layers.embeddings import PaddedEmbedding
 from keras_gpt3.training import AdamW
 from tests.parallel.meshes import distributed
 from tests.parallel.meshes import new_model
+from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import ROWS
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_batch
@@ -97,6 +98,22 @@ def check(model, tolerance):
     gradients = [gradient / SCALE for gradient in gradients]
     batch = x, y, normalized_loss_weights(y)
     check_step(model, batch, sums, gradients, tolerance)
+
+
+@pytest.mark.parametrize("options", [{}, {"shard_weights": True}])
+@pytest.mark.quick_cases(1)
+def test_parts_of_a_batch_have_segments_of_their_own(options):
+    x, y = small_batch()
+    ids = [np.arange(LENGTH) // size for size in (2, 3, 5, 8)]
+    data = (x | {"segment_ids": np.stack(ids).astype("int32")}, y)
+    expected, gradients, _ = compute(new_model(), data)
+    with distributed((2, 2), **options):
+        received, others, _ = compute(new_model(1), data)
+    np.testing.assert_allclose(received, expected, rtol=1e-5)
+    most = max(map(np.linalg.norm, gradients))
+    for other, gradient in zip(others, gradients, strict=True):
+        error = other[: len(gradient)] - gradient
+        assert np.linalg.norm(error) <= 1e-5 * most
 
 
 @pytest.mark.parametrize(

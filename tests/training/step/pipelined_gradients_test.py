@@ -120,6 +120,19 @@ def test_gradients_and_norms_are_those_of_one_device(name):
 
 
 @pytest.mark.slow
+def test_segments_reach_all_stages():
+    (x, *others) = weighted_batch()
+    ids = np.arange(LENGTH) // 3 + np.zeros((4, 1), "int32")
+    segmented = (x | {"segment_ids": ids.astype("int32")}, *others)
+    expected, received = (
+        gradients_of(make_model(n), segmented) for n in (1, 2)
+    )
+    assert_same(received, expected)
+    plain, _ = gradients_of(make_model(2), (x, *others))
+    assert abs(plain[0] - received[0][0]) > 1e-3
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [2, 9, 16])
 def test_many_micro_batches_are_taken_in_groups(rows):
     """Of 8 at most: 9 are two groups of 5, one of them without a row."""
