@@ -22,13 +22,16 @@ def packed_dataset(
     num_parts=1,
     parts=None,
     skip_steps=(),
+    attend_across_documents=True,
 ):
     """Read batches of full contexts in an order that the step determines.
 
     A context is `sequence_length + 1` consecutive tokens of the corpus, across
     documents and shards, at a multiple of `sequence_length` (appendix B of the
-    paper: always full contexts, no mask between documents). Every position
-    is predicted once an epoch; a tail shorter than a context is left out.
+    paper: always full contexts, no mask between documents; that is the default
+    here). Every position is predicted once an epoch, also the first token of a
+    document, from the end of text before it; a tail shorter than a context is
+    left out.
     Batch `n` depends on `(seed, n)` only: `start_step=n` equals skipping `n`
     batches, and costs the same for every `n`.
 
@@ -54,6 +57,10 @@ def packed_dataset(
         skip_steps: iterable of ints. Batches that are never yielded, such as
             those at which a run diverged. All others stay as they are, with the
             number that they have. Defaults to `()`.
+        attend_across_documents: bool. `False` adds `"segment_ids"` to the
+            inputs, int32: 1 in the first document of a context, 2 in the next.
+            The end of text belongs to the document before it. Defaults to
+            `True`.
 
     Returns:
         A `tf.data.Dataset` of `({"token_ids", "padding_mask"}, labels)`, each
@@ -108,6 +115,7 @@ def packed_dataset(
         return shards.read_contexts(contexts, sequence_length)
 
     batch_bounds = _batch_bounds(batch_size)
+    end_token_id = None if attend_across_documents else shards.end_token_id
 
     def read_part(element):
         batch, part = _batch_and_part(element, parts, skip_steps)
@@ -123,7 +131,7 @@ def packed_dataset(
             read_contexts, [contexts], tf.int32, stateful=False
         )
         tokens.set_shape((samples.shape[0], sequence_length + 1))
-        return _inputs_and_labels(tokens)
+        return _inputs(tokens[:, :-1], end_token_id), tokens[:, 1:]
 
     elements = _elements(start_step, end, len(parts))
     dataset = elements.map(read_part).prefetch(tf.data.AUTOTUNE)
@@ -221,15 +229,19 @@ def _num_batches(batch_size, num_samples):
     return whole + (batch_size.sequences_before(whole) < num_samples)
 
 
-def _inputs_and_labels(tokens):
+def _inputs(token_ids, end_token_id):
+    """What a model takes: with segments where an end-of-text id is given."""
     import tensorflow as tf
 
-    labels = tokens[:, 1:]
     inputs = {
-        "token_ids": tokens[:, :-1],
-        "padding_mask": tf.ones_like(labels, dtype="bool"),
+        "token_ids": token_ids,
+        "padding_mask": tf.ones_like(token_ids, dtype="bool"),
     }
-    return inputs, labels
+    if end_token_id is not None:
+        ends = tf.cast(token_ids == end_token_id, tf.int32)
+        # Those before a token: an end is of the document that it ends.
+        inputs["segment_ids"] = 1 + tf.cumsum(ends, axis=1, exclusive=True)
+    return inputs
 
 
 def _options():
@@ -286,7 +298,7 @@ def _wait_for_calm():
 _CHUNK_DOCUMENTS = 128
 
 
-def pack(dataset, sequence_length, end_token_id):
+def pack(dataset, sequence_length, end_token_id, attend_across_documents=True):
     """Pack a stream of tokenized documents into full contexts.
 
     The same contexts as those of `keras_gpt3.data.packed_dataset`, in the
@@ -299,6 +311,8 @@ def pack(dataset, sequence_length, end_token_id):
             documents.
         sequence_length: int. The number of tokens in an input.
         end_token_id: int. The id that follows every document.
+        attend_across_documents: bool. `False` adds `"segment_ids"` to the
+            inputs, as `packed_dataset` does. Defaults to `True`.
 
     Returns:
         A `tf.data.Dataset` of `({"token_ids", "padding_mask"}, labels)`, each
@@ -335,10 +349,10 @@ def pack(dataset, sequence_length, end_token_id):
         end = num_contexts * sequence_length
         shape = (num_contexts, sequence_length)
         labels = tf.reshape(tokens[1 : end + 1], shape)
-        inputs = {
-            "token_ids": tf.reshape(tokens[:end], shape),
-            "padding_mask": tf.ones_like(labels, dtype="bool"),
-        }
+        token_ids = tf.reshape(tokens[:end], shape)
+        inputs = _inputs(
+            token_ids, None if attend_across_documents else end_token_id
+        )
         return tokens[end:], (inputs, labels)
 
     if dataset.element_spec.shape.rank is None:

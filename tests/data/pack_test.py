@@ -81,6 +81,34 @@ def test_documents_of_one_static_length_will_do():
     assert [list(row) for row in rows_of(packed)] == pack_lists(documents, 4)
 
 
+def segments_of(token_ids):
+    """The number of the document of each token, in plain Python."""
+    segments, number = [], 1
+    for token_id in token_ids:
+        segments.append(number)
+        number += token_id == END
+    return segments
+
+
+@pytest.mark.parametrize("sequence_length", [1, 7, 50])
+def test_segments_end_with_the_end_of_text(sequence_length):
+    packed, plain = (
+        pack(
+            dataset_of(DOCUMENTS),
+            sequence_length,
+            END,
+            attend_across_documents=across,
+        )
+        for across in (False, True)
+    )
+    assert rows_of(packed) == rows_of(plain)
+    for inputs, _ in packed.as_numpy_iterator():
+        expected = segments_of(inputs["token_ids"].tolist())
+        assert inputs["segment_ids"].tolist() == expected
+    spec = tf.TensorSpec((sequence_length,), tf.int32)
+    assert packed.element_spec[0]["segment_ids"] == spec
+
+
 def test_an_endless_stream_packs():
     packed = pack(dataset_of(DOCUMENTS).repeat(), 9, END).take(100)
     expected = pack_lists(DOCUMENTS * 10, 9)[:100]

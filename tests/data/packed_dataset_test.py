@@ -106,6 +106,27 @@ def test_elements_have_the_shapes_and_types_that_fit_takes(make_shards):
     assert np.all(inputs["padding_mask"])
 
 
+@pytest.mark.parametrize("is_mixture", [False, True])
+def test_segments_are_the_documents_of_a_context(make_shards, is_mixture):
+    shards = make_shards(203)
+    if is_mixture:
+        shards = Mixture({"a": shards, "b": make_shards(99)}, {"a": 1, "b": 2})
+    masked, plain = (
+        packed_dataset(shards, 23, 4, attend_across_documents=across).take(9)
+        for across in (False, True)
+    )
+    assert rows_of(masked) == rows_of(plain)
+    spec = masked.element_spec[0]["segment_ids"]
+    assert spec == tf.TensorSpec((4, 23), tf.int32)
+    for inputs, _ in masked.as_numpy_iterator():
+        expected = [
+            [1 + row[:place].count(shards.end_token_id) for place in range(23)]
+            for row in inputs["token_ids"].tolist()
+        ]
+        assert inputs["segment_ids"].tolist() == expected
+        assert inputs["segment_ids"].max() > 2
+
+
 @pytest.mark.parametrize("epochs", [1, 3])
 @pytest.mark.parametrize("batch_size", [4, 9, 1000, RAMP])
 def test_a_finite_dataset_keeps_its_last_partial_batch(
