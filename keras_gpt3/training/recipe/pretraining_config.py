@@ -71,6 +71,9 @@ class DataSection:
             model's `max_sequence_length`.
         skip_batches: list of ints. Batches, counted from 0, whose contexts are
             skipped. Defaults to none.
+        attend_across_documents: bool. `False` masks the documents of a context
+            from each other; see `keras_gpt3.data.packed_dataset`. Defaults to
+            `True`, as in the paper.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -89,6 +92,7 @@ class DataSection:
     validation: dict[Str, Str] = dataclasses.field(default_factory=dict)
     sequence_length: PositiveInt | None = None
     skip_batches: list[NonNegativeInt] = dataclasses.field(default_factory=list)
+    attend_across_documents: Bool = True
 
 
 @config_section

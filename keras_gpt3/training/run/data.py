@@ -26,6 +26,7 @@ class RunData:
         data = config.data
         self._seed, self._devices = config.seed, devices
         self._length = sequence_length
+        self._attend_across_documents = data.attend_across_documents
         self._batch_size = config.validation.batch_size
         self._max_batches = config.validation.max_batches
         parts = devices.num_parts
@@ -151,6 +152,7 @@ class RunData:
                 seed=self._seed,
                 num_parts=num_parts,
                 parts=parts,
+                attend_across_documents=self._attend_across_documents,
                 **options,
             )
 

@@ -197,6 +197,7 @@ def _checkpointer(config, model, devices, folder, data):
             "seed": config.seed,
             "recipe": dataclasses.asdict(config.recipe),
             "tokens of the shards": data.identity(),
+            "attend_across_documents": config.data.attend_across_documents,
         },
         keep_last=section.keep_last,
         keep_every=section.keep_every,

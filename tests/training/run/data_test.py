@@ -53,6 +53,20 @@ def test_replicas_together_read_the_batches_of_the_packed_dataset(
         np.testing.assert_array_equal(rows, expected[batch])
 
 
+@pytest.mark.parametrize("across", [False, True])
+def test_documents_are_masked_in_all_sets(across, tmp_path):
+    data = run_data(
+        small_config(tmp_path, data={"attend_across_documents": across})
+    )
+    for dataset in (
+        data.training_dataset(4, 0, ()),
+        data.held_out_dataset("held")[0],
+    ):
+        names = {"token_ids", "padding_mask", "segment_ids"}
+        expected = names - {"segment_ids"} if across else names
+        assert set(next(iter(dataset))[0]) == expected
+
+
 def test_held_out_sets_are_read_in_full_batches(tmp_path):
     whole = {"batch_size": 7, "max_batches": None}
     data = run_data(small_config(tmp_path, validation=whole))

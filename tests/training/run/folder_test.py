@@ -144,6 +144,11 @@ SWAPPED = {"web": "there/web", "books": "there/books"}
             "data.sequence_length=None there, 64 here",
         ),
         (
+            "data.attend_across_documents",
+            False,
+            "data.attend_across_documents=True there, False here",
+        ),
+        (
             "recipe.total_tokens",
             1e9,
             "recipe.total_tokens=300000000000.0 there, 1000000000.0 here",

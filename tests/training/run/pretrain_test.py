@@ -63,6 +63,24 @@ def test_a_folder_of_another_run_is_refused_and_stays(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_a_run_masks_its_documents_from_start_to_end(tmp_path, monkeypatch):
+    config = small_config(tmp_path)
+    with monkeypatch.context() as patch:
+        stop_before(patch, 2)
+        assert not train(config)
+    masked = {"attend_across_documents": False}
+    # Else the folder refuses it before a checkpoint is read.
+    pathlib.Path(config.folder, "config.yaml").unlink()
+    with pytest.raises(
+        ValueError,
+        match=r"^A checkpoint must be one of this run\. Received: .*, which "
+        "has other values: attend_across_documents=True there, False here",
+    ):
+        train(small_config(tmp_path, data=masked))
+    assert train(small_config(tmp_path, "masked", data=masked))
+
+
+@pytest.mark.slow
 def test_a_config_of_pythons_own_types_resumes(tmp_path, monkeypatch):
     small = small_config(tmp_path)
     config = dataclasses.replace(
