@@ -30,7 +30,7 @@ _HELP = {
     "query_key_value.",
     "sequence_length": "Tokens of a row. Default: the model's context.",
     "layout": "padded gives each pair a row; packed puts several into one, "
-    "where they see those before them.",
+    "where none sees another.",
     "dtype": "A Keras dtype policy, such as mixed_bfloat16; the model is saved "
     "with it.",
     "rematerialization": "none, block, or k for every k-th block.",

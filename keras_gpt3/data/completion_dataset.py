@@ -21,8 +21,8 @@ def completion_dataset(
         batch_size: int. Rows of a batch.
         layout: string. `"padded"` gives each pair a row, padded to a power of
             two among pairs of about its length. `"packed"` puts several whole
-            pairs into each context, where they see those before them, as
-            documents do in pretraining. Defaults to `"padded"`.
+            pairs into each context, where none sees another: the inputs have
+            `"segment_ids"` as well. Defaults to `"padded"`.
         seed: int. Determines the order. Defaults to `0`.
         epoch: int. Also determines the order. Defaults to `0`.
         shuffle: bool. `False` keeps the order of the pairs. Defaults to
@@ -30,8 +30,8 @@ def completion_dataset(
 
     Returns:
         A finite `tf.data.Dataset` of `({"token_ids", "padding_mask"}, labels,
-        sample_weight)`, each `(batch_size, length)`; ids and labels int32, the
-        mask bool, the weights float32. Its cardinality is known.
+        sample_weight)`, each `(batch_size, length)`; ids, labels and segments
+        int32, the mask bool, the weights float32. Its cardinality is known.
 
     Raises:
         ValueError: If a number is out of range or the layout unknown.
@@ -59,14 +59,19 @@ def completion_dataset(
         examples, batch_size, layout, seed, epoch, shuffle
     )
     # Padded batches differ in length.
-    length = examples.sequence_length if layout == "packed" else None
-    shape = (batch_size, length)
+    is_packed = layout == "packed"
+    shape = (batch_size, examples.sequence_length if is_packed else None)
 
     def arrays():
         for size, rows in batches:
-            yield _arrays(examples, rows, batch_size, size)
+            inputs, *others = _arrays(examples, rows, batch_size, size)
+            if not is_packed:  # A pair a row.
+                del inputs["segment_ids"]
+            yield inputs, *others
 
     spec = {"token_ids": "int32", "padding_mask": "bool"}
+    if is_packed:
+        spec["segment_ids"] = "int32"
     spec = tf.nest.map_structure(
         lambda dtype: tf.TensorSpec(shape, dtype), (spec, "int32", "float32")
     )
@@ -105,20 +110,29 @@ def completion_batches(
 
 
 def _arrays(examples, rows, batch_size, length):
-    """One batch: inputs, labels shifted by one, and their weights."""
+    """One batch: inputs, labels shifted by one, and their weights.
+
+    The segments of a row are its pairs, counted from 1; padding is 0.
+    """
+    segments = np.zeros((batch_size, length + 1), "int32")
     tokens = np.zeros((batch_size, length + 1), "int32")
     mask = np.zeros((batch_size, length + 1), "bool")
     weights = np.zeros((batch_size, length + 1), "float32")
     for row, items in enumerate(rows):
         start = 0
-        for item in items:
+        for number, item in enumerate(items, 1):
             sequence = examples.sequences[item]
             end = start + len(sequence)
+            segments[row, start:end] = number
             tokens[row, start:end] = sequence
             mask[row, start:end] = True
             weights[row, start + examples.num_given[item] : end] = 1.0
             start = end
-    inputs = {"token_ids": tokens[:, :-1], "padding_mask": mask[:, :-1]}
+    inputs = {
+        "token_ids": tokens[:, :-1],
+        "padding_mask": mask[:, :-1],
+        "segment_ids": segments[:, :-1],
+    }
     return inputs, tokens[:, 1:], weights[:, 1:]
 
 
@@ -131,8 +145,7 @@ def packed_batches(lengths, order, sequence_length, batch_size):
     """Put several whole pairs into each context.
 
     Pairs go, in order, into the first context with enough room; none is
-    split. Nothing masks a pair from those before it, as nothing masks
-    documents in the paper's contexts (Appendix B).
+    split.
     """
     # The last token of a row is only predicted: there is room for one more.
     rows = first_fit(lengths, order, sequence_length + 1)

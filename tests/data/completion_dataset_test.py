@@ -41,14 +41,14 @@ def slow_rows(data, rows, length):
     """One token after the other: id, next id, and whether that counts."""
     for row in rows:
         tokens = [
-            (int(token), place >= data.num_given[item])
-            for item in row
+            (int(token), place >= data.num_given[item], 1 + number)
+            for number, item in enumerate(row)
             for place, token in enumerate(data.sequences[item])
         ]
-        tokens += [(0, False)] * (length + 1 - len(tokens))
+        tokens += [(0, False, 0)] * (length + 1 - len(tokens))
         yield [
-            (tokens[i][0], *tokens[i + 1], tokens[i][0] != 0)
-            for i in range(length)
+            (token, *tokens[i + 1][:2], token != 0, segment)
+            for i, (token, _, segment) in enumerate(tokens[:-1])
         ]
 
 
@@ -61,13 +61,16 @@ def test_the_batches_are_those_of_a_loop_over_tokens(layout):
     for (length, rows), (x, y, weights) in zip(
         batches, dataset.as_numpy_iterator(), strict=True
     ):
-        expected = np.zeros((4, length, 4), "int64")
+        expected = np.zeros((4, length, 5), "int64")
         expected[: len(rows)] = list(slow_rows(data, rows, length))
         np.testing.assert_array_equal(x["token_ids"], expected[..., 0])
         np.testing.assert_array_equal(y, expected[..., 1])
         np.testing.assert_array_equal(weights, expected[..., 2])
         np.testing.assert_array_equal(x["padding_mask"], expected[..., 3])
         assert (y.dtype, weights.dtype) == ("int32", "float32")
+        if layout == "packed":
+            np.testing.assert_array_equal(x["segment_ids"], expected[..., 4])
+        assert ("segment_ids" in x) == (layout == "packed")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

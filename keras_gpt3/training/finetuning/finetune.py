@@ -112,7 +112,7 @@ def _run_epoch(model, examples, recipe, validation, epoch, history, verbose):
     """One epoch is one call of `fit`: each has its own order of the pairs."""
     validated = None
     if validation is not None:
-        # In no other pair's company, as an answer will be.
+        # Each in a row of its own, as an answer will be.
         validated = completion_dataset(
             validation, recipe.batch_size, "padded", shuffle=False
         )

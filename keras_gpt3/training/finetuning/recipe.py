@@ -43,7 +43,7 @@ class FinetuningRecipe:
         clip_norm: float. Bound on the global norm of the gradient; `None`
             for none. Defaults to `1.0`.
         layout: string. `"padded"` gives each pair a row, `"packed"` puts
-            several into each context, where they see those before them; see
+            several into each context, where none sees another; see
             `keras_gpt3.data.completion_dataset`. Defaults to `"padded"`.
         lora_rank: int. Rank of adapters; `0` trains all weights. Defaults to
             `0`.
