@@ -34,13 +34,26 @@ class TrainingStep:
         batch_size: int.
         length: int. Tokens in a sequence.
         vocabulary_size: int. Defaults to `50257`.
+        document_length: int. The mean length of documents, which do not see
+            each other. Defaults to `None`, no masks.
 
     Returns:
         The loss, a float.
     """
 
-    def __init__(self, model, batch_size, length, vocabulary_size=50257):
+    def __init__(
+        self,
+        model,
+        batch_size,
+        length,
+        vocabulary_size=50257,
+        document_length=None,
+    ):
         batch = _random_batch(batch_size, length, vocabulary_size)
+        if document_length is not None:
+            shape = (batch_size, length)
+            ends = np.random.default_rng(1).random(shape) < 1 / document_length
+            batch[0]["segment_ids"] = np.cumsum(ends, axis=1, dtype="int32")
         is_jax = keras.config.backend() == "jax"
         if is_jax:  # `fit` begins with it: metrics have no variables before.
             model._symbolic_build(data_batch=batch)

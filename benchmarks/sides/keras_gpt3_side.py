@@ -16,6 +16,7 @@ def training_step(
     length=2048,
     micro_batch_size=None,
     rematerialization=None,
+    document_length=None,
     **overrides,
 ):
     """Builds and compiles a model.
@@ -28,6 +29,8 @@ def training_step(
         micro_batch_size: int. See `GPT3.compile`. Defaults to `None`.
         rematerialization: string. See `GPT3.compile`. Defaults to `None`, its
             default.
+        document_length: int. The mean length of documents, which are masked
+            from each other. Defaults to `None`, no masks.
         **overrides: Arguments of the backbone that differ from the preset's,
             such as `num_layers`; `None` is the preset's.
 
@@ -51,8 +54,8 @@ def training_step(
             }
         ),
     )
-    vocabulary_size = model.backbone.vocabulary_size
-    return TrainingStep(model, batch_size, length, vocabulary_size), model
+    sizes = (batch_size, length, model.backbone.vocabulary_size)
+    return TrainingStep(model, *sizes, document_length), model
 
 
 def build(**arguments):
