@@ -68,8 +68,8 @@ class JaxLoop:
         )
         total = np.zeros(3)
         for _ in range(num_batches):
-            ids, labels = self._rows.read(batches)
-            sums, _ = self._evaluate_program((trainable, others), ids, labels)
+            x, y = self._rows.read(batches)
+            sums, _ = self._evaluate_program((trainable, others), x, y)
             total += np.asarray(sums)
         loss, accuracy, tokens = total.tolist()
         return {"loss": loss / tokens, "accuracy": accuracy / tokens}
@@ -86,23 +86,23 @@ class JaxLoop:
         """The next batch, and the number of its micro-batches if it grows."""
         if not self._grows:
             return *self._rows.read(self._batches), None
-        ids, labels = self._rows.read(self._batches, self._largest)
+        x, y = self._rows.read(self._batches, self._largest)
         size = self._model.compiled_step.micro_batch_size
         number = self._rows.rows_of_part // size
-        return ids, labels, jnp.asarray(number, "int32")
+        return x, y, jnp.asarray(number, "int32")
 
     # === Programs ===
 
-    def _train_step(self, state, ids, labels, number, requests):
+    def _train_step(self, state, x, y, number, requests):
         self.num_traces += 1  # Python runs this only when it traces.
         report, requests, state = monitored_step(
-            self._model, state, _data(ids, labels), requests, number
+            self._model, state, _data(x, y), requests, number
         )
         values = jnp.stack([report[name] for name in REPORT])
         return jnp.concatenate([values, requests]), state
 
-    def _evaluate_step(self, state, ids, labels):
-        sums = evaluation_sums(self._model, *state, _data(ids, labels))
+    def _evaluate_step(self, state, x, y):
+        sums = evaluation_sums(self._model, *state, _data(x, y))
         return sums, ()
 
     def _compile(self, step, num_donated):
@@ -122,10 +122,9 @@ class JaxLoop:
         )
 
 
-def _data(ids, labels):
+def _data(x, y):
     """Inputs and labels of full contexts, as `packed_dataset` has them."""
-    mask = jnp.ones(ids.shape, "bool")
-    return {"token_ids": ids, "padding_mask": mask}, labels
+    return x | {"padding_mask": jnp.ones(y.shape, "bool")}, y
 
 
 class _BatchRows:
@@ -151,12 +150,18 @@ class _BatchRows:
         return self._spread()
 
     def read(self, batches, num_rows=None):
-        """Token ids and labels (B, T) of a batch, `num_rows` with padding."""
+        """Inputs and labels (B, T) of a batch, `num_rows` with padding.
+
+        Without the padding mask, which is a constant of the program.
+        """
         parts = [next(batches) for _ in self._own_parts]
         self.rows_of_part = len(parts[0][1])
-        ids = [inputs["token_ids"] for inputs, _ in parts]
-        labels = [labels for _, labels in parts]
-        return self._array(ids, num_rows), self._array(labels, num_rows)
+        names = sorted(parts[0][0].keys() - {"padding_mask"})
+        x = {
+            name: self._array([inputs[name] for inputs, _ in parts], num_rows)
+            for name in names
+        }
+        return x, self._array([labels for _, labels in parts], num_rows)
 
     def _array(self, parts, num_rows):
         """Own parts (B / S, T) of an array, which has padding after each."""
