@@ -122,7 +122,7 @@ def measure_peak_flops(dtype, num_replicas=1):
 def _seconds_of_product(size, dtype):
     """The shortest time of a few, to the end of the computation."""
     factor = ops.cast(keras.random.normal((size, size), seed=0), dtype)
-    multiply = as_graph(lambda x: ops.matmul(x, x)[0, 0])
+    multiply = as_graph(lambda x: ops.cast(ops.matmul(x, x)[0, 0], "float32"))
     ops.convert_to_numpy(multiply(factor))  # Traces.
     times = []
     for _ in range(_REPETITIONS):

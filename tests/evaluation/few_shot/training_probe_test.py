@@ -41,10 +41,12 @@ def test_a_model_without_a_tokenizer_raises():
     probe = TrainingProbe(ValidationSection(samples=["a"]))
     message = (
         "A model must have a preprocessor to be evaluated on texts. Received: "
-        "gpt3 without one. Load it with its tokenizer."
+        "{} without one. Load it with its tokenizer."
     )
+    model = small_model()
+    message = message.format(model.name)
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        probe.check(small_model(name="gpt3"))
+        probe.check(model)
 
 
 def test_a_run_logs_and_draws_them(tmp_path, model):

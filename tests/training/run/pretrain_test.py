@@ -10,7 +10,6 @@ import sys
 import threading
 import types
 
-import keras
 import numpy as np
 import pytest
 
@@ -27,9 +26,11 @@ from keras_gpt3.training.run.pretrain import batch_multiple
 from keras_gpt3.training.run.pretrain import run_recipe
 from tests.planning.check_step_fits_test import no_process_memory
 from tests.small_gpt3 import LENGTH
+from tests.small_gpt3 import SMALL
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
 from tests.training.run.pretraining_run_test import assert_bitwise_equal
+from tests.training.run.pretraining_run_test import last_arrays
 from tests.training.run.pretraining_run_test import records_of
 from tests.training.run.pretraining_run_test import small_recipe
 from tests.training.run.pretraining_run_test import stop_before
@@ -158,15 +159,44 @@ def test_on_a_gpu_a_run_asks_for_the_same_estimate_as_fit(
     assert of_run["accelerator"] == "tensorflow"
 
 
-def test_another_backend_is_one_sentence(tmp_path, monkeypatch):
-    config = small_config(tmp_path)
-    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
-    message = (
-        "A pretraining run must run on Keras' TensorFlow backend. Received: "
-        "KERAS_BACKEND=jax. Use GPT3.fit with keras.distribution there."
-    )
-    with pytest.raises(NotImplementedError, match=f"^{re.escape(message)}$"):
+@pytest.mark.parametrize(
+    "devices, message",
+    [
+        (
+            {"mesh": {"batch": 1, "model": 2}},
+            "devices.mesh must have the axes batch and stages on tensorflow. "
+            "Received: model=2. Set KERAS_BACKEND=jax, or use stages.",
+        ),
+        (
+            {"shard_weights": True},
+            "devices.shard_weights must be false on TensorFlow, whose replicas "
+            "are whole. Received: devices.shard_weights=true. Set "
+            "KERAS_BACKEND=jax, or use devices.mesh with stages.",
+        ),
+    ],
+)
+def test_what_tensorflow_has_not_is_refused(tmp_path, devices, message):
+    config = small_config(tmp_path, devices=devices)
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         train(config)
+    assert not os.path.exists(config.folder)
+
+
+def test_a_run_in_stages_is_that_of_one_device(tmp_path):
+    runs = [
+        small_config(tmp_path, "one"),
+        small_config(
+            tmp_path, "stages", devices={"mesh": {"batch": 1, "stages": 2}}
+        ),
+    ]
+    for config in runs:
+        assert train(config)
+    one, stages = (last_arrays(config) for config in runs)
+    for name, array in one.items():
+        # Float32 sums in another order; keys' biases have no gradient.
+        if array.shape != (3 * SMALL["hidden_dim"],):
+            difference = np.linalg.norm(array - stages[name])
+            assert difference <= 1e-5 * np.linalg.norm(array), name
 
 
 def test_a_missing_orbit_is_one_sentence(tmp_path, monkeypatch):
