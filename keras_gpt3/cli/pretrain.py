@@ -59,6 +59,8 @@ def pretrain_command(
 
 
 def _run(path, overrides, resume, elapsed_seconds, verbose):
+    import keras
+
     from keras_gpt3.config_file import read_config
     from keras_gpt3.parallel.replicas import is_worker_failure
     from keras_gpt3.parallel.replicas import num_workers
@@ -80,8 +82,11 @@ def _run(path, overrides, resume, elapsed_seconds, verbose):
         finished = pretrain(config, make_model, elapsed_seconds, verbose, probe)
         return finished, folder
     except Exception as error:
-        if num_workers() > 1 and is_worker_failure(error):
-            _begin_anew(error)
+        if is_worker_failure(error):
+            if keras.config.backend() == "jax":
+                _end_at_once(error)
+            if num_workers() > 1:
+                _begin_anew(error)
         if not isinstance(error, RuntimeError):
             raise
         typer.echo(str(error), err=True)
@@ -108,10 +113,24 @@ def make_model(section, sequence_length):
     )
 
 
+def _end_at_once(error):
+    """End this process of JAX, which would wait for the others in vain."""
+    typer.echo(
+        f"Another process has gone: {_first_line(error)} Start all of them "
+        "again: the run resumes from its last checkpoint.",
+        err=True,
+    )
+    os._exit(1)
+
+
+def _first_line(error):
+    return str(error).splitlines()[0][:200]
+
+
 def _begin_anew(error):
     """Replace this process by one that waits for all workers again."""
     restarts = int(os.environ.get(_RESTARTS, "0"))
-    first_line = str(error).splitlines()[0][:200]
+    first_line = _first_line(error)
     if restarts >= _MOST_RESTARTS:
         typer.echo(f"Another worker has gone, again: {first_line}", err=True)
         raise typer.Exit(code=1) from error

@@ -271,12 +271,14 @@ def wait_for_all(strategy):
 
 
 def is_worker_failure(error):
-    """Whether an error of a step says that the cluster broke.
+    """Whether an error of a step says that another worker has gone.
 
-    A worker that is lost breaks the collective that all others wait in.
-    TensorFlow has kinds of error for that, but sometimes one of the general
-    kinds comes through, with a text that names collectives or peers.
+    It breaks the collective that all others wait in. TensorFlow has kinds of
+    error for that, but sometimes one of the general kinds comes through, as
+    JAX' only one does, with a text that names collectives or peers.
     """
+    if type(error).__name__ == "JaxRuntimeError":
+        return any(word in str(error) for word in _JAX_PEERS)
     import tensorflow as tf
 
     kinds = (
@@ -290,6 +292,10 @@ def is_worker_failure(error):
         isinstance(error, (tf.errors.InternalError, tf.errors.UnknownError))
         and any(word in text for word in ("ollective", "peer", "/job:worker"))
     )
+
+
+# Of the libraries of collectives on CPUs and GPUs, and of the coordinator.
+_JAX_PEERS = ("Gloo", "NCCL", "oordination", "arrier", "UNAVAILABLE", "peer")
 
 
 def _choose_devices_of_worker(replicas, cpu_replicas):

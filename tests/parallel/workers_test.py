@@ -87,6 +87,20 @@ def test_general_errors_are_one_if_they_speak_of_other_workers(
 
 
 @pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("UNKNOWN: Gloo all-reduce failed: Connection reset by peer", True),
+        ("INTERNAL: NCCL operation failed: remote process exited", True),
+        ("UNAVAILABLE: Task 1 heartbeat timeout", True),
+        ("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes", False),
+    ],
+)
+def test_jax_has_one_kind_of_error_which_speaks_of_others(text, expected):
+    jax = pytest.importorskip("jax")
+    assert is_worker_failure(jax.errors.JaxRuntimeError(text)) is expected
+
+
+@pytest.mark.parametrize(
     "error",
     [
         ValueError("collective"),

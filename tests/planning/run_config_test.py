@@ -46,14 +46,13 @@ def written(tmp_path):
 def check_batches(config, plan, parts):
     """Raises unless the run's batches suit the mesh and its micro-batches."""
     section, rows = config.recipe, config.model.micro_batch_size
-    multiple = batch_multiple(section, rows, parts)
     recipe = run_recipe(
-        keras_gpt3.training.RecipeSection(
-            **vars(section) | {"batch_multiple": multiple}
-        ),
+        section,
         config.model.preset,
         config.data.sequence_length or plan.length,
     )
+    multiple = batch_multiple(section, recipe, rows, parts)
+    recipe = dataclasses.replace(recipe, batch_multiple=multiple)
     assert recipe.batch_tokens == plan.batch_tokens
     assert recipe.total_tokens == plan.total_tokens
     for step in (0, recipe.num_steps // 9, recipe.num_steps - 1):

@@ -10,6 +10,7 @@ from keras_gpt3.argument_checks import echoed
 from keras_gpt3.atomic_write import is_disk_full
 from keras_gpt3.parallel.replicas import from_first_worker
 from keras_gpt3.parallel.replicas import is_chief
+from keras_gpt3.parallel.replicas import is_worker_failure
 from keras_gpt3.training.checkpoints import checkpoint_folders
 from keras_gpt3.training.checkpoints.manifest import CheckpointManifest
 from keras_gpt3.training.checkpoints.manifest import described
@@ -68,8 +69,10 @@ class Checkpointer:
     def __enter__(self):
         return self
 
-    def __exit__(self, *error):
-        self.close()
+    def __exit__(self, kind, error, traceback):
+        # Without the others, what they write together is never whole.
+        alone = self._format.is_distributed and is_worker_failure(error)
+        self.close(wait=not alone)
 
     # === Writing ===
 
@@ -144,11 +147,12 @@ class Checkpointer:
             self._under_way.result()
             self._under_way = None
 
-    def close(self):
+    def close(self, wait=True):
         """Wait until what is under way is written, and end the thread."""
         self._is_closed = True
-        self.wait()
-        self._thread.shutdown()
+        if wait:
+            self.wait()
+        self._thread.shutdown(wait)
 
     def finish(self, step):
         """Wait until the checkpoint of a step is there, the last of a run.

@@ -111,7 +111,8 @@ class RecipeSection:
             constant one. Defaults to `None`.
         batch_multiple: int. Contexts that every batch is a multiple of, itself
             a multiple of replicas x micro-batch, also of later continuations.
-            Defaults to `None`: those of the first start.
+            Defaults to `None`: the most that divides all batches, or where
+            that does not suit the devices, one for each micro-batch.
         learning_rate: float. The peak. Defaults to `None`.
         warmup_tokens: float. Tokens until the peak. Defaults to `None`.
         decay_tokens: float. Tokens until the rate stays low. Defaults to
@@ -162,7 +163,9 @@ class DevicesSection:
         mesh: dict of axis to size. `batch` is the number of parts of a batch
             that are computed side by side. Each has, under JAX, `model`
             devices that share every layer; on TensorFlow, `stages` of
-            consecutive blocks. Defaults to `None`: all devices on `batch`.
+            consecutive blocks. `"auto"` is what `keras_gpt3.plan` proposes
+            for these devices, with what they share. Defaults to `None`: all
+            devices on `batch`.
         shard_weights: bool. Under JAX, whether weights, gradients and the
             optimizer's slots are split over the batch axis as well. Defaults
             to `False`.
@@ -183,7 +186,7 @@ class DevicesSection:
 
     replicas: PositiveInt | None = None
     cpu_replicas: PositiveInt | None = None
-    mesh: dict[Axis, PositiveInt] | None = None
+    mesh: dict[Axis, PositiveInt] | typing.Literal["auto"] | None = None
     shard_weights: Bool = False
     shard_optimizer: Bool = False
 

@@ -1,6 +1,8 @@
 """What a run's section `devices` makes of a machine, by backend."""
 
 import contextlib
+import dataclasses
+import logging
 import math
 import os
 
@@ -24,15 +26,23 @@ _PROCESS_VARIABLES = (
 # Seconds without a sign of life after which a process is given up.
 _HEARTBEAT = 30
 BATCH, MODEL, STAGES = "batch", "model", "stages"
+AUTO = "auto"
+_logger = logging.getLogger(__name__)
 
 
 class TensorFlowDevices(contextlib.nullcontext):
     """Replicas of the model, on one machine in stages, on all workers."""
 
-    def __init__(self, section):
+    def __init__(self, section, propose):
         super().__init__(self)
         with needed_packages("Pretraining runs must have Orbit", "pretrain"):
             import orbit  # noqa: F401
+        if section.mesh == AUTO:
+            # Workers know no stages: each has its replicas.
+            alone = num_workers() == 1
+            propose = propose if alone else lambda number: {"mesh": None}
+            number = _tensorflow_devices(section)
+            section = _filled_in(section, propose, number)
         mesh = _mesh(section, BATCH, STAGES)
         for name in ("shard_weights", "shard_optimizer"):
             if getattr(section, name):
@@ -96,7 +106,7 @@ class JaxDevices:
     strategy = None
     pipeline_stages = 1
 
-    def __init__(self, section):
+    def __init__(self, section, propose):
         import_orbax()
         import jax
 
@@ -107,12 +117,16 @@ class JaxDevices:
                 f"{{batch: {section.replicas}, model: 1}}."
             )
         _keep_tensorflow_off_gpus()
-        mesh = _mesh(section, BATCH, MODEL)
+        is_auto = section.mesh == AUTO
+        mesh = {} if is_auto else _mesh(section, BATCH, MODEL)
         _start_jax(section.cpu_replicas or math.prod(mesh.values()))
         names = keras.distribution.list_devices()
         most = len(names)
         if jax.default_backend() == "cpu" and section.cpu_replicas is not None:
             most = section.cpu_replicas
+        if is_auto:
+            section = _filled_in(section, propose, most)
+            mesh = section.mesh
         sizes = mesh.get(BATCH, most), mesh.get(MODEL, 1)
         self.num_parts, self.num_devices = sizes[0], sizes[0] * sizes[1]
         self.num_workers = jax.process_count()
@@ -201,10 +215,36 @@ def _bring_to_first_process(model):
             weight._value = jax.device_put(whole, cpu)
 
 
-def run_devices(section):
-    """Make the devices of a run, on the backend that Keras runs on."""
+def run_devices(section, propose=None):
+    """Make the devices of a run, on the backend that Keras runs on.
+
+    `propose` chooses fields of the section where its mesh is `"auto"`, from
+    how many devices there are.
+    """
     kinds = {"tensorflow": TensorFlowDevices, "jax": JaxDevices}
-    return kinds[keras.config.backend()](section)
+    return kinds[keras.config.backend()](section, propose)
+
+
+def _filled_in(section, propose, num_devices):
+    """The section with what is proposed for `mesh: auto`, which is logged."""
+    for name in ("shard_weights", "shard_optimizer"):
+        if getattr(section, name):
+            raise ValueError(
+                f"devices.{name} must be left out with devices.mesh: auto, "
+                f"which chooses it. Received: devices.{name}=true. Leave it "
+                "out, or give the sizes of the mesh."
+            )
+    found = propose(num_devices)
+    _logger.info("devices.mesh: auto is %s", found)
+    return dataclasses.replace(section, **found)
+
+
+def _tensorflow_devices(section):
+    """How many devices of this machine a run has."""
+    import tensorflow as tf
+
+    gpus = tf.config.get_visible_devices("GPU")
+    return section.replicas or len(gpus) or section.cpu_replicas or 1
 
 
 def _mesh(section, *known):

@@ -3,13 +3,19 @@
 import contextlib
 import dataclasses
 import functools
+import math
+
+import keras
 
 from keras_gpt3.argument_checks import echoed
 from keras_gpt3.parallel.replicas import from_first_worker
 from keras_gpt3.parallel.replicas import is_chief
 from keras_gpt3.parallel.replicas import wait_for_all
+from keras_gpt3.planning.describe import describe
+from keras_gpt3.planning.parameter_count import complete_config
 from keras_gpt3.planning.preflight import StepMemoryError
 from keras_gpt3.planning.preflight import check_step_fits
+from keras_gpt3.planning.run_config import proposed_devices
 from keras_gpt3.preset_loader import is_shipped
 from keras_gpt3.training.checkpoints.model_checkpointer import ModelCheckpointer
 from keras_gpt3.training.recipe.pretraining_recipe import PretrainingRecipe
@@ -77,8 +83,6 @@ def pretrain(
     # keras_gpt3.training.pretrain(config, make_model) trains for days.
     ```
     """
-    import keras
-
     section = config.validation
     if probe is None and (section.tasks or section.samples):
         raise ValueError(
@@ -89,16 +93,14 @@ def pretrain(
     keras.utils.set_random_seed(config.seed)
     folder = RunFolder(config.folder)
     with contextlib.ExitStack() as stack:
-        devices = stack.enter_context(run_devices(config.devices))
+        devices = run_devices(
+            config.devices, functools.partial(_proposed_mesh, config)
+        )
+        stack.enter_context(devices)
         # Also on workers that do not write: all must refuse the same folder.
         if is_chief(devices.strategy):
             stack.enter_context(folder.lock())
         config = folder.with_saved(config)
-        multiple = batch_multiple(
-            config.recipe, config.model.micro_batch_size, devices.num_parts
-        )
-        section = dataclasses.replace(config.recipe, batch_multiple=multiple)
-        config = dataclasses.replace(config, recipe=section)
         with devices.scope():
             model = make_model(config.model, config.data.sequence_length)
         if probe is not None:
@@ -116,6 +118,28 @@ def pretrain(
     return finished
 
 
+def _proposed_mesh(config, num_devices):
+    """What `plan` proposes for a run on so many devices: fields of a section.
+
+    Asked before the model is made, which is made on these devices.
+    """
+    section = config.model
+    model = complete_config(describe(section.preset).config | section.overrides)
+    length = config.data.sequence_length or model["max_sequence_length"]
+    recipe = run_recipe(config.recipe, section.preset, length)
+    return proposed_devices(
+        model,
+        num_devices,
+        backend=keras.config.backend(),
+        batch_tokens=recipe.batch_tokens,
+        length=length,
+        dtype=section.dtype,
+        micro_batch_size=section.micro_batch_size,
+        rematerialization=section.rematerialization,
+        batch_multiple=config.recipe.batch_multiple,
+    )
+
+
 def _make_run(
     config, model, devices, folder, probe, elapsed_seconds, stack, verbose
 ):
@@ -125,6 +149,9 @@ def _make_run(
 
     length = _sequence_length(config, model)
     recipe = run_recipe(config.recipe, config.model.preset, length)
+    rows = config.model.micro_batch_size
+    multiple = batch_multiple(config.recipe, recipe, rows, devices.num_parts)
+    recipe = dataclasses.replace(recipe, batch_multiple=multiple)
     section = resolved_section(config.recipe, recipe)
     config = dataclasses.replace(
         config,
@@ -305,16 +332,22 @@ def resolved_section(section, recipe):
     return dataclasses.replace(section, **fields)
 
 
-def batch_multiple(section, micro_batch_size, num_replicas):
-    """Choose what every batch of a run is a multiple of."""
-    rows = 1 if micro_batch_size is None else micro_batch_size
-    here = num_replicas * rows
+def batch_multiple(section, recipe, micro_batch_size, num_parts):
+    """Choose what every batch of a run is a multiple of.
+
+    The default is the largest that its recipe allows, whatever the devices,
+    so that the run can go on with others.
+    """
+    here = num_parts * (micro_batch_size or 1)
     multiple = section.batch_multiple
-    multiple = here if multiple is None else multiple
+    if multiple is None:
+        tokens = recipe.batch_tokens, recipe.start_batch_tokens or 0
+        multiple = math.gcd(*tokens) // recipe.sequence_length
+        multiple = here if multiple % here else multiple
     if multiple % here:
         raise ValueError(
             "replicas x micro_batch_size must divide recipe.batch_multiple. "
-            f"Received: replicas={num_replicas}, micro_batch_size="
+            f"Received: replicas={num_parts}, micro_batch_size="
             f"{micro_batch_size}, batch_multiple={multiple}. Use another "
             "micro-batch, or another number of replicas."
         )

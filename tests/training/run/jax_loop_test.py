@@ -8,6 +8,8 @@ import signal
 import numpy as np
 import pytest
 
+import keras_gpt3
+from keras_gpt3.training.run import pretrain as pretraining
 from keras_gpt3.training.run.jax_loop import JaxLoop
 from keras_gpt3.training.run.pretraining_run import PretrainingRun
 from tests.small_gpt3 import LENGTH
@@ -174,3 +176,34 @@ def test_a_mesh_that_heads_do_not_allow_raises_before_data_is_read(tmp_path):
     config = small_config(tmp_path, devices={"mesh": {"batch": 1, "model": 8}})
     with pytest.raises(ValueError, match="model axis of the mesh must divide"):
         train(config)
+
+
+def test_auto_is_the_mesh_that_the_planner_proposes(
+    tmp_path, monkeypatch, undisturbed
+):
+    """Of a small model: replicas, on all devices that the batch allows."""
+    asked = []
+    real = pretraining.proposed_devices
+
+    def proposed(config, devices, **options):
+        asked.append((config["hidden_dim"], devices, options))
+        return real(config, devices, **options)
+
+    monkeypatch.setattr(pretraining, "proposed_devices", proposed)
+    monkeypatch.setattr(
+        pretraining, "describe", lambda name: keras_gpt3.describe(SMALL)
+    )
+    devices = {"mesh": "auto", "cpu_replicas": 4}
+    finished, config = run(tmp_path, "run", devices)
+    assert finished
+    (width, number, options), *_ = asked
+    assert (width, number) == (SMALL["hidden_dim"], 4)
+    assert options["batch_tokens"] == 4 * LENGTH
+    assert_same(config, undisturbed, 1e-5)
+
+
+def test_auto_chooses_what_is_shared(tmp_path):
+    devices = {"mesh": "auto", "cpu_replicas": 2, "shard_weights": True}
+    message = "devices.shard_weights must be left out with devices.mesh: auto"
+    with pytest.raises(ValueError, match=f"^{message}"):
+        train(small_config(tmp_path, devices=devices))
