@@ -316,6 +316,11 @@ class PaddedEmbedding(keras.layers.ReversibleEmbedding):
         return super(keras.layers.Embedding, cls).from_config(config)
 
 
+# Keras names what it stores of a layer by its class: the files of a model are
+# then the same whatever it is spread over.
+PaddedEmbedding.__name__ = ReversibleEmbedding.__name__
+
+
 class _WithZeroRows(keras.initializers.Initializer):
     """What another initializer gives for fewer rows, then zeros."""
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_gpt3 import GPT3
 from keras_gpt3.layers.embeddings import PaddedEmbedding
 from keras_gpt3.training import AdamW
 from tests.parallel.meshes import distributed
@@ -208,3 +209,20 @@ def test_the_table_of_a_head_has_its_rows_of_padding():
         model = new_model()
     assert isinstance(model.backbone.token_embedding, PaddedEmbedding)
     assert output_table(model.backbone).shape[0] == 128
+
+
+def test_files_are_the_same_with_rows_of_padding_and_without(tmp_path):
+    with distributed((1, 2)):
+        padded = new_model()
+        padded.save_to_preset(tmp_path / "padded")
+    alone = GPT3.from_preset(tmp_path / "padded")
+    alone.save_to_preset(tmp_path / "alone")
+    with distributed((1, 2)):
+        again = GPT3.from_preset(tmp_path / "alone")
+    assert isinstance(again.backbone.token_embedding, PaddedEmbedding)
+    for weight, *others in zip(
+        alone.weights, padded.weights, again.weights, strict=True
+    ):
+        for other in others:
+            rows = np.asarray(other)[: weight.shape[0]]
+            np.testing.assert_array_equal(weight, rows)

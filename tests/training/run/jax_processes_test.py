@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 
+import keras_gpt3
 from tests.training.run.workers_test import Cluster
 from tests.training.run.workers_test import assert_same_by_norm
 from tests.training.run.workers_test import logged
@@ -45,9 +46,11 @@ def test_processes_stop_and_end_together_and_resume(tmp_path, clusters):
     stopped = logged(config)[-1]["step"]
     # One of them is killed: the other ends as well, in less than a minute.
     for killed in (1, 0):
+        # More steps than the log has now, so that they are this cluster's.
+        steps = logged(config)[-1]["step"] + 2
         cluster = Cluster(tmp_path, file, "jax")
         clusters.append(cluster)
-        cluster.wait_for_steps(config, stopped + 3)
+        cluster.wait_for_steps(config, steps)
         cluster.workers[killed].kill()
         start = time.monotonic()
         assert cluster.workers[1 - killed].wait(timeout=90) != 0
@@ -60,4 +63,10 @@ def test_processes_stop_and_end_together_and_resume(tmp_path, clusters):
     assert start_worker(alone_file, log, backend="jax").wait() == 0
     losses = [[r["loss"] for r in logged(c)] for c in (config, alone)]
     np.testing.assert_allclose(*losses, rtol=1e-5)
-    assert_same_by_norm(saved_arrays(config), saved_arrays(alone))
+    arrays = saved_arrays(config)
+    assert_same_by_norm(arrays, saved_arrays(alone))
+    # The first process wrote the whole model.
+    model = keras_gpt3.GPT3.from_preset(f"{config.folder}/preset")
+    for weight in model.weights:
+        saved = arrays[f"weights/{weight.path}"][: weight.shape[0]]
+        np.testing.assert_array_equal(weight, saved)
