@@ -1,5 +1,6 @@
 """What a plan is to a run: its config as a file, or its mesh alone."""
 
+import math
 import os
 import pathlib
 import shlex
@@ -20,6 +21,7 @@ from keras_gpt3.planning.training_job import Links
 from keras_gpt3.planning.training_job import TrainingJob
 from keras_gpt3.planning.training_memory import MARGIN
 from keras_gpt3.preset_loader import is_shipped
+from keras_gpt3.preset_loader import load_shipped_preset
 
 # Of a comment's text. A command stays in its line.
 _WIDTH, _COMMAND = 78, "    "
@@ -136,20 +138,33 @@ def _data(plan, preset, shards):
 
 def _recipe(plan, preset):
     """The section `recipe`, as far as it is not the preset's."""
-    rows = plan.mesh.data * (plan.micro_batch_size or 1)
     if not is_shipped(preset):
         values = {"batch_tokens": plan.batch_tokens, "learning_rate": None}
         comment = "Fill in: the peak, as the preset has no recipe."
         return _commented([comment], {"recipe": values})
+    rows = _multiple_of_batches(plan, preset)
     values = recipe_values(preset, rows, plan.batch_tokens, plan.length)
     values.pop("sequence_length", None)
     comment = []
     if rows > 1:
         comment = [
-            f"Every batch, also the first, is a multiple of {rows} rows: "
-            "replicas x micro_batch_size."
+            f"Every batch, also the first, is a multiple of {rows} rows, "
+            "which replicas x micro_batch_size divides."
         ]
     return _commented(comment, {"recipe": values} if values else {})
+
+
+def _multiple_of_batches(plan, preset):
+    """Rows that the first batch, rounded up, and the largest are multiples of.
+
+    Without micro-batches as many as possible: JAX computes so many at a time.
+    """
+    replicas = plan.mesh.data
+    if replicas == 1 or plan.micro_batch_size is not None:
+        return replicas * (plan.micro_batch_size or 1)
+    start = load_shipped_preset(preset)["recipe"]["start_batch_tokens"]
+    first = -(-start // plan.length // replicas) * replicas
+    return math.gcd(first, plan.batch_tokens // plan.length)
 
 
 def _devices(plan):

@@ -14,7 +14,7 @@ from keras_gpt3.corpus.pretrain_file import write_pretrain_file
 from keras_gpt3.planning import describe
 from keras_gpt3.planning import estimate_training_memory
 from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
-from keras_gpt3.training.run.pretrain import run_recipe
+from keras_gpt3.training.recipe.run_recipe import run_recipe
 
 # === Pretrain file ===
 

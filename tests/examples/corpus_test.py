@@ -13,7 +13,7 @@ from keras_gpt3.corpus.corpus_config import CorpusConfig
 from keras_gpt3.corpus.read.read_file import read_file
 from keras_gpt3.data import TokenShards
 from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
-from keras_gpt3.training.run.pretrain import run_recipe
+from keras_gpt3.training.recipe.run_recipe import run_recipe
 
 pytestmark = pytest.mark.slow
 

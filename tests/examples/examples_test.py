@@ -14,8 +14,8 @@ from keras_gpt3.cli.main import app
 from keras_gpt3.config_file import read_config
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.training import PretrainingConfig
-from keras_gpt3.training.run.pretrain import batch_multiple
-from keras_gpt3.training.run.pretrain import run_recipe
+from keras_gpt3.training.recipe.run_recipe import batch_multiple
+from keras_gpt3.training.recipe.run_recipe import run_recipe
 from tests.examples.stand_in_commands import ROOT
 from tests.examples.stand_in_commands import StandIns
 
@@ -66,7 +66,7 @@ def test_the_run_s_recipe_holds_for_one_worker_and_for_two():
     assert recipe.at(0).batch_tokens == config.recipe.start_batch_tokens
     last = recipe.at(recipe.num_steps - 1)
     assert last.batch_tokens == config.recipe.batch_tokens
-    multiples = {batch_multiple(config.recipe, rows, n) for n in (1, 2)}
+    multiples = {batch_multiple(config.recipe, recipe, rows, n) for n in (1, 2)}
     assert multiples == {recipe.batch_multiple}
     known = load_shipped_preset(config.model.preset)["backbone"]
     assert set(config.model.overrides) <= set(known)
@@ -295,5 +295,7 @@ def test_the_readme_s_two_processes_share_a_mesh(stand_ins):
     )
     mesh = ["devices.mesh={batch: 2, model: 2}"]
     config = read_config(PretrainingConfig, PRETRAIN / "run.yaml", mesh)
-    rows = config.model.micro_batch_size
-    assert batch_multiple(config.recipe, rows, config.devices.mesh["batch"])
+    length, rows = config.data.sequence_length, config.model.micro_batch_size
+    recipe = run_recipe(config.recipe, config.model.preset, length)
+    parts = config.devices.mesh["batch"]
+    assert batch_multiple(config.recipe, recipe, rows, parts)

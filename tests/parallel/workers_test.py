@@ -93,11 +93,17 @@ def test_general_errors_are_one_if_they_speak_of_other_workers(
         ("INTERNAL: NCCL operation failed: remote process exited", True),
         ("UNAVAILABLE: Task 1 heartbeat timeout", True),
         ("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes", False),
+        ("INTERNAL: Failed to enable peer access", False),
     ],
 )
-def test_jax_has_one_kind_of_error_which_speaks_of_others(text, expected):
+def test_jax_has_one_kind_of_error_which_speaks_of_others(
+    text, expected, monkeypatch
+):
     jax = pytest.importorskip("jax")
-    assert is_worker_failure(jax.errors.JaxRuntimeError(text)) is expected
+    error = jax.errors.JaxRuntimeError(text)
+    assert not is_worker_failure(error)  # One process has no others.
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    assert is_worker_failure(error) is expected
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.preset_loader import shipped_presets
 from keras_gpt3.training import DevicesSection
 from keras_gpt3.training import PretrainingConfig
-from keras_gpt3.training.run.pretrain import batch_multiple
-from keras_gpt3.training.run.pretrain import run_recipe
+from keras_gpt3.training.recipe.run_recipe import batch_multiple
+from keras_gpt3.training.recipe.run_recipe import run_recipe
 from tests.planning.toy_config import TOY
 
 SHARDS = {"books": "shards/books", "1e9": "shards/a: b"}

@@ -27,13 +27,16 @@ def test_no_modules_import_each_other():
     assert source_tree.import_cycles(TREES, "keras_gpt3") == []
 
 
-# What the runtime may ask the planner for: estimates, and the memory there is.
+# What the runtime may ask the planner for: estimates, the memory there is, and
+# the mesh of a run whose config leaves it to the planner.
 ESTIMATES = (
     "",
     ".available_memory",
+    ".describe",
     ".memory",
     ".parameter_count",
     ".preflight",
+    ".run_config",
     ".training_job",
 )
 RUNTIME = (

@@ -61,6 +61,8 @@ def small_config(tmp_path, name="run", **changes):
         },
     }
     values["folder"] = tmp_path / name
+    if isinstance(changes.get("devices", {}).get("mesh"), dict):
+        del values["devices"]  # They are counted by the mesh.
     for key, change in changes.items():
         is_section = isinstance(change, dict)
         values[key] = values.get(key, {}) | change if is_section else change

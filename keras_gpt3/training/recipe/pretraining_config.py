@@ -111,8 +111,9 @@ class RecipeSection:
             constant one. Defaults to `None`.
         batch_multiple: int. Contexts that every batch is a multiple of, itself
             a multiple of replicas x micro-batch, also of later continuations.
-            Defaults to `None`: the most that divides all batches, or where
-            that does not suit the devices, one for each micro-batch.
+            Defaults to `None`: the most that divides all batches and leaves a
+            ramp 16 steps; where that does not suit the devices, replicas x
+            micro-batch.
         learning_rate: float. The peak. Defaults to `None`.
         warmup_tokens: float. Tokens until the peak. Defaults to `None`.
         decay_tokens: float. Tokens until the rate stays low. Defaults to
@@ -161,7 +162,8 @@ class DevicesSection:
         cpu_replicas: int. Logical devices to split the CPU into, where there
             is no GPU. Defaults to `None`, one.
         mesh: dict of axis to size. `batch` is the number of parts of a batch
-            that are computed side by side. Each has, under JAX, `model`
+            that are computed side by side, in all processes; left out, it
+            takes the devices that there are. Each part has, under JAX, `model`
             devices that share every layer; on TensorFlow, `stages` of
             consecutive blocks. `"auto"` is what `keras_gpt3.plan` proposes
             for these devices, with what they share. Defaults to `None`: all
@@ -206,7 +208,8 @@ class ValidationSection:
         at_start: bool. Whether also before step 1. Defaults to `True`.
         max_batches: int. Bound on the batches of each held-out set. Defaults
             to `None`: all full batches.
-        batch_size: int. Contexts in a batch of all replicas. Defaults to `8`.
+        batch_size: int. Contexts in a batch of all replicas. Defaults to
+            `None`: 8, or as many more as the replicas divide.
         tasks: list of strings. Tasks of `keras_gpt3.evaluation` that the model
             is put through as well. Defaults to none.
         shots: int. Demonstrations in their prompts. Defaults to `None`, each
@@ -232,7 +235,7 @@ class ValidationSection:
     every_steps: PositiveInt | typing.Literal["auto"] | None = "auto"
     at_start: Bool = True
     max_batches: PositiveInt | None = None
-    batch_size: PositiveInt = 8
+    batch_size: PositiveInt | None = None
     tasks: list[Str] = dataclasses.field(default_factory=list)
     shots: NonNegativeInt | None = None
     limit: PositiveInt | None = 100

@@ -17,6 +17,8 @@ _logger = logging.getLogger("keras_gpt3")
 
 # In the run's folder: what the shards were when they were read whole.
 CHECKED = "checked_shards.json"
+# At least so many contexts are validated at a time.
+_VALIDATION_ROWS = 8
 
 
 class RunData:
@@ -27,9 +29,11 @@ class RunData:
         self._seed, self._devices = config.seed, devices
         self._length = sequence_length
         self._attend_across_documents = data.attend_across_documents
-        self._batch_size = config.validation.batch_size
         self._max_batches = config.validation.max_batches
         parts = devices.num_parts
+        self._batch_size = config.validation.batch_size
+        if self._batch_size is None:
+            self._batch_size = -(-_VALIDATION_ROWS // parts) * parts
         if self._batch_size % parts:
             raise ValueError(
                 "The replicas must divide validation.batch_size. Received: "

@@ -4,12 +4,12 @@ import contextlib
 import dataclasses
 import logging
 import math
-import os
 
 import keras
 
-from keras_gpt3.argument_checks import echoed
 from keras_gpt3.needed_packages import needed_packages
+from keras_gpt3.parallel.jax_processes import keep_tensorflow_off_gpus
+from keras_gpt3.parallel.jax_processes import start_jax
 from keras_gpt3.parallel.replicas import is_chief
 from keras_gpt3.parallel.replicas import num_workers
 from keras_gpt3.parallel.replicas import pretraining_strategy
@@ -17,32 +17,23 @@ from keras_gpt3.training.checkpoints.orbax_format import OrbaxFormat
 from keras_gpt3.training.checkpoints.orbax_format import import_orbax
 from keras_gpt3.training.checkpoints.tensorflow_format import TensorFlowFormat
 
-# As `keras.distribution.initialize` reads them.
-_PROCESS_VARIABLES = (
-    "KERAS_DISTRIBUTION_JOB_ADDRESSES",
-    "KERAS_DISTRIBUTION_NUM_PROCESSES",
-    "KERAS_DISTRIBUTION_PROCESS_ID",
-)
-# Seconds without a sign of life after which a process is given up.
-_HEARTBEAT = 30
 BATCH, MODEL, STAGES = "batch", "model", "stages"
 AUTO = "auto"
 _logger = logging.getLogger(__name__)
 
 
-class TensorFlowDevices(contextlib.nullcontext):
+class TensorFlowDevices:
     """Replicas of the model, on one machine in stages, on all workers."""
 
-    def __init__(self, section, propose):
-        super().__init__(self)
+    def __init__(self, section, propose=None):
         with needed_packages("Pretraining runs must have Orbit", "pretrain"):
             import orbit  # noqa: F401
-        if section.mesh == AUTO:
-            # Workers know no stages: each has its replicas.
-            alone = num_workers() == 1
-            propose = propose if alone else lambda number: {"mesh": None}
-            number = _tensorflow_devices(section)
-            section = _filled_in(section, propose, number)
+        self.num_workers = num_workers()
+        if section.mesh == AUTO and self.num_workers > 1:
+            # All of each worker are replicas: stages do not leave a machine.
+            section = dataclasses.replace(section, mesh=None)
+        elif section.mesh == AUTO:
+            section = _filled_in(section, propose, _tensorflow_devices(section))
         mesh = _mesh(section, BATCH, STAGES)
         for name in ("shard_weights", "shard_optimizer"):
             if getattr(section, name):
@@ -54,12 +45,30 @@ class TensorFlowDevices(contextlib.nullcontext):
         self.pipeline_stages = mesh.get(STAGES, 1)
         replicas, cpu_replicas = section.replicas, section.cpu_replicas
         if mesh:
-            replicas = cpu_replicas = mesh[BATCH]
+            replicas = cpu_replicas = self._replicas_of_worker(mesh)
         self.strategy = pretraining_strategy(
             replicas, cpu_replicas, self.pipeline_stages
         )
         self.num_parts = self.strategy.num_replicas_in_sync
-        self.num_workers = num_workers()
+
+    def _replicas_of_worker(self, mesh):
+        """Of a mesh of all workers, or `None` for all that each has."""
+        alone = self.num_workers == 1
+        replicas, rest = divmod(mesh.get(BATCH, 0), self.num_workers)
+        if rest or (self.pipeline_stages > 1 and not alone):
+            raise ValueError(
+                "devices.mesh must have the same replicas for each worker of "
+                f"TF_CONFIG, and one stage. Received: {_sizes(mesh)}, "
+                f"{self.num_workers} workers. Use a multiple of "
+                f"{self.num_workers} for batch."
+            )
+        return replicas or None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        pass
 
     @property
     def num_devices(self):
@@ -79,7 +88,7 @@ class TensorFlowDevices(contextlib.nullcontext):
 
         return self.strategy.distribute_datasets_from_function(of_worker)
 
-    def micro_batch_size(self, config, recipe):
+    def micro_batch_size(self, config, grows):
         """Rows that a device computes at a time."""
         return config.model.micro_batch_size
 
@@ -116,10 +125,10 @@ class JaxDevices:
                 f"devices.replicas={section.replicas}. Use devices.mesh: "
                 f"{{batch: {section.replicas}, model: 1}}."
             )
-        _keep_tensorflow_off_gpus()
         is_auto = section.mesh == AUTO
         mesh = {} if is_auto else _mesh(section, BATCH, MODEL)
-        _start_jax(section.cpu_replicas or math.prod(mesh.values()))
+        keep_tensorflow_off_gpus()
+        start_jax(section.cpu_replicas or math.prod(mesh.values()))
         names = keras.distribution.list_devices()
         most = len(names)
         if jax.default_backend() == "cpu" and section.cpu_replicas is not None:
@@ -127,7 +136,8 @@ class JaxDevices:
         if is_auto:
             section = _filled_in(section, propose, most)
             mesh = section.mesh
-        sizes = mesh.get(BATCH, most), mesh.get(MODEL, 1)
+        model = mesh.get(MODEL, 1)
+        sizes = mesh.get(BATCH, max(1, most // model)), model
         self.num_parts, self.num_devices = sizes[0], sizes[0] * sizes[1]
         self.num_workers = jax.process_count()
         several = self.num_workers > 1
@@ -176,10 +186,10 @@ class JaxDevices:
         """Give this process its parts of what `make` reads."""
         return make(self.num_parts, self.own_parts)
 
-    def micro_batch_size(self, config, recipe):
+    def micro_batch_size(self, config, grows):
         """Rows computed at a time; a batch that grows has micro-batches."""
         size = config.model.micro_batch_size
-        if size is None and recipe.grows:
+        if size is None and grows:
             return config.recipe.batch_multiple // self.num_parts
         return size
 
@@ -236,7 +246,9 @@ def _filled_in(section, propose, num_devices):
             )
     found = propose(num_devices)
     _logger.info("devices.mesh: auto is %s", found)
-    return dataclasses.replace(section, **found)
+    return dataclasses.replace(
+        section, replicas=None, cpu_replicas=None, **found
+    )
 
 
 def _tensorflow_devices(section):
@@ -249,7 +261,7 @@ def _tensorflow_devices(section):
 
 def _mesh(section, *known):
     """Sizes of the axes that a config gives, of those that a backend has."""
-    mesh = dict(section.mesh or {})
+    mesh = section.mesh or {}
     other = {
         STAGES: "Set KERAS_BACKEND=tensorflow, or use a model axis.",
         MODEL: "Set KERAS_BACKEND=jax, or use stages.",
@@ -261,9 +273,18 @@ def _mesh(section, *known):
                 f"{keras.config.backend()}. Received: {axis}={size}. "
                 f"{other.get(axis, 'Leave it out.')}"
             )
-    if mesh:
-        mesh.setdefault(BATCH, 1)
+    for name in ("replicas", "cpu_replicas"):
+        if mesh and getattr(section, name) is not None:
+            raise ValueError(
+                f"devices.{name} must be left out beside the sizes of "
+                f"devices.mesh. Received: devices.{name}="
+                f"{getattr(section, name)}, {_sizes(mesh)}. Use one of them."
+            )
     return mesh
+
+
+def _sizes(mesh):
+    return ", ".join(f"{axis}={size}" for axis, size in mesh.items())
 
 
 def _distribution(sizes, names, section):
@@ -275,42 +296,4 @@ def _distribution(sizes, names, section):
     )
     return keras.distribution.ModelParallel(
         layout_map=layouts, batch_dim_name=BATCH
-    )
-
-
-def _keep_tensorflow_off_gpus():
-    """It reads data here, and would take their memory."""
-    import tensorflow as tf
-
-    # Too late where it has been used already.
-    with contextlib.suppress(RuntimeError):
-        tf.config.set_visible_devices([], "GPU")
-
-
-def _start_jax(cpu_devices):
-    """Let JAX find its processes and devices, if it has not."""
-    import jax
-
-    addresses, number, place = map(os.environ.get, _PROCESS_VARIABLES)
-    if "device_count" not in os.environ.get("XLA_FLAGS", ""):
-        here = cpu_devices // int(number or 1)
-        with contextlib.suppress(RuntimeError):  # It has.
-            jax.config.update("jax_num_cpu_devices", max(1, here))
-    if addresses is None or jax.distributed.is_initialized():
-        return
-    for name, value in zip(
-        _PROCESS_VARIABLES[1:], (number, place), strict=True
-    ):
-        if not (value or "").isdecimal():
-            raise ValueError(
-                f"{name} must be a number where {_PROCESS_VARIABLES[0]} is "
-                f"set. Received: {name}={echoed(value)}. Set all three."
-            )
-    jax.distributed.initialize(
-        addresses.split(",")[0],
-        int(number),
-        int(place),
-        heartbeat_timeout_seconds=_HEARTBEAT,
-        # Else one that an error ends would wait five minutes for the others.
-        shutdown_timeout_seconds=_HEARTBEAT,
     )

@@ -3,11 +3,9 @@
 import contextlib
 import dataclasses
 import functools
-import math
 
 import keras
 
-from keras_gpt3.argument_checks import echoed
 from keras_gpt3.parallel.replicas import from_first_worker
 from keras_gpt3.parallel.replicas import is_chief
 from keras_gpt3.parallel.replicas import wait_for_all
@@ -16,9 +14,11 @@ from keras_gpt3.planning.parameter_count import complete_config
 from keras_gpt3.planning.preflight import StepMemoryError
 from keras_gpt3.planning.preflight import check_step_fits
 from keras_gpt3.planning.run_config import proposed_devices
-from keras_gpt3.preset_loader import is_shipped
 from keras_gpt3.training.checkpoints.model_checkpointer import ModelCheckpointer
-from keras_gpt3.training.recipe.pretraining_recipe import PretrainingRecipe
+from keras_gpt3.training.recipe.run_recipe import batch_multiple
+from keras_gpt3.training.recipe.run_recipe import common_multiple
+from keras_gpt3.training.recipe.run_recipe import resolved_section
+from keras_gpt3.training.recipe.run_recipe import run_recipe
 from keras_gpt3.training.run.data import RunData
 from keras_gpt3.training.run.devices import run_devices
 from keras_gpt3.training.run.folder import RunFolder
@@ -36,8 +36,9 @@ def pretrain(
     A run folder that holds a checkpoint is resumed: no flag is needed.
     The order of the data, the recipe and the seed are functions of the
     config, so that a run which is killed and resumed ends with the weights,
-    bit for bit, of one that is not. Started with `TF_CONFIG` on several
-    machines, all of them train one model.
+    bit for bit, of one that is not. Started on several machines, with
+    `TF_CONFIG` or under JAX with the variables of
+    `keras.distribution.initialize`, all of them train one model.
 
     Args:
         config: `PretrainingConfig`.
@@ -62,9 +63,8 @@ def pretrain(
         RuntimeError: If something goes wrong in mid-run: too many updates
             are not finite, a shard cannot be read any more, or the last
             checkpoint cannot be written.
-        ImportError: If the extra `[pretrain]` is not installed.
-        NotImplementedError: If Keras runs on another backend than TensorFlow
-            and JAX.
+        ImportError: If the extra `[pretrain]`, under JAX `[jax]`, is not
+            installed.
 
     Example:
 
@@ -90,11 +90,16 @@ def pretrain(
             "Received: probe=None. Pass "
             "keras_gpt3.evaluation.TrainingProbe(config.validation, seed)."
         )
+    if keras.config.backend() == "jax" and config.model.jit_compile is False:
+        raise ValueError(
+            "model.jit_compile must not be false under JAX, which compiles "
+            "every step. Received: model.jit_compile=false. Leave it out."
+        )
     keras.utils.set_random_seed(config.seed)
     folder = RunFolder(config.folder)
     with contextlib.ExitStack() as stack:
         devices = run_devices(
-            config.devices, functools.partial(_proposed_mesh, config)
+            config.devices, functools.partial(_proposed_mesh, config, folder)
         )
         stack.enter_context(devices)
         # Also on workers that do not write: all must refuse the same folder.
@@ -118,12 +123,12 @@ def pretrain(
     return finished
 
 
-def _proposed_mesh(config, num_devices):
+def _proposed_mesh(config, folder, num_devices):
     """What `plan` proposes for a run on so many devices: fields of a section.
 
     Asked before the model is made, which is made on these devices.
     """
-    section = config.model
+    config, section = folder.with_saved(config), config.model
     model = complete_config(describe(section.preset).config | section.overrides)
     length = config.data.sequence_length or model["max_sequence_length"]
     recipe = run_recipe(config.recipe, section.preset, length)
@@ -136,7 +141,7 @@ def _proposed_mesh(config, num_devices):
         dtype=section.dtype,
         micro_batch_size=section.micro_batch_size,
         rematerialization=section.rematerialization,
-        batch_multiple=config.recipe.batch_multiple,
+        batch_multiple=config.recipe.batch_multiple or common_multiple(recipe),
     )
 
 
@@ -149,8 +154,12 @@ def _make_run(
 
     length = _sequence_length(config, model)
     recipe = run_recipe(config.recipe, config.model.preset, length)
-    rows = config.model.micro_batch_size
-    multiple = batch_multiple(config.recipe, recipe, rows, devices.num_parts)
+    multiple = batch_multiple(
+        config.recipe,
+        recipe,
+        config.model.micro_batch_size,
+        devices.num_parts,
+    )
     recipe = dataclasses.replace(recipe, batch_multiple=multiple)
     section = resolved_section(config.recipe, recipe)
     config = dataclasses.replace(
@@ -165,7 +174,7 @@ def _make_run(
     with devices.scope():
         model.compile(
             optimizer=recipe.optimizer(),
-            micro_batch_size=devices.micro_batch_size(config, recipe),
+            micro_batch_size=devices.micro_batch_size(config, recipe.grows),
             rematerialization=config.model.rematerialization,
             jit_compile=config.model.jit_compile,
             pipeline_stages=devices.pipeline_stages,
@@ -296,59 +305,3 @@ def _sinks(config, recipe, folder, log, stack, verbose):
         stack.callback(wandb.close)
         sinks.append(wandb)
     return sinks
-
-
-def run_recipe(section, preset, sequence_length):
-    """Make the recipe of a run."""
-    fields = {
-        name: value
-        for name, value in dataclasses.asdict(section).items()
-        if value is not None
-    }
-    fields["sequence_length"] = sequence_length
-    if is_shipped(preset):
-        return PretrainingRecipe.for_preset(preset, **fields)
-    for name in ("batch_tokens", "learning_rate"):
-        if name not in fields:
-            raise ValueError(
-                f"recipe.{name} must be given where the preset has no recipe. "
-                f"Received: model.preset={echoed(preset)}. Add it to the "
-                "config."
-            )
-    return PretrainingRecipe(**fields)
-
-
-def resolved_section(section, recipe):
-    """Write down what a recipe came out as, for the config of its run."""
-    fields = {
-        field.name: getattr(recipe, field.name)
-        for field in dataclasses.fields(section)
-    }
-    if recipe.start_batch_tokens is None:
-        fields |= {
-            "start_batch_tokens": recipe.batch_tokens,
-            "ramp_tokens": 0.0,
-        }
-    return dataclasses.replace(section, **fields)
-
-
-def batch_multiple(section, recipe, micro_batch_size, num_parts):
-    """Choose what every batch of a run is a multiple of.
-
-    The default is the largest that its recipe allows, whatever the devices,
-    so that the run can go on with others.
-    """
-    here = num_parts * (micro_batch_size or 1)
-    multiple = section.batch_multiple
-    if multiple is None:
-        tokens = recipe.batch_tokens, recipe.start_batch_tokens or 0
-        multiple = math.gcd(*tokens) // recipe.sequence_length
-        multiple = here if multiple % here else multiple
-    if multiple % here:
-        raise ValueError(
-            "replicas x micro_batch_size must divide recipe.batch_multiple. "
-            f"Received: replicas={num_parts}, micro_batch_size="
-            f"{micro_batch_size}, batch_multiple={multiple}. Use another "
-            "micro-batch, or another number of replicas."
-        )
-    return multiple

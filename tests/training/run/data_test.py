@@ -135,6 +135,18 @@ def test_replicas_that_do_not_divide_a_validation_batch_raise(tmp_path):
         run_data(small_config(tmp_path), devices)
 
 
+@pytest.mark.parametrize("parts, expected", [(1, 8), (3, 9), (32, 32)])
+def test_a_validation_batch_is_by_default_one_that_replicas_divide(
+    tmp_path, parts, expected
+):
+    config = small_config(tmp_path, validation={"batch_size": None})
+    devices = types.SimpleNamespace(
+        num_parts=parts, distribute=lambda make: make(parts, [0])
+    )
+    dataset, _ = run_data(config, devices).held_out_dataset("held")
+    assert next(iter(dataset))[1].shape[0] * parts == expected
+
+
 def test_weights_of_sets_that_are_not_there_raise(tmp_path):
     config = small_config(tmp_path, data={"weights": {"books": 1.0}})
     with pytest.raises(ValueError, match="news"):

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import keras_gpt3
+from keras_gpt3.training import DevicesSection
 from keras_gpt3.training.run import pretrain as pretraining
+from keras_gpt3.training.run.devices import run_devices
 from keras_gpt3.training.run.jax_loop import JaxLoop
 from keras_gpt3.training.run.pretraining_run import PretrainingRun
 from tests.small_gpt3 import LENGTH
@@ -170,6 +172,17 @@ def test_devices_that_there_are_not_raise(tmp_path, devices, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         train(config)
     assert not os.path.exists(config.folder)
+
+
+def test_a_batch_axis_that_is_left_out_takes_all_devices():
+    found = run_devices(DevicesSection(mesh={"model": 2}))
+    assert found.num_parts == 4 and found.own_parts == [0, 1, 2, 3]
+
+
+def test_a_step_that_is_not_compiled_is_refused(tmp_path):
+    config = small_config(tmp_path, model={"jit_compile": False})
+    with pytest.raises(ValueError, match="^model.jit_compile must not be fal"):
+        train(config)
 
 
 def test_a_mesh_that_heads_do_not_allow_raises_before_data_is_read(tmp_path):

@@ -34,7 +34,7 @@ def clusters():
 
 def test_processes_stop_and_end_together_and_resume(tmp_path, clusters):
     """All end with what one process would: stopped, killed and resumed."""
-    devices = {"devices": {"cpu_replicas": None, "mesh": MESH}}
+    devices = {"devices": {"mesh": MESH}}
     alone, alone_file = run_file(tmp_path, "alone", **devices)
     config, file = run_file(tmp_path, "cluster", **devices)
     # One of them is told to stop: both do, after the same step.

@@ -16,14 +16,13 @@ import pytest
 from keras_gpt3.data import TokenShards
 from keras_gpt3.planning import preflight
 from keras_gpt3.training import AdamW
+from keras_gpt3.training import DevicesSection
 from keras_gpt3.training.checkpoints import tensorflow_format
 from keras_gpt3.training.checkpoints.model_checkpointer import ModelCheckpointer
-from keras_gpt3.training.recipe.pretraining_config import RecipeSection
-from keras_gpt3.training.recipe.pretraining_recipe import PretrainingRecipe
+from keras_gpt3.training.run import devices
+from keras_gpt3.training.run import pretrain as pretraining
 from keras_gpt3.training.run.data import RunData
 from keras_gpt3.training.run.folder import RunFolder
-from keras_gpt3.training.run.pretrain import batch_multiple
-from keras_gpt3.training.run.pretrain import run_recipe
 from tests.planning.check_step_fits_test import no_process_memory
 from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import SMALL
@@ -160,7 +159,7 @@ def test_on_a_gpu_a_run_asks_for_the_same_estimate_as_fit(
 
 
 @pytest.mark.parametrize(
-    "devices, message",
+    "section, message",
     [
         (
             {"mesh": {"batch": 1, "model": 2}},
@@ -173,13 +172,68 @@ def test_on_a_gpu_a_run_asks_for_the_same_estimate_as_fit(
             "are whole. Received: devices.shard_weights=true. Set "
             "KERAS_BACKEND=jax, or use devices.mesh with stages.",
         ),
+        (
+            {"mesh": {"batch": 2}, "replicas": 1},
+            "devices.replicas must be left out beside the sizes of "
+            "devices.mesh. Received: devices.replicas=1, batch=2. Use one of "
+            "them.",
+        ),
     ],
 )
-def test_what_tensorflow_has_not_is_refused(tmp_path, devices, message):
-    config = small_config(tmp_path, devices=devices)
+def test_what_tensorflow_has_not_is_refused(tmp_path, section, message):
+    config = small_config(tmp_path, devices=section)
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         train(config)
     assert not os.path.exists(config.folder)
+
+
+@pytest.mark.parametrize("saved", [None, 1])
+def test_a_mesh_is_proposed_that_all_batches_allow(tmp_path, saved):
+    """On four devices, with a first batch of two rows, or a run's multiple."""
+    config = small_config(
+        tmp_path,
+        model={"preset": "gpt3_small_en", "micro_batch_size": None},
+        recipe=small_recipe(
+            batch_tokens=8 * LENGTH,
+            start_batch_tokens=2 * LENGTH,
+            batch_multiple=None,
+        ),
+        devices={"mesh": "auto"},
+    )
+    folder = RunFolder(config.folder)
+    if saved is not None:
+        recipe = dataclasses.replace(config.recipe, batch_multiple=saved)
+        folder.write(dataclasses.replace(config, recipe=recipe))
+    mesh = pretraining._proposed_mesh(config, folder, 4)["mesh"]
+    assert mesh["batch"] * mesh["stages"] == 4
+    assert (saved or 2) % mesh["batch"] == 0
+
+
+@pytest.mark.parametrize(
+    "mesh, expected",
+    [
+        ({}, None),
+        ({"batch": 4}, 2),
+        ({"batch": 3}, "2 workers"),
+        ({"batch": 2, "stages": 2}, "2 workers"),
+    ],
+)
+def test_a_mesh_of_workers_has_all_their_replicas(monkeypatch, mesh, expected):
+    strategy = types.SimpleNamespace(num_replicas_in_sync=4)
+    asked = []
+    monkeypatch.setattr(devices, "num_workers", lambda: 2)
+    monkeypatch.setattr(
+        devices,
+        "pretraining_strategy",
+        lambda *args: asked.append(args) or strategy,
+    )
+    section = DevicesSection(mesh=mesh or None)
+    if isinstance(expected, str):
+        with pytest.raises(ValueError, match=expected):
+            devices.run_devices(section)
+    else:
+        devices.run_devices(section)
+        assert asked == [(expected, expected, 1)]
 
 
 def test_a_run_in_stages_is_that_of_one_device(tmp_path):
@@ -355,84 +409,6 @@ def test_a_run_in_a_folder_that_another_one_writes_to_is_refused(tmp_path):
         thread.join()
     assert errors[0].startswith("Only one process may write to a folder at")
     assert not (tmp_path / "run").exists()
-
-
-# === Run recipe ===
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {},
-        {"total_tokens": 3e9},
-        {"batch_tokens": 2**17, "learning_rate": 1e-3, "batch_multiple": 2},
-        {"ramp_tokens": 0.0, "clip_norm": 0.5, "weight_decay": 0.0},
-        {"warmup_tokens": 0.0, "decay_tokens": 1e9},
-    ],
-)
-def test_what_a_section_leaves_out_is_the_preset_s(fields):
-    received = run_recipe(RecipeSection(**fields), "gpt3_small_en", 1024)
-    assert received == PretrainingRecipe.for_preset(
-        "gpt3_small_en", sequence_length=1024, **fields
-    )
-
-
-def test_a_folder_has_no_recipe_so_the_section_is_all():
-    section = RecipeSection(3e6, batch_tokens=4096, learning_rate=1e-3)
-    assert run_recipe(section, "some/folder", 64) == PretrainingRecipe(
-        batch_tokens=4096,
-        learning_rate=1e-3,
-        total_tokens=3e6,
-        sequence_length=64,
-    )
-
-
-@pytest.mark.parametrize("missing", ["batch_tokens", "learning_rate"])
-def test_a_folder_without_what_a_preset_would_say_raises(missing):
-    fields = {"batch_tokens": 4096, "learning_rate": 1e-3}
-    del fields[missing]
-    message = (
-        f"recipe.{missing} must be given where the preset has no recipe. "
-        "Received: model.preset='some/folder'. Add it to the config."
-    )
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        run_recipe(RecipeSection(3e6, **fields), "some/folder", 64)
-
-
-@pytest.mark.parametrize(
-    "own, micro_batch_size, replicas, expected",
-    [
-        (None, None, 1, 1),
-        (None, None, 4, 4),
-        (None, 3, 2, 6),
-        (12, 3, 2, 12),
-        (12, None, 4, 12),
-        (6, 3, 2, 6),
-    ],
-)
-def test_batches_are_multiples_of_what_all_replicas_take_at_once(
-    own, micro_batch_size, replicas, expected
-):
-    section = RecipeSection(batch_multiple=own)
-    assert batch_multiple(section, micro_batch_size, replicas) == expected
-
-
-@pytest.mark.parametrize(
-    "micro_batch_size, replicas", [(None, 5), (2, 4), (24, 1)]
-)
-def test_devices_that_do_not_divide_the_run_s_multiple_raise(
-    micro_batch_size, replicas
-):
-    message = (
-        "replicas x micro_batch_size must divide recipe.batch_multiple. "
-        f"Received: replicas={replicas}, micro_batch_size={micro_batch_size}, "
-        "batch_multiple=12. Use another micro-batch, or another number of "
-        "replicas."
-    )
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        batch_multiple(
-            RecipeSection(batch_multiple=12), micro_batch_size, replicas
-        )
 
 
 @pytest.mark.parametrize(
