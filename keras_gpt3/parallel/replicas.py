@@ -265,6 +265,15 @@ def _from_first_process(number):
     return int(np.asarray(shared).view("int64")[0])
 
 
+def on_any_process(flag):
+    """Whether a bool is true on any process of JAX; elsewhere as it is."""
+    if keras.config.backend() != "jax":
+        return flag
+    from jax.experimental import multihost_utils
+
+    return bool(np.any(multihost_utils.process_allgather(np.array(flag))))
+
+
 def wait_for_all(strategy):
     """Return when every worker has called it."""
     from_first_worker(strategy, 0)

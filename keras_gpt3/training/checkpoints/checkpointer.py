@@ -35,11 +35,6 @@ class Checkpointer:
     The first worker alone decides what there is, and what goes.
     """
 
-    @property
-    def readable_formats(self):
-        """Names of the formats that are read: that which is written."""
-        return {self._format.name}
-
     def __init__(
         self,
         folder,
@@ -62,9 +57,15 @@ class Checkpointer:
         self._process_id = None
         self._under_way = None
         self._is_closed = False
-        # Steps whose contents `find` found damaged: sizes do not show it.
-        self._damaged = set()
+        # Steps whose contents were found damaged, which sizes do not show, and
+        # how.
+        self._damaged = {}
         self.num_failed = 0
+
+    @property
+    def readable_formats(self):
+        """Names of the formats that are read: that which is written."""
+        return {self._format.name}
 
     def __enter__(self):
         return self
@@ -72,7 +73,7 @@ class Checkpointer:
     def __exit__(self, kind, error, traceback):
         # Without the others, what they write together is never whole.
         alone = self._format.is_distributed and is_worker_failure(error)
-        self.close(wait=not alone)
+        self._close(wait=not alone)
 
     # === Writing ===
 
@@ -132,7 +133,7 @@ class Checkpointer:
                 CheckpointManifest.of_now(*manifest, files).write(temporary)
                 final = checkpoint_folders.step_folder(self._folder, step)
                 checkpoint_folders.publish(temporary, final)
-                self._damaged.discard(step)
+                self._damaged.pop(step, None)
         except Exception as error:
             self._fail(step, temporary, error)
         else:
@@ -147,8 +148,11 @@ class Checkpointer:
             self._under_way.result()
             self._under_way = None
 
-    def close(self, wait=True):
+    def close(self):
         """Wait until what is under way is written, and end the thread."""
+        self._close()
+
+    def _close(self, wait=True):
         self._is_closed = True
         if wait:
             self.wait()
@@ -278,13 +282,14 @@ class Checkpointer:
             folders = {step: folders[step]}
         damages = {}
         for found, folder in reversed(folders.items()):
-            manifest, damage = examine(folder)
+            damage = self._damaged.get(found) if step is None else None
+            if damage is None:
+                manifest, damage = examine(folder)
             if damage is None:
                 self._log_damages(damages, found)
                 self._check_format(folder, manifest)
                 return folder, manifest
-            damages[found] = damage
-            self._damaged.add(found)
+            damages[found] = self._damaged[found] = damage
         if damages:
             texts = "; ".join(
                 f"step {n}: {text}" for n, text in damages.items()

@@ -5,6 +5,7 @@ import math
 
 from keras_gpt3.argument_checks import echoed
 from keras_gpt3.parallel.replicas import from_first_worker
+from keras_gpt3.parallel.replicas import on_any_process
 from keras_gpt3.parallel.replicas import wait_for_all
 from keras_gpt3.training.checkpoints.checkpointer import Checkpointer
 from keras_gpt3.training.checkpoints.orbax_format import OrbaxFormat
@@ -51,18 +52,34 @@ class ModelCheckpointer(Checkpointer):
     def restore(self, step=None):
         """Restore the newest sound checkpoint, or one; return its manifest.
 
-        Nothing is assigned unless all of it fits.
+        Nothing is assigned of one that does not fit. What cannot be read to
+        its end is followed by the one before it.
         """
         # No worker reads before all is written, or writes before all read.
         found = self._choose(step)
-        if found is not None:
+        while found is not None:
             folder, manifest = found
             self._check(folder, manifest)
-            variables = model_variables(self._model)
-            self._reader(manifest).restore(folder, variables)
-            self.last_step = manifest.step
+            damage = self._read(folder, manifest)
+            if not on_any_process(damage is not None):
+                self.last_step = manifest.step
+                break
+            damage = damage or OSError("Another process cannot read it.")
+            if step is not None:
+                raise damage
+            self._damaged[manifest.step] = str(damage)
+            found = self._choose(None)
         wait_for_all(self._strategy)
-        return None if found is None else found[1]
+        return None if found is None else manifest
+
+    def _read(self, folder, manifest):
+        """Give the model a checkpoint's values; an error if it is damaged."""
+        variables = model_variables(self._model)
+        try:
+            self._reader(manifest).restore(folder, variables)
+        except OSError as error:
+            return error
+        return None
 
     def check_folder(self, step):
         """Raise at checkpoints of another run, or of steps after this one."""

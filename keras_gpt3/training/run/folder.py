@@ -14,6 +14,7 @@ from keras_gpt3.training.checkpoints.model_checkpointer import flat
 # What may change from one start of a run to the next: it does not touch what
 # is computed. The rest is the run. Shards may move, but their names, of which
 # the order makes the order of the data, are `"data.shards"`.
+_PATHS = ("data.shards.*", "data.validation.*")
 CHANGEABLE = (
     "folder",
     "stop_after_minutes",
@@ -21,8 +22,7 @@ CHANGEABLE = (
     "model.rematerialization",
     "model.jit_compile",
     "data.skip_batches",
-    "data.shards.*",
-    "data.validation.*",
+    *_PATHS,
     "checkpoints.*",
     "validation.*",
     "health.*",
@@ -102,24 +102,29 @@ class RunFolder:
 
 
 def fingerprint(config):
-    """A number that two configs share if they compute the same."""
-    text = json.dumps(_fixed_values(config), sort_keys=True)
+    """A number that two processes share if they have one run's config.
+
+    Each may have paths of its own, and the first one alone writes the log.
+    """
+    values = _values(config, ("folder", "log.*", *_PATHS))
+    text = json.dumps(values, sort_keys=True)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
 
 
 def _fixed_values(config):
     """Dotted names to values of all that cannot change."""
+    return _values(config, CHANGEABLE)
+
+
+def _values(config, left_out):
+    """Dotted names to values, without some fields, and sections `name.*`."""
     values = flat(dataclasses.asdict(config))
     values["data.shards"] = list(config.data.shards)
     return {
         name: value
         for name, value in values.items()
-        if not _is_changeable(name)
+        if not any(
+            name == each or (each.endswith(".*") and name.startswith(each[:-1]))
+            for each in left_out
+        )
     }
-
-
-def _is_changeable(name):
-    return any(
-        name == known or (known.endswith(".*") and name.startswith(known[:-1]))
-        for known in CHANGEABLE
-    )

@@ -4,6 +4,7 @@ JAX only. Each process reads the rows of its own devices. The state is donated:
 after a step the model's variables have the new values.
 """
 
+import concurrent.futures
 import functools
 
 import jax
@@ -27,32 +28,33 @@ class JaxLoop:
         self._model, self._data = model, data
         self._batch_size, self._largest = batch_size, largest_batch
         self._grows = not isinstance(batch_size, int)
-        self._rows = _BatchRows(*parts)
+        self._rows = _HostArrays(*parts)
         self._train_program = self._evaluate_program = None
-        self._next_batch = None
+        self._ahead = None
         self.num_traces = 0
 
     def read_from(self, step, batch, skip_batches):
-        """Go on with a batch that is not skipped."""
+        """Read on from a batch that is not skipped."""
         dataset = self._data.training_dataset(
             self._batch_size, batch, skip_batches
         )
         self._batches = dataset.as_numpy_iterator()
-        self._next_batch = None
+        self._ahead = None
 
     def train(self, requests):
         """Make a step; return its report, and the requests of all processes."""
         if self._train_program is None:
             self._train_program = self._compile(self._train_step, 1)
-        batch = self._next_batch or self._read()
+        batch = (self._ahead or _outcome(self._read)).result()
         variables = self._variables()
         state = jax.tree.map(lambda variable: variable.value, variables)
         values, state = self._train_program(
             state, *batch, self._rows.requests(requests)
         )
         jax.tree.map(lambda variable, x: variable.assign(x), variables, state)
-        # The next batch is read while the devices compute.
-        self._next_batch = self._read()
+        # The next batch is read while the devices compute; an error of it is
+        # the next step's.
+        self._ahead = _outcome(self._read)
         values = np.asarray(values).tolist()
         report = dict(zip(REPORT, values, strict=False))
         return report | {"requests": values[len(REPORT) :]}
@@ -68,7 +70,7 @@ class JaxLoop:
         )
         total = np.zeros(3)
         for _ in range(num_batches):
-            x, y = self._rows.read(batches)
+            x, y, _ = self._rows.read(batches)
             sums, _ = self._evaluate_program((trainable, others), x, y)
             total += np.asarray(sums)
         loss, accuracy, tokens = total.tolist()
@@ -85,10 +87,10 @@ class JaxLoop:
     def _read(self):
         """The next batch, and the number of its micro-batches if it grows."""
         if not self._grows:
-            return *self._rows.read(self._batches), None
-        x, y = self._rows.read(self._batches, self._largest)
-        size = self._model.compiled_step.micro_batch_size
-        number = self._rows.rows_of_part // size
+            x, y, _ = self._rows.read(self._batches)
+            return x, y, None
+        x, y, rows_of_part = self._rows.read(self._batches, self._largest)
+        number = rows_of_part // self._model.compiled_step.micro_batch_size
         return x, y, jnp.asarray(number, "int32")
 
     # === Programs ===
@@ -96,13 +98,13 @@ class JaxLoop:
     def _train_step(self, state, x, y, number, requests):
         self.num_traces += 1  # Python runs this only when it traces.
         report, requests, state = monitored_step(
-            self._model, state, _data(x, y), requests, number
+            self._model, state, _with_padding_mask(x, y), requests, number
         )
         values = jnp.stack([report[name] for name in REPORT])
         return jnp.concatenate([values, requests]), state
 
     def _evaluate_step(self, state, x, y):
-        sums = evaluation_sums(self._model, *state, _data(x, y))
+        sums = evaluation_sums(self._model, *state, _with_padding_mask(x, y))
         return sums, ()
 
     def _compile(self, step, num_donated):
@@ -122,18 +124,26 @@ class JaxLoop:
         )
 
 
-def _data(x, y):
+def _with_padding_mask(x, y):
     """Inputs and labels of full contexts, as `packed_dataset` has them."""
     return x | {"padding_mask": jnp.ones(y.shape, "bool")}, y
 
 
-class _BatchRows:
+def _outcome(call):
+    """What a call returns or raises, to be asked for later."""
+    outcome = concurrent.futures.Future()
+    try:
+        outcome.set_result(call())
+    except Exception as error:
+        outcome.set_exception(error)
+    return outcome
+
+
+class _HostArrays:
     """Makes arrays of all devices from the rows that a process reads."""
 
     def __init__(self, num_parts, own_parts):
         self._num_parts, self._own_parts = num_parts, own_parts
-        # Those of the last batch, without padding.
-        self.rows_of_part = 0
 
     @functools.cached_property
     def _mesh(self):
@@ -152,16 +162,17 @@ class _BatchRows:
     def read(self, batches, num_rows=None):
         """Inputs and labels (B, T) of a batch, `num_rows` with padding.
 
-        Without the padding mask, which is a constant of the program.
+        Without the padding mask, which is a constant of the program. And the
+        rows of a part without padding.
         """
         parts = [next(batches) for _ in self._own_parts]
-        self.rows_of_part = len(parts[0][1])
         names = sorted(parts[0][0].keys() - {"padding_mask"})
         x = {
             name: self._array([inputs[name] for inputs, _ in parts], num_rows)
             for name in names
         }
-        return x, self._array([labels for _, labels in parts], num_rows)
+        labels = [labels for _, labels in parts]
+        return x, self._array(labels, num_rows), len(labels[0])
 
     def _array(self, parts, num_rows):
         """Own parts (B / S, T) of an array, which has padding after each."""

@@ -8,6 +8,7 @@ import contextlib
 import logging
 
 from keras_gpt3.data import contexts_of_step
+from keras_gpt3.ops.graph_assertion import one_line_errors
 from keras_gpt3.training.run.state import RunHealth
 from keras_gpt3.training.run.state import RunState
 from keras_gpt3.training.step.gradient_noise_scale import GradientNoiseScale
@@ -252,7 +253,8 @@ class PretrainingRun:
 def _runtime_errors():
     """One line of what went wrong in mid-run, which a rerun does not fix."""
     try:
-        yield
+        with one_line_errors():
+            yield
     except ValueError as error:
         raise RuntimeError(str(error)) from error
 

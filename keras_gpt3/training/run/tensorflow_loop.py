@@ -9,7 +9,6 @@ import io
 import orbit
 import tensorflow as tf
 
-from keras_gpt3.ops.graph_assertion import one_line_errors
 from keras_gpt3.training.run.report import REPORT
 from keras_gpt3.training.step.monitored_step import evaluation_sums
 from keras_gpt3.training.step.monitored_step import monitored_step
@@ -40,7 +39,7 @@ class TensorFlowLoop:
         return self._trainer.num_traces
 
     def read_from(self, step, batch, skip_batches):
-        """Go on with some step, and a batch that is not skipped."""
+        """Read on from a step, and a batch that is not skipped."""
         self._step = step
         self._trainer.global_step.assign(step)
         self._trainer.train_dataset = self._data.training_dataset(
@@ -52,15 +51,14 @@ class TensorFlowLoop:
         self._trainer.set_requests(requests)
         self._step += 1
         # Orbit prints two lines a step.
-        with contextlib.redirect_stdout(io.StringIO()), one_line_errors():
+        with contextlib.redirect_stdout(io.StringIO()):
             self._controller.train(self._step, checkpoint_at_completion=False)
         return self._last_report
 
     def evaluate(self, name):
         """Mean loss and accuracy over a held-out set, a dict of floats."""
         evaluator, num_batches = self._evaluators[name]
-        with one_line_errors():
-            return evaluator.evaluate(tf.constant(num_batches))
+        return evaluator.evaluate(tf.constant(num_batches))
 
     def _keep_report(self, report):
         self._last_report = report

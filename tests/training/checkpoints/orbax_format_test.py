@@ -90,12 +90,8 @@ def test_arrays_come_back_in_a_folder_and_in_a_bucket(tmp_path, root):
 
 
 @JAX
-def test_a_checkpoint_in_another_format_is_refused(tmp_path):
+def test_arrays_of_a_loop_of_one_s_own_are_no_model_s(tmp_path):
     with RunCheckpoints(tmp_path) as checkpoints:
         checkpoints.save(3, {"a": np.ones(2)}, {})
-    with pytest.raises(
-        ValueError,
-        match="A checkpoint must be in the format that is read here. Received: "
-        "format='tensorflow' in '.*/step_000000003', format='orbax' here.",
-    ):
+    with pytest.raises(ValueError, match="A checkpoint must be one of this ru"):
         restore_sharded_checkpoint(sharded_model(None), tmp_path)

@@ -29,11 +29,11 @@ from tests.small_gpt3 import SMALL
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_model
 from tests.training.run.pretraining_run_test import assert_bitwise_equal
-from tests.training.run.pretraining_run_test import last_arrays
 from tests.training.run.pretraining_run_test import records_of
 from tests.training.run.pretraining_run_test import small_recipe
 from tests.training.run.pretraining_run_test import stop_before
 from tests.training.small_run import NUM_STEPS
+from tests.training.small_run import saved_arrays
 from tests.training.small_run import small_config
 from tests.training.small_run import train
 
@@ -245,7 +245,7 @@ def test_a_run_in_stages_is_that_of_one_device(tmp_path):
     ]
     for config in runs:
         assert train(config)
-    one, stages = (last_arrays(config) for config in runs)
+    one, stages = (saved_arrays(config) for config in runs)
     for name, array in one.items():
         # Float32 sums in another order; keys' biases have no gradient.
         if array.shape != (3 * SMALL["hidden_dim"],):
@@ -311,15 +311,15 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_used(
     with monkeypatch.context() as patch:
         stop_before(patch, 10)
         train(config)
-    (data,) = pathlib.Path(config.folder, "checkpoints", "step_000000010").glob(
-        "arrays.data*"
-    )
+    folder = pathlib.Path(config.folder, "checkpoints", "step_000000010")
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    data = max(files, key=lambda path: path.stat().st_size)
     damaged = bytearray(data.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     data.write_bytes(damaged)
     with caplog.at_level(logging.INFO, "keras_gpt3"):
         assert train(config)
-    assert "Checkpoint step_000000010 is damaged: arrays.data" in caplog.text
+    assert "Checkpoint step_000000010 is damaged: " in caplog.text
     assert "Resumed at step 8." in caplog.text
     assert_bitwise_equal(config, whole)
     assert len(records_of(config)) == NUM_STEPS

@@ -18,6 +18,7 @@ from keras_gpt3.training.run.log import RunLog
 from keras_gpt3.training.run.pretraining_run import is_due
 from tests.small_gpt3 import LENGTH
 from tests.training.small_run import NUM_STEPS
+from tests.training.small_run import saved_arrays
 from tests.training.small_run import small_config
 from tests.training.small_run import train
 
@@ -28,13 +29,8 @@ def records_of(config, kind="train"):
     return [record for record in records if record["kind"] == kind]
 
 
-def last_arrays(config):
-    with RunCheckpoints(f"{config.folder}/checkpoints") as checkpoints:
-        return checkpoints.restore().arrays
-
-
 def assert_bitwise_equal(config, other):
-    received, expected = last_arrays(config), last_arrays(other)
+    received, expected = saved_arrays(config), saved_arrays(other)
     assert received.keys() == expected.keys()
     for name, array in received.items():
         np.testing.assert_array_equal(array, expected[name], err_msg=name)
