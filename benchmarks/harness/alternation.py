@@ -14,8 +14,9 @@ def alternate(sides, repetitions):
 
     Returns:
         A dict from name to a dict: `seconds` (the median step),
-        `all_seconds`, `peak_bytes`, on a GPU `device_peak_bytes`, and
-        `results`, or `error` alone where the side died.
+        `all_seconds`, `all_processor_seconds`, `peak_bytes`, on a GPU
+        `device_peak_bytes`, and `results`, or `error` alone where the side
+        died.
     """
     answers = {name: [side.ready] for name, side in sides.items()}
     for repetition in range(repetitions):
@@ -55,6 +56,9 @@ def _summary(ready, *steps):
     return {
         "seconds": statistics.median(x["seconds"] for x in steps),
         "all_seconds": [round(x["seconds"], 4) for x in steps],
+        "all_processor_seconds": [
+            round(x["processor_seconds"], 4) for x in steps
+        ],
         **peaks,
         "results": [x["result"] for x in steps],
     }

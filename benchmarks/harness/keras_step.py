@@ -51,9 +51,9 @@ class TrainingStep:
     ):
         batch = _random_batch(batch_size, length, vocabulary_size)
         if document_length is not None:
-            shape = (batch_size, length)
-            ends = np.random.default_rng(1).random(shape) < 1 / document_length
-            batch[0]["segment_ids"] = np.cumsum(ends, axis=1, dtype="int32")
+            batch[0]["segment_ids"] = random_segments(
+                batch_size, length, document_length
+            )
         is_jax = keras.config.backend() == "jax"
         if is_jax:  # `fit` begins with it: metrics have no variables before.
             model._symbolic_build(data_batch=batch)
@@ -95,6 +95,22 @@ def _inner_graphs(graph):
     for inner in list(graphs.values()):
         graphs = graphs | _inner_graphs(inner)
     return graphs
+
+
+def random_segments(rows, length, document_length):
+    """Numbers of the documents of each position, of geometric lengths.
+
+    Args:
+        rows: int.
+        length: int. Positions of a row.
+        document_length: int. The mean length.
+
+    Returns:
+        An int32 array of shape `(rows, length)`.
+    """
+    generator = np.random.default_rng(1)
+    begins = generator.random((rows, length)) < 1 / document_length
+    return np.cumsum(begins, axis=1, dtype="int32")
 
 
 def _random_batch(batch_size, length, vocabulary_size):

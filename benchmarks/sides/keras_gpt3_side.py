@@ -17,6 +17,7 @@ def training_step(
     micro_batch_size=None,
     rematerialization=None,
     document_length=None,
+    jit_compile=None,
     **overrides,
 ):
     """Builds and compiles a model.
@@ -31,6 +32,7 @@ def training_step(
             default.
         document_length: int. The mean length of documents, which are masked
             from each other. Defaults to `None`, no masks.
+        jit_compile: bool. See `GPT3.compile`. Defaults to `None`, its default.
         **overrides: Arguments of the backbone that differ from the preset's,
             such as `num_layers`; `None` is the preset's.
 
@@ -51,6 +53,7 @@ def training_step(
             {
                 "micro_batch_size": micro_batch_size,
                 "rematerialization": rematerialization,
+                "jit_compile": jit_compile,
             }
         ),
     )

@@ -14,6 +14,7 @@ class FakeSide:
         seconds = self._seconds.pop(0)
         return {
             "seconds": seconds,
+            "processor_seconds": 2 * seconds,
             "result": None,
             "peak_bytes": 100 * seconds,
         }
@@ -29,6 +30,7 @@ def test_sides_take_turns_and_medians_and_highest_peaks_are_reported():
     assert steps == ["a", "b"] * 3
     assert report["a"]["seconds"] == 2
     assert report["a"]["all_seconds"] == [1, 9, 2]
+    assert report["a"]["all_processor_seconds"] == [2, 18, 4]
     assert report["a"]["peak_bytes"] == 900
     assert ratio(report["b"], report["a"], "seconds") == 2
 
