@@ -5,8 +5,7 @@ Under JAX by `jax.nn.dot_product_attention`, under TensorFlow by custom calls
 padding mask that is data: in a program where a mask is given, a condition on it
 chooses between the kernels, when every key is visible, and the loop of
 `attention_loop`, when a batch has padding. Programs with segments have the loop
-alone: cuDNN takes their lengths on newer GPUs only, and arrays for the most
-segments that a row may have, a number that batches do not tell.
+alone: docs/limits.md says what cuDNN has for them, and why it is not used.
 """
 
 import functools
