@@ -8,9 +8,11 @@ undisturbed and once with kill -9 at random moments, some of them inside a
 save. Each time the same command starts it again. Prints one JSON object:
 whether the final arrays are bitwise equal, and how many contexts were seen
 twice or skipped by the steps that count: what a kill took away is made again,
-and the log has each step once. Under JAX a second run, without dropout, is
-killed in its middle and resumed on other meshes: how far weights and losses
-then are from those of one that stayed on its own.
+and the log has each step once. Under JAX a second run of 60 steps, without
+dropout, is killed in its middle and resumed on other meshes: how far its
+tensors and losses are from those of one that stayed on its own. Biases of keys
+have no gradient but what rounding leaves, of which Adam makes whole steps:
+they, their moments and those of queries and values beside them stand apart.
 """
 
 import argparse
@@ -37,6 +39,7 @@ import keras_gpt3
 LENGTH, VOCABULARY = 32, 500
 ROWS = 4
 OTHER_MESHES = ("1x1", "4x1", "1x2")
+MOVED_STEPS = 60
 # Every third kill waits for a save.
 IN_SAVE = 3
 
@@ -247,7 +250,7 @@ def same_arrays(folder, *names):
 
 def on_other_meshes(folder, arguments):
     """A run killed in its middle, and resumed on others: largest errors."""
-    steps = arguments.steps // 10
+    steps = MOVED_STEPS
     stayed = write_config(folder, "stayed", steps, arguments.mesh)
     log("a run without dropout")
     process = subprocess.Popen(command(stayed), stderr=subprocess.DEVNULL)
@@ -270,12 +273,15 @@ def on_other_meshes(folder, arguments):
     expected = last_arrays(folder / "stayed")
     for mesh in OTHER_MESHES:
         received = last_arrays(folder / f"on_{mesh}")
+        errors = {True: 0.0, False: 0.0}
+        for name, array in expected.items():
+            is_bias = "query_key_value_bias" in name.replace("/", "_")
+            error = relative_error(received[name], array)
+            errors[is_bias] = max(errors[is_bias], error)
         found[mesh] = {
             "steps": steps,
-            "largest_relative_error_of_a_tensor": max(
-                relative_error(received[name], array)
-                for name, array in expected.items()
-            ),
+            "largest_relative_error_of_a_tensor": errors[False],
+            "largest_of_the_biases_of_keys": errors[True],
             "largest_difference_of_losses": float(
                 np.abs(
                     np.subtract(
