@@ -43,7 +43,8 @@ def bring_together(array, variable):
 
     In a function that JAX compiles. Where its partitioner is free to choose,
     it leaves a weight spread, and brings the batch to all devices instead. The
-    gradient is spread as the variable is, as soon as it is there.
+    gradient is spread as the variable is, as soon as it is there. What a layer
+    would cast is cast before, so that devices exchange half of the bytes.
     """
     if not is_spread_over_data(variable):
         return array
@@ -51,6 +52,10 @@ def bring_together(array, variable):
 
     spread = _axes(variable)
     whole = tuple(None if axis == data_axis() else axis for axis in spread)
+    cast = variable._maybe_autocast(array)
+    if cast.dtype != array.dtype:
+        # Spread still: else XLA may cast what it has brought together.
+        array = _constrain(cast, spread)
     bring = jax.custom_vjp(lambda x: _constrain(x, whole))
     bring.defvjp(
         lambda x: (_constrain(x, whole), None),

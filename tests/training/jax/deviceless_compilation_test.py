@@ -24,15 +24,26 @@ COLLECTIVES = re.compile(
 )
 
 
-def compile_step(shape, num_layers=2, batch_size=ROWS, **options):
-    """The compiled step of a model without weights."""
+def lower_step(
+    shape, num_layers=2, dtype="float32", rematerialization="none", **options
+):
+    """The step of a model without weights."""
     with distributed(shape, **options):
         with without_weights():
-            backbone = small_backbone(num_heads=HEADS, num_layers=num_layers)
+            backbone = small_backbone(
+                num_heads=HEADS, num_layers=num_layers, dtype=dtype
+            )
         model = GPT3(backbone)
-        model.compile(optimizer=keras.optimizers.Adam())
+        model.compile(
+            optimizer=keras.optimizers.Adam(),
+            rematerialization=rematerialization,
+        )
         assert model.backbone.weights[0]._value is None
-        return lower_train_step(model, batch_size, LENGTH).compile()
+        return lower_train_step(model, ROWS, LENGTH)
+
+
+def compile_step(shape, **arguments):
+    return lower_step(shape, **arguments).compile()
 
 
 def collectives(shape, **arguments):
@@ -63,9 +74,33 @@ def test_both_exchange_no_more_than_each_alone():
 
 
 @jax_only
-def test_weights_that_are_spread_are_gathered_where_they_are_used():
-    found = collectives((2, 2), shard_weights=True)
-    assert found["all-gather"] > 0
+def test_weights_that_are_spread_are_gathered_one_by_one_where_they_are_used():
+    text = compile_step((4, 1), shard_weights=True).as_text()
+    found = re.findall(r" = (.*) all-gather(?:-start)?\(", text)
+    # Two tables, and four kernels of each block forward.
+    assert len(found) >= 2 + 2 * 4
+    for shapes in found:
+        shapes = re.findall(r"\w+\[([\d,]+)\]", shapes)
+        numbers = [np.prod([*map(int, s.split(","))]) for s in shapes]
+        # The largest weight is the table of 61 rows.
+        assert max(numbers) <= 61 * 16
+
+
+@jax_only
+@pytest.mark.parametrize("policy", ["none", "block"])
+def test_kernels_that_are_spread_are_gathered_as_activations_are(policy):
+    text = lower_step(
+        (4, 1),
+        dtype="mixed_bfloat16",
+        rematerialization=policy,
+        shard_weights=True,
+    ).as_text()
+    gathered = re.compile(
+        r'sharding_constraint .*<@mesh, \[{}, {"model"}\]> : '
+        r"tensor<16x48x(\w+)>"
+    )
+    # Of each block, forward and backward.
+    assert gathered.findall(text) == ["bf16"] * 2 * 2
 
 
 @jax_only
