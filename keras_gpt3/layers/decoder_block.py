@@ -1,5 +1,6 @@
 """One block of the decoder: attention, then feed-forward."""
 
+import contextvars
 import functools
 import inspect
 
@@ -23,6 +24,10 @@ from keras_gpt3.ops.attention.cached_attention import ring_size
 from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import row_product
+
+# A function of a block that trains and its input, which returns the input: a
+# step on several devices has the block's weights wait for it.
+before_block = contextvars.ContextVar("before_block", default=None)
 
 
 def run_blocks(
@@ -258,6 +263,8 @@ class DecoderBlock(keras.layers.Layer):
             training=training,
         )
         if training:
+            if before_block.get() is not None:
+                x = before_block.get()(self, x)
             # Before anything that may run twice.
             seeds = tuple(self.residual_dropout.draw_seed() for _ in range(2))
             transform = functools.partial(transform, seeds=seeds)

@@ -52,16 +52,46 @@ def bring_together(array, variable):
 
     spread = _axes(variable)
     whole = tuple(None if axis == data_axis() else axis for axis in spread)
-    cast = variable._maybe_autocast(array)
-    if cast.dtype != array.dtype:
-        # Spread still: else XLA may cast what it has brought together.
-        array = _constrain(cast, spread)
+    array = _cast(array, variable, variable._maybe_autocast(array).dtype)
     bring = jax.custom_vjp(lambda x: _constrain(x, whole))
     bring.defvjp(
         lambda x: (_constrain(x, whole), None),
         lambda _, upstream: (_constrain(upstream, spread),),
     )
     return bring(array)
+
+
+def in_turn(x, arrays, block):
+    """Make the weights of a block, spread over devices, and its input wait.
+
+    In a function that JAX compiles; `arrays` are values of the block's
+    `trainable_variables`. No weight is brought together before the input is
+    there, and the gradient of the input, which the block before needs, waits
+    until those of the weights are spread. Left to itself, XLA puts off the
+    gradients of many blocks, and keeps what they are made of.
+    """
+    import jax
+
+    dtypes = {
+        id(variable): layer.compute_dtype if layer.autocast else variable.dtype
+        for layer in block._flatten_layers()
+        for variable in layer._trainable_variables
+    }
+    variables = block.trainable_variables
+    arrays = [
+        _cast(array, variable, dtypes[id(variable)])
+        for array, variable in zip(arrays, variables, strict=True)
+    ]
+    x, arrays = jax.lax.optimization_barrier((x, arrays))
+    # Else what is to be whole behind the barrier is made so before it.
+    return x, lay_out_like(arrays, variables)
+
+
+def _cast(array, variable, dtype):
+    """Cast what is spread, and keep it so: XLA may cast the whole instead."""
+    if array.dtype == dtype or not is_spread_over_data(variable):
+        return array
+    return _constrain(keras.ops.cast(array, dtype), _axes(variable))
 
 
 def _axes(variable):

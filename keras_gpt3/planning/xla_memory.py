@@ -111,7 +111,10 @@ class _Step:
             again = recomputed * (self.kept_of_block(False) - own)
             work = again + self.workspace(recomputed) + self.put_off(done)
             yield before + work + after
-            before -= own
+            # Where weights are spread, what is left of blocks does not find
+            # place where they kept their inputs: of 6.7B in 8 parts a block
+            # takes 117.6 MB, 67.1 of its input and 50.3 of its gradients.
+            before -= own * (not self.goes_in_turn)
             after += self.left_of_block(recomputed)
         yield after + self.put_off(len(kept))
 
@@ -170,6 +173,15 @@ class _Step:
         block = self.share.used.block * self.sizes.activation_bytes
         return self.share.is_fetched * block
 
+    @property
+    def goes_in_turn(self):
+        """Whether the gradients of a block are spread before the next block.
+
+        The step sees to it where weights are spread. With a model axis as well
+        the planner does not count on it: no deep model was compiled there.
+        """
+        return self.share.is_fetched and self.share.model == 1
+
     def summed(self):
         """The sums of micro-batches, in float32 at least."""
         total = self.share.held.total
@@ -207,6 +219,8 @@ class _JaxStep(_Step):
         """
         share, sizes = self.share, self.sizes
         gradients = share.used.block * sizes.activation_bytes
+        if self.goes_in_turn:
+            return share.slots.block * sizes.activation_bytes
         if self.waits:
             return gradients  # And what `put_off` adds.
         if self.is_shared:
@@ -225,6 +239,8 @@ class _JaxStep(_Step):
     @property
     def waits(self):
         """Whether blocks that are done hold more than their gradients."""
+        if self.goes_in_turn:
+            return False
         if self.is_shared:
             return self._unmade_of_block() > 0
         return self.share.model > 1
@@ -239,7 +255,7 @@ class _JaxStep(_Step):
             blocks = min(done, 1 + (self.share.model > 1))
             waiting = _WAITING * min(done, _WAITING_BLOCKS) * self.array
             return blocks * self._unmade_of_block() + waiting
-        if not self.is_shared:
+        if self.goes_in_turn or not self.is_shared:
             return 0
         part = self.share.slots.block * self.sizes.activation_bytes
         whole = self.share.used.block * self.sizes.activation_bytes

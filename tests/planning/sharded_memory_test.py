@@ -49,6 +49,24 @@ def test_a_block_that_is_computed_again_keeps_its_input():
     assert memory["dense_activations"] == 2 * 16 * 8 * 4
 
 
+def test_a_block_that_is_spread_takes_its_input_and_its_share_of_gradients():
+    few, more = (
+        estimate(
+            (4, 1, 1),
+            TOY | {"num_layers": layers},
+            rematerialization="block",
+            shard_weights=True,
+        )
+        for layers in (4, 8)
+    )
+    few, more = (
+        memory["total"] - memory["weights"] - memory["optimizer"]
+        for memory in (few, more)
+    )
+    shares = 4 * WeightShards.of(TOY, 1, 4).block
+    assert (more - few) / 4 == pytest.approx(1.03 * (16 * 8 * 4 + shares), 0.01)
+
+
 def test_more_devices_take_less_each():
     block = {"rematerialization": "block"}
     sizes = [total((1, n, 1), **block) for n in (1, 2, 4, 8)]

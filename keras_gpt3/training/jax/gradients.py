@@ -17,11 +17,13 @@ import keras
 from jax import numpy as jnp
 from keras import ops
 
+from keras_gpt3.layers.decoder_block import before_block
 from keras_gpt3.layers.embeddings import PaddedEmbedding
 from keras_gpt3.ops.chunked_cross_entropy import loss_and_gradients
 from keras_gpt3.parallel.step_division import check_micro_batch_divides
 from keras_gpt3.parallel.variable_layouts import bring_together
 from keras_gpt3.parallel.variable_layouts import check_shards_divide
+from keras_gpt3.parallel.variable_layouts import in_turn
 from keras_gpt3.parallel.variable_layouts import is_spread_over_data
 from keras_gpt3.parallel.variable_layouts import lay_out_like
 from keras_gpt3.parallel.variable_layouts import lay_out_like_slots
@@ -291,6 +293,25 @@ class _WholeWeights(keras.StatelessScope):
     def get_current_value(self, variable):
         value = super().get_current_value(variable)
         return None if value is None else bring_together(value, variable)
+
+    def __enter__(self):
+        self._token = before_block.set(self._before_block)
+        return super().__enter__()
+
+    def __exit__(self, *args):
+        before_block.reset(self._token)
+        super().__exit__(*args)
+
+    def _before_block(self, block, x):
+        """The input of a block, and its weights in this scope, in turn."""
+        variables = block.trainable_variables
+        if not any(map(is_spread_over_data, variables)):
+            return x
+        values = map(super().get_current_value, variables)
+        x, values = in_turn(x, values, block)
+        for update in zip(variables, values, strict=True):
+            self.add_update(update)
+        return x
 
 
 def seed_places(model):

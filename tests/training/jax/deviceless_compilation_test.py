@@ -104,6 +104,25 @@ def test_kernels_that_are_spread_are_gathered_as_activations_are(policy):
 
 
 @jax_only
+@pytest.mark.parametrize("policy", ["none", "block"])
+def test_blocks_whose_weights_are_spread_go_one_by_one(policy):
+    text = lower_step(
+        (4, 1),
+        dtype="mixed_bfloat16",
+        rematerialization=policy,
+        shard_weights=True,
+    ).as_text()
+    types = re.findall(r"stablehlo.optimization_barrier .* : (.*)", text)
+    # The input and 12 weights of each block, then the gradients of all these.
+    in_turn = [each for each in types if each.count("tensor") == 1 + 12]
+    assert len(in_turn) == 2 * 2
+    states, kernel, bias = f"{ROWS}x{LENGTH}x16xbf16", "16x48xbf16", "48xf32"
+    for each in in_turn:
+        for shape in (states, kernel, bias):
+            assert f"tensor<{shape}>" in each
+
+
+@jax_only
 def test_the_step_takes_what_an_allocated_model_gives():
     memory = compile_step((1, 2)).memory_analysis()
     with distributed((1, 2)):
