@@ -2,8 +2,9 @@
 
     python benchmarks/compile_sharded.py [--cases 13b 175b] [--layers 2 4]
         [--compiler tpu] [--dtypes float32] [--all-layers MINUTES]
+    python benchmarks/compile_sharded.py --cases 6.7b_sharded --compiler gpu
 
-Compiles the training step of GPT-3 13B and 175B from shapes alone on meshes of
+Compiles the training step of GPT-3 6.7B to 175B from shapes alone on meshes of
 devices that need not exist: there is no weight, and the compiler's own memory
 analysis says what the step takes of each device. Compiling takes about as
 long for each layer, so it is done for some numbers of layers, and for all of
@@ -15,7 +16,11 @@ The compiler is XLA's for TPUs (of a v5p with 95 GB), which needs no TPU but
 `pip install libtpu`. That for CPUs (`--compiler cpu`, virtual devices) drops
 the barriers that keep a block's second run from going along with its first, so
 that rematerialization saves nothing, and computes bfloat16 products by copies
-in float32: it shows the state of a device, not its temporary arrays.
+in float32: it shows the state of a device, not its temporary arrays. That for
+GPUs (`--compiler gpu`, H100s with 80 GB) needs `pip install "jax[cuda12]"`; its
+program is in the order in which it runs, so rows say what devices exchange:
+number and bytes of each kind of exchange, the largest one, and the most bytes
+of weights that are brought together at a time, beside those of a block.
 
 The question is what a step needs. The compiler for TPUs is set as if
 memory were short: else it puts gradients of weights off to the end, keeps what
@@ -24,20 +29,26 @@ they are made of, and takes of 95 GB what makes a step faster.
 
 import argparse
 import json
+import math
 import os
+import re
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 
 from harness.progress import log
 from harness.versions import versions
 
-# Preset, mesh of data and model, and how states are spread.
+# Preset, mesh of data and model, how states are spread, rows of a replica, and
+# dtype.
+WEIGHTS, OPTIMIZER = {"shard_weights": True}, {"shard_optimizer": True}
 CASES = {
-    "13b": ("gpt3_13b_en", (1, 8), {}),
-    "13b_sharded": ("gpt3_13b_en", (8, 1), {"shard_weights": True}),
-    "175b": ("gpt3_175b_en", (8, 8), {"shard_weights": True}),
-    "175b_optimizer": ("gpt3_175b_en", (8, 16), {"shard_optimizer": True}),
+    "6.7b_sharded": ("gpt3_6.7b_en", (8, 1), WEIGHTS, 4, "mixed_bfloat16"),
+    "13b": ("gpt3_13b_en", (1, 8), {}, 1, "float32"),
+    "13b_sharded": ("gpt3_13b_en", (8, 1), WEIGHTS, 1, "float32"),
+    "175b": ("gpt3_175b_en", (8, 8), WEIGHTS, 1, "float32"),
+    "175b_optimizer": ("gpt3_175b_en", (8, 16), OPTIMIZER, 1, "float32"),
 }
 LENGTH = 2048
 # Of 8, 64 and 128 devices.
@@ -51,6 +62,14 @@ FLAGS = (
 )
 # Percent of the memory that the order of operations may count on.
 TPU_FLAGS = "--xla_tpu_scheduler_percent_shared_memory_limit=1"
+# An operation of a program: its name, the shapes of its result, its kind, what
+# it is made of.
+OPERATION = re.compile(r"\s+(?:ROOT )?(%\S+) = (.+?) ([a-z][a-z-]*)\((.*?)\)")
+EXCHANGE = re.compile(
+    "(all-gather|all-reduce|all-to-all|reduce-scatter|collective-permute)-start"
+)
+# What holds the same array as that which it is made of.
+SAME = ("all-gather-done", "bitcast", "get-tuple-element", "tuple")
 
 
 def main():
@@ -61,7 +80,7 @@ def main():
     rows = [
         row
         for name in arguments.cases
-        for dtype in arguments.dtypes
+        for dtype in arguments.dtypes or CASES[name][-1:]
         for row in measure(name, dtype, arguments)
     ]
     report = {
@@ -77,9 +96,11 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", nargs="+", choices=CASES, default=[*CASES])
     parser.add_argument("--layers", nargs="+", type=int, default=[2, 4])
-    parser.add_argument("--dtypes", nargs="+", default=["float32"])
+    parser.add_argument("--dtypes", nargs="+", help="default: the case's")
     parser.add_argument("--rematerialization", default="block")
-    parser.add_argument("--compiler", choices=["tpu", "cpu"], default="tpu")
+    parser.add_argument(
+        "--compiler", choices=["tpu", "gpu", "cpu"], default="tpu"
+    )
     parser.add_argument(
         "--all-layers",
         type=float,
@@ -92,11 +113,12 @@ def parse_arguments():
 
 def measure(name, dtype, arguments):
     """Yields a row for each number of layers, and one for all of them."""
-    preset, mesh, options = CASES[name]
+    preset, mesh, options, rows, _ = CASES[name]
     case = {
         "preset": preset,
         "mesh": mesh,
         "options": options,
+        "rows": rows,
         "dtype": dtype,
         "rematerialization": arguments.rematerialization,
         "compiler": arguments.compiler,
@@ -124,6 +146,7 @@ def run(case, limit=None):
         "JAX_PLATFORMS": "cpu",
         "XLA_FLAGS": " ".join(flags),
         "TF_CPP_MIN_LOG_LEVEL": "2",
+        "CUDA_VISIBLE_DEVICES": "-1",
         # No machine of TPUs is to be asked what it has.
         "TPU_SKIP_MDS_QUERY": "1",
         "TPU_WORKER_HOSTNAMES": "localhost",
@@ -145,11 +168,12 @@ def run(case, limit=None):
     return json.loads(finished.stdout.splitlines()[-1])
 
 
-def compile_one(preset, layers, dtype, rematerialization, **placement):
+def compile_one(preset, layers, rows, dtype, rematerialization, **placement):
     """What the compiler says of a device, in bytes, and how long it took."""
     import keras
 
     import keras_gpt3
+    from keras_gpt3.ops.op_compilation import compile_target
 
     started = time.perf_counter()
     distribution = distribute(**placement)
@@ -163,15 +187,20 @@ def compile_one(preset, layers, dtype, rematerialization, **placement):
         rematerialization=rematerialization,
     )
     keras.distribution.set_distribution(distribution)
-    rows = placement["mesh"][0]
-    lowered = keras_gpt3.training.lower_train_step(model, rows, LENGTH)
-    memory = lowered.compile().memory_analysis()
+    on_gpu = placement["compiler"] == "gpu"
+    with compile_target("gpu") if on_gpu else nullcontext():
+        lowered = keras_gpt3.training.lower_train_step(
+            model, rows * placement["mesh"][0], LENGTH
+        )
+    compiled = lowered.compile()
+    memory = compiled.memory_analysis()
     new = memory.output_size_in_bytes - memory.alias_size_in_bytes
-    return {
+    found = {
         "state": memory.argument_size_in_bytes,
         "temporary": memory.temp_size_in_bytes + new,
         "seconds": time.perf_counter() - started,
     }
+    return found | (exchanges(compiled.as_text()) if on_gpu else {})
 
 
 def distribute(mesh, options, compiler):
@@ -181,6 +210,10 @@ def distribute(mesh, options, compiler):
     import keras_gpt3
 
     devices = keras.distribution.list_devices()
+    if compiler == "gpu":
+        from keras_gpt3.training.step.deviceless_compilation import h100_devices
+
+        devices = h100_devices(mesh[0] * mesh[1])
     if compiler == "tpu":
         from jax.experimental import topologies
 
@@ -197,6 +230,59 @@ def distribute(mesh, options, compiler):
     )
 
 
+def exchanges(text):
+    """What devices exchange in a program, and what they gather at a time."""
+    kinds, most = {}, 0
+    for computation in text.split("\n}\n"):
+        gathered, sources, last = {}, {}, {}
+        operations = OPERATION.findall(computation)
+        for place, (name, shapes, kind, arguments) in enumerate(operations):
+            made_of = re.findall(r"%[^\s,]+", arguments)
+            arrays = set().union(*(sources.get(n, ()) for n in made_of))
+            last |= dict.fromkeys(arrays, place)
+            sources[name] = arrays if kind in SAME else set()
+            exchange = EXCHANGE.fullmatch(kind)
+            if not exchange:
+                continue
+            size = whole_bytes(exchange[1], shapes)
+            of_kind = kinds.setdefault(exchange[1], [])
+            of_kind.append(size)
+            if exchange[1] == "all-gather":
+                gathered[name], sources[name] = (place, size), {name}
+        for place, _ in gathered.values():
+            alive = (
+                size
+                for name, (start, size) in gathered.items()
+                if start <= place <= last[name]
+            )
+            most = max(most, sum(alive))
+    return {
+        "exchanges": {
+            kind: {
+                "number": len(sizes),
+                "bytes": sum(sizes),
+                "most": max(sizes),
+            }
+            for kind, sizes in kinds.items()
+        },
+        "gathered_at_a_time": most,
+    }
+
+
+def whole_bytes(kind, shapes):
+    """Bytes of the arrays that are whole before or after an exchange."""
+    sizes = [
+        math.prod(map(int, filter(None, dimensions.split(","))), start=width)
+        for dtype, dimensions in re.findall(r"(\w+)\[([\d,]*)\]", shapes)
+        for width in [max(8, int(re.sub(r"\D", "", dtype) or 8)) // 8]
+    ]
+    if kind == "all-reduce":
+        return sum(sizes)
+    # What goes in, then what comes out.
+    half = len(sizes) // 2
+    return max(sum(sizes[:half]), sum(sizes[half:]))
+
+
 def depth(preset):
     import keras_gpt3
 
@@ -208,7 +294,8 @@ def drawn_on(found, layers):
     (first, low), (second, high) = sorted(found.items())[-2:]
     slope = (layers - second) / (second - first)
     return {
-        name: high[name] + slope * (high[name] - low[name]) for name in high
+        name: high[name] + slope * (high[name] - low[name])
+        for name in ("state", "temporary", "seconds")
     }
 
 
@@ -222,6 +309,7 @@ def row(case, layers, found):
         config | {"num_layers": layers},
         (*case["mesh"], 1),
         dtype=case["dtype"],
+        batch_size=case["rows"],
         length=LENGTH,
         rematerialization=case["rematerialization"],
         **case["options"],
@@ -238,6 +326,8 @@ def row(case, layers, found):
         "compiled_temporary_gb": round(found["temporary"] / 1e9, 3),
         "planned_temporary_gb": round((planned["total"] - state) / 1e9, 3),
         "seconds": round(found["seconds"], 1),
+        **{k: found[k] for k in found if k.startswith(("exch", "gath"))},
+        "block_bytes": planned.get("fetched_weights"),
     }
 
 
