@@ -49,6 +49,13 @@ CASES = {
     "13b_sharded": ("gpt3_13b_en", (8, 1), WEIGHTS, 1, "float32"),
     "175b": ("gpt3_175b_en", (8, 8), WEIGHTS, 1, "float32"),
     "175b_optimizer": ("gpt3_175b_en", (8, 16), OPTIMIZER, 1, "float32"),
+    "13b_on_64": ("gpt3_13b_en", (32, 2), OPTIMIZER, 32, "mixed_bfloat16"),
+    "175b_on_1024": ("gpt3_175b_en", (128, 8), WEIGHTS, 12, "mixed_bfloat16"),
+}
+# Arguments of `compile`, where they are those of a plan.
+PLANNED = {
+    "13b_on_64": {"micro_batch_size": 2, "rematerialization": "none"},
+    "175b_on_1024": {"micro_batch_size": 6, "rematerialization": 2},
 }
 LENGTH = 2048
 # Of 8, 64 and 128 devices.
@@ -120,7 +127,8 @@ def measure(name, dtype, arguments):
         "options": options,
         "rows": rows,
         "dtype": dtype,
-        "rematerialization": arguments.rematerialization,
+        "step": {"rematerialization": arguments.rematerialization}
+        | PLANNED.get(name, {}),
         "compiler": arguments.compiler,
     }
     found = {}
@@ -168,7 +176,7 @@ def run(case, limit=None):
     return json.loads(finished.stdout.splitlines()[-1])
 
 
-def compile_one(preset, layers, rows, dtype, rematerialization, **placement):
+def compile_one(preset, layers, rows, dtype, step, **placement):
     """What the compiler says of a device, in bytes, and how long it took."""
     import keras
 
@@ -182,10 +190,7 @@ def compile_one(preset, layers, rows, dtype, rematerialization, **placement):
         backbone = keras_gpt3.GPT3Backbone(**config, dtype=dtype)
     # What counts steps and means has values, which no device is there for.
     model = keras_gpt3.GPT3(backbone)
-    model.compile(
-        optimizer=keras_gpt3.training.AdamW(),
-        rematerialization=rematerialization,
-    )
+    model.compile(optimizer=keras_gpt3.training.AdamW(), **step)
     keras.distribution.set_distribution(distribution)
     on_gpu = placement["compiler"] == "gpu"
     with compile_target("gpu") if on_gpu else nullcontext():
@@ -311,7 +316,7 @@ def row(case, layers, found):
         dtype=case["dtype"],
         batch_size=case["rows"],
         length=LENGTH,
-        rematerialization=case["rematerialization"],
+        **case["step"],
         **case["options"],
     )
     state = planned["weights"] + planned["optimizer"]

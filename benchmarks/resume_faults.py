@@ -10,7 +10,8 @@ whether the final arrays are bitwise equal, and how many contexts were seen
 twice or skipped by the steps that count: what a kill took away is made again,
 and the log has each step once. Under JAX a second run of 60 steps, without
 dropout, is killed in its middle and resumed on other meshes: how far its
-tensors and losses are from those of one that stayed on its own. Biases of keys
+tensors and losses are from those of one that stayed on its own; and on its own
+mesh, by two processes which have half of its devices each. Biases of keys
 have no gradient but what rounding leaves, of which Adam makes whole steps:
 they, their moments and those of queries and values beside them stand apart.
 """
@@ -23,6 +24,7 @@ import pathlib
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -39,6 +41,7 @@ import keras_gpt3
 LENGTH, VOCABULARY = 32, 500
 ROWS = 4
 OTHER_MESHES = ("1x1", "4x1", "1x2")
+TWO = " of 2 processes"
 MOVED_STEPS = 60
 # Every third kill waits for a save.
 IN_SAVE = 3
@@ -165,11 +168,30 @@ def command(config):
     return [sys.executable, "-c", program, "pretrain", "--config", str(config)]
 
 
-def run_to_end(config):
-    """Runs, or resumes, a config."""
-    done = subprocess.run(command(config), capture_output=True, check=False)
-    if done.returncode:
-        sys.exit(done.stderr.decode())
+def run_to_end(config, number=1):
+    """Runs, or resumes, a config, by one process or several of JAX."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    variables = {
+        "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"localhost:{port}",
+        "KERAS_DISTRIBUTION_NUM_PROCESSES": str(number),
+    }
+    processes = [
+        subprocess.Popen(
+            command(config),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=os.environ
+            | (variables if number > 1 else {})
+            | {"KERAS_DISTRIBUTION_PROCESS_ID": str(place)},
+        )
+        for place in range(number)
+    ]
+    for process in processes:
+        _, errors = process.communicate()
+        if process.returncode:
+            sys.exit(errors.decode())
 
 
 def disturb(run, config, arguments):
@@ -259,19 +281,22 @@ def on_other_meshes(folder, arguments):
     process.kill()
     process.wait()
     found = {}
-    for mesh in OTHER_MESHES:
-        name = f"on_{mesh}"
+    others = [*OTHER_MESHES, arguments.mesh + TWO]
+    for other in others:
+        mesh = other.removesuffix(TWO)
+        name = f"on_{other}"
         shutil.copytree(folder / "stayed", folder / name)
         (folder / name / "config.yaml").write_text(
             (folder / "stayed" / "config.yaml")
             .read_text()
             .replace(str(folder / "stayed"), str(folder / name))
         )
-        log(f"resumed on {mesh}")
-        run_to_end(write_config(folder, name, steps, mesh))
+        log(f"resumed on {other}")
+        config = write_config(folder, name, steps, mesh)
+        run_to_end(config, 1 if other == mesh else 2)
     run_to_end(stayed)
     expected = last_arrays(folder / "stayed")
-    for mesh in OTHER_MESHES:
+    for mesh in others:
         received = last_arrays(folder / f"on_{mesh}")
         errors = {True: 0.0, False: 0.0}
         for name, array in expected.items():
