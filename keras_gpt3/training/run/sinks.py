@@ -281,7 +281,8 @@ class WandbCallback(keras.callbacks.Callback):
         self._sink = None
 
     def on_train_begin(self, logs=None):
-        if is_chief(self.model.distribute_strategy):
+        # A model has none under JAX, which knows its processes itself.
+        if is_chief(getattr(self.model, "distribute_strategy", None)):
             self._sink = WandbSink(*self._run)
 
     def on_train_batch_end(self, batch, logs=None):

@@ -10,6 +10,7 @@ import sys
 import threading
 import types
 
+import keras
 import numpy as np
 import pytest
 
@@ -17,8 +18,9 @@ from keras_gpt3.data import TokenShards
 from keras_gpt3.planning import preflight
 from keras_gpt3.training import AdamW
 from keras_gpt3.training import DevicesSection
-from keras_gpt3.training.checkpoints import tensorflow_format
 from keras_gpt3.training.checkpoints.model_checkpointer import ModelCheckpointer
+from keras_gpt3.training.checkpoints.orbax_format import OrbaxFormat
+from keras_gpt3.training.checkpoints.tensorflow_format import TensorFlowFormat
 from keras_gpt3.training.run import devices
 from keras_gpt3.training.run import pretrain as pretraining
 from keras_gpt3.training.run.data import RunData
@@ -38,6 +40,13 @@ from tests.training.small_run import small_config
 from tests.training.small_run import train
 
 # === Pretrain ===
+
+FORMAT = {"tensorflow": TensorFlowFormat, "jax": OrbaxFormat}[
+    keras.config.backend()
+]
+of_tensorflow = pytest.mark.backend(
+    "tensorflow", reason="JAX has neither Orbit, nor stages, nor TF_CONFIG"
+)
 
 
 def test_a_folder_of_another_run_is_refused_and_stays(tmp_path, monkeypatch):
@@ -113,6 +122,9 @@ def test_a_vocabulary_larger_than_the_models_raises(tmp_path):
     assert not pathlib.Path(tmp_path, "run").exists()
 
 
+@pytest.mark.backend(
+    "tensorflow", reason="of CPUs the planner knows its steps alone"
+)
 def test_a_batch_that_cannot_fit_is_refused_in_the_configs_words(
     tmp_path, monkeypatch
 ):
@@ -155,9 +167,10 @@ def test_on_a_gpu_a_run_asks_for_the_same_estimate_as_fit(
         model.fit(*small_batch(rows=4), verbose=0)
     of_run, of_fit = asked
     assert of_run == of_fit
-    assert of_run["accelerator"] == "tensorflow"
+    assert of_run["accelerator"] == keras.config.backend()
 
 
+@of_tensorflow
 @pytest.mark.parametrize(
     "section, message",
     [
@@ -209,6 +222,7 @@ def test_a_mesh_is_proposed_that_all_batches_allow(tmp_path, saved):
     assert (saved or 2) % mesh["batch"] == 0
 
 
+@of_tensorflow
 @pytest.mark.parametrize(
     "mesh, expected",
     [
@@ -236,6 +250,7 @@ def test_a_mesh_of_workers_has_all_their_replicas(monkeypatch, mesh, expected):
         assert asked == [(expected, expected, 1)]
 
 
+@of_tensorflow
 def test_a_run_in_stages_is_that_of_one_device(tmp_path):
     runs = [
         small_config(tmp_path, "one"),
@@ -253,6 +268,7 @@ def test_a_run_in_stages_is_that_of_one_device(tmp_path):
             assert difference <= 1e-5 * np.linalg.norm(array), name
 
 
+@of_tensorflow
 def test_a_missing_orbit_is_one_sentence(tmp_path, monkeypatch):
     config = small_config(tmp_path)
     monkeypatch.setitem(sys.modules, "orbit", None)
@@ -265,18 +281,25 @@ def test_a_missing_orbit_is_one_sentence(tmp_path, monkeypatch):
         train(config)
 
 
+def fill_disk(monkeypatch, step=""):
+    """Makes the arrays of one checkpoint, or of all, not fit on the disk."""
+    real = FORMAT.begin_write
+
+    def complete():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def begin_write(self, folder, arrays):
+        is_full = step in str(folder)
+        return complete if is_full else real(self, folder, arrays)
+
+    monkeypatch.setattr(FORMAT, "begin_write", begin_write)
+
+
 def test_a_full_disk_costs_a_checkpoint_and_not_the_run(
     tmp_path, monkeypatch, caplog
 ):
     config = small_config(tmp_path)
-    real = tensorflow_format.write_arrays
-
-    def write_arrays(folder, arrays):
-        if "step_000000008" in str(folder):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(folder, arrays)
-
-    monkeypatch.setattr(tensorflow_format, "write_arrays", write_arrays)
+    fill_disk(monkeypatch, "step_000000008")
     with caplog.at_level(logging.ERROR, "keras_gpt3"):
         assert train(config)
     assert "The checkpoint of step 8 could not be written" in caplog.text
@@ -291,10 +314,7 @@ def test_a_full_disk_costs_a_checkpoint_and_not_the_run(
 def test_a_disk_that_is_full_from_the_start_costs_no_training(
     tmp_path, monkeypatch
 ):
-    def write_arrays(folder, arrays):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(tensorflow_format, "write_arrays", write_arrays)
+    fill_disk(monkeypatch)
     config = small_config(tmp_path)
     message = "^The last checkpoint must be written. Received: step=0, where "
     with pytest.raises(RuntimeError, match=message):

@@ -15,6 +15,8 @@ from tests.training.small_training import new_model
 
 # === Pretraining trainer ===
 
+pytestmark = pytest.mark.backend("tensorflow", reason="Orbit's loop.")
+
 
 @pytest.mark.parametrize("replicas", [1, 2])
 @pytest.mark.quick_cases(1)
