@@ -141,9 +141,9 @@ def _programs(length, window, head_dim, masked):
             *tensors, window, padding_mask=mask
         )
 
-    def loop(query, key, value, mask=None):
+    def loop(query, key, value, *mask):
         return looped_attention(
-            query, key, value, mask, window=window, scale=head_dim**-0.5
+            query, key, value, *mask, window=window, scale=head_dim**-0.5
         )
 
     def keras_own(query, key, value):

@@ -19,6 +19,7 @@ from keras_gpt3.training.recipe.pretraining_config import ModelSection
 from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
 from keras_gpt3.training.recipe.pretraining_config import RecipeSection
 from keras_gpt3.training.recipe.pretraining_config import ValidationSection
+from keras_gpt3.training.run.data import VALIDATION_ROWS
 
 PRETRAIN_NAME = "pretrain.yaml"
 
@@ -86,7 +87,7 @@ def _fitted(run, description, sources):
     length, recipe = _recipe(description, overrides, counts)
     held_out = _held_out(sources, length)
     fewest = [_contexts(source, length) for source in held_out.values()]
-    rows = min([ValidationSection().batch_size, *fewest])
+    rows = min([VALIDATION_ROWS, *fewest])
     return dataclasses.replace(
         run,
         model=_model(run.model.preset, description, overrides, length, recipe),

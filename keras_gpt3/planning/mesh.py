@@ -138,7 +138,7 @@ def _check_backend(mesh, backend):
         raise ValueError(
             "mesh must have axes of the backend: a model axis runs on JAX, "
             f"stages on TensorFlow. Received: mesh={tuple(mesh)}, backend="
-            f"{backend!r}. Use backend={other!r}, or another mesh."
+            f"'{backend}'. Use backend='{other}', or another mesh."
         )
 
 

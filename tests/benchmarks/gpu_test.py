@@ -202,7 +202,8 @@ class FakeSide:
             self.ready = {"ready": True}
 
     def step(self):
-        return {"seconds": 1.0, "result": None, "peak_bytes": 1}
+        seconds = {"seconds": 1.0, "processor_seconds": 2.0}
+        return seconds | {"result": None, "peak_bytes": 1}
 
     def __enter__(self):
         return self

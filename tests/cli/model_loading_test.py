@@ -72,13 +72,11 @@ def test_adapters_are_merged_before_weights_are_quantized(
 
 # The files that they name need not exist: the backend is checked first.
 COMMANDS = {
-    "pretrain": ["--config", "run.yaml"],
     "finetune": ["--model", "m", "--data", "pairs.jsonl", "--out", "out"],
     "export": ["--model", "m", "out"],
     "serve": ["out"],
 }
 INSTEAD = {
-    "pretrain": ", or train with GPT3.fit and keras.distribution under JAX",
     "finetune": ", or train with GPT3.fit",
 }
 

@@ -12,9 +12,7 @@ from keras_gpt3.cli.main import app
 from keras_gpt3.training import ModelSection
 from tests.training.run import workers_test
 
-pytestmark = pytest.mark.backend(
-    "tensorflow", reason="the command refuses other backends"
-)
+pytestmark = pytest.mark.backend("tensorflow", reason="its workers")
 
 
 @pytest.fixture
@@ -22,7 +20,7 @@ def fake_pretrain(monkeypatch):
     """Replaces the run itself: a list of configs, and what comes out."""
     calls, outcome = [], {"finished": True}
 
-    def run(config, make_model, elapsed_seconds, verbose):
+    def run(config, make_model, elapsed_seconds, verbose, probe):
         calls.append(config)
         if "error" in outcome:
             raise outcome["error"]

@@ -17,8 +17,8 @@ _logger = logging.getLogger("keras_gpt3")
 
 # In the run's folder: what the shards were when they were read whole.
 CHECKED = "checked_shards.json"
-# At least so many contexts are validated at a time.
-_VALIDATION_ROWS = 8
+# Contexts that are validated at a time, or as many more as replicas divide.
+VALIDATION_ROWS = 8
 
 
 class RunData:
@@ -33,7 +33,7 @@ class RunData:
         parts = devices.num_parts
         self._batch_size = config.validation.batch_size
         if self._batch_size is None:
-            self._batch_size = -(-_VALIDATION_ROWS // parts) * parts
+            self._batch_size = -(-VALIDATION_ROWS // parts) * parts
         if self._batch_size % parts:
             raise ValueError(
                 "The replicas must divide validation.batch_size. Received: "

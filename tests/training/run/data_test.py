@@ -34,6 +34,7 @@ def rows_of(strategy, dataset, steps):
     return rows
 
 
+@pytest.mark.backend("tensorflow", reason="It is of its replicas.")
 @pytest.mark.parametrize("replicas", [1, 2])
 @pytest.mark.parametrize("batch_size", [4, BatchRamp(8, 2, 30, multiple=2)])
 def test_replicas_together_read_the_batches_of_the_packed_dataset(
