@@ -286,9 +286,11 @@ def is_worker_failure(error):
     error for that, but sometimes one of the general kinds comes through, as
     JAX' only one does, with a text that names collectives or peers.
     """
-    if type(error).__name__ == "JaxRuntimeError":
+    if keras.config.backend() == "jax":
         import jax
 
+        if not isinstance(error, jax.errors.JaxRuntimeError):
+            return False  # Such as one of TensorFlow, which reads the data.
         texts = _JAX_PEERS if jax.process_count() > 1 else ()
         return any(text in str(error) for text in texts)
     import tensorflow as tf

@@ -1,3 +1,4 @@
+import keras
 import pytest
 import tensorflow as tf
 
@@ -101,9 +102,12 @@ def test_jax_has_one_kind_of_error_which_speaks_of_others(
 ):
     jax = pytest.importorskip("jax")
     error = jax.errors.JaxRuntimeError(text)
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
     assert not is_worker_failure(error)  # One process has no others.
     monkeypatch.setattr(jax, "process_count", lambda: 2)
     assert is_worker_failure(error) is expected
+    # There TensorFlow reads the data alone.
+    assert not is_worker_failure(errors.UnavailableError(None, None, text))
 
 
 @pytest.mark.parametrize(

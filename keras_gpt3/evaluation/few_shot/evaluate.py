@@ -251,6 +251,7 @@ def _check_scores(tasks, cache):
 
 
 def check_model(model):
+    """Raise unless a model reads texts."""
     if model.preprocessor is None:
         raise ValueError(
             "A model must have a preprocessor to be evaluated on texts. "

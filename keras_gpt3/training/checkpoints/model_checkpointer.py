@@ -5,6 +5,7 @@ import math
 
 from keras_gpt3.argument_checks import echoed
 from keras_gpt3.parallel.replicas import from_first_worker
+from keras_gpt3.parallel.replicas import num_workers
 from keras_gpt3.parallel.replicas import on_any_process
 from keras_gpt3.parallel.replicas import wait_for_all
 from keras_gpt3.training.checkpoints.checkpointer import Checkpointer
@@ -61,6 +62,8 @@ class ModelCheckpointer(Checkpointer):
             folder, manifest = found
             self._check(folder, manifest)
             damage = self._read(folder, manifest)
+            if damage is not None and num_workers() > 1:
+                raise damage  # TensorFlow's workers agree on no other.
             if not on_any_process(damage is not None):
                 self.last_step = manifest.step
                 break

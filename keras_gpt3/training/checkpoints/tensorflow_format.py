@@ -40,8 +40,9 @@ class TensorFlowFormat:
 
     def restore(self, folder, variables):
         """Read the values of variables, for all replicas of this worker."""
-        for name, variable in variables.items():
-            array = read_arrays(folder, [name])[name]
+        # One after the other: the host holds one array twice, not all.
+        arrays = _each_array(folder, variables)
+        for array, variable in zip(arrays, variables.values(), strict=True):
             variable.assign(_with_rows(array, variable.shape))
 
 
@@ -78,11 +79,15 @@ def write_arrays(folder, arrays, part_bytes=_PART_BYTES):
 
 def read_arrays(folder, names):
     """Read arrays back, each with the dtype and shape it was written with."""
+    return dict(zip(names, _each_array(folder, names), strict=True))
+
+
+def _each_array(folder, names):
     import tensorflow as tf
 
     reader = tf.train.load_checkpoint(os.path.join(folder, _PREFIX))
     # The reader returns numpy's scalars where the shape is empty.
-    return {name: np.asarray(reader.get_tensor(name)) for name in names}
+    return (np.asarray(reader.get_tensor(name)) for name in names)
 
 
 def _parts(arrays, part_bytes):

@@ -19,7 +19,7 @@ from keras_gpt3.training.checkpoints.tensorflow_format import TensorFlowFormat
 
 BATCH, MODEL, STAGES = "batch", "model", "stages"
 AUTO = "auto"
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("keras_gpt3")
 
 
 class TensorFlowDevices:

@@ -11,10 +11,10 @@ from keras_gpt3.config_file import write_config
 from keras_gpt3.training.checkpoints.model_checkpointer import differences
 from keras_gpt3.training.checkpoints.model_checkpointer import flat
 
+_PATHS = ("data.shards.*", "data.validation.*")
 # What may change from one start of a run to the next: it does not touch what
 # is computed. The rest is the run. Shards may move, but their names, of which
 # the order makes the order of the data, are `"data.shards"`.
-_PATHS = ("data.shards.*", "data.validation.*")
 CHANGEABLE = (
     "folder",
     "stop_after_minutes",

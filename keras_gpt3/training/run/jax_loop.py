@@ -196,7 +196,7 @@ class _HostArrays:
         if self._mesh is None:
             return jnp.asarray(own)
         # Counted once in a process, not once a device.
-        share = own / jax.local_device_count()
+        share = own / len(self._mesh.local_devices)
         return jax.make_array_from_callback(
             (self._mesh.size, own.shape[1]),
             self._spread(self._mesh.axis_names),

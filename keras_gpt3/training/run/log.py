@@ -16,6 +16,9 @@ from keras_gpt3.reporting.figures import noisy_curve
 from keras_gpt3.reporting.figures import plot_panels
 from keras_gpt3.training.run.folder import RunFolder
 
+# Before the names of tasks, in a record of a validation.
+TASKS = "tasks/"
+
 
 class RunLog:
     """Appends records to a file, and takes back those of steps to be redone.
@@ -170,13 +173,13 @@ def _losses(training, held_out):
 def _scores(held_out):
     """Of the tasks that the model was put through while it trained."""
     names = dict.fromkeys(
-        name for r in held_out for name in r if name.startswith("tasks/")
+        name for r in held_out for name in r if name.startswith(TASKS)
     )
     return tuple(
         _curve(
             held_out,
             name,
-            name.removeprefix("tasks/"),
+            name.removeprefix(TASKS),
             color=colour,
             marker="o",
             markersize=3,

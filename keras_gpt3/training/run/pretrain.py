@@ -112,8 +112,14 @@ def pretrain(
             probe.check(model)
             probe = functools.partial(probe, model)
         run = _make_run(
-            *(config, model, devices, folder, probe),
-            *(elapsed_seconds, stack, verbose),
+            config,
+            model,
+            devices,
+            folder,
+            probe,
+            elapsed_seconds,
+            stack,
+            verbose,
         )
         finished = run.run()
         if finished:

@@ -14,12 +14,11 @@ from keras_gpt3.parallel.replicas import is_chief
 from keras_gpt3.reporting.progress import ProgressBar
 from keras_gpt3.reporting.progress import clock
 from keras_gpt3.training.run.folder import RunFolder
+from keras_gpt3.training.run.log import TASKS
 from keras_gpt3.training.run.log import plot_run
 
 _logger = logging.getLogger("keras_gpt3")
 
-# Before the names of tasks, in a record of a validation.
-TASKS = "tasks/"
 _COMPILING = "compiling the first step"
 
 

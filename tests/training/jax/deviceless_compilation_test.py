@@ -86,15 +86,20 @@ def test_weights_that_are_spread_are_gathered_one_by_one_where_they_are_used():
         assert max(numbers) <= 61 * 16
 
 
-@jax_only
-@pytest.mark.parametrize("policy", ["none", "block"])
-def test_kernels_that_are_spread_are_gathered_as_activations_are(policy):
-    text = lower_step(
+def spread_step(policy):
+    """The program of a step whose weights four devices share."""
+    return lower_step(
         (4, 1),
         dtype="mixed_bfloat16",
         rematerialization=policy,
         shard_weights=True,
     ).as_text()
+
+
+@jax_only
+@pytest.mark.parametrize("policy", ["none", "block"])
+def test_kernels_that_are_spread_are_gathered_as_activations_are(policy):
+    text = spread_step(policy)
     gathered = re.compile(
         r'sharding_constraint .*<@mesh, \[{}, {"model"}\]> : '
         r"tensor<16x48x(\w+)>"
@@ -106,12 +111,7 @@ def test_kernels_that_are_spread_are_gathered_as_activations_are(policy):
 @jax_only
 @pytest.mark.parametrize("policy", ["none", "block"])
 def test_blocks_whose_weights_are_spread_go_one_by_one(policy):
-    text = lower_step(
-        (4, 1),
-        dtype="mixed_bfloat16",
-        rematerialization=policy,
-        shard_weights=True,
-    ).as_text()
+    text = spread_step(policy)
     types = re.findall(r"stablehlo.optimization_barrier .* : (.*)", text)
     # The input and 12 weights of each block, then the gradients of all these.
     in_turn = [each for each in types if each.count("tensor") == 1 + 12]

@@ -23,15 +23,6 @@ pytestmark = [
 MESH = {"batch": 2, "model": 2}
 
 
-@pytest.fixture
-def clusters():
-    """A list of clusters, which are killed at the end."""
-    started = []
-    yield started
-    for cluster in started:
-        cluster.kill()
-
-
 def test_processes_stop_and_end_together_and_resume(tmp_path, clusters):
     """All end with what one process would: stopped, killed and resumed."""
     devices = {"devices": {"mesh": MESH}}

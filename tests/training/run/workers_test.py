@@ -107,15 +107,6 @@ class Cluster:
             worker.wait()
 
 
-@pytest.fixture
-def clusters():
-    """A list of clusters, which are killed at the end."""
-    started = []
-    yield started
-    for cluster in started:
-        cluster.kill()
-
-
 def test_workers_stop_together_and_outlive_each_other(tmp_path, clusters):
     """All end with what one process would: stopped, killed and resumed."""
     alone, alone_file = run_file(tmp_path, "alone")
