@@ -49,6 +49,7 @@ def test_a_model_without_a_tokenizer_raises():
         probe.check(model)
 
 
+@pytest.mark.slow
 def test_a_run_logs_and_draws_them(tmp_path, model):
     (tmp_path / "shards").mkdir()
     for seed, part in enumerate(("books", "news", "held")):

@@ -105,8 +105,8 @@ def test_a_stopped_run_ends_bit_for_bit_on_its_mesh(
     assert_same(config, whole, 0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["one device", "replicas", "weights spread"])
-@pytest.mark.quick_cases(1)
 def test_a_run_resumes_on_another_mesh(
     tmp_path, monkeypatch, undisturbed, name
 ):
@@ -191,6 +191,7 @@ def test_a_mesh_that_heads_do_not_allow_raises_before_data_is_read(tmp_path):
         train(config)
 
 
+@pytest.mark.slow
 def test_auto_is_the_mesh_that_the_planner_proposes(
     tmp_path, monkeypatch, undisturbed
 ):
