@@ -121,26 +121,9 @@ def check_rows(x, is_right, values, message):
     return assert_in_graph(x, tf.reduce_all(is_right), before, value, after)
 
 
-def choose_for_rows(logits, index, temperature, top_k, top_p, seed):
-    """Like `choose_token`, without draws that no row needs."""
-
-    def draw(seed):
-        chosen = choose_token(logits, index, temperature, top_k, seed, top_p)
-        return tf.cast(chosen, tf.int32)
-
-    def most_probable():
-        return tf.argmax(tf.cast(logits, tf.float32), -1, tf.int32)
-
-    # Rows of one seed share their noise: one draw serves them all.
-    return tf.cond(
-        tf.reduce_all(temperature == 0),
-        most_probable,
-        lambda: tf.cond(
-            tf.reduce_all(seed == seed[:1]),
-            lambda: draw(seed[0]),
-            lambda: draw(seed),
-        ),
-    )
+def choose_for_rows(logits, index, temperature, top_k, top_p, seed, min_p=0.0):
+    """Like `choose_token`, of the settings of `draw_rows`."""
+    return choose_token(logits, index, temperature, top_k, seed, top_p, min_p)
 
 
 def draw_rows(settings, batch_size):

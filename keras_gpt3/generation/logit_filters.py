@@ -5,8 +5,6 @@ import numbers
 import numpy as np
 from keras import ops
 
-from keras_gpt3.ops.op_compilation import in_xla_program
-
 NEVER = -1e30
 
 
@@ -35,31 +33,17 @@ def keep_top_k(logits, k):
     """
     logits = ops.convert_to_tensor(logits)
     vocabulary_size = logits.shape[-1]
-    if isinstance(k, numbers.Integral):
-        if not 0 < k < vocabulary_size:
-            return logits
-        if not _sorts_slowly():
-            # Where the number is known beforehand, only so many are sorted.
-            highest, _ = ops.top_k(logits, int(k))
-            return _keep(logits, logits >= highest[:, -1:])
+    if isinstance(k, numbers.Integral) and not 0 < k < vocabulary_size:
+        return logits
     k = per_row(k, "int32")
     k = ops.where(k > 0, ops.minimum(k, vocabulary_size), vocabulary_size)
-    return ops.cond(
-        ops.any(k < vocabulary_size),
-        lambda: _keep_each_top_k(logits, k),
-        lambda: logits,
-    )
 
-
-def _keep_each_top_k(logits, k):
-    """Like `keep_top_k`; `k` of shape (1, 1) or (B, 1), from 1."""
-    if _sorts_slowly():
+    def keep_highest():
         scores = ops.cast(logits, "float32")
         ones = ops.ones_like(scores, "int32")
         return _keep(logits, scores >= score_threshold(scores, ones, k))
-    ascending = ops.sort(logits, axis=-1)
-    lowest_kept = ops.take_along_axis(ascending, logits.shape[-1] - k, axis=-1)
-    return _keep(logits, logits >= lowest_kept)
+
+    return ops.cond(ops.any(k < vocabulary_size), keep_highest, lambda: logits)
 
 
 def keep_top_p(logits, p):
@@ -100,28 +84,14 @@ def keep_top_p(logits, p):
 def _keep_each_top_p(logits, p):
     """Like `keep_top_p`; `p` of shape (1, 1) or (B, 1)."""
     scores = ops.cast(logits, "float32")
-    if _sorts_slowly():
-        lowest_kept, last_kept = _nucleus_by_threshold(scores, p)
-    else:
-        lowest_kept, last_kept = _nucleus_by_sort(scores, p)
+    lowest_kept, last_kept = _nucleus(scores, p)
     ties = (scores == lowest_kept) & (_ids(scores) <= last_kept)
     # At 1 the sum of fewer may have rounded to 1.
     return _keep(logits, (scores > lowest_kept) | ties | (p >= 1))
 
 
-def _nucleus_by_sort(scores, p):
+def _nucleus(scores, p):
     """The lowest score that is kept and the last id with it, each (B, 1)."""
-    # Of equal scores the lower id comes first.
-    descending, ids = ops.top_k(scores, scores.shape[-1])
-    probabilities = ops.softmax(descending, axis=-1)
-    before = ops.cumsum(probabilities, axis=-1) - probabilities
-    count = ops.sum(ops.cast(before < p, "int32"), axis=-1, keepdims=True)
-    last = ops.where(count < 1, 1, count) - 1
-    return [ops.take_along_axis(x, last, axis=-1) for x in (descending, ids)]
-
-
-def _nucleus_by_threshold(scores, p):
-    """The same without a sort."""
     probabilities = ops.softmax(scores, axis=-1)
     none = ops.zeros_like(probabilities)
     lowest_kept = score_threshold(scores, probabilities, p)
@@ -179,9 +149,30 @@ def _keep(logits, kept):
     return ops.where(kept, logits, ops.cast(NEVER, logits.dtype))
 
 
-def _sorts_slowly():
-    """Whether XLA would sort: on a CPU many times slower than the rest."""
-    return in_xla_program()
+def highest_scores(scores, count):
+    """The highest scores and their ids, in order; the lower of equal ids first.
+
+    Of scores that tie with the last, any may be among them. A selection from
+    all takes XLA and TensorFlow several times as long, and ten times where the
+    scores ascend: so the highest of each column of a grid come first, and
+    those that are wanted are in the columns of the highest of these.
+    """
+    depth = 16
+    vocabulary_size = scores.shape[-1]
+    width = -(-vocabulary_size // depth)
+    if width < 2 * count:
+        return ops.top_k(scores, count)
+    padding = ((0, 0), (0, depth * width - vocabulary_size))
+    scores = ops.pad(scores, padding, constant_values=-np.inf)
+    highest = ops.max(ops.reshape(scores, (-1, depth, width)), axis=1)
+    _, columns = ops.top_k(highest, count, sorted=False)
+    columns = ops.sort(columns, axis=-1)  # (B, K)
+    rows = ops.arange(depth, dtype="int32")[:, None] * width
+    # Row after row, (B, depth * K): in the order of ids.
+    ids = ops.reshape(columns[:, None] + rows, (-1, depth * count))
+    scores = ops.take_along_axis(scores, ids, axis=-1)
+    scores, places = ops.top_k(scores, count)
+    return scores, ops.take_along_axis(ids, places, axis=-1)
 
 
 _LOWEST = -(2**31)

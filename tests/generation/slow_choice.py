@@ -1,5 +1,7 @@
 """The choice of a token as its definitions say, one row and token at a time."""
 
+import math
+
 import keras
 import numpy as np
 
@@ -35,25 +37,66 @@ def slow_keep_min_p(scores, min_p):
     return np.array([p >= min_p * max(probabilities) for p in probabilities])
 
 
-def slow_distribution(scores, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0):
-    """The scores and the probabilities among which a row draws."""
-    scores = scores.astype("float32") / np.float32(temperature)
-    for keep, setting in (
-        (slow_keep_top_k, top_k),
-        (slow_keep_top_p, top_p),
-        (slow_keep_min_p, min_p),
-    ):
-        scores = np.where(keep(scores, setting), scores, np.float32(REMOVED))
-    return scores, softmax(scores)
+def slow_kept(scores, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0):
+    """The tokens that all filters keep, by one sort in float64.
+
+    Ranks are those of the scores before the division.
+    """
+    scores = scores.astype("float64")
+    order = np.lexsort((np.arange(len(scores)), -scores))
+    ranked = scores[order]
+    weights = np.exp((ranked - ranked[0]) / max(temperature, 1e-6))
+    kept = ranked >= ranked[min(top_k or len(ranked), len(ranked)) - 1]
+    if top_p < 1:
+        total = weights[kept].sum()
+        before = np.cumsum(weights) - weights
+        kept &= (before < top_p * total) | (np.arange(len(ranked)) == 0)
+    kept &= weights >= min_p
+    result = np.zeros(len(scores), bool)
+    result[order[kept]] = True
+    return result
 
 
-def slow_choose_token(scores, index, temperature, top_k, seed, *limits):
-    """The token of one row."""
+def slow_distribution(scores, temperature=1.0, **filters):
+    """The probabilities with which a row draws."""
+    kept = slow_kept(scores, temperature, **filters)
+    scores = scores.astype("float64") / temperature
+    return softmax(np.where(kept, scores, REMOVED))
+
+
+def slow_choose_token(
+    scores, index, temperature, top_k, seed, top_p=1.0, min_p=0.0
+):
+    """The token of one row, by the backend's own noise."""
     if temperature == 0:
         return int(np.argmax(scores))
-    scores, _ = slow_distribution(scores, temperature, top_k, *limits)
-    noise = -np.log(-np.log(_slow_uniform(scores.shape, seed, index)))
-    return int(np.argmax(scores + noise))
+    kept = slow_kept(scores, temperature, top_k, top_p, min_p)
+    logs = (scores.astype("float64") - scores.max()) / temperature
+    if 0 < top_k < len(scores) or top_p < 1:
+        # Among the highest, in their order; here all are.
+        order = np.lexsort((np.arange(len(scores)), -scores))
+        noise = _slow_noise(len(scores), seed, index)
+        logs = np.where(kept[order], logs[order], REMOVED)
+        return int(order[np.argmax(logs + noise)])
+    return _slow_draw(np.where(kept, np.exp(logs), 0.0), seed, index)
+
+
+def _slow_draw(weights, seed, index):
+    """A column of the grid by its sum, then a row of it."""
+    columns = 32 * math.ceil(math.sqrt(len(weights)) / 32)
+    rows = math.ceil(len(weights) / columns)
+    grid = np.zeros(rows * columns)
+    grid[: len(weights)] = weights
+    grid = grid.reshape(rows, columns)
+    noise = _slow_noise(rows + columns, seed, index)
+    with np.errstate(divide="ignore"):
+        column = np.argmax(np.log(grid.sum(0)) + noise[rows:])
+        row = np.argmax(np.log(grid[:, column]) + noise[:rows])
+    return int(row * columns + column)
+
+
+def _slow_noise(size, seed, index):
+    return -np.log(-np.log(_slow_uniform((size,), seed, index)))
 
 
 def _slow_uniform(shape, seed, index):
