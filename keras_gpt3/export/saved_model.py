@@ -41,6 +41,13 @@ def export_saved_model(
 
     - `logits`: `token_ids` int32 `(batch, length)`, padded on the right, to
       `logits` float32 `(batch, length, vocabulary_size)`.
+    - `score_tokens`: `token_ids` int32 `(batch, length)`, padded on the right,
+      `lengths` int32 `(batch,)` and the int32 scalar `number`. Returns
+      `log_probabilities` float32 `(batch, length)`, each token's given those
+      before it, 0 for the first and for padding; and of the `number` most
+      likely ids at each place `top_token_ids` int32 and
+      `top_log_probabilities` float32 `(batch, length, number)`. The logits
+      exist for some positions at a time.
     - `generate_tokens`: `token_ids` int32 and `padding_mask` bool, each
       `(batch, length)`, padded on the right up to the length that prompt and
       answer may have together; scalars `temperature` float32 (0 is greedy),

@@ -20,6 +20,7 @@ from keras_gpt3.generation.token_choice import choose_token
 from keras_gpt3.layers.block_pattern import visible_window
 from keras_gpt3.ops.attention.cached_attention import ring_size
 from keras_gpt3.ops.graph_assertion import assert_in_graph
+from keras_gpt3.ops.log_probabilities import log_probabilities_under_head
 from keras_gpt3.ops.sequence_checks import check_context
 from keras_gpt3.ops.sequence_checks import check_token_ids
 
@@ -37,6 +38,7 @@ class TokenSignatures:
     def __init__(self, backbone, end_token_ids, num_known=None):
         self._backbone = backbone
         self._num_known = num_known
+        self._num_ids = num_known or backbone.vocabulary_size
         self._end_token_ids = end_token_ids
 
     def endpoints(self):
@@ -46,6 +48,14 @@ class TokenSignatures:
         part = [token_ids, _scalar("index"), _scalar("end")]
         return {
             "logits": (self.logits, [token_ids]),
+            "score_tokens": (
+                self.score_tokens,
+                [
+                    token_ids,
+                    tf.TensorSpec((None,), tf.int32, name="lengths"),
+                    _scalar("number"),
+                ],
+            ),
             "generate_tokens": (
                 self.generate_tokens,
                 [
@@ -69,6 +79,44 @@ class TokenSignatures:
         mask = tf.ones_like(token_ids, tf.bool)
         hidden = self._backbone({"token_ids": token_ids, "padding_mask": mask})
         return {"logits": tf.cast(self._backbone.logits(hidden), tf.float32)}
+
+    def score_tokens(self, token_ids, lengths, number):
+        """Log-probabilities of rows, and of the best ids at each place.
+
+        The head runs on some positions at a time, so no array has the size of
+        all logits.
+        """
+        token_ids = self._checked_ids(token_ids)
+        length = tf.shape(token_ids)[1]
+        lengths = _check_lengths(lengths, tf.shape(token_ids)[0], length)
+        # The last token is predicted, not read, unless it is the only one.
+        read = tf.maximum(length - 1, 1)
+        targets = tf.pad(token_ids, [[0, 0], [0, 1]])[:, 1 : 1 + read]
+        inputs = {
+            "token_ids": token_ids[:, :read],
+            "padding_mask": tf.ones_like(targets, tf.bool),
+        }
+        number = _check_number(number, self._num_ids)
+        logs, _, top_ids, top_logs = log_probabilities_under_head(
+            self._backbone(inputs, training=False),
+            self._backbone.logits,
+            self._backbone.vocabulary_size,
+            targets,
+            # The loop over chunks cannot fill tensors without elements.
+            tf.maximum(number, 1),
+            self._num_known,
+        )
+        is_scored = tf.sequence_mask(lengths - 1, read)[..., tf.newaxis]
+
+        def placed(x, width):
+            x = tf.where(is_scored, x, tf.zeros_like(x))[..., :width]
+            return tf.pad(x, [[0, 0], [1, 0], [0, 0]])[:, :length]
+
+        return {
+            "log_probabilities": placed(logs[..., tf.newaxis], 1)[..., 0],
+            "top_token_ids": placed(top_ids, number),
+            "top_log_probabilities": placed(top_logs, number),
+        }
 
     def generate_tokens(
         self, token_ids, padding_mask, temperature, top_k, seed, end_token_id
@@ -183,6 +231,35 @@ def decode_prompts(
         padding_mask,
         [end_token_id],
         stopping_criteria,
+    )
+
+
+def _check_lengths(lengths, batch_size, width):
+    """The lengths of right-padded rows, with checks of them."""
+    lengths = assert_in_graph(
+        lengths,
+        tf.size(lengths) == batch_size,
+        "lengths must have one entry for each row of token_ids. Received: "
+        "entries=",
+        tf.size(lengths),
+        ". Pass as many.",
+    )
+    return assert_in_graph(
+        lengths,
+        tf.reduce_all((lengths >= 1) & (lengths <= width)),
+        "lengths must be from 1 to the width of token_ids. Received: lengths=",
+        lengths,
+        ". Count the tokens of each row.",
+    )
+
+
+def _check_number(number, most):
+    return assert_in_graph(
+        number,
+        (number >= 0) & (number <= most),
+        f"number must be from 0 to {most}, the known ids. Received: number=",
+        number,
+        ". Pass how many of the most likely ids are wanted.",
     )
 
 

@@ -59,28 +59,32 @@ def token_log_probabilities(hidden_states, table, token_ids, top_n=0):
 
 
 def log_probabilities_under_head(
-    hidden_states, head, vocabulary_size, token_ids, top_n=0
+    hidden_states, head, vocabulary_size, token_ids, top_n=0, num_known=None
 ):
-    """The same for a head that is not a table, such as a quantized one."""
+    """The same for a head that is not a table, such as a quantized one.
+
+    In a graph of TensorFlow, `top_n` may be a tensor. With `num_known`, only
+    ids below it are alternatives: the others are a vocabulary's padding.
+    """
     hidden_states = ops.convert_to_tensor(hidden_states)
     token_ids = ops.cast(token_ids, "int32")
     shape = ops.shape(token_ids)
     chunks, restore = all_chunks((hidden_states, token_ids), vocabulary_size)
 
     def score(states, token_ids):
-        return _chunk_scores(head(states), token_ids, top_n)
+        return _chunk_scores(head(states), token_ids, top_n, num_known)
 
     found = map_chunks(score, chunks)
 
     def whole(x):
-        x = restore(ops.reshape(x, (-1, *x.shape[2:])))  # (N,) or (N, A)
-        return ops.reshape(x, (*shape, *x.shape[1:]))
+        x = restore(ops.reshape(x, (-1, *ops.shape(x)[2:])))  # (N,) or (N, A)
+        return ops.reshape(x, (*shape, *ops.shape(x)[1:]))
 
     log_probabilities, is_highest, *alternatives = map(whole, found)
     return log_probabilities, ops.cast(is_highest, "bool"), *alternatives
 
 
-def _chunk_scores(logits, token_ids, top_n):
+def _chunk_scores(logits, token_ids, top_n, num_known=None):
     """The results for logits (C, V) and ids (C,)."""
     logits = ops.cast(logits, "float32")
     total = ops.logsumexp(logits, axis=-1, keepdims=True)  # (C, 1)
@@ -92,7 +96,9 @@ def _chunk_scores(logits, token_ids, top_n):
     # A float here: not every device can scatter bools.
     is_highest = ops.cast(highest == token_ids, "float32")
     scores = [chosen - total[:, 0], is_highest]
-    if top_n:
+    if not isinstance(top_n, int) or top_n:
+        if num_known is not None:
+            logits = logits[:, :num_known]
         values, ids = ops.top_k(logits, top_n)  # (C, A)
         scores += [ops.cast(ids, "int32"), values - total]
     return tuple(scores)

@@ -42,16 +42,17 @@ def check_new_tokens(new, limit):
 def least_values(signature, arrays, num_rows):
     """The minimum number of values in an answer, by its outputs' shapes.
 
-    An unknown first axis is the rows, a later one the length of a row. An array
-    of logits may exceed the memory, so it is counted before it is computed. A
-    banded cache may be as short as one position: hence a minimum.
+    An unknown first axis is the rows, the next the length of a row, a third the
+    alternatives at each place. An array of logits may exceed the memory, so it
+    is counted before it is computed. A banded cache may be as short as one
+    position: hence a minimum.
     """
     length = arrays["token_ids"].shape[-1] if "token_ids" in arrays else 1
     if "cache_length" in arrays:
         length = max(1, int(arrays["cache_length"]))
-    total = 0
+    number, total = max(0, int(arrays.get("number", 0))), 0
     for name, spec in signature.outputs.items():
-        unknown = [num_rows, 1 if name.startswith("banded") else length]
+        unknown = [num_rows, 1 if name.startswith("banded") else length, number]
         shape = [unknown.pop(0) if n is None else n for n in spec.shape]
         total += math.prod(shape)
     return total

@@ -160,5 +160,6 @@ def test_each_argument_of_a_function_has_its_spec(exported):
 def test_without_a_preprocessor_there_are_signatures_of_ids_only():
     endpoints = Endpoints(small_model())
     assert endpoints.tracked == []
-    names = {"logits", "generate_tokens", "prefill", "extend"}
+    names = {"logits", "score_tokens", "generate_tokens", "prefill"}
+    names |= {"extend"}
     assert set(endpoints.functions()) == names

@@ -198,7 +198,7 @@ def test_says_what_it_wrote_unless_told_not_to(tmp_path, capsys, quick):
     assert capsys.readouterr().out == ""
     model.export(tmp_path)
     said = capsys.readouterr().out.replace("\n", "")
-    assert said.startswith("Wrote the SavedModel (logits, generate_tokens")
+    assert said.startswith("Wrote the SavedModel (logits, score_tokens")
     assert said.endswith(str(tmp_path / "2"))
 
 

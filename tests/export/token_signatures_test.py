@@ -11,6 +11,7 @@ from keras_gpt3.export import token_signatures
 from keras_gpt3.export.token_signatures import TokenSignatures
 from keras_gpt3.export.token_signatures import decode_prompts
 from keras_gpt3.ops import op_compilation
+from keras_gpt3.ops import token_chunks
 from keras_gpt3.ops.graph_assertion import one_line_errors
 from tests.small_gpt3 import as_inputs
 from tests.small_gpt3 import small_backbone
@@ -144,3 +145,86 @@ def test_a_cache_of_other_rows_is_refused():
         with one_line_errors():
             # In a graph, where alone the check has one line.
             tf.function(token_signatures.unstack_cache)(backbone, tensors, 3)
+
+
+# === Scores of tokens ===
+
+
+def naive_scores(logits, token_ids, lengths, number):
+    """By sorting whole rows of a log-softmax, one position at a time."""
+    logits = logits.astype("float64")
+    logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    shape = token_ids.shape
+    found = np.zeros(shape), np.zeros((*shape, number), int)
+    found = (*found, np.zeros((*shape, number)))
+    for row, length in enumerate(lengths):
+        for place in range(1, length):
+            before = logs[row, place - 1]
+            best = np.argsort(-before, kind="stable")[:number]
+            found[0][row, place] = before[token_ids[row, place]]
+            found[1][row, place] = best
+            found[2][row, place] = before[best]
+    return found
+
+
+def score_tokens(backbone, token_ids, lengths, number, num_known=None):
+    with op_compilation(False), one_line_errors():
+        signatures = TokenSignatures(backbone, (), num_known)
+        function = tf.function(signatures.score_tokens, autograph=False)
+        answer = function(
+            tf.constant(token_ids), tf.constant(lengths), tf.constant(number)
+        )
+    return {name: value.numpy() for name, value in answer.items()}
+
+
+@pytest.mark.parametrize(
+    ("width", "lengths", "number"),
+    [(8, [8, 3, 1], 3), (12, [12, 12, 11], 1), (12, [1, 2, 12], 0)],
+)
+@pytest.mark.parametrize("chunk_logits", [None, 61 * 4])
+def test_scores_of_tokens_equal_a_sorted_log_softmax(
+    width, lengths, number, chunk_logits, monkeypatch
+):
+    if chunk_logits:
+        # Chunks of 4 positions, which do not divide what is scored.
+        monkeypatch.setattr(token_chunks, "_CHUNK_LOGITS", chunk_logits)
+    backbone = small_backbone()
+    ids = np.random.default_rng(3).integers(0, 61, (3, width)).astype("int32")
+    with op_compilation(False):
+        logits = backbone.logits(backbone(as_inputs(ids))).numpy()
+    answer = score_tokens(backbone, ids, lengths, number)
+    logs, top_ids, top_logs = naive_scores(logits, ids, lengths, number)
+    # The sums of a softmax differ in the last bits of a float32.
+    assert answer["log_probabilities"] == pytest.approx(logs, abs=1e-5)
+    assert (answer["top_token_ids"] == top_ids).all()
+    assert answer["top_log_probabilities"] == pytest.approx(top_logs, abs=1e-5)
+
+
+def test_a_single_token_has_nothing_to_score():
+    answer = score_tokens(small_backbone(), [[5]], [1], 2)
+    assert answer["log_probabilities"].tolist() == [[0.0]]
+    assert answer["top_token_ids"].shape == (1, 1, 2)
+
+
+def test_padding_of_the_vocabulary_is_no_alternative():
+    ids = small_batch(rows=2)[0]["token_ids"]
+    answer = score_tokens(small_backbone(), ids, [8, 8], 5, num_known=5)
+    assert np.sort(answer["top_token_ids"][:, 1:]).tolist() == (
+        [[[0, 1, 2, 3, 4]] * 7] * 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("lengths", "number", "message"),
+    [
+        ([8], 1, "lengths must have one entry for each row of token_ids. "),
+        ([8, 9], 1, "lengths must be from 1 to the width of token_ids. "),
+        ([0, 8], 1, "lengths must be from 1 to the width of token_ids. "),
+        ([8, 8], 62, "number must be from 0 to 61, the known ids. "),
+        ([8, 8], -1, "number must be from 0 to 61, the known ids. "),
+    ],
+)
+def test_scores_of_tokens_check_their_inputs(lengths, number, message):
+    ids = small_batch(rows=2)[0]["token_ids"]
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        score_tokens(small_backbone(), ids, lengths, number)

@@ -111,6 +111,19 @@ def test_scores_and_tokens_have_rows_too(served, model):
     assert answer["outputs"]["lengths"] == [1, 1]
 
 
+def test_token_ids_are_scored_with_their_alternatives(served):
+    inputs = {"token_ids": [[97, 98, 99], [97, 98, 0]], "lengths": [3, 2]}
+    request = {"signature_name": "score_tokens", "inputs": inputs}
+    inputs["number"] = 2
+    status, answer = post(served, PREDICT, request)
+    assert status == 200
+    logs = np.array(answer["outputs"]["log_probabilities"])
+    assert (logs[:, 0] == 0).all() and logs[1, 2] == 0 and logs[0, 2] < 0
+    # The first two tokens are the same.
+    assert logs[0, 1] == pytest.approx(logs[1, 1], abs=1e-5)
+    assert np.shape(answer["outputs"]["top_token_ids"]) == (2, 3, 2)
+
+
 def test_bytes_that_are_no_text_come_as_base64(served):
     inputs = {"token_ids": [[200, 201], [97, 0]], "lengths": [2, 1]}
     request = {"signature_name": "detokenize", "inputs": inputs}

@@ -188,6 +188,7 @@ def test_generate_and_score_share_batches(model):
 # === Limits by shapes ===
 
 IDS = np.zeros((3, 5), "int32")
+TOP = tf.TensorSpec((None, None, None))
 CACHE = tf.TensorSpec((2, None, 4, None, 8))
 
 
@@ -202,6 +203,8 @@ CACHE = tf.TensorSpec((2, None, 4, None, 8))
             2 * 3 * 4 * 8 * (9 + 1),
         ),
         ({"dense_keys": CACHE}, {"cache_length": np.array(-9)}, 192),
+        ({"top_ids": TOP}, {"number": np.array(2)}, 3 * 5 * 2),
+        ({"top_ids": TOP}, {"number": np.array(-2)}, 0),
     ],
 )
 def test_an_answer_is_counted_by_its_shapes(outputs, inputs, expected):
