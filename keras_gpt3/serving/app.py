@@ -13,14 +13,17 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.responses import Response
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
+from keras_gpt3.serving.http_server import read_body
+from keras_gpt3.serving.http_server import unless_gone
 from keras_gpt3.serving.json_body import CLIENT_GONE
 from keras_gpt3.serving.json_body import RequestError
+from keras_gpt3.serving.json_body import error_body
+from keras_gpt3.serving.json_body import is_openai_path
 from keras_gpt3.serving.json_body import json_text
 from keras_gpt3.serving.json_body import unexpected_error
 
@@ -55,6 +58,8 @@ def make_app(server):
     listed += [
         Route("/healthz", routes.health),
         Route("/metrics", routes.metrics),
+        Route("/v1/completions", routes.completions, methods=["POST"]),
+        Route("/v1/models", routes.models),
     ]
     model = "/v1/models/{name:model}"
     for path in (model, model + "/versions/{version:model}"):
@@ -75,7 +80,7 @@ def make_app(server):
         CORSMiddleware,
         allow_origins=settings.allow_origins,
         allow_methods=("GET", "POST"),
-        allow_headers=("Content-Type",),
+        allow_headers=("Content-Type", "Authorization"),
     )
     return Starlette(
         routes=listed,
@@ -118,8 +123,16 @@ class _Routes:
         text, content_type = self._server.metrics.text()
         return Response(text, headers={"Content-Type": content_type})
 
+    async def models(self, request):
+        listed = [self._server.openai_model()]
+        return JSONResponse({"object": "list", "data": listed})
+
     async def status(self, request):
-        return JSONResponse(self._server.status(*_model(request)))
+        name, version = _model(request)
+        status = self._server.status(name, version)
+        # The path of a model is OpenAI's as well; that of a version is not.
+        more = self._server.openai_model() if version is None else {}
+        return JSONResponse(status | more)
 
     async def metadata(self, request):
         return JSONResponse(self._server.metadata(*_model(request)))
@@ -139,11 +152,18 @@ class _Routes:
         first = await unless_gone(request, anext(events))
         if first is None:
             return Response(status_code=CLIENT_GONE)
-        return StreamingResponse(
-            _as_text(first, events),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
+        return _event_stream(request, first, events)
+
+    async def completions(self, request):
+        body = await self._body(request)
+        events = self._server.complete(body)
+        first = await unless_gone(request, anext(events))
+        if first is None:
+            return Response(status_code=CLIENT_GONE)
+        if isinstance(first, bytes):  # The whole answer.
+            await anext(events, None)
+            return Response(first, media_type="application/json")
+        return _event_stream(request, first, events)
 
     async def _body(self, request):
         """The body; one that does not arrive is counted as well."""
@@ -159,15 +179,25 @@ class _Routes:
             raise
 
 
-async def _as_text(first, events):
+def _event_stream(request, first, events):
+    return StreamingResponse(
+        _as_text(request.url.path, first, events),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _as_text(path, first, events):
     """Events as text; an error in between is the last one."""
     async with contextlib.aclosing(events):
         try:
             yield _event(first)
             async for event in events:
                 yield _event(event)
+            if is_openai_path(path):
+                yield "data: [DONE]\n\n"
         except RequestError as error:
-            yield _event({"error": str(error)})
+            yield _event(error_body(path, error))
 
 
 def _event(event):
@@ -179,7 +209,7 @@ def _model(request):
 
 
 async def _request_error(request, error):
-    body = {"error": str(error)}
+    body = error_body(request.url.path, error)
     return JSONResponse(body, error.status, headers=error.headers)
 
 
@@ -197,13 +227,18 @@ async def _no_route(request, error):
             f"The method must be one that the path has. Received: {path}. Use "
             f"{allowed}."
         )
+    elif is_openai_path(request.url.path):
+        message = (
+            "A base model continues texts, without chats, tools or embeddings. "
+            f"Received: {path}. Use /v1/completions."
+        )
     else:
         message = (
             f"The path must be one of this server's. Received: {path}. Use "
             "/v1/models/NAME:predict, or / for the page."
         )
-    body = {"error": message}
-    return JSONResponse(body, error.status_code, headers=error.headers)
+    found = RequestError(error.status_code, message, error.headers)
+    return await _request_error(request, found)
 
 
 _ANY = "*"
@@ -231,8 +266,9 @@ class RequestGuard:
         if scope["type"] == "http":
             rejection = self._rejection(scope["method"], Headers(scope=scope))
             if rejection:
-                status, message = rejection
-                app = JSONResponse({"error": message}, status)
+                error = RequestError(*rejection)
+                body = error_body(scope["path"], error)
+                app = JSONResponse(body, error.status)
         await app(scope, receive, send)
 
     def _rejection(self, method, headers):
@@ -285,60 +321,3 @@ def _is_address(name):
     except ValueError:
         return False
     return True
-
-
-async def read_body(request, limit, seconds):
-    """Read the body of a request."""
-    announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > limit:
-        raise _too_long(announced, limit)
-    body = bytearray()
-    try:
-        async with asyncio.timeout(seconds):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > limit:
-                    raise _too_long(f"{len(body)} or more", limit)
-    except TimeoutError:
-        raise RequestError(
-            408,
-            f"The body must come within {seconds:g} seconds. Received: "
-            f"bytes={len(body)}, and no end. Send it faster, or start the "
-            "server with a longer --receive-timeout.",
-            # The rest of the body must not be read as a request.
-            headers={"Connection": "close"},
-        ) from None
-    except ClientDisconnect:
-        raise RequestError(
-            CLIENT_GONE,
-            f"The body must come whole. Received: bytes={len(body)}, then the "
-            "end of the connection. Send it again.",
-        ) from None
-    return bytes(body)
-
-
-async def unless_gone(request, work):
-    """Wait for an answer; `None` if the client disconnects before."""
-    answer = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_disconnected(request))
-    try:
-        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
-        return answer.result() if answer.done() else None
-    finally:
-        for task in (answer, gone):
-            task.cancel()
-        # A cancelled task must still leave the queue it was counted in.
-        await asyncio.gather(answer, gone, return_exceptions=True)
-
-
-async def _disconnected(request):
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-def _too_long(received, limit):
-    return RequestError(
-        413,
-        f"The body must be at most {limit} bytes. Received: bytes={received}. "
-        "Split it, or start the server with a higher --max-body-bytes.",
-    )

@@ -1,5 +1,6 @@
 """Uvicorn, with limits of time that it lacks."""
 
+import asyncio
 import functools
 import http
 import math
@@ -10,8 +11,11 @@ import socket
 import h11
 import rich.console
 import uvicorn
+from starlette.requests import ClientDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from keras_gpt3.serving.json_body import CLIENT_GONE
+from keras_gpt3.serving.json_body import RequestError
 from keras_gpt3.serving.json_body import json_text
 
 # Besides the time that a request may take.
@@ -231,3 +235,63 @@ class HttpProtocol(H11Protocol):
             self._look = self.loop.call_later(
                 _LOOK_SECONDS, self._look_for_reset
             )
+
+
+# === Bodies and clients, for the routes ===
+
+
+async def read_body(request, limit, seconds):
+    """Read the body of a request."""
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > limit:
+        raise _too_long(announced, limit)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise _too_long(f"{len(body)} or more", limit)
+    except TimeoutError:
+        raise RequestError(
+            408,
+            f"The body must come within {seconds:g} seconds. Received: "
+            f"bytes={len(body)}, and no end. Send it faster, or start the "
+            "server with a longer --receive-timeout.",
+            # The rest of the body must not be read as a request.
+            headers={"Connection": "close"},
+        ) from None
+    except ClientDisconnect:
+        raise RequestError(
+            CLIENT_GONE,
+            f"The body must come whole. Received: bytes={len(body)}, then the "
+            "end of the connection. Send it again.",
+        ) from None
+    return bytes(body)
+
+
+async def unless_gone(request, work):
+    """Wait for an answer; `None` if the client disconnects before."""
+    answer = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return answer.result() if answer.done() else None
+    finally:
+        for task in (answer, gone):
+            task.cancel()
+        # A cancelled task must still leave the queue it was counted in.
+        await asyncio.gather(answer, gone, return_exceptions=True)
+
+
+async def _disconnected(request):
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _too_long(received, limit):
+    return RequestError(
+        413,
+        f"The body must be at most {limit} bytes. Received: bytes={received}. "
+        "Split it, or start the server with a higher --max-body-bytes.",
+    )

@@ -199,12 +199,44 @@ CLIENT_GONE = 499
 
 
 class RequestError(Exception):
-    """An error with the HTTP status that answers it."""
+    """An error with the HTTP status that answers it.
 
-    def __init__(self, status, message, headers=None):
+    OpenAI's form has the name of an option as well, `param`, and a `code`.
+    """
+
+    def __init__(self, status, message, headers=None, param=None, code=None):
         super().__init__(message)
         self.status = status
         self.headers = dict(headers or {})
+        self.param = param
+        self.code = code
+
+
+def is_openai_path(path):
+    """Whether a path is one of OpenAI's, whose errors have its form.
+
+    Those of one model are TensorFlow Serving's.
+    """
+    return path.startswith("/v1/") and not path.startswith("/v1/models/")
+
+
+def error_body(path, error):
+    """What answers an error: OpenAI's object, or TensorFlow Serving's."""
+    if not is_openai_path(path):
+        return {"error": str(error)}
+    kind, code = "invalid_request_error", error.code
+    if error.status == 429:
+        kind, code = "rate_limit_error", "rate_limit_exceeded"
+    elif error.status >= 500:
+        kind = "server_error"
+    return {
+        "error": {
+            "message": str(error),
+            "type": kind,
+            "param": error.param,
+            "code": code,
+        }
+    }
 
 
 def unexpected_error(error):

@@ -9,6 +9,8 @@ import time
 import prometheus_client
 import tensorflow as tf
 
+from keras_gpt3.serving.completion_request import parse_completion
+from keras_gpt3.serving.completions import Completion
 from keras_gpt3.serving.exported_model import ExportedModel
 from keras_gpt3.serving.json_body import CLIENT_GONE
 from keras_gpt3.serving.json_body import RequestError
@@ -36,6 +38,7 @@ class ModelServer:
             folder, self._load, settings.max_version_loads
         )
         self._served = self._versions.load_first()
+        self._created = int(time.time())
         self._watch_numbers()
 
     @property
@@ -55,17 +58,43 @@ class ModelServer:
 
     async def stream(self, name, version, body):
         """Answer a `:stream` request."""
-        start, is_first = time.monotonic(), True
+        start = time.monotonic()
         with self._counted(start, lambda: "stream"):
             served = self._find(name, version)
             arrays = parse_stream(body, served.model, self.settings)
             with self._streams.admit():
-                async for piece in self._in_time(served.stream(arrays)):
-                    if is_first:
-                        seconds = time.monotonic() - start
-                        self.metrics.first_piece_seconds.observe(seconds)
-                        is_first = False
-                    yield piece
+                pieces = self._in_time(start, served.stream(arrays))
+                async with contextlib.aclosing(pieces):
+                    async for piece in pieces:
+                        yield piece
+
+    async def complete(self, body):
+        """Answer a completion: in bytes at once, or in events of a stream."""
+        start = time.monotonic()
+        with self._counted(start, lambda: "completions"):
+            served = self._served
+            request = parse_completion(body, self.settings)
+            completion = Completion(request, served, self.settings)
+            with self._queue.admit(request.num_rows):
+                events = self._in_time(start, completion.events())
+                async with contextlib.aclosing(events):
+                    if not request.stream:
+                        whole = completion.whole([x async for x in events])
+                        yield await served.written(whole)
+                        return
+                    async for event in events:
+                        streamed = completion.streamed(event)
+                        if streamed is not None:
+                            yield streamed
+
+    def openai_model(self):
+        """The model as OpenAI's lists have it."""
+        return {
+            "id": self.settings.name,
+            "object": "model",
+            "created": self._created,
+            "owned_by": "keras-gpt3",
+        }
 
     def status(self, name, version):
         """The versions that are served, in TensorFlow Serving's form."""
@@ -152,9 +181,9 @@ class ModelServer:
             )
         return served
 
-    async def _in_time(self, pieces):
-        """Pieces of a stream, until its time has run out."""
-        loop = asyncio.get_running_loop()
+    async def _in_time(self, start, pieces):
+        """Pieces of an answer, until its time has run out."""
+        loop, is_first = asyncio.get_running_loop(), True
         end = loop.time() + self.settings.request_timeout
         async with contextlib.aclosing(pieces):
             while True:
@@ -163,6 +192,10 @@ class ModelServer:
                         piece = await anext(pieces)
                 except StopAsyncIteration:
                     return
+                if is_first:
+                    seconds = time.monotonic() - start
+                    self.metrics.first_piece_seconds.observe(seconds)
+                    is_first = False
                 yield piece
 
     @contextlib.contextmanager

@@ -50,6 +50,12 @@ class ServedModel:
                 self._threads.writing, self._written, request, outputs
             )
 
+    async def written(self, answer):
+        """Write an answer that JSON can have as it is."""
+        return await self._in(
+            self._threads.writing, lambda: json_text(answer).encode()
+        )
+
     async def stream(self, arrays):
         """Generate an answer in pieces."""
         await self._longest_row("generate", arrays)
@@ -68,6 +74,18 @@ class ServedModel:
             "num_prompt_tokens": stream.num_prompt_tokens,
         }
 
+    @property
+    def num_start_tokens(self):
+        """The tokens that stand before a text as a prompt."""
+        tokenize = self.model.signatures["tokenize"]
+        return 1 if "start_token_ids" in tokenize.outputs else 0
+
+    async def call(self, name, inputs):
+        """Call a signature when the running thread is free."""
+        return await self._in(
+            self._threads.running, self.model.call, name, inputs
+        )
+
     async def _outputs(self, request):
         name, arrays = request.signature_name, request.arrays
         if name in self._collectors:
@@ -76,9 +94,7 @@ class ServedModel:
             return await collector.answer(arrays, request.num_rows, longest)
         if name == "tokenize":
             check_bytes(self.model, arrays["texts"])
-        return await self._in(
-            self._threads.running, self.model.call, name, arrays
-        )
+        return await self.call(name, arrays)
 
     def _run_batch(self, name, requests):
         """Run a batch; called in the running thread."""

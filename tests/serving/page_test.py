@@ -11,9 +11,9 @@ from starlette.testclient import TestClient
 
 from keras_gpt3.serving.app import RequestGuard
 from keras_gpt3.serving.app import make_app
-from keras_gpt3.serving.app import read_body
-from keras_gpt3.serving.app import unless_gone
 from keras_gpt3.serving.http_server import HttpServer
+from keras_gpt3.serving.http_server import read_body
+from keras_gpt3.serving.http_server import unless_gone
 from keras_gpt3.serving.json_body import CLIENT_GONE
 from keras_gpt3.serving.json_body import RequestError
 from keras_gpt3.serving.model_server import ModelServer

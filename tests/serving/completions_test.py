@@ -1,0 +1,393 @@
+"""OpenAI's routes, over the ASGI application, with a plain engine."""
+
+import asyncio
+import json
+import sys
+import types
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from keras_gpt3.serving.app import make_app
+from keras_gpt3.serving.model_server import ModelServer
+from keras_gpt3.serving.server_settings import ServerSettings
+from tests.serving import slot_engine_fake
+from tests.serving.conftest import CONTEXT
+from tests.serving.slot_engine_fake import log_softmax
+from tests.serving.slot_engine_fake import use_fake_engine
+
+COMPLETIONS = "/v1/completions"
+GREEDY = {"temperature": 0, "max_tokens": 6}
+
+
+@pytest.fixture(scope="module")
+def completing(export_folder):
+    """A client of the whole application, its server and its engine."""
+    server = ModelServer(
+        export_folder,
+        ServerSettings(max_new_tokens=30, max_body_bytes=5000, max_queue=12),
+    )
+    engine = use_fake_engine(server)
+    headers = {"Content-Type": "application/json"}
+    client = TestClient(make_app(server), "http://127.0.0.1", headers=headers)
+    with pytest.MonkeyPatch.context() as patch, client:
+        name = "keras_gpt3.serving.slot_engine"
+        patch.setitem(sys.modules, name, slot_engine_fake)
+        yield types.SimpleNamespace(client=client, server=server, engine=engine)
+
+
+def complete(completing, prompt, **options):
+    """The answer to a prompt."""
+    body = {"prompt": prompt} | options
+    answer = completing.client.post(COMPLETIONS, json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def events(completing, prompt, **options):
+    body = {"prompt": prompt, "stream": True} | options
+    answer = completing.client.post(COMPLETIONS, json=body)
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    *parts, done, rest = answer.text.split("\n\n")
+    assert (done, rest) == ("data: [DONE]", "")
+    return [json.loads(part.removeprefix("data: ")) for part in parts]
+
+
+def texts(answer):
+    return [choice["text"] for choice in answer["choices"]]
+
+
+# === Answers ===
+
+
+def test_an_answer_has_openais_form(completing, alone):
+    answer = complete(completing, "the cat", model="gpt3", **GREEDY)
+    expected = alone("the cat", max_new_tokens=6, temperature=0.0)
+    assert answer.pop("id").startswith("cmpl-")
+    assert isinstance(answer.pop("created"), int)
+    assert answer == {
+        "object": "text_completion",
+        "model": "gpt3",
+        "choices": [
+            {
+                "text": expected["texts"],
+                "index": 0,
+                "logprobs": None,
+                "finish_reason": expected["finish_reason"],
+            }
+        ],
+        "usage": {
+            "prompt_tokens": expected["num_prompt_tokens"],
+            "completion_tokens": expected["num_tokens"],
+            "total_tokens": expected["num_prompt_tokens"]
+            + expected["num_tokens"],
+        },
+    }
+
+
+def test_prompts_of_a_list_are_answered_as_if_alone(completing, model):
+    answer = complete(completing, ["the", "Hello"], seed=3, n=2, max_tokens=5)
+    first = complete(completing, "the", seed=3, max_tokens=5)
+    second = complete(completing, "Hello", seed=4, max_tokens=5)
+    assert [choice["index"] for choice in answer["choices"]] == [0, 1, 2, 3]
+    assert texts(answer)[0] == texts(first)[0]
+    assert texts(answer)[3] == texts(second)[0]
+    assert len(set(texts(answer))) == 4
+    ids = [
+        model.call("tokenize", {"texts": [text]})["token_ids"][0].tolist()
+        for text in (b"the", b"Hello")
+    ]
+    by_ids = complete(completing, ids, seed=3, n=2, max_tokens=5)
+    assert texts(by_ids) == texts(answer)
+    only = complete(completing, ids[0], seed=3, n=2, max_tokens=5)
+    assert texts(only) == texts(answer)[:2]
+    assert by_ids["usage"]["prompt_tokens"] == sum(map(len, ids))
+
+
+def test_options_reach_the_engine(completing):
+    options = {
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "top_k": 7,
+        "min_p": 0.1,
+        "seed": 5,
+        "repetition_penalty": 1.5,
+        "presence_penalty": -1.0,
+        "frequency_penalty": 2.0,
+    }
+    more = {"logit_bias": {"3": 4, "0": -100}, "stop": "é", "logprobs": 2}
+    complete(completing, [5, 6], max_tokens=2, user="a", **options, **more)
+    request = completing.engine.requests[-1]
+    assert request == slot_engine_fake.SlotRequest(
+        token_ids=[5, 6],
+        max_new_tokens=2,
+        logit_bias=((3, 4.0), (0, -100.0)),
+        stop=("é".encode(),),
+        num_top=2,
+        **options,
+    )
+
+
+def test_options_that_are_null_are_left_out(completing):
+    names = ("max_tokens", "n", "best_of", "stop", "seed", "suffix", "logprobs")
+    options = dict.fromkeys(names) | {"stream": None, "logit_bias": None}
+    answer = complete(completing, "the", **options, temperature=0)
+    assert answer == complete(completing, "the", temperature=0) | {
+        name: answer[name] for name in ("id", "created")
+    }
+    assert completing.engine.requests[-1].max_new_tokens == 16
+
+
+@pytest.mark.parametrize("echo", [False, True])
+def test_a_stream_says_what_the_whole_answer_does(completing, echo):
+    options = GREEDY | {"logprobs": 2, "n": 2, "echo": echo, "stop": ["a"]}
+    whole = complete(completing, ["the cat", "b"], **options)
+    usage = {"stream_options": {"include_usage": True}}
+    *parts, last = events(completing, ["the cat", "b"], **options, **usage)
+    assert (last["choices"], last["usage"]) == ([], whole["usage"])
+    joined = {}
+    for part in parts:
+        assert part["usage"] is None and part["object"] == "text_completion"
+        (choice,) = part["choices"]
+        joined.setdefault(choice["index"], []).append(choice)
+    assert len(parts) > 4
+    for expected in whole["choices"]:
+        own = joined[expected["index"]]
+        assert "".join(part["text"] for part in own) == expected["text"]
+        assert own[-1]["finish_reason"] == expected["finish_reason"]
+        for name, values in expected["logprobs"].items():
+            found = [part["logprobs"][name] for part in own]
+            assert sum(found, []) == values
+    plain = events(completing, ["the cat", "b"], **options)
+    assert all("usage" not in part and part["choices"] for part in plain)
+
+
+# === Log-probabilities ===
+
+
+def softmax_of(model, ids):
+    inputs = {"token_ids": np.array([ids], "int32")}
+    return log_softmax(model.call("logits", inputs)["logits"][0])
+
+
+@pytest.mark.parametrize("length", [2, CONTEXT])
+def test_an_echoed_prompt_is_scored(completing, model, length):
+    ids = np.random.default_rng(5).integers(97, 120, length).tolist()
+    answer = complete(completing, ids, echo=True, max_tokens=0, logprobs=2)
+    (choice,) = answer["choices"]
+    assert choice["text"] == "".join(map(chr, ids))
+    assert choice["finish_reason"] == "length"
+    assert answer["usage"]["completion_tokens"] == 0
+    scores = choice["logprobs"]
+    assert scores["tokens"] == list(map(chr, ids))
+    assert scores["text_offset"] == list(range(length))
+    assert (scores["token_logprobs"][0], scores["top_logprobs"][0]) == (
+        None,
+        None,
+    )
+    logs = softmax_of(model, ids)
+    token_bytes = completing.server._served.token_bytes
+    for place in range(1, length):
+        before, own = logs[place - 1], ids[place]
+        # float32 against float64.
+        given = scores["token_logprobs"][place]
+        assert given == pytest.approx(before[own], abs=1e-4)
+        best = {int(i) for i in np.argsort(-before)[:2]} | {own}
+        names = [token_bytes[i].decode(errors="replace") for i in best]
+        top = scores["top_logprobs"][place]
+        assert len(top) == len(best)
+        assert max(top.values()) == pytest.approx(before.max(), abs=1e-4)
+        assert {n for n in top if not n.startswith("bytes:")} <= set(names)
+
+
+def test_an_echo_ends_with_the_tokens_that_were_written(completing, model):
+    prompts = [[97, 98, 99], [100, 101]]
+    options = {"echo": True, "logprobs": 1, "temperature": 0, "max_tokens": 1}
+    answer = complete(completing, prompts, **options)
+    for ids, choice in zip(prompts, answer["choices"], strict=True):
+        scores = choice["logprobs"]
+        assert all(len(values) == len(ids) + 1 for values in scores.values())
+        logs = softmax_of(model, ids)[-1]
+        assert scores["token_logprobs"][-1] == pytest.approx(
+            logs.max(), abs=1e-4
+        )
+
+
+def test_bytes_amid_a_character_are_written_as_openai_does(completing):
+    echo = {"echo": True, "max_tokens": 0, "logprobs": 0}
+    token_bytes = completing.server._served.token_bytes
+    ids = [token_bytes.index(bytes([byte])) for byte in "né!".encode()]
+    (choice,) = complete(completing, ids, **echo)["choices"]
+    assert choice["text"] == "né!"
+    scores = choice["logprobs"]
+    assert scores["tokens"] == ["n", "bytes:\\xc3", "bytes:\\xa9", "!"]
+    assert scores["text_offset"] == [0, 1, 2, 2]
+    assert [len(top or ()) for top in scores["top_logprobs"]] == [0, 1, 1, 1]
+
+
+def test_an_impossible_token_has_a_finite_log_probability(completing):
+    answer = complete(
+        completing, "the", logit_bias={"97": 100}, logprobs=5, **GREEDY
+    )
+    json.dumps(answer, allow_nan=False)
+    assert texts(answer) == ["aaaaaa"]
+
+
+# === Errors ===
+
+
+def error_of(completing, body, path=COMPLETIONS, **options):
+    answer = completing.client.post(path, json=body, **options)
+    error = answer.json()["error"]
+    assert list(error) == ["message", "type", "param", "code"]
+    return answer.status_code, error
+
+
+@pytest.mark.parametrize(
+    "body, message, param",
+    [
+        ({}, "A completion must have a prompt.", "prompt"),
+        ({"prompt": ""}, "A prompt must have at least one token.", "prompt"),
+        (
+            {"prompt": [999]},
+            "The ids of prompt must be from 0 to 271.",
+            "prompt",
+        ),
+        ({"prompt": "z?" * 30}, "prompt and max_tokens must fit", "prompt"),
+        (
+            {"prompt": "a", "logit_bias": {"999": 1}},
+            "The ids of logit_bias must be from 0 to 271.",
+            "logit_bias",
+        ),
+        (
+            {"prompt": ["a"] * 7, "n": 2},
+            "A request must have at most 12 prompts times n. Received: 14.",
+            "prompt",
+        ),
+        (
+            {"prompt": "a", "heat": 1},
+            "The body's keys must be among",
+            None,
+        ),
+    ],
+)
+def test_a_bad_request_names_its_option(completing, body, message, param):
+    status, error = error_of(completing, body)
+    assert error["message"].startswith(message)
+    assert (status, error["type"], error["param"]) == (
+        400,
+        "invalid_request_error",
+        param,
+    )
+
+
+def test_other_models_and_chats_are_not_found(completing):
+    status, error = error_of(completing, {"prompt": "a", "model": "gpt-4"})
+    assert (status, error["code"]) == (404, "model_not_found")
+    status, error = error_of(completing, {}, "/v1/chat/completions")
+    assert (status, error["message"]) == (
+        404,
+        "A base model continues texts, without chats, tools or embeddings. "
+        "Received: POST '/v1/chat/completions'. Use /v1/completions.",
+    )
+    answer = completing.client.get(COMPLETIONS)
+    assert answer.status_code == 405
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_the_guards_and_the_bodys_errors_have_openais_form(completing):
+    plain = {"Content-Type": "text/plain"}
+    assert error_of(completing, {}, headers=plain)[0] == 415
+    evil = {"Origin": "https://evil.example"}
+    assert error_of(completing, {}, headers=evil)[0] == 403
+    assert error_of(completing, {"prompt": "a" * 6000})[0] == 413
+    answer = completing.client.post(COMPLETIONS, content=b"{")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"].startswith("The body must be JSON")
+
+
+def test_too_many_rows_at_a_time_are_told_to_come_again(completing):
+    with completing.server._queue.admit(11):
+        answer = completing.client.post(
+            COMPLETIONS, json={"prompt": ["a", "b"]}
+        )
+        assert complete(completing, "a", max_tokens=1)
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.json()["error"]["code"] == "rate_limit_exceeded"
+
+
+async def _broken(request):
+    yield types.SimpleNamespace(
+        text="a", tokens=(), finish_reason=None, num_tokens=1
+    )
+    raise RuntimeError("broken")
+
+
+async def _stuck(request):
+    await asyncio.sleep(60)
+    yield
+
+
+@pytest.mark.parametrize(
+    "generate, status", [(_broken, 500), (_stuck, 504)], ids=["500", "504"]
+)
+def test_an_engine_that_fails_is_a_servers_error(
+    completing, monkeypatch, generate, status
+):
+    server = completing.server
+    monkeypatch.setattr(completing.engine, "generate", generate)
+    quick = types.SimpleNamespace(
+        **vars(server.settings) | {"request_timeout": 0.1}
+    )
+    monkeypatch.setattr(server, "settings", quick)
+    found, error = error_of(completing, {"prompt": "a"})
+    assert (found, error["type"]) == (status, "server_error")
+    assert server._queue.inside == 0
+
+
+def test_an_error_in_a_stream_is_its_last_event(completing, monkeypatch):
+    monkeypatch.setattr(completing.engine, "generate", _broken)
+    body = {"prompt": "a", "stream": True}
+    answer = completing.client.post(COMPLETIONS, json=body)
+    assert answer.status_code == 200
+    *_, last, rest = answer.text.split("\n\n")
+    assert rest == ""
+    error = json.loads(last.removeprefix("data: "))["error"]
+    assert error["type"] == "server_error"
+
+
+def test_who_disconnects_frees_all_rows(completing):
+    server, engine = completing.server, completing.engine
+    body = {"prompt": ["a", "b"], "n": 2, "stream": True, "max_tokens": 30}
+    before = engine.closed, len(engine.requests)
+
+    async def leave():
+        events = server.complete(json.dumps(body).encode())
+        await anext(events)
+        assert server._queue.inside == 4
+        await events.aclose()
+
+    asyncio.run(leave())
+    assert server._queue.inside == 0
+    assert engine.closed - before[0] == len(engine.requests) - before[1] == 4
+
+
+# === Models ===
+
+
+def test_models_are_listed_for_both_kinds_of_client(completing):
+    listed = completing.client.get("/v1/models").json()
+    assert listed["object"] == "list"
+    (model,) = listed["data"]
+    assert model["id"] == "gpt3" and model["object"] == "model"
+    assert isinstance(model["created"], int) and model["owned_by"]
+    status = completing.client.get("/v1/models/gpt3").json()
+    (version,) = status.pop("model_version_status")
+    assert version["state"] == "AVAILABLE"
+    assert status == model
+    missing = completing.client.get("/v1/models/other")
+    # TensorFlow Serving's form, as on all paths of one model.
+    assert missing.status_code == 404
+    assert isinstance(missing.json()["error"], str)
