@@ -2,7 +2,8 @@
 
 Read `serve.py`, `app.py` (the routes) and `model_server.py`; then
 `predict_request.py` (JSON to checked arrays), `batching.py`, `served_model.py`
-(batches and streams) and `exported_model.py`. The extra `[serving]` loads when
+(batches and streams) and `exported_model.py`. OpenAI's route is
+`completion_request.py` and `completions.py`. The extra `[serving]` loads when
 a server starts.
 """
 

@@ -14,13 +14,14 @@ def serve(folder, host="127.0.0.1", port=8501, settings=None):
 
     `POST /v1/models/NAME:predict` has TensorFlow Serving's requests and
     answers; `POST /v1/models/NAME:stream` answers one prompt in pieces, as
-    server-sent events; `/` is a page to try prompts on, `/metrics` is for
-    Prometheus, and `/healthz` for a load balancer. Requests that arrive
-    together run as one batch. On SIGINT and SIGTERM new connections are
-    refused, running requests are answered, and the function returns. A running
-    batch cannot be interrupted, neither by a signal nor by a client that
-    disconnects: `max_new_tokens` in the settings bounds its time. A second
-    SIGINT ends the process at once.
+    server-sent events; `POST /v1/completions` and `GET /v1/models` are those of
+    OpenAI; `/` is a page to try prompts on, `/metrics` is for Prometheus, and
+    `/healthz` for a load balancer. Requests that arrive together run as one
+    batch. On SIGINT and SIGTERM new connections are refused, running requests
+    are answered, and the function returns. A running batch cannot be
+    interrupted, neither by a signal nor by a client that disconnects:
+    `max_new_tokens` in the settings bounds its time. A second SIGINT ends the
+    process at once.
 
     There is no encryption and no password: give another `host` than this
     machine's own only behind a proxy that has both.

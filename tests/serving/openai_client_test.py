@@ -1,6 +1,7 @@
 """OpenAI's own client, unchanged, against a server on a socket."""
 
 import sys
+import time
 
 import openai
 import pytest
@@ -117,3 +118,29 @@ def test_the_client_raises_what_it_does_at_openai(client, server):
         )
     with pytest.raises(openai.NotFoundError, match="Use /v1/completions"):
         client.embeddings.create(model="gpt3", input="a")
+
+
+def in_time(condition):
+    """Whether something is so within seconds."""
+    end = time.monotonic() + 5
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return condition()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_leaves_ends_its_answers(client, server, stream):
+    engine = server._served.engine
+    engine.closed, engine.requests = 0, []
+    options = {"model": "gpt3", "prompt": ["a", "b"], "n": 2, "max_tokens": 39}
+    if stream:
+        events = client.completions.create(stream=True, **options)
+        next(events)
+        events.close()
+    else:
+        with pytest.raises(openai.APITimeoutError):
+            client.completions.create(timeout=0.02, **options)
+        # The server may not have begun when the client has left.
+    assert in_time(lambda: server._queue.inside == 0)
+    assert engine.closed == len(engine.requests)
+    assert stream is False or engine.closed == 4
