@@ -197,6 +197,8 @@ def load_rows(arguments, servers, prompts, kind, clients):
             server.start_counting()
             row = run_clients(arguments, server, options, prompts)
             runs[source].append(row | server.memory())
+            # A later failure must not lose what is measured.
+            log(json.dumps(runs[source][-1]))
     first = None
     for source, measured in runs.items():
         speed = statistics.median(x["tokens_per_second"] for x in measured)

@@ -76,7 +76,7 @@ async def load(port, route, clients, seconds, warm_up, requests, prompts):
             seen.append(one)
             if one.outcome == "429":
                 await asyncio.sleep(_PAUSE_SECONDS)
-        connection.close()
+        await connection.end()
 
     await asyncio.gather(*(client(number) for number in range(clients)))
     return figures(seen, start, end)
@@ -111,18 +111,21 @@ async def short(port, route, seconds, prompts):
                 )
 
     async def ask_short(name):
-        taken, end = [], time.perf_counter() + seconds
+        taken, start = [], time.perf_counter()
+        end = start + seconds
         while time.perf_counter() < end:
             options = {"kind": "plain", "new_tokens": (4, 4)}
             body = body_of(route, texts, len(taken), options)
             taken.append(await ask(own, route, body))
-        found[name] = figures(taken, 0.0, end)
+        found[name] = figures(taken, start, end)
         finished.set()
 
     await ask_short("warm_up")
     await ask_short("alone")
     finished.clear()
     await asyncio.gather(ask_long(), ask_short("beside"))
+    for connection in (own, others):
+        await connection.end()
     return {name: found[name] for name in ("alone", "beside")}
 
 
@@ -262,6 +265,13 @@ class Connection:
             yield await self._reader.readexactly(int(fields["content-length"]))
         if fields.get("connection") == "close":
             self.close()
+
+    async def end(self):
+        """Close it, and wait until it is."""
+        writer = self._writer
+        self.close()
+        if writer is not None:
+            await writer.wait_closed()
 
     def close(self):
         """Close it; the next request opens another."""

@@ -10,6 +10,7 @@ from sides.serving_clients import Seen
 from sides.serving_clients import body_of
 from sides.serving_clients import figures
 from sides.serving_clients import load
+from sides.serving_clients import short
 
 PLAIN = {"kind": "plain", "new_tokens": (2, 5)}
 
@@ -27,7 +28,7 @@ def chunked(*events):
     return f"{head}{body}0\r\n\r\n".encode()
 
 
-async def loaded(tmp_path, respond, route, clients=1):
+async def seen_by_clients(tmp_path, respond, command, **options):
     """What clients see of a server that answers by a function of the body."""
     prompts = tmp_path / "prompts.json"
     prompts.write_text(json.dumps(["a", "b"]))
@@ -50,7 +51,16 @@ async def loaded(tmp_path, respond, route, clients=1):
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        return await load(port, route, clients, 0.2, 0.0, PLAIN, str(prompts))
+        seen = await command(port, prompts=str(prompts), **options)
+        # The server's ends of the connections are closed as well.
+        await asyncio.sleep(0.02)
+        return seen
+
+
+def loaded(tmp_path, respond, route):
+    options = {"clients": 1, "seconds": 0.2, "warm_up": 0.0}
+    options |= {"requests": PLAIN, "route": route}
+    return seen_by_clients(tmp_path, respond, load, **options)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +103,23 @@ def test_what_is_refused_fails_or_is_lost_is_told_apart(tmp_path, monkeypatch):
     assert (seen["requests"], seen["answered"]) == (3, 0)
     assert (seen["lost"], seen["refused"]) == (1, 1)
     assert seen["failed"] == {"500": 1}
+
+
+def test_short_requests_are_timed_beside_long_ones(tmp_path):
+    lengths = []
+
+    def respond(body):
+        lengths.append(body["max_tokens"])
+        content = {"usage": {"completion_tokens": body["max_tokens"]}}
+        return answer(200, json.dumps(content))
+
+    options = {"route": "completions", "seconds": 0.1}
+    seen = asyncio.run(seen_by_clients(tmp_path, respond, short, **options))
+    assert set(seen) == {"alone", "beside"}
+    assert set(lengths) == {4, 200}
+    assert min(x["answered"] for x in seen.values()) > 1
+    first = lengths.index(200)
+    assert lengths[:first] == [4] * first
 
 
 def test_requests_are_mixed_by_their_seeds():
