@@ -50,6 +50,11 @@ class Completion:
         The last one has the usage and no choice.
         """
         request, num_new = self._request, {}
+        if self._served.engine is None:
+            raise ValueError(
+                "A completion must have the signatures of an export with a "
+                "preprocessor. Received: none. Attach one and export again."
+            )
         rows = [await self._token_ids(prompt) for prompt in request.prompts]
         self._check_rows(rows)
         choices = [

@@ -347,6 +347,13 @@ def test_an_engine_that_fails_is_a_servers_error(
     assert server._queue.inside == 0
 
 
+def test_an_export_for_ids_has_no_completions(completing, monkeypatch):
+    monkeypatch.setattr(completing.server._served, "engine", None)
+    status, error = error_of(completing, {"prompt": "a"})
+    assert status == 400
+    assert error["message"].startswith("A completion must have the signatures")
+
+
 def test_an_error_in_a_stream_is_its_last_event(completing, monkeypatch):
     monkeypatch.setattr(completing.engine, "generate", _broken)
     body = {"prompt": "a", "stream": True}
