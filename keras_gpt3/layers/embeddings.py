@@ -29,16 +29,16 @@ class PositionEmbedding(keras.layers.Layer):
 
     Call arguments:
         token_ids: tensor of shape `(batch, length)`; only its shape matters.
-        start_index: int or int tensor. Position of the first token. Defaults
-            to `0`.
+        start_index: int, or int tensor of shape `()` or `(batch,)`. Position
+            of the first token. Defaults to `0`.
         padding_mask: Optional. Bool tensor of the shape of `token_ids`, True
             where there is a token; looked at if `skip_padding`.
         segment_ids: Optional. Int tensor of the shape of `token_ids`. Positions
             start again where it changes.
 
     Returns:
-        A tensor of shape `(length, hidden_dim)`, or with segments or a mask
-        that is looked at `(batch, length, hidden_dim)`.
+        A tensor of shape `(length, hidden_dim)`, or with segments, a mask that
+        is looked at, or a start for each row `(batch, length, hidden_dim)`.
 
     Raises:
         ValueError: If `length` exceeds `max_sequence_length`, or `offset` is
@@ -95,7 +95,12 @@ class PositionEmbedding(keras.layers.Layer):
         else:
             length = ops.shape(token_ids)[1]
             # Without a type, ints have as many bits as Keras' float type.
-            positions = start_index + ops.arange(length, dtype="int32")
+            start = ops.cast(start_index, "int32")[..., None]
+            positions = start + ops.arange(length, dtype="int32")
+            if len(positions.shape) == 2:
+                # A row that is padded may reach beyond the table.
+                last = self.max_sequence_length - 1
+                positions = ops.minimum(positions, last)
             if segment_ids is not None:
                 positions = ops.broadcast_to(positions, ops.shape(token_ids))
                 positions = _within_segments(positions, 0, segment_ids)

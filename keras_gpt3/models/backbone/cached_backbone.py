@@ -18,9 +18,9 @@ class CachedBackbone(AdaptedBackbone):
                 right.
             cache_length: int or int tensor. Positions that the cache is to
                 hold, prompt and continuation.
-            end: int or int tensor. Positions that count, for all rows; later
-                ones can be given again to `call_with_cache`. Defaults to
-                `None`, all.
+            end: int, or int tensor of shape `()` or `(batch,)`. Positions
+                that count; later ones can be given again to
+                `call_with_cache`. Defaults to `None`, all.
 
         Returns:
             A pair of the hidden states, shape `(batch, length, hidden_dim)`,
@@ -39,7 +39,8 @@ class CachedBackbone(AdaptedBackbone):
                 positions `cache_index` and following.
             cache: list with a pair of keys and values for each block, as
                 `make_cache` gives.
-            cache_index: int or int tensor. Position of the first token.
+            cache_index: int, or int tensor of shape `()` or `(batch,)`.
+                Position of the first token.
 
         Returns:
             A pair of the hidden states, shape `(batch, length, hidden_dim)`,
@@ -94,15 +95,19 @@ class CachedBackbone(AdaptedBackbone):
             token_ids: int tensor of shape `(batch, length)`, of which the one
                 token before `index` is read.
             cache: list with a pair of keys and values for each block.
-            index: int tensor of shape `()`. The position to predict.
+            index: int tensor of shape `()` or `(batch,)`. The position to
+                predict.
 
         Returns:
             A pair of the hidden state, shape `(batch, hidden_dim)`, and the
             updated cache.
         """
         place = ops.cast(index - 1, "int32")
-        previous = ops.take(token_ids, place[None], axis=1)  # (B, 1)
-        states, cache = self.call_with_cache(previous, cache, index - 1)
+        if len(place.shape):
+            previous = ops.take_along_axis(token_ids, place[:, None], axis=1)
+        else:
+            previous = ops.take(token_ids, place[None], axis=1)  # (B, 1)
+        states, cache = self.call_with_cache(previous, cache, place)
         return states[:, 0], cache
 
     def make_cache(self, batch_size, length):

@@ -56,13 +56,13 @@ def check_cache_shapes(query, key, value, key_positions):
     if not (
         len(query) == len(key) == 4
         and _agree(key, value)
-        and _agree(key[2:3], positions)
+        and _agree((key[0], key[2])[-len(positions) :], positions)
         and _agree((query[0], *query[2:]), (*key[:2], key[3]))
     ):
         raise ValueError(
             "query must have shape (batch, queries, heads, head_dim), key and "
-            "value (batch, heads, slots, head_dim), and key_positions (slots,)."
-            f" Received: shapes={shapes}. Bring the heads of the cache before "
+            "value (batch, heads, slots, head_dim), and key_positions (slots,) "
+            f"or (batch, slots). Received: shapes={shapes}. Bring the heads of the cache before "
             "its positions."
         )
 
@@ -111,7 +111,7 @@ def visible_keys(queries, keys, window=None, padding_mask=None, segments=()):
     j`, the padding mask (..., K) is True there, and both are of one segment,
     where there are such: the ids of the queries (..., Q) and the keys (..., K).
     """
-    distance = queries[:, None] - keys
+    distance = queries[..., :, None] - keys[..., None, :]
     visible = distance >= 0
     if window is not None:
         visible = visible & (distance < window)

@@ -18,15 +18,17 @@ def cached_attention(
     """Attend from consecutive queries to cached positions, causally.
 
     Query `i` stands at position `start_index + i` and sees the keys whose
-    positions `p` are at least 0 with `0 <= start_index + i - p < window`.
+    positions `p` are at least 0 with `0 <= start_index + i - p < window`. Rows
+    may stand at positions of their own.
 
     Args:
         query: tensor of shape `(batch, queries, heads, head_dim)`.
         key: tensor of shape `(batch, heads, slots, head_dim)`.
         value: tensor of the shape of `key`.
-        start_index: int or int tensor. Position of the first query.
-        key_positions: int tensor of shape `(slots,)`. The position of each
-            key; below 0 where there is none.
+        start_index: int, or int tensor of shape `()` or `(batch,)`. Position
+            of the first query.
+        key_positions: int tensor of shape `(slots,)` or `(batch, slots)`. The
+            position of each key; below 0 where there is none.
         window: int. Number of visible keys, as in `banded_attention`. Defaults
             to `None`, every earlier key.
         scale: float. Factor on the scores. Defaults to
@@ -58,11 +60,8 @@ def cached_attention(
         check_window(window)
     if scale is None:
         scale = 1.0 / math.sqrt(query.shape[-1])
-    offsets = ops.arange(ops.shape(query)[1], dtype="int32")
-    positions = ops.cast(start_index, "int32") + offsets
-    visible = visible_keys(
-        positions, key_positions, window, key_positions >= 0
-    )  # (1, Q, S)
+    positions = positions_from(start_index, ops.shape(query)[1])
+    visible = _visible(positions, key_positions, window)
     query = by_head(query * scale)  # (B, H, Q, D)
     scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, Q, S)
     weights = ops.cast(masked_softmax(scores, visible), value.dtype)
@@ -72,16 +71,18 @@ def cached_attention(
 def ring_attention(query, key, value, rings, start, window=None, scale=None):
     """Causal attention of new positions to themselves and the earlier ones.
 
-    Rings are read before they are written: XLA then has no reason to copy
-    them. Symbols as in the backbone.
+    `start` is one position for all rows, or one for each. Rings are read before
+    they are written: XLA then has no reason to copy them. Symbols as in the
+    backbone.
     """
     query, key, value = map(ops.convert_to_tensor, (query, key, value))
     rings = tuple(map(ops.convert_to_tensor, rings))
     attend = _attend_position if query.shape[1] == 1 else _attend_chunk
     if scale is None:
         scale = 1.0 / math.sqrt(query.shape[-1])
+    start = ops.cast(start, "int32")
     attended = attend(query, key, value, rings, start, window, scale)
-    start = _after(ops.cast(start, "int32"), attended)
+    start = _after(start, attended)
     after = (
         write_ring(rings[0], key, start),
         write_ring(rings[1], value, start),
@@ -97,10 +98,10 @@ def _attend_position(query, key, value, rings, start, window, scale):
     own = ops.matmul(by_head(key), column)  # (B, H, 1, 1)
     scores = ops.concatenate([earlier, own], axis=2)[..., 0]  # (B, H, S + 1)
 
-    start = ops.cast(start, "int32")
     positions = ring_positions(ops.shape(keys)[2], start)
-    positions = ops.concatenate([positions, start[None]], axis=0)
-    visible = visible_keys(start[None], positions, window, positions >= 0)
+    own = start[..., None]  # (1,) or (B, 1)
+    positions = ops.concatenate([positions, own], axis=-1)
+    visible = _visible(own, positions, window)[..., 0, :]
     weights = ops.cast(masked_softmax(scores, visible), value.dtype)
     weights = weights[:, :, None]  # (B, H, 1, S + 1)
     attended = ops.matmul(weights[..., :-1], values)  # (B, H, 1, D)
@@ -112,7 +113,7 @@ def _attend_chunk(query, key, value, rings, start, window, scale):
     """Attention of several positions, keys and values set side by side."""
     size, length = ops.shape(rings[0])[2], ops.shape(query)[1]
     positions = ops.concatenate(
-        [ring_positions(size, start), start + ops.arange(length, dtype="int32")]
+        [ring_positions(size, start), positions_from(start, length)], axis=-1
     )
     keys, values = (
         ops.concatenate([ring, by_head(update)], axis=2)
@@ -121,6 +122,20 @@ def _attend_chunk(query, key, value, rings, start, window, scale):
     return cached_attention(
         query, keys, values, start, positions, window, scale
     )
+
+
+def _visible(queries, keys, window):
+    """Which keys of a ring queries see, (Q, S) or, by row, (B, 1, Q, S)."""
+    if len(keys.shape) == 2 or len(queries.shape) == 2:
+        queries, keys = queries[..., None, :], keys[..., None, :]
+    visible = visible_keys(queries, keys, window)
+    return visible & (keys >= 0)[..., None, :]
+
+
+def positions_from(start, length):
+    """Consecutive positions, (T,), or (B, T) where each row has a start."""
+    offsets = ops.arange(length, dtype="int32")
+    return ops.cast(start, "int32")[..., None] + offsets
 
 
 def _after(start, attended):
@@ -151,19 +166,34 @@ def ring_size(length, window=None):
 
 
 def ring_positions(size, end):
-    """The position in each slot when those before `end` were written."""
-    last = end - 1
+    """The position in each slot when those before `end` were written.
+
+    Of shape (S,), or (B, S) where each row has an end.
+    """
+    last = ops.cast(end, "int32")[..., None] - 1
     return last - (last - ops.arange(size, dtype="int32")) % size
 
 
 def fill_ring(update, size, end):
-    """A ring after a prompt."""
-    update = by_head(update)
+    """A ring after a prompt, or after prompts that end each at its own."""
     positions = ring_positions(size, end)
     # On JAX `maximum` makes floats of ints where Keras' type is bfloat16.
     places = ops.where(positions < 0, 0, positions)
-    filled = ops.take(update, places, axis=2)
-    return ops.where((positions >= 0)[:, None], filled, ops.zeros_like(filled))
+    if len(places.shape) == 1:
+        filled = ops.take(by_head(update), places, axis=2)
+        is_filled = (positions >= 0)[:, None]
+    else:
+        filled = by_head(_take_of_rows(update, places))
+        is_filled = (positions >= 0)[:, None, :, None]
+    return ops.where(is_filled, filled, ops.zeros_like(filled))
+
+
+def _take_of_rows(x, places):
+    """What stands at each row's places (B, S) of (B, T, H, D)."""
+    batch, length = ops.shape(x)[0], ops.shape(x)[1]
+    flat = ops.reshape(x, (-1, *x.shape[2:]))
+    starts = ops.arange(batch, dtype="int32")[:, None] * length
+    return ops.take(flat, starts + places, axis=0)
 
 
 def grow_ring(ring, size):
@@ -177,7 +207,12 @@ def grow_ring(ring, size):
 def write_ring(ring, update, start):
     """A ring after some more positions."""
     update = ops.cast(by_head(update), ring.dtype)
+    start = ops.cast(start, "int32")
     size, length = ops.shape(ring)[2], ops.shape(update)[2]
+    if len(start.shape) and start.shape[0] == 1:
+        start = start[0]
+    if len(start.shape):
+        return _scatter(ring, update, start)
     if update.shape[2] == 1:
         return _write_slot(ring, update, start % size)
     positions = ring_positions(size, start + length)
@@ -188,18 +223,25 @@ def write_ring(ring, update, start):
 def _write_slot(ring, update, slot):
     """Put an update (B, H, 1, D) into one slot."""
     if in_xla_program():
-        slot = ops.cast(slot, "int32")
         return ops.slice_update(ring, (0, 0, slot, 0), update)
     # Stock TensorFlow has no kernel for the operation that `slice_update`
     # becomes; it scatters in place.
-    batch, heads = ops.shape(ring)[0], ops.shape(ring)[1]
-    rows = ops.stack(
-        [
-            ops.repeat(ops.arange(batch, dtype="int32"), heads),
-            ops.tile(ops.arange(heads, dtype="int32"), [batch]),
-            ops.broadcast_to(ops.cast(slot, "int32"), [batch * heads]),
-        ],
-        axis=1,
-    )
-    update = ops.reshape(update, (batch * heads, ring.shape[-1]))
-    return ops.scatter_update(ring, rows, update)
+    return _scatter(ring, update, ops.broadcast_to(slot, ops.shape(ring)[:1]))
+
+
+def _scatter(ring, update, start):
+    """Put each row of an update (B, H, T, D) where the row stands."""
+    (batch, heads, size), length = ops.shape(ring)[:3], ops.shape(update)[2]
+    if isinstance(size, int) and isinstance(length, int):
+        kept = min(size, length)
+    else:
+        kept = ops.minimum(size, length)
+    # Of positions that share a slot the last one counts.
+    positions = positions_from(start + length - kept, kept)  # (B, T)
+    shape = (batch, heads, kept)
+    rows = ops.arange(batch, dtype="int32")[:, None, None]
+    places = [rows, ops.arange(heads, dtype="int32")[None, :, None]]
+    places += [(positions % size)[:, None]]
+    places = [ops.reshape(ops.broadcast_to(x, shape), (-1,)) for x in places]
+    update = ops.reshape(update[:, :, length - kept :], (-1, ring.shape[-1]))
+    return ops.scatter_update(ring, ops.stack(places, axis=-1), update)

@@ -57,6 +57,24 @@ def test_its_parts_give_what_the_whole_gives():
     assert np.any(np.array(backbone.embed(inputs, training=True)) == 0)
 
 
+def test_rows_go_on_from_prompts_of_different_lengths():
+    backbone = noisy_backbone("float32", max_sequence_length=20)
+    token_ids = np.random.default_rng(0).integers(61, size=(3, 20))
+    whole = to_float64(call(backbone, as_inputs(token_ids)))
+    positions = np.array([2, 7, 12], "int32")
+    _, cache = call(backbone.prefill, token_ids[:, :12], 20, positions)
+    for _ in range(8):
+        positions = positions + 1
+        states, cache = call(
+            backbone.decode_position, token_ids, cache, positions
+        )
+        np.testing.assert_allclose(
+            to_float64(states),
+            whole[np.arange(3), positions - 1],
+            atol=TOLERANCES["float32"],
+        )
+
+
 @pytest.mark.parametrize("dtype", TOLERANCES)
 def test_decoding_past_three_windows_gives_every_step_s_logits(dtype):
     backbone = noisy_backbone(dtype, max_sequence_length=20)

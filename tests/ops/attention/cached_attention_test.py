@@ -82,8 +82,8 @@ def test_sees_positions_and_neither_later_ones_nor_empty_slots():
 def test_shapes_that_do_not_fit_raise(query, key, value, positions):
     message = (
         "query must have shape (batch, queries, heads, head_dim), key and "
-        "value (batch, heads, slots, head_dim), and key_positions (slots,). "
-        f"Received: shapes={[query, key, value, (positions,)]}. Bring the "
+        "value (batch, heads, slots, head_dim), and key_positions (slots,) or "
+        f"(batch, slots). Received: shapes={[query, key, value, (positions,)]}. Bring the "
         "heads of the cache before its positions."
     )
     tensors = map(np.ones, (query, key, value))
@@ -156,6 +156,39 @@ def test_chunk_after_chunk_equals_slow_attention(window, dtype, chunk, xla):
             exact[:, start : start + chunk],
             atol={"float32": 5e-7, "bfloat16": 1e-2}[dtype],
         )
+
+
+@pytest.mark.parametrize("window", [None, 1, 4])
+@pytest.mark.parametrize("xla", [True, False])
+@pytest.mark.parametrize("chunk", [1, 3])
+@pytest.mark.quick_cases(4)
+def test_rows_at_positions_of_their_own_attend_as_they_would_alone(
+    window, xla, chunk
+):
+    tensors, _, _ = random_inputs(RING_LENGTH)
+    exact = exact_attention(tensors, window=window)
+    tensors = [ops.convert_to_numpy(x) for x in tensors]
+    batch, _, heads, width = tensors[0].shape
+    # Room for what a later chunk replaces.
+    size = ring_size(RING_LENGTH, window and window + chunk - 1)
+    ring = ops.zeros((batch, heads, size, width))
+    rings = (ring, ring)
+
+    def attend(query, key, value, rings, start):
+        return ring_attention(query, key, value, rings, start, window)
+
+    attend = jit_compile(attend) if xla else attend
+    starts = np.zeros(batch, "int32")
+    while starts.max() + chunk <= RING_LENGTH:
+        places = starts[:, None] + np.arange(chunk)
+        here = [x[np.arange(batch)[:, None], places] for x in tensors]
+        rows, rings = attend(*here, rings, ops.convert_to_tensor(starts))
+        for row in range(batch):
+            np.testing.assert_allclose(
+                rows[row], exact[row, places[row]], atol=5e-7
+            )
+        # A row goes on by less than a chunk: the rest is written again.
+        starts = starts + 1 + np.arange(batch, dtype="int32") % chunk
 
 
 def test_what_the_ring_holds_beside_visible_positions_does_not_matter():

@@ -49,6 +49,20 @@ def test_slots_hold_the_last_positions(size, end):
     )
 
 
+@pytest.mark.parametrize("size", [1, 4, 20])
+def test_each_row_may_end_and_go_on_at_a_position_of_its_own(size):
+    update = random_update()
+    ends = np.array([3, 7], "int32")
+    ring = fill_ring(update, size, ends)
+    for chunk in (1, 3):
+        for row, end in enumerate(ends):
+            expected = slow_ring(update[row : row + 1], size, end)
+            np.testing.assert_array_equal(ring[row], expected[0])
+        part = np.stack([u[e : e + chunk] for u, e in zip(update, ends)])
+        ring = write_ring(ring, part, ops.convert_to_tensor(ends))
+        ends = ends + chunk
+
+
 @pytest.mark.parametrize("size", [1, 3, 4, 20])
 @pytest.mark.parametrize("chunk", [1, 2, 5])
 @pytest.mark.parametrize("xla", [True, False])
