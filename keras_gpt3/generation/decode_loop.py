@@ -11,7 +11,7 @@ from keras_gpt3.generation.logit_filters import rule_out_unknown
 class DecodeState(typing.NamedTuple):
     """Where decoding stands, between two positions."""
 
-    index: typing.Any
+    index: typing.Any  # The next position: of all rows, or (B,) of each.
     token_ids: typing.Any
     finished: typing.Any  # Which rows have ended, shape (B,).
     cache: typing.Any
@@ -70,13 +70,17 @@ def decode(next_logits, choose, token_ids, padding_mask, cache, stop_token_ids):
     ).token_ids
 
 
-def start_decoding(token_ids, padding_mask, cache, criteria_state=()):
-    """The state before the first position after the shortest prompt."""
+def start_decoding(
+    token_ids, padding_mask, cache, criteria_state=(), in_step=True
+):
+    """The state before the first position.
+
+    Rows in step start after the shortest prompt, others each after its own.
+    """
     lengths = ops.sum(ops.cast(padding_mask, "int32"), axis=-1)
     finished = ops.zeros_like(padding_mask[:, 0])
-    return DecodeState(
-        ops.min(lengths), token_ids, finished, cache, criteria_state
-    )
+    index = ops.min(lengths) if in_step else lengths
+    return DecodeState(index, token_ids, finished, cache, criteria_state)
 
 
 def decode_until(
@@ -88,12 +92,15 @@ def decode_until(
     stop_token_ids,
     stopping_criteria=None,
     variables=(),
+    enough=None,
 ):
     """Continue decoding up to a position, or until all rows have finished.
 
+    The position is one for all rows, or (B,) where each stands at its own.
     `stopping_criteria(criteria_state, chosen, is_answer)` returns its next
     state and which rows end with the chosen ids, beside those that end at a
-    stop token.
+    stop token. `enough` is the number of finished rows at which to return, as
+    others wait for their places; by default all.
     """
     length = ops.shape(state.token_ids)[1]
     lengths = ops.sum(ops.cast(padding_mask, "int32"), axis=-1)
@@ -102,15 +109,18 @@ def decode_until(
     choose = without_state(choose, variables)
 
     def unfinished(values, index, token_ids, finished, cache, criteria_state):
-        return (index < end) & ~ops.all(finished)
+        is_going_on = ops.any((index < end) & ~finished)
+        if enough is not None:
+            count = ops.sum(ops.cast(finished, "int32"))
+            is_going_on = is_going_on & (count < enough)
+        return is_going_on
 
     def body(values, index, token_ids, finished, cache, criteria_state):
         logits, cache = next_logits(token_ids, cache, index)
         chosen, values = choose(values, logits, index)
         chosen = ops.cast(chosen, token_ids.dtype)
-        previous = ops.take(token_ids, index - 1, axis=1)
-        chosen = ops.where(finished, previous, chosen)  # (B,)
-        here = ops.arange(length, dtype="int32") == index
+        chosen = ops.where(finished, token_before(token_ids, index), chosen)
+        here = ops.arange(length, dtype="int32") == index[..., None]
         token_ids = ops.where(here & ~padding_mask, chosen[:, None], token_ids)
         is_answer = (index >= lengths) & ~finished
         stops = is_stop_token(chosen, stop_token_ids)
@@ -119,9 +129,11 @@ def decode_until(
                 criteria_state, chosen, is_answer
             )
             stops = stops | ends
+        # A row of its own stays where it has ended.
+        goes_on = ~finished if len(index.shape) else True
         return (
             values,
-            index + 1,
+            index + ops.cast(goes_on, index.dtype),
             token_ids,
             finished | (stops & is_answer),
             cache,
@@ -144,6 +156,13 @@ def cached_scores(backbone, num_known=None):
         return logits, states, cache
 
     return next_scores
+
+
+def token_before(token_ids, index):
+    """The tokens (B,) before a position of all rows, or of each."""
+    if not len(index.shape):
+        return ops.take(token_ids, index - 1, axis=1)
+    return ops.take_along_axis(token_ids, index[:, None] - 1, axis=1)[:, 0]
 
 
 def without_hidden_states(next_scores):

@@ -37,6 +37,7 @@ def run_blocks(
     segment_ids=None,
     cache=None,
     cache_index=None,
+    cache_end=None,
     cache_length=None,
     training=None,
 ):
@@ -59,6 +60,7 @@ def run_blocks(
             x,
             cache=None if cache is None else cache[i],
             cache_index=cache_index,
+            cache_end=cache_end,
             cache_length=cache_length,
         )
         new_cache.append(block_cache)
@@ -122,7 +124,10 @@ class DecoderBlock(keras.layers.Layer):
             positions, each of shape `(batch, num_heads, slots, head_dim)`; see
             `keras_gpt3.ops.attention.cached_attention`.
         cache_index: Optional. With `cache`, the position of the first of
-            `hidden_states`; with `cache_length`, how many of them count.
+            `hidden_states`.
+        cache_end: Optional. The position after the last that counts: later
+            ones are not cached. With `cache`, only where each row has its own,
+            of shape `(batch,)`.
         cache_length: Optional. Makes a cache for so many positions, after
             `hidden_states` from position 0 on.
 
@@ -245,6 +250,7 @@ class DecoderBlock(keras.layers.Layer):
         segment_ids=None,
         cache=None,
         cache_index=None,
+        cache_end=None,
         cache_length=None,
         training=None,
     ):
@@ -253,7 +259,7 @@ class DecoderBlock(keras.layers.Layer):
             return self._transform(
                 x,
                 cache=cache,
-                cache_index=cache_index,
+                cache_bounds=(cache_index, cache_end),
                 cache_length=cache_length,
             )
         transform = functools.partial(
@@ -280,7 +286,7 @@ class DecoderBlock(keras.layers.Layer):
         padding_mask=None,
         segment_ids=None,
         cache=None,
-        cache_index=None,
+        cache_bounds=None,
         cache_length=None,
         training=None,
         seeds=(None, None),
@@ -298,7 +304,7 @@ class DecoderBlock(keras.layers.Layer):
             projected,
             (padding_mask, segment_ids),
             cache,
-            cache_index,
+            cache_bounds,
             cache_length,
         )
         add = functools.partial(
@@ -331,7 +337,7 @@ class DecoderBlock(keras.layers.Layer):
         x = x + self.residual_dropout(branch, seed, training=training)
         return x if self.norm_first else norm(x)
 
-    def _attend(self, projected, masks, cache, cache_index, cache_length):
+    def _attend(self, projected, masks, cache, cache_bounds, cache_length):
         """Attention up to its output projection, and the cache after it."""
         batch, length = ops.shape(projected)[0], ops.shape(projected)[1]
         width = projected.shape[-1] // 3
@@ -341,14 +347,14 @@ class DecoderBlock(keras.layers.Layer):
         window, scale = self.window, self.attention_scale
         if cache is not None:
             attended, cache = ring_attention(
-                query, key, value, cache, cache_index, window, scale
+                query, key, value, cache, *cache_bounds, window, scale
             )
         else:
             attended = attend(query, key, value, window, scale, *masks)
             if cache_length is not None:
                 size = ring_size(cache_length, window)
                 cache = tuple(
-                    fill_ring(x, size, cache_index) for x in (key, value)
+                    fill_ring(x, size, cache_bounds[1]) for x in (key, value)
                 )
         # (B, T, H, D) -> (B, T, M)
         return ops.reshape(attended, (batch, length, width)), cache

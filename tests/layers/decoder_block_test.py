@@ -121,7 +121,7 @@ def test_a_prompt_makes_the_cache_that_decoding_goes_on_from(
     block = randomized(make_block(attention), hidden_states)
     expected = block(hidden_states)
     prompt, cache = block(
-        hidden_states[:, : end + 2], cache_index=end, cache_length=LENGTH
+        hidden_states[:, : end + 2], cache_end=end, cache_length=LENGTH
     )
     np.testing.assert_allclose(prompt, expected[:, : end + 2], atol=1e-5)
     size = WINDOW if attention == "banded" else LENGTH

@@ -38,7 +38,8 @@ def forward(
         padding_mask,
         segment_ids,
         cache,
-        cache_end if cache is None else start_index,
+        start_index,
+        cache_end,
         cache_length,
         training,
     )

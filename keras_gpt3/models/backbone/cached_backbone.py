@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_gpt3.generation.decode_loop import token_before
 from keras_gpt3.models.backbone import backbone_forward
 from keras_gpt3.models.lora.adapted_backbone import AdaptedBackbone
 from keras_gpt3.ops.attention.cached_attention import ring_size
@@ -31,7 +32,7 @@ class CachedBackbone(AdaptedBackbone):
             self, token_ids, cache_length=cache_length, cache_end=end
         )
 
-    def call_with_cache(self, token_ids, cache, cache_index):
+    def call_with_cache(self, token_ids, cache, cache_index, cache_end=None):
         """Compute hidden states of positions, given a cache of the earlier.
 
         Args:
@@ -41,13 +42,19 @@ class CachedBackbone(AdaptedBackbone):
                 `make_cache` gives.
             cache_index: int, or int tensor of shape `()` or `(batch,)`.
                 Position of the first token.
+            cache_end: int tensor of shape `(batch,)`. Where each row ends; what
+                follows is padding. Defaults to `None`, all at the last token.
 
         Returns:
             A pair of the hidden states, shape `(batch, length, hidden_dim)`,
             and the updated cache.
         """
         return backbone_forward.forward(
-            self, token_ids, cache=cache, start_index=cache_index
+            self,
+            token_ids,
+            cache=cache,
+            start_index=cache_index,
+            cache_end=cache_end,
         )
 
     def embed(self, inputs, training=None):
@@ -102,12 +109,9 @@ class CachedBackbone(AdaptedBackbone):
             A pair of the hidden state, shape `(batch, hidden_dim)`, and the
             updated cache.
         """
-        place = ops.cast(index - 1, "int32")
-        if len(place.shape):
-            previous = ops.take_along_axis(token_ids, place[:, None], axis=1)
-        else:
-            previous = ops.take(token_ids, place[None], axis=1)  # (B, 1)
-        states, cache = self.call_with_cache(previous, cache, place)
+        index = ops.cast(index, "int32")
+        previous = token_before(token_ids, index)[:, None]  # (B, 1)
+        states, cache = self.call_with_cache(previous, cache, index - 1)
         return states[:, 0], cache
 
     def make_cache(self, batch_size, length):

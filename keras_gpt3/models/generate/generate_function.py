@@ -63,7 +63,8 @@ class GenerateFunction(CompiledFunctions):
         length = token_ids.shape[1]
         room = coarse_bucket(length, cache_length) - length
         token_ids = np.pad(token_ids, ((0, 0), (0, room)))
-        key = ("prefill", token_ids.shape, cache_length, needs_states)
+        shapes = (token_ids.shape, np.shape(end))
+        key = ("prefill", *shapes, cache_length, needs_states)
         prefill = self._compiled(
             key, self._prefill_function(cache_length, needs_states), as_graph
         )
@@ -72,33 +73,44 @@ class GenerateFunction(CompiledFunctions):
             ops.convert_to_tensor(end, "int32"),
         )
 
-    def extend(self, token_ids, cache, start):
-        """A later pass, over tokens that follow those of a cache."""
+    def extend(self, token_ids, cache, start, ends=None):
+        """A later pass, over tokens that follow those of a cache.
+
+        Where rows have `ends` of their own, padding follows these.
+        """
         states = []
         while token_ids.shape[1]:
             # Powers of two: few shapes to trace.
             count = 2 ** (token_ids.shape[1].bit_length() - 1)
-            new, cache = self.forward(token_ids[:, :count], cache, start)
+            last = None if ends is None else np.minimum(ends, start + count)
+            new, cache = self.forward(token_ids[:, :count], cache, start, last)
             states.append(new)
             token_ids, start = token_ids[:, count:], start + count
         return ops.concatenate(states, axis=1), cache
 
-    def forward(self, token_ids, cache, start):
+    def forward(self, token_ids, cache, start, ends=None):
         """As `extend`, in one pass, which is traced for each length."""
         sizes = tuple(ring.shape for pair in cache for ring in pair)
         forward = self._compiled(
-            ("forward", token_ids.shape, sizes),
+            ("forward", token_ids.shape, sizes, ends is None),
             self.model.backbone.call_with_cache,
             as_graph,
         )
+        places = (start,) if ends is None else (start, ends)
         return forward(
             ops.convert_to_tensor(token_ids, "int32"),
             cache,
-            ops.convert_to_tensor(start, "int32"),
+            *(ops.convert_to_tensor(x, "int32") for x in places),
         )
 
+    def replace_rows(self, cache, slots, rows):
+        """A cache some of whose rows are those of another."""
+        sizes = tuple(x.shape for x in (*cache[0], *rows[0]))
+        replace = self._compiled(("replace", sizes), _replace_rows, as_graph)
+        return replace(cache, ops.convert_to_tensor(slots, "int32"), rows)
+
     def steps(self, shape, stop_token_ids, settings):
-        """The loop that chooses token after token."""
+        """The loop that chooses token after token; see `step_loop`."""
         tensors, fixed = settings or {}, None
         if settings is not None:
             # Greedy is another code: nothing is drawn.
@@ -110,9 +122,17 @@ class GenerateFunction(CompiledFunctions):
             step_loop(self.model, stop_token_ids, fixed),
         )
         tensors = self._as_tensors(tensors)
-        return lambda end, state, mask: loop(
-            ops.convert_to_tensor(end, "int32"), state, mask, tensors
-        )
+
+        def run(end, state, mask, enough, **own):
+            return loop(
+                ops.convert_to_tensor(end, "int32"),
+                state,
+                mask,
+                tensors | self._as_tensors(own),
+                ops.convert_to_tensor(enough, "int32"),
+            )
+
+        return run
 
     def beams(self, shape, stop_token_ids, sampler):
         """The loop of the paper's beam search; see `beam_loop`."""
@@ -190,9 +210,12 @@ class GenerateFunction(CompiledFunctions):
 
 
 def step_loop(model, stop_token_ids, fixed_settings=None):
-    """The loop that chooses token after token, up to some position."""
+    """The loop that chooses token after token.
 
-    def loop(end, state, padding_mask, settings):
+    Up to a position of each row, or until enough rows have finished.
+    """
+
+    def loop(end, state, padding_mask, settings, enough):
         next_logits = without_hidden_states(_next_scores(model))
         sampler = model.sampler
         if fixed_settings is None:
@@ -211,6 +234,7 @@ def step_loop(model, stop_token_ids, fixed_settings=None):
             stop_token_ids,
             _count_down,
             sampler.variables if fixed_settings is None else (),
+            enough,
         )
 
     return loop
@@ -250,6 +274,14 @@ def sampler_loop(model, stop_token_ids):
         )
 
     return loop
+
+
+def _replace_rows(cache, slots, rows):
+    return keras.tree.map_structure(
+        lambda ring, new: ops.scatter_update(ring, slots[:, None], new),
+        cache,
+        rows,
+    )
 
 
 def _next_scores(model):

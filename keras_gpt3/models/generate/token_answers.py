@@ -8,14 +8,19 @@ import numpy as np
 from keras import ops
 
 from keras_gpt3.generation.beam_search import BeamSampler
+from keras_gpt3.generation.decode_loop import DecodeState
 from keras_gpt3.generation.decode_loop import mask_up_to_stop
-from keras_gpt3.generation.decode_loop import start_decoding
 from keras_gpt3.generation.sampling_steps import is_stepwise
 from keras_gpt3.models.generate.length_buckets import coarse_bucket
+from keras_gpt3.models.generate.length_buckets import power_of_two
+from keras_gpt3.models.generate.prompt_batch import PromptBatch
 
 # Tokens between two looks for stop strings: each look costs a copy of the
 # cache, and what follows a stop string is decoded in vain.
 _TOKENS_BETWEEN_LOOKS = 16
+# Rows that are decoded at a time. More of them wait for the place of one that
+# has ended: each has its cache.
+MOST_SLOTS = 64
 
 
 class TokenAnswers(typing.NamedTuple):
@@ -44,7 +49,7 @@ def _by_steps(graphs, batch, request, prefix, has_stopped):
     decoding = Decoding(graphs, batch, request, prefix)
     while not decoding.is_finished:
         if has_stopped is None:
-            decoding.advance(decoding.end)
+            decoding.advance(batch.token_ids.shape[1])
         else:
             decoding.advance(_TOKENS_BETWEEN_LOOKS)
             decoding.stop_rows(has_stopped(TokenAnswers(*decoding.answers())))
@@ -122,66 +127,125 @@ def answer_arrays(answers, copies):
 
 
 class Decoding:
-    """A batch whose answers are chosen token after token, part by part."""
+    """Rows whose answers are chosen token after token, part by part.
+
+    Each row has a slot of the cache and a position of its own there. Where
+    there are more rows than slots, one that ends leaves its slot to the next.
+    """
 
     def __init__(self, graphs, batch, request, prefix=None):
         copies = request.num_return_sequences
-        length = cache_length(graphs, batch, request)
-        _, cache = first_pass(graphs, batch, length, prefix, False)
-        cache = keras.tree.map_structure(
-            lambda x: ops.repeat(x, copies, axis=0) if copies > 1 else x, cache
-        )
         self.batch = batch.repeated(copies)
-        self.end = int(batch.ends.max())
+        self._graphs = graphs
+        self._prefix = prefix
+        self._length = cache_length(graphs, batch, request)
         self._stop_token_ids = request.stop_token_ids
-        self._loop = graphs.steps(
-            (len(self.batch.ends), length),
-            request.stop_token_ids,
-            _settings_of_rows(request.settings, len(batch.ends), copies),
+        rows = len(self.batch.ends)
+        self._settings, self._seeds = _settings_and_seeds(
+            request.settings, len(batch.ends), copies
         )
-        wide = self.batch.widened(length)
-        self._mask = ops.convert_to_tensor(wide.padding_mask, "bool")
-        room = self.batch.ends - self.batch.lengths
-        state = start_decoding(
-            ops.convert_to_tensor(wide.token_ids, "int32"),
-            self._mask,
-            cache,
-            ops.convert_to_tensor(room, "int32"),
-        )
+        wide = self.batch.widened(self._length)
+        # What is known of all rows: their tokens, and how far these go.
+        self._token_ids, self._mask = wide.token_ids.copy(), wide.padding_mask
+        self._indices = self.batch.lengths.astype("int32")
         # A prompt that fills its row is answered already.
-        self._state = state._replace(finished=state.criteria_state <= 0)
-
-    @property
-    def index(self):
-        """The first position that is not decided yet, an int."""
-        return int(self._state.index)
+        self._finished = self._indices >= self.batch.ends
+        self._slots = np.arange(min(rows, MOST_SLOTS))  # The row of each slot.
+        self._waiting = list(range(len(self._slots), rows))
+        self._loop = graphs.steps(
+            (len(self._slots), self._length),
+            request.stop_token_ids,
+            self._settings_of_slots(),
+        )
+        if self._waiting:
+            self._cache = self._first_pass(self.batch, self._slots)
+        else:
+            cache = self._first_pass(batch, np.arange(len(batch.ends)))
+            self._cache = keras.tree.map_structure(
+                lambda x: ops.repeat(x, copies, axis=0) if copies > 1 else x,
+                cache,
+            )
 
     @property
     def is_finished(self):
         """Whether every row is finished, a bool."""
-        return self.index >= self.end or bool(ops.all(self._state.finished))
+        return bool(self._finished.all())
 
     def advance(self, count):
-        """Decide some more positions."""
-        end = min(self.index + count, self.end)
-        self._state = self._loop(end, self._state, self._mask)
+        """Decide some more positions of the rows that have a slot."""
+        self._fill_slots()
+        slots, ends = self._slots, self.batch.ends
+        index, finished = self._indices[slots], self._finished[slots]
+        state = DecodeState(
+            ops.convert_to_tensor(index, "int32"),
+            ops.convert_to_tensor(self._token_ids[slots], "int32"),
+            ops.convert_to_tensor(finished, "bool"),
+            self._cache,
+            ops.convert_to_tensor(ends[slots] - index, "int32"),
+        )
+        enough = len(slots)
+        if self._waiting:
+            # A place that is free costs a step of nothing; filling it, a pass.
+            enough = min(finished.sum() + 1 + len(slots) // 8, enough)
+        state = self._loop(
+            np.minimum(index + count, ends[slots]),
+            state,
+            ops.convert_to_tensor(self._mask[slots], "bool"),
+            enough,
+            **self._seeds_of_slots(),
+        )
+        self._cache = state.cache
+        self._token_ids[slots] = ops.convert_to_numpy(state.token_ids)
+        self._indices[slots] = ops.convert_to_numpy(state.index)
+        self._finished[slots] = ops.convert_to_numpy(state.finished)
 
     def stop_rows(self, rows):
         """End rows."""
-        finished = self._state.finished | ops.convert_to_tensor(rows, "bool")
-        self._state = self._state._replace(finished=finished)
+        self._finished |= rows
 
     def answers(self):
         """What is decided."""
-        token_ids, mask = self._state.token_ids, self._mask
+        width = self.batch.token_ids.shape[1]
+        token_ids, mask = self._token_ids[:, :width], self._mask[:, :width]
         mask = mask_up_to_stop(token_ids, mask, self._stop_token_ids)
-        mask = ops.convert_to_numpy(mask)[:, : self.end]
-        positions = np.arange(self.end)
-        ends = np.minimum(self.batch.ends, self.index)
-        ends = np.maximum(ends, self.batch.lengths)
-        mask = mask & (positions < ends[:, None])
-        token_ids = ops.convert_to_numpy(token_ids)[:, : self.end]
+        mask = ops.convert_to_numpy(mask)
+        mask = mask & (np.arange(width) < self._indices[:, None])
         return np.where(mask, token_ids, self.batch.token_ids), mask
+
+    def _fill_slots(self):
+        """Give the slots of rows that have ended to rows that wait."""
+        free = np.flatnonzero(self._finished[self._slots])[: len(self._waiting)]
+        if not len(free):
+            return
+        rows, self._waiting = (
+            self._waiting[: len(free)],
+            self._waiting[len(free) :],
+        )
+        self._slots[free] = rows
+        # Powers of two: few shapes to trace. A row that is repeated is written
+        # twice to one place.
+        missing = power_of_two(len(free)) - len(free)
+        free, rows = (np.pad(x, (0, missing), "edge") for x in (free, rows))
+        cache = self._first_pass(self.batch, rows)
+        self._cache = self._graphs.replace_rows(self._cache, free, cache)
+
+    def _first_pass(self, batch, rows):
+        part = PromptBatch(*(x[rows] for x in batch))
+        return first_pass(
+            self._graphs, part, self._length, self._prefix, False, False
+        )[1]
+
+    def _settings_of_slots(self):
+        if self._settings is None:
+            return None
+        return self._settings | self._seeds_of_slots()
+
+    def _seeds_of_slots(self):
+        """One seed for all, or that of each slot's row."""
+        if self._seeds is None:
+            return {}
+        seeds = self._seeds
+        return {"seed": seeds[self._slots] if seeds.shape else seeds}
 
 
 def cache_length(graphs, batch, request):
@@ -196,24 +260,29 @@ def cache_length(graphs, batch, request):
     return coarse_bucket(length, graphs.model.backbone.max_sequence_length)
 
 
-def first_pass(graphs, batch, length, prefix=None, needs_states=True):
-    """Read prompts as far as the shortest goes."""
+def first_pass(
+    graphs, batch, length, prefix=None, needs_states=True, in_step=True
+):
+    """Read prompts: in step as far as the shortest goes, or each to its end."""
     shortest, longest = int(batch.lengths.min()), int(batch.lengths.max())
     if prefix is None:
         prompts = batch.token_ids[:, :longest]
-        return graphs.prefill(prompts, shortest, length, needs_states)
+        end = shortest if in_step else batch.lengths
+        return graphs.prefill(prompts, end, length, needs_states)
     states, cache = prefix.repeated(len(batch.ends), length)
     read = prefix.num_tokens
-    if shortest == read:
+    end = shortest if in_step else longest
+    if end == read:
         return states, cache
-    more, cache = graphs.extend(batch.token_ids[:, read:shortest], cache, read)
+    ends = None if shortest == end else batch.lengths
+    more, cache = graphs.extend(batch.token_ids[:, read:end], cache, read, ends)
     return ops.concatenate([states, more], axis=1), cache
 
 
-def _settings_of_rows(settings, rows, copies):
-    """Settings by which a prompt's copies draw each with a seed of its own."""
+def _settings_and_seeds(settings, rows, copies):
+    """Settings, and apart the seeds: copies of a prompt have each its own."""
     if settings is None:
-        return None
+        return None, None
     seeds = settings["seed"]
     if seeds is None:
         # Inputs of the compiled loop, as given ones are. From Python's
@@ -224,5 +293,6 @@ def _settings_of_rows(settings, rows, copies):
         seeds = drawn if len(drawn) > 1 else drawn[0]
     elif copies > 1:
         seeds = seeds + np.tile(np.arange(copies), rows)
+    others = {name: x for name, x in settings.items() if name != "seed"}
     # As int32 holds them.
-    return settings | {"seed": np.asarray(seeds).astype("int32")}
+    return others, np.asarray(seeds).astype("int32")

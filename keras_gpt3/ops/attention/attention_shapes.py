@@ -62,8 +62,8 @@ def check_cache_shapes(query, key, value, key_positions):
         raise ValueError(
             "query must have shape (batch, queries, heads, head_dim), key and "
             "value (batch, heads, slots, head_dim), and key_positions (slots,) "
-            f"or (batch, slots). Received: shapes={shapes}. Bring the heads of the cache before "
-            "its positions."
+            f"or (batch, slots). Received: shapes={shapes}. Bring the heads of "
+            "the cache before its positions."
         )
 
 

@@ -68,10 +68,13 @@ def cached_attention(
     return by_head(ops.matmul(weights, value))
 
 
-def ring_attention(query, key, value, rings, start, window=None, scale=None):
+def ring_attention(
+    query, key, value, rings, start, end=None, window=None, scale=None
+):
     """Causal attention of new positions to themselves and the earlier ones.
 
-    `start` is one position for all rows, or one for each. Rings are read before
+    `start` is one position for all rows, or one for each. Where rows have an
+    `end` each, what follows it is padding and not kept. Rings are read before
     they are written: XLA then has no reason to copy them. Symbols as in the
     backbone.
     """
@@ -84,8 +87,8 @@ def ring_attention(query, key, value, rings, start, window=None, scale=None):
     attended = attend(query, key, value, rings, start, window, scale)
     start = _after(start, attended)
     after = (
-        write_ring(rings[0], key, start),
-        write_ring(rings[1], value, start),
+        write_ring(rings[0], key, start, end),
+        write_ring(rings[1], value, start, end),
     )
     return attended, after
 
@@ -204,8 +207,10 @@ def grow_ring(ring, size):
     return ops.pad(ring, ((0, 0), (0, 0), (0, size - ring.shape[2]), (0, 0)))
 
 
-def write_ring(ring, update, start):
-    """A ring after some more positions."""
+def write_ring(ring, update, start, end=None):
+    """A ring after some more positions, or those before each row's end."""
+    if end is not None:
+        return _write_up_to(ring, update, start, end)
     update = ops.cast(by_head(update), ring.dtype)
     start = ops.cast(start, "int32")
     size, length = ops.shape(ring)[2], ops.shape(update)[2]
@@ -218,6 +223,16 @@ def write_ring(ring, update, start):
     positions = ring_positions(size, start + length)
     new = ops.take(update, ops.clip(positions - start, 0, length - 1), axis=2)
     return ops.where((positions >= start)[:, None], new, ring)
+
+
+def _write_up_to(ring, update, start, end):
+    """A ring after those of more positions (B, T, H, D) that count."""
+    start = ops.cast(start, "int32")[..., None]
+    positions = ring_positions(ops.shape(ring)[2], end)  # (B, S)
+    last = ops.shape(update)[1] - 1
+    new = _take_of_rows(update, ops.clip(positions - start, 0, last))
+    is_new = (positions >= start)[:, None, :, None]
+    return ops.where(is_new, ops.cast(by_head(new), ring.dtype), ring)
 
 
 def _write_slot(ring, update, slot):

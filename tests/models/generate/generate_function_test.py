@@ -204,7 +204,7 @@ def test_all_loops_find_the_greedy_answer():
     for settings in (None, {"temperature": 0.0}):
         state = start_decoding(*tensors, cache, ops.convert_to_tensor([4, 5]))
         loop = step_loop(model, (), settings)
-        state = call(loop, 7, state, tensors[1], {})
+        state = call(loop, 7, state, tensors[1], {}, 2)
         np.testing.assert_array_equal(state.token_ids, whole["token_ids"])
     np.testing.assert_array_equal(beam["token_ids"][:, 0], whole["token_ids"])
 
@@ -214,7 +214,7 @@ def test_rows_end_when_they_have_had_their_tokens():
     _, cache = prefilled(model)
     tensors = [ops.convert_to_tensor(x) for x in (IDS, MASK)]
     state = start_decoding(*tensors, cache, ops.convert_to_tensor([1, 2]))
-    state = call(step_loop(model, ()), 7, state, tensors[1], {})
+    state = call(step_loop(model, ()), 7, state, tensors[1], {}, 2)
     # Two tokens for the shorter prompt, one for the other.
     assert int(state.index) == 4
     assert np.asarray(state.finished).all()

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from keras_gpt3.generation import BeamSampler
+from keras_gpt3.models.generate import token_answers
 from keras_gpt3.models.generate.generation_request import GenerationRequest
 from keras_gpt3.models.generate.prompt_batch import batch_of_texts
 from keras_gpt3.models.generate.token_answers import Decoding
@@ -54,8 +55,8 @@ def test_several_answers_of_a_prompt_get_an_axis():
 PROMPTS = ["the cat", "a", "!"]
 
 
-def decoding(**arguments):
-    model = talking_model()
+def decoding(model=None, **arguments):
+    model = model or talking_model()
     request = GenerationRequest.checked(
         model, max_new_tokens=9, stop_token_ids=None, **arguments
     )
@@ -78,11 +79,7 @@ def test_unfinished_answers_end_where_decoding_stands():
     part = decoding()
     part.advance(3)
     _, mask = part.answers()
-    lengths = part.batch.lengths
-    assert part.index == lengths.min() + 3
-    np.testing.assert_array_equal(
-        mask.sum(axis=1), np.maximum(lengths, part.index)
-    )
+    np.testing.assert_array_equal(mask.sum(axis=1), part.batch.lengths + 3)
 
 
 def test_decoding_ends_when_all_rows_were_stopped():
@@ -90,6 +87,59 @@ def test_decoding_ends_when_all_rows_were_stopped():
     part.advance(2)
     part.stop_rows(np.array([True, True, True]))
     assert part.is_finished
+
+
+MANY = ["the cat", "a", "!", "the dog sat", "on", "it", "b"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        {"temperature": 1.0, "seed": 3, "frequency_penalty": 0.5},
+        {"stop": ["e", " t"]},
+        pytest.param(
+            {"num_return_sequences": 2, "temperature": 1.0, "seed": 1},
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_more_prompts_than_slots_are_answered_as_all_at_once(
+    arguments, monkeypatch
+):
+    model = talking_model()
+    arguments |= {"max_length": 24, "strip_prompt": True}
+    expected = model.generate(MANY, **arguments)
+    monkeypatch.setattr(token_answers, "MOST_SLOTS", 3)
+    assert model.generate(MANY, **arguments) == expected
+    prefix = model.prefix("the cat ")
+    received = prefix.generate(MANY, **arguments)
+    monkeypatch.setattr(token_answers, "MOST_SLOTS", 64)
+    assert received == prefix.generate(MANY, **arguments)
+
+
+def test_a_row_that_ends_leaves_its_slot_to_the_next(monkeypatch):
+    monkeypatch.setattr(token_answers, "MOST_SLOTS", 2)
+    model = talking_model()
+    request = GenerationRequest.checked(model, stop_token_ids=None)
+    batch = batch_of_texts(model, ["a"] * 4, request)
+    # Five steps, as 1 + 3 + 1 fit beside the first; two batches take 5 + 3.
+    lengths = np.array([5, 1, 3, 1])
+    batch = batch._replace(ends=batch.lengths + lengths)
+    part, steps = Decoding(model.decode_graphs(), batch, request), []
+    loop = part._loop
+
+    def counted(end, state, *args, **seeds):
+        after = loop(end, state, *args, **seeds)
+        steps.append(int(np.max(after.index - state.index)))
+        return after
+
+    part._loop = counted
+    while not part.is_finished:
+        part.advance(30)
+    assert sum(steps) == 5
+    _, mask = part.answers()
+    np.testing.assert_array_equal(mask.sum(axis=1), batch.ends)
 
 
 def test_copies_draw_each_with_its_own_seed():

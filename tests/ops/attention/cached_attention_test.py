@@ -83,8 +83,8 @@ def test_shapes_that_do_not_fit_raise(query, key, value, positions):
     message = (
         "query must have shape (batch, queries, heads, head_dim), key and "
         "value (batch, heads, slots, head_dim), and key_positions (slots,) or "
-        f"(batch, slots). Received: shapes={[query, key, value, (positions,)]}. Bring the "
-        "heads of the cache before its positions."
+        f"(batch, slots). Received: shapes={[query, key, value, (positions,)]}."
+        " Bring the heads of the cache before its positions."
     )
     tensors = map(np.ones, (query, key, value))
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
@@ -143,7 +143,7 @@ def test_chunk_after_chunk_equals_slow_attention(window, dtype, chunk, xla):
     rings = (ring, ring)
 
     def attend(query, key, value, rings, start):
-        return ring_attention(query, key, value, rings, start, window)
+        return ring_attention(query, key, value, rings, start, window=window)
 
     attend = jit_compile(attend) if xla else attend
     for start in range(0, RING_LENGTH, chunk):
@@ -175,7 +175,7 @@ def test_rows_at_positions_of_their_own_attend_as_they_would_alone(
     rings = (ring, ring)
 
     def attend(query, key, value, rings, start):
-        return ring_attention(query, key, value, rings, start, window)
+        return ring_attention(query, key, value, rings, start, window=window)
 
     attend = jit_compile(attend) if xla else attend
     starts = np.zeros(batch, "int32")
