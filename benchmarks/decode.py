@@ -15,6 +15,10 @@ quarter of the new tokens), ratios, and the time of the first call and of the
 first prompt of another length. The shares of the bandwidth say how near both
 come to reading all weights and the cache once a token, at the rate of a large
 sum in the same run.
+
+"sampling" are milliseconds a row that the choice of a token takes among 50,257
+scores, live by XLA and exported, for rows of each kind; `--dtypes` without any
+measures these alone.
 """
 
 import argparse
@@ -25,6 +29,7 @@ import time
 import numpy as np
 from harness.alternation import alternate
 from harness.alternation import ratio
+from harness.sampling_times import sampling_times
 from harness.side_process import SideProcess
 from harness.versions import versions
 
@@ -50,6 +55,7 @@ def main():
         "configuration": vars(arguments),
         "read_bytes_per_second": bandwidths,
         "rows": rows,
+        "sampling": sampling_times(),
     }
     print(json.dumps(report, indent=2))
 
@@ -59,7 +65,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--dtypes",
-        nargs="+",
+        nargs="*",
         choices=("float32", "bfloat16", "int8"),
         default=["float32"],
     )

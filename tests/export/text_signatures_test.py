@@ -119,7 +119,7 @@ def test_a_row_of_a_batch_gets_what_it_gets_alone(call):
         "temperature": [0.0, 1.2, 0.7, 2.0],
         "top_k": [0, 5, 0, 40],
         "top_p": [1.0, 0.9, 0.5, 1.0],
-        "seed": [1, 2, 3, 2],
+        "seed": [1, 7, 3, 2],
         "truncate": ["", "left", "", "left"],
     }
     prompts = ["the cat", "z? " * 30, "a b c d", "Wörld"]
@@ -139,7 +139,7 @@ def two_characters(text):
     return re.search("[^\ufffd]{2}", text)[0]
 
 
-@pytest.mark.parametrize("seed", [5, 9])
+@pytest.mark.parametrize("seed", [6, 9])
 def test_an_answer_ends_with_the_token_that_completes_a_stop_string(call, seed):
     settings = {"temperature": 1.1, "seed": seed}
     # Each prompt's answers of 1, 2, ... tokens: the slow way to watch them.
