@@ -9,6 +9,7 @@ from keras_gpt3.export.serving_bundle import check_served_as
 from keras_gpt3.export.serving_bundle import write_serving_bundle
 from keras_gpt3.export.serving_files import BatchingParameters
 from keras_gpt3.export.serving_files import write_warmup_requests
+from keras_gpt3.export.slot_signatures import SlotSignatures
 from keras_gpt3.export.text_signatures import TextSignatures
 from keras_gpt3.export.token_signatures import TokenSignatures
 from keras_gpt3.export.version_folder import write_metadata
@@ -70,6 +71,29 @@ def export_saved_model(
       `(batch,)`, the rows whose end of text came in this part, after which
       nothing counts; and the cache. These are the next call's inputs, with a
       higher `end`; any parts yield the tokens of `generate`.
+
+    For continuous batching, by one client that makes one call at a time, since
+    the caches are variables of the SavedModel:
+
+    - `resize_slots`: the int32 scalars `num_slots`, `length`, the positions
+      that each holds, and `spare`, the positions of `verify_slots`' drafts.
+      What slots hold is kept.
+    - `read_into_slot`: the int32 scalars `slot` and `index`, and `token_ids`
+      int32 `(length,)` that stand from there on. Returns their `keys` and
+      `values`, each `(layers, length, heads, head_dim)`, which `fill_slot`
+      writes at the `index` of any `slot`: a beginning that prompts share is
+      read once.
+    - `step_slots`: for the first slots, as many as `token_ids` int32
+      `(slots,)` has entries, each the last token, before `index` int32
+      `(slots,)`; the options of `choose_token` and the three penalties, one
+      for each slot; for the penalties `history` int32 `(slots, tokens)`,
+      `history_length` and `prompt_length` int32 `(slots,)`, and
+      `bias_token_ids` int32 and `biases` float32 `(slots, number)`, where no
+      columns mean none; the int32 scalar `num_top`, -1 for no
+      log-probabilities. Returns the next `token_ids` `(slots,)`, their
+      `log_probabilities`, and `top_token_ids` and `top_log_probabilities`
+      `(slots, num_top)`. A slot that has none to continue is given the `index`
+      after the place that it will be read or filled at next.
 
     With a preprocessor also, all of them on string vectors `(batch,)`:
 
@@ -241,10 +265,20 @@ class Endpoints:
             end_token_ids = (texts.end_token_id,)
             num_known = texts.encoding.vocabulary_size
             self.tracked.append(texts.encoding)
-            self.metadata["longest_token"] = texts.encoding.longest_token
+            self.metadata |= {
+                "longest_token": texts.encoding.longest_token,
+                "vocabulary_size": num_known,
+                "end_token_id": texts.end_token_id,
+                "special_token_ids": sorted(
+                    model.preprocessor.tokenizer.special_token_ids
+                ),
+            }
             self._functions |= texts.endpoints()
         tokens = TokenSignatures(model.backbone, end_token_ids, num_known)
         self._functions |= tokens.endpoints()
+        slots = SlotSignatures(model.backbone, num_known)
+        self.tracked.append(slots.tracked)
+        self._functions |= slots.endpoints()
 
     def functions(self):
         """The functions and their specs, by name."""

@@ -40,7 +40,9 @@ def settings_steps(settings, next_logits, prompt_lengths):
 
     def penalized_logits(token_ids, cache, index):
         logits, cache = next_logits(token_ids, cache, index)
-        logits = _penalized(logits, token_ids, index, prompt_lengths, settings)
+        logits = penalized_scores(
+            logits, token_ids, index, prompt_lengths, settings
+        )
         return logits, cache
 
     def choose(logits, index):
@@ -147,7 +149,7 @@ def sample(
     }
 
 
-def _penalized(logits, token_ids, index, prompt_lengths, settings):
+def penalized_scores(logits, token_ids, index, prompt_lengths, settings):
     """The scores in float32 with biases and penalties."""
     logits = ops.cast(logits, "float32")
     if "logit_bias" in settings:

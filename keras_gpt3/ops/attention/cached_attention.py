@@ -1,4 +1,7 @@
-"""Attention of new queries over a ring of keys and values."""
+"""Attention of new queries over a ring of keys and values.
+
+An export's slots are written in place, by an operation of TensorFlow's own.
+"""
 
 import math
 
@@ -74,18 +77,27 @@ def ring_attention(
     """Causal attention of new positions to themselves and the earlier ones.
 
     `start` is one position for all rows, or one for each. Where rows have an
-    `end` each, what follows it is padding and not kept. Rings are read before
-    they are written: XLA then has no reason to copy them. Symbols as in the
-    backbone.
+    `end` each, what follows it is padding and not kept. A third entry of
+    `rings` is the row of theirs at which the batch begins: rings may have more
+    rows than it, and are returned with what was written to them. Rings are read
+    before they are written: XLA then has no reason to copy them. Symbols as in
+    the backbone.
     """
     query, key, value = map(ops.convert_to_tensor, (query, key, value))
-    rings = tuple(map(ops.convert_to_tensor, rings))
+    *rings, first = rings if len(rings) == 3 else (*rings, None)
+    rings = own = tuple(map(ops.convert_to_tensor, rings))
+    if first is not None:
+        own = tuple(x[first : first + ops.shape(query)[0]] for x in rings)
     attend = _attend_position if query.shape[1] == 1 else _attend_chunk
     if scale is None:
         scale = 1.0 / math.sqrt(query.shape[-1])
     start = ops.cast(start, "int32")
-    attended = attend(query, key, value, rings, start, window, scale)
+    attended = attend(query, key, value, own, start, window, scale)
     start = _after(start, attended)
+    if first is not None:
+        after = (write_rows(rings[0], key, start, first),)
+        after += (write_rows(rings[1], value, start, first),)
+        return attended, (*after, key, value)
     after = (
         write_ring(rings[0], key, start, end),
         write_ring(rings[1], value, start, end),
@@ -244,9 +256,33 @@ def _write_slot(ring, update, slot):
     return _scatter(ring, update, ops.broadcast_to(slot, ops.shape(ring)[:1]))
 
 
+def write_rows(ring, update, start, first):
+    """A ring, itself written, with an update of its rows from `first` on.
+
+    In place, whoever else holds it: for variables, of which a scatter would
+    make a copy at every position. TensorFlow only.
+    """
+    import tensorflow as tf
+
+    ring = tf.convert_to_tensor(ring)
+    update = tf.cast(by_head(update), ring.dtype)
+    shape = tf.shape(ring)
+    (row, head, slot), update = _places(update, start, shape[2])
+    place = ((first + row) * shape[1] + head) * shape[2] + slot
+    lines = tf.reshape(ring, (-1, ring.shape[3]))
+    lines = tf.raw_ops.InplaceUpdate(x=lines, i=place, v=update)
+    return tf.reshape(lines, shape)
+
+
 def _scatter(ring, update, start):
     """Put each row of an update (B, H, T, D) where the row stands."""
-    (batch, heads, size), length = ops.shape(ring)[:3], ops.shape(update)[2]
+    places, update = _places(update, start, ops.shape(ring)[2])
+    return ops.scatter_update(ring, ops.stack(places, axis=-1), update)
+
+
+def _places(update, start, size):
+    """Rows, heads and slots of an update, each (N,), and its lines (N, D)."""
+    (batch, heads, length) = ops.shape(update)[:3]
     if isinstance(size, int) and isinstance(length, int):
         kept = min(size, length)
     else:
@@ -258,5 +294,5 @@ def _scatter(ring, update, start):
     places = [rows, ops.arange(heads, dtype="int32")[None, :, None]]
     places += [(positions % size)[:, None]]
     places = [ops.reshape(ops.broadcast_to(x, shape), (-1,)) for x in places]
-    update = ops.reshape(update[:, :, length - kept :], (-1, ring.shape[-1]))
-    return ops.scatter_update(ring, ops.stack(places, axis=-1), update)
+    update = update[:, :, length - kept :]
+    return places, ops.reshape(update, (-1, update.shape[-1]))
