@@ -17,13 +17,16 @@ _HELP = {
     "host": "The address to listen at. There is no password: keep to this "
     "machine's own, unless something in front has one.",
     "port": "The port; 0 picks one that is free.",
-    "max_batch_size": "The most prompts that are run together.",
-    "batch_timeout_ms": "How long a request waits for others to join.",
-    "max_batch_tokens": "The most tokens of a batch of several requests, "
-    "padding included.",
+    "max_slots": "The most prompts that are continued at a time.",
+    "max_cache_bytes": "The most bytes of their keys and values.",
+    "max_prefix_bytes": "The most bytes of keys and values that are kept of "
+    "prompts: a beginning that several share is read once. 0 keeps none.",
+    "max_batch_size": "The most rows of a request, and of a batch of score.",
+    "batch_timeout_ms": "How long a request to score waits for others to join.",
+    "max_batch_tokens": "The most tokens of a batch of score of several "
+    "requests, padding included.",
     "max_new_tokens": "The most new tokens that a prompt may request. Default: "
-    "what the context holds. A batch that runs cannot be interrupted, so this "
-    "bounds how long others, and the end of the server, wait for it.",
+    "what the context holds.",
     "request_timeout": "Seconds after which a request is given up.",
     "receive_timeout": "Seconds that a client has to send the head of a "
     "request, and then its body.",
@@ -31,7 +34,6 @@ _HELP = {
     "the process may open; a request on one more is answered with 503.",
     "max_body_bytes": "The longest body of a request.",
     "max_queue": "The most prompts that are waited for at a time.",
-    "max_streams": "The most streams at a time.",
     "max_stop_strings": "The most stop strings of a prompt.",
     "max_stop_bytes": "The longest stop string, in bytes of UTF-8.",
     "max_answer_values": "The most numbers and strings of an answer.",
@@ -59,6 +61,9 @@ def serve_command(
     port: Annotated[int, _option("port")] = 8501,
     # All others have the names and defaults of `ServerSettings`.
     name: Annotated[str, _option("name")] = "gpt3",
+    max_slots: Annotated[int, _option("max_slots")] = 32,
+    max_cache_bytes: Annotated[int, _option("max_cache_bytes")] = 2**31,
+    max_prefix_bytes: Annotated[int, _option("max_prefix_bytes")] = 2**28,
     max_batch_size: Annotated[int, _option("max_batch_size")] = 8,
     batch_timeout_ms: Annotated[float, _option("batch_timeout_ms")] = 5.0,
     max_batch_tokens: Annotated[int, _option("max_batch_tokens")] = 16384,
@@ -68,7 +73,6 @@ def serve_command(
     max_connections: Annotated[int, _option("max_connections")] = 512,
     max_body_bytes: Annotated[int, _option("max_body_bytes")] = 2**20,
     max_queue: Annotated[int, _option("max_queue")] = 1024,
-    max_streams: Annotated[int, _option("max_streams")] = 16,
     max_stop_strings: Annotated[int, _option("max_stop_strings")] = 16,
     max_stop_bytes: Annotated[int, _option("max_stop_bytes")] = 256,
     max_answer_values: Annotated[int, _option("max_answer_values")] = 4_000_000,

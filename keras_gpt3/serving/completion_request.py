@@ -6,6 +6,7 @@ so is any option that is not known: nothing is left out silently.
 """
 
 import dataclasses
+import re
 
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.argument_checks import echoed
@@ -246,6 +247,9 @@ def _type_check(name, kind, noun):
     return check
 
 
+_ID = re.compile("[0-9]{1,18}")
+
+
 def _check_bias(value):
     """Pairs of an id and a number, of an object whose keys are ids."""
     if not isinstance(value, dict):
@@ -254,17 +258,17 @@ def _check_bias(value):
             f'logit_bias={echoed(value)}. Pass {{"50256": -100}}, say.'
         )
     ids = {
-        int(key) if key.isascii() and key.isdigit() else key: bias
+        int(key) if _ID.fullmatch(key) else key: bias
         for key, bias in value.items()
     }
-    checked = check_logit_bias(ids)
-    for bias in checked.values():
-        if abs(bias) > _MOST_BIAS:
+    for bias in ids.values():
+        # Not a number, as JSON in Python has it, is out of any range.
+        if isinstance(bias, (int, float)) and not abs(bias) <= _MOST_BIAS:
             raise ValueError(
                 "The biases of logit_bias must be from -100 to 100. Received: "
-                f"bias={bias:g}. -100 rules a token out."
+                f"bias={echoed(bias)}. -100 rules a token out."
             )
-    return tuple(checked.items())
+    return tuple(check_logit_bias(ids).items())
 
 
 def _check_stream_options(value):

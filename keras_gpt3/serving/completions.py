@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import importlib
 import time
 import typing
 import uuid
@@ -14,6 +13,7 @@ from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
 from keras_gpt3.serving.json_body import RequestError
 from keras_gpt3.serving.request_limits import check_bytes
 from keras_gpt3.serving.request_limits import check_values
+from keras_gpt3.serving.slot_engine import SlotRequest
 
 
 class ScoredToken(typing.NamedTuple):
@@ -182,11 +182,10 @@ class Completion:
 
     def _generators(self, rows):
         """The engine's generator of each choice."""
-        engine = importlib.import_module("keras_gpt3.serving.slot_engine")
         request = self._request
         return [
             self._served.engine.generate(
-                engine.SlotRequest(
+                SlotRequest(
                     token_ids=ids,
                     max_new_tokens=request.max_tokens,
                     num_top=request.num_top,

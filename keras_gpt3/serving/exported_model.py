@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 from tensorflow.core.protobuf import saved_model_pb2
@@ -50,6 +51,8 @@ class ExportedModel:
         # A text of more bytes is certainly too long, and need not be
         # tokenized to be rejected.
         self.max_text_bytes = self.context * metadata.get("longest_token", 0)
+        self.end_token_id = metadata.get("end_token_id")
+        self.special_token_ids = set(metadata.get("special_token_ids", ()))
         self._loaded = tf.saved_model.load(str(path))
         self._definitions = _signature_definitions(path)
         self.signatures = {
@@ -60,6 +63,23 @@ class ExportedModel:
             )
             for name, function in self._loaded.signatures.items()
         }
+        self.token_bytes = ()
+        if "generate" in self.signatures:
+            if "step_slots" not in self.signatures:
+                raise ValueError(
+                    "An export that continues texts must have slots. Received: "
+                    f"no step_slots in {path}. Export the model again, with "
+                    "this version of keras_gpt3."
+                )
+            self.token_bytes = self._read_token_bytes(
+                metadata["vocabulary_size"]
+            )
+
+    def _read_token_bytes(self, number):
+        """The bytes of each token, special ones under their own text."""
+        ids = np.arange(number, dtype="int32")[:, np.newaxis]
+        inputs = {"token_ids": ids, "lengths": np.ones(number, "int32")}
+        return self.call("detokenize", inputs)["texts"].tolist()
 
     def call(self, name, inputs):
         """Call a signature."""

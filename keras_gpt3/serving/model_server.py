@@ -31,9 +31,6 @@ class ModelServer:
         self.metrics = ServerMetrics()
         self._threads = ServingThreads()
         self._queue = Admission(settings.max_queue, "prompts", "--max-queue")
-        self._streams = Admission(
-            settings.max_streams, "streams", "--max-streams"
-        )
         self._versions = VersionLoader(
             folder, self._load, settings.max_version_loads
         )
@@ -62,7 +59,7 @@ class ModelServer:
         with self._counted(start, lambda: "stream"):
             served = self._find(name, version)
             arrays = parse_stream(body, served.model, self.settings)
-            with self._streams.admit():
+            with self._queue.admit(1):
                 pieces = self._in_time(start, served.stream(arrays))
                 async with contextlib.aclosing(pieces):
                     async for piece in pieces:
@@ -147,19 +144,33 @@ class ModelServer:
     def _watch_numbers(self):
         self.metrics.watch(
             "keras_gpt3_prompts_inside",
-            "Prompts of requests that wait or run, without streams.",
+            "Prompts of requests that wait or run.",
             lambda: self._queue.inside,
         )
         self.metrics.watch(
-            "keras_gpt3_streams_inside",
-            "Streams that wait for their first piece or run.",
-            lambda: self._streams.inside,
+            "keras_gpt3_slots_used",
+            "Answers that are written now, each in a slot.",
+            lambda: self._engine_number("num_slots_used"),
+        )
+        self.metrics.watch(
+            "keras_gpt3_slots",
+            "The most answers that are written at a time.",
+            lambda: self.settings.max_slots,
+        )
+        self.metrics.watch(
+            "keras_gpt3_prompts_waiting",
+            "Prompts that wait for a slot.",
+            lambda: self._engine_number("num_waiting"),
         )
         self.metrics.watch(
             "keras_gpt3_version",
             "The version of the model that new requests are answered from.",
             lambda: self.version,
         )
+
+    def _engine_number(self, name):
+        engine = self._served.engine
+        return getattr(engine, name) if engine else 0
 
     def _load(self, version, path):
         model = ExportedModel(path, version)
@@ -321,15 +332,34 @@ class ServerMetrics:
             buckets=(1, 2, 4, 8, 16, 32, 64, 128),
             registry=registry,
         )
-        self.generated_tokens = prometheus_client.Counter(
-            "keras_gpt3_generated_tokens",
-            "Tokens generated.",
+        self.first_token_seconds = prometheus_client.Histogram(
+            "keras_gpt3_first_token_seconds",
+            "Time that an answer waits for its first token.",
+            buckets=_SECONDS,
             registry=registry,
+        )
+        self.generated_tokens = self._counter(
+            "generated_tokens", "Tokens generated."
+        )
+        self.steps = self._counter(
+            "steps", "Steps of the model, each a token of every slot."
+        )
+        self.read_tokens = self._counter(
+            "read_tokens", "Tokens of prompts that were read."
+        )
+        self.reused_tokens = self._counter(
+            "reused_tokens",
+            "Tokens of prompts that an earlier prompt began with as well.",
         )
         self._disconnected = prometheus_client.Counter(
             "keras_gpt3_disconnected",
             "Requests whose client disconnected before the answer.",
             registry=registry,
+        )
+
+    def _counter(self, name, documentation):
+        return prometheus_client.Counter(
+            f"keras_gpt3_{name}", documentation, registry=self._registry
         )
 
     def request(self, signature, code, seconds):

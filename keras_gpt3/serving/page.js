@@ -120,6 +120,61 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// === What the server does ===
+
+const SECONDS_BETWEEN_READINGS = 2;
+let before = null;
+
+// The numbers of /metrics that have no labels.
+function readings(text) {
+  const values = { time: performance.now() / 1000 };
+  for (const line of text.split("\n")) {
+    const found = /^keras_gpt3_(\w+) (\S+)$/.exec(line);
+    if (found) {
+      values[found[1]] = Number(found[2]);
+    }
+  }
+  return values;
+}
+
+function share(part, whole) {
+  return whole > 0 ? `${Math.round((100 * part) / whole)} %` : "-";
+}
+
+function showLoad(now) {
+  const show = (id, text) => (element(id).textContent = text);
+  const since = (name) => now[name] - before[name];
+  show("slots", `${now.slots_used} of ${now.slots}`);
+  show("waiting", String(now.prompts_waiting));
+  const read = now.read_tokens_total + now.reused_tokens_total;
+  show("reused", share(now.reused_tokens_total, read));
+  show("accepted", share(now.accepted_tokens_total, now.drafted_tokens_total));
+  if (before !== null) {
+    const speed = since("generated_tokens_total") / since("time");
+    show("speed", speed.toFixed(speed < 10 ? 1 : 0));
+    const count = since("first_token_seconds_count");
+    if (count > 0) {
+      const seconds = since("first_token_seconds_sum") / count;
+      show("first-token", `${seconds.toFixed(2)} s`);
+    }
+  }
+  before = now;
+}
+
+async function watchLoad() {
+  if (!document.hidden) {
+    try {
+      const answer = await fetch("metrics");
+      showLoad(readings(await answer.text()));
+    } catch {
+      before = null; // The server is away, and says so when it is asked.
+    }
+  }
+  setTimeout(watchLoad, 1000 * SECONDS_BETWEEN_READINGS);
+}
+
+watchLoad();
+
 fetch("healthz")
   .then((response) => response.json())
   .then((health) => {

@@ -16,6 +16,7 @@ from keras_gpt3.generation.sampling_settings import setting_message
 from keras_gpt3.generation.stop_strings import check_stop_strings
 from keras_gpt3.serving.json_body import is_bytes_object
 from keras_gpt3.serving.json_body import leaf_from_json
+from keras_gpt3.tokenization.tokenizer_inputs import truncate_left
 
 
 def new_tokens(arrays):
@@ -68,25 +69,33 @@ def check_values(num_values, most):
         )
 
 
-def longest_row(model, name, arrays):
-    """Count the tokens of rows, and reject what the graph would reject."""
-    texts = [arrays[key] for key in model.signatures[name].required]
+def longest_row(model, arrays):
+    """Count the tokens of rows of `score`, and reject what is too long."""
+    texts = [arrays["contexts"], arrays["continuations"]]
     for column in texts:
         check_bytes(model, column)
-    lengths = _token_counts(model, texts[0], are_starts=True)
-    if name == "score":
-        return int(max(lengths + _token_counts(model, texts[1])))
-    if not lengths.all():
-        raise ValueError("0".join(EMPTY_PROMPT))
-    new = arrays["max_new_tokens"].astype("int64")
-    # The first tokens are dropped, and at least the last one stays.
-    room = np.maximum(1, model.context - new)
-    is_cut = (arrays["truncate"] == b"left") & (lengths > room)
-    totals = np.where(is_cut, room, lengths) + new
-    if totals.max() > model.context:
-        total = totals[totals > model.context][0]
-        raise ValueError(f"{total}".join(too_long_message(model.context)))
-    return int(totals.max())
+    lengths = [map(len, encoded(model, column)) for column in texts]
+    starts = num_start_tokens(model)
+    return starts + max(map(sum, zip(*lengths, strict=True)))
+
+
+def prompt_rows(model, arrays):
+    """The token ids of prompts, cut where asked to, as `generate` has them."""
+    check_bytes(model, arrays["prompts"])
+    rows = encoded(model, arrays["prompts"], as_prompts=True)
+    starts, prompts = num_start_tokens(model), []
+    options = (arrays["max_new_tokens"].tolist(), arrays["truncate"].tolist())
+    for ids, new, truncate in zip(rows, *options, strict=True):
+        if not ids:
+            raise ValueError("0".join(EMPTY_PROMPT))
+        if truncate == b"left":
+            # The first tokens are dropped, and at least the last one stays.
+            ids = truncate_left(ids, max(1, model.context - new), starts)
+        total = len(ids) + new
+        if total > model.context:
+            raise ValueError(f"{total}".join(too_long_message(model.context)))
+        prompts.append(ids)
+    return prompts
 
 
 def check_bytes(model, texts):
@@ -99,12 +108,21 @@ def check_bytes(model, texts):
         )
 
 
-def _token_counts(model, texts, are_starts=False):
-    """Tokens of texts, including the start token that some models prepend."""
+def encoded(model, texts, as_prompts=False):
+    """The token ids of texts; of prompts with what stands before each."""
     answer = model.call("tokenize", {"texts": texts})
-    if are_starts and "start_token_ids" in answer:
-        return answer["lengths"] + answer["start_token_ids"].shape[1]
-    return answer["lengths"]
+    rows = zip(answer["token_ids"], answer["lengths"], strict=True)
+    rows = [ids[:length].tolist() for ids, length in rows]
+    if as_prompts and num_start_tokens(model):
+        starts = answer["start_token_ids"].tolist()
+        rows = [a + b for a, b in zip(starts, rows, strict=True)]
+    return rows
+
+
+def num_start_tokens(model):
+    """The number of tokens that some models have before each prompt."""
+    outputs = model.signatures["tokenize"].outputs
+    return int("start_token_ids" in outputs)
 
 
 _INT32 = np.iinfo("int32").max

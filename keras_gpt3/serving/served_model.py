@@ -1,4 +1,4 @@
-"""One version of the served model: a loaded export and its batches."""
+"""One version of the served model: a loaded export, its slots and batches."""
 
 import asyncio
 import contextlib
@@ -6,39 +6,63 @@ import functools
 
 import numpy as np
 
-from keras_gpt3.export.token_signatures import CACHE_NAMES
-from keras_gpt3.generation.stop_strings import TextPieces
 from keras_gpt3.serving.batching import BatchCollector
 from keras_gpt3.serving.batching import join_arrays
 from keras_gpt3.serving.json_body import json_text
 from keras_gpt3.serving.request_limits import check_bytes
+from keras_gpt3.serving.request_limits import encoded
 from keras_gpt3.serving.request_limits import longest_row
-from keras_gpt3.tokenization.tokenizer_inputs import truncate_left
+from keras_gpt3.serving.request_limits import num_start_tokens
+from keras_gpt3.serving.request_limits import prompt_rows
+from keras_gpt3.serving.slot_engine import SlotEngine
+from keras_gpt3.serving.slot_engine import SlotRequest
 
 # Larger answers are computed and written one at a time.
 _MANY_VALUES = 2**17
+_SETTINGS = ("temperature", "top_k", "top_p", "seed")
 
 
 class ServedModel:
-    """Runs requests on an export."""
+    """Runs requests on an export.
+
+    Texts are continued in slots, contexts and continuations are scored in
+    batches, and the other signatures are called as they are.
+    """
 
     def __init__(self, model, settings, threads, metrics):
         self.model = model
         self._settings = settings
         self._threads = threads
         self._metrics = metrics
-        self._collectors = {
-            name: BatchCollector(
-                functools.partial(self._run_batch, name),
+        self.engine = self._scores = None
+        if "generate" in model.signatures:
+            self.engine = SlotEngine(model, settings, threads, metrics)
+            self._scores = BatchCollector(
+                functools.partial(self._run_batch, "score"),
                 threads.running,
                 settings.max_batch_size,
                 settings.max_batch_tokens,
                 settings.batch_timeout_ms / 1000,
             )
-            for name, signature in model.signatures.items()
-            if signature.batches_rows
-        }
         self._large = asyncio.Semaphore()
+
+    @property
+    def token_bytes(self):
+        """The bytes of each token, special ones under their own text."""
+        return self.model.token_bytes
+
+    @property
+    def num_start_tokens(self):
+        """The tokens that stand before a text as a prompt."""
+        return num_start_tokens(self.model)
+
+    async def token_ids(self, text):
+        """The token ids of a prompt, its start token included."""
+        texts = [text.encode()]
+        (ids,) = await self._in(
+            self._threads.checking, encoded, self.model, texts, True
+        )
+        return ids
 
     async def predict(self, request):
         """Answer a request."""
@@ -58,27 +82,16 @@ class ServedModel:
 
     async def stream(self, arrays):
         """Generate an answer in pieces."""
-        await self._longest_row("generate", arrays)
-        stream = await self._in(
-            self._threads.running, TextStream, self.model, arrays
-        )
-        while stream.finish_reason is None:
-            before = stream.num_tokens
-            text = await self._in(self._threads.running, stream.advance)
-            self._metrics.generated_tokens.inc(stream.num_tokens - before)
-            if text:
-                yield {"text": text}
+        (request,) = await self._slot_requests(arrays)
+        async with contextlib.aclosing(self.engine.generate(request)) as pieces:
+            async for piece in pieces:
+                if piece.text:
+                    yield {"text": piece.text}
         yield {
-            "finish_reason": stream.finish_reason,
-            "num_tokens": stream.num_tokens,
-            "num_prompt_tokens": stream.num_prompt_tokens,
+            "finish_reason": piece.finish_reason,
+            "num_tokens": piece.num_tokens,
+            "num_prompt_tokens": len(request.token_ids),
         }
-
-    @property
-    def num_start_tokens(self):
-        """The tokens that stand before a text as a prompt."""
-        tokenize = self.model.signatures["tokenize"]
-        return 1 if "start_token_ids" in tokenize.outputs else 0
 
     async def call(self, name, inputs):
         """Call a signature when the running thread is free."""
@@ -88,29 +101,63 @@ class ServedModel:
 
     async def _outputs(self, request):
         name, arrays = request.signature_name, request.arrays
-        if name in self._collectors:
-            longest = await self._longest_row(name, arrays)
-            collector = self._collectors[name]
-            return await collector.answer(arrays, request.num_rows, longest)
+        # A vocabulary without texts has these names as well, if one chooses.
+        if name == "generate" and self.engine:
+            return await self._generate(arrays)
+        if name == "score" and self._scores:
+            # In a thread of its own: it must not wait for the running batch.
+            longest = await self._in(
+                self._threads.checking, longest_row, self.model, arrays
+            )
+            return await self._scores.answer(arrays, request.num_rows, longest)
         if name == "tokenize":
             check_bytes(self.model, arrays["texts"])
         return await self.call(name, arrays)
+
+    async def _generate(self, arrays):
+        """Answers to several prompts, as `generate` returns them."""
+        requests = await self._slot_requests(arrays)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._answer(r)) for r in requests]
+        columns = zip(*(task.result() for task in tasks), strict=True)
+        names = ("texts", "num_tokens", "num_prompt_tokens", "finish_reason")
+        dtypes = (object, "int32", "int32", object)
+        return {
+            name: np.array(values, dtype)
+            for name, values, dtype in zip(names, columns, dtypes, strict=True)
+        }
+
+    async def _answer(self, request):
+        texts = []
+        async with contextlib.aclosing(self.engine.generate(request)) as pieces:
+            async for piece in pieces:
+                texts.append(piece.text)
+        reason = piece.finish_reason.encode()
+        num_prompt = len(request.token_ids)
+        return "".join(texts).encode(), piece.num_tokens, num_prompt, reason
+
+    async def _slot_requests(self, arrays):
+        """What the engine is to continue: a request for each row."""
+        rows = await self._in(
+            self._threads.checking, prompt_rows, self.model, arrays
+        )
+        columns = {name: arrays[name].tolist() for name in _SETTINGS}
+        return [
+            SlotRequest(
+                token_ids=ids,
+                max_new_tokens=int(arrays["max_new_tokens"][i]),
+                stop=tuple(string for string in arrays["stop"][i] if string),
+                **{name: values[i] for name, values in columns.items()},
+            )
+            for i, ids in enumerate(rows)
+        ]
 
     def _run_batch(self, name, requests):
         """Run a batch; called in the running thread."""
         arrays = join_arrays(requests)
         num_rows = len(next(iter(arrays.values())))
         self._metrics.batch_rows.labels(name).observe(num_rows)
-        outputs = self.model.call(name, arrays)
-        if name == "generate":
-            self._metrics.generated_tokens.inc(int(outputs["num_tokens"].sum()))
-        return outputs
-
-    async def _longest_row(self, name, arrays):
-        # In a thread of its own: it must not wait for the running batch.
-        return await self._in(
-            self._threads.checking, longest_row, self.model, name, arrays
-        )
+        return self.model.call(name, arrays)
 
     def _written(self, request, outputs):
         """Write an answer; called in a writing thread."""
@@ -120,80 +167,3 @@ class ServedModel:
     async def _in(self, executor, function, *arguments):
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(executor, function, *arguments)
-
-
-_SETTINGS = ("temperature", "top_k", "top_p", "seed")
-# The first token is sent as soon as it is known; later ones share the fixed
-# cost of a call of the graph.
-_TOKENS_A_PIECE = 4
-
-
-class TextStream:
-    """Continues a prompt, a few tokens at each call.
-
-    The concatenated pieces are the text that `generate` returns for the row.
-    """
-
-    def __init__(self, model, arrays):
-        answer = model.call("tokenize", {"texts": arrays["prompts"]})
-        (ids,) = answer["token_ids"].tolist()
-        (start,) = answer.get("start_token_ids", np.empty((1, 0))).tolist()
-        ids, new = start + ids, int(arrays["max_new_tokens"][0])
-        if arrays["truncate"][0]:
-            ids = truncate_left(ids, model.context - new, len(start))
-        ids = np.array([ids], "int32")
-        self.finish_reason = None
-        self.num_tokens = 0
-        self.num_prompt_tokens = ids.shape[1]
-        self._model = model
-        self._pieces = TextPieces([s.decode() for s in arrays["stop"][0]])
-        self._end = ids.shape[1] + new
-        answer = model.call_on_tensors(
-            "prefill", {"token_ids": ids, "cache_length": np.array(self._end)}
-        )
-        self._state = {name: answer[name] for name in CACHE_NAMES}
-        self._state |= {
-            "token_ids": np.pad(ids, ((0, 0), (0, new))),
-            "index": np.array(ids.shape[1]),
-        }
-        self._settings = {name: arrays[name] for name in _SETTINGS}
-
-    def advance(self):
-        """Generate a few more tokens."""
-        start = int(self._state["index"])
-        step = _TOKENS_A_PIECE if self.num_tokens else 1
-        end = np.array(min(start + step, self._end))
-        inputs = self._state | self._settings | {"end": end}
-        answer = self._model.call_on_tensors("extend", inputs)
-        has_stopped = bool(answer["stopped"][0])
-        self._state = {name: answer[name] for name in self._state}
-        index = int(answer["index"])
-        new = answer["token_ids"][0, start:index].numpy()
-        # The end of text itself is not part of the answer.
-        shown = self._feed(new[:-1] if has_stopped else new)
-        if self._pieces.stopped or has_stopped:
-            self.finish_reason = "stop"
-        elif index >= self._end:
-            self.finish_reason = "length"
-        if self.finish_reason:
-            shown += self._pieces.finish()
-            # A stop string may end in the text that was held back.
-            if self._pieces.stopped:
-                self.finish_reason = "stop"
-        return shown
-
-    def _feed(self, token_ids):
-        """Feed the bytes of tokens, up to the one that completes a stop."""
-        if not len(token_ids):
-            return ""
-        tokens = {
-            "token_ids": token_ids[:, np.newaxis],
-            "lengths": np.ones(len(token_ids), "int32"),
-        }
-        shown = ""
-        for text in self._model.call("detokenize", tokens)["texts"]:
-            shown += self._pieces.feed(text)
-            self.num_tokens += 1
-            if self._pieces.stopped:
-                break
-        return shown

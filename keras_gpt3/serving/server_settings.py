@@ -13,13 +13,20 @@ class ServerSettings:
 
     Args:
         name: string. The model's name in the paths. Defaults to `"gpt3"`.
-        max_batch_size: int. The most prompts of a batch, and of one
-            request. Defaults to `8`.
-        batch_timeout_ms: float. How long a request waits for others to share
-            its batch. Defaults to `5.0`.
-        max_batch_tokens: int. The most tokens of a batch of several requests:
-            its rows times its longest prompt with its answer. Defaults to
-            `16384`.
+        max_slots: int. The most prompts that are continued at a time. Defaults
+            to `32`.
+        max_cache_bytes: int. The most bytes of their keys and values: slots
+            times the length of the longest, where there are several. Defaults
+            to 2 GiB.
+        max_prefix_bytes: int. The most bytes of keys and values that are kept
+            of prompts, so that a shared beginning is read once; 0 keeps none.
+            Defaults to 256 MiB.
+        max_batch_size: int. The most rows of one request, and of a batch of
+            `score`. Defaults to `8`.
+        batch_timeout_ms: float. How long a request to `score` waits for others
+            to share its batch. Defaults to `5.0`.
+        max_batch_tokens: int. The most tokens of a batch of `score` of several
+            requests: its rows times its longest. Defaults to `16384`.
         max_new_tokens: int. The most new tokens that a prompt may request, or
             `None` for as many as the context holds. Defaults to `None`.
         request_timeout: float. Seconds after which a request fails. Defaults
@@ -33,8 +40,6 @@ class ServerSettings:
         max_body_bytes: int. The longest body of a request. Defaults to 1 MiB.
         max_queue: int. The most prompts that wait or run at a time. Defaults
             to `1024`.
-        max_streams: int. The most streams at a time; each has its own cache.
-            Defaults to `16`.
         max_stop_strings: int. The most stop strings of a prompt: each is
             searched for at every token. Defaults to `16`.
         max_stop_bytes: int. The longest stop string, in UTF-8. Defaults to
@@ -66,6 +71,9 @@ class ServerSettings:
     """
 
     name: str = "gpt3"
+    max_slots: int = 32
+    max_cache_bytes: int = 2**31
+    max_prefix_bytes: int = 2**28
     max_batch_size: int = 8
     batch_timeout_ms: float = 5.0
     max_batch_tokens: int = 16384
@@ -75,7 +83,6 @@ class ServerSettings:
     max_connections: int = 512
     max_body_bytes: int = 2**20
     max_queue: int = 1024
-    max_streams: int = 16
     max_stop_strings: int = 16
     max_stop_bytes: int = 256
     max_answer_values: int = 4_000_000
@@ -90,7 +97,8 @@ class ServerSettings:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if field.type in (int, int | None) and value is not None:
-                check_integer(field.name, value, minimum=1)
+                least = 0 if field.name == "max_prefix_bytes" else 1
+                check_integer(field.name, value, minimum=least)
             # 0 has each request run at once.
             elif field.name == "batch_timeout_ms":
                 check_number(

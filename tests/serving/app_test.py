@@ -409,8 +409,11 @@ def test_health_and_metrics_are_there(served):
         for sample in family.samples
     }
     assert values["keras_gpt3_requests_total", "generate"] >= 1
-    assert values["keras_gpt3_batch_rows_count", "generate"] >= 1
+    assert values["keras_gpt3_steps_total", None] >= 3
+    assert values["keras_gpt3_first_token_seconds_count", None] >= 1
     assert values["keras_gpt3_generated_tokens_total", None] >= 3
     assert values["keras_gpt3_version", None] == 1
     assert values["keras_gpt3_prompts_inside", None] == 0
-    assert values["keras_gpt3_streams_inside", None] == 0
+    assert values["keras_gpt3_slots", None] == 32
+    assert values["keras_gpt3_slots_used", None] == 0
+    assert values["keras_gpt3_prompts_waiting", None] == 0

@@ -112,6 +112,18 @@ def test_choices_of_a_prompt_have_seeds_of_their_own():
             "bias=101.",
         ),
         (
+            {"logit_bias": {"1": float("nan")}},
+            "logit_bias",
+            "The biases of logit_bias must be from -100 to 100. Received: "
+            "bias=nan.",
+        ),
+        (
+            {"logit_bias": {"9" * 5000: 1}},
+            "logit_bias",
+            "The ids of logit_bias must be integers of at least 0. Received: "
+            "id='999",
+        ),
+        (
             {"stream_options": {"include_usage": True}},
             "stream_options",
             "stream_options must come with stream. Received: stream=False.",

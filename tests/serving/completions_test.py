@@ -1,18 +1,19 @@
 """OpenAI's routes, over the ASGI application, with a plain engine."""
 
 import asyncio
+import dataclasses
 import json
-import sys
 import types
 
 import numpy as np
 import pytest
+from google.protobuf import json_format
 from starlette.testclient import TestClient
+from tensorflow_serving.apis import get_model_status_pb2
 
 from keras_gpt3.serving.app import make_app
 from keras_gpt3.serving.model_server import ModelServer
 from keras_gpt3.serving.server_settings import ServerSettings
-from tests.serving import slot_engine_fake
 from tests.serving.conftest import CONTEXT
 from tests.serving.slot_engine_fake import log_softmax
 from tests.serving.slot_engine_fake import use_fake_engine
@@ -31,9 +32,7 @@ def completing(export_folder):
     engine = use_fake_engine(server)
     headers = {"Content-Type": "application/json"}
     client = TestClient(make_app(server), "http://127.0.0.1", headers=headers)
-    with pytest.MonkeyPatch.context() as patch, client:
-        name = "keras_gpt3.serving.slot_engine"
-        patch.setitem(sys.modules, name, slot_engine_fake)
+    with client:
         yield types.SimpleNamespace(client=client, server=server, engine=engine)
 
 
@@ -119,7 +118,7 @@ def test_options_reach_the_engine(completing):
     more = {"logit_bias": {"3": 4, "0": -100}, "stop": "é", "logprobs": 2}
     complete(completing, [5, 6], max_tokens=2, user="a", **options, **more)
     request = completing.engine.requests[-1]
-    assert request == slot_engine_fake.SlotRequest(
+    assert dataclasses.asdict(request) == dict(
         token_ids=[5, 6],
         max_new_tokens=2,
         logit_bias=((3, 4.0), (0, -100.0)),
@@ -390,7 +389,15 @@ def test_models_are_listed_for_both_kinds_of_client(completing):
     (model,) = listed["data"]
     assert model["id"] == "gpt3" and model["object"] == "model"
     assert isinstance(model["created"], int) and model["owned_by"]
-    status = completing.client.get("/v1/models/gpt3").json()
+    answer = completing.client.get("/v1/models/gpt3")
+    parsed = json_format.Parse(
+        answer.text,
+        get_model_status_pb2.GetModelStatusResponse(),
+        ignore_unknown_fields=True,
+    )
+    (version,) = parsed.model_version_status
+    assert version.version == 1 and version.state == version.AVAILABLE
+    status = answer.json()
     (version,) = status.pop("model_version_status")
     assert version["state"] == "AVAILABLE"
     assert status == model

@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.resources
-import sys
 
 import numpy as np
 import pytest
@@ -19,9 +18,7 @@ from keras_gpt3.evaluation.harness.harness_model import HarnessModel
 from keras_gpt3.serving.model_server import ModelServer
 from keras_gpt3.serving.server_settings import ServerSettings
 from tests.evaluation.harness_tasks import write_tasks
-from tests.serving import slot_engine_fake
 from tests.serving.running_server import running
-from tests.serving.slot_engine_fake import use_fake_engine
 
 pytestmark = pytest.mark.slow
 CONTEXT = 128
@@ -80,7 +77,7 @@ def responses(tasks, **options):
 
 
 def test_likelihoods_through_the_server_are_those_of_the_process(
-    model, tmp_path, monkeypatch, offline_tiktoken
+    model, tmp_path, offline_tiktoken
 ):
     tasks = tmp_path / "tasks"
     tasks.mkdir()
@@ -88,9 +85,6 @@ def test_likelihoods_through_the_server_are_those_of_the_process(
     expected, metrics = responses(tasks, model=HarnessModel(model=model))
     model.export(tmp_path / "export", name="gpt2", verbose=False)
     server = ModelServer(tmp_path / "export", ServerSettings(name="gpt2"))
-    use_fake_engine(server)
-    name = "keras_gpt3.serving.slot_engine"
-    monkeypatch.setitem(sys.modules, name, slot_engine_fake)
     with running(server) as (host, port):
         found, own_metrics = responses(
             tasks,

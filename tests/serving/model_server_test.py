@@ -89,7 +89,7 @@ def test_time_that_runs_out_is_said(make_server, kind):
             asyncio.run(work)
     finally:
         go_on.set()
-    assert server._queue.inside == server._streams.inside == 0
+    assert server._queue.inside == 0
 
 
 @pytest.fixture(scope="module")
@@ -153,14 +153,14 @@ def test_more_than_the_queue_holds_is_sent_away(make_server):
     assert one == other
 
 
-def test_more_streams_than_allowed_are_sent_away(make_server):
-    server, go_on = make_server(max_streams=1), threading.Event()
+def test_a_stream_is_a_prompt_of_the_queue(make_server):
+    server, go_on = make_server(max_queue=1), threading.Event()
 
     async def main():
         server._threads.running.submit(go_on.wait)
         first = asyncio.create_task(pieces_of(server))
         await asyncio.sleep(0)
-        with refused(429, "The server takes at most 1 streams at a time."):
+        with refused(429, "The server takes at most 1 prompts at a time."):
             await pieces_of(server)
         go_on.set()
         return await first
@@ -182,7 +182,7 @@ def test_a_stream_that_nobody_reads_stops(make_server):
     # A first piece may need more than a token, but not all of them.
     assert 1 <= float(tokens[1]) < 20
     assert "keras_gpt3_disconnected_total 1.0" in text
-    assert server._streams.inside == 0
+    assert server._queue.inside == 0
 
 
 @pytest.mark.parametrize(

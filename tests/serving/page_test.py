@@ -18,8 +18,8 @@ from keras_gpt3.serving.json_body import CLIENT_GONE
 from keras_gpt3.serving.json_body import RequestError
 from keras_gpt3.serving.model_server import ModelServer
 from keras_gpt3.serving.serve import listening_socket
-from keras_gpt3.serving.served_model import TextStream
 from keras_gpt3.serving.server_settings import ServerSettings
+from keras_gpt3.serving.slot_engine import SlotEngine
 from tests.serving import headless_browser
 
 pytestmark = pytest.mark.slow
@@ -130,13 +130,13 @@ def test_what_is_refused_is_shown_and_can_be_mended(server, tmp_path, alone):
 
 
 def test_stop_ends_the_work_on_the_server_too(server, tmp_path, monkeypatch):
-    advance = TextStream.advance
+    advance = SlotEngine._advance
 
-    def slowly(stream):
+    def slowly(engine, rows):
         time.sleep(0.2)
-        return advance(stream)
+        return advance(engine, rows)
 
-    monkeypatch.setattr(TextStream, "advance", slowly)
+    monkeypatch.setattr(SlotEngine, "_advance", slowly)
 
     async def visit(page):
         await fill_in(page, prompt="the cat", max_new_tokens=35)
@@ -145,7 +145,7 @@ def test_stop_ends_the_work_on_the_server_too(server, tmp_path, monkeypatch):
         await page.click("#cancel")
         await page.until(f"{text_of('status')} === 'Stopped.'")
         async with asyncio.timeout(60):
-            while server._streams.inside:
+            while server._queue.inside:
                 await asyncio.sleep(0.01)
         return await page.evaluate(
             "document.querySelector('#generate').disabled"
@@ -154,6 +154,20 @@ def test_stop_ends_the_work_on_the_server_too(server, tmp_path, monkeypatch):
     assert browse(visit, server, tmp_path) is False
     text = server.metrics.text()[0].decode()
     assert "keras_gpt3_disconnected_total 1.0" in text
+
+
+def test_what_the_server_does_is_shown(server, tmp_path):
+    async def visit(page):
+        await page.until(f"{text_of('slots')} === '0 of 32'")
+        await fill_in(page, prompt="the cat", max_new_tokens=8)
+        await page.click("#generate")
+        await page.until(f"{text_of('first-token')}.endsWith(' s')")
+        return [
+            await page.evaluate(text_of(name))
+            for name in ("waiting", "reused", "accepted")
+        ]
+
+    assert browse(visit, server, tmp_path) == ["0", "0 %", "-"]
 
 
 def test_every_field_has_a_label(server, tmp_path):

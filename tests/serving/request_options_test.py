@@ -7,6 +7,7 @@ from keras_gpt3.generation import SeededSampler
 from keras_gpt3.serving.batching import join_arrays
 from keras_gpt3.serving.predict_request import request_arrays
 from keras_gpt3.serving.request_limits import longest_row
+from keras_gpt3.serving.request_limits import prompt_rows
 from keras_gpt3.serving.server_settings import ServerSettings
 
 
@@ -162,13 +163,14 @@ def test_the_servers_limit_says_how_to_raise_it(check):
 )
 def test_tokens_are_counted(model, arrays_of, prompt, options, longest):
     rows = [arrays_of("a", max_new_tokens=1), arrays_of(prompt, **options)]
-    assert longest_row(model, "generate", join_arrays(rows)) == longest
+    _, ids = prompt_rows(model, join_arrays(rows))
+    assert len(ids) + options["max_new_tokens"] == longest
 
 
 def test_both_texts_of_a_score_are_counted(model):
     texts = {"contexts": "the cat", "continuations": " a"}
     arrays = {k: np.array([v.encode()], object) for k, v in texts.items()}
-    assert longest_row(model, "score", arrays) == 7
+    assert longest_row(model, arrays) == 7
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,7 @@ def test_both_texts_of_a_score_are_counted(model):
 def test_the_words_are_those_of_the_graph(model, arrays_of, prompt, options):
     arrays = arrays_of(prompt, **options)
     with pytest.raises(ValueError) as here:
-        longest_row(model, "generate", arrays)
+        prompt_rows(model, arrays)
     with pytest.raises(ValueError) as in_graph:
         model.call("generate", arrays)
     assert str(here.value) == str(in_graph.value)

@@ -33,7 +33,7 @@ COMMAND = "import typer; from keras_gpt3.cli.serve import serve_command as f; "
 @pytest.fixture(scope="module")
 def process(export_folder):
     """The command, and the address that it prints."""
-    arguments = [str(export_folder), "--port", "0", "--max-streams", "100"]
+    arguments = [str(export_folder), "--port", "0"]
     with subprocess.Popen(
         [sys.executable, "-c", COMMAND + "typer.run(f)", *arguments],
         stdout=subprocess.PIPE,

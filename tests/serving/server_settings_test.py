@@ -66,7 +66,8 @@ def test_a_wrong_setting_is_one_sentence(name, value, message):
     "name",
     [
         "max_queue",
-        "max_streams",
+        "max_slots",
+        "max_cache_bytes",
         "max_body_bytes",
         "max_stop_strings",
         "max_stop_bytes",

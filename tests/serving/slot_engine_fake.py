@@ -4,29 +4,11 @@ Slow and plain: what the real one writes may be compared with it.
 """
 
 import asyncio
-import dataclasses
 import types
 
 import numpy as np
 
 from keras_gpt3.generation import TextPieces
-
-
-@dataclasses.dataclass(frozen=True)
-class SlotRequest:
-    token_ids: list
-    max_new_tokens: int
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    seed: int = -1
-    repetition_penalty: float = 1.0
-    presence_penalty: float = 0.0
-    frequency_penalty: float = 0.0
-    logit_bias: tuple = ()
-    stop: tuple = ()
-    num_top: int = -1
 
 
 def log_softmax(logits):
@@ -99,22 +81,6 @@ class FakeEngine:
 def use_fake_engine(server):
     """Have a server's model answer by a fake engine, which is returned."""
     served = server._served
-    size = served.model.signatures["logits"].outputs["logits"].shape[-1]
-    answer = served.model.call(
-        "detokenize",
-        {
-            "token_ids": np.arange(size)[:, np.newaxis],
-            "lengths": np.ones(size, "int32"),
-        },
-    )
-    served.token_bytes = answer["texts"].tolist()
-
-    async def token_ids(text):
-        answer = served.model.call("tokenize", {"texts": [text.encode()]})
-        starts = answer.get("start_token_ids", np.empty((1, 0), int))
-        return starts[0].tolist() + answer["token_ids"][0].tolist()
-
-    served.token_ids = token_ids
     end = served.token_bytes.index(b"<|endoftext|>")
     served.engine = FakeEngine(served.model, served.token_bytes, end)
     return served.engine
