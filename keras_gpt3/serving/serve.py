@@ -16,12 +16,12 @@ def serve(folder, host="127.0.0.1", port=8501, settings=None):
     answers; `POST /v1/models/NAME:stream` answers one prompt in pieces, as
     server-sent events; `POST /v1/completions` and `GET /v1/models` are those of
     OpenAI; `/` is a page to try prompts on, `/metrics` is for Prometheus, and
-    `/healthz` for a load balancer. Requests that arrive together run as one
-    batch. On SIGINT and SIGTERM new connections are refused, running requests
-    are answered, and the function returns. A running batch cannot be
-    interrupted, neither by a signal nor by a client that disconnects:
-    `max_new_tokens` in the settings bounds its time. A second SIGINT ends the
-    process at once.
+    `/healthz` for a load balancer. Answers share the steps of the model, each
+    in a slot of its own, which is free again when the answer ends or its
+    client has gone. On SIGINT and SIGTERM new connections are refused, running
+    requests are answered, and the function returns; `max_new_tokens` in the
+    settings bounds how long that takes. A second SIGINT ends the process at
+    once.
 
     There is no encryption and no password: give another `host` than this
     machine's own only behind a proxy that has both.
