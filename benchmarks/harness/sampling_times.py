@@ -80,7 +80,7 @@ def _exported(columns):
     """As an exported graph does, by TensorFlow's operations."""
     import tensorflow as tf
 
-    from keras_gpt3.export.per_row_options import choose_for_rows
+    from keras_gpt3.generation import choose_token
     from keras_gpt3.ops.op_compilation import op_compilation
 
     specs = {
@@ -99,7 +99,7 @@ def _exported(columns):
     )
     def choose(logits, index, seed, settings):
         with op_compilation(False):
-            return choose_for_rows(logits, index, seed=seed, **settings)
+            return choose_token(logits, index, seed=seed, **settings)
 
     columns = {key: tf.constant(value) for key, value in columns.items()}
     return lambda logits, index, seed: choose(logits, index, seed, columns)

@@ -8,7 +8,6 @@ from keras_gpt3.generation.prompt_messages import TOP_K
 from keras_gpt3.generation.prompt_messages import TRUNCATE
 from keras_gpt3.generation.sampling_settings import SETTING_RANGES
 from keras_gpt3.generation.sampling_settings import setting_message
-from keras_gpt3.generation.token_choice import choose_token
 from keras_gpt3.ops.graph_assertion import assert_in_graph
 
 
@@ -119,11 +118,6 @@ def check_rows(x, is_right, values, message):
     # The zero is for graphs in which none is wrong.
     value = tf.concat([wrong, tf.zeros([1], values.dtype)], axis=0)[0]
     return assert_in_graph(x, tf.reduce_all(is_right), before, value, after)
-
-
-def choose_for_rows(logits, index, temperature, top_k, top_p, seed, min_p=0.0):
-    """Like `choose_token`, of the settings of `draw_rows`."""
-    return choose_token(logits, index, temperature, top_k, seed, top_p, min_p)
 
 
 def draw_rows(settings, batch_size):

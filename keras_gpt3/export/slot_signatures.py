@@ -9,10 +9,10 @@ of a history, P cached positions, X biases.
 
 import tensorflow as tf
 
-from keras_gpt3.export.per_row_options import choose_for_rows
 from keras_gpt3.export.per_row_options import endpoint
 from keras_gpt3.generation.logit_filters import rule_out_unknown
 from keras_gpt3.generation.sampling_steps import penalized_scores
+from keras_gpt3.generation.token_choice import choose_token
 from keras_gpt3.ops.attention.cached_attention import ring_size
 from keras_gpt3.ops.attention.cached_attention import write_rows
 from keras_gpt3.ops.graph_assertion import assert_in_graph
@@ -195,7 +195,7 @@ class SlotSignatures:
             lambda: _biased(scores, bias_token_ids, biases),
             lambda: scores,
         )
-        chosen = choose_for_rows(scores, index, **settings)
+        chosen = choose_token(scores, index, **settings)
         # Nothing else would have the last layer's rings written.
         with tf.control_dependencies([x for layer in cache for x in layer[:2]]):
             chosen = tf.identity(chosen)

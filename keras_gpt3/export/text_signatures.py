@@ -6,7 +6,6 @@ from keras_gpt3.export.graph_stop_strings import CriteriaState
 from keras_gpt3.export.graph_stop_strings import StoppingCriteria
 from keras_gpt3.export.graph_stop_strings import stop_rows
 from keras_gpt3.export.per_row_options import check_rows
-from keras_gpt3.export.per_row_options import choose_for_rows
 from keras_gpt3.export.per_row_options import draw_rows
 from keras_gpt3.export.per_row_options import endpoint
 from keras_gpt3.export.per_row_options import integer_rows
@@ -16,6 +15,7 @@ from keras_gpt3.export.token_signatures import decode_prompts
 from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
 from keras_gpt3.generation.prompt_messages import MAX_NEW_TOKENS
 from keras_gpt3.generation.prompt_messages import too_long_message
+from keras_gpt3.generation.token_choice import choose_token
 from keras_gpt3.ops.graph_assertion import assert_in_graph
 from keras_gpt3.ops.log_probabilities import log_probabilities_under_head
 from keras_gpt3.tokenization.graph.byte_pair_encoding import (
@@ -140,7 +140,7 @@ class TextSignatures:
             tf.pad(token_ids, [[0, 0], [0, room]]),
             tf.sequence_mask(lengths, total),
             self.end_token_id,
-            lambda logits, index: choose_for_rows(logits, index, **settings),
+            lambda logits, index: choose_token(logits, index, **settings),
             criteria,
             criteria.initial_state(),
             self.encoding.vocabulary_size,

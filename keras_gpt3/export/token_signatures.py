@@ -5,7 +5,6 @@ In parts, the client holds the cache.
 
 import tensorflow as tf
 
-from keras_gpt3.export.per_row_options import choose_for_rows
 from keras_gpt3.export.per_row_options import draw_rows
 from keras_gpt3.export.per_row_options import endpoint
 from keras_gpt3.generation.decode_loop import DecodeState
@@ -165,7 +164,7 @@ class TokenSignatures:
             without_hidden_states(
                 cached_scores(self._backbone, self._num_known)
             ),
-            lambda logits, index: choose_for_rows(logits, index, **settings),
+            lambda logits, index: choose_token(logits, index, **settings),
             DecodeState(
                 index,
                 token_ids,

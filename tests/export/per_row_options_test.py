@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 from keras_gpt3.export import per_row_options
-from keras_gpt3.export.per_row_options import choose_for_rows
 from keras_gpt3.export.per_row_options import draw_rows
 from keras_gpt3.generation.prompt_messages import TOP_K
 from keras_gpt3.generation.sampling_settings import check_sampling_number
@@ -126,10 +125,10 @@ def test_defaults_are_single_rows_of_the_dtypes_that_signatures_take():
 # === Row choice ===
 
 
-# Against `choose_token`, which draws for every row.
+# A row of a batch, each with its own settings, against the row alone.
 
 
-CHOOSE = tf.function(choose_for_rows, autograph=False)
+CHOOSE = tf.function(choose_token, autograph=False)
 
 
 @pytest.mark.parametrize("temperature", [[0, 0, 0], [1, 0, 2], [2, 2, 2]])
