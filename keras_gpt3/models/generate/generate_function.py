@@ -12,10 +12,16 @@ from keras_gpt3.generation.sampling_settings import logit_bias_vector
 from keras_gpt3.generation.sampling_steps import sample
 from keras_gpt3.generation.sampling_steps import sampler_steps
 from keras_gpt3.generation.sampling_steps import settings_steps
+from keras_gpt3.generation.speculative_decoding import DraftModel
+from keras_gpt3.generation.speculative_decoding import PromptLookup
+from keras_gpt3.generation.speculative_decoding import chunk_scores
+from keras_gpt3.generation.speculative_decoding import drafts_a_row
+from keras_gpt3.generation.speculative_decoding import speculate_until
 from keras_gpt3.models.generate.generation_request import GenerationRequest
 from keras_gpt3.models.generate.length_buckets import coarse_bucket
 from keras_gpt3.models.generate.prompt_batch import PromptBatch
 from keras_gpt3.models.generate.token_answers import answer_tokens
+from keras_gpt3.ops.attention.cached_attention import grow_ring
 from keras_gpt3.ops.op_compilation import CompiledFunctions
 from keras_gpt3.ops.op_compilation import as_graph
 from keras_gpt3.ops.op_compilation import has_gpu
@@ -40,6 +46,8 @@ class GenerateFunction(CompiledFunctions):
         super().__init__()
         self.model = model
         self._manner = None
+        # Those that read the weights of a draft model as well.
+        self._assisted = CompiledFunctions()
 
     def __call__(self, inputs, stop_token_ids=None):
         mask = ops.convert_to_numpy(inputs["padding_mask"]).astype("bool")
@@ -105,22 +113,55 @@ class GenerateFunction(CompiledFunctions):
 
     def replace_rows(self, cache, slots, rows):
         """A cache some of whose rows are those of another."""
-        sizes = tuple(x.shape for x in (*cache[0], *rows[0]))
+        rings = keras.tree.flatten((cache, rows))
+        sizes = tuple(x.shape for x in rings)
         replace = self._compiled(("replace", sizes), _replace_rows, as_graph)
         return replace(cache, ops.convert_to_tensor(slots, "int32"), rows)
 
-    def steps(self, shape, stop_token_ids, settings):
-        """The loop that chooses token after token; see `step_loop`."""
+    def with_spare_slots(self, cache, count, ends):
+        """A cache of prompts that end each at its own, with more slots."""
+        sizes = tuple(ring.shape for pair in cache for ring in pair)
+
+        blocks = self.model.backbone.decoder_blocks
+
+        def grow(cache, ends):
+            return [
+                tuple(
+                    grow_ring(
+                        ring,
+                        ring.shape[2] + count,
+                        # A dense layer's never come round.
+                        None if block.window is None else ends,
+                    )
+                    for ring in pair
+                )
+                for block, pair in zip(blocks, cache, strict=True)
+            ]
+
+        grown = self._compiled(("grow", sizes, count), grow, as_graph)
+        return grown(cache, ops.convert_to_tensor(ends, "int32"))
+
+    def steps(self, shape, stop_token_ids, settings, drafter=None):
+        """The loop that chooses token after token; see `step_loop`.
+
+        With drafts it is that of `speculative_loop`, whose state is a pair.
+        """
         tensors, fixed = settings or {}, None
         if settings is not None:
             # Greedy is another code: nothing is drawn.
             fixed = {k: v for k, v in settings.items() if (k, v) == _GREEDY}
             tensors = {k: v for k, v in settings.items() if k not in fixed}
-        loop = self._loop(
-            shape,
-            ("steps", stop_token_ids, fixed is None, *sorted(tensors)),
-            step_loop(self.model, stop_token_ids, fixed),
-        )
+        key = ("steps", stop_token_ids, fixed is None, *sorted(tensors))
+        if drafter is None:
+            function = step_loop(self.model, stop_token_ids, fixed)
+            loop = self._loop(shape, key, function)
+        else:
+            function = speculative_loop(
+                self.model, stop_token_ids, fixed, drafter, shape[0]
+            )
+            assistant = None if drafter == "prompt" else drafter
+            key = (*key, "prompt" if assistant is None else "assistant")
+            loop = self._loop(shape, key, function, assistant)
         tensors = self._as_tensors(tensors)
 
         def run(end, state, mask, enough, **own):
@@ -152,23 +193,30 @@ class GenerateFunction(CompiledFunctions):
             sampler_loop(self.model, stop_token_ids),
         )
 
-    def _loop(self, shape, key, loop):
+    def _loop(self, shape, key, loop, assistant=None):
         """A loop of some kind, compiled as is best for a number of rows."""
         in_xla = self._suits_xla(shape[0]) and not self.model.run_eagerly
         key = ("loop", in_xla, shape, *key)
         compiler = jit_compile if in_xla else as_graph
         # A sampler may draw from a generator, which moves on.
-        return self._compiled(key, loop, compiler, self.model.sampler.variables)
+        changed = self.model.sampler.variables
+        return self._compiled(key, loop, compiler, changed, assistant)
 
-    def _compiled(self, key, function, compiler, changed=()):
+    def _compiled(self, key, function, compiler, changed=(), assistant=None):
         """A function's compiled form; itself where the model runs eagerly."""
         # Another sampler chooses by other code.
         manner = (self.model.sampler, bool(self.model.run_eagerly))
         if manner != self._manner:
             self._manner, self.traces = manner, {}
+            self._assisted.traces = {}
         if self.model.run_eagerly:
             return function
         variables = self.model.backbone.variables
+        if assistant is not None:
+            variables = [*variables, *assistant.backbone.variables]
+            return self._assisted.compiled(
+                key, function, variables, changed, compiler
+            )
         return self.compiled(key, function, variables, changed, compiler)
 
     def _prefill_function(self, cache_length, needs_states):
@@ -240,6 +288,32 @@ def step_loop(model, stop_token_ids, fixed_settings=None):
     return loop
 
 
+def speculative_loop(model, stop_token_ids, fixed_settings, drafter, num_rows):
+    """The loop of `step_loop` with drafts; its state has that of drafting."""
+
+    def loop(end, state, padding_mask, settings, enough):
+        settings = settings | fixed_settings
+        num_drafts = drafts_a_row(num_rows)
+        if drafter == "prompt":
+            drafts = PromptLookup(num_drafts)
+        else:
+            score = chunk_scores(drafter.backbone, _num_known(model))
+            drafts = DraftModel(num_drafts, score, settings, padding_mask)
+        return speculate_until(
+            end,
+            chunk_scores(model.backbone, _num_known(model)),
+            settings,
+            drafts,
+            *state,
+            padding_mask,
+            stop_token_ids,
+            _count_down,
+            enough,
+        )
+
+    return loop
+
+
 def beam_loop(model, stop_token_ids, num_beams, length_penalty):
     """The paper's beam search."""
 
@@ -286,9 +360,12 @@ def _replace_rows(cache, slots, rows):
 
 def _next_scores(model):
     """What scores a position; ids that no text has are ruled out."""
+    return cached_scores(model.backbone, _num_known(model))
+
+
+def _num_known(model):
     preprocessor = model.preprocessor
-    num_known = preprocessor and preprocessor.tokenizer.vocabulary_size()
-    return cached_scores(model.backbone, num_known)
+    return preprocessor and preprocessor.tokenizer.vocabulary_size()
 
 
 def _count_down(left, chosen, is_answer):

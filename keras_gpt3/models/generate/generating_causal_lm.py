@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_gpt3.generation.beam_search import BeamSampler
+from keras_gpt3.generation.speculative_decoding import Speculation
 from keras_gpt3.models.fit.trainable_causal_lm import TrainableCausalLM
 from keras_gpt3.models.generate.answer_texts import AnswerTexts
 from keras_gpt3.models.generate.answer_texts import beam_answers
@@ -29,7 +30,12 @@ class GeneratingCausalLM(TrainableCausalLM):
     Its `generate` takes keras-hub's arguments, samplers and datasets, and
     more: limits on new tokens, stop strings, several answers, sampling
     settings for one call. Prompts of any length share a compiled loop.
+
+    `speculation` counts what has come of drafts in the last call of `generate`
+    or `stream`: a `Speculation` of `rounds`, `proposed` and `accepted`.
     """
+
+    speculation = Speculation()
 
     def generate(
         self,
@@ -43,6 +49,8 @@ class GeneratingCausalLM(TrainableCausalLM):
         num_return_sequences=1,
         truncate=None,
         prefix=None,
+        assistant=None,
+        speculative=None,
         **sampling_options,
     ):
         """Continue prompts with the sampler given to `compile`.
@@ -73,6 +81,12 @@ class GeneratingCausalLM(TrainableCausalLM):
                 to `None`, which raises.
             prefix: `PromptPrefix`. What `model.prefix` made, to stand before
                 each prompt. Defaults to `None`.
+            assistant: `GPT3`. A smaller model of the same vocabulary that
+                drafts tokens, which this one checks several at a time. The
+                answer is the same as without it. Defaults to `None`.
+            speculative: string. `"prompt"` drafts what followed when the last
+                tokens occurred before, in prompt or answer; otherwise as
+                `assistant`. Defaults to `None`.
             **sampling_options: Arguments of
                 `keras_gpt3.generation.SeededSampler`, for this call:
                 `temperature`, `top_k`, `top_p`, `min_p`,
@@ -119,8 +133,11 @@ class GeneratingCausalLM(TrainableCausalLM):
             stop,
             num_return_sequences,
             truncate,
+            assistant=assistant,
+            speculative=speculative,
             **sampling_options,
         )
+        self.speculation = Speculation()
         if not hasattr(inputs, "as_numpy_iterator"):
             return self._answer(inputs, request, strip_prompt, prefix)
         if isinstance(inputs.element_spec, (list, tuple)):
@@ -145,6 +162,8 @@ class GeneratingCausalLM(TrainableCausalLM):
         stop=None,
         truncate=None,
         prefix=None,
+        assistant=None,
+        speculative=None,
         **sampling_options,
     ):
         """Continue one prompt and give the answer piece by piece.
@@ -168,6 +187,12 @@ class GeneratingCausalLM(TrainableCausalLM):
                 to `None`, which raises.
             prefix: `PromptPrefix`. What `model.prefix` made, to stand before
                 the prompt. Defaults to `None`.
+            assistant: `GPT3`. A smaller model of the same vocabulary that
+                drafts tokens, which this one checks several at a time. The
+                answer is the same as without it. Defaults to `None`.
+            speculative: string. `"prompt"` drafts what followed when the last
+                tokens occurred before, in prompt or answer; otherwise as
+                `assistant`. Defaults to `None`.
             **sampling_options: Arguments of
                 `keras_gpt3.generation.SeededSampler`, for this call.
 
@@ -198,8 +223,11 @@ class GeneratingCausalLM(TrainableCausalLM):
             max_new_tokens,
             stop,
             truncate=truncate,
+            assistant=assistant,
+            speculative=speculative,
             **sampling_options,
         )
+        self.speculation = Speculation()
         check_stream(self, inputs, request)
         batch, _ = self._batch(inputs, request, prefix)
         return text_pieces(self, batch, request, prefix)

@@ -36,6 +36,8 @@ class GenerationRequest:
     num_return_sequences: int = 1
     truncate: str | None = None
     settings: dict | None = None
+    # "prompt", or the model that drafts; see `speculative_decoding`.
+    drafter: object = None
 
     @classmethod
     def checked(
@@ -48,6 +50,8 @@ class GenerationRequest:
         num_return_sequences=1,
         truncate=None,
         sampler=None,
+        assistant=None,
+        speculative=None,
         **sampling_options,
     ):
         """Make a request of arguments that a user passed."""
@@ -62,7 +66,8 @@ class GenerationRequest:
             )
         options = check_sampling_options(sampling_options)
         sampler = model.sampler if sampler is None else sampler
-        settings = _settings(sampler, options)
+        drafter = _drafter(model, assistant, speculative)
+        settings = _settings(sampler, options, drafter)
         check_integer("num_return_sequences", num_return_sequences, minimum=1)
         _check_copies(sampler, settings, num_return_sequences)
         return cls(
@@ -74,7 +79,49 @@ class GenerationRequest:
             int(num_return_sequences),
             truncate,
             settings,
+            drafter,
         )
+
+
+def _drafter(model, assistant, speculative):
+    """What drafts tokens, `None` if nothing does."""
+    if assistant is not None and speculative is not None:
+        raise ValueError(
+            "Only one of assistant and speculative may be given. Received: "
+            f"assistant={type(assistant).__name__}, "
+            f"speculative={echoed(speculative)}. Leave one out."
+        )
+    if assistant is None:
+        if speculative not in (None, "prompt"):
+            raise ValueError(
+                'speculative must be "prompt" or None. Received: speculative='
+                f"{echoed(speculative)}. Pass a model as assistant."
+            )
+        return speculative
+    backbone = getattr(assistant, "backbone", None)
+    if not hasattr(backbone, "call_with_cache"):
+        raise ValueError(
+            "assistant must be a GPT3 model. Received: assistant="
+            f"{type(assistant).__name__}. Load one with GPT3.from_preset."
+        )
+    for name, fits in _FITS.items():
+        own, other = (getattr(x, name) for x in (model.backbone, backbone))
+        if not fits(own, other):
+            raise ValueError(
+                f"assistant must have {_RULES[name]}. Received: {name}={other}"
+                f", the model's {name}={own}. Choose another draft model."
+            )
+    return assistant
+
+
+_FITS = {
+    "vocabulary_size": lambda own, other: other == own,
+    "max_sequence_length": lambda own, other: other >= own,
+}
+_RULES = {
+    "vocabulary_size": "the model's vocabulary",
+    "max_sequence_length": "at least the model's context",
+}
 
 
 def _check_lengths(model, max_length, max_new_tokens):
@@ -93,11 +140,22 @@ def _check_lengths(model, max_length, max_new_tokens):
         )
 
 
-def _settings(sampler, options):
+def _settings(sampler, options, drafter=None):
     """Settings that do something, or `None` if the sampler is to choose."""
     if isinstance(sampler, SeededSampler):
         return active_settings(sampler.get_config() | options)
-    return active_settings(options) if options else None
+    if options:
+        return active_settings(options)
+    if drafter is None:
+        return None
+    if type(sampler) is not keras_hub.samplers.GreedySampler:
+        raise ValueError(
+            "sampler must be a SeededSampler or greedy where tokens are "
+            f"drafted. Received: sampler={type(sampler).__name__}. Pass "
+            "settings such as temperature, or leave out assistant and "
+            "speculative."
+        )
+    return active_settings({"temperature": 0.0})
 
 
 def _check_copies(sampler, settings, count):

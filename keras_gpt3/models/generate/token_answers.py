@@ -11,6 +11,9 @@ from keras_gpt3.generation.beam_search import BeamSampler
 from keras_gpt3.generation.decode_loop import DecodeState
 from keras_gpt3.generation.decode_loop import mask_up_to_stop
 from keras_gpt3.generation.sampling_steps import is_stepwise
+from keras_gpt3.generation.speculative_decoding import Speculation
+from keras_gpt3.generation.speculative_decoding import drafts_a_row
+from keras_gpt3.generation.speculative_decoding import start_drafting
 from keras_gpt3.models.generate.length_buckets import coarse_bucket
 from keras_gpt3.models.generate.length_buckets import power_of_two
 from keras_gpt3.models.generate.prompt_batch import PromptBatch
@@ -152,19 +155,24 @@ class Decoding:
         self._finished = self._indices >= self.batch.ends
         self._slots = np.arange(min(rows, MOST_SLOTS))  # The row of each slot.
         self._waiting = list(range(len(self._slots), rows))
+        self._drafter = request.drafter
         self._loop = graphs.steps(
             (len(self._slots), self._length),
             request.stop_token_ids,
             self._settings_of_slots(),
+            request.drafter,
         )
         if self._waiting:
-            self._cache = self._first_pass(self.batch, self._slots)
+            self._caches = self._first_pass(self.batch, self._slots)
         else:
-            cache = self._first_pass(batch, np.arange(len(batch.ends)))
-            self._cache = keras.tree.map_structure(
+            caches = self._first_pass(batch, np.arange(len(batch.ends)))
+            self._caches = keras.tree.map_structure(
                 lambda x: ops.repeat(x, copies, axis=0) if copies > 1 else x,
-                cache,
+                caches,
             )
+        # What is known of each slot's drafts.
+        self._drafting = start_drafting(len(self._slots))
+        self._num_read = self._indices[self._slots] - 1
 
     @property
     def is_finished(self):
@@ -180,24 +188,44 @@ class Decoding:
             ops.convert_to_tensor(index, "int32"),
             ops.convert_to_tensor(self._token_ids[slots], "int32"),
             ops.convert_to_tensor(finished, "bool"),
-            self._cache,
+            self._caches[0],
             ops.convert_to_tensor(ends[slots] - index, "int32"),
         )
         enough = len(slots)
         if self._waiting:
             # A place that is free costs a step of nothing; filling it, a pass.
             enough = min(finished.sum() + 1 + len(slots) // 8, enough)
-        state = self._loop(
-            np.minimum(index + count, ends[slots]),
-            state,
-            ops.convert_to_tensor(self._mask[slots], "bool"),
-            enough,
-            **self._seeds_of_slots(),
+        state = self._run_loop(
+            state, np.minimum(index + count, ends[slots]), enough
         )
-        self._cache = state.cache
         self._token_ids[slots] = ops.convert_to_numpy(state.token_ids)
         self._indices[slots] = ops.convert_to_numpy(state.index)
         self._finished[slots] = ops.convert_to_numpy(state.finished)
+
+    def _run_loop(self, state, end, enough):
+        """The state after the loop, which leaves the caches behind."""
+        mask = ops.convert_to_tensor(self._mask[self._slots], "bool")
+        seeds = self._seeds_of_slots()
+        if self._drafter is None:
+            state = self._loop(end, state, mask, enough, **seeds)
+            self._caches = (state.cache,)
+            return state
+        memory = self._caches[1:]
+        if memory:
+            memory += (ops.convert_to_tensor(self._num_read, "int32"),)
+        drafting = self._drafting._replace(memory=memory)
+        state, drafting = self._loop(
+            end, (state, drafting), mask, enough, **seeds
+        )
+        self._caches = (state.cache, *drafting.memory[:1])
+        if memory:
+            self._num_read = ops.convert_to_numpy(drafting.memory[1]).copy()
+        counts = map(int, drafting.counts)
+        counts = zip(counts, self._graphs.model.speculation, strict=True)
+        self._graphs.model.speculation = Speculation(*map(sum, counts))
+        zeros = start_drafting(len(self._slots)).counts
+        self._drafting = drafting._replace(counts=zeros, memory=())
+        return state
 
     def stop_rows(self, rows):
         """End rows."""
@@ -226,14 +254,27 @@ class Decoding:
         # twice to one place.
         missing = power_of_two(len(free)) - len(free)
         free, rows = (np.pad(x, (0, missing), "edge") for x in (free, rows))
-        cache = self._first_pass(self.batch, rows)
-        self._cache = self._graphs.replace_rows(self._cache, free, cache)
+        caches = self._first_pass(self.batch, rows)
+        self._caches = self._graphs.replace_rows(self._caches, free, caches)
+        self._num_read[free] = self._indices[rows] - 1
 
     def _first_pass(self, batch, rows):
+        """The caches after prompts, of the model and of one that drafts."""
         part = PromptBatch(*(x[rows] for x in batch))
-        return first_pass(
-            self._graphs, part, self._length, self._prefix, False, False
-        )[1]
+        readers = [(self._graphs, self._prefix)]
+        if self._drafter not in (None, "prompt"):
+            readers.append((self._drafter.decode_graphs(), None))
+        caches = []
+        for graphs, prefix in readers:
+            _, cache = first_pass(
+                graphs, part, self._length, prefix, False, False
+            )
+            if self._drafter is not None:
+                # For drafts that turn out wrong.
+                spare = drafts_a_row(len(self._slots))
+                cache = graphs.with_spare_slots(cache, spare, part.lengths)
+            caches.append(cache)
+        return tuple(caches)
 
     def _settings_of_slots(self):
         if self._settings is None:

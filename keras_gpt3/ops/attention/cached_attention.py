@@ -211,12 +211,24 @@ def _take_of_rows(x, places):
     return ops.take(flat, starts + places, axis=0)
 
 
-def grow_ring(ring, size):
+def grow_ring(ring, size, end=None):
     """A ring with more slots.
 
-    For rings that have not come round yet: position `p` stays in slot `p`.
+    Position `p` stays in slot `p` where a ring has not come round yet; one
+    that may have needs the `end` of what was written, of all rows or of each.
     """
-    return ops.pad(ring, ((0, 0), (0, 0), (0, size - ring.shape[2]), (0, 0)))
+    old = ring.shape[2]
+    if end is None or size == old:
+        return ops.pad(ring, ((0, 0), (0, 0), (0, size - old), (0, 0)))
+    positions = ring_positions(size, end)
+    first = ops.maximum(ops.cast(end, "int32")[..., None] - old, 0)
+    is_filled = (positions >= first)[..., None, :, None]
+    batch, heads, _, width = ops.shape(ring)
+    lines = ops.arange(batch * heads, dtype="int32") * old
+    lines = ops.reshape(lines, (batch, heads, 1))
+    lines = lines + (positions % old)[..., None, :]  # (B, H, S)
+    grown = ops.take(ops.reshape(ring, (-1, width)), lines, axis=0)
+    return ops.where(is_filled, grown, ops.zeros_like(grown))
 
 
 def write_ring(ring, update, start, end=None):

@@ -108,6 +108,18 @@ def test_a_ring_that_grew_is_one_that_was_larger_from_the_start():
     np.testing.assert_array_equal(grown, fill_ring(keys, 9, 5))
 
 
+@pytest.mark.parametrize("size", [4, 7])
+def test_a_ring_that_came_round_grows_at_each_rows_end(size):
+    keys = np.random.default_rng(0).normal(size=(3, 9, 2, 4)).astype("float32")
+    ends = np.array([2, 5, 9], "int32")
+    grown = grow_ring(fill_ring(keys, 4, ends), size, ends)
+    expected = np.zeros((3, 2, size, 4))
+    for row, end in enumerate(ends):
+        for position in range(max(0, end - 4), end):
+            expected[row, :, position % size] = keys[row, position]
+    np.testing.assert_array_equal(grown, expected)
+
+
 def test_a_ring_of_the_right_size_stays():
     ring = np.ones((1, 2, 3, 4))
     np.testing.assert_array_equal(grow_ring(ring, 3), ring)
