@@ -21,6 +21,8 @@ _HELP = {
     "max_cache_bytes": "The most bytes of their keys and values.",
     "max_prefix_bytes": "The most bytes of keys and values that are kept of "
     "prompts: a beginning that several share is read once. 0 keeps none.",
+    "speculative": "'prompt' drafts tokens from what followed earlier in the "
+    "same text, and checks several at a time: the answers stay the same.",
     "max_batch_size": "The most rows of a request, and of a batch of score.",
     "batch_timeout_ms": "How long a request to score waits for others to join.",
     "max_batch_tokens": "The most tokens of a batch of score of several "
@@ -64,6 +66,7 @@ def serve_command(
     max_slots: Annotated[int, _option("max_slots")] = 32,
     max_cache_bytes: Annotated[int, _option("max_cache_bytes")] = 2**31,
     max_prefix_bytes: Annotated[int, _option("max_prefix_bytes")] = 2**28,
+    speculative: Annotated[str | None, _option("speculative")] = None,
     max_batch_size: Annotated[int, _option("max_batch_size")] = 8,
     batch_timeout_ms: Annotated[float, _option("batch_timeout_ms")] = 5.0,
     max_batch_tokens: Annotated[int, _option("max_batch_tokens")] = 16384,

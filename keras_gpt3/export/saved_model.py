@@ -94,6 +94,11 @@ def export_saved_model(
       `log_probabilities`, and `top_token_ids` and `top_log_probabilities`
       `(slots, num_top)`. A slot that has none to continue is given the `index`
       after the place that it will be read or filled at next.
+    - `verify_slots`: as `step_slots`, with `token_ids` int32
+      `(slots, 1 + drafts)`, the last token and drafts of what follows, of which
+      `num_drafts` int32 `(slots,)` count, and without `num_top`. Returns the
+      `token_ids` that are chosen after each, and `num_accepted` int32
+      `(slots,)`: the first `num_accepted + 1` of them continue the answer.
 
     With a preprocessor also, all of them on string vectors `(batch,)`:
 

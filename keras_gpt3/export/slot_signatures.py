@@ -4,7 +4,7 @@ The caches lie in variables of the SavedModel, one pair of rings for each layer
 with a row for each slot. They are for one client that makes one call at a time.
 
 Symbols as in the backbone, and: L layers, A slots from the first on, N tokens
-of a history, P cached positions, X biases.
+of a history, P cached positions, X biases, T tokens of a pass over drafts.
 """
 
 import tensorflow as tf
@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras_gpt3.export.per_row_options import endpoint
 from keras_gpt3.generation.logit_filters import rule_out_unknown
 from keras_gpt3.generation.sampling_steps import penalized_scores
+from keras_gpt3.generation.speculative_decoding import write_tokens
 from keras_gpt3.generation.token_choice import choose_token
 from keras_gpt3.ops.attention.cached_attention import ring_size
 from keras_gpt3.ops.attention.cached_attention import write_rows
@@ -78,29 +79,27 @@ class SlotSignatures:
             ),
             "step_slots": endpoint(
                 self.step_slots,
+                [_vector("token_ids"), *_choice_specs(), _scalar("num_top")],
+            ),
+            "verify_slots": endpoint(
+                self.verify_slots,
                 [
-                    _vector("token_ids"),
-                    _vector("index"),
-                    *(_vector(name) for name in _INTEGERS),
-                    *(_vector(name, tf.float32) for name in _NUMBERS),
-                    *(_vector(name, tf.float32) for name in _PENALTIES),
-                    _matrix("history"),
-                    _vector("history_length"),
-                    _vector("prompt_length"),
-                    _matrix("bias_token_ids"),
-                    _matrix("biases", tf.float32),
-                    _scalar("num_top"),
+                    _matrix("token_ids"),
+                    _vector("num_drafts"),
+                    *_choice_specs(),
                 ],
             ),
         }
 
     def resize_slots(self, num_slots, length, spare):
-        """Change the number of slots and their length, and keep the rest."""
+        """Change the number of slots and their length, and keep the rest.
+
+        `spare` is the most drafts of a slot that `verify_slots` may get.
+        """
         for block, rings in zip(
             self._backbone.decoder_blocks, self.rings, strict=True
         ):
-            window = block.window and block.window + spare
-            size = ring_size(length, window)
+            size = ring_size(length, block.window) + spare
             for ring in rings:
                 value = ring.read_value()[:num_slots, :, :size]
                 shape = tf.shape(value)
@@ -154,56 +153,92 @@ class SlotSignatures:
             )
         return {"keys": keys, "values": values}
 
-    def step_slots(
-        self,
-        token_ids,
-        index,
-        history,
-        history_length,
-        prompt_length,
-        bias_token_ids,
-        biases,
-        num_top,
-        **settings,
-    ):
+    def step_slots(self, token_ids, index, num_top, **choice):
         """The next token of each of the first slots.
 
         `token_ids` (A,) stand before the positions `index` (A,); a slot that
         has no answer to continue has the position that it will hold next.
         """
-        token_ids = check_token_ids(token_ids, self._backbone.vocabulary_size)
-        last = self._checked_place(0, tf.size(token_ids), tf.reduce_max(index))
-        with tf.control_dependencies([last]):
-            index = tf.identity(index)
-        states, cache = self._backbone.call_with_cache(
-            token_ids[:, tf.newaxis], self._cache(0), index - 1
-        )
-        logits = rule_out_unknown(
-            self._backbone.logits(states[:, 0]), self._num_known
-        )
-        logits = tf.cast(logits, tf.float32)  # (A, V)
-        penalties = {name: settings.pop(name) for name in _PENALTIES}
-        scores = tf.cond(
-            tf.size(history) > 0,
-            lambda: penalized_scores(
-                logits, history, history_length, prompt_length, penalties
-            ),
-            lambda: logits,
-        )
-        scores = tf.cond(
-            tf.size(biases) > 0,
-            lambda: _biased(scores, bias_token_ids, biases),
-            lambda: scores,
-        )
-        chosen = choose_token(scores, index, **settings)
+        logits, written = self._score(token_ids[:, tf.newaxis], index)
+        logits = logits[:, 0]  # (A, V)
+        chosen = _choose(logits, index, **choice)
         # Nothing else would have the last layer's rings written.
-        with tf.control_dependencies([x for layer in cache for x in layer[:2]]):
+        with tf.control_dependencies(written):
             chosen = tf.identity(chosen)
         return {"token_ids": chosen} | _log_probabilities(
             logits, chosen, num_top
         )
 
-    def _checked_place(self, slot, count, end):
+    def verify_slots(
+        self,
+        token_ids,
+        num_drafts,
+        index,
+        history,
+        history_length,
+        **choice,
+    ):
+        """The next tokens of the first slots, where drafts are there.
+
+        `token_ids` (A, T) are the last known token of each slot, its drafts and
+        padding. Each of the chosen tokens is the one after those up to its
+        place: an answer goes on with the first `num_accepted + 1` of them.
+        """
+        logits, written = self._score(token_ids, index)
+        drafts = token_ids[:, 1:]
+        count = tf.shape(token_ids)[1]
+        room = tf.zeros_like(drafts)
+        history = tf.cond(
+            tf.size(history) > 0,
+            lambda: write_tokens(
+                tf.concat([history, room], axis=1),
+                drafts,
+                history_length,
+                tf.fill(tf.shape(index), count - 1),
+            ),
+            lambda: history,
+        )
+        places = tf.range(count)
+        chosen = _choose(
+            tf.reshape(logits, (-1, logits.shape[-1])),
+            tf.reshape(index[:, tf.newaxis] + places, [-1]),
+            history=tf.repeat(history, count, axis=0),
+            history_length=tf.reshape(
+                history_length[:, tf.newaxis] + places, [-1]
+            ),
+            **{name: tf.repeat(x, count, axis=0) for name, x in choice.items()},
+        )
+        chosen = tf.reshape(chosen, tf.shape(token_ids))
+        is_right = (drafts == chosen[:, :-1]) & (
+            places[:-1] < num_drafts[:, tf.newaxis]
+        )
+        accepted = tf.math.cumprod(tf.cast(is_right, tf.int32), axis=1)
+        with tf.control_dependencies(written):
+            chosen = tf.identity(chosen)
+        return {
+            "token_ids": chosen,
+            "num_accepted": tf.reduce_sum(accepted, axis=1),
+        }
+
+    def _score(self, token_ids, index):
+        """Scores (A, T, V) after tokens (A, T), and what has been written."""
+        token_ids = check_token_ids(token_ids, self._backbone.vocabulary_size)
+        shape = tf.shape(token_ids)
+        last = self._checked_place(
+            0, shape[0], tf.reduce_max(index), shape[1] - 1
+        )
+        with tf.control_dependencies([last]):
+            index = tf.identity(index)
+        states, cache = self._backbone.call_with_cache(
+            token_ids, self._cache(0), index - 1
+        )
+        logits = rule_out_unknown(
+            self._backbone.logits(states), self._num_known
+        )
+        written = [x for layer in cache for x in layer[:2]]
+        return tf.cast(logits, tf.float32), written
+
+    def _checked_place(self, slot, count, end, num_drafts=0):
         """The end of positions of slots, with a check that it is there."""
         blocks = self._backbone.decoder_blocks
         windows = [block.window for block in blocks]
@@ -218,10 +253,14 @@ class SlotSignatures:
             slot + count,
             ". Make as many first.",
         )
-        room = shape[2] if is_dense else self._backbone.max_sequence_length
+        room = self._backbone.max_sequence_length
+        is_there = end <= room
+        if is_dense:
+            # Drafts may reach beyond the end of an answer.
+            is_there = is_there & (end + num_drafts <= shape[2])
         return assert_in_graph(
             end,
-            end <= room,
+            is_there,
             "Positions must be within the length of resize_slots. Received: "
             "end=",
             end,
@@ -235,6 +274,48 @@ class SlotSignatures:
             (*(ring.read_value() for ring in pair), first)
             for pair in self.rings
         ]
+
+
+def _choice_specs():
+    """What the choice of a token depends on."""
+    return [
+        _vector("index"),
+        *(_vector(name) for name in _INTEGERS),
+        *(_vector(name, tf.float32) for name in _NUMBERS),
+        *(_vector(name, tf.float32) for name in _PENALTIES),
+        _matrix("history"),
+        _vector("history_length"),
+        _vector("prompt_length"),
+        _matrix("bias_token_ids"),
+        _matrix("biases", tf.float32),
+    ]
+
+
+def _choose(
+    logits,
+    index,
+    history,
+    history_length,
+    prompt_length,
+    bias_token_ids,
+    biases,
+    **settings,
+):
+    """The token of each row of scores."""
+    penalties = {name: settings.pop(name) for name in _PENALTIES}
+    scores = tf.cond(
+        tf.size(history) > 0,
+        lambda: penalized_scores(
+            logits, history, history_length, prompt_length, penalties
+        ),
+        lambda: logits,
+    )
+    scores = tf.cond(
+        tf.size(biases) > 0,
+        lambda: _biased(scores, bias_token_ids, biases),
+        lambda: scores,
+    )
+    return choose_token(scores, index, **settings)
 
 
 def _biased(scores, token_ids, biases):

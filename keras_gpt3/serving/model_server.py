@@ -351,6 +351,12 @@ class ServerMetrics:
             "reused_tokens",
             "Tokens of prompts that an earlier prompt began with as well.",
         )
+        self.drafted_tokens = self._counter(
+            "drafted_tokens", "Tokens that were drafted and checked."
+        )
+        self.accepted_tokens = self._counter(
+            "accepted_tokens", "Drafted tokens that became part of answers."
+        )
         self._disconnected = prometheus_client.Counter(
             "keras_gpt3_disconnected",
             "Requests whose client disconnected before the answer.",

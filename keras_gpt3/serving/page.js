@@ -167,7 +167,8 @@ async function watchLoad() {
       const answer = await fetch("metrics");
       showLoad(readings(await answer.text()));
     } catch {
-      before = null; // The server is away, and says so when it is asked.
+      // The server is away, and says so when it is asked.
+      before = null;
     }
   }
   setTimeout(watchLoad, 1000 * SECONDS_BETWEEN_READINGS);

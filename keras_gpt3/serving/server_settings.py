@@ -4,6 +4,7 @@ import dataclasses
 
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.argument_checks import check_number
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.export.serving_bundle import check_served_as
 
 
@@ -21,6 +22,9 @@ class ServerSettings:
         max_prefix_bytes: int. The most bytes of keys and values that are kept
             of prompts, so that a shared beginning is read once; 0 keeps none.
             Defaults to 256 MiB.
+        speculative: string. `"prompt"` drafts the next tokens of an answer from
+            what followed the same tokens earlier, and checks several at a
+            time: answers stay the same. Defaults to `None`.
         max_batch_size: int. The most rows of one request, and of a batch of
             `score`. Defaults to `8`.
         batch_timeout_ms: float. How long a request to `score` waits for others
@@ -74,6 +78,7 @@ class ServerSettings:
     max_slots: int = 32
     max_cache_bytes: int = 2**31
     max_prefix_bytes: int = 2**28
+    speculative: str | None = None
     max_batch_size: int = 8
     batch_timeout_ms: float = 5.0
     max_batch_tokens: int = 16384
@@ -94,6 +99,11 @@ class ServerSettings:
     def __post_init__(self):
         # The name must be one that TensorFlow Serving accepts as well.
         check_served_as(self.name, base_path=None)
+        if self.speculative not in (None, "prompt"):
+            raise ValueError(
+                'speculative must be "prompt" or None. Received: speculative='
+                f"{echoed(self.speculative)}. Leave it out for no drafts."
+            )
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if field.type in (int, int | None) and value is not None:

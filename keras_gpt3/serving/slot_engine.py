@@ -12,6 +12,8 @@ import time
 
 import numpy as np
 
+from keras_gpt3.generation.speculative_decoding import LONGEST_PAUSE
+from keras_gpt3.generation.speculative_decoding import drafts_a_row
 from keras_gpt3.generation.stop_strings import TextPieces
 from keras_gpt3.serving.prefix_store import BLOCK
 from keras_gpt3.serving.prefix_store import PrefixStore
@@ -87,6 +89,23 @@ class _Row:
         self.pieces = asyncio.Queue()
         self.is_gone = False
         self.arrived = time.monotonic()
+        # Steps to make without drafts, and after the next rejection.
+        self.pause, self.next_pause = 0, 1
+
+    def drafts(self, count):
+        """What followed the last tokens when they occurred before."""
+        left = self.request.max_new_tokens - self.num_tokens - 1
+        return _looked_up(self.token_ids, min(count, left))
+
+    def learn(self, num_drafts, num_accepted):
+        """Pause for longer while drafts are rejected."""
+        if num_drafts == 0:
+            self.pause = max(self.pause - 1, 0)
+        elif num_accepted:
+            self.pause, self.next_pause = 0, max(self.next_pause // 2, 1)
+        else:
+            self.pause = self.next_pause
+            self.next_pause = min(2 * self.next_pause, LONGEST_PAUSE)
 
     @property
     def is_ready(self):
@@ -102,6 +121,9 @@ class SlotEngine:
         self._threads = threads
         self._metrics = metrics
         self._most_slots = settings.max_slots
+        self._drafts = settings.speculative == "prompt"
+        # The most tokens that a row may draft, when it is alone.
+        self._spare = drafts_a_row(1) if self._drafts else 0
         self._most_bytes = settings.max_cache_bytes
         spec = model.signatures["fill_slot"].inputs["keys"]
         layers, _, *head = spec.shape
@@ -152,8 +174,9 @@ class SlotEngine:
                 chosen = await loop.run_in_executor(
                     self._threads.running, self._advance, rows
                 )
-                for slot, token in chosen.items():
-                    if self._add(rows[slot], token):
+                for slot, tokens in chosen.items():
+                    # What follows the end of an answer is not part of it.
+                    if any(self._add(rows[slot], token) for token in tokens):
                         del self._slots[slot]
             except Exception as error:
                 self._fail(error)
@@ -178,6 +201,7 @@ class SlotEngine:
         """Whether the caches stay within their limit with one more row."""
         length = self._length((*self._slots.values(), row))
         slots = len(self._slots) + 1
+        length += self._spare
         return slots * length * self._token_bytes <= self._most_bytes
 
     def _length(self, rows):
@@ -247,7 +271,8 @@ class SlotEngine:
             wanted = tuple(map(max, wanted, present))
         if wanted == present:
             return
-        inputs = {"num_slots": wanted[0], "length": wanted[1], "spare": 0}
+        inputs = {"num_slots": wanted[0], "length": wanted[1]}
+        inputs["spare"] = self._spare
         self._call("resize_slots", inputs)
         self._size = wanted
 
@@ -282,7 +307,7 @@ class SlotEngine:
         return end - start
 
     def _step(self, rows, ready):
-        """The next token of each row that is ready."""
+        """The next tokens of each row that is ready."""
         count = max(rows) + 1
         inputs = _neutral_inputs(count)
         for slot, row in rows.items():
@@ -295,17 +320,55 @@ class SlotEngine:
             for name in _OPTIONS:
                 inputs[name][slot] = getattr(row.request, name)
         inputs |= _histories(ready, count) | _biases(ready, count)
+        self._metrics.steps.inc()
+        drafts = self._drafts_of(ready)
+        if drafts:
+            return self._verify(inputs, ready, drafts)
         requests = [row.request for row in ready.values()]
         inputs["num_top"] = max(request.num_top for request in requests)
         answer = self._call("step_slots", inputs)
         answer = {name: x.numpy() for name, x in answer.items()}
         for row in ready.values():
             row.num_read += 1
-        self._metrics.steps.inc()
+            row.learn(0, 0)
         return {
-            slot: _token(answer, slot, row.request.num_top)
+            slot: [_token(answer, slot, row.request.num_top)]
             for slot, row in ready.items()
         }
+
+    def _drafts_of(self, ready):
+        """The drafts of each slot; nothing where they would not pay."""
+        is_asked = any(row.request.num_top >= 0 for row in ready.values())
+        if not self._drafts or is_asked:
+            return {}
+        count = drafts_a_row(len(ready))
+        drafts = {slot: row.drafts(count) for slot, row in ready.items()}
+        eager = [s for s, ids in drafts.items() if ids and not ready[s].pause]
+        return drafts if 2 * len(eager) >= len(ready) else {}
+
+    def _verify(self, inputs, ready, drafts):
+        """The next tokens of rows of which some have drafts."""
+        most = max(map(len, drafts.values()))
+        first = inputs["token_ids"]
+        token_ids = np.zeros((len(first), 1 + most), "int32")
+        token_ids[:, 0] = first
+        num_drafts = np.zeros(len(first), "int32")
+        for slot, ids in drafts.items():
+            num_drafts[slot] = len(ids)
+            token_ids[slot, 1 : 1 + len(ids)] = ids
+        inputs |= {"token_ids": token_ids, "num_drafts": num_drafts}
+        answer = self._call("verify_slots", inputs)
+        answer = {name: x.numpy() for name, x in answer.items()}
+        chosen = {}
+        for slot, row in ready.items():
+            accepted = int(answer["num_accepted"][slot])
+            row.num_read += accepted + 1
+            row.learn(len(drafts[slot]), accepted)
+            ids = answer["token_ids"][slot, : accepted + 1].tolist()
+            chosen[slot] = [SlotToken(token_id) for token_id in ids]
+            self._metrics.drafted_tokens.inc(len(drafts[slot]))
+            self._metrics.accepted_tokens.inc(accepted)
+        return chosen
 
     def _call(self, name, inputs):
         return self._model.call_on_tensors(name, inputs)
@@ -357,6 +420,25 @@ def _biases(ready, count):
         for i, (token_id, bias) in enumerate(row):
             ids[slot, i], biases[slot, i] = token_id, bias
     return {"bias_token_ids": ids, "biases": biases}
+
+
+def _looked_up(token_ids, count):
+    """As `PromptLookup` drafts, in numpy."""
+    ids = np.array(token_ids)
+    size = len(ids)
+    for length in (3, 2):
+        if size <= length or count < 1:
+            continue
+        matches = np.ones(size - length, "bool")
+        for place in range(length):
+            earlier = ids[place : size - length + place]
+            matches &= earlier == ids[size - length + place]
+        found = np.flatnonzero(matches)
+        if len(found):
+            start = found[-1] + length
+            places = start + np.arange(count) % (size - start)
+            return ids[places].tolist()
+    return []
 
 
 def _token(answer, slot, num_top):

@@ -28,6 +28,7 @@ def test_options_reach_the_server(monkeypatch):
     )
     options = {
         "name": "small",
+        "speculative": "prompt",
         "allow_hosts": ["a.example", "c.example"],
         "allow_origins": ["https://b.example"],
     }

@@ -163,5 +163,5 @@ def test_without_a_preprocessor_there_are_signatures_of_ids_only():
     assert len(slots.variables) == 2 * small_model().backbone.num_layers
     names = {"logits", "score_tokens", "generate_tokens", "prefill"}
     names |= {"extend", "resize_slots", "fill_slot", "read_into_slot"}
-    names |= {"step_slots"}
+    names |= {"step_slots", "verify_slots"}
     assert set(endpoints.functions()) == names
