@@ -20,8 +20,8 @@ from keras_gpt3.generation.logit_filters import per_row
 from keras_gpt3.generation.logit_filters import score_threshold
 from keras_gpt3.ops.op_compilation import in_xla_program
 
-# Scores that are sorted for a filtered row. Enough for the usual top-k, and
-# the nucleus of most positions; 256 take twice as long to select.
+# Scores that are sorted for a row with top-k. Enough for the usual one; 256
+# take twice as long to select.
 NUM_HIGHEST = 128
 # The token of a row that has none yet.
 _NONE = -1
@@ -76,11 +76,12 @@ def choose_token(logits, index, temperature, top_k, seed, top_p=1.0, min_p=0.0):
     # Numbers are known as the graph is traced, and what they do not ask for
     # is not part of it.
     may_draw = may_be_greedy = may_filter = True
+    filters = (top_k, top_p, min_p)
     if isinstance(temperature, numbers.Real):
         may_draw = temperature > 0
         may_be_greedy = not may_draw
-    if isinstance(top_k, numbers.Real) and isinstance(top_p, numbers.Real):
-        may_filter = _is_filtered(top_k, top_p, logits.shape[-1])
+    if all(isinstance(x, numbers.Real) for x in filters):
+        may_filter = _is_filtered(*filters, logits.shape[-1])
     rows = _Rows(
         logits,
         *(ops.cast(x, "int32") for x in (index, seed, top_k)),
@@ -92,13 +93,23 @@ def choose_token(logits, index, temperature, top_k, seed, top_p=1.0, min_p=0.0):
         return _draw_among_all(rows)
     tokens = ops.full_like(logits[:, 0], _NONE, dtype="int32")
     is_drawn = rows.temperature > 0
-    is_filtered = _is_filtered(rows.top_k, rows.top_p, logits.shape[-1])
+    filters = (rows.top_k, rows.top_p, rows.min_p)
+    is_filtered = _is_filtered(*filters, logits.shape[-1])
     if may_be_greedy:
         tokens = _fill(tokens, ~is_drawn, _most_probable, rows)
-    tokens = _fill(tokens, is_drawn & ~is_filtered, _draw_among_all, rows)
     if may_filter:
-        mask = is_drawn & is_filtered
+        is_in_highest = (rows.top_k > 0) & (rows.top_k < NUM_HIGHEST)
+        mask = is_drawn & is_filtered & is_in_highest
         tokens = _fill(tokens, mask, _draw_among_highest, rows)
+    is_plain = (tokens == _NONE) & ~is_filtered
+    if in_xla_program():
+        # Where all rows draw in rounds, plain ones have theirs in the first.
+        is_plain = is_plain & ops.all((tokens != _NONE) | ~is_filtered)
+    tokens = _fill(tokens, is_plain, _draw_among_all, rows)
+    if may_filter:
+        if not in_xla_program():
+            # Most rows keep their first draw: the others draw it again.
+            tokens = _fill(tokens, tokens == _NONE, _first_draw, rows)
         tokens = _fill(tokens, tokens == _NONE, _draw_by_rejection, rows)
     return tokens
 
@@ -115,9 +126,8 @@ class _Rows(typing.NamedTuple):
     min_p: typing.Any
 
 
-def _is_filtered(top_k, top_p, vocabulary_size):
-    """Which rows need the ranks of tokens; min-p is not among them."""
-    return (top_k > 0) & (top_k < vocabulary_size) | (top_p < 1)
+def _is_filtered(top_k, top_p, min_p, vocabulary_size):
+    return (top_k > 0) & (top_k < vocabulary_size) | (top_p < 1) | (min_p > 0)
 
 
 def _fill(tokens, mask, choose, rows):
@@ -150,57 +160,51 @@ def _most_probable(rows):
 
 def _draw_among_all(rows):
     weights = _weights(_padded(rows.logits), rows)
-    return _draw(_without_improbable(weights, rows), rows)
+
+    def weights_of(cells):
+        return ops.take_along_axis(weights, cells, axis=-1)
+
+    return _draw(_column_sums(weights), weights_of, rows)
 
 
 def _draw_among_highest(rows):
-    """Draw among the highest scores where these have all that is kept.
+    """Draw among the highest scores, for rows whose top-k are among them.
 
-    Elsewhere the token is `_NONE`. What top-k and top-p keep comes first in
-    the order of scores; a row is covered if it ends before the last of the
-    highest, which may have ties beyond them.
+    Where a tie with the last of the highest may go on beyond them, the token
+    is `_NONE`.
     """
-    vocabulary_size = rows.logits.shape[-1]
-    count = min(NUM_HIGHEST, vocabulary_size)
+    count = min(NUM_HIGHEST, rows.logits.shape[-1])
     scores, ids = highest_scores(rows.logits, count)  # (B, K)
     # A slice would keep XLA from seeing that a part of the sort will do.
     last = ops.min(scores, axis=-1, keepdims=True)
     logs = _logs(scores, rows)
     weights = ops.exp(logs)
-    top_k, top_p = per_row(rows.top_k, "int32"), per_row(rows.top_p, "float32")
-    has_top_k = (top_k > 0) & (top_k < vocabulary_size)
-    place = ops.clip(top_k, 1, count) - 1
+    place = ops.clip(per_row(rows.top_k, "int32"), 1, count) - 1
     kth = ops.take_along_axis(scores, place, axis=-1)
-    kept = ~has_top_k | (scores >= kth)
-    total = ops.sum(weights * ops.cast(kept, "float32"), -1, keepdims=True)
-    needs_all = (top_p < 1) & ~has_top_k
-    total = ops.cond(
-        ops.any(needs_all),
-        lambda: ops.where(
-            needs_all, ops.sum(_weights(rows.logits, rows), -1, True), total
-        ),
-        lambda: total,
-    )
+    weights = ops.where(scores >= kth, weights, ops.zeros_like(weights))
+    total = ops.sum(weights, axis=-1, keepdims=True)
     before = ops.cumsum(weights, axis=-1) - weights
-    kept = kept & (before < _nucleus(top_p, total))
-    num_kept = ops.sum(ops.cast(kept, "int32"), axis=-1, keepdims=True)
-    lowest = ops.take_along_axis(scores, num_kept - 1, axis=-1)
-    covered = (lowest > last) & (~has_top_k | (kth > last))
+    kept = before < _nucleus(per_row(rows.top_p, "float32"), total)
+    kept = kept & (weights > 0)
     kept = kept & (weights >= per_row(rows.min_p, "float32"))
     noise = gumbel_noise(rows.seed, rows.index, count)
     drawn = ops.argmax(ops.where(kept, logs, NEVER) + noise, axis=-1)
     tokens = ops.take_along_axis(ids, drawn[:, None], axis=-1)
-    if count < vocabulary_size:
-        tokens = ops.where(covered, tokens, _NONE)
+    if count < rows.logits.shape[-1]:
+        tokens = ops.where(kth > last, tokens, _NONE)
     return tokens[:, 0]
 
 
-def _draw_by_rejection(rows):
+def _first_draw(rows):
+    return _draw_by_rejection(rows, most_rounds=1)
+
+
+def _draw_by_rejection(rows, most_rounds=_ROUND):
     """Draw among all tokens until one is kept, as FlashInfer's kernels do.
 
-    The rank of a token that is not kept limits the next round: of n tokens
-    that a filter removes, about log(n) rounds are to be expected at most, and
-    1 / top_p on average. A sort of all is never needed.
+    What is drawn next ranks above a token that is not kept: of n tokens that a
+    filter removes, about log(n) rounds are to be expected at most, and 1 /
+    top_p on average. A sort of all is never needed.
     """
     logits = _padded(rows.logits)
     ids = ops.arange(logits.shape[-1], dtype="int32")
@@ -209,47 +213,67 @@ def _draw_by_rejection(rows):
     # More than there are, for all.
     top_k = ops.where(top_k > 0, top_k, logits.shape[-1])
     nucleus = _nucleus(top_p, _total(logits, weights, top_k, top_p))
+    min_p = per_row(rows.min_p, "float32")
+    has_top_k = ops.any(top_k < rows.logits.shape[-1])
 
-    def is_unfinished(number, weights, tokens):
-        return ops.any(tokens == _NONE)
+    def is_in_top_k(score):
+        def compare():
+            return _sum(ops.cast(logits > score, "int32")) < top_k
 
-    def draw_once(number, weights, tokens):
-        drawn = _draw(weights, rows, number)
+        return ops.cond(
+            has_top_k, compare, lambda: ops.ones_like(score, "bool")
+        )
+
+    def weights_above(limit, limit_id, cells=None):
+        """Weights of what ranks above a token, of all cells or of some."""
+        parts = weights, logits, ids
+        if cells is not None:
+            parts = (ops.take_along_axis(x, cells, -1) for x in parts[:2])
+            parts = (*parts, cells)
+        kept, scores, places = parts
+        above = (scores > limit) | (scores == limit) & (places < limit_id)
+        return ops.where(above, kept, ops.zeros_like(kept))
+
+    def is_unfinished(number, limit, limit_id, sums, tokens):
+        return ops.any(tokens == _NONE) & (number < most_rounds)
+
+    def draw_once(number, limit, limit_id, sums, tokens):
+        def weights_of(cells):
+            return weights_above(limit, limit_id, cells)
+
+        drawn = _draw(sums, weights_of, rows, number)
         score = ops.take_along_axis(logits, drawn[:, None], axis=-1)
-        above = logits > score
-        rank = ops.sum(ops.cast(above, "int32"), axis=-1, keepdims=True)
-        in_top_k = rank < top_k
-        ties = (logits == score) & (ids < drawn[:, None])
-        before = above | (ties & in_top_k)
         # What is drawn later: in a row that is done, it does not matter.
-        weights = ops.where(before, weights, ops.zeros_like(weights))
-        mass = ops.sum(weights, axis=-1, keepdims=True)
-        # A row without numbers ends as well.
-        is_kept = (in_top_k & ~(mass >= nucleus))[:, 0]
-        is_first = is_kept & (tokens == _NONE)
-        return number + 1, weights, ops.where(is_first, drawn, tokens)
+        sums = _column_sums(weights_above(score, drawn[:, None]))
+        mass = ops.sum(sums, axis=-1, keepdims=True)
+        weight = ops.take_along_axis(weights, drawn[:, None], axis=-1)
+        # Written so that a row without numbers ends as well.
+        is_kept = ~(mass >= nucleus) & ~(weight < min_p) & is_in_top_k(score)
+        is_first = is_kept[:, 0] & (tokens == _NONE)
+        tokens = ops.where(is_first, drawn, tokens)
+        return number + 1, score, drawn[:, None], sums, tokens
 
-    # With a token all tokens before it are probable enough: in the sums of
-    # those before one that is drawn, min-p removes nothing.
+    all_rank_above = ops.full_like(top_p + nucleus, -math.inf)
     state = (
         ops.convert_to_tensor(0, "int32"),
-        _without_improbable(weights, rows),
+        all_rank_above,
+        ops.full_like(all_rank_above, logits.shape[-1], dtype="int32"),
+        _column_sums(weights),
         ops.full_like(logits[:, 0], _NONE, dtype="int32"),
     )
-    _, _, tokens = ops.while_loop(is_unfinished, draw_once, state)
-    return tokens
+    return ops.while_loop(is_unfinished, draw_once, state)[-1]
 
 
 def _total(logits, weights, top_k, top_p):
     """The weights of what top-k keeps, where top-p asks for them."""
-    total = ops.sum(weights, axis=-1, keepdims=True)
+    total = _sum(weights)
     needs_set = (top_k < logits.shape[-1]) & (top_p < 1)
 
     def total_of_sets():
         ones = ops.ones_like(logits, "int32")
         lowest = score_threshold(logits, ones, top_k)
         kept = ops.where(logits >= lowest, weights, ops.zeros_like(weights))
-        return ops.where(needs_set, ops.sum(kept, -1, keepdims=True), total)
+        return ops.where(needs_set, _sum(kept), total)
 
     return ops.cond(ops.any(needs_set), total_of_sets, lambda: total)
 
@@ -275,12 +299,6 @@ def _weights(logits, rows):
     return ops.exp(_logs(logits, rows))
 
 
-def _without_improbable(weights, rows):
-    """Weights without those that min-p removes."""
-    min_p = per_row(rows.min_p, "float32")
-    return ops.where(weights >= min_p, weights, ops.zeros_like(weights))
-
-
 def _grid(vocabulary_size):
     """The numbers of rows and columns, a multiple that vectors hold."""
     columns = 32 * math.ceil(math.sqrt(vocabulary_size) / 32)
@@ -293,24 +311,32 @@ def _padded(logits):
     return ops.pad(logits, ((0, 0), (0, padding)), constant_values=-math.inf)
 
 
-def _draw(weights, rows, number=0):
-    """Draw a column, then a row of the grid; weights of shape (B, R * C).
+def _column_sums(x):
+    """Sums of a grid's columns, (B, C): vectors add them, unlike a row's."""
+    return ops.sum(ops.reshape(x, (-1, *_grid(x.shape[-1]))), axis=1)
+
+
+def _sum(x):
+    return ops.sum(_column_sums(x), axis=-1, keepdims=True)
+
+
+def _draw(column_sums, weights_of, rows, number=0):
+    """Draw a column of the grid, then a row; with the weights of its cells.
 
     The highest logarithm with Gumbel noise is a draw by weight. Noise for
     every token takes longer than all else: here R + C numbers do. The sum of a
     cumulative distribution up to one random number would do with less, but at
     its V borders a change in the last digit of any score changes the token.
     """
-    num_rows, num_columns = _grid(weights.shape[-1])
+    num_rows, num_columns = _grid(rows.logits.shape[-1])
     index = rows.index + number * _ROUND
     noise = gumbel_noise(rows.seed, index, num_rows + num_columns)
-    sums = ops.sum(ops.reshape(weights, (-1, num_rows, num_columns)), axis=1)
-    column = ops.argmax(ops.log(sums) + noise[..., num_rows:], axis=-1)
+    logs = ops.log(column_sums) + noise[..., num_rows:]
+    column = ops.argmax(logs, axis=-1)
     cells = ops.arange(num_rows, dtype="int32") * num_columns
     cells = column[:, None] + cells
-    logs = ops.log(ops.take_along_axis(weights, cells, axis=-1))
-    row = ops.argmax(logs + noise[..., :num_rows], axis=-1)
-    return row * num_columns + column
+    logs = ops.log(weights_of(cells)) + noise[..., :num_rows]
+    return ops.argmax(logs, axis=-1) * num_columns + column
 
 
 def gumbel_noise(seed, index, size):

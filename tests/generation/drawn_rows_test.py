@@ -159,9 +159,10 @@ def calls(monkeypatch):
         name = f"_{kind}" if kind == "most_probable" else f"_draw_{kind}"
         function = getattr(token_choice, name)
 
-        def record(rows, kind=kind, function=function):
+        def record(rows, kind=kind, function=function, **rounds):
+            kind = "first_draw" if rounds else kind
             seen.append((kind, rows.logits.shape[0]))
-            return function(rows)
+            return function(rows, **rounds)
 
         monkeypatch.setattr(token_choice, name, record)
     return seen
@@ -172,16 +173,19 @@ def calls(monkeypatch):
     [
         ({"temperature": [0.0, 0, 0]}, [("most_probable", 3)]),
         ({}, [("among_all", 3)]),
-        ({"min_p": [0.1, 0.0, 0.9]}, [("among_all", 3)]),
+        (
+            {"min_p": [0.1, 0.0, 0.9], "temperature": [0.01] * 3},
+            [("among_all", 1), ("first_draw", 2)],
+        ),
         ({"top_k": [SIZE, SIZE + 1, 0]}, [("among_all", 3)]),
         ({"top_k": [3, 4, 5]}, [("among_highest", 3)]),
         (
             {"top_k": [0, 4, 90], "temperature": [1.0, 0.01, 1.0]},
-            [("among_all", 1), ("among_highest", 2), ("by_rejection", 1)],
+            [("among_highest", 1), ("among_all", 1), ("first_draw", 1)],
         ),
         (
-            {"top_p": [0.9, 0.9, 0.01], "temperature": [0.0, 1.0, 0.1]},
-            [("most_probable", 1), ("among_highest", 2), ("by_rejection", 1)],
+            {"top_p": [0.9, 0.9, 1e-6], "temperature": [0.0, 0.01, 1.0]},
+            [("most_probable", 1), ("first_draw", 2), ("by_rejection", 1)],
         ),
     ],
 )
@@ -200,7 +204,7 @@ def test_a_row_pays_for_what_it_asks(settings, expected, as_tensors, calls):
 
 def test_numbers_that_ask_for_nothing_are_not_traced(calls):
     jit_compile(
-        lambda logits: choose_token(logits, 0, 1.0, 0, 3, 1.0, min_p=0.2)
+        lambda logits: choose_token(logits, 0, 1.0, 0, 3, 1.0, min_p=0.0)
     )(ops.convert_to_tensor(NORMAL[None]))
     assert calls == [("among_all", 1)]
 

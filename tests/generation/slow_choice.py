@@ -1,5 +1,6 @@
 """The choice of a token as its definitions say, one row and token at a time."""
 
+import itertools
 import math
 
 import keras
@@ -72,13 +73,19 @@ def slow_choose_token(
         return int(np.argmax(scores))
     kept = slow_kept(scores, temperature, top_k, top_p, min_p)
     logs = (scores.astype("float64") - scores.max()) / temperature
-    if 0 < top_k < len(scores) or top_p < 1:
+    order = np.lexsort((np.arange(len(scores)), -scores))
+    if 0 < top_k < len(scores):
         # Among the highest, in their order; here all are.
-        order = np.lexsort((np.arange(len(scores)), -scores))
         noise = _slow_noise(len(scores), seed, index)
         logs = np.where(kept[order], logs[order], REMOVED)
         return int(order[np.argmax(logs + noise)])
-    return _slow_draw(np.where(kept, np.exp(logs), 0.0), seed, index)
+    weights = np.exp(logs)
+    for number in itertools.count():
+        drawn = _slow_draw(weights, seed, index + number * 2**20)
+        if kept[drawn]:
+            return drawn
+        # The next one is drawn from what ranks above.
+        weights[order[list(order).index(drawn) :]] = 0.0
 
 
 def _slow_draw(weights, seed, index):
