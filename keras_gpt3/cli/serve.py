@@ -1,6 +1,7 @@
 """`keras-gpt3 serve FOLDER`: an export over HTTP."""
 
 import dataclasses
+import os
 import pathlib
 import signal
 from typing import Annotated
@@ -23,6 +24,8 @@ _HELP = {
     "prompts: a beginning that several share is read once. 0 keeps none.",
     "speculative": "'prompt' drafts tokens from what followed earlier in the "
     "same text, and checks several at a time: the answers stay the same.",
+    "draft": "The export of a smaller model with the same vocabulary, which "
+    "drafts tokens instead.",
     "max_batch_size": "The most rows of a request, and of a batch of score.",
     "batch_timeout_ms": "How long a request to score waits for others to join.",
     "max_batch_tokens": "The most tokens of a batch of score of several "
@@ -67,6 +70,7 @@ def serve_command(
     max_cache_bytes: Annotated[int, _option("max_cache_bytes")] = 2**31,
     max_prefix_bytes: Annotated[int, _option("max_prefix_bytes")] = 2**28,
     speculative: Annotated[str | None, _option("speculative")] = None,
+    draft: Annotated[pathlib.Path | None, _option("draft")] = None,
     max_batch_size: Annotated[int, _option("max_batch_size")] = 8,
     batch_timeout_ms: Annotated[float, _option("batch_timeout_ms")] = 5.0,
     max_batch_tokens: Annotated[int, _option("max_batch_tokens")] = 16384,
@@ -94,6 +98,9 @@ def serve_command(
     until SIGINT or SIGTERM, then answers what runs and exits with 0; with 2 if
     an argument is wrong.
     """
+    # One call runs at a time, on the threads within operations: others between
+    # these would only compete with them.
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     # Ctrl-C ends the process, until the server listens to it itself: TensorFlow
     # turns Python's exception into one of its own while it loads a model, and
     # continues for seconds before. There is nothing to clean up.

@@ -75,6 +75,13 @@ class ExportedModel:
                 metadata["vocabulary_size"]
             )
 
+    @property
+    def cache_bytes(self):
+        """The bytes of the keys and values of a token."""
+        spec = self.signatures["fill_slot"].inputs["keys"]
+        layers, _, *head = spec.shape
+        return 2 * layers * int(np.prod(head)) * spec.dtype.size
+
     def _read_token_bytes(self, number):
         """The bytes of each token, special ones under their own text."""
         ids = np.arange(number, dtype="int32")[:, np.newaxis]

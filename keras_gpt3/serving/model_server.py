@@ -18,7 +18,10 @@ from keras_gpt3.serving.json_body import unexpected_error
 from keras_gpt3.serving.predict_request import parse_predict
 from keras_gpt3.serving.predict_request import parse_stream
 from keras_gpt3.serving.served_model import ServedModel
+from keras_gpt3.serving.slot_drafts import ModelDrafts
+from keras_gpt3.serving.slot_drafts import PromptDrafts
 from keras_gpt3.serving.version_folders import VersionLoader
+from keras_gpt3.serving.version_folders import newest_versions
 
 _logger = logging.getLogger("keras_gpt3")
 
@@ -174,7 +177,14 @@ class ModelServer:
 
     def _load(self, version, path):
         model = ExportedModel(path, version)
-        return ServedModel(model, self.settings, self._threads, self.metrics)
+        drafts = PromptDrafts() if self.settings.speculative else None
+        if self.settings.draft:
+            # One for each version: both may run, each with slots of its own.
+            version, path = newest_versions(self.settings.draft)[0]
+            drafts = ModelDrafts(ExportedModel(path, version), model)
+        return ServedModel(
+            model, self.settings, self._threads, self.metrics, drafts
+        )
 
     def _find(self, name, version):
         served = self._served

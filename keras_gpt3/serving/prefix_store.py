@@ -1,6 +1,7 @@
 """Keys and values of prompts, so that a shared beginning is read once."""
 
 import collections
+import hashlib
 
 import numpy as np
 
@@ -63,10 +64,13 @@ class PrefixStore:
 
 
 def _names(token_ids, start, end):
-    """A name for each whole block: all tokens up to its end."""
-    ids = np.asarray(token_ids[:end], "int32")
-    stops = range(start + BLOCK, end + 1, BLOCK)
-    return [ids[:stop].tobytes() for stop in stops]
+    """A name for each whole block, of all tokens up to its end."""
+    ids, names = np.asarray(token_ids[:end], "int32"), []
+    digest = hashlib.sha256(ids[:start].tobytes())
+    for stop in range(start + BLOCK, end + 1, BLOCK):
+        digest.update(ids[stop - BLOCK : stop].tobytes())
+        names.append(digest.digest())
+    return names
 
 
 def _size(block):

@@ -14,8 +14,8 @@ from keras_gpt3.serving.request_limits import encoded
 from keras_gpt3.serving.request_limits import longest_row
 from keras_gpt3.serving.request_limits import num_start_tokens
 from keras_gpt3.serving.request_limits import prompt_rows
+from keras_gpt3.serving.slot_answer import SlotRequest
 from keras_gpt3.serving.slot_engine import SlotEngine
-from keras_gpt3.serving.slot_engine import SlotRequest
 
 # Larger answers are computed and written one at a time.
 _MANY_VALUES = 2**17
@@ -29,14 +29,14 @@ class ServedModel:
     batches, and the other signatures are called as they are.
     """
 
-    def __init__(self, model, settings, threads, metrics):
+    def __init__(self, model, settings, threads, metrics, drafts=None):
         self.model = model
         self._settings = settings
         self._threads = threads
         self._metrics = metrics
         self.engine = self._scores = None
         if "generate" in model.signatures:
-            self.engine = SlotEngine(model, settings, threads, metrics)
+            self.engine = SlotEngine(model, settings, threads, metrics, drafts)
             self._scores = BatchCollector(
                 functools.partial(self._run_batch, "score"),
                 threads.running,

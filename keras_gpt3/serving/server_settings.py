@@ -25,6 +25,9 @@ class ServerSettings:
         speculative: string. `"prompt"` drafts the next tokens of an answer from
             what followed the same tokens earlier, and checks several at a
             time: answers stay the same. Defaults to `None`.
+        draft: path. An export of a smaller model of the same vocabulary, which
+            drafts tokens in its place: the newest version of a folder, as of
+            each load of the model. Defaults to `None`.
         max_batch_size: int. The most rows of one request, and of a batch of
             `score`. Defaults to `8`.
         batch_timeout_ms: float. How long a request to `score` waits for others
@@ -79,6 +82,7 @@ class ServerSettings:
     max_cache_bytes: int = 2**31
     max_prefix_bytes: int = 2**28
     speculative: str | None = None
+    draft: str | None = None
     max_batch_size: int = 8
     batch_timeout_ms: float = 5.0
     max_batch_tokens: int = 16384
@@ -103,6 +107,12 @@ class ServerSettings:
             raise ValueError(
                 'speculative must be "prompt" or None. Received: speculative='
                 f"{echoed(self.speculative)}. Leave it out for no drafts."
+            )
+        if self.speculative and self.draft:
+            raise ValueError(
+                "Only one of speculative and draft may be given. Received: "
+                f"speculative={echoed(self.speculative)}, draft="
+                f"{echoed(str(self.draft))}. Leave one out."
             )
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)

@@ -1,5 +1,6 @@
 import dataclasses
 import inspect
+import os
 import pathlib
 
 import pytest
@@ -15,20 +16,35 @@ pytestmark = pytest.mark.backend(
 )
 
 
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    """A copy of the process' variables, which the command may change."""
+    variables = dict(os.environ)
+    variables.pop("TF_NUM_INTEROP_THREADS", None)
+    monkeypatch.setattr(os, "environ", variables)
+    return variables
+
+
 def run(*arguments):
     app = typer.Typer()
     app.command()(serve_command)
     return CliRunner().invoke(app, [*map(str, arguments)])
 
 
-def test_options_reach_the_server(monkeypatch):
+@pytest.mark.parametrize(
+    "drafts",
+    [
+        {"speculative": "prompt", "draft": None},
+        {"speculative": None, "draft": pathlib.Path("small")},
+    ],
+)
+def test_options_reach_the_server(monkeypatch, drafts):
     calls = []
     monkeypatch.setattr(
         keras_gpt3.serving, "serve", lambda *call: calls.append(call)
     )
-    options = {
+    options = drafts | {
         "name": "small",
-        "speculative": "prompt",
         "allow_hosts": ["a.example", "c.example"],
         "allow_origins": ["https://b.example"],
     }
@@ -39,11 +55,24 @@ def test_options_reach_the_server(monkeypatch):
         is_many = isinstance(value, list)
         flag = f"--{(name[:-1] if is_many else name).replace('_', '-')}"
         for part in value if is_many else (value,):
-            flags += [flag, part]
+            flags += [] if part is None else [flag, part]
     assert run("folder", *flags).exit_code == 0
     assert calls == [
         (pathlib.Path("folder"), "::1", 0, ServerSettings(**options))
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "1"), ({"TF_NUM_INTEROP_THREADS": "4"}, "4")],
+)
+def test_operations_run_one_at_a_time_unless_told(
+    monkeypatch, environment, given, expected
+):
+    monkeypatch.setattr(keras_gpt3.serving, "serve", lambda *call: None)
+    environment.update(given)
+    run("folder")
+    assert environment["TF_NUM_INTEROP_THREADS"] == expected
 
 
 def test_defaults_are_those_of_the_settings():

@@ -44,6 +44,12 @@ def test_no_limit_of_new_tokens_is_the_default():
             "request_timeout=0. Pass more.",
         ),
         (
+            "speculative",
+            "model",
+            'speculative must be "prompt" or None. Received: speculative='
+            "'model'. Leave it out for no drafts.",
+        ),
+        (
             "watch_seconds",
             float("inf"),
             "watch_seconds must be a finite number above 0. Received: "
@@ -60,6 +66,11 @@ def test_no_limit_of_new_tokens_is_the_default():
 def test_a_wrong_setting_is_one_sentence(name, value, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         ServerSettings(**{name: value})
+
+
+def test_one_thing_drafts():
+    with pytest.raises(ValueError, match=r"^Only one .* draft='small'. Leave"):
+        ServerSettings(speculative="prompt", draft="small")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from keras_gpt3.serving.model_server import ServerMetrics
 from keras_gpt3.serving.model_server import ServingThreads
 from keras_gpt3.serving.prefix_store import BLOCK
 from keras_gpt3.serving.server_settings import ServerSettings
+from keras_gpt3.serving.slot_answer import SlotRequest
 from keras_gpt3.serving.slot_engine import SlotEngine
-from keras_gpt3.serving.slot_engine import SlotRequest
 from tests.serving.slot_engine_fake import FakeEngine
 
 # A long one, two that share its beginning, one of a single token.

@@ -3,25 +3,50 @@ import concurrent.futures
 import dataclasses
 import types
 
+import keras
 import numpy as np
 import pytest
 
+from keras_gpt3.serving.exported_model import ExportedModel
 from keras_gpt3.serving.model_server import ServerMetrics
 from keras_gpt3.serving.server_settings import ServerSettings
+from keras_gpt3.serving.slot_answer import SlotRequest
+from keras_gpt3.serving.slot_drafts import ModelDrafts
+from keras_gpt3.serving.slot_drafts import PromptDrafts
+from keras_gpt3.serving.slot_drafts import looked_up
 from keras_gpt3.serving.slot_engine import SlotEngine
-from keras_gpt3.serving.slot_engine import SlotRequest
-from keras_gpt3.serving.slot_engine import _looked_up
 from tests.generation.speculative_decoding_test import slow_lookup
+from tests.serving.conftest import CONTEXT
+from tests.small_gpt3 import small_text_model
 
 REPEATING = [70, 71, 72, 73] * 4
 
 
-def answers(model, requests, **settings):
+@pytest.fixture(scope="module")
+def drafters(export_folder, tmp_path_factory):
+    """Exports by name: "same" is the model itself, "other" drafts badly."""
+    folder = tmp_path_factory.mktemp("draft")
+    keras.utils.set_random_seed(7)
+    other = small_text_model(max_sequence_length=CONTEXT, num_layers=1)
+    other.export(folder, verbose=False)
+    folders = {"same": export_folder, "other": folder}
+    # Each has slots of its own.
+    return {k: ExportedModel(x / "1", 1) for k, x in folders.items()}
+
+
+def make_drafts(model, drafters, name):
+    """Drafts by prompt, or by an export."""
+    if name == "prompt":
+        return PromptDrafts()
+    return ModelDrafts(drafters[name], model)
+
+
+def answers(model, requests, drafts=None):
     """All answers at once, each as token ids, and the drafts' counts."""
-    metrics = ServerMetrics()
+    metrics, settings = ServerMetrics(), ServerSettings()
     with concurrent.futures.ThreadPoolExecutor(1) as running:
         threads = types.SimpleNamespace(running=running)
-        engine = SlotEngine(model, ServerSettings(**settings), threads, metrics)
+        engine = SlotEngine(model, settings, threads, metrics, drafts)
 
         async def answer(request):
             pieces = [piece async for piece in engine.generate(request)]
@@ -52,27 +77,73 @@ REQUESTS = [
 ]
 
 
+@pytest.mark.parametrize("name", ["prompt", "same", "other"])
 @pytest.mark.parametrize("requests", [REQUESTS[:1], REQUESTS[3:], REQUESTS])
-def test_answers_are_those_without_drafts(model, requests):
+def test_answers_are_those_without_drafts(model, drafters, name, requests):
     expected, none = answers(model, requests)
-    found, (drafted, accepted) = answers(model, requests, speculative="prompt")
+    drafts = make_drafts(model, drafters, name)
+    found, (drafted, accepted) = answers(model, requests, drafts)
     assert found == expected
     assert none == [0, 0]
-    assert 0 < accepted <= drafted
+    if name == "other":
+        assert drafted and 0 <= accepted < drafted
+    elif name == "same":
+        # It reads what it drafted, and what was not accepted, as the model.
+        assert 0.9 * drafted < accepted <= drafted
+    else:
+        assert 0 < accepted <= drafted
 
 
-def test_a_prompt_that_is_being_read_does_not_see_the_drafts_of_others(model):
+@pytest.mark.parametrize("name", ["prompt", "same"])
+def test_a_prompt_that_is_being_read_does_not_see_the_drafts_of_others(
+    model, drafters, name
+):
     # The second prompt waits for room behind the first one's parts.
     long = SlotRequest(list(range(10, 34)), 10, temperature=0.0)
     requests = [REQUESTS[0], long, REQUESTS[1]]
     expected, _ = answers(model, requests)
-    found, _ = answers(model, requests, speculative="prompt")
-    assert found == expected
+    drafts = make_drafts(model, drafters, name)
+    assert answers(model, requests, drafts)[0] == expected
+
+
+def test_slots_get_other_answers(model, drafters):
+    drafts = ModelDrafts(drafters["same"], model)
+    for request in REQUESTS:
+        expected, _ = answers(model, [request])
+        found, (drafted, accepted) = answers(model, [request], drafts)
+        assert found == expected
+        assert accepted > 0.9 * drafted
+
+
+def test_a_long_prompt_is_read_in_parts(model, drafters, monkeypatch):
+    monkeypatch.setattr("keras_gpt3.serving.slot_drafts._TOKENS_A_STEP", 3)
+    request = SlotRequest(list(range(10, 30)), 20, temperature=0.0)
+    drafts = ModelDrafts(drafters["same"], model)
+    _, (drafted, accepted) = answers(model, [request], drafts)
+    assert 0 < accepted == drafted < 15
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"token_bytes": []}, "must continue texts"),
+        ({"token_bytes": [b"a"]}, "the model's vocabulary. Received: .* of 1,"),
+        ({"context": 7}, "the model's context. Received: context=7"),
+    ],
+)
+def test_draft_models_that_do_not_fit_are_refused(model, changes, message):
+    names = ("token_bytes", "context")
+    draft = types.SimpleNamespace(
+        **{name: getattr(model, name) for name in names}
+    )
+    vars(draft).update(changes)
+    with pytest.raises(ValueError, match=message):
+        ModelDrafts(draft, model)
 
 
 def test_log_probabilities_are_of_plain_steps(model):
     request = dataclasses.replace(REQUESTS[0], num_top=2)
-    _, counts = answers(model, [request], speculative="prompt")
+    _, counts = answers(model, [request], PromptDrafts())
     assert counts == [0, 0]
 
 
@@ -81,7 +152,7 @@ def test_drafts_are_those_of_a_plain_search():
     for _ in range(100):
         size = generator.integers(1, 14)
         tokens = generator.integers(3, size=size).tolist()
-        assert _looked_up(tokens, 5) == (slow_lookup(tokens, 5) or [])
+        assert looked_up(tokens, 5) == (slow_lookup(tokens, 5) or [])
 
 
 def test_drafts_beyond_the_spare_slots_are_refused(model):
