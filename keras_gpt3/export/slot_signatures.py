@@ -10,9 +10,9 @@ of a history, P cached positions, X biases, T tokens of a pass over drafts.
 import tensorflow as tf
 
 from keras_gpt3.export.per_row_options import endpoint
+from keras_gpt3.generation.decode_loop import write_tokens
 from keras_gpt3.generation.logit_filters import rule_out_unknown
 from keras_gpt3.generation.sampling_steps import penalized_scores
-from keras_gpt3.generation.speculative_decoding import write_tokens
 from keras_gpt3.generation.token_choice import choose_token
 from keras_gpt3.ops.attention.cached_attention import ring_size
 from keras_gpt3.ops.attention.cached_attention import write_rows

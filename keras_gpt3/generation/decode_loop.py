@@ -212,3 +212,19 @@ def without_state(function, variables):
         return result, tuple(scope.get_current_value(v) for v in variables)
 
     return stateless
+
+
+def positions_from(start, count):
+    """The positions (B, T) of some tokens of each row."""
+    return start[:, None] + ops.arange(count, dtype="int32")
+
+
+def write_tokens(token_ids, new, index, count):
+    """Rows with the first `count` (B,) of new tokens (B, T) from `index` on."""
+    if new.shape[1] == 0:
+        return token_ids
+    length = ops.shape(token_ids)[1]
+    place = ops.arange(length, dtype="int32") - index[:, None]  # (B, L)
+    is_new = (place >= 0) & (place < count[:, None])
+    place = ops.clip(place, 0, ops.shape(new)[1] - 1)
+    return ops.where(is_new, ops.take_along_axis(new, place, axis=1), token_ids)

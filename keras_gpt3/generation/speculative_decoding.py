@@ -25,13 +25,12 @@ from keras import ops
 
 from keras_gpt3.generation.decode_loop import DecodeState
 from keras_gpt3.generation.decode_loop import is_stop_token
+from keras_gpt3.generation.decode_loop import positions_from
 from keras_gpt3.generation.decode_loop import token_before
+from keras_gpt3.generation.decode_loop import write_tokens
 from keras_gpt3.generation.logit_filters import rule_out_unknown
 from keras_gpt3.generation.sampling_steps import settings_steps
 
-# Tokens of a pass over all rows: about as many as cost little more than one,
-# where reading the weights takes the time.
-_TOKENS_OF_A_PASS = 8
 # Steps without drafts after some that were rejected, at most.
 LONGEST_PAUSE = 64
 
@@ -56,11 +55,6 @@ class Drafting(typing.NamedTuple):
     next_pause: typing.Any  # After the next rejection, (B,).
     counts: Speculation
     memory: typing.Any = ()  # Of a draft model.
-
-
-def drafts_a_row(num_rows):
-    """How many tokens to draft for each of some rows."""
-    return max(1, _TOKENS_OF_A_PASS // num_rows - 1)
 
 
 def chunk_scores(backbone, num_known=None):
@@ -110,16 +104,15 @@ def speculate_until(
 
     def check_drafts(state, drafting):
         has_drafts = drafter.has_drafts(state.token_ids, state.index)
+        most = drafter.most(drafting.next_pause)
         drafts, memory = drafter.propose(
-            state.token_ids, state.index, drafting.memory
+            state.token_ids, state.index, drafting.memory, most
         )
-        room = ops.clip(end - state.index - 1, 0, drafter.num_drafts)
+        room = ops.clip(end - state.index - 1, 0, most)
         num_drafts = ops.where(is_active(state) & has_drafts, room, 0)
         state, accepted = advance(state, drafts, num_drafts)
         memory = drafter.after(memory, state.index)
-        return state, _after(
-            drafting, num_drafts, accepted, drafter.fewest_accepted, memory
-        )
+        return state, _after(drafting, num_drafts, accepted, drafter, memory)
 
     def step(state, drafting):
         none = ops.zeros_like(state.token_ids[:, :0])
@@ -179,18 +172,23 @@ def speculate_until(
     return ops.while_loop(is_unfinished, both, (state, drafting))
 
 
-def start_drafting(num_rows, memory=()):
+def start_drafting(num_rows, first_pause, memory=()):
     """The state before the first draft."""
     rows = ops.zeros((num_rows,), "int32")
     none = ops.zeros((), "int32")
-    return Drafting(rows, rows + 1, Speculation(none, none, none), memory)
+    return Drafting(
+        rows,
+        rows + first_pause,
+        Speculation(none, none, none),
+        memory,
+    )
 
 
-def _after(drafting, num_drafts, accepted, fewest_accepted, memory):
+def _after(drafting, num_drafts, accepted, drafter, memory):
     """The state after a check: rows pause whose drafts were not worth it."""
     pause, next_pause, counts, _ = drafting
     checked = num_drafts > 0
-    is_good = accepted >= ops.minimum(fewest_accepted, num_drafts)
+    is_good = accepted >= drafter.fewest_accepted(num_drafts)
     longer = ops.minimum(2 * next_pause, LONGEST_PAUSE)
     shorter = ops.maximum(next_pause // 2, 1)
     others = ops.maximum(pause - 1, 0)
@@ -226,7 +224,7 @@ def _choose(settings, logits, token_ids, drafts, index, prompt_lengths):
         name: by_place(x) if name != "logit_bias" and _has_rows(x) else x
         for name, x in settings.items()
     }
-    places = ops.reshape(_positions(index, count), (-1,))
+    places = ops.reshape(positions_from(index, count), (-1,))
     scores, choose = settings_steps(
         settings,
         lambda token_ids, cache, index: (cache, ()),
@@ -239,145 +237,3 @@ def _choose(settings, logits, token_ids, drafts, index, prompt_lengths):
 
 def _has_rows(x):
     return len(getattr(x, "shape", ())) > 0
-
-
-def _positions(start, count):
-    return start[:, None] + ops.arange(count, dtype="int32")
-
-
-def write_tokens(token_ids, new, index, count):
-    """Rows with the first `count` (B,) of new tokens (B, T) from `index` on."""
-    if new.shape[1] == 0:
-        return token_ids
-    length = ops.shape(token_ids)[1]
-    place = ops.arange(length, dtype="int32") - index[:, None]  # (B, L)
-    is_new = (place >= 0) & (place < count[:, None])
-    place = ops.clip(place, 0, ops.shape(new)[1] - 1)
-    return ops.where(is_new, ops.take_along_axis(new, place, axis=1), token_ids)
-
-
-# === Drafters ===
-
-
-class PromptLookup:
-    """Drafts what followed the last tokens when they occurred before.
-
-    The latest earlier place in prompt and answer counts, of the last three
-    tokens if there is one, else of the last two.
-    """
-
-    # A pass of several tokens takes less than two passes.
-    fewest_accepted = 1
-
-    def __init__(self, num_drafts):
-        self.num_drafts = num_drafts
-
-    def has_drafts(self, token_ids, index):
-        """Whether a row's last tokens have occurred before, (B,)."""
-        return self._place(token_ids, index) > 0
-
-    def propose(self, token_ids, index, memory):
-        """Drafts (B, G); without meaning where a row has none."""
-        place = self._place(token_ids, index)[:, None]
-        # The answer so far ends before the draft does where it repeats itself.
-        period = ops.maximum(index[:, None] - place, 1)
-        offsets = ops.arange(self.num_drafts, dtype="int32")
-        places = place + offsets % period
-        places = ops.minimum(places, token_ids.shape[1] - 1)
-        return ops.take_along_axis(token_ids, places, axis=1), memory
-
-    def after(self, memory, index):
-        """What is to be known in the next pass."""
-        return memory
-
-    def _place(self, token_ids, index):
-        """The place after the earlier tokens, 0 if there is none."""
-        length = token_ids.shape[1]
-        places = ops.arange(length, dtype="int32")
-        matches = [places < index[:, None]]
-        for back in (1, 2, 3):
-            earlier = ops.pad(
-                token_ids, ((0, 0), (back, 0)), constant_values=-1
-            )[:, :length]
-            # Row starts match nothing: no id is below 0.
-            last = ops.maximum(index - back, 0)[:, None]
-            last = ops.take_along_axis(token_ids, last, axis=1)
-            last = ops.where(index[:, None] >= back, last, -2)
-            matches.append(matches[-1] & (earlier == last))
-        rank = ops.where(matches[3], places + length, places)
-        best = ops.max(ops.where(matches[2], rank, 0), axis=1)
-        return best % length
-
-
-class DraftModel:
-    """Drafts what a smaller model chooses, with the same settings and seeds.
-
-    It remembers its cache, and how many positions of each row that holds.
-    """
-
-    def __init__(self, num_drafts, score, settings, padding_mask):
-        self.num_drafts = num_drafts
-        # Its own steps take time: an untrained one of a single layer, with
-        # the head of GPT-3 Small, made 0.62 of the plain speed at 1 in 7.
-        self.fewest_accepted = (num_drafts + 1) // 2
-        self._score = score
-        lengths = ops.sum(ops.cast(padding_mask, "int32"), axis=-1)
-        self._next_logits, self._choose = settings_steps(
-            settings, self._score_position, lengths
-        )
-
-    def has_drafts(self, token_ids, index):
-        """Every row has some."""
-        return ops.ones_like(index, dtype="bool")
-
-    def propose(self, token_ids, index, memory):
-        """Drafts (B, G), after reading what it has not read yet."""
-        cache, _ = self._catch_up(token_ids, index, memory)
-        room = ops.zeros_like(token_ids[:, :1])
-        room = ops.repeat(room, self.num_drafts, axis=1)
-
-        # One step more than there are drafts, to have read the last one.
-        def is_unfinished(number, token_ids, cache):
-            return number <= self.num_drafts
-
-        def draft(number, token_ids, cache):
-            place = index + number
-            logits, cache = self._next_logits(token_ids, cache, place)
-            chosen = self._choose(logits, place)[:, None]
-            chosen = ops.cast(chosen, token_ids.dtype)
-            token_ids = write_tokens(
-                token_ids, chosen, place, ops.ones_like(place)
-            )
-            return number + 1, token_ids, cache
-
-        start = ops.zeros((), "int32")
-        wide = ops.concatenate([token_ids, room], axis=1)
-        _, wide, cache = ops.while_loop(
-            is_unfinished, draft, (start, wide, cache)
-        )
-        places = _positions(index, self.num_drafts)
-        return ops.take_along_axis(wide, places, axis=1), (cache, index - 1)
-
-    def after(self, memory, index):
-        """All but the last token of each row are read."""
-        return memory[0], index - 1
-
-    def _catch_up(self, token_ids, index, memory):
-        """Read what was added without drafts."""
-        count, length = self.num_drafts + 1, token_ids.shape[1]
-
-        def is_behind(cache, num_read):
-            return ops.any(num_read < index - 1)
-
-        def read(cache, num_read):
-            places = ops.minimum(_positions(num_read, count), length - 1)
-            tokens = ops.take_along_axis(token_ids, places, axis=1)
-            _, cache = self._score(tokens, cache, num_read)
-            return cache, ops.minimum(num_read + count, index - 1)
-
-        return ops.while_loop(is_behind, read, memory)
-
-    def _score_position(self, token_ids, cache, index):
-        last = token_before(token_ids, index)[:, None]
-        logits, cache = self._score(last, cache, index - 1)
-        return logits[:, 0], cache

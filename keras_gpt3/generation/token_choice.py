@@ -11,13 +11,18 @@ import math
 import numbers
 import typing
 
-import keras
 from keras import ops
 
 from keras_gpt3.generation.logit_filters import NEVER
 from keras_gpt3.generation.logit_filters import highest_scores
 from keras_gpt3.generation.logit_filters import per_row
 from keras_gpt3.generation.logit_filters import score_threshold
+from keras_gpt3.generation.seeded_draws import as_grid_rows
+from keras_gpt3.generation.seeded_draws import column_sums
+from keras_gpt3.generation.seeded_draws import draw_from_grid
+from keras_gpt3.generation.seeded_draws import grid_shape
+from keras_gpt3.generation.seeded_draws import grid_sum
+from keras_gpt3.generation.seeded_draws import gumbel_noise
 from keras_gpt3.ops.op_compilation import in_xla_program
 
 # Scores that are sorted for a row with top-k. Enough for the usual one; 256
@@ -159,12 +164,12 @@ def _most_probable(rows):
 
 
 def _draw_among_all(rows):
-    weights = _weights(_padded(rows.logits), rows)
+    weights = _weights(as_grid_rows(rows.logits), rows)
 
     def weights_of(cells):
         return ops.take_along_axis(weights, cells, axis=-1)
 
-    return _draw(_column_sums(weights), weights_of, rows)
+    return _draw(column_sums(weights), weights_of, rows)
 
 
 def _draw_among_highest(rows):
@@ -206,7 +211,7 @@ def _draw_by_rejection(rows, most_rounds=_ROUND):
     filter removes, about log(n) rounds are to be expected at most, and 1 /
     top_p on average. A sort of all is never needed.
     """
-    logits = _padded(rows.logits)
+    logits = as_grid_rows(rows.logits)
     ids = ops.arange(logits.shape[-1], dtype="int32")
     weights = _weights(logits, rows)
     top_k, top_p = per_row(rows.top_k, "int32"), per_row(rows.top_p, "float32")
@@ -218,7 +223,7 @@ def _draw_by_rejection(rows, most_rounds=_ROUND):
 
     def is_in_top_k(score):
         def compare():
-            return _sum(ops.cast(logits > score, "int32")) < top_k
+            return grid_sum(ops.cast(logits > score, "int32")) < top_k
 
         return ops.cond(
             has_top_k, compare, lambda: ops.ones_like(score, "bool")
@@ -244,7 +249,7 @@ def _draw_by_rejection(rows, most_rounds=_ROUND):
         drawn = _draw(sums, weights_of, rows, number)
         score = ops.take_along_axis(logits, drawn[:, None], axis=-1)
         # What is drawn later: in a row that is done, it does not matter.
-        sums = _column_sums(weights_above(score, drawn[:, None]))
+        sums = column_sums(weights_above(score, drawn[:, None]))
         mass = ops.sum(sums, axis=-1, keepdims=True)
         weight = ops.take_along_axis(weights, drawn[:, None], axis=-1)
         # Written so that a row without numbers ends as well.
@@ -258,7 +263,7 @@ def _draw_by_rejection(rows, most_rounds=_ROUND):
         ops.convert_to_tensor(0, "int32"),
         all_rank_above,
         ops.full_like(all_rank_above, logits.shape[-1], dtype="int32"),
-        _column_sums(weights),
+        column_sums(weights),
         ops.full_like(logits[:, 0], _NONE, dtype="int32"),
     )
     return ops.while_loop(is_unfinished, draw_once, state)[-1]
@@ -266,14 +271,14 @@ def _draw_by_rejection(rows, most_rounds=_ROUND):
 
 def _total(logits, weights, top_k, top_p):
     """The weights of what top-k keeps, where top-p asks for them."""
-    total = _sum(weights)
+    total = grid_sum(weights)
     needs_set = (top_k < logits.shape[-1]) & (top_p < 1)
 
     def total_of_sets():
         ones = ops.ones_like(logits, "int32")
         lowest = score_threshold(logits, ones, top_k)
         kept = ops.where(logits >= lowest, weights, ops.zeros_like(weights))
-        return ops.where(needs_set, _sum(kept), total)
+        return ops.where(needs_set, grid_sum(kept), total)
 
     return ops.cond(ops.any(needs_set), total_of_sets, lambda: total)
 
@@ -285,7 +290,11 @@ def _nucleus(top_p, total):
     return ops.where(top_p < 1, ops.maximum(top_p * total, 0.5), math.inf)
 
 
-# === Draws ===
+def _draw(sums, weights_of, rows, number=0):
+    """A draw of a round; each has noise of its own."""
+    num_rows, _ = grid_shape(rows.logits.shape[-1])
+    index = rows.index + number * _ROUND
+    return draw_from_grid(sums, num_rows, weights_of, rows.seed, index)
 
 
 def _logs(logits, rows):
@@ -297,97 +306,3 @@ def _logs(logits, rows):
 
 def _weights(logits, rows):
     return ops.exp(_logs(logits, rows))
-
-
-def _grid(vocabulary_size):
-    """The numbers of rows and columns, a multiple that vectors hold."""
-    columns = 32 * math.ceil(math.sqrt(vocabulary_size) / 32)
-    return math.ceil(vocabulary_size / columns), columns
-
-
-def _padded(logits):
-    num_rows, num_columns = _grid(logits.shape[-1])
-    padding = num_rows * num_columns - logits.shape[-1]
-    return ops.pad(logits, ((0, 0), (0, padding)), constant_values=-math.inf)
-
-
-def _column_sums(x):
-    """Sums of a grid's columns, (B, C): vectors add them, unlike a row's."""
-    return ops.sum(ops.reshape(x, (-1, *_grid(x.shape[-1]))), axis=1)
-
-
-def _sum(x):
-    return ops.sum(_column_sums(x), axis=-1, keepdims=True)
-
-
-def _draw(column_sums, weights_of, rows, number=0):
-    """Draw a column of the grid, then a row; with the weights of its cells.
-
-    The highest logarithm with Gumbel noise is a draw by weight. Noise for
-    every token takes longer than all else: here R + C numbers do. The sum of a
-    cumulative distribution up to one random number would do with less, but at
-    its V borders a change in the last digit of any score changes the token.
-    """
-    num_rows, num_columns = _grid(rows.logits.shape[-1])
-    index = rows.index + number * _ROUND
-    noise = gumbel_noise(rows.seed, index, num_rows + num_columns)
-    logs = ops.log(column_sums) + noise[..., num_rows:]
-    column = ops.argmax(logs, axis=-1)
-    cells = ops.arange(num_rows, dtype="int32") * num_columns
-    cells = column[:, None] + cells
-    logs = ops.log(weights_of(cells)) + noise[..., :num_rows]
-    return ops.argmax(logs, axis=-1) * num_columns + column
-
-
-def gumbel_noise(seed, index, size):
-    """Noise by which the highest score becomes a draw from the softmax."""
-
-    def draw(pair):
-        uniform = _uniform(SeedAtPosition(pair[0], pair[1]), size)
-        return -ops.log(-ops.log(uniform))
-
-    seed, index = ops.cast(seed, "int32"), ops.cast(index, "int32")
-    # One draw for all rows: a row of a batch draws as it would alone.
-    if not len(seed.shape) and not len(index.shape):
-        return draw((seed, index))
-    # Both as long as the longer one.
-    pairs = ops.stack([seed + 0 * index, index + 0 * seed], axis=-1)
-    # TensorFlow draws other numbers where it draws for several at once.
-    on_tensorflow = keras.config.backend() == "tensorflow"
-    return (ops.map if on_tensorflow else ops.vectorized_map)(draw, pairs)
-
-
-def _uniform(seed, size):
-    """Numbers above 0 and below 1."""
-    if keras.config.backend() != "tensorflow":
-        return keras.random.uniform((size,), 1e-20, 1.0, "float32", seed)
-    import tensorflow as tf
-
-    # Philox yields the same bits on every device and under XLA, but XLA turns
-    # them into other fractions: hence integers, and the fraction that the plain
-    # kernel computes, from the last 23 bits.
-    bits = tf.random.stateless_uniform(
-        (size,), seed.next(), None, None, tf.int32, alg="philox"
-    )
-    mantissa = ops.bitwise_and(bits, 2**23 - 1)
-    return ops.cast(mantissa, "float32") * 2**-23 + 1e-20
-
-
-class SeedAtPosition(keras.random.SeedGenerator):
-    """The seed of one position.
-
-    `keras.random` draws from a generator with state or from a Python int; this
-    generator has no state and accepts tensors.
-    """
-
-    def __init__(self, seed, index):
-        # The parent would create a variable.
-        self._pair = (seed, index)
-
-    def next(self, ordered=True):
-        """The seed as Keras' backends expect it: two integers."""
-        pair = ops.stack([ops.cast(x, "int32") for x in self._pair])
-        # TensorFlow's stateless draws expect int32. JAX's keys are uint32, to
-        # which it converts no negative number of Python's.
-        on_tensorflow = keras.config.backend() == "tensorflow"
-        return pair if on_tensorflow else ops.cast(pair, "uint32")

@@ -61,7 +61,7 @@ class SlotPiece:
 class SlotAnswer:
     """An answer on its way."""
 
-    def __init__(self, request):
+    def __init__(self, request, first_pause=1):
         self.request = request
         self.token_ids = list(request.token_ids)
         self.num_read = 0  # Tokens whose keys and values are in the slot.
@@ -71,7 +71,7 @@ class SlotAnswer:
         self.pieces = asyncio.Queue()
         self.is_gone = False
         # Steps to make without drafts, and after the next rejection.
-        self.pause, self.next_pause = 0, 1
+        self.pause, self.next_pause = 0, first_pause
         self._texts = TextPieces([s.decode() for s in request.stop])
         self._arrived = time.monotonic()
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_gpt3.generation.drafters import FIRST_PAUSE_OF_A_MODEL
+from keras_gpt3.generation.drafters import half_up
 from keras_gpt3.generation.speculative_decoding import LONGEST_PAUSE
 from keras_gpt3.serving.slot_inputs import step_inputs
 
@@ -16,6 +18,11 @@ class PromptDrafts:
     """
 
     token_bytes = 0  # It has no cache.
+    first_pause = 1
+
+    def most(self, most, rows):
+        """How many drafts of an answer are to be checked."""
+        return most
 
     def fewest_accepted(self, num_drafts):
         """How many must be accepted for drafts to pay."""
@@ -57,7 +64,12 @@ def looked_up(token_ids, count):
 
 
 class ModelDrafts:
-    """Drafts what a smaller export chooses, with the same options and seeds."""
+    """Drafts what a smaller export chooses, with the same options and seeds.
+
+    As `DraftModel` does in a graph.
+    """
+
+    first_pause = FIRST_PAUSE_OF_A_MODEL
 
     def __init__(self, draft, model):
         self._draft = draft
@@ -68,8 +80,13 @@ class ModelDrafts:
 
     def fewest_accepted(self, num_drafts):
         """How many must be accepted for drafts to pay."""
-        # The draft model's own steps take time.
-        return (num_drafts + 1) // 2
+        return half_up(num_drafts)
+
+    def most(self, most, rows):
+        """How many drafts of an answer are to be checked."""
+        pauses = [row.next_pause for row in rows.values()]
+        was_good = min(pauses) < self.first_pause
+        return most if was_good else half_up(most)
 
     def resize(self, inputs):
         """Have as many slots as the model."""

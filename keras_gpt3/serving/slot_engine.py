@@ -10,7 +10,7 @@ import collections
 
 import numpy as np
 
-from keras_gpt3.generation.speculative_decoding import drafts_a_row
+from keras_gpt3.generation.drafters import drafts_a_row
 from keras_gpt3.serving.prefix_store import BLOCK
 from keras_gpt3.serving.prefix_store import PrefixStore
 from keras_gpt3.serving.slot_answer import SlotAnswer
@@ -58,7 +58,8 @@ class SlotEngine:
 
     async def generate(self, request):
         """Continue a prompt, piece by piece; closing it frees the slot."""
-        row = SlotAnswer(request)
+        first_pause = self._drafts.first_pause if self._drafts else 1
+        row = SlotAnswer(request, first_pause)
         self._waiting.append(row)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._work())
@@ -218,7 +219,7 @@ class SlotEngine:
         eager = [slot for slot, row in ready.items() if not row.pause]
         if not self._drafts or is_asked or 2 * len(eager) < len(ready):
             return {}
-        most = drafts_a_row(len(ready))
+        most = self._drafts.most(drafts_a_row(len(ready)), ready)
         wanted = {s: min(most, x.num_left - 1) for s, x in ready.items()}
         drafts = self._drafts.propose(rows, wanted)
         eager = [slot for slot in eager if drafts[slot]]

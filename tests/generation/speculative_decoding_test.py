@@ -3,9 +3,9 @@ import pytest
 from keras import ops
 
 from keras_gpt3.generation.decode_loop import start_decoding
-from keras_gpt3.generation.speculative_decoding import DraftModel
-from keras_gpt3.generation.speculative_decoding import PromptLookup
-from keras_gpt3.generation.speculative_decoding import drafts_a_row
+from keras_gpt3.generation.drafters import DraftModel
+from keras_gpt3.generation.drafters import PromptLookup
+from keras_gpt3.generation.drafters import drafts_a_row
 from keras_gpt3.generation.speculative_decoding import speculate_until
 from keras_gpt3.generation.speculative_decoding import start_drafting
 from tests.generation.graphs import call
@@ -58,7 +58,7 @@ def speculate(token_ids, mask, settings, make_drafter, stops, end, left):
     memory = ()
     if isinstance(drafter, DraftModel):
         memory = (wide, state.index - 1)
-    drafting = start_drafting(rows, memory)
+    drafting = start_drafting(rows, drafter.first_pause, memory)
     arguments = mask, stops, counting, rows
     return speculate_until(
         end, score, settings, drafter, state, drafting, *arguments
@@ -197,13 +197,24 @@ def test_lookup_finds_what_a_plain_search_finds():
     lengths = generator.integers(1, 14, size=200, dtype="int32")
     lookup = PromptLookup(5)
     has_drafts = np.asarray(lookup.has_drafts(token_ids, lengths))
-    drafts, _ = lookup.propose(token_ids, lengths, ())
+    drafts, _ = lookup.propose(token_ids, lengths, (), 5)
     assert 20 < has_drafts.sum() < 180
     for row, length in enumerate(lengths):
         expected = slow_lookup(token_ids[row, :length].tolist(), 5)
         assert has_drafts[row] == (expected is not None)
         if expected is not None:
             assert np.asarray(drafts[row]).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "next_pause, expected", [([16, 32], 3), ([64, 8], 5), ([1], 5)]
+)
+def test_a_model_drafts_half_until_its_drafts_are_good(next_pause, expected):
+    drafter = same_model({}, np.ones((1, 4), "bool"))
+    drafter.num_drafts = 5
+    most = drafter.most(ops.convert_to_tensor(next_pause, "int32"))
+    assert int(most) == expected
+    assert [drafter.fewest_accepted(n) for n in (1, 2, 3, 5)] == [1, 1, 2, 3]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from keras import KerasTensor
 from keras import ops
 
 from keras_gpt3.generation import choose_token
-from keras_gpt3.generation.token_choice import SeedAtPosition
-from keras_gpt3.generation.token_choice import gumbel_noise
+from keras_gpt3.generation.seeded_draws import SeedAtPosition
+from keras_gpt3.generation.seeded_draws import gumbel_noise
 from keras_gpt3.ops.op_compilation import jit_compile
 from tests.generation.graphs import call
 from tests.generation.graphs import traced

@@ -8,14 +8,14 @@ from keras_gpt3.generation.beam_search import beam_search
 from keras_gpt3.generation.decode_loop import cached_scores
 from keras_gpt3.generation.decode_loop import decode_until
 from keras_gpt3.generation.decode_loop import without_hidden_states
+from keras_gpt3.generation.drafters import DraftModel
+from keras_gpt3.generation.drafters import PromptLookup
+from keras_gpt3.generation.drafters import drafts_a_row
 from keras_gpt3.generation.sampling_settings import logit_bias_vector
 from keras_gpt3.generation.sampling_steps import sample
 from keras_gpt3.generation.sampling_steps import sampler_steps
 from keras_gpt3.generation.sampling_steps import settings_steps
-from keras_gpt3.generation.speculative_decoding import DraftModel
-from keras_gpt3.generation.speculative_decoding import PromptLookup
 from keras_gpt3.generation.speculative_decoding import chunk_scores
-from keras_gpt3.generation.speculative_decoding import drafts_a_row
 from keras_gpt3.generation.speculative_decoding import speculate_until
 from keras_gpt3.models.generate.generation_request import GenerationRequest
 from keras_gpt3.models.generate.length_buckets import coarse_bucket

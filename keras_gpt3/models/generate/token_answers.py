@@ -10,9 +10,11 @@ from keras import ops
 from keras_gpt3.generation.beam_search import BeamSampler
 from keras_gpt3.generation.decode_loop import DecodeState
 from keras_gpt3.generation.decode_loop import mask_up_to_stop
+from keras_gpt3.generation.drafters import DraftModel
+from keras_gpt3.generation.drafters import PromptLookup
+from keras_gpt3.generation.drafters import drafts_a_row
 from keras_gpt3.generation.sampling_steps import is_stepwise
 from keras_gpt3.generation.speculative_decoding import Speculation
-from keras_gpt3.generation.speculative_decoding import drafts_a_row
 from keras_gpt3.generation.speculative_decoding import start_drafting
 from keras_gpt3.models.generate.length_buckets import coarse_bucket
 from keras_gpt3.models.generate.length_buckets import power_of_two
@@ -171,7 +173,9 @@ class Decoding:
                 caches,
             )
         # What is known of each slot's drafts.
-        self._drafting = start_drafting(len(self._slots))
+        is_model = request.drafter not in (None, "prompt")
+        drafter = DraftModel if is_model else PromptLookup
+        self._drafting = start_drafting(len(self._slots), drafter.first_pause)
         self._num_read = self._indices[self._slots] - 1
 
     @property
@@ -223,7 +227,7 @@ class Decoding:
         counts = map(int, drafting.counts)
         counts = zip(counts, self._graphs.model.speculation, strict=True)
         self._graphs.model.speculation = Speculation(*map(sum, counts))
-        zeros = start_drafting(len(self._slots)).counts
+        zeros = keras.tree.map_structure(ops.zeros_like, drafting.counts)
         self._drafting = drafting._replace(counts=zeros, memory=())
         return state
 
