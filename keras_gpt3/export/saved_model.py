@@ -76,8 +76,8 @@ def export_saved_model(
     the caches are variables of the SavedModel:
 
     - `resize_slots`: the int32 scalars `num_slots`, `length`, the positions
-      that each holds, and `spare`, the positions of `verify_slots`' drafts.
-      What slots hold is kept.
+      that each holds, and `spare`, the most drafts of `verify_slots`, which
+      stays the same while there are slots. What slots hold is kept.
     - `read_into_slot`: the int32 scalars `slot` and `index`, and `token_ids`
       int32 `(length,)` that stand from there on. Returns their `keys` and
       `values`, each `(layers, length, heads, head_dim)`, which `fill_slot`

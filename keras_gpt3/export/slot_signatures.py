@@ -37,9 +37,12 @@ class SlotSignatures:
             tuple(self._make_ring(block, part) for part in ("keys", "values"))
             for block in backbone.decoder_blocks
         ]
+        # The length of the slots, and their places for drafts.
+        self._size = tf.Variable([0, 0], trainable=False, name="slot_size")
         # What an export must hold on to.
         self.tracked = tf.Module()
         self.tracked.rings = self.rings
+        self.tracked.size = self._size
 
     def _make_ring(self, block, part):
         # Without slots: `resize_slots` makes them, and nothing is stored.
@@ -96,6 +99,24 @@ class SlotSignatures:
 
         `spare` is the most drafts of a slot that `verify_slots` may get.
         """
+        context = self._backbone.max_sequence_length
+        length = assert_in_graph(
+            length,
+            length <= context,
+            f"length must be at most max_sequence_length={context}. Received: "
+            "length=",
+            length,
+            ". Request fewer tokens.",
+        )
+        # Where a ring has come round, its size says what lies where.
+        is_empty = (self._num_slots() == 0) | (num_slots == 0)
+        spare = assert_in_graph(
+            spare,
+            is_empty | (spare == self._size[1]),
+            "spare must stay the same while there are slots. Received: spare=",
+            spare,
+            ". Resize to no slots first.",
+        )
         for block, rings in zip(
             self._backbone.decoder_blocks, self.rings, strict=True
         ):
@@ -111,7 +132,11 @@ class SlotSignatures:
                     value=tf.pad(value, room),
                     validate_shape=False,
                 )
+        self._size.assign(tf.stack([length, spare]))
         return {"num_slots": num_slots}
+
+    def _num_slots(self):
+        return tf.raw_ops.VariableShape(input=self.rings[0][0].handle)[0]
 
     def fill_slot(self, slot, index, keys, values):
         """Write keys and values, as `read_into_slot` gave them, to a slot."""
@@ -137,7 +162,7 @@ class SlotSignatures:
         length = assert_in_graph(
             length,
             length > 0,
-            "token_ids must have at least one. Received: token_ids=",
+            "token_ids must have at least one token. Received: length=",
             length,
             ". Leave the call out for none.",
         )
@@ -161,12 +186,12 @@ class SlotSignatures:
         """
         logits, written = self._score(token_ids[:, tf.newaxis], index)
         logits = logits[:, 0]  # (A, V)
-        chosen = _choose(logits, index, **choice)
+        chosen = _choose(self._of_known(logits), index, **choice)
         # Nothing else would have the last layer's rings written.
         with tf.control_dependencies(written):
             chosen = tf.identity(chosen)
         return {"token_ids": chosen} | _log_probabilities(
-            logits, chosen, num_top
+            logits, chosen, num_top, self._num_known
         )
 
     def verify_slots(
@@ -189,7 +214,7 @@ class SlotSignatures:
         count = tf.shape(token_ids)[1]
         room = tf.zeros_like(drafts)
         history = tf.cond(
-            tf.size(history) > 0,
+            (tf.size(history) > 0) & (count > 1),
             lambda: write_tokens(
                 tf.concat([history, room], axis=1),
                 drafts,
@@ -200,7 +225,7 @@ class SlotSignatures:
         )
         places = tf.range(count)
         chosen = _choose(
-            tf.reshape(logits, (-1, logits.shape[-1])),
+            self._of_known(tf.reshape(logits, (-1, logits.shape[-1]))),
             tf.reshape(index[:, tf.newaxis] + places, [-1]),
             history=tf.repeat(history, count, axis=0),
             history_length=tf.reshape(
@@ -232,39 +257,37 @@ class SlotSignatures:
         states, cache = self._backbone.call_with_cache(
             token_ids, self._cache(0), index - 1
         )
-        logits = rule_out_unknown(
-            self._backbone.logits(states), self._num_known
-        )
-        written = [x for layer in cache for x in layer[:2]]
-        return tf.cast(logits, tf.float32), written
+        logits = tf.cast(self._backbone.logits(states), tf.float32)
+        return logits, [x for layer in cache for x in layer[:2]]
+
+    def _of_known(self, logits):
+        return rule_out_unknown(logits, self._num_known)
 
     def _checked_place(self, slot, count, end, num_drafts=0):
         """The end of positions of slots, with a check that it is there."""
-        blocks = self._backbone.decoder_blocks
-        windows = [block.window for block in blocks]
-        # A banded layer holds any number of positions, the last ones.
-        is_dense = None in windows
-        ring = self.rings[windows.index(None) if is_dense else 0][0]
-        shape = tf.raw_ops.VariableShape(input=ring.handle)
         end = assert_in_graph(
             end,
-            slot + count <= shape[0],
-            "A slot must be one that resize_slots made. Received: slots=",
-            slot + count,
-            ". Make as many first.",
+            slot + count <= self._num_slots(),
+            "A slot must be one that resize_slots made. Received: slot=",
+            slot + count - 1,
+            ". Make more of them first.",
         )
-        room = self._backbone.max_sequence_length
-        is_there = end <= room
-        if is_dense:
-            # Drafts may reach beyond the end of an answer.
-            is_there = is_there & (end + num_drafts <= shape[2])
-        return assert_in_graph(
+        end = assert_in_graph(
             end,
-            is_there,
+            end <= self._size[0],
             "Positions must be within the length of resize_slots. Received: "
             "end=",
             end,
             ". Make the slots longer first.",
+        )
+        # Without a place of their own, drafts that are wrong would replace
+        # what a window still sees.
+        return assert_in_graph(
+            end,
+            num_drafts <= self._size[1],
+            "Drafts must be at most spare of resize_slots. Received: drafts=",
+            num_drafts,
+            ". Make slots with more spare places.",
         )
 
     def _cache(self, first):
@@ -304,15 +327,15 @@ def _choose(
     """The token of each row of scores."""
     penalties = {name: settings.pop(name) for name in _PENALTIES}
     scores = tf.cond(
-        tf.size(history) > 0,
-        lambda: penalized_scores(
-            logits, history, history_length, prompt_length, penalties
-        ),
+        tf.size(biases) > 0,
+        lambda: _biased(logits, bias_token_ids, biases),
         lambda: logits,
     )
     scores = tf.cond(
-        tf.size(biases) > 0,
-        lambda: _biased(scores, bias_token_ids, biases),
+        tf.size(history) > 0,
+        lambda: penalized_scores(
+            scores, history, history_length, prompt_length, penalties
+        ),
         lambda: scores,
     )
     return choose_token(scores, index, **settings)
@@ -326,13 +349,16 @@ def _biased(scores, token_ids, biases):
     return tf.tensor_scatter_nd_add(scores, cells, biases)
 
 
-def _log_probabilities(logits, chosen, num_top):
-    """Those of the chosen tokens and the highest; none if `num_top` < 0."""
+def _log_probabilities(logits, chosen, num_top, num_known):
+    """Those of the chosen tokens and the highest; none if `num_top` < 0.
+
+    As `score_tokens` has them: of all ids, the highest among the known.
+    """
     rows = tf.shape(chosen)[0]
 
     def compute():
         logs = tf.nn.log_softmax(logits)
-        top, top_ids = tf.math.top_k(logs, num_top)
+        top, top_ids = tf.math.top_k(logs[:, :num_known], num_top)
         return tf.gather(logs, chosen, batch_dims=1), top_ids, top
 
     def leave_out():

@@ -42,18 +42,23 @@ class Slots:
         return self.call("read_into_slot", slot, index, token_ids)
 
     def step(self, token_ids, index, num_top=-1, **options):
+        options["num_top"] = num_top
+        return self._choose("step_slots", token_ids, index, options)
+
+    def verify(self, token_ids, index, **options):
+        options["num_drafts"] = [len(ids) - 1 for ids in token_ids]
+        return self._choose("verify_slots", token_ids, index, options)
+
+    def _choose(self, name, token_ids, index, options):
         count = len(token_ids)
-        names = [
-            spec.name for spec in self._functions["step_slots"].input_signature
-        ]
+        names = [spec.name for spec in self._functions[name].input_signature]
         inputs = dict.fromkeys(names, np.zeros(count))
         inputs |= {"top_p": np.ones(count)}
         inputs |= {"repetition_penalty": np.ones(count)}
         empty = np.zeros((count, 0))
         inputs |= dict.fromkeys(("history", "bias_token_ids", "biases"), empty)
-        inputs |= {"token_ids": token_ids, "index": index, "num_top": num_top}
-        inputs |= options
-        return self.call("step_slots", *(inputs[name] for name in names))
+        inputs |= {"token_ids": token_ids, "index": index} | options
+        return self.call(name, *(inputs[name] for name in names))
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +66,16 @@ def slots():
     return Slots(make_model().backbone)
 
 
-def logits_after(backbone, token_ids):
+def all_logits_after(backbone, token_ids):
     """The scores of the next token, by a pass over all tokens."""
     ids = np.array([token_ids], "int32")
     inputs = {"token_ids": ids, "padding_mask": np.ones_like(ids, bool)}
-    logits = np.array(backbone.logits(backbone(inputs))[0, -1], "float64")
-    return logits[: VOCABULARY_SIZE - 2]
+    return np.array(backbone.logits(backbone(inputs))[0, -1], "float64")
+
+
+def logits_after(backbone, token_ids):
+    """Those of ids that have a text."""
+    return all_logits_after(backbone, token_ids)[: VOCABULARY_SIZE - 2]
 
 
 def log_softmax(logits):
@@ -122,11 +131,10 @@ def test_a_slot_that_waits_is_not_disturbed(slots):
     # As the engine does for a prompt of which a part is read: the position is
     # that of the next part.
     slots.step([1, 0, 0], [5, len(rows[1]), len(rows[2])])
-    advance(slots, [rows[0]], 0)
+    answer = slots.step(
+        [0, rows[1][-1], rows[2][-1]], [1, len(rows[1]), len(rows[2])]
+    )
     for row in (1, 2):
-        answer = slots.step(
-            [0, rows[1][-1], rows[2][-1]], [1, len(rows[1]), len(rows[2])]
-        )
         expected = logits_after(slots.backbone, rows[row]).argmax()
         assert answer["token_ids"][row] == expected
 
@@ -151,7 +159,9 @@ def test_log_probabilities_are_those_of_the_model(slots):
         [row[-1] for row in rows], list(map(len, rows)), num_top=3
     )
     for i, row in enumerate(rows):
-        logs = log_softmax(logits_after(slots.backbone, row))
+        # The others have probabilities as well, as for `score_tokens`.
+        logs = log_softmax(all_logits_after(slots.backbone, row))
+        logs = logs[: VOCABULARY_SIZE - 2]
         best = np.argsort(-logs, kind="stable")[:3]
         np.testing.assert_array_equal(answer["top_token_ids"][i], best)
         np.testing.assert_allclose(
@@ -183,14 +193,93 @@ def test_penalties_and_biases_are_each_slots_own(slots):
     assert found.tolist() == [logits[0].argmax(), 20, best[2]]
 
 
+def test_biases_come_before_penalties(slots):
+    """As in `penalized_scores`, which a live model calls."""
+    (row,) = fill(slots, PROMPTS[2:])
+    logits = logits_after(slots.backbone, row)
+    token = int(logits.argmin())
+    # (score + bias) / 4, just below the best; score / 4 + bias is far above.
+    bias = 4 * (logits.max() - 0.01) - logits[token]
+    options = {
+        "history": [[token]],
+        "history_length": [1],
+        "prompt_length": [1],
+        "repetition_penalty": [4.0],
+        "bias_token_ids": [[token]],
+        "biases": [[bias]],
+    }
+    found = slots.step([row[-1]], [len(row)], **options)["token_ids"]
+    assert logits.max() > 0 and found.numpy() == [logits.argmax()]
+
+
+@pytest.mark.parametrize("history", [[], [11, 12, 13, 14, 15]])
+def test_wrong_drafts_leave_nothing_behind(slots, history):
+    """Those of each pass lie in a ring that has come round."""
+    spare = 3
+    (row,) = fill(slots, [PROMPTS[1]], spare=spare)
+    options = {"history": [history], "history_length": [len(history)]}
+    options |= {"presence_penalty": [0.5], "prompt_length": [0]}
+    for number in range(8):
+        expected, text = [], list(row)
+        for _ in range(spare + 1):
+            logits = logits_after(slots.backbone, text)
+            logits[list(set(history))] -= 0.5
+            expected.append(int(logits.argmax()))
+            text.append(expected[-1])
+            if history:
+                break
+        right = 0 if history else number % (spare + 1)
+        drafts = [*expected[:right], *[(x + 1) % 50 for x in expected[right:]]]
+        drafts = (drafts + [1] * spare)[:spare]
+        answer = slots.verify([[row[-1], *drafts]], [len(row)], **options)
+        accepted = int(answer["num_accepted"][0])
+        assert accepted == right
+        chosen = answer["token_ids"].numpy()[0, : right + 1].tolist()
+        assert chosen == expected[: right + 1]
+        row += chosen
+        if len(row) + spare >= CONTEXT:
+            break
+    assert len(row) > len(PROMPTS[1]) + 4
+
+
+def test_drafts_may_be_none(slots):
+    (row,) = fill(slots, PROMPTS[2:])
+    options = {"history": [row], "history_length": [len(row)]}
+    answer = slots.verify([[row[-1]]], [len(row)], **options)
+    assert answer["num_accepted"].numpy() == [0]
+    expected = logits_after(slots.backbone, row).argmax()
+    assert answer["token_ids"].numpy() == [[expected]]
+
+
+def test_more_drafts_than_spare_places_are_refused(slots):
+    (row,) = fill(slots, [PROMPTS[1]], spare=2)
+    with pytest.raises(ValueError, match="^Drafts must be .* drafts=3. Make"):
+        slots.verify([[row[-1], 1, 2, 3]], [len(row)])
+    advance(slots, [row], 4)
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ((3, CONTEXT, 2), "spare must stay the same .* Received: spare=2. Res"),
+        ((3, CONTEXT + 1, 1), "length must be at most max_sequence_length=24."),
+    ],
+)
+def test_a_size_that_would_lose_something_is_refused(slots, size, message):
+    rows = fill(slots, spare=1)
+    with pytest.raises(ValueError, match=f"^{message}"):
+        slots.resize(*size)
+    advance(slots, rows, 2)
+
+
 @pytest.mark.parametrize(
     "name, inputs, message",
     [
         (
             "read_into_slot",
             (3, 0, [1]),
-            "A slot must be one that resize_slots made. Received: slots=4. "
-            "Make as many first.",
+            "A slot must be one that resize_slots made. Received: slot=3. "
+            "Make more of them first.",
         ),
         (
             "read_into_slot",
@@ -207,7 +296,7 @@ def test_penalties_and_biases_are_each_slots_own(slots):
         (
             "read_into_slot",
             (0, 0, []),
-            "token_ids must have at least one. Received: token_ids=0. Leave "
+            "token_ids must have at least one token. Received: length=0. Leave "
             "the call out for none.",
         ),
         (
