@@ -34,6 +34,9 @@ class ModelServer:
         self.metrics = ServerMetrics()
         self._threads = ServingThreads()
         self._queue = Admission(settings.max_queue, "prompts", "--max-queue")
+        if settings.draft:
+            # Before the model: a name that is wrong would seem to be its fault.
+            newest_versions(settings.draft, "draft")
         self._versions = VersionLoader(
             folder, self._load, settings.max_version_loads
         )

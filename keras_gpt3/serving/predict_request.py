@@ -23,6 +23,14 @@ from keras_gpt3.serving.request_limits import padded_stops
 
 _DEFAULT = "serving_default"
 _KEYS = ("signature_name", "instances", "inputs")
+# Signatures with a state, which the server's own engine keeps.
+_OF_THE_ENGINE = {
+    "resize_slots",
+    "fill_slot",
+    "read_into_slot",
+    "step_slots",
+    "verify_slots",
+}
 _STREAM_NEEDS = ("generate", "tokenize", "detokenize", "prefill", "extend")
 # Stands for an option that a row does not name and others do.
 _LEFT_OUT = object()
@@ -110,10 +118,10 @@ def _signature_name(name, model):
     if name in ("", _DEFAULT) and "generate" in model.signatures:
         return "generate"
     name = name or _DEFAULT
-    if not isinstance(name, str) or name not in model.signatures:
+    names = sorted(set(model.signatures) - _OF_THE_ENGINE)
+    if not isinstance(name, str) or name not in names:
         raise ValueError(
-            "signature_name must be among "
-            f"{', '.join(sorted(model.signatures))}. Received: "
+            f"signature_name must be among {', '.join(names)}. Received: "
             f"signature_name={name!a:.50}. See the metadata."
         )
     return name

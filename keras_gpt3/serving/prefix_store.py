@@ -17,7 +17,7 @@ class PrefixStore:
     """
 
     def __init__(self, max_bytes):
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._blocks = collections.OrderedDict()
         self.num_bytes = 0
 
@@ -54,7 +54,7 @@ class PrefixStore:
             self._remove(name)
             self._blocks[name] = block
             self.num_bytes += _size(block)
-        while self.num_bytes > self._max_bytes:
+        while self.num_bytes > self.max_bytes:
             self._remove(next(iter(self._blocks)))
 
     def _remove(self, name):

@@ -117,8 +117,12 @@ class ServedModel:
     async def _generate(self, arrays):
         """Answers to several prompts, as `generate` returns them."""
         requests = await self._slot_requests(arrays)
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._answer(r)) for r in requests]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._answer(r)) for r in requests]
+        except ExceptionGroup as errors:
+            # What goes wrong for one does for all that run.
+            raise errors.exceptions[0] from errors
         columns = zip(*(task.result() for task in tasks), strict=True)
         names = ("texts", "num_tokens", "num_prompt_tokens", "finish_reason")
         dtypes = (object, "int32", "int32", object)

@@ -7,6 +7,7 @@ drafted. What ends leaves its slot.
 
 import asyncio
 import collections
+import math
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from keras_gpt3.serving.slot_inputs import step_inputs
 _TOKENS_A_STEP = 8 * BLOCK
 # Slots grow by powers of two from here, as answers need.
 _SHORTEST = 64
+# Their number and length.
+_NO_SLOTS = (0, 0)
 
 
 class SlotEngine:
@@ -43,7 +46,7 @@ class SlotEngine:
         self._prefixes = PrefixStore(settings.max_prefix_bytes)
         self._waiting = collections.deque()
         self._slots = {}  # The rows that have a slot.
-        self._size = (0, 0)  # Slots that there are, and their length.
+        self._size = _NO_SLOTS
         self._task = None
 
     @property
@@ -105,18 +108,31 @@ class SlotEngine:
         """Give free slots to the requests that have waited for longest."""
         while self._waiting and len(self._slots) < self._most_slots:
             row = self._waiting[0]
-            if self._slots and not self._has_room(row):
-                return
             slots = range(self._most_slots)
             free = next(slot for slot in slots if slot not in self._slots)
+            if self._slots and not self._has_room(free, row):
+                return
             self._slots[free] = self._waiting.popleft()
 
-    def _has_room(self, row):
+    def _has_room(self, slot, row):
         """Whether the caches stay within their limit with one more row."""
-        length = self._length((*self._slots.values(), row))
-        slots = len(self._slots) + 1
-        length += self._spare
-        return slots * length * self._token_bytes <= self._most_bytes
+        size = self._size_for(self._slots | {slot: row})
+        return self._num_bytes(*size) <= self._most_bytes
+
+    def _num_bytes(self, number, length):
+        return number * (length + self._spare) * self._token_bytes
+
+    def _size_for(self, rows):
+        """The number of slots and their length, with some rows in them."""
+        length = self._length(rows.values())
+        number = min(_power_of_two(max(rows) + 1), self._most_slots)
+        grown = tuple(map(max, (number, length), self._size))
+        is_new = all(row.num_read == 0 for row in rows.values())
+        is_small = 4 * number * length < math.prod(self._size)
+        # Slots shrink where they would be too many, or else seldom.
+        if self._num_bytes(*grown) > self._most_bytes or is_new and is_small:
+            return number, length
+        return grown
 
     def _length(self, rows):
         """The length of slots that hold any of some rows."""
@@ -126,10 +142,15 @@ class SlotEngine:
 
     def _fail(self, error):
         """Answer all that run with an error, and begin anew."""
+        if isinstance(error, ValueError):
+            # Not what a client did: requests are checked before they come here.
+            cause = error
+            error = RuntimeError("A step of the slots failed.")
+            error.__cause__ = cause
         for row in self._slots.values():
             row.pieces.put_nowait(error)
         self._slots.clear()
-        self._size = (0, 0)
+        self._size = _NO_SLOTS
 
     # === In the thread that runs the model ===
 
@@ -147,19 +168,17 @@ class SlotEngine:
 
     def _resize(self, rows):
         """Have slots for all rows, long enough for the longest."""
-        length = self._length(rows.values())
-        number = min(_power_of_two(max(rows) + 1), self._most_slots)
-        wanted, present = (number, length), self._size
-        is_new = all(row.num_read == 0 for row in rows.values())
-        if not (is_new and 4 * number * length < present[0] * present[1]):
-            wanted = tuple(map(max, wanted, present))
-        if wanted == present:
+        wanted = self._size_for(rows)
+        if wanted == self._size:
             return
-        inputs = {"num_slots": wanted[0], "length": wanted[1]}
-        inputs["spare"] = self._spare
-        self._call("resize_slots", inputs)
-        if self._drafts:
-            self._drafts.resize(inputs)
+        # What an engine before this one, or a failure, has left is nothing.
+        numbers = (0, wanted[0]) if self._size == _NO_SLOTS else wanted[:1]
+        for number in numbers:
+            inputs = {"num_slots": number, "length": wanted[1]}
+            inputs["spare"] = self._spare
+            self._call("resize_slots", inputs)
+            if self._drafts:
+                self._drafts.resize(inputs)
         self._size = wanted
 
     def _fill(self, slot, row):
@@ -186,8 +205,9 @@ class SlotEngine:
         answer = self._call(
             "read_into_slot", {"slot": slot, "index": start} | part
         )
-        arrays = (answer[name].numpy() for name in ("keys", "values"))
-        self._prefixes.add(row.token_ids, start, *arrays)
+        if self._prefixes.max_bytes:
+            arrays = (answer[name].numpy() for name in ("keys", "values"))
+            self._prefixes.add(row.token_ids, start, *arrays)
         row.num_read = end
         self._metrics.read_tokens.inc(end - start)
         return end - start
@@ -200,7 +220,15 @@ class SlotEngine:
         self._metrics.steps.inc()
         drafts = self._drafts_of(rows, ready)
         if drafts:
-            return self._verify(inputs, ready, drafts)
+            chosen = self._verify(inputs, ready, drafts)
+        else:
+            chosen = self._step_plainly(inputs, ready)
+        if self._drafts:
+            self._drafts.settle(ready)
+        return chosen
+
+    def _step_plainly(self, inputs, ready):
+        """The next token of each row that is ready."""
         requests = [row.request for row in ready.values()]
         inputs["num_top"] = max(request.num_top for request in requests)
         answer = self._call("step_slots", inputs)
@@ -220,10 +248,12 @@ class SlotEngine:
         if not self._drafts or is_asked or 2 * len(eager) < len(ready):
             return {}
         most = self._drafts.most(drafts_a_row(len(ready)), ready)
-        wanted = {s: min(most, x.num_left - 1) for s, x in ready.items()}
-        drafts = self._drafts.propose(rows, wanted)
-        eager = [slot for slot in eager if drafts[slot]]
-        return drafts if 2 * len(eager) >= len(ready) else {}
+        drafts = self._drafts.propose(
+            rows,
+            {slot: min(most, row.num_left - 1) for slot, row in ready.items()},
+        )
+        num_eager = sum(len(drafts[slot]) > 0 for slot in eager)
+        return drafts if 2 * num_eager >= len(ready) else {}
 
     def _verify(self, inputs, ready, drafts):
         """The next tokens of rows of which some have drafts."""
@@ -247,7 +277,6 @@ class SlotEngine:
             chosen[slot] = [SlotToken(token_id) for token_id in ids]
             self._metrics.drafted_tokens.inc(count)
             self._metrics.accepted_tokens.inc(int(accepted))
-        self._drafts.settle(ready)
         return chosen
 
     def _call(self, name, inputs):

@@ -10,7 +10,7 @@ from keras_gpt3.export.version_folder import read_metadata
 _logger = logging.getLogger("keras_gpt3")
 
 
-def newest_versions(folder):
+def newest_versions(folder, name="FOLDER"):
     """Find the SavedModels to serve, the newest first.
 
     A base folder holds versions in folders of digits, as for TensorFlow
@@ -28,8 +28,8 @@ def newest_versions(folder):
     ]
     if not versions:
         raise ValueError(
-            "FOLDER must be a SavedModel, or hold versions in folders such as "
-            f"1. Received: FOLDER={echoed(str(folder))}. Write one with "
+            f"{name} must be a SavedModel, or hold versions in folders such as "
+            f"1. Received: {name}={echoed(str(folder))}. Write one with "
             "model.export(folder)."
         )
     return sorted(versions, reverse=True)

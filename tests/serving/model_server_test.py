@@ -215,6 +215,50 @@ def test_what_goes_wrong_inside_is_one_sentence(
         asyncio.run(predict(server))
 
 
+@pytest.mark.parametrize(
+    "error, status", [(MemoryError(), 503), (ValueError("An index."), 500)]
+)
+def test_a_step_that_fails_is_not_the_clients_fault(
+    make_server, monkeypatch, error, status
+):
+    server = make_server()
+    call = server._served.model.call_on_tensors
+
+    def fail(name, inputs):
+        if name == "step_slots":
+            raise error
+        return call(name, inputs)
+
+    monkeypatch.setattr(server._served.model, "call_on_tensors", fail)
+    with refused(status, "A"):
+        asyncio.run(predict(server))
+    with refused(status, "A"):
+        asyncio.run(pieces_of(server))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resize_slots",
+        "fill_slot",
+        "read_into_slot",
+        "step_slots",
+        "verify_slots",
+    ],
+)
+def test_a_client_cannot_reach_the_slots(make_server, name):
+    server = make_server()
+    assert name in server._served.model.signatures
+    body = json.dumps({"signature_name": name, "inputs": {"num_slots": 9}})
+    with refused(400, "signature_name must be among (?!.*slot.*Received)"):
+        asyncio.run(predict(server, body))
+
+
+def test_a_draft_that_is_not_there_is_named(make_server, tmp_path):
+    with pytest.raises(ValueError, match=r"^draft must be a SavedModel"):
+        make_server(draft=str(tmp_path / "typo"))
+
+
 @pytest.mark.slow
 def test_a_newer_version_takes_over_and_a_broken_one_does_not(
     make_server, export_folder, tmp_path

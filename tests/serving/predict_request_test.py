@@ -61,7 +61,7 @@ def test_other_signatures_take_arrays_in_both_forms(model):
         ),
         (
             {"inputs": ["a"], "signature_name": "generation"},
-            "signature_name must be among detokenize, extend, fill_slot, ",
+            "signature_name must be among detokenize, extend, generate, ",
         ),
         (
             {"inputs": ["a"], "signature_name": 3},

@@ -233,6 +233,28 @@ def test_the_caches_keep_to_their_bytes(make_engine, monkeypatch):
     assert [text for text, _, _ in found] == texts
 
 
+def test_a_long_answer_waits_for_slots_that_are_many(make_engine, monkeypatch):
+    """All slots are as long as the longest: those of the first stay many."""
+    monkeypatch.setattr("keras_gpt3.serving.slot_engine._SHORTEST", 8)
+    engine, sizes = make_engine(), []
+    engine._most_bytes = 4 * 8 * engine._token_bytes
+    resize = engine._resize
+
+    def watch(rows):
+        resize(rows)
+        sizes.append(engine._size)
+
+    monkeypatch.setattr(engine, "_resize", watch)
+    # Of four slots the last ends last, beside which the long one has no room.
+    requests = [
+        SlotRequest([45, 46 + i], 1 + 2 * (i == 3), **GREEDY) for i in range(4)
+    ]
+    requests.append(SlotRequest(LONG[:20], 5, **GREEDY))
+    found = answers(engine, requests)
+    assert {(4, 8), (1, 32)} == set(sizes)
+    assert found == answers(make_engine(), requests)
+
+
 def test_an_error_is_told_to_all_and_the_next_are_answered(
     make_engine, monkeypatch
 ):

@@ -9,6 +9,7 @@ import pytest
 
 from keras_gpt3.serving.exported_model import ExportedModel
 from keras_gpt3.serving.model_server import ServerMetrics
+from keras_gpt3.serving.prefix_store import BLOCK
 from keras_gpt3.serving.server_settings import ServerSettings
 from keras_gpt3.serving.slot_answer import SlotRequest
 from keras_gpt3.serving.slot_drafts import ModelDrafts
@@ -96,14 +97,38 @@ def test_answers_are_those_without_drafts(model, drafters, name, requests):
 
 @pytest.mark.parametrize("name", ["prompt", "same"])
 def test_a_prompt_that_is_being_read_does_not_see_the_drafts_of_others(
-    model, drafters, name
+    model, drafters, name, monkeypatch
 ):
-    # The second prompt waits for room behind the first one's parts.
-    long = SlotRequest(list(range(10, 34)), 10, temperature=0.0)
+    # The long prompt is read in two parts, the second behind another's.
+    monkeypatch.setattr("keras_gpt3.serving.slot_engine._TOKENS_A_STEP", BLOCK)
+    long = SlotRequest(list(range(10, 48)), 2, temperature=0.0)
     requests = [REQUESTS[0], long, REQUESTS[1]]
     expected, _ = answers(model, requests)
     drafts = make_drafts(model, drafters, name)
     assert answers(model, requests, drafts)[0] == expected
+
+
+@pytest.mark.parametrize("name", ["same", "other"])
+def test_drafts_that_are_not_checked_are_forgotten(
+    model, drafters, name, monkeypatch
+):
+    # While the draft model reads the long prompt, few rows have drafts.
+    monkeypatch.setattr("keras_gpt3.serving.slot_drafts._TOKENS_A_STEP", 3)
+    long = SlotRequest(list(range(10, 30)), 18, temperature=0.0)
+    requests = [REQUESTS[0], long, *REQUESTS[1:], long]
+    expected, _ = answers(model, requests)
+    drafts = ModelDrafts(drafters[name], model)
+    propose, unused = drafts.propose, []
+
+    def watch(rows, wanted):
+        found = propose(rows, wanted)
+        unused.append([bool(ids) for ids in found.values()])
+        return found
+
+    monkeypatch.setattr(drafts, "propose", watch)
+    assert answers(model, requests, drafts)[0] == expected
+    # Some had drafts that were too few to be checked.
+    assert any(0 < 2 * sum(x) < len(x) for x in unused)
 
 
 def test_slots_get_other_answers(model, drafters):
@@ -153,32 +178,3 @@ def test_drafts_are_those_of_a_plain_search():
         size = generator.integers(1, 14)
         tokens = generator.integers(3, size=size).tolist()
         assert looked_up(tokens, 5) == (slow_lookup(tokens, 5) or [])
-
-
-def test_drafts_beyond_the_spare_slots_are_refused(model):
-    inputs = {
-        "num_slots": 1,
-        "length": 8,
-        "spare": 1,
-    }
-    model.call("resize_slots", inputs)
-    numbers = ("temperature", "top_p", "min_p", "repetition_penalty")
-    inputs = {name: np.ones(1, "float32") for name in numbers}
-    inputs |= {
-        name: np.zeros(1, "float32")
-        for name in ("presence_penalty", "frequency_penalty")
-    }
-    inputs |= {
-        name: np.zeros(1, "int32")
-        for name in ("top_k", "seed", "history_length", "prompt_length")
-    }
-    inputs |= {
-        "token_ids": np.ones((1, 4), "int32"),
-        "num_drafts": np.array([3], "int32"),
-        "index": np.array([8], "int32"),
-        "history": np.zeros((1, 0), "int32"),
-        "bias_token_ids": np.zeros((1, 0), "int32"),
-        "biases": np.zeros((1, 0), "float32"),
-    }
-    with pytest.raises(ValueError, match="Make the slots longer first"):
-        model.call("verify_slots", inputs)
