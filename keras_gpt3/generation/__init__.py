@@ -1,7 +1,8 @@
 """Decoding, on a step function: nothing here knows a model.
 
-Read `decode_loop.py`, `token_choice.py` with its `logit_filters.py` and
-`token_penalties.py`, `sampling_steps.py` and `seeded_sampler.py`, then
+Read `decode_loop.py`, `token_choice.py` with its `logit_filters.py`,
+`seeded_draws.py` and `token_penalties.py`, `sampling_steps.py` and
+`seeded_sampler.py`, `speculative_decoding.py` with its `drafters.py`, then
 `beam_search.py`.
 """
 

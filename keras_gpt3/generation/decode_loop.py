@@ -96,11 +96,12 @@ def decode_until(
 ):
     """Continue decoding up to a position, or until all rows have finished.
 
-    The position is one for all rows, or (B,) where each stands at its own.
-    `stopping_criteria(criteria_state, chosen, is_answer)` returns its next
-    state and which rows end with the chosen ids, beside those that end at a
-    stop token. `enough` is the number of finished rows at which to return, as
-    others wait for their places; by default all.
+    The position is one for all rows, or (B,) where each stands at its own: a
+    row that is there waits for the others. `stopping_criteria(criteria_state,
+    chosen, is_answer)` returns its next state and which rows end with the
+    chosen ids, beside those that end at a stop token. `enough` is the number
+    of finished rows at which to return, as others wait for their places; by
+    default all.
     """
     length = ops.shape(state.token_ids)[1]
     lengths = ops.sum(ops.cast(padding_mask, "int32"), axis=-1)
@@ -121,8 +122,10 @@ def decode_until(
         chosen = ops.cast(chosen, token_ids.dtype)
         chosen = ops.where(finished, token_before(token_ids, index), chosen)
         here = ops.arange(length, dtype="int32") == index[..., None]
-        token_ids = ops.where(here & ~padding_mask, chosen[:, None], token_ids)
-        is_answer = (index >= lengths) & ~finished
+        here = here & ~padding_mask & (index < end)[..., None]
+        token_ids = ops.where(here, chosen[:, None], token_ids)
+        goes_on = ~finished & (index < end)
+        is_answer = (index >= lengths) & goes_on
         stops = is_stop_token(chosen, stop_token_ids)
         if stopping_criteria is not None:
             criteria_state, ends = stopping_criteria(
@@ -130,10 +133,10 @@ def decode_until(
             )
             stops = stops | ends
         # A row of its own stays where it has ended.
-        goes_on = ~finished if len(index.shape) else True
+        step = ops.cast(goes_on, index.dtype) if len(index.shape) else 1
         return (
             values,
-            index + ops.cast(goes_on, index.dtype),
+            index + step,
             token_ids,
             finished | (stops & is_answer),
             cache,

@@ -23,7 +23,6 @@ import typing
 
 from keras import ops
 
-from keras_gpt3.generation.decode_loop import DecodeState
 from keras_gpt3.generation.decode_loop import is_stop_token
 from keras_gpt3.generation.decode_loop import positions_from
 from keras_gpt3.generation.decode_loop import token_before
@@ -87,16 +86,13 @@ def speculate_until(
     """
     prompt_lengths = ops.sum(ops.cast(padding_mask, "int32"), axis=-1)
 
-    def is_active(state):
-        return ~state.finished & (state.index < end)
-
     def is_unfinished(state, drafting):
         count = ops.sum(ops.cast(state.finished, "int32"))
-        return ops.any(is_active(state)) & (count < enough)
+        return ops.any(_is_active(state, end)) & (count < enough)
 
     def pays(state, drafting):
         """Whether as many rows have drafts to check as have not."""
-        active = is_active(state)
+        active = _is_active(state, end)
         ready = active & (drafting.pause == 0) & (end - state.index > 1)
         ready = ready & drafter.has_drafts(state.token_ids, state.index)
         ready, active = (ops.sum(ops.cast(x, "int32")) for x in (ready, active))
@@ -109,7 +105,7 @@ def speculate_until(
             state.token_ids, state.index, drafting.memory, most
         )
         room = ops.clip(end - state.index - 1, 0, most)
-        num_drafts = ops.where(is_active(state) & has_drafts, room, 0)
+        num_drafts = ops.where(_is_active(state, end) & has_drafts, room, 0)
         state, accepted = advance(state, drafts, num_drafts)
         memory = drafter.after(memory, state.index)
         return state, _after(drafting, num_drafts, accepted, drafter, memory)
@@ -133,30 +129,10 @@ def speculate_until(
             settings, logits, state.token_ids, drafts, state.index,
             prompt_lengths,
         )  # fmt: skip
-        chosen = ops.cast(chosen, state.token_ids.dtype)  # (B, G + 1)
-        going, finished = is_active(state), state.finished
-        criteria_state = state.criteria_state
-        count = accepted = ops.zeros_like(state.index)
-        for place in range(chosen.shape[1]):
-            token = chosen[:, place]
-            stops = is_stop_token(token, stop_token_ids)
-            criteria_state, ends = stopping_criteria(
-                criteria_state, token, going
-            )
-            stops = going & (stops | ends)
-            finished = finished | stops
-            count = count + ops.cast(going, count.dtype)
-            if place < drafts.shape[1]:
-                going = going & (place < num_drafts)
-                going = going & (token == drafts[:, place])
-                accepted = accepted + ops.cast(going, count.dtype)
-                going = going & ~stops & (state.index + place + 1 < end)
-        token_ids = write_tokens(state.token_ids, chosen, state.index, count)
-        index = state.index + count
-        return (
-            DecodeState(index, token_ids, finished, cache, criteria_state),
-            accepted,
-        )
+        return _add_accepted(
+            end, state._replace(cache=cache), chosen, drafts, num_drafts,
+            stop_token_ids, stopping_criteria,
+        )  # fmt: skip
 
     def both(state, drafting):
         # Loops, where a branch would do: XLA writes to a loop's rings in place.
@@ -170,6 +146,43 @@ def speculate_until(
         )
 
     return ops.while_loop(is_unfinished, both, (state, drafting))
+
+
+def _is_active(state, end):
+    return ~state.finished & (state.index < end)
+
+
+def _add_accepted(
+    end, state, chosen, drafts, num_drafts, stop_token_ids, stopping_criteria
+):
+    """The state with the model's tokens (B, G + 1) up to a wrong draft (B, G).
+
+    Also how many drafts of each row are accepted, (B,).
+    """
+    chosen = ops.cast(chosen, state.token_ids.dtype)
+    going, finished = _is_active(state, end), state.finished
+    criteria_state = state.criteria_state
+    count = accepted = ops.zeros_like(state.index)
+    for place in range(chosen.shape[1]):
+        token = chosen[:, place]
+        stops = is_stop_token(token, stop_token_ids)
+        criteria_state, ends = stopping_criteria(criteria_state, token, going)
+        stops = going & (stops | ends)
+        finished = finished | stops
+        count = count + ops.cast(going, count.dtype)
+        if place < drafts.shape[1]:
+            going = going & (place < num_drafts)
+            going = going & (token == drafts[:, place])
+            accepted = accepted + ops.cast(going, count.dtype)
+            going = going & ~stops & (state.index + place + 1 < end)
+    token_ids = write_tokens(state.token_ids, chosen, state.index, count)
+    state = state._replace(
+        index=state.index + count,
+        token_ids=token_ids,
+        finished=finished,
+        criteria_state=criteria_state,
+    )
+    return state, accepted
 
 
 def start_drafting(num_rows, first_pause, memory=()):

@@ -1,7 +1,7 @@
 """The choice of the next token, a pure function of seed and position.
 
 The draws are those of TensorFlow and of JAX. Outside of XLA, TensorFlow's own
-operations pick the rows of each kind, so that a row pays for what it asks.
+operations pick the rows of each kind, so that a row pays for what it requests.
 
 Letters: B batch, V vocabulary, K highest scores, R x C the vocabulary as a
 grid, row after row, with padding.
@@ -78,7 +78,7 @@ def choose_token(logits, index, temperature, top_k, seed, top_p=1.0, min_p=0.0):
     ```
     """
     logits = ops.cast(logits, "float32")
-    # Numbers are known as the graph is traced, and what they do not ask for
+    # Numbers are known as the graph is traced, and what they do not require
     # is not part of it.
     may_draw = may_be_greedy = may_filter = True
     filters = (top_k, top_p, min_p)
@@ -189,7 +189,7 @@ def _draw_among_highest(rows):
     weights = ops.where(scores >= kth, weights, ops.zeros_like(weights))
     total = ops.sum(weights, axis=-1, keepdims=True)
     before = ops.cumsum(weights, axis=-1) - weights
-    kept = before < _nucleus(per_row(rows.top_p, "float32"), total)
+    kept = before < _nucleus_limit(per_row(rows.top_p, "float32"), total)
     kept = kept & (weights > 0)
     kept = kept & (weights >= per_row(rows.min_p, "float32"))
     noise = gumbel_noise(rows.seed, rows.index, count)
@@ -217,7 +217,7 @@ def _draw_by_rejection(rows, most_rounds=_ROUND):
     top_k, top_p = per_row(rows.top_k, "int32"), per_row(rows.top_p, "float32")
     # More than there are, for all.
     top_k = ops.where(top_k > 0, top_k, logits.shape[-1])
-    nucleus = _nucleus(top_p, _total(logits, weights, top_k, top_p))
+    nucleus = _nucleus_limit(top_p, _total(logits, weights, top_k, top_p))
     min_p = per_row(rows.min_p, "float32")
     has_top_k = ops.any(top_k < rows.logits.shape[-1])
 
@@ -270,7 +270,7 @@ def _draw_by_rejection(rows, most_rounds=_ROUND):
 
 
 def _total(logits, weights, top_k, top_p):
-    """The weights of what top-k keeps, where top-p asks for them."""
+    """The weights of what top-k keeps, where top-p requires them."""
     total = grid_sum(weights)
     needs_set = (top_k < logits.shape[-1]) & (top_p < 1)
 
@@ -283,7 +283,7 @@ def _total(logits, weights, top_k, top_p):
     return ops.cond(ops.any(needs_set), total_of_sets, lambda: total)
 
 
-def _nucleus(top_p, total):
+def _nucleus_limit(top_p, total):
     """The weight that those before a token of the nucleus do not reach."""
     # The first one, whose weight is 1, is always kept; at 1 all are, whatever
     # the sums have rounded to.

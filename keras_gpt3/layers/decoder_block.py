@@ -121,7 +121,8 @@ class DecoderBlock(keras.layers.Layer):
         segment_ids: Optional. Int tensor of shape `(batch, length)`, equal
             where positions may see each other. Not used with a cache.
         cache: Optional. A pair of rings of keys and values of the earlier
-            positions, each of shape `(batch, num_heads, slots, head_dim)`; see
+            positions, each of shape `(batch, num_heads, slots, head_dim)`, or
+            three entries as `GPT3Backbone.call_with_cache` takes them; see
             `keras_gpt3.ops.attention.cached_attention`.
         cache_index: Optional. With `cache`, the position of the first of
             `hidden_states`.

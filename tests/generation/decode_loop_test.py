@@ -134,6 +134,25 @@ def test_a_part_ends_where_it_is_told_to():
     assert int(state.index) == 4
 
 
+def test_a_row_at_its_own_end_waits_for_the_others():
+    token_ids = np.full((2, LENGTH), 9, "int32")
+    mask = np.arange(LENGTH) < np.array([[2], [2]])
+    state = start_decoding(token_ids, mask, (), in_step=False)
+    end = np.array([3, 6], "int32")
+
+    def positions(token_ids, cache, index):
+        return ops.one_hot(index + np.array([0, 10], "int32"), 20), cache
+
+    # The token 3 would stop the first row, but after its end.
+    state = decode_until(end, positions, greedy, state, mask, [3])
+    np.testing.assert_array_equal(state.index, end)
+    assert not np.any(state.finished)
+    expected = token_ids.copy()
+    expected[0, 2] = 2
+    expected[1, 2:6] = [12, 13, 14, 15]
+    np.testing.assert_array_equal(state.token_ids, expected)
+
+
 def test_stopping_criteria_end_rows_and_see_their_answers_only():
     token_ids, mask = padded_prompts()
     prompt_lengths = [len(prompt) for prompt in PROMPTS]

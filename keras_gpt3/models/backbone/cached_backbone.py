@@ -39,7 +39,9 @@ class CachedBackbone(AdaptedBackbone):
             token_ids: int tensor of shape `(batch, length)`, the tokens at
                 positions `cache_index` and following.
             cache: list with a pair of keys and values for each block, as
-                `make_cache` gives.
+                `make_cache` gives. With a third entry, the row of theirs at
+                which the batch begins, they may have more rows than it; the
+                updated cache then adds the new keys and values to each pair.
             cache_index: int, or int tensor of shape `()` or `(batch,)`.
                 Position of the first token.
             cache_end: int tensor of shape `(batch,)`. Where each row ends; what

@@ -83,7 +83,8 @@ class GeneratingCausalLM(TrainableCausalLM):
                 each prompt. Defaults to `None`.
             assistant: `GPT3`. A smaller model of the same vocabulary that
                 drafts tokens, which this one checks several at a time. The
-                answer is the same as without it. Defaults to `None`.
+                answer is the same as without it, but for ties within
+                rounding. Defaults to `None`.
             speculative: string. `"prompt"` drafts what followed when the last
                 tokens occurred before, in prompt or answer; otherwise as
                 `assistant`. Defaults to `None`.
@@ -189,7 +190,8 @@ class GeneratingCausalLM(TrainableCausalLM):
                 the prompt. Defaults to `None`.
             assistant: `GPT3`. A smaller model of the same vocabulary that
                 drafts tokens, which this one checks several at a time. The
-                answer is the same as without it. Defaults to `None`.
+                answer is the same as without it, but for ties within
+                rounding. Defaults to `None`.
             speculative: string. `"prompt"` drafts what followed when the last
                 tokens occurred before, in prompt or answer; otherwise as
                 `assistant`. Defaults to `None`.

@@ -175,7 +175,8 @@ class Decoding:
         # What is known of each slot's drafts.
         is_model = request.drafter not in (None, "prompt")
         drafter = DraftModel if is_model else PromptLookup
-        self._drafting = start_drafting(len(self._slots), drafter.first_pause)
+        self._first_pause = drafter.first_pause
+        self._drafting = start_drafting(len(self._slots), self._first_pause)
         self._num_read = self._indices[self._slots] - 1
 
     @property
@@ -254,6 +255,14 @@ class Decoding:
             self._waiting[len(free) :],
         )
         self._slots[free] = rows
+        # How the drafts of the row before fared says nothing of the next.
+        is_new, drafting = np.isin(self._slots, rows), self._drafting
+        self._drafting = drafting._replace(
+            pause=ops.where(is_new, 0, drafting.pause),
+            next_pause=ops.where(
+                is_new, self._first_pause, drafting.next_pause
+            ),
+        )
         # Powers of two: few shapes to trace. A row that is repeated is written
         # twice to one place.
         missing = power_of_two(len(free)) - len(free)

@@ -135,14 +135,15 @@ def test_a_prefix_longer_than_the_window_is_followed_by_drafts():
 def test_streams_and_stop_strings_are_the_same():
     text = "the cat the cat the c"
     arguments = {"max_new_tokens": 14, "stop": "q"}
-    expected = talking_model().generate(text, strip_prompt=True, **arguments)
-    for drafter in ({"speculative": "prompt"}, {"assistant": talking_model()}):
-        found = talking_model().generate(
-            text, strip_prompt=True, **arguments, **drafter
-        )
+    model = talking_model()
+    expected = model.generate(text, strip_prompt=True, **arguments)
+    for drafter in ({"speculative": "prompt"}, {"assistant": model}):
+        found = model.generate(text, strip_prompt=True, **arguments, **drafter)
         assert found == expected
-        pieces = talking_model().stream(text, **arguments, **drafter)
+        assert model.speculation.rounds > 0
+        pieces = model.stream(text, **arguments, **drafter)
         assert "".join(pieces) == expected
+        assert model.speculation.rounds > 0
 
 
 @pytest.mark.slow

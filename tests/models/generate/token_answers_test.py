@@ -142,6 +142,30 @@ def test_a_row_that_ends_leaves_its_slot_to_the_next(monkeypatch):
     np.testing.assert_array_equal(mask.sum(axis=1), batch.ends)
 
 
+@pytest.mark.parametrize("drafter", ["prompt", "assistant"])
+def test_the_next_row_of_a_slot_drafts_at_once(monkeypatch, drafter):
+    monkeypatch.setattr(token_answers, "MOST_SLOTS", 1)
+    model = talking_model()
+    drafters = {
+        "prompt": {"speculative": "prompt"},
+        "assistant": {"assistant": model},
+    }
+    part, pauses = decoding(model, **drafters[drafter]), []
+
+    def reject_all(end, state, mask, enough, **seeds):
+        state, drafting = state
+        pauses.append((int(drafting.pause[0]), int(drafting.next_pause[0])))
+        state = state._replace(index=end, finished=np.array([True]))
+        longest = np.array([64], "int32")
+        return state, drafting._replace(pause=longest, next_pause=longest)
+
+    part._loop = reject_all
+    while not part.is_finished:
+        part.advance(30)
+    first_pause = {"prompt": 1, "assistant": 16}[drafter]
+    assert pauses == [(0, first_pause)] * len(PROMPTS)
+
+
 def test_copies_draw_each_with_its_own_seed():
     several = decoding(num_return_sequences=2, temperature=1.0)
     several.advance(30)

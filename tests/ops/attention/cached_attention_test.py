@@ -72,23 +72,39 @@ def test_sees_positions_and_neither_later_ones_nor_empty_slots():
 @pytest.mark.parametrize(
     ("query", "key", "value", "positions"),
     [
-        ((2, 1, 3, 4), (2, 5, 3, 4), (2, 5, 3, 4), 5),  # Not by head.
-        ((2, 1, 3, 4), (2, 3, 5, 4), (2, 3, 6, 4), 5),
-        ((2, 1, 3, 4), (2, 3, 5, 4), (2, 3, 5, 4), 6),
-        ((1, 1, 3, 4), (2, 3, 5, 4), (2, 3, 5, 4), 5),
-        ((2, 1, 12), (2, 3, 5, 4), (2, 3, 5, 4), 5),
+        ((2, 1, 3, 4), (2, 5, 3, 4), (2, 5, 3, 4), (5,)),  # Not by head.
+        ((2, 1, 3, 4), (2, 3, 5, 4), (2, 3, 6, 4), (5,)),
+        ((2, 1, 3, 4), (2, 3, 5, 4), (2, 3, 5, 4), (6,)),
+        ((2, 1, 3, 4), (2, 3, 5, 4), (2, 3, 5, 4), (2, 6)),
+        ((2, 1, 3, 4), (2, 3, 5, 4), (2, 3, 5, 4), (3, 5)),
+        ((1, 1, 3, 4), (2, 3, 5, 4), (2, 3, 5, 4), (5,)),
+        ((2, 1, 12), (2, 3, 5, 4), (2, 3, 5, 4), (5,)),
     ],
 )
 def test_shapes_that_do_not_fit_raise(query, key, value, positions):
     message = (
         "query must have shape (batch, queries, heads, head_dim), key and "
         "value (batch, heads, slots, head_dim), and key_positions (slots,) or "
-        f"(batch, slots). Received: shapes={[query, key, value, (positions,)]}."
-        " Bring the heads of the cache before its positions."
+        f"(batch, slots). Received: shapes={[query, key, value, positions]}. "
+        "Bring the heads of the cache before its positions."
     )
-    tensors = map(np.ones, (query, key, value))
+    *tensors, positions = map(np.ones, (query, key, value, positions))
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        cached_attention(*tensors, 4, np.arange(positions))
+        cached_attention(*tensors, 4, positions)
+
+
+def test_each_row_may_have_positions_of_its_own():
+    (query, key, value), _, _ = random_inputs(LENGTH)
+    query = ops.convert_to_numpy(query)[:, 3:5]
+    key, value = (ops.convert_to_numpy(by_head(x)) for x in (key, value))
+    rows = len(query)
+    positions = [np.roll(np.arange(LENGTH), row) for row in range(rows)]
+    found = cached_attention(query, key, value, 3, np.stack(positions))
+    for row in range(rows):
+        alone = (x[row : row + 1] for x in (query, key, value))
+        expected = cached_attention(*alone, 3, positions[row])
+        # Other kernels for other sizes of a batch.
+        np.testing.assert_allclose(found[row : row + 1], expected, atol=5e-7)
 
 
 def test_shapes_that_are_not_known_fit():
