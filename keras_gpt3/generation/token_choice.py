@@ -248,8 +248,18 @@ def _draw_by_rejection(rows, most_rounds=_ROUND):
 
         drawn = _draw(sums, weights_of, rows, number)
         score = ops.take_along_axis(logits, drawn[:, None], axis=-1)
+
         # What is drawn later: in a row that is done, it does not matter.
-        sums = column_sums(weights_above(score, drawn[:, None]))
+        def sums_above():
+            return column_sums(weights_above(score, drawn[:, None]))
+
+        if most_rounds > 1:
+            sums = sums_above()
+        else:
+            # Nothing is drawn later, and top-p alone asks what is before.
+            sums = ops.cond(
+                ops.any(top_p < 1), sums_above, lambda: ops.zeros_like(sums)
+            )
         mass = ops.sum(sums, axis=-1, keepdims=True)
         weight = ops.take_along_axis(weights, drawn[:, None], axis=-1)
         # Written so that a row without numbers ends as well.
