@@ -63,7 +63,7 @@ class ModelServer:
             served = self._find(name, version)
             arrays = parse_stream(body, served.model, self.settings)
             with self._queue.admit(1):
-                pieces = self._in_time(start, served.stream(arrays))
+                pieces = self._in_time(start, served.stream(arrays), True)
                 async with contextlib.aclosing(pieces):
                     async for piece in pieces:
                         yield piece
@@ -76,7 +76,9 @@ class ModelServer:
             request = parse_completion(body, self.settings)
             completion = Completion(request, served, self.settings)
             with self._queue.admit(request.num_rows):
-                events = self._in_time(start, completion.events())
+                events = self._in_time(
+                    start, completion.events(), request.stream
+                )
                 async with contextlib.aclosing(events):
                     if not request.stream:
                         whole = completion.whole([x async for x in events])
@@ -202,9 +204,9 @@ class ModelServer:
             )
         return served
 
-    async def _in_time(self, start, pieces):
+    async def _in_time(self, start, pieces, is_stream):
         """Pieces of an answer, until its time has run out."""
-        loop, is_first = asyncio.get_running_loop(), True
+        loop, is_awaited = asyncio.get_running_loop(), is_stream
         end = loop.time() + self.settings.request_timeout
         async with contextlib.aclosing(pieces):
             while True:
@@ -213,10 +215,10 @@ class ModelServer:
                         piece = await anext(pieces)
                 except StopAsyncIteration:
                     return
-                if is_first:
+                if is_awaited:
                     seconds = time.monotonic() - start
                     self.metrics.first_piece_seconds.observe(seconds)
-                    is_first = False
+                    is_awaited = False
                 yield piece
 
     @contextlib.contextmanager

@@ -163,6 +163,19 @@ def test_a_stream_says_what_the_whole_answer_does(completing, echo):
     assert all("usage" not in part and part["choices"] for part in plain)
 
 
+def test_the_time_to_the_first_piece_is_that_of_streams(
+    completing, monkeypatch
+):
+    seconds = []
+    histogram = types.SimpleNamespace(observe=seconds.append)
+    metrics = completing.server.metrics
+    monkeypatch.setattr(metrics, "first_piece_seconds", histogram)
+    complete(completing, "a", **GREEDY)
+    assert not seconds
+    events(completing, "a", **GREEDY)
+    assert len(seconds) == 1
+
+
 @pytest.fixture
 def start_token(completing, monkeypatch):
     """Has the model put a token before texts, as exports of OPT do."""
