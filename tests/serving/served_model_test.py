@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from keras_gpt3.serving import request_limits
-from keras_gpt3.serving.model_server import ServerMetrics
 from keras_gpt3.serving.model_server import ServingThreads
 from keras_gpt3.serving.predict_request import PredictRequest
 from keras_gpt3.serving.predict_request import parse_predict
 from keras_gpt3.serving.predict_request import parse_stream
 from keras_gpt3.serving.request_limits import prompt_rows
 from keras_gpt3.serving.served_model import ServedModel
+from keras_gpt3.serving.server_metrics import ServerMetrics
 from keras_gpt3.serving.server_settings import ServerSettings
 
 # === Served model ===
