@@ -178,9 +178,8 @@ def test_a_model_for_ids_has_no_streams(model, monkeypatch):
     }
     monkeypatch.setattr(model, "signatures", ids_only)
     message = (
-        "A stream must have the signatures of an export with a preprocessor. "
-        "Received: none of detokenize, generate, tokenize. Attach one and "
-        "export again."
+        "A stream must have the signature generate of an export with a "
+        "preprocessor. Received: no generate. Attach one and export again."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         parse_stream(b'{"prompt": "a"}', model, SETTINGS)
