@@ -41,24 +41,7 @@ class Seen:
 
 
 async def load(port, route, clients, seconds, warm_up, requests, prompts):
-    """Send requests from so many clients at a time.
-
-    Clients keep asking through the warm-up and the seconds that are counted,
-    and then wait for what is still under way.
-
-    Args:
-        port: int.
-        route: string, one of `ROUTES`.
-        clients: int. How many ask at a time.
-        seconds: float. How long is counted, after the warm-up.
-        warm_up: float. Seconds.
-        requests: dict. `kind`: "plain" or "mixed"; `new_tokens`: a pair, the
-            least and the most.
-        prompts: string. A file with a JSON list of texts.
-
-    Returns:
-        A dict of figures.
-    """
+    """Figures of so many clients, of `seconds` after those of `warm_up`."""
     texts = json.loads(pathlib.Path(prompts).read_text("utf-8"))
     begin = time.perf_counter()
     start, end = begin + warm_up, begin + warm_up + seconds
@@ -83,17 +66,7 @@ async def load(port, route, clients, seconds, warm_up, requests, prompts):
 
 
 async def short(port, route, seconds, prompts):
-    """Time requests for 4 tokens, alone and beside those for 200.
-
-    Args:
-        port: int.
-        route: string, one of `ROUTES`.
-        seconds: float. How long each of the two is measured.
-        prompts: string. A file with a JSON list of texts.
-
-    Returns:
-        A dict of quantiles of seconds, `alone` and `beside`.
-    """
+    """Figures of requests for 4 tokens, `alone` and `beside` those for 200."""
     texts = json.loads(pathlib.Path(prompts).read_text("utf-8"))
     own, others = Connection(port), Connection(port)
     found, finished = {}, asyncio.Event()
@@ -193,7 +166,9 @@ def _streamed_tokens(whole):
         if line and line != "data: [DONE]"
     ]
     last = json.loads(events[-1])
-    return last.get("usage", {}).get("completion_tokens") or last["num_tokens"]
+    usage = last.get("usage")
+    # The route of OpenAI's form has it; an answer may have 0 tokens.
+    return last["num_tokens"] if usage is None else usage["completion_tokens"]
 
 
 def figures(seen, start, end):

@@ -8,8 +8,6 @@ import itertools
 
 import numpy as np
 
-from keras_gpt3.serving.request_limits import padded_stops
-
 
 @dataclasses.dataclass(frozen=True)
 class _Waiting:
@@ -132,13 +130,7 @@ def _cut(columns, sizes):
 
 def join_arrays(requests):
     """Concatenate the arrays of several requests, row after row."""
-    joined = {}
-    for name in requests[0]:
-        columns = [arrays[name] for arrays in requests]
-        if name == "stop":
-            joined[name] = padded_stops(
-                [row for rows in columns for row in rows]
-            )
-        else:
-            joined[name] = np.concatenate(columns)
-    return joined
+    return {
+        name: np.concatenate([arrays[name] for arrays in requests])
+        for name in requests[0]
+    }

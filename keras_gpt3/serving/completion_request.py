@@ -23,6 +23,8 @@ _MAX_TOKENS = 16
 _MOST_CHOICES = 128
 _MOST_TOP = 5
 _MOST_BIAS = 100
+# Each step of an answer puts all of them into its inputs.
+_MOST_BIASES = 1024
 # What clients send who take the model for one that chats.
 _CHAT = (
     *("messages", "tools", "tool_choice", "functions", "function_call"),
@@ -256,6 +258,11 @@ def _check_bias(value):
         raise ValueError(
             "logit_bias must be an object of token ids and numbers. Received: "
             f'logit_bias={echoed(value)}. Pass {{"50256": -100}}, say.'
+        )
+    if len(value) > _MOST_BIASES:
+        raise ValueError(
+            f"logit_bias must have at most {_MOST_BIASES} entries. Received: "
+            f"entries={len(value)}. Leave some out."
         )
     ids = {
         int(key) if _ID.fullmatch(key) else key: bias

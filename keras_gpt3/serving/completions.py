@@ -57,6 +57,7 @@ class Completion:
             )
         rows = [await self._token_ids(prompt) for prompt in request.prompts]
         self._check_rows(rows)
+        special = self._served.model.special_token_ids
         choices = [
             _Choice(index, self._served.token_bytes, request.num_top >= 0)
             for index in range(request.num_rows)
@@ -64,14 +65,17 @@ class Completion:
         if request.echo:
             echoes = await self._echoes(rows)
             for choice, echo in zip(choices, echoes, strict=True):
-                yield self._event(choice.part(*echo))
+                part = choice.part(*echo)
+                # An empty text before a start token has nothing to echo.
+                if part is not None:
+                    yield self._event(part)
         if request.max_tokens:
             pieces = _merged(self._generators(rows))
             async with contextlib.aclosing(pieces):
                 async for index, piece in pieces:
                     num_new[index] = piece.num_tokens
                     part = choices[index].part(
-                        piece.text, piece.tokens, piece.finish_reason
+                        piece.text, piece.tokens, piece.finish_reason, special
                     )
                     if part is not None:
                         yield self._event(part)
@@ -271,14 +275,17 @@ class _Choice:
         self._has_log_probabilities = has_log_probabilities
         self._num_characters = 0
 
-    def part(self, text, tokens, finish_reason):
-        """The next part; `None` if nothing is to be said."""
+    def part(self, text, tokens, finish_reason, textless=frozenset()):
+        """The next part; `None` if nothing is to be said.
+
+        Prompts show special tokens; answers have no text of `textless` ids.
+        """
         shows_tokens = self._has_log_probabilities and tokens
         if not (text or shows_tokens or finish_reason):
             return None
         log_probabilities = None
         if self._has_log_probabilities:
-            log_probabilities = self._columns(tokens)
+            log_probabilities = self._columns(tokens, textless)
         return {
             "text": text,
             "index": self._index,
@@ -286,7 +293,7 @@ class _Choice:
             "finish_reason": finish_reason,
         }
 
-    def _columns(self, tokens):
+    def _columns(self, tokens, textless):
         columns = {name: [] for name in _COLUMNS}
         for token in tokens:
             own = token.log_probability
@@ -294,6 +301,8 @@ class _Choice:
             columns["token_logprobs"].append(_finite(own))
             columns["top_logprobs"].append(self._best(token))
             columns["text_offset"].append(self._num_characters)
+            if token.token_id in textless:
+                continue
             # All but the bytes that continue a character.
             self._num_characters += sum(
                 byte & 0xC0 != 0x80

@@ -165,9 +165,12 @@ async function watchLoad() {
   if (!document.hidden) {
     try {
       const answer = await fetch("metrics");
+      if (!answer.ok) {
+        throw new Error(`Status ${answer.status}.`);
+      }
       showLoad(readings(await answer.text()));
     } catch {
-      // The server is away, and says so when it is asked.
+      // The server is away or too busy, and says so when it is asked.
       before = null;
     }
   }

@@ -89,6 +89,16 @@ def test_tokens_are_counted_on_each_route(tmp_path, route, content):
     assert bool(seen["first_token_seconds"]) == route.endswith("stream")
 
 
+def test_a_stream_of_no_tokens_is_answered(tmp_path):
+    usage = '{"choices": [], "usage": {"completion_tokens": 0}}'
+    content = chunked(usage, "[DONE]")
+    seen = asyncio.run(
+        loaded(tmp_path, lambda body: content, "completions_stream")
+    )
+    assert seen["requests"] == seen["answered"] > 3
+    assert (seen["lost"], seen["tokens_per_second"]) == (0, 0)
+
+
 def test_what_is_refused_fails_or_is_lost_is_told_apart(tmp_path, monkeypatch):
     # After 429 a client waits, here until the time is over.
     monkeypatch.setattr(serving_clients, "_PAUSE_SECONDS", 0.3)

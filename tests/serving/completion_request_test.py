@@ -100,6 +100,12 @@ def test_choices_of_a_prompt_have_seeds_of_their_own():
         ({"stop": ["a"] * 17}, "stop", "stop must have at most 16 strings on "),
         ({"logit_bias": [1]}, "logit_bias", "logit_bias must be an object of "),
         (
+            {"logit_bias": {str(i): 1 for i in range(1025)}},
+            "logit_bias",
+            "logit_bias must have at most 1024 entries. Received: "
+            "entries=1025. Leave some out.",
+        ),
+        (
             {"logit_bias": {"a": 1}},
             "logit_bias",
             "The ids of logit_bias must be integers of at least 0. Received: "
@@ -146,6 +152,11 @@ def test_a_bad_option_is_named_in_one_sentence(options, param, message):
     assert caught.value.param == param
     assert caught.value.status == (404 if param == "model" else 400)
     assert "\n" not in str(caught.value)
+
+
+def test_as_many_biases_as_are_allowed_are_taken():
+    request = parse(prompt="a", logit_bias={str(i): 1 for i in range(1024)})
+    assert len(request.options["logit_bias"]) == 1024
 
 
 @pytest.mark.parametrize("name", ["heat", "truncate_prompt_tokens"])

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from tensorflow_serving.apis import get_model_status_pb2
 
 from keras_gpt3.serving.app import make_app
+from keras_gpt3.serving.completions import ScoredToken
 from keras_gpt3.serving.model_server import ModelServer
 from keras_gpt3.serving.server_settings import ServerSettings
 from tests.serving.conftest import CONTEXT
@@ -162,6 +163,52 @@ def test_a_stream_says_what_the_whole_answer_does(completing, echo):
     assert all("usage" not in part and part["choices"] for part in plain)
 
 
+def test_the_time_to_the_first_piece_is_that_of_streams(
+    completing, monkeypatch
+):
+    seconds = []
+    histogram = types.SimpleNamespace(observe=seconds.append)
+    metrics = completing.server.metrics
+    monkeypatch.setattr(metrics, "first_piece_seconds", histogram)
+    complete(completing, "a", **GREEDY)
+    assert not seconds
+    events(completing, "a", **GREEDY)
+    assert len(seconds) == 1
+
+
+@pytest.fixture
+def start_token(completing, monkeypatch):
+    """Has the model put a token before texts, as exports of OPT do."""
+    model = completing.server._served.model
+    call, signature = model.call, model.signatures["tokenize"]
+    outputs = signature.outputs | {"start_token_ids": None}
+    started = dataclasses.replace(signature, outputs=outputs)
+
+    def call_with_start(name, inputs):
+        answer = call(name, inputs)
+        if name == "tokenize":
+            starts = np.full((len(inputs["texts"]), 1), 2, "int32")
+            answer["start_token_ids"] = starts
+        return answer
+
+    signatures = model.signatures | {"tokenize": started}
+    monkeypatch.setattr(model, "signatures", signatures)
+    monkeypatch.setattr(model, "call", call_with_start)
+
+
+def test_an_empty_text_after_a_start_token_echoes_nothing(
+    completing, start_token
+):
+    options = GREEDY | {"echo": True}
+    answer = complete(completing, "", **options)
+    assert completing.engine.requests[-1].token_ids == [2]
+    assert texts(answer) == texts(complete(completing, [2], **GREEDY))
+    parts = events(completing, "", **options)
+    choices = [choice for part in parts for choice in part["choices"]]
+    assert None not in choices
+    assert "".join(choice["text"] for choice in choices) == texts(answer)[0]
+
+
 # === Log-probabilities ===
 
 
@@ -223,6 +270,26 @@ def test_bytes_amid_a_character_are_written_as_openai_does(completing):
     assert scores["tokens"] == ["n", "bytes:\\xc3", "bytes:\\xa9", "!"]
     assert scores["text_offset"] == [0, 1, 2, 2]
     assert [len(top or ()) for top in scores["top_logprobs"]] == [0, 1, 1, 1]
+
+
+def test_offsets_count_no_text_of_special_tokens(completing, monkeypatch):
+    special = completing.server._served.token_bytes.index(b"<|endoftext|>")
+
+    async def generate(request):
+        for number, token_id in enumerate([97, special, 98], start=1):
+            yield types.SimpleNamespace(
+                text="" if token_id == special else chr(token_id),
+                tokens=(ScoredToken(token_id, -1.0, ()),),
+                finish_reason="length" if number == 3 else None,
+                num_tokens=number,
+            )
+
+    monkeypatch.setattr(completing.engine, "generate", generate)
+    # Of an echo it is the text, as in a prompt.
+    options = {"echo": True, "logprobs": 0, "max_tokens": 3}
+    (choice,) = complete(completing, [special], **options)["choices"]
+    assert choice["text"] == "<|endoftext|>ab"
+    assert choice["logprobs"]["text_offset"] == [0, 13, 14, 14]
 
 
 def test_an_impossible_token_has_a_finite_log_probability(completing):

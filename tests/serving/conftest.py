@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 from keras_gpt3.serving.app import make_app
 from keras_gpt3.serving.exported_model import ExportedModel
 from keras_gpt3.serving.model_server import ModelServer
-from keras_gpt3.serving.model_server import ServerMetrics
 from keras_gpt3.serving.predict_request import request_arrays
+from keras_gpt3.serving.server_metrics import ServerMetrics
 from keras_gpt3.serving.server_settings import ServerSettings
 from tests.small_gpt3 import small_text_model
 

@@ -168,20 +168,13 @@ def test_rows_may_differ_in_their_options_and_be_plain():
 
 
 def test_requests_are_joined_row_behind_row():
-    def request(*stops):
-        stop = np.array(stops, object).reshape(len(stops), -1)
-        return {"seed": np.arange(len(stops)), "stop": stop}
-
-    joined = join_arrays(
-        [request(["x"], ["y"]), request([]), request(["z", "w"])]
-    )
-    assert joined["seed"].tolist() == [0, 1, 0, 0]
-    assert joined["stop"].tolist() == [
-        ["x", b""],
-        ["y", b""],
-        [b"", b""],
-        ["z", "w"],
+    requests = [
+        {"contexts": np.array(["x", "y"], object), "truncate": np.zeros(2)},
+        {"contexts": np.array(["z"], object), "truncate": np.ones(1)},
     ]
+    joined = join_arrays(requests)
+    assert joined["contexts"].tolist() == ["x", "y", "z"]
+    assert joined["truncate"].tolist() == [0, 0, 1]
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from keras_gpt3.serving import request_limits
-from keras_gpt3.serving.model_server import ServerMetrics
 from keras_gpt3.serving.model_server import ServingThreads
 from keras_gpt3.serving.predict_request import PredictRequest
 from keras_gpt3.serving.predict_request import parse_predict
 from keras_gpt3.serving.predict_request import parse_stream
 from keras_gpt3.serving.request_limits import prompt_rows
 from keras_gpt3.serving.served_model import ServedModel
+from keras_gpt3.serving.server_metrics import ServerMetrics
 from keras_gpt3.serving.server_settings import ServerSettings
 
 # === Served model ===
@@ -178,9 +178,8 @@ def test_a_model_for_ids_has_no_streams(model, monkeypatch):
     }
     monkeypatch.setattr(model, "signatures", ids_only)
     message = (
-        "A stream must have the signatures of an export with a preprocessor. "
-        "Received: none of detokenize, generate, tokenize. Attach one and "
-        "export again."
+        "A stream must have the signature generate of an export with a "
+        "preprocessor. Received: no generate. Attach one and export again."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         parse_stream(b'{"prompt": "a"}', model, SETTINGS)
