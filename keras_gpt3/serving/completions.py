@@ -13,7 +13,7 @@ from keras_gpt3.generation.prompt_messages import EMPTY_PROMPT
 from keras_gpt3.serving.json_body import RequestError
 from keras_gpt3.serving.request_limits import check_bytes
 from keras_gpt3.serving.request_limits import check_values
-from keras_gpt3.serving.slot_answer import SlotRequest
+from keras_gpt3.serving.slots.slot_answer import SlotRequest
 
 
 class ScoredToken(typing.NamedTuple):

@@ -18,8 +18,8 @@ from keras_gpt3.serving.predict_request import parse_predict
 from keras_gpt3.serving.predict_request import parse_stream
 from keras_gpt3.serving.served_model import ServedModel
 from keras_gpt3.serving.server_metrics import ServerMetrics
-from keras_gpt3.serving.slot_drafts import ModelDrafts
-from keras_gpt3.serving.slot_drafts import PromptDrafts
+from keras_gpt3.serving.slots.slot_drafts import ModelDrafts
+from keras_gpt3.serving.slots.slot_drafts import PromptDrafts
 from keras_gpt3.serving.version_folders import VersionLoader
 from keras_gpt3.serving.version_folders import newest_versions
 

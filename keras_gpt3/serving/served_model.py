@@ -14,8 +14,8 @@ from keras_gpt3.serving.request_limits import encoded
 from keras_gpt3.serving.request_limits import longest_row
 from keras_gpt3.serving.request_limits import num_start_tokens
 from keras_gpt3.serving.request_limits import prompt_rows
-from keras_gpt3.serving.slot_answer import SlotRequest
-from keras_gpt3.serving.slot_engine import SlotEngine
+from keras_gpt3.serving.slots.slot_answer import SlotRequest
+from keras_gpt3.serving.slots.slot_engine import SlotEngine
 
 # Larger answers are computed and written one at a time.
 _MANY_VALUES = 2**17

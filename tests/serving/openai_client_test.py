@@ -7,7 +7,7 @@ import pytest
 
 from keras_gpt3.serving.model_server import ModelServer
 from keras_gpt3.serving.server_settings import ServerSettings
-from keras_gpt3.serving.slot_engine import SlotEngine
+from keras_gpt3.serving.slots.slot_engine import SlotEngine
 from tests.serving.running_server import running
 
 

@@ -19,7 +19,7 @@ from keras_gpt3.serving.json_body import RequestError
 from keras_gpt3.serving.model_server import ModelServer
 from keras_gpt3.serving.serve import listening_socket
 from keras_gpt3.serving.server_settings import ServerSettings
-from keras_gpt3.serving.slot_engine import SlotEngine
+from keras_gpt3.serving.slots.slot_engine import SlotEngine
 from tests.serving import headless_browser
 
 pytestmark = pytest.mark.slow

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_gpt3.serving.prefix_store import BLOCK
-from keras_gpt3.serving.prefix_store import PrefixStore
+from keras_gpt3.serving.slots.prefix_store import BLOCK
+from keras_gpt3.serving.slots.prefix_store import PrefixStore
 
 IDS = list(range(3 * BLOCK + 5))
 BYTES = 2 * 4 * 2 * BLOCK * 3 * 4  # Of a block of the arrays below.

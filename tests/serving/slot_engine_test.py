@@ -8,10 +8,10 @@ import pytest
 
 from keras_gpt3.serving.model_server import ServerMetrics
 from keras_gpt3.serving.model_server import ServingThreads
-from keras_gpt3.serving.prefix_store import BLOCK
 from keras_gpt3.serving.server_settings import ServerSettings
-from keras_gpt3.serving.slot_answer import SlotRequest
-from keras_gpt3.serving.slot_engine import SlotEngine
+from keras_gpt3.serving.slots.prefix_store import BLOCK
+from keras_gpt3.serving.slots.slot_answer import SlotRequest
+from keras_gpt3.serving.slots.slot_engine import SlotEngine
 from tests.serving.slot_engine_fake import FakeEngine
 
 # A long one, two that share its beginning, one of a single token.
@@ -169,7 +169,9 @@ def test_a_short_answer_does_not_wait_for_a_long_one(make_engine):
 
 def test_a_long_prompt_is_read_in_parts_between_steps(make_engine, monkeypatch):
     engine, reads = make_engine(), []
-    monkeypatch.setattr("keras_gpt3.serving.slot_engine._TOKENS_A_STEP", BLOCK)
+    monkeypatch.setattr(
+        "keras_gpt3.serving.slots.slot_engine._TOKENS_A_STEP", BLOCK
+    )
     call = engine._call
 
     def watch(name, inputs):
@@ -235,7 +237,7 @@ def test_the_caches_keep_to_their_bytes(make_engine, monkeypatch):
 
 def test_a_long_answer_waits_for_slots_that_are_many(make_engine, monkeypatch):
     """All slots are as long as the longest: those of the first stay many."""
-    monkeypatch.setattr("keras_gpt3.serving.slot_engine._SHORTEST", 8)
+    monkeypatch.setattr("keras_gpt3.serving.slots.slot_engine._SHORTEST", 8)
     engine, sizes = make_engine(), []
     engine._most_bytes = 4 * 8 * engine._token_bytes
     resize = engine._resize

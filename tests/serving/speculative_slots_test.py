@@ -9,13 +9,13 @@ import pytest
 
 from keras_gpt3.serving.exported_model import ExportedModel
 from keras_gpt3.serving.model_server import ServerMetrics
-from keras_gpt3.serving.prefix_store import BLOCK
 from keras_gpt3.serving.server_settings import ServerSettings
-from keras_gpt3.serving.slot_answer import SlotRequest
-from keras_gpt3.serving.slot_drafts import ModelDrafts
-from keras_gpt3.serving.slot_drafts import PromptDrafts
-from keras_gpt3.serving.slot_drafts import looked_up
-from keras_gpt3.serving.slot_engine import SlotEngine
+from keras_gpt3.serving.slots.prefix_store import BLOCK
+from keras_gpt3.serving.slots.slot_answer import SlotRequest
+from keras_gpt3.serving.slots.slot_drafts import ModelDrafts
+from keras_gpt3.serving.slots.slot_drafts import PromptDrafts
+from keras_gpt3.serving.slots.slot_drafts import looked_up
+from keras_gpt3.serving.slots.slot_engine import SlotEngine
 from tests.generation.speculative_decoding_test import slow_lookup
 from tests.serving.conftest import CONTEXT
 from tests.small_gpt3 import small_text_model
@@ -100,7 +100,9 @@ def test_a_prompt_that_is_being_read_does_not_see_the_drafts_of_others(
     model, drafters, name, monkeypatch
 ):
     # The long prompt is read in two parts, the second behind another's.
-    monkeypatch.setattr("keras_gpt3.serving.slot_engine._TOKENS_A_STEP", BLOCK)
+    monkeypatch.setattr(
+        "keras_gpt3.serving.slots.slot_engine._TOKENS_A_STEP", BLOCK
+    )
     long = SlotRequest(list(range(10, 48)), 2, temperature=0.0)
     requests = [REQUESTS[0], long, REQUESTS[1]]
     expected, _ = answers(model, requests)
@@ -113,7 +115,9 @@ def test_drafts_that_are_not_checked_are_forgotten(
     model, drafters, name, monkeypatch
 ):
     # While the draft model reads the long prompt, few rows have drafts.
-    monkeypatch.setattr("keras_gpt3.serving.slot_drafts._TOKENS_A_STEP", 3)
+    monkeypatch.setattr(
+        "keras_gpt3.serving.slots.slot_drafts._TOKENS_A_STEP", 3
+    )
     long = SlotRequest(list(range(10, 30)), 18, temperature=0.0)
     requests = [REQUESTS[0], long, *REQUESTS[1:], long]
     expected, _ = answers(model, requests)
@@ -141,7 +145,9 @@ def test_slots_get_other_answers(model, drafters):
 
 
 def test_a_long_prompt_is_read_in_parts(model, drafters, monkeypatch):
-    monkeypatch.setattr("keras_gpt3.serving.slot_drafts._TOKENS_A_STEP", 3)
+    monkeypatch.setattr(
+        "keras_gpt3.serving.slots.slot_drafts._TOKENS_A_STEP", 3
+    )
     request = SlotRequest(list(range(10, 30)), 20, temperature=0.0)
     drafts = ModelDrafts(drafters["same"], model)
     _, (drafted, accepted) = answers(model, [request], drafts)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_gpt3.serving.slot_answer import SlotRequest
+from keras_gpt3.serving.slots.slot_answer import SlotRequest
 
 _OPTIONS = (
     "temperature",

@@ -12,12 +12,12 @@ import math
 import numpy as np
 
 from keras_gpt3.generation.drafters import drafts_a_row
-from keras_gpt3.serving.prefix_store import BLOCK
-from keras_gpt3.serving.prefix_store import PrefixStore
-from keras_gpt3.serving.slot_answer import SlotAnswer
-from keras_gpt3.serving.slot_answer import SlotToken
-from keras_gpt3.serving.slot_drafts import learn
-from keras_gpt3.serving.slot_inputs import step_inputs
+from keras_gpt3.serving.slots.prefix_store import BLOCK
+from keras_gpt3.serving.slots.prefix_store import PrefixStore
+from keras_gpt3.serving.slots.slot_answer import SlotAnswer
+from keras_gpt3.serving.slots.slot_answer import SlotToken
+from keras_gpt3.serving.slots.slot_drafts import learn
+from keras_gpt3.serving.slots.slot_inputs import step_inputs
 
 # Tokens of prompts that are read between two steps: the more, the longer all
 # other answers wait. A multiple of the blocks of shared beginnings.

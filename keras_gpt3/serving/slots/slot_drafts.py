@@ -5,7 +5,7 @@ import numpy as np
 from keras_gpt3.generation.drafters import FIRST_PAUSE_OF_A_MODEL
 from keras_gpt3.generation.drafters import half_up
 from keras_gpt3.generation.speculative_decoding import LONGEST_PAUSE
-from keras_gpt3.serving.slot_inputs import step_inputs
+from keras_gpt3.serving.slots.slot_inputs import step_inputs
 
 # Tokens that a draft model reads of a prompt between two steps.
 _TOKENS_A_STEP = 256
