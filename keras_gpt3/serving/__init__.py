@@ -4,7 +4,7 @@ Read `serve.py` and `http_server.py` (connections), `app.py` (the routes) and
 `model_server.py` with `version_folders.py` and `server_metrics.py`; requests:
 `json_body.py`, `predict_request.py` (JSON to checked arrays) and
 `request_limits.py`; answers: `exported_model.py`, `served_model.py` and
-`batching.py` (only `score`). Continuous batching is `slot_engine.py`, then
+`batching.py` (of scores). Continuous batching is `slot_engine.py`, then
 `slot_answer.py`, `slot_inputs.py`, `prefix_store.py` and `slot_drafts.py`;
 OpenAI's route is `completion_request.py` and `completions.py`. The extra
 `[serving]` loads when a server starts.
