@@ -15,6 +15,7 @@ from keras_gpt3.serving.model_server import ModelServer
 from keras_gpt3.serving.predict_request import request_arrays
 from keras_gpt3.serving.server_metrics import ServerMetrics
 from keras_gpt3.serving.server_settings import ServerSettings
+from tests.serving.slot_engine_fake import use_fake_engine
 from tests.small_gpt3 import small_text_model
 
 CONTEXT = 40
@@ -96,6 +97,20 @@ def served(export_folder):
     app = make_app(server)
     with TestClient(app, "http://127.0.0.1", headers=headers) as client:
         yield types.SimpleNamespace(client=client, server=server)
+
+
+@pytest.fixture(scope="module")
+def completing(export_folder):
+    """As `served`, with a plain engine, which is given as well."""
+    server = ModelServer(
+        export_folder,
+        ServerSettings(max_new_tokens=30, max_body_bytes=5000, max_queue=12),
+    )
+    engine = use_fake_engine(server)
+    headers = {"Content-Type": "application/json"}
+    client = TestClient(make_app(server), "http://127.0.0.1", headers=headers)
+    with client:
+        yield types.SimpleNamespace(client=client, server=server, engine=engine)
 
 
 @pytest.fixture
