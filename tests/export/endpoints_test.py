@@ -160,7 +160,8 @@ def test_each_argument_of_a_function_has_its_spec(exported):
 def test_without_a_preprocessor_there_are_signatures_of_ids_only():
     endpoints = Endpoints(small_model())
     (slots,) = endpoints.tracked
-    assert len(slots.variables) == 2 * small_model().backbone.num_layers
+    # Keys and values of each layer, and the size.
+    assert len(slots.variables) == 2 * small_model().backbone.num_layers + 1
     names = {"logits", "score_tokens", "generate_tokens", "prefill"}
     names |= {"extend", "resize_slots", "fill_slot", "read_into_slot"}
     names |= {"step_slots", "verify_slots"}
