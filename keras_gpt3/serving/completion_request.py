@@ -75,7 +75,7 @@ def parse_completion(body, settings):
         "model": lambda value: _check_model(value, settings),
         "prompt": _check_prompt,
     }
-    given = parse_body(body, (*checks, *_CHAT))
+    given = parse_body(body, tuple(checks), refused_later=_CHAT)
     _check_not_chat(given)
     # As OpenAI does: null is what is left out.
     given = {name: value for name, value in given.items() if value is not None}

@@ -14,8 +14,8 @@ from keras_gpt3.tokenization.tokenizer_inputs import check_text
 _MAX_DEPTH = 16
 
 
-def parse_body(body, known):
-    """Read a body."""
+def parse_body(body, known, refused_later=()):
+    """Read a body; what is refused for a reason of its own is not named."""
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -39,7 +39,8 @@ def parse_body(body, known):
             f"{type(request).__name__}. Put it in braces, under one of "
             f"{', '.join(known)}."
         )
-    check_keys("The body's keys", request, known)
+    keys = [key for key in request if key not in refused_later]
+    check_keys("The body's keys", keys, known)
     return request
 
 

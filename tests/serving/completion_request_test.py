@@ -161,5 +161,9 @@ def test_as_many_biases_as_are_allowed_are_taken():
 
 @pytest.mark.parametrize("name", ["heat", "truncate_prompt_tokens"])
 def test_an_unknown_option_is_refused(name):
-    with pytest.raises(ValueError, match=f"Received: {name}. Check the spell"):
+    with pytest.raises(
+        ValueError, match=f"Received: {name}. Check the spell"
+    ) as caught:
         parse(prompt="a", **{name: 1})
+    # Nor is what a base model cannot do among those to choose from.
+    assert "tools" not in str(caught.value)
