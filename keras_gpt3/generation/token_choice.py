@@ -217,7 +217,10 @@ def _draw_by_rejection(rows, most_rounds=_ROUND):
     top_k, top_p = per_row(rows.top_k, "int32"), per_row(rows.top_p, "float32")
     # More than there are, for all.
     top_k = ops.where(top_k > 0, top_k, logits.shape[-1])
-    nucleus = _nucleus_limit(top_p, _total(logits, weights, top_k, top_p))
+    sums = column_sums(weights)
+    total = ops.sum(sums, axis=-1, keepdims=True)
+    total = _total_of_top_k(total, logits, weights, top_k, top_p)
+    nucleus = _nucleus_limit(top_p, total)
     min_p = per_row(rows.min_p, "float32")
     has_top_k = ops.any(top_k < rows.logits.shape[-1])
 
@@ -256,7 +259,7 @@ def _draw_by_rejection(rows, most_rounds=_ROUND):
         if most_rounds > 1:
             sums = sums_above()
         else:
-            # Nothing is drawn later, and top-p alone asks what is before.
+            # Nothing is drawn later, and top-p alone needs what is before.
             sums = ops.cond(
                 ops.any(top_p < 1), sums_above, lambda: ops.zeros_like(sums)
             )
@@ -268,20 +271,19 @@ def _draw_by_rejection(rows, most_rounds=_ROUND):
         tokens = ops.where(is_first, drawn, tokens)
         return number + 1, score, drawn[:, None], sums, tokens
 
-    all_rank_above = ops.full_like(top_p + nucleus, -math.inf)
+    # All rank above the first limit.
     state = (
         ops.convert_to_tensor(0, "int32"),
-        all_rank_above,
-        ops.full_like(all_rank_above, logits.shape[-1], dtype="int32"),
-        column_sums(weights),
+        ops.full_like(logits[:, :1], -math.inf),
+        ops.full_like(logits[:, :1], logits.shape[-1], dtype="int32"),
+        sums,
         ops.full_like(logits[:, 0], _NONE, dtype="int32"),
     )
     return ops.while_loop(is_unfinished, draw_once, state)[-1]
 
 
-def _total(logits, weights, top_k, top_p):
-    """The weights of what top-k keeps, where top-p requires them."""
-    total = grid_sum(weights)
+def _total_of_top_k(total, logits, weights, top_k, top_p):
+    """The weights of what top-k keeps, where top-p requires them, or of all."""
     needs_set = (top_k < logits.shape[-1]) & (top_p < 1)
 
     def total_of_sets():

@@ -221,7 +221,7 @@ def test_who_leaves_frees_the_slot_at_the_next_step(make_engine):
 def test_the_caches_keep_to_their_bytes(make_engine, monkeypatch):
     engine = make_engine()
     # Two of the shortest slots: the context of the model.
-    engine._most_bytes = 2 * 40 * engine._token_bytes
+    engine._most_bytes = 2 * 40 * engine._cache_bytes
     used, advance = [], engine._advance
 
     def watch(rows):
@@ -239,7 +239,7 @@ def test_a_long_answer_waits_for_slots_that_are_many(make_engine, monkeypatch):
     """All slots are as long as the longest: those of the first stay many."""
     monkeypatch.setattr("keras_gpt3.serving.slots.slot_engine._SHORTEST", 8)
     engine, sizes = make_engine(), []
-    engine._most_bytes = 4 * 8 * engine._token_bytes
+    engine._most_bytes = 4 * 8 * engine._cache_bytes
     resize = engine._resize
 
     def watch(rows):

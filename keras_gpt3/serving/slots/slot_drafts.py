@@ -17,7 +17,7 @@ class PromptDrafts:
     As `PromptLookup` does in a graph.
     """
 
-    token_bytes = 0  # It has no cache.
+    cache_bytes = 0  # It has no cache.
     first_pause = 1
 
     def most(self, most, rows):
@@ -74,7 +74,7 @@ class ModelDrafts:
     def __init__(self, draft, model):
         self._draft = draft
         _check_draft(draft, model)
-        self.token_bytes = draft.cache_bytes
+        self.cache_bytes = draft.cache_bytes
         # By slot: its answer, and the tokens of it that are in the slot.
         self._read = {}
 

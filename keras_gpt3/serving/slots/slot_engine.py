@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from keras_gpt3.generation.drafters import drafts_a_row
+from keras_gpt3.models.generate.length_buckets import power_of_two
 from keras_gpt3.serving.slots.prefix_store import BLOCK
 from keras_gpt3.serving.slots.prefix_store import PrefixStore
 from keras_gpt3.serving.slots.slot_answer import SlotAnswer
@@ -40,9 +41,9 @@ class SlotEngine:
         # The most tokens that a row may draft, when it is alone.
         self._spare = drafts_a_row(1) if drafts else 0
         self._most_bytes = settings.max_cache_bytes
-        self._token_bytes = model.cache_bytes
+        self._cache_bytes = model.cache_bytes
         if drafts:
-            self._token_bytes += drafts.token_bytes
+            self._cache_bytes += drafts.cache_bytes
         self._prefixes = PrefixStore(settings.max_prefix_bytes)
         self._waiting = collections.deque()
         self._slots = {}  # The rows that have a slot.
@@ -120,12 +121,12 @@ class SlotEngine:
         return self._num_bytes(*size) <= self._most_bytes
 
     def _num_bytes(self, number, length):
-        return number * (length + self._spare) * self._token_bytes
+        return number * (length + self._spare) * self._cache_bytes
 
     def _size_for(self, rows):
         """The number of slots and their length, with some rows in them."""
         length = self._length(rows.values())
-        number = min(_power_of_two(max(rows) + 1), self._most_slots)
+        number = min(power_of_two(max(rows) + 1), self._most_slots)
         grown = tuple(map(max, (number, length), self._size))
         is_new = all(row.num_read == 0 for row in rows.values())
         is_small = 4 * number * length < math.prod(self._size)
@@ -137,7 +138,7 @@ class SlotEngine:
     def _length(self, rows):
         """The length of slots that hold any of some rows."""
         longest = max(row.request.length for row in rows)
-        length = max(_SHORTEST, _power_of_two(longest))
+        length = max(_SHORTEST, power_of_two(longest))
         return min(length, self._model.context)
 
     def _fail(self, error):
@@ -291,8 +292,3 @@ def _token(answer, slot, num_top):
     best = (answer[name][slot, :num_top].tolist() for name in names)
     log_probability = float(answer["log_probabilities"][slot])
     return SlotToken(token_id, log_probability, tuple(zip(*best, strict=True)))
-
-
-def _power_of_two(number):
-    """The smallest one that is not below a number."""
-    return 2 ** (number - 1).bit_length()
