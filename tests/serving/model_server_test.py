@@ -252,6 +252,24 @@ def test_a_client_cannot_reach_the_slots(make_server, name):
         asyncio.run(predict(server, body))
 
 
+@pytest.mark.parametrize("name", ["speculative", "draft"])
+def test_drafts_are_checked_and_change_no_answer(
+    make_server, export_folder, tmp_path, name
+):
+    body = {"prompts": ["abcabcabcabc"], "max_new_tokens": 12}
+    body = json.dumps({"inputs": body | {"temperature": 0.0}})
+    expected = asyncio.run(predict(make_server(), body))
+    value = "prompt"
+    if name == "draft":
+        # Not the model that is shared: it has slots of its own.
+        value = str(shutil.copytree(export_folder, tmp_path / "draft"))
+    server = make_server(**{name: value})
+    assert asyncio.run(predict(server, body)) == expected
+    text = server.metrics.text()[0].decode()
+    drafted = re.search(r"(?m)^keras_gpt3_drafted_tokens_total (.*)$", text)
+    assert float(drafted[1]) > 0
+
+
 def test_a_draft_that_is_not_there_is_named(make_server, tmp_path):
     with pytest.raises(ValueError, match=r"^draft must be a SavedModel"):
         make_server(draft=str(tmp_path / "typo"))
