@@ -1,5 +1,6 @@
 """The wheel holds the presets and finds them, away from the checkout."""
 
+import configparser
 import hashlib
 import json
 import pathlib
@@ -9,8 +10,6 @@ import sys
 import zipfile
 
 import pytest
-
-pytestmark = pytest.mark.slow
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -58,6 +57,18 @@ def wheel_folder(tmp_path_factory):
     return folder / "unpacked"
 
 
+def test_every_folder_with_modules_is_a_package_of_the_wheel():
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    listed = settings["options"]["packages"].split()
+    found = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for path in (ROOT / "keras_gpt3").rglob("*.py")
+    }
+    assert sorted(listed) == sorted(found | {"keras_gpt3.presets"})
+
+
+@pytest.mark.slow
 def test_wheel_finds_presets_and_vocabulary_from_another_folder(
     wheel_folder, tmp_path
 ):
@@ -78,6 +89,7 @@ def test_wheel_finds_presets_and_vocabulary_from_another_folder(
     assert report["vocabulary"] == ["196139668be6", "1ce1664773c5"]
 
 
+@pytest.mark.slow
 def test_wheel_holds_every_file_and_licence(wheel_folder):
     held = {
         p.relative_to(wheel_folder).as_posix() for p in wheel_folder.rglob("*")
