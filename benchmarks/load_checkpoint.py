@@ -68,7 +68,7 @@ def write_gpt2(folder, num_layers):
         "max_sequence_length": 1024,
         "attention_pattern": ["dense"],
     }
-    family = family_for(arguments)
+    family, arguments = family_for(arguments)
     generator = np.random.default_rng(0)
     tensors = [
         random_tensor(name, rule.tensor_shape, generator)

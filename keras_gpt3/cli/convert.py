@@ -37,8 +37,10 @@ def convert_command(
     """Convert a checkpoint to a Keras preset, or a preset to a checkpoint.
 
     SRC decides which: GPT-2, Cerebras-GPT, GPT-Neo and OPT in Hugging Face's
-    format become presets. Exits with 0, with 1 if --check finds a difference,
-    or with 2 if an argument or a file is wrong.
+    format become presets. A preset becomes the first of GPT-2, GPT-Neo and OPT
+    that computes the same; GPT-3's banded layers are GPT-Neo's local ones.
+    Exits with 0, with 1 if --check finds a difference, or with 2 if an argument
+    or a file is wrong.
     """
     with user_errors():
         agrees = _convert(
@@ -92,9 +94,17 @@ def _convert(source, destination, check, dtype, adapter, overwrite, verbose):
     else:
         checkpoint = destination
         model.export_to_transformers(destination, overwrite, verbose=verbose)
-    count = model.count_params()
-    typer.echo(f"{count:,} parameters in {dtype} -> {destination}")
+    count = f"{model.count_params():,} parameters in {dtype}"
+    typer.echo(f"{count}{_written_as(destination)} -> {destination}")
     return not check or _is_same(destination, checkpoint, dtype)
+
+
+def _written_as(folder):
+    """The class of transformers that a checkpoint is for."""
+    from keras_gpt3.converters.sharded_index import read_config_json
+
+    architectures = read_config_json(folder).get("architectures")
+    return f" as {architectures[0]}" if architectures else ""
 
 
 def _save_preset(model, destination, repository):

@@ -3,9 +3,11 @@
 from keras_gpt3.argument_checks import echoed
 from keras_gpt3.converters.checkpoint_family import UNUSED_WINDOW
 from keras_gpt3.converters.checkpoint_family import CheckpointFamily
+from keras_gpt3.converters.checkpoint_family import complete_arguments
 from keras_gpt3.converters.checkpoint_family import shortest_pattern
 from keras_gpt3.converters.config_key import SUMMARY_KEYS
 from keras_gpt3.converters.config_key import ConfigKey
+from keras_gpt3.converters.folded_attention import folded_arguments
 from keras_gpt3.layers.block_pattern import attention_kinds
 
 _INVERSE_LAYER_SCALE = "scale_attn_by_inverse_layer_idx"
@@ -84,6 +86,8 @@ class GPT2Family(_GPT2Like):
         return {
             "attn_pdrop": 0.0,
             "embd_pdrop": arguments["dropout"],
+            # transformers has no use for it; llama.cpp's converter reads it.
+            "n_ctx": arguments["max_sequence_length"],
             "scale_attn_weights": arguments["attention_scale"] != 1.0,
         }
 
@@ -93,6 +97,7 @@ class GPTNeoFamily(_GPT2Like):
 
     model_type = "gpt_neo"
     architecture = "GPTNeoForCausalLM"
+    takes_folded_weights = True
     renamed_keys = {
         "vocabulary_size": ConfigKey("vocab_size", "size"),
         "num_layers": ConfigKey(
@@ -269,12 +274,21 @@ def family_of(config):
 
 
 def family_for(arguments):
-    """Find the first family that can express a backbone."""
+    """Find the first family that can express a backbone.
+
+    Returns it and the arguments that it is to write: the backbone's own, or
+    those of folded weights where no family has them as they are.
+    """
+    folded = folded_arguments(arguments)
     in_the_way = []
     for family in FAMILIES.values():
-        obstacles = family.obstacles(arguments)
+        if not family.obstacles(arguments):
+            return family, complete_arguments(arguments)
+    for family in FAMILIES.values():
+        written = folded if family.takes_folded_weights else arguments
+        obstacles = family.obstacles(written)
         if not obstacles:
-            return family
+            return family, written
         in_the_way.append(
             f"{family.model_type} has no {' or '.join(obstacles)}"
         )

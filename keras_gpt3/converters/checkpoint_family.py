@@ -41,6 +41,8 @@ class CheckpointFamily:
     required_values = {}
     # Arguments that are the same in every model of the family.
     constant_arguments = {}
+    # Whether a backbone may be written as `folded_attention` makes it.
+    takes_folded_weights = False
     # Before every tensor's name but the head's, as transformers writes it, and
     # as other files have it.
     base_prefix = None

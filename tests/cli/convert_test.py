@@ -43,18 +43,28 @@ def assert_same(folder, model, atol=0.0):
 
 
 @pytest.mark.parametrize(
-    ("source", "file"),
-    [("checkpoint", "model.weights.h5"), ("preset", "model.safetensors")],
+    ("source", "file", "written_as"),
+    [
+        ("checkpoint", "model.weights.h5", ""),
+        ("preset", "model.safetensors", " as GPT2LMHeadModel"),
+    ],
 )
 def test_converts_in_the_direction_that_the_source_asks_for(
-    source, file, folders, model, tmp_path
+    source, file, written_as, folders, model, tmp_path
 ):
     done = run(folders / source, tmp_path / "new")
     assert done.exit_code == 0, done.output
     count = f"{model.count_params():,} parameters in float32"
-    assert done.stdout == f"{count} -> {tmp_path / 'new'}\n"
+    assert done.stdout == f"{count}{written_as} -> {tmp_path / 'new'}\n"
     assert (tmp_path / "new" / file).exists()
     assert_same(tmp_path / "new", model)
+
+
+def test_banded_layers_become_those_of_gpt_neo(tmp_path):
+    small_text_model().save_to_preset(tmp_path / "preset")
+    done = run(tmp_path / "preset", tmp_path / "new")
+    assert done.exit_code == 0, done.output
+    assert " in float32 as GPTNeoForCausalLM -> " in done.stdout
 
 
 def test_weights_may_be_written_in_fewer_bits(folders, model, tmp_path):

@@ -9,6 +9,7 @@ from keras_gpt3.converters.checkpoint_families import family_for
 from keras_gpt3.converters.checkpoint_families import family_of
 from keras_gpt3.converters.checkpoint_families import read_attention_pattern
 from keras_gpt3.converters.checkpoint_families import write_attention_types
+from keras_gpt3.converters.folded_attention import folded_arguments
 from keras_gpt3.preset_loader import load_shipped_preset
 from tests.converters import published_configs
 from tests.converters.small_configs import GPT2
@@ -27,7 +28,8 @@ def test_a_config_names_its_family_and_a_backbone_finds_it(model_type):
     config = SMALLEST[model_type]
     family = family_of(config)
     assert family.model_type == model_type
-    assert family_for(family.backbone_arguments(config)) is family
+    arguments = family.backbone_arguments(config)
+    assert family_for(arguments) == (family, arguments)
 
 
 @pytest.mark.parametrize("model_type", ["llama", "GPT2", None, ["gpt2"]])
@@ -42,22 +44,31 @@ def test_a_config_of_another_family_is_named(model_type):
 
 
 def test_bands_that_see_the_whole_context_are_gpt2():
-    with pytest.raises(ValueError, match="attention_pattern"):
-        family_for(GPT3)
     context = GPT3["max_sequence_length"]
-    assert family_for(GPT3 | {"attention_window": context}) is FAMILIES["gpt2"]
+    arguments = GPT3 | {"attention_window": context}
+    assert family_for(arguments)[0] is FAMILIES["gpt2"]
+
+
+def test_gpt3_is_written_as_a_gpt_neo_with_folded_weights():
+    family, arguments = family_for(GPT3)
+    assert family is FAMILIES["gpt_neo"]
+    assert arguments == folded_arguments(GPT3)
+    config = family.config(arguments)
+    assert config["attention_types"] == [[["global", "local"], 6]]
+    assert config["window_size"] == 256
 
 
 def test_what_stands_in_every_family_s_way_is_said():
     message = (
         "A backbone must be one that a class of transformers can compute. "
-        "Received: gpt2 has no attention_pattern=['dense', 'banded']; gpt_neo "
-        "has no query_key_value_bias=True or attention_scale=None; opt has no "
-        "attention_pattern=['dense', 'banded'] or position_offset=0 or "
-        "skip_padding_positions=False. Save it with save_to_preset."
+        "Received: gpt2 has no attention_pattern=['dense', 'banded'] or "
+        "norm_first=False; gpt_neo has no norm_first=False; opt has no "
+        "attention_pattern=['dense', 'banded'] or use_final_norm=True or "
+        "position_offset=0 or skip_padding_positions=False. Save it with "
+        "save_to_preset."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        family_for(GPT3)
+        family_for(GPT3 | {"norm_first": False})
 
 
 # === Attention types ===

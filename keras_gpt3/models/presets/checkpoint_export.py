@@ -9,9 +9,12 @@ import keras
 import numpy as np
 
 from keras_gpt3.converters.checkpoint_families import family_for
+from keras_gpt3.converters.checkpoint_family import complete_arguments
 from keras_gpt3.converters.checkpoint_writer import TensorToStore
 from keras_gpt3.converters.checkpoint_writer import write_checkpoint
+from keras_gpt3.converters.folded_attention import FoldedWeights
 from keras_gpt3.converters.tokenizer_settings import write_max_length
+from keras_gpt3.converters.weight_shapes import weight_shapes
 from keras_gpt3.models.presets.weight_of_path import weight_of_path
 from keras_gpt3.planning.memory import parse_bytes
 from keras_gpt3.reporting.progress import ProgressBar
@@ -26,17 +29,15 @@ def export_to_transformers(
     low-rank adapters are merged into them. One tensor at a time is in memory.
     """
     backbone, preprocessor = model.backbone, model.preprocessor
-    arguments = backbone.get_config()
-    family = family_for(arguments)
-    config = family.config(
-        arguments,
-        dtype=backbone.dtype_policy.variable_dtype,
-        **_token_ids(model),
-    )
+    dtype = backbone.dtype_policy.variable_dtype
+    family, arguments = family_for(backbone.get_config())
+    config = family.config(arguments, dtype=dtype, **_token_ids(model))
+    # Looked at now, for an error shall come before a file does.
+    weights = _weights(backbone, arguments, dtype)
     tensors = [
         tensor
         for rule in family.weight_rules(arguments)
-        for tensor in _tensors(backbone, rule, family.base_prefix)
+        for tensor in _tensors(weights, rule, family.base_prefix, dtype)
     ]
     write_more = None
     if preprocessor is not None:
@@ -65,22 +66,31 @@ def _counted(tensor, bar):
     return dataclasses.replace(tensor, make=make)
 
 
-def _tensors(backbone, rule, prefix):
+def _weights(backbone, arguments, dtype):
+    """A function from a path to a weight of what is written."""
+    own = backbone.get_config()
+    for path in weight_shapes(complete_arguments(own)):
+        weight_of_path(backbone, path)
+
+    def read(path):
+        weight = weight_of_path(backbone, path)
+        return keras.ops.convert_to_numpy(weight)
+
+    is_folded = arguments != complete_arguments(own)
+    return FoldedWeights(own, read, dtype) if is_folded else read
+
+
+def _tensors(weights, rule, prefix, dtype):
     """The tensors that hold a weight, in the family's own layout."""
-    # Looked at now, for an error shall come before a file does.
-    weight = weight_of_path(backbone, rule.path)
-    dtype = keras.backend.standardize_dtype(weight.dtype)
     for part, name in enumerate(rule.tensor_names):
-        make = functools.partial(_part, backbone, rule, part)
+        make = functools.partial(_part, weights, rule, part)
         shape = tuple(rule.tensor_shape)
         yield TensorToStore(prefix + name, shape, dtype, make)
 
 
-def _part(backbone, rule, part):
+def _part(weights, rule, part):
     """One of the tensors that hold a weight."""
-    weight = weight_of_path(backbone, rule.path)
-    array = keras.ops.convert_to_numpy(weight)
-    array = rule.take(array, part)
+    array = rule.take(weights(rule.path), part)
     return array.T if rule.transposed else array
 
 

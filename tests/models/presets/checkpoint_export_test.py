@@ -12,6 +12,7 @@ from keras_gpt3 import GPT3Backbone
 from keras_gpt3.converters.weight_files import open_weights
 from keras_gpt3.models.presets.checkpoint_export import export_to_transformers
 from keras_gpt3.models.presets.checkpoint_loading import load_checkpoint
+from tests.small_gpt3 import as_inputs
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_model
@@ -81,9 +82,46 @@ def test_a_model_comes_back_from_the_family_that_has_its_switches(
         np.testing.assert_array_equal(ours, loaded, err_msg=ours.path)
 
 
+@pytest.mark.parametrize(
+    "switches",
+    [
+        {},
+        {"num_layers": 3, "scale_by_inverse_layer_index": True},
+        {"use_bias": False, "attention_scale": 0.5},
+        {"layer_norm_affine": False, "dtype": "mixed_bfloat16"},
+    ],
+    ids=lambda switches: next(iter(switches), "as_gpt3"),
+)
+def test_banded_layers_come_back_as_gpt_neo_s(tmp_path, switches):
+    model = small_model(**switches)
+    generator = np.random.default_rng(0)
+    for weight in model.weights:
+        noise = generator.normal(0, 0.2, weight.shape)
+        weight.assign(noise + ("gamma" in weight.path))
+    export_to_transformers(model, tmp_path)
+    assert read_config(tmp_path)["architectures"] == ["GPTNeoForCausalLM"]
+    loaded = GPT3(load(tmp_path))
+    token_ids = generator.integers(61, size=(4, 12), dtype="int32")
+    inputs = as_inputs(token_ids)
+    exact = small_model(**switches | {"dtype": "float32"})
+    exact.set_weights(model.get_weights())
+    # Rounding in another order.
+    np.testing.assert_allclose(exact(inputs), loaded(inputs), atol=1e-5)
+
+
+def test_banded_layers_in_16_bits_leave_no_file(tmp_path):
+    model = small_model(dtype="bfloat16")
+    bias = model.backbone.decoder_blocks[1].query_key_value.bias
+    bias.assign(np.ones(bias.shape))
+    with pytest.raises(ValueError, match="decoder_block_1.*dtype='float32'"):
+        export_to_transformers(model, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_no_family_has_is_an_error(tmp_path):
+    model = small_model(norm_first=False)
     with pytest.raises(ValueError, match="a class of transformers can compute"):
-        export_to_transformers(small_model(), tmp_path / "model")
+        export_to_transformers(model, tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,6 +11,7 @@ from keras_gpt3 import GPT3
 from keras_gpt3.models.presets.checkpoint_export import export_to_transformers
 from tests.small_gpt3 import as_inputs
 from tests.small_gpt3 import small_backbone
+from tests.small_gpt3 import small_model
 from tests.small_gpt3 import small_text_model
 
 pytestmark = [
@@ -50,6 +51,37 @@ def test_transformers_gets_the_same_logits(tmp_path, name):
         logits = theirs(torch.from_numpy(token_ids).long()).logits.numpy()
     # float32's rounding, in another order.
     np.testing.assert_allclose(model(as_inputs(token_ids)), logits, atol=1e-5)
+
+
+def test_transformers_computes_gpt3_s_banded_layers(tmp_path):
+    import torch
+
+    model = small_model(max_sequence_length=96, num_layers=3)
+    generator = np.random.default_rng(3)
+    for weight in model.weights:
+        noise = generator.normal(0, 0.3, weight.shape)
+        weight.assign(noise + ("gamma" in weight.path))
+    export_to_transformers(model, tmp_path)
+    theirs, misfits = load_with_transformers(tmp_path)
+    assert misfits == {} and type(theirs).__name__ == "GPTNeoForCausalLM"
+    prompts = generator.integers(1, 61, (4, 8))
+    model.compile(sampler="greedy")
+    inputs = as_inputs(prompts)
+    ours = model.generate(inputs, max_length=72, stop_token_ids=None)
+    found = theirs.generate(
+        torch.tensor(prompts),
+        attention_mask=torch.ones(4, 8, dtype=torch.long),
+        max_length=72,
+        do_sample=False,
+    )
+    np.testing.assert_array_equal(ours["token_ids"], found.numpy())
+    assert len(np.unique(found[:, 8:])) > 10
+    with torch.no_grad():
+        logits = theirs(found).logits.numpy()
+    # float32's rounding, in another order.
+    np.testing.assert_allclose(
+        model(as_inputs(found.numpy())), logits, atol=1e-5
+    )
 
 
 def test_transformers_finds_the_same_beams(tmp_path):

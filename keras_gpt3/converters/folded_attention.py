@@ -1,0 +1,151 @@
+"""GPT-3's attention in weights that GPT-Neo has: no scale, no q, k, v biases.
+
+A key bias adds the same to all scores of a query, and cancels in the softmax.
+With an offset d of the normalized states that solves d Wq = bq, the query
+kernel gives the query bias. Keys then shift by d Wk, which cancels as well, and
+values by d Wv - bv, which the output bias takes back, as attention's weights
+sum to 1. The scale goes into Wq.
+"""
+
+import ml_dtypes
+import numpy as np
+
+from keras_gpt3.converters.checkpoint_family import complete_arguments
+from keras_gpt3.converters.weight_shapes import weight_shapes
+
+# Twenty times float32's own; beyond it trained models' logits differed by more
+# than 1e-5 among logits up to 11.
+_LARGEST_ERROR = 2e-6
+
+
+def folded_arguments(arguments):
+    """The backbone that computes the same with folded weights."""
+    return complete_arguments(arguments) | {
+        "attention_scale": 1.0,
+        "scale_by_inverse_layer_index": False,
+        "use_bias": True,
+        "query_key_value_bias": False,
+        "layer_norm_affine": True,
+    }
+
+
+class FoldedWeights:
+    """The weights of a backbone, by path, as GPT-Neo takes them.
+
+    `read(path)` gives the backbone's own as numpy arrays; `dtype` is what is
+    written. The offsets are solved for, and checked, when this is made, the
+    rest when it is asked for.
+    """
+
+    def __init__(self, arguments, read, dtype="float32"):
+        self._arguments = complete_arguments(arguments)
+        self.arguments = folded_arguments(arguments)
+        self._shapes = weight_shapes(self.arguments)
+        self._stored = weight_shapes(self._arguments)
+        self._read_stored = read
+        self._dtype = dtype
+        self._precision = float(ml_dtypes.finfo(dtype).eps)
+        self._offsets = [
+            self._offset(f"decoder_block_{index}")
+            for index in range(self._arguments["num_layers"])
+        ]
+
+    def __call__(self, path):
+        block, _, part = path.partition("/")
+        if not block.startswith("decoder_block_"):
+            return self._read(path)
+        index = int(block.removeprefix("decoder_block_"))
+        fold = {
+            "attention_norm/beta": self._folded_beta,
+            "query_key_value/kernel": self._folded_kernel,
+            "attention_output/bias": self._folded_bias,
+        }.get(part)
+        return self._read(path) if fold is None else fold(block, index)
+
+    def _read(self, path):
+        """A weight; one that the backbone lacks has no effect."""
+        if path in self._stored:
+            return self._read_stored(path)
+        fill = np.ones if path.endswith("/gamma") else np.zeros
+        return fill(self._shapes[path], "float32")
+
+    def _folded_beta(self, block, index):
+        beta = self._read(f"{block}/attention_norm/beta")
+        return beta.astype("float64") + self._offsets[index]
+
+    def _folded_kernel(self, block, index):
+        kernel = self._by_head(f"{block}/query_key_value/kernel").copy()
+        kernel[..., 0, :] *= self._scale(index)
+        return kernel.reshape(self._shapes[f"{block}/query_key_value/kernel"])
+
+    def _folded_bias(self, block, index):
+        bias = self._read(f"{block}/attention_output/bias").astype("float64")
+        value = self._by_head(f"{block}/query_key_value/kernel")[..., 2, :]
+        value = value.reshape(bias.size, bias.size)
+        shift = self._bias(block, 2) - self._offsets[index] @ value
+        kernel = self._read(f"{block}/attention_output/kernel")
+        return bias + shift @ kernel.astype("float64")
+
+    def _scale(self, index):
+        scale = self._arguments["attention_scale"]
+        if scale is None:
+            width = self._arguments["hidden_dim"]
+            scale = (width // self._arguments["num_heads"]) ** -0.5
+        by_layer = self._arguments["scale_by_inverse_layer_index"]
+        return scale / (index + 1) if by_layer else scale
+
+    def _by_head(self, path):
+        """A fused weight, (..., 3 M) as (..., H, 3, D), in float64."""
+        array = self._read_stored(path).astype("float64")
+        heads = self._arguments["num_heads"]
+        return array.reshape(*array.shape[:-1], heads, 3, -1)
+
+    def _bias(self, block, kind):
+        """The bias of queries (0), keys (1) or values (2)."""
+        path = f"{block}/query_key_value/bias"
+        if path not in self._stored:
+            return np.zeros(self._arguments["hidden_dim"])
+        return self._by_head(path)[:, kind].reshape(-1)
+
+    def _offset(self, block):
+        """What the normalized states are to be shifted by, d of d Wq = bq."""
+        bias = self._bias(block, 0)
+        if not bias.any():
+            return bias
+        kernel = self._by_head(f"{block}/query_key_value/kernel")[..., 0, :]
+        kernel = kernel.reshape(bias.size, bias.size)
+        gamma = self._read(f"{block}/attention_norm/gamma").astype("float64")
+        state_size = np.sqrt(np.mean(gamma**2)) or 1.0
+        query_size = np.sqrt(np.mean(gamma**2 @ kernel**2)) or 1.0
+        errors = []
+        # The second does without directions that a singular kernel lacks.
+        for solve in (_solve, _solve_in_range):
+            offset = solve(kernel, bias)
+            missed = np.abs(offset @ kernel - bias).max() / query_size
+            growth = np.sqrt(np.mean(offset**2)) / state_size
+            errors.append(missed + self._precision * growth)
+            if errors[-1] <= _LARGEST_ERROR:
+                return offset
+        raise ValueError(
+            "A query bias must fold into the normalization before it with a "
+            f"relative error of at most {_LARGEST_ERROR:.0e} in "
+            f"{self._dtype}. Received: {block}, error {min(errors):.1e}, whose "
+            f"query kernel has condition number {np.linalg.cond(kernel):.1e}. "
+            f"{self._remedy()}"
+        )
+
+    def _remedy(self):
+        if self._dtype != "float32":
+            return "Load the model with dtype='float32' to write it."
+        return "Save it with save_to_preset."
+
+
+def _solve(kernel, bias):
+    try:
+        return np.linalg.solve(kernel.T, bias)
+    except np.linalg.LinAlgError:
+        return np.zeros_like(bias)
+
+
+def _solve_in_range(kernel, bias):
+    return np.linalg.lstsq(kernel.T, bias, rcond=_LARGEST_ERROR)[0]
