@@ -289,7 +289,11 @@ class GPT3(ScoringCausalLM):
 
         Weights as safetensors, the config and, with a preprocessor, the
         tokenizer's files. The architecture is the first of GPT-2, GPT-Neo and
-        OPT that has all the model's settings; its logits are the same.
+        OPT that has all the model's settings. Its logits are the same.
+
+        GPT-3's banded layers are written as GPT-Neo's local ones, which lack
+        biases of queries, keys and values and a scale: these are folded into
+        the query kernel, the normalization before it and the output's bias.
 
         Args:
             path: string or path. A folder that does not exist or is empty.
@@ -304,9 +308,10 @@ class GPT3(ScoringCausalLM):
             ImportError: If safetensors is not installed.
             OSError: If there is something at `path` already, or it cannot be
                 written.
-            ValueError: If none of the architectures has the model's settings:
-                none has GPT-3's banded layers with biases on queries, keys
-                and values. Also for quantized weights.
+            ValueError: If none of the architectures has the model's settings,
+                such as normalizations after banded layers; if a bias cannot be
+                folded within float32's precision, for a query kernel is nearly
+                singular or weights have 16 bits; for quantized weights.
 
         Example:
 
@@ -314,9 +319,9 @@ class GPT3(ScoringCausalLM):
         import keras_gpt3
 
         model = keras_gpt3.GPT3.from_preset(
-            "gpt3_small_en", num_layers=1, attention_pattern=("dense",)
+            "gpt3_small_en", num_layers=2, attention_window=64
         )
-        model.export_to_transformers("checkpoint")
+        model.export_to_transformers("checkpoint")  # A GPT-Neo.
         same = keras_gpt3.GPT3.from_preset("checkpoint")
         ```
         """
