@@ -1,6 +1,6 @@
 """Trained banded models in transformers: logits and tokens, there and back.
 
-    python benchmarks/banded_export.py [--steps 300] [--sizes small medium ...]
+    python benchmarks/banded_export.py [--steps 200] [--sizes small medium ...]
 
 Trains GPT-3s of three sizes, dense and banded layers in turn, on presidential
 speeches, and writes each for transformers, where it is a GPT-Neo with the
@@ -60,7 +60,7 @@ def main():
 def parse_arguments():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=[*SIZES])
     return parser.parse_args()
 
