@@ -1,6 +1,7 @@
 """Keras layers that own the weights of GPT-3 and call its operations.
 
-Read `block_pattern` (what each block does), then `decoder_block`.
+Read `block_pattern` (what each block does), `decoder_block`, then
+`quantized_layers` (what a quantized layer is saved as).
 """
 
 from keras_gpt3.layers.decoder_block import DecoderBlock

@@ -12,9 +12,11 @@ from keras_gpt3.layers import initializers
 from keras_gpt3.layers.block_pattern import ATTENTION_KINDS
 from keras_gpt3.layers.block_pattern import check_heads
 from keras_gpt3.layers.block_pattern import visible_window
-from keras_gpt3.layers.initializers import layer_policy
 from keras_gpt3.layers.initializers import normal_initializer
 from keras_gpt3.layers.layer_norm import LayerNorm
+from keras_gpt3.layers.quantized_layers import Dense
+from keras_gpt3.layers.quantized_layers import quantized_as
+from keras_gpt3.layers.quantized_layers import quantized_policy
 from keras_gpt3.ops.activations import get_activation
 from keras_gpt3.ops.attention.attention import attend
 from keras_gpt3.ops.attention.attention_shapes import check_window
@@ -369,12 +371,12 @@ class DecoderBlock(keras.layers.Layer):
         has_bias=True,
     ):
         """A built Dense sublayer with a normal kernel and a zero bias."""
-        layer = keras.layers.Dense(
+        layer = Dense(
             units,
             use_bias=self.use_bias and has_bias,
             kernel_initializer=normal_initializer(deviation),
-            dtype=layer_policy(self.dtype_policy, f"{self.name}/{name}"),
             name=name,
+            **quantized_as(self.dtype_policy, f"{self.name}/{name}"),
         )
         layer.build(input_shape)
         return layer
@@ -391,28 +393,13 @@ class DecoderBlock(keras.layers.Layer):
         layer.build(input_shape)
         return layer
 
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
-        for layer in self._flatten_layers(include_self=False):
-            if layer.quantization_mode not in ("gptq", "awq"):
-                continue
-            # Keras forgets the zero points, and then loads the file no more.
-            stored = {}
-            layer.save_own_variables(stored)
-            if len(stored) < len(layer.variables):
-                raise NotImplementedError(
-                    "A kernel to be saved must be in a mode that this version "
-                    "of Keras saves whole. Received: quantization_mode="
-                    f"{echoed(layer.quantization_mode)} of {layer.path}. Save "
-                    "the model as it was, and quantize it when it is loaded."
-                )
-
     def compute_output_shape(self, hidden_states_shape):
         # Spares Keras a trace of the whole block for each layer of the model.
         return hidden_states_shape
 
     def get_config(self):
         own = {name: getattr(self, name) for name in self.arguments()}
+        own["dtype"] = keras.dtype_policies.serialize(quantized_policy(self))
         return super().get_config() | own
 
     @classmethod

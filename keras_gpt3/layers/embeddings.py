@@ -6,7 +6,8 @@ from keras import quantizers
 
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.argument_checks import echoed
-from keras_gpt3.layers.initializers import layer_policy
+from keras_gpt3.layers.quantized_layers import quantized_as
+from keras_gpt3.layers.quantized_layers import quantized_policy
 from keras_gpt3.ops.sequence_checks import check_sequence_length
 
 
@@ -74,8 +75,8 @@ class PositionEmbedding(keras.layers.Layer):
             max_sequence_length + offset,
             hidden_dim,
             embeddings_initializer=initializer,
-            dtype=layer_policy(self.dtype_policy, f"{self.name}/table"),
             name="table",
+            **quantized_as(self.dtype_policy, f"{self.name}/table"),
         )
 
     def build(self, token_ids_shape):
@@ -104,7 +105,9 @@ class PositionEmbedding(keras.layers.Layer):
             if segment_ids is not None:
                 positions = ops.broadcast_to(positions, ops.shape(token_ids))
                 positions = _within_segments(positions, 0, segment_ids)
-        return self.table(self.offset + positions)  # (T, M) or (B, T, M)
+        vectors = self.table(self.offset + positions)  # (T, M) or (B, T, M)
+        # A quantized table of a mixed policy gives float32 within a layer.
+        return ops.cast(vectors, self.compute_dtype)
 
     def compute_output_shape(
         self, token_ids_shape, padding_mask_shape=None, segment_ids_shape=None
@@ -126,6 +129,7 @@ class PositionEmbedding(keras.layers.Layer):
                 ),
                 "offset": self.offset,
                 "skip_padding": self.skip_padding,
+                "dtype": keras.dtype_policies.serialize(quantized_policy(self)),
             }
         )
         return config
@@ -169,7 +173,9 @@ class ReversibleEmbedding(keras.layers.ReversibleEmbedding):
 
     def quantized_call(self, inputs, reverse=False):
         if not reverse:
-            return super().quantized_call(inputs)
+            vectors = super().quantized_call(inputs)
+            # In a mixed policy they are float32 within a model.
+            return ops.cast(vectors, self.compute_dtype)
         logits = self._quantized_logits(inputs)
         if self.lora_enabled:
             part = ops.matmul(inputs, ops.transpose(self.lora_embeddings_b))

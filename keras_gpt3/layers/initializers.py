@@ -1,11 +1,10 @@
-"""How weights begin, and in which dtype."""
+"""How weights begin."""
 
 import contextlib
 import contextvars
 import math
 
 import keras
-from keras import dtype_policies
 
 _instead = contextvars.ContextVar("initializer_instead", default=None)
 
@@ -56,15 +55,3 @@ def residual_kernel(num_layers):
     of their number keeps its variance at initialization independent of depth.
     """
     return KERNEL / math.sqrt(2 * num_layers)
-
-
-def layer_policy(dtype, path):
-    """Look up a layer's own policy.
-
-    A quantized model that is loaded has a map of policies, which Keras gives
-    to each layer as a whole. Such a layer neither saves its weights again nor
-    computes with them as they are stored: both look at the map's default.
-    """
-    if isinstance(dtype, dtype_policies.DTypePolicyMap):
-        return dtype[path]
-    return dtype

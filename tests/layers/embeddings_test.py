@@ -344,3 +344,18 @@ def test_a_quantized_head_counts_the_adapter_of_its_table(config):
     # Inputs of up to 3 are rounded to 127 steps.
     np.testing.assert_allclose(logits, states @ table(layer).T, atol=0.1)
     assert np.any(np.abs(np.array(layer.lora_embeddings_b)) > 0.1)
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_a_quantized_table_of_a_mixed_policy_gives_its_compute_dtype(config):
+    tokens = quantized(config, "mixed_bfloat16")
+    positions = PositionEmbedding(6, hidden_dim=7, dtype="mixed_bfloat16")
+    positions.build(IDS.shape)
+    positions.table.quantize(config.mode, config=config)
+    # Within a layer that casts weights: for an embedding Keras stops that.
+    sum_of_both = keras.layers.Lambda(
+        lambda ids: tokens(ids) + positions(ids), dtype="mixed_bfloat16"
+    )
+    for layer in (tokens, positions, sum_of_both):
+        found = layer(ops.convert_to_tensor(IDS))
+        assert keras.backend.standardize_dtype(found.dtype) == "bfloat16"

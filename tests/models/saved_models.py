@@ -14,11 +14,13 @@ from keras import ops
 from keras_gpt3 import GPT3
 from keras_gpt3.training import AdamW
 from keras_gpt3.training import TokenClock
+from tests.small_gpt3 import LENGTH
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_text_model
 
-KINDS = ("preset", "bfloat16", "int8", "weights", "lora", "optimizer")
+QUANTIZED = ("int8", "int4", "awq")
+KINDS = ("preset", "bfloat16", *QUANTIZED, "weights", "lora", "optimizer")
 
 
 def save_all(folder):
@@ -41,11 +43,13 @@ def read_facts(path):
 
 def _save(kind, folder):
     path = str(folder / kind)
-    if kind in ("preset", "bfloat16", "int8"):
+    if kind in ("preset", "bfloat16", *QUANTIZED):
         dtype = "bfloat16" if kind == "bfloat16" else None
         model = small_text_model(dtype=dtype)
-        if kind == "int8":
-            quantize(model, mode="int8")
+        if kind == "awq":
+            quantize(model, config=_calibration(model))
+        elif kind in QUANTIZED:
+            quantize(model, mode=kind)
         model.save_to_preset(path)
     elif kind == "weights":
         model = small_text_model()
@@ -69,8 +73,10 @@ def _save(kind, folder):
 
 def _load(kind, folder):
     path = str(folder / kind)
-    if kind in ("preset", "bfloat16", "int8"):
-        return GPT3.from_preset(path, dtype=kind if "6" in kind else None)
+    if kind in ("preset", "bfloat16", *QUANTIZED):
+        return GPT3.from_preset(
+            path, dtype=kind if kind == "bfloat16" else None
+        )
     if kind == "optimizer":
         return keras.saving.load_model(path + ".keras")
     model = small_text_model()
@@ -80,6 +86,17 @@ def _load(kind, folder):
         model.backbone.load_weights(path + "/model.weights.h5")
         model.backbone.load_lora_weights(path + ".lora.h5")
     return model
+
+
+def _calibration(model):
+    tokenizer = model.preprocessor.tokenizer
+    return keras.quantizers.AWQConfig(
+        ["hello world"],
+        tokenizer,
+        num_samples=1,
+        sequence_length=LENGTH,
+        num_grid_points=2,
+    )
 
 
 def _write_facts(path, model):

@@ -15,9 +15,10 @@ from keras_gpt3.layers.decoder_block import DecoderBlock
 from keras_gpt3.layers.embeddings import PaddedEmbedding
 from keras_gpt3.layers.embeddings import PositionEmbedding
 from keras_gpt3.layers.embeddings import ReversibleEmbedding
-from keras_gpt3.layers.initializers import layer_policy
 from keras_gpt3.layers.initializers import normal_initializer
 from keras_gpt3.layers.layer_norm import LayerNorm
+from keras_gpt3.layers.quantized_layers import Dense
+from keras_gpt3.layers.quantized_layers import quantized_as
 from keras_gpt3.parallel.layout_map import distributed_rows
 from keras_gpt3.preset_loader import BACKBONE_KEYS
 from keras_gpt3.preset_loader import VARIANT_DEFAULTS
@@ -60,13 +61,15 @@ def _token_embedding(config, dtype):
         "embeddings_initializer": normal_initializer(
             initializers.TOKEN_EMBEDDING
         ),
-        "dtype": layer_policy(dtype, "token_embedding"),
         "name": "token_embedding",
     }
     rows = distributed_rows(config)
+    quantized = quantized_as(dtype, "token_embedding")
     if rows > config["vocabulary_size"]:
-        return PaddedEmbedding(**arguments, num_rows=rows)
-    return ReversibleEmbedding(**arguments)
+        return PaddedEmbedding(
+            **arguments, num_rows=rows, dtype=quantized["dtype"]
+        )
+    return ReversibleEmbedding(**arguments, **quantized)
 
 
 def _block(config, index, attention, dtype):
@@ -109,12 +112,12 @@ def _projection(config, name, units, dtype):
     """From the width of the embedding to that of the model, or back."""
     if config["embedding_dim"] in (None, config["hidden_dim"]):
         return None
-    return keras.layers.Dense(
+    return Dense(
         units,
         use_bias=False,
         kernel_initializer=normal_initializer(initializers.KERNEL),
-        dtype=layer_policy(dtype, name),
         name=name,
+        **quantized_as(dtype, name),
     )
 
 

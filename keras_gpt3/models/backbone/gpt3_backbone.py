@@ -5,7 +5,10 @@ import functools
 import keras
 from keras import ops
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.layers.block_pattern import rematerialized_layers
+from keras_gpt3.layers.quantized_layers import CALIBRATED_MODES
+from keras_gpt3.layers.quantized_layers import quantized_policy
 from keras_gpt3.models.backbone.backbone_forward import embed
 from keras_gpt3.models.backbone.backbone_forward import forward
 from keras_gpt3.models.backbone.backbone_layers import check_backbone_arguments
@@ -17,8 +20,6 @@ from keras_gpt3.ops.sequence_checks import check_segments_shape
 from keras_gpt3.parallel.layout_map import make_layout_map
 from keras_gpt3.preset_loader import BACKBONE_KEYS
 from keras_gpt3.preset_loader import VARIANT_DEFAULTS
-
-_CALIBRATED_MODES = ("gptq", "awq")
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
@@ -244,7 +245,7 @@ class GPT3Backbone(CachedBackbone):
             A dict of what leads from ids to the first block, and the blocks,
             or `None` for other modes.
         """
-        if mode not in _CALIBRATED_MODES:
+        if mode not in CALIBRATED_MODES:
             return None
         return {
             "pre_block_layers": [functools.partial(embed, self)],
@@ -252,24 +253,50 @@ class GPT3Backbone(CachedBackbone):
         }
 
     def quantize(self, mode=None, config=None, filters=None, **kwargs):
-        """Store the weights in few bits.
+        """Store the weights in few bits, once and for all.
 
-        Modes gptq and awq leave the embeddings as they are; Keras cannot save
-        such a model yet.
+        Modes int8 and int4 reach the kernels of the blocks and the tables of
+        tokens and positions; gptq (Frantar et al. 2022) and awq (Lin et al.
+        2023), which choose the weights by what texts send through a layer,
+        reach the kernels alone. Call it again with other `filters` to store
+        some layers otherwise. What is saved comes back bit for bit.
 
         Args:
             mode: string. `"int8"`, `"int4"`, `"float8"`, `"gptq"` or `"awq"`.
-                Defaults to `None`, that of `config`.
+                `"int8"` rounds what reaches a layer as well. Defaults to
+                `None`, that of `config`.
             config: `keras.quantizers.QuantizationConfig`. With texts to
                 calibrate with, and a tokenizer, in modes gptq and awq.
                 Defaults to `None`.
             filters: string, list of strings or callable. Regular expressions
-                or a function that choose layers. Defaults to `None`, all.
+                that the names of the chosen layers match, or a function of a
+                layer. Defaults to `None`, all.
             **kwargs: Keyword arguments of `keras.Model.quantize`.
 
         Raises:
             ValueError: If what calibration needs is missing; the model is then
                 as it was.
+
+        Example:
+
+        ```python
+        import keras
+        import keras_gpt3
+
+        backbone = keras_gpt3.GPT3Backbone(
+            vocabulary_size=100,
+            num_layers=1,
+            num_heads=2,
+            hidden_dim=16,
+            intermediate_dim=64,
+            max_sequence_length=32,
+        )
+        weights_alone = keras.quantizers.Int8QuantizationConfig(
+            activation_quantizer=None
+        )
+        backbone.quantize(config=weights_alone, filters="embedding$|table")
+        backbone.quantize("int4", filters="feed_forward")
+        ```
         """
         mode = calibrated_mode(self, mode, config)
         super().quantize(mode, config, filters, **kwargs)
@@ -362,9 +389,11 @@ class GPT3Backbone(CachedBackbone):
         return load_backbone(cls, preset, load_weights, kwargs)
 
     def get_config(self):
-        config = super().get_config()
-        keys = (*BACKBONE_KEYS, *VARIANT_DEFAULTS)
-        return config | {name: getattr(self, name) for name in keys}
+        # Not the parent's, which takes the dtype of quantized layers away:
+        # from what it returns, and from the layers.
+        keys = ("name", "trainable", *BACKBONE_KEYS, *VARIANT_DEFAULTS)
+        policy = keras.dtype_policies.serialize(quantized_policy(self))
+        return {name: getattr(self, name) for name in keys} | {"dtype": policy}
 
 
 def has_segments(inputs):
@@ -385,14 +414,16 @@ def calibrated_mode(backbone, mode, config):
     Keras itself calibrates only where the mode is given beside its config.
     """
     mode = mode or getattr(config, "mode", None)
-    if mode not in _CALIBRATED_MODES or getattr(config, "mode", "") != mode:
+    if mode not in CALIBRATED_MODES or getattr(config, "mode", "") != mode:
         return mode  # Keras refuses what is wrong of others at once.
     for name in ("dataset", "tokenizer"):
-        if getattr(config, name) is None:
+        given = getattr(config, name)
+        is_text = name == "dataset" and isinstance(given, (str, bytes))
+        if given is None or is_text:
             raise ValueError(
                 f"A config for {mode} must have a {name} to calibrate with. "
-                f"Received: {name}=None. Pass texts as dataset, and "
-                "model.preprocessor.tokenizer as tokenizer."
+                f"Received: {name}={echoed(given)}. Pass a list of texts as "
+                "dataset, and model.preprocessor.tokenizer as tokenizer."
             )
     if config.sequence_length > backbone.max_sequence_length:
         raise ValueError(
@@ -400,6 +431,13 @@ def calibrated_mode(backbone, mode, config):
             f"{backbone.max_sequence_length} to calibrate. Received: "
             f"sequence_length={config.sequence_length}. Make the config with "
             "a lower one."
+        )
+    if mode == "gptq" and backbone.variable_dtype != "float32":
+        # Keras' arithmetic of the correction mixes both types.
+        raise ValueError(
+            "Weights must be float32 to quantize in mode gptq. Received: "
+            f"dtype={backbone.dtype_policy.name}. Load the model with "
+            "dtype='mixed_bfloat16', or use awq."
         )
     if backbone.embedding_projection is not None:
         raise ValueError(

@@ -5,6 +5,7 @@ import keras_hub
 from keras import ops
 
 from keras_gpt3.argument_checks import check_integer
+from keras_gpt3.layers.quantized_layers import CALIBRATED_MODES
 from keras_gpt3.models.lora.adapters import adaptable_layers
 from keras_gpt3.models.lora.adapters import adapted_layers
 from keras_gpt3.models.lora.adapters import adapter_names
@@ -50,7 +51,8 @@ class AdaptedBackbone(keras_hub.models.Backbone):
 
         Raises:
             ValueError: If a number is out of range, no layer has such a name,
-                or there are adapters already.
+                one is quantized in mode gptq or awq, or there are adapters
+                already.
         """
         check_integer("rank", rank, minimum=1)
         if lora_alpha is not None and not lora_alpha > 0:
@@ -62,6 +64,7 @@ class AdaptedBackbone(keras_hub.models.Backbone):
             target_layer_names = self.default_lora_layer_names()
         names = list(target_layer_names)
         _check_names(self, names)
+        _check_modes(self, names)
         _check_has_none(self)
         super().enable_lora(rank, names)
         layers = adapted_layers(self)
@@ -155,6 +158,18 @@ def _check_names(backbone, names):
             "'query_key_value', 'attention_output', "
             "'feed_forward_intermediate', 'feed_forward_output'."
         )
+
+
+def _check_modes(backbone, names):
+    for layer in adaptable_layers(backbone):
+        mode = layer.quantization_mode
+        # Keras refuses gptq, half done, and leaves adapters out of awq.
+        if layer.name in names and mode in CALIBRATED_MODES:
+            raise ValueError(
+                "A layer must be in mode int8, int4 or not quantized to get "
+                f"an adapter. Received: layer={layer.path} in {mode}. Train "
+                "the adapters on the model as it was, merge, then quantize."
+            )
 
 
 def _check_has_none(backbone):
