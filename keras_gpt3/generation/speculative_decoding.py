@@ -56,12 +56,12 @@ class Drafting(typing.NamedTuple):
     memory: typing.Any = ()  # Of a draft model.
 
 
-def chunk_scores(backbone, num_known=None):
+def chunk_scores(model, num_known=None):
     """What scores the tokens after each of several, through a cache."""
 
     def score(token_ids, cache, start):
-        states, cache = backbone.call_with_cache(token_ids, cache, start)
-        return rule_out_unknown(backbone.logits(states), num_known), cache
+        logits, _, cache = model.call_with_cache(token_ids, cache, start)
+        return rule_out_unknown(logits, num_known), cache
 
     return score
 

@@ -209,8 +209,14 @@ class DecoderBlock(keras.layers.Layer):
         """The keys that a query sees; see `visible_window`."""
         return visible_window(self.attention, self.attention_window)
 
-    def build(self, input_shape):
-        hidden_dim = input_shape[-1]
+    # Keras passes the shapes of several inputs by these names.
+    def build(
+        self,
+        hidden_states_shape,
+        padding_mask_shape=None,
+        segment_ids_shape=None,
+    ):
+        hidden_dim = hidden_states_shape[-1]
         check_heads(hidden_dim, self.num_heads)
         hidden = (None, None, hidden_dim)
         residual = self.residual_deviation

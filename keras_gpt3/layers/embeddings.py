@@ -79,7 +79,14 @@ class PositionEmbedding(keras.layers.Layer):
             **quantized_as(self.dtype_policy, f"{self.name}/table"),
         )
 
-    def build(self, token_ids_shape):
+    # Keras passes the shapes of several inputs by these names.
+    def build(
+        self,
+        token_ids_shape,
+        start_index_shape=None,
+        padding_mask_shape=None,
+        segment_ids_shape=None,
+    ):
         self.table.build(token_ids_shape)
         self.built = True
 
@@ -88,7 +95,8 @@ class PositionEmbedding(keras.layers.Layer):
     ):
         check_sequence_length(token_ids.shape[1], self.max_sequence_length)
         if self.skip_padding and padding_mask is not None:
-            is_token = ops.cast(padding_mask, "int32")
+            # Any integer but 0 is a token, as in attention, and counts once.
+            is_token = ops.cast(ops.cast(padding_mask, "bool"), "int32")
             numbers = ops.cumsum(is_token, axis=1)
             if segment_ids is not None:
                 numbers = _within_segments(numbers, is_token, segment_ids)
@@ -110,12 +118,16 @@ class PositionEmbedding(keras.layers.Layer):
         return ops.cast(vectors, self.compute_dtype)
 
     def compute_output_shape(
-        self, token_ids_shape, padding_mask_shape=None, segment_ids_shape=None
+        self,
+        token_ids_shape,
+        start_index_shape=None,
+        padding_mask_shape=None,
+        segment_ids_shape=None,
     ):
         # Keras calls this only where a model is built from symbols.
         check_sequence_length(token_ids_shape[1], self.max_sequence_length)
         by_row = self.skip_padding and padding_mask_shape is not None
-        by_row = by_row or segment_ids_shape is not None
+        by_row = by_row or segment_ids_shape is not None or start_index_shape
         return (*token_ids_shape[0 if by_row else 1 : 2], self.hidden_dim)
 
     def get_config(self):

@@ -12,6 +12,8 @@ import numpy as np
 from keras_gpt3.argument_checks import echoed
 from keras_gpt3.tokenization.tokenizer_inputs import check_text
 from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
+from keras_gpt3.tokenization.vocabulary import MISSING_BYTE
+from keras_gpt3.tokenization.vocabulary import byte_name
 from keras_gpt3.tokenization.vocabulary import check_merge_rules
 from keras_gpt3.tokenization.vocabulary import check_vocabulary
 from keras_gpt3.tokenization.vocabulary import read_merge_rules
@@ -28,7 +30,9 @@ class BytePairEncoding:
 
     GPT-3 keeps GPT-2's "reversible tokenization" (section 2.1). Text is split
     into words, and in each word the pair of neighbours whose merge rule comes
-    first is joined until no rule applies. Decoding gives back every text.
+    first is joined until no rule applies. Decoding gives back every text. Ids
+    are the vocabulary's, whatever the order of the rules; a vocabulary may lack
+    bytes, which texts must then not hold.
 
     Args:
         vocabulary: dict, or path. Token -> id with tokens in GPT-2's byte
@@ -75,6 +79,7 @@ class BytePairEncoding:
         self._encoding, self._rank_to_id = build_tiktoken_encoding(
             self.vocabulary, rules, self.special_tokens
         )
+        self._lacks_bytes = not self.vocabulary.keys() >= set(BYTE_SYMBOLS)
 
     def encode(self, text, split_special_tokens=False):
         """Turn a text into token ids.
@@ -89,7 +94,8 @@ class BytePairEncoding:
             A list of int.
 
         Raises:
-            ValueError: If `text` is not a string, or holds a lone surrogate.
+            ValueError: If `text` is not a string, or holds a lone surrogate
+                or a byte that the vocabulary lacks.
         """
         parts, special = self._parts(text, split_special_tokens)
         ids = self._encode(parts[0], special)
@@ -112,7 +118,8 @@ class BytePairEncoding:
             An integer array `(length,)`. Not to be written to.
 
         Raises:
-            ValueError: If `text` is not a string, or holds a lone surrogate.
+            ValueError: If `text` is not a string, or holds a lone surrogate
+                or a byte that the vocabulary lacks.
         """
         parts, special = self._parts(text, split_special_tokens)
         arrays = [self._encode_to_numpy(part, special) for part in parts]
@@ -154,7 +161,13 @@ class BytePairEncoding:
         ranks = self._encoding.encode_to_numpy(
             text, allowed_special=set(special), disallowed_special=()
         )
-        return ranks if self._rank_to_id is None else self._rank_to_id[ranks]
+        if self._rank_to_id is None:
+            return ranks
+        ids = self._rank_to_id[ranks]
+        if self._lacks_bytes and ids.min(initial=0) < 0:
+            byte = self._encoding.decode_bytes([ranks[ids.argmin()]])[0]
+            raise ValueError(byte_name(byte).join(MISSING_BYTE))
+        return ids
 
     def encode_batch(self, texts, split_special_tokens=False, num_threads=None):
         """Turn several texts into token ids, in several threads.
@@ -172,7 +185,7 @@ class BytePairEncoding:
 
         Raises:
             ValueError: If a text is not a string, or holds a lone
-                surrogate.
+                surrogate or a byte that the vocabulary lacks.
         """
         encode = functools.partial(
             self.encode, split_special_tokens=split_special_tokens
@@ -292,7 +305,9 @@ def build_tiktoken_encoding(vocabulary, rules, special_tokens):
     """
     import tiktoken
 
-    symbols = sorted(BYTE_SYMBOLS, key=vocabulary.__getitem__)
+    # Bytes that the vocabulary lacks come last, and have no id.
+    last = len(vocabulary) + max(vocabulary.values(), default=0)
+    symbols = sorted(BYTE_SYMBOLS, key=lambda s: vocabulary.get(s, last))
     tokens = [*symbols, *(left + right for left, right in rules)]
     encoding = tiktoken.Encoding(
         "keras_gpt3",
@@ -303,7 +318,7 @@ def build_tiktoken_encoding(vocabulary, rules, special_tokens):
             for rank, token in enumerate(special_tokens, len(tokens))
         },
     )
-    ids = np.array([vocabulary[t] for t in (*tokens, *special_tokens)])
+    ids = np.array([vocabulary.get(t, -1) for t in (*tokens, *special_tokens)])
     same = np.array_equal(ids, np.arange(len(ids)))
     return encoding, None if same else ids
 

@@ -1,6 +1,7 @@
 """Vocabularies of byte-pair encoding: reading and checking them."""
 
 import json
+from itertools import pairwise
 
 from keras_gpt3.argument_checks import echoed
 
@@ -45,15 +46,11 @@ def _bad_entry(vocabulary):
 
 
 def check_vocabulary(vocabulary, special_tokens):
-    """Check that a vocabulary can spell every text."""
-    missing = [s for s in BYTE_SYMBOLS if s not in vocabulary]
-    if missing:
-        raise ValueError(
-            "A vocabulary must hold all 256 bytes in GPT-2's byte alphabet. "
-            f"Received: {256 - len(missing)} of them, {echoed(missing[0])} "
-            f"(byte {BYTE_SYMBOLS.index(missing[0])}) is missing. Add the "
-            "bytes."
-        )
+    """Check that a vocabulary holds the special tokens.
+
+    It may lack bytes, as those of byte-level trainers without an alphabet to
+    start from do: see `missing_byte`.
+    """
     for token in special_tokens:
         if token not in vocabulary:
             raise ValueError(
@@ -110,45 +107,77 @@ def check_merge_rules(rules, vocabulary):
 
     tiktoken joins two neighbours when their concatenation has a rank, GPT-2
     when their pair is a rule. The two agree on every text if each rule has a
-    result of its own, uses only earlier results, and can ever be applied to
-    its result, as holds for all rules that come out of training.
+    result of its own, and the bytes of that result merge into it, by this rule
+    last: neighbours that make it up have come about within its bytes alone, so
+    they are the two of the rule. All rules that come out of training are such,
+    and others are in whatever order they stand.
     """
+    pair_ranks = {rule: rank for rank, rule in enumerate(rules)}
     ranks = dict.fromkeys(BYTE_SYMBOLS, -1)
-    pair_ranks = {}
     for rank, (left, right) in enumerate(rules):
-        problem = _find_problem(left, right, vocabulary, ranks)
-        pair_ranks[left, right] = rank
-        if not problem and _is_split_by_an_earlier_rule(
-            rules, rank, ranks, pair_ranks
+        if any(t not in vocabulary for t in (left, right, left + right)):
+            problem = "have its parts and its result in the vocabulary"
+            raise _refused(rules, rank, problem)
+        if left + right in ranks:
+            problem = "have a result that no earlier rule has"
+            raise _refused(rules, rank, problem)
+        ranks[left + right] = rank
+    in_order = are_in_order(rules)
+    for rank, (left, right) in enumerate(rules):
+        if left not in ranks or right not in ranks:
+            problem = "join bytes or results of rules"
+            raise _refused(rules, rank, problem)
+        if (
+            _is_split_by_an_earlier_rule(rules, rank, ranks, pair_ranks)
+            if in_order
+            else not _makes_its_result(left + right, pair_ranks)
         ):
             problem = "be reachable: no earlier rule may break up its parts"
-        if problem:
-            rule = echoed(f"{left} {right}")
-            raise ValueError(
-                f"A merge rule must {problem}. Received: "
-                f"rule={rule} (number {rank}). "
-                "Pass a vocabulary and merges that were trained together."
-            )
-        ranks[left + right] = rank
+            raise _refused(rules, rank, problem)
 
 
-def _find_problem(left, right, vocabulary, ranks):
-    """The first requirement on tokens that a rule breaks, or None."""
-    if any(t not in vocabulary for t in (left, right, left + right)):
-        return "have its parts and its result in the vocabulary"
-    if left not in ranks or right not in ranks:
-        return "join bytes or results of earlier rules"
-    if left + right in ranks:
-        return "have a result that no earlier rule has"
-    return None
+def _refused(rules, rank, problem):
+    rule = echoed(" ".join(rules[rank]))
+    return ValueError(
+        f"A merge rule must {problem}. Received: rule={rule} (number {rank}). "
+        "Pass a vocabulary and merges that were trained together."
+    )
+
+
+def are_in_order(rules):
+    """Whether rules join bytes and results of earlier rules alone.
+
+    So they come out of training. Then what a merge brings about are pairs of
+    later rules, and merges of one rule can be made at once.
+    """
+    made = set(BYTE_SYMBOLS)
+    for left, right in rules:
+        if left not in made or right not in made:
+            return False
+        made.add(left + right)
+    return True
+
+
+def _makes_its_result(token, pair_ranks):
+    """Whether the bytes of a token merge into it: the slow and plain way."""
+    symbols, none = [*token], len(pair_ranks)
+    while len(symbols) > 1:
+        ranks = [pair_ranks.get(pair, none) for pair in pairwise(symbols)]
+        earliest = min(ranks)
+        if earliest == none:
+            return False
+        place = ranks.index(earliest)
+        symbols[place : place + 2] = ["".join(symbols[place : place + 2])]
+    return True
 
 
 def _is_split_by_an_earlier_rule(rules, rank, ranks, pair_ranks):
     """Walk back from (left, right) to bytes, watching the seam between them.
 
-    Undoes the merges on both sides of the seam, the latest first. A rule that
-    joins the two tokens at the seam and comes before the merge just undone
-    would have been applied in its place.
+    For rules in order, in a third of the time of merging the bytes. Undoes the
+    merges on both sides of the seam, the latest first. A rule that joins the
+    two tokens at the seam and comes before the merge just undone would have
+    been applied in its place.
     """
     left, right = rules[rank]
     limit = rank
@@ -186,3 +215,17 @@ _SYMBOL_BYTES = {symbol: byte for byte, symbol in enumerate(BYTE_SYMBOLS)}
 def symbols_to_bytes(token):
     """Turn a token's spelling into the bytes that it stands for."""
     return bytes([_SYMBOL_BYTES[symbol] for symbol in token])
+
+
+# What is said of it everywhere, before and after the name of the byte.
+MISSING_BYTE = (
+    "Texts must be made of bytes that the vocabulary holds. Received: byte=",
+    ", which it lacks. Add the byte to vocabulary, or take it out of the text.",
+)
+
+
+def byte_name(byte):
+    """Write a byte: 0x71 (q)."""
+    name, character = f"0x{byte:02X}", chr(byte)
+    is_plain = character.isascii() and character.isalnum()
+    return f"{name} ({character})" if is_plain else name

@@ -1,6 +1,7 @@
 import json
 import pickle
 import random
+import re
 import socket
 
 import numpy as np
@@ -93,6 +94,31 @@ def test_permuted_ids_are_the_plain_ids_permuted(split_special_tokens):
         array = permuted.encode_to_numpy(text, split_special_tokens)
         assert array.tolist() == got
         assert permuted.decode(got) == text
+
+
+def test_a_vocabulary_need_not_hold_bytes_that_no_text_has():
+    whole, merges = small_vocabulary()
+    merges.remove("Ã ©")
+    kept = [t for t in whole if t not in ("q", "Ã", "Ã©")]
+    encoding = BytePairEncoding({t: i for i, t in enumerate(kept)}, merges)
+    text = f"hello world{END}"
+    expected = [kept.index(t) for t in ("hello", "Ġworld", END)]
+    assert encoding.encode(text) == expected
+    assert encoding.encode_to_numpy(text).tolist() == expected
+    assert encoding.encode("") == []
+    for text, name in (("hello query", "0x71 (q)"), ("hello é", "0xC3")):
+        message = (
+            "Texts must be made of bytes that the vocabulary holds. Received: "
+            f"byte={name}, which it lacks. Add the byte to vocabulary, or "
+            "take it out of the text."
+        )
+        for encode in (
+            encoding.encode,
+            encoding.encode_to_numpy,
+            lambda text: encoding.encode_batch(["a", text]),
+        ):
+            with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+                encode(text)
 
 
 def test_decodes_tokens_that_no_merge_makes():

@@ -1,7 +1,5 @@
 """GPT-3's decoder: what it is made of, and how it is configured."""
 
-import functools
-
 import keras
 from keras import ops
 
@@ -242,13 +240,16 @@ class GPT3Backbone(CachedBackbone):
             mode: string. The mode of quantization. Defaults to `None`.
 
         Returns:
-            A dict of what leads from ids to the first block, and the blocks,
-            or `None` for other modes.
+            A dict of a model that leads from ids to the first block, and the
+            blocks, or `None` for other modes.
         """
         if mode not in CALIBRATED_MODES:
             return None
+        token_ids = keras.Input((None,), dtype="int32")
         return {
-            "pre_block_layers": [functools.partial(embed, self)],
+            "pre_block_layers": [
+                keras.Model(token_ids, embed(self, token_ids))
+            ],
             "sequential_blocks": self.decoder_blocks,
         }
 

@@ -5,12 +5,13 @@ import numpy as np
 from keras import ops
 
 from keras_gpt3.generation.beam_search import beam_search
-from keras_gpt3.generation.decode_loop import cached_scores
 from keras_gpt3.generation.decode_loop import decode_until
+from keras_gpt3.generation.decode_loop import token_before
 from keras_gpt3.generation.decode_loop import without_hidden_states
 from keras_gpt3.generation.drafters import DraftModel
 from keras_gpt3.generation.drafters import PromptLookup
 from keras_gpt3.generation.drafters import drafts_a_row
+from keras_gpt3.generation.logit_filters import rule_out_unknown
 from keras_gpt3.generation.sampling_settings import logit_bias_vector
 from keras_gpt3.generation.sampling_steps import sample
 from keras_gpt3.generation.sampling_steps import sampler_steps
@@ -297,11 +298,11 @@ def speculative_loop(model, stop_token_ids, fixed_settings, drafter, num_rows):
         if drafter == "prompt":
             drafts = PromptLookup(num_drafts)
         else:
-            score = chunk_scores(drafter.backbone, _num_known(model))
+            score = chunk_scores(drafter, _num_known(model))
             drafts = DraftModel(num_drafts, score, settings, padding_mask)
         return speculate_until(
             end,
-            chunk_scores(model.backbone, _num_known(model)),
+            chunk_scores(model, _num_known(model)),
             settings,
             drafts,
             *state,
@@ -360,7 +361,17 @@ def _replace_rows(cache, slots, rows):
 
 def _next_scores(model):
     """What scores a position; ids that no text has are ruled out."""
-    return cached_scores(model.backbone, _num_known(model))
+
+    def next_scores(token_ids, cache, index):
+        index = ops.cast(index, "int32")
+        previous = token_before(token_ids, index)[:, None]  # (B, 1)
+        logits, states, cache = model.call_with_cache(
+            previous, cache, index - 1
+        )
+        logits = rule_out_unknown(logits[:, 0], _num_known(model))
+        return logits, states[:, 0], cache
+
+    return next_scores
 
 
 def _num_known(model):

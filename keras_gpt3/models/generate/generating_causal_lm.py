@@ -324,6 +324,31 @@ class GeneratingCausalLM(TrainableCausalLM):
 
     # === The decode loop ===
 
+    def call_with_cache(self, token_ids, cache, cache_update_index):
+        """Compute the logits of some tokens, given a cache of the earlier.
+
+        `generate`, `stream` and `beam_search` score every position by it, as
+        keras-hub's models do: a subclass that changes its logits changes what
+        they choose. An export has the layers' own.
+
+        Args:
+            token_ids: int tensor of shape `(batch, length)`, the tokens at
+                positions `cache_update_index` and following.
+            cache: list with a pair of keys and values for each block, as
+                `backbone.make_cache` and `backbone.prefill` give.
+            cache_update_index: int, or int tensor of shape `()` or `(batch,)`.
+                Position of the first token.
+
+        Returns:
+            A tuple of the logits, shape `(batch, length, vocabulary_size)`,
+            the hidden states, shape `(batch, length, hidden_dim)`, and the
+            updated cache.
+        """
+        hidden_states, cache = self.backbone.call_with_cache(
+            token_ids, cache, cache_update_index
+        )
+        return self.backbone.logits(hidden_states), hidden_states, cache
+
     def _answer(self, inputs, request, strip_prompt, prefix):
         """The answers to one batch, in the form of its prompts."""
         batch, is_single = self._batch(inputs, request, prefix)

@@ -12,6 +12,7 @@ from keras_gpt3.ops.graph_assertion import one_line_errors
 from keras_gpt3.tokenization.byte_pair_encoding import BytePairEncoding
 from keras_gpt3.tokenization.graph.pair_merging import merge_pairs
 from keras_gpt3.tokenization.graph.tables import check_decode_arguments
+from keras_gpt3.tokenization.graph.tables import ids_of_symbols
 from keras_gpt3.tokenization.graph.tables import join_tokens
 from keras_gpt3.tokenization.graph.tables import pair_table
 from keras_gpt3.tokenization.graph.tables import symbol_ids
@@ -19,6 +20,7 @@ from keras_gpt3.tokenization.graph.tables import to_ragged
 from keras_gpt3.tokenization.graph.tables import token_table
 from keras_gpt3.tokenization.graph.word_splitting import split_words
 from keras_gpt3.tokenization.tokenizer_inputs import INVALID_UTF8
+from keras_gpt3.tokenization.vocabulary import are_in_order
 from keras_gpt3.tokenization.vocabulary import read_merge_rules
 from keras_gpt3.tokenization.vocabulary import spell_tokens
 
@@ -50,6 +52,7 @@ class GraphBytePairEncoding(tf.Module):
         )
         self._splits_special_tokens = split_special_tokens
         self._symbol_ids = symbol_ids(encoding.vocabulary, rules)
+        self._in_order = are_in_order(rules)
         # The files of the tables are copied only when a model is exported.
         folder = tempfile.mkdtemp(prefix="keras_gpt3_")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
@@ -130,9 +133,9 @@ class GraphBytePairEncoding(tf.Module):
             tf.strings.unicode_decode(keys, "UTF-8"),
             self._pair_table,
             len(self._symbol_ids),
-            self.longest_token,
+            self.longest_token if self._in_order else None,
         )
-        ids = tf.gather(tf.constant(self._symbol_ids), symbols.flat_values)
+        ids = ids_of_symbols(symbols.flat_values, self._symbol_ids)
         ids = tf.gather(symbols.with_flat_values(ids), index)
         return tf.RaggedTensor.from_row_lengths(
             ids, counts, validate=False

@@ -8,7 +8,7 @@ first.
 import tensorflow as tf
 
 
-def merge_pairs(words, pair_table, num_symbols, longest):
+def merge_pairs(words, pair_table, num_symbols, longest=None):
     """Join neighbours in each word, the earliest rule first.
 
     Each round takes the earliest rule of each stretch of a word to all places
@@ -20,10 +20,13 @@ def merge_pairs(words, pair_table, num_symbols, longest):
     So a pair may be joined when no earlier rule applies within that distance:
     a word of a megabyte takes not as many rounds as rules that it makes use
     of, but about as many as one stretch does.
+
+    Rules that are not in order, without a `longest`, take one place of each
+    word in a round: the first of its earliest rule.
     """
     symbols = tf.cast(words.flat_values, tf.int64)
     places = tf.range(tf.size(symbols, tf.int64))
-    blocks, block_rows = _blocks(words, places, 2 * longest)
+    blocks, block_rows = _blocks(words, places, longest and 2 * longest)
     finished = tf.TensorArray(
         tf.int64,
         size=0,
@@ -52,7 +55,11 @@ def merge_pairs(words, pair_table, num_symbols, longest):
         # What no pair can reach any more takes no part in the rounds to come.
         finished = finished.write(finished.size(), done)
         left = tf.where(has_pair & (results == earliest))[:, 0]
-        left = _every_other(left, results)
+        if longest is None:
+            word = tf.gather(blocks, left)
+            left = tf.boolean_mask(left, _differs_from_before(word))
+        else:
+            left = _every_other(left, results)
         symbols, is_kept = _joined(symbols, results, left, has_pair)
         kept = tf.where(is_kept)[:, 0]
         symbols, results, blocks, places = (
@@ -82,15 +89,22 @@ def merge_pairs(words, pair_table, num_symbols, longest):
 def _blocks(words, places, size):
     """The number of the block of bytes that each is in, and each one's word.
 
-    A block is `size` bytes of a word, the last one of a word what is left.
+    A block is `size` bytes of a word, the last one of a word what is left;
+    without a size, it is the word.
     """
     rows = words.value_rowids()
-    numbers = (places - tf.gather(words.row_splits, rows)) // size
-    is_other = (rows[1:] != rows[:-1]) | (numbers[1:] != numbers[:-1])
-    is_first = tf.pad(is_other, [[1, 0]], constant_values=True)
-    is_first = is_first[: tf.size(rows)]
+    is_first = _differs_from_before(rows)
+    if size is not None:
+        numbers = (places - tf.gather(words.row_splits, rows)) // size
+        is_first |= _differs_from_before(numbers)
     blocks = tf.cumsum(tf.cast(is_first, tf.int64)) - 1
     return blocks, tf.boolean_mask(rows, is_first)
+
+
+def _differs_from_before(values):
+    """Which values the one before them is not like, the first among them."""
+    differs = tf.pad(values[1:] != values[:-1], [[1, 0]], constant_values=True)
+    return differs[: tf.size(values)]
 
 
 def _earliest(results, blocks, block_rows, num_symbols):

@@ -9,6 +9,8 @@ import tensorflow as tf
 from keras_gpt3.argument_checks import echoed
 from keras_gpt3.ops.graph_assertion import assert_in_graph
 from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
+from keras_gpt3.tokenization.vocabulary import MISSING_BYTE
+from keras_gpt3.tokenization.vocabulary import byte_name
 
 # What the table of tokens answers to ids outside it; no base64.
 NO_TOKEN = "!"
@@ -58,9 +60,12 @@ def token_table(id_to_bytes, folder):
 
 
 def symbol_ids(vocabulary, rules):
-    """List the ids of the symbols, which are numbered in merge order."""
+    """List the ids of the symbols, which are numbered in merge order.
+
+    Of bytes that the vocabulary lacks it is -1.
+    """
     tokens = [*BYTE_SYMBOLS, *(left + right for left, right in rules)]
-    return np.array([vocabulary[token] for token in tokens], "int32")
+    return np.array([vocabulary.get(token, -1) for token in tokens], "int32")
 
 
 def _write_lines(folder, name, lines):
@@ -117,6 +122,24 @@ def to_ragged(ids, lengths):
         ". Count the ids of each row.",
     )
     return tf.RaggedTensor.from_tensor(ids, lengths=lengths)
+
+
+def ids_of_symbols(symbols, symbol_ids):
+    """Look up ids, and check that there are some."""
+    ids = tf.gather(tf.constant(symbol_ids), symbols)
+    if symbol_ids.min() >= 0:
+        return ids
+    missing = tf.boolean_mask(symbols, ids < 0)
+    names = tf.constant([byte_name(byte) for byte in range(256)])
+    before, after = MISSING_BYTE
+    return assert_in_graph(
+        ids,
+        tf.size(missing) == 0,
+        before,
+        # The 0 stands in where there is none.
+        tf.gather(names, tf.pad(missing, [[0, 1]])[0]),
+        after,
+    )
 
 
 def join_tokens(ids, token_table, vocabulary_size):

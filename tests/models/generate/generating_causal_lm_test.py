@@ -185,13 +185,13 @@ def test_without_a_seed_calls_and_rows_draw_differently(
 ):
     model, traces = talking_model(), []
     model.compile(sampler=sampler)
-    step = type(model.backbone).decode_position
+    step = type(model).call_with_cache
 
     def counted(*arguments):
         traces.append(arguments)
         return step(*arguments)
 
-    monkeypatch.setattr(type(model.backbone), "decode_position", counted)
+    monkeypatch.setattr(type(model), "call_with_cache", counted)
 
     def draw(**seed):
         options = {"temperature": 1.0, "max_new_tokens": NEW} | seed

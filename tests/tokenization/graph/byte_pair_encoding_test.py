@@ -270,9 +270,36 @@ def test_a_hole_in_the_vocabulary_is_no_id():
         graph.decode([[399]])
 
 
-def test_a_vocabulary_that_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match="all 256 bytes"):
-        GraphBytePairEncoding({"a": 0}, [], ())
+def test_rules_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="A merge rule must have its parts"):
+        GraphBytePairEncoding({"a": 0}, ["a b"], ())
+
+
+def test_a_missing_byte_is_an_error_where_a_text_has_it():
+    vocabulary, merges = small_vocabulary()
+    for token in ("q", "Ċ", "ĊĊ"):
+        del vocabulary[token]
+    merges.remove("Ċ Ċ")
+    arguments = {t: i for i, t in enumerate(vocabulary)}, merges
+    encodings = GraphBytePairEncoding(*arguments), BytePairEncoding(*arguments)
+    assert_equal(encodings, ["hello world", "", f"é{END}"])
+    for text, name in (("a query", "0x71 (q)"), ("hello\n", "0x0A")):
+        message = (
+            "Texts must be made of bytes that the vocabulary holds. Received: "
+            f"byte={name}, which it lacks. Add the byte to vocabulary, or "
+            "take it out of the text."
+        )
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            encodings[0].encode(["hello world", text])
+
+
+def test_rules_may_come_in_any_order():
+    vocabulary, merges = small_vocabulary()
+    random.Random(0).shuffle(merges)
+    arguments = vocabulary, merges
+    encodings = GraphBytePairEncoding(*arguments), BytePairEncoding(*arguments)
+    assert_equal(encodings, list(any_unicode_texts(200, seed=5)))
+    assert_equal(encodings, TEXTS)
 
 
 # === Graph special tokens ===

@@ -41,7 +41,7 @@ def length_of(symbol, rules):
     return 1
 
 
-def merge(words, rules):
+def merge(words, rules, in_order=True):
     """What `merge_pairs` gives, as lists."""
     num_symbols = 256 + len(rules)
     keys = [left * num_symbols + right for left, right in rules]
@@ -56,6 +56,7 @@ def merge(words, rules):
         tf.constant([*b"".join(words)], tf.int32), [*map(len, words)]
     )
     longest = max(length_of(result, rules) for result in rules.values())
+    longest = longest if in_order else None
     graph = tf.function(
         lambda words: merge_pairs(words, table, num_symbols, longest)
     )
@@ -74,6 +75,30 @@ def test_equals_joining_one_pair_after_the_other(seed):
         for some in itertools.product(b"ab", repeat=length)
     ]
     assert merge(words, rules) == [slow_merge(word, rules) for word in words]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.quick_cases(3)
+def test_rules_in_any_order_are_taken_one_place_at_a_time(seed):
+    rules = in_any_order(random_rules(12, seed), seed)
+    choices = random.Random(seed)
+    words = [
+        bytes(choices.choices(b"ab", k=choices.choice([1, 2, 5, 9, 70])))
+        for _ in range(100)
+    ]
+    merged = merge(words, rules, in_order=False)
+    assert merged == [slow_merge(word, rules) for word in words]
+
+
+def in_any_order(rules, seed):
+    """The same rules under other numbers, which stand for their places."""
+    numbers = [*rules.values()]
+    random.Random(seed).shuffle(numbers)
+    new = dict(zip(rules.values(), numbers, strict=True))
+    return {
+        tuple(new.get(part, part) for part in pair): new[result]
+        for pair, result in rules.items()
+    }
 
 
 def test_long_words_among_short_ones():
