@@ -10,7 +10,7 @@ def check_backend():
     # Read from the environment: importing Keras would already fail where the
     # backend is not installed.
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    if backend not in ("tensorflow", "jax"):
+    if backend not in ("tensorflow", "jax", "torch"):
         raise ImportError(
             "KERAS_BACKEND must be 'tensorflow' or 'jax' for keras_gpt3. "
             f"Received: KERAS_BACKEND={echoed(backend)}. Set "

@@ -1,8 +1,10 @@
-"""Shipped presets: one JSON a size, read through `importlib.resources`.
+"""Presets, read through `importlib.resources`: shipped ones and checkpoints.
 
-The paper published no weights, so a preset is an architecture, a vocabulary
-and a training recipe. Each file holds the values of Table 2.1 as printed and
-as resolved; a file with a missing or an unknown key is an error.
+The paper published no weights, so a shipped preset is an architecture, a
+vocabulary and a training recipe: one JSON a size, with the values of Table 2.1
+as printed and as resolved. Checkpoints of its public relatives have names too:
+`checkpoints.json` says where each is, and what it is to hold. A missing or an
+unknown key in any file is an error.
 """
 
 import copy
@@ -76,6 +78,12 @@ _SECTIONS = {
     "table_d1": ("parameters_millions", "petaflop_s_days", "flops"),
 }
 
+# Of a family in `checkpoints.json`, and of each of its checkpoints. `config`
+# holds keys of a config.json of transformers: those of the family, then those
+# of the size.
+_FAMILY_KEYS = ("licence", "licence_source", "config", "checkpoints")
+_CHECKPOINT_KEYS = ("repository", "parameters", "config")
+
 
 def shipped_presets():
     """List the eight sizes of Table 2.1."""
@@ -89,13 +97,34 @@ def is_shipped(name):
 
 def load_shipped_preset(name):
     """Read one shipped preset."""
+    if is_named_checkpoint(name):
+        raise ValueError(
+            "A recipe and sizes of the paper's must be of a shipped preset. "
+            f"Received: preset={echoed(name)}, a checkpoint of another paper. "
+            f"Use one of {', '.join(_read_presets())}."
+        )
     if not is_shipped(name):
         raise ValueError(
             "preset must be a shipped name, a local folder or "
             f'"hf://org/name". Received: preset={echoed(name)}. '
-            f"{_suggestion(name)}{', '.join(_read_presets())}."
+            + _suggestion(name)
         )
     return copy.deepcopy(_read_presets()[name])
+
+
+def named_checkpoints():
+    """List the published checkpoints that have a name here."""
+    return {n: c["description"] for n, c in _read_checkpoints().items()}
+
+
+def is_named_checkpoint(name):
+    """Return whether `name` stands for a repository of the hub."""
+    return isinstance(name, str) and name in _read_checkpoints()
+
+
+def load_named_checkpoint(name):
+    """Read what is known of one named checkpoint."""
+    return copy.deepcopy(_read_checkpoints()[name])
 
 
 def vocabulary_paths():
@@ -108,24 +137,25 @@ def vocabulary_paths():
 
 
 def _check_preset(name, preset):
-    _check_keys(name, "the file", preset, _SECTIONS)
+    file_name = f"{name}.json"
+    _check_keys(file_name, "the file", preset, _SECTIONS)
     for section, keys in _SECTIONS.items():
         if keys is not None:
-            _check_keys(name, f'"{section}"', preset[section], keys)
+            _check_keys(file_name, f'"{section}"', preset[section], keys)
     if preset["name"] != name:
         raise ValueError(
-            f"{name}.json must carry its own name. "
+            f"{file_name} must carry its own name. "
             f"Received: name={echoed(preset['name'])}. Rename the file or the "
             "preset."
         )
 
 
-def _check_keys(name, where, section, keys):
+def _check_keys(file_name, where, section, keys):
     unknown = [key for key in section if key not in keys]
     missing = [key for key in keys if key not in section]
     if unknown or missing:
         raise ValueError(
-            f"{name}.json must hold exactly the known keys in {where}. "
+            f"{file_name} must hold exactly the known keys in {where}. "
             f"Received: unknown={unknown}, missing={missing}. "
             f"Use the keys {', '.join(keys)}."
         )
@@ -146,6 +176,32 @@ def _read_presets():
     return dict(sorted(presets.items(), key=lambda item: _size(item[1])))
 
 
+@functools.cache
+def _read_checkpoints():
+    name = "checkpoints.json"
+    text = (_preset_folder() / name).read_text(encoding="utf-8")
+    checkpoints = {}
+    for family, entry in json.loads(text).items():
+        _check_keys(name, f'"{family}"', entry, _FAMILY_KEYS)
+        shared = {key: entry[key] for key in ("licence", "licence_source")}
+        for alias, own in entry["checkpoints"].items():
+            _check_keys(name, f'"{alias}"', own, _CHECKPOINT_KEYS)
+            config = entry["config"] | own["config"]
+            checkpoint = shared | own | {"family": family, "config": config}
+            checkpoint["description"] = _describe_checkpoint(checkpoint)
+            checkpoints[alias] = checkpoint
+    return checkpoints
+
+
+def _describe_checkpoint(checkpoint):
+    return (
+        f"{checkpoint['family']}, {checkpoint['parameters'] / 1e6:,.1f} "
+        "million parameters: the weights and the tokenizer of "
+        f"hf://{checkpoint['repository']}, downloaded when first loaded; "
+        f"licence: {checkpoint['licence']}."
+    )
+
+
 def _size(preset):
     backbone = preset["backbone"]
     return backbone["num_layers"] * backbone["hidden_dim"] ** 2
@@ -153,11 +209,15 @@ def _size(preset):
 
 def _suggestion(name):
     # All names share their ends, by which every name would be close.
-    sizes = {_size_in(preset): preset for preset in _read_presets()}
+    names = [*_read_presets(), *_read_checkpoints()]
+    sizes = {_size_in(preset): preset for preset in names}
     close = difflib.get_close_matches(_size_in(name), sizes, n=1)
-    if close:
-        return f"Use {sizes[close[0]]}, the closest of "
-    return "Use one of "
+    use = f"{sizes[close[0]]}, the closest of" if close else "one of"
+    shipped = ", ".join(_read_presets())
+    return (
+        f"Use {use} {shipped} and the checkpoints that keras-gpt3 describe "
+        "lists."
+    )
 
 
 def _size_in(name):

@@ -29,10 +29,35 @@ def test_a_misspelt_name_is_answered_with_the_closest_and_the_list():
     message = re.escape(
         'preset must be a shipped name, a local folder or "hf://org/name". '
         "Received: preset='gpt3_smal_en'. Use gpt3_small_en, the closest of "
-        f"{', '.join(shipped_presets())}."
+        f"{', '.join(shipped_presets())} and the checkpoints that keras-gpt3 "
+        "describe lists."
     )
     with pytest.raises(ValueError, match=f"^{message}$"):
         load_shipped_preset("gpt3_smal_en")
+
+
+@pytest.mark.parametrize(
+    ("name", "close"),
+    [
+        ("opt-125m", "opt_125m_en"),
+        ("gpt2", "gpt2_base_en"),
+        ("Cerebras-GPT-13B", "cerebras_gpt_13b_en"),
+        ("gpt-neo-2.7B", "gpt_neo_2.7b_en"),
+    ],
+)
+def test_a_checkpoint_s_usual_name_is_answered_with_ours(name, close):
+    with pytest.raises(ValueError, match=f"Use {close}, the closest of gpt3"):
+        load_shipped_preset(name)
+
+
+def test_a_checkpoint_has_no_recipe_of_the_paper():
+    message = (
+        "A recipe and sizes of the paper's must be of a shipped preset. "
+        "Received: preset='gpt2_base_en', a checkpoint of another paper. Use "
+        f"one of {', '.join(shipped_presets())}."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        keras_gpt3.training.PretrainingRecipe.for_preset("gpt2_base_en")
 
 
 @pytest.mark.parametrize("name", ["zzz", None, 3, "gpt3_tiny_en"])
@@ -98,6 +123,24 @@ def test_a_preset_file_under_another_name_raises(read_folder):
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         read_folder(load_shipped_preset("gpt3_small_en"), "gpt3_x")
+
+
+def test_an_unknown_key_of_a_checkpoint_raises(tmp_path, monkeypatch):
+    monkeypatch.setattr(preset_loader, "_preset_folder", lambda: tmp_path)
+    family = {
+        "licence": "MIT",
+        "licence_source": "https://a.b",
+        "config": {},
+        "checkpoints": {"x_en": {"repository": "a/b", "params": 3}},
+    }
+    (tmp_path / "checkpoints.json").write_text(json.dumps({"X": family}))
+    message = (
+        'checkpoints.json must hold exactly the known keys in "x_en". '
+        "Received: unknown=['params'], missing=['parameters', 'config']. Use "
+        "the keys repository, parameters, config."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        preset_loader._read_checkpoints.__wrapped__()
 
 
 def test_the_switches_are_the_defaults_of_the_backbone():

@@ -1,10 +1,11 @@
-"""`keras-gpt3 describe [PRESET]`: figures of one preset, or a table of all."""
+"""`keras-gpt3 describe [PRESET]`: figures of one preset, or tables of all."""
 
 from typing import Annotated
 
 import typer
 from rich import box
 from rich.console import Console
+from rich.console import Group
 from rich.table import Table
 
 from keras_gpt3.cli.user_errors import user_errors
@@ -25,18 +26,25 @@ _CAPTION = """
 Memory in float32, without activations: weights to load; weights, gradients
 and AdamW's moments to train. `keras-gpt3 describe PRESET` shows one size."""
 
+_CHECKPOINTS_CAPTION = """
+Published checkpoints, downloaded from Hugging Face's hub when first loaded.
+{}"""
+
 
 def describe_command(
     preset: Annotated[
         str | None,
-        typer.Argument(help="A preset's name or folder. Default: all sizes."),
+        typer.Argument(help="A preset's name or folder. Default: all names."),
     ] = None,
 ) -> None:
     """Show sizes, parameters, memory and recipe; no weight is allocated."""
     with user_errors():
         from keras_gpt3.planning.describe import describe
 
-        shown = _all_presets() if preset is None else describe(preset)
+        if preset is None:
+            shown = Group(_all_presets(), _all_checkpoints())
+        else:
+            shown = describe(preset)
     Console().print(shown)
 
 
@@ -45,18 +53,48 @@ def _all_presets():
     from keras_gpt3.planning.describe import describe
     from keras_gpt3.preset_loader import shipped_presets
 
+    table = _table("preset", _COLUMNS, _CAPTION)
+    for name in shipped_presets():
+        table.add_row(*_row(describe(name)))
+    return table
+
+
+def _all_checkpoints():
+    """A table of the checkpoints that have a name, their licences below."""
+    from keras_gpt3.planning.describe import describe
+    from keras_gpt3.preset_loader import load_named_checkpoint
+    from keras_gpt3.preset_loader import named_checkpoints
+
+    known = {name: load_named_checkpoint(name) for name in named_checkpoints()}
+    licences = {
+        f"{each['family']}: {each['licence']}." for each in known.values()
+    }
+    caption = _CHECKPOINTS_CAPTION.format("\n".join(sorted(licences)))
+    table = _table(
+        "checkpoint", ("repository", "params", "GB to\nload"), caption
+    )
+    for name, checkpoint in known.items():
+        description = describe(name)
+        table.add_row(
+            name,
+            checkpoint["repository"],
+            _short(description.num_parameters),
+            _gigabytes(description.memory("float32", None)["total"]),
+        )
+    return table
+
+
+def _table(first, columns, caption):
     table = Table(
         box=box.SIMPLE_HEAD,
-        caption=_CAPTION,
+        caption=caption,
         caption_justify="left",
         padding=0,
         show_edge=False,
     )
-    table.add_column("preset", no_wrap=True)
-    for column in _COLUMNS:
+    table.add_column(first, no_wrap=True)
+    for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
-    for name in shipped_presets():
-        table.add_row(*_row(describe(name)))
     return table
 
 

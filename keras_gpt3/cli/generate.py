@@ -13,8 +13,8 @@ from keras_gpt3.cli.options import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
-    "model": "A model's folder, hf://..., or a preset's name, for a model that "
-    "has learnt nothing yet.",
+    "model": "A model's folder, hf://..., or a name that keras-gpt3 describe "
+    "lists; GPT-3's own sizes have learnt nothing yet.",
     "max_new_tokens": "The most tokens to generate.",
     "temperature": "0 takes the likeliest token each time.",
     "top_k": "Tokens to draw among; 0 is all.",

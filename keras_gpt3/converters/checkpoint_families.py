@@ -264,6 +264,13 @@ FAMILIES = {
 def family_of(config):
     """Find the family that a config.json names."""
     model_type = config.get("model_type")
+    if model_type == "gpt_neox":
+        raise ValueError(
+            "A checkpoint must have GPT-3's positions and blocks. Received: "
+            "model_type='gpt_neox' (GPT-NeoX, Pythia), with rotary positions, "
+            "parallel branches and an output head of its own. Load it with "
+            "transformers' GPTNeoXForCausalLM."
+        )
     if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise ValueError(
             f"model_type in config.json must be one of {sorted(FAMILIES)}. "

@@ -13,6 +13,8 @@ from keras_gpt3.converters.sharded_index import KERAS_TOKENIZER
 from keras_gpt3.converters.sharded_index import read_config_json
 from keras_gpt3.converters.sharded_index import shard_names
 from keras_gpt3.converters.weight_files import LAYOUTS
+from keras_gpt3.preset_loader import is_named_checkpoint
+from keras_gpt3.preset_loader import load_named_checkpoint
 
 _logger = logging.getLogger("keras_gpt3")
 
@@ -113,7 +115,7 @@ class HubFiles:
             )
         self.folder = path.parent
         # The snapshot's folder has the name of the commit.
-        self._handle = HubHandle(handle.repository, self.folder.name)
+        self._handle = dataclasses.replace(handle, revision=self.folder.name)
 
     def fetch(self, name):
         """Fetch a file."""
@@ -216,7 +218,8 @@ class HubFiles:
         return OSError(
             "A file must be in the cache or be downloaded. Received: "
             f"{name} of preset='{self._handle}' ({type(cause).__name__}: "
-            f"{reason}). Load it once with a network, without HF_HUB_OFFLINE."
+            f"{reason}). Load it once with a network, without HF_HUB_OFFLINE; "
+            f"it is kept in {huggingface_hub.constants.HF_HUB_CACHE}."
         )
 
 
@@ -235,17 +238,22 @@ _MEANT = re.compile(
 
 @dataclasses.dataclass(frozen=True)
 class HubHandle:
-    """A repository on the hub, at some revision."""
+    """A repository on the hub, at some revision, and what we call it."""
 
     repository: str
     revision: str = "main"
+    alias: str | None = None
 
     def __str__(self):
-        return f"hf://{self.repository}@{self.revision}"
+        handle = f"hf://{self.repository}@{self.revision}"
+        return f"{self.alias} ({handle})" if self.alias else handle
 
 
 def parse_handle(handle):
-    """Read a handle such as `"hf://org/name@revision"`."""
+    """Read a handle such as `"hf://org/name@revision"`, or a known name."""
+    if is_named_checkpoint(handle):
+        known = load_named_checkpoint(handle)
+        return HubHandle(known["repository"], alias=handle)
     match = _FORM.fullmatch(handle)
     if not match:
         raise ValueError(

@@ -10,6 +10,7 @@ from keras import ops
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.generation.decode_loop import is_stop_token
 from keras_gpt3.generation.decode_loop import without_hidden_states
+from keras_gpt3.generation.logit_filters import top_k
 
 # The score of a beam that is not there.
 NEVER = -math.inf
@@ -211,7 +212,7 @@ def _extensions(logits, scores, num_beams, num_stops):
     # In each beam all stop tokens may rank before another token. A single beam
     # has no others beside it: it stops.
     count = num_beams * (1 + num_stops) if num_beams > 1 else 1
-    best, indices = ops.top_k(sums, min(count, sums.shape[-1]))
+    best, indices = top_k(sums, min(count, sums.shape[-1]))
     return _Extensions(
         indices // vocabulary_size, indices % vocabulary_size, best
     )
@@ -219,7 +220,7 @@ def _extensions(logits, scores, num_beams, num_stops):
 
 def _continuing(found, stops, num_beams):
     """The most probable extensions without a stop token."""
-    sums, places = ops.top_k(ops.where(stops, NEVER, found.sums), num_beams)
+    sums, places = top_k(ops.where(stops, NEVER, found.sums), num_beams)
     parents, tokens = (
         ops.take_along_axis(x, places, axis=1)
         for x in (found.parents, found.tokens)
@@ -240,7 +241,7 @@ def _best_of(pool, token_ids, end, scores):
     both = [
         ops.concatenate(pair, axis=1) for pair in zip(pool, more, strict=True)
     ]
-    _, best = ops.top_k(both[-1], token_ids.shape[1])
+    _, best = top_k(both[-1], token_ids.shape[1])
     return tuple(_take_beams(x, best) for x in both)
 
 

@@ -197,10 +197,10 @@ def mask_up_to_stop(token_ids, prompt_mask, stop_token_ids):
 def loop_variables(variables):
     """List the variables that a loop must carry with its tensors.
 
-    TensorFlow's loops assign to variables as they run. On JAX an assignment
+    Other backends' loops assign to variables as they run. On JAX an assignment
     is lost after the loop unless the loop returns it.
     """
-    return [] if keras.config.backend() == "tensorflow" else list(variables)
+    return list(variables) if keras.config.backend() == "jax" else []
 
 
 def without_state(function, variables):

@@ -5,6 +5,8 @@ import numbers
 import numpy as np
 from keras import ops
 
+from keras_gpt3.ops.op_compilation import is_eager_backend
+
 NEVER = -1e30
 
 
@@ -149,6 +151,17 @@ def _keep(logits, kept):
     return ops.where(kept, logits, ops.cast(NEVER, logits.dtype))
 
 
+def top_k(scores, count):
+    """The highest scores and their ids, in order; the lower of equal ids first.
+
+    PyTorch's own selection has equal scores in any order.
+    """
+    if not is_eager_backend():
+        return ops.top_k(scores, count)
+    ids = ops.argsort(-scores, axis=-1)[..., :count]
+    return ops.take_along_axis(scores, ids, axis=-1), ops.cast(ids, "int32")
+
+
 def highest_scores(scores, count):
     """The highest scores and their ids, in order; the lower of equal ids first.
 
@@ -161,7 +174,7 @@ def highest_scores(scores, count):
     vocabulary_size = scores.shape[-1]
     width = -(-vocabulary_size // depth)
     if width < 2 * count:
-        return ops.top_k(scores, count)
+        return top_k(scores, count)
     padding = ((0, 0), (0, depth * width - vocabulary_size))
     scores = ops.pad(scores, padding, constant_values=-np.inf)
     highest = ops.max(ops.reshape(scores, (-1, depth, width)), axis=1)
@@ -171,7 +184,7 @@ def highest_scores(scores, count):
     # Row after row, (B, depth * K): in the order of ids.
     ids = ops.reshape(columns[:, None] + rows, (-1, depth * count))
     scores = ops.take_along_axis(scores, ids, axis=-1)
-    scores, places = ops.top_k(scores, count)
+    scores, places = top_k(scores, count)
     return scores, ops.take_along_axis(ids, places, axis=-1)
 
 

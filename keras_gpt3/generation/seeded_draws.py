@@ -1,6 +1,6 @@
 """Draws that a seed and a position decide.
 
-They are those of TensorFlow and of JAX. Letters: B batch, V vocabulary, R x C
+They are those of the backend. Letters: B batch, V vocabulary, R x C
 the vocabulary as a grid, row after row, with padding.
 """
 
@@ -8,6 +8,9 @@ import math
 
 import keras
 from keras import ops
+
+# Between the sums of two seeds: a prime, longer than any context.
+_SPREAD = 1_000_003
 
 
 def grid_shape(vocabulary_size):
@@ -64,9 +67,10 @@ def gumbel_noise(seed, index, size):
         return draw((seed, index))
     # Both as long as the longer one.
     pairs = ops.stack([seed + 0 * index, index + 0 * seed], axis=-1)
-    # TensorFlow draws other numbers where it draws for several at once.
-    on_tensorflow = keras.config.backend() == "tensorflow"
-    return (ops.map if on_tensorflow else ops.vectorized_map)(draw, pairs)
+    # TensorFlow draws other numbers where it draws for several at once, and
+    # PyTorch's generators are seeded one by one.
+    on_jax = keras.config.backend() == "jax"
+    return (ops.vectorized_map if on_jax else ops.map)(draw, pairs)
 
 
 def _uniform(seed, size):
@@ -100,6 +104,10 @@ class SeedAtPosition(keras.random.SeedGenerator):
         """The seed as Keras' backends expect it: two integers."""
         pair = ops.stack([ops.cast(x, "int32") for x in self._pair])
         # TensorFlow's stateless draws expect int32. JAX's keys are uint32, to
-        # which it converts no negative number of Python's.
+        # which it converts no negative number of Python's. PyTorch's generator
+        # gets the sum of both, by which the next seed would draw the same, one
+        # position earlier.
+        if keras.config.backend() == "torch":
+            return ops.cast(pair, "int64") * ops.array([_SPREAD, 1], "int64")
         on_tensorflow = keras.config.backend() == "tensorflow"
         return pair if on_tensorflow else ops.cast(pair, "uint32")

@@ -1,6 +1,6 @@
 """The choice of the next token, a pure function of seed and position.
 
-The draws are those of TensorFlow and of JAX. Outside of XLA, TensorFlow's own
+The draws are those of each backend. Outside of XLA, TensorFlow's own
 operations pick the rows of each kind, so that a row pays for what it requests.
 
 Letters: B batch, V vocabulary, K highest scores, R x C the vocabulary as a
@@ -23,7 +23,7 @@ from keras_gpt3.generation.seeded_draws import draw_from_grid
 from keras_gpt3.generation.seeded_draws import grid_shape
 from keras_gpt3.generation.seeded_draws import grid_sum
 from keras_gpt3.generation.seeded_draws import gumbel_noise
-from keras_gpt3.ops.op_compilation import in_xla_program
+from keras_gpt3.ops.op_compilation import in_stock_tensorflow
 
 # Scores that are sorted for a row with top-k. Enough for the usual one; 256
 # take twice as long to select.
@@ -107,12 +107,12 @@ def choose_token(logits, index, temperature, top_k, seed, top_p=1.0, min_p=0.0):
         mask = is_drawn & is_filtered & is_in_highest
         tokens = _fill(tokens, mask, _draw_among_highest, rows)
     is_plain = (tokens == _NONE) & ~is_filtered
-    if in_xla_program():
+    if not in_stock_tensorflow():
         # Where all rows draw in rounds, plain ones have theirs in the first.
         is_plain = is_plain & ops.all((tokens != _NONE) | ~is_filtered)
     tokens = _fill(tokens, is_plain, _draw_among_all, rows)
     if may_filter:
-        if not in_xla_program():
+        if in_stock_tensorflow():
             # Most rows keep their first draw: the others draw it again.
             tokens = _fill(tokens, tokens == _NONE, _first_draw, rows)
         tokens = _fill(tokens, tokens == _NONE, _draw_by_rejection, rows)
@@ -138,8 +138,8 @@ def _is_filtered(top_k, top_p, min_p, vocabulary_size):
 def _fill(tokens, mask, choose, rows):
     """Tokens with those that a function chooses in the rows of a mask."""
     mask = ops.broadcast_to(mask, ops.shape(tokens))
-    if in_xla_program():
-        # Its shapes are fixed: all rows, or none.
+    if not in_stock_tensorflow():
+        # The shapes of a program are fixed: all rows, or none.
         return ops.cond(
             ops.any(mask),
             lambda: ops.where(mask, choose(rows), tokens),

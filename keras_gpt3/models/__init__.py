@@ -10,9 +10,9 @@ with a cache, in `lora` `AdaptedBackbone` adapters.
 
 from keras_gpt3.models.backbone.gpt3_backbone import GPT3Backbone
 from keras_gpt3.models.gpt3 import GPT3
-from keras_gpt3.models.gpt3 import register_shipped_presets
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
 from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
+from keras_gpt3.models.presets.preset_registry import register_with_keras_hub
 from keras_gpt3.models.presets.upload_preset import upload_preset
 from keras_gpt3.models.score.continuation_scoring import ContinuationScore
 
@@ -31,4 +31,4 @@ __all__ = [
     "upload_preset",
 ]
 
-register_shipped_presets()
+register_with_keras_hub(GPT3Backbone, GPT3Tokenizer, GPT3Preprocessor)

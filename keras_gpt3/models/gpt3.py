@@ -3,25 +3,22 @@
 import numbers
 
 import keras
-from keras_hub.src.utils.preset_utils import register_presets
 
-from keras_gpt3 import preset_loader
 from keras_gpt3.argument_checks import echoed
 from keras_gpt3.models.backbone.gpt3_backbone import GPT3Backbone
 from keras_gpt3.models.backbone.gpt3_backbone import calibrated_mode
 from keras_gpt3.models.backbone.gpt3_backbone import has_segments
 from keras_gpt3.models.backbone.gpt3_backbone import without_segments
 from keras_gpt3.models.gpt3_preprocessor import GPT3Preprocessor
-from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
 from keras_gpt3.models.presets.model_card import preset_folder
 from keras_gpt3.models.presets.model_card import write_model_card
+from keras_gpt3.models.presets.preset_registry import known_presets
 from keras_gpt3.models.presets.preset_resolution import check_known_arguments
 from keras_gpt3.models.presets.preset_resolution import has_preprocessor
 from keras_gpt3.models.presets.preset_resolution import resolve_preset
 from keras_gpt3.models.presets.preset_resolution import stored_token_ids
 from keras_gpt3.models.score.scoring_causal_lm import ScoringCausalLM
 from keras_gpt3.ops.sequence_checks import check_sequence_length
-from keras_gpt3.planning.parameter_count import count_parameters
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")
@@ -87,6 +84,7 @@ class GPT3(ScoringCausalLM):
 
     backbone_cls = GPT3Backbone
     preprocessor_cls = GPT3Preprocessor
+    presets = known_presets
 
     def __init__(
         self, backbone, preprocessor=None, special_token_ids=None, **kwargs
@@ -157,6 +155,8 @@ class GPT3(ScoringCausalLM):
         checkpoint of a GPT-2, Cerebras-GPT, GPT-Neo or OPT in Hugging Face's
         format, a folder or a repository on its hub, gives the same logits as
         in transformers. Of its dropout the rate on residual branches is taken.
+        `GPT3.presets` names published checkpoints too, with their licences:
+        they are downloaded when first loaded.
 
         Args:
             preset: string. A name of `GPT3.presets`, a folder that
@@ -375,42 +375,3 @@ def _check_preprocessor(backbone, preprocessor):
             f"{backbone.vocabulary_size}. Enlarge the backbone's vocabulary, "
             "or pass preprocessor=None."
         )
-
-
-class _ShippedPreset(dict):
-    """The entry of a preset in keras-hub's registry.
-
-    Its metadata has keras-hub's keys. Where keras-hub looks for the address
-    to download from, this says what to call instead.
-    """
-
-    def __init__(self, name):
-        preset = preset_loader.load_shipped_preset(name)
-        metadata = {
-            "description": preset["description"],
-            "params": sum(count_parameters(preset["backbone"]).values()),
-            "path": "gpt3",
-        }
-        super().__init__(metadata=metadata)
-        self.name = name
-
-    def __missing__(self, key):
-        raise ValueError(
-            "keras-hub must be given a preset that it can download. Received: "
-            f"preset={echoed(self.name)}, which ships with keras_gpt3. Call "
-            f"keras_gpt3.GPT3.from_preset({echoed(self.name)}) instead."
-        )
-
-
-def register_shipped_presets():
-    """Register presets, and bind the preprocessing to the backbone.
-
-    keras-hub finds the tokenizer and preprocessor of a saved folder by their
-    `backbone_cls`.
-    """
-    GPT3Tokenizer.backbone_cls = GPT3Backbone
-    GPT3Preprocessor.backbone_cls = GPT3Backbone
-    names = preset_loader.shipped_presets()
-    register_presets(
-        {name: _ShippedPreset(name) for name in names}, GPT3Backbone
-    )

@@ -13,6 +13,7 @@ from keras_gpt3.models.presets.checkpoint_tokenizer import (
     read_checkpoint_tokenizer,
 )
 from keras_gpt3.models.presets.preset_files import damage_named
+from keras_gpt3.models.presets.preset_registry import known_presets
 from keras_gpt3.models.presets.preset_resolution import CHECKPOINT
 from keras_gpt3.models.presets.preset_resolution import SAVED
 from keras_gpt3.models.presets.preset_resolution import resolve_preset
@@ -70,6 +71,7 @@ class GPT3Preprocessor(CausalLMPreprocessor):
     """
 
     backbone_cls = None
+    presets = known_presets
     tokenizer_cls = GPT3Tokenizer
 
     def __init__(

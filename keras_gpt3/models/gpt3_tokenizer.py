@@ -20,6 +20,7 @@ from keras_gpt3.models.presets.checkpoint_tokenizer import (
     read_checkpoint_tokenizer,
 )
 from keras_gpt3.models.presets.preset_files import damage_named
+from keras_gpt3.models.presets.preset_registry import known_presets
 from keras_gpt3.models.presets.preset_resolution import CHECKPOINT
 from keras_gpt3.models.presets.preset_resolution import SAVED
 from keras_gpt3.models.presets.preset_resolution import resolve_preset
@@ -85,6 +86,7 @@ class GPT3Tokenizer(Tokenizer):
     """
 
     backbone_cls = None
+    presets = known_presets
 
     def __init__(
         self,

@@ -1,10 +1,11 @@
-"""What XLA compiles, and for which device: one place for both backends.
+"""What XLA compiles, and for which device: one place for all backends.
 
 On a CPU, XLA fuses small steps well but reaches about half of oneDNN's rate on
 large matrix products. So under TensorFlow what stands between the products is
 compiled, operation by operation, and they are left to TensorFlow. On a GPU the
 step of a replica is compiled as a whole, and there the inner compilation
 dissolves into the outer one. JAX compiles whatever it traces as a whole.
+PyTorch has no XLA: there, operations run as they come, on any device.
 
 The whole is seen at once: XLA does not know TensorFlow's control dependencies,
 folds constants of any size, and merges what is computed twice. Whoever relies
@@ -86,6 +87,8 @@ def target_platform():
 
         chosen = jax.config.jax_default_device  # A device, or a platform.
         return getattr(chosen, "platform", chosen) or jax.default_backend()
+    if not _is_tensorflow():
+        return "cpu"  # Nothing is compiled for what there may be else.
     import tensorflow as tf
 
     # Visible ones: a GPU that `set_visible_devices` hides runs nothing.
@@ -112,6 +115,11 @@ def in_xla_program():
     return keras.config.backend() == "jax" or _is_in_xla_context()
 
 
+def in_stock_tensorflow():
+    """Whether TensorFlow runs what is traced now, by kernels of its own."""
+    return _is_tensorflow() and not _is_in_xla_context()
+
+
 def in_decode_loop():
     """Whether XLA compiles what is traced now as a whole program."""
     if keras.config.backend() == "jax":
@@ -121,6 +129,8 @@ def in_decode_loop():
 
 def _is_in_xla_context():
     """Whether TensorFlow traces for `jit_compile=True`, however nested."""
+    if not _is_tensorflow():
+        return False
     import tensorflow as tf
 
     if not tf.inside_function():
@@ -138,6 +148,8 @@ def jit_compile(function, variables=(), changed=()):
     For what runs often and has little arithmetic, such as a decode loop. With
     compilation switched off it is called as it is.
     """
+    if is_eager_backend():
+        return _without_gradients(function)
     if not compiles_ops():
         return function
     if keras.config.backend() != "jax":
@@ -161,9 +173,30 @@ def as_graph(function, variables=(), changed=()):
     """
     if keras.config.backend() == "jax":
         return jit_compile(function, variables, changed)
+    if is_eager_backend():
+        return _without_gradients(function)
     import tensorflow as tf
 
     return tf.function(function, autograph=False)
+
+
+def is_eager_backend():
+    """Whether the backend runs Python functions as they are: PyTorch's does."""
+    return keras.config.backend() == "torch"
+
+
+def _without_gradients(function):
+    """A function that is run as it is; nothing is kept for gradients.
+
+    PyTorch would keep the states of all positions that a loop has decoded.
+    """
+    import torch
+
+    return torch.no_grad()(function)
+
+
+def _is_tensorflow():
+    return keras.config.backend() == "tensorflow"
 
 
 def compiled_op(function):
@@ -195,7 +228,7 @@ def compiled_op(function):
 
 def _applies_to(tensors):
     """Whether the call is an operation of TensorFlow's with compilation on."""
-    if keras.config.backend() != "tensorflow" or not compiles_ops():
+    if not _is_tensorflow() or not compiles_ops():
         return False
     if any(isinstance(x, keras.KerasTensor) for x in tensors):
         return False

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_gpt3.ops.op_compilation import has_gpu
 from keras_gpt3.ops.op_compilation import in_xla_program
+from keras_gpt3.ops.op_compilation import is_eager_backend
 
 
 def with_dependencies(x, others):
@@ -20,7 +21,7 @@ def with_dependencies(x, others):
     if not isinstance(x, (tuple, list)):
         return with_dependencies((x,), others)[0]
     xs, others = tuple(x), keras.tree.flatten(others)
-    if not others:
+    if not others or is_eager_backend():
         return xs
     if keras.config.backend() == "jax":
         import jax

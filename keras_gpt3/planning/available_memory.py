@@ -33,7 +33,11 @@ def device_memory():
 
     An int, bytes; `None` where there is none, or it is not known.
     """
-    of_device = {"tensorflow": gpu_memory, "jax": accelerator_memory}
+    of_device = {
+        "tensorflow": gpu_memory,
+        "jax": accelerator_memory,
+        "torch": lambda: None,  # Its own allocator says what does not fit.
+    }
     return of_device[_backend()]()
 
 

@@ -21,7 +21,9 @@ from keras_gpt3.planning.pass_sizes import cache_bytes
 from keras_gpt3.planning.training_memory import estimate_training_memory
 from keras_gpt3.preset_loader import BACKBONE_KEYS
 from keras_gpt3.preset_loader import VARIANT_DEFAULTS
+from keras_gpt3.preset_loader import is_named_checkpoint
 from keras_gpt3.preset_loader import is_shipped
+from keras_gpt3.preset_loader import load_named_checkpoint
 from keras_gpt3.preset_loader import load_shipped_preset
 
 _REGISTERED_NAME = "keras_gpt3>GPT3Backbone"
@@ -34,10 +36,10 @@ def describe(preset):
     """Count parameters and memory of a GPT-3 without allocating them.
 
     Args:
-        preset: string, `pathlib.Path`, dict or model. A shipped preset, a
-            folder written by `save_to_preset`, a GPT-2, GPT-Neo or OPT in
-            Hugging Face's layout, the arguments of `GPT3Backbone`, or a `GPT3`
-            or `GPT3Backbone`.
+        preset: string, `pathlib.Path`, dict or model. A name of
+            `GPT3.presets`, of which nothing is downloaded, a folder written by
+            `save_to_preset`, a GPT-2, GPT-Neo or OPT in Hugging Face's layout,
+            the arguments of `GPT3Backbone`, or a `GPT3` or `GPT3Backbone`.
 
     Returns:
         A `ModelDescription`, with `num_parameters`, `parameters` by part and
@@ -60,6 +62,8 @@ def describe(preset):
     if hasattr(preset, "get_config"):
         backbone = getattr(preset, "backbone", preset)
         return _from_config(preset.name, backbone.get_config())
+    if is_named_checkpoint(preset):
+        return _from_checkpoint(preset)
     if not is_shipped(preset) and _is_folder(preset):
         return _from_config(str(preset), _read_folder(pathlib.Path(preset)))
     if str(preset).startswith("hf://"):
@@ -82,6 +86,16 @@ def _from_shipped(preset):
         recipe=preset["recipe"],
         table_d1=preset["table_d1"],
     )
+
+
+def _from_checkpoint(name):
+    # Imported here: shipped presets are described without it.
+    from keras_gpt3.converters.checkpoint_families import family_of
+
+    known = load_named_checkpoint(name)
+    arguments = family_of(known["config"]).backbone_arguments(known["config"])
+    description = _from_config(name, arguments)
+    return dataclasses.replace(description, summary=known["description"])
 
 
 def _from_config(name, config):

@@ -3,6 +3,7 @@ from typer.testing import CliRunner
 
 from keras_gpt3.cli.main import app
 from keras_gpt3.planning import describe
+from keras_gpt3.preset_loader import named_checkpoints
 from keras_gpt3.preset_loader import shipped_presets
 
 
@@ -18,6 +19,9 @@ def test_without_a_preset_all_are_shown_uncut(columns):
     first_words = [line.split(" ")[0] for line in result.stdout.splitlines()]
     names = [word for word in first_words if word.startswith("gpt3_")]
     assert names == list(shipped_presets())
+    checkpoints = first_words[first_words.index("checkpoint") + 2 :]
+    known = list(named_checkpoints())
+    assert checkpoints[: len(known)] == known
     assert "…" not in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
 
@@ -28,6 +32,9 @@ def test_without_a_preset_all_are_shown_uncut(columns):
         "gpt3_small_en 12 768 12 125.2M 125M 0.52M 6.0e-4 0.5 2.0",
         "gpt3_extra_large_en 24 2048 16 1.316B 1.32B 1.05M 2.0e-4 5.3 21.1",
         "gpt3_175b_en 96 12288 96 174.6B 174.6B 3.15M 0.6e-4 698.4 2,794",
+        "gpt2_base_en openai-community/gpt2 124.4M 0.5",
+        "opt_66b_en facebook/opt-66b 65.72B 262.9",
+        "OPT: OPT-175B licence, non-commercial.",
     ],
 )
 def test_a_row_holds_sizes_paper_recipe_and_memory(row):

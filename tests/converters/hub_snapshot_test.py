@@ -117,6 +117,32 @@ def test_an_index_that_points_elsewhere_is_refused(hub):
         fetched(hub, CHECKPOINT | shards)
 
 
+def test_a_known_name_stands_for_its_repository(hub):
+    handle = parse_handle("gpt2_base_en")
+    assert handle.repository == "openai-community/gpt2"
+    assert str(handle) == "gpt2_base_en (hf://openai-community/gpt2@main)"
+    hub.publish(handle.repository, CHECKPOINT | {"model.safetensors": b"1"})
+    folder = pathlib.Path(fetch_preset("gpt2_base_en"))
+    assert (folder / "model.safetensors").read_bytes() == b"1"
+
+
+def test_a_known_name_that_is_not_cached_says_what_to_download_and_whereto(
+    hub, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    message = re.escape(
+        "A file must be in the cache or be downloaded. Received: config.json of"
+        " preset='gpt2_base_en (hf://openai-community/gpt2@main)' ("
+    )
+    remedy = re.escape(
+        "). Load it once with a network, without HF_HUB_OFFLINE; it is kept in "
+        f"{tmp_path / 'cache'}."
+    )
+    with pytest.raises(OSError, match=f"^{message}.*{remedy}$") as error:
+        fetch_preset("gpt2_base_en")
+    assert "\n" not in str(error.value)
+
+
 def test_a_handle_of_another_form_is_an_error():
     with pytest.raises(ValueError, match="must have the form hf://org/name"):
         fetch_preset("hf://")

@@ -113,6 +113,13 @@ def _slow_uniform(shape, seed, index):
 
         key = np.array([seed, index], "int32").view("uint32")
         return np.asarray(jax.random.uniform(key, shape, minval=1e-20))
+    if keras.config.backend() == "torch":
+        import torch
+
+        generator = torch.Generator()
+        generator.manual_seed((seed * 1_000_003 + index) & 0xFFFFFFFF)
+        drawn = torch.rand(shape, generator=generator)
+        return 1e-20 + drawn.numpy()
     import tensorflow as tf
 
     return tf.random.stateless_uniform(

@@ -20,20 +20,36 @@ from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_text_model
 
 QUANTIZED = ("int8", "int4", "awq")
-KINDS = ("preset", "bfloat16", *QUANTIZED, "weights", "lora", "optimizer")
+KINDS = (
+    *("preset", "bfloat16", *QUANTIZED, "weights", "lora", "checkpoint"),
+    "optimizer",
+)
+# Whose logits are as near as float32 is, and whose answers hence the same.
+FLOAT32 = ("preset", "weights", "lora", "checkpoint")
+PROMPTS = ["the cat", "hello 12"]
+
+
+def known_kinds(backend=None):
+    """Those that a backend, by default this process', can make and load."""
+    # The package trains on two backends.
+    trains = (backend or keras.config.backend()) != "torch"
+    return KINDS if trains else KINDS[:-1]
 
 
 def save_all(folder):
     """Saves a model of each kind, and what is true of it."""
-    for kind in KINDS:
+    for kind in known_kinds():
         keras.utils.set_random_seed(1)
         _write_facts(folder / f"{kind}.npz", _save(kind, folder))
 
 
 def load_all(folder):
-    """Loads them all under this process' backend; writes what is true then."""
-    for kind in KINDS:
-        _write_facts(folder / f"{kind}_loaded.npz", _load(kind, folder))
+    """Loads them under this process' backend; writes what is true then."""
+    backend = keras.config.backend()
+    for kind in known_kinds():
+        if (folder / f"{kind}.npz").exists():
+            path = folder / f"{kind}_{backend}.npz"
+            _write_facts(path, _load(kind, folder))
 
 
 def read_facts(path):
@@ -51,6 +67,9 @@ def _save(kind, folder):
         elif kind in QUANTIZED:
             quantize(model, mode=kind)
         model.save_to_preset(path)
+    elif kind == "checkpoint":
+        model = small_text_model(attention_pattern=("dense",))
+        model.export_to_transformers(path)
     elif kind == "weights":
         model = small_text_model()
         model.save_weights(path + ".weights.h5")
@@ -73,7 +92,7 @@ def _save(kind, folder):
 
 def _load(kind, folder):
     path = str(folder / kind)
-    if kind in ("preset", "bfloat16", *QUANTIZED):
+    if kind in ("preset", "bfloat16", *QUANTIZED, "checkpoint"):
         return GPT3.from_preset(
             path, dtype=kind if kind == "bfloat16" else None
         )
@@ -108,12 +127,29 @@ def _write_facts(path, model):
         tokenizer = model.preprocessor.tokenizer
         facts["ids"] = tokenizer("hello 12")
         facts["text"] = np.array(tokenizer.detokenize(facts["ids"]))
+    if path.name.startswith(FLOAT32):
+        facts |= _answers(model)
     if path.name.startswith("optimizer"):
         for number, variable in enumerate(model.optimizer.variables):
             facts[f"weights/optimizer/{number}"] = _bits(variable)
         model.fit(x, y, verbose=0)
         facts["logits one step on"] = ops.convert_to_numpy(model(x))
     np.savez(path, **facts)
+
+
+def _answers(model):
+    """Greedy answers, one by one and as a batch, and likelihoods."""
+    model.compile(sampler="greedy")
+    alone = [model.generate(prompt, max_length=12) for prompt in PROMPTS]
+    scores = model.score(PROMPTS, [" sat", "345"])
+    return {
+        "answers": np.array(alone),
+        "answers of a batch": np.array(model.generate(PROMPTS, max_length=12)),
+        "answer in parts": np.array(
+            "".join(model.stream(PROMPTS[0], max_length=12))
+        ),
+        "logits of answers": np.array([s.log_likelihood for s in scores]),
+    }
 
 
 def _bits(variable):

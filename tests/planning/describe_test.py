@@ -10,6 +10,7 @@ from keras_gpt3.planning import describe
 from keras_gpt3.planning import estimate_memory
 from keras_gpt3.planning import estimate_training_memory
 from keras_gpt3.planning import format_bytes
+from keras_gpt3.planning import plan
 from keras_gpt3.planning.describe import PrintedTables
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.preset_loader import shipped_presets
@@ -48,6 +49,15 @@ def test_parameters_are_within_half_a_percent_of_table_d1(name):
     counted = describe(name).num_parameters / 1e6
     assert counted == pytest.approx(printed, rel=0.005)
     assert round(counted, 1) == EXACT_MILLIONS[name]
+
+
+def test_a_checkpoint_is_described_without_its_weights():
+    description = describe("gpt_neo_1.3b_en")
+    assert description.num_parameters == 1_315_575_808
+    assert description.config["attention_pattern"] == ["dense", "banded"]
+    assert description.config["attention_scale"] == 1.0
+    assert description.printed is description.recipe is None
+    assert "hf://EleutherAI/gpt-neo-1.3B" in str(description)
 
 
 @pytest.mark.parametrize("name", shipped_presets())
@@ -306,3 +316,10 @@ def test_print_and_prompt_show_lines_of_at_most_80_columns():
     assert repr(Shown()) == str(Shown())
     assert len(lines) == 3
     assert all(len(line) <= 80 and line == line.rstrip() for line in lines)
+
+
+def test_a_checkpoint_is_planned_for_without_its_weights():
+    planned = plan("gpt2_base_en", memory="80GB", batch_tokens=2**16)
+    assert planned.fits
+    assert planned.length == 1024
+    assert '"gpt2_base_en"' in planned.code

@@ -12,6 +12,7 @@ from keras_gpt3.models.backbone.backbone_forward import forward
 from keras_gpt3.models.backbone.backbone_layers import check_backbone_arguments
 from keras_gpt3.models.backbone.backbone_layers import make_layers
 from keras_gpt3.models.backbone.cached_backbone import CachedBackbone
+from keras_gpt3.models.presets.preset_registry import known_presets
 from keras_gpt3.models.presets.preset_resolution import check_known_arguments
 from keras_gpt3.models.presets.preset_resolution import load_backbone
 from keras_gpt3.ops.sequence_checks import check_segments_shape
@@ -115,6 +116,8 @@ class GPT3Backbone(CachedBackbone):
     hidden_states = backbone(inputs)  # (1, 12, 16)
     ```
     """
+
+    presets = known_presets
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
 """Presets, folders and hub handles: resolved, read, checked and written.
 
-Read `preset_resolution`, then `checkpoint_loading`.
+Read `preset_registry`, `preset_resolution`, then `checkpoint_loading`.
 """

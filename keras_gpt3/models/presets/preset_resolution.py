@@ -66,7 +66,7 @@ class ResolvedPreset(str):
 def resolve_preset(preset, load_weights=None):
     """Find out what a preset is, once a call; a resolved one stays.
 
-    Downloads what is on the Hugging Face hub.
+    Downloads what is on the Hugging Face hub, a handle's or a name's.
     """
     if isinstance(preset, ResolvedPreset):
         return preset
@@ -78,7 +78,8 @@ def resolve_preset(preset, load_weights=None):
             "are."
         )
     check_scheme(preset)
-    if preset.startswith("hf://"):
+    is_named = preset_loader.is_named_checkpoint(preset)
+    if is_named or preset.startswith("hf://"):
         preset = fetch_preset(preset, weights=load_weights is not False)
     recover_folder(preset)
     check_plain_files(preset)

@@ -194,11 +194,11 @@ def hidden_states(graphs, backbone, inputs):
 def head_scores(graphs, backbone, states, places, token_ids, top_n):
     """Run the head where tokens are predicted, and nowhere else.
 
-    TensorFlow runs its operations as they come. JAX would compile each of them
+    Other backends run operations as they come. JAX would compile each of them
     for each number of tokens: there the whole is compiled, for a few numbers.
     """
     count, score = len(token_ids), functools.partial(_scores, backbone, top_n)
-    if keras.config.backend() != "tensorflow":
+    if keras.config.backend() == "jax":
         longest = states.shape[0] * states.shape[1]
         room = coarse_bucket(count, max(count, longest)) - count
         places, token_ids = (np.pad(x, (0, room)) for x in (places, token_ids))

@@ -125,7 +125,7 @@ class PretrainingRecipe:
         paper's 32k tokens it is constant.
 
         Args:
-            preset: string. A name of `GPT3.presets`.
+            preset: string. A shipped size, such as `"gpt3_small_en"`.
             total_tokens: float. Length of the run. Defaults to `300e9`.
             **overrides: Fields of `PretrainingRecipe`. `sequence_length` is
                 that of the preset, 2048, unless given.

@@ -11,6 +11,7 @@ from huggingface_hub import constants
 
 from keras_gpt3 import GPT3
 from keras_gpt3 import GPT3Backbone
+from keras_gpt3 import GPT3Tokenizer
 from keras_gpt3.models.presets import preset_resolution
 from keras_gpt3.planning import preflight
 from keras_gpt3.preset_loader import shipped_presets
@@ -108,7 +109,8 @@ def test_an_unknown_preset_is_answered_with_the_known():
     refusal(
         'preset must be a shipped name, a local folder or "hf://org/name". '
         "Received: preset='gpt3_smal_en'. Use gpt3_small_en, the closest of "
-        f"{', '.join(shipped_presets())}.",
+        f"{', '.join(shipped_presets())} and the checkpoints that keras-gpt3 "
+        "describe lists.",
         "gpt3_smal_en",
     )
 
@@ -375,6 +377,24 @@ def test_without_a_network_a_cache_that_others_filled_serves(
     assert len(messages) == (1 if with_tokenizer else 2)
 
 
+def test_a_known_name_loads_the_checkpoint_of_its_repository(
+    checkpoint, tmp_path, monkeypatch
+):
+    model, folder = checkpoint
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with running_hub(tmp_path, monkeypatch) as hub:
+        hub.publish("cerebras/Cerebras-GPT-111M", files)
+        for cls in (GPT3, GPT3Backbone):
+            loaded = cls.from_preset("cerebras_gpt_111m_en")
+            assert_equal_weights(loaded, model)
+        tokenizer = GPT3Tokenizer.from_preset("cerebras_gpt_111m_en")
+        refusal(
+            "preset='opt_66b_en (hf://facebook/opt-66b@main)'. Check the name;",
+            "opt_66b_en",
+        )
+    assert tokenizer.merges == model.preprocessor.tokenizer.merges
+
+
 @pytest.mark.parametrize("preset", ["gpt3_small_en", "kaggle://a/b/c/d"])
 def test_only_handles_of_hugging_face_are_downloaded(preset):
     assert preset_resolution.resolve_preset(preset) == preset
@@ -398,6 +418,17 @@ def test_load_weights_is_a_bool(preset, load_weights):
     refusal(message, preset, load_weights)
     with pytest.raises(ValueError, match=message):
         GPT3.from_preset(preset, load_weights)
+
+
+def test_a_gpt_neox_is_refused_with_what_loads_it(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "gpt_neox"}')
+    refusal(
+        "A checkpoint must have GPT-3's positions and blocks. Received: "
+        "model_type='gpt_neox' (GPT-NeoX, Pythia), with rotary positions, "
+        "parallel branches and an output head of its own. Load it with "
+        "transformers' GPTNeoXForCausalLM.",
+        tmp_path,
+    )
 
 
 def test_a_checkpoint_of_another_family_is_refused(tmp_path):

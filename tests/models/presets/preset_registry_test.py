@@ -2,10 +2,12 @@ import re
 
 import keras_hub
 import pytest
+from keras_hub.src.utils.preset_utils import BUILTIN_PRESETS
 
 import keras_gpt3
+from keras_gpt3.preset_loader import named_checkpoints
 
-NAMES = [
+SHIPPED = [
     "gpt3_small_en",
     "gpt3_medium_en",
     "gpt3_large_en",
@@ -17,16 +19,23 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize(
-    "cls",
-    [keras_gpt3.GPT3, keras_gpt3.GPT3Backbone, keras_gpt3.GPT3Tokenizer],
-)
-def test_a_class_lists_all_eight_presets_as_keras_hub_lists_its_own(cls):
+NAMES = [*SHIPPED, *named_checkpoints()]
+CLASSES = [
+    keras_gpt3.GPT3,
+    keras_gpt3.GPT3Backbone,
+    keras_gpt3.GPT3Tokenizer,
+    keras_gpt3.GPT3Preprocessor,
+]
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_a_class_lists_all_presets_as_keras_hub_lists_its_own(cls):
     assert list(cls.presets) == NAMES
     of_keras_hub = keras_hub.models.GPT2Backbone.presets["gpt2_base_en"]
     for name, preset in cls.presets.items():
         metadata = preset["metadata"]
-        assert metadata.keys() == of_keras_hub["metadata"].keys()
+        more = set() if name in SHIPPED else {"licence", "repository"}
+        assert metadata.keys() == of_keras_hub["metadata"].keys() | more
         assert metadata["path"] == "gpt3"
         assert metadata["params"] == keras_gpt3.describe(name).num_parameters
         assert re.search("million|billion", metadata["description"])
@@ -34,8 +43,21 @@ def test_a_class_lists_all_eight_presets_as_keras_hub_lists_its_own(cls):
 
 def test_keras_hub_lists_the_presets_with_its_own():
     listed = keras_hub.models.CausalLM.presets
-    assert "gpt2_base_en" in listed
-    assert listed.items() > keras_gpt3.GPT3.presets.items()
+    ours = keras_gpt3.GPT3.presets
+    theirs = {
+        **keras_hub.models.GPT2CausalLM.presets,
+        **keras_hub.models.OPTCausalLM.presets,
+    }
+    shared = ours.keys() & theirs.keys()
+    assert {"gpt2_base_en", "opt_125m_en"} <= shared < set(NAMES)
+    for name in ours:
+        assert listed[name] == (theirs[name] if name in shared else ours[name])
+
+
+def test_a_name_of_keras_hub_s_keeps_its_address_there():
+    for name in ("gpt2_base_en", "opt_125m_en"):
+        address = BUILTIN_PRESETS[name]["kaggle_handle"]
+        assert address.startswith("kaggle://keras/")
 
 
 def test_the_classes_have_keras_hubs_names_as_well():
@@ -52,11 +74,11 @@ def test_the_classes_have_keras_hubs_names_as_well():
         keras_hub.models.CausalLMPreprocessor,
     ],
 )
-@pytest.mark.parametrize("name", ["gpt3_small_en", "gpt3_175b_en"])
-def test_keras_hub_says_what_to_call_for_a_shipped_preset(cls, name):
+@pytest.mark.parametrize("name", ["gpt3_small_en", "cerebras_gpt_13b_en"])
+def test_keras_hub_says_what_to_call_for_a_preset_of_ours(cls, name):
     message = (
         "keras-hub must be given a preset that it can download. Received: "
-        f"preset='{name}', which ships with keras_gpt3. Call "
+        f"preset='{name}', which keras_gpt3 loads. Call "
         f"keras_gpt3.GPT3.from_preset('{name}') instead."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
