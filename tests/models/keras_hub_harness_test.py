@@ -15,6 +15,7 @@ from keras_gpt3 import GPT3
 from keras_gpt3 import GPT3Backbone
 from keras_gpt3 import GPT3Preprocessor
 from keras_gpt3 import GPT3Tokenizer
+from keras_gpt3 import layers
 from tests.models.keras_hub_fixtures import MERGES
 from tests.models.keras_hub_fixtures import preprocessor_arguments
 from tests.models.keras_hub_fixtures import task_arguments
@@ -30,6 +31,46 @@ def harness():
     from keras_hub.src.tests.test_case import TestCase
 
     return TestCase("run_backbone_test")
+
+
+# === Layers ===
+
+
+@pytest.mark.parametrize(
+    ("cls", "arguments", "first", "num_weights"),
+    [
+        (
+            layers.DecoderBlock,
+            {"num_heads": 2, "intermediate_dim": 8},
+            {"hidden_states": np.ones((2, 5, 4), "float32")},
+            12,
+        ),
+        (
+            layers.PositionEmbedding,
+            {
+                "max_sequence_length": 5,
+                "hidden_dim": 4,
+                "offset": 1,
+                "skip_padding": True,
+            },
+            {"token_ids": np.ones((2, 5), "int32")},
+            1,
+        ),
+    ],
+    ids=["block", "positions"],
+)
+def test_layer_trains_on_several_inputs(
+    cls, arguments, first, num_weights, harness
+):
+    mask = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]], "bool")
+    inputs = first | {"padding_mask": mask}
+    harness.run_layer_test(
+        cls=cls,
+        init_kwargs=arguments,
+        input_data=keras.tree.map_structure(ops.convert_to_tensor, inputs),
+        expected_output_shape=(2, 5, 4),
+        expected_num_trainable_weights=num_weights,
+    )
 
 
 # === Backbone ===
