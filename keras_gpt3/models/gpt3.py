@@ -17,6 +17,7 @@ from keras_gpt3.models.presets.preset_resolution import check_known_arguments
 from keras_gpt3.models.presets.preset_resolution import has_preprocessor
 from keras_gpt3.models.presets.preset_resolution import resolve_preset
 from keras_gpt3.models.presets.preset_resolution import stored_token_ids
+from keras_gpt3.models.presets.subclass_state import make_subclass
 from keras_gpt3.models.score.scoring_causal_lm import ScoringCausalLM
 from keras_gpt3.ops.sequence_checks import check_sequence_length
 
@@ -212,7 +213,9 @@ class GPT3(ScoringCausalLM):
         ids = stored_token_ids(preset, backbone.vocabulary_size)
         if ids:  # A subclass of the user's own need not know of them.
             made["special_token_ids"] = ids
-        return cls(**made)
+        if cls is GPT3:
+            return cls(**made)
+        return make_subclass(cls, preset, made, load_weights)
 
     def get_quantization_layer_structure(self, mode=None):
         # What modes gptq and awq calibrate is the backbone's.

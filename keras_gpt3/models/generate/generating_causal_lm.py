@@ -13,6 +13,7 @@ from keras_gpt3.models.generate.answer_texts import text_pieces
 from keras_gpt3.models.generate.generate_function import GenerateFunction
 from keras_gpt3.models.generate.generate_function import sampler_loop
 from keras_gpt3.models.generate.generation_request import GenerationRequest
+from keras_gpt3.models.generate.generation_request import check_compiled
 from keras_gpt3.models.generate.prompt_batch import PromptPrefix
 from keras_gpt3.models.generate.prompt_batch import batch_of_ids
 from keras_gpt3.models.generate.prompt_batch import batch_of_texts
@@ -389,6 +390,7 @@ class GeneratingCausalLM(TrainableCausalLM):
         Returns:
             A `GenerateFunction`.
         """
+        check_compiled(self)
         if getattr(self, "_decode_graphs", None) is None:
             self._decode_graphs = GenerateFunction(self)
         return self._decode_graphs

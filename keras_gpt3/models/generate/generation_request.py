@@ -55,6 +55,7 @@ class GenerationRequest:
         **sampling_options,
     ):
         """Make a request of arguments that a user passed."""
+        check_compiled(model)
         _check_lengths(model, max_length, max_new_tokens)
         if truncate not in (None, "left"):
             raise ValueError(f"{truncate}".join(TRUNCATE))
@@ -80,6 +81,15 @@ class GenerationRequest:
             truncate,
             settings,
             drafter,
+        )
+
+
+def check_compiled(model):
+    """Raise where a model was made with `compile=False`."""
+    if not hasattr(model, "sampler"):
+        raise ValueError(
+            "A model must be compiled before it generates. Received: "
+            "compile=False. You must call `compile()`, which sets its sampler."
         )
 
 

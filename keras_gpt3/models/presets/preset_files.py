@@ -73,11 +73,11 @@ def has_weights(folder, load_weights):
         )
         return False
     for name in names:
-        _check_arrays(folder, name)
+        check_arrays(folder, name)
     return True
 
 
-def _check_arrays(folder, name):
+def check_arrays(folder, name):
     """Raise unless a file of Keras' weights holds what it states."""
     import h5py
 

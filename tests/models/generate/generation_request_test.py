@@ -140,3 +140,28 @@ def test_stop_strings_need_a_preprocessor():
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         GenerationRequest.checked(model, stop="x")
+
+
+@pytest.mark.parametrize(
+    "generate",
+    [
+        lambda model: model.generate({}, max_length=4),
+        lambda model: model.beam_search({}, max_length=4),
+        lambda model: model.prefix([1]),
+        lambda model: small_model(num_layers=1).generate(
+            {"token_ids": [[1, 2]], "padding_mask": [[True, True]]},
+            max_length=4,
+            temperature=0,
+            assistant=model,
+        ),
+    ],
+    ids=["generate", "beam_search", "prefix", "assistant"],
+)
+def test_a_model_that_is_not_compiled_says_so(generate):
+    model = GPT3(small_backbone(num_layers=1), compile=False)
+    message = (
+        "A model must be compiled before it generates. Received: "
+        "compile=False. You must call `compile()`, which sets its sampler."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        generate(model)

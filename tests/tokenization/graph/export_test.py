@@ -12,6 +12,8 @@ from keras_gpt3.tokenization.graph.byte_pair_encoding import (
     GraphBytePairEncoding,
 )
 from tests.export import run_saved_model
+from tests.models.keras_hub_fixtures import MERGES
+from tests.models.keras_hub_fixtures import vocabulary
 from tests.tokenization.small_vocabulary import small_vocabulary
 
 TEXTS = ["hello world", "", "é\n\n", "a<|endoftext|>", "  the \u2003 world 12"]
@@ -27,11 +29,7 @@ def encodings():
 def exported(encodings, tmp_path_factory):
     """What an export says in a process that has TensorFlow alone."""
     folder = tmp_path_factory.mktemp("tokenizer")
-    archive = keras.export.ExportArchive()
-    archive.track(encodings[0])
-    for name, signature in signatures(encodings[0]).items():
-        archive.add_endpoint(name, *signature)
-    archive.write_out(str(folder / "model"), verbose=False)
+    export(encodings[0], folder / "model")
     texts = [text.encode() for text in TEXTS]
     ids = encodings[0].encode(TEXTS).to_tensor()
     np.savez(folder / "inputs.npz", texts=np.array(texts), ids=ids)
@@ -49,6 +47,14 @@ def exported(encodings, tmp_path_factory):
     )
     results = dict(np.load(folder / "outputs.npz", allow_pickle=True))
     return folder / "model", json.loads(done.stdout), results
+
+
+def export(graph, folder):
+    archive = keras.export.ExportArchive()
+    archive.track(graph)
+    for name, signature in signatures(graph).items():
+        archive.add_endpoint(name, *signature)
+    archive.write_out(str(folder), verbose=False)
 
 
 def signatures(graph):
@@ -119,3 +125,18 @@ def test_an_export_runs_in_a_session_as_a_server_s(exported, encodings):
         )
     rows = [row[:n].tolist() for row, n in zip(ids, lengths, strict=True)]
     assert rows == encodings[1].encode_batch(TEXTS)
+
+
+def test_an_export_of_few_tokens_encodes_what_they_can_spell(tmp_path):
+    arguments = vocabulary(), MERGES
+    graph = GraphBytePairEncoding(*arguments)
+    export(graph, tmp_path / "model")
+    encode = tf.saved_model.load(tmp_path / "model").signatures["encode"]
+    text = " airplane at airport<|endoftext|>"
+    expected = BytePairEncoding(*arguments).encode(text)
+    assert encode(texts=tf.constant([text]))["ids"][0].numpy().tolist() == (
+        expected
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        encode(texts=tf.constant([text, "a queue"]))
+    assert "[0x71 (q)] [, which it lacks." in str(error.value)
