@@ -18,6 +18,8 @@ def traced(function, whole=False):
         import jax
 
         return jax.jit(function)
+    if keras.config.backend() == "torch":
+        return function  # It has no graphs.
     import tensorflow as tf
 
     return tf.function(function, jit_compile=whole or None)

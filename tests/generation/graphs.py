@@ -20,6 +20,8 @@ def traced(function, whole=False, signature=None):
         import jax
 
         return jax.jit(function)
+    if keras.config.backend() == "torch":
+        return function  # It has no graphs.
     import tensorflow as tf
 
     if signature is not None:
