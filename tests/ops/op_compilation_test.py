@@ -308,18 +308,6 @@ def test_a_decode_loop_that_another_thread_traces_does_not_show():
 # === What it is compiled for ===
 
 
-@pytest.mark.backend("torch", reason="Others compile.")
-@pytest.mark.parametrize("compiler", [as_graph, jit_compile])
-@pytest.mark.parametrize("enabled", [True, False])
-def test_what_runs_as_it_is_keeps_nothing_for_gradients(compiler, enabled):
-    weight = keras.Variable(np.ones(3, "float32"))
-    assert (weight * 2).requires_grad
-    with op_compilation.op_compilation(enabled):
-        assert not compiler(lambda x: weight * x)(ops.ones(3)).requires_grad
-    assert not in_xla_program()
-    assert not has_gpu()
-
-
 def test_there_is_a_gpu_only_where_the_backend_has_one(monkeypatch):
     assert not has_gpu()  # The tests hide them.
     assert not is_target_given()
