@@ -8,9 +8,10 @@ STAMP := $(VENV)/.installed
 PLAIN_STAMP := $(VENV)/.installed-plain
 LINT_STAMP := $(VENV)/.installed-lint
 DOCS_STAMP := $(VENV)/.installed-docs
+TORCH_STAMP := $(VENV)/.installed-torch
 EXTRAS := pretrain,corpus,evaluate,convert,serving,jax,dev
 
-.PHONY: venv quickstart test test-all lint format docs bench wheel clean
+.PHONY: venv quickstart test test-all test-torch lint format docs bench wheel clean
 
 venv: $(STAMP)
 
@@ -81,6 +82,25 @@ test-all: lint venv
 	$(PYTEST) $(ALL) $(TRAINING_TESTS)
 	$(PYTEST) $(ALL) $(OTHER_TESTS)
 	KERAS_BACKEND=jax $(PYTEST) $(ALL) $(ALL_JAX_TESTS)
+
+$(TORCH_STAMP): $(STAMP)
+	$(INSTALL) --editable ".[$(EXTRAS),torch]" transformers
+	touch $@
+
+# What reads a pickle, is compared with transformers, or runs on Keras' PyTorch
+# backend, which loads what TensorFlow saved.
+NEEDS_TORCH_TESTS := tests/converters/weight_files_test.py \
+	tests/models/across_backends_test.py tests/models/checkpoint_parity_test.py \
+	tests/models/presets/transformers_test.py \
+	tests/models/presets/transformers_check_test.py
+TORCH_TESTS := tests/backend_check_test.py tests/generation/beam_sampler_test.py \
+	tests/generation/seeded_sampler_test.py \
+	tests/generation/token_choice_test.py tests/models/generate \
+	tests/models/presets/transformers_test.py \
+	tests/models/score/scoring_causal_lm_test.py tests/ops/eager_backend_test.py
+test-torch: $(TORCH_STAMP)
+	$(PYTEST) $(ALL) $(NEEDS_TORCH_TESTS)
+	KERAS_BACKEND=torch $(PYTEST) $(TORCH_TESTS)
 
 $(DOCS_STAMP): $(STAMP)
 	$(INSTALL) --editable ".[$(EXTRAS),docs]"

@@ -69,8 +69,9 @@ def pytest_collection_modifyitems(items):
     cases = collections.defaultdict(list)
     for item in items:
         for marker in item.iter_markers("backend"):
-            if marker.args[0] != keras.config.backend():
-                reason = f"{marker.args[0]} only: {marker.kwargs['reason']}"
+            if keras.config.backend() not in marker.args:
+                names = " and ".join(marker.args)
+                reason = f"{names} only: {marker.kwargs['reason']}"
                 item.add_marker(pytest.mark.skip(reason=reason))
         for marker in item.iter_markers("quick_cases"):
             function = item.nodeid.partition("[")[0]

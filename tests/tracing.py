@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_gpt3.ops.op_compilation import as_graph
+
 
 def traced(function, whole=False):
     """A function that becomes a graph, of TensorFlow or of JAX.
@@ -18,6 +20,8 @@ def traced(function, whole=False):
         import jax
 
         return jax.jit(function)
+    if keras.config.backend() == "torch":
+        return as_graph(function)  # It has none.
     import tensorflow as tf
 
     return tf.function(function, jit_compile=whole or None)

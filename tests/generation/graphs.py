@@ -5,6 +5,8 @@ import functools
 import keras
 import numpy as np
 
+from keras_gpt3.ops.op_compilation import as_graph
+
 
 def traced(function, whole=False, signature=None):
     """A function of tensors that the backend traces before it runs it.
@@ -20,6 +22,8 @@ def traced(function, whole=False, signature=None):
         import jax
 
         return jax.jit(function)
+    if keras.config.backend() == "torch":
+        return as_graph(function)  # It has none.
     import tensorflow as tf
 
     if signature is not None:

@@ -3,6 +3,7 @@
 import keras
 import keras_hub
 
+from keras_gpt3.backend_check import require_training
 from keras_gpt3.models.fit.batch_check import batch_shape
 from keras_gpt3.models.fit.batch_check import check_batch
 from keras_gpt3.models.fit.batch_check import check_end
@@ -198,7 +199,11 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
                 are of several lengths, or a dataset has no end and there is no
                 `steps_per_epoch`, or `validation_steps`.
             MemoryError: If a step needs more memory than there is.
+            NotImplementedError: On the PyTorch backend, for which the package
+                has no training step; `evaluate` and the methods for one batch
+                raise it there, too.
         """
+        require_training("fit")
         from keras_gpt3.training.step.loss_scaling import check_callbacks
 
         self._assert_compile_called("fit")
@@ -253,6 +258,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
                 or weights; rows of ids are of several lengths, or a dataset
                 has no end and there is no `steps`.
         """
+        require_training("evaluate")
         self._assert_compile_called("evaluate")
         check_labels(x, y, **kwargs)
         x, batch_size = self._checked_data(
@@ -314,6 +320,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
                 than the context, strings come with labels or weights, or there
                 is a `class_weight`.
         """
+        require_training("train_on_batch")
         check_labels(x, y, sample_weight, **kwargs)
         return super().train_on_batch(x, y, sample_weight, **kwargs)
 
@@ -336,6 +343,7 @@ class TrainableCausalLM(keras_hub.models.CausalLM):
                 outside the vocabulary, a sequence is longer than the context,
                 or strings come with labels or weights.
         """
+        require_training("test_on_batch")
         check_labels(x, y, sample_weight)
         return super().test_on_batch(x, y, sample_weight, **kwargs)
 

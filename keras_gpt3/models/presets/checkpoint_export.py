@@ -181,7 +181,7 @@ def compare_with_transformers(model, folder, dtype="float32"):
     )
     mask = np.ones_like(token_ids, "bool")
     ours = model({"token_ids": token_ids, "padding_mask": mask})
-    ours = np.asarray(ours, "float32")
+    ours = keras.ops.convert_to_numpy(ours).astype("float32")
     with torch.no_grad():
         theirs = reference(torch.tensor(token_ids, dtype=torch.int64))
     theirs = theirs.logits.numpy()

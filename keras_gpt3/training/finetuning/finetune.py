@@ -225,7 +225,7 @@ def check_arguments(examples, recipe, validation=None):
 
 def check_trainable(model, recipe):
     """Raise if a model cannot be trained as a recipe says."""
-    require_backend("tensorflow", "Fine-tuning", "Use model.fit there.")
+    require_backend("tensorflow", "Fine-tuning", "Under JAX use model.fit.")
     backbone = model.backbone
     _check_adapters(backbone.lora_settings, recipe)
     if not model.trainable_variables and not recipe.lora_rank:

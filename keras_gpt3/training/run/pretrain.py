@@ -6,6 +6,7 @@ import functools
 
 import keras
 
+from keras_gpt3.backend_check import require_training
 from keras_gpt3.parallel.replicas import from_first_worker
 from keras_gpt3.parallel.replicas import is_chief
 from keras_gpt3.parallel.replicas import wait_for_all
@@ -83,6 +84,7 @@ def pretrain(
     # keras_gpt3.training.pretrain(config, make_model) trains for days.
     ```
     """
+    require_training("Pretraining")
     section = config.validation
     if probe is None and (section.tasks or section.samples):
         raise ValueError(

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from keras import ops
 
 from keras_gpt3.generation import BeamSampler
 from keras_gpt3.models.generate import token_answers
@@ -131,7 +132,7 @@ def test_a_row_that_ends_leaves_its_slot_to_the_next(monkeypatch):
 
     def counted(end, state, *args, **seeds):
         after = loop(end, state, *args, **seeds)
-        steps.append(int(np.max(after.index - state.index)))
+        steps.append(int(ops.max(after.index - state.index)))
         return after
 
     part._loop = counted
