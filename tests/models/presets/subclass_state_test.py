@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 
 from keras_gpt3 import GPT3
+from keras_gpt3 import GPT3Backbone
 from tests.small_gpt3 import small_text_model
 
 
+# keras-hub loads presets of a backbone as any class that is registered for it.
+# This one is not, outside its tests.
 @keras.saving.register_keras_serializable(package="tests")
 class WithAValueHead(GPT3):
     """Has an argument and a layer of its own."""
+
+    backbone_cls = None
 
     def __init__(self, backbone, preprocessor=None, scale=1.0, **kwargs):
         super().__init__(backbone, preprocessor, **kwargs)
@@ -33,6 +38,11 @@ class Plain(GPT3):
 
     def __init__(self, backbone, preprocessor=None):
         super().__init__(backbone, preprocessor)
+
+
+@pytest.fixture(autouse=True)
+def of_the_backbone(monkeypatch):
+    monkeypatch.setattr(WithAValueHead, "backbone_cls", GPT3Backbone)
 
 
 @pytest.fixture(scope="module")
