@@ -95,11 +95,13 @@ NEEDS_TORCH_TESTS := tests/converters/weight_files_test.py \
 	tests/models/presets/transformers_check_test.py
 TORCH_TESTS := tests/backend_check_test.py tests/generation/beam_sampler_test.py \
 	tests/generation/seeded_sampler_test.py \
-	tests/generation/token_choice_test.py tests/models/generate \
+	tests/generation/token_choice_test.py \
+	tests/models/generate/generate_function_test.py \
+	tests/models/generate/generating_causal_lm_test.py \
 	tests/models/presets/transformers_test.py \
 	tests/models/score/scoring_causal_lm_test.py tests/ops/eager_backend_test.py
 test-torch: $(TORCH_STAMP)
-	$(PYTEST) $(ALL) $(NEEDS_TORCH_TESTS)
+	$(PYTEST) $(ALL) -k "not jax" $(NEEDS_TORCH_TESTS)
 	KERAS_BACKEND=torch $(PYTEST) $(TORCH_TESTS)
 
 $(DOCS_STAMP): $(STAMP)

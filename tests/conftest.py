@@ -24,6 +24,10 @@ if os.environ.get("KERAS_BACKEND") == "jax":
     )
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
+if os.environ.get("KERAS_BACKEND") == "torch":
+    # Its threads wait for each other longer than they compute anything.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 
