@@ -53,6 +53,7 @@ def write_onnx(functions, variables, path):
                 with_weights, input_signature=all_specs, autograph=False
             ),
             input_signature=all_specs,
+            custom_op_handlers={"Erfc": (_erfc, [])},
         )
     # It writes what it does not know as it is, and only logs that.
     unknown = [
@@ -76,11 +77,31 @@ def write_onnx(functions, variables, path):
     path.write_bytes(model.SerializeToString())
 
 
+def _erfc(graph, node, name, args):
+    """`1 - erf(x)`, in exact GELUs: ONNX has no operation for the whole."""
+    dtype, shape = (
+        find(node.output[0]) for find in (graph.get_dtype, graph.get_shape)
+    )
+    graph.remove_node(name)
+    one = graph.make_const(f"{name}_one", np.ones((), "float32")).output[0]
+    erf = graph.make_node("Erf", node.input, dtypes=[dtype], shapes=[shape])
+    graph.make_node(
+        "Sub",
+        [one, erf.output[0]],
+        name=name,
+        outputs=node.output,
+        dtypes=[dtype],
+        shapes=[shape],
+    )
+
+
 def _name_dimensions(value, spec):
     """Name what is free in an input's shape, for who reads the file."""
     dimensions = value.type.tensor_type.shape.dim
     names = ("batch", "length")
-    for dimension, size, name in zip(dimensions, spec.shape, names):
+    for dimension, size, name in zip(
+        dimensions, spec.shape, names, strict=False
+    ):
         if size is None:
             dimension.dim_param = name
 
@@ -111,25 +132,33 @@ def write_litert(functions, variables, path):
     path.write_bytes(content)
 
 
-def write_openvino(functions, variables, path):
-    """Write a function as OpenVINO's graph, and its weights beside it."""
+def convert_to_openvino(functions):
+    """Make OpenVINO's model of a function."""
     with _converter_packages("openvino"):
         import openvino
     ((function, specs),) = functions.values()
     with op_compilation(False):
         traced = tf.function(function, input_signature=specs, autograph=False)
         try:
-            model = openvino.convert_model(traced.get_concrete_function())
+            return openvino.convert_model(traced.get_concrete_function())
         except openvino.frontend.OpConversionFailure as error:
             reason = " ".join(str(error).split())
             raise _unknown_operation("openvino", reason) from error
+
+
+def write_openvino(model, path):
+    """Write the graph, and the weights beside it, as they are."""
+    import openvino
+
     openvino.save_model(model, path, compress_to_fp16=False)
 
 
 @contextlib.contextmanager
 def _converter_packages(format):
     label = LABELS[format]
-    with needed_packages(f"An export to {label} must find its packages", format):
+    with needed_packages(
+        f"An export to {label} must find its packages", format
+    ):
         yield
 
 

@@ -94,12 +94,12 @@ def export_model_file(model, filepath, format, cache_length=None, verbose=True):
     _check_is_float32(backbone, label)
     format_conversion.check_size(format, backbone.variables)
     functions = _functions(backbone, format, cache_length)
-    write = {
-        "onnx": _write_file(format_conversion.write_onnx),
-        "litert": _write_file(format_conversion.write_litert),
-        "openvino": _write_openvino,
-    }[format]
-    write(functions, backbone.variables, path)
+    if format == "openvino":
+        _write_openvino(functions, path)
+    else:
+        write = getattr(format_conversion, f"write_{format}")
+        with atomic_path(path) as partial:
+            write(functions, backbone.variables, partial)
     if verbose:
         # Not rich's global console, which keeps its first output's settings.
         rich.console.Console(soft_wrap=True).print(
@@ -122,18 +122,12 @@ def _functions(backbone, format, cache_length):
     return {"serving_default": signatures.forward(), **with_cache}
 
 
-def _write_file(write):
-    def write_whole(functions, variables, path):
-        with atomic_path(path) as partial:
-            write(functions, variables, partial)
-
-    return write_whole
-
-
-def _write_openvino(functions, variables, path):
+def _write_openvino(functions, path):
+    # Before the folder is locked: it forks a process, which would inherit the
+    # lock and keep it for seconds.
+    converted = format_conversion.convert_to_openvino(functions)
     with written_folder(path.parent) as folder:
-        target = folder / path.name
-        format_conversion.write_openvino(functions, variables, target)
+        format_conversion.write_openvino(converted, folder / path.name)
         move_files(folder, path.parent.resolve(), (), marker=path.name)
 
 
