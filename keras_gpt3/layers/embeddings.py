@@ -104,7 +104,7 @@ class PositionEmbedding(keras.layers.Layer):
         else:
             length = ops.shape(token_ids)[1]
             # Without a type, ints have as many bits as Keras' float type.
-            start = ops.cast(start_index, "int32")[..., None]
+            start = ops.expand_dims(ops.cast(start_index, "int32"), -1)
             positions = start + ops.arange(length, dtype="int32")
             if len(positions.shape) == 2:
                 # A row that is padded may reach beyond the table.

@@ -251,24 +251,28 @@ class GPT3(ScoringCausalLM):
     # === Export ===
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
-        """Write a version of a SavedModel that stock TensorFlow runs.
+        """Write a version of a SavedModel, or a file for another runtime.
 
-        With a preprocessor it takes text in and gives text out; it needs
-        neither this package nor Keras. `filepath` holds numbered versions, as
-        TensorFlow Serving's base path does, and that server's config files.
-        `keras_gpt3.export.export_saved_model` says what the signatures are.
+        With a preprocessor the SavedModel takes text in and gives text out; it
+        needs neither this package nor Keras. `filepath` holds numbered
+        versions, as TensorFlow Serving's base path does, and that server's
+        config files. `keras_gpt3.export.export_saved_model` says what the
+        signatures are, `export_model_file` what the files of ONNX, LiteRT and
+        OpenVINO take and give.
 
         Args:
-            filepath: string or path. The folder of the versions.
-            format: string. Another format of `keras.Model.export` goes to
-                Keras. Defaults to `"tf_saved_model"`.
+            filepath: string or path. The folder of the versions; for `"onnx"`,
+                `"litert"` and `"openvino"` a file, `.onnx`, `.tflite` or
+                `.xml`.
+            format: string. Any but these and the default goes to Keras.
+                Defaults to `"tf_saved_model"`.
             **kwargs: `version`, `name`, `base_path` and `verbose` of
-                `export_saved_model`; for another format see
-                `keras.Model.export`.
+                `export_saved_model`; `cache_length` and `verbose` of
+                `export_model_file`.
 
         Returns:
             The folder of the version, `filepath/1` the first time, for
-            `tf.saved_model.load`.
+            `tf.saved_model.load`; or the file.
 
         Example:
 
@@ -279,11 +283,15 @@ class GPT3(ScoringCausalLM):
         folder = model.export("exported")  # exported/1
         ```
         """
-        if format != "tf_saved_model":
-            return super().export(filepath, format=format, **kwargs)
-        from keras_gpt3.export import export_saved_model
+        if format == "tf_saved_model":
+            from keras_gpt3.export import export_saved_model
 
-        return export_saved_model(self, filepath, **kwargs)
+            return export_saved_model(self, filepath, **kwargs)
+        if format in ("onnx", "litert", "openvino"):
+            from keras_gpt3.export import export_model_file
+
+            return export_model_file(self, filepath, format, **kwargs)
+        return super().export(filepath, format=format, **kwargs)
 
     def export_to_transformers(
         self, path, overwrite=False, max_shard_size="5GB", verbose="auto"

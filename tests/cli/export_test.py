@@ -45,9 +45,35 @@ def test_a_model_is_exported_as_the_next_version(exported, folder, tmp_path):
     assert result.exit_code == 0, result.output
     ((model, out, arguments),) = exported
     assert out == tmp_path / "out"
-    assert arguments == {"version": None, "name": "gpt3", "base_path": None}
+    assert arguments == {"format": "tf_saved_model"}
     assert model.preprocessor.tokenizer.vocabulary_size() == 272
     assert model.dtype_policy.name == "float32"
+
+
+def test_a_file_of_another_format_may_have_a_cache(exported, folder, tmp_path):
+    path = tmp_path / "model.onnx"
+    options = ("--format", "onnx", "--cache-length", 12)
+    result = run("--model", folder, path, *options)
+    assert result.exit_code == 0, result.output
+    ((_, out, arguments),) = exported
+    assert out == path
+    assert arguments == {"format": "onnx", "cache_length": 12}
+
+
+@pytest.mark.parametrize(
+    ("format", "option", "value"),
+    [("onnx", "--name", "paul"), ("tf_saved_model", "--cache-length", 8)],
+)
+def test_an_option_of_another_format_is_refused(
+    format, option, value, exported, folder, tmp_path
+):
+    result = run("--model", folder, tmp_path, "--format", format, option, value)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"{option} must not be given for format '{format}'. Received: "
+        f"{option} {value}. Leave it out.\n"
+    )
+    assert exported == []
 
 
 def test_number_name_and_place_can_be_chosen(exported, folder, tmp_path):
@@ -55,6 +81,7 @@ def test_number_name_and_place_can_be_chosen(exported, folder, tmp_path):
     run("--model", folder, tmp_path, *options)
     ((_, _, arguments),) = exported
     assert arguments == {
+        "format": "tf_saved_model",
         "version": 7,
         "name": "paul",
         "base_path": "/srv/paul",

@@ -209,7 +209,8 @@ def _banded_at_once(
 def _blocks(x, size):
     """(B, T, ...) to blocks (B, N, Q, ...), the last one padded."""
     length = ops.shape(x)[1]
-    x = _pad(x, 0, -length % size)
+    # Of no negative number: tf2onnx rounds its quotient towards zero.
+    x = _pad(x, 0, size - 1 - (length - 1) % size)
     return ops.reshape(x, (ops.shape(x)[0], -1, size, *x.shape[2:]))
 
 

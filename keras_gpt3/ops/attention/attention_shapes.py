@@ -111,16 +111,18 @@ def visible_keys(queries, keys, window=None, padding_mask=None, segments=()):
     j`, the padding mask (..., K) is True there, and both are of one segment,
     where there are such: the ids of the queries (..., Q) and the keys (..., K).
     """
-    distance = queries[..., :, None] - keys[..., None, :]
+    # Not by `[..., None]`: OpenVINO mistranslates such a slice of a scalar, and
+    # LiteRT has no kernel for it.
+    distance = ops.expand_dims(queries, -1) - ops.expand_dims(keys, -2)
     visible = distance >= 0
     if window is not None:
         visible = visible & (distance < window)
     if padding_mask is not None:
-        visible = visible & padding_mask[..., None, None, :]
+        visible = visible & ops.expand_dims(padding_mask, (-3, -2))
     if segments:
         of_queries, of_keys = segments
-        same = of_queries[..., :, None] == of_keys[..., None, :]
-        visible = visible & same[..., None, :, :]
+        same = ops.expand_dims(of_queries, -1) == ops.expand_dims(of_keys, -2)
+        visible = visible & ops.expand_dims(same, -3)
     return visible
 
 

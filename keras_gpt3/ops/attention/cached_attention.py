@@ -114,7 +114,7 @@ def _attend_position(query, key, value, rings, start, window, scale):
     scores = ops.concatenate([earlier, own], axis=2)[..., 0]  # (B, H, S + 1)
 
     positions = ring_positions(ops.shape(keys)[2], start)
-    own = start[..., None]  # (1,) or (B, 1)
+    own = ops.expand_dims(start, -1)  # (1,) or (B, 1)
     positions = ops.concatenate([positions, own], axis=-1)
     visible = _visible(own, positions, window)[..., 0, :]
     weights = ops.cast(masked_softmax(scores, visible), value.dtype)
@@ -142,15 +142,15 @@ def _attend_chunk(query, key, value, rings, start, window, scale):
 def _visible(queries, keys, window):
     """Which keys of a ring queries see, (Q, S) or, by row, (B, 1, Q, S)."""
     if len(keys.shape) == 2 or len(queries.shape) == 2:
-        queries, keys = queries[..., None, :], keys[..., None, :]
+        queries, keys = (ops.expand_dims(x, -2) for x in (queries, keys))
     visible = visible_keys(queries, keys, window)
-    return visible & (keys >= 0)[..., None, :]
+    return visible & ops.expand_dims(keys >= 0, -2)
 
 
 def positions_from(start, length):
     """Consecutive positions, (T,), or (B, T) where each row has a start."""
     offsets = ops.arange(length, dtype="int32")
-    return ops.cast(start, "int32")[..., None] + offsets
+    return ops.expand_dims(ops.cast(start, "int32"), -1) + offsets
 
 
 def _after(start, attended):
@@ -185,8 +185,9 @@ def ring_positions(size, end):
 
     Of shape (S,), or (B, S) where each row has an end.
     """
-    last = ops.cast(end, "int32")[..., None] - 1
-    return last - (last - ops.arange(size, dtype="int32")) % size
+    last = ops.expand_dims(ops.cast(end, "int32"), -1) - 1
+    # Of no negative number: tf2onnx rounds its quotient towards zero.
+    return last - (last + size - ops.arange(size, dtype="int32")) % size
 
 
 def fill_ring(update, size, end):
