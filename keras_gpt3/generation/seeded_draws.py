@@ -1,7 +1,7 @@
 """Draws that a seed and a position decide.
 
-They are those of the backend. Letters: B batch, V vocabulary, R x C
-the vocabulary as a grid, row after row, with padding.
+They are those of TensorFlow, of JAX or of PyTorch. Letters: B batch, V
+vocabulary, R x C the vocabulary as a grid, row after row, with padding.
 """
 
 import math
