@@ -11,7 +11,8 @@ from keras_gpt3.cli.options import options_with
 from keras_gpt3.cli.user_errors import user_errors
 
 _HELP = {
-    "source": "A folder in either format, or hf://org/name[@revision].",
+    "source": "A folder in either format, hf://org/name[@revision], or a name "
+    "that keras-gpt3 describe lists.",
     "destination": "A folder that does not exist or is empty.",
     "check": "Compare the logits with transformers' (needs torch).",
     "dtype": "Of the weights that are written.",
@@ -54,11 +55,13 @@ def _convert(source, destination, check, dtype, adapter, overwrite, verbose):
     """Write the model; whether its logits, if requested, are the same."""
     from keras_gpt3.atomic_write import check_is_free
     from keras_gpt3.cli.model_loading import merge_adapter
+    from keras_gpt3.converters.hub_snapshot import parse_handle
     from keras_gpt3.converters.sharded_index import is_checkpoint_folder
     from keras_gpt3.models.gpt3 import GPT3
     from keras_gpt3.models.presets.checkpoint_export import check_installed
     from keras_gpt3.models.presets.preset_resolution import CHECKPOINT
     from keras_gpt3.models.presets.preset_resolution import resolve_preset
+    from keras_gpt3.preset_loader import is_named_checkpoint
 
     if check:
         check_installed()
@@ -70,8 +73,8 @@ def _convert(source, destination, check, dtype, adapter, overwrite, verbose):
             "keras_gpt3.upload_preset."
         )
     repository = None
-    if source.startswith("hf://"):
-        repository = source.removeprefix("hf://").partition("@")[0]
+    if source.startswith("hf://") or is_named_checkpoint(source):
+        repository = parse_handle(source).repository
     source = resolve_preset(source)
     is_checkpoint = source.format == CHECKPOINT
     is_same_format = _is_preset if is_checkpoint else is_checkpoint_folder

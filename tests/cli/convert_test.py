@@ -9,6 +9,7 @@ from keras_gpt3 import GPT3
 from keras_gpt3.cli.main import app
 from keras_gpt3.models.presets import checkpoint_export
 from keras_gpt3.models.presets.checkpoint_export import LogitComparison
+from tests.converters.hub_server import running_hub
 from tests.models.lora.lora_test import fill
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_text_model
@@ -58,6 +59,22 @@ def test_converts_in_the_direction_that_the_source_asks_for(
     assert done.stdout == f"{count}{written_as} -> {tmp_path / 'new'}\n"
     assert (tmp_path / "new" / file).exists()
     assert_same(tmp_path / "new", model)
+
+
+@pytest.mark.parametrize(
+    "source", ["cerebras_gpt_111m_en", "hf://cerebras/Cerebras-GPT-111M@main"]
+)
+def test_the_card_names_the_repository(source, folders, tmp_path, monkeypatch):
+    files = (folders / "checkpoint").iterdir()
+    with running_hub(tmp_path, monkeypatch) as hub:
+        hub.publish(
+            "cerebras/Cerebras-GPT-111M",
+            {path.name: path.read_bytes() for path in files},
+        )
+        done = run(source, tmp_path / "new")
+    assert done.exit_code == 0, done.output
+    card = (tmp_path / "new" / "README.md").read_text()
+    assert "cerebras/Cerebras-GPT-111M" in card
 
 
 def test_banded_layers_become_those_of_gpt_neo(tmp_path):
