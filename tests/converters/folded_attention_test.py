@@ -84,7 +84,7 @@ def test_an_offset_that_rounding_would_drown_is_refused():
     values[-1] /= 1e6
     kernel[:] = (left * values @ right).reshape(48, 4, 12)
     message = (
-        r"A query bias must fold .* with a relative error of at most 2e-06 in "
+        r"A query bias must fold .* with a relative error of at most 1e-06 in "
         r"float32\. Received: decoder_block_1, error \d\.\de-\d\d, whose query "
         r"kernel has condition number \d\.\de\+0\d\. Save it with "
         r"save_to_preset\."
