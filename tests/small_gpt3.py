@@ -2,7 +2,6 @@
 
 import functools
 import gc
-import warnings
 
 import numpy as np
 import pytest
@@ -92,11 +91,8 @@ def quantize(model, **arguments):
     # Keras collects garbage for each layer that it quantizes: half a second
     # each time, unless there is little to look at.
     gc.freeze()
-    with warnings.catch_warnings():
-        # Of the embeddings, in modes that are for the blocks alone.
-        warnings.filterwarnings("ignore", "Invalid quantization mode")
-        # Keras warns of each layer that holds nothing to quantize.
-        with pytest.warns(match="does not have a `quantize` method"):
-            model.quantize(**arguments)
+    # Keras warns of each layer that holds nothing to quantize.
+    with pytest.warns(match="does not have a `quantize` method"):
+        model.quantize(**arguments)
     gc.unfreeze()
     return model

@@ -1,5 +1,8 @@
 """What a quantized layer is saved as, so that it comes back bit for bit."""
 
+import contextlib
+import warnings
+
 import keras
 from keras import dtype_policies
 
@@ -115,3 +118,16 @@ def quantized_as(dtype, path):
         return {"dtype": dtype}
     configs = getattr(dtype, "configs", {})
     return {"dtype": dtype[path], "quantization_config": configs.get(path)}
+
+
+@contextlib.contextmanager
+def tables_left_alone(mode, filters):
+    """Hears no warning of tables that a calibrated mode is not meant for.
+
+    Keras' is about an invalid mode, as if the call were wrong. With filters it
+    stays: a table may have been asked for.
+    """
+    with warnings.catch_warnings():
+        if mode in CALIBRATED_MODES and filters is None:
+            warnings.filterwarnings("ignore", "Invalid quantization mode")
+        yield

@@ -5,6 +5,7 @@ import numbers
 import keras
 
 from keras_gpt3.argument_checks import echoed
+from keras_gpt3.layers.quantized_layers import tables_left_alone
 from keras_gpt3.models.backbone.gpt3_backbone import GPT3Backbone
 from keras_gpt3.models.backbone.gpt3_backbone import calibrated_mode
 from keras_gpt3.models.backbone.gpt3_backbone import has_segments
@@ -224,7 +225,8 @@ class GPT3(ScoringCausalLM):
     def quantize(self, mode=None, config=None, filters=None, **kwargs):
         # As `GPT3Backbone.quantize`, which documents it.
         mode = calibrated_mode(self.backbone, mode, config)
-        super().quantize(mode, config, filters, **kwargs)
+        with tables_left_alone(mode, filters):
+            super().quantize(mode, config, filters, **kwargs)
 
     # === Saving ===
 

@@ -13,8 +13,6 @@ from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_backbone
 from tests.small_gpt3 import small_text_model
 
-# Keras tells of the tables, which it stores in these modes as they are.
-of_blocks_alone = pytest.mark.filterwarnings("ignore:Invalid quantization mode")
 CALIBRATED = {
     "gptq": keras.quantizers.GPTQConfig,
     "awq": keras.quantizers.AWQConfig,
@@ -62,7 +60,6 @@ def copy_of(model):
 
 
 @pytest.mark.slow
-@of_blocks_alone
 @pytest.mark.parametrize("mode", CALIBRATED)
 def test_four_calibrated_bits_keep_the_perplexity(mode, taught):
     model, (x, y) = taught
@@ -80,7 +77,6 @@ def test_four_calibrated_bits_keep_the_perplexity(mode, taught):
 
 
 @pytest.mark.slow
-@of_blocks_alone
 @pytest.mark.parametrize("mode", CALIBRATED)
 def test_what_the_blocks_see_of_the_texts_decides_the_bits(mode, taught):
     model, _ = taught
@@ -126,6 +122,13 @@ def test_calibration_refuses_before_a_layer_is_converted(
     fails(lambda: text_model.backbone.quantize(config=config), message)
     block = text_model.backbone.decoder_blocks[0]
     assert block.query_key_value.quantization_mode is None
+
+
+def test_a_table_that_is_asked_for_is_told_of():
+    model = small_text_model(num_layers=1)
+    config = calibration("awq", model.preprocessor.tokenizer)
+    with pytest.warns(UserWarning, match="Invalid quantization mode"):
+        model.quantize(config=config, filters="token_embedding|query_key_value")
 
 
 def test_gptq_refuses_weights_that_are_not_float32():

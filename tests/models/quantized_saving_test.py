@@ -19,9 +19,6 @@ from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_batch
 from tests.small_gpt3 import small_text_model
 
-# Keras tells of the tables, which it stores in these modes as they are.
-pytestmark = pytest.mark.filterwarnings("ignore:Invalid quantization mode")
-
 
 def calibrated(config, **arguments):
     """A config whose calibration takes a second."""

@@ -7,6 +7,7 @@ from keras_gpt3.argument_checks import echoed
 from keras_gpt3.layers.block_pattern import rematerialized_layers
 from keras_gpt3.layers.quantized_layers import CALIBRATED_MODES
 from keras_gpt3.layers.quantized_layers import quantized_policy
+from keras_gpt3.layers.quantized_layers import tables_left_alone
 from keras_gpt3.models.backbone.backbone_forward import embed
 from keras_gpt3.models.backbone.backbone_forward import forward
 from keras_gpt3.models.backbone.backbone_layers import check_backbone_arguments
@@ -303,7 +304,8 @@ class GPT3Backbone(CachedBackbone):
         ```
         """
         mode = calibrated_mode(self, mode, config)
-        super().quantize(mode, config, filters, **kwargs)
+        with tables_left_alone(mode, filters):
+            super().quantize(mode, config, filters, **kwargs)
 
     @staticmethod
     def get_layout_map(

@@ -271,7 +271,10 @@ def _check_adapters(found, recipe):
 def _check_stored_type(backbone):
     """Raise, or warn, where steps are lost in the rounding of weights."""
     policy = backbone.dtype_policy
-    mode = backbone.token_embedding.quantization_mode
+    layers = backbone._flatten_layers(include_self=False)
+    modes = [getattr(layer, "quantization_mode", None) for layer in layers]
+    # Modes gptq and awq leave the embeddings as they are.
+    mode = next(filter(None, modes), None)
     if mode is not None:
         raise ValueError(
             "Weights must be floating-point numbers to be trained. Received: "

@@ -55,6 +55,14 @@ def adapted():
             "model as it was before quantize.",
         ),
         (
+            lambda: quantize(
+                small_model(num_layers=1), mode="int4", filters="feed_forward"
+            ),
+            0,
+            "Weights must be floating-point numbers to be trained. Received: "
+            "a model in int4. ",
+        ),
+        (
             lambda: small_model(num_layers=1, dtype="float16"),
             0,
             "Weights must not be float16 to be trained: their range is too "
