@@ -286,11 +286,11 @@ def family_for(arguments):
     Returns it and the arguments that it is to write: the backbone's own, or
     those of folded weights where no family has them as they are.
     """
-    folded = folded_arguments(arguments)
-    in_the_way = []
     for family in FAMILIES.values():
         if not family.obstacles(arguments):
             return family, complete_arguments(arguments)
+    folded = folded_arguments(arguments)
+    in_the_way = []
     for family in FAMILIES.values():
         written = folded if family.takes_folded_weights else arguments
         obstacles = family.obstacles(written)

@@ -7,7 +7,8 @@ values by d Wv - bv, which the output bias takes back, as attention's weights
 sum to 1. The scale goes into Wq.
 """
 
-import ml_dtypes
+import math
+
 import numpy as np
 
 from keras_gpt3.converters.checkpoint_family import complete_arguments
@@ -16,6 +17,12 @@ from keras_gpt3.converters.weight_shapes import weight_shapes
 # Eight times float32's own: so far, logits of up to 10 differed by 1e-5, beyond
 # it by more.
 _LARGEST_ERROR = 1e-6
+# The weights of a block that change, and the methods that make them.
+_FOLDS = {
+    "attention_norm/beta": "_folded_beta",
+    "query_key_value/kernel": "_folded_kernel",
+    "attention_output/bias": "_folded_bias",
+}
 
 
 def folded_arguments(arguments):
@@ -32,35 +39,32 @@ def folded_arguments(arguments):
 class FoldedWeights:
     """The weights of a backbone, by path, as GPT-Neo takes them.
 
-    `read(path)` gives the backbone's own as numpy arrays; `dtype` is what is
-    written. The offsets are solved for, and checked, when this is made, the
-    rest when it is asked for.
+    `read(path)` gives the backbone's own as numpy arrays; what is written has
+    the same `dtypes`, a dict by path, or float32. The offsets are solved for,
+    and checked, when this is made, the rest when it is asked for.
     """
 
-    def __init__(self, arguments, read, dtype="float32"):
+    def __init__(self, arguments, read, dtypes=None):
         self._arguments = complete_arguments(arguments)
         self.arguments = folded_arguments(arguments)
         self._shapes = weight_shapes(self.arguments)
         self._stored = weight_shapes(self._arguments)
         self._read_stored = read
-        self._dtype = dtype
-        self._precision = float(ml_dtypes.finfo(dtype).eps)
-        self._offsets = [
-            self._offset(f"decoder_block_{index}")
-            for index in range(self._arguments["num_layers"])
-        ]
+        self._dtypes = dtypes or {}
+        self._offsets = []
+        for index in range(self._arguments["num_layers"]):
+            block = f"decoder_block_{index}"
+            self._check_16_bits(block, index)
+            self._offsets.append(self._offset(block))
 
     def __call__(self, path):
         block, _, part = path.partition("/")
         if not block.startswith("decoder_block_"):
             return self._read(path)
         index = int(block.removeprefix("decoder_block_"))
-        fold = {
-            "attention_norm/beta": self._folded_beta,
-            "query_key_value/kernel": self._folded_kernel,
-            "attention_output/bias": self._folded_bias,
-        }.get(part)
-        return self._read(path) if fold is None else fold(block, index)
+        if part not in _FOLDS:
+            return self._read(path)
+        return getattr(self, _FOLDS[part])(block, index)
 
     def _read(self, path):
         """A weight; one that the backbone lacks has no effect."""
@@ -107,6 +111,25 @@ class FoldedWeights:
             return np.zeros(self._arguments["hidden_dim"])
         return self._by_head(path)[:, kind].reshape(-1)
 
+    def _check_16_bits(self, block, index):
+        """Raise if weights of 16 bits would be rounded once more."""
+        dtypes = [self._dtypes.get(f"{block}/{part}") for part in _FOLDS]
+        dtypes = [name for name in dtypes if name in ("bfloat16", "float16")]
+        scale = self._scale(index)
+        rounded = {
+            "a query bias": self._bias(block, 0).any(),
+            "a value bias": self._bias(block, 2).any(),
+            f"the scale {scale:.4g}": math.frexp(scale)[0] != 0.5,
+        }
+        if dtypes and any(rounded.values()):
+            found = next(name for name, is_so in rounded.items() if is_so)
+            raise ValueError(
+                "Attention whose weights have 16 bits must have no bias of "
+                "queries or values, and a power of two as its scale, to be "
+                f"folded into them. Received: {block} in {dtypes[0]} with "
+                f"{found}. Load the model with dtype='float32' to write it."
+            )
+
     def _offset(self, block):
         """What the normalized states are to be shifted by, d of d Wq = bq."""
         bias = self._bias(block, 0)
@@ -123,21 +146,16 @@ class FoldedWeights:
             offset = solve(kernel, bias)
             missed = np.abs(offset @ kernel - bias).max() / query_size
             growth = np.sqrt(np.mean(offset**2)) / state_size
-            errors.append(missed + self._precision * growth)
+            errors.append(missed + np.finfo("float32").eps * growth)
             if errors[-1] <= _LARGEST_ERROR:
                 return offset
         raise ValueError(
             "A query bias must fold into the normalization before it with a "
             f"relative error of at most {_LARGEST_ERROR:.0e} in "
-            f"{self._dtype}. Received: {block}, error {min(errors):.1e}, whose "
-            f"query kernel has condition number {np.linalg.cond(kernel):.1e}. "
-            f"{self._remedy()}"
+            f"float32. Received: {block}, error {min(errors):.1e}, whose query "
+            f"kernel has condition number {np.linalg.cond(kernel):.1e}. Save "
+            "it with save_to_preset."
         )
-
-    def _remedy(self):
-        if self._dtype != "float32":
-            return "Load the model with dtype='float32' to write it."
-        return "Save it with save_to_preset."
 
 
 def _solve(kernel, bias):

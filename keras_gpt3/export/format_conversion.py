@@ -20,8 +20,8 @@ LABELS = {"onnx": "ONNX", "litert": "LiteRT", "openvino": "OpenVINO"}
 def check_size(format, variables):
     """Raise if weights cannot fit what the format holds."""
     size = sum(v.value.shape.num_elements() * 4 for v in variables)
-    most = _MOST_BYTES.get(format, size + 1)
-    if size >= most:
+    most = _MOST_BYTES.get(format)
+    if most is not None and size >= most:
         raise ValueError(
             f"The weights in a file of {LABELS[format]} must have less than "
             f"{most} bytes. Received: {size} bytes. Export to "
@@ -29,8 +29,8 @@ def check_size(format, variables):
         )
 
 
-def write_onnx(functions, variables, path):
-    """Write a function as an ONNX model."""
+def convert_to_onnx(functions, variables):
+    """The bytes of a function as an ONNX model."""
     with _converter_packages("onnx"):
         import onnx
         import tf2onnx
@@ -57,7 +57,7 @@ def write_onnx(functions, variables, path):
         )
     # It writes what it does not know as it is, and only logs that.
     unknown = [
-        f"{node.op_type} of {node.name}"
+        node.op_type
         for node in model.graph.node
         if not node.domain and not onnx.defs.has(node.op_type)
     ]
@@ -68,13 +68,15 @@ def write_onnx(functions, variables, path):
     for spec in specs:
         _name_dimensions(inputs[spec.name], spec)
         model.graph.input.append(inputs[spec.name])
+    # Not the states of dropout's seeds.
+    used = {name for node in model.graph.node for name in node.input}
     model.graph.initializer.extend(
         onnx.numpy_helper.from_array(np.asarray(weight.value), name)
         for name, weight in weights.items()
-        if name in inputs
+        if name in used
     )
     onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString())
+    return model.SerializeToString()
 
 
 def _erfc(graph, node, name, args):
@@ -106,8 +108,8 @@ def _name_dimensions(value, spec):
             dimension.dim_param = name
 
 
-def write_litert(functions, variables, path):
-    """Write functions as the signatures of one file, which share weights."""
+def convert_to_litert(functions, variables):
+    """The bytes of a file with signatures, which share weights."""
     root = tf.Module()
     root.weights = [v.value for v in variables]
     signatures = {
@@ -123,16 +125,15 @@ def write_litert(functions, variables, path):
             folder, signature_keys=list(signatures)
         )
         try:
-            content = converter.convert()
+            return converter.convert()
         except Exception as error:
-            found = re.search(r"(?:error: |op: )(.*)", str(error))
+            found = re.search(r"'tf\.(\w+)' op is neither", str(error))
             if found is None:
                 raise
             raise _unknown_operation("litert", found[1]) from error
-    path.write_bytes(content)
 
 
-def convert_to_openvino(functions):
+def convert_to_openvino(functions, variables):
     """Make OpenVINO's model of a function."""
     with _converter_packages("openvino"):
         import openvino
@@ -142,8 +143,12 @@ def convert_to_openvino(functions):
         try:
             return openvino.convert_model(traced.get_concrete_function())
         except openvino.frontend.OpConversionFailure as error:
-            reason = " ".join(str(error).split())
-            raise _unknown_operation("openvino", reason) from error
+            found = re.search(
+                r"No conversion rule found for operations: (\w+)", str(error)
+            )
+            if found is None:
+                raise
+            raise _unknown_operation("openvino", found[1]) from error
 
 
 def write_openvino(model, path):

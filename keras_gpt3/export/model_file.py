@@ -94,12 +94,17 @@ def export_model_file(model, filepath, format, cache_length=None, verbose=True):
     _check_is_float32(backbone, label)
     format_conversion.check_size(format, backbone.variables)
     functions = _functions(backbone, format, cache_length)
+    # Whole before a folder is made or locked: OpenVINO forks a process, which
+    # would inherit the lock and keep it for seconds.
+    convert = getattr(format_conversion, f"convert_to_{format}")
+    converted = convert(functions, backbone.variables)
     if format == "openvino":
-        _write_openvino(functions, path)
+        with written_folder(path.parent) as folder:
+            format_conversion.write_openvino(converted, folder / path.name)
+            move_files(folder, path.parent.resolve(), (), marker=path.name)
     else:
-        write = getattr(format_conversion, f"write_{format}")
         with atomic_path(path) as partial:
-            write(functions, backbone.variables, partial)
+            partial.write_bytes(converted)
     if verbose:
         # Not rich's global console, which keeps its first output's settings.
         rich.console.Console(soft_wrap=True).print(
@@ -120,15 +125,6 @@ def _functions(backbone, format, cache_length):
             return with_cache
         with_cache["prefill"] = signatures.prefill()
     return {"serving_default": signatures.forward(), **with_cache}
-
-
-def _write_openvino(functions, path):
-    # Before the folder is locked: it forks a process, which would inherit the
-    # lock and keep it for seconds.
-    converted = format_conversion.convert_to_openvino(functions)
-    with written_folder(path.parent) as folder:
-        format_conversion.write_openvino(converted, folder / path.name)
-        move_files(folder, path.parent.resolve(), (), marker=path.name)
 
 
 def _check_path(path, format):
@@ -157,7 +153,9 @@ def _check_cache_length(cache_length, context):
 
 def _check_is_float32(backbone, label):
     """Raise, by the name of a layer, unless a converter knows its numbers."""
-    for layer in backbone._flatten_layers(include_self=False):
+    layers = backbone._flatten_layers(include_self=False)
+    layers = [layer for layer in layers if layer.variables]
+    for layer in layers:
         mode = getattr(layer, "quantization_mode", None)
         if mode is not None:
             raise ValueError(
@@ -166,9 +164,11 @@ def _check_is_float32(backbone, label):
                 "Export it before it is quantized, or to "
                 "format='tf_saved_model'."
             )
-        if layer.dtype_policy.name != "float32":
-            raise ValueError(
-                f"The layers of a model for {label} must be float32. "
-                f"Received: dtype={echoed(layer.dtype_policy.name)} of "
-                f"{layer.path}. Load the model with dtype='float32'."
-            )
+    for layer in layers:
+        for dtype in (layer.variable_dtype, layer.compute_dtype):
+            if dtype != "float32":
+                raise ValueError(
+                    f"The layers of a model for {label} must be float32. "
+                    f"Received: {dtype} in {layer.path}. Load the model with "
+                    "dtype='float32'."
+                )

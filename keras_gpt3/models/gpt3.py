@@ -276,6 +276,13 @@ class GPT3(ScoringCausalLM):
             The folder of the version, `filepath/1` the first time, for
             `tf.saved_model.load`; or the file.
 
+        Raises:
+            ImportError: If a package of another format is not installed.
+            NotImplementedError: If Keras runs on another backend than
+                TensorFlow.
+            ValueError: If the format cannot hold the model, or an option is
+                not one of the format's.
+
         Example:
 
         ```python
@@ -292,6 +299,13 @@ class GPT3(ScoringCausalLM):
         if format in ("onnx", "litert", "openvino"):
             from keras_gpt3.export import export_model_file
 
+            unknown = sorted(set(kwargs) - {"cache_length", "verbose"})
+            if unknown:
+                raise ValueError(
+                    f"The options of format={echoed(format)} must be among "
+                    f"cache_length and verbose. Received: {unknown[0]}="
+                    f"{echoed(kwargs[unknown[0]])}. Leave it out."
+                )
             return export_model_file(self, filepath, format, **kwargs)
         return super().export(filepath, format=format, **kwargs)
 

@@ -1,5 +1,6 @@
 """Folded weights against the whole model in numpy's float64."""
 
+import ml_dtypes  # noqa: F401  numpy's name for bfloat16.
 import numpy as np
 import pytest
 
@@ -104,9 +105,49 @@ def test_a_head_without_a_kernel_folds_if_it_has_no_bias_either():
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_16_bits_hold_a_scale_but_no_bias(dtype):
+def test_16_bits_hold_what_is_not_rounded_once_more(dtype):
+    arguments = BACKBONE | {"attention_scale": 0.25}
+    weights = {
+        path: array.astype(dtype).astype("float64")
+        for path, array in random_weights(arguments).items()
+    }
+    for index in range(3):
+        # (heads, kinds, head_dim): of keys alone.
+        bias = weights[f"decoder_block_{index}/query_key_value/bias"]
+        bias.reshape(4, 3, 12)[:, ::2] = 0
+    read = FoldedWeights(
+        arguments, weights.__getitem__, dict.fromkeys(weights, dtype)
+    )
+    assert_same(read, weights, arguments)
+    for path in weight_shapes(read.arguments):
+        # But for what is below float16's least number.
+        np.testing.assert_allclose(
+            read(path).astype(dtype).astype("float64"),
+            read(path),
+            rtol=0,
+            atol=2.0**-24,
+        )
+
+
+@pytest.mark.parametrize(
+    ("switches", "kind", "found"),
+    [
+        ({"attention_scale": 0.25}, 0, "a query bias"),
+        ({"attention_scale": 0.25}, 2, "a value bias"),
+        ({"query_key_value_bias": False}, None, r"the scale 0\.2887"),
+    ],
+)
+def test_16_bits_that_would_be_rounded_are_refused(switches, kind, found):
     weights = random_weights(BACKBONE)
-    with pytest.raises(ValueError, match=f"in {dtype}.* dtype='float32' to"):
-        FoldedWeights(BACKBONE, weights.__getitem__, dtype)
-    without = BACKBONE | {"query_key_value_bias": False}
-    FoldedWeights(without, weights.__getitem__, dtype)
+    for index in range(3):
+        bias = weights[f"decoder_block_{index}/query_key_value/bias"]
+        bias.reshape(4, 3, 12)[:, [i for i in range(3) if i != kind]] = 0
+    dtypes = dict.fromkeys(weights, "bfloat16")
+    message = (
+        "Attention whose weights have 16 bits must have no bias of queries or "
+        "values, and a power of two as its scale, to be folded into them. "
+        f"Received: decoder_block_0 in bfloat16 with {found}. Load the model "
+        "with dtype='float32' to write it."
+    )
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        FoldedWeights(BACKBONE | switches, weights.__getitem__, dtypes)

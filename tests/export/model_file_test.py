@@ -1,6 +1,7 @@
 """Files of ONNX, LiteRT and OpenVINO, by their own runtimes."""
 
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -8,13 +9,13 @@ import pytest
 from keras_gpt3 import GPT3
 from keras_gpt3.export import export_model_file
 from keras_gpt3.export import format_conversion
+from keras_gpt3.export.model_file import SUFFIXES
 from tests.export import runtimes
 from tests.small_gpt3 import as_inputs
 from tests.small_gpt3 import quantize
 from tests.small_gpt3 import small_model
 
 CONTEXT, PROMPT = 72, 8
-SUFFIXES = {"onnx": ".onnx", "litert": ".tflite", "openvino": ".xml"}
 pytestmark = [
     # Of the converters' own code: protobuf, numpy's and tf.lite's notices.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -79,6 +80,28 @@ def test_64_greedy_tokens_are_those_of_generate(model, cached_file):
     found = runtimes.generate(extend, prompts, CONTEXT)
     np.testing.assert_array_equal(found, answers)
     assert len(np.unique(found[:, PROMPT:])) > 10
+
+
+def test_tokens_come_in_any_parts_and_none_beyond_the_cache(model, cached_file):
+    extend = runtimes.load(cached_file, "extend")
+    ids = np.random.default_rng(2).integers(61, size=(2, CONTEXT), dtype="i")
+    expected = np.asarray(model(as_inputs(ids)))
+    cache, index = runtimes.empty_cache(extend.inputs, 2), 0
+    for size in (5, 9, 1, CONTEXT - 15):
+        inputs = {
+            "token_ids": ids[:, index : index + size],
+            "index": np.array(index, "int32"),
+        }
+        logits, cache = runtimes.split(extend(inputs | cache))
+        index += size
+        np.testing.assert_allclose(logits, expected[:, index - 1], atol=2e-5)
+    inputs = {"token_ids": ids[:, :1], "index": np.array(index, "int32")}
+    try:
+        logits, _ = runtimes.split(extend(inputs | cache))
+    except Exception as error:  # Each runtime has its own.
+        assert "index" in str(error) or "range" in str(error), error
+    else:
+        assert np.isnan(logits).all()
 
 
 def test_prefill_of_litert_makes_the_cache_of_extend(model, tmp_path):
@@ -147,13 +170,18 @@ def test_weights_that_are_not_float32_are_refused(tmp_path, format):
     label = format_conversion.LABELS[format]
     with refused(
         f"The layers of a model for {label} must be float32. Received: "
-        "dtype='bfloat16' of token_embedding. Load the model with "
+        "bfloat16 in token_embedding. Load the model with "
         "dtype='float32'."
     ):
         small_model(dtype="bfloat16").export(path, format)
-    with pytest.raises(ValueError, match="must not be quantized. .*'int8' of"):
-        quantize(small_model(num_layers=1), mode="int8").export(path, format)
-    assert list(tmp_path.iterdir()) == []
+    model = quantize(small_model(num_layers=1), mode="int8")
+    model.save_to_preset(tmp_path / "saved")
+    for quantized in (model, GPT3.from_preset(tmp_path / "saved")):
+        with pytest.raises(
+            ValueError, match=r"must not be quantized.*'int8' o"
+        ):
+            quantized.export(path, format)
+    assert not path.exists()
 
 
 def test_more_than_a_format_holds_is_refused(model, tmp_path, monkeypatch):
@@ -187,6 +215,15 @@ def test_a_cache_that_the_context_cannot_fill_is_refused(
 ):
     with pytest.raises(ValueError, match=message):
         model.export(tmp_path / "m.onnx", "onnx", cache_length=length)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_option_of_keras_is_refused(model, tmp_path):
+    with refused(
+        "The options of format='onnx' must be among cache_length and verbose. "
+        "Received: opset_version=18. Leave it out."
+    ):
+        model.export(tmp_path / "m.onnx", "onnx", opset_version=18)
 
 
 def test_an_operation_that_a_format_lacks_is_named(
@@ -198,13 +235,17 @@ def test_an_operation_that_a_format_lacks_is_named(
         GPT3.backbone_cls, "logits", lambda _, x: tf.math.bessel_i0(x)
     )
     label = format_conversion.LABELS[format]
-    with pytest.raises(ValueError, match=f"must be one that {label} has. Rec"):
-        export_model_file(model, tmp_path / f"m{SUFFIXES[format]}", format)
+    with refused(
+        f"Each operation of the model must be one that {label} has. Received: "
+        "BesselI0. Export to format='tf_saved_model', which holds any."
+    ):
+        path = tmp_path / "new" / f"model{SUFFIXES[format]}"
+        export_model_file(model, path, format)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_package_is_named(model, tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "tf2onnx", None)
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
     with pytest.raises(ImportError, match=r"pip install 'keras-gpt3\[onnx\]'"):
         model.export(tmp_path / "model.onnx", "onnx")
     assert list(tmp_path.iterdir()) == []

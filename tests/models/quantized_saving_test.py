@@ -9,6 +9,7 @@ import pytest
 from keras import ops
 from keras.quantizers import AbsMaxQuantizer
 from keras.quantizers import AWQConfig
+from keras.quantizers import Float8QuantizationConfig
 from keras.quantizers import GPTQConfig
 from keras.quantizers import Int4QuantizationConfig
 from keras.quantizers import Int8QuantizationConfig
@@ -35,6 +36,7 @@ MODES = {
         "float32",
         functools.partial(Int8QuantizationConfig, activation_quantizer=None),
     ),
+    "float8": ("mixed_bfloat16", Float8QuantizationConfig),
     "int4": ("mixed_bfloat16", Int4QuantizationConfig),
     "int4, groups": (
         "float32",

@@ -33,11 +33,13 @@ def export_to_transformers(
     family, arguments = family_for(backbone.get_config())
     config = family.config(arguments, dtype=dtype, **_token_ids(model))
     # Looked at now, for an error shall come before a file does.
-    weights = _weights(backbone, arguments, dtype)
+    weights, dtypes = _weights(backbone, arguments)
     tensors = [
         tensor
         for rule in family.weight_rules(arguments)
-        for tensor in _tensors(weights, rule, family.base_prefix, dtype)
+        for tensor in _tensors(
+            weights, rule, family.base_prefix, dtypes.get(rule.path, dtype)
+        )
     ]
     write_more = None
     if preprocessor is not None:
@@ -66,18 +68,23 @@ def _counted(tensor, bar):
     return dataclasses.replace(tensor, make=make)
 
 
-def _weights(backbone, arguments, dtype):
-    """A function from a path to a weight of what is written."""
+def _weights(backbone, arguments):
+    """A function from path to weight of what is written, and the dtypes."""
     own = backbone.get_config()
-    for path in weight_shapes(complete_arguments(own)):
-        weight_of_path(backbone, path)
+    dtypes = {
+        path: keras.backend.standardize_dtype(
+            weight_of_path(backbone, path).dtype
+        )
+        for path in weight_shapes(complete_arguments(own))
+    }
 
     def read(path):
         weight = weight_of_path(backbone, path)
         return keras.ops.convert_to_numpy(weight)
 
-    is_folded = arguments != complete_arguments(own)
-    return FoldedWeights(own, read, dtype) if is_folded else read
+    if arguments == complete_arguments(own):
+        return read, dtypes
+    return FoldedWeights(own, read, dtypes), dtypes
 
 
 def _tensors(weights, rule, prefix, dtype):

@@ -113,7 +113,7 @@ def test_banded_layers_in_16_bits_leave_no_file(tmp_path):
     model = small_model(dtype="bfloat16")
     bias = model.backbone.decoder_blocks[1].query_key_value.bias
     bias.assign(np.ones(bias.shape))
-    with pytest.raises(ValueError, match="decoder_block_1.*dtype='float32'"):
+    with pytest.raises(ValueError, match="decoder_block_0.*dtype='float32'"):
         export_to_transformers(model, tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
 
@@ -143,6 +143,18 @@ def test_tensors_have_the_type_of_the_variables(tmp_path, policy, stored):
         read,
         keras.ops.convert_to_numpy(model.backbone.token_embedding.embeddings),
     )
+
+
+def test_each_tensor_has_the_type_of_its_variable(tmp_path):
+    policy = keras.dtype_policies.DTypePolicyMap("bfloat16")
+    policy["token_embedding"] = keras.DTypePolicy("float32")
+    export_to_transformers(small_model(dtype=policy, **DENSE), tmp_path)
+    weights = open_weights(tmp_path)
+    types = [
+        str(weights.read(f"transformer.{name}.weight").dtype)
+        for name in ("wte", "wpe")
+    ]
+    assert types == ["float32", "bfloat16"]
 
 
 def test_adapters_are_merged(tmp_path):
