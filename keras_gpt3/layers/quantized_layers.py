@@ -122,12 +122,12 @@ def quantized_as(dtype, path):
 
 @contextlib.contextmanager
 def tables_left_alone(mode, filters):
-    """Hears no warning of tables that a calibrated mode is not meant for.
+    """Hears no warning of tables in modes that are for kernels alone.
 
     Keras' is about an invalid mode, as if the call were wrong. With filters it
     stays: a table may have been asked for.
     """
     with warnings.catch_warnings():
-        if mode in CALIBRATED_MODES and filters is None:
+        if mode in (*CALIBRATED_MODES, "float8") and filters is None:
             warnings.filterwarnings("ignore", "Invalid quantization mode")
         yield

@@ -262,8 +262,8 @@ class GPT3Backbone(CachedBackbone):
 
         Modes int8 and int4 reach the kernels of the blocks and the tables of
         tokens and positions; gptq (Frantar et al. 2022) and awq (Lin et al.
-        2023), which choose the weights by what texts send through a layer,
-        reach the kernels alone. Call it again with other `filters` to store
+        2023), which choose the weights by what texts send through a layer, and
+        float8 reach the kernels alone. Call it again with other `filters` to store
         some layers otherwise. What is saved comes back bit for bit.
 
         Args:
