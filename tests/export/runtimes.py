@@ -5,6 +5,8 @@ import importlib.util
 import numpy as np
 import pytest
 
+from keras_gpt3.export.step_signatures import NEXT
+
 # What converts, and what runs.
 PACKAGES = {
     "onnx": ("tf2onnx", "onnxruntime"),
@@ -90,7 +92,7 @@ def empty_cache(inputs, batch_size):
 def split(outputs):
     """Logits, and the cache under the names of the next call's inputs."""
     logits = outputs.pop("logits")
-    return logits, {k.removeprefix("next_"): x for k, x in outputs.items()}
+    return logits, {k.removeprefix(NEXT): x for k, x in outputs.items()}
 
 
 def generate(extend, prompts, end, prefill=None):

@@ -263,8 +263,8 @@ class GPT3Backbone(CachedBackbone):
         Modes int8 and int4 reach the kernels of the blocks and the tables of
         tokens and positions; gptq (Frantar et al. 2022) and awq (Lin et al.
         2023), which choose the weights by what texts send through a layer, and
-        float8 reach the kernels alone. Call it again with other `filters` to store
-        some layers otherwise. What is saved comes back bit for bit.
+        float8 reach the kernels alone. Call it again with other `filters` to
+        store some layers otherwise. What is saved comes back bit for bit.
 
         Args:
             mode: string. `"int8"`, `"int4"`, `"float8"`, `"gptq"` or `"awq"`.
