@@ -33,7 +33,7 @@ def main():
     """Trains, measures all formats and prints one JSON object."""
     arguments = parse_arguments()
     with tempfile.TemporaryDirectory() as folder:
-        trained, contexts = train(folder, arguments.steps, CONTEXT, CONTEXTS)
+        trained, contexts, _ = train(folder, arguments.steps, CONTEXT, CONTEXTS)
         np.save(trained / "contexts.npy", contexts)
         quality = {
             "trained": str(trained),

@@ -19,7 +19,7 @@ SIZE = {
 }
 
 
-def train(folder, steps, context, num_contexts):
+def train(folder, steps, context, num_contexts, size=SIZE):
     """Trains a small model on the sample speeches; every 20th is held out.
 
     Args:
@@ -27,11 +27,13 @@ def train(folder, steps, context, num_contexts):
             folder `trained` there, without a preprocessor.
         steps: int. The steps of the training.
         context: int. Tokens of a context.
-        num_contexts: int. How many contexts of held-out text are wanted.
+        num_contexts: int. How many contexts of text are wanted.
+        size: dict. Arguments of the backbone. Defaults to `SIZE`.
 
     Returns:
-        A pair of the trained model's folder, a `pathlib.Path`, and an int32
-        array of shape `(num_contexts, context + 1)`.
+        A triple of the trained model's folder, a `pathlib.Path`, and two int32
+        arrays of shape `(num_contexts, context + 1)`, of held-out text and of
+        text that it was trained on.
     """
     import keras
 
@@ -41,7 +43,7 @@ def train(folder, steps, context, num_contexts):
     folder = pathlib.Path(folder)
     kept, held_out = _shards(folder)
     model = keras_gpt3.GPT3.from_preset(
-        "gpt3_small_en", preprocessor=None, max_sequence_length=context, **SIZE
+        "gpt3_small_en", preprocessor=None, max_sequence_length=context, **size
     )
     recipe = keras_gpt3.training.PretrainingRecipe(
         batch_tokens=BATCH_SIZE * context,
@@ -56,10 +58,16 @@ def train(folder, steps, context, num_contexts):
         verbose=0,
     )
     model.save_to_preset(folder / "trained")
-    batches = keras_gpt3.data.packed_dataset(held_out, context, num_contexts)
+    contexts = (_contexts(x, context, num_contexts) for x in (held_out, kept))
+    return folder / "trained", *contexts
+
+
+def _contexts(shards, context, number):
+    import keras_gpt3
+
+    batches = keras_gpt3.data.packed_dataset(shards, context, number)
     ((inputs, labels),) = batches.take(1).as_numpy_iterator()
-    contexts = np.concatenate([inputs["token_ids"], labels[:, -1:]], axis=1)
-    return folder / "trained", contexts
+    return np.concatenate([inputs["token_ids"], labels[:, -1:]], axis=1)
 
 
 def _shards(folder):

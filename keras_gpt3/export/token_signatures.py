@@ -159,21 +159,22 @@ class TokenSignatures:
         index, end = _check_part(index, end, tf.minimum(total, cache_length))
         settings = draw_rows(settings, batch_size)
         known = tf.fill(tf.shape(token_ids[:, 0]), index)
-        state = decode_until(
-            end,
-            without_hidden_states(
-                cached_scores(self._backbone, self._num_known)
-            ),
-            lambda logits, index: choose_token(logits, index, **settings),
-            DecodeState(
-                index,
-                token_ids,
-                tf.zeros_like(known, tf.bool),
-                unstack_cache(self._backbone, cache, batch_size),
-            ),
-            tf.sequence_mask(known, total),
-            self._end_token_ids,
-        )
+        with self._backbone.floats_made_once():
+            state = decode_until(
+                end,
+                without_hidden_states(
+                    cached_scores(self._backbone, self._num_known)
+                ),
+                lambda logits, index: choose_token(logits, index, **settings),
+                DecodeState(
+                    index,
+                    token_ids,
+                    tf.zeros_like(known, tf.bool),
+                    unstack_cache(self._backbone, cache, batch_size),
+                ),
+                tf.sequence_mask(known, total),
+                self._end_token_ids,
+            )
         return {
             "token_ids": state.token_ids,
             "index": state.index,
@@ -221,16 +222,17 @@ def decode_prompts(
     """Continue right-padded prompts until all rows have finished."""
     length = tf.shape(token_ids)[1]
     lengths = tf.reduce_sum(tf.cast(padding_mask, tf.int32), axis=1)
-    _, cache = backbone.prefill(token_ids, length, tf.reduce_min(lengths))
-    return decode_until(
-        length,
-        without_hidden_states(cached_scores(backbone, num_known)),
-        choose,
-        start_decoding(token_ids, padding_mask, cache, criteria_state),
-        padding_mask,
-        [end_token_id],
-        stopping_criteria,
-    )
+    with backbone.floats_made_once():
+        _, cache = backbone.prefill(token_ids, length, tf.reduce_min(lengths))
+        return decode_until(
+            length,
+            without_hidden_states(cached_scores(backbone, num_known)),
+            choose,
+            start_decoding(token_ids, padding_mask, cache, criteria_state),
+            padding_mask,
+            [end_token_id],
+            stopping_criteria,
+        )
 
 
 def _check_lengths(lengths, batch_size, width):

@@ -15,6 +15,7 @@ from keras_gpt3.layers.block_pattern import visible_window
 from keras_gpt3.layers.initializers import normal_initializer
 from keras_gpt3.layers.layer_norm import LayerNorm
 from keras_gpt3.layers.quantized_layers import Dense
+from keras_gpt3.layers.quantized_layers import floats_made
 from keras_gpt3.layers.quantized_layers import quantized_as
 from keras_gpt3.layers.quantized_layers import quantized_policy
 from keras_gpt3.ops.activations import get_activation
@@ -425,10 +426,17 @@ def _apply(dense, x):
     if not getattr(dense, f"is_{mode}_calibrated", True):
         # Keras calibrates by what reaches `call`, and itself passes by it.
         return dense.call(x)
-    changed = mode or dense.lora_enabled
-    if is_few_rows(x) and not changed:
-        return row_product(x, dense.kernel, dense.bias)
-    return dense(x)
+    kernel = floats_made(dense)
+    if is_few_rows(x):
+        kernel = dense.float_weights()
+        if kernel is not None:
+            return row_product(x, kernel, dense.bias)
+    if kernel is None:
+        return dense(x)
+    product = ops.matmul(x, ops.cast(kernel, x.dtype))
+    if dense.bias is None:
+        return product
+    return product + ops.cast(dense.bias, x.dtype)
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")

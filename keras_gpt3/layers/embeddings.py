@@ -2,12 +2,13 @@
 
 import keras
 from keras import ops
-from keras import quantizers
 
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.argument_checks import echoed
+from keras_gpt3.layers.quantized_layers import dequantize
 from keras_gpt3.layers.quantized_layers import quantized_as
 from keras_gpt3.layers.quantized_layers import quantized_policy
+from keras_gpt3.layers.quantized_layers import rounds_inputs
 from keras_gpt3.ops.sequence_checks import check_sequence_length
 
 
@@ -185,7 +186,11 @@ class ReversibleEmbedding(keras.layers.ReversibleEmbedding):
 
     def quantized_call(self, inputs, reverse=False):
         if not reverse:
-            vectors = super().quantized_call(inputs)
+            if self.quantization_mode == "int4" and not self.lora_enabled:
+                # The parent unpacks the whole table for them.
+                vectors = dequantize(self, "embeddings", rows=inputs)
+            else:
+                vectors = super().quantized_call(inputs)
             # In a mixed policy they are float32 within a model.
             return ops.cast(vectors, self.compute_dtype)
         logits = self._quantized_logits(inputs)
@@ -204,27 +209,24 @@ class ReversibleEmbedding(keras.layers.ReversibleEmbedding):
             def gradient(*args, upstream=None):
                 if upstream is None:
                     (upstream,) = args
-                table = ops.cast(self._float_table(), upstream.dtype)
+                table = dequantize(self, "embeddings")
+                table = ops.cast(table, upstream.dtype)
                 return ops.cast(ops.matmul(upstream, table), inputs.dtype)
 
             return compute(inputs, reverse=True), gradient
 
         return logits_with_gradient(inputs)
 
-    def _float_table(self):
-        """What the integers stand for, without an adapter, `(V, E)`."""
-        codes = self._embeddings
-        scale = ops.cast(self.embeddings_scale, "float32")
-        if self.quantization_mode == "int4":
-            codes = quantizers.unpack_int4(codes, self.output_dim, axis=-1)
-        codes = ops.cast(codes, "float32")
-        if not hasattr(self, "embeddings_zero"):
-            return codes / ops.expand_dims(scale, -1)
-        # Groups of a row have scales of their own.
-        groups = ops.cast(self.g_idx, "int32")
-        zero = ops.cast(self.embeddings_zero, "float32")
-        zero = ops.take(zero, groups, axis=-1)
-        return (codes - zero) * ops.take(scale, groups, axis=-1)
+    def float_weights(self):
+        """The table that its numbers stand for, `(V, E)`.
+
+        `None` where no product with one table gives the logits.
+        """
+        if rounds_inputs(self) or self.lora_enabled:
+            return None
+        if self.quantization_mode is None:
+            return self.embeddings
+        return dequantize(self, "embeddings")
 
 
 @keras.saving.register_keras_serializable(package="keras_gpt3")

@@ -347,6 +347,24 @@ def test_a_quantized_head_counts_the_adapter_of_its_table(config):
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.quick_cases(2)
+def test_vectors_and_floats_are_those_of_keras(config):
+    layer, values = ReversibleEmbedding(6, 7), normal(6, 7)
+    expected = keras.layers.ReversibleEmbedding(6, 7)
+    for one in (layer, expected):
+        one.build()
+        one.embeddings.assign(values)
+        one.quantize(config.mode, config=config)
+    np.testing.assert_allclose(layer(IDS), expected(IDS), atol=1e-6)
+    floats = layer.float_weights()
+    if config.activation_quantizer is not None:
+        assert floats is None
+    else:
+        np.testing.assert_allclose(floats, table(layer), atol=1e-6)
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.quick_cases(2)
 def test_a_quantized_table_of_a_mixed_policy_gives_its_compute_dtype(config):
     tokens = quantized(config, "mixed_bfloat16")
     positions = PositionEmbedding(6, hidden_dim=7, dtype="mixed_bfloat16")

@@ -6,12 +6,15 @@ import keras
 import numpy as np
 import pytest
 from keras.quantizers import GPTQConfig
+from keras.quantizers import Int4QuantizationConfig
 from keras.quantizers import Int8QuantizationConfig
 
 from keras_gpt3.layers import DecoderBlock
 from keras_gpt3.layers import PositionEmbedding
 from keras_gpt3.layers.quantized_layers import Dense
 from keras_gpt3.layers.quantized_layers import QuantizedPolicyMap
+from keras_gpt3.layers.quantized_layers import floats_made
+from keras_gpt3.layers.quantized_layers import floats_made_once
 from keras_gpt3.layers.quantized_layers import quantized_as
 from keras_gpt3.layers.quantized_layers import quantized_policy
 from tests.small_gpt3 import quantize
@@ -61,6 +64,74 @@ def test_all_variables_of_a_calibrated_kernel_are_saved(mode, use_bias):
         np.testing.assert_array_equal(one, other)
     inputs = generator.normal(size=(2, 4)).astype("float32")
     np.testing.assert_array_equal(layer(inputs), copy(inputs))
+
+
+# === Floats ===
+
+
+MODES = ("int8", "int4/-1", "int4/2", "gptq/4/2", "gptq/8/2", "awq/4/2")
+
+
+def randomized(mode, **arguments):
+    """A dense layer in a mode, its input not rounded, with random weights."""
+    if mode.startswith("int"):
+        config = {
+            "int8": Int8QuantizationConfig,
+            "int4": Int4QuantizationConfig,
+        }
+        config = config[mode[:4]](activation_quantizer=None)
+        config.block_size = int(mode[5:] or -1)
+        arguments["quantization_config"] = config
+    # An odd number of columns: two share a byte.
+    layer = dense(dtype=f"{mode}_from_float32", **arguments)
+    generator = np.random.default_rng(0)
+    for variable in layer.variables:
+        if variable.name == "g_idx":
+            variable.assign([0, 0, 1, 1])
+        else:
+            variable.assign(generator.integers(1, 99, size=variable.shape))
+    return layer
+
+
+INPUTS = np.random.default_rng(1).normal(size=(2, 4)).astype("float32")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_floats_are_those_that_keras_multiplies_with(mode):
+    layer = randomized(mode)
+    product = INPUTS @ np.asarray(layer.float_weights()) + layer.bias
+    np.testing.assert_allclose(product, layer(INPUTS), rtol=1e-5)
+
+
+def test_where_keras_does_more_than_a_product_there_are_no_floats():
+    rounding, adapted, learning = dense(), randomized("int8"), dense()
+    rounding.quantize("int8")
+    adapted.enable_lora(2)
+    learning.quantize("float8")
+    for layer in (rounding, adapted, learning):
+        assert layer.float_weights() is None
+    not_calibrated = dense()
+    config = GPTQConfig(None, None, group_size=2)
+    not_calibrated.quantize("gptq", config=config)
+    assert not_calibrated.float_weights() is None
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_a_block_makes_floats_once_for_a_loop(use_bias):
+    block = DecoderBlock(2, 8, use_bias=use_bias)
+    block.build((None, None, 4))
+    layer, plain = block.query_key_value, block.attention_output
+    layer.quantize("int8", config=WEIGHTS_ALONE)
+    plain.kernel.assign(np.eye(4))
+    states = INPUTS[None]
+    before = block(states)
+    with floats_made_once([layer, plain]):
+        assert floats_made(layer) is not None
+        assert floats_made(plain) is None  # Its own kernel is floats.
+        layer._kernel.assign(np.zeros((4, 12)))
+        np.testing.assert_allclose(block(states), before, atol=1e-6)
+    assert floats_made(layer) is None
+    assert np.any(np.abs(block(states) - before) > 1e-5)
 
 
 # === Policies ===

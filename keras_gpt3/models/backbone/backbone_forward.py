@@ -8,7 +8,10 @@ vocabulary, E width of the token embedding (M unless it differs), S cache slots,
 W window, Q query positions of a block, K key positions of a block.
 """
 
+from keras import ops
+
 from keras_gpt3.layers.decoder_block import run_blocks
+from keras_gpt3.layers.quantized_layers import floats_made
 from keras_gpt3.ops.row_product import is_few_rows
 from keras_gpt3.ops.row_product import table_product
 
@@ -82,4 +85,7 @@ def logits(layers, states):
     changed = head.quantization_mode or head.lora_enabled
     if is_few_rows(states) and not changed:
         return table_product(states, head.embeddings)
-    return head(states, reverse=True)
+    table = floats_made(head)
+    if table is None:
+        return head(states, reverse=True)
+    return ops.matmul(states, ops.transpose(ops.cast(table, states.dtype)))

@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_gpt3.generation.decode_loop import token_before
+from keras_gpt3.layers.quantized_layers import floats_made_once
 from keras_gpt3.models.backbone import backbone_forward
 from keras_gpt3.models.lora.adapted_backbone import AdaptedBackbone
 from keras_gpt3.ops.attention.cached_attention import ring_size
@@ -96,6 +97,18 @@ class CachedBackbone(AdaptedBackbone):
             A tensor of shape `(batch, length, vocabulary_size)`.
         """
         return backbone_forward.logits(self, hidden_states)
+
+    def floats_made_once(self):
+        """Make floats of quantized weights before a loop, not in each step.
+
+        Returns:
+            A context manager for the code that runs, or traces, the loop. The
+            floats take memory for as long as the loop runs.
+        """
+        layers = self._flatten_layers(include_self=False)
+        return floats_made_once(
+            [layer for layer in layers if hasattr(layer, "float_weights")]
+        )
 
     def decode_position(self, token_ids, cache, index):
         """Compute the hidden state that predicts the token at `index`.
