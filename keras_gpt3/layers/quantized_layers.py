@@ -2,8 +2,6 @@
 
 import contextlib
 import contextvars
-
-import contextlib
 import warnings
 
 import keras
