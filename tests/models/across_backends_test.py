@@ -12,7 +12,11 @@ from tests.models.saved_models import KINDS
 from tests.models.saved_models import read_facts
 from tests.models.saved_models import save_all
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Keras tells of the tables, which it stores in mode awq as they are.
+    pytest.mark.filterwarnings("ignore:Invalid quantization mode"),
+]
 
 OTHER = {"tensorflow": "jax", "jax": "tensorflow"}[keras.config.backend()]
 # Rounding of float32, and of the 8 bits of bfloat16.
