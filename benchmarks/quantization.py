@@ -16,6 +16,7 @@ prompt the loaded and the exported model have in common with the live one.
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import math
@@ -178,7 +179,8 @@ def quantized(mode, trained, kept):
             sequence_length=length,
             group_size=128,
         )
-        model.quantize(config=config)
+        with contextlib.redirect_stdout(sys.stderr):  # Keras' progress.
+            model.quantize(config=config)
         model.quantize(config=INT8, filters="embedding$|table")
     model.compile(sampler="greedy")
     return model

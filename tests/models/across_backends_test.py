@@ -14,7 +14,11 @@ from tests.models.saved_models import known_kinds
 from tests.models.saved_models import read_facts
 from tests.models.saved_models import save_all
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Keras tells of the tables, which it stores in mode awq as they are.
+    pytest.mark.filterwarnings("ignore:Invalid quantization mode"),
+]
 
 BACKENDS = {"tensorflow", "jax", "torch"}
 OTHERS = sorted(BACKENDS - {keras.config.backend()})
