@@ -19,12 +19,12 @@ def check_backend():
             f"keras_gpt3. Received: KERAS_BACKEND={echoed(backend)}. Set "
             "KERAS_BACKEND=tensorflow before Python starts."
         )
-    # Each backend's module has its name.
+    # Each backend's module has its name, and so has what brings it.
     if importlib.util.find_spec(backend) is None:
         raise ImportError(
             "The package of the Keras backend must be installed. Received: "
             f"KERAS_BACKEND={backend} without {backend}. Install it with "
-            f"pip install 'keras-gpt3[{backend}]'."
+            f"pip install {backend}."
         )
 
 

@@ -105,7 +105,7 @@ def load_shipped_preset(name):
         )
     if not is_shipped(name):
         raise ValueError(
-            "preset must be a shipped name, a local folder or "
+            "preset must be a known name, a local folder or "
             f'"hf://org/name". Received: preset={echoed(name)}. '
             + _suggestion(name)
         )

@@ -36,8 +36,7 @@ def test_a_backend_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     message = (
         "The package of the Keras backend must be installed. Received: "
-        "KERAS_BACKEND=torch without torch. Install it with pip install "
-        "'keras-gpt3[torch]'."
+        "KERAS_BACKEND=torch without torch. Install it with pip install torch."
     )
     with pytest.raises(ImportError, match=f"^{re.escape(message)}$"):
         check_backend()

@@ -27,7 +27,7 @@ def test_a_loaded_preset_is_a_copy():
 
 def test_a_misspelt_name_is_answered_with_the_closest_and_the_list():
     message = re.escape(
-        'preset must be a shipped name, a local folder or "hf://org/name". '
+        'preset must be a known name, a local folder or "hf://org/name". '
         "Received: preset='gpt3_smal_en'. Use gpt3_small_en, the closest of "
         f"{', '.join(shipped_presets())} and the checkpoints that keras-gpt3 "
         "describe lists."

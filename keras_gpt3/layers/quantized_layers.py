@@ -175,7 +175,8 @@ class QuantizedPolicyMap(dtype_policies.DTypePolicyMap):
             if not isinstance(x, keras.quantizers.QuantizationConfig):
                 raise TypeError(
                     "configs must be configs of a quantization. Received: "
-                    f"configs[{path!r}]={echoed(x)}. Use what get_config gave."
+                    f"configs[{echoed(path)}]={echoed(x)}. Use what get_config "
+                    "gave."
                 )
         return super().from_config(config | {"configs": restored})
 

@@ -49,8 +49,13 @@ def check_vocabulary(vocabulary, special_tokens):
     """Check that a vocabulary holds the special tokens.
 
     It may lack bytes, as those of byte-level trainers without an alphabet to
-    start from do: see `missing_byte`.
+    start from do: see `MISSING_BYTE`.
     """
+    if not vocabulary:
+        raise ValueError(
+            "A vocabulary must hold tokens. Received: 0 of them. Pass a dict "
+            "from token to id."
+        )
     for token in special_tokens:
         if token not in vocabulary:
             raise ValueError(

@@ -65,6 +65,12 @@ def test_names_a_byte(byte, name):
     assert byte_name(byte) == name
 
 
+def test_refuses_an_empty_vocabulary():
+    message = r"^A vocabulary must hold tokens. Received: 0 of them. Pass a dic"
+    with pytest.raises(ValueError, match=message):
+        BytePairEncoding({}, [], ())
+
+
 def test_refuses_a_missing_special_token():
     vocabulary, merges = small_vocabulary()
     message = (

@@ -107,7 +107,7 @@ def test_weights_of_a_shipped_preset_do_not_exist():
 
 def test_an_unknown_preset_is_answered_with_the_known():
     refusal(
-        'preset must be a shipped name, a local folder or "hf://org/name". '
+        'preset must be a known name, a local folder or "hf://org/name". '
         "Received: preset='gpt3_smal_en'. Use gpt3_small_en, the closest of "
         f"{', '.join(shipped_presets())} and the checkpoints that keras-gpt3 "
         "describe lists.",
@@ -375,6 +375,21 @@ def test_without_a_network_a_cache_that_others_filled_serves(
     messages = caplog.messages
     assert ("no preprocessor" in messages[0]) != with_tokenizer
     assert len(messages) == (1 if with_tokenizer else 2)
+
+
+def test_a_folder_of_a_known_name_is_asked_for_by_its_path(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    model = small_model()
+    model.save_to_preset("opt_125m_en")
+    refusal(
+        "preset must be either a known name or a folder. Received: "
+        "preset='opt_125m_en', which is both. Pass './opt_125m_en' for the "
+        "folder, or rename it.",
+        "opt_125m_en",
+    )
+    assert_equal_weights(GPT3.from_preset("./opt_125m_en"), model)
 
 
 def test_a_known_name_loads_the_checkpoint_of_its_repository(

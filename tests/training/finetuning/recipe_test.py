@@ -102,7 +102,7 @@ def test_weights_too_coarse_for_small_steps_are_told(
 
 def test_another_backend_raises(monkeypatch):
     monkeypatch.setattr(keras.config, "backend", lambda: "jax")
-    with pytest.raises(NotImplementedError, match="KERAS_BACKEND=jax. Use"):
+    with pytest.raises(NotImplementedError, match="KERAS_BACKEND=jax. Und"):
         check_trainable(None, FinetuningRecipe())
 
 
