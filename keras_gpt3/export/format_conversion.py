@@ -138,7 +138,9 @@ def convert_to_openvino(functions, variables):
     with _converter_packages("openvino"):
         import openvino
     ((function, specs),) = functions.values()
-    with op_compilation(False):
+    # Where it fails, it leaves the level of all logs at that of errors.
+    everyone = _log_of(None, logging.getLogger().level)
+    with op_compilation(False), everyone:
         traced = tf.function(function, input_signature=specs, autograph=False)
         try:
             return openvino.convert_model(traced.get_concrete_function())
