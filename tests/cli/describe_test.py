@@ -54,5 +54,5 @@ def test_a_wrong_name_is_one_line_on_stderr_and_code_2():
     assert result.exit_code == 2
     assert result.stdout == ""
     assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("preset must be a shipped name, ")
+    assert result.stderr.startswith("preset must be a known name, ")
     assert "Use gpt3_small_en, the closest of gpt3_small_en," in result.stderr

@@ -74,7 +74,7 @@ def test_what_does_not_fit_is_shown_with_code_1():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["gpt3_smal_en"], "preset must be a shipped name, "),
+        (["gpt3_smal_en"], "preset must be a known name, "),
         (["gpt3_small_en", "--memory", "big"], "A size of memory must be "),
         (["gpt3_small_en", "--devices", "7"], "devices must divide the rows "),
         (["gpt3_small_en", "--devices", "0"], "devices must be an integer "),

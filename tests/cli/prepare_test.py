@@ -164,7 +164,7 @@ def test_a_dataset_of_the_hub_is_streamed(tmp_path, monkeypatch):
         (["hf://datasets/org/books"], "A dataset of the hub must be named "),
         (["missing.txt"], "A corpus must be a file or a folder. "),
         ([__file__], "A path must end in one of .jsonl, "),
-        (["--preset", "gpt3_smal_en"], "preset must be a shipped name, "),
+        (["--preset", "gpt3_smal_en"], "preset must be a known name, "),
         (["--workers", 0], "workers must be an integer "),
         (["--tokens-per-shard", 0], "tokens_per_shard must be an integer "),
         (["--validation-fraction", 1], "validation_fraction must be above 0 "),

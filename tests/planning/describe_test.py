@@ -133,7 +133,7 @@ def test_an_unknown_name_raises_with_the_known():
 
 @pytest.mark.parametrize("preset", [None, 0])
 def test_what_is_no_preset_raises(preset):
-    message = f"preset must be a shipped name, .* preset={preset}"
+    message = f"preset must be a known name, .* preset={preset}"
     with pytest.raises(ValueError, match=message):
         describe(preset)
 

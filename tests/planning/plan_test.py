@@ -255,7 +255,7 @@ def test_a_number_that_is_none_raises(name, value):
     [
         ({"memory": "much"}, "A size of memory must be a number of bytes"),
         ({"dtype": "int8"}, "dtype must be a known one. Received"),
-        ({"preset": "gpt3_tiny_en"}, "preset must be a shipped name, "),
+        ({"preset": "gpt3_tiny_en"}, "preset must be a known name, "),
         ({"mesh": (2, 2, 1)}, "mesh must multiply to devices. Received"),
         ({"mesh": (2, 2, 2), "devices": 8}, "mesh must have a model axis or"),
         ({"mesh": (1, 8, 1), "devices": 8}, "The model axis must divide "),
