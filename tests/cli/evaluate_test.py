@@ -79,7 +79,7 @@ def is_no_model(*_, **__):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--tasks", "choos_ing"], "A task must be a known name or group"),
+        (["--tasks", "choos_ing"], "A task must be a shipped name or group"),
         (["--shots", "1,x"], "shots must be integers with commas between. Rec"),
         (
             ["--shots", "0,9"],

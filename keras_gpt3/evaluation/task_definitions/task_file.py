@@ -223,7 +223,7 @@ def _found(name):
         else f"Use one of the groups {', '.join(groups)}"
     )
     raise ValueError(
-        "A task must be a known name or group, or the path of a YAML file. "
+        "A task must be a shipped name or group, or the path of a YAML file. "
         f"Received: {echoed(name)}. {remedy}."
     )
 

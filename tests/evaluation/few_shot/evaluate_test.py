@@ -62,7 +62,7 @@ def test_tasks_are_found_by_name():
         ({"draws": 0}, "draws must be an integer of at least 1."),
         ({"batch_size": 0}, "batch_size must be an integer of at least 1."),
         ({"seed": 0.5}, "seed must be an integer of at least 0."),
-        ({"tasks": "choos_ing"}, "A task must be a known name or group"),
+        ({"tasks": "choos_ing"}, "A task must be a shipped name or group"),
         ({"model": small_model()}, "A model must have a preprocessor to be"),
     ],
 )
