@@ -14,7 +14,19 @@ MEMORIES = ("16GB", "40GB", "80GB")
 
 def main():
     """Prints the table of all sizes."""
-    print("\n".join(table_lines(keras_gpt3.GPT3.presets)))
+    print("\n".join(table_lines(paper_presets())))
+
+
+def paper_presets():
+    """The names of the paper's sizes: those of published checkpoints have no
+    batch to plan for.
+    """
+    presets = keras_gpt3.GPT3.presets
+    return [
+        name
+        for name in presets
+        if "repository" not in presets[name]["metadata"]
+    ]
 
 
 def table_lines(presets):

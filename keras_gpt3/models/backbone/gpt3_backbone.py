@@ -300,7 +300,7 @@ class GPT3Backbone(CachedBackbone):
             activation_quantizer=None
         )
         backbone.quantize(config=weights_alone, filters="embedding$|table")
-        backbone.quantize("int4", filters="feed_forward")
+        backbone.quantize("int4", filters="feed_forward_(intermediate|output)")
         ```
         """
         mode = calibrated_mode(self, mode, config)
