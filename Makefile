@@ -9,7 +9,7 @@ PLAIN_STAMP := $(VENV)/.installed-plain
 LINT_STAMP := $(VENV)/.installed-lint
 DOCS_STAMP := $(VENV)/.installed-docs
 TORCH_STAMP := $(VENV)/.installed-torch
-EXTRAS := pretrain,corpus,evaluate,convert,serving,onnx,litert,openvino,jax,dev
+EXTRAS := pretrain,corpus,evaluate,translation,convert,serving,onnx,litert,openvino,jax,dev
 
 .PHONY: venv quickstart test test-all test-torch lint format docs bench wheel clean
 

@@ -1,4 +1,4 @@
 """Few-shot evaluation: demonstrations, prompts, scores and their cache.
 
-Read `evaluate`, then `question` and `example_scoring`.
+Read `evaluate` and `evaluation_set`, then `question` and `example_scoring`.
 """

@@ -2,26 +2,21 @@
 
 import contextlib
 import dataclasses
-import difflib
 import logging
 
 from keras_gpt3.argument_checks import check_integer
-from keras_gpt3.argument_checks import echoed
-from keras_gpt3.evaluation.few_shot.demonstrations import check_shots
-from keras_gpt3.evaluation.few_shot.demonstrations import demonstration_examples
+from keras_gpt3.evaluation.few_shot.evaluation_set import load_evaluation_sets
 from keras_gpt3.evaluation.few_shot.example_scoring import score_examples
 from keras_gpt3.evaluation.few_shot.outcome_cache import OutcomeCache
 from keras_gpt3.evaluation.few_shot.outcome_cache import content_digest
 from keras_gpt3.evaluation.few_shot.outcome_cache import model_fingerprint
 from keras_gpt3.evaluation.few_shot.question import check_questions
 from keras_gpt3.evaluation.few_shot.question import make_questions
-from keras_gpt3.evaluation.few_shot.question import twins
 from keras_gpt3.evaluation.few_shot.task_result import TaskResult
+from keras_gpt3.evaluation.metrics.bleu import import_sacremoses
 from keras_gpt3.evaluation.metrics.task_metrics import mean_shots
 from keras_gpt3.evaluation.metrics.task_metrics import task_metric
 from keras_gpt3.evaluation.task_definitions.task import Task
-from keras_gpt3.evaluation.task_definitions.task_data import split_source
-from keras_gpt3.evaluation.task_definitions.task_data import task_examples
 from keras_gpt3.evaluation.task_definitions.task_file import find_tasks
 from keras_gpt3.reporting.progress import ProgressBar
 
@@ -83,7 +78,8 @@ def evaluate(
 
     Raises:
         FileNotFoundError: If a file of records is not there.
-        ImportError: If a package of the extra `evaluate` is missing.
+        ImportError: If a package of the extra `evaluate` is missing, or for
+            translation one of the extra `translation`.
         OSError: If a dataset cannot be loaded.
         ValueError: If there is no such task, K is larger than the training
             split, a prompt cannot fit, a record is damaged, an argument is out
@@ -148,6 +144,8 @@ class EvaluationRun:
         # Of tasks without a score: where their texts are written.
         self.texts = {}
         _check_scores(self.tasks, self.cache)
+        if any("multi_bleu" in task.metrics for task in self.tasks):
+            import_sacremoses()
         self._sets = load_evaluation_sets(
             self.tasks, self.shots, self.seed, self.data, self.records
         )
@@ -277,69 +275,3 @@ def quiet_tracing():
 
 def _is_other(record):
     return "triggered tf.function retracing" not in record.getMessage()
-
-
-@dataclasses.dataclass(frozen=True)
-class EvaluationSet:
-    """The examples of a task, and the numbers of demonstrations."""
-
-    task: object
-    train: list
-    test: list
-    shots: tuple
-    twins: dict = dataclasses.field(default_factory=dict)
-
-
-def load_evaluation_sets(tasks, shots=None, seed=0, data=None, records=None):
-    """Read the examples of all tasks, and check that there are enough."""
-    records = records or {}
-    _check_names(records, [task.name for task in tasks])
-    counts = [_counts(task, shots) for task in tasks]
-    return [
-        _load(task, some, shots is None, seed, data, records.get(task.name))
-        for task, some in zip(tasks, counts, strict=True)
-    ]
-
-
-def _check_names(records, names):
-    unknown = [name for name in records if name not in names]
-    if unknown:
-        close = difflib.get_close_matches(str(unknown[0]), names, n=3)
-        remedy = f"The closest are {', '.join(close)}" if close else "Remove it"
-        raise ValueError(
-            "records must be of tasks that are evaluated. Received: records of "
-            f"{echoed(unknown[0])}. {remedy}."
-        )
-
-
-def _counts(task, shots):
-    shots = task.shots if shots is None else shots
-    counts = shots if isinstance(shots, (list, tuple, range)) else (shots,)
-    for count in counts:
-        check_integer("shots", count, minimum=0)
-    if not counts:
-        raise ValueError(
-            "shots must have at least one K. Received: shots=[]. Pass 0 for "
-            "no demonstrations."
-        )
-    return tuple(counts)
-
-
-def _load(task, counts, is_default, seed, data, records):
-    test = task_examples(task, "test", data, records, seed)
-    if not test:
-        raise ValueError(
-            "There must be an example to test. Received: none in "
-            f"{split_source(task, 'test', data, records)}. Add some."
-        )
-    if not any(counts):
-        return EvaluationSet(task, [], test, counts)
-    train = task_examples(task, "train", data, records, seed)
-    train = demonstration_examples(train)
-    same = twins(train, test)
-    source = split_source(task, "train", data, records)
-    if same:
-        source += ", the tested example itself left out"
-    most_same = max(map(len, same.values()), default=0)
-    check_shots(max(counts), len(train) - most_same, source, is_default)
-    return EvaluationSet(task, train, test, counts, same)

@@ -5,13 +5,16 @@ import math
 
 import numpy as np
 
+from keras_gpt3.evaluation.metrics.bleu import bleu_counts
+from keras_gpt3.evaluation.metrics.bleu import bleu_of_counts
+from keras_gpt3.evaluation.metrics.bleu import moses_tokens
+from keras_gpt3.evaluation.metrics.bleu import multi_bleu_of_counts
 from keras_gpt3.evaluation.metrics.text_score import text_score
 from keras_gpt3.evaluation.metrics.uncertainty import bootstrap
 from keras_gpt3.evaluation.metrics.uncertainty import cluster_sums
 from keras_gpt3.evaluation.metrics.uncertainty import mean_interval
 from keras_gpt3.evaluation.metrics.uncertainty import percentiles
 from keras_gpt3.evaluation.metrics.uncertainty import standard_error
-from keras_gpt3.needed_packages import needed_packages
 
 _OF_TEXTS = ("exact_match", "squad_exact_match", "f1")
 
@@ -67,15 +70,29 @@ def _counts(metric, examples, outcomes):
     if metric in _OF_TEXTS:
         pairs = zip(examples, outcomes, strict=True)
         return [_text_score(metric, *pair) for pair in pairs], None
-    if metric == "bleu":
-        texts = [outcome.predicted.strip() for outcome in outcomes]
-        answers = [[a.strip() for a in e.answers] for e in examples]
-        return bleu_counts(texts, answers), bleu_of_counts
+    if metric in ("bleu", "multi_bleu"):
+        return _bleu_counts(metric, examples, outcomes)
     if metric == "perplexity":
         # Per answer, not per token.
         sums = [(outcome.log_likelihoods[0], 1) for outcome in outcomes]
         return np.array(sums), _perplexity
     return _class_counts(metric, examples, outcomes)
+
+
+def _bleu_counts(metric, examples, outcomes):
+    """Counts of n-grams, and which BLEU is of their sums."""
+    texts = [outcome.predicted.strip() for outcome in outcomes]
+    answers = [[a.strip() for a in e.answers] for e in examples]
+    if metric == "bleu":
+        return bleu_counts(texts, answers), bleu_of_counts
+    languages = [example.language for example in examples]
+    texts = list(map(moses_tokens, texts, languages))
+    answers = [
+        [moses_tokens(answer, language) for answer in accepted]
+        for accepted, language in zip(answers, languages, strict=True)
+    ]
+    counts = bleu_counts(texts, answers, tokenize="none")
+    return counts, multi_bleu_of_counts
 
 
 def _right(examples, outcomes):
@@ -189,50 +206,3 @@ def _check(predicted, correct, groups=None, num_classes=None):
             f"Classes must be from 0 to {num_classes - 1}. Received: "
             f"{sorted(classes)}. Correct num_classes={num_classes}."
         )
-
-
-# Of sacrebleu: the longest n-gram.
-_ORDER = 4
-
-
-def bleu_counts(predictions, references):
-    """Count the n-grams of each translation that BLEU is computed from."""
-    if len(predictions) != len(references) or not all(references):
-        raise ValueError(
-            "Each prediction must have at least one reference. Received: "
-            f"{len(predictions)} predictions, references of lengths "
-            f"{[len(texts) for texts in references]}. Give one for each."
-        )
-    # Without an effective order it would log a warning; counts do not differ.
-    bleu = _import_sacrebleu().BLEU(effective_order=True)
-    rows = []
-    for prediction, texts in zip(predictions, references, strict=True):
-        score = bleu.sentence_score(prediction, list(texts))
-        lengths = [score.sys_len, score.ref_len]
-        rows.append([*lengths, *score.counts, *score.totals])
-    return np.array(rows, np.int64).reshape(-1, 2 + 2 * _ORDER)
-
-
-def bleu_of_counts(sums):
-    """Return the BLEU of added-up counts, as sacrebleu's `corpus_bleu`."""
-    compute = _import_sacrebleu().BLEU.compute_bleu
-    rows = np.asarray(sums)
-    scores = [
-        compute(
-            correct=row[2 : 2 + _ORDER],
-            total=row[2 + _ORDER :],
-            sys_len=row[0],
-            ref_len=row[1],
-            smooth_method="exp",  # The default of corpus_bleu.
-        ).score
-        for row in rows.reshape(-1, rows.shape[-1]).tolist()
-    ]
-    return np.array(scores, np.float64).reshape(rows.shape[:-1])
-
-
-def _import_sacrebleu():
-    with needed_packages(
-        "BLEU must come from the package sacrebleu", "evaluate"
-    ):
-        import sacrebleu
-    return sacrebleu.metrics

@@ -137,11 +137,12 @@ _METRICS = {
     "f1": ("F1", "f1"),
     "macro_f1": ("Macro F1", "f1"),
     "f1_answers": ("F1 over answers", "f1a"),
-    "bleu": ("BLEU", "BLEU-sb"),
+    "bleu": ("SacreBLEU", "BLEU-sb"),
+    "multi_bleu": ("Multi-BLEU", "BLEU-mb"),
     "perplexity": ("Perplexity", "ppl"),
     "average": ("Average", "average"),
 }
-_NOT_A_SHARE = ("bleu", "perplexity")
+_NOT_A_SHARE = ("bleu", "multi_bleu", "perplexity")
 # All others are printed in percent.
 _AS_PRINTED = {"BLEU-sb", "BLEU-mb", "ppl"}
 

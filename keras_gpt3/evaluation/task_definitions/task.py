@@ -17,6 +17,7 @@ METRICS = (
     "squad_exact_match",
     "f1",
     "bleu",
+    "multi_bleu",
     "macro_f1",
     "f1_answers",
     "perplexity",
@@ -93,6 +94,8 @@ class Task:
         holds: string. With answers in words: template of whether the target is
             right, a bool. Where it is not, accuracy expects another answer,
             and the record is not a demonstration. Defaults to `None`, it is.
+        language: string. With the metric `"multi_bleu"`: the two letters of
+            the answers' language, `"fr"`. Defaults to `None`.
         note: string. In what a score differs from the paper's: shown where the
             paper's stands beside. Defaults to `""`.
 
@@ -142,4 +145,5 @@ class Task:
     passage: str | None = None
     cluster: str | None = None
     holds: str | None = None
+    language: str | None = None
     note: str = ""

@@ -56,7 +56,13 @@ def _example(task, record):
     context = _text(render(task.context, record), "context", record)
     if task.choices is None:
         answers = _answers(task, record)
-        return Example(context, answers, holds=_holds(task, record), **shared)
+        return Example(
+            context,
+            answers,
+            holds=_holds(task, record),
+            language=task.language or "",
+            **shared,
+        )
     choices = _texts(render(task.choices, record), "choices", record)
     label = _label(task, record, choices)
     for key in ("group", "answer_context"):
@@ -195,6 +201,8 @@ class Example:
     choice_names: tuple = ()
     cluster: str | None = dataclasses.field(default=None, compare=False)
     holds: bool = True
+    # How it is measured does not make it another one.
+    language: str = dataclasses.field(default="", compare=False, repr=False)
 
     @property
     def demonstration(self):

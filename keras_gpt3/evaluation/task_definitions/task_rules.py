@@ -114,13 +114,14 @@ _TEMPLATES = (
 _CHOICES = ("context", "choices", "label")
 _MORE_CHOICES = ("target", "group", "choice_names")
 _ANSWERS = ("stop", "max_new_tokens")
+_MORE_ANSWERS = (*_ANSWERS, "holds", "language")
 _KEYS = {
     "per_token": (_CHOICES, _MORE_CHOICES),
     "likelihood": (_CHOICES, _MORE_CHOICES),
     "answer_context": ((*_CHOICES, "answer_context"), _MORE_CHOICES),
     "partial": (("contexts", "continuation", "label"), ()),
     "greedy": (("context", "target"), ()),
-    "generate": (("context", "target"), (*_ANSWERS, "holds")),
+    "generate": (("context", "target"), _MORE_ANSWERS),
     "none": (("context",), ("target", *_ANSWERS)),
 }
 _SCORED = {key for keys in _KEYS.values() for part in keys for key in part}
@@ -133,7 +134,14 @@ _METRICS = {
     "answer_context": _OF_CHOICES,
     "partial": ("accuracy",),
     "greedy": ("accuracy", "perplexity"),
-    "generate": ("exact_match", "squad_exact_match", "f1", "bleu", "accuracy"),
+    "generate": (
+        "exact_match",
+        "squad_exact_match",
+        "f1",
+        "bleu",
+        "multi_bleu",
+        "accuracy",
+    ),
     "none": (),
 }
 # With choices, and with answers in words: metric -> the key that it needs.
@@ -142,7 +150,7 @@ _CHOICE_KEYS = {
     "squad_exact_match": "choice_names",
     "f1": "choice_names",
 }
-_TEXT_KEYS = {"accuracy": "holds"}
+_TEXT_KEYS = {"accuracy": "holds", "multi_bleu": "language"}
 
 
 class TaskFault(Exception):

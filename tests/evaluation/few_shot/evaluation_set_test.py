@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from keras_gpt3.evaluation.few_shot.evaluate import load_evaluation_sets
+from keras_gpt3.evaluation.few_shot.evaluation_set import load_evaluation_sets
 from tests.evaluation.small_tasks import choosing
 from tests.evaluation.small_tasks import choosing_records
 from tests.evaluation.small_tasks import telling

@@ -143,7 +143,7 @@ def test_every_metric_has_a_title_of_its_own(metric):
     [
         ("accuracy", "Accuracy (%)", 50),
         ("f1_answers", "F1 over answers (%)", 50),
-        ("bleu", "BLEU", 0.5),
+        ("bleu", "SacreBLEU", 0.5),
         ("perplexity", "Perplexity", 0.5),
         ("my_metric", "my_metric (%)", 50),
     ],

@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from keras_gpt3.evaluation.few_shot.evaluate import load_evaluation_sets
+from keras_gpt3.evaluation.few_shot.evaluation_set import load_evaluation_sets
 from keras_gpt3.evaluation.task_definitions import task_data
 from keras_gpt3.evaluation.task_definitions.arithmetic import ARITHMETIC_TASKS
 from keras_gpt3.evaluation.task_definitions.arithmetic import arithmetic_records
