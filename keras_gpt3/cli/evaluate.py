@@ -39,6 +39,8 @@ _HELP = {
 _option = options_with(_HELP)
 # The task and what was measured of it are what a row is about.
 _OWN = ("Task", "Value ± standard error", "95% interval")
+# A terminal has no room for these.
+_OF_REPORTS = ("Test server, 175B", "Fine-tuned SOTA")
 
 
 def evaluate_command(
@@ -145,6 +147,7 @@ def terminal_table(rows):
     from keras_gpt3.evaluation.results.results_table import COLUMNS
 
     columns = list(zip(COLUMNS, zip(*rows, strict=True), strict=True))
+    columns = [(n, cells) for n, cells in columns if n not in _OF_REPORTS]
     own = [name in _OWN or len(set(cells)) > 1 for name, cells in columns]
     shared = [
         f"{name}: {cells[0]}"
@@ -152,9 +155,10 @@ def terminal_table(rows):
         if not is_own and cells[0]
     ]
     table = Table(box=box.SIMPLE_HEAD, show_edge=False)
-    for name in itertools.compress(COLUMNS, own):
+    names, rows = zip(*columns, strict=True)
+    for name in itertools.compress(names, own):
         is_text = name in ("Task", "Model", "Metric")
         table.add_column(name, justify="left" if is_text else "right")
-    for row in rows:
+    for row in zip(*rows, strict=True):
         table.add_row(*map(escape, itertools.compress(row, own)))
     return Group(escape(", ".join(shared)), table)

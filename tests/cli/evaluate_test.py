@@ -185,6 +185,8 @@ def test_a_terminal_gets_a_table_that_fits():
             "2,000",
             "",
             paper,
+            "90",
+            k,
         )
         for k, paper in (("0", "76.9"), ("50", "100"))
     ]

@@ -22,6 +22,8 @@ COLUMNS = (
     "Examples",
     "Guessing",
     "Paper, 175B",
+    "Test server, 175B",
+    "Fine-tuned SOTA",
 )
 
 
@@ -65,6 +67,8 @@ def _row(result, task, model):
         f"{result.num_examples:,}",
         _number(metric, chance) if known else "",
         _paper(result),
+        _paper_test_server(result),
+        _paper_fine_tuned(result),
     )
 
 
@@ -100,6 +104,22 @@ def _paper(result):
     if result.shots > 1 and values.shots != result.shots:
         shown += f" (K = {values.shots})"
     return shown
+
+
+def _paper_test_server(result):
+    """What 175B has few-shot where a server judges hidden answers."""
+    values = published_values(result.task, result.metric)
+    if values is None or values.test_server is None or result.shots < 2:
+        return ""
+    return _number(result.metric, values.test_server)
+
+
+def _paper_fine_tuned(result):
+    """The best fine-tuned model of its time, in any setting of ours."""
+    values = published_values(result.task, result.metric)
+    if values is None or values.fine_tuned is None:
+        return ""
+    return _number(result.metric, values.fine_tuned)
 
 
 def _number(metric, value):

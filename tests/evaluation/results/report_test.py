@@ -127,7 +127,9 @@ def test_superglue_s_average_is_shown_where_all_of_it_was_run(
     text = (tmp_path / "report.md").read_text("utf-8")
     row = "| SuperGLUE | mine | 32 | 0 | Average (%) | 50 ± 0.354 |"
     assert row in text
-    assert text.partition(row)[2].splitlines()[0].endswith("| 73.2 |")
+    assert (
+        text.partition(row)[2].splitlines()[0].endswith("| 73.2 | 71.8 | 89 |")
+    )
     assert read_results(tmp_path / "results.json") == results
     assert "\nSuperGLUE: The average over the eight tasks" in text
     assert drawn == []

@@ -33,7 +33,14 @@ def test_a_row_holds_value_error_interval_guessing_and_paper():
         "Examples": "1,838",
         "Guessing": "50",
         "Paper, 175B": "81",
+        "Test server, 175B": "",
+        "Fine-tuned SOTA": "77.1",
     }
+
+
+def test_the_test_server_s_value_stands_beside_few_shot_ones_alone():
+    shown = [cells(shots=k)["Test server, 175B"] for k in (0, 1, 2, 50)]
+    assert shown == ["", "", "82.8", "82.8"]
 
 
 def test_the_paper_s_k_is_told_where_it_is_another():
@@ -82,6 +89,7 @@ def test_what_is_unknown_is_empty():
     row = cells(task="my_task")
     assert row["Task"] == "my_task"
     assert row["Guessing"] == row["Paper, 175B"] == ""
+    assert row["Test server, 175B"] == row["Fine-tuned SOTA"] == ""
     # Guessing is known in accuracy alone.
     assert cells(metric="f1")["Guessing"] == ""
 
