@@ -25,8 +25,8 @@ _HELP = {
     "out": "The folder of the report, which is replaced (keep what it holds "
     "by --with); outcomes are kept in it: rerunning the command resumes.",
     "data": "A folder with TASK/train.jsonl and TASK/test.jsonl, or with the "
-    "files that OpenAI published of generated tasks. Default: the datasets of "
-    "Hugging Face's hub.",
+    "files that OpenAI published of generated tasks, or ptb.test.txt. Default: "
+    "the datasets of Hugging Face's hub.",
     "seed": "Of demonstrations and of generated tasks.",
     "limit": "Evaluate only so many examples of each task.",
     "draws": "Different draws of demonstrations that the examples share: with "

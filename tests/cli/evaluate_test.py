@@ -199,3 +199,20 @@ def test_a_terminal_gets_a_table_that_fits():
         ["Two-digit addition", "0", "12.5 ± 1.1", "10.1 to 14.2", "76.9"],
         ["Two-digit addition", "50", "12.5 ± 1.1", "10.1 to 14.2", "100"],
     ]
+
+
+def test_the_penn_tree_bank_is_a_text_file_of_one_s_own(folder, tmp_path):
+    (tmp_path / "ptb.test.txt").write_text(" hello <unk> \n the cat 's \n")
+    out = tmp_path / "out"
+    options = ["--data", tmp_path, "--tasks", "penn_treebank", "--out", out]
+    done = run(folder, *options)
+    assert done.exit_code == 0, done.output
+    (result,) = read_results(out / "results.json")
+    assert (result.metric, result.num_examples) == ("word_perplexity", 2)
+    assert "| 20.5 |" in done.output
+    text = (out / "report.md").read_text("utf-8")
+    assert "a de-tokenizer that it does not print" in text
+    (tmp_path / "ptb.test.txt").unlink()
+    done = run(folder, *options)
+    assert done.exit_code == 2
+    assert "ptb.test.txt beside its folder" in done.output

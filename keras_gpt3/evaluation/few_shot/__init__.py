@@ -1,4 +1,5 @@
 """Few-shot evaluation: demonstrations, prompts, scores and their cache.
 
-Read `evaluate` and `evaluation_set`, then `question` and `example_scoring`.
+Read `evaluate` and `evaluation_set`, then `question`,
+`example_scoring` and `rolling_text`.
 """

@@ -12,6 +12,7 @@ from keras_gpt3.evaluation.few_shot.outcome_cache import content_digest
 from keras_gpt3.evaluation.few_shot.outcome_cache import model_fingerprint
 from keras_gpt3.evaluation.few_shot.question import check_questions
 from keras_gpt3.evaluation.few_shot.question import make_questions
+from keras_gpt3.evaluation.few_shot.rolling_text import score_text
 from keras_gpt3.evaluation.few_shot.task_result import TaskResult
 from keras_gpt3.evaluation.metrics.bleu import import_sacremoses
 from keras_gpt3.evaluation.metrics.task_metrics import mean_shots
@@ -180,24 +181,28 @@ class EvaluationRun:
             if not one.task.metrics:
                 self.texts[one.task.name] = cache.path
             known = cache.outcomes.keys() & set(range(len(test)))
-            questions = make_questions(
-                model,
-                one.task,
-                train,
-                test,
-                shots,
-                seed=self.seed,
-                draws=self.draws,
-                known=known,
-                excluded=excluded,
-            )
+            if one.task.scoring == "rolling":
+                found = score_text(model, test, known, self.batch_size)
+            else:
+                questions = make_questions(
+                    model,
+                    one.task,
+                    train,
+                    test,
+                    shots,
+                    seed=self.seed,
+                    draws=self.draws,
+                    known=known,
+                    excluded=excluded,
+                )
+                found = score_examples(
+                    model, one.task, questions, self.batch_size
+                )
             title = f"{one.task.name}, K = {shots}"
             with ProgressBar(
                 title, len(test), len(known), self.verbose, "examples"
             ) as bar:
-                for outcome in score_examples(
-                    model, one.task, questions, self.batch_size
-                ):
+                for outcome in found:
                     cache.add([outcome])
                     bar.advance()
             return [cache.outcomes[index] for index in range(len(test))]

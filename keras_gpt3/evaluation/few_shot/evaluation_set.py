@@ -59,6 +59,11 @@ def _counts(task, shots):
 
 
 def _load(task, counts, is_default, seed, data, records):
+    if task.scoring == "rolling" and any(counts):
+        raise ValueError(
+            "shots must be 0 for a text that is scored whole. Received: "
+            f"shots={max(counts)} for {task.name}. Leave shots out, or pass 0."
+        )
     test = task_examples(task, "test", data, records, seed)
     if not test:
         raise ValueError(

@@ -60,6 +60,8 @@ def make_questions(
 
 def check_questions(model, task, test):
     """Raise unless each example fits the context without demonstrations."""
+    if task.scoring == "rolling":
+        return  # A text is read in parts.
     encoder = _encoder(model, task)
     for example in test:
         # A token has at least one byte: most need not be encoded.

@@ -25,10 +25,11 @@ def task_metric(metric, examples, outcomes):
     Accuracy counts groups where examples have them: a question of MultiRC is
     right if all answers to it are labelled right. Perplexity is per answer,
     not per token: LAMBADA's is that of a last word, as in the paper and in
-    lm-evaluation-harness. The error and the interval are those of clusters,
-    such as the questions on a passage, which are drawn together. The interval
-    is the bootstrap's, or that of `mean_interval` where all examples are
-    right, or all wrong.
+    lm-evaluation-harness. Word perplexity is of a text: the likelihood of its
+    tokens, of whatever kind, by the number of its words. The error and the
+    interval are those of clusters, such as the questions on a passage, which
+    are drawn together. The interval is the bootstrap's, or that of
+    `mean_interval` where all examples are right, or all wrong.
     """
     rows, statistic = _counts(metric, examples, outcomes)
     clusters = _clusters(_judged(metric, examples))
@@ -75,6 +76,12 @@ def _counts(metric, examples, outcomes):
     if metric == "perplexity":
         # Per answer, not per token.
         sums = [(outcome.log_likelihoods[0], 1) for outcome in outcomes]
+        return np.array(sums), _perplexity
+    if metric == "word_perplexity":
+        sums = [
+            (outcome.log_likelihoods[0], example.num_words)
+            for example, outcome in zip(examples, outcomes, strict=True)
+        ]
         return np.array(sums), _perplexity
     return _class_counts(metric, examples, outcomes)
 
@@ -137,7 +144,7 @@ def _classes(examples, outcomes):
 
 
 def _perplexity(sums):
-    """Of sums `(resamples, 2)` of log-likelihoods and of answers."""
+    """Of sums `(resamples, 2)` of log-likelihoods and of answers or words."""
     return np.exp(-sums[:, 0] / sums[:, 1])
 
 

@@ -119,7 +119,7 @@ def stroke(number, count):
 
 def scale_scores(axes, metric):
     """Scale the axis of scores: from 0, or logarithmic for perplexity."""
-    if metric == "perplexity":
+    if metric in ("perplexity", "word_perplexity"):
         axes.set_yscale("log")
         return
     top = max(axes.get_ylim()[1], _LEAST_TOP)

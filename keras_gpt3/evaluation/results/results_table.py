@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import importlib.resources
+import math
 import pathlib
 import re
 
@@ -100,7 +101,10 @@ def _paper(result):
     values = published_values(result.task, result.metric)
     if values is None:
         return ""
-    shown = _number(result.metric, values.of_shots(result.shots)[-1])
+    value = values.of_shots(result.shots)[-1]
+    if math.isnan(value):  # The paper has no such setting.
+        return ""
+    shown = _number(result.metric, value)
     if result.shots > 1 and values.shots != result.shots:
         shown += f" (K = {values.shots})"
     return shown
@@ -160,11 +164,12 @@ _METRICS = {
     "bleu": ("SacreBLEU", "BLEU-sb"),
     "multi_bleu": ("Multi-BLEU", "BLEU-mb"),
     "perplexity": ("Perplexity", "ppl"),
+    "word_perplexity": ("Perplexity of words", "word ppl"),
     "average": ("Average", "average"),
 }
-_NOT_A_SHARE = ("bleu", "multi_bleu", "perplexity")
+_NOT_A_SHARE = ("bleu", "multi_bleu", "perplexity", "word_perplexity")
 # All others are printed in percent.
-_AS_PRINTED = {"BLEU-sb", "BLEU-mb", "ppl"}
+_AS_PRINTED = {"BLEU-sb", "BLEU-mb", "ppl", "word ppl"}
 
 
 def metric_title(metric):
@@ -180,7 +185,7 @@ def shown_value(metric, value):
 
 @dataclasses.dataclass(frozen=True)
 class PublishedValues:
-    """A row of Table H.1, in the units of `TaskResult`."""
+    """A row of Table H.1 or 3.1, in the units of `TaskResult`."""
 
     task: str
     metric: str

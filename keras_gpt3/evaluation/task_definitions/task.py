@@ -8,6 +8,7 @@ SCORINGS = (
     "answer_context",
     "partial",
     "greedy",
+    "rolling",
     "generate",
     "none",
 )
@@ -21,6 +22,7 @@ METRICS = (
     "macro_f1",
     "f1_answers",
     "perplexity",
+    "word_perplexity",
 )
 
 
@@ -96,6 +98,10 @@ class Task:
             and the record is not a demonstration. Defaults to `None`, it is.
         language: string. With the metric `"multi_bleu"`: the two letters of
             the answers' language, `"fr"`. Defaults to `None`.
+        words: string. With scoring by `"rolling"`: template of the number of
+            words of a record, its end included. Defaults to `None`.
+        text_file: string. The name of a text file in a folder of local data,
+            whose lines are records of a field `text`. Defaults to `None`.
         note: string. In what a score differs from the paper's: shown where the
             paper's stands beside. Defaults to `""`.
 
@@ -146,4 +152,6 @@ class Task:
     cluster: str | None = None
     holds: str | None = None
     language: str | None = None
+    words: str | None = None
+    text_file: str | None = None
     note: str = ""

@@ -4,10 +4,10 @@ import pathlib
 
 from keras_gpt3.argument_checks import check_choice
 from keras_gpt3.evaluation.task_definitions.arithmetic import arithmetic_records
-from keras_gpt3.evaluation.task_definitions.task_examples import checked_record
-from keras_gpt3.evaluation.task_definitions.task_examples import local_file
-from keras_gpt3.evaluation.task_definitions.task_examples import local_records
 from keras_gpt3.evaluation.task_definitions.task_examples import make_examples
+from keras_gpt3.evaluation.task_definitions.task_records import checked_record
+from keras_gpt3.evaluation.task_definitions.task_records import local_file
+from keras_gpt3.evaluation.task_definitions.task_records import local_records
 from keras_gpt3.evaluation.task_definitions.word_scrambling import (
     word_scrambling_records,
 )
@@ -120,6 +120,8 @@ def _load(task, name):
 
 
 def _local(task, split):
+    if task.text_file is not None and split == "test":
+        return f"Put {task.text_file} into FOLDER and pass --data FOLDER."
     return (
         f"Write FOLDER/{task.name}/{split}.jsonl with the fields "
         f"{', '.join(task.fields)} and pass --data FOLDER."

@@ -7,7 +7,7 @@ import os
 import pathlib
 
 from keras_gpt3.argument_checks import echoed
-from keras_gpt3.evaluation.task_definitions.task_examples import PUBLISHED_NAMES
+from keras_gpt3.evaluation.task_definitions.task_records import PUBLISHED_NAMES
 from keras_gpt3.strict_yaml import strict_yaml
 
 

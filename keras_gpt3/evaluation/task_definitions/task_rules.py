@@ -16,8 +16,8 @@ from keras_gpt3.config_model import config_section
 from keras_gpt3.config_model import make_config
 from keras_gpt3.evaluation.task_definitions.task import SCORINGS
 from keras_gpt3.evaluation.task_definitions.task import Task
-from keras_gpt3.evaluation.task_definitions.task_examples import KINDS
-from keras_gpt3.evaluation.task_definitions.task_examples import OPTIONAL
+from keras_gpt3.evaluation.task_definitions.task_records import KINDS
+from keras_gpt3.evaluation.task_definitions.task_records import OPTIONAL
 from keras_gpt3.evaluation.task_definitions.template import template_names
 
 # === Keys ===
@@ -107,6 +107,7 @@ _TEMPLATES = (
     "passage",
     "cluster",
     "holds",
+    "words",
 )
 
 # Scoring -> the keys that it needs, and those that it may have besides. A key
@@ -121,6 +122,7 @@ _KEYS = {
     "answer_context": ((*_CHOICES, "answer_context"), _MORE_CHOICES),
     "partial": (("contexts", "continuation", "label"), ()),
     "greedy": (("context", "target"), ()),
+    "rolling": (("target", "words"), ()),
     "generate": (("context", "target"), _MORE_ANSWERS),
     "none": (("context",), ("target", *_ANSWERS)),
 }
@@ -134,6 +136,7 @@ _METRICS = {
     "answer_context": _OF_CHOICES,
     "partial": ("accuracy",),
     "greedy": ("accuracy", "perplexity"),
+    "rolling": ("word_perplexity",),
     "generate": (
         "exact_match",
         "squad_exact_match",
@@ -187,6 +190,20 @@ def check_task(task):
     """Check that the metrics and templates of a task fit its other keys."""
     _check_metrics(task)
     _check_templates(task)
+    if task.scoring == "rolling" and task.shots:
+        raise TaskFault(
+            "A task with the scoring rolling must have no demonstrations",
+            f"shots={task.shots}",
+            "Set shots to 0",
+            "shots",
+        )
+    if task.text_file is not None and task.fields != {"text": "string"}:
+        raise TaskFault(
+            "A task with a text file must have the field text alone, a string",
+            f"fields={task.fields}",
+            "Change fields, or remove text_file",
+            "text_file",
+        )
 
 
 def _check_metrics(task):

@@ -107,6 +107,13 @@ def test_bleu_is_shown_as_it_is():
     assert row["Paper, 175B"] == "41.4"
 
 
+@pytest.mark.parametrize(("shots", "paper"), [(0, "20.5"), (1, ""), (9, "")])
+def test_the_penn_tree_bank_has_a_value_without_demonstrations(shots, paper):
+    row = cells(task="penn_treebank", metric="word_perplexity", shots=shots)
+    assert row["Metric"] == "Perplexity of words"
+    assert row["Paper, 175B"] == paper
+
+
 def test_rows_of_a_task_follow_each_other_with_rising_k():
     results = [
         result(4),

@@ -5,10 +5,10 @@ import re
 import pytest
 
 from keras_gpt3.evaluation.task_definitions.task import Task
-from keras_gpt3.evaluation.task_definitions.task_examples import Record
-from keras_gpt3.evaluation.task_definitions.task_examples import checked_record
-from keras_gpt3.evaluation.task_definitions.task_examples import local_records
-from keras_gpt3.evaluation.task_definitions.task_examples import read_records
+from keras_gpt3.evaluation.task_definitions.task_records import Record
+from keras_gpt3.evaluation.task_definitions.task_records import checked_record
+from keras_gpt3.evaluation.task_definitions.task_records import local_records
+from keras_gpt3.evaluation.task_definitions.task_records import read_records
 
 TASK = Task(
     name="sums",

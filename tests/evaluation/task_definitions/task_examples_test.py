@@ -7,10 +7,10 @@ import pytest
 from keras_gpt3.evaluation.few_shot.demonstrations import demonstration_examples
 from keras_gpt3.evaluation.few_shot.question import prompt_parts
 from keras_gpt3.evaluation.task_definitions.task import Task
-from keras_gpt3.evaluation.task_definitions.task_examples import Record
 from keras_gpt3.evaluation.task_definitions.task_examples import make_examples
-from keras_gpt3.evaluation.task_definitions.task_examples import read_records
 from keras_gpt3.evaluation.task_definitions.task_file import shipped_tasks
+from keras_gpt3.evaluation.task_definitions.task_records import Record
+from keras_gpt3.evaluation.task_definitions.task_records import read_records
 from tests.evaluation.task_definitions.appendix_g_prompts import PROMPTS
 
 FOLDER = pathlib.Path(__file__).parents[2] / "fixtures" / "tasks"

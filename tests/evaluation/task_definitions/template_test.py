@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from keras_gpt3.evaluation.task_definitions import template as template_module
-from keras_gpt3.evaluation.task_definitions.task_examples import Record
+from keras_gpt3.evaluation.task_definitions.task_records import Record
 from keras_gpt3.evaluation.task_definitions.template import render
 from keras_gpt3.evaluation.task_definitions.template import template_names
 
