@@ -31,6 +31,8 @@ _HELP = {
     "limit": "Evaluate only so many examples of each task.",
     "draws": "Different draws of demonstrations that the examples share: with "
     "1 they are read once. Default: each example has its own, as in the paper.",
+    "samples": "Texts of each record, of tasks that only write texts. Default: "
+    "each task's own.",
     "batch_size": "Rows that the model reads at a time.",
     "name": "What the report calls the model. Default: MODEL.",
     "others": "The report's folder of another model, whose results on these "
@@ -52,6 +54,7 @@ def evaluate_command(
     seed: Annotated[int, _option("seed")] = 0,
     limit: Annotated[int | None, _option("limit")] = None,
     draws: Annotated[int | None, _option("draws")] = None,
+    samples: Annotated[int | None, _option("samples")] = None,
     batch_size: Annotated[int, _option("batch_size")] = 8,
     dtype: DType = None,
     adapter: Adapter = None,
@@ -64,8 +67,9 @@ def evaluate_command(
     """Evaluate a model with K demonstrations in its prompt, and no training.
 
     Writes report.md, report.html, results.json and plots, and the outcome of
-    each example under outcomes. Exits with 0; with 2 if an argument or a file
-    is wrong; with 1 if the run went wrong: the report is of what was finished.
+    each example under outcomes; for tasks without a score texts.md. Exits with
+    0; with 2 if an argument or a file is wrong; with 1 if the run went wrong:
+    the report is of what was finished.
     """
     with user_errors():
         settings = {
@@ -74,6 +78,7 @@ def evaluate_command(
             "data": data,
             "limit": limit,
             "draws": draws,
+            "samples": samples,
             "batch_size": batch_size,
             "name": name or model,
             "verbose": verbose,
@@ -99,6 +104,7 @@ def _evaluate(model, tasks, out, dtype, adapter, others, settings):
     from keras_gpt3.cli.model_loading import load_model
     from keras_gpt3.evaluation.few_shot.evaluate import EvaluationRun
     from keras_gpt3.evaluation.results.results_file import with_results_of
+    from keras_gpt3.evaluation.results.written_texts import write_texts
 
     check_is_free(out, lambda path: True)
     # What is wrong with tasks and records costs no model.
@@ -116,8 +122,9 @@ def _evaluate(model, tasks, out, dtype, adapter, others, settings):
         raise typer.Exit(code=1) from error
     finally:
         _report(results, run.tasks, out, others)
-        for name, path in run.texts.items():
-            typer.echo(f"Texts of {name} written to {path}")
+        if run.written:
+            write_texts(out / "texts.md", settings["name"], run.written)
+            typer.echo(f"Texts written to {out / 'texts.md'}")
 
 
 def _report(results, tasks, out, others):

@@ -11,9 +11,14 @@ from keras_gpt3.cli import model_loading
 from keras_gpt3.cli.main import app
 from keras_gpt3.evaluation.few_shot import evaluate as evaluation
 from keras_gpt3.evaluation.results.results_file import read_results
+from keras_gpt3.evaluation.task_definitions.task_file import shipped_tasks
 from tests.evaluation.small_tasks import choosing_records
 from tests.small_gpt3 import talking_model
 
+POEM_KEYS = (
+    "name title fields context target scoring metrics shots delimiter stop "
+    "sampling samples max_new_tokens"
+).split()
 TASK = """
 name: choosing
 title: Choosing
@@ -140,7 +145,8 @@ def test_texts_without_a_score_are_named(folder, tmp_path):
     done = run(folder, "--out", tmp_path / "out", *options)
     assert done.exit_code == 0, done.output
     (path,) = (tmp_path / "out/outcomes").iterdir()
-    assert f"Texts of choosing written to {path}\n" in done.output
+    assert f"Texts written to {tmp_path / 'out/texts.md'}\n" in done.output
+    assert path.name.startswith("choosing-shots0")
 
 
 def test_out_must_be_a_folder(folder):
@@ -156,11 +162,11 @@ def test_out_must_be_a_folder(folder):
 def test_what_was_finished_before_a_failure_is_reported(
     folder, tmp_path, monkeypatch
 ):
-    def ask(model, task, questions, batch_size):
+    def ask(model, task, questions, *settings):
         questions = list(questions)
         if questions[0].shots:
             raise ValueError("Log-likelihoods must be numbers.")
-        return real(model, task, questions, batch_size)
+        return real(model, task, questions, *settings)
 
     real = evaluation.score_examples
     monkeypatch.setattr(evaluation, "score_examples", ask)
@@ -216,3 +222,31 @@ def test_the_penn_tree_bank_is_a_text_file_of_one_s_own(folder, tmp_path):
     done = run(folder, *options)
     assert done.exit_code == 2
     assert "ptb.test.txt beside its folder" in done.output
+
+
+def test_poems_are_drawn_several_times_each(folder, tmp_path):
+    (tmp_path / "poems").mkdir()
+    poem = {"title": "the cat", "author": "hello"}
+    (tmp_path / "poems/test.jsonl").write_text(json.dumps(poem))
+    train = [poem | {"poem": text} for text in ("world", "12 12")]
+    lines = map(json.dumps, train)
+    (tmp_path / "poems/train.jsonl").write_text("\n".join(lines))
+    task = shipped_tasks()["poems"]
+    words = "\n".join(
+        f"{key}: {json.dumps(value)}"
+        for key, value in (vars(task) | {"max_new_tokens": 5}).items()
+        if value is not None and key in POEM_KEYS
+    )
+    (tmp_path / "task.yaml").write_text(words)
+    texts = []
+    for out, more in (("a", ()), ("a", ("--samples", 3))):
+        options = ["--data", tmp_path, "--tasks", tmp_path / "task.yaml"]
+        options += ["--out", tmp_path / out, *more]
+        done = run(folder, *options)
+        assert done.exit_code == 0, done.output
+        texts.append((tmp_path / out / "texts.md").read_text("utf-8"))
+    assert [text.count("Text:") for text in texts] == [4, 3]
+    assert "Drawn with temperature 1, top_p 0.9." in texts[0]
+    assert texts[0].count("    the cat\n    hello\n") == 1
+    # The same three as before are drawn first.
+    assert texts[0].startswith(texts[1].rstrip())

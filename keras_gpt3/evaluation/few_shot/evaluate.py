@@ -32,6 +32,7 @@ def evaluate(
     records=None,
     limit=None,
     draws=None,
+    samples=None,
     batch_size=8,
     cache=None,
     name=None,
@@ -63,6 +64,8 @@ def evaluate(
         draws: int. How many different draws the examples share. With `1` all
             have the same demonstrations, which are then read once. Defaults to
             `None`: each example has its own, as in the paper.
+        samples: int. Texts of each record, of tasks that write texts without a
+            score. Defaults to `None`, each task's own.
         batch_size: int. Rows that the model reads at a time. Defaults to `8`.
         cache: path. A folder where each outcome is kept, so that what was
             evaluated before is not again, unless model, task or records are
@@ -106,6 +109,7 @@ def evaluate(
         records=records,
         limit=limit,
         draws=draws,
+        samples=samples,
         batch_size=batch_size,
         cache=cache,
         name=name,
@@ -130,6 +134,7 @@ class EvaluationRun:
     records: dict | None = None
     limit: int | None = None
     draws: int | None = None
+    samples: int | None = None
     batch_size: int = 8
     cache: object = None
     name: str | None = None
@@ -138,12 +143,12 @@ class EvaluationRun:
     def __post_init__(self):
         check_integer("seed", self.seed, minimum=0)
         check_integer("batch_size", self.batch_size, minimum=1)
-        for name in ("limit", "draws"):
+        for name in ("limit", "draws", "samples"):
             if getattr(self, name) is not None:
                 check_integer(name, getattr(self, name), minimum=1)
         self.tasks = _as_tasks(self.tasks)
-        # Of tasks without a score: where their texts are written.
-        self.texts = {}
+        # Of tasks without a score: what `write_texts` writes.
+        self.written = []
         _check_scores(self.tasks, self.cache)
         if any("multi_bleu" in task.metrics for task in self.tasks):
             import_sacremoses()
@@ -162,10 +167,24 @@ class EvaluationRun:
                     outcomes = self._outcomes(model, fingerprint, one, shots)
                 if one.task.metrics:
                     yield self._results(model, one, shots, outcomes)
+                else:
+                    test = self._test(one)
+                    self.written.append((one.task, shots, test, outcomes))
+
+    def _samples(self, task):
+        """How many texts each record has."""
+        return 1 if task.metrics else self.samples or task.samples
+
+    def _test(self, one):
+        """The examples that are asked, each as often as it has samples."""
+        samples = self._samples(one.task)
+        asked = one.test[: self.limit]
+        return [example for example in asked for _ in range(samples)]
 
     def _outcomes(self, model, fingerprint, one, shots):
         """The outcomes of all examples, in their order."""
-        test, train, excluded = one.test[: self.limit], one.train, one.twins
+        test, train, excluded = self._test(one), one.train, one.twins
+        samples = self._samples(one.task)
         if not shots:  # Then these do not affect the results.
             train, excluded = [], {}
         names = {
@@ -176,10 +195,10 @@ class EvaluationRun:
             "draws": self.draws,
             "content": content_digest(one.task, train, bool(excluded)),
         }
-        digests = [example.digest for example in one.test]
+        if samples > 1:
+            names["samples"] = samples
+        digests = [e.digest for e in one.test for _ in range(samples)]
         with OutcomeCache(self.cache, names, digests) as cache:
-            if not one.task.metrics:
-                self.texts[one.task.name] = cache.path
             known = cache.outcomes.keys() & set(range(len(test)))
             if one.task.scoring == "rolling":
                 found = score_text(model, test, known, self.batch_size)
@@ -194,9 +213,10 @@ class EvaluationRun:
                     draws=self.draws,
                     known=known,
                     excluded=excluded,
+                    samples=samples,
                 )
                 found = score_examples(
-                    model, one.task, questions, self.batch_size
+                    model, one.task, questions, self.batch_size, self.seed
                 )
             title = f"{one.task.name}, K = {shots}"
             with ProgressBar(

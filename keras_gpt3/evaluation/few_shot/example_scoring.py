@@ -6,6 +6,8 @@ import numpy as np
 
 from keras_gpt3.argument_checks import check_choice
 from keras_gpt3.evaluation.few_shot.outcome_cache import Outcome
+from keras_gpt3.evaluation.few_shot.sampled_answers import answer_seed
+from keras_gpt3.evaluation.few_shot.sampled_answers import sample_prompts
 from keras_gpt3.evaluation.few_shot.shared_batches import PairScores
 from keras_gpt3.evaluation.few_shot.shared_batches import SharedBatches
 from keras_gpt3.evaluation.metrics.text_score import text_score
@@ -21,13 +23,16 @@ from keras_gpt3.models.generate.token_answers import answer_tokens
 _POOL = 64
 
 
-def score_examples(model, task, questions, batch_size=8):
+def score_examples(model, task, questions, batch_size=8, seed=0):
     """Yield outcomes of questions, those that share their beginning together.
 
-    Each comes as soon as the last of its rows is computed.
+    Each comes as soon as the last of its rows is computed. The seed is of
+    answers that are drawn.
     """
     questions = iter(questions)
     pools = iter(lambda: list(itertools.islice(questions, _POOL)), [])
+    if task.sampling is not None:
+        return sample_answers(model, task, pools, batch_size, seed)
     if task.scoring in ("generate", "none"):
         return generate_answers(model, task, pools, batch_size)
     return score_answers(model, task.scoring, pools, batch_size)
@@ -202,6 +207,21 @@ def generate_answers(model, task, pools, batch_size=8):
     for questions in pools:
         prompts = [question.prompts[0] for question in questions]
         for index, text in in_batches.texts(prompts, complete):
+            yield _text_outcome(task, questions[index], text)
+
+
+def sample_answers(model, task, pools, batch_size=8, seed=0):
+    """Yield outcomes of answers that are drawn, by the task's settings."""
+    for questions in pools:
+        for index, text in sample_prompts(
+            model,
+            [question.prompts[0] for question in questions],
+            task.max_new_tokens,
+            list(task.stop),
+            task.sampling,
+            batch_size,
+            [answer_seed(task.name, seed, q.index) for q in questions],
+        ):
             yield _text_outcome(task, questions[index], text)
 
 

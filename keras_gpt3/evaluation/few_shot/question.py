@@ -35,11 +35,17 @@ def make_questions(
     draws=None,
     known=(),
     excluded=None,
+    samples=1,
 ):
-    """Give each example its demonstrations, as many as fit the context."""
+    """Give each example its demonstrations, as many as fit the context.
+
+    Of several samples an example stands in the test as often, one after the
+    other, with the same demonstrations.
+    """
     encoder = _encoder(model, task)
     excluded = excluded or {}
-    for index in _in_order_of_draws(len(test), draws):
+    order = _in_order_of_draws(len(test), None if samples > 1 else draws)
+    for index in order:
         if index in known:
             continue
         example = test[index]
@@ -47,9 +53,9 @@ def make_questions(
             len(train),
             shots,
             seed,
-            index=index if draws is None else index % draws,
+            index=index // samples % (draws or len(test)),
             task_name=task.name,
-            exclude=excluded.get(index, ()),
+            exclude=excluded.get(index // samples, ()),
         )
         shown = [train[number] for number in numbers]
         answers = _answers(task, example, encoder)

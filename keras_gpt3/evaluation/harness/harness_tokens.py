@@ -1,18 +1,10 @@
 """Log-likelihoods and answers, as the harness expects them."""
 
 import collections
-import dataclasses
 import hashlib
 import logging
 
-import numpy as np
-
-from keras_gpt3.evaluation.few_shot.shared_batches import SharedBatches
-from keras_gpt3.generation import SeededSampler
-from keras_gpt3.models.generate.answer_texts import AnswerTexts
-from keras_gpt3.models.generate.generation_request import GenerationRequest
-from keras_gpt3.models.generate.prompt_batch import batch_of_ids
-from keras_gpt3.models.generate.token_answers import answer_tokens
+from keras_gpt3.evaluation.few_shot.sampled_answers import sample_prompts
 
 _logger = logging.getLogger("keras_gpt3")
 
@@ -112,52 +104,16 @@ def _shown(text):
 
 
 def answer_prompts(model, prompts, options, batch_size=8, seeds=None):
-    """The answers to prompts, as they are found.
-
-    What prompts share is computed once, and batches hold prompts of like
-    lengths, the longest first: a batch is read at once as far as its shortest
-    prompt goes, the rest token by token.
-    """
-    request = GenerationRequest.checked(
+    """The answers to prompts, as they are found."""
+    return sample_prompts(
         model,
-        max_new_tokens=options.max_gen_toks,
-        stop=list(options.until),
-        # Of its own: the model may be compiled with settings.
-        sampler=SeededSampler(),
-        **dict(options.sampling),
+        prompts,
+        options.max_gen_toks,
+        list(options.until),
+        dict(options.sampling),
+        batch_size,
+        [0] * len(prompts) if seeds is None else seeds,
     )
-    seeds = [0] * len(prompts) if seeds is None else seeds
-
-    def complete(numbers, arrays, prefix):
-        seeded = _with_seeds(request, [seeds[i] for i in numbers])
-        return _answers(model, arrays, seeded, prefix)
-
-    return SharedBatches(model, batch_size).texts(prompts, complete)
-
-
-def _with_seeds(request, seeds):
-    """A request whose rows draw each by a seed of its own."""
-    if request.settings["temperature"] == 0:
-        return request
-    settings = request.settings | {"seed": np.array(seeds, "int32")}
-    return dataclasses.replace(request, settings=settings)
-
-
-def _answers(model, arrays, request, prefix):
-    """The answers to one batch, a list of strings."""
-    kept = () if prefix is None else prefix.token_ids
-    batch = batch_of_ids(model, arrays, request, kept)
-    texts = AnswerTexts(
-        model.preprocessor.tokenizer, batch.padding_mask, request.stop
-    )
-    answers = answer_tokens(
-        model.decode_graphs(),
-        batch,
-        request,
-        prefix,
-        texts.have_stopped if request.stop else None,
-    )
-    return texts.decode(answers, strip_prompt=True)
 
 
 def prompt_seeds(prompts, seed):

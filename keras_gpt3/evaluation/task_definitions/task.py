@@ -68,6 +68,11 @@ class Task:
             answer. Defaults to the end of a line.
         max_new_tokens: int. With scoring by `"generate"`: the longest answer.
             Defaults to `32`.
+        sampling: dict. With scoring by `"none"`: settings by which texts are
+            drawn, such as `{"temperature": 1.0, "top_p": 0.9}`. Defaults to
+            `None`: beam search.
+        samples: int. With scoring by `"none"`: texts of each record. Defaults
+            to `1`.
         hub: dict. The dataset on Hugging Face's hub: `path`, `name`,
             `revision`, `splits` (from `"train"` and `"test"` to its names).
             Defaults to `None`.
@@ -141,6 +146,8 @@ class Task:
     continuation: str | None = None
     stop: tuple = ("\n",)
     max_new_tokens: int = 32
+    sampling: dict | None = None
+    samples: int = 1
     hub: dict | None = None
     generator: str | None = None
     groups: tuple = ()

@@ -10,6 +10,8 @@ from keras_gpt3.needed_packages import needed_packages
 with needed_packages("A task must be checked by pydantic", "evaluate"):
     import pydantic
 
+from keras_gpt3.config_model import Float
+from keras_gpt3.config_model import NonNegativeInt
 from keras_gpt3.config_model import Share
 from keras_gpt3.config_model import Str
 from keras_gpt3.config_model import config_section
@@ -62,6 +64,15 @@ class _Hub:
 
 
 @config_section
+class _Sampling:
+    """How texts are drawn."""
+
+    temperature: typing.Annotated[Float, pydantic.Field(ge=0)] = 1.0
+    top_p: Share = 1.0
+    top_k: NonNegativeInt = 0
+
+
+@config_section
 class _TaskKeys(Task):
     """The keys of a task, those that must be more than of their type.
 
@@ -78,6 +89,10 @@ class _TaskKeys(Task):
     shots: typing.Annotated[pydantic.StrictInt, pydantic.Field(ge=0)]
     stop: _Tuple[_Text]
     max_new_tokens: typing.Annotated[pydantic.StrictInt, pydantic.Field(ge=1)]
+    sampling: typing.Annotated[
+        _Sampling | None, pydantic.WrapValidator(_as_written)
+    ]
+    samples: typing.Annotated[pydantic.StrictInt, pydantic.Field(ge=1)]
     hub: typing.Annotated[_Hub | None, pydantic.WrapValidator(_as_written)]
     groups: _Tuple[Str]
     random_accuracy: Share | None
@@ -124,7 +139,7 @@ _KEYS = {
     "greedy": (("context", "target"), ()),
     "rolling": (("target", "words"), ()),
     "generate": (("context", "target"), _MORE_ANSWERS),
-    "none": (("context",), ("target", *_ANSWERS)),
+    "none": (("context",), ("target", *_ANSWERS, "sampling", "samples")),
 }
 _SCORED = {key for keys in _KEYS.values() for part in keys for key in part}
 

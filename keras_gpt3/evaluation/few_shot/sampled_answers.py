@@ -1,0 +1,69 @@
+"""Answers that are drawn, not searched for: each by a seed of its own."""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+
+from keras_gpt3.evaluation.few_shot.shared_batches import SharedBatches
+from keras_gpt3.generation import SeededSampler
+from keras_gpt3.models.generate.answer_texts import AnswerTexts
+from keras_gpt3.models.generate.generation_request import GenerationRequest
+from keras_gpt3.models.generate.prompt_batch import batch_of_ids
+from keras_gpt3.models.generate.token_answers import answer_tokens
+
+
+def sample_prompts(
+    model, prompts, max_new_tokens, stop, settings, batch_size, seeds
+):
+    """Yield pairs of a prompt's number and the answer to it, as it is found.
+
+    What prompts share is computed once, and batches hold prompts of like
+    lengths, the longest first: a batch is read at once as far as its shortest
+    prompt goes, the rest token by token.
+    """
+    request = GenerationRequest.checked(
+        model,
+        max_new_tokens=max_new_tokens,
+        stop=stop,
+        # Of its own: the model may be compiled with settings.
+        sampler=SeededSampler(),
+        **settings,
+    )
+
+    def complete(numbers, arrays, prefix):
+        seeded = _with_seeds(request, [seeds[i] for i in numbers])
+        return _answers(model, arrays, seeded, prefix)
+
+    return SharedBatches(model, batch_size).texts(prompts, complete)
+
+
+def answer_seed(name, seed, index):
+    """Make the seed of an example's answer, which no other one changes."""
+    code = hashlib.blake2b(f"{name} {seed} {index}".encode(), digest_size=4)
+    return int.from_bytes(code.digest(), "little") >> 1
+
+
+def _with_seeds(request, seeds):
+    """A request whose rows draw each by a seed of its own."""
+    if request.settings["temperature"] == 0:
+        return request
+    settings = request.settings | {"seed": np.array(seeds, "int32")}
+    return dataclasses.replace(request, settings=settings)
+
+
+def _answers(model, arrays, request, prefix):
+    """The answers to one batch, a list of strings."""
+    kept = () if prefix is None else prefix.token_ids
+    batch = batch_of_ids(model, arrays, request, kept)
+    texts = AnswerTexts(
+        model.preprocessor.tokenizer, batch.padding_mask, request.stop
+    )
+    answers = answer_tokens(
+        model.decode_graphs(),
+        batch,
+        request,
+        prefix,
+        texts.have_stopped if request.stop else None,
+    )
+    return texts.decode(answers, strip_prompt=True)
