@@ -14,6 +14,8 @@ _HELP = {
     "corpora": "What the model was trained on: folders of token shards, or "
     "files and folders as prepare takes them.",
     "tasks": "Names of tasks or groups, with commas between.",
+    "splits": "test, dev, or both with a comma between: dev is a task's "
+    "development set, where it has one beside what is asked.",
     "data": "A folder of the tasks' records. Default: Hugging Face's hub.",
     "texts": 'A .jsonl of objects with a "text" and perhaps a number "score"; '
     "may be repeated.",
@@ -35,6 +37,7 @@ def contamination_command(
         typer.Argument(metavar="CORPUS...", help=_HELP["corpora"]),
     ],
     tasks: Annotated[str | None, _option("tasks")] = None,
+    splits: Annotated[str, _option("splits")] = "test",
     data: Annotated[pathlib.Path | None, _option("data")] = None,
     texts: Annotated[list[pathlib.Path] | None, _option("texts")] = None,
     outcomes: Annotated[list[pathlib.Path] | None, _option("outcomes")] = None,
@@ -58,7 +61,9 @@ def contamination_command(
 
         # Before the hours that a large corpus may take.
         check_is_free(out, lambda path: True)
-        sets, scores, synthetic = _sets(tasks, data, seed, texts or [])
+        sets, scores, synthetic = _sets(
+            tasks, splits.split(","), data, seed, texts or []
+        )
         scores |= _scores(outcomes or [], sets)
         tokenizer = GPT3Tokenizer.from_preset(preset)
         documents = CorpusTexts(corpora, tokenizer)
@@ -71,17 +76,22 @@ def contamination_command(
     typer.echo(f"Report written to {out / 'contamination.html'}", err=True)
 
 
-def _sets(tasks, data, seed, texts):
+def _sets(tasks, splits, data, seed, texts):
     """The examples, the scores of texts, and which sets were generated."""
     from keras_gpt3.evaluation.contamination.contamination import (
         read_scored_texts,
     )
-    from keras_gpt3.evaluation.task_definitions.task_data import task_examples
+    from keras_gpt3.evaluation.task_definitions.task_data import (
+        compared_examples,
+    )
     from keras_gpt3.evaluation.task_definitions.task_file import find_tasks
 
     sets, scores, synthetic = {}, {}, []
     for task in [] if tasks is None else find_tasks(tasks):
-        sets[task.name] = task_examples(task, "test", data, seed=seed)
+        found = compared_examples(task, splits, data, seed)
+        if "dev" in splits and f"{task.name}, dev" not in found:
+            typer.echo(f"{task.name} has no development set.", err=True)
+        sets |= found
         if task.generator is not None:
             synthetic.append(task.name)
     for path in texts:

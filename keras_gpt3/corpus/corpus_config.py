@@ -136,6 +136,10 @@ class DecontaminateSection:
 
     texts: list[LocalPath] = dataclasses.field(default_factory=list)
     tasks: list[Str] = dataclasses.field(default_factory=list)
+    # Beside the test of a task its development set, where it has one.
+    splits: list[typing.Literal["test", "dev"]] = dataclasses.field(
+        default_factory=lambda: ["test", "dev"]
+    )
     data: LocalPath | None = None
     ngram: PositiveInt = 13
     window: NonNegativeInt = 200

@@ -165,3 +165,21 @@ def test_two_files_of_outcomes_of_a_task_raise(tmp_path, corpus):
         f"'{paths[0]}' and '{paths[1]}', both of two_digit_addition. Name one "
         "of them.\n"
     )
+
+
+def test_development_sets_are_compared_where_there_are_some(tmp_path, corpus):
+    (tmp_path / "data/lambada").mkdir(parents=True)
+    for split in ("test", "dev"):
+        text = json.dumps({"text": f"{QUESTION} {split}"})
+        (tmp_path / f"data/lambada/{split}.jsonl").write_text(text)
+    options = ["--splits", "test,dev", "--data", tmp_path / "data"]
+    done = run(
+        corpus, "--tasks", "lambada,two_digit_addition", *options, "--ngram", 8
+    )
+    assert done.exit_code == 0, done.stderr
+    rows = [line.split(" | ")[0] for line in done.stdout.splitlines()[2:]]
+    assert rows == ["| lambada", "| lambada, dev", "| two_digit_addition"]
+    assert "two_digit_addition has no development set.\n" in done.stderr
+    done = run(corpus, "--tasks", "lambada", "--splits", "train")
+    assert done.exit_code == 2
+    assert "splits must be one of test, dev" in done.stderr

@@ -24,7 +24,7 @@ from keras_gpt3.corpus.pipeline.stage import Stage
 
 _NGRAMS = "ngrams"
 # Where the texts come from is not what they are.
-_ORIGINS = ("texts", "tasks", "data")
+_ORIGINS = ("texts", "tasks", "splits", "data")
 
 
 def decontaminate_stage(

@@ -121,13 +121,16 @@ def read_evaluation_texts(settings):
     from keras_gpt3.evaluation.contamination.contamination import (
         read_scored_texts,
     )
-    from keras_gpt3.evaluation.task_definitions.task_data import task_examples
+    from keras_gpt3.evaluation.task_definitions.task_data import (
+        compared_examples,
+    )
     from keras_gpt3.evaluation.task_definitions.task_file import find_tasks
 
     sets = {path: read_scored_texts(path)[0] for path in settings.texts}
     for task in find_tasks(settings.tasks) if settings.tasks else ():
-        examples = task_examples(task, "test", settings.data)
-        sets[task.name] = [example.demonstration for example in examples]
+        found = compared_examples(task, settings.splits, settings.data)
+        for name, examples in found.items():
+            sets[name] = [example.demonstration for example in examples]
     if not sets:
         raise ValueError(
             "Decontamination must have evaluation texts. Received: neither "

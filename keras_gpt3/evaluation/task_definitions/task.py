@@ -74,8 +74,8 @@ class Task:
         samples: int. With scoring by `"none"`: texts of each record. Defaults
             to `1`.
         hub: dict. The dataset on Hugging Face's hub: `path`, `name`,
-            `revision`, `splits` (from `"train"` and `"test"` to its names).
-            Defaults to `None`.
+            `revision`, `splits` (from `"train"`, `"test"` and, where there
+            is one beside, `"dev"` to its names). Defaults to `None`.
         generator: string. Of a synthetic task: what makes its records.
             Defaults to `None`.
         groups: tuple of strings. Under which it is found, besides its name.

@@ -19,6 +19,38 @@ def task_examples(task, split, data=None, records=None, seed=0):
     return make_examples(task, _records(task, split, data, records, seed))
 
 
+# Of a task's hub: a split that is neither drawn from nor asked, or the one
+# that demonstrations are of. Locally the second name is read as well.
+DEVELOPMENT = "dev"
+SPLITS = ("test", DEVELOPMENT)
+
+
+def compared_examples(task, splits=SPLITS, data=None, seed=0):
+    """Load what a training text may hold of a task, by the name of the set.
+
+    Appendix C of Brown et al. 2020 takes test and development sets. The test
+    has the task's name. Many tasks have no development set of their own: the
+    paper asks it where the answers of the test are not public, and generated
+    ones need none.
+    """
+    found = {}
+    for split in splits:
+        check_choice("splits", split, SPLITS)
+        if split == "test":
+            found[task.name] = task_examples(task, split, data, seed=seed)
+        elif has_development_split(task, data):
+            name = f"{task.name}, {split}"
+            found[name] = task_examples(task, split, data, seed=seed)
+    return found
+
+
+def has_development_split(task, data=None):
+    """Whether a task has one beside what is asked."""
+    if _is_local(task, data):
+        return local_file(data, task, DEVELOPMENT) is not None
+    return task.hub is not None and DEVELOPMENT in task.hub["splits"]
+
+
 def _records(task, split, data, records, seed):
     if records is not None:
         name = f"{task.name}, {split}"

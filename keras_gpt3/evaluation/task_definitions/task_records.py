@@ -90,18 +90,19 @@ def local_file(folder, task, split):
 
     OpenAI published the synthetic tasks as one file each, without a split:
     both splits are that file, `FOLDER/NAME.jsonl`. Of a synthetic task that
-    that has a `TASK/test.jsonl` alone, demonstrations are from there as well.
-    A task with a text file is tested on `FOLDER/TEXT_FILE`.
+    has a `TASK/test.jsonl` alone, demonstrations are from there as well. A
+    split `dev` may be called validation, and a task with a text file is tested
+    on `FOLDER/TEXT_FILE`.
     """
     folder = pathlib.Path(folder)
     own = folder / task.name
-    stems = [own / split]
+    stems = [own / split, *([own / "validation"] if split == "dev" else [])]
     if task.generator is not None:
         name = PUBLISHED_NAMES.get(task.name, task.name)
         stems += (
             [own / "test", folder / name]
             if split == "train"
-            else [folder / name]
+            else [folder / name] * (split == "test")
         )
     for stem in stems:
         paths = [stem.with_name(stem.name + suffix) for suffix in _SUFFIXES]

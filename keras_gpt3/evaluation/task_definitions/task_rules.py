@@ -51,6 +51,7 @@ class _Splits:
 
     test: Str
     train: Str = ""
+    dev: Str = ""
 
 
 @config_section

@@ -130,6 +130,27 @@ def test_files_and_tasks_are_read_and_named(tmp_path):
     assert "A: " in found.texts[1] and found.texts[1][-1].isdigit()
 
 
+def test_development_sets_are_read_unless_they_are_left_out(tmp_path):
+    folder = tmp_path / "lambada"
+    folder.mkdir()
+    for split in ("test", "validation"):
+        text = json.dumps({"text": f"It ends in {split}"})
+        (folder / f"{split}.jsonl").write_text(text)
+    found = {
+        len(splits): read_evaluation_texts(
+            DecontaminateSection(
+                tasks=["lambada"], splits=splits, data=str(tmp_path)
+            )
+        ).names
+        for splits in (["test"], ["test", "dev"])
+    }
+    assert found == {
+        1: ["lambada, 0"],
+        2: ["lambada, 0", "lambada, dev, 0"],
+    }
+    assert DecontaminateSection().splits == ["test", "dev"]
+
+
 def test_without_texts_there_is_nothing_to_do():
     message = (
         "Decontamination must have evaluation texts. Received: neither "

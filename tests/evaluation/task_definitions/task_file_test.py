@@ -124,9 +124,9 @@ FAULTS = [
         "no such key",
     ),
     (
-        {"hub": {"path": "a", "splits": {"test": "a", "dev": "b"}}},
+        {"hub": {"path": "a", "splits": {"test": "a", "x": "b"}}},
         "A task must hold known keys only",
-        "hub.splits.dev='b'. Use one of test, train",
+        "hub.splits.x='b'. Use one of test, train, dev",
     ),
     (
         {"hub": {"path": "a", "splits": {"test": 3}}},
