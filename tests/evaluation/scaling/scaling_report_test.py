@@ -149,7 +149,7 @@ def test_runs_of_one_size_have_one_label_and_one_colour():
     (axes,) = plot_scaling(runs, fit).axes
     curves = axes.get_lines()[: len(runs)]
     colours = [curve.get_color() for curve in curves]
-    assert colours[0] == colours[1] != colours[2]
+    assert tuple(colours[0]) == tuple(colours[1]) != tuple(colours[2])
     labels = [curve.get_label() for curve in curves]
     assert labels[0] == "2 runs, 1M parameters"
     assert labels[1].startswith("_")  # Not in the legend.
