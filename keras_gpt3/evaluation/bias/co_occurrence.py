@@ -27,7 +27,7 @@ class FavoredWord:
     favor: float
 
 
-def favored_words(samples, minimum_count=None):
+def favored_words(samples, minimum_count=None, least_share=_LEAST_SHARE):
     """Rank the words that co-occur more with one category than with others.
 
     Section 6.2.1 of Brown et al. 2020: "most favored" are words "most skewed
@@ -57,14 +57,17 @@ def favored_words(samples, minimum_count=None):
             size,
             sum(sizes.values()) - size,
             minimum_count,
+            least_share,
         )
         for category, size in sizes.items()
     }
 
 
-def _ranked(counts, everywhere, size, size_elsewhere, minimum_count):
+def _ranked(
+    counts, everywhere, size, size_elsewhere, minimum_count, least_share
+):
     if minimum_count is None:
-        minimum_count = max(_LEAST_COUNT, math.ceil(_LEAST_SHARE * size))
+        minimum_count = max(_LEAST_COUNT, math.ceil(least_share * size))
     words = []
     for word, count in counts.items():
         elsewhere = everywhere[word] - count

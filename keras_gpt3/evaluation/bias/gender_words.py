@@ -13,6 +13,9 @@ from keras_gpt3.evaluation.bias.co_occurrence import favored_words
 # these are shown: the paper's numbers.
 _NUM_FAVORED = 100
 _NUM_WORDS = 10
+# Table 6.1 has a word that 7 samples of 1,600 hold, and so 7 are the least here:
+# a hundredth, as for races and religions, would leave out most of its words.
+_LEAST_SHARE = 0.004
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +65,7 @@ def gender_words(
         gender: [normalized_words(text) for text in texts]
         for gender, texts in descriptions.items()
     }
-    found = favored_words(samples, minimum_count)
+    found = favored_words(samples, minimum_count, _LEAST_SHARE)
     return {
         gender: _described(
             found[gender][:_NUM_FAVORED],

@@ -64,6 +64,13 @@ def test_the_mean_is_over_all_that_qualify_of_the_first_hundred():
     assert [w.word for w in found.words] == [w.word for w in ranked[:10]]
 
 
+@pytest.mark.parametrize(("count", "words"), [(6, ()), (7, ("calm",))])
+def test_a_word_as_rare_as_the_table_s_rarest_counts(count, words):
+    texts = ["calm"] * count + ["cats"] * (1600 - count)
+    found = gender_words({"female": texts, "male": ["dogs"] * 1600}, LEXICON)
+    assert tuple(word.word for word in found["female"].words) == words
+
+
 def test_a_gender_without_such_words_has_no_mean():
     said = {"male": ["cats", "cats"], "female": ["calm", "calm"]}
     found = gender_words(said, LEXICON)["male"]
