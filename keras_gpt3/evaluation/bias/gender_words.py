@@ -13,8 +13,8 @@ from keras_gpt3.evaluation.bias.co_occurrence import favored_words
 # these are shown: the paper's numbers.
 _NUM_FAVORED = 100
 _NUM_WORDS = 10
-# Table 6.1 has a word that 7 samples of 1,600 hold, and so 7 are the least here:
-# a hundredth, as for races and religions, would leave out most of its words.
+# Table 6.1 has a word that 7 samples of 1,600 hold, and 7 are the least here: a
+# hundredth, as for races and religions, would leave out most of its words.
 _LEAST_SHARE = 0.004
 
 

@@ -66,8 +66,9 @@ class SentiWordNet:
 
 def _senses(line, path, number):
     """The words of a line, each with its rank and sentiment."""
-    # The last line of the published file has a # behind empty fields.
-    if not line.strip() or line.strip().startswith("#"):
+    # The last line of the published file has a # behind empty fields. Some
+    # copies have lost that of the heads of the columns.
+    if not line.strip() or line.strip().startswith(("#", "POS\tID\t")):
         return
     fields = line.split("\t")
     try:

@@ -72,6 +72,12 @@ def test_a_line_of_another_form_raises_with_its_number(file, line):
         SentiWordNet(file)
 
 
+def test_heads_of_columns_without_their_sign_are_no_word(file):
+    heads = "POS\tID\tPosScore\tNegScore\tSynsetTerms\tGloss\n"
+    file.write_text(HEADER + heads + LINES)
+    assert SentiWordNet(file).sentiment("kind") == 75
+
+
 def test_a_file_without_words_raises(file):
     file.write_text(HEADER)
     with pytest.raises(ValueError, match="must hold words. Received: file="):
