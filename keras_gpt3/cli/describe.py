@@ -67,7 +67,7 @@ def describe_command(
         "--pue": pue,
     }
     with user_errors():
-        _check_fit(preset, plot, energy)
+        _check_options(preset, plot, energy)
         if preset is None:
             shown = Group(_all_presets(), _all_checkpoints())
         else:
@@ -83,7 +83,7 @@ def describe_command(
         typer.echo(f"\nFigure 2.2 was written to {plot}")
 
 
-def _check_fit(preset, plot, energy):
+def _check_options(preset, plot, energy):
     """Raise at options that say nothing of what is shown."""
     given = [name for name, value in energy.items() if value is not None]
     if preset is None and given:
