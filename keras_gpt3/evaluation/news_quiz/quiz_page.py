@@ -39,7 +39,8 @@ def quiz_page(key, welcome=WELCOME):
     """Make the page: HTML, style and script in one, and no address in it.
 
     It holds texts by number, and which numbers are shown together, in a form
-    that is not read by looking at it. Who wrote what is not in it.
+    that is not read by looking at it. Who wrote what does not stand there, but
+    somebody who decodes it may infer it: real texts are in several quizzes.
     """
     content = {
         "study": key.study,
