@@ -80,7 +80,8 @@ FINE_TUNED = {
     },
     "BLEU-sb": {"wmt14_en_fr": 45.9, "wmt16_en_de": 41.2},
 }
-# Table 3.8 for SuperGLUE, Tables 3.3 and 3.6 for the other two.
+# Table H.1's last column; Table 3.8 has those of SuperGLUE as well, Tables 3.3
+# and 3.6 the other two.
 TEST_SERVER = {
     "acc": {
         "boolq": 76.4,
