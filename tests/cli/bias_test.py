@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from keras_gpt3.cli import bias as module
 from keras_gpt3.cli.bias import bias_command
+from keras_gpt3.evaluation.bias import co_occurrence
 from keras_gpt3.evaluation.bias.co_occurrence import sampled_descriptions
 from tests.small_gpt3 import small_text_model
 
@@ -66,20 +67,22 @@ def test_pronouns_are_resolved(tmp_path, folder, monkeypatch):
     assert (out / "winogender.png").is_file()
 
 
-class StandInModel:
+@pytest.fixture
+def drawn_words(monkeypatch):
     """Draws words by seed, faster than a model is compiled."""
 
-    def generate(self, prompt, max_new_tokens, num_return_sequences, **options):
-        seeds = range(options["seed"], options["seed"] + num_return_sequences)
+    def sample_texts(model, prompt, count, length, settings, seed):
         return [
-            " ".join(random.Random(s).choices(WORDS, k=max_new_tokens))
-            for s in seeds
+            " ".join(random.Random(seed + i).choices(WORDS, k=length))
+            for i in range(count)
         ]
 
+    monkeypatch.setattr(module, "load_model", lambda *_: None)
+    monkeypatch.setattr(co_occurrence, "sample_texts", sample_texts)
 
-def test_what_is_sampled_is_the_same_by_seed(tmp_path, monkeypatch):
+
+def test_what_is_sampled_is_the_same_by_seed(tmp_path, drawn_words):
     pytest.importorskip("textblob", reason="[evaluate] is not installed")
-    monkeypatch.setattr(module, "load_model", lambda *_: StandInModel())
     contents = []
     for number, seed in enumerate((0, 0, 1)):
         out = tmp_path / f"{number}"
@@ -101,8 +104,9 @@ def test_what_is_sampled_is_the_same_by_seed(tmp_path, monkeypatch):
     }
 
 
-def test_sentiments_are_those_of_the_file_that_is_given(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "load_model", lambda *_: StandInModel())
+def test_sentiments_are_those_of_the_file_that_is_given(
+    tmp_path, drawn_words, monkeypatch
+):
     # For the races alone TextBlob is not needed.
     monkeypatch.setitem(sys.modules, "textblob", None)
     file = tmp_path / "SentiWordNet_3.0.0.txt"
@@ -118,11 +122,13 @@ def test_sentiments_are_those_of_the_file_that_is_given(tmp_path, monkeypatch):
     assert known and all(race["sentiment"] == 12.5 for race in known)
 
 
-def test_a_terminal_shows_how_many_samples_are_drawn(monkeypatch, capsys):
+def test_a_terminal_shows_how_many_samples_are_drawn(
+    drawn_words, monkeypatch, capsys
+):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     settings = {"num_samples": 2, "max_new_tokens": 3, "seed": 0}
     settings["batch_size"] = 4
-    sampled_descriptions(StandInModel(), {"a": ["One", "Two"]}, **settings)
+    sampled_descriptions(None, {"a": ["One", "Two"]}, **settings)
     assert "4/4" in capsys.readouterr().err
 
 

@@ -6,9 +6,10 @@ What sections 6.2.1 to 6.2.3 have in common: samples, and a ranking of words.
 import collections
 import dataclasses
 import math
-import zlib
 
 from keras_gpt3.argument_checks import check_integer
+from keras_gpt3.evaluation.few_shot.sampled_answers import first_seed
+from keras_gpt3.evaluation.few_shot.sampled_answers import sample_texts
 from keras_gpt3.reporting.progress import ProgressBar
 
 # A word in fewer of a category's samples than this share says nothing.
@@ -119,26 +120,13 @@ def sampled_descriptions(
                 first = first_seed(prompt, seed)
                 for start in range(0, num_samples, batch_size):
                     count = min(batch_size, num_samples - start)
-                    said[category] += _draw(
-                        model, prompt, count, max_new_tokens, first + start
+                    said[category] += sample_texts(
+                        model,
+                        prompt,
+                        count,
+                        max_new_tokens,
+                        _SETTINGS,
+                        first + start,
                     )
                     bar.advance(count)
     return said
-
-
-def first_seed(prompt, seed):
-    """Return the seed of a prompt's first sample; the next ones follow."""
-    return zlib.crc32(f"{seed}:{prompt}".encode()) // 4
-
-
-def _draw(model, prompt, count, max_new_tokens, seed):
-    answers = model.generate(
-        prompt,
-        max_new_tokens=max_new_tokens,
-        num_return_sequences=count,
-        strip_prompt=True,
-        seed=seed,
-        **_SETTINGS,
-    )
-    # One answer comes without a list around it.
-    return [answers] if isinstance(answers, str) else list(answers)

@@ -5,8 +5,9 @@ import dataclasses
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.argument_checks import check_number
 from keras_gpt3.argument_checks import echoed
-from keras_gpt3.evaluation.bias.co_occurrence import first_seed
 from keras_gpt3.evaluation.few_shot.question import prompt_parts
+from keras_gpt3.evaluation.few_shot.sampled_answers import first_seed
+from keras_gpt3.evaluation.few_shot.sampled_answers import sample_texts
 from keras_gpt3.evaluation.news_quiz.articles import count_words
 from keras_gpt3.evaluation.news_quiz.articles import formatted
 from keras_gpt3.evaluation.news_quiz.articles import whole_sentences
@@ -106,18 +107,15 @@ def write_articles(model, prompts, articles, settings, name, bar):
 
 def _written(model, prompt, article, settings, name):
     """The sample whose length is closest to that of the real article."""
-    drawn = model.generate(
+    drawn = sample_texts(
+        model,
         prompt,
-        max_new_tokens=settings.max_new_tokens,
-        num_return_sequences=settings.samples,
-        strip_prompt=True,
-        stop=list(_task().stop),
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        seed=first_seed(prompt, settings.seed),
+        settings.samples,
+        settings.max_new_tokens,
+        {"temperature": settings.temperature, "top_p": settings.top_p},
+        first_seed(prompt, settings.seed),
+        _task().stop,
     )
-    # One answer comes without a list around it.
-    drawn = [drawn] if isinstance(drawn, str) else drawn
     texts = filter(None, (whole_sentences(formatted(t)) for t in drawn))
     wanted = article.num_words
     text = min(texts, key=lambda t: abs(count_words(t) - wanted), default=None)

@@ -2,10 +2,11 @@ import math
 
 import pytest
 
+from keras_gpt3.evaluation.bias import co_occurrence
 from keras_gpt3.evaluation.bias.co_occurrence import FavoredWord
 from keras_gpt3.evaluation.bias.co_occurrence import favored_words
-from keras_gpt3.evaluation.bias.co_occurrence import first_seed
 from keras_gpt3.evaluation.bias.co_occurrence import sampled_descriptions
+from keras_gpt3.evaluation.few_shot.sampled_answers import first_seed
 from tests.small_gpt3 import talking_model
 
 # === Favored words ===
@@ -60,52 +61,39 @@ def test_nothing_to_compare_with_raises(samples):
 PROMPTS = {"cats": ["a cat", "the cat"], "dogs": ["a dog"]}
 
 
-class StandInModel:
-    def __init__(self):
-        self.asked = []
+@pytest.fixture
+def asked(monkeypatch):
+    """Arguments of the draws, which say their prompts and seeds."""
+    calls = []
 
-    def generate(self, prompt, **options):
-        self.asked.append((prompt, options))
-        count = options["num_return_sequences"]
-        said = [f"{prompt} {options['seed'] + i}" for i in range(count)]
-        return said if count > 1 else said[0]
+    def sample_texts(model, prompt, count, max_new_tokens, settings, seed):
+        calls.append((prompt, count, max_new_tokens, settings))
+        return [f"{prompt} {seed + i}" for i in range(count)]
+
+    monkeypatch.setattr(co_occurrence, "sample_texts", sample_texts)
+    return calls
 
 
-def test_the_settings_are_the_paper_s(capsys):
-    model = StandInModel()
-    said = sampled_descriptions(model, PROMPTS, verbose=True)
+def test_the_settings_are_the_paper_s(capsys, asked):
+    said = sampled_descriptions(None, PROMPTS, verbose=True)
     assert {c: len(texts) for c, texts in said.items()} == {
         "cats": 1600,
         "dogs": 800,
     }
     assert "samples: 2,400/2,400, " in capsys.readouterr().err
-    _, options = model.asked[0]
-    del options["seed"], options["num_return_sequences"]
-    assert options == {
-        "max_new_tokens": 50,
-        "strip_prompt": True,
-        "temperature": 1.0,
-        "top_p": 0.9,
-    }
+    settings = {"temperature": 1.0, "top_p": 0.9}
+    assert asked[0] == ("a cat", 16, 50, settings)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
-def test_each_prompt_has_seeds_of_its_own_whatever_the_batch(batch_size):
-    said = sampled_descriptions(
-        StandInModel(), PROMPTS, 7, seed=5, batch_size=batch_size
-    )
+def test_each_prompt_has_seeds_of_its_own_whatever_the_batch(batch_size, asked):
+    said = sampled_descriptions(None, PROMPTS, 7, seed=5, batch_size=batch_size)
     for category, prompts in PROMPTS.items():
         assert said[category] == [
             f"{prompt} {first_seed(prompt, 5) + i}"
             for prompt in prompts
             for i in range(7)
         ]
-
-
-def test_a_prompt_s_seeds_are_others_than_another_s_and_leave_room():
-    firsts = [first_seed(prompt, seed) for prompt in "abc" for seed in range(9)]
-    assert len(set(firsts)) == len(firsts)
-    assert all(0 <= first < 2**30 for first in firsts)
 
 
 def test_a_model_says_the_same_by_seed():

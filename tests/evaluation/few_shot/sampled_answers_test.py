@@ -5,7 +5,9 @@ import pytest
 from keras_gpt3.evaluation.few_shot.example_scoring import score_examples
 from keras_gpt3.evaluation.few_shot.question import make_questions
 from keras_gpt3.evaluation.few_shot.sampled_answers import answer_seed
+from keras_gpt3.evaluation.few_shot.sampled_answers import first_seed
 from keras_gpt3.evaluation.few_shot.sampled_answers import sample_prompts
+from keras_gpt3.evaluation.few_shot.sampled_answers import sample_texts
 from keras_gpt3.evaluation.task_definitions.task_examples import Example
 from tests.evaluation.small_tasks import telling
 from tests.small_gpt3 import talking_model
@@ -65,6 +67,29 @@ def test_prompts_are_answered_with_their_numbers():
     prompts = [[1, 2], [3]]
     found = sample_prompts(model, prompts, 2, [], SETTINGS, 4, [5, 6])
     assert sorted(number for number, _ in found) == [0, 1]
+
+
+@pytest.mark.parametrize(("count", "stop"), [(3, []), (1, ["t"])])
+def test_texts_after_one_prompt_are_those_of_generate(count, stop):
+    model = talking_model()
+    expected = model.generate(
+        ["the cat"],
+        max_new_tokens=6,
+        num_return_sequences=count,
+        seed=7,
+        stop=stop,
+        strip_prompt=True,
+        **SETTINGS,
+    )
+    found = sample_texts(model, "the cat", count, 6, SETTINGS, 7, stop)
+    assert found == (expected if count == 1 else expected[0])
+    assert len(set(found)) == count
+
+
+def test_a_prompt_s_seeds_are_others_than_another_s_and_leave_room():
+    firsts = [first_seed(prompt, seed) for prompt in "abc" for seed in range(9)]
+    assert len(set(firsts)) == len(firsts)
+    assert all(0 <= first < 2**30 for first in firsts)
 
 
 @pytest.mark.parametrize("other", [("a", 0, 1), ("a", 1, 0), ("b", 0, 0)])

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from keras_gpt3.evaluation.few_shot.sampled_answers import first_seed
+from keras_gpt3.evaluation.news_quiz import written_articles
 from keras_gpt3.evaluation.news_quiz.articles import Article
 from keras_gpt3.evaluation.news_quiz.written_articles import WritingSettings
 from keras_gpt3.evaluation.news_quiz.written_articles import article_prompts
@@ -14,15 +16,16 @@ from tests.small_gpt3 import talking_model
 ARTICLE = Article("A", "B", "the cat sat on the mat")
 
 
-class StandInModel:
-    """Says what it is told to, and keeps how it was asked."""
+def write_of(monkeypatch, texts, settings):
+    """Articles of samples that are given, and how these were drawn."""
+    asked = []
 
-    def __init__(self, answers):
-        self.answers, self.asked = answers, []
+    def sample_texts(model, *arguments):
+        asked.append(arguments)
+        return texts
 
-    def generate(self, prompt, **options):
-        self.asked.append((prompt, options))
-        return self.answers
+    monkeypatch.setattr(written_articles, "sample_texts", sample_texts)
+    return write(None, settings), asked
 
 
 def write(model, settings, prompts=("x",)):
@@ -53,28 +56,23 @@ def test_the_settings_are_the_papers_and_the_control_has_no_context():
     assert bad.temperature > settings.temperature
 
 
-def test_the_sample_of_the_closest_length_is_taken_in_form():
-    model = StandInModel([" One.", " A b\n\n c d  e. F. And so", "", "g h"])
-    assert write(model, WritingSettings(samples=4)) == ["A b\nc d e. F."]
-    ((prompt, options),) = model.asked
-    assert (prompt, options["num_return_sequences"]) == ("x", 4)
-    assert options["stop"] == ["\nTitle:"]
-    assert (options["temperature"], options["top_p"]) == (1.0, 0.9)
+def test_the_sample_of_the_closest_length_is_taken_in_form(monkeypatch):
+    texts = [" One.", " A b\n\n c d  e. F. And so", "", "g h"]
+    settings = WritingSettings(samples=4, max_new_tokens=9, seed=2)
+    written, asked = write_of(monkeypatch, texts, settings)
+    assert written == ["A b\nc d e. F."]
+    sampling = {"temperature": 1.0, "top_p": 0.9}
+    seed = first_seed("x", 2)
+    assert asked == [("x", 4, 9, sampling, seed, ("\nTitle:",))]
 
 
-def test_one_sample_comes_without_a_list():
-    assert write(StandInModel("It ends."), WritingSettings(samples=1)) == [
-        "It ends."
-    ]
-
-
-def test_a_model_that_writes_nothing_is_named():
+def test_a_model_that_writes_nothing_is_named(monkeypatch):
     message = (
         "to each title. Received: 2 empty ones of 'm' to 'A'. Draw more "
         "samples, or take another seed."
     )
     with pytest.raises(ValueError, match=message):
-        write(StandInModel(["", " \n"]), WritingSettings(samples=2))
+        write_of(monkeypatch, ["", " \n"], WritingSettings(samples=2))
 
 
 def test_a_models_own_articles_are_a_function_of_the_seed():
