@@ -41,8 +41,7 @@ Memory in float32, without activations: weights to load; weights, gradients
 and AdamW's moments to train. `keras-gpt3 describe PRESET` shows one size."""
 
 _TRAINED_CAPTION = """
-Trained by this package, which holds their weights.
-{}"""
+Trained and held by this package: loads offline."""
 
 _CHECKPOINTS_CAPTION = """
 Published checkpoints, downloaded from Hugging Face's hub when first loaded.
@@ -137,15 +136,15 @@ def _all_trained():
     from keras_gpt3.preset_loader import trained_presets
 
     known = trained_presets()
-    licences = [f"{name}: {known[name]['licence']}." for name in known]
-    caption = _TRAINED_CAPTION.format("\n".join(licences))
-    table = _table("model", ("layers", "width", "params"), caption)
+    columns = ("layers", "width", "params", "licence")
+    table = _table("model", columns, _TRAINED_CAPTION)
     for description in map(describe, known):
         table.add_row(
             description.name,
             str(description.config["num_layers"]),
             str(description.config["hidden_dim"]),
             _short(description.num_parameters),
+            known[description.name]["licence"],
         )
     return table
 

@@ -5,6 +5,7 @@ from keras_gpt3.cli.main import app
 from keras_gpt3.planning import describe
 from keras_gpt3.preset_loader import named_checkpoints
 from keras_gpt3.preset_loader import shipped_presets
+from keras_gpt3.preset_loader import trained_presets
 
 
 def run(*arguments, columns=80):
@@ -18,7 +19,7 @@ def test_without_a_preset_all_are_shown_uncut(columns):
     assert result.exit_code == 0
     first_words = [line.split(" ")[0] for line in result.stdout.splitlines()]
     names = [word for word in first_words if word.startswith("gpt3_")]
-    assert names == list(shipped_presets())
+    assert names == [*shipped_presets(), *trained_presets()]
     checkpoints = first_words[first_words.index("checkpoint") + 2 :]
     known = list(named_checkpoints())
     assert checkpoints[: len(known)] == known

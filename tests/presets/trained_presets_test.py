@@ -41,12 +41,14 @@ def test_it_is_as_large_as_its_entry_says(name):
 
 
 @each_name
-@pytest.mark.parametrize("cls", [keras_gpt3.GPT3, keras_hub.models.CausalLM])
-def test_it_loads_by_name_offline(name, cls):
-    path = name if cls is keras_gpt3.GPT3 else str(trained_folder(name))
-    model = cls.from_preset(path)
-    assert type(model) is keras_gpt3.GPT3
-    assert model.dtype_policy.name == "bfloat16"
+def test_it_loads_by_name_offline_and_its_folder_by_keras_hub(name):
+    model = keras_gpt3.GPT3.from_preset(name)
+    assert model.backbone.dtype_policy.name == "bfloat16"  # As saved.
+    folder = str(trained_folder(name))
+    theirs = keras_hub.models.CausalLM.from_preset(folder, dtype="bfloat16")
+    assert type(model) is type(theirs) is keras_gpt3.GPT3
+    pairs = zip(model.weights, theirs.weights, strict=True)
+    assert all(np.array_equal(one, other) for one, other in pairs)
     copy = keras_gpt3.GPT3Tokenizer.from_preset(name)
     assert (
         copy.get_vocabulary() == model.preprocessor.tokenizer.get_vocabulary()

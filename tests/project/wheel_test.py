@@ -16,12 +16,14 @@ ROOT = pathlib.Path(__file__).parents[2]
 CHECK = """
 import hashlib, json, sys
 sys.path.insert(0, sys.argv[1])
+import keras_gpt3
 from keras_gpt3 import preset_loader
 paths = preset_loader.vocabulary_paths()
 hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
 largest = preset_loader.load_shipped_preset("gpt3_175b_en")["backbone"]
 print(json.dumps({
     "where": preset_loader.__file__,
+    "text": keras_gpt3.GPT3.from_preset("gpt3_nano_en").generate("She was", 8),
     "presets": list(preset_loader.shipped_presets()),
     "layers": largest["num_layers"],
     "paths": [str(path) for path in paths],
@@ -81,6 +83,7 @@ def test_wheel_finds_presets_and_vocabulary_from_another_folder(
     )
     report = json.loads(run.stdout.splitlines()[-1])
     assert pathlib.Path(report["where"]).is_relative_to(wheel_folder)
+    assert report["text"].startswith("She was ")
     assert len(report["presets"]) == 8
     assert report["layers"] == 96
     for path in report["paths"]:
@@ -95,7 +98,8 @@ def test_wheel_holds_every_file_and_licence(wheel_folder):
         p.relative_to(wheel_folder).as_posix() for p in wheel_folder.rglob("*")
     }
     data = {
-        f"keras_gpt3/presets/{p.name}" for p in (ROOT / "presets").glob("*.*")
+        f"keras_gpt3/presets/{p.relative_to(ROOT / 'presets').as_posix()}"
+        for p in (ROOT / "presets").rglob("*.*")
     }
     # Modules, and what they read: tasks, templates of reports, pages.
     files = {
