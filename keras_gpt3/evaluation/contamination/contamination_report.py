@@ -112,8 +112,8 @@ def _content(found, scores):
         "n": found.n,
         "num_examples": len(found.is_dirty),
         "share_clean": found.share_clean,
-        "dirty": [i for i, flag in enumerate(found.is_dirty) if flag],
-        "short": [i for i, flag in enumerate(found.is_short) if flag],
+        "dirty_examples": [i for i, flag in enumerate(found.is_dirty) if flag],
+        "short_examples": [i for i, flag in enumerate(found.is_short) if flag],
     }
     if scores is not None:
         for name in ("everything", "clean", "dirty"):

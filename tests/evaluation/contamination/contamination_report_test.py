@@ -71,9 +71,11 @@ def test_files_are_written_with_the_numbers_of_dirty_examples(tmp_path):
         "n": 8,
         "num_examples": 4,
         "share_clean": 0.75,
-        "dirty": [0],
-        "short": [],
+        "dirty_examples": [0],
+        "short_examples": [],
     }
+    assert content["scored"]["dirty_examples"] == [0]
+    assert content["scored"]["dirty"]["score"] == 1
     assert content["scored"]["clean"]["score"] == pytest.approx(1 / 3)
     text = (tmp_path / "contamination.md").read_text()
     assert "(contamination.png)" in text
