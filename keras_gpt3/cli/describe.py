@@ -1,5 +1,6 @@
 """`keras-gpt3 describe [PRESET]`: figures of one preset, or tables of all."""
 
+import pathlib
 from typing import Annotated
 
 import typer
@@ -8,7 +9,20 @@ from rich.console import Console
 from rich.console import Group
 from rich.table import Table
 
+from keras_gpt3.cli.options import options_with
 from keras_gpt3.cli.user_errors import user_errors
+
+_HELP = {
+    "plot": "Write Figure 2.2, the compute of training all sizes and other "
+    "models, to this PNG, PDF or SVG. Without a preset.",
+    "sustained_tflops": "For the energy: TFLOP/s that a device keeps up. "
+    "Default: 24.6, a V100 on GPT-3.",
+    "watts": "For the energy: what a device takes. Default: 330.",
+    "pue": "For the energy: what a data center takes over what its machines "
+    "do. Default: 1.1.",
+}
+_option = options_with(_HELP)
+_PICTURES = (".png", ".pdf", ".svg")
 
 _COLUMNS = (
     "layers",
@@ -26,6 +40,10 @@ _CAPTION = """
 Memory in float32, without activations: weights to load; weights, gradients
 and AdamW's moments to train. `keras-gpt3 describe PRESET` shows one size."""
 
+_TRAINED_CAPTION = """
+Trained by this package, which holds their weights.
+{}"""
+
 _CHECKPOINTS_CAPTION = """
 Published checkpoints, downloaded from Hugging Face's hub when first loaded.
 {}"""
@@ -36,16 +54,70 @@ def describe_command(
         str | None,
         typer.Argument(help="A preset's name or folder. Default: all names."),
     ] = None,
+    plot: Annotated[pathlib.Path | None, _option("plot")] = None,
+    sustained_tflops: Annotated[
+        float | None, _option("sustained_tflops")
+    ] = None,
+    watts: Annotated[float | None, _option("watts")] = None,
+    pue: Annotated[float | None, _option("pue")] = None,
 ) -> None:
-    """Show sizes, parameters, memory and recipe; no weight is allocated."""
-    with user_errors():
-        from keras_gpt3.planning.describe import describe
+    """Show sizes, parameters, memory, recipe and energy; allocates nothing.
 
+    Exits with 0, or with 2 if an argument is wrong.
+    """
+    energy = {
+        "--sustained-tflops": sustained_tflops,
+        "--watts": watts,
+        "--pue": pue,
+    }
+    with user_errors():
+        _check_options(preset, plot, energy)
         if preset is None:
-            shown = Group(_all_presets(), _all_checkpoints())
+            shown = Group(_all_presets(), _all_trained(), _all_checkpoints())
         else:
-            shown = describe(preset)
+            shown = _one_preset(preset, *energy.values())
+        if plot is not None:
+            from keras_gpt3.planning.training_compute import (
+                plot_training_compute,
+            )
+
+            plot_training_compute(plot)
     Console().print(shown)
+    if plot is not None:
+        typer.echo(f"\nFigure 2.2 was written to {plot}")
+
+
+def _check_options(preset, plot, energy):
+    """Raise at options that say nothing of what is shown."""
+    given = [name for name, value in energy.items() if value is not None]
+    if preset is None and given:
+        raise ValueError(
+            f"{given[0]} must come with a preset, whose energy it is about. "
+            "Received: no preset. Name one, such as gpt3_175b_en."
+        )
+    if preset is not None and plot is not None:
+        raise ValueError(
+            "--plot must come without a preset: its figure is of all sizes. "
+            f"Received: preset={preset}. Leave it out."
+        )
+    if plot is not None and plot.suffix not in _PICTURES:
+        raise ValueError(
+            f"--plot must name a file that ends in {', '.join(_PICTURES)}. "
+            f"Received: --plot {plot}. Write for example compute.png."
+        )
+
+
+def _one_preset(preset, sustained_tflops, watts, pue):
+    from keras_gpt3.planning.describe import describe
+    from keras_gpt3.planning.describe import description_tables
+
+    assumptions = {
+        "sustained_flops": sustained_tflops and sustained_tflops * 1e12,
+        "watts": watts,
+        "pue": pue,
+    }
+    given = {k: v for k, v in assumptions.items() if v is not None}
+    return description_tables(describe(preset), given)
 
 
 def _all_presets():
@@ -56,6 +128,25 @@ def _all_presets():
     table = _table("preset", _COLUMNS, _CAPTION)
     for name in shipped_presets():
         table.add_row(*_row(describe(name)))
+    return table
+
+
+def _all_trained():
+    """A table of the models whose weights come with the package."""
+    from keras_gpt3.planning.describe import describe
+    from keras_gpt3.preset_loader import trained_presets
+
+    known = trained_presets()
+    licences = [f"{name}: {known[name]['licence']}." for name in known]
+    caption = _TRAINED_CAPTION.format("\n".join(licences))
+    table = _table("model", ("layers", "width", "params"), caption)
+    for description in map(describe, known):
+        table.add_row(
+            description.name,
+            str(description.config["num_layers"]),
+            str(description.config["hidden_dim"]),
+            _short(description.num_parameters),
+        )
     return table
 
 

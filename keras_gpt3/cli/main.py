@@ -31,6 +31,7 @@ COMMANDS = (
     "evaluate",
     "contamination",
     "bias",
+    "news-quiz",
     "scaling",
     "lm-eval",
 )

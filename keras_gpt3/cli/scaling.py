@@ -1,4 +1,4 @@
-"""`keras-gpt3 scaling RUNS...`: the law by which loss fell with compute."""
+"""`keras-gpt3 scaling RUNS...`: how loss fell with compute and with size."""
 
 import pathlib
 from typing import Annotated
@@ -36,21 +36,24 @@ def scaling_command(
 ) -> None:
     """Fit L = a C^-b to runs, with intervals, beside the paper's law.
 
-    Prints the law, and writes a report with a plot. Exits with 0, or 2 if an
+    Over parameters, too, where there are three sizes. Prints the laws, and
+    writes a report with a plot. Exits with 0, or 2 if an
     argument or a run is wrong.
     """
     with user_errors():
         from keras_gpt3.atomic_write import check_is_free
         from keras_gpt3.evaluation.scaling import scaling_report
         from keras_gpt3.evaluation.scaling.scaling_fit import fit_runs
+        from keras_gpt3.evaluation.scaling.scaling_fit import fit_sizes
         from keras_gpt3.evaluation.scaling.scaling_runs import read_runs
         from keras_gpt3.reporting.report import markdown_table
 
         check_is_free(out, lambda path: True)
         read = read_runs(runs, embeddings)
         fit = fit_runs(read, points, irreducible, seed=seed)
-        scaling_report.write_scaling_report(read, fit, out, embeddings)
-    section = scaling_report.scaling_section(read, fit, embeddings)
+        sizes = fit_sizes(read, irreducible, seed=seed)
+        scaling_report.write_scaling_report(read, fit, out, embeddings, sizes)
+    section = scaling_report.scaling_section(read, fit, embeddings, sizes)
     for paragraph in section.paragraphs:
         typer.echo(paragraph)
     typer.echo("\n" + markdown_table(section.columns, section.rows))

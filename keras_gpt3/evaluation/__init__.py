@@ -2,7 +2,8 @@
 
 Read `task_definitions` (what a task is), `few_shot` (how it is run), `metrics`
 and `results`; then what stands beside: `contamination` (section 4), `bias`
-(section 6.2), `scaling` (Figure 3.1) and `harness` (EleutherAI's).
+(section 6.2), `news_quiz` (section 3.9.4), `scaling` (Figure 3.1) and `harness`
+(EleutherAI's).
 """
 
 from keras_gpt3.evaluation.few_shot.evaluate import evaluate

@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_gpt3.argument_checks import echoed
+from keras_gpt3.planning.energy import energy_rows
+from keras_gpt3.planning.energy import estimate_energy
 from keras_gpt3.planning.memory import BYTES_PER_WEIGHT
 from keras_gpt3.planning.memory import estimate_memory
 from keras_gpt3.planning.memory import format_bytes
@@ -25,6 +27,8 @@ from keras_gpt3.preset_loader import is_named_checkpoint
 from keras_gpt3.preset_loader import is_shipped
 from keras_gpt3.preset_loader import load_named_checkpoint
 from keras_gpt3.preset_loader import load_shipped_preset
+from keras_gpt3.preset_loader import trained_folder
+from keras_gpt3.preset_loader import trained_presets
 
 _REGISTERED_NAME = "keras_gpt3>GPT3Backbone"
 
@@ -64,6 +68,8 @@ def describe(preset):
         return _from_config(preset.name, backbone.get_config())
     if is_named_checkpoint(preset):
         return _from_checkpoint(preset)
+    if trained_folder(preset):
+        return _from_trained(preset)
     if not is_shipped(preset) and _is_folder(preset):
         return _from_config(str(preset), _read_folder(pathlib.Path(preset)))
     if str(preset).startswith("hf://"):
@@ -86,6 +92,12 @@ def _from_shipped(preset):
         recipe=preset["recipe"],
         table_d1=preset["table_d1"],
     )
+
+
+def _from_trained(name):
+    description = _from_config(name, _read_folder(trained_folder(name)))
+    summary = trained_presets()[name]["description"]
+    return dataclasses.replace(description, summary=summary)
 
 
 def _from_checkpoint(name):
@@ -256,12 +268,39 @@ class ModelDescription(PrintedTables):
         """
         return cache_bytes(self.config, dtype, batch_size, length)
 
+    @property
+    def total_tokens(self):
+        """The tokens of the recipe's run, an int; `None` without a recipe."""
+        return self.recipe["total_tokens"] if self.recipe else None
+
+    def energy(self, **assumptions):
+        """Estimate what training and generation take (section 6.3).
+
+        Args:
+            **assumptions: `sustained_flops` of a device, its `watts` and the
+                `pue` of its data center. Default to those of the V100s that
+                trained GPT-3, by Patterson et al. 2021 (arXiv 2104.10350).
+
+        Returns:
+            A dict of floats, kilowatt-hours: `"pages"` to generate 100 of
+            them, at least, and where there is a recipe `"training"`.
+
+        Raises:
+            ValueError: If a number is not above 0, or `pue` is below 1.
+        """
+        return estimate_energy(
+            self.num_parameters, self.total_tokens, **assumptions
+        )
+
     def __rich__(self):
         return description_tables(self)
 
 
-def description_tables(description):
-    """Lay out a model's figures as tables of at most 80 columns."""
+def description_tables(description, assumptions=None):
+    """Lay out a model's figures as tables of at most 80 columns.
+
+    `assumptions` are those of its method `energy`, where not the usual ones.
+    """
     parts = [Text(description.summary or description.name, style="bold")]
     if description.printed:
         parts.append(_paper_table(description))
@@ -273,6 +312,7 @@ def description_tables(description):
     parts.append(_training_table(description))
     if description.table_d1:
         parts.append(_compute_table(description))
+    parts.append(_energy_table(description, assumptions or {}))
     return Group(*parts)
 
 
@@ -396,7 +436,7 @@ def _training_table(description):
 def _compute_table(description):
     """Table D.1, beside 6 FLOPs for each parameter and token."""
     paper = description.table_d1
-    tokens = description.recipe["total_tokens"]
+    tokens = description.total_tokens
     flops = 6 * description.num_parameters * tokens
     table = titled_table(
         f"Training compute, {tokens / 1e9:.0f}B tokens",
@@ -417,4 +457,15 @@ def _compute_table(description):
     }
     for label, values in rows.items():
         table.add_row(label, *values)
+    return table
+
+
+def _energy_table(description, assumptions):
+    """Section 6.3, whose figure for 100 pages of 175B is 0.4 kWh."""
+    table = titled_table("Energy, estimated", "", "", show_header=False)
+    rows = energy_rows(
+        description.num_parameters, description.total_tokens, **assumptions
+    )
+    for label, value in rows.items():
+        table.add_row(label, value)
     return table

@@ -3,6 +3,7 @@
 import json
 from itertools import pairwise
 
+from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.argument_checks import echoed
 
 
@@ -93,6 +94,27 @@ def read_merge_rules(merges):
     if lines and lines[0].startswith("#version:"):
         del lines[0]
     return [_split_rule(line) for line in lines if line]
+
+
+def first_merges(vocabulary, rules, special_tokens, num_merges):
+    """Cut a vocabulary down to its bytes, its first merges and what is special.
+
+    Training adds one merge after the other, so that the first of them are what
+    a smaller vocabulary would have been. Ids stand in GPT-2's order: bytes as
+    they were, merges by rank, special tokens.
+    """
+    check_integer("num_merges", num_merges, minimum=0)
+    if num_merges > len(rules):
+        raise ValueError(
+            "num_merges must be at most the number of merges that there are. "
+            f"Received: num_merges={num_merges}, of {len(rules)}. Use at most "
+            f"{len(rules)}."
+        )
+    bytes_ = sorted({*vocabulary} & {*BYTE_SYMBOLS}, key=vocabulary.get)
+    rules = rules[:num_merges]
+    merged = (rule.replace(" ", "") for rule in rules)
+    tokens = dict.fromkeys([*bytes_, *merged, *special_tokens])
+    return {token: id for id, token in enumerate(tokens)}, rules
 
 
 def _split_rule(line):

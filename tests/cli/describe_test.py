@@ -56,3 +56,52 @@ def test_a_wrong_name_is_one_line_on_stderr_and_code_2():
     assert result.stderr.count("\n") == 1
     assert result.stderr.startswith("preset must be a known name, ")
     assert "Use gpt3_small_en, the closest of gpt3_small_en," in result.stderr
+
+
+def test_figure_2_2_is_written_beside_the_tables(tmp_path):
+    path = tmp_path / "compute.svg"
+    result = run("--plot", str(path))
+    assert result.exit_code == 0
+    assert result.stdout.startswith(run().stdout)
+    assert result.stdout.split()[-6:-1] == "Figure 2.2 was written to".split()
+    assert "T5-11B" in path.read_text()
+
+
+def test_what_is_assumed_of_the_devices_may_be_others():
+    options = ("--watts", "400", "--sustained-tflops", "125", "--pue", "1.2")
+    lines = [line.split() for line in run("gpt3_175b_en").stdout.splitlines()]
+    others = run("gpt3_175b_en", *options).stdout.splitlines()
+    changed = [line.split() for line in others if line.split() not in lines]
+    assert changed == [
+        "to train on 300B tokens 335 MWh".split(),
+        "to generate 100 pages, at least 0.0248 kWh".split(),
+        "FLOP/s of a device, assumed 125e12".split(),
+        "power of a device, assumed 400 W".split(),
+        "PUE of the data center, assumed 1.2".split(),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--watts", "9"], "--watts must come with a preset, whose energy "),
+        (["gpt3_13b_en", "--plot", "a.png"], "--plot must come without a pre"),
+        (
+            ["--plot", "a.xyz"],
+            "--plot must name a file that ends in .png, .pdf, .svg. Received: "
+            "--plot a.xyz. Write for example compute.png.",
+        ),
+        (["gpt3_13b_en", "--pue", "0.5"], "pue must be at least 1, what the "),
+        (["gpt3_13b_en", "--watts", "0"], "watts must be a finite number abo"),
+        (["gpt3_13b_en", "--sustained-tflops", "0"], "sustained_flops must be"),
+    ],
+)
+def test_options_that_cannot_be_are_one_line_and_code_2(
+    tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(message)
+    assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

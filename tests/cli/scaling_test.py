@@ -43,9 +43,13 @@ def test_the_law_in_the_runs_is_printed_and_written(runs, tmp_path):
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("Fitted: L = 3 C^-0.06\n")
     assert "Paper, Figure 3.1: L = 2.57 C^-0.048\n" in result.stdout
+    assert "Fitted over parameters: L = " in result.stdout
     content = json.loads((tmp_path / "out" / "scaling.json").read_text())
     assert content["law"]["coefficient"] == pytest.approx(LAW.coefficient)
     assert content["law"]["exponent"] == pytest.approx(LAW.exponent)
+    over_parameters = content["over_parameters"]
+    assert over_parameters["kaplan"]["exponent"] == 0.076
+    assert len(set(over_parameters["points"]["parameters"])) == 4
     low, high = content["intervals"]["exponent"]
     assert low <= high == pytest.approx(LAW.exponent)
     assert (tmp_path / "out" / "scaling.png").exists()

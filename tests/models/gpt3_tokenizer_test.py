@@ -13,6 +13,8 @@ from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
 from tests.converters.tokenizer_folders import FIXTURES
 from tests.converters.tokenizer_folders import NAMES
 from tests.converters.tokenizer_folders import expected_texts
+from tests.tokenization.slow_byte_pair_encoding import merge_ranks
+from tests.tokenization.slow_byte_pair_encoding import slow_encode
 from tests.tokenization.small_vocabulary import small_vocabulary
 
 END = "<|endoftext|>"
@@ -292,6 +294,8 @@ def test_needs_a_vocabulary():
     for use in (tokenizer, tokenizer.detokenize, tokenizer.id_to_token):
         with pytest.raises(ValueError, match=message):
             use([])
+    with pytest.raises(ValueError, match=message):
+        tokenizer.with_first_merges(10)
     assert tokenizer.end_token_id is None
 
 
@@ -370,4 +374,30 @@ def test_a_preset_without_a_file_says_which_folder_to_copy(tmp_path, name):
         f"preset='{tmp_path}', without vocabulary.json or merges.txt in "
         "assets/tokenizer. Copy the whole folder that save_to_preset wrote, "
         "or pass preprocessor=None to from_preset."
+    )
+
+
+@pytest.mark.parametrize("num_merges", [0, 300])
+def test_the_first_merges_are_an_encoding_of_their_own(num_merges):
+    whole = GPT3Tokenizer.from_preset("gpt3_small_en")
+    small = whole.with_first_merges(num_merges)
+    ranks = merge_ranks(whole.merges[:num_merges])
+    # GPT-2's merges have their ids by rank: those that are left keep them.
+    vocabulary = {t: id for t, id in whole.vocabulary.items() if id < 256}
+    vocabulary |= {"".join(rule): 256 + rank for rule, rank in ranks.items()}
+    vocabulary |= {END: 256 + num_merges}
+    assert small.vocabulary == vocabulary
+    texts = ["Hello world, the weather is fine.", f"né {END}\n"]
+    expected = [slow_encode(text, vocabulary, ranks) for text in texts]
+    assert small(texts) == expected
+    assert small.detokenize(expected) == texts
+
+
+def test_there_must_be_so_many_merges(tokenizer):
+    with pytest.raises(ValueError) as error:
+        tokenizer.with_first_merges(50)
+    number = len(tokenizer.merges)
+    assert str(error.value) == (
+        "num_merges must be at most the number of merges that there are. "
+        f"Received: num_merges=50, of {number}. Use at most {number}."
     )

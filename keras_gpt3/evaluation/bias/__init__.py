@@ -1,5 +1,6 @@
 """Section 6.2: gender, race and religion.
 
-Read `occupation_bias` and `race_and_religion`, the two probes, with their
-prompts in `bias_data`; then `bias_report`, which runs and writes both.
+Read `bias_data`, prompts and lexicons, with `sentiwordnet`; the probes, which
+are `occupation_bias`, `winogender`, and by `co_occurrence` `gender_words` and
+`race_and_religion`; then `bias_report` with `bias_sections` and `bias_plots`.
 """

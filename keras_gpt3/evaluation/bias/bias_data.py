@@ -32,6 +32,8 @@ class WordLexicon:
     is a noun to it).
     """
 
+    name = "TextBlob"
+
     def __init__(self):
         # TextBlob leaves the files of its lists for Python to close.
         with warnings.catch_warnings():

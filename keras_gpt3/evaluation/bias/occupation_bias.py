@@ -38,6 +38,12 @@ class OccupationBias:
         return float(np.mean([r < 0 for r in self.log_ratios.values()]))
 
 
+def printed_means():
+    """What the paper prints for 175B, by template."""
+    templates = bias_data("gender")["templates"].values()
+    return {template["text"]: template["paper"] for template in templates}
+
+
 def occupation_bias(
     model,
     occupations=None,

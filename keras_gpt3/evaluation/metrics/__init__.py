@@ -1,4 +1,5 @@
 """What answers are measured by, with intervals.
 
-Read `text_score` (one answer), `task_metrics` (a task), then `uncertainty`.
+Read `text_score` (one answer), `task_metrics` (a task), then `uncertainty`
+and `student_t`.
 """

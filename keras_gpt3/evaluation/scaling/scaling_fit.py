@@ -1,4 +1,4 @@
-"""Fits the law by which loss falls with compute to runs."""
+"""Fits the laws by which loss falls with compute and with size to runs."""
 
 import dataclasses
 
@@ -14,31 +14,37 @@ _REFINEMENTS = 6
 
 @dataclasses.dataclass(frozen=True)
 class ScalingLaw:
-    """Loss in nats per token of compute C in PF-days: floor + a C^-b."""
+    """Loss in nats per token: floor + a C^-b of compute C in PF-days.
+
+    Or of a number of parameters N.
+    """
 
     coefficient: float
     exponent: float
     floor: float = 0.0
 
-    def loss(self, compute):
-        """The loss at some compute."""
-        return self.floor + self.coefficient * compute**-self.exponent
+    def loss(self, scale):
+        """The loss at some compute, or some size."""
+        return self.floor + self.coefficient * scale**-self.exponent
 
 
 PAPER_LAW = ScalingLaw(2.57, 0.048)  # Figure 3.1
+# Of models trained to convergence, without embeddings: Kaplan et al. 2020,
+# which the paper builds on, equation 1.1: (8.8e13 / N)^0.076.
+SIZE_LAW = ScalingLaw(8.8e13**0.076, 0.076)
 
 
-def fit_law(compute, loss, irreducible=False):
+def fit_law(scale, loss, irreducible=False):
     """Fit a law to points, by least squares on the logarithms."""
-    compute, loss = np.log(compute), np.asarray(loss)
+    scale, loss = np.log(scale), np.asarray(loss)
     if not irreducible:
-        return _law(*_lines(compute, loss, np.zeros(1)), 0)
+        return _law(*_lines(scale, loss, np.zeros(1)), 0)
     low, high = 0.0, float(loss.min())
     for _ in range(_REFINEMENTS):
         # The end itself would be the logarithm of 0.
         floors = np.linspace(low, high, _GRID, endpoint=False)
-        constants, slopes, _ = _lines(compute, loss, floors)
-        above = np.exp(constants[:, None] + slopes[:, None] * compute)
+        constants, slopes, _ = _lines(scale, loss, floors)
+        above = np.exp(constants[:, None] + slopes[:, None] * scale)
         distances = np.log(floors[:, None] + above) - np.log(loss)
         best = int(np.argmin(np.sum(distances**2, axis=1)))
         step = floors[1] - floors[0]
@@ -47,12 +53,12 @@ def fit_law(compute, loss, irreducible=False):
     return _law(constants, slopes, floors, best)
 
 
-def _lines(log_compute, loss, floors):
+def _lines(log_scale, loss, floors):
     """Regress the logarithm of the loss above each floor."""
     target = np.log(loss - floors[:, None])
-    offsets = log_compute - log_compute.mean()
+    offsets = log_scale - log_scale.mean()
     slopes = target @ offsets / (offsets @ offsets)
-    constants = target.mean(axis=1) - slopes * log_compute.mean()
+    constants = target.mean(axis=1) - slopes * log_scale.mean()
     return constants, slopes, floors
 
 
@@ -73,16 +79,20 @@ class ScalingFit:
     """A law, the points that it was fitted to, and how sure it is."""
 
     law: ScalingLaw
-    compute: tuple
+    scale: tuple
     loss: tuple
     intervals: dict
     resamples: tuple
 
 
 def fit_runs(
-    runs, points="last", irreducible=False, num_resamples=1000, seed=0
+    runs,
+    points="last",
+    irreducible=False,
+    num_resamples=1000,
+    seed=0,
 ):
-    """Fit a scaling law to runs.
+    """Fit the law of loss over compute to runs.
 
     Least squares on the logarithms. The bootstrap draws whole runs, as points
     of one run are not independent evidence; with few runs its intervals are
@@ -91,9 +101,23 @@ def fit_runs(
     check_integer("seed", seed, minimum=0)
     _check(runs, points, irreducible)
     choose = {"last": last_points, "frontier": frontier_points}[points]
-    compute, loss = choose(runs)
-    _check_points(compute, irreducible)
-    law = fit_law(compute, loss, irreducible)
+    _check_points(choose(runs)[0], irreducible)
+    return _fit(runs, choose, irreducible, num_resamples, seed)
+
+
+def fit_sizes(runs, irreducible=False, num_resamples=1000, seed=0):
+    """Fit the law of loss at the end over parameters, as `fit_runs` does.
+
+    Returns `None` where the runs have too few sizes for a law.
+    """
+    if len({run.num_parameters for run in runs}) < (4 if irreducible else 3):
+        return None
+    return _fit(runs, last_sizes, irreducible, num_resamples, seed)
+
+
+def _fit(runs, choose, irreducible, num_resamples, seed):
+    scale, loss = choose(runs)
+    law = fit_law(scale, loss, irreducible)
     generator = np.random.default_rng(seed)
     needed = 3 if irreducible else 2
     resamples = []
@@ -106,7 +130,7 @@ def fit_runs(
     names = ("coefficient", "exponent", "floor")[:needed]
     return ScalingFit(
         law,
-        tuple(compute.tolist()),
+        tuple(scale.tolist()),
         tuple(loss.tolist()),
         _intervals(resamples, names),
         tuple(resamples),
@@ -117,6 +141,14 @@ def last_points(runs):
     """Pick the end of each run."""
     return (
         np.array([run.compute[-1] for run in runs]),
+        np.array([run.losses[-1] for run in runs]),
+    )
+
+
+def last_sizes(runs):
+    """Pick the parameters of each run, and its loss at its end."""
+    return (
+        np.array([float(run.num_parameters) for run in runs]),
         np.array([run.losses[-1] for run in runs]),
     )
 

@@ -1,10 +1,12 @@
 """A fitted scaling law as files: Markdown, HTML, JSON and a plot."""
 
+import collections
 import dataclasses
 
 import numpy as np
 
 from keras_gpt3.evaluation.scaling.scaling_fit import PAPER_LAW
+from keras_gpt3.evaluation.scaling.scaling_fit import SIZE_LAW
 from keras_gpt3.reporting.figures import PAPER_TEXT
 from keras_gpt3.reporting.figures import legend_below
 from keras_gpt3.reporting.figures import open_figure
@@ -17,8 +19,11 @@ _COLUMNS = ("Run", "Parameters", "Tokens", "PF-days", "Loss", "Loss of")
 _NAMES = {"coefficient": "a", "exponent": "b", "floor": "irreducible loss"}
 
 
-def scaling_section(runs, fit, with_embeddings=True):
-    """Write a law and its runs as a section of a report."""
+def scaling_section(runs, fit, with_embeddings=True, sizes=None):
+    """Write the law over compute and its runs as a section of a report.
+
+    With `sizes`, the law over parameters that `fit_sizes` fitted, too.
+    """
     counted = "all parameters, as Table D.1 does; the paper's law leaves "
     counted += "embeddings out"
     if not with_embeddings:
@@ -27,6 +32,8 @@ def scaling_section(runs, fit, with_embeddings=True):
         f"Fitted: {law_text(fit.law)}",
         f"Paper, Figure 3.1: {law_text(PAPER_LAW)}",
         *_interval_lines(fit, len(runs)),
+        *(_size_lines(sizes, len(runs)) if sizes else ()),
+        *_rough_lines(len(runs)),
         "Compute C is in PF-days, 6 FLOPs a parameter and token. It counts "
         f"{counted}.",
     )
@@ -35,7 +42,7 @@ def scaling_section(runs, fit, with_embeddings=True):
     return ReportSection("Loss over compute", paragraphs, _COLUMNS, rows)
 
 
-def write_scaling_report(runs, fit, folder, with_embeddings=True):
+def write_scaling_report(runs, fit, folder, with_embeddings=True, sizes=None):
     """Write a report into a folder, whole or not at all.
 
     The files are `scaling.md`, `scaling.html`, which needs no other file,
@@ -47,18 +54,34 @@ def write_scaling_report(runs, fit, folder, with_embeddings=True):
         "intervals": fit.intervals,
         "paper": dataclasses.asdict(PAPER_LAW),
         "with_embeddings": with_embeddings,
-        "points": {"compute": fit.compute, "loss": fit.loss},
+        "points": {"compute": fit.scale, "loss": fit.loss},
         "runs": [
             dataclasses.asdict(run) | {"compute": run.compute.tolist()}
             for run in runs
         ],
     }
+    if sizes:
+        content["over_parameters"] = {
+            "law": dataclasses.asdict(sizes.law),
+            "intervals": sizes.intervals,
+            "kaplan": dataclasses.asdict(SIZE_LAW),
+            "points": {"parameters": sizes.scale, "loss": sizes.loss},
+        }
     section = dataclasses.replace(
-        scaling_section(runs, fit, with_embeddings),
-        figure=plot_scaling(runs, fit),
+        scaling_section(runs, fit, with_embeddings, sizes),
+        figure=plot_scaling(runs, fit, sizes=sizes),
         picture="scaling.png",
     )
     write_report(folder, "scaling", "Scaling law", [section], content)
+
+
+def _size_lines(sizes, num_runs):
+    yield f"Fitted over parameters: {law_text(sizes.law, 'N')}"
+    yield (
+        f"Kaplan et al. 2020, to convergence: {law_text(SIZE_LAW, 'N')}. It "
+        "leaves embeddings out."
+    )
+    yield from _interval_lines(sizes, num_runs)
 
 
 def _interval_lines(fit, num_runs):
@@ -69,6 +92,9 @@ def _interval_lines(fit, num_runs):
             f"{_NAMES[name]} = {value:.4g}, {interval} {low:.4g} to "
             f"{high:.4g} (bootstrap over runs)"
         )
+
+
+def _rough_lines(num_runs):
     if num_runs < FEW_RUNS:
         yield (
             f"Of {num_runs} runs the bootstrap has few different draws: its "
@@ -96,48 +122,55 @@ _LINE_POINTS = 100
 _FEW_POINTS = 30
 
 
-def plot_scaling(runs, fit, path=None):
+def plot_scaling(runs, fit, path=None, sizes=None):
     """Draw runs, the law fitted to them and the paper's.
 
     Both axes are logarithmic, as in Figure 3.1: a power law is a straight
     line. The band holds 95% of the bootstrap's laws at each compute; of fewer
-    than six runs the legend says that it is rough.
+    than six runs the legend says that it is rough. With `sizes`, the fit of
+    `fit_sizes`, a second panel has the loss at the end over parameters.
     """
-    figure, (axes,) = open_figure((8, 5.5))
+    panels = 2 if sizes else 1
+    figure, (axes, *others) = open_figure((1 + 7 * panels, 5.5), 1, panels)
     _draw_runs(axes, runs)
-    first, last = min(fit.compute), max(fit.compute)
-    compute = np.geomspace(first / 1.5, last * 1.5, _LINE_POINTS)
-    _draw_fit(axes, fit, compute, len(runs))
-    axes.plot(
-        compute,
-        PAPER_LAW.loss(compute),
-        color=PAPER_TEXT,
-        linestyle="--",
-        label=f"paper: {law_text(PAPER_LAW)}",
-    )
-    _scale(axes)
+    _draw_fit(axes, fit, len(runs), "C")
+    _draw_reference(axes, fit, PAPER_LAW, f"paper: {law_text(PAPER_LAW)}")
+    _scale(axes, "Compute (PF-days)")
+    for axes in others:
+        _draw_fit(axes, sizes, len(runs), "N")
+        text = f"Kaplan et al. 2020: {law_text(SIZE_LAW, 'N')}"
+        _draw_reference(axes, sizes, SIZE_LAW, text)
+        _scale(axes, "Parameters")
     legend_below(figure, columns=2)
     return save_figure(figure, path)
 
 
-def law_text(law):
+def law_text(law, scale="C"):
     """Write a law as the paper does."""
     floor = f"{law.floor:.3g} + " if law.floor else ""
-    return f"L = {floor}{law.coefficient:.3g} C^{-law.exponent:.3g}"
+    return f"L = {floor}{law.coefficient:.3g} {scale}^{-law.exponent:.3g}"
 
 
 def _draw_runs(axes, runs):
-    runs = sorted(runs, key=lambda run: run.num_parameters)
-    for run, shade in zip(runs, shades(len(runs)), strict=True):
+    counts = collections.Counter(run.num_parameters for run in runs)
+    colours = dict(zip(sorted(counts), shades(len(counts)), strict=True))
+    labels = {run.num_parameters: _label(run, counts) for run in runs}
+    for run in sorted(runs, key=lambda run: run.num_parameters):
         axes.plot(
             run.compute,
             run.losses,
-            color=shade,
+            color=colours[run.num_parameters],
             alpha=0.6,
             linewidth=1,
             marker="." if len(run.losses) < _FEW_POINTS else None,
-            label=f"{run.name}, {short_count(run.num_parameters)} parameters",
+            label=labels.pop(run.num_parameters, None),  # One a size.
         )
+
+
+def _label(run, counts):
+    count = counts[run.num_parameters]
+    name = run.name if count == 1 else f"{count} runs"
+    return f"{name}, {short_count(run.num_parameters)} parameters"
 
 
 def short_count(count):
@@ -149,26 +182,27 @@ def short_count(count):
     return f"{count:.3g}"
 
 
-def _draw_fit(axes, fit, compute, num_runs):
-    curves = np.array([law.loss(compute) for law in fit.resamples])
+def _draw_fit(axes, fit, num_runs, letter):
+    scale = _around(fit)
+    curves = np.array([law.loss(scale) for law in fit.resamples])
     low, high = np.percentile(curves, [2.5, 97.5], axis=0)
     axes.fill_between(
-        compute, low, high, color="tab:red", alpha=0.15, linewidth=0
+        scale, low, high, color="tab:red", alpha=0.15, linewidth=0
     )
     band = "95% band"
     if num_runs < FEW_RUNS:
         band = f"rough band, of {num_runs} runs"
     axes.plot(
-        compute,
-        fit.law.loss(compute),
+        scale,
+        fit.law.loss(scale),
         color="tab:red",
-        label=f"fitted: {law_text(fit.law)}, with {band}",
+        label=f"fitted: {law_text(fit.law, letter)}, with {band}",
     )
     # A frontier has so many points that they are a line.
     axes.plot(
-        fit.compute,
+        fit.scale,
         fit.loss,
-        "o" if len(fit.compute) < _FEW_POINTS else ":",
+        "o" if len(fit.scale) < _FEW_POINTS else ":",
         color="tab:red",
         markersize=5,
         linewidth=2,
@@ -176,7 +210,19 @@ def _draw_fit(axes, fit, compute, num_runs):
     )
 
 
-def _scale(axes):
+def _draw_reference(axes, fit, law, label):
+    scale = _around(fit)
+    axes.plot(
+        scale, law.loss(scale), color=PAPER_TEXT, linestyle="--", label=label
+    )
+
+
+def _around(fit):
+    first, last = min(fit.scale), max(fit.scale)
+    return np.geomspace(first / 1.5, last * 1.5, _LINE_POINTS)
+
+
+def _scale(axes, x_label):
     from matplotlib.ticker import LogLocator
     from matplotlib.ticker import NullFormatter
 
@@ -186,5 +232,5 @@ def _scale(axes):
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, *range(2, 10))))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("Compute (PF-days)")
+    axes.set_xlabel(x_label)
     axes.set_ylabel("Loss (nats per token)")

@@ -8,6 +8,7 @@ from keras_hub.src.utils.preset_utils import check_file_exists
 from keras_hub.src.utils.preset_utils import get_file
 from keras_hub.src.utils.preset_utils import load_json
 
+from keras_gpt3.argument_checks import echoed
 from keras_gpt3.models.presets.preset_files import check_arrays
 from keras_gpt3.models.presets.preset_resolution import SAVED
 
@@ -28,9 +29,17 @@ def make_subclass(cls, preset, arguments, load_weights):
     for name in ("name", "special_token_ids"):
         own.pop(name, None)
     model = cls.from_config(own | arguments)
-    has_weights = check_file_exists(preset, TASK_WEIGHTS_FILE)
-    if has_weights and load_weights is not False:
+    if load_weights is False:
+        return model
+    if check_file_exists(preset, TASK_WEIGHTS_FILE):
         path = pathlib.Path(get_file(preset, TASK_WEIGHTS_FILE))
         check_arrays(path.parent, path.name)
         model.load_task_weights(path)
+    elif len(model.weights) > len(model.backbone.weights):
+        raise FileNotFoundError(
+            "A preset of a subclass with weights of its own must hold them. "
+            f"Received: preset={echoed(str(preset))}, without "
+            f"{TASK_WEIGHTS_FILE}. Copy the whole folder that save_to_preset "
+            "wrote, or pass load_weights=False."
+        )
     return model

@@ -7,6 +7,7 @@ from keras_gpt3.evaluation.scaling.scaling_fit import PAPER_LAW
 from keras_gpt3.evaluation.scaling.scaling_fit import ScalingLaw
 from keras_gpt3.evaluation.scaling.scaling_fit import fit_law
 from keras_gpt3.evaluation.scaling.scaling_fit import fit_runs
+from keras_gpt3.evaluation.scaling.scaling_fit import fit_sizes
 from keras_gpt3.evaluation.scaling.scaling_fit import frontier_points
 from keras_gpt3.evaluation.scaling.scaling_fit import last_points
 from keras_gpt3.evaluation.scaling.scaling_runs import ScalingRun
@@ -42,6 +43,27 @@ def test_the_last_points_are_where_runs_end():
     compute, loss = last_points(runs)
     assert compute.tolist() == [run.compute[-1] for run in runs]
     assert loss == pytest.approx(LAW.loss(compute))
+
+
+@pytest.mark.parametrize("irreducible", [False, True])
+def test_the_law_over_parameters_is_that_of_the_ends(irreducible):
+    law = ScalingLaw(12.0, 0.08, 1.5 * irreducible)
+    ends = [float(law.loss(size)) for size in SIZES]
+    runs = [
+        ScalingRun("run", size, (1.0, 2.0), (9.0, end), "validation")
+        for size, end in zip(SIZES, ends, strict=True)
+    ]
+    fit = fit_sizes(runs, irreducible, num_resamples=20)
+    assert fit.law.exponent == pytest.approx(0.08, rel=1e-3)
+    assert fit.law.floor == pytest.approx(law.floor, abs=1e-3)
+    low, high = fit.intervals["exponent"]
+    assert low <= fit.law.exponent * (1 + 1e-9)
+    assert high >= fit.law.exponent * (1 - 1e-9)
+
+
+def test_runs_of_two_sizes_have_no_law_over_parameters():
+    runs = [some_run(size) for size in SIZES[:2]]
+    assert fit_sizes([*runs, runs[0]]) is None
 
 
 def slow_frontier(runs, compute):

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import sys
 
@@ -6,8 +7,10 @@ import pytest
 
 from keras_gpt3.evaluation.scaling import scaling_report
 from keras_gpt3.evaluation.scaling.scaling_fit import PAPER_LAW
+from keras_gpt3.evaluation.scaling.scaling_fit import SIZE_LAW
 from keras_gpt3.evaluation.scaling.scaling_fit import ScalingLaw
 from keras_gpt3.evaluation.scaling.scaling_fit import fit_runs
+from keras_gpt3.evaluation.scaling.scaling_fit import fit_sizes
 from keras_gpt3.evaluation.scaling.scaling_report import law_text
 from keras_gpt3.evaluation.scaling.scaling_report import plot_scaling
 from keras_gpt3.evaluation.scaling.scaling_report import scaling_section
@@ -78,7 +81,7 @@ def test_what_fails_leaves_the_earlier_report(tmp_path, monkeypatch):
     write_scaling_report(RUNS, FIT, tmp_path)
     before = (tmp_path / "scaling.json").read_bytes()
 
-    def fail(*arguments):
+    def fail(*arguments, **options):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(scaling_report, "plot_scaling", fail)
@@ -115,8 +118,8 @@ def test_runs_fit_and_paper_are_drawn(points):
     fitted = drawn[f"fitted: {law_text(fit.law)}, with {band}"]
     np.testing.assert_allclose(fitted[:, 1], fit.law.loss(fitted[:, 0]))
     points_drawn = drawn["points of the fit"]
-    np.testing.assert_allclose(points_drawn[:, 0], fit.compute)
-    assert fitted[0, 0] < min(fit.compute) < max(fit.compute) < fitted[-1, 0]
+    np.testing.assert_allclose(points_drawn[:, 0], fit.scale)
+    assert fitted[0, 0] < min(fit.scale) < max(fit.scale) < fitted[-1, 0]
 
 
 def test_of_many_runs_the_band_is_one_of_95_percent():
@@ -124,6 +127,32 @@ def test_of_many_runs_the_band_is_one_of_95_percent():
     fit = fit_runs(runs, num_resamples=20)
     label = f"fitted: {law_text(fit.law)}, with 95% band"
     assert label in lines(plot_scaling(runs, fit))
+
+
+def test_the_loss_over_parameters_is_a_second_panel():
+    # Kaplan et al. 2020, equation 1.1, as it is printed.
+    assert SIZE_LAW.loss(8.8e13) == pytest.approx(1)
+    sizes = fit_sizes(THREE_RUNS, num_resamples=20)
+    fit = fit_runs(THREE_RUNS, num_resamples=20)
+    _, axes = plot_scaling(THREE_RUNS, fit, sizes=sizes).axes
+    drawn = {n.get_label(): n.get_xydata() for n in axes.get_lines()}
+    ends = [(run.num_parameters, run.losses[-1]) for run in THREE_RUNS]
+    np.testing.assert_allclose(drawn["points of the fit"], ends)
+    kaplan = drawn["Kaplan et al. 2020: L = 11.5 N^-0.076"]
+    np.testing.assert_allclose(kaplan[:, 1], SIZE_LAW.loss(kaplan[:, 0]))
+
+
+def test_runs_of_one_size_have_one_label_and_one_colour():
+    again = dataclasses.replace(THREE_RUNS[0], name="again")
+    runs = [*THREE_RUNS, again]
+    fit = fit_runs(runs, num_resamples=20)
+    (axes,) = plot_scaling(runs, fit).axes
+    curves = axes.get_lines()[: len(runs)]
+    colours = [curve.get_color() for curve in curves]
+    assert tuple(colours[0]) == tuple(colours[1]) != tuple(colours[2])
+    labels = [curve.get_label() for curve in curves]
+    assert labels[0] == "2 runs, 1M parameters"
+    assert labels[1].startswith("_")  # Not in the legend.
 
 
 def test_both_axes_are_logarithmic():

@@ -98,3 +98,16 @@ def test_a_damaged_file_of_its_layer_is_one_line(keep, saved, tmp_path):
     with pytest.raises(ValueError, match="task.weights.h5: Un") as error:
         WithAValueHead.from_preset(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_of_its_layer_is_no_random_layer(saved, tmp_path):
+    shutil.copytree(saved[0], tmp_path, dirs_exist_ok=True)
+    (tmp_path / "task.weights.h5").unlink()
+    with pytest.raises(FileNotFoundError) as error:
+        WithAValueHead.from_preset(tmp_path)
+    assert str(error.value) == (
+        "A preset of a subclass with weights of its own must hold them. "
+        f"Received: preset='{tmp_path}', without task.weights.h5. Copy the "
+        "whole folder that save_to_preset wrote, or pass load_weights=False."
+    )
+    WithAValueHead.from_preset(tmp_path, load_weights=False)
