@@ -13,9 +13,10 @@ minutes on 2 idle CPU cores: an estimate, from a run of 435 seconds of CPU time
       contaminated       89.0%        42.0%  +47.0 ± 4.1
 
 It prints the commands that it runs: `keras-gpt3 prepare`, `pretrain` by
-`run.yaml`, beside this file, `evaluate` and `contamination`. Its numbers and
-its figure are `docs/results/contamination.json` and `.png`. To be run from the
-root of the repository; needs the extras `pretrain` and `evaluate`.
+`run.yaml`, `evaluate` and `contamination`. The run's numbers and figure are
+`contamination.json` and `.png`, beside this file; a new run writes them into
+`runs/contamination`. To be run from the root of the repository; needs the
+extras `pretrain` and `evaluate`.
 """
 
 import argparse

@@ -16,7 +16,7 @@ from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
 
 ROOT = pathlib.Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "contamination"
-RESULTS = ROOT / "docs" / "results" / "contamination.json"
+RESULTS = FOLDER / "contamination.json"
 NAMES = ("contamination", "contamination_figure", "sentence_endings")
 
 
