@@ -20,13 +20,13 @@ extras `pretrain` and `evaluate`.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import math
 import os
 import pathlib
 import random
-import shutil
 import sys
 import time
 
@@ -86,14 +86,12 @@ def main():
     arguments = parse_arguments()
     out, before = arguments.out, os.getloadavg()
     num_items, copies = (20, 2) if arguments.quick else (ITEMS, COPIES)
-    # An earlier run's.
-    shutil.rmtree(out, ignore_errors=True)
     make_data(out, num_items, copies)
     seconds = {}
     for model in MODELS:
-        with Seconds(seconds, f"{model}: pretrain"):
+        with timed(seconds, f"{model}: pretrain"):
             train(out, model, arguments.quick)
-        with Seconds(seconds, f"{model}: evaluate and compare"):
+        with timed(seconds, f"{model}: evaluate and compare"):
             evaluate(out, model)
             compare(out, model, "contaminated")
     # The other half of the check: nothing of the items is in the clean corpus.
@@ -109,7 +107,7 @@ def main():
         "seconds": seconds,
         "items_of_a_set": num_items,
         "copies_of_a_planted_item": copies,
-        "dirty_in_the_clean_corpus": count_dirty(out, "clean", "clean"),
+        "dirty_in_the_clean_corpus": count_dirty_in_clean_corpus(out),
         "models": {model: findings(out, model) for model in MODELS},
     }
     write_json(out / "contamination.json", report)
@@ -125,9 +123,15 @@ def parse_arguments():
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="a test that all runs, in a minute; the models learn nothing",
+        help="a test that all runs, in minutes; the models learn nothing",
     )
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.out.exists():
+        parser.error(
+            "--out must be a new folder, as an earlier run would be continued. "
+            f"Received: --out={arguments.out}. Remove it, or name another."
+        )
+    return arguments
 
 
 # === Data ===
@@ -172,14 +176,10 @@ def write_lines(path, objects):
 def train(out, model, quick):
     """Trains a model on its corpus: nothing else differs."""
     shards = out / "shards" / model
-    settings = {"folder": out / model, "data.shards": f"{{{model}: {shards}}}"}
+    settings = [f"folder={out / model}", f"data.shards={{{model}: {shards}}}"]
     if quick:
-        settings |= {"recipe.total_tokens": 10e3, "recipe.warmup_tokens": 5e3}
-    options = [
-        word
-        for field, value in settings.items()
-        for word in ("--set", f"{field}={value}")
-    ]
+        settings += ["recipe.total_tokens=10e3", "recipe.warmup_tokens=5e3"]
+    options = repeated("--set", settings)
     run("pretrain", "--config", HERE / "run.yaml", *options)
 
 
@@ -192,13 +192,14 @@ def evaluate(out, model):
 
 def compare(out, model, corpus):
     """Finds the items that a corpus holds, and what a model got of them."""
-    outcomes = [
-        word
-        for path in outcome_files(out, model).values()
-        for word in ("--outcomes", path)
-    ]
+    outcomes = repeated("--outcomes", outcome_files(out, model).values())
     options = [*outcomes, "--out", report_folder(out, model, corpus)]
     run("contamination", out / "shards" / corpus, *tasks(out), *options)
+
+
+def repeated(option, values):
+    """The words of an option that is given several times."""
+    return [word for value in values for word in (option, value)]
 
 
 def tasks(out):
@@ -227,19 +228,15 @@ def run(*words):
         sys.exit(code)
 
 
-class Seconds:
-    """Seconds of a block: on the clock, and of the process on all cores."""
-
-    def __init__(self, found, name):
-        self.found, self.name = found, name
-
-    def __enter__(self):
-        self.start = time.perf_counter(), time.process_time()
-
-    def __exit__(self, *_):
-        end = time.perf_counter(), time.process_time()
-        wall, cpu = (round(b - a) for a, b in zip(self.start, end, strict=True))
-        self.found[self.name] = {"wall": wall, "cpu": cpu}
+@contextlib.contextmanager
+def timed(seconds, name):
+    """Adds the seconds of a block: by the clock, and of all cores."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield
+    seconds[name] = {
+        "wall": round(time.perf_counter() - wall),
+        "cpu": round(time.process_time() - cpu),
+    }
 
 
 # === Results ===
@@ -251,9 +248,9 @@ def read_report(out, model, corpus):
     return json.loads(path.read_bytes())
 
 
-def count_dirty(out, model, corpus):
-    """How many items of all sets a corpus holds."""
-    report = read_report(out, model, corpus)
+def count_dirty_in_clean_corpus(out):
+    """How many items of all sets the clean corpus holds."""
+    report = read_report(out, "clean", "clean")
     return sum(len(found["dirty_examples"]) for found in report.values())
 
 

@@ -137,6 +137,18 @@ def test_the_models_differ_in_their_corpus_alone(
     assert its_config == same_config
 
 
+def test_an_earlier_run_is_neither_continued_nor_removed(
+    example, monkeypatch, tmp_path, capsys
+):
+    (tmp_path / "mine").write_text("")
+    monkeypatch.setattr("sys.argv", ["contamination.py", f"--out={tmp_path}"])
+    with pytest.raises(SystemExit) as stopped:
+        example.main()
+    assert stopped.value.code == 2
+    assert "--out must be a new folder" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
 # === Results ===
 
 
