@@ -49,7 +49,8 @@ def contamination_command(
 ) -> None:
     """Find evaluation examples that share an n-gram with the training text.
 
-    Standard output gets Table C.1 of the paper for them, and nothing else.
+    Standard output gets Table C.1 of the paper for them, with its own row below
+    each task that it has, and nothing else.
     Exits with 0, or with 2 if an argument or a file is wrong.
     """
     with user_errors():
@@ -57,6 +58,9 @@ def contamination_command(
         from keras_gpt3.data.corpus_texts import CorpusTexts
         from keras_gpt3.evaluation.contamination import contamination
         from keras_gpt3.evaluation.contamination import contamination_report
+        from keras_gpt3.evaluation.contamination.table_c1 import (
+            published_contamination,
+        )
         from keras_gpt3.models.gpt3_tokenizer import GPT3Tokenizer
 
         # Before the hours that a large corpus may take.
@@ -71,8 +75,11 @@ def contamination_command(
             sets, documents, ngram, verbose, synthetic
         )
         results = _with_scores(found, scores)
-        contamination_report.write_contamination_report(results, out)
-    typer.echo(contamination_report.contamination_table(results), nl=False)
+        rows = published_contamination(found)
+        contamination_report.write_contamination_report(results, out, rows)
+    typer.echo(
+        contamination_report.contamination_table(results, rows), nl=False
+    )
     typer.echo(f"Report written to {out / 'contamination.html'}", err=True)
 
 

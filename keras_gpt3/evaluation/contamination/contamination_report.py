@@ -1,6 +1,10 @@
 """The contamination of evaluation sets as files: tables, flags and a plot."""
 
+import dataclasses
+
+from keras_gpt3.reporting.figures import PAPER_GREY
 from keras_gpt3.reporting.figures import PAPER_TEXT
+from keras_gpt3.reporting.figures import legend_below
 from keras_gpt3.reporting.figures import open_figure
 from keras_gpt3.reporting.figures import save_figure
 from keras_gpt3.reporting.report import ReportSection
@@ -32,21 +36,32 @@ _NOTES = (
     "that was reworded has none. Intervals are the bootstrap's 95%, or, where "
     "all scores are 1 or all are 0, those of Clopper and Pearson.",
 )
+_PAPER_NOTE = (
+    "Below a task of the paper stands its row of Table C.1: GPT-3 and its own "
+    "training text, with K demonstrations of another seed than in Table H.1. "
+    "What was too short it does not say. Its change is as printed: it is of "
+    "the mean of both scores, here it is of the score of all compared."
+)
 
 
-def contamination_table(results):
-    """Write what was found as a table in Markdown, as Table C.1 has it."""
-    return markdown_table(_COLUMNS, _rows(results))
+def contamination_table(results, published=None):
+    """Write what was found as a table in Markdown, as Table C.1 has it.
+
+    `published` is what `published_contamination` found: rows of that table,
+    each of which stands below the set of its name.
+    """
+    return markdown_table(_COLUMNS, _rows(results, published or {}))
 
 
-def write_contamination_report(results, folder):
+def write_contamination_report(results, folder, published=None):
     """Write a report into a folder, whole or not at all.
 
     The files are `contamination.md`, `contamination.html`,
     `contamination.json`, which has the numbers of the dirty examples, and
     where there are scores `contamination.png`. Those of an earlier report are
-    replaced; other files stay.
+    replaced; other files stay. `published` is that of `contamination_table`.
     """
+    published = published or {}
     scored = {
         name: (found, scores)
         for name, (found, scores) in results.items()
@@ -54,10 +69,10 @@ def write_contamination_report(results, folder):
     }
     section = ReportSection(
         "Clean and dirty examples",
-        _NOTES,
+        (*_NOTES, _PAPER_NOTE) if published else _NOTES,
         _COLUMNS,
-        tuple(_rows(results)),
-        plot_contamination(scored) if scored else None,
+        tuple(_rows(results, published)),
+        plot_contamination(scored, published=published) if scored else None,
         _PICTURE if scored else None,
     )
     write_report(
@@ -65,13 +80,34 @@ def write_contamination_report(results, folder):
         "contamination",
         "Contamination",
         [section],
-        {name: _content(*pair) for name, pair in results.items()},
+        {
+            name: _content(*pair, published.get(name))
+            for name, pair in results.items()
+        },
         pictures=(_PICTURE,),
     )
 
 
-def _rows(results):
-    return [_row(name, *pair) for name, pair in results.items()]
+def _rows(results, published):
+    rows = []
+    for name, pair in results.items():
+        rows.append(_row(name, *pair))
+        if name in published:
+            rows.append(_published_row(published[name]))
+    return rows
+
+
+def _published_row(row):
+    """The cells of a row of Table C.1, in the unit of outcomes."""
+    count = f"{row.num_examples:,}"
+    dirty = "" if row.dirty_score is None else f"{row.dirty_score:.3g}"
+    return (
+        f"{row.name} ({row.split}, {row.metric}) in Table C.1",
+        *(str(row.n), count, "", count, f"{row.score:.3g}"),
+        *(f"{row.num_dirty:,}", dirty),
+        *(f"{row.num_clean:,}", f"{row.clean_score:.3g}"),
+        *(f"{row.percent_clean}", f"{row.change:+d}"),
+    )
 
 
 def _row(name, found, scores):
@@ -107,13 +143,13 @@ def _change(scores):
     return f"{scores.change:+z.1f} ({low:+z.1f} to {high:+z.1f})"
 
 
-def _content(found, scores):
+def _content(found, scores, published):
     content = {
         "n": found.n,
         "num_examples": len(found.is_dirty),
         "share_clean": found.share_clean,
-        "dirty": [i for i, flag in enumerate(found.is_dirty) if flag],
-        "short": [i for i, flag in enumerate(found.is_short) if flag],
+        "dirty_examples": [i for i, flag in enumerate(found.is_dirty) if flag],
+        "short_examples": [i for i, flag in enumerate(found.is_short) if flag],
     }
     if scores is not None:
         for name in ("everything", "clean", "dirty"):
@@ -121,6 +157,8 @@ def _content(found, scores):
             content[name] = {"score": part.value, "interval": part.interval}
         content["change"] = scores.change
         content["change_interval"] = scores.change_interval
+    if published is not None:
+        content["table_c1"] = dataclasses.asdict(published)
     return content
 
 
@@ -130,13 +168,14 @@ _NOTABLE = 1.0
 _FEW = 10
 
 
-def plot_contamination(results, path=None):
+def plot_contamination(results, path=None, published=None):
     """Draw how clean evaluation sets are, and what that does to the score.
 
     Figure 4.2 of Brown et al. 2020: for each set the share of its examples
     that are clean, of those that could be compared, and the change of the
     score if only these are counted. Where there are more than ten sets, those
-    are named that change by one percent or more.
+    are named that change by one percent or more. Those of the paper that
+    `published` has are drawn in grey.
     """
     points = {
         name: (100 * found.share_clean, scores)
@@ -150,11 +189,28 @@ def plot_contamination(results, path=None):
         )
     figure, (axes,) = open_figure((7.5, 5))
     axes.axhline(0, color="0.4", linewidth=1)
+    draw_published(axes, (published or {}).values())
     for name, (clean, scores) in points.items():
         is_named = len(points) <= _FEW or abs(scores.change) >= _NOTABLE
         _draw(axes, clean, scores, name if is_named else None)
     _dress(axes)
+    legend_below(figure)
     return save_figure(figure, path)
+
+
+def draw_published(axes, rows):
+    """Draw rows of Table C.1 as the points of Figure 4.2."""
+    rows = list(rows)
+    if not rows:
+        return
+    axes.plot(
+        [row.percent_clean for row in rows],
+        [row.change for row in rows],
+        "o",
+        color=PAPER_GREY,
+        markersize=5,
+        label="GPT-3 of the paper, Table C.1",
+    )
 
 
 def _draw(axes, clean, scores, name):

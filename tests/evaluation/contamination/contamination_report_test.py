@@ -7,11 +7,15 @@ from keras_gpt3.evaluation.contamination.contamination_report import (
     contamination_table,
 )
 from keras_gpt3.evaluation.contamination.contamination_report import (
+    plot_contamination,
+)
+from keras_gpt3.evaluation.contamination.contamination_report import (
     write_contamination_report,
 )
 from keras_gpt3.evaluation.contamination.contamination_scores import (
     contamination_scores,
 )
+from keras_gpt3.evaluation.contamination.table_c1 import published_contamination
 from keras_gpt3.reporting import report
 
 FOUND = Contamination(8, (True, False, False, False), (False, False) * 2)
@@ -71,9 +75,11 @@ def test_files_are_written_with_the_numbers_of_dirty_examples(tmp_path):
         "n": 8,
         "num_examples": 4,
         "share_clean": 0.75,
-        "dirty": [0],
-        "short": [],
+        "dirty_examples": [0],
+        "short_examples": [],
     }
+    assert content["scored"]["dirty_examples"] == [0]
+    assert content["scored"]["dirty"]["score"] == 1
     assert content["scored"]["clean"]["score"] == pytest.approx(1 / 3)
     text = (tmp_path / "contamination.md").read_text()
     assert "(contamination.png)" in text
@@ -90,3 +96,44 @@ def test_a_report_that_fails_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no space"):
         write_contamination_report(RESULTS, tmp_path / "report")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_paper_s_row_stands_below_its_task():
+    results = {"piqa": RESULTS["scored"], "mine": RESULTS["plain"]}
+    published = published_contamination(results)
+    *_, own, paper, mine = contamination_table(results, published).splitlines()
+    assert (cells(own)[0], cells(mine)[0]) == ("piqa", "mine")
+    assert cells(paper) == [
+        *("PIQA (dev, acc) in Table C.1", "8", "1,838", "", "1,838", "0.823"),
+        *("526", "0.899", "1,312", "0.793", "71", "-4"),
+    ]
+
+
+def test_a_row_without_a_dirty_example_has_no_score_of_them():
+    results = {"winogrande": RESULTS["plain"]}
+    published = published_contamination(results)
+    row = cells(contamination_table(results, published).splitlines()[-1])
+    assert row[6:8] == ["0", ""]
+
+
+def test_the_report_has_the_paper_s_row_and_says_how_its_change_is_meant(
+    tmp_path,
+):
+    results = {"drop": RESULTS["scored"]}
+    published = published_contamination(results)
+    write_contamination_report(results, tmp_path, published)
+    content = json.loads((tmp_path / "contamination.json").read_text())
+    assert content["drop"]["table_c1"]["change"] == -21
+    for suffix in ("md", "html"):
+        text = (tmp_path / f"contamination.{suffix}").read_text()
+        assert "DROP (dev, f1) in Table C.1" in text
+        assert "is of the mean of both scores" in text
+
+
+def test_the_picture_has_the_paper_s_points_where_it_has_the_task():
+    results = {"piqa": RESULTS["scored"], "drop": RESULTS["scored"]}
+    published = published_contamination(results)
+    (axes,) = plot_contamination(results, published=published).axes
+    (paper,) = (line for line in axes.lines if "Table C.1" in line.get_label())
+    assert paper.get_xydata().tolist() == [[71, -4], [7, -21]]
+    assert plot_contamination(results).legends == []
