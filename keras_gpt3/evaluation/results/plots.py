@@ -1,4 +1,7 @@
-"""Scores over demonstrations (Figure 1.2) and over the size of the model."""
+"""Scores over demonstrations (Figure 1.2) and over the size of the model.
+
+Those over size have a panel a task, or one for all tasks (Figure 3.10).
+"""
 
 import numpy as np
 
@@ -11,6 +14,7 @@ from keras_gpt3.reporting.figures import COLOURS
 from keras_gpt3.reporting.figures import PAPER_GREY
 from keras_gpt3.reporting.figures import PAPER_TEXT
 from keras_gpt3.reporting.figures import legend_below
+from keras_gpt3.reporting.figures import open_figure
 from keras_gpt3.reporting.figures import open_panels
 from keras_gpt3.reporting.figures import save_figure
 from keras_gpt3.reporting.figures import shades
@@ -28,24 +32,35 @@ _LEAST_TOP = 10
 _BELOW = 0.04
 
 
-def plot_shots(results, tasks=(), path=None):
+def plot_shots(results, tasks=(), path=None, undescribed=None):
     """Draw how models learn from demonstrations, one panel a task.
 
     K is on a logarithmic scale that shows 0, as in the paper's Figure 1.2. A
     band is a 95% interval. The paper's own values for the task stand beside,
     in grey, for each of its eight sizes: zero-shot, one-shot and few-shot with
-    its K.
+    its K. `undescribed` is a dict from the name of a task whose prompts have
+    no description to the task in whose panel it is drawn, dashed as in that
+    figure.
     """
-    figure, panels = task_panels(results, tasks)
+    undescribed = undescribed or {}
+    described = [r for r in results if r.task not in undescribed]
+    figure, panels = task_panels(described, tasks)
     labels = line_labels(results)
     for key, axes in panels.items():
-        here = [r for r in results if (r.task, r.metric) == key]
-        shots = {r.shots for r in here} | _draw_paper_shots(axes, *key)
+        here = [r for r in described if (r.task, r.metric) == key]
+        bare = [
+            r for r in results if (undescribed.get(r.task), r.metric) == key
+        ]
+        shots = {r.shots for r in here + bare} | _draw_paper_shots(axes, *key)
         for number, (line, label) in enumerate(labels.items()):
-            points = [r for r in here if (r.model, r.seed) == line]
             style = stroke(number, len(labels))
-            style |= {"color": COLOURS[number % len(COLOURS)], "label": label}
-            _draw_shots(axes, points, style)
+            style |= {"color": COLOURS[number % len(COLOURS)]}
+            _draw_shots(axes, _of_line(here, line), style | {"label": label})
+            dashes = style | {"linestyle": "--", "linewidth": 1.5}
+            _draw_shots(axes, _of_line(bare, line), dashes)
+        if bare:
+            label = "no task description"
+            axes.plot([], [], "--", color=PAPER_TEXT, label=label)
         _scale_shots(axes, shots)
         scale_scores(axes, key[1])
     legend_below(figure)
@@ -61,12 +76,7 @@ def plot_sizes(results, tasks=(), path=None):
     solid. Where there are several models, each has its mark; those of one
     size stand side by side, and are not joined by a line.
     """
-    results = [r for r in results if r.num_parameters is not None]
-    if not results:
-        raise ValueError(
-            "A plot over sizes must have results whose num_parameters is "
-            "known. Received: none. Give the results their model's count."
-        )
+    results = _with_sizes(results)
     figure, panels = task_panels(results, tasks)
     counts = sorted({r.shots for r in results})
     marks, places = _marks(results), _places(results)
@@ -82,6 +92,48 @@ def plot_sizes(results, tasks=(), path=None):
         scale_scores(axes, key[1])
     legend_below(figure)
     return save_figure(figure, path)
+
+
+def plot_tasks(results, tasks=(), path=None):
+    """Draw scores of several tasks over parameters, in one panel.
+
+    A line is a task with one K, as in the paper's Figure 3.10, with 95%
+    intervals. All results have one metric.
+    """
+    metrics = sorted({r.metric for r in results})
+    if len(metrics) != 1:
+        raise ValueError(
+            "A plot of several tasks must have results of one metric. "
+            f"Received: metrics={metrics}. Pass those of one."
+        )
+    results = sorted(_with_sizes(results), key=lambda r: r.num_parameters)
+    titles = {task.name: task.title for task in tasks}
+    lines = list(dict.fromkeys((r.task, r.shots) for r in results))
+    figure, (axes,) = open_figure((6.4, 4))
+    axes.set_ylabel(metric_title(metrics[0]))
+    for number, (task, shots) in enumerate(lines):
+        points = [r for r in results if (r.task, r.shots) == (task, shots)]
+        sizes = [r.num_parameters for r in points]
+        values, low, high = _shown(points)
+        colour = COLOURS[number % len(COLOURS)]
+        label = f"{titles.get(task, task)}, K = {shots}"
+        axes.vlines(sizes, low, high, color=colour)
+        axes.plot(sizes, values, "o-", color=colour, label=label)
+    _scale_sizes(axes, None)
+    scale_scores(axes, metrics[0])
+    legend_below(figure, columns=2)
+    return save_figure(figure, path)
+
+
+def _with_sizes(results):
+    """Those results whose model's parameters are known."""
+    found = [r for r in results if r.num_parameters is not None]
+    if not found:
+        raise ValueError(
+            "A plot over sizes must have results whose num_parameters is "
+            "known. Received: none. Give the results their model's count."
+        )
+    return found
 
 
 # === Panels ===
@@ -175,6 +227,10 @@ def _draw_paper_shots(axes, task, metric):
                 annotation_clip=False,
             )
     return set(shots)
+
+
+def _of_line(results, line):
+    return [r for r in results if (r.model, r.seed) == line]
 
 
 def _draw_shots(axes, results, style):
