@@ -1,7 +1,4 @@
-"""Scores over demonstrations (Figure 1.2) and over the size of the model.
-
-Those over size have a panel a task, or one for all tasks (Figure 3.10).
-"""
+"""Scores over demonstrations (Figure 1.2) and size (Figures 3.2 to 3.11)."""
 
 import numpy as np
 
