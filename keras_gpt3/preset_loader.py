@@ -1,10 +1,11 @@
-"""Presets, read through `importlib.resources`: shipped ones and checkpoints.
+"""Presets, read through `importlib.resources`.
 
 The paper published no weights, so a shipped preset is an architecture, a
 vocabulary and a training recipe: one JSON a size, with the values of Table 2.1
-as printed and as resolved. Checkpoints of its public relatives have names too:
-`checkpoints.json` says where each is, and what it is to hold. A missing or an
-unknown key in any file is an error.
+as printed and as resolved. Models that this package trained have a folder with
+weights, and an entry in `trained.json`. Checkpoints of GPT-3's public relatives
+have names too: `checkpoints.json` says where each is, and what it is to hold. A
+missing or an unknown key in any of these files is an error.
 """
 
 import copy
@@ -83,6 +84,8 @@ _SECTIONS = {
 # of the size.
 _FAMILY_KEYS = ("licence", "licence_source", "config", "checkpoints")
 _CHECKPOINT_KEYS = ("repository", "parameters", "config")
+# Of a model in `trained.json`.
+_TRAINED_KEYS = ("description", "parameters", "licence")
 
 
 def shipped_presets():
@@ -110,6 +113,18 @@ def load_shipped_preset(name):
             + _suggestion(name)
         )
     return copy.deepcopy(_read_presets()[name])
+
+
+def trained_presets():
+    """Read what is known of the models whose weights the package holds."""
+    return copy.deepcopy(_read_trained())
+
+
+def trained_folder(name):
+    """Locate such a model's folder; `None` for another name."""
+    if not isinstance(name, str) or name not in _read_trained():
+        return None
+    return pathlib.Path(str(_preset_folder() / name))
 
 
 def named_checkpoints():
@@ -177,6 +192,16 @@ def _read_presets():
 
 
 @functools.cache
+def _read_trained():
+    name = "trained.json"
+    text = (_preset_folder() / name).read_text(encoding="utf-8")
+    trained = json.loads(text)
+    for model, entry in trained.items():
+        _check_keys(name, f'"{model}"', entry, _TRAINED_KEYS)
+    return trained
+
+
+@functools.cache
 def _read_checkpoints():
     name = "checkpoints.json"
     text = (_preset_folder() / name).read_text(encoding="utf-8")
@@ -209,7 +234,7 @@ def _size(preset):
 
 def _suggestion(name):
     # All names share their ends, by which every name would be close.
-    names = [*_read_presets(), *_read_checkpoints()]
+    names = [*_read_presets(), *_read_trained(), *_read_checkpoints()]
     sizes = {_size_in(preset): preset for preset in names}
     close = difflib.get_close_matches(_size_in(name), sizes, n=1)
     use = f"{sizes[close[0]]}, the closest of" if close else "one of"

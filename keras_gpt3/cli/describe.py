@@ -40,6 +40,10 @@ _CAPTION = """
 Memory in float32, without activations: weights to load; weights, gradients
 and AdamW's moments to train. `keras-gpt3 describe PRESET` shows one size."""
 
+_TRAINED_CAPTION = """
+Trained by this package, which holds their weights.
+{}"""
+
 _CHECKPOINTS_CAPTION = """
 Published checkpoints, downloaded from Hugging Face's hub when first loaded.
 {}"""
@@ -69,7 +73,7 @@ def describe_command(
     with user_errors():
         _check_options(preset, plot, energy)
         if preset is None:
-            shown = Group(_all_presets(), _all_checkpoints())
+            shown = Group(_all_presets(), _all_trained(), _all_checkpoints())
         else:
             shown = _one_preset(preset, *energy.values())
         if plot is not None:
@@ -124,6 +128,25 @@ def _all_presets():
     table = _table("preset", _COLUMNS, _CAPTION)
     for name in shipped_presets():
         table.add_row(*_row(describe(name)))
+    return table
+
+
+def _all_trained():
+    """A table of the models whose weights come with the package."""
+    from keras_gpt3.planning.describe import describe
+    from keras_gpt3.preset_loader import trained_presets
+
+    known = trained_presets()
+    licences = [f"{name}: {known[name]['licence']}." for name in known]
+    caption = _TRAINED_CAPTION.format("\n".join(licences))
+    table = _table("model", ("layers", "width", "params"), caption)
+    for description in map(describe, known):
+        table.add_row(
+            description.name,
+            str(description.config["num_layers"]),
+            str(description.config["hidden_dim"]),
+            _short(description.num_parameters),
+        )
     return table
 
 

@@ -305,7 +305,7 @@ class GPT3Tokenizer(Tokenizer):
             own, without gaps.
 
         Raises:
-            ValueError: If there are fewer merges.
+            ValueError: If there are fewer merges, or no vocabulary.
 
         Example:
 
@@ -318,7 +318,10 @@ class GPT3Tokenizer(Tokenizer):
         ```
         """
         vocabulary, merges = first_merges(
-            self.vocabulary, self.merges, self._special_tokens, num_merges
+            self.encoding.vocabulary,
+            self.encoding.merges,
+            self._special_tokens,
+            num_merges,
         )
         config = self.get_config() | {"name": None}
         return type(self)(vocabulary, merges, **config)

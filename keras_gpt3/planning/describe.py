@@ -27,6 +27,8 @@ from keras_gpt3.preset_loader import is_named_checkpoint
 from keras_gpt3.preset_loader import is_shipped
 from keras_gpt3.preset_loader import load_named_checkpoint
 from keras_gpt3.preset_loader import load_shipped_preset
+from keras_gpt3.preset_loader import trained_folder
+from keras_gpt3.preset_loader import trained_presets
 
 _REGISTERED_NAME = "keras_gpt3>GPT3Backbone"
 
@@ -66,6 +68,8 @@ def describe(preset):
         return _from_config(preset.name, backbone.get_config())
     if is_named_checkpoint(preset):
         return _from_checkpoint(preset)
+    if trained_folder(preset):
+        return _from_trained(preset)
     if not is_shipped(preset) and _is_folder(preset):
         return _from_config(str(preset), _read_folder(pathlib.Path(preset)))
     if str(preset).startswith("hf://"):
@@ -88,6 +92,12 @@ def _from_shipped(preset):
         recipe=preset["recipe"],
         table_d1=preset["table_d1"],
     )
+
+
+def _from_trained(name):
+    description = _from_config(name, _read_folder(trained_folder(name)))
+    summary = trained_presets()[name]["description"]
+    return dataclasses.replace(description, summary=summary)
 
 
 def _from_checkpoint(name):

@@ -294,6 +294,8 @@ def test_needs_a_vocabulary():
     for use in (tokenizer, tokenizer.detokenize, tokenizer.id_to_token):
         with pytest.raises(ValueError, match=message):
             use([])
+    with pytest.raises(ValueError, match=message):
+        tokenizer.with_first_merges(10)
     assert tokenizer.end_token_id is None
 
 

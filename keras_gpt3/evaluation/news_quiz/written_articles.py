@@ -5,7 +5,7 @@ import dataclasses
 from keras_gpt3.argument_checks import check_integer
 from keras_gpt3.argument_checks import check_number
 from keras_gpt3.argument_checks import echoed
-from keras_gpt3.evaluation.bias.race_and_religion import first_seed
+from keras_gpt3.evaluation.bias.co_occurrence import first_seed
 from keras_gpt3.evaluation.few_shot.question import prompt_parts
 from keras_gpt3.evaluation.news_quiz.articles import count_words
 from keras_gpt3.evaluation.news_quiz.articles import formatted

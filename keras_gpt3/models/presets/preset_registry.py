@@ -62,6 +62,12 @@ def _presets():
             "description": description,
             "params": sum(count_parameters(backbone).values()),
         }
+    for name, known in preset_loader.trained_presets().items():
+        metadata[name] = {
+            "description": known["description"],
+            "params": known["parameters"],
+            "licence": known["licence"],
+        }
     for name, description in preset_loader.named_checkpoints().items():
         known = preset_loader.load_named_checkpoint(name)
         metadata[name] = {

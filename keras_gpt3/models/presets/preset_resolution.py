@@ -79,12 +79,15 @@ def resolve_preset(preset, load_weights=None):
         )
     check_scheme(preset)
     is_named = preset_loader.is_named_checkpoint(preset)
-    if is_named and pathlib.Path(preset).is_dir():
+    trained = preset_loader.trained_folder(preset)
+    if (is_named or trained) and pathlib.Path(preset).is_dir():
         raise ValueError(
             "preset must be either a known name or a folder. Received: "
             f"preset={echoed(preset)}, which is both. Pass './{preset}' for "
             "the folder, or rename it."
         )
+    if trained is not None:
+        preset = str(trained)
     if is_named or preset.startswith("hf://"):
         preset = fetch_preset(preset, weights=load_weights is not False)
     recover_folder(preset)
