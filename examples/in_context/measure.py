@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 import json
 import random
 
@@ -9,6 +10,7 @@ import numpy as np
 from mixture import documents
 from task_families import FAMILIES
 
+from keras_gpt3.data.documents import Documents
 from keras_gpt3.evaluation.contamination.contamination import (
     check_contamination,
 )
@@ -22,8 +24,6 @@ SEED = 2
 # Of a draw: records to take demonstrations from, and questions after them.
 TRAIN, TEST = 40, 8
 UNDESCRIBED = "_undescribed"
-# Documents that are compared with the tests, the first that are trained on.
-COMPARED = 10_000
 
 
 def task_of(family, described=True, number=None):
@@ -124,40 +124,38 @@ def evaluate_size(model, name, num_draws):
 # === Contamination ===
 
 
-def write_documents(texts, path, count=COMPARED):
-    """Writes the first training documents, one JSON object a line.
+def write_documents(texts, path, count):
+    """Writes what is trained on, one JSON object a line.
 
     The lines of a hidden rule come in a random order, and rules share lines.
     So each is followed by its rule in words: no two have the same.
     """
     with path.open("w", encoding="utf-8") as file:
-        for document, _ in zip(documents(texts), range(count), strict=False):
+        for document in itertools.islice(documents(texts), count):
             text = document.text
             if document.rule:
-                text += f"\n{document.family.facts(document.rule, None)}"
+                text += f"\n{document.family.fact(document.rule, None)}"
             file.write(json.dumps({"text": text}) + "\n")
 
 
 def tested_facts(num_draws):
     """What the tests ask, by family: rules in words, or lines."""
-    facts = {}
-    for family in FAMILIES:
-        drawn = [
-            family.facts(draw.rule, record)
-            for draw in draws_of(family, num_draws)
-            for record in draw.test
-        ]
-        facts[family.name] = list(dict.fromkeys(drawn))
-    return facts
+    return {
+        family.name: sorted(
+            {
+                family.fact(draw.rule, record)
+                for draw in draws_of(family, num_draws)
+                for record in draw.test
+            }
+        )
+        for family in FAMILIES
+    }
 
 
-def contamination(path, num_draws):
-    """What of the tests is in a file of training documents, by family."""
+def contamination(facts, path):
+    """Which facts are in a file of documents, as `Contamination` by family."""
     # As in `keras-gpt3 contamination`, generated sets have short n-grams:
     # here their whole length.
-    from keras_gpt3.data.documents import Documents
-
-    facts = tested_facts(num_draws)
     return check_contamination(
         facts, Documents([path]), verbose=False, synthetic=tuple(facts)
     )

@@ -13,9 +13,9 @@ import keras_gpt3
 from keras_gpt3.data.documents import Documents
 from keras_gpt3.tokenization.vocabulary import BYTE_SYMBOLS
 
-# Tokens: 32 demonstrations, a question and an answer of the longest lines, 13
-# each, after the longest description, 64.
-CONTEXT = 496
+# Tokens: 32 demonstrations and a question with its answer, 10 each, after the
+# longest description, 30.
+CONTEXT = 368
 BATCH = 16  # Contexts.
 SEED = 1
 
@@ -34,8 +34,8 @@ def character_tokenizer():
     """Each byte is a token.
 
     So a letter looks the same within a word and between marks, and a digit in
-    each number. To merged tokens "tomi" and "t.o!m/i" would share nothing, and
-    the models would spend their few parameters on learning how words are spelt.
+    each number. As merged tokens "tap" and "t.a!p" would share nothing, and the
+    models would spend their few parameters on learning how words are spelled.
     """
     symbols = enumerate([*BYTE_SYMBOLS, "<|endoftext|>"])
     vocabulary = {symbol: id for id, symbol in symbols}
@@ -73,9 +73,7 @@ class Texts:
     """Draws parts of the sample corpora."""
 
     def __init__(self, corpora=None):
-        self._corpora = [
-            list(Documents([path])) for path in corpora or CORPORA
-        ]
+        self._corpora = [list(Documents([path])) for path in corpora or CORPORA]
 
     def draw(self, generator):
         """A part of a corpus, from anywhere in a document to a later one."""

@@ -20,8 +20,8 @@ class Size:
 
     num_layers: int
     hidden_dim: int
+    num_heads: int
     learning_rate: float
-    num_heads: int = 4
 
     @property
     def name(self):
@@ -29,7 +29,7 @@ class Size:
         return f"{self.num_layers}x{self.hidden_dim}"
 
 
-SIZES = (Size(2, 32, 4e-3), Size(4, 64, 2e-3), Size(6, 128, 1e-3))
+SIZES = (Size(2, 32, 2, 4e-3), Size(4, 64, 4, 2e-3), Size(4, 128, 4, 1e-3))
 
 
 def make_model(size, dtype=None):
@@ -42,9 +42,11 @@ def make_model(size, dtype=None):
         hidden_dim=size.hidden_dim,
         intermediate_dim=4 * size.hidden_dim,
         max_sequence_length=CONTEXT,
-        # A banded layer sees a line, a dense one all lines.
+        # A banded layer sees a letter from its answer, a dense one all lines.
+        # Of two layers of width 32, window 16 left a letter's digit after 32
+        # demonstrations at 28% in 4000 steps; window 4 found it in 1500.
         attention_pattern=("banded", "dense"),
-        attention_window=16,
+        attention_window=4,
         dtype=dtype,
     )
     preprocess = keras_gpt3.GPT3Preprocessor(tokenizer, sequence_length=CONTEXT)

@@ -43,7 +43,7 @@ class RuleFamily:
         """Draws a rule of those trained on, or of those held out."""
         while True:
             rule = tuple(generator.randrange(limit) for limit in self.limits)
-            if is_held_out(self.facts(rule, None)) == held_out:
+            if is_held_out(self.fact(rule, None)) == held_out:
                 return rule
 
     def record(self, rule, generator, held_out=False):
@@ -51,7 +51,7 @@ class RuleFamily:
         letters = "".join(generator.sample(LETTERS, self.num_letters))
         return {"question": f"{letters}>", "answer": self.answer(rule, letters)}
 
-    def facts(self, rule, record):
+    def fact(self, rule, record):
         """What must not be in both training and test: the rule in words."""
         return f"{self.name} {' '.join(map(str, rule))}"
 
@@ -88,7 +88,7 @@ class ItemFamily:
         question = self.question(item, generator)
         return {"question": f"{question}=", "answer": self.answer(item)}
 
-    def facts(self, rule, record):
+    def fact(self, rule, record):
         """What must not be in both training and test: the line itself."""
         return "{question}{answer}".format(**record)
 
@@ -118,23 +118,25 @@ DICTIONARY = RuleFamily(
     limits=(10,) * 8,
     chance=1 / 10,
     answer=lambda rule, letters: str(look_up(rule, letters)),
+    share=1.5,
 )
 PLACE = RuleFamily(
     "place",
     "The digit of a hidden one of two: bd>7",
-    "Give the digit of the letter that counts:",
+    "Give the digit of one letter:",
     num_letters=2,
     limits=(2, *(10,) * 8),
     chance=1 / 10,
     answer=lambda rule, letters: str(look_up(rule[1:], letters[rule[0]])),
+    share=1.5,
 )
 
 # === Words and numbers ===
 
 
 def draw_word(generator):
-    """A word that can be spoken, such as "tomi"."""
-    return "".join(map(generator.choice, (CONSONANTS, VOWELS) * 2))
+    """A word that can be spoken, such as "tap"."""
+    return "".join(map(generator.choice, (CONSONANTS, VOWELS, CONSONANTS)))
 
 
 def word_key(word):
@@ -160,9 +162,7 @@ def pair_key(pair):
     return f"pair {min(pair)} {max(pair)}"
 
 
-def number_family(
-    name, title, description, num_digits, answer, **options
-):
+def number_family(name, title, description, num_digits, answer, **options):
     """A task of two numbers; the answer has one digit more, perhaps a 0."""
     limit = 10**num_digits
     return ItemFamily(
@@ -184,12 +184,17 @@ def number_family(
 
 REMOVAL = word_family(
     "symbol_removal",
-    "Symbol removal: t.o!m/i=tomi",
-    "Please unscramble the letters into a word, and write that word:",
+    "Symbol removal: t.a!p=tap",
+    "Write the word without marks:",
     lambda word: word,
 )
 ONE_DIGIT = number_family(
-    "one_digit_sum", "1D+: 4 7=11", "Add the two numbers:", 1, sum
+    "one_digit_sum",
+    "1D+: 4 7=11",
+    "Add the two numbers:",
+    1,
+    sum,
+    share=0.5,  # Of 100 pairs.
 )
 TWO_DIGIT = number_family(
     "two_digit_sum",
@@ -204,8 +209,8 @@ FAMILIES = (SIGNS, DICTIONARY, PLACE, REMOVAL, ONE_DIGIT, TWO_DIGIT)
 COMPANIONS = (
     word_family(
         "reversal",
-        "Reversal: t.o!m/i=imot",
-        "Please write the letters backwards:",
+        "Reversal: t.a!p=pat",
+        "Write the word backwards:",
         lambda word: word[::-1],
         share=0.5,
     ),

@@ -3,9 +3,9 @@
     python examples/in_context/train.py
 
 The README beside this file has the time it takes and what came out. A size
-whose results are there is skipped, so that the same command goes on where it
-was stopped. `--quick` shows in minutes that all of it runs, with models that
-have learned nothing.
+whose results are there is skipped: rerunning the command resumes after the last
+size that was done. `--quick` shows in minutes that all of it runs, with models
+that have learned nothing.
 """
 
 import argparse
@@ -24,7 +24,9 @@ from measure import UNDESCRIBED
 from measure import contamination
 from measure import evaluate_size
 from measure import task_of
+from measure import tested_facts
 from measure import write_documents
+from mixture import BATCH
 from mixture import Texts
 from sizes import SIZES
 from sizes import make_model
@@ -38,7 +40,7 @@ from keras_gpt3.evaluation.contamination.contamination_report import (
 )
 from keras_gpt3.evaluation.few_shot.task_result import TaskResult
 from keras_gpt3.evaluation.results.plots import plot_shots
-from keras_gpt3.evaluation.results.plots import plot_tasks
+from keras_gpt3.evaluation.results.size_plots import plot_tasks
 from keras_gpt3.reporting.report import markdown_table
 
 # Of a step on 2 idle AVX-512 cores it is 1.3 times as fast as float32.
@@ -54,14 +56,14 @@ def main():
     settings = {"steps": arguments.steps, "draws": arguments.draws}
     check_settings(settings, out)
     texts = Texts()
-    check_documents(texts, settings, out)
+    checked = check_documents(texts, settings, out)
     results = []
     for size in SIZES:
         results += size_results(size, settings, texts, out / size.name)
     write_json(
         out / "results.json", [dataclasses.asdict(result) for result in results]
     )
-    write_tables(results, out / "results.md")
+    write_tables(results, checked, out / "results.md")
     draw(results, out)
     print(f"\nWritten to {out}")
 
@@ -99,26 +101,31 @@ def check_settings(settings, out):
     found = json.loads(path.read_text("utf-8"))
     if found != settings:
         sys.exit(
-            "A run must go on with its own settings. Received: "
+            "A run must be resumed with its own settings. Received: "
             f"{settings}, where '{out}' has {found}. Pass another --out."
         )
 
 
 def check_documents(texts, settings, out):
-    """Ends the program where training would see a test."""
-    path = out / "documents.jsonl"
-    write_documents(texts, path)
-    found = contamination(path, settings["draws"])
+    """Ends the program where training would see a test; returns a sentence."""
+    path, count = out / "documents.jsonl", settings["steps"] * BATCH
+    write_documents(texts, path, count)
+    found = contamination(tested_facts(settings["draws"]), path)
     report = {name: (one, None) for name, one in found.items()}
     write_contamination_report(report, out / "contamination")
     dirty = sum(one.num_dirty for one in found.values())
-    clean = sum(one.num_clean for one in found.values())
-    print(f"Tests in the training documents: {dirty} dirty, {clean} clean")
     if dirty:
         sys.exit(
             "No test may be in the training documents. Received: "
             f"{dirty} dirty tests. See '{out}/contamination'."
         )
+    clean = sum(one.num_clean for one in found.values())
+    sentence = (
+        f"Of {clean:,} rules, words and sums that are asked, {dirty} are in "
+        f"the {count:,} documents that each model is trained on."
+    )
+    print(sentence)
+    return sentence
 
 
 def size_results(size, settings, texts, folder):
@@ -139,7 +146,9 @@ def size_results(size, settings, texts, folder):
     model.save_to_preset(folder / "preset")
     results = evaluate_size(model, name, settings["draws"])
     times = [trained - started, time.time() - trained]
-    print("Minutes to train and to evaluate:", *(f"{t / 60:.1f}" for t in times))
+    print(
+        "Minutes to train and to evaluate:", *(f"{t / 60:.1f}" for t in times)
+    )
     write_json(path, [dataclasses.asdict(result) for result in results])
     return results
 
@@ -147,25 +156,26 @@ def size_results(size, settings, texts, folder):
 # === What is written ===
 
 
-def write_tables(results, path):
+def write_tables(results, checked, path):
     """Writes a table for each family: sizes, and K."""
-    parts = []
+    parts = ["# Accuracy at held-out tasks (% ± standard error)", checked]
     for family in FAMILIES:
         rows = []
         for described in (True, False):
             task = task_of(family, described).name
             for model in dict.fromkeys(r.model for r in results):
                 values = {
-                    r.shots: f"{100 * r.value:.1f} ± {100 * r.standard_error:.1f}"
+                    r.shots: f"{100 * r.value:.1f} ± "
+                    f"{100 * r.standard_error:.1f}"
                     for r in results
                     if (r.task, r.model) == (task, model)
                 }
                 cells = [values[shots] for shots in SHOTS]
                 rows.append((model, "yes" if described else "no", *cells))
         columns = ("Model", "Description", *(f"K = {k}" for k in SHOTS))
-        parts.append(f"## {family.title}\n\n{markdown_table(columns, rows)}")
-    title = "# Accuracy at held-out tasks (% ± standard error)"
-    path.write_text("\n".join([title + "\n", *parts]), "utf-8")
+        table = markdown_table(columns, rows).strip()
+        parts += [f"## {family.title}", table]
+    path.write_text("\n\n".join(parts) + "\n", "utf-8")
 
 
 def best_results(results):
