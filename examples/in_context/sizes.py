@@ -29,7 +29,12 @@ class Size:
         return f"{self.num_layers}x{self.hidden_dim}"
 
 
-SIZES = (Size(2, 32, 2, 4e-3), Size(4, 64, 4, 2e-3), Size(4, 128, 4, 1e-3))
+SIZES = (
+    Size(2, 16, 2, 6e-3),
+    Size(2, 32, 2, 4e-3),
+    Size(4, 64, 4, 2e-3),
+    Size(4, 128, 4, 1e-3),
+)
 
 
 def make_model(size, dtype=None):

@@ -307,3 +307,11 @@ def test_a_test_in_the_documents_ends_it(tiny_run, scripts, monkeypatch):
     monkeypatch.setattr(scripts.train, "tested_facts", lambda _: facts)
     with pytest.raises(SystemExit, match=r"Received: \d+ dirty tests\. See"):
         tiny_run("--steps", "3")
+
+
+@pytest.mark.parametrize("option", ["--steps 0", "--draws 1", "--draws x"])
+def test_numbers_that_are_too_small_are_refused(option, tiny_run, capsys):
+    with pytest.raises(SystemExit) as error:
+        tiny_run(*option.split())
+    assert error.value.code == 2
+    assert re.search(r"less than|invalid", capsys.readouterr().err)
