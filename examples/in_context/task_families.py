@@ -118,7 +118,6 @@ DICTIONARY = RuleFamily(
     limits=(10,) * 8,
     chance=1 / 10,
     answer=lambda rule, letters: str(look_up(rule, letters)),
-    share=1.5,
 )
 PLACE = RuleFamily(
     "place",
@@ -128,7 +127,7 @@ PLACE = RuleFamily(
     limits=(2, *(10,) * 8),
     chance=1 / 10,
     answer=lambda rule, letters: str(look_up(rule[1:], letters[rule[0]])),
-    share=1.5,
+    share=2.5,  # The hardest rule.
 )
 
 # === Words and numbers ===
@@ -202,7 +201,7 @@ TWO_DIGIT = number_family(
     "Add the two numbers:",
     2,
     sum,
-    share=2.0,  # The hardest.
+    share=2.0,  # The harder sum.
 )
 # What is asked, and what else begins as its lines do.
 FAMILIES = (SIGNS, DICTIONARY, PLACE, REMOVAL, ONE_DIGIT, TWO_DIGIT)
