@@ -195,7 +195,7 @@ def test_sizes_grow_and_are_of_the_same_form(scripts):
     assert len(sizes) >= 3
     counts = [scripts.sizes.make_model(size).count_params() for size in sizes]
     for small, large in itertools.pairwise(counts):
-        assert large > 3 * small
+        assert large > 2 * small
 
 
 # === Measurement ===
