@@ -78,7 +78,7 @@ def parse_arguments():
     quick = arguments.quick
     name = "runs/in_context_quick" if quick else "runs/in_context"
     arguments.out = arguments.out or pathlib.Path(name)
-    arguments.steps = arguments.steps or (20 if quick else 3000)
+    arguments.steps = arguments.steps or (20 if quick else 2000)
     arguments.draws = arguments.draws or (2 if quick else 32)
     return arguments
 
