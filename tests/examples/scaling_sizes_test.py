@@ -1,24 +1,18 @@
 """What the sweep of sizes says holds; nothing is trained here."""
 
-import importlib
-import sys
-
 import pytest
 
 from keras_gpt3.config_model import make_config
 from keras_gpt3.preset_loader import load_shipped_preset
 from keras_gpt3.training import PretrainingConfig
 from keras_gpt3.training.recipe.run_recipe import run_recipe
-from tests.examples.stand_in_commands import ROOT
+from tests.examples.example_scripts import example_scripts
 
 
 @pytest.fixture
-def scripts(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "examples" / "scaling")
-    names = ("sizes", "train_sizes")
-    yield [importlib.import_module(name) for name in names]
-    for name in names:
-        del sys.modules[name]
+def scripts():
+    with example_scripts("scaling") as found:
+        yield found.sizes, found.train_sizes
 
 
 @pytest.mark.parametrize("name", ["cpu", "quick", "gpu"])

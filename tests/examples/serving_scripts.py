@@ -1,27 +1,18 @@
-"""The scripts of examples/serving, as they import each other."""
+"""The scripts of examples/serving, and servers that they may meet."""
 
-import contextlib
 import http.server
-import importlib
-import pathlib
-import sys
-import types
 
 import pytest
 
-SERVING = pathlib.Path(__file__).parents[2] / "examples" / "serving"
+from tests.examples.example_scripts import EXAMPLES
+from tests.examples.example_scripts import example_scripts
+
+SERVING = EXAMPLES / "serving"
 
 
-@contextlib.contextmanager
 def serving_scripts():
     """Imports them under their plain names; yields a namespace of them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(SERVING))
-        names = [path.stem for path in SERVING.glob("*.py")]
-        modules = {name: importlib.import_module(name) for name in names}
-        yield types.SimpleNamespace(**modules)
-        for name in names:
-            del sys.modules[name]
+    return example_scripts("serving")
 
 
 def canned_handler(body, status=200):

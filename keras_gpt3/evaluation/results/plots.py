@@ -1,6 +1,6 @@
-"""Scores over demonstrations (Figure 1.2) and over the size of the model."""
+"""Scores over demonstrations (Figure 1.2), and panels for scores."""
 
-import numpy as np
+import dataclasses
 
 from keras_gpt3.evaluation.results.results_table import metric_title
 from keras_gpt3.evaluation.results.results_table import model_labels
@@ -13,72 +13,44 @@ from keras_gpt3.reporting.figures import PAPER_TEXT
 from keras_gpt3.reporting.figures import legend_below
 from keras_gpt3.reporting.figures import open_panels
 from keras_gpt3.reporting.figures import save_figure
-from keras_gpt3.reporting.figures import shades
 
-_PAPER = {"color": PAPER_GREY, "marker": ".", "markersize": 3, "zorder": 1}
+PAPER_STYLE = {"color": PAPER_GREY, "marker": ".", "markersize": 3, "zorder": 1}
 # Two ticks this close would print over each other.
 _TICK_RATIO = 1.5
-_MARKERS = "os^DvPX*"
-# Between models of one size, as a ratio of parameters.
-_BESIDE = 1.4
-_DASHES = (":", "--", "-")
 # A panel of zeros would be scaled to what is not seen in results.
 _LEAST_TOP = 10
 # Below 0, so that a mark there is whole.
 _BELOW = 0.04
 
 
-def plot_shots(results, tasks=(), path=None):
+def plot_shots(results, tasks=(), path=None, undescribed=None):
     """Draw how models learn from demonstrations, one panel a task.
 
     K is on a logarithmic scale that shows 0, as in the paper's Figure 1.2. A
     band is a 95% interval. The paper's own values for the task stand beside,
     in grey, for each of its eight sizes: zero-shot, one-shot and few-shot with
-    its K.
+    its K. `undescribed` is a dict from the name of a task whose prompts have
+    no description to the task in whose panel it is dashed, as there.
     """
-    figure, panels = task_panels(results, tasks)
+    undescribed = undescribed or {}
+    solid = [r for r in results if r.task not in undescribed]
+    dashed = [
+        dataclasses.replace(r, task=undescribed[r.task])
+        for r in results
+        if r.task in undescribed
+    ]
+    figure, panels = task_panels(solid + dashed, tasks)
     labels = line_labels(results)
     for key, axes in panels.items():
-        here = [r for r in results if (r.task, r.metric) == key]
-        shots = {r.shots for r in here} | _draw_paper_shots(axes, *key)
+        here = [r for r in solid if (r.task, r.metric) == key]
+        bare = [r for r in dashed if (r.task, r.metric) == key]
+        shots = {r.shots for r in here + bare} | _draw_paper_shots(axes, *key)
         for number, (line, label) in enumerate(labels.items()):
-            points = [r for r in here if (r.model, r.seed) == line]
-            style = stroke(number, len(labels))
-            style |= {"color": COLOURS[number % len(COLOURS)], "label": label}
-            _draw_shots(axes, points, style)
+            style = stroke(number, len(labels)) | {"label": label}
+            style |= {"color": COLOURS[number % len(COLOURS)]}
+            _draw_shots(axes, _of_line(here, line), style)
+            _draw_undescribed(axes, _of_line(bare, line), style)
         _scale_shots(axes, shots)
-        scale_scores(axes, key[1])
-    legend_below(figure)
-    return save_figure(figure, path)
-
-
-def plot_sizes(results, tasks=(), path=None):
-    """Draw scores over parameters, one panel a task.
-
-    Parameters are on a logarithmic scale, one colour a K, with 95% intervals,
-    as in the paper's Figures 3.2 to 3.11 and H.1 to H.11. The paper's own
-    values stand beside, in grey: zero-shot dotted, one-shot dashed, few-shot
-    solid. Where there are several models, each has its mark; those of one
-    size stand side by side, and are not joined by a line.
-    """
-    results = [r for r in results if r.num_parameters is not None]
-    if not results:
-        raise ValueError(
-            "A plot over sizes must have results whose num_parameters is "
-            "known. Received: none. Give the results their model's count."
-        )
-    figure, panels = task_panels(results, tasks)
-    counts = sorted({r.shots for r in results})
-    marks, places = _marks(results), _places(results)
-    for key, axes in panels.items():
-        here = [r for r in results if (r.task, r.metric) == key]
-        few_shot = _draw_paper_sizes(axes, *key)
-        for number, colour in enumerate(shades(len(counts))):
-            points = [r for r in here if r.shots == counts[number]]
-            style = stroke(number, len(counts)) | {"color": colour}
-            _draw_sizes(axes, points, marks, places, style)
-        _name_marks(axes, marks)
-        _scale_sizes(axes, few_shot)
         scale_scores(axes, key[1])
     legend_below(figure)
     return save_figure(figure, path)
@@ -126,7 +98,7 @@ def scale_scores(axes, metric):
     axes.set_ylim(-_BELOW * top, top)
 
 
-def _shown(results):
+def shown_points(results):
     """Values and both ends of their intervals, in the unit of the plot."""
     rows = [(r.value, *r.interval) for r in results]
     metrics = [r.metric for r in results]
@@ -162,7 +134,7 @@ def _draw_paper_shots(axes, task, metric):
         shots, curve = zip(*values.curve(size), strict=True)
         shown = [shown_value(metric, value) for value in curve]
         label = "GPT-3 of the paper, its eight sizes" if not size else None
-        axes.plot(shots, shown, linewidth=1, label=label, **_PAPER)
+        axes.plot(shots, shown, linewidth=1, label=label, **PAPER_STYLE)
         if size in (0, last):
             axes.annotate(
                 "175B" if size else "125M",
@@ -177,12 +149,16 @@ def _draw_paper_shots(axes, task, metric):
     return set(shots)
 
 
+def _of_line(results, line):
+    found = [r for r in results if (r.model, r.seed) == line]
+    return sorted(found, key=lambda result: result.shots)
+
+
 def _draw_shots(axes, results, style):
     if not results:
         return
-    results = sorted(results, key=lambda result: result.shots)
     shots = [r.shots for r in results]
-    values, low, high = _shown(results)
+    values, low, high = shown_points(results)
     colour = style["color"]
     if len(results) > 1:
         axes.fill_between(
@@ -191,6 +167,16 @@ def _draw_shots(axes, results, style):
     else:
         axes.vlines(shots, low, high, color=colour)
     axes.plot(shots, values, marker="o", **style)
+
+
+def _draw_undescribed(axes, results, style):
+    """Draw a dashed line without a band, which would cover the solid ones."""
+    if results:
+        values, *_ = shown_points(results)
+        shots = [r.shots for r in results]
+        axes.plot(shots, values, "o--", color=style["color"], markersize=4)
+        label = "no task description"
+        axes.plot([], [], "--", color=PAPER_TEXT, label=label)
 
 
 def _scale_shots(axes, counts):
@@ -209,88 +195,3 @@ def _scale_shots(axes, counts):
     # A sixth of the axis is for the labels at the ends of curves.
     axes.set_xlim(-0.15, 1.25 * max(*counts, 1) ** 1.19)
     axes.set_xlabel("Demonstrations in the prompt (K)")
-
-
-# === Over sizes ===
-
-
-def _draw_paper_sizes(axes, task, metric):
-    """Draw the paper's three settings; return K of the last, or `None`."""
-    values = published_values(task, metric)
-    if values is None:
-        return None
-    sizes = list(paper_sizes().values())
-    for setting, name in enumerate(("zero-shot", "one-shot", "few-shot")):
-        axes.plot(
-            sizes,
-            [shown_value(metric, v) for v in values.of_shots(setting)],
-            linestyle=_DASHES[setting],
-            label=f"GPT-3 of the paper, {name}",
-            **_PAPER,
-        )
-    return values.shots
-
-
-def _marks(results):
-    """The mark of each model."""
-    models = dict.fromkeys(r.model for r in results)
-    return {
-        model: _MARKERS[number % len(_MARKERS)]
-        for number, model in enumerate(models)
-    }
-
-
-def _places(results):
-    """Where each model of a size stands: those of one size beside another."""
-    models = {}
-    for r in results:
-        models.setdefault(r.num_parameters, {})[r.model] = None
-    return {
-        (model, size): size * _BESIDE ** (number - (len(beside) - 1) / 2)
-        for size, beside in models.items()
-        for number, model in enumerate(beside)
-    }
-
-
-def _name_marks(axes, marks):
-    """Put the models' names into the legend, where there are several."""
-    labels, style = model_labels(marks), {"color": PAPER_TEXT, "markersize": 6}
-    for model, mark in marks.items() if len(marks) > 1 else ():
-        axes.plot([], [], mark, label=labels[model], **style)
-
-
-def _draw_sizes(axes, results, marks, places, style):
-    if not results:
-        return
-    results = sorted(results, key=lambda result: result.num_parameters)
-    sizes = [r.num_parameters for r in results]
-    at = [places[r.model, r.num_parameters] for r in results]
-    values, low, high = _shown(results)
-    colour, width = style["color"], style["linewidth"]
-    axes.vlines(at, low, high, color=colour, linewidth=width)
-    axes.plot(
-        at,
-        values,
-        clip_on=False,  # A mark at the edge is whole.
-        marker="o" if len(marks) == 1 else ".",
-        # Models of one size are not a curve.
-        linestyle="-" if len(set(sizes)) == len(sizes) else "",
-        label=f"measured, K = {results[0].shots}",
-        **style,
-    )
-    large = {"color": colour, "markersize": style["markersize"] + 2}
-    if len(marks) > 1:
-        for r, x, y in zip(results, at, values, strict=True):
-            axes.plot([x], [y], marks[r.model], clip_on=False, **large)
-
-
-def _scale_sizes(axes, few_shot):
-    from matplotlib.ticker import NullFormatter
-
-    axes.set_xscale("log")
-    # Whole decades: within one there would be but a single label.
-    first, last = np.log10(axes.dataLim.intervalx)
-    axes.set_xlim(10 ** np.floor(first), 10 ** (np.floor(last) + 1))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    note = f" (few-shot of the paper: K = {few_shot})" if few_shot else ""
-    axes.set_xlabel(f"Parameters{note}")

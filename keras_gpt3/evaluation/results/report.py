@@ -6,10 +6,10 @@ import statistics
 
 from keras_gpt3.evaluation.few_shot.task_result import TaskResult
 from keras_gpt3.evaluation.results.plots import plot_shots
-from keras_gpt3.evaluation.results.plots import plot_sizes
 from keras_gpt3.evaluation.results.results_table import COLUMNS
 from keras_gpt3.evaluation.results.results_table import published_values
 from keras_gpt3.evaluation.results.results_table import table_rows
+from keras_gpt3.evaluation.results.size_plots import plot_sizes
 from keras_gpt3.evaluation.task_definitions.task import Task
 from keras_gpt3.evaluation.task_definitions.task_file import shipped_tasks
 from keras_gpt3.evaluation.task_definitions.task_file import task_groups

@@ -5,7 +5,6 @@ from matplotlib.figure import Figure
 
 from keras_gpt3.evaluation.results.plots import line_labels
 from keras_gpt3.evaluation.results.plots import plot_shots
-from keras_gpt3.evaluation.results.plots import plot_sizes
 from keras_gpt3.evaluation.results.plots import scale_scores
 from keras_gpt3.evaluation.results.plots import stroke
 from keras_gpt3.evaluation.results.plots import task_panels
@@ -169,118 +168,38 @@ def test_seeds_are_told_apart_where_a_model_has_several():
     assert len(lines(axes, grey=False)) == 3
 
 
+def test_without_description_a_line_is_dashed_in_the_colour_of_its_model():
+    results = [
+        result(shots, value, task=task, model=model)
+        for model in ("small", "large")
+        for task, value in (("piqa", 0.75), ("bare", 0.5))
+        for shots in (4, 0)
+    ]
+    figure = plot_shots(results, [PIQA], undescribed={"bare": "piqa"})
+    (axes,) = figure.axes
+    assert axes.get_title() == "PIQA"
+    drawn = [n for n in lines(axes, grey=False) if len(n.get_xdata()) == 2]
+    models = [n for n in drawn if n.get_marker() == "o"]
+    solid, dashed = models[::2], models[1::2]
+    assert [n.get_linestyle() for n in solid] == ["-", "-"]
+    assert [n.get_linestyle() for n in dashed] == ["--", "--"]
+    for one, other in zip(solid, dashed, strict=True):
+        assert one.get_color() == other.get_color()
+        assert one.get_xydata().tolist() == [[0, 75], [4, 75]]
+        assert other.get_xydata().tolist() == [[0, 50], [4, 50]]
+    # Bands are of solid lines only.
+    assert len(axes.collections) == 2
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts.count("no task description") == 1
+    assert {"small", "large"} < set(texts)
+
+
+def test_prompts_without_description_alone_have_a_panel():
+    (axes,) = plot_shots([result(task="bare")], (), None, {"bare": "x"}).axes
+    assert axes.get_title() == "x"
+
+
 def test_the_figure_is_saved_without_pyplot(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     plot_shots([result(), result(4)], [PIQA], tmp_path / "shots.png")
     assert (tmp_path / "shots.png").read_bytes().startswith(b"\x89PNG")
-
-
-# === Size plot ===
-
-
-def measured(axes):
-    return {
-        line.get_label(): line.get_xydata().tolist()
-        for line in axes.get_lines()
-        if not isinstance(line.get_color(), str)
-    }
-
-
-def test_a_line_a_k_runs_over_rising_parameters_in_percent():
-    results = [
-        result(shots, value, num_parameters=count)
-        for shots, value, count in (
-            (4, 0.75, 10**8),
-            (4, 0.625, 10**7),
-            (0, 0.5, 10**7),
-        )
-    ]
-    axes = plot_sizes(results).axes[0]
-    assert measured(axes) == {
-        "measured, K = 0": [[1e7, 50]],
-        "measured, K = 4": [[1e7, 62.5], [1e8, 75]],
-    }
-    assert axes.get_xscale() == "log"
-    segments = axes.collections[0].get_segments()
-    assert segments[0][:, 1] == pytest.approx([48, 52])
-
-
-def test_the_paper_s_settings_are_grey_and_told_by_their_dashes():
-    axes = plot_sizes([result()], [PIQA]).axes[0]
-    paper = [n for n in axes.get_lines() if n.get_label().startswith("GPT-3")]
-    assert {line.get_color() for line in paper} == {PAPER_GREY}
-    assert [line.get_linestyle() for line in paper] == [":", "--", "-"]
-    assert paper[-1].get_label() == "GPT-3 of the paper, few-shot"
-    points = paper[-1].get_xydata()
-    assert points[-1].tolist() == [174.6e9, pytest.approx(82.3)]
-    label = "Parameters (few-shot of the paper: K = 50)"
-    assert axes.get_xlabel() == label
-
-
-def test_a_task_that_the_paper_has_not_stands_alone_over_sizes():
-    axes = plot_sizes([result(task="my_task")]).axes[0]
-    assert len(axes.get_lines()) == 1
-    assert axes.get_xlabel() == "Parameters"
-
-
-def test_results_without_a_size_are_left_out():
-    results = [result(), result(4, task="other", num_parameters=None)]
-    assert len(plot_sizes(results).axes) == 1
-
-
-def test_models_of_one_size_have_marks_with_names_and_no_line():
-    results = [result(k, model=m) for k in (0, 4) for m in ("/a/b/c", "x")]
-    figure = plot_sizes(results)
-    texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts[3:] == ["measured, K = 0", "measured, K = 4", "b/c", "x"]
-    drawn = {line.get_label(): line for line in figure.axes[0].get_lines()}
-    assert drawn["measured, K = 0"].get_linestyle() == "None"
-    assert drawn["b/c"].get_marker() != drawn["x"].get_marker()
-    marked = [
-        line.get_marker()
-        for line in figure.axes[0].get_lines()
-        if line.get_label().startswith("_") and len(line.get_xdata())
-    ]
-    assert marked == [drawn[m].get_marker() for m in ("b/c", "x")] * 2
-    # Side by side, about their size.
-    left, right = drawn["measured, K = 0"].get_xdata()
-    assert left < 1e7 < right < 2 * left
-
-
-def test_models_of_several_sizes_are_joined():
-    results = [
-        result(model=f"m{count}", num_parameters=count)
-        for count in (10**7, 10**8)
-    ]
-    lines = plot_sizes(results).axes[0].get_lines()
-    (joined,) = [n for n in lines if n.get_label() == "measured, K = 0"]
-    assert joined.get_linestyle() == "-"
-
-
-def test_a_panel_of_zeros_is_scaled_to_what_can_be_read():
-    zeros = [result(k, 0.0, task="a", interval=(0.0, 0.0)) for k in (0, 4)]
-    (axes,) = plot_sizes(zeros).axes
-    assert axes.get_ylim() == pytest.approx((-0.4, 10))
-    one, other = axes.get_lines()
-    assert one.get_markersize() > other.get_markersize()
-
-
-def test_without_any_size_it_raises():
-    with pytest.raises(ValueError) as caught:
-        plot_sizes([result(num_parameters=None)])
-    assert str(caught.value) == (
-        "A plot over sizes must have results whose num_parameters is known. "
-        "Received: none. Give the results their model's count."
-    )
-
-
-def test_the_figure_over_sizes_is_saved_without_pyplot(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    plot_sizes([result(metric="perplexity")], (), tmp_path / "sizes.png")
-    assert (tmp_path / "sizes.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_parameters_are_shown_in_whole_decades():
-    results = [result(task="my_task", num_parameters=n) for n in (10**7, 10**8)]
-    axes = plot_sizes(results).axes[0]
-    assert axes.get_xlim() == pytest.approx((1e7, 1e9))

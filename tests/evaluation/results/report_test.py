@@ -4,6 +4,7 @@ import re
 import pytest
 
 from keras_gpt3.evaluation.results import plots as plots_module
+from keras_gpt3.evaluation.results import size_plots as size_plots_module
 from keras_gpt3.evaluation.results.report import superglue_averages
 from keras_gpt3.evaluation.results.report import write_report
 from keras_gpt3.evaluation.results.results_file import read_results
@@ -72,7 +73,8 @@ def panels(monkeypatch):
         drawn.append(list(found))
         return figure, found
 
-    monkeypatch.setattr(plots_module, "task_panels", task_panels)
+    for module in (plots_module, size_plots_module):
+        monkeypatch.setattr(module, "task_panels", task_panels)
     return drawn
 
 
