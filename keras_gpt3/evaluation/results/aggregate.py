@@ -133,7 +133,9 @@ def _kept(found, runs):
 
     def kept(settings):
         num_tasks = sum(settings <= own for own in common.values())
-        return len(runs) * len(settings) * num_tasks, len(settings)
+        # A mean is over two tasks or more.
+        num_kept = len(runs) * len(settings) * num_tasks * (num_tasks > 1)
+        return num_kept, num_tasks
 
     settings = max(subsets, key=kept)
     return kept(settings)[0], settings, common
