@@ -5,6 +5,8 @@ import math
 import statistics
 
 from keras_gpt3.evaluation.few_shot.task_result import TaskResult
+from keras_gpt3.evaluation.results.aggregate_report import AGGREGATE_PICTURE
+from keras_gpt3.evaluation.results.aggregate_report import aggregate_section
 from keras_gpt3.evaluation.results.plots import plot_shots
 from keras_gpt3.evaluation.results.results_table import COLUMNS
 from keras_gpt3.evaluation.results.results_table import published_values
@@ -38,7 +40,8 @@ def write_report(results, folder, tasks=(), title="Evaluation"):
 
     The files are `report.md`, `report.html`, which needs no other file,
     `results.json` for `read_results`, and the plots: `shots.png` where a task
-    has results of several K, and `sizes.png` where sizes of models are known.
+    has results of several K, `sizes.png` where sizes of models are known, and
+    `aggregate.png` where two or more tasks of known accuracy are averaged.
     Those of an earlier report are replaced; other files stay. The table holds
     every metric, and SuperGLUE's average where all of it was run; the plots
     hold the first metric of each task.
@@ -77,13 +80,15 @@ def write_report(results, folder, tasks=(), title="Evaluation"):
         "Scores", columns=COLUMNS, rows=tuple(table_rows(shown, tasks))
     )
     notes = ReportSection("Notes", (*_NOTES, *_task_notes(shown, tasks)))
+    aggregate = aggregate_section(results)
+    means = [] if aggregate is None else [aggregate]
     report.write_report(
         folder,
         "report",
         title,
-        [table, notes, *_plots(_main_results(shown), tasks)],
+        [table, notes, *means, *_plots(_main_results(shown), tasks)],
         [dataclasses.asdict(result) for result in results],
-        pictures=("shots.png", "sizes.png"),
+        pictures=("shots.png", "sizes.png", AGGREGATE_PICTURE),
         json_name=RESULTS_FILE,
     )
 

@@ -185,9 +185,14 @@ def shown_value(metric, value):
 
 @dataclasses.dataclass(frozen=True)
 class PublishedValues:
-    """A row of Table H.1 or 3.1, in the units of `TaskResult`."""
+    """A row of Table H.1 or 3.1, in the units of `TaskResult`.
+
+    `benchmark` is the task that the row is printed for, `task` that or one of
+    its other forms.
+    """
 
     task: str
+    benchmark: str
     metric: str
     split: str
     source: str
@@ -231,7 +236,8 @@ def published_table():
         for fields in yaml.safe_load(file.read_text("utf-8")):
             # Tasks that ask the same in another form are compared with it.
             for task in (fields["task"], *fields.pop("variants", ())):
-                row = _published_row(fields | {"task": task})
+                names = {"task": task, "benchmark": fields["task"]}
+                row = _published_row(fields | names)
                 table[task, row.metric] = row
     return table
 
