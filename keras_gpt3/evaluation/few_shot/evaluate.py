@@ -15,6 +15,7 @@ from keras_gpt3.evaluation.few_shot.question import make_questions
 from keras_gpt3.evaluation.few_shot.rolling_text import score_text
 from keras_gpt3.evaluation.few_shot.task_result import TaskResult
 from keras_gpt3.evaluation.metrics.bleu import import_sacremoses
+from keras_gpt3.evaluation.metrics.task_metrics import is_counted
 from keras_gpt3.evaluation.metrics.task_metrics import mean_shots
 from keras_gpt3.evaluation.metrics.task_metrics import task_metric
 from keras_gpt3.evaluation.task_definitions.task import Task
@@ -243,7 +244,7 @@ class EvaluationRun:
                     value=value,
                     standard_error=error,
                     interval=interval,
-                    num_examples=len(test),
+                    num_examples=sum(is_counted(metric, e) for e in test),
                     mean_shots=mean_shots(outcomes),
                     num_parameters=model.count_params(),
                     draws=self.draws if shots else None,

@@ -9,14 +9,14 @@ from keras_gpt3.evaluation.metrics.bleu import bleu_counts
 from keras_gpt3.evaluation.metrics.bleu import bleu_of_counts
 from keras_gpt3.evaluation.metrics.bleu import moses_tokens
 from keras_gpt3.evaluation.metrics.bleu import multi_bleu_of_counts
+from keras_gpt3.evaluation.metrics.text_score import TEXT_METRICS
+from keras_gpt3.evaluation.metrics.text_score import people_agree
 from keras_gpt3.evaluation.metrics.text_score import text_score
 from keras_gpt3.evaluation.metrics.uncertainty import bootstrap
 from keras_gpt3.evaluation.metrics.uncertainty import cluster_sums
 from keras_gpt3.evaluation.metrics.uncertainty import mean_interval
 from keras_gpt3.evaluation.metrics.uncertainty import percentiles
 from keras_gpt3.evaluation.metrics.uncertainty import standard_error
-
-_OF_TEXTS = ("exact_match", "squad_exact_match", "f1")
 
 
 def task_metric(metric, examples, outcomes):
@@ -29,8 +29,13 @@ def task_metric(metric, examples, outcomes):
     tokens, of whatever kind, by the number of its words. The error and the
     interval are those of clusters, such as the questions on a passage, which
     are drawn together. The interval is the bootstrap's, or that of
-    `mean_interval` where all examples are right, or all wrong.
+    `mean_interval` where all examples are right, or all wrong. All are NaN
+    where no example counts (`is_counted`).
     """
+    counted = [i for i, e in enumerate(examples) if is_counted(metric, e)]
+    if examples and not counted:
+        return math.nan, math.nan, (math.nan, math.nan)
+    examples, outcomes = ([x[i] for i in counted] for x in (examples, outcomes))
     rows, statistic = _counts(metric, examples, outcomes)
     clusters = _clusters(_judged(metric, examples))
     if statistic is None:
@@ -43,6 +48,14 @@ def task_metric(metric, examples, outcomes):
         return value, math.nan, interval  # One has no spread.
     # No mean over examples has a formula of its own.
     return value, float(resampled.std(ddof=1)), interval
+
+
+def is_counted(metric, example):
+    """Whether a metric counts an example.
+
+    QuAC's does not count those on which people agree too little.
+    """
+    return metric != "quac_f1" or people_agree(example.references)
 
 
 def _judged(metric, examples):
@@ -68,7 +81,7 @@ def _counts(metric, examples, outcomes):
     """Rows that add up, and what makes the metric of their sums."""
     if metric == "accuracy":
         return _right(examples, outcomes), None
-    if metric in _OF_TEXTS:
+    if metric in TEXT_METRICS:
         pairs = zip(examples, outcomes, strict=True)
         return [_text_score(metric, *pair) for pair in pairs], None
     if metric in ("bleu", "multi_bleu"):

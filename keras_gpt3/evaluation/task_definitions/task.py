@@ -17,6 +17,11 @@ METRICS = (
     "exact_match",
     "squad_exact_match",
     "f1",
+    "drop_f1",
+    "drop_exact_match",
+    "coqa_f1",
+    "coqa_exact_match",
+    "quac_f1",
     "bleu",
     "multi_bleu",
     "macro_f1",
@@ -103,6 +108,10 @@ class Task:
             and the record is not a demonstration. Defaults to `None`, it is.
         language: string. With the metric `"multi_bleu"`: the two letters of
             the answers' language, `"fr"`. Defaults to `None`.
+        references: string. With the metrics of DROP, CoQA and QuAC, which know
+            who answered what: template of the list of people's answers, each
+            as often as it was given; those of DROP may be lists of spans.
+            Defaults to `None`: the answers of `target`.
         words: string. With scoring by `"rolling"`: template of the number of
             words of a record, its end included. Defaults to `None`.
         text_file: string. The name of a text file in a folder of local data,
@@ -159,6 +168,7 @@ class Task:
     cluster: str | None = None
     holds: str | None = None
     language: str | None = None
+    references: str | None = None
     words: str | None = None
     text_file: str | None = None
     note: str = ""

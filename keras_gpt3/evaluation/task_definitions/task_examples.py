@@ -56,10 +56,11 @@ def _example(task, record):
         return Example("", _answers(task, record), num_words=words, **shared)
     context = _text(render(task.context, record), "context", record)
     if task.choices is None:
-        answers = _answers(task, record)
+        given = _all_answers(task, record)
         return Example(
             context,
-            answers,
+            tuple(dict.fromkeys(given)),
+            references=_references(task, record, given),
             holds=_holds(task, record),
             language=task.language or "",
             **shared,
@@ -124,15 +125,45 @@ def _num_words(task, record):
 
 
 def _answers(task, record):
+    """The accepted answers, each once."""
+    return tuple(dict.fromkeys(_all_answers(task, record)))
+
+
+def _all_answers(task, record):
     answers = render(task.target, record)
     if task.scoring == "none" and answers in ("", None):
         # A text to be written may have no model.
-        return ()
+        return []
     answers = answers if isinstance(answers, list) else [answers]
     if not answers:
         raise _fault("There must be an answer", record, "an empty target")
-    answers = [_filled(text, "target", record) for text in answers]
-    return tuple(dict.fromkeys(answers))
+    return [_filled(text, "target", record) for text in answers]
+
+
+def _references(task, record, answers):
+    """What each person answered, texts or tuples of spans."""
+    if task.references is None:
+        return tuple(answers)
+    found = render(task.references, record)
+    if not isinstance(found, list) or not found:
+        raise _fault(
+            "References must be a list of one or more",
+            record,
+            f"references={echoed(found)}",
+        )
+    has_spans = all(metric.startswith("drop_") for metric in task.metrics)
+    return tuple(
+        _spans(reference, record)
+        if has_spans and isinstance(reference, list)
+        else _text(reference, "references", record)
+        for reference in found
+    )
+
+
+def _spans(reference, record):
+    if not reference:
+        raise _fault("A reference must have a span", record, "an empty list")
+    return tuple(_text(span, "references", record) for span in reference)
 
 
 def _right_choices(task, record, right):
@@ -215,6 +246,7 @@ class Example:
     holds: bool = True
     # How it is measured does not make it another one.
     language: str = dataclasses.field(default="", compare=False, repr=False)
+    references: tuple = dataclasses.field(default=(), compare=False, repr=False)
     num_words: int = dataclasses.field(default=0, compare=False, repr=False)
 
     @property

@@ -123,6 +123,7 @@ _TEMPLATES = (
     "passage",
     "cluster",
     "holds",
+    "references",
     "words",
 )
 
@@ -131,7 +132,7 @@ _TEMPLATES = (
 _CHOICES = ("context", "choices", "label")
 _MORE_CHOICES = ("target", "group", "choice_names")
 _ANSWERS = ("stop", "max_new_tokens")
-_MORE_ANSWERS = (*_ANSWERS, "holds", "language")
+_MORE_ANSWERS = (*_ANSWERS, "holds", "language", "references")
 _KEYS = {
     "per_token": (_CHOICES, _MORE_CHOICES),
     "likelihood": (_CHOICES, _MORE_CHOICES),
@@ -146,6 +147,13 @@ _SCORED = {key for keys in _KEYS.values() for part in keys for key in part}
 
 # Scoring -> the metrics that it can give.
 _OF_CHOICES = ("accuracy", "macro_f1", "f1_answers", "squad_exact_match", "f1")
+_OF_REFERENCES = (
+    "drop_f1",
+    "drop_exact_match",
+    "coqa_f1",
+    "coqa_exact_match",
+    "quac_f1",
+)
 _METRICS = {
     "per_token": _OF_CHOICES,
     "likelihood": _OF_CHOICES,
@@ -157,6 +165,7 @@ _METRICS = {
         "exact_match",
         "squad_exact_match",
         "f1",
+        *_OF_REFERENCES,
         "bleu",
         "multi_bleu",
         "accuracy",
@@ -263,6 +272,15 @@ def _check_metric_keys(task):
             "A task with the key holds must have the metric accuracy alone",
             f"metrics={list(task.metrics)}",
             "Change metrics, or remove holds",
+            "metrics",
+        )
+    are_used = not set(task.metrics).isdisjoint(_OF_REFERENCES)
+    if task.references is not None and not are_used:
+        raise TaskFault(
+            "A task with the key references must have a metric of "
+            f"{', '.join(_OF_REFERENCES)}",
+            f"metrics={list(task.metrics)}",
+            "Add one, or remove references",
             "metrics",
         )
 

@@ -10,6 +10,7 @@ from keras_gpt3.evaluation.metrics import task_metrics
 from keras_gpt3.evaluation.metrics.task_metrics import class_counts
 from keras_gpt3.evaluation.metrics.task_metrics import exact_groups
 from keras_gpt3.evaluation.metrics.task_metrics import f1_over_answers
+from keras_gpt3.evaluation.metrics.task_metrics import is_counted
 from keras_gpt3.evaluation.metrics.task_metrics import macro_f1
 from keras_gpt3.evaluation.metrics.task_metrics import mean_shots
 from keras_gpt3.evaluation.metrics.task_metrics import task_metric
@@ -188,6 +189,23 @@ def test_choices_are_compared_by_their_names():
     assert task_metric("f1", examples, [outcome])[0] == 1.0
     wrong = Outcome(0, 0, 0, 0.0)
     assert task_metric("f1", examples, [wrong])[0] == 0.0
+
+
+def test_questions_on_which_people_differ_do_not_count_in_quac():
+    people = [("x", "x"), ("x", "y"), ("y",), ("x", "z")]
+    examples = [
+        Example("q", (" x",), references=given, cluster=str(i // 2))
+        for i, given in enumerate(people)
+    ]
+    found = [Outcome(i, 0, " x", None) for i in range(4)]
+    counted = [is_counted("quac_f1", example) for example in examples]
+    assert counted == [True, False, True, False]
+    kept = task_metric("quac_f1", examples[::2], found[::2])
+    assert task_metric("quac_f1", examples, found) == kept
+    assert kept[0] == 0.5
+    assert task_metric("coqa_f1", examples, found)[0] == 0.5
+    value, error, interval = task_metric("quac_f1", examples[1:2], found[1:2])
+    assert np.isnan([value, error, *interval]).all()
 
 
 def test_perplexity_is_per_last_word():

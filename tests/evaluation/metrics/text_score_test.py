@@ -25,6 +25,8 @@ PARIS = Example("q", (" Paris", " Lutetia"))
         ("accuracy", " Rome", 0.0),
         # P = 1 / 2, R = 1.
         ("f1", " Paris Texas", 2 / 3),
+        # References are who answered what, of which there is none here.
+        ("coqa_f1", " Paris", 0.0),
         ("bleu", " Paris", None),
     ],
 )
@@ -44,6 +46,21 @@ def test_a_text_is_judged_as_the_metric_says(metric, text, score):
 def test_what_does_not_hold_must_not_be_given(text, holds, score):
     example = Example("q", (" eva",), holds=holds)
     assert text_score("accuracy", text, example) == score
+
+
+@pytest.mark.parametrize(
+    ("metric", "score"),
+    [
+        ("coqa_f1", 0.5),
+        ("coqa_exact_match", 0.5),
+        ("quac_f1", 0.5),
+        ("drop_f1", 1.0),
+        ("drop_exact_match", 1.0),
+    ],
+)
+def test_metrics_of_several_people_read_the_references(metric, score):
+    example = Example("q", (" Bern",), references=("Paris", "Rome"))
+    assert text_score(metric, " Paris", example) == score
 
 
 # === Exact match ===

@@ -70,7 +70,7 @@ def test_without_results_it_raises():
 # === Shots plot ===
 
 
-METRICS = {"quac": "f1", "drop": "f1", "piqa": "accuracy"}
+METRICS = {"quac": "quac_f1", "drop": "drop_f1", "piqa": "accuracy"}
 METRICS["anagrams_1"] = "exact_match"
 
 

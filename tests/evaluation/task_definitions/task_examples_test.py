@@ -61,6 +61,19 @@ def test_several_answers_are_accepted_once_each():
     assert examples_of("squadv2")[0].answers == (" 1931", " in 1931")
 
 
+def test_references_are_what_each_person_answered():
+    assert examples_of("drop")[0].references == (("7",), ("seven",), ("7",))
+    assert examples_of("drop")[1].references == (("Ann", "Bo"),)
+    assert examples_of("drop")[2].references == (("3 May 1950",),)
+    assert examples_of("coqa")[0].references == (" two", " 2", " two cats")
+    # The first answer is shown; those of the people alone are compared with.
+    assert examples_of("quac")[0].references == ("in Oldham", "Oldham")
+    task = dataclasses.replace(FREE, metrics=("coqa_f1",))
+    (example,) = make_examples(task, [{"x": ["a", "b", "a"]}])
+    assert example.answers == ("a", "b")
+    assert example.references == ("a", "b", "a")
+
+
 def test_multirc_groups_the_answers_to_a_question():
     groups = [example.group for example in examples_of("multirc")]
     assert groups == ["0-0", "0-0", "0-1"]
@@ -220,6 +233,21 @@ PARTIAL = dataclasses.replace(
             "A record's turns must be at least on",
         ),
         (FREE, {"holds": "{{ 1 }}"}, "a", "Whether an answer holds must be"),
+        (FREE, {"references": "a"}, "a", "References must be a list of one"),
+        (FREE, {"references": "{{ [] }}"}, "a", "References must be a list of"),
+        (FREE, {"references": "{{ [x] }}"}, ["a"], "Each text of references"),
+        (
+            FREE,
+            {"references": "{{ [[]] }}", "metrics": ("drop_f1",)},
+            "a",
+            "A reference must have a span. ",
+        ),
+        (
+            FREE,
+            {"references": "{{ [[1]] }}", "metrics": ("drop_f1",)},
+            "a",
+            "Each text of references must be a string. ",
+        ),
         (PARTIAL, {}, ["a"], "There must be at least two contexts. "),
         (
             PARTIAL,

@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from keras_gpt3.evaluation.metrics.text_score import REFERENCE_METRICS
 from keras_gpt3.evaluation.task_definitions.task import Task
 from keras_gpt3.evaluation.task_definitions.task_rules import TaskFault
 from keras_gpt3.evaluation.task_definitions.task_rules import check_keys
@@ -150,6 +151,17 @@ def test_accuracy_of_texts_asks_whether_they_hold():
     values = {"holds": "{{ answer }}", "metrics": ("accuracy",)}
     check_keys(GENERATE | values)
     check_task(Task(**GENERATE | values))
+
+
+@pytest.mark.parametrize("metric", REFERENCE_METRICS)
+def test_metrics_of_several_people_may_have_references(metric):
+    values = {"references": "{{ [answer] }}", "metrics": (metric, "f1")}
+    check_keys(GENERATE | values)
+    check_task(Task(**GENERATE | values))
+    check_task(Task(**GENERATE | {"metrics": (metric,)}))
+    invariant, received = fault_of(GENERATE, references="{{ [answer] }}")
+    assert invariant.startswith("A task with the key references must have a ")
+    assert received == "metrics=['exact_match']"
 
 
 def test_partial_evaluation_gives_accuracy_alone():
