@@ -51,9 +51,10 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
 	--max-worker-restart 1
 MODEL_TESTS := tests/generation tests/layers tests/models tests/ops
 TRAINING_TESTS := tests/export tests/parallel tests/training
+EVALUATION_TESTS := tests/cli tests/evaluation
 DOCS_TESTS := tests/documentation
 OTHER_TESTS := $(addprefix --ignore=, \
-	$(MODEL_TESTS) $(TRAINING_TESTS) $(DOCS_TESTS)) tests
+	$(MODEL_TESTS) $(TRAINING_TESTS) $(EVALUATION_TESTS) $(DOCS_TESTS)) tests
 # What runs on Keras' JAX backend as well; `make test` has what is JAX' own.
 JAX_TESTS := tests/ops/attention tests/training/jax \
 	$(wildcard tests/training/checkpoints/sharded_*_test.py \
@@ -70,6 +71,7 @@ else
 test: lint venv
 	$(PYTEST) $(MODEL_TESTS)
 	$(PYTEST) $(TRAINING_TESTS)
+	$(PYTEST) $(EVALUATION_TESTS)
 	$(PYTEST) $(OTHER_TESTS)
 	KERAS_BACKEND=jax $(PYTEST) $(JAX_TESTS)
 endif
@@ -80,6 +82,7 @@ ALL := -m "slow or not slow"
 test-all: lint venv
 	$(PYTEST) $(ALL) $(MODEL_TESTS)
 	$(PYTEST) $(ALL) $(TRAINING_TESTS)
+	$(PYTEST) $(ALL) $(EVALUATION_TESTS)
 	$(PYTEST) $(ALL) $(OTHER_TESTS)
 	KERAS_BACKEND=jax $(PYTEST) $(ALL) $(ALL_JAX_TESTS)
 

@@ -20,7 +20,7 @@ BATCH = 16  # Contexts.
 SEED = 1
 
 TEXT_SHARE = 0.1  # Of the contexts.
-# Of a text each token counts, of a task its answers alone, a quarter or less.
+# Of a text each token counts, of a task its answers alone, a third or less.
 TEXT_WEIGHT = 0.1
 DESCRIBED_SHARE = 0.5  # Of the documents of tasks.
 

@@ -56,7 +56,10 @@ class RuleFamily:
         return f"{self.name} {' '.join(map(str, rule))}"
 
     def best(self, shots):
-        """The Bayes-optimal accuracy: a guess unless the letter was shown."""
+        """The Bayes-optimal accuracy: a guess unless the letter was shown.
+
+        Of two letters it is less, as which of them counts is hidden as well.
+        """
         unseen = (1 - 1 / len(LETTERS)) ** shots
         return 1 - unseen * (1 - self.chance)
 

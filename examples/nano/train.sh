@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# From the sample corpora to the preset gpt3_nano_en. Stopped, it goes on where
-# it was.
+# From the sample corpora to the preset gpt3_nano_en. Rerun, it resumes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

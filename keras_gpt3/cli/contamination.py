@@ -103,6 +103,12 @@ def _sets(tasks, splits, data, seed, texts):
             synthetic.append(task.name)
     for path in texts:
         sets[str(path)], scores[str(path)] = read_scored_texts(path)
+    if not sets and tasks is not None:
+        raise ValueError(
+            "A task must have one of the splits to compare. Received: "
+            f"splits={','.join(splits)}, of which these tasks have none. Add "
+            "test."
+        )
     if not sets:
         raise ValueError(
             "There must be something to compare. Received: neither --tasks nor "

@@ -116,7 +116,7 @@ def _evaluate(model, tasks, out, dtype, adapter, others, settings):
         for found in run(loaded):
             results += found
     except (ValueError, OSError, MemoryError) as error:
-        if not results:
+        if not results and not run.written:
             raise
         typer.echo(str(error), err=True)
         raise typer.Exit(code=1) from error

@@ -190,6 +190,11 @@ def test_development_sets_are_compared_where_there_are_some(tmp_path, corpus):
         "| two_digit_addition",
     ]
     assert "two_digit_addition has no development set.\n" in done.stderr
+    done = run(corpus, "--tasks", "two_digit_addition", "--splits", "dev")
+    assert done.exit_code == 2
+    assert (
+        "splits=dev, of which these tasks have none. Add test." in done.stderr
+    )
     done = run(corpus, "--tasks", "lambada", "--splits", "train")
     assert done.exit_code == 2
     assert "splits must be one of test, dev" in done.stderr

@@ -1,32 +1,27 @@
 """What the contamination example says holds; it runs in miniature."""
 
 import dataclasses
-import importlib
 import json
 import pathlib
 import random
 import re
-import sys
 
 import pytest
 
 from keras_gpt3.config_file import read_config
 from keras_gpt3.data.json_objects import read_json_objects
 from keras_gpt3.training.recipe.pretraining_config import PretrainingConfig
+from tests.examples.example_scripts import example_scripts
 
 ROOT = pathlib.Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "contamination"
 RESULTS = FOLDER / "contamination.json"
-NAMES = ("contamination", "contamination_figure", "sentence_endings")
 
 
 @pytest.fixture(scope="module")
 def example():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        yield importlib.import_module("contamination")
-        for name in NAMES:
-            del sys.modules[name]
+    with example_scripts("contamination") as scripts:
+        yield scripts.contamination
 
 
 @pytest.fixture(scope="module")

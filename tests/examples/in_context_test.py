@@ -90,6 +90,10 @@ def test_about_a_quarter_is_held_out_and_never_trained_on(name, scripts):
     if name == "signs":
         assert len(trained | tested) == 2**8
         assert len(tested) / 2**8 == pytest.approx(1 / 4, abs=0.1)
+    if name not in RULES:
+        keys = [family.key(family.draw(generator)) for _ in range(4000)]
+        share = sum(map(scripts.task_families.is_held_out, keys)) / 4000
+        assert share == pytest.approx(1 / 4, abs=0.1)
 
 
 def test_a_word_is_held_out_of_all_its_tasks_and_a_pair_in_both_orders(scripts):

@@ -1,6 +1,5 @@
 """The files of gpt3_nano_en are those of its run and agree with one another."""
 
-import importlib
 import json
 import re
 
@@ -11,6 +10,7 @@ from keras_gpt3.config_file import read_config
 from keras_gpt3.preset_loader import trained_folder
 from keras_gpt3.training import PretrainingConfig
 from keras_gpt3.training.recipe.run_recipe import run_recipe
+from tests.examples.example_scripts import example_scripts
 from tests.examples.stand_in_commands import ROOT
 
 NANO = ROOT / "examples" / "nano"
@@ -34,13 +34,10 @@ def test_the_log_is_of_a_run_with_this_config():
     assert {"speeches", "novels", "encyclopedia"} == config.data.shards.keys()
 
 
-def test_the_scripts_make_and_write_the_model_that_is_shipped(
-    monkeypatch, tmp_path
-):
-    monkeypatch.syspath_prepend(NANO)
-    new_model = importlib.import_module("new_model")
-    monkeypatch.setattr(new_model, "FOLDER", str(tmp_path))
-    new_model.main()
+def test_the_script_makes_the_model_that_is_shipped(monkeypatch, tmp_path):
+    with example_scripts("nano") as scripts:
+        monkeypatch.setattr(scripts.new_model, "FOLDER", str(tmp_path))
+        scripts.new_model.main()
     new, shipped = map(keras_gpt3.describe, (str(tmp_path), "gpt3_nano_en"))
     different = {
         key

@@ -131,6 +131,12 @@ def read_evaluation_texts(settings):
         found = compared_examples(task, settings.splits, settings.data)
         for name, examples in found.items():
             sets[name] = [example.demonstration for example in examples]
+    if not sets and settings.tasks:
+        raise ValueError(
+            "A task must have one of decontaminate.splits. Received: "
+            f"splits={list(settings.splits)}, of which these tasks have none. "
+            "Add test."
+        )
     if not sets:
         raise ValueError(
             "Decontamination must have evaluation texts. Received: neither "

@@ -20,6 +20,7 @@ from keras_gpt3.evaluation.metrics.task_metrics import mean_shots
 from keras_gpt3.evaluation.metrics.task_metrics import task_metric
 from keras_gpt3.evaluation.task_definitions.task import Task
 from keras_gpt3.evaluation.task_definitions.task_file import find_tasks
+from keras_gpt3.evaluation.task_definitions.task_rules import is_drawn
 from keras_gpt3.reporting.progress import ProgressBar
 
 
@@ -147,7 +148,7 @@ class EvaluationRun:
         for name in ("limit", "draws", "samples"):
             if getattr(self, name) is not None:
                 check_integer(name, getattr(self, name), minimum=1)
-        self.tasks = _as_tasks(self.tasks)
+        self.tasks = _with_samples(_as_tasks(self.tasks), self.samples)
         # Of tasks without a score: what `write_texts` writes.
         self.written = []
         _check_scores(self.tasks, self.cache)
@@ -172,20 +173,16 @@ class EvaluationRun:
                     test = self._test(one)
                     self.written.append((one.task, shots, test, outcomes))
 
-    def _samples(self, task):
-        """How many texts each record has."""
-        return 1 if task.metrics else self.samples or task.samples
-
     def _test(self, one):
         """The examples that are asked, each as often as it has samples."""
-        samples = self._samples(one.task)
+        samples = one.task.samples
         asked = one.test[: self.limit]
         return [example for example in asked for _ in range(samples)]
 
     def _outcomes(self, model, fingerprint, one, shots):
         """The outcomes of all examples, in their order."""
         test, train, excluded = self._test(one), one.train, one.twins
-        samples = self._samples(one.task)
+        samples = one.task.samples
         if not shots:  # Then these do not affect the results.
             train, excluded = [], {}
         names = {
@@ -263,6 +260,24 @@ def _as_tasks(tasks):
     for task in tasks:
         found += [task] if isinstance(task, Task) else find_tasks([task])
     return found
+
+
+def _with_samples(tasks, samples):
+    """Tasks that write so many texts of each record, where they write any."""
+    if samples is None:
+        return tasks
+    drawn = [not task.metrics and is_drawn(task) for task in tasks]
+    if not any(drawn) and samples > 1:
+        raise ValueError(
+            "samples must be given for a task that draws texts without a "
+            f"score. Received: samples={samples}, "
+            f"tasks={', '.join(task.name for task in tasks)}. Leave it out."
+        )
+    pairs = zip(tasks, drawn, strict=True)
+    return [
+        dataclasses.replace(task, samples=samples) if draws else task
+        for task, draws in pairs
+    ]
 
 
 def _check_scores(tasks, cache):

@@ -59,11 +59,14 @@ def _counts(task, shots):
 
 
 def _load(task, counts, is_default, seed, data, records):
-    if task.scoring == "rolling" and any(counts):
-        raise ValueError(
-            "shots must be 0 for a text that is scored whole. Received: "
-            f"shots={max(counts)} for {task.name}. Leave shots out, or pass 0."
-        )
+    if task.scoring == "rolling":
+        if 0 not in counts:
+            raise ValueError(
+                "shots must have 0 for a text that is scored whole. Received: "
+                f"shots={max(counts)} for {task.name}. Add 0, or leave the "
+                "task out."
+            )
+        counts = (0,)
     test = task_examples(task, "test", data, records, seed)
     if not test:
         raise ValueError(

@@ -220,7 +220,10 @@ def sample_answers(model, task, pools, batch_size=8, seed=0):
             list(task.stop),
             task.sampling,
             batch_size,
-            [answer_seed(task.name, seed, q.index) for q in questions],
+            [
+                answer_seed(task.name, seed, *divmod(q.index, task.samples))
+                for q in questions
+            ],
         ):
             yield _text_outcome(task, questions[index], text)
 

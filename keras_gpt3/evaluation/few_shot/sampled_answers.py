@@ -58,9 +58,10 @@ def first_seed(prompt, seed):
     return zlib.crc32(f"{seed}:{prompt}".encode()) // 4
 
 
-def answer_seed(name, seed, index):
-    """Make the seed of an example's answer, which no other one changes."""
-    code = hashlib.blake2b(f"{name} {seed} {index}".encode(), digest_size=4)
+def answer_seed(name, seed, index, number=0):
+    """Make the seed of one of an example's texts, which no other changes."""
+    text = f"{name} {seed} {index} {number}"
+    code = hashlib.blake2b(text.encode(), digest_size=4)
     return int.from_bytes(code.digest(), "little") >> 1
 
 

@@ -18,7 +18,13 @@ from keras_gpt3.evaluation.results.results_table import published_values
 SETTINGS = ("zero-shot", "one-shot", "few-shot")
 # What Table H.1 calls a share of correct answers, and what results call it.
 _PRINTED = ("acc", "em")
-_MEASURED = ("accuracy", "exact_match", "squad_exact_match")
+_MEASURED = (
+    "accuracy",
+    "exact_match",
+    "squad_exact_match",
+    "drop_exact_match",
+    "coqa_exact_match",
+)
 
 
 # === The paper's tasks ===
@@ -100,7 +106,7 @@ def aggregate(results):
 
 
 def accuracies_by_task(results):
-    """A dict from the paper's task to what was measured; and what has none."""
+    """Find what was measured of each of the paper's tasks, and what else."""
     found, left_out = {}, {}
     for result in results:
         row = published_values(result.task, result.metric)
@@ -120,7 +126,7 @@ def _nearness(result, row):
 
 
 def _kept(found, runs):
-    """How many results the best settings keep; these; each task's settings."""
+    """Choose the settings that keep the most results; count these as well."""
     common = {
         name: {n for n in range(3) if all((run, n) in own for run in runs)}
         for name, own in found.items()

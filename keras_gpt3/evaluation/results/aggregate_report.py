@@ -61,7 +61,7 @@ def aggregate_section(results):
 
 _NOTHING_COMMON = (
     "There is no mean: no two tasks whose accuracy Table H.1 has were "
-    "evaluated in the same setting."
+    "evaluated in the same setting by all of these models."
 )
 
 

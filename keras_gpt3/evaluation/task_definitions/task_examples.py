@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 
 from keras_gpt3.argument_checks import echoed
+from keras_gpt3.evaluation.metrics.text_score import REFERENCE_METRICS
 from keras_gpt3.evaluation.task_definitions.task_records import Record
 from keras_gpt3.evaluation.task_definitions.template import render
 
@@ -151,7 +152,8 @@ def _references(task, record, answers):
             record,
             f"references={echoed(found)}",
         )
-    has_spans = all(metric.startswith("drop_") for metric in task.metrics)
+    judges = set(task.metrics) & set(REFERENCE_METRICS)
+    has_spans = judges and all(name.startswith("drop_") for name in judges)
     return tuple(
         _spans(reference, record)
         if has_spans and isinstance(reference, list)

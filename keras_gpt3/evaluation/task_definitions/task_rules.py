@@ -16,6 +16,7 @@ from keras_gpt3.config_model import Share
 from keras_gpt3.config_model import Str
 from keras_gpt3.config_model import config_section
 from keras_gpt3.config_model import make_config
+from keras_gpt3.evaluation.metrics.text_score import REFERENCE_METRICS
 from keras_gpt3.evaluation.task_definitions.task import SCORINGS
 from keras_gpt3.evaluation.task_definitions.task import Task
 from keras_gpt3.evaluation.task_definitions.task_records import KINDS
@@ -147,13 +148,6 @@ _SCORED = {key for keys in _KEYS.values() for part in keys for key in part}
 
 # Scoring -> the metrics that it can give.
 _OF_CHOICES = ("accuracy", "macro_f1", "f1_answers", "squad_exact_match", "f1")
-_OF_REFERENCES = (
-    "drop_f1",
-    "drop_exact_match",
-    "coqa_f1",
-    "coqa_exact_match",
-    "quac_f1",
-)
 _METRICS = {
     "per_token": _OF_CHOICES,
     "likelihood": _OF_CHOICES,
@@ -165,7 +159,7 @@ _METRICS = {
         "exact_match",
         "squad_exact_match",
         "f1",
-        *_OF_REFERENCES,
+        *REFERENCE_METRICS,
         "bleu",
         "multi_bleu",
         "accuracy",
@@ -222,6 +216,13 @@ def check_task(task):
             "Set shots to 0",
             "shots",
         )
+    if task.samples > 1 and not is_drawn(task):
+        raise TaskFault(
+            "A task with several samples must draw them",
+            f"samples={task.samples}, sampling={task.sampling}",
+            "Add sampling with a temperature above 0, or remove samples",
+            "samples",
+        )
     if task.text_file is not None and task.fields != {"text": "string"}:
         raise TaskFault(
             "A task with a text file must have the field text alone, a string",
@@ -229,6 +230,12 @@ def check_task(task):
             "Change fields, or remove text_file",
             "text_file",
         )
+
+
+def is_drawn(task):
+    """Whether a task's texts differ with the seed."""
+    settings = task.sampling
+    return settings is not None and settings.get("temperature", 1.0) > 0
 
 
 def _check_metrics(task):
@@ -274,11 +281,18 @@ def _check_metric_keys(task):
             "Change metrics, or remove holds",
             "metrics",
         )
-    are_used = not set(task.metrics).isdisjoint(_OF_REFERENCES)
+    if task.language is not None and "multi_bleu" not in task.metrics:
+        raise TaskFault(
+            "A task with the key language must have the metric multi_bleu",
+            f"metrics={list(task.metrics)}",
+            "Add it, or remove language",
+            "metrics",
+        )
+    are_used = not set(task.metrics).isdisjoint(REFERENCE_METRICS)
     if task.references is not None and not are_used:
         raise TaskFault(
             "A task with the key references must have a metric of "
-            f"{', '.join(_OF_REFERENCES)}",
+            f"{', '.join(REFERENCE_METRICS)}",
             f"metrics={list(task.metrics)}",
             "Add one, or remove references",
             "metrics",

@@ -161,6 +161,13 @@ def test_without_texts_there_is_nothing_to_do():
         read_evaluation_texts(DecontaminateSection())
 
 
+def test_tasks_without_the_splits_raise():
+    section = DecontaminateSection(tasks=["arithmetic"], splits=["dev"])
+    message = "splits=['dev'], of which these tasks have none. Add test."
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read_evaluation_texts(section)
+
+
 def test_a_file_that_is_missing_raises(tmp_path):
     settings = DecontaminateSection(texts=[str(tmp_path / "absent.jsonl")])
     with pytest.raises(FileNotFoundError, match="absent.jsonl"):

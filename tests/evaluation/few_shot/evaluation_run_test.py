@@ -34,6 +34,12 @@ def run(tasks=None, model=None, **arguments):
     return [result for part in results for result in part]
 
 
+def test_samples_of_tasks_that_draw_none_are_refused():
+    message = "a task that draws texts without a score. Received: samples=5"
+    with pytest.raises(ValueError, match=message):
+        run(samples=5)
+
+
 @pytest.fixture
 def asked(monkeypatch):
     """The questions that are asked, in their order."""

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_gpt3.evaluation.few_shot.evaluate import EvaluationRun
+from keras_gpt3.evaluation.few_shot.evaluation_set import load_evaluation_sets
 from keras_gpt3.evaluation.few_shot.rolling_text import score_text
 from keras_gpt3.evaluation.task_definitions.task import Task
 from keras_gpt3.evaluation.task_definitions.task_data import task_examples
@@ -122,7 +123,7 @@ def test_perplexity_is_per_word_of_the_file(tmp_path):
         ),
         (b"\n \n", None, "A file of records must hold at least one"),
         (b"a\n\xff\n", None, "line=2 (invalid start byte). Convert it."),
-        (b"a\n", 2, "shots=2 for penn_treebank. Leave shots out, or pass 0."),
+        (b"a\n", 2, "shots=2 for penn_treebank. Add 0, or leave the task out."),
     ],
 )
 def test_what_is_wrong_is_said_before_a_model_is_needed(
@@ -132,6 +133,12 @@ def test_what_is_wrong_is_said_before_a_model_is_needed(
         (tmp_path / "ptb.test.txt").write_bytes(content)
     with pytest.raises((ValueError, OSError), match=re.escape(message)):
         EvaluationRun(PTB, shots, data=tmp_path)
+
+
+def test_beside_tasks_with_demonstrations_it_is_scored_without(tmp_path):
+    (tmp_path / "ptb.test.txt").write_bytes(b"a\n")
+    (one,) = load_evaluation_sets([PTB], [0, 1], data=tmp_path)
+    assert one.shots == (0,)
 
 
 @pytest.mark.parametrize(

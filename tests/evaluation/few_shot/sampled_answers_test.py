@@ -20,7 +20,8 @@ DRAWN = telling(scoring="none", metrics=(), max_new_tokens=6, sampling=SETTINGS)
 
 def texts(task=DRAWN, seed=0, batch_size=8, samples=1):
     model = talking_model()
-    questions = make_questions(model, task, TRAIN, TEST, 1, samples=samples)
+    asked = [example for example in TEST for _ in range(samples)]
+    questions = make_questions(model, task, TRAIN, asked, 1, samples=samples)
     found = score_examples(model, task, questions, batch_size, seed)
     return {o.index: o.predicted for o in found}
 
@@ -92,7 +93,20 @@ def test_a_prompt_s_seeds_are_others_than_another_s_and_leave_room():
     assert all(0 <= first < 2**30 for first in firsts)
 
 
-@pytest.mark.parametrize("other", [("a", 0, 1), ("a", 1, 0), ("b", 0, 0)])
+def test_more_samples_change_none_of_those_before():
+    found = {
+        count: texts(dataclasses.replace(DRAWN, samples=count), samples=count)
+        for count in (2, 3)
+    }
+    for record in range(2):
+        for number in range(2):
+            few, more = 2 * record + number, 3 * record + number
+            assert found[2][few] == found[3][more]
+
+
+@pytest.mark.parametrize(
+    "other", [("a", 0, 1), ("a", 1, 0), ("b", 0, 0), ("a", 0, 0, 1)]
+)
 def test_seeds_differ_by_task_seed_and_number(other):
     assert answer_seed("a", 0, 0) != answer_seed(*other)
     assert 0 <= answer_seed(*other) < 2**31

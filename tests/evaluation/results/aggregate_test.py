@@ -57,12 +57,16 @@ def names(found):
 
 def test_a_task_that_lacks_a_setting_is_left_out_by_name():
     results = [result(k, task=t) for t in ("piqa", "copa") for k in (0, 1)]
-    found = aggregate([*results, result(0, task="rte"), result(task="mine")])
+    found = aggregate(
+        [*results, result(0, task="rte"), result(task="mine")]
+        + [result(task="drop", metric="drop_exact_match")]
+    )
     assert sorted(names(found)) == ["copa", "piqa"]
     assert found.settings == (0, 1)
     assert found.left_out == {
         "rte": "not evaluated in all of these settings by all",
         "mine": "Table H.1 has no accuracy of it",
+        "drop": "Table H.1 has no accuracy of it",
     }
 
 

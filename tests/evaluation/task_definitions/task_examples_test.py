@@ -72,6 +72,12 @@ def test_references_are_what_each_person_answered():
     (example,) = make_examples(task, [{"x": ["a", "b", "a"]}])
     assert example.answers == ("a", "b")
     assert example.references == ("a", "b", "a")
+    # Spans, whatever else the task is scored by.
+    task = dataclasses.replace(
+        FREE, target="a", references="{{ [x] }}", metrics=("drop_f1", "f1")
+    )
+    (example,) = make_examples(task, [{"x": ["a", "b"]}])
+    assert example.references == (("a", "b"),)
 
 
 def test_multirc_groups_the_answers_to_a_question():

@@ -153,6 +153,21 @@ def test_accuracy_of_texts_asks_whether_they_hold():
     check_task(Task(**GENERATE | values))
 
 
+def test_a_language_is_that_of_multi_bleu():
+    invariant, _ = fault_of(GENERATE, language="fr")
+    assert invariant == (
+        "A task with the key language must have the metric multi_bleu"
+    )
+
+
+@pytest.mark.parametrize("sampling", [None, {"temperature": 0.0}])
+def test_several_samples_are_drawn(sampling):
+    values = GENERATE | {"scoring": "none", "metrics": (), "samples": 2}
+    check_task(Task(**values, sampling={"top_p": 0.9}))
+    invariant, _ = fault_of(values, sampling=sampling)
+    assert invariant == "A task with several samples must draw them"
+
+
 @pytest.mark.parametrize("metric", REFERENCE_METRICS)
 def test_metrics_of_several_people_may_have_references(metric):
     values = {"references": "{{ [answer] }}", "metrics": (metric, "f1")}
