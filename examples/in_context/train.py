@@ -198,8 +198,8 @@ def draw(results, out):
     """Draws accuracy over K, and of sums over size."""
     tasks = [task_of(family) for family in FAMILIES]
     undescribed = {f"{task.name}{UNDESCRIBED}": task.name for task in tasks}
-    # The models' curves are on top.
-    shown = best_results(results) + results
+    # The last line is the thinnest, and on top.
+    shown = results + best_results(results)
     plot_shots(shown, tasks, out / "figure_1_2.png", undescribed)
     sums = [
         r for r in results if r.task in ARITHMETIC and r.shots == max(SHOTS)
