@@ -18,14 +18,12 @@ def main():
 
 
 def paper_presets():
-    """The names of the paper's sizes: those of published checkpoints have no
+    """The names of the paper's sizes: models with weights have no
     batch to plan for.
     """
     presets = keras_gpt3.GPT3.presets
     return [
-        name
-        for name in presets
-        if "repository" not in presets[name]["metadata"]
+        name for name in presets if "licence" not in presets[name]["metadata"]
     ]
 
 
