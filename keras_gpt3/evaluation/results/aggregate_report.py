@@ -14,6 +14,9 @@ from keras_gpt3.evaluation.results.plots import scale_scores
 from keras_gpt3.evaluation.results.plots import stroke
 from keras_gpt3.evaluation.results.results_table import metric_title
 from keras_gpt3.evaluation.results.results_table import paper_sizes
+from keras_gpt3.evaluation.results.size_plots import DASHES
+from keras_gpt3.evaluation.results.size_plots import MARKERS
+from keras_gpt3.evaluation.results.size_plots import side_by_side
 from keras_gpt3.reporting.figures import PALE
 from keras_gpt3.reporting.figures import PAPER_TEXT
 from keras_gpt3.reporting.figures import legend_below
@@ -32,10 +35,6 @@ _COLUMNS = (
     "Paper, 125M",
     "Paper, 175B",
 )
-_DASHES = (":", "--", "-")
-_MARKERS = "os^DvPX*"
-# Between models of one size, as a ratio of parameters.
-_BESIDE = 1.4
 # Standard errors on each side of a normal 95% interval.
 _WIDTH = 1.96
 
@@ -161,7 +160,7 @@ def _draw_paper(axes, rows, settings):
         axes.plot(
             sizes,
             means[n],
-            linestyle=_DASHES[n],
+            linestyle=DASHES[n],
             color=PAPER_TEXT,
             marker=".",
             label=f"GPT-3 of the paper, {SETTINGS[n]}",
@@ -175,8 +174,9 @@ def _draw_runs(axes, found):
         for k, run in found.runs.items()
         if num_parameters(run) is not None
     }
-    places, labels = _places(runs), run_labels(found)
-    marks = dict(zip(runs, itertools.cycle(_MARKERS), strict=False))
+    sizes = {key: num_parameters(run) for key, run in runs.items()}
+    places, labels = side_by_side(sizes), run_labels(found)
+    marks = dict(zip(runs, itertools.cycle(MARKERS), strict=False))
     for n, colour in enumerate(shades(3)):
         if n not in found.settings:
             continue
@@ -199,15 +199,3 @@ def _join(axes, points, runs, colour):
     """Join points by a line, unless models of one size are among them."""
     if len({num_parameters(run) for run in runs.values()}) == len(runs):
         axes.plot(*zip(*sorted(points.items()), strict=True), color=colour)
-
-
-def _places(runs):
-    """Where each run stands: those of one size beside another."""
-    beside = {}
-    for key, run in runs.items():
-        beside.setdefault(num_parameters(run), []).append(key)
-    return {
-        key: size * _BESIDE ** (number - (len(keys) - 1) / 2)
-        for size, keys in beside.items()
-        for number, key in enumerate(keys)
-    }

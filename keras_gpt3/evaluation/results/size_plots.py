@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_gpt3.evaluation.results.aggregate import SETTINGS
 from keras_gpt3.evaluation.results.plots import PAPER_STYLE
 from keras_gpt3.evaluation.results.plots import scale_scores
 from keras_gpt3.evaluation.results.plots import shown_points
@@ -19,10 +20,11 @@ from keras_gpt3.reporting.figures import open_figure
 from keras_gpt3.reporting.figures import save_figure
 from keras_gpt3.reporting.figures import shades
 
-_MARKERS = "os^DvPX*"
+MARKERS = "os^DvPX*"
+# Of zero-, one- and few-shot.
+DASHES = (":", "--", "-")
 # Between models of one size, as a ratio of parameters.
 _BESIDE = 1.4
-_DASHES = (":", "--", "-")
 
 
 def plot_sizes(results, tasks=(), path=None):
@@ -37,7 +39,9 @@ def plot_sizes(results, tasks=(), path=None):
     results = _with_sizes(results)
     figure, panels = task_panels(results, tasks)
     counts = sorted({r.shots for r in results})
-    marks, places = _marks(results), _places(results)
+    marks = _marks(results)
+    pairs = ((r.model, r.num_parameters) for r in results)
+    places = side_by_side({pair: pair[1] for pair in pairs})
     for key, axes in panels.items():
         here = [r for r in results if (r.task, r.metric) == key]
         few_shot = _draw_paper_sizes(axes, *key)
@@ -100,11 +104,11 @@ def _draw_paper_sizes(axes, task, metric):
     if values is None:
         return None
     sizes = list(paper_sizes().values())
-    for setting, name in enumerate(("zero-shot", "one-shot", "few-shot")):
+    for setting, name in enumerate(SETTINGS):
         axes.plot(
             sizes,
             [shown_value(metric, v) for v in values.of_shots(setting)],
-            linestyle=_DASHES[setting],
+            linestyle=DASHES[setting],
             label=f"GPT-3 of the paper, {name}",
             **PAPER_STYLE,
         )
@@ -115,20 +119,23 @@ def _marks(results):
     """The mark of each model."""
     models = dict.fromkeys(r.model for r in results)
     return {
-        model: _MARKERS[number % len(_MARKERS)]
+        model: MARKERS[number % len(MARKERS)]
         for number, model in enumerate(models)
     }
 
 
-def _places(results):
-    """Where each model of a size stands: those of one size beside another."""
-    models = {}
-    for r in results:
-        models.setdefault(r.num_parameters, {})[r.model] = None
+def side_by_side(sizes):
+    """Choose where each model stands, of a dict from models to their sizes.
+
+    Those of one size stand beside another.
+    """
+    beside = {}
+    for model, size in sizes.items():
+        beside.setdefault(size, []).append(model)
     return {
-        (model, size): size * _BESIDE ** (number - (len(beside) - 1) / 2)
-        for size, beside in models.items()
-        for number, model in enumerate(beside)
+        model: size * _BESIDE ** (number - (len(models) - 1) / 2)
+        for size, models in beside.items()
+        for number, model in enumerate(models)
     }
 
 
