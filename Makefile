@@ -111,9 +111,10 @@ $(DOCS_STAMP): $(STAMP)
 	$(INSTALL) --editable ".[$(EXTRAS),docs]"
 	touch $@
 
-# What pages print is run, notebooks are executed, and warnings are errors.
+# What pages print is run, each by itself, notebooks are executed, and warnings
+# are errors.
 docs: $(DOCS_STAMP)
-	$(PYTEST) $(DOCS_TESTS)
+	$(PYTEST) --dist load $(DOCS_TESTS)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 # Without the script that needs a GPU.

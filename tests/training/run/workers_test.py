@@ -16,7 +16,10 @@ from tests.training.small_run import small_config
 from tests.training.worker_cluster import free_ports
 from tests.training.worker_cluster import start_worker
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.backend("tensorflow", reason="They are its workers."),
+]
 
 NUM_STEPS = 40
 OVERRIDES = {
