@@ -4,9 +4,8 @@
 
 Two small models are trained alike, one on chapters of novels, the other on the
 same with 200 sentences planted, each 40 times. Both then have to find the last
-word of 400 sentences of other chapters, those 200 among them. It takes some 5
-minutes on 2 idle CPU cores: an estimate, from a run of 435 seconds of CPU time
-(11 minutes on shared cores). That run:
+word of 400 sentences of other chapters, those 200 among them. It takes 8
+minutes on 2 CPU cores of which other work takes one. A run:
 
     Accuracy           planted  not planted  difference
       clean              52.5%        53.5%   -1.0 ± 5.0
